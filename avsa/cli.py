@@ -1,0 +1,26 @@
+"""The command line of avsa: a table of commands, each in a module of its own."""
+
+from __future__ import annotations
+
+import click
+
+from avsa import __version__
+from yt360.cli_group import LazyGroup, run
+
+COMMANDS = {
+    "stats": ("avsa.commands.stats", "Measure the audio statistics that training needs."),
+    "preview": ("avsa.commands.preview", "Draw training samples as the network sees them."),
+    "train": ("avsa.commands.train", "Train on a dataset by a recipe."),
+    "embed": ("avsa.commands.embed", "Compute features of every clip of a dataset."),
+}
+
+
+@click.group(cls=LazyGroup, modules=COMMANDS)
+@click.version_option(__version__, prog_name="avsa")
+def cli() -> None:
+    """Learn audio-visual representations from 360° video by spatial alignment."""
+
+
+def main() -> None:
+    """Entry point of the ``avsa`` command."""
+    run(cli)

@@ -1,0 +1,1 @@
+"""The commands of avsa, one module each; every module offers a `command`."""

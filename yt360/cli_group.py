@@ -1,0 +1,78 @@
+"""A click group that both command lines share: commands load on use, user errors are one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from yt360.errors import UserError
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when they are called.
+
+    ``yt360 --help`` must not wait for torch. Each command lives in a module of its own, as an
+    attribute named ``command``.
+
+    Args:
+        modules: Command name -> (module path, one-line help).
+    """
+
+    def __init__(self, *args: Any, modules: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names in the order of the pipeline."""
+        return list(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module behind a name and return its command."""
+        if cmd_name not in self.modules:
+            return None
+        command: click.Command = import_module(self.modules[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.modules.items()])
+
+
+def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
+    """Run a command line; a `UserError` or a lack of disk space is one line and exit code 2."""
+    try:
+        group.main(args=arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; run the same command again to go on", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except (UserError, OSError) as error:
+        if isinstance(error, OSError) and "YT360_DEBUG" in os.environ:
+            raise
+        click.echo(f"error: {_one_line(error)}", err=True)
+        sys.exit(2)
+
+
+def examples(*lines: str) -> Callable[[click.Command], click.Command]:
+    """Return a decorator (above ``@click.command``) that adds an Examples block to the help."""
+
+    def add(command: click.Command) -> click.Command:
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+        return command
+
+    return add
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

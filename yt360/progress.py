@@ -1,0 +1,85 @@
+"""Progress of long work: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Count work done and show rate and time left.
+
+    On a terminal this is a bar on standard error; elsewhere it is one plain line now and then, so
+    that a log stays readable. Use as a context manager::
+
+        with Progress("cutting", total=len(videos), unit="videos") as progress:
+            for video in videos:
+                ...
+                progress.advance()
+
+    Args:
+        what: The work, as a word in front of the figures.
+        total: How many units there are, or None when that is not known.
+        unit: Plural name of what is counted.
+        done: Units that were finished before (a resumed run); they do not count for the rate.
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str, done: int = 0) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.count = self.first = done
+        self._bar: tqdm | None = None
+        self._started = self._last_line = time.monotonic()
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=total, initial=done, desc=what, unit=f" {unit}", smoothing=0.1)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self.count > self.first and kind is None:
+            self._print_line()
+
+    def advance(self, amount: int = 1) -> None:
+        """Count `amount` more units as done."""
+        self.count += amount
+        if self._bar is not None:
+            self._bar.update(amount)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print_line()
+
+    def note(self, message: str) -> None:
+        """Print a line of its own without disturbing the bar."""
+        if self._bar is not None:
+            self._bar.write(message, file=sys.stderr)
+        else:
+            sys.stderr.write(message + "\n")
+
+    def _print_line(self) -> None:
+        now = time.monotonic()
+        self._last_line = now
+        rate = (self.count - self.first) / max(now - self._started, 1e-9)
+        line = f"{self.what}: {self.count}"
+        if self.total is not None:
+            line += f"/{self.total}"
+        line += f" {self.unit}, {rate:.3g}/s"
+        if self.total is not None and rate > 0:
+            line += f", {_clock((self.total - self.count) / rate)} left"
+        sys.stderr.write(line + "\n")
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02d}:{second:02d}" if hour else f"{minute}:{second:02d}"
