@@ -47,7 +47,7 @@ class LazyGroup(click.Group):
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     """Run a command line; a `UserError` or a lack of disk space is one line and exit code 2."""
     try:
-        group.main(args=arguments, standalone_mode=False)
+        code = group.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -62,6 +62,7 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
             raise
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def examples(*lines: str) -> Callable[[click.Command], click.Command]:

@@ -1,0 +1,1 @@
+"""Search, choice of formats and download."""

@@ -1,0 +1,1 @@
+"""Pseudo-labels: panoptic segmentation of the whole sphere."""

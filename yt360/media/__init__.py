@@ -1,0 +1,1 @@
+"""What a file is, and its conversion to mono equirectangular video with ambiX sound."""

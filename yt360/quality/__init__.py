@@ -1,0 +1,1 @@
+"""Tests of a recording, one a file; each gives a verdict with its numbers."""

@@ -1,0 +1,1 @@
+"""Synthetic 360° scenes with known sources, sounds and segmentation."""

@@ -1,0 +1,1 @@
+"""The dataset folder: schema, writer, index and reader."""
