@@ -2,7 +2,7 @@
 
 Inside the project a sound field is *ambiX*: channels W, Y, Z, X (ACN order) with SN3D
 normalization, shape (..., 4, S) with S samples. A plane wave s from the unit vector (x, y, z) is
-(s, s y, s z, s x). Directions follow `yt360.sphere`. Source: Nachbar, Zotter, Deleflie and Sontacchi,
+(s, s y, s z, s x). Directions follow `yt360.sphere`. Source: Nachbar, Zotter, Deleflie, Sontacchi,
 "ambiX - a suggested ambisonics format" (Ambisonics Symposium 2011).
 
 All of it is linear along time, so it applies to complex spectra as well as to samples.
