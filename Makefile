@@ -1,0 +1,37 @@
+# Every target sets itself up: a virtual environment in .venv, made by tools/setup.sh.
+.PHONY: setup demo test test-slow lint types check format bench constraints clean
+
+setup:
+	@tools/setup.sh
+
+demo: setup  ## scenes -> shards -> training -> a picture and a checkpoint
+	@tools/demo.sh
+
+test: setup  ## the test suite, on all cores
+	.venv/bin/pytest --numprocesses auto --dist worksteal
+
+test-slow: setup  ## also what takes more than a few seconds
+	.venv/bin/pytest --numprocesses auto --dist worksteal -m "not gpu"
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: setup
+	.venv/bin/mypy
+
+check: lint types test  ## all that continuous integration runs
+
+format: setup
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: setup  ## speed tables; takes a quiet machine
+	.venv/bin/python tools/bench.py
+
+constraints:  ## choose the pinned versions anew, within the bounds of pyproject.toml
+	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --no-header --output-file constraints.txt
+
+clean:
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
