@@ -16,6 +16,6 @@ def keyed_generator(*key: int | str) -> np.random.Generator:
     Args:
         key: Integers of any size and strings; their order and types matter.
     """
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in key)
+    text = repr([part if isinstance(part, str) else int(part) for part in key])
     words = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=16).digest(), dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=words))

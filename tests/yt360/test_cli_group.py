@@ -1,0 +1,107 @@
+"""Commands load on use; a user's mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+import avsa.cli
+import yt360.cli
+from yt360.cli_group import LazyGroup, run
+from yt360.errors import BadItem, UserError, did_you_mean
+
+PROGRAMS = {"yt360": yt360.cli, "avsa": avsa.cli}
+ALL_COMMANDS = [(program, name) for program, module in PROGRAMS.items() for name in module.COMMANDS]
+
+
+def group_that_raises(error: Exception) -> click.Group:
+    group = click.Group()
+
+    @group.command("work")
+    def work() -> None:
+        raise error
+
+    return group
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UserError("no such\nfile"), BadItem("silent", "below -60 dBFS"), OSError(28, "No space left")],
+)
+def test_mistakes_of_the_user_are_one_line_and_exit_code_2(error, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(group_that_raises(error), ["work"])
+    printed = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+
+
+def test_interruption_says_how_to_go_on(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(group_that_raises(KeyboardInterrupt()), ["work"])
+    assert stop.value.code == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+def test_bugs_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run(group_that_raises(ZeroDivisionError()), ["work"])
+
+
+@pytest.mark.parametrize(("program", "name"), ALL_COMMANDS)
+def test_every_command_has_help_with_an_example_of_itself(program, name):
+    group = PROGRAMS[program].cli
+    command = group.get_command(click.Context(group), name)
+    text = command.get_help(click.Context(command, info_name=name))
+    assert command.name == name
+    assert command.help
+    assert f"  {program} {name}" in text
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=name)
+        for sub in command.list_commands(context):
+            help_text = command.get_command(context, sub).get_help(context)
+            assert f"  {program} {name} {sub}" in help_text, sub
+
+
+def test_every_command_module_is_listed():
+    for program, module in PROGRAMS.items():
+        package = import_module(f"{program}.commands")
+        found = {path.stem for path in package_files(package)}
+        listed = {target.rsplit(".", 1)[1] for target, _ in module.COMMANDS.values()}
+        assert found == listed
+
+
+def package_files(package):
+    return [path for path in Path(package.__path__[0]).glob("*.py") if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_does_not_import_torch(program):
+    code = f"""
+import sys, {program}.cli
+try:
+    {program}.cli.cli(["--help"])
+finally:
+    assert "torch" not in sys.modules
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "Commands:" in result.stdout
+
+
+def test_unknown_command_is_refused():
+    group = LazyGroup("x", modules={})
+    with pytest.raises(SystemExit) as stop:
+        run(group, ["nonsense"])
+    assert stop.value.code == 2
+
+
+def test_nearest_name_is_offered_else_all_names():
+    assert did_you_mean("bacth_size", ["batch_size", "epochs"]) == "; did you mean 'batch_size'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b"

@@ -1,0 +1,52 @@
+"""A final name never stands for half a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from yt360.files import atomic_write, sha256_of, write_json
+
+
+def test_content_appears_under_the_final_name_only_when_whole(tmp_path):
+    target = tmp_path / "clip.bin"
+    with atomic_write(target) as file:
+        file.write(b"half")
+        file.flush()
+        assert not target.exists()
+        file.write(b"whole")
+    assert target.read_bytes() == b"halfwhole"
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path):
+    target = tmp_path / "clip.bin"
+    target.write_bytes(b"old")
+    with pytest.raises(OSError, match="disk"), atomic_write(target) as file:
+        file.write(b"new")
+        raise OSError("disk full")
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
+
+
+def test_json_bytes_depend_on_the_value_alone(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": ["é", None]})
+    write_json(tmp_path / "b.json", {"a": ["é", None], "b": 1})
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {
+        "a": ["é", None],
+        "b": 1,
+    }
+
+
+def test_json_refuses_what_json_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"level_dbfs": float("-inf")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "x").write_bytes(b"ambisonics" * 1000)
+    assert sha256_of(tmp_path / "x") == hashlib.sha256(b"ambisonics" * 1000).hexdigest()

@@ -1,0 +1,45 @@
+"""Progress is plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from yt360 import progress
+from yt360.progress import Progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_log_lines_carry_count_rate_and_time_left(capsys, clock):
+    with Progress("cutting", total=100, unit="clips") as bar:
+        clock[0] += progress.SECONDS_BETWEEN_LINES
+        bar.advance(20)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "cutting: 20/100 clips, 2/s, 0:40 left"
+    assert last == first
+
+
+def test_quick_steps_do_not_flood_the_log(capsys, clock):
+    with Progress("reading", total=None, unit="videos") as bar:
+        for _ in range(50):
+            clock[0] += 0.1
+            bar.advance()
+    assert capsys.readouterr().err.splitlines() == ["reading: 50 videos, 10/s"]
+
+
+def test_work_done_before_does_not_count_for_the_rate(capsys, clock):
+    with Progress("packing", total=7300, unit="clips", done=50) as bar:
+        clock[0] += 10
+        bar.advance(10)
+    assert capsys.readouterr().err.splitlines()[0] == "packing: 60/7300 clips, 1/s, 2:00:40 left"
+
+
+def test_nothing_done_prints_nothing_and_notes_pass_through(capsys):
+    with Progress("packing", total=5, unit="clips") as bar:
+        bar.note("skipped: silent")
+    assert capsys.readouterr().err == "skipped: silent\n"
