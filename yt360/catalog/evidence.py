@@ -1,0 +1,130 @@
+"""What is known of a video's content: its media files, the verdicts of the tests, its clips."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from yt360.catalog.records import Clip, MediaFile, Verdict
+
+if TYPE_CHECKING:
+    from yt360.catalog.store import Catalog
+
+
+class Files:
+    """Downloaded files of videos."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def put(self, video_id: str, file: MediaFile) -> None:
+        """Record a file; one of the same role and start replaces the former."""
+        self._catalog.connection.execute(
+            "INSERT INTO files (video, role, start_s, end_s, path, bytes, format_id, facts) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (video, role, start_s) DO UPDATE SET "
+            "end_s = excluded.end_s, path = excluded.path, bytes = excluded.bytes, "
+            "format_id = excluded.format_id, facts = excluded.facts",
+            (
+                self._catalog.number_of(video_id),
+                file.role,
+                file.start_s,
+                file.end_s,
+                file.path,
+                file.bytes,
+                file.format_id,
+                _json(file.facts),
+            ),
+        )
+
+    def of(self, video_id: str) -> list[MediaFile]:
+        """Return the files of a video, by role and start."""
+        rows = self._catalog.connection.execute(
+            "SELECT role, path, bytes, start_s, end_s, format_id, facts FROM files "
+            "WHERE video = ? ORDER BY role DESC, start_s",
+            (self._catalog.number_of(video_id),),
+        )
+        return [MediaFile(**_with_json(row, "facts")) for row in rows]
+
+    def forget(self, video_id: str) -> None:
+        """Drop the record of a video's files (the files stay where they are)."""
+        self._catalog.connection.execute(
+            "DELETE FROM files WHERE video = ?", (self._catalog.number_of(video_id),)
+        )
+
+
+class Verdicts:
+    """Verdicts of the quality tests: one of each kind a video."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def put(self, video_id: str, *verdicts: Verdict) -> None:
+        """Store verdicts; one of the same kind replaces the former."""
+        number = self._catalog.number_of(video_id)
+        now = self._catalog.clock()
+        with self._catalog.transaction() as connection:
+            for verdict in verdicts:
+                connection.execute(
+                    "INSERT INTO verdicts (video, kind, verdict, numbers, made_at) "
+                    "VALUES (?, ?, ?, ?, ?) ON CONFLICT (video, kind) DO UPDATE SET "
+                    "verdict = excluded.verdict, numbers = excluded.numbers, "
+                    "made_at = excluded.made_at",
+                    (number, verdict.kind, verdict.verdict, _json(verdict.numbers), now),
+                )
+
+    def of(self, video_id: str) -> dict[str, Verdict]:
+        """Return the verdicts of a video by kind."""
+        rows = self._catalog.connection.execute(
+            "SELECT kind, verdict, numbers FROM verdicts WHERE video = ? ORDER BY kind",
+            (self._catalog.number_of(video_id),),
+        )
+        return {row["kind"]: Verdict(**_with_json(row, "numbers")) for row in rows}
+
+
+class Clips:
+    """Clips of videos; a clip begins at a whole second."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def put(self, video_id: str, clips: Iterable[Clip]) -> None:
+        """Add clips, or replace those that begin at the same second; the others stay."""
+        number = self._catalog.number_of(video_id)
+        with self._catalog.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO clips (video, start_s, duration_s, origin, kept, reason, numbers) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (video, start_s) DO UPDATE SET "
+                "duration_s = excluded.duration_s, origin = excluded.origin, "
+                "kept = excluded.kept, reason = excluded.reason, numbers = excluded.numbers",
+                (
+                    (number, c.start_s, c.duration_s, c.origin, c.kept, c.reason, _json(c.numbers))
+                    for c in clips
+                ),
+            )
+
+    def replace(self, video_id: str, clips: Iterable[Clip]) -> None:
+        """Make `clips` the only clips of a video."""
+        with self._catalog.transaction() as connection:
+            connection.execute(
+                "DELETE FROM clips WHERE video = ?", (self._catalog.number_of(video_id),)
+            )
+            self.put(video_id, clips)
+
+    def of(self, video_id: str) -> list[Clip]:
+        """Return the clips of a video by start, dropped ones too."""
+        rows = self._catalog.connection.execute(
+            "SELECT start_s, duration_s, kept, reason, origin, numbers FROM clips "
+            "WHERE video = ? ORDER BY start_s",
+            (self._catalog.number_of(video_id),),
+        )
+        return [Clip(**{**_with_json(row, "numbers"), "kept": bool(row["kept"])}) for row in rows]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, allow_nan=False)
+
+
+def _with_json(row: sqlite3.Row, column: str) -> dict:
+    return {**dict(row), column: json.loads(row[column])}

@@ -1,0 +1,198 @@
+"""The catalog's tables: one SQLite file in WAL mode, with a version and migrations.
+
+Times are seconds since 1970 (REAL). Every table refers to a video by its ``number`` (order of
+arrival); the 11-character ``video_id`` is stored once. ``counters`` is kept by triggers, so that
+a summary of a million videos reads a few dozen rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from yt360.errors import UserError
+
+APPLICATION_ID = 0x59333630  # "Y360": tells a catalog from any other SQLite file
+
+_TABLES = (
+    """CREATE TABLE settings (
+        key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE videos (
+        number INTEGER PRIMARY KEY,
+        video_id TEXT NOT NULL UNIQUE,
+        url TEXT,
+        state TEXT NOT NULL DEFAULT 'found' CHECK (state IN (
+            'found', 'wanted', 'downloaded', 'accepted', 'rejected', 'unavailable', 'failed')),
+        reason TEXT,
+        detail TEXT,
+        due_at REAL NOT NULL DEFAULT 0,
+        claim TEXT,
+        tries INTEGER NOT NULL DEFAULT 0,
+        title TEXT,
+        channel_id TEXT,
+        channel TEXT,
+        license TEXT,
+        upload_date TEXT,
+        duration_s REAL,
+        projection TEXT,
+        spatial_audio TEXT,
+        facts TEXT NOT NULL DEFAULT '{}',
+        added_at REAL NOT NULL,
+        changed_at REAL NOT NULL)""",
+    # A claim is "the first due video in a state": due_at holds the end of a lease or of a
+    # back-off, so one index answers both at any size.
+    "CREATE INDEX videos_due ON videos (state, due_at)",
+    "CREATE INDEX videos_channel ON videos (channel_id) WHERE channel_id IS NOT NULL",
+    """CREATE TABLE attempts (
+        number INTEGER PRIMARY KEY,
+        video INTEGER NOT NULL REFERENCES videos (number),
+        job TEXT NOT NULL,
+        worker TEXT NOT NULL,
+        started_at REAL NOT NULL,
+        ended_at REAL,
+        outcome TEXT NOT NULL DEFAULT 'running',
+        reason TEXT,
+        detail TEXT)""",
+    "CREATE INDEX attempts_video ON attempts (video)",
+    """CREATE TABLE files (
+        video INTEGER NOT NULL REFERENCES videos (number),
+        role TEXT NOT NULL CHECK (role IN ('video', 'sound', 'both')),
+        start_s REAL NOT NULL,
+        end_s REAL,
+        path TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        format_id TEXT,
+        facts TEXT NOT NULL DEFAULT '{}',
+        PRIMARY KEY (video, role, start_s)) WITHOUT ROWID""",
+    """CREATE TABLE verdicts (
+        video INTEGER NOT NULL REFERENCES videos (number),
+        kind TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        numbers TEXT NOT NULL DEFAULT '{}',
+        made_at REAL NOT NULL,
+        PRIMARY KEY (video, kind)) WITHOUT ROWID""",
+    """CREATE TABLE clips (
+        video INTEGER NOT NULL REFERENCES videos (number),
+        start_s INTEGER NOT NULL,
+        duration_s REAL NOT NULL,
+        origin TEXT NOT NULL,
+        kept INTEGER NOT NULL,
+        reason TEXT,
+        numbers TEXT NOT NULL DEFAULT '{}',
+        PRIMARY KEY (video, start_s)) WITHOUT ROWID""",
+    """CREATE TABLE splits (
+        position INTEGER PRIMARY KEY,
+        video INTEGER NOT NULL UNIQUE REFERENCES videos (number),
+        split TEXT NOT NULL,
+        origin TEXT NOT NULL)""",
+    """CREATE TABLE listings (
+        number INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('search', 'channel')),
+        key TEXT NOT NULL,
+        filters TEXT NOT NULL DEFAULT '',
+        language TEXT,
+        state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'failed')),
+        pages INTEGER NOT NULL DEFAULT 0,
+        hits INTEGER NOT NULL DEFAULT 0,
+        next_page TEXT,
+        due_at REAL NOT NULL DEFAULT 0,
+        claim TEXT,
+        tries INTEGER NOT NULL DEFAULT 0,
+        reason TEXT,
+        UNIQUE (kind, key, filters))""",
+    "CREATE INDEX listings_due ON listings (state, due_at)",
+    """CREATE TABLE sightings (
+        video INTEGER NOT NULL REFERENCES videos (number),
+        listing INTEGER NOT NULL REFERENCES listings (number),
+        PRIMARY KEY (video, listing)) WITHOUT ROWID""",
+    """CREATE TABLE hosts (
+        host TEXT PRIMARY KEY,
+        next_at REAL NOT NULL DEFAULT 0,
+        paused_until REAL NOT NULL DEFAULT 0,
+        strikes INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+    """CREATE TABLE counters (
+        topic TEXT NOT NULL,
+        key TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        seconds REAL NOT NULL DEFAULT 0,
+        PRIMARY KEY (topic, key)) WITHOUT ROWID""",
+)
+
+
+def _counting_triggers(table: str, topic: str, key: str, seconds: str = "0") -> tuple[str, ...]:
+    """Return triggers that keep ``counters`` equal to ``SELECT key, count(*) GROUP BY key``.
+
+    `key` and `seconds` are SQL expressions in which ``{row}`` stands for NEW or OLD.
+    """
+
+    def step(row: str, sign: str) -> str:
+        name, length = key.format(row=row), seconds.format(row=row)
+        return f"""
+            INSERT INTO counters (topic, key, count, seconds)
+            SELECT '{topic}', {name}, {sign}1, {sign}({length}) WHERE {name} IS NOT NULL
+            ON CONFLICT (topic, key) DO UPDATE SET
+                count = count + excluded.count, seconds = seconds + excluded.seconds;"""
+
+    changed = f"{key.format(row='OLD')} IS NOT {key.format(row='NEW')}"
+    if seconds != "0":
+        changed += f" OR {seconds.format(row='OLD')} IS NOT {seconds.format(row='NEW')}"
+    return (
+        f"CREATE TRIGGER {table}_{topic}_in AFTER INSERT ON {table} BEGIN {step('NEW', '+')} END",
+        f"CREATE TRIGGER {table}_{topic}_out AFTER DELETE ON {table} BEGIN {step('OLD', '-')} END",
+        f"CREATE TRIGGER {table}_{topic}_change AFTER UPDATE ON {table} WHEN {changed}"
+        f" BEGIN {step('OLD', '-')} {step('NEW', '+')} END",
+    )
+
+
+_TRIGGERS = (
+    *_counting_triggers("videos", "state", "{row}.state"),
+    *_counting_triggers("videos", "reason", "{row}.state || '/' || {row}.reason"),
+    *_counting_triggers("attempts", "attempt", "{row}.job || '/' || {row}.outcome"),
+    *_counting_triggers("verdicts", "verdict", "{row}.kind || '/' || {row}.verdict"),
+    *_counting_triggers(
+        "clips",
+        "clip",
+        "CASE WHEN {row}.kept THEN 'kept' ELSE 'dropped/' || ifnull({row}.reason, '?') END",
+        "{row}.duration_s",
+    ),
+    *_counting_triggers("splits", "split", "{row}.split"),
+    *_counting_triggers("listings", "listing", "{row}.kind || '/' || {row}.state"),
+    *_counting_triggers("files", "file", "{row}.role"),
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_TRIGGERS),)
+"""Statements that take a catalog from version i to i + 1; the first one makes it from nothing."""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the schema version of an open database (0 for an empty one)."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def migrate(
+    connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
+) -> None:
+    """Bring a database to the newest version; each step is one transaction.
+
+    Raises:
+        UserError: The catalog was written by a newer version of this program.
+    """
+    if version_of(connection) > len(migrations):
+        raise UserError(
+            f"the catalog has version {version_of(connection)}, this program knows up to "
+            f"{len(migrations)}: update yt360"
+        )
+    while version_of(connection) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = version_of(connection)  # another process may have been faster
+            if version < len(migrations):
+                for statement in migrations[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

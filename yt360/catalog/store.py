@@ -1,0 +1,148 @@
+"""Opening a catalog: the file, its connection, transactions and settings."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from yt360.catalog.claims import Claims
+from yt360.catalog.evidence import Clips, Files, Verdicts
+from yt360.catalog.schema import APPLICATION_ID, migrate
+from yt360.catalog.splits import Splits
+from yt360.catalog.videos import Videos
+from yt360.errors import UserError
+
+_BUSY_TIMEOUT_S = 60.0
+
+
+class Catalog:
+    """One catalog file, for one thread; processes and threads each open their own.
+
+    Use as a context manager. The parts are attributes::
+
+        with Catalog(path) as catalog:
+            claim = catalog.claims.take("inspect", worker="host:123", lease_s=300)
+            with catalog.transaction():
+                catalog.verdicts.put(claim.video_id, Verdict(kind="silence", verdict="pass"))
+                catalog.claims.finish(claim, "accepted")
+
+    Args:
+        path: The SQLite file. The folder must be on a local disk: WAL does not work over NFS.
+        create: Make the file when it does not exist.
+        clock: Returns seconds since 1970; tests pass their own.
+
+    Raises:
+        UserError: There is no such file, it is something else, or a newer version wrote it.
+    """
+
+    def __init__(
+        self, path: Path, create: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.path = path
+        self.clock = clock
+        if not path.exists() and not create:
+            raise UserError(
+                f"no catalog at {path}; make one with `yt360 import` or `yt360 search --out {path}`"
+            )
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; a catalog is one file")
+        self.connection = _connect(path)
+        self._depth = 0
+        self.videos = Videos(self)
+        self.claims = Claims(self)
+        self.files = Files(self)
+        self.verdicts = Verdicts(self)
+        self.clips = Clips(self)
+        self.splits = Splits(self)
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the WAL into the file."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing: commit when the block ends, roll back when it raises; may be nested."""
+        self._depth += 1
+        try:
+            if self._depth > 1:
+                yield self.connection
+                return
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
+        finally:
+            self._depth -= 1
+
+    def number_of(self, video_id: str) -> int:
+        """Return the row number of a video.
+
+        Raises:
+            UserError: The catalog does not know the id.
+        """
+        row = self.connection.execute(
+            "SELECT number FROM videos WHERE video_id = ?", (video_id,)
+        ).fetchone()
+        if row is None:
+            raise UserError(f"{video_id!r} is not in {self.path}")
+        return int(row["number"])
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """Return a stored JSON value."""
+        row = self.connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return default if row is None else json.loads(row["value"])
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Store a JSON value."""
+        self.connection.execute(
+            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = "
+            "excluded.value",
+            (key, json.dumps(value, sort_keys=True)),
+        )
+
+    @property
+    def media(self) -> Path:
+        """The folder of the downloaded files: ``NAME-media`` beside the catalog unless set."""
+        folder = self.setting("media", f"{self.path.stem}-media")
+        return self.path.parent / folder
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    try:
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if found != APPLICATION_ID and not empty:
+            raise UserError(f"{path} is an SQLite file, but not a catalog of yt360")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise UserError(f"{path} is not a catalog: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,138 @@
+"""Videos of a catalog: adding, reading, and changing facts and states."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from yt360.catalog.ids import check_video_id, watch_url
+from yt360.catalog.records import STATES, State, Video
+from yt360.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from yt360.catalog.store import Catalog
+
+_FACTS = (
+    "title", "channel_id", "channel", "license", "upload_date", "duration_s", "projection",
+    "spatial_audio",
+)  # fmt: skip
+
+
+class Videos:
+    """The ``videos`` table."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def add(self, video_id: str, url: str | None = None, **facts: Any) -> bool:
+        """Add a video in state ``found`` unless it is known; return whether it is new.
+
+        Args:
+            video_id: 11 characters of the alphabet.
+            url: Where it is when it is not on YouTube.
+            facts: As for `update_facts`. Facts of a known video are filled in, never overwritten.
+        """
+        check_video_id(video_id)
+        now = self._catalog.clock()
+        with self._catalog.transaction() as connection:
+            new = connection.execute(
+                "INSERT INTO videos (video_id, url, added_at, changed_at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (video_id) DO NOTHING",
+                (video_id, url, now, now),
+            ).rowcount
+            if facts:
+                self.update_facts(video_id, overwrite=False, **facts)
+        return bool(new)
+
+    def update_facts(self, video_id: str, overwrite: bool = True, **facts: Any) -> None:
+        """Store source facts: the named columns of `Video`; others go into its ``facts``.
+
+        Args:
+            video_id: A known video.
+            overwrite: False to fill in only what is still unknown.
+            facts: Values; None means unknown and changes nothing.
+        """
+        known = {key: value for key, value in facts.items() if value is not None}
+        columns = [key for key in _FACTS if key in known]
+        extra = {key: value for key, value in known.items() if key not in _FACTS}
+        value = "?" if overwrite else "ifnull({column}, ?)"
+        assignments = [f"{column} = {value.format(column=column)}" for column in columns]
+        assignments.append(
+            "facts = json_patch(facts, ?)" if overwrite else "facts = json_patch(?, facts)"
+        )
+        self._catalog.connection.execute(
+            f"UPDATE videos SET {', '.join(assignments)} WHERE video_id = ?",
+            (*(known[column] for column in columns), json.dumps(extra), video_id),
+        )
+
+    def get(self, video_id: str) -> Video:
+        """Return a video.
+
+        Raises:
+            UserError: The catalog does not know it.
+        """
+        row = self._catalog.connection.execute(
+            "SELECT * FROM videos WHERE video_id = ?", (video_id,)
+        ).fetchone()
+        if row is None:
+            raise UserError(f"{video_id!r} is not in {self._catalog.path}")
+        return _video(row)
+
+    def __contains__(self, video_id: str) -> bool:
+        return (
+            self._catalog.connection.execute(
+                "SELECT 1 FROM videos WHERE video_id = ?", (video_id,)
+            ).fetchone()
+            is not None
+        )
+
+    def select(self, state: State | None = None, reason: str | None = None) -> Iterator[Video]:
+        """Yield videos in order of arrival, optionally of one state and reason."""
+        check_state(state)
+        yield from map(
+            _video,
+            self._catalog.connection.execute(
+                "SELECT * FROM videos WHERE (?1 IS NULL OR state = ?1) "
+                "AND (?2 IS NULL OR reason = ?2) ORDER BY number",
+                (state, reason),
+            ),
+        )
+
+    def requeue(self, video_ids: Iterable[str], state: State = "found") -> int:
+        """Put videos back into a state, due at once with a clean count of tries; return how many.
+
+        Videos on which a worker holds a live claim are left alone.
+        """
+        check_state(state)
+        now = self._catalog.clock()
+        with self._catalog.transaction() as connection:
+            return sum(
+                connection.execute(
+                    "UPDATE videos SET state = ?, reason = NULL, detail = NULL, tries = 0, "
+                    "due_at = 0, claim = NULL, changed_at = ? "
+                    "WHERE video_id = ? AND (claim IS NULL OR due_at <= ?)",
+                    (state, now, video_id, now),
+                ).rowcount
+                for video_id in list(video_ids)
+            )
+
+
+def check_state(state: str | None) -> None:
+    """Raise UserError unless `state` is None or one of the seven."""
+    if state is not None and state not in STATES:
+        raise UserError(f"no state {state!r}{did_you_mean(state, STATES)}")
+
+
+def _video(row: sqlite3.Row) -> Video:
+    return Video(
+        video_id=row["video_id"],
+        url=row["url"] or watch_url(row["video_id"]),
+        state=row["state"],
+        reason=row["reason"],
+        detail=row["detail"],
+        tries=row["tries"],
+        facts=json.loads(row["facts"]),
+        **{name: row[name] for name in _FACTS},
+    )
