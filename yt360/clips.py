@@ -1,0 +1,87 @@
+"""Clips: what a stretch of a video is called, and where a video is cut."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePath
+
+MAX_ID_LENGTH = 64
+
+_RELEASED_CLIP = re.compile(r"([A-Za-z0-9_-]{11})-([0-9]{1,6})")
+_KEY = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{5,})")
+_OUTSIDE_ID = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def clip_key(video_id: str, start_s: int) -> str:
+    """Return the key of the clip of `video_id` that starts at second `start_s` (0 or more)."""
+    return f"{video_id}-{start_s:05d}"
+
+
+def parse_key(key: str) -> tuple[str, int]:
+    """Return the video id and the start in seconds of a clip's key.
+
+    The key is read from its right end, because an id may begin with ``-`` and hold more of them.
+
+    Raises:
+        ValueError: `key` is no clip key.
+    """
+    match = _KEY.fullmatch(key)
+    if match is None or clip_key(match[1], int(match[2])) != key:
+        raise ValueError(f"{key!r} is no clip key; it should look like VIDEO_ID-00010")
+    return match[1], int(match[2])
+
+
+def key_order(key: str) -> tuple[str, int]:
+    """Return what keys are sorted by inside a shard: video id, then start."""
+    return parse_key(key)
+
+
+def video_id_of(relative: PurePath) -> tuple[str, int]:
+    """Return the video id of a media file, and the second of that video at which the file starts.
+
+    A name like ``kqAZkf5Odyw-80.mp4`` (an 11-character YouTube id, ``-``, whole seconds) is a clip
+    of that video, as YT-360's authors released theirs. Any other file is a video of its own: its
+    id is its path without suffix; characters outside ``[A-Za-z0-9_-]`` become ``_``, and a hash of
+    the whole name then keeps different names apart.
+
+    Args:
+        relative: The file's path, relative to the folder that was given as input.
+    """
+    released = _RELEASED_CLIP.fullmatch(relative.stem)
+    if released is not None:
+        return released[1], int(released[2])
+    name = unicodedata.normalize("NFC", relative.with_suffix("").as_posix())
+    plain = _OUTSIDE_ID.sub("_", name)
+    if plain == name and len(plain) <= MAX_ID_LENGTH:
+        return plain, 0
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{plain[: MAX_ID_LENGTH - 9]}-{digest}", 0
+
+
+def clip_starts(
+    media_duration_s: float,
+    clip_duration_s: int,
+    segments: Iterable[int] | None = None,
+    slack_s: float = 0.0,
+) -> list[int]:
+    """Return the seconds at which the clips of a file start, in order and without overlap.
+
+    Args:
+        media_duration_s: How long both picture and sound last.
+        clip_duration_s: Length of every clip, in whole seconds.
+        segments: Known starts, relative to the file; None cuts it from its beginning to its end.
+            Of starts that overlap, the first is kept.
+        slack_s: How much the last clip may reach past the end (containers round durations).
+    """
+    last_start_s = media_duration_s + slack_s - clip_duration_s
+    if segments is None:
+        return list(range(0, int(last_start_s) + 1, clip_duration_s)) if last_start_s >= 0 else []
+    starts: list[int] = []
+    for start in sorted(set(segments)):
+        free = not starts or start >= starts[-1] + clip_duration_s
+        if free and 0 <= start <= last_start_s:
+            starts.append(start)
+    return starts

@@ -1,0 +1,144 @@
+"""Worker processes that survive what they work on: a crash costs one task, not the run."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """In place of a result: the worker died of its task (a decoder's crash, out of memory).
+
+    Attributes:
+        exit_code: As `multiprocessing` gives it; negative is the signal that killed the worker.
+    """
+
+    exit_code: int | None
+
+
+@dataclass
+class _Worker(Generic[Task]):
+    process: BaseProcess
+    connection: Connection
+    task: Task | None = None
+
+
+class WorkerPool:
+    """Processes that run one function at a time over many tasks.
+
+    Unlike `concurrent.futures`, a worker that dies is replaced and the run goes on; and workers
+    die with the process that made them, even if that one is killed.
+
+    Use as a context manager. Functions, tasks and results must be picklable.
+
+    Args:
+        workers: Number of processes, at least 1.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        # Not forked: locks and libraries of the parent must not be inherited half-way.
+        self._context = multiprocessing.get_context("spawn")
+        self._alive: list[_Worker[Any]] = []
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for worker in self._alive:
+            worker.connection.close()
+            worker.process.kill()
+        for worker in self._alive:
+            worker.process.join()
+
+    def run(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result | Crashed]]:
+        """Yield (task, result) as results come, in any order.
+
+        Raises:
+            Exception: Whatever `function` raises, once.
+        """
+        waiting = iter(tasks)
+        while True:
+            self._hand_out(function, waiting)
+            busy = {worker.connection: worker for worker in self._alive if worker.task is not None}
+            if not busy:
+                return
+            for connection in wait(list(busy)):
+                worker = busy[connection]  # type: ignore[index]
+                task, worker.task = worker.task, None
+                yield task, self._receive(worker)
+
+    def _hand_out(self, function: Callable[[Task], Result], waiting: Iterator[Task]) -> None:
+        idle = [worker for worker in self._alive if worker.task is None]
+        while idle or len(self._alive) < self.workers:
+            task = next(waiting, None)
+            if task is None:
+                return
+            worker = idle.pop() if idle else self._start()
+            worker.task = task
+            worker.connection.send((function, task))
+
+    def _start(self) -> _Worker[Any]:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
+        process.start()
+        theirs.close()  # else the worker's death would not close the pipe
+        worker: _Worker[Any] = _Worker(process, ours)
+        self._alive.append(worker)
+        return worker
+
+    def _receive(self, worker: _Worker[Any]) -> Any:
+        try:
+            succeeded, value = worker.connection.recv()
+        except (EOFError, ConnectionError):
+            worker.process.join()
+            worker.connection.close()
+            self._alive.remove(worker)
+            return Crashed(worker.process.exitcode)
+        if not succeeded:
+            raise value
+        return value
+
+
+def _work(connection: Connection, parent: int) -> None:
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    while True:
+        try:
+            function, task = connection.recv()
+        except EOFError:
+            return
+        try:
+            reply = (True, function(task))
+        except Exception as error:
+            reply = (False, error)
+        connection.send(reply)
+
+
+def _die_with(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we could ask
+        os._exit(1)
