@@ -1,0 +1,161 @@
+"""Reading the weights of a Panoptic FPN from detectron2's ``.pkl``, ``.pth`` or ``.safetensors``.
+
+The weights of ``panoptic_fpn_R_101_3x`` (``model_final_cafdb1.pkl``) are published by detectron2's
+authors under CC BY-SA 3.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from yt360.errors import UserError
+from yt360.labels.panoptic_fpn.network import PanopticFPN, Widths
+from yt360.labels.panoptic_fpn.unpickle import load_arrays
+
+SUFFIXES = (".pkl", ".pth", ".pt", ".safetensors")
+NAMES_SHOWN = 5
+_NOT_WEIGHTS = re.compile(
+    r"^(pixel_mean|pixel_std|proposal_generator\.anchor_generator\.cell_anchors\.\d+)$"
+    r"|\.num_batches_tracked$"
+)
+
+
+def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
+    """Build the network with the widths and weights of a checkpoint.
+
+    Args:
+        path: ``.pkl`` as detectron2 publishes it, or its state dict as ``.pth`` or
+            ``.safetensors``. Nothing in it is executed.
+        device: Where the network goes.
+
+    Returns:
+        The network in evaluation mode, in float32.
+
+    Raises:
+        UserError: The file is missing, damaged, hostile, or of another architecture; the message
+            then names the first parameters missing, unexpected and of another shape.
+    """
+    state = read_state(path)
+    network = _build(path, state)
+    _check_names(path, state, network)
+    network.load_state_dict(state, strict=False)
+    return network.eval().requires_grad_(False).to(device)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Return the named weights of a checkpoint, without what is no weight.
+
+    Raises:
+        UserError: The file is missing, damaged or hostile, or holds no named arrays.
+    """
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}; give a file that ends in {', '.join(SUFFIXES)}")
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{path} is no known kind of checkpoint; use {', '.join(SUFFIXES)}")
+    content = _READERS.get(path.suffix, _read_torch)(path)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a table of named weights")
+    state = {}
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, np.ndarray | Tensor):
+            raise UserError(f"{path}: entry {str(name)[:80]!r} is no array of weights")
+        if not _NOT_WEIGHTS.search(name):
+            state[name] = _to_tensor(path, name, value)
+    if not state:
+        raise UserError(f"{path} holds no weights")
+    return state
+
+
+def fingerprint(path: Path) -> str:
+    """Return the first 16 hex digits of a checkpoint's SHA-256, to tell label sets apart."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        text = str(error).strip().splitlines()
+        reason = text[0] if text else type(error).__name__
+        raise UserError(f"{path} cannot be read as weights alone: {reason}") from None
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise UserError(f"{path} is no safetensors file: {error}") from None
+
+
+_READERS = {".pkl": load_arrays, ".safetensors": _read_safetensors}
+
+
+def _to_tensor(path: Path, name: str, value: np.ndarray | Tensor) -> Tensor:
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiu":
+            raise UserError(f"{path}: {name} has dtype {value.dtype}; weights are numbers")
+        value = torch.from_numpy(np.array(value))
+    return value.float()
+
+
+def _build(path: Path, state: dict[str, Tensor]) -> PanopticFPN:
+    published = Widths()
+    sources = {
+        "stem": ("backbone.bottom_up.stem.conv1.weight", published.stem),
+        "bottleneck": ("backbone.bottom_up.res2.0.conv1.weight", published.bottleneck),
+        "res2": ("backbone.bottom_up.res2.0.conv3.weight", published.res2),
+        "fpn": ("backbone.fpn_lateral2.weight", published.fpn),
+        "box_hidden": ("roi_heads.box_head.fc1.weight", published.box_hidden),
+        "mask_hidden": ("roi_heads.mask_head.mask_fcn1.weight", published.mask_hidden),
+        "semantic_hidden": ("sem_seg_head.p2.0.weight", published.semantic_hidden),
+    }
+    widths = {
+        name: state[key].shape[0] if key in state and state[key].ndim > 0 else default
+        for name, (key, default) in sources.items()
+    }
+    if widths["semantic_hidden"] % 32 or max(widths.values()) > 1 << 14:
+        raise UserError(f"{path} has layer widths {widths}, which no Panoptic FPN has")
+    return PanopticFPN(Widths(**widths))
+
+
+def _check_names(path: Path, state: dict[str, Tensor], network: PanopticFPN) -> None:
+    expected = network.state_dict()
+    statistics = (".norm.running_mean", ".norm.running_var")
+    missing = [n for n in expected if n not in state and not n.endswith(statistics)]
+    unexpected = [n for n in state if n not in expected]
+    differing = [
+        f"{n} {tuple(state[n].shape)} instead of {tuple(expected[n].shape)}"
+        for n in expected
+        if n in state and state[n].shape != expected[n].shape
+    ]
+    if not missing and not unexpected and not differing:
+        return
+    parts = [
+        f"{len(names)} {what}: {', '.join(names[:NAMES_SHOWN])}"
+        + (", ..." if len(names) > NAMES_SHOWN else "")
+        for what, names in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", differing),
+        )
+        if names
+    ]
+    raise UserError(
+        f"{path} is no COCO Panoptic FPN R-101 ({'; '.join(parts)}); "
+        "the published one is model_final_cafdb1.pkl"
+    )

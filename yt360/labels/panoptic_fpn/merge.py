@@ -1,0 +1,133 @@
+"""Detections and stuff at the size of the picture, merged into one panoptic map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from yt360.labels.panoptic_fpn import boxes as box_ops
+from yt360.labels.panoptic_fpn.detections import Detections
+
+INSTANCE_SCORE = 0.5
+INSTANCE_OVERLAP = 0.5
+STUFF_AREA = 4096
+MASK_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a panoptic map.
+
+    Attributes:
+        id: Its value in the map, from 1.
+        is_thing: Whether it is an object (else stuff).
+        category: 0 to 79 among things, or 0 to 53 among stuff.
+        area: Pixels.
+        score: Of the detection, or the mean probability of the class over a stuff segment.
+    """
+
+    id: int
+    is_thing: bool
+    category: int
+    area: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Panoptic:
+    """A panoptic map: `ids` (H, W) int32 with 0 for none, and the segments behind the ids."""
+
+    ids: Tensor
+    segments: list[Segment]
+
+
+def to_output(found: Detections, network: tuple[int, int], output: tuple[int, int]) -> Detections:
+    """Scale boxes from the network input to the output size, clip, and drop what is empty."""
+    scale = torch.tensor(
+        [output[1] / network[1], output[0] / network[0]] * 2, device=found.boxes.device
+    )
+    boxes = box_ops.clip(found.boxes * scale, output)
+    solid = box_ops.has_area(boxes)
+    return Detections(boxes[solid], found.scores[solid], found.classes[solid], found.masks[solid])
+
+
+def paste(mask: Tensor, box: Tensor, size: tuple[int, int]) -> tuple[Tensor, int, int]:
+    """Place a 28 x 28 mask into a picture.
+
+    Args:
+        mask: (28, 28) probabilities.
+        box: (4,) in pixels of the picture.
+        size: Height and width of the picture.
+
+    Returns:
+        Boolean window (h, w) around the box, and the row and column where it belongs. Outside of
+        the window the mask is empty.
+    """
+    height, width = size
+    left, top = (max(int(torch.floor(v)) - 1, 0) for v in (box[0], box[1]))
+    right = min(int(torch.ceil(box[2])) + 1, width)
+    bottom = min(int(torch.ceil(box[3])) + 1, height)
+    y = torch.arange(top, bottom, device=box.device, dtype=torch.float32) + 0.5
+    x = torch.arange(left, right, device=box.device, dtype=torch.float32) + 0.5
+    y = (y - box[1]) / (box[3] - box[1]) * 2 - 1
+    x = (x - box[0]) / (box[2] - box[0]) * 2 - 1
+    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)
+    values = F.grid_sample(mask[None, None].float(), grid[None], align_corners=False)
+    return values[0, 0] >= MASK_THRESHOLD, top, left
+
+
+def merge(
+    found: Detections,
+    semantic: Tensor,
+    probability: Tensor,
+    stuff_area: float = STUFF_AREA,
+) -> Panoptic:
+    """Merge objects and stuff of one picture (Kirillov et al. 2019, section 4.1).
+
+    Objects come first, best score first: those under 0.5 are left out, and those covered by
+    better ones for more than half. Stuff fills what is free; stuff that keeps less than
+    `stuff_area` pixels is left out, and so is stuff class 0, which stands for all things.
+
+    Args:
+        found: Objects in pixels of the picture.
+        semantic: (H, W) most probable stuff class of every pixel.
+        probability: (H, W) its probability.
+        stuff_area: Smallest stuff segment in pixels. The published value is absolute (4,096
+            pixels of a COCO picture), so it bites on small pictures.
+    """
+    ids = torch.zeros(semantic.shape, dtype=torch.int32, device=semantic.device)
+    segments = _paint_things(found, ids)
+    probability = probability.float()
+    for label in torch.unique(semantic).tolist():
+        free = (semantic == label) & (ids == 0)
+        area = int(free.sum())
+        if label == 0 or area < stuff_area or area == 0:
+            continue
+        number = len(segments) + 1
+        ids[free] = number
+        segments.append(Segment(number, False, label, area, float(probability[free].mean())))
+    return Panoptic(ids, segments)
+
+
+def _paint_things(found: Detections, ids: Tensor) -> list[Segment]:
+    segments: list[Segment] = []
+    for index in torch.argsort(-found.scores).tolist():
+        score = float(found.scores[index])
+        if score < INSTANCE_SCORE:
+            break
+        mask, top, left = paste(
+            found.masks[index], found.boxes[index], (ids.shape[0], ids.shape[1])
+        )
+        window = ids[top : top + mask.shape[0], left : left + mask.shape[1]]
+        area = int(mask.sum())
+        covered = int((mask & (window > 0)).sum())
+        if area == 0 or covered / area > INSTANCE_OVERLAP:
+            continue
+        free = mask & (window == 0)
+        number = len(segments) + 1
+        window[free] = number
+        segments.append(Segment(number, True, int(found.classes[index]), area - covered, score))
+    return segments

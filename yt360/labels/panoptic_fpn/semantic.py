@@ -1,0 +1,65 @@
+"""The semantic head (Kirillov et al. 2019): stuff classes of every pixel."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from yt360.labels.classes import NUM_STUFF
+from yt360.labels.panoptic_fpn.backbone import NormedConv
+
+UPSAMPLINGS = {"p2": 0, "p3": 1, "p4": 2, "p5": 3}
+GROUPS = 32
+
+
+class _ReluConv(NormedConv):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, nn.GroupNorm(GROUPS, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu_(super().forward(x))
+
+
+class SemanticHead(nn.Module):
+    """Every level is brought to stride 4 and summed."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        for name, upsamplings in UPSAMPLINGS.items():
+            layers: list[nn.Module] = []
+            inputs = channels
+            for _ in range(max(upsamplings, 1)):
+                layers.append(_ReluConv(inputs, hidden))
+                inputs = hidden
+                if upsamplings:
+                    layers.append(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False))
+            self.add_module(name, nn.Sequential(*layers))
+        self.predictor = nn.Conv2d(hidden, NUM_STUFF, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Map ``{"p2": (B, C, H / 4, W / 4), ...}`` to logits (B, 54, H / 4, W / 4)."""
+        total: Tensor | None = None
+        for name in UPSAMPLINGS:
+            part = self.get_submodule(name)(features[name])
+            total = part if total is None else total + part
+        logits: Tensor = self.predictor(total)
+        return logits
+
+
+def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]) -> Tensor:
+    """Bring logits at stride 4 to the size of a picture.
+
+    The two steps are those of the reference: four times larger, padding cut off, then to the
+    output size; one step would give other values.
+
+    Args:
+        logits: (54, H, W) of one padded network input.
+        network_size: Height and width of the network input without padding.
+        output_size: Height and width wanted.
+
+    Returns:
+        Logits (54, height, width), float32.
+    """
+    full = F.interpolate(logits[None].float(), scale_factor=4, mode="bilinear", align_corners=False)
+    cut = full[:, :, : network_size[0], : network_size[1]]
+    return F.interpolate(cut, size=output_size, mode="bilinear", align_corners=False)[0]
