@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# From nothing to a trained checkpoint: render scenes, cut and shard them, train, draw a picture.
+# Everything lands in the folder demo/ (or the one given); repeating continues where it stopped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-demo}
+PATH=$PWD/.venv/bin:$PATH
+
+echo "1/4  rendering synthetic 360° scenes with spatial audio into $out/media"
+yt360 scenes "$out/media" --videos 24 --seed 0
+
+echo "2/4  cutting them into clips and writing shards into $out/dataset"
+yt360 build-shards "$out/media" --out "$out/dataset"
+
+echo "3/4  training the small recipe; the run goes into $out/run"
+avsa train --data "$out/dataset" --recipe small --steps 60 --out "$out/run" --resume-if-exists
+
+echo "4/4  drawing what the network saw"
+avsa preview "$out/dataset" --out "$out/preview.png"
+
+cat <<END
+
+Done. Look at
+  $out/preview.png          training samples: panorama, sound, views, spectrograms
+  $out/run/checkpoints/     the trained weights:  import avsa; avsa.load(...)
+  $out/run/log.jsonl        loss and speed of every step; tensorboard --logdir $out/run draws them
+END

@@ -1,0 +1,34 @@
+"""``yt360 doctor``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+
+MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "optional": ("absent", "yellow")}
+
+
+@examples("yt360 doctor")
+@click.command("doctor")
+def command() -> None:
+    """Tell in one screen whether this machine can do each job, and how to mend what it cannot.
+
+    Exits with 1 when a main job lacks something. Parts marked "absent" are extras.
+    """
+    from yt360.doctor import examine
+
+    findings = examine(Path.cwd())
+    width = max(len(finding.job) for finding in findings)
+    for finding in findings:
+        mark, colour = MARKS[finding.state]
+        click.echo(
+            f"{click.style(f'{mark:>7}', fg=colour)}  {finding.job:<{width}}  {finding.found}"
+        )
+        if finding.mend:
+            click.echo(f"{'':>7}  {'':<{width}}  -> {finding.mend}")
+    if any(finding.state == "missing" for finding in findings):
+        sys.exit(1)

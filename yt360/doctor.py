@@ -1,0 +1,165 @@
+"""Whether this machine can do each job, and how to mend what it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from yt360.errors import UserError
+
+ENOUGH_DISK_GIB = 10.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found for one job.
+
+    Attributes:
+        job: What a user wants to do.
+        state: ``"ok"``; ``"missing"`` when the job cannot be done; ``"optional"`` when only an
+            extra is absent.
+        found: What is there, with versions.
+        mend: What to do about it; empty when there is nothing to do.
+    """
+
+    job: str
+    state: Literal["ok", "missing", "optional"]
+    found: str
+    mend: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Look at this machine, job by job, in the order of the pipeline.
+
+    Args:
+        folder: Where the user works; its free disk space is reported.
+    """
+    checks: list[Callable[[], Finding]] = [
+        _python,
+        _conversion,
+        _decoding,
+        _download,
+        _training,
+        _accelerator,
+        lambda: _optional(
+            "label with detectron2", "detectron2", "build it from its source; not needed otherwise"
+        ),
+        lambda: _optional(
+            "label with transformers", "transformers", "pip install 'yt360-avsa[transformers]'"
+        ),
+        lambda: _disk(folder),
+    ]
+    return [check() for check in checks]
+
+
+def _python() -> Finding:
+    found = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    if sys.version_info[:2] in ((3, 11), (3, 12)):
+        return Finding("run", "ok", f"{found}, {os.cpu_count()} cores")
+    return Finding("run", "missing", found, "use Python 3.11 or 3.12")
+
+
+def _conversion() -> Finding:
+    from yt360.media import ffmpeg
+
+    job = "convert media"
+    try:
+        binary = ffmpeg.ffmpeg_binary()
+    except UserError as error:
+        return Finding(job, "missing", str(error))
+    origin = "from the imageio-ffmpeg wheel" if "imageio_ffmpeg" in binary.parts else str(binary)
+    found = f"{ffmpeg.ffmpeg_version(binary)} ({origin})"
+    lacking = ffmpeg.missing_parts(binary)
+    if lacking:
+        mend = f"unset {ffmpeg.BINARY_VARIABLE}: the imageio-ffmpeg wheel has a complete FFmpeg"
+        return Finding(job, "missing", f"{found} lacks {', '.join(lacking)}", mend)
+    return Finding(job, "ok", f"{found} with v360 and libx264")
+
+
+def _decoding() -> Finding:
+    return _packages("decode clips", ("av", "soundfile", "webdataset", "pyarrow"))
+
+
+def _download() -> Finding:
+    job = "download from YouTube"
+    packages = _packages(job, ("yt-dlp", "yt-dlp-ejs"))
+    if packages.state != "ok":
+        return packages
+    runtimes = [name for name in ("deno", "node", "bun", "qjs") if shutil.which(name)]
+    if not runtimes:
+        return Finding(
+            job,
+            "missing",
+            f"{packages.found}, but no JavaScript runtime, which YouTube demands",
+            "pip install deno (or install Node.js 20 or newer)",
+        )
+    return Finding(job, "ok", f"{packages.found}, JavaScript by {runtimes[0]}")
+
+
+def _training() -> Finding:
+    packages = _packages("train", ("torch", "torchvision", "torchaudio"))
+    if packages.state != "ok":
+        return packages
+    try:
+        import torch
+        import torchaudio  # noqa: F401 - importing is the test: it fails when versions do not match
+        import torchvision  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        mend = "install torch, torchvision and torchaudio together, with -c constraints.txt"
+        return Finding("train", "missing", f"{packages.found} do not load: {reason}", mend)
+    return Finding("train", "ok", f"{packages.found}, {torch.get_num_threads()} threads")
+
+
+def _accelerator() -> Finding:
+    job = "train and label on a GPU"
+    try:
+        import torch
+    except (ImportError, OSError):
+        return Finding(job, "optional", "torch does not load", "see the line above")
+    if not torch.cuda.is_available():
+        built_for = torch.version.cuda
+        found = f"no CUDA device seen (torch is built for CUDA {built_for})"
+        mend = "check the driver with nvidia-smi; the CPU is used until then"
+        if built_for is None:
+            found, mend = "torch is built for CPU only", "install a CUDA build of torch"
+        return Finding(job, "optional", found, mend)
+    devices = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    names = ", ".join(f"{d.name} {d.total_memory / 2**30:.0f} GiB" for d in devices)
+    return Finding(job, "ok", f"{names}, CUDA {torch.version.cuda}")
+
+
+def _optional(job: str, module: str, mend: str) -> Finding:
+    if importlib.util.find_spec(module) is None:
+        return Finding(job, "optional", f"{module} is not installed", mend)
+    return Finding(job, "ok", f"{module} {_version_of(module)}")
+
+
+def _disk(folder: Path) -> Finding:
+    free_gib = shutil.disk_usage(folder).free / 2**30
+    found = f"{free_gib:.0f} GiB free in {folder.resolve()}"
+    if free_gib < ENOUGH_DISK_GIB:
+        return Finding("store data", "optional", found, "1,000 clips need about 1 GiB in shards")
+    return Finding("store data", "ok", found)
+
+
+def _packages(job: str, names: tuple[str, ...]) -> Finding:
+    lacking = [name for name in names if _version_of(name) == ""]
+    if lacking:
+        return Finding(job, "missing", f"not installed: {', '.join(lacking)}", "pip install -e .")
+    return Finding(job, "ok", ", ".join(f"{name} {_version_of(name)}" for name in names))
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
