@@ -1,0 +1,180 @@
+"""The FFmpeg program: finding one that can do our work, and running it safely.
+
+It gets argument lists, never a shell line; input names are given as ``file:NAME``, so a name that
+begins with ``-`` or looks like a URL is only ever a file; and only local files may be opened, so a
+hostile "video" that is really a playlist reaches nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+from collections import deque
+from functools import lru_cache
+from pathlib import Path
+
+import ffmpeg as ffmpeg_python
+
+from yt360.errors import BadItem, UserError
+
+REQUIRED_FILTERS = (
+    "crop", "fps", "scale", "setpts", "split", "tpad", "trim", "v360", "xstack",
+)  # fmt: skip
+REQUIRED_ENCODERS = ("libx264",)
+BINARY_VARIABLE = "YT360_FFMPEG"
+
+_GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-loglevel", "level+error", "-y")
+_KEPT_ERROR_LINES = 12
+_DISK_FULL = "No space left on device"
+_FLAGS = re.compile(r"[A-Z.|]{2,6}")
+
+
+def ffmpeg_binary() -> Path:
+    """Return the FFmpeg program to use.
+
+    In this order: ``$YT360_FFMPEG``; ``ffmpeg`` on the PATH if it has the filters and encoders that
+    are needed; the program inside the imageio-ffmpeg wheel.
+
+    Raises:
+        UserError: ``$YT360_FFMPEG`` names no program, or none is found.
+    """
+    chosen = os.environ.get(BINARY_VARIABLE)
+    if chosen:
+        found = shutil.which(chosen)
+        if found is None:
+            raise UserError(
+                f"{BINARY_VARIABLE}={chosen} is not a program; set it to an ffmpeg or unset it"
+            )
+        return Path(found)
+    on_path = shutil.which("ffmpeg")
+    if on_path is not None and not missing_parts(Path(on_path)):
+        return Path(on_path)
+    import imageio_ffmpeg
+
+    try:
+        return Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise UserError(
+            f"no FFmpeg with {', '.join(REQUIRED_ENCODERS)} was found; install it, or set "
+            f"{BINARY_VARIABLE} to one"
+        ) from error
+
+
+def missing_parts(binary: Path) -> tuple[str, ...]:
+    """Return the names of the filters and encoders that conversion needs and `binary` lacks."""
+    try:
+        filters, encoders = available_filters(binary), available_encoders(binary)
+    except UserError:
+        return (*REQUIRED_FILTERS, *REQUIRED_ENCODERS)
+    return (
+        *(name for name in REQUIRED_FILTERS if name not in filters),
+        *(name for name in REQUIRED_ENCODERS if name not in encoders),
+    )
+
+
+def available_filters(binary: Path | None = None) -> frozenset[str]:
+    """Return the names of the filters of `binary` (default: the one in use)."""
+    return _listed(binary or ffmpeg_binary(), "-filters")
+
+
+def available_encoders(binary: Path | None = None) -> frozenset[str]:
+    """Return the names of the encoders of `binary` (default: the one in use)."""
+    return _listed(binary or ffmpeg_binary(), "-encoders")
+
+
+def ffmpeg_version(binary: Path | None = None) -> str:
+    """Return the version line's first words, such as ``"ffmpeg 7.1"``."""
+    words = _ask(binary or ffmpeg_binary(), "-version").split()
+    return f"{words[0]} {words[2]}" if len(words) > 2 else "ffmpeg of unknown version"
+
+
+def input_name(path: Path) -> str:
+    """Return how FFmpeg is told to open a local file, whatever its name looks like."""
+    return f"file:{path}"
+
+
+def compile_arguments(outputs: ffmpeg_python.nodes.OutputStream) -> list[str]:
+    """Return the argument list (without the program) of an ffmpeg-python graph."""
+    return [*_GLOBAL_OPTIONS, *ffmpeg_python.get_args(outputs)]
+
+
+def run_ffmpeg(arguments: list[str], item: Path) -> int:
+    """Run FFmpeg to its end.
+
+    Args:
+        arguments: From `compile_arguments`.
+        item: The input that is blamed when it fails.
+
+    Returns:
+        The number of errors that FFmpeg reported and worked around.
+
+    Raises:
+        BadItem: ``"not-decodable"`` with FFmpeg's last words.
+        OSError: The disk is full.
+    """
+    process = subprocess.Popen(
+        [str(ffmpeg_binary()), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    last: deque[str] = deque(maxlen=_KEPT_ERROR_LINES)
+    count, disk_full = 0, False
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            count += 1
+            disk_full = disk_full or _DISK_FULL in line
+            last.append(line.strip())
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+    raise_for_exit(code, list(last), item, disk_full=disk_full)
+    return count
+
+
+def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: bool) -> None:
+    """Raise what a failed run of FFmpeg on `item` means; return when it did not fail."""
+    if disk_full:
+        raise OSError(errno.ENOSPC, f"{_DISK_FULL} (while converting)", str(item))
+    if code != 0:
+        words = "; ".join(last_lines[-3:]) or "no message"
+        raise BadItem("not-decodable", f"{item.name}: FFmpeg stopped with {code}: {words}")
+
+
+@lru_cache(maxsize=16)
+def _listed(binary: Path, option: str) -> frozenset[str]:
+    names = set()
+    for line in _ask(binary, option).splitlines():
+        words = line.split()
+        # A line of the table is "FLAGS NAME ..."; a line of the legend is "FLAG = MEANING".
+        if len(words) >= 2 and words[1] != "=" and _FLAGS.fullmatch(words[0]):
+            names.add(words[1])
+    return frozenset(names)
+
+
+def _ask(binary: Path, option: str) -> str:
+    try:
+        answer = subprocess.run(
+            [str(binary), "-hide_banner", option],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{binary} does not run ({error}); set {BINARY_VARIABLE}") from error
+    if answer.returncode != 0:
+        raise UserError(f"{binary} {option} failed with {answer.returncode}; is it an FFmpeg?")
+    return answer.stdout

@@ -1,0 +1,127 @@
+"""What a Matroska or WebM file says about its projection and stereo mode.
+
+Only the few elements that matter are read, and no size in the file is trusted. Sources: RFC 8794
+(EBML), RFC 9559 (Matroska, elements Projection and StereoMode).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from yt360.media.spherical import Projection, ProjectionKind, StereoMode, parse_v1, projection_box
+
+_SEGMENT = 0x18538067
+_TRACKS, _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0x1654AE6B, 0xAE, 0x83, 0xE0
+_STEREO_MODE, _PROJECTION = 0x53B8, 0x7670
+_PROJECTION_TYPE, _PROJECTION_PRIVATE = 0x7671, 0x7672
+_POSE = {0x7673: "yaw_deg", 0x7674: "pitch_deg", 0x7675: "roll_deg"}
+_CLUSTER = 0x1F43B675
+_VIDEO_TRACK = 1
+_MAX_ELEMENTS = 10_000
+_MAX_VALUE_BYTES = 1 << 20
+
+_STEREO_MODES: dict[int, StereoMode] = {
+    0: "mono", 1: "left-right", 2: "bottom-top", 3: "top-bottom", 11: "right-left",
+}  # fmt: skip
+_KINDS: dict[int, ProjectionKind] = {1: "equirectangular", 2: "cubemap", 3: "mesh"}
+_PRIVATE_BOXES = {1: b"equi", 2: b"cbmp", 3: b"mshp"}
+
+
+def read_matroska_projections(file: BinaryIO) -> list[Projection]:
+    """Return the projection of each video track, in file order; damage is read as absence."""
+    reader = _Reader(file)
+    projections = []
+    for segment in reader.elements(0, reader.size):
+        if segment[0] != _SEGMENT:
+            continue
+        for kind, start, end in reader.elements(segment[1], segment[2]):
+            if kind == _CLUSTER:
+                break
+            if kind == _TRACKS:
+                tracks = [part for part in reader.elements(start, end) if part[0] == _TRACK_ENTRY]
+                found = (_track_projection(reader, *part[1:]) for part in tracks)
+                projections += [projection for projection in found if projection is not None]
+        break
+    return projections
+
+
+def projection_from_tags(tags: dict[str, str]) -> Projection | None:
+    """Return the projection of V1 metadata that a WebM carries as the tag SPHERICAL-VIDEO."""
+    return parse_v1(tags.get("SPHERICAL-VIDEO", ""))
+
+
+class _Reader:
+    """Walks EBML elements, giving only offsets that lie inside the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.size = file.seek(0, 2)
+        self._budget = _MAX_ELEMENTS
+
+    def elements(self, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield (id, start, end) of the elements of a range."""
+        while position < end and self._budget > 0:
+            self._budget -= 1
+            identifier, id_bytes = self._number(position, keep_marker=True)
+            length, length_bytes = self._number(position + id_bytes, keep_marker=False)
+            if id_bytes == 0 or length_bytes == 0:
+                return
+            start = position + id_bytes + length_bytes
+            unknown = length == (1 << 7 * length_bytes) - 1
+            stop = end if unknown else start + length
+            if stop > end:
+                # A truncated file: what is there of the last element can still be read.
+                stop = end
+            yield identifier, start, stop
+            position = stop
+
+    def value(self, start: int, end: int) -> bytes:
+        self.file.seek(start)
+        return self.file.read(min(end - start, _MAX_VALUE_BYTES))
+
+    def _number(self, position: int, *, keep_marker: bool) -> tuple[int, int]:
+        self.file.seek(position)
+        data = self.file.read(8)
+        if not data or data[0] == 0:
+            return 0, 0
+        count = 9 - data[0].bit_length()
+        if len(data) < count:
+            return 0, 0
+        number = int.from_bytes(data[:count], "big")
+        return (number if keep_marker else number - (1 << 7 * count)), count
+
+
+def _track_projection(reader: _Reader, start: int, end: int) -> Projection | None:
+    is_video, projection = False, Projection()
+    for kind, first, last in reader.elements(start, end):
+        if kind == _TRACK_TYPE:
+            is_video = int.from_bytes(reader.value(first, last), "big") == _VIDEO_TRACK
+        elif kind == _VIDEO:
+            for inner, inner_first, inner_last in reader.elements(first, last):
+                if inner == _STEREO_MODE:
+                    number = int.from_bytes(reader.value(inner_first, inner_last), "big")
+                    mode = _STEREO_MODES.get(number, "custom")
+                    projection = projection.told(f"StereoMode {number}: {mode}", stereo_mode=mode)
+                elif inner == _PROJECTION:
+                    projection = _with_projection(projection, reader, inner_first, inner_last)
+    return projection if is_video else None
+
+
+def _with_projection(projection: Projection, reader: _Reader, start: int, end: int) -> Projection:
+    kind, private, pose = 0, b"", dict[str, object]()
+    for inner, first, last in reader.elements(start, end):
+        value = reader.value(first, last)
+        if inner == _PROJECTION_TYPE:
+            kind = int.from_bytes(value, "big")
+        elif inner == _PROJECTION_PRIVATE:
+            private = value
+        elif inner in _POSE and len(value) in (4, 8):
+            degrees = struct.unpack(">f" if len(value) == 4 else ">d", value)[0]
+            pose[_POSE[inner]] = degrees if abs(degrees) <= 360 else 0.0
+    if kind == 0:
+        return projection  # rectangular: also how a plain video's rotation is written
+    values = {"kind": _KINDS.get(kind, "unknown"), **pose}
+    values |= projection_box(_PRIVATE_BOXES.get(kind, b""), private)
+    return projection.told(f"Projection element: {values['kind']}", **values)
