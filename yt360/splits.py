@@ -12,9 +12,7 @@ PAPER_TEST_FRACTION = 1000 / 5506
 """YT-360's released split: 1,000 test videos of 5,506."""
 
 
-def split_of(
-    group: str, test_fraction: float = PAPER_TEST_FRACTION, salt: str = "yt360"
-) -> Split:
+def split_of(group: str, test_fraction: float = PAPER_TEST_FRACTION, salt: str = "yt360") -> Split:
     """Return the split of every clip of a group of clips.
 
     A pure function of its arguments: the group's hash, read as a number in [0, 1), is compared

@@ -46,7 +46,8 @@ def scan_shard(path: Path) -> Iterator[SampleRanges]:
     try:
         with tarfile.open(path, "r:") as tar:
             for entry in tar:
-                tar.members = []  # otherwise the headers of the whole shard stay in memory
+                # Otherwise the headers of the whole shard stay in memory.
+                tar.members = []  # type: ignore[attr-defined]
                 key, _, suffix = entry.name.partition(".")
                 if not entry.isreg() or not key or not suffix or "/" in entry.name:
                     raise UserError(f"{path}: {entry.name!r} is no member of a sample")
@@ -81,7 +82,7 @@ def clip_rows(path: Path) -> list[ClipRow]:
                 )
             file.seek(sample.members["json"][0])
             facts = _clip_facts(path, sample.key, file.read(sample.members["json"][1]))
-            ranges = {}
+            ranges: dict[str, Any] = {}
             for member, (offset, size) in sample.members.items():
                 ranges[f"{member}_offset"], ranges[f"{member}_bytes"] = offset, size
             rows.append(ClipRow(key=sample.key, shard=path.name, **facts, **ranges))
@@ -151,7 +152,7 @@ def rebuild_index(dataset: Path) -> dict[str, int]:
         UserError: `dataset` is none, or a shard cannot be read.
     """
     info = DatasetInfo.load(dataset)
-    counts = {}
+    counts: dict[str, int] = {}
     for split in SPLITS:
         folder = dataset / split
         shards = [folder / shard.name for shard in info.splits[split].shards]
@@ -172,6 +173,7 @@ def _clip_facts(path: Path, key: str, content: bytes) -> dict[str, Any]:
             "video_id": str(facts["video_id"]),
             "start_s": int(facts["start_s"]),
             "duration_s": float(facts["duration_s"]),
+            "file_start_s": int(facts["source"]["file_start_s"]),
         }
         agrees = parse_key(key) == (values["video_id"], values["start_s"])
     except (ValueError, KeyError, TypeError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from yt360.clips import clip_key, video_id_of
 from yt360.errors import UserError
-from yt360.shards.schema import Rejection
+from yt360.shards.schema import FileId, Rejection
 from yt360.shards.sidecar import read_sidecar
 from yt360.splits import Split
 
@@ -52,25 +52,29 @@ class InputVideo:
     @property
     def key(self) -> str:
         """Name of this input among all: the key of the clip at its start."""
-        return clip_key(self.video_id, self.start_s)
+        return self.clip_key(self.start_s)
+
+    def clip_key(self, start_s: int) -> str:
+        """Return the key of the clip that starts at second `start_s` of the upload."""
+        return clip_key(self.video_id, start_s)
 
     @property
-    def order(self) -> tuple[str, int, str]:
-        """What inputs are sorted by."""
+    def file_id(self) -> FileId:
+        """Which file this is; inputs are sorted by it."""
         return self.video_id, self.start_s, self.name
 
     def reject(
-        self, reason: str, detail: str, start_s: int | None = None, fingerprint: str = ""
+        self, reason: str, detail: str, fingerprint: str, start_s: int | None = None
     ) -> Rejection:
         """Return a rejection of this input, or of its stretch at second `start_s`."""
         return Rejection(
             video_id=self.video_id,
-            source_start_s=self.start_s,
+            file_start_s=self.start_s,
             start_s=start_s,
             file=self.name,
             reason=reason,
-            detail=detail,
-            fingerprint=fingerprint or fingerprint_of(self),
+            detail=detail.encode(errors="replace").decode(),
+            fingerprint=fingerprint,
         )
 
 
@@ -113,11 +117,9 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
     videos, lonely = _pair(files)
     if not videos:
         where = ", ".join(str(path) for path in paths)
-        raise UserError(
-            f"no video in {where}; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}"
-        )
+        raise UserError(f"no video in {where}; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
     kept, rejected = _drop_same_name(videos)
-    return FoundInputs(tuple(kept), tuple([*rejected, *lonely]), ignored)
+    return FoundInputs(tuple(kept), (*rejected, *lonely), ignored)
 
 
 def fingerprint_of(item: InputVideo) -> str:
@@ -138,7 +140,8 @@ def fingerprint_of(item: InputVideo) -> str:
 
 
 def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Yield (file, the folder that its name is relative to)."""
+    """Yield (file, the folder that its name is relative to), both absolute."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links and rename)
     if path.is_file():
         yield path, path.parent
         return
@@ -179,8 +182,9 @@ def _pair(files: Mapping[Path, str]) -> tuple[list[InputVideo], list[Rejection]]
             videos.append(_input_video(video, sound, files[video]))
         if sound is not None and not pictures:
             item = _input_video(sound, None, files[sound])
-            lonely.append(item.reject("no-video", "sound without a video of the same name"))
-    return sorted(videos, key=lambda item: item.order), lonely
+            detail = "sound without a video of the same name beside it"
+            lonely.append(item.reject("no-video", detail, fingerprint_of(item)))
+    return sorted(videos, key=lambda item: item.file_id), lonely
 
 
 def _picture_and_sound(group: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -231,5 +235,5 @@ def _drop_same_name(videos: Iterable[InputVideo]) -> tuple[list[InputVideo], lis
         first = kept.setdefault(item.key, item)
         if first is not item:
             detail = f"{first.name} has the same id {item.key}; rename one of them"
-            rejected.append(item.reject("same-name", detail))
+            rejected.append(item.reject("same-name", detail, fingerprint_of(item)))
     return list(kept.values()), rejected

@@ -7,12 +7,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -30,12 +31,25 @@ class Crashed:
 
     exit_code: int | None
 
+    def describe(self) -> str:
+        """Return one sentence for a person."""
+        return f"a worker process died of it (exit code {self.exit_code})"
+
 
 @dataclass
 class _Worker(Generic[Task]):
     process: BaseProcess
     connection: Connection
     task: Task | None = None
+
+
+class Pool(Protocol):
+    """What runs tasks; see `WorkerPool`."""
+
+    def run(
+        self, function: Callable[[Task], Result], tasks: deque[Task]
+    ) -> Iterator[tuple[Task, Result | Crashed]]:
+        """Yield (task, result) as results come, in any order."""
 
 
 class WorkerPool:
@@ -72,33 +86,34 @@ class WorkerPool:
             worker.process.join()
 
     def run(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+        self, function: Callable[[Task], Result], tasks: deque[Task]
     ) -> Iterator[tuple[Task, Result | Crashed]]:
         """Yield (task, result) as results come, in any order.
+
+        Args:
+            function: What the workers call with each task.
+            tasks: Taken from the left as workers become free; more may be added meanwhile.
 
         Raises:
             Exception: Whatever `function` raises, once.
         """
-        waiting = iter(tasks)
         while True:
-            self._hand_out(function, waiting)
+            self._hand_out(function, tasks)
             busy = {worker.connection: worker for worker in self._alive if worker.task is not None}
             if not busy:
                 return
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
-                task, worker.task = worker.task, None
+                task: Any = worker.task
+                worker.task = None
                 yield task, self._receive(worker)
 
-    def _hand_out(self, function: Callable[[Task], Result], waiting: Iterator[Task]) -> None:
+    def _hand_out(self, function: Callable[[Task], Result], tasks: deque[Task]) -> None:
         idle = [worker for worker in self._alive if worker.task is None]
-        while idle or len(self._alive) < self.workers:
-            task = next(waiting, None)
-            if task is None:
-                return
+        while tasks and (idle or len(self._alive) < self.workers):
             worker = idle.pop() if idle else self._start()
-            worker.task = task
-            worker.connection.send((function, task))
+            worker.task = tasks.popleft()
+            worker.connection.send((function, worker.task))
 
     def _start(self) -> _Worker[Any]:
         ours, theirs = self._context.Pipe()

@@ -48,6 +48,7 @@ class ClipRow:
         video_id: Whole upload that it was cut from.
         start_s: Second of the upload at which it starts.
         duration_s: Its length.
+        file_start_s: Second of the upload at which the file starts that it was cut from.
         shard: File name of its shard, in the folder of its split.
     """
 
@@ -55,6 +56,7 @@ class ClipRow:
     video_id: str
     start_s: int
     duration_s: float
+    file_start_s: int
     shard: str
     flac_offset: int
     flac_bytes: int
@@ -88,13 +90,17 @@ class SplitInfo:
     shards: tuple[ShardInfo, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+FileId = tuple[str, int, str]
+"""Video id, second of the upload at which a file starts, name of the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rejection:
     """An input, or a stretch of one, that is not in the dataset, and why.
 
     Attributes:
         video_id: Video that it belongs to.
-        source_start_s: Second of the video at which the file starts.
+        file_start_s: Second of the video at which the file starts.
         start_s: Second of the video at which the stretch starts; None means the whole file.
         file: Name of the file, relative to the input that held it.
         reason: Short slug to count by.
@@ -103,12 +109,22 @@ class Rejection:
     """
 
     video_id: str
-    source_start_s: int
+    file_start_s: int
     start_s: int | None
     file: str
     reason: str
     detail: str
     fingerprint: str
+
+    @property
+    def file_id(self) -> FileId:
+        """Which file this is about."""
+        return self.video_id, self.file_start_s, self.file
+
+    @property
+    def order(self) -> tuple[FileId, int]:
+        """What rejections are sorted by: file, then time."""
+        return self.file_id, -1 if self.start_s is None else self.start_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +136,7 @@ class DatasetInfo:
         splits: What each split holds.
         rejected: What is not in it, in order of video and time.
         complete: False while a build is under way (or was killed).
-        unfinished: Sources of which a part is packed and a part is not; empty when complete.
+        unfinished: Inputs (as keys) of which a part is packed and a part is not.
         built_with: Version of the program that began it.
     """
 

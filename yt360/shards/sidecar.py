@@ -26,7 +26,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         return {}
     return {
-        ours: content[theirs]
+        ours: content[theirs].encode(errors="replace").decode()
         for theirs, ours in SOURCE_FACTS.items()
         if isinstance(content.get(theirs), str)
     }

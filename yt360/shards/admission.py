@@ -1,0 +1,128 @@
+"""Which planned clips enter a dataset, and in which split: decided once, in a fixed order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from yt360.shards.inputs import InputVideo
+from yt360.shards.options import BuildOptions
+from yt360.shards.schema import Rejection
+from yt360.shards.staging import ClipPlan, VideoPlan
+from yt360.splits import SPLITS, Split, split_of
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What of an input goes into the dataset.
+
+    Attributes:
+        item: The input.
+        split: Where all its clips go.
+        clips: Those that are not in a shard yet, in order of time.
+        rejected: What does not go in, and why.
+        fingerprint: Of the input.
+    """
+
+    item: InputVideo
+    split: Split
+    clips: tuple[ClipPlan, ...]
+    rejected: tuple[Rejection, ...]
+    fingerprint: str
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the clips."""
+        return [self.item.clip_key(clip.start_s) for clip in self.clips]
+
+
+def admit(
+    items: Sequence[InputVideo],
+    plans: Mapping[str, VideoPlan],
+    tables: Mapping[Split, pa.Table],
+    options: BuildOptions,
+) -> list[Admitted]:
+    """Decide about the clips of each input, in the order of the inputs.
+
+    A video stays in the split that it is in; several files of one video share a split; and where
+    two files of a video overlap in time, the clips of the first one count.
+
+    Args:
+        items: Inputs, sorted.
+        plans: Plan of each, by its key.
+        tables: Index of what is in shards already, by split.
+        options: How the dataset is built.
+    """
+    packed = _PackedClips(tables)
+    splits = _splits(items, packed, options)
+    admitted = []
+    for item in items:
+        plan = plans[item.key]
+        clips, rejected = [], list(plan.rejected)
+        for clip in plan.clips:
+            if packed.has(item, clip.start_s):
+                continue
+            other = packed.overlapping(item.video_id, clip.start_s, options.clip_s)
+            if other is None:
+                packed.claim(item.video_id, clip.start_s)
+                clips.append(clip)
+            else:
+                detail = f"{item.clip_key(other)} from another file covers the same time"
+                rejected.append(item.reject("overlap", detail, plan.fingerprint, clip.start_s))
+        admitted.append(
+            Admitted(item, splits[item.video_id], tuple(clips), tuple(rejected), plan.fingerprint)
+        )
+    return admitted
+
+
+class _PackedClips:
+    """Which times of which videos are taken."""
+
+    def __init__(self, tables: Mapping[Split, pa.Table]) -> None:
+        self.split_of_video: dict[str, Split] = {}
+        self._starts: dict[str, list[int]] = {}
+        self._of_file: set[tuple[str, int, int]] = set()
+        for split in SPLITS:
+            columns = tables[split].select(["video_id", "file_start_s", "start_s"]).to_pydict()
+            for video_id, file_start_s, start_s in zip(*columns.values(), strict=True):
+                self.split_of_video[video_id] = split
+                self._of_file.add((video_id, file_start_s, start_s))
+                self.claim(video_id, start_s)
+
+    def has(self, item: InputVideo, start_s: int) -> bool:
+        """Tell whether this very clip is in a shard (a killed build was packing its video)."""
+        return (item.video_id, item.start_s, start_s) in self._of_file
+
+    def claim(self, video_id: str, start_s: int) -> None:
+        insort(self._starts.setdefault(video_id, []), start_s)
+
+    def overlapping(self, video_id: str, start_s: int, clip_s: int) -> int | None:
+        """Return the start of a clip that shares time with the one at `start_s`, or None."""
+        starts = self._starts.get(video_id, [])
+        first = bisect_left(starts, start_s - clip_s + 1)
+        if first < len(starts) and starts[first] < start_s + clip_s:
+            return starts[first]
+        return None
+
+
+def _splits(
+    items: Iterable[InputVideo], packed: _PackedClips, options: BuildOptions
+) -> dict[str, Split]:
+    splits: dict[str, Split] = dict(packed.split_of_video)
+    channels: dict[str, str] = {}
+    known: dict[str, Split] = {}
+    for item in items:
+        if item.channel is not None:
+            channels.setdefault(item.video_id, item.channel)
+        if item.split is not None:
+            known.setdefault(item.video_id, item.split)
+    for item in items:
+        group = item.video_id
+        if options.split_by == "channel":
+            group = channels.get(item.video_id, item.video_id)
+        by_hash = split_of(group, options.test_fraction)
+        splits.setdefault(item.video_id, known.get(item.video_id, by_hash))
+    return splits

@@ -1,0 +1,205 @@
+"""The two jobs of a worker process: look at an input and plan its clips, and make clips."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.clips import clip_starts
+from yt360.errors import BadItem
+from yt360.media.convert import ClipRequest, convert_clips
+from yt360.media.source import Source, open_source, w_levels
+from yt360.shards.inputs import InputVideo, fingerprint_of
+from yt360.shards.options import LEVEL_FLOOR_DBFS, BuildOptions
+from yt360.shards.schema import Rejection
+from yt360.shards.staging import (
+    ClipPlan,
+    StagedClip,
+    Staging,
+    VideoPlan,
+    json_bytes,
+    member_file,
+)
+
+LEVEL_WINDOW_S = 1.0
+# Containers round durations, and sound often starts or ends some frames beside the picture.
+EDGE_SLACK_S = 0.1
+
+
+@dataclass(frozen=True)
+class PlanJob:
+    """An input to look at."""
+
+    item: InputVideo
+    options: BuildOptions
+    dataset: Path
+
+
+@dataclass(frozen=True)
+class CutJob:
+    """Clips of one input to make, in order of time."""
+
+    item: InputVideo
+    clips: tuple[ClipPlan, ...]
+    fingerprint: str
+    options: BuildOptions
+    dataset: Path
+
+
+def plan_video(job: PlanJob) -> VideoPlan:
+    """Return which clips an input gives; taken from the staging folder when it is there."""
+    staging = Staging(job.dataset)
+    fingerprint = fingerprint_of(job.item)
+    plan = staging.load_plan(job.item, fingerprint)
+    if plan is None:
+        try:
+            plan = _plan(job.item, _open(job.item, job.options), job.options, fingerprint)
+        except BadItem as error:
+            rejection = job.item.reject(error.reason, error.detail, fingerprint)
+            plan = VideoPlan(fingerprint, (), (rejection,))
+        staging.save_plan(job.item, plan)
+    return plan
+
+
+def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]]:
+    """Make the clips of a job that are not staged yet; return what each key came to."""
+    staging = Staging(job.dataset)
+    keys = [job.item.clip_key(clip.start_s) for clip in job.clips]
+    pending = [clip for clip, key in zip(job.clips, keys, strict=True) if not staging.find(key)]
+    while pending:
+        try:
+            for clip in _convert(job, tuple(pending), staging):
+                pending.remove(clip)
+        except BadItem as error:
+            bad = pending.pop(0)
+            rejection = job.item.reject(error.reason, error.detail, job.fingerprint, bad.start_s)
+            staging.publish_rejection(job.item.clip_key(bad.start_s), rejection)
+    results = []
+    for key in keys:
+        result = staging.find(key)
+        if result is None:
+            raise RuntimeError(f"clip {key} was made but is not staged")
+        results.append((key, result))
+    return results
+
+
+def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -> float:
+    """Return the level of a stretch in dBFS from the levels of windows of `LEVEL_WINDOW_S`.
+
+    Windows past the end of the sound count as silent; the result is never under
+    `LEVEL_FLOOR_DBFS`.
+
+    Args:
+        levels: Level of each window in dBFS (-inf for silence), from time 0.
+        start_s: Start of the stretch, a multiple of the window.
+        duration_s: Its length, a multiple of the window.
+    """
+    first = round(start_s / LEVEL_WINDOW_S)
+    count = round(duration_s / LEVEL_WINDOW_S)
+    power = np.sum(10.0 ** (levels[first : first + count] / 10.0)) / count
+    floor = 10.0 ** (LEVEL_FLOOR_DBFS / 10.0)
+    return float(10.0 * np.log10(max(power, floor)))
+
+
+def _open(item: InputVideo, options: BuildOptions) -> Source:
+    return open_source(
+        item.video,
+        item.sound,
+        projection=options.projection,
+        stereo_mode=options.stereo_mode,
+        sound_layout=options.sound_layout,
+    )
+
+
+def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: str) -> VideoPlan:
+    segments = None
+    if item.segments is not None:
+        segments = [start - item.start_s for start in item.segments]
+    starts = clip_starts(source.end_s, options.clip_s, segments, EDGE_SLACK_S)
+    starts = [start for start in starts if start >= source.start_s - EDGE_SLACK_S]
+    if not starts:
+        raise BadItem(
+            "too-short",
+            f"picture and sound together last from {source.start_s:.1f} s to {source.end_s:.1f} s, "
+            f"which holds no clip of {options.clip_s} s",
+        )
+    levels = w_levels(source, LEVEL_WINDOW_S)
+    planned = [
+        ClipPlan(item.start_s + start, clip_level(levels, start, options.clip_s))
+        for start in starts
+    ]
+    clips = tuple(clip for clip in planned if clip.level_dbfs >= options.min_level_dbfs)
+    silent = [clip for clip in planned if clip.level_dbfs < options.min_level_dbfs]
+    rejected = tuple(_silent_stretches(item, silent, not clips, options, fingerprint))
+    return VideoPlan(fingerprint, clips, rejected)
+
+
+def _silent_stretches(
+    item: InputVideo,
+    silent: Sequence[ClipPlan],
+    all_of_it: bool,
+    options: BuildOptions,
+    fingerprint: str,
+) -> Iterator[Rejection]:
+    """Yield a rejection for each run of silent clips that follow each other."""
+    runs: list[list[ClipPlan]] = []
+    for clip in silent:
+        follows = runs and clip.start_s == runs[-1][-1].start_s + options.clip_s
+        if follows or (runs and all_of_it):
+            runs[-1].append(clip)
+        else:
+            runs.append([clip])
+    for run in runs:
+        loudest = max(clip.level_dbfs for clip in run)
+        level = "digital silence" if loudest <= LEVEL_FLOOR_DBFS else f"at most {loudest:.1f} dBFS"
+        detail = (
+            f"W from {run[0].start_s} s to {run[-1].start_s + options.clip_s} s is {level}, "
+            f"under {options.min_level_dbfs:g} dBFS"
+        )
+        start_s = None if all_of_it else run[0].start_s
+        yield item.reject("silent", detail, fingerprint, start_s)
+
+
+def _convert(job: CutJob, clips: Sequence[ClipPlan], staging: Staging) -> Iterator[ClipPlan]:
+    """Convert and stage clips; yield each when it is staged."""
+    folders = [staging.scratch() for _ in clips]
+    requests = [
+        ClipRequest(
+            start_s=float(clip.start_s - job.item.start_s),
+            duration_s=float(job.options.clip_s),
+            mp4=member_file(folder, "mp4"),
+            flac=member_file(folder, "flac"),
+        )
+        for clip, folder in zip(clips, folders, strict=True)
+    ]
+    try:
+        facts = convert_clips(_open(job.item, job.options), requests, job.options.form)
+        for clip, folder, conversion in zip(clips, folders, facts, strict=True):
+            description = _clip_json(job, clip, conversion)
+            member_file(folder, "json").write_bytes(json_bytes(description))
+            staging.publish(job.item.clip_key(clip.start_s), folder)
+            yield clip
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clip_json(job: CutJob, clip: ClipPlan, conversion: dict[str, object]) -> dict[str, object]:
+    form, item = job.options.form, job.item
+    return {
+        "video_id": item.video_id,
+        "start_s": clip.start_s,
+        "duration_s": float(job.options.clip_s),
+        "width": form.width,
+        "height": form.height,
+        "fps": form.fps,
+        "sample_rate_hz": form.sample_rate_hz,
+        "source": {**item.facts, "file": item.name, "file_start_s": item.start_s},
+        "conversion": conversion,
+        "quality": {"level_dbfs": round(clip.level_dbfs, 2)},
+    }

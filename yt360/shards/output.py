@@ -1,0 +1,140 @@
+"""The dataset folder at the start of a build: may it be written, and what is in it already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from yt360 import __version__
+from yt360.errors import UserError
+from yt360.shards.index import clip_rows, index_table, read_index
+from yt360.shards.inputs import InputVideo, fingerprint_of
+from yt360.shards.options import BuildOptions, first_difference
+from yt360.shards.schema import (
+    CLIPS,
+    DATASET_FILE,
+    DatasetInfo,
+    SplitInfo,
+    parse_shard_name,
+)
+from yt360.shards.staging import STAGING_FOLDER
+from yt360.splits import SPLITS, Split
+
+
+def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
+    """Return what a dataset folder holds; for one that is yet to be made, that it is empty.
+
+    A dataset without any shard takes the new options.
+
+    Raises:
+        UserError: The folder holds something else, or a dataset that was built otherwise.
+    """
+    fresh = DatasetInfo(options=options.to_json(), built_with=__version__)
+    if not out.exists():
+        return fresh
+    if not out.is_dir():
+        raise UserError(f"{out} is a file; --out names the dataset's folder")
+    if not (out / DATASET_FILE).exists():
+        foreign = [name for name in os.listdir(out) if not _is_ours(name)]  # noqa: PTH208
+        if foreign:
+            raise UserError(
+                f"{out} is not empty and is no dataset (it holds {sorted(foreign)[0]!r}); "
+                "give --out a new or empty folder"
+            )
+        return fresh
+    info = DatasetInfo.load(out)
+    difference = first_difference(fresh.options, info.options)
+    if difference is None:
+        return info
+    if not any(split.shards for split in info.splits.values()):
+        return fresh
+    raise UserError(
+        f"{out} was built with other options ({difference}); "
+        "use the same to add to it, or another --out"
+    )
+
+
+def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
+    """Return the index of the shards that `info` lists, and whether the index file says that.
+
+    A killed build leaves an index that lacks the newest shards: those are read.
+
+    Raises:
+        UserError: A shard cannot be read.
+    """
+    names = [shard.name for shard in info.shards]
+    try:
+        table = read_index(split_folder)
+    except UserError:
+        table = index_table(())
+        written = False
+    else:
+        written = True
+    present = table.column("shard").unique().to_pylist()
+    current = written and present == names and table.num_rows == info.clips
+    if current:
+        return table, True
+    parts = []
+    for name in names:
+        rows = table.filter(pc.equal(table.column("shard"), name))
+        parts.append(rows if rows.num_rows else index_table(clip_rows(split_folder / name)))
+    return pa.concat_tables(parts) if parts else index_table(()), False
+
+
+def drop_leftovers(out: Path, info: DatasetInfo) -> None:
+    """Remove what a killed build left: half-written files, and shards that are not listed yet.
+
+    The clips of such a shard are still staged, and it will be written again.
+    """
+    for temporary in out.glob(f".{DATASET_FILE}.*.tmp"):
+        temporary.unlink()
+    for split in SPLITS:
+        listed = {shard.name for shard in info.splits[split].shards}
+        for file in list((out / split).glob("*")):
+            shard = parse_shard_name(file.name)
+            unlisted = shard is not None and shard[0] == CLIPS and file.name not in listed
+            if unlisted or (file.name.startswith(".") and file.name.endswith(".tmp")):
+                file.unlink()
+
+
+def inputs_to_do(
+    videos: Iterable[InputVideo],
+    info: DatasetInfo,
+    tables: Mapping[Split, pa.Table],
+    retry: bool = False,
+) -> list[InputVideo]:
+    """Return the inputs that are not in the dataset and were not rejected as they are now.
+
+    Args:
+        videos: All inputs.
+        info: What the dataset holds.
+        tables: Its index, by split.
+        retry: Take rejected inputs again, changed or not.
+    """
+    packed: set[tuple[str, int]] = set()
+    for table in tables.values():
+        pairs = table.select(["video_id", "file_start_s"]).group_by(["video_id", "file_start_s"])
+        for row in pairs.aggregate([]).to_pylist():
+            packed.add((row["video_id"], row["file_start_s"]))
+    rejected = {item.file_id: item.fingerprint for item in info.rejected}
+    to_do = []
+    for item in videos:
+        if (item.video_id, item.start_s) in packed:
+            done = item.key not in info.unfinished
+        else:
+            seen = rejected.get(item.file_id)
+            done = not retry and seen is not None and seen == fingerprint_of(item)
+        if not done:
+            to_do.append(item)
+    return to_do
+
+
+def _is_ours(name: str) -> bool:
+    """A build that was killed before it wrote dataset.json leaves no more than this."""
+    return name == STAGING_FOLDER or (
+        name.startswith(f".{DATASET_FILE}.") and name.endswith(".tmp")
+    )

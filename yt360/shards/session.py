@@ -1,0 +1,203 @@
+"""One run of a build, under the dataset's lock: plan, make, pack, list, in that order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from yt360.progress import Progress
+from yt360.shards.admission import Admitted, admit
+from yt360.shards.cutting import CutJob, PlanJob, make_clips, plan_video
+from yt360.shards.index import write_index
+from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
+from yt360.shards.options import BuildOptions
+from yt360.shards.output import drop_leftovers, inputs_to_do, load_table, open_output
+from yt360.shards.packing import SplitPacker
+from yt360.shards.pool import Crashed, Pool
+from yt360.shards.schema import Rejection
+from yt360.shards.staging import StagedClip, Staging, VideoPlan
+from yt360.splits import SPLITS, Split
+
+CLIPS_PER_JOB = 8
+
+
+class BuildSession:
+    """What a run knows; `run` does the work.
+
+    An input is *settled* when each of its clips is in a listed shard or rejected. Only then are
+    its rejections recorded in ``dataset.json``: their presence says that it needs no more work.
+
+    Args:
+        out: The dataset's folder.
+        options: How it is built.
+        found: The inputs.
+    """
+
+    def __init__(self, out: Path, options: BuildOptions, found: FoundInputs) -> None:
+        self.out, self.options, self.found = out, options, found
+        self.staging = Staging(out)
+        self.info = open_output(out, options)
+        self.packers: dict[Split, SplitPacker] = {}
+        self.admitted: dict[str, Admitted] = {}
+        self.owner: dict[str, str] = {}
+        """Key of a clip -> key of the input that it is from."""
+        self.open_clips: dict[str, set[str]] = {}
+        """Key of an input -> its clips that are neither listed nor rejected."""
+        self.rejections: dict[str, list[Rejection]] = {}
+        """Key of an input -> its rejections so far."""
+        self.recorded = set(self.info.rejected)
+        """Rejections of settled inputs."""
+        self.unfinished = set(self.info.unfinished)
+        """Inputs with a part in listed shards that are not settled."""
+
+    def run(self, pool: Pool, retry: bool) -> None:
+        """Do all there is to do."""
+        to_do = self._begin(retry)
+        self._admit(to_do, self._plan(pool, to_do))
+        self._make(pool, self._jobs())
+        self._finish()
+
+    def _begin(self, retry: bool) -> list[InputVideo]:
+        drop_leftovers(self.out, self.info)
+        self.staging.prepare(self.options.to_json())
+        tables: dict[Split, pa.Table] = {}
+        for split in SPLITS:
+            folder, info = self.out / split, self.info.splits[split]
+            tables[split], _ = load_table(folder, info)
+            self.packers[split] = SplitPacker(
+                folder, info, tables[split], self.staging, self.options.shard_bytes
+            )
+        to_do = inputs_to_do(self.found.videos, self.info, tables, retry)
+        again = {item.file_id for item in to_do} | {each.file_id for each in self.found.rejected}
+        self.recorded = {item for item in self.recorded if item.file_id not in again}
+        self.recorded |= set(self.found.rejected)
+        self._save(complete=False)
+        return to_do
+
+    def _plan(self, pool: Pool, to_do: Sequence[InputVideo]) -> dict[str, VideoPlan]:
+        plans: dict[str, VideoPlan] = {}
+        jobs = deque(PlanJob(item, self.options, self.out) for item in to_do)
+        crashed: set[str] = set()
+        with Progress("looking at", total=len(to_do), unit="files") as progress:
+            for job, plan in pool.run(plan_video, jobs):
+                key = job.item.key
+                if isinstance(plan, VideoPlan):
+                    plans[key] = plan
+                elif key not in crashed:
+                    crashed.add(key)
+                    jobs.append(job)
+                    continue
+                else:
+                    fingerprint = fingerprint_of(job.item)
+                    rejection = job.item.reject("crash", plan.describe(), fingerprint)
+                    plans[key] = VideoPlan(fingerprint, (), (rejection,))
+                progress.advance()
+        return plans
+
+    def _admit(self, to_do: Sequence[InputVideo], plans: dict[str, VideoPlan]) -> None:
+        tables = {split: packer.table for split, packer in self.packers.items()}
+        queues: dict[Split, list[str]] = {split: [] for split in SPLITS}
+        for each in admit(to_do, plans, tables, self.options):
+            item_key = each.item.key
+            self.admitted[item_key] = each
+            self.owner.update(dict.fromkeys(each.keys, item_key))
+            self.rejections[item_key] = list(each.rejected)
+            self.open_clips[item_key] = set(each.keys)
+            self._settle_if_done(item_key)
+            queues[each.split] += each.keys
+        for split, packer in self.packers.items():
+            packer.expect(queues[split])
+
+    def _jobs(self) -> deque[CutJob]:
+        """Return jobs for the clips that no earlier run has staged; take those that one has."""
+        jobs: deque[CutJob] = deque()
+        for each in self.admitted.values():
+            missing = []
+            for clip, key in zip(each.clips, each.keys, strict=True):
+                result = self.staging.find(key)
+                if result is None:
+                    missing.append(clip)
+                else:
+                    self._take(key, result)
+            for first in range(0, len(missing), CLIPS_PER_JOB):
+                clips = tuple(missing[first : first + CLIPS_PER_JOB])
+                jobs.append(CutJob(each.item, clips, each.fingerprint, self.options, self.out))
+        return jobs
+
+    def _make(self, pool: Pool, jobs: deque[CutJob]) -> None:
+        self._pack()
+        missing = sum(len(job.clips) for job in jobs)
+        crashed: set[str] = set()
+        with Progress(
+            "cutting", total=len(self.owner), unit="clips", done=len(self.owner) - missing
+        ) as progress:
+            for job, results in pool.run(make_clips, jobs):
+                if isinstance(results, Crashed):
+                    self._after_crash(job, results, crashed)
+                    jobs.appendleft(job)
+                    continue
+                for key, result in results:
+                    self._take(key, result)
+                progress.advance(len(results))
+                self._pack()
+        self._pack(last=True)
+
+    def _after_crash(self, job: CutJob, crash: Crashed, crashed: set[str]) -> None:
+        """Find the clip that it happened at, and reject it when it is not the first time."""
+        keys = {job.item.clip_key(clip.start_s): clip.start_s for clip in job.clips}
+        key = next((key for key in keys if self.staging.find(key) is None), None)
+        if key is None:
+            return
+        if key in crashed:
+            rejection = job.item.reject("crash", crash.describe(), job.fingerprint, keys[key])
+            self.staging.publish_rejection(key, rejection)
+        crashed.add(key)
+
+    def _take(self, key: str, result: StagedClip | Rejection) -> None:
+        item_key = self.owner[key]
+        packer = self.packers[self.admitted[item_key].split]
+        if isinstance(result, StagedClip):
+            packer.settle(key, result)
+            return
+        packer.settle(key, None)
+        self.rejections[item_key].append(result)
+        self.open_clips[item_key].discard(key)
+        self._settle_if_done(item_key)
+
+    def _pack(self, last: bool = False) -> None:
+        """Write the shards that are full, list them, and only then drop their staged clips."""
+        for packer in self.packers.values():
+            for shard in packer.finish() if last else packer.pack():
+                for key in shard.keys:
+                    item_key = self.owner[key]
+                    self.unfinished.add(item_key)
+                    self.open_clips[item_key].discard(key)
+                    self._settle_if_done(item_key)
+                self._save(complete=False)
+                self.staging.discard(shard.keys)
+
+    def _settle_if_done(self, item_key: str) -> None:
+        if not self.open_clips[item_key]:
+            self.recorded.update(self.rejections[item_key])
+            self.unfinished.discard(item_key)
+
+    def _finish(self) -> None:
+        for split, packer in self.packers.items():
+            (self.out / split).mkdir(exist_ok=True)
+            write_index(self.out / split, packer.table)
+        self._save(complete=True)
+        self.staging.remove()
+
+    def _save(self, complete: bool) -> None:
+        self.info = replace(
+            self.info,
+            splits={split: packer.info for split, packer in self.packers.items()},
+            rejected=tuple(sorted(self.recorded, key=lambda item: item.order)),
+            complete=complete,
+            unfinished=tuple(sorted(self.unfinished)),
+        )
+        self.info.save(self.out)

@@ -1,0 +1,182 @@
+"""Finished work that is not in a shard yet, kept in ``DATASET/.staging``.
+
+Whatever lies under `clips` or `plans` is whole: it was made in `work` and renamed. So a killed
+build goes on with it, and a build that is still dying can harm nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from yt360.files import atomic_write, sync_folder, write_json
+from yt360.shards.inputs import InputVideo
+from yt360.shards.schema import CLIP_MEMBERS, Rejection
+from yt360.shards.writer import member_bytes
+
+STAGING_FOLDER = ".staging"
+_REJECTED_FILE = "rejected.json"
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One clip to be made: second of the upload, and level of W in dBFS."""
+
+    start_s: int
+    level_dbfs: float
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """What an input gives: its clips, and what was turned down and why.
+
+    Attributes:
+        fingerprint: Of the input when it was looked at.
+        clips: In order of time.
+        rejected: The whole file, or stretches of it.
+    """
+
+    fingerprint: str
+    clips: tuple[ClipPlan, ...]
+    rejected: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True)
+class StagedClip:
+    """A clip that waits for its shard, and the bytes that it will take there."""
+
+    shard_bytes: int
+
+
+class Staging:
+    """The staging folder of a dataset; see the module.
+
+    Args:
+        dataset: The dataset folder.
+    """
+
+    def __init__(self, dataset: Path) -> None:
+        self.folder = dataset / STAGING_FOLDER
+        self.lock = self.folder / "lock"
+        self._plans, self._clips = self.folder / "plans", self.folder / "clips"
+        self._work = self.folder / "work"
+        self._options = self.folder / "options.json"
+
+    def prepare(self, options: Mapping[str, Any]) -> None:
+        """Make the folders; drop what a killed build was in the middle of, or made otherwise."""
+        wanted = json_bytes(options)
+        if not self._options.exists() or self._options.read_bytes() != wanted:
+            _remove(self._clips)
+            _remove(self._plans)
+            with atomic_write(self._options) as file:
+                file.write(wanted)
+        for folder in (self._plans, self._clips, self._work):
+            folder.mkdir(parents=True, exist_ok=True)
+        leftovers = [*self.folder.glob(".*.tmp"), *self._plans.glob(".*.tmp")]
+        for leftover in [*self._work.iterdir(), *leftovers]:
+            _remove(leftover)
+
+    def remove(self) -> None:
+        """Remove the whole staging folder."""
+        shutil.rmtree(self.folder)
+
+    def scratch(self) -> Path:
+        """Return a new folder for unfinished work."""
+        return Path(mkdtemp(dir=self._work))
+
+    def save_plan(self, item: InputVideo, plan: VideoPlan) -> None:
+        """Keep a plan."""
+        write_json(self._plan_file(item), asdict(plan))
+
+    def load_plan(self, item: InputVideo, fingerprint: str) -> VideoPlan | None:
+        """Return the plan of an input; one for other content is dropped with its clips."""
+        try:
+            content = json.loads(self._plan_file(item).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        clips = tuple(ClipPlan(**clip) for clip in content["clips"])
+        if content["fingerprint"] != fingerprint:
+            self.discard(item.clip_key(clip.start_s) for clip in clips)
+            self.discard_plan(item)
+            return None
+        return VideoPlan(fingerprint, clips, tuple(Rejection(**it) for it in content["rejected"]))
+
+    def discard_plan(self, item: InputVideo) -> None:
+        """Drop the plan of an input."""
+        self._plan_file(item).unlink(missing_ok=True)
+
+    def publish(self, key: str, made: Path) -> None:
+        """Make a folder with all members of a clip the staged clip `key`."""
+        for file in made.iterdir():
+            _sync_file(file)
+        sync_folder(made)
+        made.rename(self._clips / key)
+
+    def publish_rejection(self, key: str, rejection: Rejection) -> None:
+        """Record that the clip `key` cannot be made."""
+        made = self.scratch()
+        write_json(made / _REJECTED_FILE, asdict(rejection))
+        self.publish(key, made)
+
+    def find(self, key: str) -> StagedClip | Rejection | None:
+        """Return what is staged as `key`, if anything is."""
+        folder = self._clips / key
+        try:
+            content = (folder / _REJECTED_FILE).read_text(encoding="utf-8")
+            return Rejection(**json.loads(content))
+        except FileNotFoundError:
+            pass
+        try:
+            sizes = [(folder / f"clip.{member}").stat().st_size for member in CLIP_MEMBERS]
+        except FileNotFoundError:
+            return None
+        return StagedClip(sum(member_bytes(size) for size in sizes))
+
+    def members(self, key: str) -> dict[str, bytes]:
+        """Return the members of a staged clip."""
+        folder = self._clips / key
+        return {member: (folder / f"clip.{member}").read_bytes() for member in CLIP_MEMBERS}
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Drop staged clips and rejections; each is there whole or gone, even after a kill."""
+        for key in keys:
+            folder = self._clips / key
+            if folder.exists():
+                trash = self.scratch() / key
+                folder.rename(trash)
+                _remove(trash.parent)
+
+    def _plan_file(self, item: InputVideo) -> Path:
+        return self._plans / f"{item.key}.json"
+
+
+def member_file(folder: Path, member: str) -> Path:
+    """Return where a member of a clip is made, inside a scratch folder."""
+    return folder / f"clip.{member}"
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return `value` as one line of JSON with sorted keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
