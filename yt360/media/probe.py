@@ -1,0 +1,226 @@
+"""Finding out what a media file is: headers, metadata, every packet, and some of its sound."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.stream import Disposition
+
+from yt360.errors import BadItem
+from yt360.media.container import open_media, time_origin_s
+from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.layout import Samples, detect_layout
+from yt360.media.matroska import projection_from_tags, read_matroska_projections
+from yt360.media.sound import SoundReader
+from yt360.media.spherical import SA3D, Projection, read_mp4_tags
+
+if TYPE_CHECKING:
+    from av import AudioStream as StoredAudio
+    from av import VideoStream as StoredVideo
+    from av.container import InputContainer
+
+LISTEN_PIECES = 8
+LISTEN_PIECE_S = 1.0
+# Frame intervals may differ by this much (timestamps in whole milliseconds do) and count as equal.
+_EQUAL_INTERVALS_S = 0.0015
+_ODD_INTERVALS_ALLOWED = 0.02
+
+
+@dataclass
+class _PacketTimes:
+    """Start and duration of each packet of a stream, in its time base, as they come."""
+
+    start: array[int] = field(default_factory=lambda: array("q"))
+    duration: array[int] = field(default_factory=lambda: array("q"))
+
+
+def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
+    """Read a file's headers, metadata and packets, and listen to some of its sound.
+
+    Args:
+        path: An MP4, MOV, WebM, Matroska, OGG, WAV, FLAC or other file that FFmpeg reads.
+        sound_layout: Layout that the user or a catalog states for multi-channel sound.
+
+    Raises:
+        BadItem: When this is no media file, or nothing in it can be decoded.
+    """
+    with open_media(path) as container:
+        videos = [s for s in container.streams.video if not _is_cover(s)]
+        audios = list(container.streams.audio)
+        if not videos and not audios:
+            raise BadItem("not-media", f"{path.name} has neither picture nor sound")
+        times = _packet_times(container)
+        origin_s = time_origin_s(container)
+        projections = _projections(path, container, len(videos))
+        video = tuple(
+            _video_stream(
+                stream, times[stream.index], origin_s, _rotation_deg(container, stream), projection
+            )
+            for stream, projection in zip(videos, projections, strict=True)
+        )
+        boxes = _sa3d_boxes(path, len(audios))
+        audio = tuple(
+            _audio_stream(path, position, stream, times[stream.index], origin_s, box, sound_layout)
+            for position, (stream, box) in enumerate(zip(audios, boxes, strict=True))
+        )
+        return MediaInfo(
+            path=path,
+            container=container.format.name,
+            size_bytes=path.stat().st_size,
+            duration_declared_s=(container.duration or 0) / 1_000_000,
+            duration_measured_s=max([s.end_s for s in video] + [s.end_s for s in audio]),
+            video=video,
+            audio=audio,
+        )
+
+
+def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
+    """Decode some pieces of a sound stream, evenly spread over [start_s, end_s).
+
+    Returns:
+        Pieces (C, S) of about a second, and their sample rate.
+    """
+    with SoundReader(path, position) as reader:
+        rate = reader.sample_rate_hz
+        count = round(LISTEN_PIECE_S * rate)
+        first, last = round(start_s * rate), round(end_s * rate)
+        if last - first <= 2 * LISTEN_PIECES * count:
+            return [reader.read(first, max(last - first, 1))[0]], rate
+        starts = np.linspace(first, last - count, LISTEN_PIECES).astype(int)
+        return [reader.read(int(start), count)[0] for start in starts], rate
+
+
+def _is_cover(stream: StoredVideo) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _packet_times(container: InputContainer) -> dict[int, _PacketTimes]:
+    times = {stream.index: _PacketTimes() for stream in container.streams}
+    for packet in container.demux():
+        # Packets to be discarded lie before the start that an edit list sets.
+        if packet.pts is not None and packet.size and not packet.is_discard:
+            stream_times = times[packet.stream_index]
+            stream_times.start.append(packet.pts)
+            stream_times.duration.append(packet.duration or 0)
+    return times
+
+
+def _span_s(times: _PacketTimes, time_base: Fraction, first: int | None) -> tuple[float, float]:
+    """Return start and end in seconds; what lies before the declared `first` is not presented."""
+    if not times.start:
+        return 0.0, 0.0
+    start, duration = np.array(times.start), np.array(times.duration)
+    begin = start.min() if first is None else max(int(start.min()), first)
+    return float(begin * time_base), float((start + duration).max() * time_base)
+
+
+def _video_stream(
+    stream: StoredVideo,
+    times: _PacketTimes,
+    origin_s: float,
+    rotation_deg: int,
+    projection: Projection,
+) -> VideoStream:
+    time_base = stream.time_base or Fraction(1)
+    frame_times = np.sort(np.array(times.start, np.int64)) * float(time_base)
+    intervals = np.diff(frame_times)
+    typical = float(np.median(intervals)) if len(intervals) else 0.0
+    odd = np.abs(intervals - typical) > _EQUAL_INTERVALS_S
+    start_s, end_s = _span_s(times, time_base, None)
+    context = stream.codec_context
+    return VideoStream(
+        index=stream.index,
+        codec=context.name,
+        width=context.width,
+        height=context.height,
+        rotation_deg=rotation_deg,
+        pixel_format=context.pix_fmt or "",
+        frame_rate_declared=float(stream.average_rate or 0),
+        frame_rate_measured=_rate(frame_times),
+        variable_frame_rate=bool(len(odd)) and bool(odd.mean() > _ODD_INTERVALS_ALLOWED),
+        frames_measured=len(frame_times),
+        start_s=start_s - origin_s,
+        duration_declared_s=float((stream.duration or 0) * time_base),
+        # The last packet of some containers has no duration of its own.
+        duration_measured_s=max(end_s, frame_times[-1] + typical) - start_s
+        if len(frame_times)
+        else 0.0,
+        projection=projection,
+    )
+
+
+def _rate(frame_times: np.ndarray) -> float:
+    if len(frame_times) < 2 or frame_times[-1] <= frame_times[0]:
+        return 0.0
+    return float((len(frame_times) - 1) / (frame_times[-1] - frame_times[0]))
+
+
+def _audio_stream(
+    path: Path,
+    position: int,
+    stream: StoredAudio,
+    times: _PacketTimes,
+    origin_s: float,
+    sa3d: SA3D | None,
+    stated: str | None,
+) -> AudioStream:
+    time_base = stream.time_base or Fraction(1)
+    start_s, end_s = _span_s(times, time_base, stream.start_time)
+    start_s, end_s = start_s - origin_s, end_s - origin_s
+    declared = stream.layout.name
+    codec = stream.codec_context.name
+    if stream.channels > 2:
+        pieces, rate = listen(path, position, start_s, end_s)
+        layout = detect_layout(
+            pieces, rate, codec=codec, declared=declared, sa3d=sa3d, stated=stated
+        )
+    else:
+        layout = detect_layout([np.zeros((stream.channels, 0), np.float32)], stream.rate)
+    return AudioStream(
+        index=stream.index,
+        position=position,
+        codec=codec,
+        sample_rate_hz=stream.rate,
+        channels=stream.channels,
+        layout_declared=declared,
+        start_s=start_s,
+        duration_declared_s=float((stream.duration or 0) * time_base),
+        duration_measured_s=end_s - start_s,
+        sa3d=sa3d,
+        layout=layout,
+    )
+
+
+def _rotation_deg(container: InputContainer, stream: StoredVideo) -> int:
+    """Return the rotation of the first frame, which also shows that the stream decodes."""
+    container.seek(0)
+    frame = next(container.decode(stream), None)
+    if frame is None:
+        return 0
+    return round(frame.rotation / 90) * 90
+
+
+def _projections(path: Path, container: InputContainer, count: int) -> list[Projection]:
+    """Return what the file says of each video stream; as many as there are."""
+    found: list[Projection] = []
+    with path.open("rb") as file:
+        if "mp4" in container.format.name:
+            tracks = read_mp4_tags(file)
+            found = [track.projection for track in tracks if track.projection is not None]
+        elif "matroska" in container.format.name:
+            found = read_matroska_projections(file)
+    tagged = projection_from_tags(container.metadata)
+    found = [tagged if p.kind == "untagged" and tagged is not None else p for p in found]
+    return (found + [Projection()] * count)[:count]
+
+
+def _sa3d_boxes(path: Path, count: int) -> list[SA3D | None]:
+    """Return the SA3D box of each sound stream, or None; as many as there are."""
+    with path.open("rb") as file:
+        found = [track.sa3d for track in read_mp4_tags(file) if track.handler == "audio"]
+    return (found + [None] * count)[:count]
