@@ -9,14 +9,21 @@ the samplers of directions in `avsa.viewpoints`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from avsa.colors import color_map
+from avsa.viewpoints import Sampler, check_placeable, sample_directions
 from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+from yt360.sphere import azimuth_elevation, direction, view_rotation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +44,7 @@ class ViewConfig:
     """Smallest angle on the great circle between the middles of two views of a clip."""
     max_elevation_deg: float = 60.0
     """Views look at most this far above or below the horizon."""
-    sampler: Literal["uniform", "horizon", "grid", "energy", "motion"] = "uniform"
+    sampler: Sampler = "uniform"
     """uniform: on the sphere within the band; horizon: anywhere on it; grid: evenly spaced on the
     horizon, the first in front; energy, motion: where the sound is loud or the picture moves."""
     guided_share: float = 0.7
@@ -58,6 +65,22 @@ class ViewConfig:
     """Turn of hue in ± this, in whole turns of the colour circle."""
     volume_jitter_db: float = 1.0
     """Change of level in ± this many decibels, the same for all views of a clip."""
+
+    def __post_init__(self) -> None:
+        for name in ("num_views", "height", "width"):
+            _require(name, getattr(self, name), 1, math.inf)
+        _require("hfov_min_deg", self.hfov_min_deg, 1, self.hfov_max_deg)
+        _require("hfov_max_deg", self.hfov_max_deg, self.hfov_min_deg, 170)
+        _require("min_separation_deg", self.min_separation_deg, 0, 180)
+        _require("max_elevation_deg", self.max_elevation_deg, 0, 90)
+        _require("aspect_jitter", self.aspect_jitter, 1, 4)
+        for name in ("guided_share", "mirror_probability", "brightness", "contrast", "saturation"):
+            _require(name, getattr(self, name), 0, 1)
+        _require("hue", self.hue, 0, 0.5)
+        _require("volume_jitter_db", self.volume_jitter_db, 0, 40)
+        if self.sampler not in get_args(Sampler):
+            known = ", ".join(get_args(Sampler))
+            raise UserError(f"views.sampler must be one of {known}, not {self.sampler!r}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,7 @@ class Views:
     @property
     def directions(self) -> Tensor:
         """Unit vectors (..., K, 3) of the views' middles in the world."""
-        raise NotImplementedError
+        return direction(self.azimuth, self.elevation)
 
     @property
     def rotations(self) -> Tensor:
@@ -94,7 +117,10 @@ class Views:
 
         A mirrored view's matrix ends with the reflection of y, so it is not a rotation.
         """
-        raise NotImplementedError
+        rotations = view_rotation(self.azimuth, self.elevation)
+        flip = torch.ones(*self.mirror.shape, 3)
+        flip[..., 1] -= 2 * self.mirror
+        return flip[..., None] * rotations
 
 
 def stack_views(samples: Sequence[Views]) -> Views:
@@ -106,7 +132,11 @@ def stack_views(samples: Sequence[Views]) -> Views:
 
 
 def draw_views(
-    config: ViewConfig, seed: int, epoch: int, position: int, guide: Tensor | None = None
+    config: ViewConfig,
+    seed: int,
+    epoch: int,
+    position: int,
+    guide: NDArray[np.float64] | None = None,
 ) -> Views:
     """Draw the views of one sample.
 
@@ -115,19 +145,97 @@ def draw_views(
         seed: Of the run.
         epoch: Of the sample.
         position: Of the sample in the plan.
-        guide: (height, width) non-negative equirectangular map of where to look; needed by the
-            samplers ``energy`` and ``motion`` (see `avsa.guides`).
+        guide: (H, W) non-negative equirectangular map of where to look, for the samplers
+            ``energy`` and ``motion`` (`avsa.guides.guide_map`).
 
     Returns:
         Views with leading shape (K,).
     """
-    raise NotImplementedError
+    middles = sample_directions(
+        config.sampler,
+        config.num_views,
+        keyed_generator(seed, "viewpoints", epoch, position),
+        min_separation=math.radians(config.min_separation_deg),
+        max_elevation=math.radians(config.max_elevation_deg),
+        guide=guide,
+        guided_share=config.guided_share,
+    )
+    azimuth, elevation = azimuth_elevation(torch.from_numpy(middles).float())
+    generator = keyed_generator(seed, "views", epoch, position)
+    hfov = np.radians(generator.uniform(config.hfov_min_deg, config.hfov_max_deg, len(middles)))
+    jitter = _draw_jitter(config if config.augment else _plain(config), generator)
+    shape = config.height / config.width / jitter.aspect
+    return Views(
+        azimuth=azimuth,
+        elevation=elevation,
+        hfov=_tensor(hfov),
+        vfov=_tensor(2 * np.arctan(np.tan(hfov / 2) * shape)),
+        mirror=torch.from_numpy(jitter.mirror),
+        color=_tensor(jitter.color),
+        gain_db=_tensor(jitter.gain_db),
+    )
 
 
 def check_views(config: ViewConfig) -> None:
-    """Check before any work that the views can be drawn.
+    """Check before any work that the views can be placed.
 
     Raises:
         UserError: So many views cannot be placed this far apart within the band.
     """
-    raise UserError("")
+    check_placeable(
+        config.sampler,
+        config.num_views,
+        math.radians(config.min_separation_deg),
+        math.radians(config.max_elevation_deg),
+    )
+
+
+@dataclass(frozen=True)
+class _Jitter:
+    """What augmentation does to each view (K,): see `Views`; aspect is a factor."""
+
+    aspect: NDArray[np.float64]
+    mirror: NDArray[np.bool_]
+    color: NDArray[np.float64]
+    gain_db: NDArray[np.float64]
+
+
+def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
+    def around(centre: float, spread: float) -> NDArray[np.float64]:
+        return centre + spread * generator.uniform(-1, 1, config.num_views)
+
+    return _Jitter(
+        aspect=np.exp(around(0, math.log(config.aspect_jitter))),
+        mirror=generator.random(config.num_views) < config.mirror_probability,
+        color=color_map(
+            brightness=around(1, config.brightness),
+            contrast=around(1, config.contrast),
+            saturation=around(1, config.saturation),
+            hue=around(0, 2 * math.pi * config.hue),
+        ),
+        gain_db=np.asarray(config.volume_jitter_db * generator.uniform(-1, 1)),
+    )
+
+
+def _plain(config: ViewConfig) -> ViewConfig:
+    """Return the same views without augmentation."""
+    return replace(
+        config,
+        aspect_jitter=1.0,
+        mirror_probability=0.0,
+        brightness=0.0,
+        contrast=0.0,
+        saturation=0.0,
+        hue=0.0,
+        volume_jitter_db=0.0,
+    )
+
+
+def _require(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        allowed = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+        raise UserError(f"views.{name} is {value:g}; allowed is {allowed}")
+
+
+def _tensor(values: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))

@@ -172,7 +172,7 @@ def sample_equirect(
         # one, whose outermost pixel centres are -1 and +1 in grid_sample's aligned coordinates.
         grid = (uv * size + 0.5) / (size + 1) * 2 - 1
         sampled = torch.nn.functional.grid_sample(
-            _pad_sphere(images), grid.to(image.dtype), mode="bilinear", align_corners=True
+            pad_sphere(images), grid.to(image.dtype), mode="bilinear", align_corners=True
         )
     return sampled.reshape(*batch, *sampled.shape[-3:])
 
@@ -209,7 +209,7 @@ def _pixel_centres(count: int, like: Tensor) -> Tensor:
     return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * (2 / count) - 1
 
 
-def _pad_sphere(images: Tensor) -> Tensor:
+def pad_sphere(images: Tensor) -> Tensor:
     """Add a row and a column on every side of (B, C, H, W), taken from where the sphere goes on."""
     half = images.shape[-1] // 2
     above = images[..., :1, :].roll(half, -1)

@@ -1,0 +1,269 @@
+"""Cropping views out of equirectangular planes: one sampling grid a view, for all its frames.
+
+Legend: B batch, K views, T frames, H and W of the panorama, h and w of a view.
+
+The planes stay as stored (Y', Cb, Cr; chroma at half resolution) until after the crop: luma and
+chroma are looked up at the same directions, each in its own pixel grid, and one affine map a view
+makes standardized RGB of them. On the CPU this goes view by view over only the window of the
+panorama that a view needs; elsewhere over the whole batch at once. Both give the same picture.
+
+Where a view has fewer pixels than the panorama under it, the panorama is first averaged over
+2 x 2, 4 x 4, ... pixels, so that between one and two of its pixels fall on one of the view
+(as trilinear mip-mapping does, without blending levels); otherwise bilinear lookup would alias.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample
+
+from avsa.views import Views
+from yt360.sphere import pad_sphere
+
+Siting = Literal["left", "center"]
+MAX_POOLING = 8
+# Windows are this much wider than the lookups, in pixels, against rounding in float32.
+SLACK = 1e-3
+
+
+def crop_views(
+    luma: Tensor,
+    chroma: Tensor,
+    views: Views,
+    height: int,
+    width: int,
+    siting: Siting = "left",
+) -> Tensor:
+    """Crop the views of a batch, on the device of its planes.
+
+    Args:
+        luma: uint8 (B, T, H, W), limited range, W a multiple of 4.
+        chroma: uint8 (B, 2, T, H/2, W/2).
+        views: (B, K).
+        height: h.
+        width: w.
+        siting: Where chroma samples lie between those of luma along a row: on the even ones
+            (H.264's default) or midway. Along a column they lie midway.
+
+    Returns:
+        float32 (B, K, 3, T, h, w), standardized RGB.
+    """
+    lookups = _lookups(views, height, width, *luma.shape[-2:])
+    if luma.device.type == "cpu":
+        return _crop_each(luma, chroma, views, lookups, siting)
+    return _crop_batched(luma, chroma, views, lookups, siting)
+
+
+@dataclass(frozen=True)
+class _Lookups:
+    """Where the pixels of views lie in the panorama's luma.
+
+    Attributes:
+        x: (B, K, h, w) columns; pixel i's centre is i. Continuous over the seam: not in [0, W).
+        y: (B, K, h, w) rows, from -0.5 to H - 0.5.
+        pooling: (B, K) luma pixels a side that are averaged before the lookup.
+    """
+
+    x: Tensor
+    y: Tensor
+    pooling: Tensor
+
+
+def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> _Lookups:
+    """Find where views look; the same formula as `yt360.sphere.view_grid`, by rows and columns.
+
+    The ray of a view's pixel, turned up by its elevation, is (x, left, z) with x and z the same
+    along a row and left the same along a column; the view's azimuth is added in the end.
+    """
+    half_width, half_height = torch.tan(views.hfov / 2), torch.tan(views.vfov / 2)
+    sign = torch.where(views.mirror, 1.0, -1.0)
+    left = (sign * half_width)[..., None] * _centres(width)
+    up = -half_height[..., None] * _centres(height)
+    cos, sin = torch.cos(views.elevation)[..., None], torch.sin(views.elevation)[..., None]
+    x, z = (cos - sin * up)[..., None], (sin + cos * up)[..., None]
+    left = left[..., None, :]
+    azimuth = torch.atan2(left, x)
+    elevation = torch.atan2(z, torch.sqrt(x * x + left * left))
+    middle = (0.5 - views.azimuth / (2 * math.pi)) * columns - 0.5
+    # Source pixels under one pixel in a view's middle, the mean of both directions.
+    minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
+    level = torch.log2(minification.clamp(min=1, max=MAX_POOLING)).floor()
+    return _Lookups(
+        x=middle[..., None, None] - azimuth * (columns / (2 * math.pi)),
+        y=(0.5 * rows - 0.5) - elevation * (rows / math.pi),
+        pooling=torch.exp2(level).to(torch.int64),
+    )
+
+
+def _centres(count: int) -> Tensor:
+    """Return the centres of `count` pixels that fill [-1, 1]."""
+    return (torch.arange(count) + 0.5) * (2 / count) - 1
+
+
+@dataclass(frozen=True)
+class _PlaneGrid:
+    """Where the (pooled) pixels of a plane lie: column = x * scale + shift_x, rows likewise.
+
+    Attributes:
+        pooling: Pixels of the plane, a side, that are averaged.
+        scale: Pooled pixels per luma pixel.
+        shift_x: Column of the pooled plane under the centre of luma's column 0.
+        shift_y: Row of the pooled plane under the centre of luma's row 0.
+    """
+
+    pooling: int
+    scale: float
+    shift_x: float
+    shift_y: float
+
+
+def _luma_grid(pooling: int) -> _PlaneGrid:
+    shift = 0.5 / pooling - 0.5
+    return _PlaneGrid(pooling, 1 / pooling, shift, shift)
+
+
+def _chroma_grid(luma_pooling: int, siting: Siting) -> _PlaneGrid:
+    pooling = max(1, luma_pooling // 2)
+    # Chroma's own pixel under luma's pixel 0, before pooling.
+    x, y = (0.0 if siting == "left" else -0.25), -0.25
+    return _PlaneGrid(pooling, 0.5 / pooling, (x + 0.5) / pooling - 0.5, (y + 0.5) / pooling - 0.5)
+
+
+# One view at a time
+
+
+def _crop_each(
+    luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups, siting: Siting
+) -> Tensor:
+    batch, frames = luma.shape[:2]
+    num_views, height, width = lookups.x.shape[1:]
+    bounds = torch.stack(
+        [*lookups.x.flatten(2).aminmax(dim=2), *lookups.y.flatten(2).aminmax(dim=2)], -1
+    )
+    video = torch.empty(batch, num_views, 3, frames, height, width)
+    for b in range(batch):
+        planes = chroma[b].flatten(0, 1)
+        for k in range(num_views):
+            view = _View(lookups.x[b, k], lookups.y[b, k], *bounds[b, k].tolist())
+            pooling = int(lookups.pooling[b, k])
+            yuv = torch.cat(
+                [
+                    _look_up(luma[b], view, _luma_grid(pooling)),
+                    _look_up(planes, view, _chroma_grid(pooling, siting)),
+                ]
+            )
+            color = views.color[b, k]
+            rgb = video[b, k].view(3, -1)
+            torch.addmm(color[:, 3:], color[:, :3], yuv.view(3, -1), out=rgb)
+    return video
+
+
+class _View(NamedTuple):
+    """Lookups x, y (h, w) of one view, and between which values they lie."""
+
+    x: Tensor
+    y: Tensor
+    x_min: float
+    x_max: float
+    y_min: float
+    y_max: float
+
+
+def _look_up(planes: Tensor, view: _View, grid: _PlaneGrid) -> Tensor:
+    """Interpolate planes (C, H, W) at luma coordinates (h, w); return (C, h, w)."""
+    left = math.floor(view.x_min * grid.scale + grid.shift_x - SLACK)
+    right = math.floor(view.x_max * grid.scale + grid.shift_x + SLACK) + 2
+    top = math.floor(view.y_min * grid.scale + grid.shift_y - SLACK)
+    bottom = math.floor(view.y_max * grid.scale + grid.shift_y + SLACK) + 2
+    window = _window(planes, (top, bottom), (left, right), grid.pooling)
+    # With aligned corners -1 and 1 are the centres of the window's first and last pixels.
+    per_column, per_row = 2 / (right - left - 1), 2 / (bottom - top - 1)
+    x = view.x * (grid.scale * per_column) + ((grid.shift_x - left) * per_column - 1)
+    y = view.y * (grid.scale * per_row) + ((grid.shift_y - top) * per_row - 1)
+    where = torch.stack([x, y], -1)[None]
+    return grid_sample(window[None], where, mode="bilinear", align_corners=True)[0]
+
+
+def _window(
+    planes: Tensor, rows: tuple[int, int], columns: tuple[int, int], pooling: int
+) -> Tensor:
+    """Return pooled rows and columns (half-open ranges) of planes (C, H, W) on the sphere, float.
+
+    Columns wrap. A row beyond a pole is the row next to that pole, half a turn further.
+    """
+    (top, bottom), (left, right) = rows, columns
+    count, half = planes.shape[-2] // pooling, planes.shape[-1] // pooling // 2
+
+    def part(first: int, last: int, shift: int) -> Tensor:
+        strip = planes[:, first * pooling : last * pooling]
+        strip = _columns(strip, (left + shift) * pooling, (right + shift) * pooling).float()
+        return avg_pool2d(strip, pooling) if pooling > 1 else strip
+
+    parts = [part(max(top, 0), min(bottom, count), 0)]
+    if top < 0:
+        parts.insert(0, part(0, 1, half))
+    if bottom > count:
+        parts.append(part(count - 1, count, half))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def _columns(strip: Tensor, left: int, right: int) -> Tensor:
+    """Return columns [left, right) of (C, H, W), which wrap."""
+    width = strip.shape[-1]
+    right, left = right - left // width * width, left % width
+    if right <= width:
+        return strip[..., left:right]
+    parts = [strip[..., left:]]
+    while right > width:
+        right -= width
+        parts.append(strip[..., : min(right, width)])
+    return torch.cat(parts, -1)
+
+
+# The whole batch at once
+
+
+def _crop_batched(
+    luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups, siting: Siting
+) -> Tensor:
+    device, planes = luma.device, chroma.flatten(1, 2)
+    x = lookups.x.to(device, non_blocking=True)
+    y = lookups.y.to(device, non_blocking=True)
+    video: Tensor | None = None
+    for pooling in sorted(set(lookups.pooling.flatten().tolist())):
+        cropped = torch.cat(
+            [
+                _look_up_batched(luma, x, y, _luma_grid(pooling)),
+                _look_up_batched(planes, x, y, _chroma_grid(pooling, siting)),
+            ],
+            2,
+        )
+        chosen = (lookups.pooling == pooling).to(device, non_blocking=True)[..., None, None, None]
+        video = cropped if video is None else torch.where(chosen, cropped, video)
+    assert video is not None
+    color = views.color.to(device, non_blocking=True).flatten(0, 1)
+    yuv = video.reshape(len(color), 3, -1)
+    rgb = torch.baddbmm(color[..., 3:], color[..., :3], yuv)
+    return rgb.view(*x.shape[:2], 3, -1, *x.shape[2:])
+
+
+def _look_up_batched(planes: Tensor, x: Tensor, y: Tensor, grid: _PlaneGrid) -> Tensor:
+    """Interpolate planes (B, C, H, W) at luma coordinates (B, K, h, w): (B, K, C, h, w)."""
+    images = planes.float()
+    if grid.pooling > 1:
+        images = avg_pool2d(images, grid.pooling)
+    height, width = images.shape[-2:]
+    # Past the seam the columns start again; the padding shifts all by one.
+    x = torch.remainder(x * grid.scale + (grid.shift_x + 0.5), width) + 0.5
+    y = y * grid.scale + (grid.shift_y + 1)
+    where = torch.stack([x * (2 / (width + 1)) - 1, y * (2 / (height + 1)) - 1], -1)
+    # The views of a sample, one above the other, are one lookup in its planes.
+    sampled = grid_sample(
+        pad_sphere(images), where.flatten(1, 2), mode="bilinear", align_corners=True
+    )
+    return sampled.unflatten(2, x.shape[1:3]).transpose(1, 2)

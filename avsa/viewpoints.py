@@ -1,0 +1,201 @@
+"""Samplers of directions: where the K views of a clip look.
+
+Every sampler draws candidate directions; views are then placed one after the other, each at the
+first candidate that is far enough from those before. What a sampler is guided by is a map over the
+sphere (`avsa.guides`), so that new kinds of guidance need no change here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+
+Sampler = Literal["uniform", "horizon", "grid", "energy", "motion"]
+Directions = NDArray[np.float64]
+Source = Callable[[int], Directions]
+
+GUIDED: frozenset[Sampler] = frozenset({"energy", "motion"})
+CANDIDATES = 64
+ATTEMPTS = 2000
+# One success among these shows that ten times as many will do.
+CHECK_ATTEMPTS = 200
+
+
+def uniform(generator: np.random.Generator, count: int, max_elevation: float) -> Directions:
+    """Return `count` directions (count, 3), uniform on the sphere within the band."""
+    azimuth = generator.uniform(-math.pi, math.pi, count)
+    # Equal areas on the sphere are equal steps in height, not in elevation.
+    height = generator.uniform(-1.0, 1.0, count) * math.sin(max_elevation)
+    return _from_height(azimuth, height)
+
+
+def horizon(generator: np.random.Generator, count: int) -> Directions:
+    """Return `count` directions (count, 3), uniform on the horizon."""
+    return _from_height(generator.uniform(-math.pi, math.pi, count), np.zeros(count))
+
+
+def grid(num_views: int) -> Directions:
+    """Return `num_views` directions (num_views, 3), evenly spaced on the horizon from the front."""
+    azimuth = np.linspace(0, 2 * math.pi, num_views, endpoint=False)
+    return _from_height(azimuth, np.zeros(num_views))
+
+
+def guided(
+    generator: np.random.Generator, count: int, guide: Directions, max_elevation: float
+) -> Directions:
+    """Return `count` directions (count, 3) with a density on the sphere that follows a map.
+
+    Args:
+        generator: Source of randomness.
+        count: How many.
+        guide: (H, W) equirectangular, non-negative; all zeros count as the same everywhere.
+        max_elevation: Rows whose middle lies beyond it are left out.
+    """
+    rows, columns = guide.shape
+    elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
+    area = np.where(np.abs(elevation) <= max_elevation, np.cos(elevation), 0.0)[:, None]
+    density = guide * area
+    if not density.any():
+        return uniform(generator, count, max_elevation)
+    pixel = generator.choice(density.size, count, p=density.ravel() / density.sum())
+    row, column = np.divmod(pixel, columns)
+    row, column = row + generator.random(count), column + generator.random(count)
+    elevation = np.clip((0.5 - row / rows) * math.pi, -max_elevation, max_elevation)
+    return _from_height((0.5 - column / columns) * 2 * math.pi, np.sin(elevation))
+
+
+def place(sources: list[Source], min_separation: float) -> Directions | None:
+    """Place one view per source at the first of its candidates that is far enough from the others.
+
+    Args:
+        sources: For each view a function that returns candidates (count, 3).
+        min_separation: Smallest angle between two views, radians.
+
+    Returns:
+        (K, 3), or None when some view found no place.
+    """
+    placed = np.zeros((0, 3))
+    limit = math.cos(min_separation)
+    for source in sources:
+        # Most views find their place among few candidates.
+        for count in (4, CANDIDATES):
+            candidates = source(count)
+            free = np.flatnonzero((candidates @ placed.T <= limit).all(1))
+            if len(free):
+                break
+        else:
+            return None
+        placed = np.concatenate([placed, candidates[free[:1]]])
+    return placed
+
+
+def sample_directions(
+    sampler: Sampler,
+    num_views: int,
+    generator: np.random.Generator,
+    *,
+    min_separation: float,
+    max_elevation: float,
+    guide: Directions | None = None,
+    guided_share: float = 0.0,
+) -> Directions:
+    """Return the directions (K, 3) of the views of a clip; angles in radians.
+
+    Args:
+        sampler: How candidates are drawn.
+        num_views: K.
+        generator: Source of randomness.
+        min_separation: Smallest angle between two views.
+        max_elevation: Of any view, in either direction.
+        guide: (H, W) map for the guided samplers.
+        guided_share: Share of views that follow the guide. A view for which the guide leaves no
+            place is drawn like the others.
+
+    Raises:
+        UserError: No placement was found.
+        ValueError: A guided sampler got no map.
+    """
+    if sampler == "grid":
+        return grid(num_views)
+    if sampler in GUIDED and guide is None:
+        raise ValueError(f"sampler {sampler!r} needs a guide")
+
+    def free(count: int) -> Directions:
+        return _unguided(sampler, generator, count, max_elevation)
+
+    def follow(count: int) -> Directions:
+        assert guide is not None
+        return np.concatenate([guided(generator, count, guide, max_elevation), free(count)])
+
+    for _ in range(ATTEMPTS):
+        follows = generator.random(num_views) < (guided_share if sampler in GUIDED else 0.0)
+        placed = place([follow if each else free for each in follows], min_separation)
+        if placed is not None:
+            return placed
+    raise UserError(_too_many(num_views, min_separation, max_elevation, "fewer"))
+
+
+def check_placeable(
+    sampler: Sampler, num_views: int, min_separation: float, max_elevation: float
+) -> None:
+    """Check that `sample_directions` will find places (angles in radians).
+
+    Raises:
+        UserError: Says how many views do fit.
+    """
+    if sampler == "grid":
+        most = num_views if num_views == 1 else math.floor(2 * math.pi / min_separation + 1e-9)
+    else:
+        most = _most_placeable(sampler, num_views, min_separation, max_elevation)
+    if num_views > most:
+        raise UserError(_too_many(num_views, min_separation, max_elevation, f"at most {most}"))
+
+
+def _unguided(
+    sampler: Sampler, generator: np.random.Generator, count: int, max_elevation: float
+) -> Directions:
+    if sampler == "horizon":
+        return horizon(generator, count)
+    return uniform(generator, count, max_elevation)
+
+
+def _most_placeable(
+    sampler: Sampler, num_views: int, min_separation: float, max_elevation: float
+) -> int:
+    generator = keyed_generator("placeable")
+
+    def candidates(count: int) -> Directions:
+        return _unguided(sampler, generator, count, max_elevation)
+
+    def succeeds(count: int) -> bool:
+        attempts = (place([candidates] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
+        return any(placed is not None for placed in attempts)
+
+    # Beyond what caps of half the separation could cover, no arrangement exists at all.
+    cap_area = 1 - math.cos(min_separation / 2) if min_separation > 0 else 0.0
+    if num_views * cap_area <= 2 and succeeds(num_views):
+        return num_views
+    most = 1
+    while succeeds(most + 1):
+        most += 1
+    return most
+
+
+def _too_many(num_views: int, separation: float, elevation: float, how_many: str) -> str:
+    return (
+        f"{num_views} views at least {math.degrees(separation):g}° apart within "
+        f"±{math.degrees(elevation):g}° of elevation cannot be placed; set views.num_views to "
+        f"{how_many}, or a smaller views.min_separation_deg"
+    )
+
+
+def _from_height(azimuth: Directions, height: Directions) -> Directions:
+    across = np.sqrt(1 - height**2)
+    return np.stack([across * np.cos(azimuth), across * np.sin(azimuth), height], -1)
