@@ -1,0 +1,5 @@
+"""``python -m avsa``, and so ``torchrun -m avsa``."""
+
+from avsa.cli import main
+
+main()

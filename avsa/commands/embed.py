@@ -1,0 +1,45 @@
+"""``avsa embed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+
+
+@examples(
+    "avsa embed shards --checkpoint runs/small-1 --out features.parquet",
+    "avsa embed DATASET --checkpoint CKPT --split train --views 8 --out train.parquet",
+)
+@click.command("embed")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="File or run.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Parquet file.")
+@click.option("--split", default="test", show_default=True, help="train or test.")
+@click.option("--views", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--hfov-deg", default=60.0, show_default=True, type=click.FloatRange(1, 170))
+@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(min=1))
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+def command(
+    dataset: Path,
+    checkpoint: Path,
+    out: Path,
+    split: str,
+    views: int,
+    hfov_deg: float,
+    batch_size: int,
+    device: str,
+) -> None:
+    """Compute features of every clip of a dataset.
+
+    Writes a row for each clip and view: key, time, direction, and the features of picture and
+    sound. Views are evenly spaced on the horizon, the first in front.
+    """
+    from avsa.embed import EmbedConfig, embed_dataset
+    from avsa.loading import load
+
+    config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
+    rows = embed_dataset(load(checkpoint, device), dataset, out, config)
+    click.echo(f"{out}: {rows} rows, a row for each clip and view")

@@ -1,0 +1,64 @@
+"""``avsa train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+
+
+@examples(
+    "avsa train --data shards --recipe small --steps 20",
+    "avsa train --data DATASET --recipe avsa --out runs/avsa --set optimizer.micro_batches=4",
+    "avsa train --out runs/avsa --resume",
+    "torchrun --nproc-per-node 8 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
+)
+@click.command("train")
+@click.option("--data", type=click.Path(path_type=Path), help="Dataset folder.")
+@click.option("--recipe", help="Name of a recipe, or a YAML file.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the run; by default a new one, runs/RECIPE-N.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+def command(
+    data: Path | None,
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    steps: int | None,
+    resume: bool,
+    log_keys: bool,
+    device: str,
+) -> None:
+    """Train on a dataset by a recipe.
+
+    Recipes: avc, avc-4views, avc-transformer, avts, avts-4views, avts-transformer, avsa,
+    avsa-no-transformer, avsa-mlp, avsa-no-curriculum, avsa-regression, and small for laptops.
+    A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
+    are then those that it began with.
+    """
+    from avsa.distributed import joined_world
+    from avsa.runfolder import settle_request
+    from avsa.train import train
+
+    with joined_world(device) as world:
+        request = settle_request(data, recipe, overrides, out, resume)
+        outcome = train(
+            request.config,
+            request.dataset,
+            request.run,
+            world,
+            steps=steps,
+            resume=resume,
+            log_keys=log_keys,
+        )
+        if world.is_first:
+            click.echo(outcome.message(request.run))

@@ -1,0 +1,253 @@
+"""A run as one frozen, typed value: composed here, read from recipes, changed by ``--set``.
+
+Each part is defined beside the code that it configures. A recipe is a YAML file with some of the
+keys; the rest keep their defaults. It may build on another one by ``extends: NAME``; then mappings
+are merged key by key, and ``null`` removes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from avsa.checkpoint import CheckpointConfig
+from avsa.data import DataConfig
+from avsa.encoders import AudioEncoderConfig, VideoEncoderConfig
+from avsa.model import ComputeConfig
+from avsa.optimization import OptimizerConfig
+from avsa.plan import PlanConfig
+from avsa.spectrogram import AudioConfig
+from avsa.tasks import TaskConfig
+from avsa.typed import flatten, from_mapping, merged, to_mapping
+from avsa.views import ViewConfig
+from yt360.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """One stage of a curriculum. Encoders go on to the next stage; heads and optimizer do not."""
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """What is learned."""
+    epochs: int = 0
+    """Length in passes over the training split (or give `steps`)."""
+    steps: int = 0
+    """Length in batches (or give `epochs`)."""
+    batch_size: int = 112
+    """Clips in a global batch, all ranks together."""
+    num_views: int | None = None
+    """Views of a clip; null: as in `views`."""
+    moments: int | None = None
+    """Moments of a clip; null: as in `data`."""
+
+    def __post_init__(self) -> None:
+        if (self.epochs > 0) == (self.steps > 0):
+            raise UserError(
+                f"a stage has epochs {self.epochs} and steps {self.steps}; give exactly one of them"
+            )
+        if self.batch_size < 2 and self.task.kind != "regression":
+            raise UserError(f"stage batch_size is {self.batch_size}; a contrast needs 2 or more")
+
+    def __str__(self) -> str:
+        return f"{self.task.kind} for {self.epochs or self.steps} {self._unit}"
+
+    @property
+    def _unit(self) -> str:
+        return "epochs" if self.epochs else "steps"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides what a run computes."""
+
+    seed: int = 0
+    """Seed of every random choice."""
+    compat: Literal["paper", "published"] = "paper"
+    """published: differ from the paper where the published code does (see docs/paper.md)."""
+    stages: dict[str, StageConfig] = field(default_factory=dict)
+    """The curriculum, in order."""
+    plan: PlanConfig = field(default_factory=PlanConfig)
+    """Which clips, in which order."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """What is taken from a clip, and how reading is done."""
+    views: ViewConfig = field(default_factory=ViewConfig)
+    """Where views look, and how they are jittered."""
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    """The sound network's input."""
+    video_encoder: VideoEncoderConfig = field(default_factory=VideoEncoderConfig)
+    """The picture's network."""
+    audio_encoder: AudioEncoderConfig = field(default_factory=AudioEncoderConfig)
+    """The sound's network."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """How weights move."""
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    """How the device computes."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    """When the run is saved."""
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise UserError("the recipe has no stages; give at least one, such as stages.avc")
+        if self.video_encoder.feature_dim != self.audio_encoder.feature_dim:
+            raise UserError(
+                f"pictures get {self.video_encoder.feature_dim} features and sounds "
+                f"{self.audio_encoder.feature_dim}; choose equal widths and stages"
+            )
+        for name in self.stages:
+            self._check_stage(name)
+
+    def stage_views(self, name: str) -> ViewConfig:
+        """Return how a stage draws views."""
+        count = self.stages[name].num_views
+        return self.views if count is None else replace(self.views, num_views=count)
+
+    def stage_data(self, name: str) -> DataConfig:
+        """Return what a stage takes from a clip."""
+        count = self.stages[name].moments
+        return self.data if count is None else replace(self.data, moments=count)
+
+    def _check_stage(self, name: str) -> None:
+        task, views = self.stages[name].task, self.stage_views(name).num_views
+        moments = self.stage_data(name).moments
+        if task.kind == "avts" and moments < 2:
+            raise UserError(f"stages.{name}: avts tells moments apart; set moments to 2 or more")
+        if task.kind != "avts" and moments != 1:
+            raise UserError(f"stages.{name}: {task.kind} takes one moment; moments is {moments}")
+        if task.kind in ("avsa", "regression") and views < 2:
+            raise UserError(f"stages.{name}: {task.kind} needs num_views of 2 or more, not {views}")
+        if task.kind == "regression" and self.views.augment and self.views.mirror_probability > 0:
+            raise UserError(
+                f"stages.{name}: a mirrored view has no rotation to regress; set "
+                "views.mirror_probability=0"
+            )
+
+
+# What the published code does otherwise, where that is a matter of options.
+PUBLISHED_VIEWS = {"max_elevation_deg": 30.0, "aspect_jitter": 4 / 3}
+PUBLISHED_TASK = {"translation": {"output_relu": True}, "contrast": {"proposals": "published"}}
+
+# Keys that say how a run is carried out and not what it computes: a resumed run may change them.
+FREE_TO_CHANGE = re.compile(r"checkpoint\.|compute\.|data\.(threads|prefetch_batches)$")
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the package."""
+    folder = resources.files("avsa") / "recipes"
+    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Return the configuration of a recipe.
+
+    Args:
+        recipe: Name of a recipe of the package, or path of a YAML file.
+        overrides: ``dotted.key=value`` texts; values are YAML.
+
+    Raises:
+        UserError: Unknown recipe or key, wrong type, or values that do not go together.
+    """
+    return config_from_mapping(_read_recipe(recipe), overrides)
+
+
+def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:
+    """Return the configuration of nested mappings, changed by ``dotted.key=value`` texts."""
+    changes = [_parse_override(override) for override in overrides]
+    mapping = dict(mapping)
+    compat = [change["compat"] for change in changes if "compat" in change]
+    if [mapping.get("compat"), *compat][-1] == "published":
+        stages = {name: {"task": PUBLISHED_TASK} for name in mapping.get("stages", {})}
+        mapping = merged(mapping, {"views": PUBLISHED_VIEWS, "stages": stages})
+    for change in changes:
+        _require_known_stages(change, mapping)
+        mapping = merged(mapping, change)
+    return from_mapping(TrainConfig, mapping)
+
+
+def save_config(config: TrainConfig, path: Path) -> None:
+    """Write the whole configuration as YAML, defaults included."""
+    path.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+
+
+def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
+    """Stop when a resumed run would compute something else than it did.
+
+    Raises:
+        UserError: Names the first changed key with both values.
+    """
+    before, after = flatten(to_mapping(was)), flatten(to_mapping(now))
+    for key in [*before, *(key for key in after if key not in before)]:
+        if before.get(key) != after.get(key) and not FREE_TO_CHANGE.match(key):
+            raise UserError(
+                f"cannot resume with a changed recipe: {key} was {before.get(key)} and is "
+                f"{after.get(key)}; leave it as it was, or start a new run with another --out"
+            )
+
+
+def read_yaml(path: Any) -> dict[str, Any]:
+    """Return the mapping in a YAML file (a path, or a file inside the package)."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a mapping of keys to values")
+    return content
+
+
+def _read_recipe(recipe: str) -> dict[str, Any]:
+    path: Any = Path(recipe)
+    if recipe in recipe_names():
+        path = resources.files("avsa") / "recipes" / f"{recipe}.yaml"
+    elif path.suffix not in (".yaml", ".yml"):
+        raise UserError(f"unknown recipe {recipe!r}{did_you_mean(recipe, recipe_names())}")
+    elif not path.is_file():
+        raise UserError(f"recipe file {recipe} does not exist; recipes: {recipe_names()}")
+    content = read_yaml(path)
+    parent = content.pop("extends", None)
+    return merged({} if parent is None else _read_recipe(str(parent)), content)
+
+
+def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:
+    stages = mapping.get("stages", {})
+    for name in change.get("stages", {}):
+        if name not in stages:
+            raise UserError(f"unknown key stages.{name}{did_you_mean(name, stages)}")
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set {override!r} is not KEY=VALUE, such as optimizer.lr=0.001")
+    try:
+        value = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override!r}: the value is not YAML") from error
+    *parents, last = key.split(".")
+    change: dict[str, Any] = {last: value}
+    for part in reversed(parents):
+        change = {part: change}
+    return change
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2: PyYAML reads 1e-4 as a text, and on and off as true and false."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|false|True|False)$"), list("tfTF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?$"),
+    list("-+.0123456789"),
+)

@@ -1,0 +1,171 @@
+"""Several ranks that train as one: who is who, and tensors that travel between them.
+
+Started by ``torchrun``; without it there is one rank and nothing here communicates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from yt360.errors import UserError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all.
+
+    Attributes:
+        rank: Its number, from 0.
+        size: How many there are.
+        device: Where it computes.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank writes the files."""
+        return self.rank == 0
+
+
+@contextmanager
+def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[World]:
+    """Join the ranks that ``torchrun`` started, or be the only one.
+
+    Args:
+        device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        timeout_s: How long a rank waits for the others before it gives up.
+
+    Raises:
+        UserError: The device does not exist, or the contact to another rank was lost.
+    """
+    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    place = resolve_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    if size == 1:
+        yield World(0, 1, place)
+        return
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group(
+        "nccl" if place.type == "cuda" else "gloo", timeout=timedelta(seconds=timeout_s)
+    )
+    try:
+        yield World(rank, size, place)
+    except (dist.DistError, RuntimeError) as error:
+        if not _is_lost_contact(error):
+            raise
+        first_line = str(error).splitlines()[0]
+        raise UserError(
+            f"rank {rank} lost contact to another rank ({first_line}); see that rank's message, "
+            "then go on with --resume"
+        ) from error
+    finally:
+        dist.destroy_process_group()
+
+
+def resolve_device(device: str = "auto", local_rank: int = 0) -> torch.device:
+    """Return the device that a name means, checked to exist."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"device {device!r} is not known; use auto, cpu, cuda or cuda:N") from error
+    if place.type == "cuda":
+        if not torch.cuda.is_available():
+            raise UserError(f"device {device!r} was asked for, but torch sees no CUDA; use cpu")
+        place = torch.device("cuda", local_rank if place.index is None else place.index)
+        if place.index >= torch.cuda.device_count():
+            raise UserError(f"{place} does not exist; there are {torch.cuda.device_count()}")
+    return place
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """Return (R * b, ...): the ranks' tensors (b, ...) in order of rank, with gradients.
+
+    A rank's gradient is the sum of what all ranks ask of its part. When every rank's loss is the
+    mean over its own part and gradients are then averaged over ranks (as DDP does), the result is
+    the gradient of the mean over the whole batch.
+    """
+    if not _is_distributed():
+        return tensor
+    gathered: Tensor = _GatherWithGradient.apply(tensor)
+    return gathered
+
+
+def rank() -> int:
+    """Return this process's number, 0 when it is the only one."""
+    return dist.get_rank() if _is_distributed() else 0
+
+
+def mean_over_ranks(tensor: Tensor) -> Tensor:
+    """Return the elementwise mean of the ranks' tensors, without gradients."""
+    tensor = tensor.detach()
+    if not _is_distributed():
+        return tensor
+    total = tensor.clone()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
+
+
+def from_first_rank(value: Any) -> Any:
+    """Return rank 0's `value` (anything that pickles) on every rank."""
+    if not _is_distributed():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def require_agreement(what: str, value: str) -> None:
+    """Stop unless every rank holds the same `value`.
+
+    Raises:
+        UserError: Ranks disagree; names the first that differs from rank 0, and both values.
+    """
+    if not _is_distributed():
+        return
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    for number, other in enumerate(values):
+        if other != values[0]:
+            raise UserError(
+                f"ranks disagree about {what}: rank 0 has {values[0]}, rank {number} has {other}; "
+                "start every rank with the same command on the same files"
+            )
+
+
+class _GatherWithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        ctx.rows = tensor.shape[0]
+        parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[dist.get_rank() * ctx.rows :][: ctx.rows]
+
+
+def _is_distributed() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _is_lost_contact(error: Exception) -> bool:
+    text = str(error).lower()
+    signs = ("connection closed", "connection reset", "timed out", "timeout", "broken pipe", "nccl")
+    return isinstance(error, dist.DistError) or any(sign in text for sign in signs)

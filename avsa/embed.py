@@ -1,0 +1,131 @@
+"""Features of every clip of a dataset, as one Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from avsa.accumulate import Inputs
+from avsa.batch import Batch, make_batch
+from avsa.data import Loader
+from avsa.loading import Model
+from avsa.plan import SequentialPlan
+from avsa.views import ViewConfig
+from yt360.errors import UserError
+from yt360.files import atomic_write
+from yt360.progress import Progress
+from yt360.shards.reader import ShardReader
+from yt360.sphere import azimuth_elevation
+
+SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """Which views of each clip are embedded."""
+
+    split: str = "test"
+    """Split of the dataset."""
+    num_views: int = 4
+    """Views of a clip, evenly spaced on the horizon, the first in front."""
+    hfov_deg: float = 60.0
+    """Full horizontal field of view."""
+    batch_size: int = 8
+    """Clips at a time; features do not depend on it but for the last bits."""
+
+
+def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -> int:
+    """Write the features of every clip and view; return how many rows.
+
+    The file has the columns ``key``, ``start_s`` (of the sound within the clip), ``view``,
+    ``azimuth_deg``, ``elevation_deg``, ``video`` and ``audio`` (features, lists of float32), and
+    appears under its name only when whole. Equal arguments give equal bytes on the same machine.
+
+    Args:
+        model: From `avsa.load`.
+        dataset: Folder of shards.
+        out: The file.
+        config: Which views.
+
+    Raises:
+        UserError: The model has no audio statistics, or the dataset cannot be read.
+    """
+    clips = ShardReader(dataset, config.split)
+    schema = _schema(model.feature_dim)
+    rows = 0
+    with (
+        Progress("embedding", len(clips), "clips") as progress,
+        atomic_write(out) as file,
+        pq.ParquetWriter(file, schema) as writer,
+    ):
+        for batch in _batches(model, clips, config):
+            table = _table(model, batch, schema)
+            writer.write_table(table)
+            rows += len(table)
+            progress.advance(len(batch.raw.keys))
+    return rows
+
+
+def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[Batch]:
+    if model.stats is None:
+        raise UserError("the model has no audio statistics; import it again with --stats DATASET")
+    views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
+    data = replace(model.config.data, moments=1)
+    plan = SequentialPlan(len(clips), config.batch_size)
+    on_cuda = model.device.type == "cuda"
+    for raw in Loader(clips, plan, data, SEED, pin_memory=on_cuda).batches():
+        yield make_batch(raw, SEED, views, model.config.audio, model.stats, model.device)
+
+
+def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:
+    """Return views without any jitter, evenly spaced on the horizon."""
+    return replace(
+        views,
+        num_views=num_views,
+        sampler="grid",
+        augment=False,
+        hfov_min_deg=hfov_deg,
+        hfov_max_deg=hfov_deg,
+    )
+
+
+@torch.inference_mode()
+def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
+    inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
+    video, audio = model.encoders(inputs.video, inputs.audio)
+    clips, views = video.shape[:2]
+    azimuth, elevation = azimuth_elevation(batch.directions.flatten(0, 1).cpu())
+    columns = [
+        pa.array([key for key in batch.raw.keys for _ in range(views)]),
+        pa.array([start for start in batch.raw.start_s for _ in range(views)], pa.float64()),
+        pa.array(list(range(views)) * clips, pa.int32()),
+        pa.array(torch.rad2deg(azimuth).numpy(), pa.float32()),
+        pa.array(torch.rad2deg(elevation).numpy(), pa.float32()),
+        *(
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(feature.float().flatten().cpu().numpy()), model.feature_dim
+            )
+            for feature in (video, audio)
+        ),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _schema(feature_dim: int) -> pa.Schema:
+    feature = pa.list_(pa.float32(), feature_dim)
+    return pa.schema(
+        [
+            ("key", pa.string()),
+            ("start_s", pa.float64()),
+            ("view", pa.int32()),
+            ("azimuth_deg", pa.float32()),
+            ("elevation_deg", pa.float32()),
+            ("video", feature),
+            ("audio", feature),
+        ]
+    )

@@ -1,0 +1,137 @@
+"""The folder of a run: opened once, refused when it holds something else, resumed when asked to.
+
+``config.yaml`` is the whole recipe with all overrides; beside it lie the log, the curves and
+``checkpoints/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from avsa.checkpoint import checkpoints_of, load_checkpoint
+from avsa.config import (
+    TrainConfig,
+    config_from_mapping,
+    load_config,
+    read_yaml,
+    recipe_names,
+    require_same_config,
+    save_config,
+)
+from avsa.distributed import from_first_rank
+from yt360.errors import UserError
+
+CONFIG_FILE = "config.yaml"
+DATASET_FILE = "dataset.txt"
+
+
+def open_run(
+    config: TrainConfig, dataset: Path, clips: str, run: Path, resume: bool
+) -> dict[str, Any] | None:
+    """Make a run's folder, or check that the run in it can go on.
+
+    Args:
+        config: The recipe.
+        dataset: Folder that the run trains on.
+        clips: Fingerprint of its clips (`fingerprint`).
+        run: The run's folder.
+        resume: Whether to go on with the run in it.
+
+    Returns:
+        The newest checkpoint's content, or None when there is none yet.
+
+    Raises:
+        UserError: The folder holds a run and `resume` is off, or it holds something else, or the
+            recipe or the clips are not those that the run began with.
+    """
+    if not (run / CONFIG_FILE).exists():
+        if run.exists() and any(run.iterdir()):
+            raise UserError(f"{run} is not empty and holds no run; choose another --out")
+        if resume:
+            raise UserError(f"{run} holds no run to resume; leave out --resume to start one")
+        run.mkdir(parents=True, exist_ok=True)
+        (run / DATASET_FILE).write_text(f"{dataset.resolve()}\n", encoding="utf-8")
+        save_config(config, run / CONFIG_FILE)
+        return None
+    if not resume:
+        raise UserError(
+            f"{run} already holds a run; add --resume to go on with it, or choose another --out"
+        )
+    require_same_config(read_config(run), config)
+    if not checkpoints_of(run):
+        return None
+    saved = load_checkpoint(run)
+    if saved["clips"] != clips:
+        raise UserError(
+            f"cannot resume on other clips: {run} began with {saved['clips']}, {dataset} has "
+            f"{clips}; give the --data that it began with"
+        )
+    return saved
+
+
+def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Return the recipe that a run began with, changed by ``dotted.key=value`` texts."""
+    path = run / CONFIG_FILE
+    if not path.is_file():
+        raise UserError(f"{run} holds no run: {CONFIG_FILE} is missing")
+    return config_from_mapping(read_yaml(path), overrides)
+
+
+def read_dataset(run: Path) -> Path:
+    """Return the dataset that a run began with."""
+    return Path((run / DATASET_FILE).read_text(encoding="utf-8").strip())
+
+
+def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
+    """Return the first free folder of ``runs/RECIPE-1``, ``runs/RECIPE-2``, ..."""
+    name = Path(recipe).stem
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"
+
+
+def fingerprint(keys: list[str]) -> str:
+    """Return what tells one set of clips from another: how many, and a hash of their keys."""
+    digest = sha256("\n".join(keys).encode()).hexdigest()
+    return f"{len(keys)} clips ({digest[:12]})"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a call of ``avsa train`` asks for, with all defaults settled."""
+
+    config: TrainConfig
+    dataset: Path
+    run: Path
+
+
+def settle_request(
+    data: Path | None,
+    recipe: str | None,
+    overrides: Sequence[str],
+    out: Path | None,
+    resume: bool,
+) -> Request:
+    """Return recipe, dataset and folder; what is not given comes from the run to be resumed.
+
+    Raises:
+        UserError: Something is missing and cannot be known.
+    """
+    if resume:
+        if out is None:
+            raise UserError("--resume needs --out RUN, the folder of the run to go on with")
+        config = load_config(recipe, overrides) if recipe else read_config(out, overrides)
+        return Request(config, data or read_dataset(out), out)
+    if data is None or recipe is None:
+        raise UserError(
+            "--data DATASET and --recipe NAME are needed to start a run; "
+            f"recipes: {', '.join(recipe_names())}"
+        )
+    # Ranks must agree about the folder, and the first one is about to make it.
+    run = out or from_first_rank(next_run_folder(recipe))
+    return Request(load_config(recipe, overrides), data, run)

@@ -1,0 +1,97 @@
+"""What a run leaves behind while it trains: a line a step, curves, and a word on the terminal."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from yt360.files import atomic_write
+from yt360.progress import Progress
+
+FILE_NAME = "log.jsonl"
+
+
+class RunLog:
+    """Writes ``log.jsonl`` (a line a step), TensorBoard scalars, and progress. A context manager.
+
+    Args:
+        run: The run's folder.
+        first_step: Steps done before. Lines and curves of later ones, which a killed run may have
+            left, are dropped: they will be made again.
+        last_step: Where this call will stop.
+    """
+
+    def __init__(self, run: Path, first_step: int, last_step: int) -> None:
+        _drop_lines_after(run / FILE_NAME, first_step)
+        self._lines = (run / FILE_NAME).open("a", encoding="utf-8")
+        self._curves = SummaryWriter(str(run), purge_step=first_step + 1)
+        self._progress = Progress("training", last_step, "steps", done=first_step)
+
+    def __enter__(self) -> RunLog:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
+        self._lines.close()
+        self._curves.close()
+
+    def step(
+        self,
+        step: int,
+        stage: str,
+        epoch: int,
+        values: Mapping[str, float],
+        keys: list[str] | None = None,
+    ) -> None:
+        """Write one step: a line with everything, and a curve for each of `values`."""
+        record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
+        if keys is not None:
+            record["keys"] = keys
+        self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._lines.flush()
+        for name, value in values.items():
+            self._curves.add_scalar(name, value, step)
+        self._progress.advance()
+
+    def note(self, message: str) -> None:
+        """Say something without disturbing the progress bar."""
+        self._progress.note(message)
+
+
+def memory_mb(device: torch.device) -> float:
+    """Return the most memory used so far: of the CUDA device, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's log; a line that a killed run left half-written is left out."""
+    records = []
+    for line in (run / FILE_NAME).read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records
+
+
+def _drop_lines_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    kept = [record for record in read_log(path.parent) if record["step"] <= step]
+    with atomic_write(path, "w") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)

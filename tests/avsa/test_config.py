@@ -1,0 +1,160 @@
+import dataclasses
+
+import pytest
+
+from avsa.config import (
+    FREE_TO_CHANGE,
+    TrainConfig,
+    config_from_mapping,
+    load_config,
+    read_yaml,
+    recipe_names,
+    require_same_config,
+    save_config,
+)
+from avsa.typed import flatten, from_mapping, merged, to_mapping
+from yt360.errors import UserError
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_every_recipe_loads_and_survives_being_saved(recipe, tmp_path):
+    config = load_config(recipe)
+    save_config(config, tmp_path / "config.yaml")
+    assert config_from_mapping(read_yaml(tmp_path / "config.yaml")) == config
+
+
+def test_a_saved_config_is_complete(tmp_path):
+    save_config(load_config("avc"), tmp_path / "config.yaml")
+    saved = flatten(read_yaml(tmp_path / "config.yaml"))
+    assert saved["optimizer.lr"] == 1e-4
+    assert saved["stages.avc.task.contrast.temperature"] == 0.07
+
+
+def test_overrides_reach_any_depth_and_the_last_one_wins():
+    config = load_config(
+        "avc",
+        ["optimizer.lr=1e-3", "stages.avc.task.contrast.temperature=0.1", "seed=1", "seed=2"],
+    )
+    assert config.optimizer.lr == 1e-3
+    assert config.stages["avc"].task.contrast.temperature == 0.1
+    assert config.seed == 2
+
+
+def test_on_and_off_are_words_not_booleans():
+    assert load_config("avc", ["compute.bfloat16=off"]).compute.bfloat16 == "off"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.learning_rte=1", r"unknown key optimizer\.learning_rte"),
+        ("optimiser.lr=1", r"unknown key optimiser; did you mean 'optimizer'\?"),
+        ("stages.avsa.epochs=3", r"unknown key stages\.avsa; did you mean 'avc'\?"),
+        ("optimizer.lr=fast", r"optimizer\.lr is 'fast' \(str\); it must be a number"),
+        ("seed=1.5", r"seed is 1\.5 \(float\); it must be a whole number"),
+        ("seed=true", r"seed is True \(bool\); it must be a whole number"),
+        ("optimizer.kind=sgd", r"optimizer\.kind is 'sgd'; it must be one of: adam, adamw"),
+        ("optimizer=3", r"optimizer is 3 \(int\); it must be a mapping"),
+        ("seed", r"--set 'seed' is not KEY=VALUE"),
+        ("stages.avc.steps=5", "give exactly one of them"),
+        ("stages.avc.task.kind=avsa", r"stages\.avc: avsa needs num_views of 2 or more, not 1"),
+        ("stages.avc.task.kind=avts", r"stages\.avc: avts .* set moments to 2 or more"),
+        ("video_encoder.width=32", "pictures get 256 features and sounds 512"),
+    ],
+)
+def test_a_bad_override_is_one_clear_line(override, message):
+    with pytest.raises(UserError, match=message) as caught:
+        load_config("avc", [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(UserError, match=r"unknown recipe 'smal'; did you mean 'small'\?"):
+        load_config("smal")
+
+
+def test_a_recipe_file_extends_another_and_null_removes(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "extends: avc\nseed: 3\nstages: {avc: null, long: {epochs: 2, batch_size: 4}}\n"
+    )
+    config = load_config(str(mine))
+    assert config.seed == 3
+    assert list(config.stages) == ["long"]
+    assert config.plan == load_config("avc").plan
+
+
+def test_a_recipe_that_is_not_yaml_is_refused(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(UserError, match="is not YAML"):
+        load_config(str(tmp_path / "bad.yaml"))
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(UserError, match="is not a mapping"):
+        load_config(str(tmp_path / "list.yaml"))
+
+
+def test_configs_are_frozen_and_keyword_only():
+    config = load_config("avc")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 1
+    with pytest.raises(TypeError):
+        TrainConfig(0)
+
+
+def test_every_field_is_described():
+    import ast
+    import inspect
+
+    from avsa import (
+        checkpoint,
+        config,
+        encoders,
+        losses,
+        model,
+        optimization,
+        tasks,
+        translation,
+    )
+
+    for module in (checkpoint, config, encoders, losses, model, optimization, tasks, translation):
+        for node in ast.parse(inspect.getsource(module)).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
+                for field, after in zip(node.body, node.body[1:], strict=False):
+                    if isinstance(field, ast.AnnAssign):
+                        assert isinstance(after, ast.Expr), f"{node.name}.{ast.unparse(field)}"
+
+
+def test_a_resumed_run_may_change_how_it_is_carried_out_only():
+    was = load_config("avc")
+    require_same_config(was, load_config("avc", ["checkpoint.every=7", "data.threads=3"]))
+    with pytest.raises(UserError, match=r"optimizer\.lr was 0\.0001 and is 0\.1"):
+        require_same_config(was, load_config("avc", ["optimizer.lr=0.1"]))
+
+
+def test_the_keys_that_are_free_to_change_exist():
+    keys = flatten(to_mapping(load_config("avc")))
+    assert len([key for key in keys if FREE_TO_CHANGE.match(key)]) >= 6
+
+
+def test_published_differences_apply_to_every_stage_and_can_be_overridden():
+    config = load_config("avc", ["compat=published", "views.max_elevation_deg=45"])
+    assert config.views.max_elevation_deg == 45
+    assert config.stages["avc"].task.contrast.proposals == "published"
+    assert load_config("avc", ["compat=published"]).views.max_elevation_deg == 30
+
+
+def test_merging_leaves_its_inputs_alone():
+    base, change = {"a": {"b": 1}}, {"a": {"c": 2}}
+    assert merged(base, change) == {"a": {"b": 1, "c": 2}}
+    assert (base, change) == ({"a": {"b": 1}}, {"a": {"c": 2}})
+
+
+def test_whole_numbers_will_do_for_floats():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Sizes:
+        length: float
+        names: tuple[str, ...] = ()
+
+    sizes = from_mapping(Sizes, {"length": 2, "names": ["a", "b"]})
+    assert sizes == Sizes(length=2.0, names=("a", "b"))
+    assert isinstance(sizes.length, float)

@@ -1,0 +1,128 @@
+import math
+
+import pytest
+import torch
+
+from avsa.losses import ContrastConfig
+from avsa.tasks import TaskConfig, build_task, orthonormal, relative_rotations
+from avsa.translation import TranslationConfig
+from yt360.errors import UserError
+from yt360.sphere import direction, view_rotation
+
+CLIPS, MOMENTS, VIEWS, DIM = 5, 3, 4, 8
+
+
+def features(moments=1, views=VIEWS):
+    generator = torch.Generator().manual_seed(0)
+    shape = (CLIPS, moments, views, DIM)
+    directions = torch.nn.functional.normalize(
+        torch.randn(*shape[:-1], 3, generator=generator), dim=-1
+    )
+    video, audio = (torch.randn(shape, generator=generator) for _ in range(2))
+    return video, audio, directions
+
+
+def task(kind, translation="none", **options):
+    torch.manual_seed(0)
+    config = TaskConfig(
+        kind=kind,
+        translation=TranslationConfig(kind=translation, dropout=0.0),
+        contrast=ContrastConfig(**options),
+    )
+    return build_task(config, DIM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "translation"),
+    [
+        ("avc", "none"),
+        ("avc", "transformer"),
+        ("avts", "none"),
+        ("avts", "transformer"),
+        ("avsa", "none"),
+        ("avsa", "mlp"),
+        ("avsa", "transformer"),
+        ("regression", "none"),
+    ],
+)
+def test_every_weight_of_every_task_learns(kind, translation):
+    module = task(kind, translation)
+    loss, metrics = module(*features(moments=MOMENTS if kind == "avts" else 1))
+    loss.backward()
+    assert all(value.ndim == 0 for value in metrics.values())
+    still = [name for name, p in module.named_parameters() if p.grad is None]
+    assert not still
+
+
+def test_views_of_avc_are_joined_by_their_maximum():
+    module = task("avc")
+    video, audio, directions = features()
+    loss, _ = module(video, audio, directions)
+    joined, _ = module(
+        video.amax(2, keepdim=True), audio.amax(2, keepdim=True), directions[:, :, :1]
+    )
+    assert torch.equal(loss, joined)
+
+
+def test_avts_tells_moments_apart_and_not_views():
+    module = task("avts")
+    video, audio, directions = features(moments=MOMENTS)
+    shuffled, _ = module(video[:, :, [3, 1, 0, 2]], audio, directions)
+    loss, metrics = module(video, audio, directions)
+    torch.testing.assert_close(loss, shuffled)
+    assert 0 <= metrics["view_accuracy"] <= 1
+    moved, _ = module(video.roll(1, dims=1), audio, directions)
+    assert not torch.isclose(moved, loss)
+
+
+def test_avsa_tells_views_apart():
+    module = task("avsa", "transformer")
+    video, audio, directions = features()
+    loss, _ = module(video, audio, directions)
+    both, _ = module(video.roll(1, dims=2), audio.roll(1, dims=2), directions)
+    one, _ = module(video.roll(1, dims=2), audio, directions)
+    torch.testing.assert_close(both, loss)
+    assert not torch.isclose(one, loss)
+
+
+def test_the_loss_is_the_mean_of_both_directions():
+    loss, metrics = task("avsa", "transformer")(*features())
+    torch.testing.assert_close(loss.detach(), (metrics["loss_v2a"] + metrics["loss_a2v"]) / 2)
+
+
+def test_one_view_has_no_view_accuracy():
+    _, metrics = task("avc")(*features(views=1))
+    assert "view_accuracy" not in metrics
+    assert "avc_accuracy" in metrics
+
+
+def test_relative_rotation_takes_one_view_into_the_other():
+    azimuth, elevation = torch.tensor([0.3, -2.0]).double(), torch.tensor([0.5, -0.4]).double()
+    between = relative_rotations(direction(azimuth, elevation))
+    first, second = view_rotation(azimuth, elevation)
+    torch.testing.assert_close(between[0, 1] @ first, second)
+    torch.testing.assert_close(between[1, 1], torch.eye(3).double())
+
+
+def test_any_six_numbers_become_a_rotation():
+    rotation = orthonormal(torch.randn(10, 6, dtype=torch.float64))
+    torch.testing.assert_close(
+        rotation @ rotation.mT, torch.eye(3).double().expand(10, 3, 3), atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(10).double())
+
+
+def test_rotation_loss_is_that_of_the_angle():
+    module = task("regression")
+    angle = 0.7
+    turned = view_rotation(torch.tensor(angle), torch.tensor(0.0)).float()
+    module.predict = lambda video, _: turned.expand(*video.shape[:-1], 3, 3)
+    video, audio, directions = features(views=1)
+    loss, metrics = module(video, audio, directions)
+    assert loss.item() == pytest.approx(1 - math.cos(angle), abs=1e-6)
+    assert metrics["rotation_error_deg"].item() == pytest.approx(math.degrees(angle), abs=1e-2)
+
+
+def test_regression_with_translation_is_refused():
+    with pytest.raises(UserError, match=r"set translation\.kind=none"):
+        TaskConfig(kind="regression", translation=TranslationConfig())
