@@ -37,6 +37,15 @@ class Detections:
     classes: Tensor
     masks: Tensor
 
+    def cpu(self) -> Detections:
+        """Return the same in memory of the CPU, in float32."""
+        return Detections(
+            self.boxes.float().cpu(),
+            self.scores.float().cpu(),
+            self.classes.cpu(),
+            self.masks.float().cpu(),
+        )
+
 
 def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
     """Cut boxes out of the feature map that fits their size.

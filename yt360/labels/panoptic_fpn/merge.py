@@ -38,9 +38,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Panoptic:
-    """A panoptic map: `ids` (H, W) int32 with 0 for none, and the segments behind the ids."""
+    """A panoptic map.
+
+    Attributes:
+        ids: (H, W) int32, 0 for none.
+        scores: (H, W) float32: of the object, or the probability of the stuff class; 0 for none.
+        segments: What the ids stand for, in their order.
+    """
 
     ids: Tensor
+    scores: Tensor
     segments: list[Segment]
 
 
@@ -99,8 +106,8 @@ def merge(
             pixels of a COCO picture), so it bites on small pictures.
     """
     ids = torch.zeros(semantic.shape, dtype=torch.int32, device=semantic.device)
-    segments = _paint_things(found, ids)
-    probability = probability.float()
+    scores = torch.zeros(semantic.shape, device=semantic.device)
+    segments = _paint_things(found, ids, scores)
     for label in torch.unique(semantic).tolist():
         free = (semantic == label) & (ids == 0)
         area = int(free.sum())
@@ -108,20 +115,21 @@ def merge(
             continue
         number = len(segments) + 1
         ids[free] = number
-        segments.append(Segment(number, False, label, area, float(probability[free].mean())))
-    return Panoptic(ids, segments)
+        scores[free] = probability[free].to(scores.dtype)
+        segments.append(Segment(number, False, label, area, float(scores[free].mean())))
+    return Panoptic(ids, scores, segments)
 
 
-def _paint_things(found: Detections, ids: Tensor) -> list[Segment]:
+def _paint_things(found: Detections, ids: Tensor, scores: Tensor) -> list[Segment]:
     segments: list[Segment] = []
+    size = (ids.shape[0], ids.shape[1])
     for index in torch.argsort(-found.scores).tolist():
         score = float(found.scores[index])
         if score < INSTANCE_SCORE:
             break
-        mask, top, left = paste(
-            found.masks[index], found.boxes[index], (ids.shape[0], ids.shape[1])
-        )
-        window = ids[top : top + mask.shape[0], left : left + mask.shape[1]]
+        mask, top, left = paste(found.masks[index], found.boxes[index], size)
+        rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
+        window = ids[rows, columns]
         area = int(mask.sum())
         covered = int((mask & (window > 0)).sum())
         if area == 0 or covered / area > INSTANCE_OVERLAP:
@@ -129,5 +137,6 @@ def _paint_things(found: Detections, ids: Tensor) -> list[Segment]:
         free = mask & (window == 0)
         number = len(segments) + 1
         window[free] = number
+        scores[rows, columns][free] = score
         segments.append(Segment(number, True, int(found.classes[index]), area - covered, score))
     return segments

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -76,28 +75,36 @@ class PanopticFPN(nn.Module):
     @torch.inference_mode()
     def segment(
         self,
-        pictures: list[np.ndarray],
+        pictures: Tensor,
         *,
         short_side: int = SHORT_SIDE,
         long_side: int = LONG_SIDE,
         stuff_area: float = merging.STUFF_AREA,
     ) -> list[merging.Panoptic]:
-        """Return the panoptic maps of pictures of one shape, each at its picture's own size.
+        """Return the panoptic maps of pictures of one shape, each at the pictures' size.
 
         Args:
-            pictures: uint8 (H, W, 3) RGB.
+            pictures: (B, H, W, 3) uint8 RGB.
             short_side: Side to which the shorter side is resized.
             long_side: What the longer side may not pass.
-            stuff_area: Smallest stuff segment in pixels of the picture.
+            stuff_area: Smallest stuff segment in pixels of the pictures.
         """
-        height, width = pictures[0].shape[:2]
+        height, width = pictures.shape[1:3]
         size = network_size(height, width, short_side, long_side)
-        answer = self(to_network(pictures, size, self.device), size, merging.INSTANCE_SCORE)
-        maps = []
-        for found, stuff in zip(answer.detections, answer.stuff, strict=True):
-            logits = upsample(stuff, size, (height, width))
-            best, label = logits.max(dim=0)
-            probability = torch.exp(best - torch.logsumexp(logits, dim=0))
-            things = merging.to_output(found, size, (height, width))
-            maps.append(merging.merge(things, label, probability, stuff_area))
-        return maps
+        x = to_network(pictures.to(self.device), size)
+        answer = self(x, size, merging.INSTANCE_SCORE)
+        return _panoptic_maps(answer, size, (height, width), stuff_area)
+
+
+def _panoptic_maps(
+    answer: RawAnswer, size: tuple[int, int], output: tuple[int, int], stuff_area: float
+) -> list[merging.Panoptic]:
+    maps = []
+    for found, stuff in zip(answer.detections, answer.stuff, strict=True):
+        logits = upsample(stuff, size, output)
+        best, label = logits.max(dim=0)
+        probability = torch.exp(best - torch.logsumexp(logits, dim=0))
+        # Merging is a walk over objects, one small window each: that is no work for a GPU.
+        things = merging.to_output(found.cpu(), size, output)
+        maps.append(merging.merge(things, label.cpu(), probability.cpu(), stuff_area))
+    return maps

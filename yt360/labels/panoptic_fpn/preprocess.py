@@ -31,31 +31,28 @@ def network_size(
     return int(new_height + 0.5), int(new_width + 0.5)
 
 
-def to_network(
-    pictures: list[np.ndarray], size: tuple[int, int], device: torch.device | str = "cpu"
-) -> Tensor:
+def to_network(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize, normalize and pad pictures of one size.
 
     Pictures of different sizes do not share a batch: group norm sees the padding, so it would
     change the answers.
 
     Args:
-        pictures: uint8 (H, W, 3) RGB each, all of one shape.
+        pictures: (B, H, W, 3) uint8 RGB.
         size: Height and width of the network input without padding.
-        device: Where the result goes.
 
     Returns:
-        (B, 3, H', W') float32, BGR, padded right and bottom with zeros.
+        (B, 3, H', W') float32, BGR, padded right and bottom with zeros; on the pictures' device.
     """
     height, width = size
-    resized = np.stack([_resize(picture, height, width) for picture in pictures])
-    x = torch.from_numpy(resized).to(device).flip(-1).permute(0, 3, 1, 2).float()
+    if pictures.shape[1:3] != size:
+        resized = np.stack([_resize(each, height, width) for each in pictures.cpu().numpy()])
+        pictures = torch.from_numpy(resized).to(pictures.device)
+    x = pictures.flip(-1).permute(0, 3, 1, 2).float()
     x = x - torch.tensor(PIXEL_MEAN_BGR, device=x.device)[:, None, None]
     return F.pad(x, (0, -width % PAD_TO, 0, -height % PAD_TO))
 
 
 def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    if picture.shape[:2] == (height, width):
-        return picture
     image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)

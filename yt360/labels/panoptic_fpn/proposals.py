@@ -77,7 +77,8 @@ class ProposalGenerator(nn.Module):
         for picture in range(pictures):
             levels = []
             for number, (name, logits, deltas) in enumerate(answers):
-                places = anchors(name, *features[name].shape[-2:], device=logits.device)
+                height, width = features[name].shape[-2:]
+                places = anchors(name, height, width, logits.device)
                 best, index = logits[picture].float().topk(min(BEST_PER_LEVEL, logits.shape[1]))
                 boxes = box_ops.decode(deltas[picture][index], places[index])
                 levels.append((boxes, best, torch.full_like(index, number)))

@@ -150,5 +150,5 @@ def test_a_full_size_checkpoint_loads_strictly_and_segments(tmp_path):
         state[name] = value.abs() + 0.5 if name.endswith("running_var") else value * 0.02
     network = load_network(save_pickle(tmp_path / "full.pkl", state))
     assert same(network, state)
-    picture = torch.randint(0, 256, (90, 121, 3), generator=generator, dtype=torch.uint8).numpy()
-    assert network.segment([picture], short_side=320)[0].ids.shape == (90, 121)
+    picture = torch.randint(0, 256, (1, 90, 121, 3), generator=generator, dtype=torch.uint8)
+    assert network.segment(picture, short_side=320)[0].ids.shape == (90, 121)

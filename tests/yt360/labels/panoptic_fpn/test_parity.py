@@ -1,7 +1,7 @@
 """The narrow network against detectron2's answers at every stage.
 
-Two sums of the same numbers in another order differ by about 1e-5 of their size, and boxes of nearly
-equal score may swap places; the tolerances below allow that and nothing more.
+Two sums of the same numbers in another order differ by about 1e-5 of their size, and boxes of
+nearly equal score may swap places; the tolerances below allow that and nothing more.
 """
 
 import json
@@ -34,13 +34,14 @@ def network():
 
 @pytest.fixture(scope="module")
 def picture():
-    return np.asarray(Image.open(FIXTURE / "noise_375x500.png").convert("RGB"))
+    pixels = np.array(Image.open(FIXTURE / "noise_375x500.png").convert("RGB"))
+    return torch.from_numpy(pixels)[None]
 
 
 @pytest.fixture(scope="module")
 def answer(network, picture):
     with torch.inference_mode():
-        return network(to_network([picture], SIZE), SIZE)
+        return network(to_network(picture, SIZE), SIZE)
 
 
 def relative(actual, wanted):
@@ -53,8 +54,8 @@ def nearest(actual, wanted):
 
 
 def test_input_size_and_padding_are_those_of_the_reference(picture, expected):
-    assert network_size(*picture.shape[:2], 160, 266) == tuple(expected["image_size"]) == SIZE
-    x = to_network([picture], SIZE)
+    assert network_size(*picture.shape[1:3], 160, 266) == tuple(expected["image_size"]) == SIZE
+    x = to_network(picture, SIZE)
     assert x.shape[-2:] == tuple(expected["padded"])
     assert (x[:, :, SIZE[0] :] == 0).all()
 
@@ -99,7 +100,7 @@ def test_stuff(answer, expected):
 
 
 def test_panoptic_map_and_segments(network, picture, expected):
-    panoptic = network.segment([picture], short_side=160, long_side=266)[0]
+    panoptic = network.segment(picture, short_side=160, long_side=266)[0]
     assert (panoptic.ids.numpy() == expected["panoptic_seg"]).mean() > 0.999
     wanted = json.loads((FIXTURE / "segments_info.json").read_text())
     assert len(panoptic.segments) == len(wanted)
@@ -115,9 +116,9 @@ def test_panoptic_map_and_segments(network, picture, expected):
 
 
 def test_pictures_of_one_size_in_a_batch_get_the_answers_they_get_alone(network, picture):
-    other = picture[:, ::-1].copy()
-    together = network.segment([picture, other], short_side=160, long_side=266)
+    other = picture.flip(2)
+    together = network.segment(torch.cat([picture, other]), short_side=160, long_side=266)
     for one, batched in zip((picture, other), together, strict=True):
-        alone = network.segment([one], short_side=160, long_side=266)[0]
+        alone = network.segment(one, short_side=160, long_side=266)[0]
         assert (alone.ids == batched.ids).float().mean() > 0.999
         assert [s.category for s in alone.segments] == [s.category for s in batched.segments]

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -21,8 +20,8 @@ def network():
 
 
 def noise(height, width):
-    generator = np.random.default_rng(0)
-    return generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (1, height, width, 3), generator=generator, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +40,9 @@ def test_short_side_is_800_unless_the_long_side_would_pass_1333(picture, wanted)
 
 
 def test_channels_are_bgr_with_the_mean_removed():
-    picture = np.zeros((32, 32, 3), np.uint8)
+    picture = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
     picture[..., 0] = 200  # red
-    x = to_network([picture], (32, 32))
+    x = to_network(picture, (32, 32))
     assert x[0, :, 0, 0].tolist() == pytest.approx([-103.53, -116.28, 200 - 123.675])
 
 
@@ -70,7 +69,7 @@ def test_growth_of_a_box_is_limited():
 
 @pytest.mark.parametrize("shape", [(33, 47), (31, 200), (200, 31), (1, 1), (1, 90), (64, 64)])
 def test_odd_sizes_give_maps_of_their_own_size(network, shape):
-    panoptic = network.segment([noise(*shape)], short_side=64, long_side=130, stuff_area=0)[0]
+    panoptic = network.segment(noise(*shape), short_side=64, long_side=130, stuff_area=0)[0]
     assert panoptic.ids.shape == shape
     assert sorted(torch.unique(panoptic.ids).tolist()) == sorted(
         {s.id for s in panoptic.segments if s.area} | ({0} if (panoptic.ids == 0).any() else set())
@@ -80,17 +79,17 @@ def test_odd_sizes_give_maps_of_their_own_size(network, shape):
 def test_a_picture_without_proposals(network):
     with torch.no_grad():
         network.proposal_generator.rpn_head.objectness_logits.bias.fill_(float("nan"))
-        x = to_network([noise(70, 90)], (70, 90))
+        x = to_network(noise(70, 90), (70, 90))
         answer = network(x, (70, 90))
     assert len(answer.proposals[0][0]) == 0
     assert answer.detections[0].masks.shape == (0, 28, 28)
-    panoptic = network.segment([noise(70, 90)], short_side=70, stuff_area=0)[0]
+    panoptic = network.segment(noise(70, 90), short_side=70, stuff_area=0)[0]
     assert panoptic.segments
     assert not any(segment.is_thing for segment in panoptic.segments)
 
 
 def test_a_picture_without_detections_beside_one_with_some(network):
-    pictures = [noise(96, 96), np.full((96, 96, 3), 100, np.uint8)]
+    pictures = torch.cat([noise(96, 96), torch.full((1, 96, 96, 3), 100, dtype=torch.uint8)])
     with torch.no_grad():
         network.roi_heads.box_predictor.cls_score.bias[-1] = 60.0  # background everywhere
     for panoptic in network.segment(pictures, short_side=96, stuff_area=0):

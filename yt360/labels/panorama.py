@@ -1,0 +1,104 @@
+"""Labelling panoramas: views cut out of the sphere, segmented, and fused on it.
+
+Networks trained on photographs do badly on the distorted parts of an equirectangular picture, and
+split objects at its seam. Perspective views have neither fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from yt360.errors import UserError
+from yt360.labels.fusion import fuse, plan_fusion, render_views
+from yt360.labels.segmenters.base import Segmentation, Source
+from yt360.labels.segmenters.batches import Batches
+from yt360.labels.views import PANORAMA, view_set
+from yt360.sphere import equirect_grid
+
+MIN_SIDE = 16
+
+
+class PanoramaLabeller:
+    """Segments equirectangular frames into equirectangular maps.
+
+    Args:
+        batches: What segments, and how many pictures at once.
+        views: Name of a set of views, or ``"panorama"`` to segment the distorted picture itself.
+        side: Pixels along each side of a view; a panorama that is segmented itself is not resized.
+        height: Rows of the maps, even; they are twice as wide.
+
+    Raises:
+        UserError: An unknown set of views, or an impossible size.
+    """
+
+    def __init__(self, batches: Batches, views: str, side: int, height: int) -> None:
+        if height < MIN_SIDE or height % 2 or side < MIN_SIDE:
+            raise UserError(
+                f"maps of {height} rows from views of {side} pixels are impossible; rows must be "
+                f"even, and both at least {MIN_SIDE}"
+            )
+        self.batches, self.height, self.width = batches, height, 2 * height
+        self.views = None if views == PANORAMA else view_set(views)
+        self.side = side
+        if self.views is not None:
+            self._directions = self.views.directions(side).float()
+            self._plan = plan_fusion(self.views, side, height, self.width)
+
+    def segment(
+        self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float], *, instances: bool
+    ) -> list[Segmentation]:
+        """Segment panoramas.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB, any size.
+            keys: Clip of each frame.
+            times_s: Seconds of each frame since its clip's start.
+            instances: Also tell the objects of one class apart.
+
+        Returns:
+            A map (height, 2 height) for each frame.
+        """
+        if self.views is None:
+            return self._directly(frames, keys, times_s)
+        step = max(1, self.batches.size // len(self.views))
+        maps: list[Segmentation] = []
+        for first in range(0, len(frames), step):
+            part = slice(first, first + step)
+            maps += self._fused(frames[part], keys[part], times_s[part], instances)
+        return maps
+
+    def _fused(
+        self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
+    ) -> list[Segmentation]:
+        pictures = render_views(frames, self._directions).flatten(0, 1)
+        sources = [
+            Source(key, time_s, directions)
+            for key, time_s in zip(keys, times_s, strict=True)
+            for directions in self._directions
+        ]
+        answers = self.batches.segment(pictures, sources)
+        number = len(self._directions)
+        return [
+            fuse(answers[first : first + number], self._plan, with_instances=instances)
+            for first in range(0, len(answers), number)
+        ]
+
+    def _directly(
+        self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float]
+    ) -> list[Segmentation]:
+        grid = equirect_grid(*frames.shape[1:3])
+        sources = [Source(key, at, grid) for key, at in zip(keys, times_s, strict=True)]
+        answers = self.batches.segment(frames, sources)
+        return [self._resized(answer) for answer in answers]
+
+    def _resized(self, answer: Segmentation) -> Segmentation:
+        layers = torch.stack([answer.classes.float(), answer.scores, answer.instances.float()])[
+            None
+        ]
+        size = (self.height, self.width)
+        classes, scores, instances = F.interpolate(layers, size, mode="nearest-exact")[0]
+        return Segmentation(classes.to(torch.uint8), scores, instances.to(torch.int32))

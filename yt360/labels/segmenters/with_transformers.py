@@ -1,0 +1,119 @@
+"""Segmenting with a panoptic model of the transformers library (Mask2Former, OneFormer, ...)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from yt360.errors import UserError
+from yt360.labels.classes import number_of
+from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
+
+
+class TransformersSegmenter:
+    """A universal segmentation model trained on COCO panoptic.
+
+    Args:
+        model: Folder, or name on the hub, such as ``facebook/mask2former-swin-tiny-coco-panoptic``.
+        device: Where it runs.
+        short_side: Side to which the shorter side of a picture is resized; None keeps what the
+            model's own preprocessing says.
+        mixed_precision: Compute in float16 on a GPU; ignored on a CPU.
+
+    Raises:
+        UserError: transformers is not installed, the model cannot be had, or its classes are not
+            those of COCO panoptic.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        device: torch.device | None = None,
+        *,
+        short_side: int | None = None,
+        mixed_precision: bool = False,
+    ) -> None:
+        try:
+            from transformers import AutoModelForUniversalSegmentation, AutoProcessor
+        except ImportError:
+            raise UserError(
+                "--segmenter transformers needs the transformers library; install it with "
+                "`pip install 'yt360-avsa[labels-transformers]'`"
+            ) from None
+        try:
+            self._processor = AutoProcessor.from_pretrained(model)
+            self._model = AutoModelForUniversalSegmentation.from_pretrained(
+                model, use_safetensors=True
+            )
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else "unknown"
+            raise UserError(f"no panoptic model could be loaded from {model!r}: {reason}") from None
+        self.device = device or torch.device("cpu")
+        self._model.eval().to(self.device)
+        self._labels = coco_numbers(self._model.config.id2label)
+        self._size = None if short_side is None else {"shortest_edge": short_side}
+        self.mixed_precision = mixed_precision and self.device.type == "cuda"
+        self._facts = {
+            "segmenter": "transformers",
+            "model": model,
+            "short_side": short_side,
+            "mixed_precision": self.mixed_precision,
+        }
+        self._clock = NetworkClock(self.device)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides the answers."""
+        return dict(self._facts)
+
+    @property
+    def network_s(self) -> float:
+        """Seconds spent inside the network so far."""
+        return self._clock.seconds
+
+    @torch.inference_mode()
+    def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
+        """Segment pictures (B, H, W, 3) uint8 of one size."""
+        size = (pictures.shape[1], pictures.shape[2])
+        options: dict[str, Any] = {} if self._size is None else {"size": self._size}
+        if hasattr(self._processor, "tokenizer"):  # OneFormer is told its task in words
+            options["task_inputs"] = ["panoptic"] * len(pictures)
+        inputs = self._processor(
+            images=list(pictures.cpu().numpy()), return_tensors="pt", **options
+        ).to(self.device)
+        precision = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
+        with self._clock, precision:
+            outputs = self._model(**inputs)
+        answers = self._processor.post_process_panoptic_segmentation(
+            outputs, target_sizes=[size] * len(pictures)
+        )
+        return [self._segmentation(answer, size) for answer in answers]
+
+    def _segmentation(self, answer: dict[str, Any], size: tuple[int, int]) -> Segmentation:
+        ids = answer["segmentation"]
+        if ids is None:
+            ids = torch.zeros(size, dtype=torch.int32)
+        segments = [
+            (int(s["id"]), self._labels[int(s["label_id"])], float(s["score"]))
+            for s in answer["segments_info"]
+        ]
+        return from_segments(ids, segments)
+
+
+def coco_numbers(id2label: dict[int, str]) -> dict[int, int]:
+    """Return the joint number of each of a model's classes, matched by name.
+
+    Raises:
+        UserError: A class is none of COCO panoptic's; the message names the first of them.
+    """
+    numbers = {int(index): number_of(name) for index, name in id2label.items()}
+    unknown = [name for index, name in id2label.items() if numbers[int(index)] is None]
+    if unknown:
+        raise UserError(
+            f"the model knows {len(unknown)} classes that COCO panoptic lacks "
+            f"({', '.join(unknown[:5])}, ...); choose a model trained on COCO panoptic"
+        )
+    return {index: number for index, number in numbers.items() if number is not None}
