@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -64,13 +64,14 @@ class _Lookups:
     """Where the pixels of views lie in the panorama's luma.
 
     Attributes:
-        x: (B, K, h, w) columns; pixel i's centre is i. Continuous over the seam: not in [0, W).
-        y: (B, K, h, w) rows, from -0.5 to H - 0.5.
+        xy: (B, K, h, w, 2) columns and rows; pixel i's centre is i. Columns are continuous over
+            the seam and may lie outside [0, W); rows lie from -0.5 to H - 0.5.
+        extent: (B, K, 2, 2), the smallest and largest column, the smallest and largest row.
         pooling: (B, K) luma pixels a side that are averaged before the lookup.
     """
 
-    x: Tensor
-    y: Tensor
+    xy: Tensor
+    extent: Tensor
     pooling: Tensor
 
 
@@ -93,9 +94,12 @@ def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> 
     # Source pixels under one pixel in a view's middle, the mean of both directions.
     minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
     level = torch.log2(minification.clamp(min=1, max=MAX_POOLING)).floor()
+    column = middle[..., None, None] - azimuth * (columns / (2 * math.pi))
+    row = (0.5 * rows - 0.5) - elevation * (rows / math.pi)
+    extent = [bound for each in (column, row) for bound in (each.amin((2, 3)), each.amax((2, 3)))]
     return _Lookups(
-        x=middle[..., None, None] - azimuth * (columns / (2 * math.pi)),
-        y=(0.5 * rows - 0.5) - elevation * (rows / math.pi),
+        xy=torch.stack([column, row], -1),
+        extent=torch.stack(extent, -1).unflatten(-1, (2, 2)),
         pooling=torch.exp2(level).to(torch.int64),
     )
 
@@ -107,31 +111,30 @@ def _centres(count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _PlaneGrid:
-    """Where the (pooled) pixels of a plane lie: column = x * scale + shift_x, rows likewise.
+    """Where the (pooled) pixels of a plane lie: its column is luma's * scale + shift[0].
 
     Attributes:
         pooling: Pixels of the plane, a side, that are averaged.
         scale: Pooled pixels per luma pixel.
-        shift_x: Column of the pooled plane under the centre of luma's column 0.
-        shift_y: Row of the pooled plane under the centre of luma's row 0.
+        shift: Column and row of the pooled plane under the centre of luma's pixel (0, 0).
     """
 
     pooling: int
     scale: float
-    shift_x: float
-    shift_y: float
+    shift: tuple[float, float]
 
 
 def _luma_grid(pooling: int) -> _PlaneGrid:
     shift = 0.5 / pooling - 0.5
-    return _PlaneGrid(pooling, 1 / pooling, shift, shift)
+    return _PlaneGrid(pooling, 1 / pooling, (shift, shift))
 
 
 def _chroma_grid(luma_pooling: int, siting: Siting) -> _PlaneGrid:
     pooling = max(1, luma_pooling // 2)
     # Chroma's own pixel under luma's pixel 0, before pooling.
     x, y = (0.0 if siting == "left" else -0.25), -0.25
-    return _PlaneGrid(pooling, 0.5 / pooling, (x + 0.5) / pooling - 0.5, (y + 0.5) / pooling - 0.5)
+    shift = ((x + 0.5) / pooling - 0.5, (y + 0.5) / pooling - 0.5)
+    return _PlaneGrid(pooling, 0.5 / pooling, shift)
 
 
 # One view at a time
@@ -141,52 +144,46 @@ def _crop_each(
     luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups, siting: Siting
 ) -> Tensor:
     batch, frames = luma.shape[:2]
-    num_views, height, width = lookups.x.shape[1:]
-    bounds = torch.stack(
-        [*lookups.x.flatten(2).aminmax(dim=2), *lookups.y.flatten(2).aminmax(dim=2)], -1
-    )
+    num_views, height, width = lookups.xy.shape[1:4]
+    extent, pooling = lookups.extent.tolist(), lookups.pooling.tolist()
     video = torch.empty(batch, num_views, 3, frames, height, width)
     for b in range(batch):
         planes = chroma[b].flatten(0, 1)
         for k in range(num_views):
-            view = _View(lookups.x[b, k], lookups.y[b, k], *bounds[b, k].tolist())
-            pooling = int(lookups.pooling[b, k])
-            yuv = torch.cat(
-                [
-                    _look_up(luma[b], view, _luma_grid(pooling)),
-                    _look_up(planes, view, _chroma_grid(pooling, siting)),
-                ]
-            )
-            color = views.color[b, k]
-            rgb = video[b, k].view(3, -1)
-            torch.addmm(color[:, 3:], color[:, :3], yuv.view(3, -1), out=rgb)
+            where = (lookups.xy[b, k], extent[b][k])
+            bright = _look_up(luma[b], *where, _luma_grid(pooling[b][k]))
+            colored = _look_up(planes, *where, _chroma_grid(pooling[b][k], siting))
+            color, rgb = views.color[b, k], video[b, k].view(3, -1)
+            torch.addmm(color[:, 3:], color[:, 1:3], colored.view(2, -1), out=rgb)
+            rgb.addmm_(color[:, :1], bright.view(1, -1))
     return video
 
 
-class _View(NamedTuple):
-    """Lookups x, y (h, w) of one view, and between which values they lie."""
+def _look_up(planes: Tensor, xy: Tensor, extent: list[list[float]], grid: _PlaneGrid) -> Tensor:
+    """Interpolate planes at the pixels of one view.
 
-    x: Tensor
-    y: Tensor
-    x_min: float
-    x_max: float
-    y_min: float
-    y_max: float
+    Args:
+        planes: (C, H, W).
+        xy: Luma's columns and rows (h, w, 2).
+        extent: Smallest and largest column, smallest and largest row.
+        grid: Of the planes.
 
-
-def _look_up(planes: Tensor, view: _View, grid: _PlaneGrid) -> Tensor:
-    """Interpolate planes (C, H, W) at luma coordinates (h, w); return (C, h, w)."""
-    left = math.floor(view.x_min * grid.scale + grid.shift_x - SLACK)
-    right = math.floor(view.x_max * grid.scale + grid.shift_x + SLACK) + 2
-    top = math.floor(view.y_min * grid.scale + grid.shift_y - SLACK)
-    bottom = math.floor(view.y_max * grid.scale + grid.shift_y + SLACK) + 2
+    Returns:
+        (C, h, w).
+    """
+    (left, right), (top, bottom) = (
+        (
+            math.floor(low * grid.scale + shift - SLACK),
+            math.floor(high * grid.scale + shift + SLACK) + 2,
+        )
+        for (low, high), shift in zip(extent, grid.shift, strict=True)
+    )
     window = _window(planes, (top, bottom), (left, right), grid.pooling)
     # With aligned corners -1 and 1 are the centres of the window's first and last pixels.
-    per_column, per_row = 2 / (right - left - 1), 2 / (bottom - top - 1)
-    x = view.x * (grid.scale * per_column) + ((grid.shift_x - left) * per_column - 1)
-    y = view.y * (grid.scale * per_row) + ((grid.shift_y - top) * per_row - 1)
-    where = torch.stack([x, y], -1)[None]
-    return grid_sample(window[None], where, mode="bilinear", align_corners=True)[0]
+    per_pixel = (2 / (right - left - 1), 2 / (bottom - top - 1))
+    offset = ((grid.shift[0] - left) * per_pixel[0] - 1, (grid.shift[1] - top) * per_pixel[1] - 1)
+    where = torch.addcmul(torch.tensor(offset), xy, torch.tensor(per_pixel) * grid.scale)
+    return grid_sample(window[None], where[None], mode="bilinear", align_corners=True)[0]
 
 
 def _window(
@@ -232,14 +229,13 @@ def _crop_batched(
     luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups, siting: Siting
 ) -> Tensor:
     device, planes = luma.device, chroma.flatten(1, 2)
-    x = lookups.x.to(device, non_blocking=True)
-    y = lookups.y.to(device, non_blocking=True)
+    xy = lookups.xy.to(device, non_blocking=True)
     video: Tensor | None = None
     for pooling in sorted(set(lookups.pooling.flatten().tolist())):
         cropped = torch.cat(
             [
-                _look_up_batched(luma, x, y, _luma_grid(pooling)),
-                _look_up_batched(planes, x, y, _chroma_grid(pooling, siting)),
+                _look_up_batched(luma, xy, _luma_grid(pooling)),
+                _look_up_batched(planes, xy, _chroma_grid(pooling, siting)),
             ],
             2,
         )
@@ -249,21 +245,25 @@ def _crop_batched(
     color = views.color.to(device, non_blocking=True).flatten(0, 1)
     yuv = video.reshape(len(color), 3, -1)
     rgb = torch.baddbmm(color[..., 3:], color[..., :3], yuv)
-    return rgb.view(*x.shape[:2], 3, -1, *x.shape[2:])
+    return rgb.view(*xy.shape[:2], 3, -1, *xy.shape[2:4])
 
 
-def _look_up_batched(planes: Tensor, x: Tensor, y: Tensor, grid: _PlaneGrid) -> Tensor:
-    """Interpolate planes (B, C, H, W) at luma coordinates (B, K, h, w): (B, K, C, h, w)."""
+def _look_up_batched(planes: Tensor, xy: Tensor, grid: _PlaneGrid) -> Tensor:
+    """Interpolate planes (B, C, H, W) at luma's columns and rows (B, K, h, w, 2).
+
+    Returns:
+        (B, K, C, h, w).
+    """
     images = planes.float()
     if grid.pooling > 1:
         images = avg_pool2d(images, grid.pooling)
     height, width = images.shape[-2:]
-    # Past the seam the columns start again; the padding shifts all by one.
-    x = torch.remainder(x * grid.scale + (grid.shift_x + 0.5), width) + 0.5
-    y = y * grid.scale + (grid.shift_y + 1)
+    # Past the seam the columns start again; the padding shifts columns and rows by one.
+    x = torch.remainder(xy[..., 0] * grid.scale + (grid.shift[0] + 0.5), width) + 0.5
+    y = xy[..., 1] * grid.scale + (grid.shift[1] + 1)
     where = torch.stack([x * (2 / (width + 1)) - 1, y * (2 / (height + 1)) - 1], -1)
     # The views of a sample, one above the other, are one lookup in its planes.
     sampled = grid_sample(
         pad_sphere(images), where.flatten(1, 2), mode="bilinear", align_corners=True
     )
-    return sampled.unflatten(2, x.shape[1:3]).transpose(1, 2)
+    return sampled.unflatten(2, xy.shape[1:3]).transpose(1, 2)
