@@ -26,6 +26,7 @@ class VideoStream:
         width, height: Stored size in pixels, before rotation.
         rotation_deg: How players turn the picture, counter-clockwise: 0, 90, 180 or -90.
         pixel_format: FFmpeg's name.
+        color_space: FFmpeg's name of the colour matrix; empty when the file does not say.
         frame_rate_declared: Frames per second by the header; 0 when it does not say.
         frame_rate_measured: (frames - 1) / (last time - first time); 0 for a single frame.
         variable_frame_rate: Whether the intervals between frames differ.
@@ -42,6 +43,7 @@ class VideoStream:
     height: int
     rotation_deg: int
     pixel_format: str
+    color_space: str
     frame_rate_declared: float
     frame_rate_measured: float
     variable_frame_rate: bool

@@ -30,6 +30,12 @@ LISTEN_PIECE_S = 1.0
 _EQUAL_INTERVALS_S = 0.0015
 _ODD_INTERVALS_ALLOWED = 0.02
 
+# Numbers of ISO/IEC 23091-2 (MatrixCoefficients), as FFmpeg names them.
+_COLOR_SPACES = {
+    1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc",
+    10: "bt2020c",
+}  # fmt: skip
+
 
 @dataclass
 class _PacketTimes:
@@ -140,6 +146,7 @@ def _video_stream(
         height=context.height,
         rotation_deg=rotation_deg,
         pixel_format=context.pix_fmt or "",
+        color_space=_COLOR_SPACES.get(context.colorspace, ""),
         frame_rate_declared=float(stream.average_rate or 0),
         frame_rate_measured=_rate(frame_times),
         variable_frame_rate=bool(len(odd)) and bool(odd.mean() > _ODD_INTERVALS_ALLOWED),

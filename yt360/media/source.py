@@ -1,29 +1,71 @@
-"""A source: the video stream and the sound stream that clips are cut from."""
+"""A source: the picture and the sound that clips are cut from, checked and ready."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.errors import BadItem
+from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.probe import probe
+from yt360.media.projection import PicturePlan, plan_picture
+from yt360.media.sound import SoundReader, apply_format
+
 
 @dataclass(frozen=True)
 class Source:
-    """A 360° video and its ambisonic sound, checked and ready to be converted.
+    """A 360° video and its ambisonic sound.
 
     Attributes:
         video: The file with the picture.
-        sound: The file with the ambisonic sound (the same one, or a companion).
+        video_stream: The stream that is used.
+        sound: The file with the sound: the same one, or a companion.
+        sound_stream: The ambisonic stream that is used.
+        picture: How the picture becomes mono equirectangular.
         start_s: First time that both picture and sound cover.
-        end_s: Last time that both cover (half open).
+        end_s: End of what both cover (half open).
     """
 
     video: Path
+    video_stream: VideoStream
     sound: Path
+    sound_stream: AudioStream
+    picture: PicturePlan
     start_s: float
     end_s: float
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the source, as plain JSON values for a clip's record."""
+        video, sound = self.video_stream, self.sound_stream
+        layout = sound.layout
+        return {
+            "video": {
+                "codec": video.codec,
+                "width": video.width,
+                "height": video.height,
+                "fps": round(video.frame_rate_measured, 6),
+                "variable_frame_rate": video.variable_frame_rate,
+                "projection": self.picture.kind,
+                "stereo_mode": self.picture.stereo_mode,
+                "pose_deg": list(self.picture.pose_deg),
+                "rotation_deg": video.rotation_deg,
+                "evidence": list(self.picture.evidence),
+            },
+            "sound": {
+                "codec": sound.codec,
+                "sample_rate_hz": sound.sample_rate_hz,
+                "channels": sound.channels,
+                "layout": layout.name,
+                "note": layout.format.note if layout.format else "",
+                "evidence": list(layout.evidence),
+                "doubts": list(layout.doubts),
+            },
+        }
 
 
 def open_source(
@@ -32,16 +74,86 @@ def open_source(
     *,
     projection: str = "auto",
     stereo_mode: str = "auto",
-    sound_layout: str = "auto",
+    sound_layout: str | None = None,
 ) -> Source:
     """Inspect a video (and its companion sound file) and decide how it is converted.
 
+    Args:
+        video: A media file with a picture.
+        sound: A file with its spatial sound, in step with it; without one, the video's own sound.
+        projection: A key of `yt360.media.projection.PROJECTIONS`.
+        stereo_mode: One of `yt360.media.projection.STEREO_MODES`.
+        sound_layout: A key of `yt360.media.layout.STATED_LAYOUTS`; None to find out.
+
     Raises:
-        BadItem: With the reason why this is not a 360° video with spatial audio.
+        UserError: An option that does not exist.
+        BadItem: Why this is not a 360° video with spatial sound: ``"no-video"``, ``"no-audio"``,
+            ``"not-spatial"``, ``"truncated"``, ``"no-common-time"``, or a reason of `plan_picture`
+            or `probe`.
     """
-    raise NotImplementedError
+    picture_info = probe(video, sound_layout=sound_layout if sound is None else None)
+    sound_info = picture_info if sound is None else probe(sound, sound_layout=sound_layout)
+    if not picture_info.video or picture_info.video[0].frames_measured == 0:
+        raise BadItem("no-video", f"{video.name} has no picture")
+    _check_whole(picture_info)
+    _check_whole(sound_info)
+    video_stream, sound_stream = picture_info.video[0], _spatial_stream(sound_info)
+    picture = plan_picture(
+        video_stream, spatial_sound=True, projection=projection, stereo_mode=stereo_mode
+    )
+    start_s = max(video_stream.start_s, sound_stream.start_s)
+    end_s = min(video_stream.end_s, sound_stream.end_s)
+    if end_s <= start_s:
+        raise BadItem(
+            "no-common-time",
+            f"{video.name}: the picture lasts from {video_stream.start_s:.2f} to "
+            f"{video_stream.end_s:.2f} s, the sound from {sound_stream.start_s:.2f} to "
+            f"{sound_stream.end_s:.2f} s",
+        )
+    return Source(video, video_stream, sound_info.path, sound_stream, picture, start_s, end_s)
 
 
-def w_levels(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
-    """Return the W level in dBFS of each window of `window_s` from time 0 to the end."""
-    raise NotImplementedError
+def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
+    """Return the level of the W channel in each window from time 0 on.
+
+    Args:
+        source: From `open_source`.
+        window_s: Length of a window in seconds.
+
+    Returns:
+        RMS levels in dB relative to a full-scale square wave, floor -200; window i covers
+        ``[i, i + 1) * window_s``. The last, shorter window is included.
+    """
+    layout = source.sound_stream.layout.format
+    assert layout is not None
+    levels: list[float] = []
+    with SoundReader(source.sound, source.sound_stream.position) as reader:
+        end = round(source.sound_stream.end_s * reader.sample_rate_hz)
+        start = 0
+        while start < end:
+            stop = min(round((len(levels) + 1) * window_s * reader.sample_rate_hz), end)
+            stored, _ = reader.read(start, stop - start)
+            w = apply_format(stored, layout)[0]
+            power = float(np.mean(np.square(w, dtype=np.float64)))
+            levels.append(10 * math.log10(max(power, 1e-20)))
+            start = stop
+    return np.array(levels)
+
+
+def _check_whole(info: MediaInfo) -> None:
+    if info.is_truncated:
+        raise BadItem(
+            "truncated",
+            f"{info.path.name} declares {info.duration_declared_s:.1f} s and holds "
+            f"{info.duration_measured_s:.1f} s; download it again",
+        )
+
+
+def _spatial_stream(info: MediaInfo) -> AudioStream:
+    if not info.audio:
+        raise BadItem("no-audio", f"{info.path.name} has no sound")
+    stream = info.spatial_audio
+    if stream is None:
+        found = "; ".join(f"{a.layout.name} ({a.layout.evidence[0]})" for a in info.audio)
+        raise BadItem("not-spatial", f"{info.path.name} has no ambisonic sound: {found}")
+    return stream
