@@ -111,11 +111,12 @@ class Claims:
         self._end(claim, state, 0.0, 0, state, reason, detail)
 
     def defer(
-        self, claim: Claim, delay_s: float, reason: str, detail: str, state: State | None = None
+        self, claim: Claim, delay_s: float, reason: str, detail: str, count_try: bool = True
     ) -> None:
-        """Give the video back to the queue, not before `delay_s` from now, and count the try."""
+        """Give the video back to the queue, to be handed out again after `delay_s`."""
         due = self._catalog.clock() + delay_s
-        self._end(claim, state or claim.state, due, claim.tries + 1, "deferred", reason, detail)
+        tries = claim.tries + count_try
+        self._end(claim, claim.state, due, tries, "deferred", reason, detail)
 
     def release(self, claim: Claim, reason: str = "interrupted") -> None:
         """Give the video back at once; the try does not count (Ctrl-C, a pause of the run)."""

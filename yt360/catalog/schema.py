@@ -105,11 +105,12 @@ _TABLES = (
         video INTEGER NOT NULL REFERENCES videos (number),
         listing INTEGER NOT NULL REFERENCES listings (number),
         PRIMARY KEY (video, listing)) WITHOUT ROWID""",
-    """CREATE TABLE hosts (
-        host TEXT PRIMARY KEY,
+    """CREATE TABLE sites (
+        site TEXT PRIMARY KEY,
         next_at REAL NOT NULL DEFAULT 0,
         paused_until REAL NOT NULL DEFAULT 0,
-        strikes INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+        strikes INTEGER NOT NULL DEFAULT 0,
+        troubles INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
     """CREATE TABLE counters (
         topic TEXT NOT NULL,
         key TEXT NOT NULL,

@@ -14,6 +14,7 @@ from typing import Any
 from yt360.catalog.claims import Claims
 from yt360.catalog.evidence import Clips, Files, Verdicts
 from yt360.catalog.schema import APPLICATION_ID, migrate
+from yt360.catalog.sites import Sites
 from yt360.catalog.splits import Splits
 from yt360.catalog.videos import Videos
 from yt360.errors import UserError
@@ -60,6 +61,7 @@ class Catalog:
         self.verdicts = Verdicts(self)
         self.clips = Clips(self)
         self.splits = Splits(self)
+        self.sites = Sites(self)
 
     def __enter__(self) -> Catalog:
         return self

@@ -1,0 +1,50 @@
+"""Options of a download run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from yt360.crawl.fetch import TransferOptions
+from yt360.crawl.plan import Wanted
+from yt360.crawl.politeness import PaceConfig
+from yt360.crawl.session import SessionOptions
+from yt360.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadConfig:
+    """How a run works.
+
+    Attributes:
+        workers: Videos that are fetched at the same time by this process.
+        per_site: At most so many of them from one site; None for no further limit.
+        lease_s: A worker that is silent for so long has lost its video.
+        max_tries: A video that failed so often is given up (``--retry failed`` revives it).
+        retry_first_s: Pause before a video is tried again; it doubles with each try.
+        retry_longest_s: Where the doubling ends.
+        wait_s: The run stays alive for videos that are due again within this time.
+        describe_only: Only ask for the pages and judge them; fetch no media.
+        limit: Fetch at most so many videos; None for all.
+    """
+
+    workers: int = 4
+    per_site: int | None = None
+    lease_s: float = 120.0
+    max_tries: int = 5
+    retry_first_s: float = 60.0
+    retry_longest_s: float = 3600.0
+    wait_s: float = 900.0
+    describe_only: bool = False
+    limit: int | None = None
+    pace: PaceConfig = field(default_factory=PaceConfig)
+    session: SessionOptions = field(default_factory=SessionOptions)
+    wanted: Wanted = field(default_factory=Wanted)
+    transfer: TransferOptions = field(default_factory=TransferOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "max_tries", "per_site", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} of {value} is below 1")
+        if self.lease_s <= 0:
+            raise UserError(f"lease_s of {self.lease_s} is not positive")

@@ -1,0 +1,83 @@
+"""A download run: workers take videos from the catalog until nothing is due.
+
+Everything that must survive is in the catalog or in the media folder, so a run may be stopped or
+killed at any moment, repeated, and carried out by several processes at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from yt360.catalog import Catalog
+from yt360.crawl.config import DownloadConfig
+from yt360.crawl.heartbeat import Heartbeat
+from yt360.crawl.politeness import Interrupted, SiteRefuses
+from yt360.crawl.report import Report
+from yt360.crawl.session import Session
+from yt360.crawl.worker import RunState, Worker
+
+
+def run_download(
+    path: Path,
+    config: DownloadConfig,
+    stop: threading.Event,
+    note: Callable[[str], None] = lambda _: None,
+    finished: Callable[[str, str], None] = lambda _id, _outcome: None,
+    make_session: Callable[..., Session] = Session,
+) -> Report:
+    """Fetch what is due in a catalog, and wait for what is soon due again.
+
+    Args:
+        path: The catalog.
+        config: How to work.
+        stop: Set (by a signal handler, say) to end the run; what is under way is given back.
+        note: Told about pauses and other events, in one line each; called from worker threads.
+        finished: Called after each video with its id and outcome, from worker threads.
+        make_session: Makes yt-dlp sessions; tests reroute them.
+
+    Returns:
+        What was done, by reason. ``stopped`` says why the run ended early.
+
+    Raises:
+        UserError: There is no such catalog.
+        Exception: A worker met an error of the program itself; the others were stopped first.
+    """
+    with Catalog(path) as catalog:
+        catalog.media.mkdir(parents=True, exist_ok=True)
+    with Heartbeat(path, config.lease_s) as heartbeat:
+        state = RunState(config, stop, heartbeat, note, finished, make_session)
+        threads = [
+            threading.Thread(target=_work, args=(path, state, number), name=f"worker-{number}")
+            for number in range(config.workers)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:  # Ctrl-C reaches the main thread only
+            stop.set()
+            for thread in threads:
+                thread.join()
+            raise
+    if state.crash is not None:
+        raise state.crash
+    return state.report
+
+
+def _work(path: Path, state: RunState, number: int) -> None:
+    """One worker thread: take and settle videos until nothing is due."""
+    try:
+        with Catalog(path) as catalog:
+            worker = Worker(catalog, state, number)
+            while not state.stop.is_set() and worker.step():
+                pass
+    except Interrupted:
+        pass
+    except (SiteRefuses, OSError) as error:
+        state.end_early(str(error))
+    except BaseException as error:
+        state.crash = state.crash or error
+        state.stop.set()

@@ -1,0 +1,224 @@
+"""Why a video could not be had, and what to do about it.
+
+yt-dlp raises one exception for everything. Here its parts (the HTTP status, the transport error,
+the words of the site) become one of eight kinds, each with one policy, and a short reason to count
+by. The words are those that YouTube's player answers and yt-dlp passes on.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.utils import GeoRestrictedError
+
+
+class Kind(Enum):
+    """What a failure means for the video and for the run."""
+
+    GONE = "gone"
+    """Removed, private, terminated: nobody gets it; final."""
+    NOT_HERE = "not-here"
+    """Region, age, login, payment: not for us as we ask now; final until asked otherwise."""
+    LATER = "later"
+    """Live or announced: there will be a recording."""
+    SLOW_DOWN = "slow-down"
+    """The site asks for a pause: the whole run waits, the video loses no try."""
+    REFUSED = "refused"
+    """A 403: often an expired address. Tried again; a burst of them is a "slow down"."""
+    BROKEN = "broken"
+    """Truncated, empty, reset, 5xx, timeout: tried again after a pause that doubles."""
+    UNSUITABLE = "unsuitable"
+    """There, but not what is wanted; final."""
+    LOCAL = "local"
+    """Our own machine: disk full, no permission. The run stops."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure with its policy.
+
+    Attributes:
+        reason: Short fixed slug to count by.
+        detail: What was said, in one line.
+        retry_after_s: What a ``Retry-After`` header asked for.
+    """
+
+    kind: Kind
+    reason: str
+    detail: str
+    retry_after_s: float | None = None
+
+
+class Unsuitable(Exception):
+    """A filter or the choice of formats says no."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+class NotYet(Exception):
+    """There will be a recording, but there is none now."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+class Damaged(Exception):
+    """What was downloaded is not whole."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+# The first pattern that matches decides, so the narrower ones stand first.
+_WORDS: tuple[tuple[str, Kind, str], ...] = (
+    (r"not a bot|captcha|page needs to be reloaded", Kind.SLOW_DOWN, "bot-check"),
+    (r"try again later|rate.limit|too many requests", Kind.SLOW_DOWN, "rate-limited"),
+    (r"members[- ]only|channel's members|join this channel", Kind.NOT_HERE, "members"),
+    (r"requires payment|rent(al)? or|purchase|premium members|paid content", Kind.NOT_HERE, "paid"),
+    (r"confirm your age|age[- ]restricted|inappropriate for some users", Kind.NOT_HERE, "age"),
+    (r"in your country|your location|geo.?restrict|not available from your", Kind.NOT_HERE, "geo"),
+    (r"private video|video is private|has been made private", Kind.GONE, "private"),
+    (r"account.{0,60}terminated|closed their youtube account", Kind.GONE, "terminated"),
+    (r"copyright", Kind.GONE, "copyright"),
+    (
+        r"premieres? in|event will begin|will begin in|is upcoming|not yet aired|"
+        r"offline|check back later|processing this video",
+        Kind.LATER,
+        "upcoming",
+    ),
+    (r"drm protected", Kind.UNSUITABLE, "drm"),
+    (r"no video formats|only images|requested format", Kind.BROKEN, "no-formats"),
+    (
+        r"video unavailable|has been removed|violating|no longer available|does not exist|"
+        r"isn't available|is not available|not a valid (video )?id|live stream recording",
+        Kind.GONE,
+        "removed",
+    ),
+    (r"sign in|log ?in|login|cookies", Kind.NOT_HERE, "login"),
+    (r"unsupported url", Kind.UNSUITABLE, "no-media"),
+    (r"did not get any data|file is empty|0 bytes", Kind.BROKEN, "empty"),
+    (r"content too short|bytes read|more expected|incomplete", Kind.BROKEN, "truncated"),
+    (r"timed? ?out", Kind.BROKEN, "timeout"),
+    (r"reset by peer|connection|resolve|remote end closed|tls|ssl", Kind.BROKEN, "connection"),
+    (r"no space left", Kind.LOCAL, "disk-full"),
+)
+_COMPILED = tuple(
+    (re.compile(words, re.IGNORECASE), kind, reason) for words, kind, reason in _WORDS
+)
+_LOCAL_ERRNOS = {
+    errno.ENOSPC: "disk-full",
+    errno.EDQUOT: "disk-full",
+    errno.EACCES: "not-writable",
+    errno.EROFS: "not-writable",
+    errno.EPERM: "not-writable",
+    errno.EMFILE: "too-many-files",
+}
+
+
+def classify(error: BaseException, seen_http: Iterable[HTTPError] = ()) -> Failure:
+    """Say what an exception of a download means.
+
+    Args:
+        error: What yt-dlp (or our own code inside it) raised.
+        seen_http: HTTP errors seen while it worked. yt-dlp swallows those of single player
+            clients, and a swallowed 429 must not pass for "no formats".
+    """
+    detail = _one_line(error)
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, Unsuitable):
+            return Failure(Kind.UNSUITABLE, cause.reason, cause.detail)
+        if isinstance(cause, NotYet):
+            return Failure(Kind.LATER, cause.reason, cause.detail)
+        if isinstance(cause, Damaged):
+            return Failure(Kind.BROKEN, cause.reason, cause.detail)
+        if isinstance(cause, GeoRestrictedError):
+            return Failure(Kind.NOT_HERE, "geo", detail)
+    for cause in causes:
+        if isinstance(cause, HTTPError):
+            return _of_status(cause, detail)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in _LOCAL_ERRNOS:
+            return Failure(Kind.LOCAL, _LOCAL_ERRNOS[cause.errno], detail)
+    said = _of_words(detail)
+    if said.kind in (Kind.GONE, Kind.NOT_HERE, Kind.LATER, Kind.SLOW_DOWN, Kind.LOCAL):
+        return said
+    for http in seen_http:
+        if http.status in (403, 429):
+            return _of_status(http, detail)
+    if said.reason == "unknown" and any(isinstance(cause, TransportError) for cause in causes):
+        return Failure(Kind.BROKEN, "connection", detail)
+    return said
+
+
+def _of_status(error: HTTPError, detail: str) -> Failure:
+    status = error.status
+    pause = retry_after_s(error.response.headers if error.response else {})
+    if status == 429 or (status == 503 and pause is not None):
+        return Failure(Kind.SLOW_DOWN, f"http-{status}", detail, pause)
+    if status == 403:
+        return Failure(Kind.REFUSED, "http-403", detail, pause)
+    if status in (404, 410):
+        return Failure(Kind.GONE, f"http-{status}", detail)
+    if status == 401:
+        return Failure(Kind.NOT_HERE, "login", detail)
+    if status == 451:
+        return Failure(Kind.NOT_HERE, "geo", detail)
+    return Failure(Kind.BROKEN, "http-5xx" if status >= 500 else f"http-{status}", detail, pause)
+
+
+def _of_words(detail: str) -> Failure:
+    text = detail.replace("’", "'")
+    for pattern, kind, reason in _COMPILED:
+        if pattern.search(text):
+            return Failure(kind, reason, detail)
+    return Failure(Kind.BROKEN, "unknown", detail)
+
+
+def retry_after_s(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for (a number or an HTTP date)."""
+    value = (headers.get("Retry-After") or "").strip()
+    if not value:
+        return None
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
+    except (ValueError, TypeError):
+        return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything that led to it, each once."""
+    pending: list[object] = [error]
+    seen: set[int] = set()
+    while pending:
+        cause = pending.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        exc_info = getattr(cause, "exc_info", None) or ()
+        pending += [
+            *(exc_info[1:2]),
+            getattr(cause, "cause", None),
+            cause.__cause__,
+            cause.__context__,
+        ]
+
+
+def _one_line(error: BaseException) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = " ".join(text.split()).removeprefix("ERROR: ").partition("; please report this issue")[0]
+    return text[:500] or type(error).__name__

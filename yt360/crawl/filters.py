@@ -1,0 +1,97 @@
+"""Which videos are wanted, judged by what their page declares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from yt360.crawl.failures import Unsuitable
+from yt360.errors import UserError
+
+License = Literal["any", "creativecommon"]
+_VR180 = re.compile(r"\bvr[\s_-]?180\b|\b180[\s_-]?(vr|3d)\b|\b180°", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Bounds on a page's facts; what a page does not tell passes.
+
+    Attributes:
+        license: ``"creativecommon"`` keeps only videos that their owner put under CC BY.
+        min_duration_s: Shorter videos are left out.
+        max_duration_s: Longer videos are left out; None for no limit.
+        uploaded_after: ``YYYYMMDD``, inclusive.
+        uploaded_before: ``YYYYMMDD``, inclusive.
+        require_spatial_audio: Leave out videos without an ambisonic track.
+        require_360: Leave out videos without a 360° projection.
+        exclude_vr180: Leave out videos that call themselves VR180: half a sphere.
+    """
+
+    license: License = "any"
+    min_duration_s: float = 10.0
+    max_duration_s: float | None = None
+    uploaded_after: str | None = None
+    uploaded_before: str | None = None
+    require_spatial_audio: bool = True
+    require_360: bool = True
+    exclude_vr180: bool = True
+
+    def __post_init__(self) -> None:
+        if self.license not in ("any", "creativecommon"):
+            raise UserError(f"license {self.license!r} is not 'any' or 'creativecommon'")
+        for name in ("uploaded_after", "uploaded_before"):
+            value = getattr(self, name)
+            if value is not None and not re.fullmatch(r"\d{8}", value):
+                raise UserError(f"{name} {value!r} is not a date as YYYYMMDD")
+        if self.max_duration_s is not None and self.max_duration_s < self.min_duration_s:
+            raise UserError(
+                f"max_duration_s {self.max_duration_s} is below min_duration_s "
+                f"{self.min_duration_s}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Filters:
+        """Build from a stored mapping; names of other versions are ignored."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    def check_page(self, info: Mapping[str, Any]) -> None:
+        """Raise `Unsuitable` when a page's facts (yt-dlp's names) are out of bounds.
+
+        Works on the few facts of a search result as on a whole page.
+        """
+        duration = info.get("duration")
+        if duration is not None and duration < self.min_duration_s:
+            raise Unsuitable("too-short", f"{duration:.0f} s, wanted {self.min_duration_s:.0f} s")
+        if duration is not None and self.max_duration_s and duration > self.max_duration_s:
+            raise Unsuitable("too-long", f"{duration:.0f} s, allowed {self.max_duration_s:.0f} s")
+        self._check_date(info.get("upload_date"))
+        if self.exclude_vr180 and _VR180.search(" ".join(_names(info))):
+            raise Unsuitable("vr180", f"calls itself VR180: {info.get('title')!r}")
+        if self.license == "creativecommon" and "formats" in info:
+            licence = info.get("license") or "none declared"
+            if not is_creative_commons(licence):
+                raise Unsuitable("license", f"licence is {licence!r}, wanted Creative Commons")
+
+    def _check_date(self, date: str | None) -> None:
+        if date is None:
+            return
+        if self.uploaded_after and date < self.uploaded_after:
+            raise Unsuitable("too-old", f"uploaded {date}, wanted from {self.uploaded_after}")
+        if self.uploaded_before and date > self.uploaded_before:
+            raise Unsuitable("too-new", f"uploaded {date}, wanted to {self.uploaded_before}")
+
+
+def is_creative_commons(licence: str) -> bool:
+    """Return whether a page's licence line names Creative Commons (in any language)."""
+    return "creative commons" in licence.lower() or licence.lower().startswith("cc")
+
+
+def _names(info: Mapping[str, Any]) -> list[str]:
+    return [info.get("title") or "", *(str(tag) for tag in info.get("tags") or ())]

@@ -1,0 +1,191 @@
+"""What yt-dlp is to do with one video: filter its page, choose streams and sections, name files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from yt360.catalog import MediaFile
+from yt360.crawl.failures import Damaged, NotYet
+from yt360.crawl.filters import Filters
+from yt360.crawl.formats import Choice, Format, Target, choose
+from yt360.crawl.sections import plan_sections, rebase, section_name, section_span
+from yt360.crawl.verify import check_whole
+from yt360.errors import UserError
+
+Sections = Literal["auto", "never"]
+_NOT_YET = ("is_live", "is_upcoming", "post_live")
+_EXTRA_FACTS = (
+    "availability", "categories", "language", "live_status", "tags", "timestamp", "view_count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is wanted of each video.
+
+    Attributes:
+        sections: ``"auto"`` fetches only the parts around known clips where that saves enough.
+    """
+
+    target: Target = field(default_factory=Target)
+    filters: Filters = field(default_factory=Filters)
+    sections: Sections = "auto"
+
+    def __post_init__(self) -> None:
+        if self.sections not in get_args(Sections):
+            raise UserError(f"sections {self.sections!r} is not one of {get_args(Sections)}")
+
+
+class VideoPlan:
+    """The decisions on one video, made while yt-dlp walks through it.
+
+    Attributes:
+        choice: The chosen streams, once the page is known.
+        sections: The parts to fetch as (start, end) in seconds, or None for the whole video.
+    """
+
+    def __init__(
+        self, wanted: Wanted, video_id: str, folder: Path, clip_starts_s: Sequence[int] = ()
+    ) -> None:
+        self._wanted = wanted
+        self._video_id = video_id
+        self._folder = folder
+        self._clip_starts_s = clip_starts_s
+        self._page: Mapping[str, Any] = {}
+        self.choice: Choice | None = None
+        self.sections: list[tuple[int, int]] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of `YoutubeDL` that carry the decisions out."""
+        name = f"{self._video_id}.%(yt360_role)s%(section_start&-{{}}|)s.%(format_id)s.%(ext)s"
+        return {
+            "match_filter": self._judge_page,
+            "format": self._select,
+            "download_ranges": self._ranges,
+            "outtmpl": {"default": name},
+            "paths": {"home": str(self._folder.resolve())},
+        }
+
+    def _judge_page(self, info: Mapping[str, Any], *, incomplete: object = False) -> None:
+        """Raise when the page's facts are not wanted; the hook ``match_filter``."""
+        del incomplete  # a missing fact passes, so it makes no difference
+        self._page = dict(info)  # yt-dlp empties its own copies later
+        if info.get("live_status") in _NOT_YET:
+            raise NotYet(str(info["live_status"]).replace("_", "-"), "no recording of it yet")
+        self._wanted.filters.check_page(info)
+        if self._wanted.sections == "auto":
+            self.sections = plan_sections(self._clip_starts_s, self._duration_s)
+
+    def _select(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield what to download; the hook ``format``."""
+        self.choice = choose(context["formats"], self._wanted.target)
+        video, sound = self.choice.video, self.choice.sound
+        if self.sections is None:
+            yield {**video, "yt360_role": "both" if sound is None else "video"}
+            if sound is not None:
+                yield {**sound, "yt360_role": "sound"}
+            return
+        # FFmpeg must cut picture and sound in one go, or they begin at different times.
+        part: dict[str, Any] = {
+            "ext": "mkv",
+            "yt360_role": "part",
+            "format_id": self.choice.format_ids,
+        }
+        if sound is not None:
+            part["requested_formats"] = [dict(video), dict(sound)]
+            part["protocol"] = f"{video['protocol']}+{sound['protocol']}"
+            yield part
+        else:
+            yield {**video, **part}
+
+    def _ranges(self, _info: Mapping[str, Any], _session: object) -> list[dict[str, Any]]:
+        """Return the sections that are not here yet; the hook ``download_ranges``."""
+        if self.sections is None:
+            return [{}]
+        return [
+            {"start_time": begin, "end_time": end}
+            for begin, end in self.sections
+            if not self._section_path(begin, end).exists()
+        ]
+
+    @property
+    def _duration_s(self) -> float | None:
+        return self._page.get("duration")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the catalog keeps of the page, as far as it was seen."""
+        info, choice = self._page, self.choice
+        return {
+            "title": info.get("title"),
+            "channel_id": info.get("channel_id"),
+            "channel": info.get("channel") or info.get("uploader"),
+            "license": info.get("license"),
+            "upload_date": info.get("upload_date"),
+            "duration_s": self._duration_s,
+            "projection": choice.projection if choice else None,
+            "spatial_audio": choice.spatial_audio if choice else None,
+            "format_ids": choice.format_ids if choice else None,
+            "feeds_target": choice.feeds_target if choice else None,
+            **{name: info[name] for name in _EXTRA_FACTS if info.get(name) is not None},
+        }
+
+    def collect(self, info: Mapping[str, Any]) -> tuple[MediaFile, ...]:
+        """Check what was downloaded and return it; files that are not whole are removed.
+
+        Raises:
+            Damaged: A file is missing or not whole.
+        """
+        downloads = info.get("requested_downloads") or []
+        if self.sections is None:
+            return tuple(self._whole_file(download) for download in downloads)
+        raws = {int(d["section_start"]): Path(d["filepath"]) for d in downloads if "filepath" in d}
+        return tuple(self._section_file(begin, end, raws) for begin, end in self.sections)
+
+    def _whole_file(self, download: Mapping[str, Any]) -> MediaFile:
+        assert self.choice is not None
+        if "filepath" not in download:
+            raise Damaged("empty", "yt-dlp left no file")
+        path, role = Path(download["filepath"]), download["yt360_role"]
+        form: Format = self.choice.video
+        if role == "sound" and self.choice.sound is not None:
+            form = self.choice.sound
+        try:
+            length = check_whole(path, form.get("filesize"), self._duration_s)
+        except Damaged:
+            path.unlink(missing_ok=True)
+            raise
+        return MediaFile(
+            role=role,
+            path=path.name,
+            bytes=path.stat().st_size,
+            format_id=str(form["format_id"]),
+            facts={"length_s": round(length, 3)},
+        )
+
+    def _section_file(self, begin: int, end: int, raws: Mapping[int, Path]) -> MediaFile:
+        assert self.choice is not None
+        final = self._section_path(begin, end)
+        last = min(end, self._duration_s or end)
+        if not final.exists():
+            if begin not in raws:
+                raise Damaged("empty", f"yt-dlp left no file for section {begin}-{end} s")
+            try:
+                rebase(raws[begin], final, begin, last)
+            except Damaged:
+                raws[begin].unlink(missing_ok=True)
+                raise
+        start_s, end_s = section_span(final)
+        return MediaFile(
+            role="both",
+            path=final.name,
+            bytes=final.stat().st_size,
+            start_s=start_s,
+            end_s=end_s,
+            format_id=self.choice.format_ids,
+        )
+
+    def _section_path(self, begin: int, end: int) -> Path:
+        return self._folder / section_name(self._video_id, begin, end)

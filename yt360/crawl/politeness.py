@@ -1,0 +1,162 @@
+"""Not asking too often: spacing of requests, random pauses, and backing off as a whole run.
+
+State lives in the catalog, so several threads and processes on one catalog are as polite together
+as one of them alone, and a pause that a site demanded outlives the process.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from yt360.catalog import Catalog
+from yt360.catalog.ids import YOUTUBE_HOSTS
+from yt360.errors import UserError
+
+_YOUTUBE_SUFFIXES = (".youtube.com", ".googlevideo.com", ".ytimg.com", ".googleapis.com")
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; what is under way is given back."""
+
+
+class SiteRefuses(UserError):
+    """A site demands a longer pause than this run may wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaceConfig:
+    """How politely to ask.
+
+    Attributes:
+        interval_s: Least time between two requests to one site, over all threads and processes.
+        jitter: Each gap is stretched by a random part of this share of it.
+        first_pause_s: Pause after the first "slow down"; it doubles with each further one.
+        longest_pause_s: Where the doubling ends. A longer ``Retry-After`` is still honoured.
+        trouble_limit: So many refusals (403) or broken answers in a row are a "slow down" too.
+        patience_s: A run ends rather than wait longer than this for a site.
+    """
+
+    interval_s: float = 2.0
+    jitter: float = 1.0
+    first_pause_s: float = 60.0
+    longest_pause_s: float = 3600.0
+    trouble_limit: int = 5
+    patience_s: float = 7200.0
+
+    def __post_init__(self) -> None:
+        for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "patience_s"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} of {getattr(self, name)} is negative")
+        if self.trouble_limit < 1:
+            raise UserError(f"trouble_limit of {self.trouble_limit} is below 1")
+
+
+def site_of(url: str) -> str:
+    """Return the site that a URL loads: ``"youtube"`` for all its hosts, else ``host:port``."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if is_youtube_host(host):
+        return "youtube"
+    return f"{host}:{parts.port}" if parts.port else host
+
+
+def is_youtube_host(host: str) -> bool:
+    """Return whether YouTube's pages or media come from `host`."""
+    return host in YOUTUBE_HOSTS or host.endswith(_YOUTUBE_SUFFIXES)
+
+
+class Pace:
+    """Says when a site may be asked, and learns from its answers.
+
+    Args:
+        catalog: Where the state lives; of the calling thread.
+        config: How politely to ask.
+        stop: Ends every wait at once when set.
+        rng: Draws the random part of the gaps.
+        note: Told about pauses.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        config: PaceConfig,
+        stop: threading.Event,
+        rng: random.Random,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._catalog = catalog
+        self.config = config
+        self._stop = stop
+        self._rng = rng
+        self._note = note
+
+    def wait_turn(self, site: str) -> None:
+        """Return when `site` may be asked once.
+
+        Raises:
+            Interrupted: The run is being stopped.
+            SiteRefuses: The wait would be longer than ``patience_s``.
+        """
+        self.wait_out_pause(site)
+        gap = self.config.interval_s * (1.0 + self.config.jitter * self._rng.random())
+        moment = self._catalog.sites.reserve(site, gap)
+        self.sleep(moment - self._catalog.clock())
+
+    def wait_out_pause(self, site: str) -> None:
+        """Return when no pause holds for `site`; raises as `wait_turn`."""
+        while (left := self.pause_left_s(site)) > 0:
+            if left > self.config.patience_s:
+                raise SiteRefuses(
+                    f"{site} asks to wait for {left / 60:.0f} more minutes; run this again then"
+                )
+            self.sleep(min(left, 5.0))
+        self.sleep(0.0)
+
+    def pause_left_s(self, site: str) -> float:
+        """Return how long `site` is still paused."""
+        return max(0.0, self._catalog.sites.get(site).paused_until - self._catalog.clock())
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but wake up and raise Interrupted when the run is stopped."""
+        if self._stop.wait(max(0.0, seconds)) or self._stop.is_set():
+            raise Interrupted
+
+    def slow_down(self, site: str, retry_after_s: float | None = None) -> None:
+        """Pause the whole run for `site`: it said 429, asked for a human, or refused in a burst.
+
+        The pause doubles with each strike and is never shorter than the ``Retry-After``. Answers
+        that were under way when a pause began only lengthen it.
+        """
+        with self._catalog.transaction():
+            now = self._catalog.clock()
+            state = self._catalog.sites.get(site)
+            strikes = state.strikes if state.paused_until > now else state.strikes + 1
+            pause = min(
+                self.config.first_pause_s * 2.0 ** min(strikes - 1, 30),
+                self.config.longest_pause_s,
+            )
+            until = max(state.paused_until, now + max(pause, retry_after_s or 0.0))
+            self._catalog.sites.put(
+                site, replace(state, paused_until=until, strikes=strikes, troubles=0)
+            )
+        if until > state.paused_until:
+            self._note(f"{site} says slow down: everything waits {until - now:.0f} s")
+
+    def trouble(self, site: str) -> None:
+        """Count a refusal or a broken answer; a burst of them pauses the run."""
+        with self._catalog.transaction():
+            state = self._catalog.sites.get(site)
+            troubles = state.troubles + 1
+            self._catalog.sites.put(site, replace(state, troubles=troubles))
+        if troubles >= self.config.trouble_limit:
+            self.slow_down(site)
+
+    def success(self, site: str) -> None:
+        """Forget past troubles: the site answers as it should."""
+        state = self._catalog.sites.get(site)
+        if state.strikes or state.troubles:
+            self._catalog.sites.put(site, replace(state, strikes=0, troubles=0))

@@ -1,0 +1,48 @@
+"""What a download run did, counted by reason."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Report:
+    """Counts of a run; workers add to it from their threads.
+
+    Attributes:
+        outcomes: (outcome, reason) -> videos. Outcomes are the states that videos reached, and
+            ``retry later`` for those that went back into the queue.
+        bytes: Size of the files that were fetched.
+        stopped: Why the run ended early, or None when nothing was left to do.
+    """
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    bytes: int = 0
+    stopped: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, outcome: str, reason: str = "", size_bytes: int = 0) -> None:
+        """Count one video."""
+        with self._lock:
+            self.outcomes[outcome, reason] += 1
+            self.bytes += size_bytes
+
+    def count(self, outcome: str) -> int:
+        """Return how many videos had an outcome, for whatever reason."""
+        return sum(n for (name, _), n in self.outcomes.items() if name == outcome)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report as lines: each outcome, its reasons below it, most frequent first."""
+        for outcome in dict.fromkeys(name for name, _ in sorted(self.outcomes)):
+            size = f" ({self.bytes / 1e6:.1f} MB)" if outcome == "downloaded" else ""
+            yield f"{self.count(outcome):8d}  {outcome}{size}"
+            reasons = {r: n for (name, r), n in self.outcomes.items() if name == outcome and r}
+            for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+                yield f"{'':8s}  {number:8d}  {reason}"
+        if not self.outcomes:
+            yield "nothing was due"
+        if self.stopped:
+            yield f"stopped early: {self.stopped}"

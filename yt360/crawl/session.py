@@ -1,0 +1,196 @@
+"""yt-dlp as this project uses it: one gate for every request, and silence on the terminal.
+
+All requests of yt-dlp's extractors and downloaders pass `Session.urlopen`, so that is where the
+allow-list, the pace and the wish to stop are enforced.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from yt_dlp import YoutubeDL
+from yt_dlp.networking import Request, Response
+from yt_dlp.networking.exceptions import HTTPError
+
+from yt360.catalog.ids import AllowedSites
+from yt360.crawl.failures import Unsuitable
+from yt360.crawl.politeness import Interrupted, Pace, is_youtube_host, site_of
+from yt360.errors import UserError
+
+_LOG = logging.getLogger("yt360.crawl")
+_YOUTUBE_EXTRACTORS = ["^youtube$", "^youtube:tab$", "^youtube:search_url$"]
+_PAGED_APIS = ("/youtubei/v1/search", "/youtubei/v1/browse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """How to ask the sites.
+
+    Attributes:
+        allow_urls: URL prefixes that are allowed beside YouTube.
+        cookies: Netscape cookie file of an account, for what needs a login.
+        proxy: Proxy URL for everything, such as ``socks5://127.0.0.1:1080``.
+        player_clients: YouTube player clients to ask, in this order; empty for yt-dlp's own.
+        timeout_s: Longest silence of a connection.
+        rate_limit_bytes_per_s: Cap of one download; None for no cap.
+    """
+
+    allow_urls: tuple[str, ...] = ()
+    cookies: Path | None = None
+    proxy: str | None = None
+    player_clients: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+    rate_limit_bytes_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.cookies is not None and not self.cookies.is_file():
+            raise UserError(f"no cookie file at {self.cookies}")
+        AllowedSites(self.allow_urls)
+        for client in self.player_clients:
+            if not client.replace("_", "").replace("-", "").isalnum():
+                raise UserError(f"player client {client!r} is not a name, as in 'web' or 'tv'")
+
+    def parameters(self) -> dict[str, Any]:
+        """Return these options as parameters of `yt_dlp.YoutubeDL`."""
+        parameters: dict[str, Any] = {
+            "socket_timeout": self.timeout_s,
+            "proxy": self.proxy,
+            "ratelimit": self.rate_limit_bytes_per_s,
+            "cookiefile": str(self.cookies) if self.cookies else None,
+            "allowed_extractors": [
+                *_YOUTUBE_EXTRACTORS,
+                *(["^generic$"] if self.allow_urls else []),
+            ],
+            "js_runtimes": {name: {} for name in ("deno", "node", "bun") if shutil.which(name)}
+            or {"deno": {}},
+        }
+        if self.player_clients:
+            parameters["extractor_args"] = {"youtube": {"player_client": [*self.player_clients]}}
+        return parameters
+
+
+class Session(YoutubeDL):
+    """A quiet `YoutubeDL` whose every request is allowed, paced and can be interrupted.
+
+    Args:
+        options: How to ask.
+        pace: When to ask; of the calling thread.
+        stop: Set to end the work at the next request or block of data.
+        parameters: Further parameters of `YoutubeDL`.
+        turn_page: Called before each further page of a listing is asked for, see `PageTurner`.
+    """
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        pace: Pace,
+        stop: threading.Event,
+        parameters: dict[str, Any] | None = None,
+        turn_page: PageTurner | None = None,
+    ) -> None:
+        self.http_errors: list[HTTPError] = []
+        self._sites = AllowedSites(options.allow_urls)
+        self._pace = pace
+        self._stop = stop
+        self._turn_page = turn_page
+        super().__init__(
+            {
+                "quiet": True,
+                "noprogress": True,
+                "no_warnings": True,
+                "color": {"stdout": "no_color", "stderr": "no_color"},
+                "logger": _LOG,
+                "cachedir": False,
+                "noplaylist": True,
+                "ignoreconfig": True,
+                **options.parameters(),
+                **(parameters or {}),
+            },
+            auto_init="no_verbose_header",
+        )
+
+    def urlopen(self, req: Any) -> Response:
+        """Send a request when it is allowed and polite; remember what HTTP errors came back."""
+        request = Request(req) if isinstance(req, str) else req
+        self.check_request(request.url)
+        if self._stop.is_set():
+            raise Interrupted
+        if self._turn_page is not None and _is_page_request(request):
+            self._turn_page.before(request)
+        if not _is_media(request.url):
+            self._pace.wait_turn(site_of(request.url))
+        try:
+            response = self.send(request)
+        except HTTPError as error:
+            self.http_errors.append(error)
+            raise
+        # A redirect may lead away from the allowed sites; what it brought is not read then.
+        try:
+            self.check_request(response.url)
+        except Unsuitable:
+            response.close()
+            raise
+        return response
+
+    def send(self, request: Request) -> Response:
+        """Send a request over the network."""
+        return super().urlopen(request)
+
+    def check_request(self, url: str) -> None:
+        """Raise `Unsuitable` unless `url` belongs to YouTube or to the allowed sites."""
+        parts = urlsplit(url)
+        if parts.scheme == "https" and is_youtube_host((parts.hostname or "").lower()):
+            return
+        try:
+            self._sites.check(url)
+        except UserError as error:
+            raise Unsuitable("forbidden-site", str(error)) from error
+
+
+class PageTurner:
+    """Sees the pages of a listing go by, so that it can be left and taken up again.
+
+    yt-dlp yields the entries of search results and channels one by one and asks for the next page
+    when it needs it, with a ``continuation`` token in the request. Before that request goes out,
+    all entries of the page before have been yielded: the moment to store them together with the
+    token. To go on later, the first request of a fresh listing is given the stored token.
+
+    Args:
+        resume: Token of the page to begin with; None for the first page.
+        turned: Called with the token of each next page. It may raise to end the listing.
+    """
+
+    def __init__(self, resume: str | None, turned: Callable[[str], None]) -> None:
+        self._resume = resume
+        self._turned = turned
+        self._last: str | None = None
+
+    def before(self, request: Request) -> None:
+        """Look at (and on resuming change) a page request that is about to be sent."""
+        body = json.loads(request.data)
+        if self._resume is not None:
+            body["continuation"], self._resume = self._resume, None
+            self._last = body["continuation"]
+            request.data = json.dumps(body).encode()
+            return
+        token = body.get("continuation")
+        if token and token != self._last:  # the same token again is a retry of the same page
+            self._last = token
+            self._turned(token)
+
+
+def _is_page_request(request: Request) -> bool:
+    return bool(request.data) and urlsplit(request.url).path in _PAGED_APIS
+
+
+def _is_media(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host.lower().endswith(".googlevideo.com")

@@ -1,0 +1,56 @@
+"""Is a downloaded file whole? Asked of the file itself, not of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+
+from yt360.crawl.failures import Damaged
+
+SIZE_SLACK_BYTES = 100
+"""YouTube now and then adds or takes a few bytes at a file's end without harm."""
+
+
+def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) -> float:
+    """Return the length in seconds of a media file after reading all its packets.
+
+    Nothing is decoded, so this costs little more than reading the file.
+
+    Args:
+        path: The file.
+        size_bytes: Its size if the site declares one.
+        duration_s: The video's length if the site declares one; the file may be up to 2 s or 2%
+            shorter.
+
+    Raises:
+        Damaged: ``"empty"``, ``"wrong-size"``, ``"not-media"`` or ``"truncated"``.
+    """
+    actual = path.stat().st_size
+    if actual == 0:
+        raise Damaged("empty", f"{path.name} has 0 bytes")
+    if size_bytes is not None and abs(actual - size_bytes) > SIZE_SLACK_BYTES:
+        raise Damaged("wrong-size", f"{path.name} has {actual} bytes, declared {size_bytes}")
+    try:
+        declared, measured = _lengths(path)
+    except (FFmpegError, ValueError) as error:
+        raise Damaged("not-media", f"{path.name}: {error}") from error
+    for expected in (declared, duration_s):
+        if expected and measured < expected - max(2.0, 0.02 * expected):
+            raise Damaged("truncated", f"{path.name} ends at {measured:.1f} of {expected:.1f} s")
+    return measured
+
+
+def _lengths(path: Path) -> tuple[float | None, float]:
+    """Return the length that the header declares and the time at which the last packet ends."""
+    end = 0.0
+    with av.open(str(path)) as container:
+        declared = container.duration / av.time_base if container.duration else None
+        if not container.streams.video and not container.streams.audio:
+            raise ValueError("holds neither picture nor sound")
+        for packet in container.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                stop = (packet.pts + (packet.duration or 0)) * packet.time_base
+                end = max(end, float(stop))
+    return declared, end
