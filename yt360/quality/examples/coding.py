@@ -1,0 +1,91 @@
+"""Sound as it comes back from a video site: coded with a loss and decoded again, in memory."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.quality.examples.sounds import SoundExample
+
+# FL FR FC LFE BL BR of the 5.1 track hold X, Y, W, silence, Z, silence.
+AMBIX_TO_5_1 = (3, 1, 0, None, 2, None)
+W_Y_Z_X_IN_5_1 = [2, 1, 4, 0]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """A way in which YouTube serves spatial audio.
+
+    Attributes:
+        codec: FFmpeg's name of the encoder.
+        bit_rate: Bits per second of all channels together.
+        layout: Channel layout that the stream is labelled with.
+        mapping_family: Of Opus: 1 couples channels in pairs, 255 keeps them apart.
+    """
+
+    codec: str
+    bit_rate: int
+    layout: str
+    mapping_family: int = 255
+
+
+YOUTUBE_CODINGS = {
+    "aac-384": Coding("aac", 384_000, "5.1"),
+    "aac-192": Coding("aac", 192_000, "5.1"),
+    "opus-480": Coding("libopus", 480_000, "quad"),
+    "opus-256": Coding("libopus", 256_000, "quad"),
+    "opus-256-coupled": Coding("libopus", 256_000, "quad", 1),
+}
+
+
+def code(sound: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
+    """Encode and decode (4, S) at 48 kHz; the coder's delay is cut away.
+
+    Raises:
+        ValueError: `rate_hz` is not 48 kHz.
+    """
+    if rate_hz != 48_000:
+        raise ValueError(f"sound is coded at 48000 Hz, not {rate_hz}")
+    stored = sound
+    if coding.layout == "5.1":
+        silence = np.zeros_like(sound[0])
+        stored = np.stack([silence if c is None else sound[c] for c in AMBIX_TO_5_1])
+    decoded = _round_trip(np.asarray(stored, dtype=np.float32), rate_hz, coding)
+    decoded = decoded[W_Y_Z_X_IN_5_1] if coding.layout == "5.1" else decoded
+    return decoded[:, : sound.shape[1]]
+
+
+def code_example(example: SoundExample, coding: Coding) -> SoundExample:
+    """Return the example after coding; its label stays."""
+    return replace(example, sound=code(example.sound, example.rate_hz, coding))
+
+
+def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as container:
+        stream = container.add_stream(coding.codec, rate=rate_hz, layout=coding.layout)
+        stream.bit_rate = coding.bit_rate
+        if coding.codec == "libopus":
+            stream.codec_context.options = {"mapping_family": str(coding.mapping_family)}
+        sample_format = "fltp" if coding.codec == "aac" else "flt"
+        for start in range(0, stored.shape[1], 960):
+            piece = stored[:, start : start + 960]
+            packed = piece if sample_format == "fltp" else piece.T.reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(packed), format=sample_format, layout=coding.layout
+            )
+            frame.rate = rate_hz
+            frame.pts, frame.time_base = start, Fraction(1, rate_hz)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    buffer.seek(0)
+    with av.open(buffer) as container:
+        pieces = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        channels = container.streams.audio[0].codec_context.channels
+    planar = [p if p.shape[0] == channels else p.reshape(-1, channels).T for p in pieces]
+    return np.concatenate(planar, axis=1)
