@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from yt360.clips import clip_starts
 from yt360.errors import BadItem
-from yt360.media.convert import ClipRequest, convert_clips
-from yt360.media.source import Source, open_source, w_levels
+from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
+from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.shards.inputs import InputVideo, fingerprint_of
 from yt360.shards.options import LEVEL_FLOOR_DBFS, BuildOptions
 from yt360.shards.schema import Rejection
@@ -27,8 +27,6 @@ from yt360.shards.staging import (
 )
 
 LEVEL_WINDOW_S = 1.0
-# Containers round durations, and sound often starts or ends some frames beside the picture.
-EDGE_SLACK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,16 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]]:
     staging = Staging(job.dataset)
     keys = [job.item.clip_key(clip.start_s) for clip in job.clips]
     pending = [clip for clip, key in zip(job.clips, keys, strict=True) if not staging.find(key)]
+    at_once = len(pending)
     while pending:
+        batch = tuple(pending[:at_once])
         try:
-            for clip in _convert(job, tuple(pending), staging):
+            for clip in _convert(job, batch, staging):
                 pending.remove(clip)
         except BadItem as error:
+            if len(batch) > 1:  # one bad clip fails its neighbours: take them one by one
+                at_once = 1
+                continue
             bad = pending.pop(0)
             rejection = job.item.reject(error.reason, error.detail, job.fingerprint, bad.start_s)
             staging.publish_rejection(job.item.clip_key(bad.start_s), rejection)
@@ -95,7 +98,7 @@ def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -
     `LEVEL_FLOOR_DBFS`.
 
     Args:
-        levels: Level of each window in dBFS (-inf for silence), from time 0.
+        levels: Level of each window in dBFS (at least `LEVEL_FLOOR_DBFS`), from time 0.
         start_s: Start of the stretch, a multiple of the window.
         duration_s: Its length, a multiple of the window.
     """
@@ -120,15 +123,15 @@ def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: 
     segments = None
     if item.segments is not None:
         segments = [start - item.start_s for start in item.segments]
-    starts = clip_starts(source.end_s, options.clip_s, segments, EDGE_SLACK_S)
-    starts = [start for start in starts if start >= source.start_s - EDGE_SLACK_S]
+    starts = clip_starts(source.end_s, options.clip_s, segments, END_TOLERANCE_S)
+    starts = [start for start in starts if start >= source.start_s - END_TOLERANCE_S]
     if not starts:
         raise BadItem(
             "too-short",
             f"picture and sound together last from {source.start_s:.1f} s to {source.end_s:.1f} s, "
             f"which holds no clip of {options.clip_s} s",
         )
-    levels = w_levels(source, LEVEL_WINDOW_S)
+    levels = w_levels_dbfs(source, LEVEL_WINDOW_S)
     planned = [
         ClipPlan(item.start_s + start, clip_level(levels, start, options.clip_s))
         for start in starts

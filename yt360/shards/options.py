@@ -33,8 +33,8 @@ class BuildOptions:
     """Projection of the input, where its metadata are missing or wrong."""
     stereo_mode: str = "auto"
     """Stereo layout of the input's picture, likewise."""
-    sound_layout: str = "auto"
-    """Layout of the input's spatial audio, likewise."""
+    sound_layout: str | None = None
+    """Layout of the input's spatial audio, likewise; None finds out."""
     form: ClipFormat = field(default_factory=ClipFormat)
     """How clips are stored."""
 

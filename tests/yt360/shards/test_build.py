@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from yt360.clips import key_order, parse_key
+from yt360.errors import UserError
+from yt360.shards.schema import DatasetInfo
+from yt360.splits import split_of
+
+
+def test_every_whole_clip_of_every_good_file_is_in_the_dataset(fake, media, tmp_path):
+    fake.build(media, tmp_path / "data")
+    keys = {parse_key(key) for split in fake.keys(tmp_path / "data").values() for key in split}
+    assert len(keys) == 2 + 4 + 6 + 8 + 10 + 12 + 4 + 5 + 2 + 1
+    assert {start for video, start in keys if video == "pauses"} == {0, 30, 40, 60}
+    assert {start for video, start in keys if video == "holes"} == {0, 10, 30, 50, 60}
+    assert {start for video, start in keys if video == "kqAZkf5Odyw"} == {10, 80, 90}
+    assert fake.faults(tmp_path / "data") == []
+
+
+def test_what_is_left_out_is_recorded_with_its_reason(fake, media, tmp_path):
+    report = fake.build(media, tmp_path / "data")
+    found = {(item.file, item.start_s): item.reason for item in report.rejected}
+    assert found == {
+        ("flat.mp4", None): "not-360",
+        ("short.mp4", None): "too-short",
+        ("silent.mp4", None): "silent",
+        ("pauses.mp4", 10): "silent",
+        ("pauses.mp4", 50): "silent",
+        ("holes.mp4", 20): "corrupt",
+        ("holes.mp4", 40): "corrupt",
+    }
+    content = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    assert content["rejected_by_reason"] == {
+        "silent": 3,
+        "corrupt": 2,
+        "not-360": 1,
+        "too-short": 1,
+    }
+
+
+def test_a_clip_is_silent_by_its_mean_power(fake, media, tmp_path):
+    fake.write(tmp_path / "m" / "a.mp4", 10, silent=list(range(9)))  # 1 s of -20 dBFS: -30 dBFS
+    for threshold, clips in ((-30.1, 1), (-29.9, 0)):
+        options = replace(fake.options, min_level_dbfs=threshold)
+        report = fake.build(tmp_path / "m", tmp_path / f"data{clips}", options)
+        assert report.info.num_clips == clips
+
+
+def test_splits_are_by_video_and_shards_are_in_order(fake, media, tmp_path):
+    fake.build(media, tmp_path / "data")
+    for split, keys in fake.keys(tmp_path / "data").items():
+        assert keys == sorted(keys, key=key_order)
+        assert {split_of(parse_key(key)[0], 0.4) for key in keys} == {split}
+
+
+def test_a_shard_is_never_larger_than_asked_unless_one_clip_is(fake, tmp_path):
+    for number in range(9):
+        fake.write(tmp_path / "m" / f"v{number}.mp4", 60, size=150_000 if number == 4 else 9_000)
+    info = fake.build(tmp_path / "m", tmp_path / "data").info
+    shards = [shard for split in info.splits.values() for shard in split.shards]
+    assert len([shard for shard in shards if shard.clips > 1]) > 4
+    tail = 10240  # a tar ends with empty blocks up to a multiple of this
+    assert all(shard.bytes <= 100_000 + tail or shard.clips == 1 for shard in shards)
+
+
+def test_the_same_inputs_give_the_same_bytes_in_another_folder(fake, media, tmp_path):
+    fake.build(media, tmp_path / "one")
+    (tmp_path / "deeper").mkdir()
+    moved = media.rename(tmp_path / "deeper" / "media")
+    fake.build(moved, tmp_path / "two")
+    assert fake.tree(tmp_path / "one") == fake.tree(tmp_path / "two")
+
+
+def test_a_second_run_changes_nothing_not_even_times(fake, media, tmp_path):
+    data = tmp_path / "data"
+    fake.build(media, data)
+    before = {path: path.stat() for path in [data, *data.rglob("*")]}
+    assert fake.build(media, data).new_clips == 0
+    assert {path: path.stat() for path in [data, *data.rglob("*")]} == before
+
+
+def test_added_videos_get_new_shards_and_old_shards_stay(fake, media, tmp_path):
+    data = tmp_path / "data"
+    fake.build(media, data)
+    before, keys = fake.tree(data), fake.keys(data)
+    for number in range(5):
+        fake.write(media / f"added{number}.mp4", 45)
+    assert fake.build(media, data).new_clips == 20
+    after = fake.tree(data)
+    assert {
+        name: content for name, content in after.items() if name in before and ".tar" in name
+    } == {name: content for name, content in before.items() if ".tar" in name}
+    for split, old in keys.items():
+        assert fake.keys(data)[split][: len(old)] == old
+    assert fake.faults(data) == []
+
+
+def test_adding_keeps_what_was_rejected_before(fake, media, tmp_path):
+    data = tmp_path / "data"
+    before = fake.build(media, data).info.rejected
+    extra = fake.write(tmp_path / "extra" / "more.mp4", 12)
+    assert fake.build(extra, data).info.rejected == before
+
+
+def test_a_mended_file_is_taken_on_the_next_run(fake, media, tmp_path):
+    data = tmp_path / "data"
+    fake.build(media, data)
+    fake.write(media / "flat.mp4", 35)
+    report = fake.build(media, data)
+    assert report.new_clips == 3
+    assert "not-360" not in report.info.rejected_by_reason()
+
+
+def test_an_unchanged_rejected_file_is_tried_again_only_on_request(
+    fake, media, tmp_path, monkeypatch
+):
+    data = tmp_path / "data"
+    fake.build(media, data)
+    monkeypatch.setattr("yt360.shards.cutting.clip_level", lambda *_: -20.0)
+    assert fake.build(media, data).new_clips == 0
+    report = fake.build(media, data, retry=True)
+    assert report.new_clips == 3  # silent.mp4; pauses.mp4 has clips and is not cut anew
+    assert report.info.rejected_by_reason()["silent"] == 2
+
+
+def test_other_options_are_refused_and_nothing_is_touched(fake, media, tmp_path):
+    data = tmp_path / "data"
+    fake.build(media, data)
+    before = fake.tree(data)
+    with pytest.raises(UserError, match=r"clip_s is 10 there, 5 now"):
+        fake.build(media, data, replace(fake.options, clip_s=5))
+    with pytest.raises(UserError, match=r"crf is 23 there, 30 now"):
+        fake.build(media, data, replace(fake.options, form=replace(fake.options.form, crf=30)))
+    assert fake.tree(data) == before
+
+
+def test_a_dataset_without_shards_takes_other_options(fake, tmp_path):
+    fake.write(tmp_path / "m" / "a.mp4", 35, silent=list(range(35)))
+    assert fake.build(tmp_path / "m", tmp_path / "data").info.num_clips == 0
+    options = replace(fake.options, min_level_dbfs=-200.0)
+    assert fake.build(tmp_path / "m", tmp_path / "data", options).info.num_clips == 3
+    assert DatasetInfo.load(tmp_path / "data").options["min_level_dbfs"] == -200.0
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(fake, media, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"not empty and is no dataset \(it holds 'thesis.tex'\)"):
+        fake.build(media, tmp_path / "home")
+    assert fake.tree(tmp_path / "home") == {"thesis.tex": b"years of work"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": "other"}', "does not describe a dataset"),
+        ('{"format": "yt360-shards", "format_version": 2}', "format version 2"),
+        ('{"format": "yt360-shards", "format_version": 1}', "damaged"),
+        ("{", "damaged"),
+        ("[]", "does not describe"),
+    ],
+)
+def test_a_foreign_dataset_file_is_refused(fake, media, tmp_path, content, message):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dataset.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        fake.build(media, tmp_path / "data")
+
+
+def test_an_output_that_is_a_file_is_refused(fake, media, tmp_path):
+    (tmp_path / "data").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        fake.build(media, tmp_path / "data")
+
+
+def test_the_output_may_lie_inside_the_input(fake, media):
+    fake.build(media, media / "data")
+    assert fake.build(media, media / "data").new_clips == 0
+
+
+def test_a_video_stays_in_its_split_when_its_channel_becomes_known(fake, tmp_path):
+    options = replace(fake.options, split_by="channel")
+    media = tmp_path / "m"
+    first = fake.write(media / "kqAZkf5Odyw-0.mp4", 10)
+    fake.build(media, tmp_path / "data", options)
+    split = split_of("kqAZkf5Odyw", 0.4)
+    other = next(name for name in "abcdef" if split_of(name, 0.4) != split)
+    fake.write(media / "kqAZkf5Odyw-10.mp4", 10)
+    for name in (first.stem, "kqAZkf5Odyw-10"):
+        (media / f"{name}.info.json").write_text(json.dumps({"channel": other}))
+    fake.build(media, tmp_path / "data", options)
+    assert fake.keys(tmp_path / "data")[split] == ["kqAZkf5Odyw-00000", "kqAZkf5Odyw-00010"]
+
+
+def test_videos_of_a_channel_share_a_split(fake, tmp_path):
+    options = replace(fake.options, split_by="channel")
+    for number in range(12):
+        fake.write(tmp_path / "m" / f"v{number}.mp4", 10)
+        content = json.dumps({"channel": "one", "title": "T"})
+        (tmp_path / "m" / f"v{number}.info.json").write_text(content)
+    fake.build(tmp_path / "m", tmp_path / "data", options)
+    assert sorted(map(len, fake.keys(tmp_path / "data").values())) == [0, 12]
+
+
+def test_two_files_that_cover_the_same_time_give_it_once(fake, tmp_path):
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-0.mp4", 30)
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-15.mp4", 30)
+    report = fake.build(tmp_path / "m", tmp_path / "data")
+    keys = fake.all_keys(tmp_path / "data")
+    assert keys == [f"kqAZkf5Odyw-{start:05d}" for start in (0, 10, 20, 35)]
+    assert [(item.start_s, item.reason) for item in report.rejected] == [
+        (15, "overlap"),
+        (25, "overlap"),
+    ]
+
+
+def test_a_whole_video_added_behind_one_of_its_clips_gives_the_rest(fake, tmp_path):
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-20.mp4", 10)
+    fake.build(tmp_path / "m", tmp_path / "data")
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-0.mp4", 50)
+    assert fake.build(tmp_path / "m", tmp_path / "data").new_clips == 4
+    keys = fake.all_keys(tmp_path / "data")
+    assert sorted(parse_key(key)[1] for key in keys) == [0, 10, 20, 30, 40]
+    assert fake.faults(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clip_s": 0},
+        {"test_fraction": 1.5},
+        {"min_level_dbfs": 3.0},
+        {"min_level_dbfs": float("nan")},
+        {"shard_mb": 0.0},
+        {"shard_mb": float("nan")},
+        {"split_by": "colour"},
+    ],
+)
+def test_options_out_of_range_are_refused(fake, change):
+    with pytest.raises(UserError):
+        replace(fake.options, **change)
+
+
+def test_less_than_one_worker_is_refused(fake, media, tmp_path):
+    with pytest.raises(UserError, match="0 workers"):
+        fake.build(media, tmp_path / "data", workers=0)
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yt360.clips import clip_key, clip_starts, key_order, parse_key, video_id_of
+
+IDS = st.text("-_0aZ9", min_size=1, max_size=12)
+
+
+@given(IDS, st.integers(0, 10**7))
+def test_a_key_parses_back_into_what_it_was_made_of(video_id: str, start_s: int) -> None:
+    assert parse_key(clip_key(video_id, start_s)) == (video_id, start_s)
+
+
+@given(st.tuples(IDS, st.integers(0, 10**6)), st.tuples(IDS, st.integers(0, 10**6)))
+def test_different_clips_have_different_keys(one: tuple[str, int], other: tuple[str, int]) -> None:
+    assert (clip_key(*one) == clip_key(*other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "abc", "abc-123", "abc-000010", "a.b-00010", "-00010", "a/b-00010"]
+)
+def test_what_is_no_key_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="no clip key"):
+        parse_key(key)
+
+
+def test_clips_of_a_video_are_ordered_by_time_past_a_day() -> None:
+    keys = [clip_key("-a", start) for start in (0, 10, 99_990, 100_000)]
+    assert sorted(keys, key=key_order) == keys
+
+
+def test_a_released_clip_belongs_to_its_video_and_second() -> None:
+    assert video_id_of(PurePath("kqAZkf5Odyw-80.mp4")) == ("kqAZkf5Odyw", 80)
+    assert video_id_of(PurePath("some folder/-bc_efghi-k-1043.m4a")) == ("-bc_efghi-k", 1043)
+
+
+def test_a_plain_name_is_its_id() -> None:
+    assert video_id_of(PurePath("calibration.mp4")) == ("calibration", 0)
+    assert video_id_of(PurePath("-dash_first.webm")) == ("-dash_first", 0)
+    assert video_id_of(PurePath("scene-0000-0003.mp4")) == ("scene-0000-0003", 0)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), unique=True))
+def test_ids_of_any_names_fit_into_a_key(names: list[str]) -> None:
+    for name in names:
+        path = PurePath("x" + name.replace("\0", "") + ".mp4")
+        video_id, start_s = video_id_of(path)
+        assert len(video_id) <= 64
+        assert parse_key(clip_key(video_id, start_s)) == (video_id, start_s)
+
+
+def test_names_that_look_alike_after_replacing_stay_apart() -> None:
+    names = ["a b", "a_b", "a/b", "a.b", "a\u00fc", "a\u00f6", "long" * 20, "long" * 20 + "er"]
+    assert len({video_id_of(PurePath(f"{name}.mp4")) for name in names}) == len(names)
+
+
+def test_an_accent_gives_the_same_id_however_it_is_encoded() -> None:
+    assert video_id_of(PurePath("caf\u00e9.mp4")) == video_id_of(PurePath("cafe\u0301.mp4"))
+
+
+@given(st.floats(0, 500), st.integers(1, 60))
+def test_cuts_do_not_overlap_lie_inside_and_leave_less_than_a_clip(
+    duration_s: float, clip_s: int
+) -> None:
+    starts = clip_starts(duration_s, clip_s)
+    ends = [0, *(start + clip_s for start in starts)]
+    assert starts == ends[:-1]
+    assert ends[-1] <= duration_s or not starts
+    assert duration_s - ends[-1] < clip_s
+
+
+@given(st.lists(st.integers(-5, 120)), st.integers(1, 20), st.floats(0, 100))
+def test_known_segments_are_kept_unless_they_overlap_or_lie_outside(
+    segments: list[int], clip_s: int, duration_s: float
+) -> None:
+    starts = clip_starts(duration_s, clip_s, segments)
+    assert set(starts) <= set(segments)
+    assert all(b - a >= clip_s for a, b in zip(starts, starts[1:], strict=False))
+    assert all(0 <= start and start + clip_s <= duration_s for start in starts)
+    for lost in set(segments) - set(starts):
+        outside = lost < 0 or lost + clip_s > duration_s
+        assert outside or any(abs(lost - start) < clip_s for start in starts)
+
+
+def test_slack_saves_a_clip_whose_file_ends_a_frame_early() -> None:
+    assert clip_starts(9.97, 10) == []
+    assert clip_starts(9.97, 10, slack_s=0.1) == [0]

@@ -1,0 +1,130 @@
+"""``yt360 build-shards``: cut media into clips and write shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yt360.cli_group import examples
+from yt360.errors import UserError
+
+if TYPE_CHECKING:
+    from yt360.shards.build import BuildReport
+
+MAX_LINES = 20
+
+
+@examples(
+    "yt360 build-shards recordings --out DATASET",
+    "yt360 build-shards holiday.mp4 concert.mp4 --out DATASET --clip-s 5 --workers 4",
+    "yt360 build-shards downloads --out DATASET --split-by channel --test-fraction 0.1",
+    "yt360 build-shards -- -abc.mp4 --out DATASET",
+)
+@click.command("build-shards")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=Path)
+@click.option("--out", required=True, type=Path, help="Folder of the dataset, new or to add to.")
+@click.option("--clip-s", default=10, show_default=True, help="Length of clips in whole seconds.")
+@click.option(
+    "--min-level-dbfs",
+    default=-60.0,
+    show_default=True,
+    help="Leave out clips whose W channel has a lower RMS level.",
+)
+@click.option(
+    "--test-fraction",
+    default=1000 / 5506,
+    show_default="0.18, as in YT-360",
+    help="Expected share of videos that test, 0 to 1.",
+)
+@click.option(
+    "--split-by",
+    default="video",
+    show_default=True,
+    type=click.Choice(["video", "channel"]),
+    help="What is never torn between train and test (channels come from NAME.info.json).",
+)
+@click.option("--shard-mb", default=256.0, show_default=True, help="Largest size of a shard.")
+@click.option("--height", default=320, show_default=True, help="Rows of clips; columns are twice.")
+@click.option("--fps", default=16, show_default=True, help="Frames per second of clips.")
+@click.option("--crf", default=23, show_default=True, help="H.264 quality, 0 (best) to 51.")
+@click.option("--gop", default=8, show_default=True, help="Frames from one key frame to the next.")
+@click.option("--sample-rate-hz", default=24000, show_default=True, help="Sample rate of sound.")
+@click.option(
+    "--projection",
+    default="auto",
+    show_default=True,
+    help="Projection of all inputs, where their metadata are missing or wrong.",
+)
+@click.option(
+    "--stereo-mode", default="auto", show_default=True, help="Stereo mode of all inputs, likewise."
+)
+@click.option(
+    "--sound-layout", default="auto", show_default=True, help="Layout of their sound, likewise."
+)
+@click.option("--workers", type=int, default=None, help="Processes.  [default: one per core]")
+@click.option("--retry", is_flag=True, help="Try rejected files again even if they are unchanged.")
+def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Cut 360° videos with spatial audio into clips and write them as a dataset.
+
+    INPUT is a media file or a folder of them. A sound file with the stem of a video is its spatial
+    audio. Run the same command again after an interruption, or with more inputs: it goes on, and
+    never changes a shard that is finished. What cannot be used is listed with its reason.
+    """
+    from yt360.shards.build import build_shards
+    from yt360.shards.inputs import find_inputs
+
+    workers, retry = options.pop("workers") or _cores(), options.pop("retry")
+    found = find_inputs(inputs, exclude=out)
+    report = build_shards(found, out, _build_options(**options), workers, retry)
+    _print_report(report, out, len(found.videos), found.ignored)
+    if report.info.num_clips == 0:
+        reasons = ", ".join(
+            f"{reason} {count}" for reason, count in report.info.rejected_by_reason().items()
+        )
+        raise UserError(
+            f"no usable clip in {len(found.videos)} videos ({reasons}); "
+            f"{out / 'dataset.json'} says why"
+        )
+
+
+def _build_options(
+    height: int, fps: int, crf: int, gop: int, sample_rate_hz: int, **options: Any
+) -> Any:
+    from yt360.media.convert import ClipFormat
+    from yt360.shards.options import BuildOptions
+
+    form = ClipFormat(
+        width=2 * height, height=height, fps=fps, crf=crf, gop=gop, sample_rate_hz=sample_rate_hz
+    )
+    return BuildOptions(form=form, **options)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> None:
+    for item in report.rejected[:MAX_LINES]:
+        where = item.file if item.start_s is None else f"{item.file} at {item.start_s} s"
+        click.echo(f"left out: {where}: {item.reason}: {item.detail}")
+    if len(report.rejected) > MAX_LINES:
+        click.echo(f"left out: {len(report.rejected) - MAX_LINES} more, see {out / 'dataset.json'}")
+    counts: dict[str, int] = {}
+    for item in report.rejected:
+        counts[item.reason] = counts.get(item.reason, 0) + 1
+    if counts:
+        click.echo(f"{'reason':<24} left out")
+        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+            click.echo(f"{reason:<24} {count:>8}")
+    if ignored:
+        click.echo(f"ignored {ignored} files that are no media")
+    click.echo(f"looked at {videos} videos; {report.new_clips} new clips")
+    for split, content in report.info.splits.items():
+        click.echo(
+            f"{out / split}: {content.clips} clips of {content.videos} videos, "
+            f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
+        )

@@ -1,0 +1,20 @@
+"""``yt360 index``: rebuild the index of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+
+
+@examples("yt360 index DATASET")
+@click.command("index")
+@click.argument("dataset", type=Path)
+def command(dataset: Path) -> None:
+    """Rebuild the index of every split from its shards alone."""
+    from yt360.shards.index import rebuild_index
+
+    for split, clips in rebuild_index(dataset).items():
+        click.echo(f"{dataset / split / 'index.parquet'}: {clips} clips")

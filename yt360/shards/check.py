@@ -1,0 +1,178 @@
+"""Verifying a dataset: sums, names, order, index, and that every clip decodes."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from yt360.clips import key_order
+from yt360.errors import BadItem, UserError
+from yt360.files import sha256_of
+from yt360.progress import Progress
+from yt360.shards.check_clip import check_clip
+from yt360.shards.index import clip_rows, index_table, read_index, scan_shard
+from yt360.shards.pool import Crashed, Pool, WorkerPool
+from yt360.shards.schema import (
+    CLIPS,
+    ClipRow,
+    DatasetInfo,
+    ShardInfo,
+    parse_shard_name,
+    shard_name,
+)
+from yt360.shards.staging import STAGING_FOLDER
+from yt360.splits import SPLITS, Split
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """A shard to check."""
+
+    path: Path
+    listed: ShardInfo
+    quick: bool
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """What a shard turned out to hold, and what is wrong with it."""
+
+    rows: tuple[ClipRow, ...]
+    faults: tuple[str, ...]
+
+
+def check_dataset(
+    dataset: Path,
+    quick: bool = False,
+    workers: int = 1,
+    make_pool: Callable[[int], AbstractContextManager[Pool]] = WorkerPool,
+) -> Iterator[str]:
+    """Yield one line for each fault of a dataset; nothing when it is as its format says.
+
+    Args:
+        dataset: The dataset folder.
+        quick: Compare sums, names, order and index, but decode nothing.
+        workers: Number of processes.
+        make_pool: Makes the workers.
+
+    Raises:
+        UserError: `dataset` is none.
+    """
+    info = DatasetInfo.load(dataset)
+    if not info.complete or (dataset / STAGING_FOLDER).exists():
+        yield f"{dataset}: its build is unfinished; run the same `yt360 build-shards` again"
+    jobs = {
+        split: [ShardJob(dataset / split / each.name, each, quick) for each in content.shards]
+        for split, content in info.splits.items()
+    }
+    facts: dict[Path, ShardFacts] = {}
+    total = sum(len(each) for each in jobs.values())
+    with make_pool(workers) as pool, Progress("checking", total, "shards") as progress:
+        queue = deque(job for split in SPLITS for job in jobs[split])
+        for job, result in pool.run(check_shard, queue):
+            if isinstance(result, Crashed):
+                result = ShardFacts((), (f"{job.path}: {result.describe()}",))
+            facts[job.path] = result
+            yield from result.faults
+            progress.advance()
+    rows = {split: [row for job in jobs[split] for row in facts[job.path].rows] for split in SPLITS}
+    for split in SPLITS:
+        yield from _check_folder(dataset / split, info, split, rows[split])
+    yield from _check_split_by_video(dataset, rows["train"], rows["test"])
+
+
+def check_shard(job: ShardJob) -> ShardFacts:
+    """Check one shard of clips; every fault is a line that begins with its path."""
+    faults: list[str] = []
+    try:
+        size = job.path.stat().st_size
+    except FileNotFoundError:
+        return ShardFacts((), (f"{job.path}: is listed in dataset.json and missing",))
+    if size != job.listed.bytes:
+        faults.append(f"{job.path}: has {size} bytes, not {job.listed.bytes}")
+    elif sha256_of(job.path) != job.listed.sha256:
+        faults.append(f"{job.path}: its SHA-256 is not the one in dataset.json")
+    try:
+        rows = clip_rows(job.path)
+    except UserError as error:
+        return ShardFacts((), (*faults, str(error)))
+    if len(rows) != job.listed.clips:
+        faults.append(f"{job.path}: holds {len(rows)} clips, not {job.listed.clips}")
+    for before, after in pairwise(rows):
+        if key_order(before.key) >= key_order(after.key):
+            faults.append(f"{job.path}: {after.key} stands behind {before.key}, out of order")
+    if not job.quick:
+        faults += _decode_faults(job.path, rows)
+    return ShardFacts(tuple(rows), tuple(faults))
+
+
+def _decode_faults(path: Path, rows: Iterable[ClipRow]) -> Iterator[str]:
+    with path.open("rb") as file:
+
+        def read(row: ClipRow, member: str) -> bytes:
+            offset, size = row.byte_range(member)
+            file.seek(offset)
+            return file.read(size)
+
+        for row in rows:
+            try:
+                facts = json.loads(read(row, "json"))
+                check_clip(facts, read(row, "mp4"), read(row, "flac"))
+            except BadItem as error:
+                yield f"{path}: clip {row.key}: {error.detail}"
+
+
+def _check_folder(
+    folder: Path, info: DatasetInfo, split: Split, rows: Sequence[ClipRow]
+) -> Iterator[str]:
+    """Compare a split's folder, index and counts with its shards."""
+    listed = info.splits[split]
+    names = [shard.name for shard in listed.shards]
+    if names != [shard_name(number) for number in range(len(names))]:
+        yield f"{folder}: the shards in dataset.json are not numbered from 0 without gaps"
+    for file in sorted(folder.glob("*")):
+        shard = parse_shard_name(file.name)
+        if shard is not None and shard[0] == CLIPS and file.name not in names:
+            yield f"{file}: is not listed in dataset.json"
+        elif shard is not None and shard[0] != CLIPS:
+            yield from _check_labels(file, folder / shard_name(shard[1]), rows)
+        elif file.name.endswith(".tmp"):
+            yield f"{file}: is a leftover of an interrupted write; remove it"
+    try:
+        if not read_index(folder).equals(index_table(rows)):
+            yield f"{folder}: its index differs from its shards; `yt360 index` rebuilds it"
+    except UserError as error:
+        yield str(error)
+    counts = len(rows), len({row.video_id for row in rows}), sum(row.duration_s for row in rows)
+    if counts != (listed.clips, listed.videos, listed.duration_s):
+        yield (
+            f"{folder}: holds {counts[0]} clips of {counts[1]} videos, {counts[2]:g} s; "
+            f"dataset.json says {listed.clips} of {listed.videos}, {listed.duration_s:g} s"
+        )
+    keys = {row.key for row in rows}
+    if len(keys) != len(rows):
+        yield f"{folder}: {len(rows) - len(keys)} clips are there twice"
+
+
+def _check_labels(labels: Path, clips: Path, rows: Sequence[ClipRow]) -> Iterator[str]:
+    """Label shards hold keys of the shard of the same number, in the same order."""
+    order = iter([row.key for row in rows if row.shard == clips.name])
+    try:
+        for sample in scan_shard(labels):
+            if sample.key not in order:  # consumes `order` up to the key
+                yield f"{labels}: {sample.key} is not in {clips.name}, or out of order"
+                return
+    except UserError as error:
+        yield str(error)
+
+
+def _check_split_by_video(
+    dataset: Path, train: Sequence[ClipRow], test: Sequence[ClipRow]
+) -> Iterator[str]:
+    for video_id in sorted({row.video_id for row in train} & {row.video_id for row in test}):
+        yield f"{dataset}: video {video_id} is in both train and test"

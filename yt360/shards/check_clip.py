@@ -1,0 +1,64 @@
+"""Whether the members of one clip decode to what its ``.json`` says."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from yt360.errors import BadItem
+
+
+def check_clip(facts: Mapping[str, Any], mp4: bytes, flac: bytes) -> None:
+    """Decode a clip whole.
+
+    Args:
+        facts: Content of its ``.json`` member.
+        mp4: Content of its picture.
+        flac: Content of its sound.
+
+    Raises:
+        BadItem: Something does not decode, or has another size, rate or length than `facts` says.
+    """
+    try:
+        size = int(facts["width"]), int(facts["height"])
+        frames = round(float(facts["duration_s"]) * float(facts["fps"]))
+        rate_hz = int(facts["sample_rate_hz"])
+        samples = round(float(facts["duration_s"]) * rate_hz)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadItem("bad-json", f"its .json lacks {error}") from None
+    found = _decode_picture(mp4)
+    _compare("picture", "frames", found[0], frames)
+    _compare("picture", "size", found[1], size)
+    sound = _decode_sound(flac)
+    _compare("sound", "samples and channels", sound[0], (samples, 4))
+    _compare("sound", "rate", sound[1], rate_hz)
+
+
+def _decode_picture(mp4: bytes) -> tuple[int, tuple[int, int]]:
+    import av
+
+    try:
+        with av.open(io.BytesIO(mp4), "r", format="mp4") as container:
+            frames, size = 0, (0, 0)
+            for frame in container.decode(video=0):
+                frames += 1
+                size = frame.width, frame.height
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise BadItem("bad-mp4", f"its .mp4 does not decode: {error}") from None
+    return frames, size
+
+
+def _decode_sound(flac: bytes) -> tuple[tuple[int, ...], int]:
+    import soundfile
+
+    try:
+        signal, rate_hz = soundfile.read(io.BytesIO(flac), dtype="int16", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise BadItem("bad-flac", f"its .flac does not decode: {error}") from None
+    return signal.shape, rate_hz
+
+
+def _compare(stream: str, what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise BadItem("bad-clip", f"{stream} has {what} {found}, its .json says {expected}")
