@@ -1,0 +1,140 @@
+"""A folder of rendered scenes: its description, which scenes are complete, and reading them back.
+
+``scenes.json`` holds the parameters and the format that all scenes of the folder share, and lists
+the scenes. A scene is three files with one stem: ``.mp4``, ``.flac`` and ``.truth.npz``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yt360.errors import UserError
+from yt360.files import write_json
+from yt360.scenes.drawing import draw_scene
+from yt360.scenes.parameters import SceneFormat, SceneParameters, to_dict
+from yt360.scenes.world import Scene
+
+DESCRIPTION = "scenes.json"
+# The video comes last: it is what makes a scene visible to the rest of the pipeline.
+SUFFIXES = (".flac", ".truth.npz", ".mp4")
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """A folder of scenes with common parameters and format."""
+
+    path: Path
+    parameters: SceneParameters
+    form: SceneFormat
+
+    def claim(self) -> None:
+        """Make the folder, or check that it holds scenes of the same parameters and format.
+
+        Raises:
+            UserError: It is not a folder, holds something else, or other scenes.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is not a folder; choose another name for the scenes")
+        description = self.path / DESCRIPTION
+        if description.exists():
+            self._check_same(_read(description))
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            raise UserError(
+                f"{self.path} is not empty and has no {DESCRIPTION}; choose a new folder"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.describe([])
+
+    def files(self, name: str) -> tuple[Path, Path, Path]:
+        """Return the sound, truth and video of a scene."""
+        sound, truth, video = (self.path / f"{name}{suffix}" for suffix in SUFFIXES)
+        return sound, truth, video
+
+    def is_complete(self, name: str) -> bool:
+        """Whether all files of a scene are there."""
+        return all(file.exists() for file in self.files(name))
+
+    def describe(self, scenes: list[dict[str, Any]]) -> None:
+        """Write the description; `scenes` are added to those that it already lists."""
+        description = self.path / DESCRIPTION
+        known = _read(description)["scenes"] if description.exists() else []
+        listed = {item["name"]: item for item in (*known, *scenes)}
+        write_json(description, {**self._settings(), "scenes": [*map(listed.get, sorted(listed))]})
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "parameters": to_dict(self.parameters),
+            "format": to_dict(self.form),
+        }
+
+    def _check_same(self, found: dict[str, Any]) -> None:
+        wanted = self._settings()
+        for part in ("parameters", "format"):
+            for name, value in wanted[part].items():
+                there = found[part].get(name)
+                if there != value:
+                    raise UserError(
+                        f"{self.path} holds scenes with {name} = {there}, not {value}; "
+                        "choose another folder or the same settings"
+                    )
+
+
+def open_folder(path: Path) -> SceneFolder:
+    """Return a folder of scenes from its description.
+
+    Raises:
+        UserError: There is no description, or it cannot be read.
+    """
+    if not (path / DESCRIPTION).is_file():
+        raise UserError(f"{path} has no {DESCRIPTION}; make scenes with: yt360 scenes {path}")
+    found = _read(path / DESCRIPTION)
+    try:
+        parameters: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in found["parameters"].items()
+        }
+        return SceneFolder(path, SceneParameters(**parameters), SceneFormat(**found["format"]))
+    except TypeError as error:
+        raise UserError(f"{path / DESCRIPTION} is of another version: {error}") from None
+
+
+def load_scene(path: Path, name: str) -> Scene:
+    """Return a scene of a folder as it was drawn, for exact ground truth at any moment.
+
+    Args:
+        path: The folder that holds ``scenes.json``.
+        name: The scene's file stem, such as ``"scene-0000-0007"``.
+
+    Raises:
+        UserError: There is no such folder or scene.
+    """
+    folder = open_folder(path)
+    for item in _read(path / DESCRIPTION)["scenes"]:
+        if item["name"] == name:
+            return draw_scene(
+                item["seed"], item["index"], folder.parameters, folder.form.duration_s
+            )
+    raise UserError(f"{path / DESCRIPTION} lists no scene {name!r}")
+
+
+def _read(description: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(description.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{description} cannot be read: {error}") from None
+    parts = {"version": int, "parameters": dict, "format": dict, "scenes": list}
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name), kind) for name, kind in parts.items()
+    ):
+        raise UserError(f"{description} is not a description of scenes; choose another folder")
+    if found["version"] != VERSION:
+        raise UserError(
+            f"{description} has version {found['version']}, this program writes {VERSION}"
+        )
+    return found

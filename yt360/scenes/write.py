@@ -1,0 +1,180 @@
+"""Writes scenes as ordinary media files with their ground truth beside."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+
+from yt360.errors import UserError
+from yt360.files import atomic_write
+from yt360.progress import Progress
+from yt360.scenes.drawing import draw_scene, scene_name
+from yt360.scenes.folder import SceneFolder
+from yt360.scenes.parameters import SceneFormat, SceneParameters
+from yt360.scenes.picture import render, render_classes
+from yt360.scenes.sound import render_sound
+from yt360.scenes.video import encode_video
+from yt360.scenes.world import Scene
+
+
+def write_scenes(
+    path: Path,
+    count: int,
+    seed: int,
+    parameters: SceneParameters,
+    form: SceneFormat,
+    processes: int = 1,
+) -> int:
+    """Render scenes 0 to `count` - 1 of a seed into a folder; complete ones are left as they are.
+
+    Args:
+        path: The folder, new, empty, or with scenes of the same parameters and format.
+        count: How many scenes.
+        seed: Of the collection; one folder may hold several.
+        parameters: Difficulty.
+        form: Format of the files.
+        processes: How many scenes are rendered at a time.
+
+    Returns:
+        How many scenes were rendered; the others were there.
+
+    Raises:
+        UserError: A bad number, or a folder that holds something else.
+    """
+    if count < 1 or processes < 1 or seed < 0:
+        raise UserError(
+            "the number of scenes and of processes must be at least 1 and the seed at least 0, "
+            f"not {count}, {processes} and {seed}"
+        )
+    folder = SceneFolder(path, parameters, form)
+    folder.claim()
+    missing = [k for k in range(count) if not folder.is_complete(scene_name(seed, k))]
+    with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
+        for _ in _in_processes(partial(_render_scene, folder, seed), missing, processes):
+            progress.advance()
+    folder.describe(
+        [_facts(draw_scene(seed, k, parameters, form.duration_s)) for k in range(count)]
+    )
+    return len(missing)
+
+
+def write_scene(folder: SceneFolder, scene: Scene) -> None:
+    """Render one scene and write its files, each of which appears only when whole."""
+    form = folder.form
+    sound_file, truth_file, video_file = folder.files(scene.name)
+    times = np.arange(form.num_frames) / form.fps
+    sound = render_sound(scene, form.num_samples, form.sample_rate_hz)
+    _write(sound_file, flac_bytes(sound.ambix, form.sample_rate_hz))
+    _write(truth_file, _npz_bytes(truth(scene, form, sound.gain_db)))
+    frames = render(scene, times, form.height, form.width)
+    _write(video_file, encode_video(frames, form.fps, form.crf))
+
+
+def truth(scene: Scene, form: SceneFormat, gain_db: float) -> dict[str, NDArray[Any]]:
+    """Return the ground truth of a scene as arrays.
+
+    With T frames, N objects (sources first), M onsets and L class maps:
+
+    - ``times`` (T,), ``directions`` (T, N, 3), ``radii`` (T, N): seconds, unit vectors (x front,
+      y left, z up), radians
+    - ``class_ids`` (N,), ``class_names`` (N,): panoptic numbers and names of COCO
+    - ``sounding`` (N,), ``flashing`` (N,), ``levels_db`` (N,)
+    - ``onset_times`` (M,), ``onset_objects`` (M,): beginnings of events of sound, and whose
+    - ``segmentation`` (L, H, W), ``segmentation_times`` (L,): panoptic numbers as in
+      `yt360.scenes.classes`
+    - ``gain_db`` (): gain that kept the sound from clipping, 0 for most
+    - ``reverberation_s`` (): reverberation time, 0 for none
+
+    Args:
+        scene: The scene.
+        form: Its format.
+        gain_db: From `render_sound`.
+    """
+    times = np.arange(form.num_frames) / form.fps
+    map_times = np.arange(0, form.num_frames / form.fps, 1 / form.segmentation_fps)
+    objects = scene.objects
+    onsets = [item.onsets[item.onsets >= 0] for item in objects]
+    return {
+        "times": times,
+        "directions": scene.directions(times).astype(np.float32),
+        "radii": np.stack([item.radius_at(times) for item in objects], -1).astype(np.float32),
+        "class_ids": scene.class_ids,
+        "class_names": np.array([item.kind.name for item in objects]),
+        "sounding": scene.sounding,
+        "flashing": np.array([item.flashing for item in objects]),
+        "levels_db": np.array([item.level_db for item in objects], dtype=np.float32),
+        "onset_times": np.concatenate(onsets),
+        "onset_objects": np.repeat(np.arange(len(objects)), [len(part) for part in onsets]),
+        "segmentation": render_classes(scene, map_times, form.height, form.width),
+        "segmentation_times": map_times,
+        "gain_db": np.array(gain_db),
+        "reverberation_s": np.array(scene.reverberation_s),
+    }
+
+
+def flac_bytes(ambix: NDArray[np.float32], sample_rate_hz: int) -> bytes:
+    """Return ambiX (4, S) within ±1 as a 16-bit FLAC file."""
+    samples = np.rint(np.clip(ambix, -1, 1) * 32767).astype(np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples.T, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def _render_scene(folder: SceneFolder, seed: int, index: int) -> None:
+    write_scene(folder, draw_scene(seed, index, folder.parameters, folder.form.duration_s))
+
+
+def _in_processes(task: Any, numbers: list[int], processes: int) -> Iterator[None]:
+    """Yield once for each of `numbers` for which `task` is done."""
+    if processes == 1 or len(numbers) < 2:
+        yield from map(task, numbers)
+        return
+    # A fresh interpreter: forking one whose libraries run threads may hang.
+    pool = ProcessPoolExecutor(
+        min(processes, len(numbers)), get_context("spawn"), torch.set_num_threads, (1,)
+    )
+    try:
+        futures: list[Future[None]] = [pool.submit(task, number) for number in numbers]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool:
+        raise UserError(
+            "a rendering process was killed, perhaps for want of memory; "
+            "run the same command again with fewer --processes"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _facts(scene: Scene) -> dict[str, Any]:
+    return {
+        "name": scene.name,
+        "seed": scene.seed,
+        "index": scene.index,
+        "place": scene.place.name,
+        "light": scene.place.light,
+        "sources": [item.kind.name for item in scene.objects if item.sounding],
+        "silent": [item.kind.name for item in scene.objects if not item.sounding],
+    }
+
+
+def _npz_bytes(arrays: dict[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_write(path) as file:
+        file.write(content)
