@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from yt360.shards.build import BuildReport
 
 MAX_LINES = 20
+# Spelled out so that --help need not import what knows them.
+PROJECTIONS = ("auto", "equirectangular", "eac", "cubemap", "c3x2")
+STEREO_MODES = ("auto", "mono", "top-bottom", "bottom-top", "left-right", "right-left")
+SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 
 
 @examples(
@@ -35,7 +39,7 @@ MAX_LINES = 20
 @click.option(
     "--test-fraction",
     default=1000 / 5506,
-    show_default="0.18, as in YT-360",
+    show_default="0.1816 as in YT-360",
     help="Expected share of videos that test, 0 to 1.",
 )
 @click.option(
@@ -55,15 +59,24 @@ MAX_LINES = 20
     "--projection",
     default="auto",
     show_default=True,
+    type=click.Choice(PROJECTIONS),
     help="Projection of all inputs, where their metadata are missing or wrong.",
 )
 @click.option(
-    "--stereo-mode", default="auto", show_default=True, help="Stereo mode of all inputs, likewise."
+    "--stereo-mode",
+    default="auto",
+    show_default=True,
+    type=click.Choice(STEREO_MODES),
+    help="Stereo mode of all inputs, likewise.",
 )
 @click.option(
-    "--sound-layout", default="auto", show_default=True, help="Layout of their sound, likewise."
+    "--sound-layout",
+    default="auto",
+    show_default=True,
+    type=click.Choice(SOUND_LAYOUTS),
+    help="Layout of the spatial audio of all inputs, likewise.",
 )
-@click.option("--workers", type=int, default=None, help="Processes.  [default: one per core]")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @click.option("--retry", is_flag=True, help="Try rejected files again even if they are unchanged.")
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
@@ -76,6 +89,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from yt360.shards.inputs import find_inputs
 
     workers, retry = options.pop("workers") or _cores(), options.pop("retry")
+    options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]
     found = find_inputs(inputs, exclude=out)
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)

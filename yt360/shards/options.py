@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from yt360.errors import UserError
+from yt360.errors import UserError, did_you_mean
 from yt360.media.convert import ClipFormat
+from yt360.media.layout import STATED_LAYOUTS
+from yt360.media.projection import PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
 
 MIN_SHARD_MB = 0.1
@@ -49,6 +51,15 @@ class BuildOptions:
             raise UserError(
                 f"a least level of {self.min_level_dbfs} dBFS is not in [{LEVEL_FLOOR_DBFS:g}, 0]"
             )
+        for name, known in (
+            ("projection", PROJECTIONS),
+            ("stereo_mode", STEREO_MODES),
+            ("sound_layout", (None, *STATED_LAYOUTS)),
+        ):
+            value = getattr(self, name)
+            if value not in known:
+                near = did_you_mean(str(value), map(str, known))
+                raise UserError(f"unknown {name.replace('_', ' ')} {value!r}{near}")
         if not self.shard_mb >= MIN_SHARD_MB:
             raise UserError(
                 f"shards of {self.shard_mb} MB are too small; give {MIN_SHARD_MB} or more"
