@@ -12,6 +12,8 @@ COMMANDS = {
     "preview": ("avsa.commands.preview", "Draw training samples as the network sees them."),
     "train": ("avsa.commands.train", "Train on a dataset by a recipe."),
     "embed": ("avsa.commands.embed", "Compute features of every clip of a dataset."),
+    "import-checkpoint": ("avsa.commands.import_checkpoint", "Import the paper's weights."),
+    "export": ("avsa.commands.export", "Write a model as safetensors with a model card."),
 }
 
 

@@ -130,6 +130,8 @@ class TrainConfig:
 
 # What the published code does otherwise, where that is a matter of options.
 PUBLISHED_VIEWS = {"max_elevation_deg": 30.0, "aspect_jitter": 4 / 3}
+# Its 100 dB are of magnitudes taken for powers, hence 200.
+PUBLISHED_AUDIO = {"floor_db": 200.0}
 PUBLISHED_TASK = {"translation": {"output_relu": True}, "contrast": {"proposals": "published"}}
 
 # Keys that say how a run is carried out and not what it computes: a resumed run may change them.
@@ -162,7 +164,9 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
     compat = [change["compat"] for change in changes if "compat" in change]
     if [mapping.get("compat"), *compat][-1] == "published":
         stages = {name: {"task": PUBLISHED_TASK} for name in mapping.get("stages", {})}
-        mapping = merged(mapping, {"views": PUBLISHED_VIEWS, "stages": stages})
+        mapping = merged(
+            mapping, {"views": PUBLISHED_VIEWS, "audio": PUBLISHED_AUDIO, "stages": stages}
+        )
     for change in changes:
         _require_known_stages(change, mapping)
         mapping = merged(mapping, change)

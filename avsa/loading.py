@@ -15,6 +15,7 @@ from avsa.checkpoint import load_checkpoint
 from avsa.colors import RGB_MEAN, RGB_STD
 from avsa.config import TrainConfig, config_from_mapping
 from avsa.distributed import resolve_device
+from avsa.export import is_export, read_export
 from avsa.model import Encoders
 from avsa.spectrogram import view_spectrograms
 from avsa.stats import AudioStats
@@ -128,14 +129,14 @@ class Model(nn.Module):
             audio = resample(audio, sample_rate_hz, config.sample_rate_hz)
         ahead = torch.eye(3, device=audio.device).expand(len(audio), 1, 3, 3)
         mean, std = self.stats.mean_db.to(audio), self.stats.std_db.to(audio)
-        return view_spectrograms(audio, ahead, config, mean, std)
+        return view_spectrograms(audio, ahead, audio.new_zeros(len(audio)), config, mean, std)
 
 
 def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     """Load a trained model.
 
     Args:
-        checkpoint: A checkpoint file, or a run's folder (its newest checkpoint).
+        checkpoint: A checkpoint file, a run's folder (its newest one), or an exported folder.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
 
     Returns:
@@ -144,7 +145,8 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     Raises:
         UserError: There is no such file, or it is no checkpoint of avsa.
     """
-    content = load_checkpoint(Path(checkpoint))
+    path = Path(checkpoint)
+    content = read_export(path) if is_export(path) else load_checkpoint(path)
     config = config_from_mapping(content["config"])
     encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
     task = None

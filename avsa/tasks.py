@@ -42,7 +42,7 @@ class TaskConfig:
     between picture and sound."""
     head_dim: int = 128
     """Length of the embeddings that are compared."""
-    translation: TranslationConfig = field(default_factory=lambda: TranslationConfig(kind="none"))
+    translation: TranslationConfig = field(default_factory=TranslationConfig)
     """Networks that predict one modality's features from the other's, over the views of a clip."""
     contrast: ContrastConfig = field(default_factory=ContrastConfig)
     """How predictions are told from proposals (not for regression)."""

@@ -26,7 +26,7 @@ EXPANSION = 4
 class TranslationConfig:
     """The network that predicts one modality's features from the other's."""
 
-    kind: Literal["transformer", "mlp", "none"] = "transformer"
+    kind: Literal["transformer", "mlp", "none"] = "none"
     """transformer: views see each other; mlp: each view alone; none: features are compared as they
     are, behind their linear heads."""
     depth: int = 2

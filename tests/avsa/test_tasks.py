@@ -125,4 +125,4 @@ def test_rotation_loss_is_that_of_the_angle():
 
 def test_regression_with_translation_is_refused():
     with pytest.raises(UserError, match=r"set translation\.kind=none"):
-        TaskConfig(kind="regression", translation=TranslationConfig())
+        TaskConfig(kind="regression", translation=TranslationConfig(kind="mlp"))

@@ -1,0 +1,21 @@
+"""``avsa export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+
+
+@examples("avsa export runs/avsa --out avsa-model")
+@click.command("export")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
+def command(checkpoint: Path, out: Path) -> None:
+    """Write a trained model as safetensors, with its recipe and a model card."""
+    from avsa.export import export_model
+
+    export_model(checkpoint, out)
+    click.echo(f'{out}: weights, recipe and model card; use them: model = avsa.load("{out}")')

@@ -1,0 +1,120 @@
+"""A trained model as a folder to publish: safetensors, its recipe, and a model card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from avsa.checkpoint import load_checkpoint
+from avsa.config import config_from_mapping, save_config
+from yt360.errors import UserError
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+RECIPE_FILE = "config.yaml"
+PARTS = ("encoders", "task", "stats")
+
+
+def export_model(checkpoint: Path, out: Path) -> None:
+    """Write weights, recipe and model card of a checkpoint; `avsa.load` reads the folder.
+
+    Args:
+        checkpoint: A checkpoint file or a run's folder.
+        out: A folder, which must be new or empty.
+
+    Raises:
+        UserError: `checkpoint` is none, or `out` holds something.
+    """
+    content = load_checkpoint(checkpoint)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is not an empty folder; choose another --out")
+    config = config_from_mapping(content["config"])
+    tensors = {
+        f"{part}.{name}": tensor.contiguous()
+        for part in PARTS
+        for name, tensor in (content[part] or {}).items()
+    }
+    facts = {key: content[key] for key in ("config", "stage", "step", "clips")}
+    out.mkdir(parents=True, exist_ok=True)
+    save_config(config, out / RECIPE_FILE)
+    (out / CARD_FILE).write_text(_card(content, tensors), encoding="utf-8")
+    # Last, and renamed into place: a folder with weights is whole.
+    aside = out / f".{WEIGHTS_FILE}.tmp"
+    save_file(tensors, aside, metadata={"format": "pt", "avsa": json.dumps(facts)})
+    aside.replace(out / WEIGHTS_FILE)
+
+
+def is_export(path: Path) -> bool:
+    """Return whether a path is an exported folder or its weights."""
+    return path.suffix == ".safetensors" or (path / WEIGHTS_FILE).is_file()
+
+
+def read_export(path: Path) -> dict[str, Any]:
+    """Return the content of an export, laid out as that of a checkpoint.
+
+    Raises:
+        UserError: The file is no export of avsa.
+    """
+    file = path / WEIGHTS_FILE if path.is_dir() else path
+    content: dict[str, Any] = {part: {} for part in PARTS}
+    try:
+        with safe_open(file, framework="pt") as weights:
+            content |= json.loads((weights.metadata() or {})["avsa"])
+            for name in weights.keys():  # noqa: SIM118 - it is no dict
+                part, _, rest = name.partition(".")
+                content[part][rest] = weights.get_tensor(name)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UserError(f"{file} is not a model that avsa exported") from error
+    return {key: value if value != {} else None for key, value in content.items()}
+
+
+def _card(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
+    """Return the model card: what it is, how it was made, how to use it, what it is not for."""
+    config = config_from_mapping(content["config"])
+    millions = sum(t.numel() for name, t in tensors.items() if name.startswith("encoders.")) / 1e6
+    stages = "\n".join(f"- {name}: {stage}" for name, stage in config.stages.items())
+    frames = f"{config.views.height}x{config.views.width}"
+    video, audio = config.data, config.audio
+    return f"""---
+library_name: avsa
+tags: [audio-visual, self-supervised, spatial-audio, 360-video, ambisonics]
+---
+
+# Audio-visual encoders trained by avsa
+
+Two encoders ({millions:.1f} million weights) that give {config.video_encoder.feature_dim} features
+each of a perspective view of a 360° video and of its spatial sound, trained without labels by
+predicting one from the other ("Learning Representations from Audio-Visual Spatial Alignment",
+Morgado et al., NeurIPS 2020).
+
+## How it was trained
+
+{stages}
+
+Stopped at step {content["step"]} in stage {content["stage"]}, on {content["clips"]}. The whole
+recipe is in `{RECIPE_FILE}`.
+
+## Use
+
+```python
+import avsa
+
+model = avsa.load("PATH_OF_THIS_FOLDER")
+features = model.embed(video, audio)  # features.video, features.audio
+```
+
+- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at 16 frames a second, resized to
+  {frames}: a perspective crop of the panorama.
+- `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, turned into
+  the view's frame.
+
+## Limits
+
+Features reflect the videos it was trained on, their places, people and music. Nobody has checked
+them for fairness, and they are no basis for decisions about people.
+"""

@@ -1,0 +1,175 @@
+"""Weights published with the paper's code, turned into a checkpoint of ours.
+
+A published file is ``{"model": ..., "train_criterion": ...}``, saved from DataParallel, so that
+names begin with ``module.``. Layers have the same names here, so importing is renaming, and sizes
+are read from shapes. The published code differs from the paper in places (docs/paper.md); the
+imported recipe says so where it matters for the weights: translation networks end in a ReLU.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avsa.config import TrainConfig, config_from_mapping
+from avsa.model import Encoders
+from avsa.spectrogram import AudioConfig
+from avsa.stats import AudioStats, ensure_stats
+from avsa.tasks import build_task
+from avsa.typed import to_mapping
+from yt360.errors import UserError
+
+Weights = dict[str, Tensor]
+STAGE = "imported"
+# The published code takes decibels of magnitudes as if they were powers: half as many.
+DB_PER_PUBLISHED_DB = 2
+INPUTS = {1: "mono", 2: "stereo", 4: "ambix"}
+
+
+def import_published(
+    path: Path, stats: AudioStats | None = None, encoders_only: bool = False
+) -> dict[str, Any]:
+    """Return the content of a checkpoint (for `avsa.checkpoint.save_checkpoint`).
+
+    Args:
+        path: The published file.
+        stats: Statistics that standardize spectrograms; without them the model takes spectrograms
+            alone.
+        encoders_only: Leave the heads and translation networks behind.
+
+    Raises:
+        UserError: It is no such file, or its layout is another one; names what does not fit.
+    """
+    content = _read(path)
+    encoders = _encoder_weights(content["model"], path)
+    task = {} if encoders_only else _task_weights(content["train_criterion"])
+    config = _config_of(encoders, task, path)
+    _require_fit(config, encoders, task, path)
+    return {
+        "step": 0,
+        "stage": STAGE,
+        "config": to_mapping(config),
+        "clips": "imported",
+        "stats": None if stats is None else {"mean_db": stats.mean_db, "std_db": stats.std_db},
+        "encoders": encoders,
+        "task": task or None,
+        "optimizer": None,
+    }
+
+
+def read_published_stats(path: Path) -> AudioStats:
+    """Return the statistics of a published ``.npz`` with ``mean`` and ``std`` of each mel band."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            mean, std = (torch.from_numpy(arrays[name]).float() for name in ("mean", "std"))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} holds no audio statistics (an .npz with mean and std)") from error
+    return AudioStats(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
+
+
+def read_any_stats(path: Path) -> AudioStats:
+    """Return audio statistics of a dataset's folder, or of a published ``.npz``."""
+    return ensure_stats(path, AudioConfig()) if path.is_dir() else read_published_stats(path)
+
+
+def _read(path: Path) -> Mapping[str, Mapping[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds
+        raise UserError(f"{path} cannot be read as torch weights") from error
+    if not isinstance(content, dict) or not {"model", "train_criterion"} <= content.keys():
+        raise UserError(f"{path} is not a published checkpoint: it lacks model and train_criterion")
+    return content
+
+
+def _encoder_weights(state: Mapping[str, Tensor], path: Path) -> Weights:
+    """Return our names -> tensors of both encoders."""
+    names = {"video_model": "video", "audio_model": "audio"}
+    weights: Weights = {}
+    for key, tensor in state.items():
+        part, _, name = key.removeprefix("module.").partition(".")
+        if part not in names:
+            raise UserError(f"{path}: {key} belongs to neither video_model nor audio_model")
+        weights[f"{names[part]}.{name}"] = tensor
+    return weights
+
+
+def _task_weights(state: Mapping[str, Tensor]) -> Weights:
+    """Return our names -> tensors of the first loss's networks."""
+    stripped = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    prefix = "losses.0."
+    return {key.removeprefix(prefix): t for key, t in stripped.items() if key.startswith(prefix)}
+
+
+def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
+    """Return the recipe that the shapes tell of."""
+    try:
+        video_width = encoders["video.conv1.0.weight"].shape[0]
+        audio_width, channels = encoders["audio.conv1.0.weight"].shape[:2]
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error}") from error
+    if channels not in INPUTS:
+        raise UserError(f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4")
+    return config_from_mapping(
+        {
+            "compat": "published",
+            "audio": {"inputs": INPUTS[channels]},
+            "video_encoder": {
+                "width": video_width,
+                "stages": _count(encoders, r"video\.conv(\d+)x\.") - 1,
+                "blocks_per_stage": _count(encoders, r"video\.conv2x\.(\d+)\.") + 1,
+            },
+            "audio_encoder": {
+                "width": audio_width,
+                "stages": _count(encoders, r"audio\.block(\d+)\."),
+            },
+            "stages": {STAGE: {"steps": 1, "task": _task_config(task)}},
+        }
+    )
+
+
+def _task_config(task: Weights) -> dict[str, Any]:
+    heads = [name for name in task if name.endswith("projection.0.weight")]
+    size = {"head_dim": task[heads[0]].shape[0]} if heads else {}
+    if not task or any(name.startswith("video_projection.") for name in task):
+        return {"kind": "avc", **size}
+    depth = _count(task, r"v2a_transformer\.transformer\.(\d+)\.") + 1
+    translation = {"kind": "transformer", "depth": depth} if depth else {"kind": "none"}
+    return {"kind": "avsa", "translation": translation, **size}
+
+
+def _count(weights: Weights, pattern: str) -> int:
+    """Return the largest number that `pattern` finds in the names, -1 for none."""
+    found = (re.match(pattern, name) for name in weights)
+    return max((int(match[1]) for match in found if match), default=-1)
+
+
+def _require_fit(config: TrainConfig, encoders: Weights, task: Weights, path: Path) -> None:
+    _require_names(
+        Encoders(config.video_encoder, config.audio_encoder, config.audio.channels), encoders, path
+    )
+    if task:
+        module = build_task(config.stages[STAGE].task, config.video_encoder.feature_dim)
+        _require_names(module, task, path, "; --encoders-only imports the encoders alone")
+
+
+def _require_names(module: nn.Module, weights: Weights, path: Path, hint: str = "") -> None:
+    wanted = module.state_dict()
+    for name in [*wanted, *weights]:
+        ours, theirs = (_shape(side, name) for side in (wanted, weights))
+        if ours != theirs:
+            raise UserError(
+                f"{path} has another layout: {name} is {theirs}, and {ours} was expected{hint}"
+            )
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(weights[name].shape)) if name in weights else "missing"
