@@ -26,7 +26,7 @@ class ClipFormat:
     fps: int = 16
     crf: int = 23
     gop: int = 8
-    preset: str = "medium"
+    preset: str = "faster"
     sample_rate_hz: int = 24000
 
     def __post_init__(self) -> None:
