@@ -30,12 +30,23 @@ class PanoramaLabeller:
         views: Name of a set of views, or ``"panorama"`` to segment the distorted picture itself.
         side: Pixels along each side of a view; a panorama that is segmented itself is not resized.
         height: Rows of the maps, even; they are twice as wide.
+        device: Where views are cut out of panoramas; None means the CPU.
+
+    Attributes:
+        frames_at_once: How many frames fill a batch.
 
     Raises:
         UserError: An unknown set of views, or an impossible size.
     """
 
-    def __init__(self, batches: Batches, views: str, side: int, height: int) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        views: str,
+        side: int,
+        height: int,
+        device: torch.device | None = None,
+    ) -> None:
         if height < MIN_SIDE or height % 2 or side < MIN_SIDE:
             raise UserError(
                 f"maps of {height} rows from views of {side} pixels are impossible; rows must be "
@@ -43,10 +54,15 @@ class PanoramaLabeller:
             )
         self.batches, self.height, self.width = batches, height, 2 * height
         self.views = None if views == PANORAMA else view_set(views)
-        self.side = side
+        self.device = device or torch.device("cpu")
         if self.views is not None:
-            self._directions = self.views.directions(side).float()
+            self._directions = self.views.directions(side).float().to(self.device)
             self._plan = plan_fusion(self.views, side, height, self.width)
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames fill a batch now."""
+        return max(1, self.batches.size // (1 if self.views is None else len(self.views)))
 
     def segment(
         self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float], *, instances: bool
@@ -64,8 +80,8 @@ class PanoramaLabeller:
         """
         if self.views is None:
             return self._directly(frames, keys, times_s)
-        step = max(1, self.batches.size // len(self.views))
         maps: list[Segmentation] = []
+        step = self.frames_at_once
         for first in range(0, len(frames), step):
             part = slice(first, first + step)
             maps += self._fused(frames[part], keys[part], times_s[part], instances)
@@ -74,7 +90,7 @@ class PanoramaLabeller:
     def _fused(
         self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
     ) -> list[Segmentation]:
-        pictures = render_views(frames, self._directions).flatten(0, 1)
+        pictures = render_views(frames.to(self.device), self._directions).flatten(0, 1)
         sources = [
             Source(key, time_s, directions)
             for key, time_s in zip(keys, times_s, strict=True)

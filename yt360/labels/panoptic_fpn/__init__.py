@@ -16,7 +16,7 @@ unchanged. Letters in shapes: B pictures, C channels, H, W, A anchors a place, R
 """
 
 from yt360.labels.panoptic_fpn.checkpoint import load_network
-from yt360.labels.panoptic_fpn.merge import Panoptic, Segment
+from yt360.labels.panoptic_fpn.merge import Panoptic
 from yt360.labels.panoptic_fpn.network import PanopticFPN, Widths
 
-__all__ = ["Panoptic", "PanopticFPN", "Segment", "Widths", "load_network"]
+__all__ = ["Panoptic", "PanopticFPN", "Widths", "load_network"]

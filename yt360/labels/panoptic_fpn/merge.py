@@ -10,30 +10,12 @@ from torch.nn import functional as F
 
 from yt360.labels.panoptic_fpn import boxes as box_ops
 from yt360.labels.panoptic_fpn.detections import Detections
+from yt360.labels.segments import Segment
 
 INSTANCE_SCORE = 0.5
 INSTANCE_OVERLAP = 0.5
 STUFF_AREA = 4096
 MASK_THRESHOLD = 0.5
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment of a panoptic map.
-
-    Attributes:
-        id: Its value in the map, from 1.
-        is_thing: Whether it is an object (else stuff).
-        category: 0 to 79 among things, or 0 to 53 among stuff.
-        area: Pixels.
-        score: Of the detection, or the mean probability of the class over a stuff segment.
-    """
-
-    id: int
-    is_thing: bool
-    category: int
-    area: int
-    score: float
 
 
 @dataclass(frozen=True)

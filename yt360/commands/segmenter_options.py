@@ -1,0 +1,33 @@
+"""Options that `yt360 segment` and `yt360 pseudolabel` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+KINDS = ("panoptic-fpn", "detectron2", "transformers", "truth")
+
+_OPTIONS = (
+    click.option("--segmenter", "kind", type=click.Choice(KINDS), default=KINDS[0],
+                 show_default=True, help="What segments the pictures."),
+    click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Weights for panoptic-fpn: model_final_cafdb1.pkl, .pth or .safetensors."),
+    click.option("--model", metavar="NAME",
+                 help="transformers: folder or hub name; detectron2: config of its model zoo."),
+    click.option("--scenes", type=click.Path(path_type=Path), metavar="FOLDER",
+                 help="truth: folder that `yt360 scenes` wrote."),
+    click.option("--device", default="auto", show_default=True,
+                 help="auto, cpu, cuda or cuda:NUMBER."),
+    click.option("--batch", type=click.IntRange(1), default=8, show_default=True,
+                 help="Pictures at once; halved when the memory is too small."),
+)  # fmt: skip
+
+
+def segmenter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a command with the options of a segmenter."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,94 @@
+"""Frames of stored clips at the rate of the labels, decoded ahead of their use."""
+
+from __future__ import annotations
+
+import io
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from yt360.errors import BadItem
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> Tensor:
+    """Return a clip's frames at seconds 0, 1 / fps, 2 / fps, ...: those shown at these moments.
+
+    Args:
+        mp4: The clip.
+        fps: Frames per second wanted.
+        duration_s: How long the clip should be.
+
+    Returns:
+        (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        BadItem: It does not decode to its end, or holds no picture.
+    """
+    wanted = max(1, round(duration_s * fps))
+    frames: list[np.ndarray] = []
+    try:
+        with av.open(io.BytesIO(mp4), "r") as container:
+            stream = container.streams.video[0]
+            half = 0.5 / float(stream.average_rate or fps)  # times in files are rounded
+            for frame in container.decode(stream):
+                begins = frame.time or 0.0
+                while len(frames) < wanted and len(frames) / fps < begins + half:
+                    frames.append(frame.to_ndarray(format="rgb24"))
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        raise BadItem("undecodable", f"the clip does not decode: {error}") from None
+    if len(frames) < wanted:
+        raise BadItem("undecodable", f"the clip has frames for {len(frames)} of {wanted} labels")
+    return torch.from_numpy(np.stack(frames))
+
+
+def ahead(
+    jobs: Iterable[Job], work: Callable[[Job], Result], depth: int = 2
+) -> Iterator[tuple[Job, Result | BadItem]]:
+    """Do the work on jobs in a thread, up to `depth` of them ahead of the consumer.
+
+    Yields:
+        (job, result) in order; a `BadItem` that the work raised stands for its result.
+
+    Raises:
+        Exception: Whatever else the work raised.
+    """
+    results: queue.Queue[tuple[Job, Result | BadItem] | BaseException | None]
+    results = queue.Queue(depth)
+    stop = threading.Event()
+
+    def produce() -> None:
+        try:
+            for job in jobs:
+                if stop.is_set():
+                    return
+                try:
+                    results.put((job, work(job)))
+                except BadItem as error:
+                    results.put((job, error))
+            results.put(None)
+        except BaseException as error:
+            results.put(error)
+
+    thread = threading.Thread(target=produce, daemon=True)
+    thread.start()
+    try:
+        while (item := results.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        while thread.is_alive():  # a full queue would hold the thread for ever
+            try:
+                results.get(timeout=0.05)
+            except queue.Empty:
+                continue

@@ -1,0 +1,32 @@
+"""Reading pictures from outside."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from yt360.errors import BadItem
+
+
+def read_picture(path: Path) -> Tensor:
+    """Return a picture (1, H, W, 3) uint8 RGB, turned as its EXIF data says.
+
+    Raises:
+        BadItem: It cannot be read as a picture.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except FileNotFoundError:
+        raise BadItem("missing", f"{path} does not exist") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise BadItem("unreadable", f"{path} is no readable picture: {error}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise BadItem("too-large", f"{path}: {error}") from None
+    return torch.from_numpy(np.array(upright))[None]

@@ -1,0 +1,172 @@
+"""Labelling the clips of a dataset, together with other workers."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from yt360.errors import UserError
+from yt360.labels.claims import claimed
+from yt360.labels.panorama import PanoramaLabeller
+from yt360.labels.segmenters.base import Segmenter
+from yt360.labels.segmenters.batches import Batches
+from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
+from yt360.labels.shard_work import LabelReport, shard_works
+from yt360.labels.store import DEFAULT_NAME, LabelSet, check_name
+from yt360.labels.views import DEFAULT_VIEWS, PANORAMA
+from yt360.progress import Progress
+from yt360.shards.pool import Crashed, WorkerPool
+from yt360.splits import SPLITS
+
+MAX_FPS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """What is asked of a labelling run.
+
+    Attributes:
+        name: Of the set of labels.
+        views: Name of a set of views, or ``"panorama"``.
+        view_size: Pixels along each side of a view.
+        fps: Labels per second.
+        height: Rows of the maps.
+        batch: Pictures at once.
+        splits: Which splits.
+        shards: Numbers of the shards to label; None for all.
+    """
+
+    name: str = DEFAULT_NAME
+    views: str = DEFAULT_VIEWS
+    view_size: int = 512
+    fps: float = 4.0
+    height: int = 320
+    batch: int = 8
+    splits: tuple[str, ...] = SPLITS
+    shards: frozenset[int] | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not 0 < self.fps <= MAX_FPS:
+            raise UserError(f"{self.fps:g} labels per second are impossible; give up to {MAX_FPS}")
+
+
+def pseudolabel(
+    dataset: Path,
+    segmenter: Segmenter,
+    options: LabelOptions,
+    device: torch.device | None = None,
+    *,
+    worker: int = 0,
+    workers: int = 1,
+) -> LabelReport:
+    """Label all clips of a dataset that have no labels yet and that nobody else is labelling.
+
+    Runs of several processes and machines share the work through claims beside the shards. A shard
+    of labels appears when it is whole; after a kill it is made again. Its bytes do not depend on
+    who made it, as long as the segmenter computes alike everywhere.
+
+    Args:
+        dataset: The dataset folder.
+        segmenter: What segments.
+        options: What is asked.
+        device: Where views are cut out; None means the CPU.
+        worker: Number of this worker among `workers` of one command.
+        workers: How many share the work, for the estimate of the time left.
+
+    Raises:
+        UserError: `dataset` is none, or its labels of that name were made otherwise.
+    """
+    labeller = PanoramaLabeller(
+        Batches(segmenter, options.batch), options.views, options.view_size, options.height, device
+    )
+    works = list(shard_works(dataset, options.splits, options.shards))
+    labels = _label_set(segmenter, labeller, options)
+    labels.create(dataset)
+    total = sum(
+        work.num_maps(clip, labels.fps) for work in works for clip in work.missing(labels.name)
+    )
+    what = "labelling" if workers == 1 else f"worker {worker}: labelling"
+    report, tried, more = LabelReport(), set[Path](), True
+    with Progress(what, -(-total // workers), "panoramas") as progress:
+        while more:  # whoever held a claim may have died meanwhile
+            more, report.elsewhere = False, 0
+            for work in works:
+                if work.path in tried or not work.missing(labels.name):
+                    continue
+                with claimed(work.claim_path(labels.name)) as ours:
+                    report.elsewhere += not ours
+                    if ours:
+                        tried.add(work.path)
+                        more = True
+                        done = work.label(labels, labeller, progress.note, progress.advance)
+                        report += replace(done, elsewhere=report.elsewhere)
+    return report
+
+
+@dataclass(frozen=True)
+class WorkerTask:
+    """What one process of several does."""
+
+    dataset: Path
+    segmenter: SegmenterOptions
+    options: LabelOptions
+    worker: int
+    workers: int
+
+
+def pseudolabel_in_processes(
+    dataset: Path, segmenter: SegmenterOptions, options: LabelOptions, workers: int
+) -> LabelReport:
+    """Label with several processes of this machine; on GPUs, one after the other in turn.
+
+    Raises:
+        UserError: As for `pseudolabel`.
+    """
+    tasks = [WorkerTask(dataset, segmenter, options, n, workers) for n in range(workers)]
+    if workers == 1:
+        return run_worker(tasks[0])
+    total = LabelReport()
+    with WorkerPool(workers) as pool:
+        for task, result in pool.run(run_worker, deque(tasks)):
+            if isinstance(result, Crashed):
+                raise UserError(
+                    f"worker {task.worker}: {result.describe()}; the same command goes on from here"
+                )
+            total += result
+    return total
+
+
+def run_worker(task: WorkerTask) -> LabelReport:
+    """Do one worker's part."""
+    device = choose_device(task.segmenter.device)
+    if device.type == "cuda" and device.index is None and task.workers > 1:
+        device = torch.device("cuda", task.worker % torch.cuda.device_count())
+    if device.type == "cpu" and task.workers > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // task.workers))
+    segmenter = make_segmenter(replace(task.segmenter, device=str(device)))
+    return pseudolabel(
+        task.dataset,
+        segmenter,
+        task.options,
+        device,
+        worker=task.worker,
+        workers=task.workers,
+    )
+
+
+def _label_set(segmenter: Segmenter, labeller: PanoramaLabeller, options: LabelOptions) -> LabelSet:
+    views: dict[str, Any] = {"views": options.views}
+    if options.views != PANORAMA:
+        views["view_size"] = options.view_size
+    return LabelSet(
+        name=options.name,
+        fps=options.fps,
+        height=labeller.height,
+        width=labeller.width,
+        made_by={**segmenter.facts, **views},
+    )

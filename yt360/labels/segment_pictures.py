@@ -1,0 +1,100 @@
+"""Segmenting single pictures into files: an overlay, a map of ids, and a list of segments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from yt360.errors import BadItem
+from yt360.files import atomic_write, write_json
+from yt360.labels.drawing import overlay, with_names
+from yt360.labels.panorama import PanoramaLabeller
+from yt360.labels.pictures import read_picture
+from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
+from yt360.labels.segments import segments_of
+from yt360.progress import Progress
+
+
+def segment_pictures(
+    paths: Sequence[Path],
+    out: Path,
+    segmenter: Segmenter,
+    panorama: PanoramaLabeller | None = None,
+) -> Counter[str]:
+    """Segment pictures one by one and write what was found.
+
+    For ``NAME.jpg`` there appear ``NAME.overlay.png``, ``NAME.panoptic.png`` (a value a segment, 0
+    for none; 8 bits where that suffices, else 16) and ``NAME.segments.json``.
+
+    Args:
+        paths: Pictures.
+        out: Folder for the results; made where missing.
+        segmenter: What segments.
+        panorama: Labels the pictures as panoramas; its maps have their own size.
+
+    Returns:
+        How many pictures were done (``"done"``), and how many not, by reason.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    counts: Counter[str] = Counter()
+    with Progress("segmenting", len(paths), "pictures") as progress:
+        for path, name in zip(paths, _names(paths), strict=True):
+            try:
+                picture = read_picture(path)
+            except BadItem as error:
+                progress.note(f"skipped: {error}")
+                counts[error.reason] += 1
+            else:
+                found = _segment(picture, path.stem, segmenter, panorama)
+                _write(out, name, path, picture, found)
+                counts["done"] += 1
+            progress.advance()
+    return counts
+
+
+def _segment(
+    picture: Tensor, name: str, segmenter: Segmenter, panorama: PanoramaLabeller | None
+) -> Segmentation:
+    if panorama is None:
+        return segmenter.segment(picture, [Source(name, 0.0)])[0]
+    return panorama.segment(picture, [name], [0.0], instances=True)[0]
+
+
+def _write(out: Path, name: str, path: Path, picture: Tensor, found: Segmentation) -> None:
+    ids, segments = segments_of(found)
+    height, width = ids.shape
+    values = ids.numpy()
+    shown = picture[0].numpy()
+    if shown.shape[:2] != (height, width):
+        shown = np.asarray(Image.fromarray(shown).resize((width, height), Image.Resampling.BOX))
+    mixed = overlay(shown, found.classes.numpy(), values)
+    _save_png(out / f"{name}.overlay.png", with_names(mixed, values, segments))
+    depth = np.uint8 if len(segments) < 256 else np.uint16
+    _save_png(out / f"{name}.panoptic.png", Image.fromarray(values.astype(depth)))
+    write_json(
+        out / f"{name}.segments.json",
+        {
+            "image": path.name,
+            "width": width,
+            "height": height,
+            "segments": [segment.to_json() for segment in segments],
+        },
+    )
+
+
+def _save_png(path: Path, image: Image.Image) -> None:
+    with atomic_write(path) as file:
+        image.save(file, format="PNG")
+
+
+def _names(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield a name for each picture; those with equal stems get a number."""
+    used: Counter[str] = Counter()
+    for path in paths:
+        used[path.stem] += 1
+        yield path.stem if used[path.stem] == 1 else f"{path.stem}-{used[path.stem]}"

@@ -1,0 +1,192 @@
+"""One shard of clips to label: what is missing, and making it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from yt360.errors import BadItem, UserError
+from yt360.labels.frames import ahead, clip_frames
+from yt360.labels.panorama import PanoramaLabeller
+from yt360.labels.store import LabelSet, encode_labels, label_shard, member_ranges
+from yt360.shards.reader import ShardReader
+from yt360.shards.schema import parse_shard_name
+from yt360.shards.writer import ShardWriter
+
+
+@dataclass
+class LabelReport:
+    """What a run did.
+
+    Attributes:
+        clips: Clips labelled.
+        panoramas: Maps made.
+        skipped: Clips that got no labels, by reason; the next run tries them again.
+        elsewhere: Shards that other workers were labelling.
+        elapsed_s: Time from the first frame wanted to the last shard written.
+        network_s: Part of it inside the network.
+    """
+
+    clips: int = 0
+    panoramas: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    elsewhere: int = 0
+    elapsed_s: float = 0.0
+    network_s: float = 0.0
+
+    def __add__(self, other: LabelReport) -> LabelReport:
+        """Return the sum of what two workers did; `elsewhere` is what the later one saw."""
+        return LabelReport(
+            self.clips + other.clips,
+            self.panoramas + other.panoramas,
+            self.skipped + other.skipped,
+            other.elsewhere,
+            self.elapsed_s + other.elapsed_s,
+            self.network_s + other.network_s,
+        )
+
+    @property
+    def outside_share(self) -> float:
+        """Share of the time that was spent outside the network, in [0, 1]."""
+        return 1 - self.network_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """A shard of clips: its reader, its path, and the numbers of its clips."""
+
+    reader: ShardReader
+    path: Path
+    clips: tuple[int, ...]
+
+    def labels_path(self, name: str) -> Path:
+        """Return where its labels go."""
+        return label_shard(self.path, name)
+
+    def claim_path(self, name: str) -> Path:
+        """Return the file by which a worker claims it."""
+        return self.labels_path(name).with_name(f".{self.labels_path(name).stem}.claim")
+
+    def missing(self, name: str) -> list[int]:
+        """Return the numbers of the clips that have no labels yet."""
+        present = self._present(name)
+        return [clip for clip in self.clips if self.reader.keys[clip] not in present]
+
+    def label(
+        self,
+        labels: LabelSet,
+        labeller: PanoramaLabeller,
+        note: Callable[[str], None],
+        advance: Callable[[int], None],
+    ) -> LabelReport:
+        """Label the clips that have no labels, and write the shard anew with all that there are.
+
+        Args:
+            labels: The set that the labels belong to.
+            labeller: What labels.
+            note: Told of every clip skipped.
+            advance: Told of panoramas done.
+        """
+        report, started = LabelReport(), time.perf_counter()
+        segmenter = labeller.batches.segmenter
+        network_s = segmenter.network_s
+        made: dict[str, bytes] = {}
+        decode = partial(self._frames, labels.fps)
+        for clip, frames in ahead(self.missing(labels.name), decode):
+            key = self.reader.keys[clip]
+            if isinstance(frames, BadItem):
+                note(f"skipped {key}: {frames.detail}")
+                report.skipped[frames.reason] += 1
+                advance(self.num_maps(clip, labels.fps))
+                continue
+            made[key] = self._label_clip(key, frames, labels.fps, labeller, advance)
+            report.clips += 1
+            report.panoramas += len(frames)
+        if made:
+            self._write(labels.name, made)
+        report.elapsed_s = time.perf_counter() - started
+        report.network_s = segmenter.network_s - network_s
+        return report
+
+    def num_maps(self, clip: int, fps: float) -> int:
+        """Return how many maps a clip gets."""
+        return max(1, round(self.reader.rows[clip].duration_s * fps))
+
+    def _frames(self, fps: float, clip: int) -> Tensor:
+        mp4 = self.reader.read(clip, "mp4")
+        return clip_frames(mp4, fps, self.reader.rows[clip].duration_s)
+
+    def _label_clip(
+        self,
+        key: str,
+        frames: Tensor,
+        fps: float,
+        labeller: PanoramaLabeller,
+        advance: Callable[[int], None],
+    ) -> bytes:
+        maps = []
+        step = labeller.frames_at_once
+        for first in range(0, len(frames), step):
+            part = frames[first : first + step]
+            times_s = [(first + number) / fps for number in range(len(part))]
+            found = labeller.segment(part, [key] * len(part), times_s, instances=False)
+            maps += [each.classes for each in found]
+            advance(len(part))
+        return encode_labels(torch.stack(maps).numpy())
+
+    def _write(self, name: str, made: dict[str, bytes]) -> None:
+        path = self.labels_path(name)
+        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+            leftover.unlink(missing_ok=True)  # of a worker that was killed; the claim is ours now
+        present = self._present(name)
+        with ShardWriter(path) as writer:
+            for clip in self.clips:
+                key = self.reader.keys[clip]
+                if key in made:
+                    writer.add(key, {f"{name}.npz": made[key]})
+                elif key in present:
+                    offset, size = present[key]
+                    with path.open("rb") as file:
+                        file.seek(offset)
+                        writer.add(key, {f"{name}.npz": file.read(size)})
+
+    def _present(self, name: str) -> dict[str, tuple[int, int]]:
+        try:
+            return member_ranges(self.labels_path(name), name)
+        except UserError:
+            return {}  # a damaged shard of labels is made again
+
+
+def shard_works(
+    dataset: Path, splits: Sequence[str], shards: frozenset[int] | None = None
+) -> Iterator[ShardWork]:
+    """Yield the shards of clips of a dataset.
+
+    Args:
+        dataset: The dataset folder.
+        splits: Which splits.
+        shards: Numbers of the shards wanted; None for all.
+
+    Raises:
+        UserError: `dataset` is none, or has no shard of these numbers.
+    """
+    found = False
+    for split in splits:
+        reader = ShardReader(dataset, split)
+        clips_of: dict[str, list[int]] = {}
+        for clip, shard in enumerate(reader.table.column("shard").to_pylist()):
+            clips_of.setdefault(shard, []).append(clip)
+        for name, clips in clips_of.items():
+            parsed = parse_shard_name(name)
+            if parsed is not None and (shards is None or parsed[1] in shards):
+                found = True
+                yield ShardWork(reader, dataset / split / name, tuple(clips))
+    if shards is not None and not found:
+        raise UserError(f"{dataset} has no shard with a number among {sorted(shards)[:10]}")
