@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from yt360.errors import UserError
+from yt360.splits import PAPER_TEST_FRACTION, split_of
 
 if TYPE_CHECKING:
     from yt360.catalog.store import Catalog
-
-Split = Literal["train", "test"]
-PAPER_TEST_FRACTION = 1000 / 5506
-"""YT-360's released split: 1,000 test videos of 5,506."""
-
-
-def split_of(key: str, test_fraction: float = PAPER_TEST_FRACTION, salt: str = "yt360") -> Split:
-    """Return the split of a channel or video: a pure function of its id.
-
-    A hash of the id is compared with the fraction, so adding videos never moves one, and a
-    larger fraction only moves from train to test.
-
-    Args:
-        key: Channel id, or video id where the channel is not known.
-        test_fraction: Expected share of test, in [0, 1].
-        salt: Another word gives another, independent split.
-    """
-    digest = hashlib.blake2b(f"{salt}\x1f{key}".encode(), digest_size=8).digest()
-    return "test" if int.from_bytes(digest, "big") < test_fraction * 2**64 else "train"
 
 
 class Splits:

@@ -147,24 +147,29 @@ def classify(error: BaseException, seen_http: Iterable[HTTPError] = ()) -> Failu
             return Failure(Kind.NOT_HERE, "geo", detail)
     for cause in causes:
         if isinstance(cause, HTTPError):
-            return _of_status(cause, detail)
+            return _of_status(cause.status, _pause(cause), detail)
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno in _LOCAL_ERRNOS:
             return Failure(Kind.LOCAL, _LOCAL_ERRNOS[cause.errno], detail)
+    status = re.search(r"HTTP Error (\d{3})", detail)
+    if status:  # when yt-dlp gives up after retries it keeps the words only
+        return _of_status(int(status[1]), None, detail)
     said = _of_words(detail)
     if said.kind in (Kind.GONE, Kind.NOT_HERE, Kind.LATER, Kind.SLOW_DOWN, Kind.LOCAL):
         return said
-    for http in seen_http:
-        if http.status in (403, 429):
-            return _of_status(http, detail)
+    seen = [http for http in seen_http if http.status in (403, 429)]
+    if seen:
+        return _of_status(seen[-1].status, _pause(seen[-1]), detail)
     if said.reason == "unknown" and any(isinstance(cause, TransportError) for cause in causes):
         return Failure(Kind.BROKEN, "connection", detail)
     return said
 
 
-def _of_status(error: HTTPError, detail: str) -> Failure:
-    status = error.status
-    pause = retry_after_s(error.response.headers if error.response else {})
+def _pause(error: HTTPError) -> float | None:
+    return retry_after_s(error.response.headers)
+
+
+def _of_status(status: int, pause: float | None, detail: str) -> Failure:
     if status == 429 or (status == 503 and pause is not None):
         return Failure(Kind.SLOW_DOWN, f"http-{status}", detail, pause)
     if status == 403:

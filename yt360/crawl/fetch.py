@@ -125,8 +125,13 @@ class Fetcher:
                 still_ours,
             )
             parameters = {**plan.parameters(), **self._transfer_parameters(guard)}
-            info = self._open(parameters).extract_info(url, download=True)
-            return Fetched(plan.facts(), plan.collect(info))
+            try:
+                info = self._open(parameters).extract_info(url, download=True)
+                return Fetched(plan.facts(), plan.collect(info))
+            except Exception as error:
+                if self.failure(error).reason == "http-416":
+                    _remove_partial_files(folder)  # they are longer than what the site has
+                raise
 
     def facts(self) -> dict[str, Any]:
         """Return what the last `describe` or `fetch` learnt from the page, even if it failed."""
@@ -165,3 +170,8 @@ class Fetcher:
             "ffmpeg_location": str(ffmpeg_binary()),
             "external_downloader_args": {"ffmpeg_o": list(COPY_ARGUMENTS)},
         }
+
+
+def _remove_partial_files(folder: Path) -> None:
+    for part in folder.glob("*.part"):
+        part.unlink()

@@ -84,9 +84,9 @@ class VideoPlan:
         self.choice = choose(context["formats"], self._wanted.target)
         video, sound = self.choice.video, self.choice.sound
         if self.sections is None:
-            yield {**video, "yt360_role": "both" if sound is None else "video"}
+            yield self._whole(video, "both" if sound is None else "video")
             if sound is not None:
-                yield {**sound, "yt360_role": "sound"}
+                yield self._whole(sound, "sound")
             return
         # FFmpeg must cut picture and sound in one go, or they begin at different times.
         part: dict[str, Any] = {
@@ -100,6 +100,23 @@ class VideoPlan:
             yield part
         else:
             yield {**video, **part}
+
+    def _whole(self, form: Format, role: str) -> dict[str, Any]:
+        """Return a format to download whole; a partial file that cannot be resumed is settled.
+
+        A worker that was killed between the last byte and the renaming leaves a partial file that
+        is complete. Asked for the bytes after it, servers answer 416, from which yt-dlp does not
+        recover.
+        """
+        size = form.get("filesize")
+        final = self._folder / f"{self._video_id}.{role}.{form['format_id']}.{form['ext']}"
+        part = final.with_name(f"{final.name}.part")
+        if size is not None and part.exists() and part.stat().st_size >= size:
+            if part.stat().st_size == size:
+                part.replace(final)
+            else:
+                part.unlink()
+        return {**form, "yt360_role": role}
 
     def _ranges(self, _info: Mapping[str, Any], _session: object) -> list[dict[str, Any]]:
         """Return the sections that are not here yet; the hook ``download_ranges``."""

@@ -2,11 +2,13 @@
 
 FFmpeg copies a part of a stream from the key frame before it, so a part begins somewhat earlier
 than asked, and picture and sound at different times. The parts are therefore fetched into one file
-with the video's own time stamps and then moved to time 0 by the same amount, which is recorded.
+with the video's own time stamps and then moved towards time 0 by the same whole number of seconds,
+which is recorded.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import av
 from av.error import FFmpegError
 
 from yt360.crawl.failures import Damaged
+from yt360.errors import BadItem
 from yt360.files import sync_folder
+from yt360.media.ffmpeg import input_name, run_ffmpeg
 
 MARGIN_S = 2
 JOIN_S = 15
@@ -60,9 +64,9 @@ def section_name(video_id: str, begin_s: int, end_s: int) -> str:
 
 
 def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
-    """Move a fetched section to time 0, atomically, and remove the raw file.
+    """Move a fetched section to the first second of its file, atomically; remove the raw file.
 
-    Which time of the video that was is written into the result; `section_span` reads it.
+    Which second of the video became time 0 is written into the result; `section_span` reads it.
 
     Args:
         raw: Matroska file whose time stamps are the video's own.
@@ -76,14 +80,13 @@ def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
     temporary = final.with_name(f".{final.name}.tmp")
     try:
         begins, ends = _span(raw)
-        start = min(begins)
         if max(begins) > begin_s + 0.5 or min(ends) < end_s - 0.5:
             raise Damaged(
                 "truncated",
                 f"section {begin_s:g}-{end_s:g} s came as {max(begins):.1f}-{min(ends):.1f} s",
             )
-        _copy_shifted(raw, temporary, start, min(ends))
-    except FFmpegError as error:
+        _copy_shifted(raw, temporary, max(0, math.floor(min(begins))), min(ends))
+    except (FFmpegError, BadItem) as error:
         temporary.unlink(missing_ok=True)
         raise Damaged("not-media", f"{raw.name}: {error}") from error
     temporary.replace(final)
@@ -91,21 +94,23 @@ def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
     raw.unlink()
 
 
-def section_span(path: Path) -> tuple[float, float]:
-    """Return the times in the video at which a finished section begins and ends, in seconds."""
+def section_span(path: Path) -> tuple[int, float]:
+    """Return the second of the video at a finished section's time 0, and the time of its end."""
     with av.open(str(path)) as container:
         tags = {key.upper(): value for key, value in container.metadata.items()}
-    return float(tags[_START_TAG]), float(tags[_END_TAG])
+    return int(tags[_START_TAG]), float(tags[_END_TAG])
 
 
 def _span(path: Path) -> tuple[list[float], list[float]]:
-    """Return the first and the last time of each stream, in seconds."""
+    """Return the times, in seconds, from which each stream can be decoded and at which it ends."""
     begins: dict[int, float] = {}
     ends: dict[int, float] = {}
     with av.open(str(path)) as container:
         for packet in container.demux():
             if packet.pts is None or packet.time_base is None:
                 continue
+            if packet.stream_index not in begins and not packet.is_keyframe:
+                continue  # nothing before the first key frame can be decoded
             time = float(packet.pts * packet.time_base)
             length = float((packet.duration or 0) * packet.time_base)
             index = packet.stream_index
@@ -116,23 +121,9 @@ def _span(path: Path) -> tuple[list[float], list[float]]:
     return list(begins.values()), list(ends.values())
 
 
-def _copy_shifted(raw: Path, target: Path, start_s: float, end_s: float) -> None:
-    options = {"strict": "unofficial", "fflags": "+bitexact"}
-    with (
-        av.open(str(raw)) as source,
-        av.open(str(target), "w", format="matroska", options=options) as sink,
-    ):
-        streams = {
-            stream.index: sink.add_stream_from_template(stream)
-            for stream in source.streams
-            if stream.type in ("video", "audio")
-        }
-        sink.metadata.update({_START_TAG: f"{start_s:.6f}", _END_TAG: f"{end_s:.6f}"})
-        for packet in source.demux(*(source.streams[index] for index in streams)):
-            if packet.dts is None or packet.pts is None or packet.time_base is None:
-                continue
-            shift = round(start_s / packet.time_base)
-            packet.pts -= shift
-            packet.dts -= shift
-            packet.stream = streams[packet.stream_index]
-            sink.mux(packet)
+def _copy_shifted(raw: Path, target: Path, start_s: int, end_s: float) -> None:
+    arguments = ["-nostdin", "-v", "error", "-y", "-copyts", "-i", input_name(raw)]
+    arguments += ["-map", "0", "-c", "copy", "-output_ts_offset", str(-start_s)]
+    arguments += ["-strict", "unofficial", "-fflags", "+bitexact"]
+    arguments += ["-metadata", f"{_START_TAG}={start_s}", "-metadata", f"{_END_TAG}={end_s:.6f}"]
+    run_ffmpeg([*arguments, "-f", "matroska", input_name(target)], raw)

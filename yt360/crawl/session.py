@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from yt360.catalog.ids import AllowedSites
 from yt360.crawl.failures import Unsuitable
@@ -101,6 +102,9 @@ class Session(YoutubeDL):
         self._pace = pace
         self._stop = stop
         self._turn_page = turn_page
+        if parameters and "ffmpeg_location" in parameters:
+            # yt-dlp asks this before it looks at its parameters, as its own main program knows.
+            FFmpegPostProcessor._ffmpeg_location.set(parameters["ffmpeg_location"])
         super().__init__(
             {
                 "quiet": True,

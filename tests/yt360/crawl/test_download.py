@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import av
+import pytest
+
+from yt360.catalog import Catalog, Clip
+from yt360.crawl.download import run_download
+
+VIDEO = "-abcdefghi_"
+
+
+@pytest.fixture
+def download(catalog_path, make_session, quick_config):
+    """Return a function that adds videos, runs the download once, and returns its report."""
+
+    def run(*video_ids, stop=None, **changes):
+        with Catalog(catalog_path) as catalog:
+            for video_id in video_ids:
+                catalog.videos.add(video_id)
+        config = replace(quick_config, **changes)
+        return run_download(
+            catalog_path, config, stop or threading.Event(), make_session=make_session
+        )
+
+    return run
+
+
+@pytest.fixture
+def content(catalog_path):
+    """Return a function that gives the bytes of a video's files, picture first."""
+
+    def read(video_id=VIDEO):
+        with Catalog(catalog_path) as catalog:
+            return [(catalog.media / file.path).read_bytes() for file in catalog.files.of(video_id)]
+
+    return read
+
+
+@pytest.fixture
+def video(catalog_path):
+    def read(video_id=VIDEO):
+        with Catalog(catalog_path) as catalog:
+            return catalog.videos.get(video_id)
+
+    return read
+
+
+@pytest.fixture
+def outcomes(catalog_path):
+    def read(video_id=VIDEO):
+        with Catalog(catalog_path) as catalog:
+            return [(a.outcome, a.reason) for a in catalog.claims.history(video_id)]
+
+    return read
+
+
+def test_a_video_is_downloaded_whole_with_its_facts(
+    youtube, ready_video, download, content, video, picture_bytes, sound_bytes
+):
+    paths = ready_video(VIDEO, title="A hall")
+    report = download(VIDEO)
+    assert content() == [picture_bytes, sound_bytes]
+    assert dict(report.outcomes) == {("downloaded", ""): 1}
+    assert report.bytes == len(picture_bytes) + len(sound_bytes)
+    facts = video()
+    assert (facts.state, facts.title, facts.duration_s) == ("downloaded", "A hall", 4)
+    assert (facts.projection, facts.spatial_audio) == ("equirectangular", "quad")
+    assert youtube.sent(paths[0]) == len(picture_bytes)
+
+
+def test_a_second_run_asks_for_nothing(youtube, ready_video, download):
+    ready_video(VIDEO)
+    download(VIDEO)
+    requests = len(youtube.log), len(youtube.bodies)
+    assert not download().outcomes
+    assert (len(youtube.log), len(youtube.bodies)) == requests
+
+
+@pytest.mark.parametrize("fault", ["reset:20000", "short:20000"])
+def test_a_broken_transfer_goes_on_where_it_stopped(
+    youtube, ready_video, download, content, picture_bytes, outcomes, fault
+):
+    picture, _ = ready_video(VIDEO)
+    youtube.script[picture] = [fault]
+    download(VIDEO)
+    assert content()[0] == picture_bytes
+    assert outcomes() == [("downloaded", None)], "yt-dlp itself takes the connection up again"
+    asked = [span for path, span, _ in youtube.log if path == picture]
+    begins = [int(span.removeprefix("bytes=").partition("-")[0]) for span in asked]
+    assert begins[0] == 0 and begins[1] > 0
+    assert youtube.sent(picture) <= len(picture_bytes) + 5000
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("500", "http-5xx"),
+        ("503", "http-5xx"),
+        ("403", "http-403"),
+        ("empty", "empty"),
+        ("lie:9000", "wrong-size"),
+        ("html", "wrong-size"),
+    ],
+)
+def test_a_failed_try_is_recorded_and_the_next_one_succeeds(
+    youtube, ready_video, download, content, picture_bytes, sound_bytes, outcomes, fault, reason
+):
+    picture, sound = ready_video(VIDEO)
+    youtube.script[picture] = [fault] * (3 if fault.startswith("5") else 1)
+    report = download(VIDEO)
+    assert content() == [picture_bytes, sound_bytes]
+    assert outcomes() == [("deferred", reason), ("downloaded", None)]
+    assert dict(report.outcomes) == {("retry later", reason): 1, ("downloaded", ""): 1}
+    assert youtube.sent(sound) == len(sound_bytes), "fetched once, after the picture was whole"
+
+
+def test_a_redirect_within_the_allowed_sites_is_followed(
+    youtube, ready_video, download, content, picture_bytes
+):
+    picture, _ = ready_video(VIDEO)
+    youtube.media["/media/elsewhere.mp4"] = picture_bytes
+    youtube.script[picture] = ["redirect:/media/elsewhere.mp4"]
+    download(VIDEO)
+    assert content()[0] == picture_bytes
+
+
+def test_a_redirect_to_another_site_is_refused(youtube, ready_video, download, video):
+    picture, _ = ready_video(VIDEO)
+    youtube.script[picture] = [f"redirect:{youtube.url}/outside/x.mp4"]
+    download(VIDEO)
+    assert (video().state, video().reason) == ("rejected", "forbidden-site")
+
+
+def test_a_slow_drip_is_cut_and_resumed(
+    youtube, ready_video, download, content, picture_bytes, outcomes, quick_config
+):
+    picture, _ = ready_video(VIDEO)
+    youtube.script[picture] = ["drip"]
+    transfer = replace(quick_config.transfer, min_rate_bytes_per_s=50_000, slow_window_s=0.3)
+    download(VIDEO, transfer=transfer)
+    assert content()[0] == picture_bytes
+    assert outcomes() == [("deferred", "too-slow"), ("downloaded", None)]
+    second = [span for path, span, _ in youtube.log if path == picture and span]
+    assert second, "the second try asks for the rest only"
+
+
+def test_429_pauses_the_whole_run_and_costs_no_try(
+    youtube, ready_video, download, outcomes, catalog_path
+):
+    picture, _ = ready_video(VIDEO)
+    youtube.script[picture] = ["429:1"]
+    notes = []
+    report = download(VIDEO)
+    assert outcomes() == [("deferred", "http-429"), ("downloaded", None)]
+    with Catalog(catalog_path) as catalog:
+        first, second = catalog.claims.history(VIDEO)
+        assert second.started_at - first.ended_at >= 0.95, "the Retry-After of 1 s is honoured"
+        assert catalog.videos.get(VIDEO).tries == 0
+    assert report.count("downloaded") == 1
+    assert notes == []
+
+
+def test_a_429_that_yt_dlp_swallows_still_counts(youtube, ready_video, download, outcomes):
+    ready_video(VIDEO)
+    youtube.script["/youtubei/v1/player"] = ["429:0"]
+    download(VIDEO)
+    assert outcomes() == [("deferred", "http-429"), ("downloaded", None)]
+
+
+def test_a_pause_longer_than_our_patience_ends_the_run(
+    youtube, ready_video, download, outcomes, quick_config
+):
+    picture, _ = ready_video(VIDEO)
+    ready_video("other_video")
+    youtube.script[picture] = ["429:5000"]
+    pace = replace(quick_config.pace, patience_s=60)
+    report = download(VIDEO, "other_video", pace=pace)
+    assert "wait for 83 more minutes" in report.stopped
+    assert outcomes(VIDEO) == [("deferred", "http-429")]
+    assert outcomes("other_video") == [("released", "interrupted")]
+
+
+def test_a_burst_of_403_pauses_the_whole_run(
+    youtube, ready_video, download, catalog_path, quick_config
+):
+    ids = [f"refused___{i}" for i in range(4)]
+    for video_id in ids:
+        picture, _ = ready_video(video_id)
+        youtube.script[picture] = ["403"]
+    pace = replace(quick_config.pace, trouble_limit=3, first_pause_s=0.5)
+    report = download(*ids, pace=pace)
+    assert report.count("downloaded") == 4
+    with Catalog(catalog_path) as catalog:
+        third = catalog.claims.history(ids[2])[0]
+        fourth = catalog.claims.history(ids[3])[0]
+        assert fourth.ended_at - third.ended_at >= 0.45
+
+
+def test_a_video_that_keeps_failing_is_given_up(youtube, ready_video, download, video, outcomes):
+    picture, _ = ready_video(VIDEO)
+    youtube.script[picture] = ["403"] * 9
+    report = download(VIDEO, max_tries=3)
+    assert (video().state, video().reason) == ("failed", "http-403")
+    assert [outcome for outcome, _ in outcomes()] == ["deferred", "deferred", "failed"]
+    assert report.count("failed") == 1
+
+
+def test_only_the_sections_around_known_clips_are_fetched(
+    ready_video, download, catalog_path, long_bytes
+):
+    ready_video(VIDEO, content=long_bytes, duration_s=60)
+    with Catalog(catalog_path) as catalog:
+        catalog.videos.add(VIDEO)
+        catalog.clips.put(VIDEO, [Clip(start_s=3), Clip(start_s=41)])
+    download()
+    with Catalog(catalog_path) as catalog:
+        files = catalog.files.of(VIDEO)
+        assert [file.role for file in files] == ["both", "both"]
+        assert [file.path.rpartition("/")[2] for file in files] == [
+            f"{VIDEO}.00001-00016.mkv",
+            f"{VIDEO}.00039-00054.mkv",
+        ]
+        for file, (begin, end) in zip(files, [(1, 16), (39, 54)], strict=True):
+            assert file.start_s == int(file.start_s) <= begin and file.end_s >= end
+            (first, grey), (last, _), (heard, value) = what_and_when(catalog.media / file.path)
+            assert file.start_s + first <= begin and file.start_s + last >= end - 0.11
+            assert grey / 4 == pytest.approx(file.start_s + first, abs=0.5)
+            assert value * 100 == pytest.approx(file.start_s + heard, abs=0.01)
+
+
+def what_and_when(path):
+    """Return (time, content) of the first and last picture and of the first sample."""
+    with av.open(str(path)) as container:
+        frames = [
+            (f.time, f.to_ndarray(format="gray").mean() - 5.5) for f in container.decode(video=0)
+        ]
+    with av.open(str(path)) as container:
+        block = next(container.decode(audio=0))
+        return frames[0], frames[-1], (block.time, block.to_ndarray().ravel()[0] / 32767)
+
+
+def test_sections_that_are_here_already_are_not_fetched_again(
+    youtube, ready_video, download, catalog_path, long_bytes, content
+):
+    ready_video(VIDEO, content=long_bytes, duration_s=60)
+    with Catalog(catalog_path) as catalog:
+        catalog.videos.add(VIDEO)
+        catalog.clips.put(VIDEO, [Clip(start_s=3)])
+    download()
+    before, requests = content(), len(youtube.log)
+    with Catalog(catalog_path) as catalog:
+        catalog.files.forget(VIDEO)  # as if it had been killed before it could write this down
+        catalog.videos.requeue([VIDEO])
+    download()
+    assert content() == before
+    assert len(youtube.log) == requests
+
+
+@pytest.mark.parametrize("extra_bytes", [0, 10])
+def test_a_partial_file_that_is_complete_or_longer_does_no_harm(
+    ready_video, download, content, catalog_path, picture_bytes, extra_bytes, youtube
+):
+    picture, _ = ready_video(VIDEO)
+    folder = catalog_path.parent / "my-media" / VIDEO[:2] / VIDEO
+    folder.mkdir(parents=True)
+    part = folder / f"{VIDEO}.video.134.mp4.part"
+    part.write_bytes(picture_bytes + b"x" * extra_bytes)
+    download(VIDEO)
+    assert content()[0] == picture_bytes
+    assert youtube.sent(picture) == (len(picture_bytes) if extra_bytes else 0)
+
+
+def test_a_partial_file_longer_than_an_undeclared_size_is_dropped(
+    ready_video, download, content, catalog_path, picture_bytes, youtube
+):
+    ready_video(VIDEO)
+    del youtube.players[VIDEO]["streamingData"]["adaptiveFormats"][0]["contentLength"]
+    folder = catalog_path.parent / "my-media" / VIDEO[:2] / VIDEO
+    folder.mkdir(parents=True)
+    (folder / f"{VIDEO}.video.134.mp4.part").write_bytes(picture_bytes + b"x" * 1000)
+    download(VIDEO)
+    assert content()[0] == picture_bytes
