@@ -154,7 +154,7 @@ def _video_stream(
         start_s=start_s - origin_s,
         duration_declared_s=float((stream.duration or 0) * time_base),
         # The last packet of some containers has no duration of its own.
-        duration_measured_s=max(end_s, frame_times[-1] + typical) - start_s
+        duration_measured_s=float(max(end_s, frame_times[-1] + typical) - start_s)
         if len(frame_times)
         else 0.0,
         projection=projection,

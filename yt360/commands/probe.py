@@ -1,0 +1,52 @@
+"""``yt360 probe``: say what media files are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+from yt360.errors import BadItem
+
+
+@examples("yt360 probe holiday.mp4", "yt360 probe --json videos/*.webm > facts.json")
+@click.command("probe")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
+@click.option(
+    "--sound-layout",
+    metavar="NAME",
+    help="State what multi-channel sound is (ambix, fuma, n3d, youtube-5.1, head-locked) instead "
+    "of finding out.",
+)
+@click.pass_context
+def command(
+    context: click.Context, files: tuple[Path, ...], as_json: bool, sound_layout: str | None
+) -> None:
+    """Say what media files are: streams, times, projection, spatial sound, and why.
+
+    Declared values come from headers, measured ones from reading the whole file. The exit code is
+    2 when a file cannot be read as media.
+    """
+    from yt360.media.describe import as_values, describe
+    from yt360.media.probe import probe
+
+    found = []
+    failures = 0
+    for path in files:
+        try:
+            info = probe(path, sound_layout=sound_layout)
+        except BadItem as error:
+            failures += 1
+            found.append({"path": str(path), "error": error.reason, "detail": error.detail})
+            click.echo(f"error: {path}: {error}", err=True)
+            continue
+        if as_json:
+            found.append(as_values(info))
+        else:
+            click.echo("\n".join(describe(info)))
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    context.exit(2 if failures else 0)

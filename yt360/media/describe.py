@@ -1,0 +1,89 @@
+"""Telling what a media file is: lines for people, plain values for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from yt360.errors import BadItem
+from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.projection import plan_picture
+
+_LABEL_WIDTH = 12
+# Declared and measured durations that differ by less are not worth a word.
+_NOTABLE_S = 0.1
+
+
+def describe(info: MediaInfo) -> list[str]:
+    """Return what is known of a file as lines of text, most important facts first."""
+    lines = [
+        str(info.path),
+        _line(
+            "file",
+            f"{info.container}, {info.size_bytes / 1e6:.2f} MB, "
+            f"{info.duration_measured_s:.2f} s ({info.duration_declared_s:.2f} s declared)",
+        ),
+    ]
+    if info.is_truncated:
+        lines.append(_line("", "TRUNCATED: it holds less than it declares"))
+    for video in info.video:
+        lines += _describe_video(video, spatial_sound=info.spatial_audio is not None)
+    for audio in info.audio:
+        lines += _describe_audio(audio)
+    return lines
+
+
+def as_values(info: MediaInfo) -> dict[str, Any]:
+    """Return what is known of a file as plain JSON values."""
+    return {**asdict(info), "path": str(info.path), "is_truncated": info.is_truncated}
+
+
+def _describe_video(stream: VideoStream, *, spatial_sound: bool) -> list[str]:
+    rate = "variable rate, " if stream.variable_frame_rate else ""
+    turned = f", turned by {stream.rotation_deg}°" if stream.rotation_deg else ""
+    try:
+        plan = plan_picture(stream, spatial_sound=spatial_sound)
+        shown = f"{plan.kind}, {plan.stereo_mode}"
+        if any(plan.pose_deg):
+            shown += ", pose {:g}° {:g}° {:g}°".format(*plan.pose_deg)
+        reasons = list(plan.evidence)
+    except BadItem as refusal:
+        shown, reasons = f"refused ({refusal.reason})", [refusal.detail]
+    return [
+        _line(
+            f"video {stream.index}",
+            f"{stream.codec} {stream.width}x{stream.height}{turned}, {rate}"
+            f"{stream.frame_rate_measured:.3f} fps ({stream.frame_rate_declared:.3f} declared), "
+            f"{stream.frames_measured} frames, {_span(stream)}",
+        ),
+        _line("projection", shown),
+        *(_line("", f"because: {reason}") for reason in reasons),
+    ]
+
+
+def _describe_audio(stream: AudioStream) -> list[str]:
+    layout = stream.layout
+    shown = layout.name if layout.is_spatial else f"{layout.name}: not spatial"
+    if layout.format is not None and layout.format.note:
+        shown += f" ({layout.format.note})"
+    return [
+        _line(
+            f"audio {stream.index}",
+            f"{stream.codec}, {stream.channels} channels (declared {stream.layout_declared!r}), "
+            f"{stream.sample_rate_hz} Hz, {_span(stream)}",
+        ),
+        _line("layout", shown),
+        *(_line("", f"because: {reason}") for reason in layout.evidence),
+        *(_line("", f"but: {doubt}") for doubt in layout.doubts),
+    ]
+
+
+def _span(stream: VideoStream | AudioStream) -> str:
+    declared_s, measured_s = stream.duration_declared_s, stream.duration_measured_s
+    differs = declared_s > 0 and abs(declared_s - measured_s) > _NOTABLE_S
+    declared = f" ({declared_s:.2f} s declared)" if differs else ""
+    return f"from {stream.start_s:.3f} to {stream.end_s:.3f} s{declared}"
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<{_LABEL_WIDTH}}{text}"
