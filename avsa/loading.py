@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +24,7 @@ from yt360.errors import UserError
 Array = NDArray[Any] | Tensor
 
 
-@dataclass(frozen=True)
-class Embedding:
+class Embedding(NamedTuple):
     """Features of views.
 
     Attributes:
@@ -128,8 +126,7 @@ class Model(nn.Module):
 
             audio = resample(audio, sample_rate_hz, config.sample_rate_hz)
         ahead = torch.eye(3, device=audio.device).expand(len(audio), 1, 3, 3)
-        mean, std = self.stats.mean_db.to(audio), self.stats.std_db.to(audio)
-        return view_spectrograms(audio, ahead, audio.new_zeros(len(audio)), config, mean, std)
+        return view_spectrograms(audio, ahead, config, self.stats.mean_db, self.stats.std_db)
 
 
 def load(checkpoint: str | Path, device: str = "cpu") -> Model:
