@@ -70,12 +70,13 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            try:
-                self._tar.close()
-            except BaseException as failure:
-                self._stack.__exit__(type(failure), failure, failure.__traceback__)
-                raise
+        self._file.broken = kind is not None
+        try:
+            self._tar.close()
+        except BaseException as failure:
+            self._file.broken = True
+            self._stack.__exit__(type(failure), failure, failure.__traceback__)
+            raise
         self._stack.__exit__(kind, error, trace)
         if kind is None:
             self.info = ShardInfo(
@@ -107,14 +108,20 @@ def member_bytes(size: int) -> int:
 
 
 class _HashingFile:
-    """Count and hash what goes into a file, so that the shard need not be read again."""
+    """Count and hash what goes into a file, so that the shard need not be read again.
+
+    When `broken`, it swallows what a tar that is given up still wants to write.
+    """
 
     def __init__(self, file: IO[Any]) -> None:
         self.file = file
+        self.broken = False
         self.count = 0
         self.digest = hashlib.sha256()
 
     def write(self, content: bytes) -> int:
+        if self.broken:
+            return len(content)
         self.file.write(content)
         self.digest.update(content)
         self.count += len(content)

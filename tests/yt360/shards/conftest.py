@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,27 +111,49 @@ def fake_convert_clips(
         yield {"faked": True}
 
 
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMedia:
-    """Fake conversion for this test."""
-    monkeypatch.setattr(cutting, "open_source", fake_open_source)
-    monkeypatch.setattr(cutting, "w_levels_dbfs", fake_w_levels)
-    monkeypatch.setattr(cutting, "convert_clips", fake_convert_clips)
-    monkeypatch.setattr("os.fsync", lambda _: None)
-    return FakeMedia()
+@contextmanager
+def faked_conversion() -> Iterator[FakeMedia]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "open_source", fake_open_source)
+        patch.setattr(cutting, "w_levels_dbfs", fake_w_levels)
+        patch.setattr(cutting, "convert_clips", fake_convert_clips)
+        patch.setattr("os.fsync", lambda _: None)
+        yield FakeMedia()
 
 
 @pytest.fixture
-def media(fake: FakeMedia, tmp_path: Path) -> Path:
-    """A folder of videos of every kind."""
-    folder = tmp_path / "media"
-    for number in range(6):
-        fake.write(folder / f"-video {number}.mp4", 25 + 20 * number)
-    fake.write(folder / "silent.mp4", silent=list(range(35)))
-    fake.write(folder / "pauses.mp4", 75, silent=[*range(10, 30), *range(50, 60)])
-    fake.write(folder / "holes.mp4", 75, bad=[20, 40])
-    fake.write(folder / "flat.mp4", reason="not-360")
-    fake.write(folder / "short.mp4", 7)
-    fake.write(folder / "kqAZkf5Odyw-80.mp4", 20)
-    fake.write(folder / "sub" / "kqAZkf5Odyw-10.mp4", 10)
+def fake() -> Iterator[FakeMedia]:
+    """Fake conversion during this test."""
+    with faked_conversion() as media:
+        yield media
+
+
+@pytest.fixture(scope="session")
+def prebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``media``, videos of every kind, and ``data``, the dataset made of it."""
+    folder = tmp_path_factory.mktemp("prebuilt")
+    media = folder / "media"
+    with faked_conversion() as fake:
+        for number in range(6):
+            fake.write(media / f"-video {number}.mp4", 25 + 20 * number)
+        fake.write(media / "silent.mp4", silent=list(range(35)))
+        fake.write(media / "pauses.mp4", 75, silent=[*range(10, 30), *range(50, 60)])
+        fake.write(media / "holes.mp4", 75, bad=[20, 40])
+        fake.write(media / "flat.mp4", reason="not-360")
+        fake.write(media / "short.mp4", 7)
+        fake.write(media / "kqAZkf5Odyw-80.mp4", 20)
+        fake.write(media / "sub" / "kqAZkf5Odyw-10.mp4", 10)
+        fake.build(media, folder / "data")
     return folder
+
+
+@pytest.fixture
+def media(prebuilt: Path, tmp_path: Path) -> Path:
+    """A copy of the videos of every kind."""
+    return shutil.copytree(prebuilt / "media", tmp_path / "media")
+
+
+@pytest.fixture
+def dataset(prebuilt: Path, tmp_path: Path) -> Path:
+    """A copy of the dataset made of them, in the folder where a build of `media` would be."""
+    return shutil.copytree(prebuilt / "data", tmp_path / "data")

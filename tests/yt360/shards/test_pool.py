@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from yt360.errors import BadItem, UserError
+from yt360.shards.lock import exclusive_lock
+from yt360.shards.pool import Crashed, WorkerPool
+
+# Workers are new interpreters that cannot import this file: `eval` serves as the function.
+
+
+def test_results_of_all_tasks_come_with_their_tasks():
+    with WorkerPool(2) as pool:
+        tasks = [f"{number} * {number}" for number in range(20)]
+        results = dict(pool.run(eval, deque(tasks)))
+        assert results == {task: number * number for number, task in enumerate(tasks)}
+        assert dict(pool.run(abs, deque([-1]))) == {-1: 1}  # the same workers, another function
+
+
+def test_tasks_may_be_added_while_others_run():
+    tasks, seen = deque([3]), []
+    with WorkerPool(2) as pool:
+        for task, result in pool.run(abs, tasks):
+            seen.append(result)
+            if task:
+                tasks.append(task - 1)
+    assert seen == [3, 2, 1, 0]
+
+
+def test_an_error_of_the_function_reaches_the_caller_whole():
+    with WorkerPool(1) as pool:
+        with pytest.raises(ZeroDivisionError):
+            list(pool.run(eval, deque(["1 / 0"])))
+        bad = 'exec(\'from yt360.errors import BadItem\\nraise BadItem("slug", "why")\')'
+        with pytest.raises(BadItem, match="slug: why"):
+            list(pool.run(eval, deque([bad])))
+
+
+def test_a_dead_worker_costs_its_task_only():
+    tasks = [f"__import__('os')._exit({number})" for number in (3, 4)]
+    tasks += ["__import__('os').kill(__import__('os').getpid(), 9)", "5", "6", "7"]
+    with WorkerPool(2) as pool:
+        results = dict(pool.run(eval, deque(tasks)))
+    assert [results[task] for task in tasks] == [Crashed(3), Crashed(4), Crashed(-9), 5, 6, 7]
+    assert "exit code -9" in Crashed(-9).describe()
+
+
+def test_workers_end_with_the_block():
+    with WorkerPool(2) as pool:
+        ids = {result for _, result in pool.run(eval, deque(["__import__('os').getpid()"] * 8))}
+    assert not any(is_alive(process) for process in ids)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a death signal")
+def test_workers_die_with_a_parent_that_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from collections import deque\n"
+        "from yt360.shards.pool import WorkerPool\n"
+        "if __name__ == '__main__':\n"
+        "    with WorkerPool(2) as pool:\n"
+        "        for _, pid in pool.run(eval, deque([\"__import__('os').getpid()\"] * 2)):\n"
+        "            print(pid, flush=True)\n"
+        "        list(pool.run(eval, deque([\"__import__('time').sleep(60)\"] * 2)))\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = {int(parent.stdout.readline()) for _ in range(2)}
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(is_alive, workers))
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from yt360.shards.lock import exclusive_lock
+with exclusive_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path):
+    path = tmp_path / "data" / ".staging" / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        message = f"data is being written by process {holder.pid} on"
+        with pytest.raises(UserError, match=message), exclusive_lock(path):
+            pass
+        holder.send_signal(signal.SIGKILL)
+    with exclusive_lock(path):
+        assert str(os.getpid()) in path.read_text()
+
+
+def test_a_lock_whose_file_is_deleted_does_not_keep_others_out_for_ever(tmp_path):
+    path = tmp_path / "data" / ".staging" / "lock"
+    with exclusive_lock(path):
+        path.unlink()
+        path.parent.rmdir()
+    with exclusive_lock(path), pytest.raises(UserError), exclusive_lock(path):
+        pass
