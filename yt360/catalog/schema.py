@@ -42,6 +42,7 @@ _TABLES = (
     # A claim is "the first due video in a state": due_at holds the end of a lease or of a
     # back-off, so one index answers both at any size.
     "CREATE INDEX videos_due ON videos (state, due_at)",
+    "CREATE INDEX videos_claimed ON videos (due_at) WHERE claim IS NOT NULL",
     "CREATE INDEX videos_channel ON videos (channel_id) WHERE channel_id IS NOT NULL",
     """CREATE TABLE attempts (
         number INTEGER PRIMARY KEY,

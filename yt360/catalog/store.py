@@ -13,6 +13,7 @@ from typing import Any
 
 from yt360.catalog.claims import Claims
 from yt360.catalog.evidence import Clips, Files, Verdicts
+from yt360.catalog.listings import Listings
 from yt360.catalog.schema import APPLICATION_ID, migrate
 from yt360.catalog.sites import Sites
 from yt360.catalog.splits import Splits
@@ -61,6 +62,7 @@ class Catalog:
         self.verdicts = Verdicts(self)
         self.clips = Clips(self)
         self.splits = Splits(self)
+        self.listings = Listings(self)
         self.sites = Sites(self)
 
     def __enter__(self) -> Catalog:

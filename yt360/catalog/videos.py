@@ -100,6 +100,16 @@ class Videos:
             ),
         )
 
+    def reject(self, video_id: str, reason: str, detail: str) -> bool:
+        """Reject a video that nobody has worked on yet; return whether it was one."""
+        return bool(
+            self._catalog.connection.execute(
+                "UPDATE videos SET state = 'rejected', reason = ?, detail = ?, changed_at = ? "
+                "WHERE video_id = ? AND state = 'found' AND claim IS NULL",
+                (reason, detail, self._catalog.clock(), video_id),
+            ).rowcount
+        )
+
     def requeue(self, video_ids: Iterable[str], state: State = "found") -> int:
         """Put videos back into a state, due at once with a clean count of tries; return how many.
 

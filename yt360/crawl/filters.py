@@ -24,8 +24,6 @@ class Filters:
         max_duration_s: Longer videos are left out; None for no limit.
         uploaded_after: ``YYYYMMDD``, inclusive.
         uploaded_before: ``YYYYMMDD``, inclusive.
-        require_spatial_audio: Leave out videos without an ambisonic track.
-        require_360: Leave out videos without a 360° projection.
         exclude_vr180: Leave out videos that call themselves VR180: half a sphere.
     """
 
@@ -34,8 +32,6 @@ class Filters:
     max_duration_s: float | None = None
     uploaded_after: str | None = None
     uploaded_before: str | None = None
-    require_spatial_audio: bool = True
-    require_360: bool = True
     exclude_vr180: bool = True
 
     def __post_init__(self) -> None:

@@ -47,6 +47,10 @@ _PROTOCOL_ORDER = ("https", "http", "http_dash_segments", "m3u8_native", "m3u8")
 class Target:
     """The clips that a video must feed: 2:1 equirectangular, `height` rows.
 
+    Attributes:
+        require_spatial_audio: Leave out videos without an ambisonic track.
+        require_360: Leave out videos without a 360° projection.
+
     Raises:
         UserError: `height` is not positive.
     """

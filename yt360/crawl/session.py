@@ -170,11 +170,15 @@ class PageTurner:
     Args:
         resume: Token of the page to begin with; None for the first page.
         turned: Called with the token of each next page. It may raise to end the listing.
+        resumed: Called when the stored page is asked for: what came before it is known already.
     """
 
-    def __init__(self, resume: str | None, turned: Callable[[str], None]) -> None:
+    def __init__(
+        self, resume: str | None, turned: Callable[[str], None], resumed: Callable[[], None]
+    ) -> None:
         self._resume = resume
         self._turned = turned
+        self._resumed = resumed
         self._last: str | None = None
 
     def before(self, request: Request) -> None:
@@ -184,6 +188,7 @@ class PageTurner:
             body["continuation"], self._resume = self._resume, None
             self._last = body["continuation"]
             request.data = json.dumps(body).encode()
+            self._resumed()
             return
         token = body.get("continuation")
         if token and token != self._last:  # the same token again is a retry of the same page

@@ -48,6 +48,7 @@ class FakeYouTube:
         self.script: dict[str, list[str]] = defaultdict(list)
         self.log: list[tuple[str, str | None, int]] = []  # path, Range, bytes sent
         self.bodies: list[dict] = []
+        self.html = b"<html></html>"
         self.lock = threading.Lock()
         outer = self
 
@@ -132,7 +133,7 @@ class FakeYouTube:
     def get(self, handler: BaseHTTPRequestHandler) -> None:
         path = urlsplit(handler.path).path
         if not path.startswith("/media/"):
-            self.reply(handler, 200, b"<html></html>", "text/html")
+            self.reply(handler, 200, self.html, "text/html")
             return
         fault = self.next_fault(path)
         if self.refuse(handler, path, fault):

@@ -1,0 +1,150 @@
+"""The text lists in which YT-360 was released: segments, train, test.
+
+``segments.txt`` has a line a video, ``VIDEO_ID t0,t1,...``: whole seconds at which its 10 s clips
+start. ``train.txt`` and ``test.txt`` have a video id a line. Order is kept, so that importing and
+exporting gives back the same files, byte by byte (the released segments end without a newline, the
+others with one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from yt360.catalog.ids import is_video_id
+from yt360.catalog.records import Clip
+from yt360.catalog.store import Catalog
+from yt360.errors import UserError
+from yt360.files import atomic_write
+
+CLIP_S = 10.0
+ORIGIN = "released"
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import added and what it found."""
+
+    videos: int
+    new_videos: int
+    clips: int
+    splits: dict[str, int]
+
+
+def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
+    """Return the clip starts of each video, in the order of the list.
+
+    Raises:
+        UserError: A line is not ``VIDEO_ID t0,t1,...`` with rising times, or an id comes twice.
+    """
+    segments: dict[str, list[int]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        video_id, _, times = line.strip().partition(" ")
+        where = f"{name}, line {number}"
+        if not is_video_id(video_id):
+            raise UserError(f"{where}: {video_id!r} is not a video id of 11 characters")
+        if video_id in segments:
+            raise UserError(f"{where}: {video_id} stands here a second time")
+        segments[video_id] = _parse_times(times, where)
+    return segments
+
+
+def _parse_times(text: str, where: str) -> list[int]:
+    fields = text.strip().split(",")
+    if not all(field.isascii() and field.isdigit() for field in fields):
+        raise UserError(f"{where}: {text!r} is not a list of whole seconds such as 0,10,27")
+    times = [int(field) for field in fields]
+    if any(later <= earlier for earlier, later in pairwise(times)):
+        raise UserError(f"{where}: the times {text} do not rise")
+    return times
+
+
+def parse_ids(text: str, name: str = "list") -> list[str]:
+    """Return the video ids of a list with one a line.
+
+    Raises:
+        UserError: A line is not a video id, or an id comes twice.
+    """
+    ids: dict[str, None] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        video_id = line.strip()
+        if not video_id:
+            continue
+        if not is_video_id(video_id):
+            raise UserError(f"{name}, line {number}: {video_id!r} is not a video id")
+        if video_id in ids:
+            raise UserError(f"{name}, line {number}: {video_id} stands here a second time")
+        ids[video_id] = None
+    return list(ids)
+
+
+def import_lists(
+    catalog: Catalog,
+    segments: dict[str, list[int]],
+    splits: dict[str, list[str]],
+) -> Imported:
+    """Add videos, clips and splits to a catalog, all or nothing; doing it again changes nothing.
+
+    Args:
+        catalog: Where they go.
+        segments: Video id -> clip starts, from `parse_segments`.
+        splits: Split name -> video ids, from `parse_ids`.
+
+    Raises:
+        UserError: A video is in two splits, or in another one already.
+    """
+    new = 0
+    with catalog.transaction():
+        for video_id, starts in segments.items():
+            new += catalog.videos.add(video_id)
+            known = {clip.start_s for clip in catalog.clips.of(video_id)}
+            catalog.clips.put(
+                video_id,
+                (
+                    Clip(start_s=start, duration_s=CLIP_S, origin=ORIGIN)
+                    for start in starts
+                    if start not in known
+                ),
+            )
+        for split, video_ids in splits.items():
+            for video_id in video_ids:
+                new += catalog.videos.add(video_id)
+            catalog.splits.put(video_ids, split, ORIGIN)
+    return Imported(
+        videos=len(segments.keys() | {video for ids in splits.values() for video in ids}),
+        new_videos=new,
+        clips=sum(map(len, segments.values())),
+        splits={split: len(ids) for split, ids in splits.items()},
+    )
+
+
+def export_lists(catalog: Catalog, folder: Path) -> dict[str, int]:
+    """Write ``segments.txt``, ``train.txt`` and ``test.txt`` into a folder; return their lengths.
+
+    The segments are the clips that are kept, of videos in order of arrival.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = list(_segment_lines(catalog))
+    with atomic_write(folder / "segments.txt", "w") as file:
+        file.write("\n".join(lines))
+    lengths = {"segments.txt": len(lines)}
+    for split in SPLITS:
+        members = catalog.splits.members(split)
+        with atomic_write(folder / f"{split}.txt", "w") as file:
+            file.writelines(f"{video_id}\n" for video_id in members)
+        lengths[f"{split}.txt"] = len(members)
+    return lengths
+
+
+def _segment_lines(catalog: Catalog) -> Iterable[str]:
+    rows = catalog.connection.execute(
+        "SELECT video_id, group_concat(start_s) AS starts FROM "
+        "(SELECT video, start_s FROM clips WHERE kept ORDER BY video, start_s) "
+        "JOIN videos ON videos.number = video GROUP BY video ORDER BY video"
+    )
+    return (f"{row['video_id']} {row['starts']}" for row in rows)

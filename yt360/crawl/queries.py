@@ -1,0 +1,78 @@
+"""The words to search for: keyword x language x suffix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yt360.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Query:
+    """One search: its text and its language."""
+
+    text: str
+    language: str
+
+
+def load_queries(path: Path | None = None, languages: Sequence[str] = ()) -> list[Query]:
+    """Return every combination of a language's keywords and suffixes, each text once.
+
+    The keywords of all languages come in turn, so that a search that is stopped early has seen
+    every language.
+
+    Args:
+        path: A YAML file of the form of ``queries.yaml`` in this package; None for that one.
+        languages: Codes of the languages to use; empty for all.
+
+    Raises:
+        UserError: The file is missing or has another form, or lacks a language.
+    """
+    text = _read(path)
+    name = str(path or "the built-in queries")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{name} is not YAML: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("languages"), dict):
+        raise UserError(f"{name} needs `languages:`, with `keywords:` for each language code")
+    offered = content["languages"]
+    for language in languages:
+        if language not in offered:
+            raise UserError(f"{name} has no language {language!r}{did_you_mean(language, offered)}")
+    chosen = {code: offered[code] for code in (languages or offered)}
+    lists = [_texts(code, chosen[code], content.get("suffixes"), name) for code in chosen]
+    return _in_turn(lists)
+
+
+def _read(path: Path | None) -> str:
+    if path is None:
+        return files("yt360.crawl").joinpath("queries.yaml").read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read queries from {path}: {error}") from error
+
+
+def _texts(code: str, language: Any, common: Any, name: str) -> list[Query]:
+    keywords = language.get("keywords") if isinstance(language, dict) else None
+    words = list(keywords.values()) if isinstance(keywords, dict) else keywords
+    suffixes = [*(common or []), *((language or {}).get("suffixes") or [])] or [""]
+    if not words or not all(isinstance(word, str) for word in [*words, *suffixes]):
+        raise UserError(f"{name}: language {code!r} needs `keywords:`, a list or map of words")
+    return [Query(f"{word} {suffix}".strip(), code) for suffix in suffixes for word in words]
+
+
+def _in_turn(lists: Sequence[Sequence[Query]]) -> list[Query]:
+    queries: dict[str, Query] = {}
+    for index in range(max(map(len, lists), default=0)):
+        for each in lists:
+            if index < len(each):
+                queries.setdefault(each[index].text, each[index])
+    return list(queries.values())
