@@ -52,7 +52,7 @@ class Look:
         self.paint(canvas)
         canvas.shade()
         edge = self.outline(canvas.x, canvas.y)
-        rim = np.clip((edge + np.float32(0.09)) / np.float32(0.05 + canvas.softness), 0, 1)
+        rim = np.clip((edge + np.float32(0.09)) / (np.float32(0.05) + canvas.softness), 0, 1)
         dark = shade_of(canvas.hue, self.saturation, 0.3 * self.value)
         canvas.blend(rim * np.float32(0.85), dark)
         return canvas.cover(edge)
@@ -180,7 +180,7 @@ def _paint_ball(canvas: Canvas) -> None:
     angle = np.arctan2(y - np.float32(0.25), x + np.float32(0.2)) + canvas.phase
     radius = norm(x + np.float32(0.2), y - np.float32(0.25))
     sector = np.cos(3 * angle).astype(np.float32)
-    cover = np.clip(0.5 + sector * radius / np.float32(3 * canvas.softness), 0, 1)
+    cover = np.clip(0.5 + sector * radius / (3 * canvas.softness), 0, 1)
     canvas.blend(cover.astype(np.float32), WHITE)
     canvas.paint(radius - np.float32(0.17), shade_of(canvas.hue + 0.45, 0.85, 0.75))
 

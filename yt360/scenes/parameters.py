@@ -52,7 +52,7 @@ class SceneParameters:
     distractors: tuple[int, int] = (0, 2)
     lookalikes: tuple[int, int] = (0, 0)
     max_elevation_deg: float = 30.0
-    radius_deg: tuple[float, float] = (9.0, 14.0)
+    radius_deg: tuple[float, float] = (11.0, 16.0)
     speed_deg_per_s: float = 20.0
     still_share: float = 0.3
     flashing_share: float = 0.5

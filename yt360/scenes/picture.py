@@ -140,7 +140,7 @@ def _draw_object(
     fragments, x, y, radii = _fragments(scene, item, times, grid, (height, width), margin)
     phase = (item.spin * times).astype(np.float32)[fragments.frame]
     hue = item.kind.look.hue + item.hue_shift
-    softness = float(pixel / radii.mean())
+    softness = (pixel / radii).astype(np.float32)[fragments.frame]
     canvas = Canvas(x, y, phase, hue, softness, np.empty((3, len(x)), np.float32))
     cover = item.kind.look.draw(canvas)
     if item.flashing:

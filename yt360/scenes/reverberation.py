@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from yt360.scenes.grounds import EYE_HEIGHT_M
 from yt360.scenes.hall import Hall
@@ -23,6 +23,7 @@ SPEED_OF_SOUND_M_S = 343.0
 DIRECTIVITY = 2.0
 OPEN_VOLUME_M3, OPEN_SURFACE_M2 = 9000.0, 3000.0
 GROUND_REFLECTION = 0.5
+TAIL_KNEE_HZ = 3500.0
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,27 @@ def tail(
         sample_rate_hz: Its rate.
     """
     length = max(2, int(1.1 * room.reverberation_s * sample_rate_hz))
-    times = np.arange(length) / sample_rate_hz
+    times = np.arange(length, dtype=np.float32) / sample_rate_hz
     noise = generator.standard_normal((4, length), dtype=np.float32)
-    sections = signal.butter(1, 3500, fs=sample_rate_hz, output="sos")
-    low = signal.sosfilt(sections, noise, axis=-1)
+    low = _low_pass(noise, sample_rate_hz)
     # Air and surfaces swallow high tones about twice as fast.
-    fall = 3 * np.log(10) * times / room.reverberation_s
-    response = low * np.exp(-fall) + (noise - low) * np.exp(-2 * fall)
+    fall = np.exp(-3 * np.log(10) / room.reverberation_s * times).astype(np.float32)
+    response = low * fall + (noise - low) * fall**2
     response /= np.sqrt(np.square(response[0]).sum())
     response[1:] /= np.sqrt(3)
-    response = np.pad(response, ((0, 0), (round(room.delay_s * sample_rate_hz), 0)))
-    wet = signal.fftconvolve(sound[None], response.astype(np.float32), axes=-1)
-    return wet[:, : len(sound)].astype(np.float32)
+    delay = round(room.delay_s * sample_rate_hz)
+    return _convolved(sound, np.pad(response, ((0, 0), (delay, 0))))
+
+
+def _low_pass(noise: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
+    """Keep what is below the knee, with a slope of 6 dB an octave above it."""
+    spectrum = rfft(noise, axis=-1)
+    gain = 1 / np.hypot(1, rfftfreq(noise.shape[-1], 1 / sample_rate_hz) / TAIL_KNEE_HZ)
+    return irfft(spectrum * gain.astype(np.float32), noise.shape[-1], axis=-1)
+
+
+def _convolved(sound: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sound (S,) through responses (C, L), cut to (C, S)."""
+    length = next_fast_len(len(sound) + response.shape[-1] - 1, real=True)
+    spectra = rfft(sound, length) * rfft(response, length, axis=-1)
+    return irfft(spectra, length, axis=-1)[:, : len(sound)].astype(np.float32)

@@ -78,7 +78,7 @@ class Canvas:
         y: (n,) position upwards.
         phase: (n,) the object's own clock in radians, for parts that turn or flap.
         hue: Main hue of the object, in turns.
-        softness: Width of a pixel in the same units, over which edges are blended.
+        softness: (n,) width of a pixel in the same units, over which edges are blended.
         rgb: (3, n) colours in [0, 1], a plane a component.
     """
 
@@ -86,12 +86,12 @@ class Canvas:
     y: Array
     phase: Array
     hue: float
-    softness: float
+    softness: Array
     rgb: Array
 
     def cover(self, distance: Array) -> Array:
         """Return how much (n,) of each point's pixel lies inside a shape."""
-        return np.clip(np.float32(0.5) - distance / np.float32(self.softness), 0, 1)
+        return np.clip(np.float32(0.5) - distance / self.softness, 0, 1)
 
     def paint(self, distance: Array, colour: Colour) -> None:
         """Paint a shape in one colour."""

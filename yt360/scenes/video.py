@@ -9,7 +9,7 @@ from io import BytesIO
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from yt360.media.boxes import BoxReader
@@ -27,6 +27,8 @@ def encode_video(frames: Iterable[NDArray[np.uint8]], fps: int, crf: int) -> byt
         crf: Quality, 0 (best) to 51.
     """
     buffer = BytesIO()
+    # One for all frames: setting it up costs more than its use.
+    to_yuv = VideoReformatter()
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.pix_fmt = "yuv420p"
@@ -38,9 +40,11 @@ def encode_video(frames: Iterable[NDArray[np.uint8]], fps: int, crf: int) -> byt
         for number, picture in enumerate(frames):
             if number == 0:
                 stream.height, stream.width = picture.shape[:2]
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame = frame.reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            frame = to_yuv.reformat(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
             )
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
