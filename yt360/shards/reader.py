@@ -79,6 +79,11 @@ class ShardReader:
         """Video of each clip."""
         return self.table.column("video_id").to_pylist()
 
+    @cached_property
+    def durations_s(self) -> list[float]:
+        """Length of each clip."""
+        return self.table.column("duration_s").to_pylist()
+
     @property
     def shard_numbers(self) -> np.ndarray:
         """Shard of each clip, counted from 0 in the order of the index."""
