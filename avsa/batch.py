@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avsa.data import RawBatch
-from avsa.spectrogram import AudioConfig
+from avsa.crops import crop_views
+from avsa.guides import guide_map
+from avsa.raw import RawBatch
+from avsa.spectrogram import AudioConfig, view_spectrograms
 from avsa.stats import AudioStats
-from avsa.views import ViewConfig, Views
+from avsa.views import ViewConfig, Views, draw_views, stack_views
 
 
 @dataclass(frozen=True)
@@ -47,4 +49,40 @@ def make_batch(
 
     All moments of a clip get the same views, so that nothing but time tells them apart.
     """
-    raise NotImplementedError
+    drawn = draw_batch_views(raw, seed, views)
+    luma, chroma, sound = to_device(raw, torch.device(device))
+    return Batch(
+        video=crop_views(luma, chroma, drawn, views.height, views.width),
+        audio=view_spectrograms(
+            sound, drawn.rotations, audio, stats.mean_db, stats.std_db, drawn.gain_db
+        ),
+        directions=drawn.directions.to(luma.device, non_blocking=True),
+        views=drawn,
+        raw=raw,
+    )
+
+
+def draw_batch_views(raw: RawBatch, seed: int, views: ViewConfig) -> Views:
+    """Draw the views (B, K) of a batch; keyed by position, so the moments of a clip share them.
+
+    A guide looks at the first moment of each clip.
+    """
+    drawn = []
+    for row in range(0, len(raw.positions), raw.moments):
+        guide = guide_map(views.sampler, raw.luma[row], raw.sound[row])
+        sample = draw_views(views, seed, raw.epoch, raw.positions[row], guide)
+        drawn += [sample] * raw.moments
+    return stack_views(drawn)
+
+
+def to_device(raw: RawBatch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Copy luma, chroma and sound to a device, without waiting where the memory is page-locked."""
+    tensors = (raw.luma, raw.chroma, raw.sound)
+    if device.type == "cpu":
+        return tensors
+    copies = [tensor.to(device, non_blocking=True) for tensor in tensors]
+    if device.type == "cuda":
+        # The loader fills this memory anew only after these copies.
+        raw.buffer.copied = torch.cuda.Event()
+        raw.buffer.copied.record(torch.cuda.current_stream(device))
+    return copies[0], copies[1], copies[2]

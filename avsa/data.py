@@ -1,16 +1,35 @@
 """Reading and decoding what the plan says, in threads of the training process.
 
-Legend: B samples of this rank, T frames, H and W of the stored panoramas, S audio samples.
+Decoding releases Python's lock, and nothing has to cross a process border. Threads fill buffers
+that are used again and again (page-locked ones for CUDA), a fixed number of batches ahead, so
+memory is bounded. What a batch holds depends on plan, seed and step alone, never on threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, count
+from typing import Protocol
 
-from torch import Tensor
+import torch
 
-from avsa.plan import Order
+from avsa.decode import ClipDecoder
+from avsa.moments import Span, draw_moments
+from avsa.plan import Draw, Order, rank_part
+from avsa.raw import Buffer, RawBatch
+from yt360.errors import BadItem, UserError
+from yt360.media.form import ClipFormat
+from yt360.randomness import keyed_generator
+from yt360.shards.schema import DatasetInfo
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,56 +49,91 @@ class DataConfig:
     prefetch_batches: int = 2
     """Batches made ahead of use."""
 
+    def __post_init__(self) -> None:
+        for name in ("video_duration_s", "audio_duration_s"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"data.{name} must be positive, not {getattr(self, name)}")
+        for name, least in (("moments", 1), ("threads", 0), ("prefetch_batches", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"data.{name} must be at least {least}, not {getattr(self, name)}")
+        if self.moment_gap_s < 0:
+            raise UserError(f"data.moment_gap_s must not be negative, not {self.moment_gap_s}")
+
+    def span(self, form: ClipFormat) -> Span:
+        """Return what a sample consists of in clips of a form."""
+        return Span(
+            frames=max(1, round(self.video_duration_s * form.fps)),
+            samples=round(self.audio_duration_s * form.sample_rate_hz),
+            fps=form.fps,
+            sample_rate_hz=form.sample_rate_hz,
+        )
+
+
+class Clips(Protocol):
+    """A split as a loader sees it: `yt360.shards.reader.ShardReader` or `avsa.remote`'s."""
+
+    info: DatasetInfo
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Key of each clip."""
+
+    @property
+    def durations_s(self) -> Sequence[float]:
+        """Length of each clip."""
+
+    def read(self, clip: int, member: str) -> memoryview:
+        """Return a member of a clip; raises BadItem."""
+
+    def will_read(self, clip: int, member: str) -> None:
+        """Hear of a read ahead of time."""
+
 
 @dataclass(frozen=True)
-class RawBatch:
-    """A rank's part of a global batch as stored: planes and samples, nothing per view.
+class _Loaded:
+    """What a thread has put into a buffer for one draw."""
 
-    The tensors are buffers that are used again: they hold this batch until the next one is asked
-    for.  With several moments the samples of one clip are neighbours: clip 0 moment 0, clip 0
-    moment 1, ...; B counts samples, not clips.
-
-    Attributes:
-        luma: uint8 (B, T, H, W).
-        chroma: uint8 (B, 2, T, H/2, W/2): Cb and Cr.
-        sound: int16 (B, 4, S), ambiX.
-        keys: Clip of each sample.
-        positions: Position in the plan of each sample (equal for the moments of one clip).
-        start_s: Start of each sample's sound within its clip.
-        epoch: Epoch of the batch.
-        step: Step of the batch.
-        moments: Samples per clip.
-        wait_s: Time for which the caller had to wait for this batch.
-    """
-
-    luma: Tensor
-    chroma: Tensor
-    sound: Tensor
-    keys: list[str]
-    positions: list[int]
+    draw: Draw
+    key: str
     start_s: list[float]
-    epoch: int
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A batch on its way."""
+
     step: int
-    moments: int
-    wait_s: float
+    buffer: Buffer
+    parts: list[Future[_Loaded | None]]
 
 
 class Loader:
     """Batches of a split in the order of a plan.
 
+    A clip that cannot be read is replaced by the plan's next choice for it (or left out, where the
+    plan has none), logged once with its key and reason, and counted.
+
     Args:
-        reader: The split (`open_clips`).
+        clips: The split.
         plan: The order.
         config: What is taken from each clip.
         seed: Of the run: keys the times at which samples are taken.
         rank: This process among `world`.
         world: Number of processes that share each global batch.
         pin_memory: Fill page-locked buffers, for fast copies to a CUDA device.
+
+    Attributes:
+        unreadable: Reason by key, of the clips that could not be read so far.
+        failed_reads: Reads of clips that failed so far; each time another clip was taken.
+        wait_s: Time that callers waited for batches so far.
+
+    Raises:
+        UserError: No clip is long enough for what is to be taken from it.
     """
 
     def __init__(
         self,
-        reader: object,
+        clips: Clips,
         plan: Order,
         config: DataConfig,
         seed: int,
@@ -87,8 +141,180 @@ class Loader:
         world: int = 1,
         pin_memory: bool = False,
     ) -> None:
-        raise NotImplementedError
+        self.clips, self.plan, self.config, self.seed = clips, plan, config, seed
+        self.rank, self.world, self.pin_memory = rank, world, pin_memory
+        self.form = clips_form(clips.info)
+        self.span = config.span(self.form)
+        self.unreadable: dict[str, str] = {}
+        self.failed_reads = 0
+        self.wait_s = 0.0
+        self._decoders = threading.local()
+        self._lock = threading.Lock()
+        self._check_durations()
 
     def batches(self, first_step: int = 0) -> Iterator[RawBatch]:
-        """Yield this rank's part of every batch from a step on (endless for a training plan)."""
-        raise NotImplementedError
+        """Yield this rank's part of every batch from a step on (endless for a training plan).
+
+        Starting anywhere costs the same; nothing of the steps before is read.
+
+        Raises:
+            UserError: Nothing in the split can be read.
+        """
+        size = -(-self.plan.batch_size // self.world) * self.config.moments
+        free = deque(
+            Buffer.allocate(size, self.form, self.span, self.pin_memory)
+            for _ in range(self.config.prefetch_batches + 1)
+        )
+        pending: deque[_Pending] = deque()
+        pool = ThreadPoolExecutor(self._threads(), thread_name_prefix="loader")
+        steps = count(first_step)
+        try:
+            while True:
+                while free and (started := self._start(next(steps), free, pool)):
+                    pending.append(started)
+                if not pending:
+                    return
+                batch = self._finish(pending.popleft())
+                if batch.keys:
+                    yield batch
+                free.append(batch.buffer)
+        finally:
+            for batch_on_its_way in pending:
+                for part in batch_on_its_way.parts:
+                    part.cancel()
+            pool.shutdown(wait=True)
+
+    def _start(self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor) -> _Pending | None:
+        """Have threads fill a free buffer with a step's batch; None past the plan's end."""
+        draws = rank_part(self.plan.batch(step), self.rank, self.world)
+        if not draws:
+            return None
+        for draw in draws:
+            for member in ("mp4", "flac"):
+                _announce(self.clips, draw.clip, member)
+        buffer = free.popleft()
+        buffer.wait_until_free()
+        parts = [pool.submit(self._load, draw, slot, buffer) for slot, draw in enumerate(draws)]
+        return _Pending(step, buffer, parts)
+
+    def _finish(self, pending: _Pending) -> RawBatch:
+        """Wait for the parts of a batch and put it together."""
+        started = time.perf_counter()
+        results = [part.result() for part in pending.parts]
+        wait_s = time.perf_counter() - started
+        self.wait_s += wait_s
+        loaded = [result for result in results if result is not None]
+        if len(loaded) < len(results):
+            self._close_gaps(results, pending)
+        moments, buffer = self.config.moments, pending.buffer
+        used = len(loaded) * moments
+        return RawBatch(
+            luma=buffer.luma[:used],
+            chroma=buffer.chroma[:used],
+            sound=buffer.sound[:used],
+            keys=[part.key for part in loaded for _ in range(moments)],
+            positions=[part.draw.position for part in loaded for _ in range(moments)],
+            start_s=[start_s for part in loaded for start_s in part.start_s],
+            epoch=loaded[0].draw.epoch if loaded else 0,
+            step=pending.step,
+            moments=moments,
+            wait_s=wait_s,
+            buffer=buffer,
+        )
+
+    def _close_gaps(self, results: list[_Loaded | None], pending: _Pending) -> None:
+        """Move the samples of a batch together where clips are missing."""
+        if self.plan.full_batches:
+            key, reason = next(iter(self.unreadable.items()))
+            raise UserError(
+                f"no clip of the split can be read; {key}: {reason}; see `yt360 check DATASET`"
+            )
+        moments = self.config.moments
+        rows = torch.arange(len(results) * moments).view(-1, moments)
+        kept = rows[[result is not None for result in results]].flatten()
+        for tensor in (pending.buffer.luma, pending.buffer.chroma, pending.buffer.sound):
+            tensor[: len(kept)] = tensor[kept]
+
+    def _load(self, draw: Draw, slot: int, buffer: Buffer) -> _Loaded | None:
+        """Fill the rows of a draw, from its clip or the first of its replacements that reads."""
+        for clip in chain([draw.clip], self.plan.replacements(draw)):
+            try:
+                return self._load_clip(clip, draw, slot, buffer)
+            except BadItem as error:
+                self._note(self.clips.keys[clip], str(error))
+        return None
+
+    def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer) -> _Loaded:
+        decoder = self._decoder()
+        firsts = draw_moments(
+            self.span,
+            self.clips.durations_s[clip],
+            self.config.moments,
+            self.config.moment_gap_s,
+            keyed_generator(self.seed, "moments", draw.epoch, draw.position),
+        )
+        mp4, flac = self.clips.read(clip, "mp4"), self.clips.read(clip, "flac")
+        for row, first in enumerate(firsts, start=slot * self.config.moments):
+            planes = buffer.luma[row].numpy(), buffer.chroma[row].numpy()
+            decoder.frames(mp4, first, *planes)
+            decoder.sound(flac, self.span.first_sample(first), buffer.sound[row].numpy())
+        starts = [self.span.first_sample(first) / self.span.sample_rate_hz for first in firsts]
+        return _Loaded(draw, self.clips.keys[clip], starts)
+
+    def _note(self, key: str, reason: str) -> None:
+        with self._lock:
+            self.failed_reads += 1
+            if key not in self.unreadable:
+                self.unreadable[key] = reason
+                logger.warning("clip %s cannot be read: %s", key, reason)
+
+    def _decoder(self) -> ClipDecoder:
+        decoder: ClipDecoder | None = getattr(self._decoders, "value", None)
+        if decoder is None:
+            decoder = self._decoders.value = ClipDecoder()
+        return decoder
+
+    def _threads(self) -> int:
+        if self.config.threads:
+            return self.config.threads
+        # Cores that this process may use, where the system tells (Linux).
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+
+    def _check_durations(self) -> None:
+        longest = max(self.clips.durations_s, default=0.0)
+        try:
+            draw_moments(
+                self.span,
+                longest,
+                self.config.moments,
+                self.config.moment_gap_s,
+                keyed_generator("check"),
+            )
+        except BadItem as error:
+            raise UserError(
+                f"the longest clip of the split: {error.detail}; lower data.audio_duration_s or "
+                "data.moments"
+            ) from None
+
+
+def clips_form(info: DatasetInfo) -> ClipFormat:
+    """Return how the clips of a dataset are stored.
+
+    Raises:
+        UserError: ``dataset.json`` does not say it.
+    """
+    try:
+        return ClipFormat(**info.options["form"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"dataset.json does not say how clips are stored ({error})") from None
+
+
+def _announce(clips: Clips, clip: int, member: str) -> None:
+    try:
+        clips.will_read(clip, member)
+    except BadItem:
+        return  # the read itself tells of it

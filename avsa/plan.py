@@ -72,9 +72,15 @@ class Draw:
 
 
 class Order(Protocol):
-    """What a loader needs to know of a plan."""
+    """What a loader needs to know of a plan.
+
+    Attributes:
+        batch_size: Clips in a global batch.
+        full_batches: Whether every batch must have that many.
+    """
 
     batch_size: int
+    full_batches: bool
 
     def batch(self, step: int) -> list[Draw]:
         """Return the global batch of a step; empty past the end."""
@@ -100,6 +106,8 @@ class Plan:
     Raises:
         UserError: There are fewer videos than a batch needs.
     """
+
+    full_batches = True
 
     def __init__(
         self,
@@ -219,6 +227,8 @@ class SequentialPlan:
         num_clips: Clips in the index.
         batch_size: Clips in a batch.
     """
+
+    full_batches = False
 
     def __init__(self, num_clips: int, batch_size: int) -> None:
         self.num_clips, self.batch_size = num_clips, batch_size
