@@ -139,6 +139,15 @@ class Claims:
         )
         return None if due is None else max(0.0, due - self._catalog.clock())
 
+    def waiting(self, job: Job) -> int:
+        """Return how many videos are in the states that a job takes them from, due or not."""
+        states = JOB_STATES[job]
+        marks = ", ".join("?" * len(states))
+        row = self._catalog.connection.execute(
+            f"SELECT sum(count) FROM counters WHERE topic = 'state' AND key IN ({marks})", states
+        ).fetchone()
+        return int(row[0] or 0)
+
     def history(self, video_id: str) -> list[Attempt]:
         """Return every attempt on a video, oldest first."""
         rows = self._catalog.connection.execute(

@@ -55,14 +55,15 @@ def id_of_url(url: str) -> str:
     A YouTube URL gives its own id. Any other URL gives 11 characters of the same alphabet: 64 bits
     of a hash of the URL, so the same address is always the same video.
     """
-    found = _youtube_id(url)
+    found = youtube_id_of(url)
     if found:
         return found
     digest = hashlib.blake2b(url.encode(), digest_size=8).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _youtube_id(url: str) -> str | None:
+def youtube_id_of(url: str) -> str | None:
+    """Return the id in the address of a YouTube video, or None for any other address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     if host not in YOUTUBE_HOSTS:

@@ -8,12 +8,12 @@ others with one).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from yt360.catalog.ids import is_video_id
+from yt360.catalog.ids import id_of_url, is_video_id, youtube_id_of
 from yt360.catalog.records import Clip
 from yt360.catalog.store import Catalog
 from yt360.errors import UserError
@@ -87,6 +87,7 @@ def import_lists(
     catalog: Catalog,
     segments: dict[str, list[int]],
     splits: dict[str, list[str]],
+    ids: Sequence[str] = (),
 ) -> Imported:
     """Add videos, clips and splits to a catalog, all or nothing; doing it again changes nothing.
 
@@ -94,6 +95,7 @@ def import_lists(
         catalog: Where they go.
         segments: Video id -> clip starts, from `parse_segments`.
         splits: Split name -> video ids, from `parse_ids`.
+        ids: Further video ids, of which nothing is known.
 
     Raises:
         UserError: A video is in two splits, or in another one already.
@@ -111,16 +113,35 @@ def import_lists(
                     if start not in known
                 ),
             )
+        new += sum(catalog.videos.add(video_id) for video_id in ids)
         for split, video_ids in splits.items():
             for video_id in video_ids:
                 new += catalog.videos.add(video_id)
             catalog.splits.put(video_ids, split, ORIGIN)
     return Imported(
-        videos=len(segments.keys() | {video for ids in splits.values() for video in ids}),
+        videos=len({*segments, *ids, *(each for members in splits.values() for each in members)}),
         new_videos=new,
         clips=sum(map(len, segments.values())),
         splits={split: len(ids) for split, ids in splits.items()},
     )
+
+
+def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:
+    """Add videos by address; return how many are new.
+
+    A YouTube address gives its video's id. Any other gets an id made from the address, see
+    `yt360.catalog.ids.id_of_url`.
+
+    Raises:
+        UserError: One is not an http(s) address.
+    """
+    new = 0
+    with catalog.transaction():
+        for url in urls:
+            if not url.startswith(("http://", "https://")):
+                raise UserError(f"{url!r} is not an address: http:// or https:// is missing")
+            new += catalog.videos.add(id_of_url(url), None if youtube_id_of(url) else url)
+    return new
 
 
 def export_lists(catalog: Catalog, folder: Path) -> dict[str, int]:

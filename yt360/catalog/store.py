@@ -130,6 +130,15 @@ class Catalog:
         folder = self.setting("media", f"{self.path.stem}-media")
         return self.path.parent / folder
 
+    def set_media(self, folder: Path) -> None:
+        """Keep the downloaded files in `folder` from now on.
+
+        A folder beside or below the catalog is stored relative to it, so both can move together.
+        """
+        home, target = self.path.parent.resolve(), folder.resolve()
+        inside = target.is_relative_to(home)
+        self.set_setting("media", str(target.relative_to(home) if inside else target))
+
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)

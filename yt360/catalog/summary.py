@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,3 +77,28 @@ def _pairs(counts: dict[str, int]) -> dict[tuple[str, str], int]:
         first, _, second = key.partition("/")
         pairs[first, second] = count
     return pairs
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """Yield a summary as lines for people."""
+    yield f"{summary.videos:8d}  videos"
+    for state, count in summary.states.items():
+        yield f"{count:8d}    {state}"
+        reasons = {r: n for (name, r), n in summary.reasons.items() if name == state}
+        for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
+            yield f"{number:8d}      {reason}"
+    if summary.at_work:
+        yield f"{summary.at_work:8d}    being worked on now"
+    yield f"{summary.clips.get('kept', 0):8d}  clips kept ({summary.kept_hours:.2f} h)"
+    for key, count in summary.clips.items():
+        if key != "kept":
+            yield f"{count:8d}    {key.replace('/', ': ')}"
+    for name, count in summary.splits.items():
+        yield f"{count:8d}  videos in {name}"
+    for (kind, verdict), count in summary.verdicts.items():
+        yield f"{count:8d}  {kind}: {verdict}"
+    for (job, outcome), count in summary.attempts.items():
+        yield f"{count:8d}  attempts to {job}: {outcome}"
+    for key, count in summary.listings.items():
+        kind, _, state = key.partition("/")
+        yield f"{count:8d}  {kind} listings {state}"

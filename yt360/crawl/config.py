@@ -25,6 +25,7 @@ class DownloadConfig:
         wait_s: The run stays alive for videos that are due again within this time.
         describe_only: Only ask for the pages and judge them; fetch no media.
         limit: Fetch at most so many videos; None for all.
+        rate_limit_bytes_per_s: Cap of the whole run, shared by its workers; None for no cap.
     """
 
     workers: int = 4
@@ -36,6 +37,7 @@ class DownloadConfig:
     wait_s: float = 900.0
     describe_only: bool = False
     limit: int | None = None
+    rate_limit_bytes_per_s: float | None = None
     pace: PaceConfig = field(default_factory=PaceConfig)
     session: SessionOptions = field(default_factory=SessionOptions)
     wanted: Wanted = field(default_factory=Wanted)
@@ -46,5 +48,7 @@ class DownloadConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} of {value} is below 1")
-        if self.lease_s <= 0:
-            raise UserError(f"lease_s of {self.lease_s} is not positive")
+        for name in ("lease_s", "rate_limit_bytes_per_s"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UserError(f"{name} of {value} is not positive")

@@ -14,7 +14,7 @@ from yt360.catalog import Catalog
 from yt360.crawl.config import DownloadConfig
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.crawl.politeness import Interrupted, SiteRefuses
-from yt360.crawl.report import Report
+from yt360.crawl.report import INTERRUPTED, Report
 from yt360.crawl.session import Session
 from yt360.crawl.worker import RunState, Worker
 
@@ -32,9 +32,9 @@ def run_download(
     Args:
         path: The catalog.
         config: How to work.
-        stop: Set (by a signal handler, say) to end the run; what is under way is given back.
+        stop: Set to end the run, as Ctrl-C does; what is under way is given back.
         note: Told about pauses and other events, in one line each; called from worker threads.
-        finished: Called after each video with its id and outcome, from worker threads.
+        finished: Called after each video with its id and outcome, by one worker thread at a time.
         make_session: Makes yt-dlp sessions; tests reroute them.
 
     Returns:
@@ -57,11 +57,10 @@ def run_download(
         try:
             for thread in threads:
                 thread.join()
-        except BaseException:  # Ctrl-C reaches the main thread only
-            stop.set()
+        except KeyboardInterrupt:
+            state.end_early(INTERRUPTED)
             for thread in threads:
                 thread.join()
-            raise
     if state.crash is not None:
         raise state.crash
     return state.report

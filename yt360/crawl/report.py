@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+INTERRUPTED = "interrupted; run the same command again to go on"
+
 
 @dataclass
 class Report:
-    """Counts of a run; workers add to it from their threads.
+    """Counts of a run.
 
     Attributes:
         outcomes: (outcome, reason) -> videos. Outcomes are the states that videos reached, and
@@ -22,13 +23,11 @@ class Report:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     bytes: int = 0
     stopped: str | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, outcome: str, reason: str = "", size_bytes: int = 0) -> None:
         """Count one video."""
-        with self._lock:
-            self.outcomes[outcome, reason] += 1
-            self.bytes += size_bytes
+        self.outcomes[outcome, reason] += 1
+        self.bytes += size_bytes
 
     def count(self, outcome: str) -> int:
         """Return how many videos had an outcome, for whatever reason."""

@@ -49,6 +49,12 @@ class RunState:
         self.report.stopped = self.report.stopped or why
         self.stop.set()
 
+    def record(self, video_id: str, outcome: str, reason: str, size_bytes: int) -> None:
+        """Count what came of a video."""
+        with self._lock:
+            self.report.add(outcome, reason, size_bytes)
+            self.finished(video_id, outcome)
+
     def take_turn(self) -> bool:
         """Count one more video against the limit; False when it is reached."""
         with self._lock:
@@ -226,12 +232,11 @@ class Worker:
             raise Unsuitable("forbidden-site", str(error)) from error
 
     def _count(self, claim: Claim, outcome: str, reason: str = "", size_bytes: int = 0) -> None:
-        self._state.report.add(outcome, reason, size_bytes)
-        self._state.finished(claim.video_id, outcome)
+        self._state.record(claim.video_id, outcome, reason, size_bytes)
 
     def _own_rate(self) -> float | None:
         """Return this worker's share of the whole run's rate limit."""
-        rate = self._config.session.rate_limit_bytes_per_s
+        rate = self._config.rate_limit_bytes_per_s
         return None if rate is None else rate / self._config.workers
 
 

@@ -1,0 +1,60 @@
+"""Reading rows of a catalog by conditions or by SQL, without being able to change it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from yt360.catalog.export import TABLES
+from yt360.catalog.store import Catalog
+from yt360.catalog.videos import check_state
+from yt360.errors import UserError
+
+_CONDITIONS = {
+    "state": "state = ?",
+    "reason": "reason = ?",
+    "channel": "channel_id = ?",
+    "split": "split = ?",
+}
+Rows = tuple[list[str], Iterator[Sequence[Any]]]
+
+
+def select_videos(
+    catalog: Catalog, limit: int, columns: Sequence[str], **criteria: str | None
+) -> Rows:
+    """Return columns and rows of the videos that meet all given conditions.
+
+    Args:
+        catalog: Where to look.
+        limit: Most rows; 0 for all.
+        columns: Names of the ``videos`` table of `yt360.catalog.export.TABLES`.
+        criteria: ``state``, ``reason``, ``channel``, ``split``; None is no condition.
+    """
+    check_state(criteria.get("state"))
+    given = {name: value for name, value in criteria.items() if value is not None}
+    where = " AND ".join(_CONDITIONS[name] for name in given) or "1"
+    base, _, order = TABLES["videos"].rpartition(" ORDER BY ")
+    sql = f"{base} WHERE {where} ORDER BY {order} LIMIT ?"
+    cursor = catalog.connection.execute(
+        f"SELECT {', '.join(columns)} FROM ({sql})", (*given.values(), limit or -1)
+    )
+    return list(columns), cursor
+
+
+def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
+    """Return columns and rows of an SQL query; the connection can only read meanwhile.
+
+    Raises:
+        UserError: SQLite refuses it.
+    """
+    catalog.connection.execute("PRAGMA query_only = ON")
+    try:
+        cursor = catalog.connection.execute(sql)
+        columns = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchmany(limit) if limit else cursor.fetchall()
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise UserError(f"SQLite refuses the query: {error}") from error
+    finally:
+        catalog.connection.execute("PRAGMA query_only = OFF")
+    return columns, iter(rows)

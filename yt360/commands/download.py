@@ -1,0 +1,128 @@
+"""``yt360 download``: fetch the videos of a catalog."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yt360.cli_group import examples
+from yt360.commands.crawl_options import (
+    filter_options,
+    make_filters,
+    make_session_options,
+    pace_option,
+    session_options,
+    terminate_like_interrupt,
+)
+
+
+@examples(
+    "yt360 download my.catalog",
+    "yt360 download my.catalog --workers 2 --limit-rate-mb 4 --cookies cookies.txt",
+    "yt360 download my.catalog --describe-only",
+    "yt360 download my.catalog --retry failed",
+)
+@click.command("download")
+@click.argument("path", metavar="CATALOG", type=Path)
+@click.option(
+    "--media", type=Path, help="Folder of the files.  [default: NAME-media beside CATALOG]"
+)
+@click.option("--workers", default=4, show_default=True, help="Videos fetched at the same time.")
+@click.option("--per-site", type=int, help="At most so many of them from one site.")
+@click.option("--limit", type=int, help="Stop after so many videos.")
+@click.option("--describe-only", is_flag=True, help="Only read the pages and judge them.")
+@click.option(
+    "--sections",
+    type=click.Choice(["auto", "never"]),
+    default="auto",
+    show_default=True,
+    help="Fetch only the parts around known clips where that saves enough, or whole videos.",
+)
+@click.option("--height", default=320, show_default=True, help="Rows of the clips to be fed.")
+@click.option("--allow-stereo", is_flag=True, help="Take videos without ambisonic sound too.")
+@click.option("--allow-flat", is_flag=True, help="Take videos without a 360° picture too.")
+@click.option("--max-tries", default=5, show_default=True, help="Give a video up after so many.")
+@click.option("--wait-s", default=900.0, show_default=True, help="Wait so long for retries.")
+@click.option(
+    "--lease-s", default=120.0, show_default=True, help="A silent worker loses its video."
+)
+@click.option(
+    "--retry",
+    type=click.Choice(["failed", "unavailable", "rejected"]),
+    multiple=True,
+    help="First put videos in this state back into the queue.",
+)
+@click.option("--limit-rate-mb", type=float, help="Cap of the whole run in 10^6 bytes a second.")
+@click.option(
+    "--min-rate-kb", default=10.0, show_default=True, help="A slower transfer is taken up anew."
+)
+@click.option("--min-free-gb", default=5.0, show_default=True, help="Room to leave on the disk.")
+@filter_options
+@pace_option
+@session_options
+def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: Any) -> None:
+    """Fetch the videos of a catalog: picture and spatial sound, in the smallest useful size.
+
+    Run it again after any interruption, or several times at once: partial files are resumed and
+    nothing is fetched twice. Every video ends as downloaded, rejected, unavailable or failed, with
+    its reason; `yt360 catalog show CATALOG ID` tells the whole story of one.
+    """
+    from yt360.catalog import Catalog
+    from yt360.crawl.download import run_download
+    from yt360.crawl.report import INTERRUPTED
+    from yt360.progress import Progress
+
+    with Catalog(path) as catalog:
+        filters = make_filters(options, catalog.setting("filters"))
+        if media is not None:
+            catalog.set_media(media)
+        for state in retry:
+            ids = [video.video_id for video in catalog.videos.select(state)]  # type: ignore[arg-type]
+            click.echo(f"{catalog.videos.requeue(ids)} {state} videos are queued again")
+        waiting = catalog.claims.waiting("describe" if options["describe_only"] else "download")
+    config = _config(filters, options)
+    with terminate_like_interrupt(), Progress("downloading", waiting, "videos") as progress:
+        report = run_download(
+            path,
+            config,
+            threading.Event(),
+            progress.note,
+            lambda _id, _outcome: progress.advance(),
+        )
+    for line in report.lines():
+        click.echo(line)
+    if report.stopped == INTERRUPTED:
+        sys.exit(130)
+
+
+def _config(filters: Any, options: dict[str, Any]) -> Any:
+    from yt360.crawl.config import DownloadConfig
+    from yt360.crawl.fetch import TransferOptions
+    from yt360.crawl.formats import Target
+    from yt360.crawl.plan import Wanted
+    from yt360.crawl.politeness import PaceConfig
+
+    rate_mb = options.pop("limit_rate_mb")
+    session = make_session_options(options)
+    target = Target(
+        height=options.pop("height"),
+        require_spatial_audio=not options.pop("allow_stereo"),
+        require_360=not options.pop("allow_flat"),
+    )
+    wanted = Wanted(target=target, filters=filters, sections=options.pop("sections"))
+    transfer = TransferOptions(
+        min_rate_bytes_per_s=options.pop("min_rate_kb") * 1e3,
+        min_free_bytes=round(options.pop("min_free_gb") * 1e9),
+    )
+    return DownloadConfig(
+        pace=PaceConfig(interval_s=options.pop("interval_s")),
+        session=session,
+        wanted=wanted,
+        transfer=transfer,
+        rate_limit_bytes_per_s=rate_mb * 1e6 if rate_mb else None,
+        **options,
+    )

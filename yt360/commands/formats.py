@@ -1,0 +1,78 @@
+"""``yt360 formats``: show and explain which streams of a video would be taken."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yt360.cli_group import examples
+from yt360.commands.crawl_options import make_session_options, session_options
+from yt360.errors import UserError
+
+_COLUMNS = ("id", "what", "projection", "spatial audio", "size", "rate", "verdict")
+
+
+@examples(
+    "yt360 formats kqAZkf5Odyw",
+    "yt360 formats -- -oytwMeyR74",
+    "yt360 formats kqAZkf5Odyw --player-client web --player-client tv",
+    "yt360 formats --info video.info.json",
+)
+@click.command("formats")
+@click.argument("video", metavar="ID_OR_URL", required=False)
+@click.option("--info", type=Path, help="Explain a yt-dlp info file instead of asking the site.")
+@click.option("--height", default=320, show_default=True, help="Rows of the clips to be fed.")
+@session_options
+def command(video: str | None, info: Path | None, height: int, **options: Any) -> None:
+    """List a video's streams, and say of each why it is taken or not."""
+    from yt360.crawl.failures import Unsuitable
+    from yt360.crawl.formats import Target, choose, explain
+
+    if (video is None) == (info is None):
+        raise UserError("give a video id or address, or --info FILE, and not both")
+    target = Target(height=height)
+    if info is not None:
+        formats = _read_info(info)
+    else:
+        formats = _ask(str(video), make_session_options(options))
+    for line in _table(explain(formats, target)):
+        click.echo(line)
+    try:
+        choice = choose(formats, target)
+    except Unsuitable as no:
+        click.echo(f"not taken: {no.reason}: {no.detail}")
+        return
+    size = f"feeds {2 * height}x{height}" if choice.feeds_target else "smaller than wanted"
+    click.echo(
+        f"taken: {choice.format_ids} ({choice.projection}, {size}; "
+        f"spatial audio: {choice.spatial_audio})"
+    )
+
+
+def _ask(video: str, options: Any) -> list[dict[str, Any]]:
+    from yt360.catalog.ids import is_video_id, watch_url
+    from yt360.crawl.lookup import ask_formats
+
+    url = watch_url(video) if is_video_id(video) else video
+    return ask_formats(url, options, threading.Event())
+
+
+def _read_info(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return list(content["formats"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not an info file of yt-dlp: {error}") from error
+
+
+def _table(rows: list[dict[str, str]]) -> list[str]:
+    widths = [max([len(name), *(len(row[name]) for row in rows)]) for name in _COLUMNS]
+    lines = [_COLUMNS, *(tuple(row[name] for name in _COLUMNS) for row in rows)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
