@@ -16,6 +16,7 @@ from yt360.files import sha256_of
 from yt360.progress import Progress
 from yt360.shards.check_clip import check_clip
 from yt360.shards.index import clip_rows, index_table, read_index, scan_shard
+from yt360.shards.output import is_leftover
 from yt360.shards.pool import Crashed, Pool, WorkerPool
 from yt360.shards.schema import (
     CLIPS,
@@ -141,7 +142,7 @@ def _check_folder(
             yield f"{file}: is not listed in dataset.json"
         elif shard is not None and shard[0] != CLIPS:
             yield from _check_labels(file, folder / shard_name(shard[1]), rows)
-        elif file.name.endswith(".tmp"):
+        elif is_leftover(file.name):
             yield f"{file}: is a leftover of an interrupted write; remove it"
     try:
         if not read_index(folder).equals(index_table(rows)):

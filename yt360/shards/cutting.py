@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.clips import clip_starts
-from yt360.errors import BadItem
+from yt360.errors import BadItem, UserError
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
 from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.shards.inputs import InputVideo, fingerprint_of
@@ -27,6 +30,7 @@ from yt360.shards.staging import (
 )
 
 LEVEL_WINDOW_S = 1.0
+_OUTPUT_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def plan_video(job: PlanJob) -> VideoPlan:
     plan = staging.load_plan(job.item, fingerprint)
     if plan is None:
         try:
-            plan = _plan(job.item, _open(job.item, job.options), job.options, fingerprint)
+            with _blaming(job.item):
+                plan = _plan(job.item, _open(job.item, job.options), job.options, fingerprint)
         except BadItem as error:
             rejection = job.item.reject(error.reason, error.detail, fingerprint)
             plan = VideoPlan(fingerprint, (), (rejection,))
@@ -73,8 +78,9 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]]:
     while pending:
         batch = tuple(pending[:at_once])
         try:
-            for clip in _convert(job, batch, staging):
-                pending.remove(clip)
+            with _blaming(job.item):
+                for clip in _convert(job, batch, staging):
+                    pending.remove(clip)
         except BadItem as error:
             if len(batch) > 1:  # one bad clip fails its neighbours: take them one by one
                 at_once = 1
@@ -107,6 +113,24 @@ def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -
     power = np.sum(10.0 ** (levels[first : first + count] / 10.0)) / count
     floor = 10.0 ** (LEVEL_FLOOR_DBFS / 10.0)
     return float(10.0 * np.log10(max(power, floor)))
+
+
+@contextmanager
+def _blaming(item: InputVideo) -> Iterator[None]:
+    """Turn what a hostile file may raise into a `BadItem`; let trouble with the output through."""
+    try:
+        yield
+    except UserError:
+        raise
+    except OSError as error:
+        names = {os.fspath(path) for path in (item.video, item.sound) if path is not None}
+        if error.errno in _OUTPUT_TROUBLE or error.filename not in names:
+            raise
+        raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
+    except Exception as error:
+        # Thousands of files from anywhere: none of them may end the run, whatever it provokes.
+        detail = " ".join(f"{item.name}: {type(error).__name__}: {error}".split())
+        raise BadItem("unexpected-error", detail) from error
 
 
 def _open(item: InputVideo, options: BuildOptions) -> Source:

@@ -129,14 +129,20 @@ def fingerprint_of(item: InputVideo) -> str:
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in (item.video, item.sound):
-        if path is not None and path.is_file():
-            size = path.stat().st_size
-            with path.open("rb") as file:
-                head = file.read(_FINGERPRINT_BYTES)
-                file.seek(max(size - _FINGERPRINT_BYTES, 0))
-                tail = file.read(_FINGERPRINT_BYTES)
-            digest.update(b"%d\0%b\0%b\0" % (size, head, tail))
+        if path is not None:
+            digest.update(_ends_of(path))
     return digest.hexdigest()
+
+
+def _ends_of(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_FINGERPRINT_BYTES)
+            file.seek(max(size - _FINGERPRINT_BYTES, 0))
+            return b"%d\0%b\0%b\0" % (size, head, file.read(_FINGERPRINT_BYTES))
+    except OSError as error:
+        return b"unreadable %d" % (error.errno or 0)
 
 
 def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:

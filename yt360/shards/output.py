@@ -17,6 +17,7 @@ from yt360.shards.options import BuildOptions, first_difference
 from yt360.shards.schema import (
     CLIPS,
     DATASET_FILE,
+    INDEX_FILE,
     DatasetInfo,
     SplitInfo,
     parse_shard_name,
@@ -90,15 +91,21 @@ def drop_leftovers(out: Path, info: DatasetInfo) -> None:
 
     The clips of such a shard are still staged, and it will be written again.
     """
-    for temporary in out.glob(f".{DATASET_FILE}.*.tmp"):
-        temporary.unlink()
+    for folder in (out, *(out / split for split in SPLITS)):
+        for file in list(folder.glob(".*.tmp")):
+            if is_leftover(file.name):
+                file.unlink()
     for split in SPLITS:
         listed = {shard.name for shard in info.splits[split].shards}
-        for file in list((out / split).glob("*")):
-            shard = parse_shard_name(file.name)
-            unlisted = shard is not None and shard[0] == CLIPS and file.name not in listed
-            if unlisted or (file.name.startswith(".") and file.name.endswith(".tmp")):
+        for file in list((out / split).glob(f"{CLIPS}-*.tar")):
+            if parse_shard_name(file.name) is not None and file.name not in listed:
                 file.unlink()
+
+
+def is_leftover(name: str) -> bool:
+    """Tell whether a file is a half-written one of a build (labels may be under way beside it)."""
+    parts = (f".{DATASET_FILE}.", f".{INDEX_FILE}.", f".{CLIPS}-")
+    return name.startswith(parts) and name.endswith(".tmp")
 
 
 def inputs_to_do(
@@ -135,6 +142,4 @@ def inputs_to_do(
 
 def _is_ours(name: str) -> bool:
     """A build that was killed before it wrote dataset.json leaves no more than this."""
-    return name == STAGING_FOLDER or (
-        name.startswith(f".{DATASET_FILE}.") and name.endswith(".tmp")
-    )
+    return name == STAGING_FOLDER or is_leftover(name)

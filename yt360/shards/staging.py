@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from yt360.shards.writer import member_bytes
 
 STAGING_FOLDER = ".staging"
 _REJECTED_FILE = "rejected.json"
+_ATTEMPTS, _ATTEMPT_S = 20, 0.1
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,11 @@ class Staging:
 
     def remove(self) -> None:
         """Remove the whole staging folder."""
+        for _ in range(_ATTEMPTS):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                return
+            time.sleep(_ATTEMPT_S)  # an FFmpeg whose worker was killed may still open a file here
         shutil.rmtree(self.folder)
 
     def scratch(self) -> Path:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
+from yt360.shards import cutting
 from yt360.shards.schema import DatasetInfo
 from yt360.splits import split_of
 
@@ -227,6 +229,43 @@ def test_a_whole_video_added_behind_one_of_its_clips_gives_the_rest(fake, tmp_pa
     keys = fake.all_keys(tmp_path / "data")
     assert sorted(parse_key(key)[1] for key in keys) == [0, 10, 20, 30, 40]
     assert fake.faults(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (lambda file: PermissionError(13, "Permission denied", str(file)), "unreadable"),
+        (lambda file: OSError(5, "Input/output error", str(file)), "unreadable"),
+        (lambda _: IndexError("list index out of range"), "unexpected-error"),
+    ],
+)
+@pytest.mark.parametrize("function", ["open_source", "w_levels_dbfs", "convert_clips"])
+def test_whatever_one_file_provokes_the_rest_goes_on(
+    fake, media, dataset, tmp_path, monkeypatch, function, error, reason
+):
+    original = getattr(cutting, function)
+
+    def provoked(*arguments, **options):
+        if "pauses" in str(arguments[0]):
+            raise error(media / "pauses.mp4")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(cutting, function, provoked)
+    report = fake.build(media, tmp_path / "again")
+    assert {item.reason for item in report.rejected if item.file == "pauses.mp4"} >= {reason}
+    others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
+    assert set(fake.all_keys(tmp_path / "again")) == others
+
+
+@pytest.mark.parametrize("number", [28, 30, 122])
+def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number), str(media / "pauses.mp4"))
+
+    monkeypatch.setattr(cutting, "convert_clips", fail)
+    with pytest.raises((UserError, OSError)):
+        fake.build(media, tmp_path / "data")
+    assert not DatasetInfo.load(tmp_path / "data").complete
 
 
 @pytest.mark.parametrize(
