@@ -7,6 +7,7 @@ the scenes. A scene is three files with one stem: ``.mp4``, ``.flac`` and ``.tru
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ DESCRIPTION = "scenes.json"
 # The video comes last: it is what makes a scene visible to the rest of the pipeline.
 SUFFIXES = (".flac", ".truth.npz", ".mp4")
 VERSION = 1
+LEFTOVER_AGE_S = 600
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class SceneFolder:
         description = self.path / DESCRIPTION
         if description.exists():
             self._check_same(_read(description))
+            self._remove_leftovers()
             return
         if self.path.exists() and any(self.path.iterdir()):
             raise UserError(
@@ -65,6 +68,12 @@ class SceneFolder:
         known = _read(description)["scenes"] if description.exists() else []
         listed = {item["name"]: item for item in (*known, *scenes)}
         write_json(description, {**self._settings(), "scenes": [*map(listed.get, sorted(listed))]})
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed runs left half-written, but nothing that may be in the making."""
+        for file in self.path.glob(".scene*.tmp"):
+            if time.time() - file.stat().st_mtime > LEFTOVER_AGE_S:
+                file.unlink(missing_ok=True)
 
     def _settings(self) -> dict[str, Any]:
         return {

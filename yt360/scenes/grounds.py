@@ -107,7 +107,7 @@ def _sand(spot: Spot) -> Array:
 def _snow(spot: Spot) -> Array:
     drift = noise(spot.u * 0.02, spot.v * 0.035)
     soft = noise(spot.u * 0.1, spot.v * 0.16) * spot.fade(0.3)
-    tone = np.clip(0.5 + 0.24 * drift + 0.14 * soft, 0, 1)
+    tone = np.clip(0.62 + 0.17 * drift + 0.11 * soft, 0, 1)
     return mix(rgb(0.58, 0.69, 0.84), rgb(0.97, 0.98, 1.0), tone)
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import io
 import json
+import os
 from pathlib import Path
 
 import av
@@ -17,7 +17,6 @@ from yt360.scenes.drawing import draw_scene
 from yt360.scenes.folder import load_scene, open_folder
 from yt360.scenes.parameters import PRESETS, SceneFormat
 from yt360.scenes.picture import render
-from yt360.scenes.video import encode_video, tag_equirectangular
 from yt360.scenes.write import write_scenes
 from yt360.sphere import equirect_grid
 
@@ -121,6 +120,18 @@ def test_an_interrupted_scene_leaves_no_file_under_a_final_name(
     assert not list((tmp_path / "scenes").glob("*"))
 
 
+def test_leftovers_of_killed_runs_are_removed_when_old(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    write_scenes(folder, 1, 0, PRESETS["default"], SMALL)
+    old, new = (folder / f".scene-0000-000{k}.mp4.77.tmp" for k in (1, 2))
+    for file in (old, new):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    write_scenes(folder, 1, 0, PRESETS["default"], SMALL)
+    assert not old.exists()
+    assert new.exists()
+
+
 def test_other_settings_and_foreign_folders_are_refused(written: Path, tmp_path: Path) -> None:
     other = SceneFormat(duration_s=1.0, width=256, height=128, fps=8)
     with pytest.raises(UserError, match="holds scenes with width = 128, not 256"):
@@ -140,17 +151,6 @@ def test_other_settings_and_foreign_folders_are_refused(written: Path, tmp_path:
         open_folder(tmp_path)
     with pytest.raises(UserError, match="at least 1"):
         write_scenes(tmp_path / "x", 0, 0, PRESETS["default"], SMALL)
-
-
-def test_a_file_with_its_index_first_is_not_tagged() -> None:
-    frames = [np.zeros((16, 32, 3), np.uint8)]
-    tagged = encode_video(frames, 8, 30)
-    start = tagged.index(b"moov") - 4
-    moved = tagged[start:] + tagged[:start]
-    with pytest.raises(ValueError, match="moov box follows"):
-        tag_equirectangular(moved)
-    with av.open(io.BytesIO(tagged)) as container:
-        assert len(list(container.decode(video=0))) == 1
 
 
 def test_the_command_writes_scenes_and_explains_mistakes(tmp_path: Path) -> None:
