@@ -4,9 +4,9 @@ Pure functions: declarations and samples in, a `SoundLayout` with its evidence o
 
 The physics behind the numbers: a plane wave s from direction (x, y, z) has W = g s and
 (X, Y, Z) = s (x, y, z), so |X|² + |Y|² + |Z|² is 1 / g² times |W|²: once for SN3D, twice for FuMa
-(W stored 3 dB down), three times for N3D. Diffuse sound keeps the same ratio on average. Bins of
-the short-time spectrum in which W and (X, Y, Z) move together are dominated by one direction, and
-their median ratio is robust against noise that only some channels carry.
+(W stored 3 dB down), three times for N3D. Diffuse sound and any mix of independent sources keep the
+same ratio on average. So it is taken in short frames over the band of speech and music, and the
+median of the frames is robust against rumble, wind and single noisy moments.
 """
 
 from __future__ import annotations
@@ -56,9 +56,12 @@ FUMA_RATIOS = (2**0.5, 6**0.5)
 # A horizontal quiet channel: Z is third in ACN order and fourth in FuMa's.
 _CLEARLY_QUIETER_DB = 6.0
 _FIELD_RATIOS = (0.3, 2.0)
-# Recordings reach 0.83 to 0.99, film mixes 0.5 to 0.75.
-_FIELD_SHARE = 0.8
+_FIELD_FACTOR = 3.0
+# Recordings and synthetic fields reach 0.95 to 1; film mixes with pauses in the speech 0.5 to 0.8.
+_FIELD_SHARE = 0.85
 _FIELD_SHARE_WITH_HEIGHT = 0.5
+# Frames this much below the loud ones (30 dB) tell nothing.
+_HEARD_PART = 1e-3
 _BAND_HZ = (150.0, 5000.0)
 _WINDOW_S = 0.02
 
@@ -91,13 +94,13 @@ class FieldFit:
     """How well some channels behave as W and X, Y, Z (in any order) of one sound field.
 
     Attributes:
-        ratio: Energy of the three by the energy of W, in the band that is looked at.
-        direct_ratio: Median of the same over bins that one direction dominates; NaN without any.
-        field_share: Part of the energy that lies in bins whose ratio is within a factor of 4 of 1.
+        ratio: Energy of the three by the energy of W, the median of short frames; NaN for silence.
+        total_ratio: The same of all the sound at once.
+        field_share: Part of the frames, in [0, 1], whose ratio is within a factor of 3 of 1.
     """
 
     ratio: float
-    direct_ratio: float
+    total_ratio: float
     field_share: float
 
     def looks_like_a_field(self, least_share: float = _FIELD_SHARE) -> bool:
@@ -156,22 +159,18 @@ def field_fit(
     pieces: Sequence[Samples], sample_rate_hz: int, w: int, xyz: tuple[int, int, int]
 ) -> FieldFit:
     """Measure how well channel `w` and the channels `xyz` behave as one sound field."""
-    spectra = [_spectrum(piece[[w, *xyz]], sample_rate_hz) for piece in pieces]
-    bins = np.concatenate([spectrum.reshape(4, -1) for spectrum in spectra], axis=1)
-    w_power, xyz_power = np.abs(bins[0]) ** 2, (np.abs(bins[1:]) ** 2).sum(axis=0)
-    power = w_power + xyz_power
-    if power.sum() <= 0 or w_power.sum() <= 0:
+    frames = [_frame_energies(piece[[w, *xyz]], sample_rate_hz) for piece in pieces]
+    energies = np.concatenate(frames, axis=1)
+    w_energy, xyz_energy = energies[0], energies[1:].sum(axis=0)
+    energy = w_energy + xyz_energy
+    if w_energy.sum() <= 0:
         return FieldFit(float("nan"), float("nan"), 0.0)
-    active = (power >= np.quantile(power, 0.6)) & (w_power > 0)
-    ratios = xyz_power[active] / w_power[active]
-    intensity = np.linalg.norm((bins[:1].conj() * bins[1:]).real[:, active], axis=0)
-    coherence = intensity / np.sqrt(np.maximum(w_power * xyz_power, 1e-30))[active]
-    direct = coherence > 0.9
-    near_one = (ratios > 0.25) & (ratios < 4)
+    ratios = xyz_energy / np.maximum(w_energy, 1e-30)
+    near_one = (ratios > 1 / _FIELD_FACTOR) & (ratios < _FIELD_FACTOR)
     return FieldFit(
-        ratio=float(xyz_power.sum() / w_power.sum()),
-        direct_ratio=float(np.median(ratios[direct])) if direct.any() else float("nan"),
-        field_share=float(power[active][near_one].sum() / power[active].sum()),
+        ratio=float(np.median(ratios[energy >= np.quantile(energy, 0.4)])),
+        total_ratio=float(xyz_energy.sum() / w_energy.sum()),
+        field_share=float(near_one[energy > _HEARD_PART * np.quantile(energy, 0.95)].mean()),
     )
 
 
@@ -209,10 +208,10 @@ def _four_channels(pieces: Sequence[Samples], rate: int, declared: str) -> Sound
     if silent[0]:
         return SoundLayout("ambix", AMBIX, tuple(evidence), ("channel W is silent",))
     fit = field_fit(pieces, rate, 0, (1, 2, 3))
-    measured = f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}, {fit.direct_ratio:.2f} in direct sound"
+    measured = f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}"
     doubts = []
     low, high = FUMA_RATIOS
-    if low <= fit.direct_ratio <= high and low <= fit.ratio <= high:
+    if low <= fit.ratio <= high and low <= fit.total_ratio <= high:
         if levels[2] > levels[3] - _CLEARLY_QUIETER_DB:
             why = f"{measured}: near 2, as in FuMa (W X Y Z), not near 1 as in ambiX"
             return SoundLayout("fuma", FUMA, ("four channels", why))
@@ -250,7 +249,7 @@ def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: st
     w, y, z, x = order.channels
     if not silent[w] and silent[[x, y, z]].sum() <= 1:
         fit = field_fit(pieces, rate, w, (x, y, z))
-        if fit.looks_like_a_field() and abs(np.log(fit.direct_ratio)) < np.log(FUMA_RATIOS[0]):
+        if fit.looks_like_a_field() and abs(np.log(fit.ratio)) < np.log(FUMA_RATIOS[0]):
             why = f"six channels, four of which behave as ambiX: (X²+Y²+Z²)/W² is {fit.ratio:.2f}"
             return SoundLayout("head-locked", order, (why,))
     return SoundLayout("surround", None, ("six channels that behave as 5.1 surround sound",))
@@ -275,8 +274,8 @@ def _name_of(layout: AmbisonicFormat) -> str:
     return next(name for name, known in STATED_LAYOUTS.items() if known == layout)
 
 
-def _spectrum(samples: Samples, rate: int) -> NDArray[np.complex128]:
-    """Return the short-time spectrum (C, N, F) of the band that is looked at."""
+def _frame_energies(samples: Samples, rate: int) -> NDArray[np.float64]:
+    """Return the energy (C, N) of short frames in the band that is looked at."""
     size = max(round(_WINDOW_S * rate), 16)
     if samples.shape[1] < size:
         samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
@@ -284,4 +283,4 @@ def _spectrum(samples: Samples, rate: int) -> NDArray[np.complex128]:
     spectrum = np.fft.rfft(frames * np.hanning(size), axis=-1)
     frequencies = np.fft.rfftfreq(size, 1 / rate)
     band = (frequencies >= _BAND_HZ[0]) & (frequencies <= _BAND_HZ[1])
-    return spectrum[..., band]
+    return np.square(np.abs(spectrum[..., band])).sum(axis=-1)

@@ -56,8 +56,9 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
         BadItem: When this is no media file, or nothing in it can be decoded.
     """
     with open_media(path) as container:
-        videos = [s for s in container.streams.video if not _is_cover(s)]
-        audios = list(container.streams.audio)
+        # A stream of an unknown codec has no context.
+        videos = [s for s in container.streams.video if s.codec_context and not _is_cover(s)]
+        audios = [s for s in container.streams.audio if s.codec_context]
         if not videos and not audios:
             raise BadItem("not-media", f"{path.name} has neither picture nor sound")
         times = _packet_times(container)
@@ -65,7 +66,11 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
         projections = _projections(path, container, len(videos))
         video = tuple(
             _video_stream(
-                stream, times[stream.index], origin_s, _rotation_deg(container, stream), projection
+                stream,
+                times[stream.index],
+                origin_s,
+                _rotation_deg(container, stream) if times[stream.index].start else 0,
+                projection,
             )
             for stream, projection in zip(videos, projections, strict=True)
         )
@@ -208,7 +213,7 @@ def _rotation_deg(container: InputContainer, stream: StoredVideo) -> int:
     container.seek(0)
     frame = next(container.decode(stream), None)
     if frame is None:
-        return 0
+        raise BadItem("not-decodable", f"{Path(container.name).name}: no frame can be decoded")
     return round(frame.rotation / 90) * 90
 
 
