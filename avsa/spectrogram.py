@@ -20,12 +20,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, get_args
 
-import librosa
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from avsa.mel import mel_filters
 from yt360.errors import UserError
 
 Inputs = Literal["ambix", "ambix+intensity", "mono", "stereo"]
@@ -239,20 +239,14 @@ def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
 @lru_cache(maxsize=8)
 def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
     """Return the mel matrix as blocks of neighbouring bands: bands, bins, and their weights."""
-    matrix = torch.from_numpy(mel_matrix(config).T.copy()).to(device)
+    filters = mel_filters(config.sample_rate_hz, config.window, config.bands)
+    matrix = torch.from_numpy(filters.T.astype(np.float32)).to(device)
     blocks = []
     for first, last in pairwise(_cuts(config.bands)):
         used = matrix[:, first:last].any(1).nonzero()
         bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0, 1)
         blocks.append((slice(first, last), bins, matrix[bins, first:last].contiguous()))
     return blocks
-
-
-def mel_matrix(config: AudioConfig) -> np.ndarray:
-    """Return the Slaney mel filters (F, Q) of unit area, float32."""
-    return librosa.filters.mel(
-        sr=config.sample_rate_hz, n_fft=config.window, n_mels=config.bands, norm="slaney"
-    )
 
 
 def _cuts(bands: int) -> Iterator[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from yt360.files import write_json
 from yt360.progress import Progress
 from yt360.randomness import keyed_generator
 from yt360.shards.reader import ShardReader
-from yt360.shards.schema import AUDIO_STATS_FILE
+from yt360.shards.schema import AUDIO_STATS_FILE, DatasetInfo
 
 logger = logging.getLogger(__name__)
 
@@ -98,66 +99,52 @@ def _random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tens
 def save_stats(
     stats: AudioStats, dataset: Path, config: AudioConfig, samples: int, seed: int
 ) -> Path:
-    """Write statistics into the dataset folder, atomically; return the file."""
+    """Add statistics to the dataset's file, atomically; return the file.
+
+    The file holds those of several kinds of spectrograms; earlier ones of the same kind go.
+    """
     path = dataset / AUDIO_STATS_FILE
-    content = {
-        "format_version": FORMAT_VERSION,
+    entry = {
         "spectrogram": _identity(config),
         "samples": samples,
         "seed": seed,
         "mean_db": [round(value, 4) for value in stats.mean_db.tolist()],
         "std_db": [round(value, 4) for value in stats.std_db.tolist()],
     }
-    write_json(path, content)
+    others = [each for each in _entries(path) if each["spectrogram"] != entry["spectrogram"]]
+    write_json(path, {"format_version": FORMAT_VERSION, "stats": [*others, entry]})
     return path
 
 
-def load_stats(dataset: Path, config: AudioConfig) -> AudioStats:
-    """Read the statistics of a dataset.
+def load_stats(dataset: Path, config: AudioConfig) -> AudioStats | None:
+    """Read the statistics of a kind of spectrograms, or None where the dataset has none.
 
     Raises:
-        UserError: There are none, they are damaged, or they belong to other spectrograms.
+        UserError: The file is damaged or of another version.
     """
-    path = dataset / AUDIO_STATS_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version, of = content["format_version"], content["spectrogram"]
-        stats = AudioStats(torch.tensor(content["mean_db"]), torch.tensor(content["std_db"]))
-    except FileNotFoundError:
-        raise UserError(
-            f"{dataset} has no {AUDIO_STATS_FILE}; run `avsa stats {dataset}`"
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} is damaged ({error}); run `avsa stats {dataset}` to measure again"
-        ) from None
-    if version != FORMAT_VERSION:
-        raise UserError(
-            f"{path} has format version {version}, this program reads {FORMAT_VERSION}; run "
-            f"`avsa stats {dataset}` to measure again"
-        )
     wanted = _identity(config)
-    for name in wanted:
-        if of.get(name) != wanted[name]:
-            raise UserError(
-                f"{path} belongs to spectrograms with {name} {of.get(name)}, the recipe has "
-                f"{wanted[name]}; run `avsa stats {dataset} --set {name}={wanted[name]}`, or set "
-                f"audio.{name}={of.get(name)}"
-            )
-    return stats
+    for entry in _entries(dataset / AUDIO_STATS_FILE):
+        if entry["spectrogram"] == wanted:
+            return AudioStats(torch.tensor(entry["mean_db"]), torch.tensor(entry["std_db"]))
+    return None
 
 
 def ensure_stats(dataset: Path, config: AudioConfig) -> AudioStats:
-    """Return the dataset's statistics; measure and store them when it has none.
+    """Return the dataset's statistics; measure and store them when it has none of this kind.
 
     Raises:
-        UserError: The stored ones belong to other spectrograms, or none can be measured.
+        UserError: The sound has another sample rate, the file is damaged, or no clip can be read.
+        OSError: The dataset folder cannot be written.
     """
-    if not (dataset / AUDIO_STATS_FILE).exists():
-        logger.warning("%s has no %s; measuring it now", dataset, AUDIO_STATS_FILE)
-        stats = measure_stats(dataset, config)
-        save_stats(stats, dataset, config, DEFAULT_SAMPLES, seed=0)
-    return load_stats(dataset, config)
+    require_sample_rate(config, clips_form(DatasetInfo.load(dataset)).sample_rate_hz)
+    stats = load_stats(dataset, config)
+    if stats is None:
+        logger.warning("%s has no statistics for these spectrograms; measuring", dataset)
+        measured = measure_stats(dataset, config)
+        save_stats(measured, dataset, config, DEFAULT_SAMPLES, seed=0)
+        stats = load_stats(dataset, config)
+        assert stats is not None
+    return stats
 
 
 def require_sample_rate(config: AudioConfig, sample_rate_hz: int) -> None:
@@ -171,6 +158,30 @@ def require_sample_rate(config: AudioConfig, sample_rate_hz: int) -> None:
             f"the dataset's sound has {sample_rate_hz} samples a second and the recipe "
             f"{config.sample_rate_hz}; set audio.sample_rate_hz={sample_rate_hz}"
         )
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """Return the checked entries of a file of statistics; none where there is no file."""
+    again = f"remove it and run `avsa stats {path.parent}`"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version, entries = content["format_version"], content.get("stats", [])
+        for entry in entries:
+            bands = entry["spectrogram"]["bands"]
+            numbers = [*entry["mean_db"], *entry["std_db"]]
+            if len(entry["mean_db"]) != bands or len(numbers) != 2 * bands:
+                raise ValueError(f"{len(numbers)} numbers for {bands} bands")
+            if not all(math.isfinite(number) for number in numbers) or min(entry["std_db"]) <= 0:
+                raise ValueError("a number is not finite, or a deviation not positive")
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); {again}") from None
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {again}"
+        )
+    return entries
 
 
 def _identity(config: AudioConfig) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""``avsa stats``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from yt360.cli_group import examples
+
+
+@examples(
+    "avsa stats DATASET",
+    "avsa stats DATASET --recipe small --samples 4000",
+    "avsa stats DATASET --set audio.bands=64",
+)
+@click.command("stats")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--recipe", default="avsa", show_default=True, help="Whose spectrograms to measure.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
+def command(
+    dataset: Path, recipe: str, overrides: tuple[str, ...], samples: int, seed: int
+) -> None:
+    """Measure the audio statistics that training needs.
+
+    Mean and standard deviation of each mel band over random seconds of the training clips, common
+    to the four channels, go to DATASET/audio_stats.json. Training measures them itself where they
+    are missing; measure again after a dataset has grown.
+    """
+    from avsa.config import load_config
+    from avsa.stats import measure_stats, save_stats
+
+    audio = load_config(recipe, overrides).audio
+    stats = measure_stats(dataset, audio, samples, seed)
+    path = save_stats(stats, dataset, audio, samples, seed)
+    click.echo(
+        f"{path}: {audio.bands} mel bands, mean {stats.mean_db.mean():.1f} dB, standard deviation "
+        f"{stats.std_db.mean():.1f} dB, from {samples} samples"
+    )
