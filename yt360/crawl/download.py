@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from yt360.catalog import Catalog
@@ -48,19 +49,13 @@ def run_download(
         catalog.media.mkdir(parents=True, exist_ok=True)
     with Heartbeat(path, config.lease_s) as heartbeat:
         state = RunState(config, stop, heartbeat, note, finished, make_session)
-        threads = [
-            threading.Thread(target=_work, args=(path, state, number), name=f"worker-{number}")
-            for number in range(config.workers)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        except KeyboardInterrupt:
-            state.end_early(INTERRUPTED)
-            for thread in threads:
-                thread.join()
+        with ThreadPoolExecutor(config.workers, thread_name_prefix="worker") as pool:
+            work = [pool.submit(_work, path, state, number) for number in range(config.workers)]
+            try:
+                wait(work)
+            except KeyboardInterrupt:
+                state.end_early(INTERRUPTED)
+                wait(work)
     if state.crash is not None:
         raise state.crash
     return state.report
