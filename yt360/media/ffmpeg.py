@@ -21,7 +21,8 @@ import ffmpeg as ffmpeg_python
 from yt360.errors import BadItem, UserError
 
 REQUIRED_FILTERS = (
-    "crop", "fps", "scale", "setpts", "split", "tpad", "trim", "v360", "xstack",
+    "crop", "fillborders", "format", "fps", "pad", "scale", "setparams", "setpts", "setsar",
+    "split", "tpad", "trim", "v360", "xstack",
 )  # fmt: skip
 REQUIRED_ENCODERS = ("libx264",)
 BINARY_VARIABLE = "YT360_FFMPEG"

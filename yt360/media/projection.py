@@ -49,12 +49,13 @@ _LEFT_EYE: dict[str, tuple[float, float, float, float]] = {
     "left-right": (0, 0, 0.5, 1),
     "right-left": (0.5, 0, 0.5, 1),
 }
-# v360's name, extra options, and the grid of parts that are continuous on the sphere. The RFC's up
-# and down faces are turned by half a turn against FFmpeg's.
-_CUBES: dict[str, tuple[str, dict[str, str], tuple[int, int]]] = {
-    "eac": ("eac", {}, (1, 2)),
-    "cubemap": ("c3x2", {"in_frot": "002200"}, (3, 2)),
-    "c3x2": ("c3x2", {}, (3, 2)),
+# v360's name and options; the grid of parts that are continuous on the sphere; and the border of
+# each part that v360 expects (YouTube's EAC has one around each row). The RFC's up and down faces
+# are turned by half a turn against FFmpeg's.
+_CUBES: dict[str, tuple[str, dict[str, str], tuple[int, int], int]] = {
+    "eac": ("eac", {}, (1, 2), 2),
+    "cubemap": ("c3x2", {"in_frot": "002200"}, (3, 2), 0),
+    "c3x2": ("c3x2", {}, (3, 2), 0),
 }
 # Sampling a picture at this many times the final density, then scaling, keeps it free of aliases.
 _OVERSAMPLING = 2
@@ -164,9 +165,9 @@ def to_equirectangular(
             if eye_width > fine[0] and eye_height > fine[1]:
                 picture = picture.filter("scale", *fine, flags=_AREA_FLAGS)
         else:
-            name, extra, grid = _CUBES[plan.kind]
+            name, extra, _, _ = _CUBES[plan.kind]
             options |= {"input": name, **extra}
-            picture = _shrunk_faces(picture, plan, (eye_width, eye_height), grid, fine[0] // 4)
+            picture = _shrunk_faces(picture, plan, (eye_width, eye_height), fine[0] // 4)
         if any(plan.pose_deg):
             # Pitch has the opposite sign, and the inverse of yaw-pitch-roll is wanted.
             options |= {"yaw": yaw, "pitch": -pitch, "roll": roll, "rorder": "rpy"}
@@ -233,37 +234,38 @@ def _left_eye(plan: PicturePlan) -> tuple[int, int, int, int]:
 
 
 def _shrunk_faces(
-    picture: FilterableStream,
-    plan: PicturePlan,
-    size: tuple[int, int],
-    grid: tuple[int, int],
-    face: int,
+    picture: FilterableStream, plan: PicturePlan, size: tuple[int, int], face: int
 ) -> FilterableStream:
     """Cut the padding and scale down the faces of a cubemap, never across their borders.
 
     Args:
         picture: The cubemap, three faces wide and two high.
-        plan: Tells the padding.
+        plan: Tells the layout and the padding.
         size: Its width and height.
-        grid: Columns and rows of parts that are scaled as a whole.
         face: Wanted size of a face; faces that are smaller stay as they are.
     """
-    columns, rows = grid
-    pad = plan.padding_px
+    _, _, (columns, rows), border = _CUBES[plan.kind]
+    cut = max(plan.padding_px, border)
     part = (size[0] // columns, size[1] // rows)
-    inner = (part[0] - 2 * pad, part[1] - 2 * pad)
-    wanted = (min(face * 3 // columns, inner[0]), min(face, inner[1]))
-    if wanted == part:
-        return picture
+    inner = (part[0] - 2 * cut, part[1] - 2 * cut)
     if min(inner) < 1:
-        raise BadItem("unknown-projection", f"cubemap padding of {pad} pixels leaves no face")
+        raise BadItem("unknown-projection", f"cubemap padding of {cut} pixels leaves no face")
+    wanted = (min(face * 3 // columns, inner[0]), min(face, inner[1]))
+    if wanted == inner and cut == border:
+        return picture
     outputs = picture.filter_multi_output("split", columns * rows)
     parts = []
     for index in range(columns * rows):
         row, column = divmod(index, columns)
-        x, y = column * part[0] + pad, row * part[1] + pad
-        cut = outputs.stream(index).filter("crop", *inner, x, y, exact=1)
-        parts.append(cut.filter("scale", *wanted, flags=_AREA_FLAGS))
+        x, y = column * part[0] + cut, row * part[1] + cut
+        one = outputs.stream(index).filter("crop", *inner, x, y, exact=1)
+        one = one.filter("scale", *wanted, flags=_AREA_FLAGS)
+        if border:
+            sides = {"left": border, "right": border, "top": border, "bottom": border}
+            one = one.filter("pad", wanted[0] + 2 * border, wanted[1] + 2 * border, border, border)
+            one = one.filter("fillborders", **sides, mode="smear")
+        parts.append(one)
+    wanted = (wanted[0] + 2 * border, wanted[1] + 2 * border)
     corners = [(x * wanted[0], y * wanted[1]) for y in range(rows) for x in range(columns)]
     layout = "|".join(f"{x}_{y}" for x, y in corners)
     return ffmpeg.filter(parts, "xstack", inputs=len(parts), layout=layout)
