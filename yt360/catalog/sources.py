@@ -1,0 +1,97 @@
+"""From a catalog to what the inspection reads and what ``build-shards`` cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from yt360.catalog.records import Video
+from yt360.catalog.store import Catalog
+from yt360.errors import UserError
+from yt360.shards.inputs import FoundInputs, InputVideo
+from yt360.splits import SPLITS, Split
+
+
+@dataclass(frozen=True)
+class MediaPart:
+    """Picture and sound of a video, or of a section of it, in step with each other.
+
+    Attributes:
+        video: File with the picture.
+        sound: File with the spatial sound; None when it is in the same file.
+        start_s: Second of the video at time 0 of the files.
+        end_s: Where a section ends, in seconds of the video; None for a whole video.
+    """
+
+    video: Path
+    sound: Path | None
+    start_s: int
+    end_s: float | None
+
+
+def media_parts(catalog: Catalog, video_id: str) -> list[MediaPart]:
+    """Return the downloaded media of a video in order of time; empty when nothing is here."""
+    files = catalog.files.of(video_id)
+    sounds = {file.start_s: catalog.media / file.path for file in files if file.role == "sound"}
+    parts = [
+        MediaPart(
+            video=catalog.media / file.path,
+            sound=sounds.get(file.start_s) if file.role == "video" else None,
+            start_s=int(file.start_s),
+            end_s=file.end_s,
+        )
+        for file in files
+        if file.role != "sound"
+    ]
+    return sorted(parts, key=lambda part: part.start_s)
+
+
+def catalog_inputs(catalog: Catalog) -> FoundInputs:
+    """Return the accepted videos of a catalog as inputs of ``build-shards``.
+
+    Clips, splits and source facts are those of the catalog. Only clips that are kept are cut.
+
+    Raises:
+        UserError: No video is accepted; the message says what to do first.
+    """
+    inputs = [
+        item for video in catalog.videos.select("accepted") for item in _inputs_of(catalog, video)
+    ]
+    if not inputs:
+        raise UserError(f"no video of {catalog.path} is accepted yet: {_what_next(catalog)}")
+    return FoundInputs(tuple(sorted(inputs, key=lambda item: item.file_id)), (), 0)
+
+
+def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
+    kept = [clip for clip in catalog.clips.of(video.video_id) if clip.kept]
+    split = catalog.splits.of(video.video_id)
+    for part in media_parts(catalog, video.video_id):
+        last = part.end_s if part.end_s is not None else float("inf")
+        inside = [c.start_s for c in kept if part.start_s <= c.start_s and c.start_s < last]
+        if not inside:
+            continue
+        yield InputVideo(
+            video_id=video.video_id,
+            video=part.video,
+            sound=part.sound,
+            start_s=part.start_s,
+            segments=tuple(inside),
+            channel=video.channel_id,
+            split=cast(Split, split) if split in SPLITS else None,
+            name=part.video.relative_to(catalog.media).as_posix(),
+            facts=_facts(video),
+        )
+
+
+def _facts(video: Video) -> dict[str, Any]:
+    names = ("url", "title", "channel", "channel_id", "license", "upload_date")
+    facts = {name: getattr(video, name) for name in names}
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _what_next(catalog: Catalog) -> str:
+    if catalog.claims.waiting("inspect"):
+        return f"run `yt360 inspect {catalog.path}` first"
+    return f"run `yt360 download {catalog.path}` and `yt360 inspect {catalog.path}` first"
