@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from yt360.catalog.records import Video
-from yt360.catalog.store import Catalog
+from yt360.catalog.store import Catalog, is_catalog
 from yt360.errors import UserError
-from yt360.shards.inputs import FoundInputs, InputVideo
-from yt360.splits import SPLITS, Split
+from yt360.shards.inputs import FoundInputs, InputVideo, find_inputs
+from yt360.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,24 @@ class MediaPart:
     sound: Path | None
     start_s: int
     end_s: float | None
+
+
+def find_all_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
+    """Return the inputs in files, folders and catalogs; as `yt360.shards.inputs.find_inputs`.
+
+    Args:
+        paths: Media files, folders of them, and catalogs.
+        exclude: A folder to leave out (the dataset, should it lie inside an input).
+    """
+    catalogs = [path for path in paths if is_catalog(path)]
+    media = [path for path in paths if path not in catalogs]
+    found = [find_inputs(media, exclude)] if media or not catalogs else []
+    for path in catalogs:
+        with Catalog(path) as catalog:
+            found.append(catalog_inputs(catalog))
+    videos = sorted((item for each in found for item in each.videos), key=lambda v: v.file_id)
+    rejected = tuple(item for each in found for item in each.rejected)
+    return FoundInputs(tuple(videos), rejected, sum(each.ignored for each in found))
 
 
 def media_parts(catalog: Catalog, video_id: str) -> list[MediaPart]:
@@ -79,7 +97,7 @@ def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
             start_s=part.start_s,
             segments=tuple(inside),
             channel=video.channel_id,
-            split=cast(Split, split) if split in SPLITS else None,
+            split=split if split in SPLITS else None,
             name=part.video.relative_to(catalog.media).as_posix(),
             facts=_facts(video),
         )

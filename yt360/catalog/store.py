@@ -140,6 +140,16 @@ class Catalog:
         self.set_setting("media", str(target.relative_to(home) if inside else target))
 
 
+def is_catalog(path: Path) -> bool:
+    """Return whether a path is a catalog, by its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(72)
+    is_sqlite = head.startswith(b"SQLite format 3\0")
+    return is_sqlite and int.from_bytes(head[68:72], "big") == APPLICATION_ID
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
     connection.row_factory = sqlite3.Row

@@ -24,6 +24,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     "yt360 build-shards recordings --out DATASET",
     "yt360 build-shards holiday.mp4 concert.mp4 --out DATASET --clip-s 5 --workers 4",
     "yt360 build-shards downloads --out DATASET --split-by channel --test-fraction 0.1",
+    "yt360 build-shards my.catalog --out DATASET",
     "yt360 build-shards -- -abc.mp4 --out DATASET",
 )
 @click.command("build-shards")
@@ -81,16 +82,17 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 
-    INPUT is a media file or a folder of them. A sound file with the stem of a video is its spatial
-    audio. Run the same command again after an interruption, or with more inputs: it goes on, and
-    never changes a shard that is finished. What cannot be used is listed with its reason.
+    INPUT is a media file, a folder of them, or a catalog, whose accepted videos are cut into the
+    clips that it keeps. A sound file with the stem of a video is its spatial audio. Run the same
+    command again after an interruption, or with more inputs: it goes on, and never changes a shard
+    that is finished. What cannot be used is listed with its reason.
     """
+    from yt360.catalog.sources import find_all_inputs
     from yt360.shards.build import build_shards
-    from yt360.shards.inputs import find_inputs
 
     workers, retry = options.pop("workers") or _cores(), options.pop("retry")
     options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]
-    found = find_inputs(inputs, exclude=out)
+    found = find_all_inputs(inputs, exclude=out)
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
     if report.info.num_clips == 0:
