@@ -123,8 +123,10 @@ def _offsets(
         chunks = _numbers(file, table[b"co64"], 4, ">u8")
     runs = _numbers(file, table[b"stsc"], 4, ">u4", columns=3).reshape(-1, 3)
     chunks_of_run = np.diff(np.append(runs[:, 0], len(chunks) + 1))
+    if (chunks_of_run < 0).any() or chunks_of_run.sum() != len(chunks):
+        raise ValueError("runs and chunks do not match")
     per_chunk = np.repeat(runs[:, 1], chunks_of_run)
-    if len(per_chunk) != len(chunks) or per_chunk.sum() != len(sizes):
+    if per_chunk.sum() != len(sizes):
         raise ValueError("chunks and frames do not match")
     before = np.cumsum(sizes) - sizes
     first_of_chunk = np.cumsum(per_chunk) - per_chunk
