@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ class ShardWork:
             report.clips += 1
             report.panoramas += len(frames)
         if made:
-            self._write(labels.name, made)
+            self.write(labels.name, made)
         report.elapsed_s = time.perf_counter() - started
         report.network_s = segmenter.network_s - network_s
         return report
@@ -141,7 +141,8 @@ class ShardWork:
             advance(len(part))
         return encode_labels(torch.stack(maps).numpy())
 
-    def _write(self, name: str, made: dict[str, bytes]) -> None:
+    def write(self, name: str, made: Mapping[str, bytes]) -> None:
+        """Write the shard of labels: `made` (key -> ``.npz``), and what is there already."""
         path = self.labels_path(name)
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink(missing_ok=True)  # of a worker that was killed; the claim is ours now

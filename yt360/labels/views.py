@@ -84,6 +84,7 @@ VIEW_SETS = {
         ViewSet("cube-110", _CUBE, 110),
         ViewSet("cube-120", _CUBE, 120),
         ViewSet("ring-8", (*ring(6, 0), *_UP_AND_DOWN), 100),
+        ViewSet("ring-10", (*ring(8, 0), *_UP_AND_DOWN), 95),
         ViewSet("cube-corners-14", (*_CUBE, *ring(4, 35.26, 45), *ring(4, -35.26, 45)), 90),
         ViewSet("rings-18", (*ring(8, 0), *ring(4, 50), *ring(4, -50), *_UP_AND_DOWN), 80),
         ViewSet("rings-26", (*ring(8, 0), *ring(8, 45), *ring(8, -45), *_UP_AND_DOWN), 75),

@@ -16,7 +16,7 @@ SKY, GRASS, PERSON, CAR = 120, 126, 0, 2
 class PaintSegmenter:
     """Sees only pixels: a pixel's class is the one whose palette colour is nearest."""
 
-    def __init__(self, scores=None):
+    def __init__(self):
         self.network_s = 0.0
         self.facts = {"segmenter": "paint"}
         self.calls = []

@@ -65,7 +65,7 @@ class TruthSegmenter:
         found = scene.class_at(source.directions.cpu().numpy(), start_s + source.time_s)
         classes = torch.from_numpy(np.ascontiguousarray(found))
         scores = (classes != NO_CLASS).float()
-        return Segmentation(classes, scores, _connected(found))
+        return Segmentation(classes, scores, connected(found))
 
 
 def _scene_of(key: str) -> tuple[str, int]:
@@ -75,7 +75,7 @@ def _scene_of(key: str) -> tuple[str, int]:
         raise UserError(f"no scene is behind {key!r}: {error}") from None
 
 
-def _connected(classes: np.ndarray) -> Tensor:
+def connected(classes: np.ndarray) -> Tensor:
     """Number the connected patches of every thing class."""
     instances = np.zeros(classes.shape, dtype=np.int32)
     used = 0

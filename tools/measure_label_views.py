@@ -1,0 +1,147 @@
+"""Measure how well fused views recover the truth of synthetic scenes, and what they cost.
+
+The segmenter is perfect but sees perspective views alone: the ground truth of each scene, rendered
+into the view. A second one is perfect except at rims: whatever object is cut by the rim of a view
+gets the class of the wall behind it half the time, as real networks fail where they see half a
+thing. Prints a table in Markdown.
+
+    python tools/measure_label_views.py --scenes 12 --times 2
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from yt360.labels.classes import NUM_THINGS
+from yt360.labels.panorama import PanoramaLabeller
+from yt360.labels.segmenters.base import Segmentation, Source
+from yt360.labels.segmenters.batches import Batches
+from yt360.labels.segmenters.truth import connected
+from yt360.labels.views import VIEW_SETS
+from yt360.randomness import keyed_generator
+from yt360.scenes.drawing import draw_scene
+from yt360.scenes.parameters import PRESETS
+from yt360.scenes.world import Scene
+from yt360.sphere import equirect_grid
+
+BORDER = 2  # pixels around a class border that do not count as "away from borders"
+
+
+class SceneSegmenter:
+    """The truth of one scene in any direction, with or without errors at rims."""
+
+    def __init__(self, scene: Scene, rim_errors: bool) -> None:
+        self.scene, self.rim_errors = scene, rim_errors
+        self.network_s = 0.0
+        self.facts: dict[str, str] = {}
+
+    def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
+        """Look up every pixel's direction."""
+        return [self._one(source, number) for number, source in enumerate(sources)]
+
+    def _one(self, source: Source, number: int) -> Segmentation:
+        assert source.directions is not None
+        classes = self.scene.class_at(source.directions.numpy(), source.time_s)
+        instances = connected(classes)
+        if self.rim_errors:
+            classes = self._with_rim_errors(classes, instances.numpy(), source, number)
+        found = torch.from_numpy(classes)
+        return Segmentation(found, torch.ones(found.shape), instances)
+
+    def _with_rim_errors(
+        self, classes: np.ndarray, instances: np.ndarray, source: Source, number: int
+    ) -> np.ndarray:
+        rim = np.concatenate([instances[0], instances[-1], instances[:, 0], instances[:, -1]])
+        wrong = classes.copy()
+        assert source.directions is not None
+        background = self.scene.background_classes(source.directions.numpy())
+        for cut in np.unique(rim[rim > 0]):
+            draw = keyed_generator(self.scene.name, number, int(cut), str(source.time_s))
+            if draw.random() < 0.5:
+                where = instances == cut
+                wrong[where] = background[where]
+        return wrong
+
+
+def inner(classes: np.ndarray) -> np.ndarray:
+    """Return a mask (H, W) of pixels that see one class within `BORDER` pixels."""
+    wide = np.pad(np.pad(classes, ((0, 0), (BORDER, BORDER)), mode="wrap"),
+                  ((BORDER, BORDER), (0, 0)), mode="edge")  # fmt: skip
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (2 * BORDER + 1, 2 * BORDER + 1))
+    same: np.ndarray = (windows == classes[..., None, None]).all((-1, -2))
+    return same
+
+
+def measure(name: str, side: int, scenes: Sequence[Scene], times: Sequence[float],
+            height: int) -> dict[str, float]:  # fmt: skip
+    """Return accuracies in percent and the time of cutting and fusing one panorama."""
+    grid = equirect_grid(height, 2 * height)
+    blank = torch.zeros(1, height, 2 * height, 3, dtype=torch.uint8)
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+
+    def add(what: str, right: np.ndarray) -> None:
+        sums[what] = sums.get(what, 0.0) + float(right.sum())
+        counts[what] = counts.get(what, 0) + right.size
+
+    for scene in scenes:
+        for at in times:
+            truth = scene.class_at(grid.numpy(), at)
+            clear, things = inner(truth), truth < NUM_THINGS
+            for errors in (False, True):
+                labeller = PanoramaLabeller(
+                    Batches(SceneSegmenter(scene, errors), 100), name, side, height
+                )
+                found = labeller.segment(blank, ["x"], [at], instances=False)[0].classes.numpy()
+                right = found == truth
+                if errors:
+                    add("things, rim errors", right[things])
+                else:
+                    add("inner", right[clear])
+                    add("all", right)
+                    add("things", right[things])
+    return {what: 100 * sums[what] / counts[what] for what in sums}
+
+
+def overlap(name: str) -> float:
+    """Return how many views show a point of the sphere on average."""
+    grid = equirect_grid(90, 180, dtype=torch.float64)
+    weight = torch.linalg.vector_norm(grid[..., :2], dim=-1)
+    number = VIEW_SETS[name].in_view(grid)[1].sum(0)
+    return float((number * weight).sum() / weight.sum())
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenes", type=int, default=12)
+    parser.add_argument("--times", type=int, default=2)
+    parser.add_argument("--height", type=int, default=320)
+    parser.add_argument("--sides", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--views", nargs="+", default=list(VIEW_SETS), choices=list(VIEW_SETS))
+    arguments = parser.parse_args()
+    scenes = [draw_scene(0, n, PRESETS["default"], 10.0) for n in range(arguments.scenes)]
+    times = np.linspace(0, 10, arguments.times + 2)[1:-1].tolist()
+    print(
+        "| views | number | field | side | seen by | pixels | inner | all | things | rim errors |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name in arguments.views:
+        for side in arguments.sides:
+            found = measure(name, side, scenes, times, arguments.height)
+            views = VIEW_SETS[name]
+            print(
+                f"| {name} | {len(views)} | {views.hfov_deg:g}° | {side} | {overlap(name):.2f} | "
+                f"{len(views) * side * side / 1e6:.2f} M | {found['inner']:.2f} | "
+                f"{found['all']:.2f} | {found['things']:.2f} | {found['things, rim errors']:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

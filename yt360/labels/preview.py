@@ -1,0 +1,126 @@
+"""A sheet of clips: panorama, map and legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.files import atomic_write
+from yt360.labels.classes import NUM_CLASSES
+from yt360.labels.compare import align
+from yt360.labels.drawing import legend, overlay, stacked
+from yt360.labels.frames import clip_frames
+from yt360.labels.store import LabelReader
+from yt360.shards.reader import ShardReader
+from yt360.splits import SPLITS
+
+GAP = 12
+TITLE = 26
+
+
+def preview(
+    dataset: Path,
+    out: Path,
+    *,
+    labels: str | None = None,
+    keys: Sequence[str] = (),
+    num_clips: int = 3,
+    at_s: float | None = None,
+) -> list[str]:
+    """Draw clips of a dataset below each other.
+
+    Args:
+        dataset: The dataset folder.
+        out: The PNG to write.
+        labels: Name of a set of labels whose maps stand beside the panoramas; None draws none.
+        keys: Clips wanted; none means clips spread evenly over those that can be drawn.
+        num_clips: How many, when no keys are given.
+        at_s: Second of each clip; None takes its middle.
+
+    Returns:
+        Keys of the clips drawn.
+
+    Raises:
+        UserError: No such dataset, labels or clip, or nothing to draw.
+    """
+    rows, drawn = [], []
+    for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
+        row = reader.rows[clip]
+        moment = row.duration_s / 2 if at_s is None else min(max(at_s, 0.0), row.duration_s)
+        try:
+            rows.append(_row(reader, label_reader, clip, moment))
+            drawn.append(row.key)
+        except BadItem as error:
+            raise UserError(f"clip {row.key} cannot be drawn: {error.detail}") from None
+    with atomic_write(out) as file:
+        stacked(_same_width(rows)).save(file, format="PNG")
+    return drawn
+
+
+def _chosen(
+    dataset: Path, labels: str | None, keys: Sequence[str], num_clips: int
+) -> Iterator[tuple[ShardReader, LabelReader | None, int]]:
+    places: dict[str, tuple[ShardReader, LabelReader | None, int]] = {}
+    for split in SPLITS:
+        reader = ShardReader(dataset, split)
+        label_reader = None if labels is None else LabelReader(dataset, split, labels)
+        for clip, key in enumerate(reader.keys):
+            if label_reader is None or key in label_reader:
+                places[key] = (reader, label_reader, clip)
+    if not places:
+        what = "clips" if labels is None else f"clips with labels {labels!r}"
+        raise UserError(f"{dataset} has no {what} to draw")
+    unknown = [key for key in keys if key not in places]
+    if unknown:
+        raise UserError(f"no clip {unknown[0]!r} to draw{did_you_mean(unknown[0], places)}")
+    every = list(places)
+    number = min(num_clips, len(every))
+    spread = [every[(2 * n + 1) * len(every) // (2 * number)] for n in range(number)]
+    return (places[key] for key in (keys or spread))
+
+
+def _row(
+    reader: ShardReader, label_reader: LabelReader | None, clip: int, at_s: float
+) -> Image.Image:
+    row = reader.rows[clip]
+    fps = 4.0 if label_reader is None else label_reader.info.fps
+    frames = clip_frames(reader.read(clip, "mp4"), fps, row.duration_s).numpy()
+    number = min(int(at_s * fps), len(frames) - 1)
+    picture = frames[number]
+    title = f"{row.key}   at {number / fps:g} s"
+    if label_reader is None:
+        return _framed(title, [picture])
+    maps = label_reader.read(row.key).joint
+    joint = align(maps[min(number, len(maps) - 1)][None], (1, *picture.shape[:2]), 1.0)[0]
+    sheet = _framed(
+        f"{title}   labels {label_reader.info.name}", [picture, overlay(picture, joint)]
+    )
+    counts = np.bincount(joint.ravel(), minlength=NUM_CLASSES + 1) / joint.size
+    order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label] > 0]
+    return stacked([sheet, legend([(label, counts[label]) for label in order], sheet.width)])
+
+
+def _framed(title: str, pictures: Sequence[np.ndarray]) -> Image.Image:
+    height, width = pictures[0].shape[:2]
+    number = len(pictures)
+    size = (GAP + number * (width + GAP), TITLE + GAP // 2 + height)
+    sheet = Image.new("RGB", size, "white")
+    font = ImageFont.load_default(15)
+    ImageDraw.Draw(sheet).text((GAP, TITLE // 2 + 3), title, "black", font, anchor="lm")
+    for place, picture in enumerate(pictures):
+        sheet.paste(Image.fromarray(picture), (GAP + place * (width + GAP), TITLE))
+    return sheet
+
+
+def _same_width(images: Sequence[Image.Image]) -> list[Image.Image]:
+    width = max(image.width for image in images)
+    wide = []
+    for image in images:
+        canvas = Image.new("RGB", (width, image.height + GAP), "white")
+        canvas.paste(image, (0, 0))
+        wide.append(canvas)
+    return wide

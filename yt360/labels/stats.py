@@ -1,0 +1,131 @@
+"""How often every class occurs in a set of labels, beside the authors' maps of YT-360."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yt360.errors import BadItem
+from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_SHARE_NONE
+from yt360.labels.store import DEFAULT_NAME, LabelReader, LabelSet
+from yt360.progress import Progress
+from yt360.shards.index import read_index
+from yt360.splits import SPLITS
+
+BAR = 30
+
+
+@dataclass(frozen=True)
+class LabelStats:
+    """Counts over a set of labels.
+
+    Attributes:
+        labels: The set.
+        pixels: (135,) int64 pixels of every joint class, the last for none; a thing hides stuff.
+        clips: Clips with labels.
+        clips_of: (134,) int64 clips in which each class occurs.
+        all_clips: Clips of the dataset.
+        maps: Maps counted.
+        damaged: Clips whose labels cannot be read.
+    """
+
+    labels: LabelSet
+    pixels: np.ndarray
+    clips: int
+    clips_of: np.ndarray
+    all_clips: int
+    maps: int
+    damaged: int
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share (135,) of all pixels, in [0, 1]."""
+        return self.pixels / max(1, self.pixels.sum())
+
+    def most_frequent(self, number: int = 32) -> list[int]:
+        """Return the classes that occur, the most frequent first, at most `number` of them."""
+        order = np.argsort(-self.pixels[:NUM_CLASSES], kind="stable")[:number]
+        return [int(label) for label in order if self.pixels[label]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "labels": self.labels.name,
+            "clips": self.clips,
+            "clips_without_labels": self.all_clips - self.clips,
+            "damaged": self.damaged,
+            "maps": self.maps,
+            "share_none": float(self.shares[NO_CLASS]),
+            "classes": {
+                entry.name: {
+                    "share": float(self.shares[number]),
+                    "clips": int(self.clips_of[number]),
+                    "yt360_share": entry.yt360_share,
+                }
+                for number, entry in enumerate(CLASSES)
+            },
+        }
+
+    def lines(self) -> list[str]:
+        """Return tables for people: this set's 32 most frequent classes, and the paper's 32."""
+        shares = self.shares
+        lines = [
+            f"labels {self.labels.name!r}: {self.clips} of {self.all_clips} clips, "
+            f"{self.maps} maps of {self.labels.width}x{self.labels.height}, "
+            f"{self.labels.fps:g} a second" + (f", {self.damaged} damaged" if self.damaged else ""),
+            "",
+            f"{'32 most frequent here':<24}   share  clips  YT-360  (*: of the paper's 32)",
+        ]
+        top = self.most_frequent()
+        for label in top:
+            bar = "#" * round(BAR * shares[label] / shares[top[0]])
+            name = NAMES[label] + (" *" if label in SUBSET else "")
+            lines.append(
+                f"{name:<24} {shares[label]:7.2%} {self.clips_of[label]:6d} "
+                f"{CLASSES[label].yt360_share:7.2%}  {bar}"
+            )
+        lines += [f"{'none':<24} {shares[NO_CLASS]:7.2%} {'':6} {YT360_SHARE_NONE:7.2%}", ""]
+        absent = [label for label in SUBSET if label not in top]
+        lines.append(f"{'of the paper, not above':<24}   share  clips  YT-360")
+        for label in absent:
+            lines.append(
+                f"{NAMES[label]:<24} {shares[label]:7.2%} {self.clips_of[label]:6d} "
+                f"{CLASSES[label].yt360_share:7.2%}"
+            )
+        return lines
+
+
+def label_stats(dataset: Path, name: str = DEFAULT_NAME) -> LabelStats:
+    """Count the classes of a set of labels.
+
+    Pixels count alike wherever on the equirectangular map they lie, as in the shares that are
+    known of YT-360.
+
+    Raises:
+        UserError: `dataset` is none or has no such labels.
+    """
+    labels = LabelSet.load(dataset, name)
+    readers = [LabelReader(dataset, split, name) for split in SPLITS]
+    all_clips = sum(len(read_index(dataset / split)) for split in SPLITS)
+    pixels = np.zeros(NUM_CLASSES + 1, dtype=np.int64)
+    clips_of = np.zeros(NUM_CLASSES, dtype=np.int64)
+    clips = maps = damaged = 0
+    with Progress("counting", sum(len(reader) for reader in readers), "clips") as progress:
+        for reader in readers:
+            for key in reader.keys:
+                try:
+                    joint = reader.read(key).joint
+                except BadItem as error:
+                    progress.note(f"skipped {key}: {error.detail}")
+                    damaged += 1
+                else:
+                    counts = np.bincount(joint.ravel(), minlength=NUM_CLASSES + 1)
+                    pixels += counts
+                    clips_of += counts[:NUM_CLASSES] > 0
+                    clips += 1
+                    maps += len(joint)
+                progress.advance()
+    return LabelStats(labels, pixels, clips, clips_of, all_clips, maps, damaged)
