@@ -64,10 +64,15 @@ class SceneFolder:
 
     def describe(self, scenes: list[dict[str, Any]]) -> None:
         """Write the description; `scenes` are added to those that it already lists."""
+        listed = self.listed() | {item["name"]: item for item in scenes}
+        entries = [listed[name] for name in sorted(listed)]
+        write_json(self.path / DESCRIPTION, {**self._settings(), "scenes": entries})
+
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """Return the scenes that the description lists, by name."""
         description = self.path / DESCRIPTION
         known = _read(description)["scenes"] if description.exists() else []
-        listed = {item["name"]: item for item in (*known, *scenes)}
-        write_json(description, {**self._settings(), "scenes": [*map(listed.get, sorted(listed))]})
+        return {item["name"]: item for item in known}
 
     def _remove_leftovers(self) -> None:
         """Remove what killed runs left half-written, but nothing that may be in the making."""
@@ -124,12 +129,10 @@ def load_scene(path: Path, name: str) -> Scene:
         UserError: There is no such folder or scene.
     """
     folder = open_folder(path)
-    for item in _read(path / DESCRIPTION)["scenes"]:
-        if item["name"] == name:
-            return draw_scene(
-                item["seed"], item["index"], folder.parameters, folder.form.duration_s
-            )
-    raise UserError(f"{path / DESCRIPTION} lists no scene {name!r}")
+    item = folder.listed().get(name)
+    if item is None:
+        raise UserError(f"{path / DESCRIPTION} lists no scene {name!r}")
+    return draw_scene(item["seed"], item["index"], folder.parameters, folder.form.duration_s)
 
 
 def _read(description: Path) -> dict[str, Any]:

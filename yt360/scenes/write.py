@@ -63,9 +63,9 @@ def write_scenes(
     with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
         for _ in _in_processes(partial(_render_scene, folder, seed), missing, processes):
             progress.advance()
-    folder.describe(
-        [_facts(draw_scene(seed, k, parameters, form.duration_s)) for k in range(count)]
-    )
+    listed = folder.listed()
+    new = [k for k in range(count) if scene_name(seed, k) not in listed]
+    folder.describe([_facts(draw_scene(seed, k, parameters, form.duration_s)) for k in new])
     return len(missing)
 
 
