@@ -141,13 +141,17 @@ class Catalog:
 
 
 def is_catalog(path: Path) -> bool:
-    """Return whether a path is a catalog, by its first bytes."""
+    """Return whether a path is a catalog, without changing anything."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        head = file.read(72)
-    is_sqlite = head.startswith(b"SQLite format 3\0")
-    return is_sqlite and int.from_bytes(head[68:72], "big") == APPLICATION_ID
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        found: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        connection.close()
+    return found == APPLICATION_ID
 
 
 def _connect(path: Path) -> sqlite3.Connection:

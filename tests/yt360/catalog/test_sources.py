@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from yt360.catalog import Clip, MediaFile
+from yt360.catalog.ids import watch_url
+from yt360.catalog.sources import catalog_inputs, find_all_inputs, media_parts
+from yt360.errors import UserError
+
+A = "aaaaaaaaaaa"
+
+
+def test_an_accepted_video_becomes_an_input_with_its_clips_and_split(filled):
+    (item,) = catalog_inputs(filled).videos
+    assert (item.video_id, item.segments, item.split, item.channel) == (A, (0,), "test", "UC1")
+    assert item.video == filled.media / "aa/a.mp4" and item.sound == filled.media / "aa/a.webm"
+    assert item.facts["url"] == watch_url(A)
+
+
+def test_sections_become_inputs_of_their_own_clips(catalog, accept):
+    accept(A)
+    for start, end in ((88, 121.0), (8, 40.5)):
+        catalog.files.put(
+            A, MediaFile(role="both", path=f"aa/{start}.mkv", bytes=1, start_s=start, end_s=end)
+        )
+    catalog.clips.put(A, [Clip(start_s=start) for start in (10, 25, 100)])
+    assert [part.start_s for part in media_parts(catalog, A)] == [8, 88]
+    inputs = catalog_inputs(catalog).videos
+    assert [(item.start_s, item.segments) for item in inputs] == [(8, (10, 25)), (88, (100,))]
+    assert all(item.sound is None for item in inputs)
+
+
+def test_a_catalog_without_accepted_videos_says_what_to_do(catalog):
+    catalog.videos.add(A)
+    with pytest.raises(UserError, match="yt360 download"):
+        catalog_inputs(catalog)
+    catalog.claims.finish(catalog.claims.take("download", "w"), "downloaded")
+    with pytest.raises(UserError, match="run `yt360 inspect"):
+        catalog_inputs(catalog)
+
+
+def test_catalogs_and_folders_can_be_built_together(filled, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "own.mp4").write_bytes(b"x")
+    found = find_all_inputs([filled.path, tmp_path / "more"])
+    assert sorted(item.video_id for item in found.videos) == [A, "own"]

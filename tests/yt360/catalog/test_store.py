@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from yt360.catalog import Catalog
+from yt360.catalog.schema import MIGRATIONS, migrate, version_of
+from yt360.catalog.store import is_catalog
+from yt360.catalog.summary import summarize
+from yt360.errors import UserError
+
+A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"
+
+
+def test_a_missing_catalog_is_not_made_by_reading(tmp_path):
+    with pytest.raises(UserError, match="no catalog at"):
+        Catalog(tmp_path / "no.catalog")
+    assert not (tmp_path / "no.catalog").exists()
+
+
+@pytest.mark.parametrize("content", [b"some text that is long enough to be no header", b"\0" * 200])
+def test_another_file_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is not a catalog"):
+        Catalog(path)
+    assert path.read_bytes() == content and not is_catalog(path)
+
+
+def test_another_database_is_refused(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE t (x)")
+    with pytest.raises(UserError, match="not a catalog of yt360"):
+        Catalog(path)
+
+
+def test_a_catalog_of_a_newer_version_is_refused(catalog):
+    catalog.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(UserError, match="update yt360"):
+        Catalog(catalog.path)
+
+
+def test_migrations_run_once_each_in_order_and_a_failing_one_changes_nothing():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    first = ("CREATE TABLE t (x)", "INSERT INTO t VALUES (1)")
+    migrate(connection, [first])
+    migrate(connection, [first, ("UPDATE t SET x = x + 1",)])
+    migrate(connection, [first, ("UPDATE t SET x = x + 1",)])
+    assert connection.execute("SELECT x FROM t").fetchall() == [(2,)]
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, [(), (), ("UPDATE t SET x = 9", "NONSENSE")])
+    assert connection.execute("SELECT x FROM t").fetchall() == [(2,)]
+    assert version_of(connection) == 2
+
+
+def test_a_transaction_is_all_or_nothing_even_when_nested(catalog):
+    with pytest.raises(ZeroDivisionError), catalog.transaction():
+        catalog.videos.add(A)
+        with catalog.transaction():
+            catalog.videos.add(B)
+        raise ZeroDivisionError
+    assert summarize(catalog).videos == 0
