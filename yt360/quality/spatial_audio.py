@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.quality.field import NUM_BANDS, FieldTile
+from yt360.quality.statistics import weighted_quantile
 from yt360.quality.thresholds import DEFAULTS, SpatialAudioThresholds
 from yt360.quality.timeline import Timeline
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
@@ -134,7 +135,7 @@ class SpatialAudioTest:
         total = np.diag(self._total)
         numbers = {
             "ratio": float(total[1:].sum() / (total[0] + 1e-15)),
-            "ratio_db": _weighted_median(tiles.ratio_db(), tiles.weight),
+            "ratio_db": weighted_quantile(tiles.ratio_db(), tiles.weight, 0.5),
             "tiles": float(tiles.weight.sum()),
             "copied_coherence": self._copied_coherence(),
             "one_axis_share": float(total[1:].max() / (total[1:].sum() + 1e-15)),
@@ -160,7 +161,7 @@ class SpatialAudioTest:
         inside = np.abs(ratio_db - gains_db[np.argmax(shares)]) <= t.tolerance_db
         if not inside.any():
             return _Fit(t.sn3d_db, 0.0, 0.0)
-        gain_db = _weighted_median(ratio_db[inside], tiles.weight[inside])
+        gain_db = weighted_quantile(ratio_db[inside], tiles.weight[inside], 0.5)
         nominal_db = getattr(t, f"{self._normalization(gain_db)}_db")
         above = tiles.share(ratio_db > max(gain_db, nominal_db) + t.tolerance_db)
         return _Fit(gain_db, max(shares), max(shares) / (max(shares) + above + 1e-9))
@@ -209,9 +210,3 @@ class SpatialAudioTest:
             numbers["one_axis_share"] > self.thresholds.one_axis_share
             and max(levels_db) - numbers["level_w_db"] > self.thresholds.one_axis_least_db
         )
-
-
-def _weighted_median(values: Array, weights: Array) -> float:
-    order = np.argsort(values)
-    cumulated = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulated, cumulated[-1] / 2)])

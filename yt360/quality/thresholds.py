@@ -54,10 +54,145 @@ class SpatialAudioThresholds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StillThresholds:
+    """For `yt360.quality.still`; levels are of luma in [0, 255], areas parts of the picture."""
+
+    # H.264 at the bit rates of 360p changes a still block by less than 0.7 within half a second
+    # and by less than 1 across key frames (measured on the calibration clip).
+    short_levels: float = 1.5
+    long_levels: float = 2.5
+    # Coders follow a fade in steps.
+    relit_levels: float = 3.0
+    long_relit_levels: float = 5.0
+    # An edge that is placed a quarter of a pixel wrong differs by this part of its slope.
+    texture_part: float = 0.25
+    exact_levels: float = 0.35
+    # Chosen: musicians in a hall move in 2 % of the picture, coding noise in less than 0.1 %.
+    moving_area: float = 0.002
+    slow_area: float = 0.03
+    # Chosen: undoing a slow zoom or turn of a photo leaves 0.3 %, things that move leave more.
+    unexplained_area: float = 0.005
+    # More than a camera that is carried changes between two probes of a still world.
+    dissolve_area: float = 0.15
+    dissolve_bend: float = 0.5
+    cut_part: float = 0.1
+    cut_area: float = 0.35
+    # A window of a quarter of the height and width holds all changes; see `still`.
+    overlay_share: float = 0.97
+    overlay_area: float = 0.06
+    overlay_unchanged: float = 0.996
+    overlay_doubt: float = 0.04
+    # Chosen: quiet landscapes are still for most, never for nearly all of their time.
+    still_share: float = 0.8
+    still_softness: float = 0.06
+    most_skipped: float = 0.6
+    least_probes: int = 3
+    most_probes: int = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureThresholds:
+    """For `yt360.quality.picture`; levels are of luma in [0, 255]."""
+
+    # Black of limited range is 16; a starry sky has more contrast.
+    black_luma: float = 32.0
+    blank_contrast: float = 10.0
+    # A title and an end of a few seconds are common.
+    blank_share: float = 0.25
+    blank_softness: float = 0.08
+    # The same as for pairs of pictures some seconds apart in `StillThresholds`.
+    frozen_levels: float = 2.5
+    frozen_texture_part: float = 0.25
+    frozen_area: float = 0.002
+    # A clip is 10 s long: less than one clip is lost below this.
+    frozen_s: float = 6.0
+    frozen_share: float = 0.2
+    least_probes: int = 2
+    most_probes: int = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class SilenceThresholds:
+    """For `yt360.quality.silence`; levels of W in dB relative to a full-scale square wave."""
+
+    # A quiet recording of a beach has -39; hiss and dither of empty tracks lie below -65.
+    open_dbfs: float = -55.0
+    close_dbfs: float = -60.0
+    # The paper's length of a clip.
+    clip_s: float = 10.0
+    # A video without one sounding clip in ten gives next to nothing.
+    silent_share: float = 0.9
+    silent_softness: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClippingThresholds:
+    """For `yt360.quality.clipping`; sizes of samples, full scale at 1."""
+
+    sounding: float = 1e-3
+    # -0.3 and -1.4 dBFS: the pile, smeared by coding, and what lies just below it.
+    top_from: float = 0.965
+    below_from: float = 0.85
+    # Chosen: 0.1 % of the samples is audible distortion; loud but intact mixes stay below 0.03 %.
+    clipped_share: float = 5e-4
+    pile: float = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurationThresholds:
+    """For `yt360.quality.duration`."""
+
+    # The trainer's sample is half a second of picture.
+    allowed_s: float = 0.5
+    # Long videos drift by their rounded frame rates.
+    allowed_part: float = 0.001
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostProductionThresholds:
+    """For `yt360.quality.postproduction`; ratios are (X²+Y²+Z²)/W² in decibels."""
+
+    # Chosen: true fields keep 0.9 % of their tiles below this, a narrator for a third of the time
+    # at the level of the scene makes it 4 %.
+    excess_db: float = 4.0
+    excess_share: float = 0.025
+    excess_softness: float = 0.012
+    # Real recordings lie up to 1.5 dB below the ideal ratio as a whole.
+    least_field_db: float = -1.5
+    # Stereo in W and Y leaves X and Z as they were.
+    lateral_share: float = 0.85
+    # Smaller turns are within the error of directions in reverberant rooms.
+    least_turn: float = 0.35
+    least_turns: float = 3.0
+    least_directed: float = 0.1
+    direction_window_s: float = 0.6
+    # Who holds the camera turns with it too, see `postproduction`.
+    fixed_certainty: float = 0.75
+    # Names of AudioSet's ontology that mean sound from a studio.
+    tags: tuple[str, ...] = (
+        "Background music", "Theme music", "Jingle (music)", "Soundtrack music", "Video game music",
+        "Narration, monologue",
+    )  # fmt: skip
+    tag_certainty: float = 0.7
+    active_range_db: float = 25.0
+    silent_dbfs: float = -85.0
+    least_width: float = 3.0
+    least_tiles: float = 12.0
+    most_tiles: int = 8192
+    most_probes: int = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
 class Thresholds:
     """The thresholds of all tests."""
 
     spatial_audio: SpatialAudioThresholds = field(default_factory=SpatialAudioThresholds)
+    still: StillThresholds = field(default_factory=StillThresholds)
+    picture: PictureThresholds = field(default_factory=PictureThresholds)
+    silence: SilenceThresholds = field(default_factory=SilenceThresholds)
+    clipping: ClippingThresholds = field(default_factory=ClippingThresholds)
+    duration: DurationThresholds = field(default_factory=DurationThresholds)
+    post_production: PostProductionThresholds = field(default_factory=PostProductionThresholds)
 
 
 DEFAULTS = Thresholds()

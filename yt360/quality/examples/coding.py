@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
@@ -15,6 +16,9 @@ from yt360.quality.examples.sounds import SoundExample
 # FL FR FC LFE BL BR of the 5.1 track hold X, Y, W, silence, Z, silence.
 AMBIX_TO_5_1 = (3, 1, 0, None, 2, None)
 W_Y_Z_X_IN_5_1 = [2, 1, 4, 0]
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,16 @@ def code(sound: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[n
 
 def code_example(example: SoundExample, coding: Coding) -> SoundExample:
     """Return the example after coding; its label stays."""
-    return replace(example, sound=code(example.sound, example.rate_hz, coding))
+    decoded = code(example.sound, example.rate_hz, coding)
+    return replace(example, sound=decoded.astype(np.float64))
 
 
 def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska") as container:
-        stream = container.add_stream(coding.codec, rate=rate_hz, layout=coding.layout)
-        stream.bit_rate = coding.bit_rate
+    with av.open(buffer, "w", format="matroska") as target:
+        stream = cast("AudioStream", target.add_stream(coding.codec, rate=rate_hz))
+        stream.codec_context.layout = coding.layout
+        stream.codec_context.bit_rate = coding.bit_rate
         if coding.codec == "libopus":
             stream.codec_context.options = {"mapping_family": str(coding.mapping_family)}
         sample_format = "fltp" if coding.codec == "aac" else "flt"
@@ -81,11 +87,11 @@ def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> ND
             )
             frame.rate = rate_hz
             frame.pts, frame.time_base = start, Fraction(1, rate_hz)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
     buffer.seek(0)
-    with av.open(buffer) as container:
-        pieces = [frame.to_ndarray() for frame in container.decode(audio=0)]
-        channels = container.streams.audio[0].codec_context.channels
+    with av.open(buffer) as source:
+        channels = source.streams.audio[0].codec_context.channels
+        pieces = [frame.to_ndarray() for frame in source.decode(audio=0)]
     planar = [p if p.shape[0] == channels else p.reshape(-1, channels).T for p in pieces]
     return np.concatenate(planar, axis=1)

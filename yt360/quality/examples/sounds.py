@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter, oaconvolve
 
-from yt360.quality.examples.sources import Signal, any_source, music, noise, slow_swell, smooth, voice
+from yt360.quality.examples.sources import (
+    Signal,
+    any_source,
+    music,
+    noise,
+    slow_swell,
+    smooth,
+    voice,
+)
 
 Sound = NDArray[np.float64]
 
@@ -82,9 +90,7 @@ def diffuse(rng: np.random.Generator, samples: int, rate_hz: int) -> Sound:
     return np.asarray(DIFFUSE_GAINS[:, None] * hiss / hiss.std() * swell)
 
 
-def impulse_response(
-    rng: np.random.Generator, direction: Sound, room: Room, rate_hz: int
-) -> Sound:
+def impulse_response(rng: np.random.Generator, direction: Sound, room: Room, rate_hz: int) -> Sound:
     """Return the ambiX response (4, N) of a room to a source at `direction`."""
     samples = max(int(room.reverberation_s * rate_hz), 1)
     late = np.zeros((4, samples))
@@ -184,7 +190,7 @@ def _flat_recording(
     room = Room()
     sound = scene(rng, int(rng.integers(2, 6)), samples, rate_hz, room, -80.0, 0.0)
     silent = int(rng.integers(1, 4))
-    order = [channel for channel in (1, 3, 2)]
+    order = [1, 3, 2]
     plane = np.zeros_like(sound)
     plane[0] = sound[0]
     for target, source in zip([c for c in (1, 2, 3) if c != silent], order, strict=False):
@@ -202,9 +208,7 @@ def _quad(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, 
         signal = 10 ** (rng.uniform(-10, 0) / 20) * any_source(rng, samples, rate_hz)
         sound += gains[:, None] / np.linalg.norm(gains) * signal
     ambience_db = float(rng.choice([-40, -20, -5]))
-    sound += 10 ** (ambience_db / 20) * np.stack(
-        [noise(rng, samples, rate_hz) for _ in range(4)]
-    )
+    sound += 10 ** (ambience_db / 20) * np.stack([noise(rng, samples, rate_hz) for _ in range(4)])
     return sound[rng.permutation(4)], {"ambience_db": ambience_db}
 
 
@@ -343,7 +347,9 @@ KINDS: dict[str, tuple[Maker, str, bool | None]] = {
 }
 
 
-def make_sound(kind: str, rng: np.random.Generator, duration_s: float, rate_hz: int) -> SoundExample:
+def make_sound(
+    kind: str, rng: np.random.Generator, duration_s: float, rate_hz: int
+) -> SoundExample:
     """Return one labelled sound at a random level.
 
     Args:

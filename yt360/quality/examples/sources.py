@@ -21,7 +21,7 @@ Signal = NDArray[np.float64]
 def voice(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
     """Speech-like: a pulse train with a gliding pitch through moving formants, with pauses."""
     syllables = _steps(rng, samples, rate_hz, 0.12, 0.3)
-    pitch_hz = smooth(rng.uniform(85, 240) * 2 ** (0.15 * syllables), 0.03 * rate_hz)
+    pitch_hz = rng.uniform(85, 240) * 2 ** (0.15 * smooth(syllables, 0.03 * rate_hz))
     phase = np.cumsum(pitch_hz / rate_hz)
     pulses = np.diff(np.floor(phase), prepend=0.0) + 0.02 * rng.standard_normal(samples)
     sound = np.zeros(samples)

@@ -1,0 +1,33 @@
+"""Comparing two small pictures block by block, against the noise that coding leaves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 4
+
+Blocks = NDArray[np.float32]
+Image = NDArray[np.float32]
+
+
+def block_means(image: Image) -> Blocks:
+    """Return the mean of each 4 x 4 block: (H, W) -> (H / 4, W / 4)."""
+    height, width = image.shape
+    blocks = image.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    return np.asarray(blocks.mean(axis=(1, 3)))
+
+
+def changed_blocks(source: Image, target: Image, levels: float, texture_part: float) -> Blocks:
+    """Return 1 for each block whose difference is more than coding noise, else 0.
+
+    Args:
+        source: Luma (H, W) in [0, 255].
+        target: The same, later.
+        levels: What a block may differ by anywhere.
+        texture_part: What it may differ by in addition, as a part of the mean slope of the block
+            (levels a pixel): an edge that is placed this part of a pixel wrong.
+    """
+    difference = block_means(np.abs(source - target))
+    texture = block_means(np.sum(np.abs(np.gradient(target)), axis=0))
+    return (difference > levels + texture_part * texture).astype(np.float32)

@@ -1,0 +1,163 @@
+"""A few small pictures from all over a video, for a small part of the cost of decoding it.
+
+The tests need pairs of pictures a fraction of a second apart, now and then: a *probe* is three
+pictures 0.2 s apart. Compressed video can only be entered at key frames, so probes begin there and
+the packets in between are not decoded, unless key frames are rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.errors import BadItem
+from yt360.media.container import open_media, time_origin_s
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+Luma = NDArray[np.float32]
+
+HEIGHT, WIDTH = 96, 192
+PROBE_FRAMES = 3
+PROBE_STEP_S = 0.2
+# Decoding in full runs at some 400 million pixels a second on one core; a probe decodes about
+# half a second. With these figures, looking for changes costs about 2 % of real time.
+_PIXELS_PER_S = 4e8
+_PART_OF_REAL_TIME = 0.012
+_LEAST_INTERVAL_S, _MOST_INTERVAL_S = 1.0, 20.0
+# Short recordings are worth a closer look; the time that it takes stays short too.
+_LEAST_PROBES = 8
+# Without a key frame for this long past the interval, the packets in between are decoded too.
+_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class PictureProbe:
+    """Three small pictures in quick succession.
+
+    Attributes:
+        time_s: Time of the first.
+        frames: Luma (3, 96, 192) float32 in [0, 255], the whole picture squeezed into 2:1.
+    """
+
+    time_s: float
+    frames: Luma
+
+
+def probe_interval_s(width: int, height: int, frame_rate: float, duration_s: float = 0.0) -> float:
+    """Return how far apart probes may be so that decoding them stays cheap.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        frame_rate: Frames per second.
+        duration_s: Of the whole video; 0 when it is not known.
+    """
+    cost_s = width * height * frame_rate * PROBE_STEP_S * PROBE_FRAMES / _PIXELS_PER_S
+    interval_s = min(cost_s / _PART_OF_REAL_TIME, _MOST_INTERVAL_S)
+    if duration_s > 0:
+        interval_s = min(interval_s, duration_s / _LEAST_PROBES)
+    return max(interval_s, _LEAST_INTERVAL_S)
+
+
+def read_probes(path: Path, interval_s: float | None = None) -> Iterator[PictureProbe]:
+    """Yield probes of a file's first video stream in order of time.
+
+    Args:
+        path: A media file with a picture.
+        interval_s: Least time between probes; by default what `probe_interval_s` says.
+
+    Raises:
+        BadItem: ``"no-video"``, or what `open_media` raises.
+    """
+    with open_media(path) as container:
+        if not container.streams.video:
+            raise BadItem("no-video", f"{path.name} has no picture")
+        stream = container.streams.video[0]
+        stream.thread_count = 1
+        # What the deblocking filter does is invisible at this size.
+        stream.codec_context.options = {"skip_loop_filter": "all"}
+        rate = float(stream.average_rate or 30)
+        duration_s = (container.duration or 0) / 1_000_000
+        least_s = probe_interval_s(stream.width, stream.height, rate, duration_s)
+        prober = _Prober(container, stream, interval_s or least_s)
+        yield from prober.run()
+
+
+class _Prober:
+    """Walks through the packets of one stream and decodes what probes need.
+
+    Packets wait until it is clear whether they are needed: a key frame makes all before it
+    superfluous. Those that wait always follow what was decoded last, or begin with a key frame.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, interval_s: float) -> None:
+        self.container, self.stream, self.interval_s = container, stream, interval_s
+        self.origin_s = time_origin_s(container)
+        self.patience_s = min(_PATIENCE_S, 2 * (interval_s - _LEAST_INTERVAL_S))
+        self.next_s = 0.0
+        self.waiting: list[Packet] = []
+        self.pictures: list[tuple[float, Luma]] = []
+
+    def run(self) -> Iterator[PictureProbe]:
+        """Yield all probes."""
+        for packet in self.container.demux(self.stream):
+            if packet.pts is None:
+                continue
+            enters = packet.is_keyframe and not self.pictures
+            if enters:
+                self.waiting.clear()
+            self.waiting.append(packet)
+            over_s = self._time_s(packet.pts) - self.next_s
+            starts = self.waiting[0].is_keyframe and packet is self.waiting[0]
+            if self.pictures or over_s >= (0 if starts else self.patience_s):
+                yield from self._decode_waiting()
+        yield from self._decode(None)
+
+    def _decode_waiting(self) -> Iterator[PictureProbe]:
+        if self.waiting[0].is_keyframe and not self.pictures:
+            self.stream.codec_context.flush_buffers()
+        for packet in self.waiting:
+            yield from self._decode(packet)
+        self.waiting.clear()
+
+    def _decode(self, packet: Packet | None) -> Iterator[PictureProbe]:
+        try:
+            frames = self.stream.codec_context.decode(packet)
+        except av.error.FFmpegError:
+            return
+        for frame in frames:
+            yield from self._take(frame)
+
+    def _take(self, frame: VideoFrame) -> Iterator[PictureProbe]:
+        if frame.pts is None:
+            return
+        time_s = self._time_s(frame.pts)
+        first_s = self.pictures[0][0] if self.pictures else self.next_s
+        if time_s < first_s + len(self.pictures) * PROBE_STEP_S - 0.01:
+            return
+        self.pictures.append((time_s, small_luma(frame)))
+        if len(self.pictures) == PROBE_FRAMES:
+            yield PictureProbe(self.pictures[0][0], np.stack([p for _, p in self.pictures]))
+            self.next_s = self.pictures[0][0] + self.interval_s
+            self.pictures = []
+
+    def _time_s(self, pts: int) -> float:
+        assert self.stream.time_base is not None
+        return float(pts * self.stream.time_base) - self.origin_s
+
+
+def small_luma(frame: VideoFrame) -> Luma:
+    """Return a frame's luma squeezed to (96, 192), float32 in [0, 255]."""
+    small = frame.reformat(WIDTH, HEIGHT, "gray", interpolation="AREA")
+    return small.to_ndarray().astype(np.float32)

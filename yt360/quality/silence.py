@@ -1,0 +1,120 @@
+"""Is there sound? The level of W in each clip, with hysteresis.
+
+W is the sound pressure: its mean square over a clip, in decibels relative to a square wave of full
+scale (0 dBFS), is how loud the clip is. The paper keeps clips above a level that it does not
+print; the one here is far below a quiet recording (a beach at -39, speech at -37) and above the
+hiss of a microphone and the dither of an empty track.
+
+A level that wanders around the threshold would cut a recording to shreds. Therefore a clip must be
+clearly loud to begin a sounding stretch, and clearly silent to end one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.quality.thresholds import DEFAULTS, SilenceThresholds
+from yt360.quality.verdict import Verdict, judge, probability_above, unsure
+
+NAME = "silence"
+_FLOOR_DBFS = -150.0
+
+
+class SilenceTest:
+    """Accumulates the power of W second by second (8 bytes a second)."""
+
+    def __init__(
+        self, sample_rate_hz: int, thresholds: SilenceThresholds = DEFAULTS.silence
+    ) -> None:
+        self.thresholds = thresholds
+        self.sample_rate_hz = sample_rate_hz
+        self._energies: list[float] = []
+        self._open_energy, self._open_samples = 0.0, 0
+        self._samples = 0
+
+    def feed(self, w: NDArray[np.float32]) -> None:
+        """Take the next samples of W (S,)."""
+        self._samples += len(w)
+        while len(w):
+            part = w[: self.sample_rate_hz - self._open_samples]
+            self._open_energy += float(np.dot(part, part))
+            self._open_samples += len(part)
+            if self._open_samples == self.sample_rate_hz:
+                self._energies.append(self._open_energy)
+                self._open_energy, self._open_samples = 0.0, 0
+            w = w[len(part) :]
+
+    def verdict(self) -> Verdict:
+        """Return the verdict on clips of the default length that lie end to end."""
+        t = self.thresholds
+        energies = self._all_energies()
+        if self._samples < self.sample_rate_hz / 10:
+            return unsure(NAME, "too-little-sound", "less than a tenth of a second of sound")
+        starts = range(0, max(len(energies) - int(t.clip_s) + 1, 1), int(t.clip_s))
+        levels = self.clip_levels_dbfs(list(starts), t.clip_s)
+        sounding = sounding_clips(levels, t)
+        silent_share = 1 - float(np.mean(sounding))
+        numbers = {
+            "level_dbfs": self.clip_levels_dbfs([0], len(energies))[0],
+            "silent_share": silent_share,
+            "loudest_clip_dbfs": max(levels),
+            "quietest_clip_dbfs": min(levels),
+            "clips": float(len(levels)),
+        }
+        detail = (
+            f"{silent_share:.0%} of the clips are silent; W is at {numbers['level_dbfs']:.1f} dBFS"
+        )
+        probability = probability_above(silent_share, t.silent_share, t.silent_softness)
+        return judge(NAME, probability, ("sounding", "silent"), detail, numbers)
+
+    def clip_levels_dbfs(self, starts_s: Sequence[int], clip_s: float) -> list[float]:
+        """Return the level of W of each clip, -150 where there is no sound.
+
+        Args:
+            starts_s: Whole seconds.
+            clip_s: Length of every clip; what lies behind the end of the sound is silence.
+        """
+        sums = np.concatenate([[0.0], np.cumsum(self._all_energies())])
+        samples = clip_s * self.sample_rate_hz
+        last = len(sums) - 1
+        levels = []
+        for start in starts_s:
+            begin, end = min(max(start, 0), last), min(start + int(np.ceil(clip_s)), last)
+            mean = (sums[end] - sums[begin]) / samples
+            levels.append(max(10 * float(np.log10(max(mean, 1e-15))), _FLOOR_DBFS))
+        return levels
+
+    @property
+    def levels_dbfs(self) -> NDArray[np.float64]:
+        """Level of each second, for the report."""
+        mean = np.array(self._all_energies()) / self.sample_rate_hz
+        return 10 * np.log10(np.maximum(mean, 1e-15))
+
+    def _all_energies(self) -> list[float]:
+        if self._open_samples == 0:
+            return self._energies
+        scale = self.sample_rate_hz / self._open_samples
+        return [*self._energies, self._open_energy * scale]
+
+
+def sounding_clips(
+    levels_dbfs: Sequence[float], thresholds: SilenceThresholds = DEFAULTS.silence
+) -> list[bool]:
+    """Return which clips, in order of time, are not silent.
+
+    Above `open_dbfs` a clip sounds, below `close_dbfs` it does not; between the two it does what
+    the clip before it does (the first one: what its nearer threshold says).
+    """
+    middle = (thresholds.open_dbfs + thresholds.close_dbfs) / 2
+    state = bool(levels_dbfs) and levels_dbfs[0] >= middle
+    result = []
+    for level in levels_dbfs:
+        if level >= thresholds.open_dbfs:
+            state = True
+        elif level < thresholds.close_dbfs:
+            state = False
+        result.append(state)
+    return result
