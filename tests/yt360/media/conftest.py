@@ -158,6 +158,7 @@ class Media:
     clicks = staticmethod(clicks)
     click_time_s = staticmethod(click_time_s)
     numbered_frame = staticmethod(numbered_frame)
+    SQUARE = np.full((64, 64), 90, np.uint8)
     number_of = staticmethod(number_of)
     SIX_DIRECTIONS = ((1, 0, 0), (0, 1, 0), (-1, 0, 0.3), (0, -1, 0), (0.5, 0.5, 1), (1, -1, -0.5))
 

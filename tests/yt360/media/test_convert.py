@@ -1,0 +1,356 @@
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from yt360.errors import BadItem, UserError
+from yt360.media.convert import ClipFormat, ClipRequest, convert_clip, convert_clips, to_int16
+from yt360.media.source import Source, open_source
+
+SMALL = ClipFormat(width=96, height=48)
+RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60"]
+# Containers keep times to the millisecond only.
+ROUNDING_S = 1.5e-3
+
+
+def request(folder: Path, start_s: float, duration_s: float, name: str = "clip") -> ClipRequest:
+    return ClipRequest(start_s, duration_s, folder / f"{name}.mp4", folder / f"{name}.flac")
+
+
+def numbers(media, path: Path) -> list[int]:
+    with av.open(f"file:{path}") as container:
+        return [media.number_of(f.to_ndarray(format="gray")) for f in container.decode(video=0)]
+
+
+def ambix(path: Path) -> np.ndarray:
+    samples, rate = soundfile.read(path, dtype="float32")
+    assert rate == 24000
+    return samples.T
+
+
+@pytest.fixture(scope="module")
+def source(media, tmp_path_factory) -> Source:
+    """Twelve numbered seconds at 25 fps with a field from six directions."""
+    path = tmp_path_factory.mktemp("source") / "video.mkv"
+    sound = media.plane_waves(list(media.SIX_DIRECTIONS), 12.0)
+    media.write(path, fps=25, seconds=12, sound=sound, sound_codec="flac")
+    return open_source(path)
+
+
+def picture_offset_s(number: int, time_s: float, rate: Fraction, start_s: float) -> float:
+    """Return how far an instant lies outside the time in which the source shows a frame."""
+    begins, ends = start_s + float(number / rate), start_s + float((number + 1) / rate)
+    return max(begins - time_s, 0.0) - max(time_s - ends, 0.0)
+
+
+def assert_in_step(media, tmp_path, fps: str, offset: str, seconds: int, name: str) -> None:
+    """Numbered flashes and clicks, near the start and the end, come out where they were."""
+    rate = Fraction(fps)
+    video_start_s = float(round(Fraction("0.4") * rate) / rate) if offset == "early" else 0.0
+    sound_start_s = 0.4 if offset == "late" else 0.0
+    click_times = [2.25, 5.5, seconds - 3.25, seconds - 1.5]
+    sound = media.clicks([time - sound_start_s for time in click_times], seconds)
+    path = media.write(
+        tmp_path / name, fps=fps, seconds=seconds, video_start_s=video_start_s,
+        sound=sound, sound_start_s=sound_start_s,
+        sound_codec="flac" if name.endswith("mkv") else "aac",
+    )  # fmt: skip
+    source = open_source(path)
+    first, last = request(tmp_path, 1, 6, "first"), request(tmp_path, seconds - 5, 4.5, "last")
+    list(convert_clips(source, [first, last], SMALL))
+    for clip in (first, last):
+        shown = numbers(media, clip.mp4)
+        assert len(shown) == clip.duration_s * 16
+        for frame, number in enumerate(shown):
+            offset_s = picture_offset_s(number, clip.start_s + frame / 16, rate, video_start_s)
+            assert abs(offset_s) < ROUNDING_S, (clip.start_s, frame, number)
+        wave = ambix(clip.flac)[0]
+        for time_s in click_times:
+            if clip.start_s < time_s < clip.start_s + clip.duration_s:
+                inside_s = time_s - clip.start_s
+                heard_s = media.click_time_s(wave, 24000, inside_s)
+                assert heard_s == pytest.approx(inside_s, abs=ROUNDING_S)
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_picture_and_sound_stay_in_step_over_a_minute(media, tmp_path, fps):
+    index = RATES.index(fps)
+    offset, name = ["none", "late", "early"][index % 3], ["video.mp4", "video.mkv"][index % 2]
+    assert_in_step(media, tmp_path, fps, offset, 60, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fps", RATES)
+@pytest.mark.parametrize("offset", ["none", "late", "early"])
+@pytest.mark.parametrize("name", ["video.mp4", "video.mkv"])
+def test_picture_and_sound_stay_in_step_in_every_case(media, tmp_path, fps, offset, name):
+    assert_in_step(media, tmp_path, fps, offset, 60, name)
+
+
+def test_companion_sound_is_in_step_too(media, tmp_path):
+    video = media.write(tmp_path / "a.mp4", fps=25, seconds=8)
+    sound = media.clicks([6.5], 8.0)
+    companion = media.write(tmp_path / "a.m4a", fps=None, sound=sound)
+    clip = request(tmp_path, 4, 4)
+    convert_clip(open_source(video, companion), clip, SMALL)
+    assert media.click_time_s(ambix(clip.flac)[0], 24000, 2.5) == pytest.approx(2.5, abs=5e-4)
+    assert numbers(media, clip.mp4)[40] == int(6.5 * 25)
+
+
+def test_a_clip_is_stored_so_that_it_can_be_entered_anywhere(source, tmp_path):
+    clip = request(tmp_path, 2, 4)
+    convert_clip(source, clip, ClipFormat(width=128, height=64))
+    with av.open(str(clip.mp4)) as container:
+        assert not container.streams.audio
+        (video,) = container.streams.video
+        context = video.codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+        assert (context.width, context.height) == (128, 64)
+        assert video.average_rate == 16
+        assert video.start_time == 0
+        packets = [packet for packet in container.demux(video) if packet.size]
+    assert [n for n, packet in enumerate(packets) if packet.is_keyframe] == list(range(0, 64, 8))
+    assert all(packet.pts == packet.dts for packet in packets)
+    content = clip.mp4.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    # Each group decodes alone: from any key frame on, the pictures are those of the whole.
+    with av.open(str(clip.mp4)) as container:
+        whole = [frame.to_ndarray() for frame in container.decode(video=0)]
+    with av.open(str(clip.mp4)) as container:
+        container.seek(packets[24].pts, stream=container.streams.video[0])
+        tail = [frame.to_ndarray() for frame in container.decode(video=0)]
+    np.testing.assert_array_equal(tail, whole[24:])
+    assert ambix(clip.flac).shape == (4, 4 * 24000)
+
+
+def test_many_clips_at_once_are_the_bytes_of_each_alone(source, tmp_path):
+    spans = [(0, 2), (2, 2), (4.5, 1.5), (7, 2), (9.25, 2)]
+    together = [request(tmp_path, *span, f"many-{i}") for i, span in enumerate(spans)]
+    alone = [request(tmp_path, *span, f"alone-{i}") for i, span in enumerate(spans)]
+    facts = list(convert_clips(source, together, SMALL, threads=2))
+    for one, clip, fact in zip(together, alone, facts, strict=True):
+        assert convert_clip(source, clip, SMALL) == fact
+        assert one.mp4.read_bytes() == clip.mp4.read_bytes()
+        assert one.flac.read_bytes() == clip.flac.read_bytes()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_neighbouring_clips_join_without_a_seam(source, tmp_path):
+    first, second = request(tmp_path, 3, 2, "first"), request(tmp_path, 5, 2, "second")
+    both = request(tmp_path, 3, 4, "both")
+    list(convert_clips(source, [first, second], SMALL))
+    convert_clip(source, both, SMALL)
+    joined = np.concatenate([ambix(first.flac), ambix(second.flac)], axis=1)
+    np.testing.assert_allclose(joined, ambix(both.flac), atol=1.01 / 32768)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 1.0, 3.37, 7.9])
+def test_the_sound_of_a_clip_is_the_field_of_the_source(media, source, tmp_path, start_s):
+    clip = request(tmp_path, start_s, 2)
+    facts = convert_clip(source, clip, SMALL)
+    sound = media.plane_waves(list(media.SIX_DIRECTIONS), 12.0)
+    stored = sound[:, round(start_s * 48000) :][:, : 2 * 48000]
+    spectra = np.fft.rfft(stored), np.fft.rfft(ambix(clip.flac))
+    band = slice(200, 20_000)  # 100 Hz to 10 kHz in steps of half a hertz
+    expected, got = spectra[0][:, band] / 2, spectra[1][:, band]
+    error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
+    assert error < 0.02
+    level = facts["clip"]["sound"]["w_level_dbfs"]
+    assert level == pytest.approx(10 * np.log10(np.mean(ambix(clip.flac)[0] ** 2)), abs=0.05)
+
+
+def test_every_layout_ends_as_the_same_clip(media, tmp_path):
+    w, y, z, x = media.plane_waves(list(media.SIX_DIRECTIONS), 3.0)
+    silence = np.zeros_like(w)
+    layouts = {
+        "ambix": [w, y, z, x],
+        "fuma": [w / np.sqrt(2), x, y, z],
+        "youtube": [x, y, w, silence, z, silence],
+        "third": [w, y, z, x, *12 * [silence]],
+    }
+    sounds = {}
+    for name, channels in layouts.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        video = media.write(folder / "a.mkv", seconds=3)
+        sound = media.write(
+            folder / "a.wav", fps=None, sound=np.stack(channels), sound_codec="pcm_s16le"
+        )
+        clip = request(folder, 0.5, 2)
+        convert_clip(open_source(video, sound), clip, SMALL)
+        sounds[name] = ambix(clip.flac)
+    for name in layouts:
+        np.testing.assert_allclose(sounds[name], sounds["ambix"], atol=1e-4, err_msg=name)
+
+
+def test_loud_sound_is_lowered_as_a_whole_and_said_so():
+    generator = np.random.default_rng(0)
+    loud = (generator.standard_normal((4, 1000)) * 0.8).astype(np.float32)
+    stored, facts = to_int16(loud)
+    peak = np.abs(loud).max()
+    assert facts["peak_dbfs"] == pytest.approx(20 * np.log10(peak), abs=0.01)
+    assert facts["gain_db"] == pytest.approx(-20 * np.log10(peak), abs=0.01)
+    np.testing.assert_allclose(stored / 32767, loud / peak, atol=1e-4)
+
+
+def test_quiet_sound_and_silence_stay_as_they_are():
+    quiet = np.full((4, 100), 3 / 32768, np.float32)
+    stored, facts = to_int16(quiet)
+    assert (stored == 3).all()
+    assert facts["gain_db"] == 0.0
+    stored, facts = to_int16(np.zeros((4, 100), np.float32))
+    assert not stored.any()
+    assert facts == {"w_level_dbfs": -200.0, "peak_dbfs": -200.0, "gain_db": 0.0}
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_rotation_metadata_are_honoured(media, tmp_path, field, rotation):
+    upright = media.numbered_frame(0b1011_0011)
+    quarter_turns = -rotation // 90
+    path = media.write(
+        tmp_path / "a.mp4", pictures=lambda _: np.rot90(upright, quarter_turns),
+        rotation_deg=rotation, seconds=2, sound=field,
+    )  # fmt: skip
+    source = open_source(path)
+    # Encoders and players count turns in opposite directions; either way the sizes must fit.
+    assert source.picture.width == 96
+    clip = request(tmp_path, 0, 1)
+    convert_clip(source, clip, SMALL)
+    assert numbers(media, clip.mp4)[5] == 0b1011_0011
+
+
+def test_a_variable_frame_rate_keeps_its_times(media, tmp_path):
+    """Frames shown for 40 to 200 ms: at each instant the right one is shown."""
+    fps, shown_from = 25, [0]
+    generator = np.random.default_rng(3)
+    while shown_from[-1] < 5 * fps:
+        shown_from.append(shown_from[-1] + int(generator.integers(1, 6)))
+    path = tmp_path / "a.mkv"
+    sound = media.plane_waves([(1, 0, 0), (0, 1, 1)], 5.0)
+    whole = media.write(tmp_path / "whole.mkv", fps=fps, seconds=5, gop=1, sound=sound,
+                        sound_codec="flac")  # fmt: skip
+    with av.open(str(whole)) as read, av.open(str(path), "w") as written:
+        streams = {s.index: written.add_stream_from_template(s) for s in read.streams}
+        for packet in read.demux():
+            frame = round(float((packet.pts or 0) * packet.time_base) * fps)
+            if packet.size and (packet.stream.type == "audio" or frame in shown_from):
+                packet.stream = streams[packet.stream_index]
+                written.mux(packet)
+    source = open_source(path)
+    assert source.video_stream.variable_frame_rate
+    clip = request(tmp_path, 1, 3)
+    convert_clip(source, clip, SMALL)
+    for frame, number in enumerate(numbers(media, clip.mp4)):
+        source_frame = (1 + frame / 16) * fps + 1e-6
+        assert number == max(begin for begin in shown_from if begin <= source_frame)
+
+
+@pytest.mark.parametrize("size", [(49, 97), (50, 98), (48, 86)])
+def test_odd_sizes_are_converted(media, tmp_path, field, size):
+    base = np.kron(media.numbered_frame(5), np.ones((2, 2), np.uint8))
+    path = media.write(
+        tmp_path / "a.mkv", seconds=2, sound=field, sound_codec="flac",
+        pictures=lambda _: np.ascontiguousarray(base[: size[0] // 2 * 2, : size[1] // 2 * 2]),
+    )  # fmt: skip
+    clip = request(tmp_path, 0, 1)
+    convert_clip(open_source(path), clip, SMALL)
+    with av.open(str(clip.mp4)) as container:
+        assert container.streams.video[0].frames == 16
+
+
+@pytest.mark.parametrize("name", ["-a.mp4", "a b.mp4", "ключ ☃.mp4", "a'b;c%d.mp4"])
+def test_strange_names_are_only_names(media, tmp_path, field, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = media.write(Path(name), seconds=2, sound=field)
+    clip = ClipRequest(0, 1, Path(f"-out {name}"), Path(f"-out {name}.flac"))
+    convert_clip(open_source(path), clip, SMALL)
+    assert len(numbers(media, clip.mp4)) == 16
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"fps": None}, "no-video"),
+        ({"sound": None}, "no-audio"),
+        ({"sound_layout": "stereo"}, "not-spatial"),
+        ({"sound_start_s": 9.0}, "no-common-time"),
+    ],
+)
+def test_what_is_no_source_is_refused_with_a_reason(media, tmp_path, field, options, reason):
+    sound = field[:2] if reason == "not-spatial" else field
+    path = media.write(tmp_path / "a.mp4", **({"sound": sound} | options))
+    with pytest.raises(BadItem) as raised:
+        open_source(path)
+    assert raised.value.reason == reason
+
+
+def test_a_truncated_video_is_refused(media, tmp_path, field):
+    sound = np.tile(field, 3)
+    path = media.write(
+        tmp_path / "a.mp4", seconds=6, sound=sound, options={"movflags": "faststart"}
+    )
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(BadItem, match=r"truncated: a\.mp4 declares 6\.0 s and holds"):
+        open_source(path)
+
+
+def test_sound_shorter_than_the_picture_bounds_the_source(media, tmp_path, field):
+    source = open_source(media.write(tmp_path / "a.mp4", seconds=6, sound=field))
+    assert source.end_s == pytest.approx(2.0, abs=0.05)
+    with pytest.raises(BadItem, match=r"clip-outside: .* from 1 to 3 s"):
+        convert_clip(source, request(tmp_path, 1, 2), SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_the_last_moment_is_filled_up(media, tmp_path, field):
+    """Ten declared seconds are seldom ten to the frame."""
+    source = open_source(media.write(tmp_path / "a.mp4", fps=25, seconds=1.88, sound=field))
+    clip = request(tmp_path, 0, 2)
+    convert_clip(source, clip, SMALL)
+    assert numbers(media, clip.mp4)[-1] == 46
+    assert ambix(clip.flac).shape == (4, 48000)
+
+
+def test_one_frame_makes_no_clip(media, tmp_path, field):
+    source = open_source(media.write(tmp_path / "a.mp4", seconds=0.04, sound=field))
+    with pytest.raises(BadItem, match="clip-outside"):
+        convert_clip(source, request(tmp_path, 0, 1), SMALL)
+
+
+def test_bad_requests_are_refused(source, tmp_path):
+    with pytest.raises(UserError, match=r"0\.03 s has 0\.48 frames at 16 fps"):
+        convert_clip(source, request(tmp_path, 0, 0.03), SMALL)
+    with pytest.raises(UserError, match="clips must follow each other; one at 1 s does not"):
+        list(convert_clips(source, [request(tmp_path, 0, 2), request(tmp_path, 1, 2)], SMALL))
+    with pytest.raises(UserError, match="clip size 640x360"):
+        ClipFormat(height=360)
+    with pytest.raises(UserError, match="crf is 60; it must lie between 0 and 51"):
+        ClipFormat(crf=60)
+
+
+def test_nothing_stays_where_the_folder_cannot_be_written(source, tmp_path):
+    with pytest.raises((BadItem, OSError)):
+        convert_clip(source, request(tmp_path / "absent", 0, 1), SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopping_between_clips_leaves_only_whole_ones(source, tmp_path):
+    clips = [request(tmp_path, start, 1, f"clip-{start}") for start in (0, 1, 2)]
+    converted = convert_clips(source, clips, SMALL)
+    next(converted)
+    converted.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip-0.flac", "clip-0.mp4"]
+
+
+def test_facts_are_plain_json_and_tell_how_it_was_converted(source, tmp_path):
+    facts = convert_clip(source, request(tmp_path, 0, 1), SMALL)
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert facts["video"]["projection"] == "equirectangular"
+    assert facts["video"]["fps"] == 25.0
+    assert facts["sound"]["layout"] == "ambix"
+    assert facts["clip"]["gop"] == 8
+    assert str(tmp_path) not in json.dumps(facts)

@@ -1,0 +1,72 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from yt360.commands.probe import command
+
+
+def test_a_person_reads_what_it_is_and_why(media, field, tmp_path):
+    path = media.write(tmp_path / "-clip ☃.mp4", sound=field)
+    result = CliRunner().invoke(command, ["--", str(path)])
+    assert result.exit_code == 0
+    assert str(path) in result.stdout
+    for words in (
+        "h264 96x48, 24.000 fps (24.000 declared), 48 frames, from 0.000 to 2.000 s",
+        "projection  equirectangular, mono",
+        "because: untagged, 96x48: taken for equirectangular, whose aspect is 2:1",
+        "aac, 4 channels (declared '4.0'), 48000 Hz",
+        "layout      ambix",
+        "because: four channels without an SA3D box",
+    ):
+        assert words in result.stdout
+
+
+def test_a_refused_picture_says_why(media, tmp_path):
+    path = media.write(tmp_path / "a.mp4", sound=None, pictures=lambda _: media.SQUARE)
+    result = CliRunner().invoke(command, [str(path)])
+    assert "projection  refused (not-360)" in result.stdout
+    assert "state its projection" in result.stdout
+
+
+def test_a_program_reads_json_with_failures_in_their_place(media, field, tmp_path):
+    good = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
+    bad = tmp_path / "b.mp4"
+    bad.touch()
+    result = CliRunner().invoke(command, ["--json", str(good), str(bad)])
+    assert result.exit_code == 2
+    first, second = json.loads(result.stdout)
+    assert first["path"] == str(good)
+    assert first["video"][0]["frames_measured"] == 48
+    assert first["audio"][0]["layout"]["name"] == "ambix"
+    assert second == {
+        "path": str(bad),
+        "error": "empty-file",
+        "detail": "b.mp4 has no content; download it again",
+    }
+    assert result.stderr == f"error: {bad}: empty-file: {second['detail']}\n"
+
+
+def test_a_stated_layout_is_taken(media, field, tmp_path):
+    path = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
+    result = CliRunner().invoke(command, ["--json", "--sound-layout", "fuma", str(path)])
+    assert json.loads(result.stdout)[0]["audio"][0]["layout"]["name"] == "fuma"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--sound-layout", "fumma", "FILE"], ["/nowhere.mp4"], ["--jsn", "FILE"]]
+)
+def test_a_mistake_is_one_line_and_exit_code_2(media, field, tmp_path, arguments):
+    path = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
+    words = [str(path) if word == "FILE" else word for word in arguments]
+    result = subprocess.run(
+        [sys.executable, "-c", "from yt360.cli import main; main()", "probe", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert len([line for line in result.stderr.splitlines() if "rror" in line]) == 1
