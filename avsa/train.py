@@ -39,7 +39,7 @@ from avsa.optimization import build_optimizer, learning_rate, set_learning_rate
 from avsa.runfolder import fingerprint, open_run
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog, memory_mb
-from avsa.stats import AudioStats, ensure_stats
+from avsa.stats import ensure_stats
 from avsa.tasks import Metrics, build_task
 from avsa.typed import to_mapping
 from avsa.views import check_views
@@ -110,12 +110,9 @@ def train(
         check_views(config.stage_views(name))
     require_agreement("the recipe", str(to_mapping(config)))
     require_agreement("the dataset", fingerprint(clips.keys))
-    saved, stats = _on_first_rank(
-        world,
-        lambda: (
-            open_run(config, dataset, fingerprint(clips.keys), run, resume),
-            ensure_stats(dataset, config.audio),
-        ),
+    stats = _on_first_rank(world, lambda: ensure_stats(dataset, config.audio))
+    saved = _on_first_rank(
+        world, lambda: open_run(config, dataset, fingerprint(clips.keys), run, resume)
     )
 
     step = saved["step"] if saved else 0
@@ -150,7 +147,13 @@ def train(
             saved = None
             shared_encoders, shared_task = _share(encoders, world), _share(task, world)
 
-            batches = _batches(config, stage, clips, stats, world, step, last_step)
+            loader = _open_loader(config, stage, clips, world)
+            count = min(stage.last_step, last_step) - step
+            views = config.stage_views(stage.name)
+            batches = (
+                make_batch(raw, stage.seed, views, config.audio, stats, world.device)
+                for raw in islice(loader.batches(step - stage.first_step), count)
+            )
             upcoming, finished_at = next(batches, None), time.perf_counter()
             while upcoming is not None:
                 batch, step = upcoming, step + 1
@@ -178,6 +181,7 @@ def train(
 
                 step_s, finished_at = time.perf_counter() - finished_at, time.perf_counter()
                 record |= {"lr": rate, **_costs(batch, step_s, world)}
+                record["failed_reads"] = loader.failed_reads
                 keys = _from_all_ranks(batch.raw.keys, world) if log_keys else None
                 if log is not None:
                     log.step(step, stage.name, batch.raw.epoch, record, keys)
@@ -195,30 +199,16 @@ def train(
     return Outcome(step, last_step, checkpoint_path(run, step), None)
 
 
-def _batches(
-    config: TrainConfig,
-    stage: Stage,
-    clips: ShardReader,
-    stats: AudioStats,
-    world: World,
-    step: int,
-    last_step: int,
-) -> Iterator[Batch]:
-    """Yield a stage's batches from after `step` of the run up to the end of the stage or run."""
-    views, on_cuda = config.stage_views(stage.name), world.device.type == "cuda"
-    loader = Loader(
+def _open_loader(config: TrainConfig, stage: Stage, clips: ShardReader, world: World) -> Loader:
+    return Loader(
         clips,
         stage.plan,
         config.stage_data(stage.name),
         stage.seed,
         world.rank,
         world.size,
-        pin_memory=on_cuda,
+        pin_memory=world.device.type == "cuda",
     )
-    first = step - stage.first_step
-    count = min(stage.last_step, last_step) - step
-    for raw in islice(loader.batches(first), count):
-        yield make_batch(raw, stage.seed, views, config.audio, stats, world.device)
 
 
 def _on_host(loss: Tensor, metrics: Metrics, stop: _StopSignals) -> tuple[dict[str, float], bool]:
