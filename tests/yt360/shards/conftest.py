@@ -45,6 +45,7 @@ class InlinePool:
 class FakeMedia:
     """Makes videos that are no videos, and builds datasets of them."""
 
+    pool = InlinePool
     options = BuildOptions(shard_mb=0.1, test_fraction=0.4)
 
     def write(self, path: Path, duration_s: float = 35.0, **facts: Any) -> Path:

@@ -9,7 +9,11 @@ import pytest
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
 from yt360.shards import cutting
+from yt360.shards.cutting import CutJob, PlanJob
+from yt360.shards.lock import exclusive_lock
+from yt360.shards.pool import Crashed
 from yt360.shards.schema import DatasetInfo
+from yt360.shards.staging import Staging
 from yt360.splits import split_of
 
 
@@ -257,6 +261,63 @@ def test_whatever_one_file_provokes_the_rest_goes_on(
     assert set(fake.all_keys(tmp_path / "again")) == others
 
 
+def crashing_pool(inline, crashes):
+    """Return a maker of pools whose worker dies of the tasks that `crashes` picks."""
+
+    class CrashingPool(inline):
+        def run(self, function, tasks):
+            while tasks:
+                task = tasks.popleft()
+                yield task, Crashed(-11) if crashes(task) else function(task)
+
+    return CrashingPool
+
+
+def test_a_file_whose_probing_crashes_twice_is_left_out(fake, media, dataset, tmp_path):
+    def crashes(task):
+        return isinstance(task, PlanJob) and task.item.video_id == "pauses"
+
+    pool = crashing_pool(fake.pool, crashes)
+    report = fake.build(media, tmp_path / "again", make_pool=pool)
+    found = [(item.reason, item.start_s) for item in report.rejected if item.file == "pauses.mp4"]
+    assert found == [("crash", None)]
+    others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
+    assert set(fake.all_keys(tmp_path / "again")) == others
+
+
+def test_the_clip_that_crashes_is_left_out_and_its_neighbours_are_not(
+    fake, media, dataset, tmp_path
+):
+    staging = Staging(tmp_path / "again")
+
+    def crashes(task):
+        """The worker stages what comes before second 30 of pauses.mp4 and dies there."""
+        if not isinstance(task, CutJob) or task.item.video_id != "pauses":
+            return False
+        before = tuple(clip for clip in task.clips if clip.start_s < 30)
+        cutting.make_clips(replace(task, clips=before))
+        return any(clip.start_s == 30 for clip in task.clips) and not staging.find("pauses-00030")
+
+    pool = crashing_pool(fake.pool, crashes)
+    report = fake.build(media, tmp_path / "again", make_pool=pool)
+    crashed = [item for item in report.rejected if item.reason == "crash"]
+    assert [(item.file, item.start_s) for item in crashed] == [("pauses.mp4", 30)]
+    assert set(fake.all_keys(dataset)) - set(fake.all_keys(tmp_path / "again")) == {"pauses-00030"}
+
+
+def test_a_worker_that_dies_once_costs_nothing(fake, media, dataset, tmp_path):
+    seen = set()
+
+    def crashes(task):
+        first = repr(task) not in seen
+        seen.add(repr(task))
+        return first
+
+    report = fake.build(media, tmp_path / "again", make_pool=crashing_pool(fake.pool, crashes))
+    assert report.info.num_clips == len(fake.all_keys(dataset))
+    assert fake.tree(tmp_path / "again") == fake.tree(dataset)
+
+
 @pytest.mark.parametrize("number", [28, 30, 122])
 def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, monkeypatch, number):
     def fail(*_):
@@ -283,6 +344,16 @@ def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, mo
 def test_options_out_of_range_are_refused(fake, change):
     with pytest.raises(UserError):
         replace(fake.options, **change)
+
+
+def test_a_second_build_at_the_same_time_is_refused_and_harmless(fake, media, tmp_path):
+    data = tmp_path / "data"
+    staging = Staging(data)
+    with exclusive_lock(staging.lock):
+        with pytest.raises(UserError, match="data is being written by process"):
+            fake.build(media, data)
+        assert [path.name for path in data.rglob("*") if path.is_file()] == ["lock"]
+    assert fake.build(media, data).info.complete
 
 
 def test_less_than_one_worker_is_refused(fake, media, tmp_path):
