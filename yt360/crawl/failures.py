@@ -121,7 +121,6 @@ _LOCAL_ERRNOS = {
     errno.EDQUOT: "disk-full",
     errno.EACCES: "not-writable",
     errno.EROFS: "not-writable",
-    errno.EPERM: "not-writable",
     errno.EMFILE: "too-many-files",
 }
 
@@ -154,15 +153,15 @@ def classify(error: BaseException, seen_http: Iterable[HTTPError] = ()) -> Failu
     status = re.search(r"HTTP Error (\d{3})", detail)
     if status:  # when yt-dlp gives up after retries it keeps the words only
         return _of_status(int(status[1]), None, detail)
-    said = _of_words(detail)
-    if said.kind in (Kind.GONE, Kind.NOT_HERE, Kind.LATER, Kind.SLOW_DOWN, Kind.LOCAL):
-        return said
-    seen = [http for http in seen_http if http.status in (403, 429)]
-    if seen:
-        return _of_status(seen[-1].status, _pause(seen[-1]), detail)
-    if said.reason == "unknown" and any(isinstance(cause, TransportError) for cause in causes):
+    transport = [str(cause) for cause in causes if isinstance(cause, TransportError)]
+    said = _of_words(" ".join([detail, *transport]))
+    if said.kind is Kind.BROKEN:
+        refused = [http for http in seen_http if http.status in (403, 429)]
+        if refused:
+            return _of_status(refused[-1].status, _pause(refused[-1]), detail)
+    if said.reason == "unknown" and transport:
         return Failure(Kind.BROKEN, "connection", detail)
-    return said
+    return Failure(said.kind, said.reason, detail)
 
 
 def _pause(error: HTTPError) -> float | None:

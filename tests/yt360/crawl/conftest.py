@@ -49,7 +49,8 @@ class FakeYouTube:
         self.script: dict[str, list[str]] = defaultdict(list)
         self.log: list[tuple[str, str | None, int]] = []  # path, Range, bytes sent
         self.bodies: list[dict] = []
-        self.html = b"<html></html>"
+        context = {"INNERTUBE_CONTEXT": {"client": {"clientName": "WEB", "clientVersion": "2"}}}
+        self.html = f"<script>ytcfg.set({json.dumps(context)});</script>".encode()
         self.lock = threading.Lock()
         outer = self
 
