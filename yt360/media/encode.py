@@ -14,6 +14,8 @@ from yt360.media.form import ClipFormat
 from yt360.media.projection import to_equirectangular
 from yt360.media.source import Source
 
+# These have an index of key frames; others are read from their beginning.
+_SEARCHABLE = ("mov", "matroska")
 # The last frame of a stream is held for at most this long where a clip needs more.
 _HOLD_LAST_FRAME_S = 0.25
 
@@ -61,21 +63,24 @@ def encode_pictures(
 
 
 def frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpeg.Stream:
-    """Return the source's frames at a constant rate; frame 0 is the one shown at `start_s`."""
+    """Return the source's frames at a constant rate; frame 0 is the one shown at `start_s`.
+
+    The graph's arguments must come from `yt360.media.ffmpeg.compile_arguments`, which keeps the
+    file's own times.
+    """
     with open_media(source.video) as container:
-        origin_s = time_origin_s(container)
+        start_in_file_s = start_s + time_origin_s(container)
+        can_seek = container.format.name.startswith(_SEARCHABLE)
+    # Frames before the start are kept, because one of them is shown at the start.
+    seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
     stored = ffmpeg.input(
-        input_name(source.video),
-        # Times count from the presentation's own zero, not from the first packet; and frames
-        # before the start are kept, because one of them is shown at the start.
-        ss=f"{start_s + origin_s:.6f}",
-        seek_timestamp=1,
-        noaccurate_seek=None,
-        threads=threads,
-        **OPEN_OPTIONS,
+        input_name(source.video), threads=threads, **(seek if can_seek else {}), **OPEN_OPTIONS
     )
+    # Microseconds hold every instant of the output exactly; the time bases of some files do not.
+    times = stored[str(source.video_stream.index)].filter("settb", "AVTB")
+    times = times.filter("setpts", f"PTS-{round(start_in_file_s * 1_000_000)}")
     # Rounding up: a frame counts from the first output instant at which it is shown.
-    return stored[str(source.video_stream.index)].filter("fps", fps=fps, round="up", start_time=0)
+    return times.filter("fps", fps=fps, round="up", start_time=0)
 
 
 def _encoder_options(form: ClipFormat) -> dict[str, object]:

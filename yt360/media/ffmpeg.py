@@ -22,12 +22,15 @@ from yt360.errors import BadItem, UserError
 
 REQUIRED_FILTERS = (
     "crop", "fillborders", "format", "fps", "pad", "scale", "setparams", "setpts", "setsar",
-    "split", "tpad", "trim", "v360", "xstack",
+    "settb", "split", "tpad", "trim", "v360", "xstack",
 )  # fmt: skip
 REQUIRED_ENCODERS = ("libx264",)
 BINARY_VARIABLE = "YT360_FFMPEG"
 
-_GLOBAL_OPTIONS = ("-nostdin", "-hide_banner", "-loglevel", "level+error", "-y")
+_GLOBAL_OPTIONS = (
+    "-nostdin", "-hide_banner", "-loglevel", "level+error", "-y",
+    "-copyts",  # times mean what the file says, not what FFmpeg makes of its first packet
+)  # fmt: skip
 _KEPT_ERROR_LINES = 12
 _DISK_FULL = "No space left on device"
 _FLAGS = re.compile(r"[A-Z.|]{2,6}")
