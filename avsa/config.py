@@ -27,6 +27,7 @@ from avsa.tasks import TaskConfig
 from avsa.typed import flatten, from_mapping, merged, to_mapping
 from avsa.views import ViewConfig
 from yt360.errors import UserError, did_you_mean
+from yt360.files import atomic_write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +176,8 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
 
 def save_config(config: TrainConfig, path: Path) -> None:
     """Write the whole configuration as YAML, defaults included."""
-    path.write_text(yaml.safe_dump(to_mapping(config), sort_keys=False), encoding="utf-8")
+    with atomic_write(path, "w") as file:
+        file.write(yaml.safe_dump(to_mapping(config), sort_keys=False))
 
 
 def require_same_config(was: TrainConfig, now: TrainConfig) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from avsa.config import StageConfig, TrainConfig
 from avsa.plan import Plan
@@ -37,6 +37,36 @@ class Stage:
     def last_step(self) -> int:
         """Steps of the run when it is done."""
         return self.first_step + self.steps
+
+
+def fit_batches(
+    config: TrainConfig, num_videos: int, ranks: int, kept: Collection[str] = ()
+) -> tuple[TrainConfig, list[str]]:
+    """Lower the batch sizes of a recipe to what a small dataset can fill.
+
+    A batch holds at most one clip of each video. Fewer proposals make an easier task, so each
+    change comes with a line that says so.
+
+    Args:
+        config: The recipe.
+        num_videos: Videos of the training split.
+        ranks: Processes that share each batch; the new size is a multiple of it.
+        kept: Names of the stages whose batch size the user chose, which is never changed.
+
+    Returns:
+        The recipe to train by, and a line for each stage that was changed.
+    """
+    largest = num_videos // ranks * ranks
+    stages, notes = dict(config.stages), []
+    for name, stage in config.stages.items():
+        if name in kept or stage.batch_size <= largest or largest < 2:
+            continue
+        stages[name] = replace(stage, batch_size=largest)
+        notes.append(
+            f"stages.{name}: batch_size {stage.batch_size} lowered to {largest}, because the "
+            f"dataset has {num_videos} training videos; results will not compare with the paper's"
+        )
+    return replace(config, stages=stages), notes
 
 
 def lay_out(

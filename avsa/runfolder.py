@@ -22,8 +22,10 @@ from avsa.config import (
     require_same_config,
     save_config,
 )
+from avsa.curriculum import fit_batches
 from avsa.distributed import from_first_rank
 from yt360.errors import UserError
+from yt360.shards.reader import ShardReader
 
 CONFIG_FILE = "config.yaml"
 DATASET_FILE = "dataset.txt"
@@ -49,13 +51,13 @@ def open_run(
             recipe or the clips are not those that the run began with.
     """
     if not (run / CONFIG_FILE).exists():
-        if run.exists() and any(run.iterdir()):
+        if run.exists() and any(path.name != DATASET_FILE for path in run.iterdir()):
             raise UserError(f"{run} is not empty and holds no run; choose another --out")
         if resume:
             raise UserError(f"{run} holds no run to resume; leave out --resume to start one")
         run.mkdir(parents=True, exist_ok=True)
         (run / DATASET_FILE).write_text(f"{dataset.resolve()}\n", encoding="utf-8")
-        save_config(config, run / CONFIG_FILE)
+        save_config(config, run / CONFIG_FILE)  # last: what makes the folder a run
         return None
     if not resume:
         raise UserError(
@@ -103,11 +105,19 @@ def fingerprint(keys: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """What a call of ``avsa train`` asks for, with all defaults settled."""
+    """What a call of ``avsa train`` asks for, with all defaults settled.
+
+    Attributes:
+        config: The recipe, fitted to the dataset.
+        dataset: Folder of shards.
+        run: Folder of the run.
+        notes: Lines about what was fitted.
+    """
 
     config: TrainConfig
     dataset: Path
     run: Path
+    notes: list[str]
 
 
 def settle_request(
@@ -116,8 +126,12 @@ def settle_request(
     overrides: Sequence[str],
     out: Path | None,
     resume: bool,
+    ranks: int = 1,
 ) -> Request:
     """Return recipe, dataset and folder; what is not given comes from the run to be resumed.
+
+    Batches that are larger than the dataset can fill are lowered (`fit_batches`), unless
+    `overrides` set them.
 
     Raises:
         UserError: Something is missing and cannot be known.
@@ -126,7 +140,7 @@ def settle_request(
         if out is None:
             raise UserError("--resume needs --out RUN, the folder of the run to go on with")
         config = load_config(recipe, overrides) if recipe else read_config(out, overrides)
-        return Request(config, data or read_dataset(out), out)
+        return _fitted(config, data or read_dataset(out), out, overrides, ranks)
     if data is None or recipe is None:
         raise UserError(
             "--data DATASET and --recipe NAME are needed to start a run; "
@@ -134,4 +148,17 @@ def settle_request(
         )
     # Ranks must agree about the folder, and the first one is about to make it.
     run = out or from_first_rank(next_run_folder(recipe))
-    return Request(load_config(recipe, overrides), data, run)
+    return _fitted(load_config(recipe, overrides), data, run, overrides, ranks)
+
+
+def _fitted(
+    config: TrainConfig, dataset: Path, run: Path, overrides: Sequence[str], ranks: int
+) -> Request:
+    num_videos = len(set(ShardReader(dataset, "train").video_ids))
+    kept = [
+        name
+        for name in config.stages
+        if any(text.startswith(f"stages.{name}.batch_size=") for text in overrides)
+    ]
+    fitted, notes = fit_batches(config, num_videos, ranks, kept)
+    return Request(fitted, dataset, run, notes)

@@ -42,6 +42,7 @@ def command(
 
     Recipes: avc, avc-4views, avc-transformer, avts, avts-4views, avts-transformer, avsa,
     avsa-no-transformer, avsa-mlp, avsa-no-curriculum, avsa-regression, and small for laptops.
+    Batches larger than a small dataset can fill are lowered, and said so.
     A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
     are then those that it began with.
     """
@@ -50,7 +51,9 @@ def command(
     from avsa.train import train
 
     with joined_world(device) as world:
-        request = settle_request(data, recipe, overrides, out, resume)
+        request = settle_request(data, recipe, overrides, out, resume, world.size)
+        for note in request.notes if world.is_first else []:
+            click.echo(note, err=True)
         outcome = train(
             request.config,
             request.dataset,

@@ -1,0 +1,351 @@
+"""Whole runs at tiny widths: what they leave behind, that they go on exactly, what they refuse."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import avsa
+from avsa import train as train_module
+from avsa.checkpoint import checkpoints_of, load_checkpoint
+from avsa.commands.embed import command as embed_command
+from avsa.commands.train import command as train_command
+from avsa.config import load_config, recipe_names
+from avsa.curriculum import fit_batches
+from avsa.distributed import World
+from avsa.runlog import read_log
+from avsa.train import train
+from yt360.errors import UserError
+
+TINY = [
+    "views.height=16",
+    "views.width=16",
+    "audio.bands=16",
+    "video_encoder={width: 2, stages: 2, blocks_per_stage: 1}",
+    "audio_encoder={width: 2, stages: 2}",
+    "data.video_duration_s=0.125",
+    "data.threads=1",
+    "data.moment_gap_s=0.5",
+    "checkpoint.every=3",
+]
+TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def data(tiny_dataset, tmp_path_factory):
+    """A copy of the tiny dataset, into which audio statistics may be written."""
+    return shutil.copytree(tiny_dataset, tmp_path_factory.mktemp("data") / "tiny")
+
+
+def tiny_config(recipe, *overrides, steps=2, batch_size=4):
+    """Return a recipe at tiny widths whose stages take `steps` steps each."""
+    stages = []
+    for name in load_config(recipe).stages:
+        key = f"stages.{name}"
+        stages += [f"{key}.epochs=0", f"{key}.steps={steps}", f"{key}.batch_size={batch_size}"]
+    return load_config(recipe, [*TINY, *stages, *overrides])
+
+
+def comparable(run):
+    """Return the log without what depends on the clock."""
+    return [
+        {key: value for key, value in record.items() if key not in TIMES}
+        for record in read_log(run)
+    ]
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_every_recipe_trains_through_all_its_stages(recipe, data, tmp_path):
+    config = tiny_config(recipe)
+    outcome = train(config, data, tmp_path / "run", ALONE)
+    records = read_log(tmp_path / "run")
+    assert outcome.step == outcome.steps == len(records) == 2 * len(config.stages)
+    assert [record["stage"] for record in records] == [n for n in config.stages for _ in range(2)]
+    assert all(math.isfinite(record["loss"]) for record in records)
+    model = avsa.load(tmp_path / "run")
+    assert model.task.config == list(config.stages.values())[-1].task
+
+
+def test_encoders_go_on_to_the_next_stage_and_the_task_does_not(data, tmp_path):
+    overrides = ["optimizer.lr=1e-30", "checkpoint.every=2", "optimizer.weight_decay=0"]
+    train(tiny_config("avsa", *overrides), data, tmp_path / "run", ALONE)
+    first, last = (load_checkpoint(path) for path in checkpoints_of(tmp_path / "run"))
+    assert (first["stage"], last["stage"]) == ("avc", "avsa")
+    weights = [name for name in first["encoders"] if "running" not in name and "num" not in name]
+    before, after = ([content["encoders"][name] for name in weights] for content in (first, last))
+    torch.testing.assert_close(after, before)
+    assert not first["task"].keys() & last["task"].keys()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """A run through a change of stage and of epoch, with dropout, that nothing disturbed."""
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    config = tiny_config("avsa", "stages.avc.steps=4", "stages.avsa.steps=6")
+    train(config, data, run, ALONE, log_keys=True)
+    return config, run
+
+
+def test_a_log_line_tells_loss_metrics_costs_and_keys(undisturbed):
+    records = read_log(undisturbed[1])
+    assert [record["step"] for record in records] == list(range(1, 11))
+    last = records[-1]
+    assert {"loss", "loss_v2a", "loss_a2v", "lr", "epoch", "failed_reads", *TIMES} <= last.keys()
+    assert {"avc_accuracy", "avsa_accuracy", "view_accuracy", "spread_video"} <= last.keys()
+    assert len(last["keys"]) == 4
+    assert len({key.rpartition("-")[0] for key in last["keys"]}) == 4
+    assert last["loss"] == pytest.approx((last["loss_v2a"] + last["loss_a2v"]) / 2)
+
+
+def test_a_run_folder_holds_recipe_curves_and_the_newest_checkpoints(undisturbed):
+    config, run = undisturbed
+    assert load_config(str(run / "config.yaml")) == config
+    assert list(run.glob("events.out.tfevents.*"))
+    steps = [int(path.stem.removeprefix("step-")) for path in checkpoints_of(run)]
+    assert steps == [6, 9, 10]
+    content = torch.load(checkpoints_of(run)[-1], weights_only=True)
+    assert content["step"] == 10
+
+
+@pytest.mark.parametrize("stop_at", [2, 4, 7])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(undisturbed, data, tmp_path, stop_at):
+    config, whole = undisturbed
+    train(config, data, tmp_path / "run", ALONE, steps=stop_at, log_keys=True)
+    train(config, data, tmp_path / "run", ALONE, resume=True, log_keys=True)
+    assert comparable(tmp_path / "run") == comparable(whole)
+    ours, theirs = (load_checkpoint(run) for run in (tmp_path / "run", whole))
+    torch.testing.assert_close(ours["encoders"], theirs["encoders"], rtol=0, atol=0)
+    torch.testing.assert_close(ours["optimizer"], theirs["optimizer"], rtol=0, atol=0)
+
+
+def start(run, data, *arguments):
+    command = [sys.executable, "-m", "avsa", "train", "--out", str(run), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def start_long(run, data, config_of):
+    """Start a run that is far from done when it is stopped; wait until its 5th step or so."""
+    recipe = run.parent / "recipe.yaml"
+    shutil.copy(config_of / "config.yaml", recipe)
+    process = start(run, data, "--data", str(data), "--recipe", str(recipe), "--log-keys")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (run / "log.jsonl").exists() and len(read_log(run)) >= 5:
+            break
+        time.sleep(0.02)
+    return process
+
+
+@pytest.fixture(scope="module")
+def long_run(data, tmp_path_factory):
+    """A longer run that nothing disturbed, to compare with."""
+    run = tmp_path_factory.mktemp("long") / "run"
+    train(tiny_config("small", steps=40), data, run, ALONE, log_keys=True)
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(long_run, data, tmp_path, number):
+    run = tmp_path / "run"
+    process = start_long(run, data, long_run)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    steps = len(read_log(run))
+    assert steps < 40, "the run was over before it was stopped"
+    if number == signal.SIGTERM:
+        assert process.returncode == 0
+        assert f"stopped by SIGTERM, step {steps} of 40" in output
+        assert load_checkpoint(run)["step"] == steps
+    else:
+        assert process.returncode == -signal.SIGKILL
+    resumed = start(run, data, "--resume", "--log-keys")
+    output, _ = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, output
+    assert "step 40 of 40" in output
+    assert comparable(run) == comparable(long_run)
+
+
+def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(data, tmp_path):
+    config = tiny_config("small", steps=4)
+    train(config, data, tmp_path / "alone", ALONE, log_keys=True)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--standalone", "-m", "avsa", "train", "--data", str(data), "--log-keys"]
+    command += ["--recipe", str(tmp_path / "alone" / "config.yaml"), "--steps", "2"]
+    command += ["--out", str(tmp_path / "shared")]
+    subprocess.run(command, check=True, timeout=200, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    train(config, data, tmp_path / "shared", ALONE, resume=True, log_keys=True)
+    alone, shared = ([r["keys"] for r in read_log(tmp_path / n)] for n in ("alone", "shared"))
+    assert shared == alone
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path, monkeypatch):
+    whole = train_module.forward_backward
+    calls = iter(range(10))
+
+    def explode(*arguments):
+        loss, metrics = whole(*arguments)
+        return (loss * float("nan") if next(calls) == 3 else loss), metrics
+
+    monkeypatch.setattr(train_module, "forward_backward", explode)
+    run = tmp_path / "run"
+    with pytest.raises(UserError, match=r"the loss is nan at step 4; .*not-finite-step"):
+        train(tiny_config("small", steps=6), data, run, ALONE, log_keys=True)
+    report = json.loads(next(run.glob("not-finite-step-*.json")).read_text())
+    assert report["step"] == 4
+    assert len(report["keys"]) == 4
+    assert load_checkpoint(run)["step"] == 3
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["optimizer.micro_batches=2"],
+        ["compute.bfloat16=on", "compute.channels_last=on"],
+        ["optimizer.kind=adamw", "optimizer.warmup_steps=1", "optimizer.gradient_clip=0.1"],
+        ["audio.inputs=ambix+intensity"],
+        ["stages.avsa.task.contrast={proposals: published, clip_weight: 1.0, chunk: 3}"],
+        ["compat=published"],
+    ],
+)
+def test_options_of_computing_train_too(overrides, data, tmp_path):
+    train(tiny_config("avsa-no-curriculum", *overrides), data, tmp_path / "run", ALONE)
+    assert all(math.isfinite(record["loss"]) for record in read_log(tmp_path / "run"))
+
+
+def test_training_learns_to_tell_clips_apart(data, tmp_path):
+    config = tiny_config(
+        "small",
+        "optimizer.lr=0.01",
+        "views.augment=false",
+        "video_encoder={width: 8, stages: 3, blocks_per_stage: 1}",
+        "audio_encoder={width: 8, stages: 3}",
+        steps=60,
+    )
+    train(config, data, tmp_path / "run", ALONE)
+    losses = [record["loss"] for record in read_log(tmp_path / "run")]
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(train_command, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_the_command_says_where_things_are(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = tmp_path / "mine.yaml"
+    (tmp_path / "run").mkdir()
+    from avsa.config import save_config
+
+    save_config(tiny_config("small", steps=3), recipe)
+    result = invoke("--data", data, "--recipe", recipe, "--steps", 1)
+    assert "step 1 of 1; checkpoint: runs/mine-1/checkpoints/step-00000001.pt" in result.output
+    assert 'avsa.load("runs/mine-1")' in result.output
+    assert "runs/mine-2" in invoke("--data", data, "--recipe", recipe, "--steps", 1).output
+    result = invoke("--out", "runs/mine-1", "--resume")
+    assert "step 3 of 3" in result.output
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_by_mistake(undisturbed, data, tmp_path):
+    config, run = undisturbed
+    with pytest.raises(UserError, match="already holds a run; add --resume"):
+        train(config, data, run, ALONE)
+    with pytest.raises(UserError, match="holds no run to resume"):
+        train(config, data, tmp_path / "none", ALONE, resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        train(config, data, tmp_path / "other", ALONE)
+    with pytest.raises(UserError, match=r"optimizer\.lr was 0\.0001 and is 0\.1"):
+        invoke("--out", run, "--resume", "--set", "optimizer.lr=0.1")
+    with pytest.raises(UserError, match="--resume needs --out"):
+        invoke("--resume")
+    with pytest.raises(UserError, match="are needed to start a run; recipes: avc, "):
+        invoke("--data", data)
+
+
+def test_a_run_does_not_go_on_with_other_clips(undisturbed, make_dataset, data, tmp_path):
+    run = shutil.copytree(undisturbed[1], tmp_path / "run")
+    other = shutil.copytree(data, tmp_path / "other")
+    shutil.rmtree(other / "train")
+    shutil.copytree(other / "test", other / "train")
+    config = undisturbed[0]
+    with pytest.raises(UserError):
+        train(config, other, run, ALONE, resume=True)
+
+
+def test_a_dataset_smaller_than_a_batch_names_the_key_to_change(data, tmp_path):
+    config = tiny_config("small", batch_size=64)
+    with pytest.raises(UserError, match=r"has 8 .*set batch_size to at most 8 .*--set stages\.avc"):
+        train(config, data, tmp_path / "run", ALONE)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_is_fitted_to_a_small_dataset_and_says_so(data, tmp_path):
+    """What the user set is kept (the test above); the recipe's own size is lowered."""
+    tiny = [part for text in TINY for part in ("--set", text)]
+    request = ["--data", data, "--recipe", "small", "--out", tmp_path / "run", *tiny]
+    first = invoke(*request, "--steps", 1)
+    assert "batch_size 16 lowered to 8, because the dataset has 8 training videos" in first.output
+    assert invoke(*request, "--steps", 2, "--resume").exit_code == 0
+    assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2]
+
+
+@pytest.mark.parametrize(("ranks", "expected"), [(1, 7), (2, 6), (3, 6), (4, 4)])
+def test_fitted_batches_are_shared_evenly_and_chosen_ones_are_kept(ranks, expected):
+    config = load_config("avsa")
+    fitted, notes = fit_batches(config, num_videos=7, ranks=ranks, kept=["avc"])
+    assert fitted.stages["avc"] == config.stages["avc"]
+    assert fitted.stages["avsa"].batch_size == expected
+    assert len(notes) == 1
+    assert fit_batches(config, num_videos=5000, ranks=ranks) == (config, [])
+
+
+def test_more_views_than_fit_are_refused_before_anything_is_written(data, tmp_path):
+    config = tiny_config("avsa-no-curriculum", "views.num_views=60")
+    with pytest.raises(UserError, match="60"):
+        train(config, data, tmp_path / "run", ALONE)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def embedded(undisturbed, data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("features") / "features.parquet"
+    arguments = [data, "--checkpoint", undisturbed[1], "--out", out, "--split", "train"]
+    result = CliRunner().invoke(embed_command, list(map(str, arguments)), catch_exceptions=False)
+    assert "64 rows" in result.output
+    return arguments, out
+
+
+def test_a_dataset_is_embedded_a_row_for_each_clip_and_view(embedded):
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(embedded[1])
+    assert len(set(zip(*(table[name].to_pylist() for name in ("key", "view")), strict=True))) == 64
+    assert sorted(set(table["azimuth_deg"].to_pylist())) == pytest.approx([-180, -90, 0, 90])
+    features = torch.tensor(table["video"].to_pylist())
+    assert features.shape == (64, 4)
+    assert features.std() > 0
+
+
+def test_features_are_the_same_bytes_again_and_close_in_other_batches(embedded, tmp_path):
+    import pyarrow.parquet as pq
+
+    arguments, out = embedded
+    for name, extra in (("again", []), ("batches", ["--batch-size", "3"])):
+        arguments[4] = tmp_path / name
+        CliRunner().invoke(embed_command, [*map(str, arguments), *extra], catch_exceptions=False)
+    assert (tmp_path / "again").read_bytes() == out.read_bytes()
+    tables = [pq.read_table(path) for path in (out, tmp_path / "batches")]
+    assert tables[0]["key"].to_pylist() == tables[1]["key"].to_pylist()
+    for name in ("video", "audio"):
+        ours, theirs = (torch.tensor(table[name].to_pylist()) for table in tables)
+        torch.testing.assert_close(ours, theirs)
