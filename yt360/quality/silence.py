@@ -49,26 +49,17 @@ class SilenceTest:
 
     def verdict(self) -> Verdict:
         """Return the verdict on clips of the default length that lie end to end."""
-        t = self.thresholds
-        energies = self._all_energies()
-        if self._samples < self.sample_rate_hz / 10:
-            return unsure(NAME, "too-little-sound", "less than a tenth of a second of sound")
-        starts = range(0, max(len(energies) - int(t.clip_s) + 1, 1), int(t.clip_s))
-        levels = self.clip_levels_dbfs(list(starts), t.clip_s)
-        sounding = sounding_clips(levels, t)
-        silent_share = 1 - float(np.mean(sounding))
-        numbers = {
-            "level_dbfs": self.clip_levels_dbfs([0], len(energies))[0],
-            "silent_share": silent_share,
-            "loudest_clip_dbfs": max(levels),
-            "quietest_clip_dbfs": min(levels),
-            "clips": float(len(levels)),
-        }
-        detail = (
-            f"{silent_share:.0%} of the clips are silent; W is at {numbers['level_dbfs']:.1f} dBFS"
-        )
-        probability = probability_above(silent_share, t.silent_share, t.silent_softness)
-        return judge(NAME, probability, ("sounding", "silent"), detail, numbers)
+        return silence_verdict(self.default_clips_dbfs(), self.thresholds)
+
+    def default_clips_dbfs(self) -> list[float]:
+        """Return the levels of clips of the default length that lie end to end."""
+        clip_s = self.thresholds.clip_s
+        seconds = self._samples // self.sample_rate_hz
+        if seconds < clip_s:
+            seconds = -(-self._samples // self.sample_rate_hz)
+            return self.clip_levels_dbfs([0], seconds) if self._samples else []
+        starts = range(0, int(seconds - clip_s) + 1, int(clip_s))
+        return self.clip_levels_dbfs(list(starts), clip_s)
 
     def clip_levels_dbfs(self, starts_s: Sequence[int], clip_s: float) -> list[float]:
         """Return the level of W of each clip, -150 where there is no sound.
@@ -98,6 +89,28 @@ class SilenceTest:
             return self._energies
         scale = self.sample_rate_hz / self._open_samples
         return [*self._energies, self._open_energy * scale]
+
+
+def silence_verdict(
+    levels_dbfs: Sequence[float], thresholds: SilenceThresholds = DEFAULTS.silence
+) -> Verdict:
+    """Return the verdict on clips with these levels, in order of time."""
+    if not levels_dbfs:
+        return unsure(NAME, "too-little-sound", "there is no sound")
+    silent_share = 1 - float(np.mean(sounding_clips(levels_dbfs, thresholds)))
+    mean = float(np.mean(10 ** (np.array(levels_dbfs) / 10)))
+    numbers = {
+        "level_dbfs": 10 * float(np.log10(mean)),
+        "silent_share": silent_share,
+        "loudest_clip_dbfs": max(levels_dbfs),
+        "quietest_clip_dbfs": min(levels_dbfs),
+        "clips": float(len(levels_dbfs)),
+    }
+    detail = f"{silent_share:.0%} of the clips are silent; W is at {numbers['level_dbfs']:.1f} dBFS"
+    probability = probability_above(
+        silent_share, thresholds.silent_share, thresholds.silent_softness
+    )
+    return judge(NAME, probability, ("sounding", "silent"), detail, numbers)
 
 
 def sounding_clips(

@@ -188,8 +188,10 @@ class SpatialAudioTest:
             return "w-silent", 0.99
         if numbers["copied_coherence"] > t.copied_coherence:
             return "copied-channels", 0.99
-        if self._on_one_axis(numbers) and (not lone or name == "sn3d"):
-            return ("one-axis", 0.5) if lone else ("two-channels", 0.95)
+        if self._on_one_axis(numbers) and not lone:
+            return "two-channels", 0.95
+        if numbers["one_axis_share"] > t.lone_axis_share and lone and name == "sn3d":
+            return "one-axis", 0.5
         least_share = t.least_field_share if name == "sn3d" else t.least_converted_share
         if numbers["ratio_db"] < t.w_only_db and numbers["field"] < least_share:
             return "w-only", probability_above(-numbers["ratio_db"], -t.w_only_db, 1.5)

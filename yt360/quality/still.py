@@ -71,7 +71,8 @@ class StillImageTest:
         self._record.add((probe.time_s, kind, float(changed.mean()), exact))
         if kind == MOVING:
             self._changes += changed
-        self._before = probe
+        # What a dissolve or a cut leaves behind is nothing to compare with.
+        self._before = None if kind == SKIPPED else probe
 
     def verdict(self) -> Verdict:
         """Return the verdict on all probes so far."""

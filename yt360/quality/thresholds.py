@@ -39,7 +39,9 @@ class SpatialAudioThresholds:
     w_silent_db: float = -40.0
     # Chosen: part of the directional power that one channel holds in two-channel sound.
     one_axis_share: float = 0.97
-    # An axis with a field on it: a lone source exactly left, above or ahead.
+    # An axis with a field on it: a lone source exactly left, above or ahead. A recording of a
+    # beach, with the sea on one side, has 0.985.
+    lone_axis_share: float = 0.995
     one_axis_field_share: float = 0.9
     # Quieter than this below W, the axis is coding noise.
     one_axis_least_db: float = -25.0
@@ -62,7 +64,7 @@ class StillThresholds:
     short_levels: float = 1.5
     long_levels: float = 2.5
     # Coders follow a fade in steps.
-    relit_levels: float = 3.0
+    relit_levels: float = 4.5
     long_relit_levels: float = 5.0
     # An edge that is placed a quarter of a pixel wrong differs by this part of its slope.
     texture_part: float = 0.25
@@ -70,10 +72,10 @@ class StillThresholds:
     # Chosen: musicians in a hall move in 2 % of the picture, coding noise in less than 0.1 %.
     moving_area: float = 0.002
     slow_area: float = 0.03
-    # Chosen: undoing a slow zoom or turn of a photo leaves 0.3 %, things that move leave more.
-    unexplained_area: float = 0.005
-    # More than a camera that is carried changes between two probes of a still world.
-    dissolve_area: float = 0.15
+    # Chosen: undoing a slow zoom or turn of a photo leaves 0.2 %, things that move leave more.
+    unexplained_area: float = 0.003
+    # Chosen: smaller changes are looked at as motion, larger ones may be a dissolve or a cut.
+    dissolve_area: float = 0.05
     dissolve_bend: float = 0.5
     cut_part: float = 0.1
     cut_area: float = 0.35
@@ -135,7 +137,7 @@ class ClippingThresholds:
     below_from: float = 0.85
     # Chosen: 0.1 % of the samples is audible distortion; loud but intact mixes stay below 0.03 %.
     clipped_share: float = 5e-4
-    pile: float = 0.7
+    pile: float = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 from numpy.typing import NDArray
-
-from yt360.quality.examples.sounds import SoundExample
 
 # FL FR FC LFE BL BR of the 5.1 track hold X, Y, W, silence, Z, silence.
 AMBIX_TO_5_1 = (3, 1, 0, None, 2, None)
@@ -64,12 +62,6 @@ def code(sound: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[n
     return decoded[:, : sound.shape[1]]
 
 
-def code_example(example: SoundExample, coding: Coding) -> SoundExample:
-    """Return the example after coding; its label stays."""
-    decoded = code(example.sound, example.rate_hz, coding)
-    return replace(example, sound=decoded.astype(np.float64))
-
-
 def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as target:
@@ -90,7 +82,7 @@ def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> ND
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
     buffer.seek(0)
-    with av.open(buffer) as source:
+    with av.open(buffer, "r") as source:
         channels = source.streams.audio[0].codec_context.channels
         pieces = [frame.to_ndarray() for frame in source.decode(audio=0)]
     planar = [p if p.shape[0] == channels else p.reshape(-1, channels).T for p in pieces]

@@ -174,7 +174,7 @@ def _performer(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: AR
 
     def film(time_s: float) -> Image:
         image = background.copy()
-        shift = int(round(sway * np.sin(beat * time_s)))
+        shift = round(sway * np.sin(beat * time_s))
         image[top : top + height, (left + shift + np.arange(width)) % WIDTH] = body
         return _grainy(image, grain, time_s)
 
@@ -232,7 +232,7 @@ def _handheld(rng: np.random.Generator, duration_s: float) -> Film:
 
     def film(time_s: float) -> Image:
         shift = (speed * time_s + sway * np.sin(2 * time_s)) / 360 * WIDTH
-        return np.roll(movers(time_s), int(round(shift)), axis=1)
+        return np.roll(movers(time_s), round(shift), axis=1)
 
     return film
 

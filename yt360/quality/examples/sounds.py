@@ -9,7 +9,7 @@ copied or permuted channels, stereo put into two channels, a voice laid over a r
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -375,10 +375,12 @@ def add_noise(example: SoundExample, rng: np.random.Generator, snr_db: float) ->
     gains = 10 ** (rng.uniform(-0.5, 0.5, (4, 1)) / 20)
     hiss = level * rng.standard_normal(example.sound.shape)
     facts = example.facts | {"snr_db": snr_db}
-    sound = np.clip(gains * example.sound + hiss, -1, 1)
-    return SoundExample(
-        example.kind, sound, example.rate_hz, example.spatial, example.post_production, facts
-    )
+    return replace(example, sound=np.clip(gains * example.sound + hiss, -1, 1), facts=facts)
+
+
+def with_sound(example: SoundExample, sound: NDArray[np.floating]) -> SoundExample:
+    """Return the example with another sound (4, S) under the same label."""
+    return replace(example, sound=np.asarray(sound, dtype=np.float64))
 
 
 def _edges(samples: int, start: int, stop: int, rate_hz: int) -> Signal:

@@ -122,7 +122,7 @@ def any_source(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
     return KINDS[kind](rng, samples, rate_hz)
 
 
-def smooth(signal: Signal, width: float) -> Signal:
+def smooth(signal: NDArray[np.floating], width: float) -> Signal:
     """Blur over about `width` samples with two running means, whose cost does not grow with it."""
     size = max(int(1.7 * width), 1)
     return np.asarray(uniform_filter1d(uniform_filter1d(signal, size), size))

@@ -1,0 +1,298 @@
+"""All tests on one recording: each stream is decoded once, in little memory.
+
+Sound is read in full, a second at a time; of the picture a few small probes are decoded (see
+`frames`). A recording may lie in several files (sections of a long video): they are fed to the
+same tests one after the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.ambisonic_formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
+from yt360.errors import BadItem
+from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.probe import probe
+from yt360.media.projection import plan_picture
+from yt360.media.sound import SoundReader
+from yt360.quality import spatial_audio
+from yt360.quality.clipping import ClippingTest
+from yt360.quality.duration import Span, duration_verdict
+from yt360.quality.field import FieldAnalyzer, FieldTile
+from yt360.quality.frames import read_probes
+from yt360.quality.picture import PictureTest
+from yt360.quality.postproduction import PostProductionTest
+from yt360.quality.series import DirectionSeries
+from yt360.quality.silence import SilenceTest, silence_verdict
+from yt360.quality.spatial_audio import SpatialAudioTest
+from yt360.quality.still import StillImageTest
+from yt360.quality.tagger import AudioTagger, TagMeans
+from yt360.quality.thresholds import DEFAULTS, Thresholds
+from yt360.quality.verdict import Outcome, Verdict, judge
+from yt360.shards.inputs import SOUND_SUFFIXES
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions:
+    """How recordings are inspected.
+
+    Attributes:
+        sound_layout: What the channels are, when that is known better than from the file.
+        projection: The same for the picture.
+        tagger: Listens to W, if there is one.
+        thresholds: Of all tests.
+    """
+
+    sound_layout: str | None = None
+    projection: str = "auto"
+    tagger: AudioTagger | None = None
+    thresholds: Thresholds = DEFAULTS
+
+
+@dataclass
+class Part:
+    """What was found in one pair of files.
+
+    Attributes:
+        start_s: Second of the video at time 0 of the files.
+        silence: Levels of W by second; None without sound.
+    """
+
+    start_s: float
+    silence: SilenceTest | None = None
+
+
+@dataclass
+class Inspection:
+    """What all tests say of a recording.
+
+    Attributes:
+        name: What it is called.
+        verdicts: By name of the test; tests that have nothing to look at are missing.
+        parts: One for each pair of files.
+        directions: Horizontal sound field over time.
+        motion: Rows (time in seconds, changed part of the picture).
+        layout: Name of the channel layout that the sound is stored in; empty without sound.
+    """
+
+    name: str
+    verdicts: dict[str, Verdict]
+    parts: list[Part]
+    directions: DirectionSeries
+    motion: NDArray[np.float32]
+    layout: str
+
+    @property
+    def passes(self) -> bool:
+        """Whether no test says no."""
+        return all(v.outcome is not Outcome.NOT_OK for v in self.verdicts.values())
+
+
+def inspect_file(
+    path: Path, sound: Path | None = None, options: InspectOptions | None = None
+) -> Inspection:
+    """Run all tests on one file.
+
+    Args:
+        path: A media file.
+        sound: File with its spatial sound; by default a file of the same name beside it, when
+            `path` itself holds no spatial sound.
+        options: See there.
+
+    Raises:
+        BadItem: It is no media file, or cannot be decoded.
+    """
+    inspector = Inspector(path.name, options)
+    inspector.add(path, sound or companion_of(path, inspector.options))
+    return inspector.finish()
+
+
+def companion_of(path: Path, options: InspectOptions) -> Path | None:
+    """Return the file of the same name that holds a video's spatial sound, if there is one."""
+    info = probe(path, sound_layout=options.sound_layout)
+    if not info.video or info.spatial_audio is not None:
+        return None
+    candidates = (path.with_suffix(suffix) for suffix in SOUND_SUFFIXES)
+    return next((other for other in candidates if other != path and other.is_file()), None)
+
+
+class Inspector:
+    """Feeds files to all tests.
+
+    Args:
+        name: What the recording is called.
+        options: See there.
+    """
+
+    def __init__(self, name: str, options: InspectOptions | None = None) -> None:
+        self.name = name
+        self.options = options or InspectOptions()
+        t = self.options.thresholds
+        self._spatial = SpatialAudioTest(t.spatial_audio)
+        self._post_production = PostProductionTest(t.post_production)
+        self._picture = PictureTest(t.picture)
+        self._still: StillImageTest | None = None
+        self._clipping: ClippingTest | None = None
+        self._tags: TagMeans | None = None
+        self._durations: list[Verdict] = []
+        self._layouts: list[str] = []
+        self._refusal: Verdict | None = None
+        self._directions = DirectionSeries()
+        self._parts: list[Part] = []
+
+    def add(self, video: Path, sound: Path | None = None, start_s: float = 0.0) -> None:
+        """Look at and listen to a file, or a pair of files.
+
+        Args:
+            video: File with the picture (or only sound).
+            sound: File with the spatial sound; None when it is in the same file.
+            start_s: Second of the whole video at time 0 of the files.
+
+        Raises:
+            BadItem: A file is no media file, or cannot be decoded.
+        """
+        info = probe(video, sound_layout=self.options.sound_layout if sound is None else None)
+        heard = info if sound is None else probe(sound, sound_layout=self.options.sound_layout)
+        part = Part(start_s)
+        stream = _best_sound(heard)
+        if stream is not None:
+            self._listen(heard.path, stream, part)
+        if info.video:
+            self._look(video, info.video[0], stream)
+            self._durations.append(
+                duration_verdict(
+                    _span(info.video[0]), _span(stream), self.options.thresholds.duration
+                )
+            )
+        self._parts.append(part)
+
+    def finish(self) -> Inspection:
+        """Return the verdicts on everything that was added."""
+        verdicts: list[Verdict] = []
+        if self._layouts:
+            spatial = self._refusal or self._spatial.verdict()
+            verdicts.append(spatial)
+            levels = chain.from_iterable(
+                part.silence.default_clips_dbfs() for part in self._parts if part.silence
+            )
+            verdicts.append(silence_verdict(list(levels), self.options.thresholds.silence))
+            if spatial.outcome is not Outcome.NOT_OK or spatial.reason in CONVERTIBLE:
+                tags = self._tags.means() if self._tags else None
+                verdicts.append(self._post_production.verdict(tags))
+            if self._clipping:
+                verdicts.append(self._clipping.verdict())
+        elif self._still is not None:
+            verdicts.append(_no_spatial_track("there is no sound"))
+        if self._still is not None:
+            verdicts += [self._still.verdict(), self._picture.verdict()]
+            verdicts.append(max(self._durations, key=lambda v: v.defect_probability))
+        return Inspection(
+            name=self.name,
+            verdicts={verdict.name: verdict for verdict in verdicts},
+            parts=self._parts,
+            directions=self._directions,
+            motion=self._still.motion if self._still else np.zeros((0, 2), np.float32),
+            layout=", ".join(dict.fromkeys(self._layouts)),
+        )
+
+    def _listen(self, path: Path, stream: AudioStream, part: Part) -> None:
+        """Feed a sound stream to all tests of sound."""
+        t = self.options.thresholds
+        stored = _format_of(stream)
+        self._layouts.append(stream.layout.name)
+        if stored is None:
+            self._refusal = _no_spatial_track("; ".join(stream.layout.evidence))
+        channels = list(stored.channels) if stored else [0]
+        gains = np.array(stored.gains if stored else (1.0,), np.float32)
+        declared = stream.sa3d is not None or self.options.sound_layout is not None
+        rate = stream.sample_rate_hz
+        part.silence = SilenceTest(rate, t.silence)
+        self._clipping = self._clipping or ClippingTest(len(channels), t.clipping)
+        if self.options.tagger and self._tags is None:
+            self._tags = TagMeans(self.options.tagger, rate)
+        analyzer = FieldAnalyzer(rate)
+        first, last = round(stream.start_s * rate), round(stream.end_s * rate)
+        with SoundReader(path, stream.position) as reader:
+            for start in range(first, last, rate):
+                samples, _ = reader.read(start, min(rate, last - start))
+                sound = samples[channels]
+                self._clipping.feed(sound)
+                part.silence.feed(sound[0] * gains[0])
+                if self._tags:
+                    self._tags.feed(sound[0] * gains[0])
+                for tile in analyzer.feed(sound) if stored else ():
+                    converted = _scaled(tile, gains)
+                    self._spatial.feed(converted if declared else tile)
+                    self._post_production.feed(converted)
+                    self._directions.feed(converted, part.start_s)
+        if stored and stream.layout.format is None and self._refusal is None:
+            self._refuse_surround(stream)
+
+    def _refuse_surround(self, stream: AudioStream) -> None:
+        """Six channels of which more sound than a sound field has are no ambisonics."""
+        measured = self._spatial.verdict()
+        if measured.outcome is Outcome.NOT_OK:
+            return
+        detail = "; ".join(stream.layout.evidence)
+        self._refusal = judge(
+            spatial_audio.NAME, 0.9, ("surround", "surround"), detail, measured.numbers
+        )
+
+    def _look(self, path: Path, stream: VideoStream, sound: AudioStream | None) -> None:
+        """Feed a picture stream to all tests of pictures."""
+        kind = "equirectangular"
+        try:
+            spatial = sound is not None and sound.layout.is_spatial
+            plan = plan_picture(stream, spatial_sound=spatial, projection=self.options.projection)
+            kind = plan.kind
+        except BadItem:
+            # Not known to be a 360° picture; black, frozen and still pictures are so all the same.
+            pass
+        if self._still is None:
+            self._still = StillImageTest(kind, self.options.thresholds.still)
+        for picture in read_probes(path):
+            self._still.feed(picture)
+            self._picture.feed(picture)
+            if kind == "equirectangular":
+                self._post_production.feed_picture(picture)
+
+
+CONVERTIBLE = ("fuma", "n3d")
+
+
+def _best_sound(info: MediaInfo) -> AudioStream | None:
+    """Return the spatial sound stream, or the one with the most channels."""
+    if info.spatial_audio is not None:
+        return info.spatial_audio
+    return max(info.audio, key=lambda stream: stream.channels, default=None)
+
+
+def _format_of(stream: AudioStream) -> AmbisonicFormat | None:
+    """Return which channels are tested as W, Y, Z, X; None when there are too few."""
+    if stream.layout.format is not None:
+        return stream.layout.format
+    if stream.channels == 6:
+        return YOUTUBE_5_1
+    return AMBIX if stream.channels >= 4 else None
+
+
+def _span(stream: VideoStream | AudioStream | None) -> Span | None:
+    if stream is None:
+        return None
+    return Span(stream.start_s, stream.end_s, stream.duration_declared_s)
+
+
+def _scaled(tile: FieldTile, gains: NDArray[np.float32]) -> FieldTile:
+    """Return the tile of the sound with its channels multiplied by `gains` (4,)."""
+    covariance = tile.covariance * np.outer(gains, gains)
+    return FieldTile(tile.start_s, tile.duration_s, covariance, tile.width)
+
+
+def _no_spatial_track(why: str) -> Verdict:
+    reasons = ("no-spatial-track", "no-spatial-track")
+    return judge(spatial_audio.NAME, 0.99, reasons, f"no sound field to test: {why}")

@@ -1,0 +1,102 @@
+"""A place to plug in an audio tagger, named by its import path.
+
+Any function or class will do that takes mono sound and says which sounds it hears, for instance a
+network trained on AudioSet. The project ships none. A module on the Python path such as ::
+
+    # my_tagger.py
+    class Tagger:
+        sample_rate_hz = 32000
+        def __call__(self, mono):            # float32 (S,), about 10 s, full scale at 1
+            return {"Background music": 0.8, "Speech": 0.1}
+
+is used with ``yt360 inspect --tagger my_tagger:Tagger``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from yt360.errors import UserError
+
+WINDOW_S = 10.0
+
+
+@runtime_checkable
+class AudioTagger(Protocol):
+    """Says which sounds it hears.
+
+    Attributes:
+        sample_rate_hz: The rate at which it wants its sound.
+    """
+
+    sample_rate_hz: int
+
+    def __call__(self, mono: NDArray[np.float32]) -> Mapping[str, float]:
+        """Return the probability of each label in a stretch of sound (S,)."""
+        ...
+
+
+def load_tagger(path: str) -> AudioTagger:
+    """Import a tagger.
+
+    Args:
+        path: ``"package.module:name"``, where the name is a tagger, or a class or function that
+            returns one when called without arguments.
+
+    Raises:
+        UserError: There is no such thing, or it is no tagger.
+    """
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        raise UserError(f"tagger {path!r} is not of the form package.module:name")
+    try:
+        found = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"cannot import tagger {path!r}: {error}") from error
+    tagger = found() if isinstance(found, type) or not hasattr(found, "sample_rate_hz") else found
+    if not isinstance(tagger, AudioTagger):
+        raise UserError(f"{path!r} is no tagger: it needs sample_rate_hz and to be callable")
+    return tagger
+
+
+class TagMeans:
+    """Feeds a tagger with windows of a stream and averages what it says.
+
+    Args:
+        tagger: The tagger.
+        sample_rate_hz: Rate of the stream.
+    """
+
+    def __init__(self, tagger: AudioTagger, sample_rate_hz: int) -> None:
+        self.tagger = tagger
+        self.sample_rate_hz = sample_rate_hz
+        self._resampler = soxr.ResampleStream(sample_rate_hz, tagger.sample_rate_hz, 1, "float32")
+        self._rest = np.zeros(0, dtype=np.float32)
+        self._sums: dict[str, float] = {}
+        self._windows = 0
+
+    def feed(self, w: NDArray[np.float32]) -> None:
+        """Take the next samples of W (S,)."""
+        resampled = self._resampler.resample_chunk(np.ascontiguousarray(w))
+        self._rest = np.concatenate([self._rest, resampled])
+        size = int(WINDOW_S * self.tagger.sample_rate_hz)
+        while len(self._rest) >= size:
+            self._listen(self._rest[:size])
+            self._rest = self._rest[size:]
+
+    def means(self) -> dict[str, float]:
+        """Return the mean probability of each label; a short recording counts as one window."""
+        if self._windows == 0 and len(self._rest):
+            self._listen(self._rest)
+        return {name: total / self._windows for name, total in self._sums.items()}
+
+    def _listen(self, mono: NDArray[np.float32]) -> None:
+        for name, probability in self.tagger(mono).items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(probability)
+        self._windows += 1
