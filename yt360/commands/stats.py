@@ -1,47 +1,101 @@
-"""``yt360 stats``: what a dataset holds."""
+"""``yt360 stats``: what a dataset or a catalog holds."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from yt360.cli_group import examples
 
+if TYPE_CHECKING:
+    from yt360.stats import Stats
 
-@examples("yt360 stats DATASET", "yt360 stats DATASET --labels", "yt360 stats DATASET --json")
+BAR = 30
+MOST_WORDS = 8
+
+
+@examples(
+    "yt360 stats DATASET",
+    "yt360 stats DATASET --plots figures",
+    "yt360 stats DATASET --labels",
+    "yt360 stats my.catalog --json",
+)
 @click.command("stats")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--labels", is_flag=True, help="Histogram of the classes of its labels.")
+@click.argument("path", metavar="DATASET|CATALOG", type=Path)
+@click.option("--plots", metavar="FOLDER", type=Path, help="Write the histograms as PNG files.")
+@click.option("--labels", is_flag=True, help="Count the classes of the dataset's labels instead.")
 @click.option("--name", default="panoptic", show_default=True, help="Set of labels to count.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(dataset: Path, labels: bool, name: str, as_json: bool) -> None:
-    """Say what DATASET holds: clips, videos, hours; with --labels, how often each class occurs."""
+def command(path: Path, plots: Path | None, labels: bool, name: str, as_json: bool) -> None:
+    """Say what a dataset holds, or a catalog would give: videos, clips, hours, and histograms.
+
+    With --labels, say how often each class occurs in the dataset's labels.
+    """
     if labels:
         from yt360.labels.stats import label_stats
 
-        stats = label_stats(dataset, name)
-        click.echo(json.dumps(stats.to_json(), indent=2) if as_json else "\n".join(stats.lines()))
+        found = label_stats(path, name)
+        click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(found.lines()))
         return
+    stats, more = _collect(path)
+    if as_json:
+        click.echo(json.dumps({**stats.to_json(), **more}, indent=2))
+    else:
+        _print(stats, more)
+    if plots is not None:
+        from yt360.stats_plots import draw_stats
+
+        for file in draw_stats(stats, plots):
+            click.echo(f"wrote {file}", err=as_json)
+
+
+def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
+    """Return the statistics, and what else is told of a dataset."""
+    from yt360.catalog.store import Catalog, is_catalog
     from yt360.labels.store import label_sets
     from yt360.shards.schema import DatasetInfo
+    from yt360.stats import catalog_stats, dataset_stats
 
-    info = DatasetInfo.load(dataset)
-    content = {
-        split: {"clips": part.clips, "videos": part.videos, "hours": part.duration_s / 3600}
-        for split, part in info.splits.items()
-    }
-    rejected = info.rejected_by_reason()
-    sets = label_sets(dataset)
-    if as_json:
-        click.echo(json.dumps({"splits": content, "rejected": rejected, "labels": sets}, indent=2))
-        return
-    for split, facts in content.items():
-        click.echo(
-            f"{split:<6} {facts['clips']:>7} clips {facts['videos']:>6} videos "
-            f"{facts['hours']:8.2f} h"
-        )
-    for reason, count in rejected.items():
+    if is_catalog(path):
+        with Catalog(path) as catalog:
+            return catalog_stats(catalog), {}
+    rejected = DatasetInfo.load(path).rejected_by_reason()
+    return dataset_stats(path), {"rejected": rejected, "labels": label_sets(path)}
+
+
+def _print(stats: Stats, more: dict[str, Any]) -> None:
+    click.echo(f"{'':<10}{'videos':>9}{'clips':>9}{'hours':>10}")
+    for name, row in stats.rows.items():
+        click.echo(f"{name:<10}{row.videos:>9}{row.clips:>9}{row.hours:>10.2f}")
+    for reason, count in more.get("rejected", {}).items():
         click.echo(f"left out: {count} {reason}")
-    click.echo(f"labels: {', '.join(sets) or 'none'}")
+    if "labels" in more:
+        click.echo(f"labels: {', '.join(more['labels']) or 'none'}")
+    for histogram in stats.histograms:
+        click.echo(f"\n{histogram.name}: {histogram.counts.sum()} values")
+        ranges = _merged(histogram)
+        most = max(count for _, _, count in ranges)
+        for low, high, count in ranges:
+            bar = "#" * round(BAR * count / most)
+            click.echo(f"{low:>10.4g} to {high:<10.4g}{count:>8}  {bar}")
+    for name, counts in stats.categories.items():
+        words = [f"{word} {count}" for word, count in counts.most_common(MOST_WORDS)]
+        rest = len(counts) - len(words)
+        click.echo(f"\n{name}: {', '.join(words)}{f', {rest} more' if rest > 0 else ''}")
+
+
+def _merged(histogram: Any, most_lines: int = 10) -> list[tuple[float, float, int]]:
+    """Return (low, high, count) of at most `most_lines` neighbouring ranges taken together."""
+    step = -(-len(histogram.counts) // most_lines)
+    starts = range(0, len(histogram.counts), step)
+    return [
+        (
+            float(histogram.edges[start]),
+            float(histogram.edges[min(start + step, len(histogram.counts))]),
+            int(histogram.counts[start : start + step].sum()),
+        )
+        for start in starts
+    ]

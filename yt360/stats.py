@@ -1,0 +1,228 @@
+"""What a dataset or catalog holds: the paper's table row (videos, clips, hours), histograms."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.catalog.store import Catalog
+from yt360.shards.reader import ShardReader
+from yt360.shards.schema import DatasetInfo
+from yt360.splits import SPLITS
+
+MOST_BINS = 40
+LONG_TAIL = 20.0
+"""Numbers whose largest is so many times their median are counted over growing ranges."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of the table: how much a split holds."""
+
+    videos: int
+    clips: int
+    hours: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of a number over half-open ranges ``[edges[i], edges[i + 1])``.
+
+    Attributes:
+        name: What is counted, such as ``"level of clips (dBFS)"``.
+        edges: (N + 1,) rising numbers.
+        counts: (N,) counts; the last range includes its upper edge.
+        is_log: Whether the ranges grow by a factor, as for numbers with a long tail.
+    """
+
+    name: str
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a collection holds.
+
+    Attributes:
+        rows: Split (or ``"total"``) -> its table row.
+        histograms: Numbers of its clips and videos.
+        categories: What is counted -> word -> number of videos or clips.
+    """
+
+    rows: dict[str, TableRow]
+    histograms: list[Histogram] = field(default_factory=list)
+    categories: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "rows": {
+                name: {"videos": row.videos, "clips": row.clips, "hours": row.hours}
+                for name, row in self.rows.items()
+            },
+            "histograms": {
+                each.name: {"edges": each.edges.tolist(), "counts": each.counts.tolist()}
+                for each in self.histograms
+            },
+            "categories": {name: dict(count) for name, count in self.categories.items()},
+        }
+
+
+def dataset_stats(dataset: Path) -> Stats:
+    """Return what a dataset folder holds, from its index and the records of its clips.
+
+    Raises:
+        UserError: The folder is no dataset.
+    """
+    info = DatasetInfo.load(dataset)
+    rows = {
+        name: TableRow(split.videos, split.clips, split.duration_s / 3600)
+        for name, split in info.splits.items()
+    }
+    readers = [ShardReader(dataset, split) for split in SPLITS if info.splits[split].clips]
+    records = [
+        json.loads(bytes(reader.read(index, "json")))
+        for reader in readers
+        for index in range(len(reader))
+    ]
+    videos = {record["video_id"]: record for record in records}.values()
+    sources = [record.get("source", {}) for record in videos]
+    conversions = [record.get("conversion", {}) for record in videos]
+    return Stats(
+        rows={**rows, "total": _sum(rows.values())},
+        histograms=_histograms(
+            {
+                "clips of a video": list(Counter(r["video_id"] for r in records).values()),
+                "level of a clip (dBFS)": [
+                    record.get("quality", {}).get("level_dbfs") for record in records
+                ],
+                "start of a clip (s)": [record["start_s"] for record in records],
+                "rows of the source picture": [
+                    conversion.get("video", {}).get("height") for conversion in conversions
+                ],
+            }
+        ),
+        categories=_categories(
+            {
+                "upload year": [(source.get("upload_date") or "")[:4] for source in sources],
+                "licence": [source.get("license") for source in sources],
+                "projection": [each.get("video", {}).get("projection") for each in conversions],
+                "sound": [_sound_name(each.get("sound", {})) for each in conversions],
+            }
+        ),
+    )
+
+
+def catalog_stats(catalog: Catalog) -> Stats:
+    """Return what a catalog would give: accepted videos and the clips that it keeps.
+
+    Before any video is accepted (lists that were just imported, say), all videos with clips count.
+    """
+    states = dict(catalog.connection.execute("SELECT state, count(*) FROM videos GROUP BY state"))
+    where = "state = 'accepted'" if states.get("accepted") else "1"
+    rows = {
+        row["split"]: TableRow(row["videos"], row["clips"], row["seconds"] / 3600)
+        for row in catalog.connection.execute(
+            "SELECT ifnull(split, 'no split') AS split, count(DISTINCT clips.video) AS videos, "
+            "count(*) AS clips, sum(clips.duration_s) AS seconds FROM clips "
+            "JOIN videos ON videos.number = clips.video "
+            f"LEFT JOIN splits ON splits.video = clips.video WHERE kept AND {where} GROUP BY 1"
+        )
+    }
+    column = _columns(catalog, where)
+    return Stats(
+        rows={**_in_order(rows), "total": _sum(rows.values())},
+        histograms=_histograms(
+            {
+                "clips of a video": column("clips"),
+                "length of a video (s)": column("duration_s"),
+            }
+        ),
+        categories=_categories(
+            {
+                "upload year": [(date or "")[:4] for date in column("upload_date")],
+                "licence": column("license"),
+                "projection": column("projection"),
+                "sound": column("spatial_audio"),
+                "language of the search": _languages(catalog),
+            }
+        ),
+    )
+
+
+def _columns(catalog: Catalog, where: str) -> Any:
+    rows = catalog.connection.execute(
+        "SELECT duration_s, upload_date, license, projection, spatial_audio, "
+        "(SELECT count(*) FROM clips WHERE video = number AND kept) AS clips "
+        f"FROM videos WHERE {where} AND clips > 0"
+    ).fetchall()
+    return lambda name: [row[name] for row in rows]
+
+
+def _languages(catalog: Catalog) -> list[str]:
+    rows = catalog.connection.execute(
+        "SELECT DISTINCT video, language FROM sightings "
+        "JOIN listings ON listings.number = listing WHERE language IS NOT NULL"
+    )
+    return [row["language"] for row in rows]
+
+
+def _in_order(rows: Mapping[str, TableRow]) -> dict[str, TableRow]:
+    return {name: rows[name] for name in (*SPLITS, *sorted(rows)) if name in rows}
+
+
+def _sum(rows: Iterable[TableRow]) -> TableRow:
+    rows = list(rows)
+    return TableRow(
+        sum(row.videos for row in rows),
+        sum(row.clips for row in rows),
+        sum(row.hours for row in rows),
+    )
+
+
+def _sound_name(sound: Mapping[str, Any]) -> str | None:
+    names = [sound.get("layout"), sound.get("codec")]
+    return " ".join(str(name) for name in names if name) or None
+
+
+def _histograms(values: Mapping[str, list[Any]]) -> list[Histogram]:
+    """Return a histogram of each list that has numbers in it; missing values are left out."""
+    histograms = []
+    for name, each in values.items():
+        numbers = np.array([value for value in each if value is not None], dtype=np.float64)
+        if len(numbers):
+            has_tail = numbers.min() > 0 and numbers.max() > LONG_TAIL * np.median(numbers)
+            edges = _growing_edges(numbers) if has_tail else _even_edges(numbers)
+            counts = np.histogram(numbers, edges)[0].astype(np.int64)
+            histograms.append(Histogram(name, edges, counts, bool(has_tail)))
+    return histograms
+
+
+def _even_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.histogram_bin_edges(numbers, min(MOST_BINS, len(np.unique(numbers))))
+
+
+def _growing_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    edges = np.geomspace(numbers.min(), numbers.max(), MOST_BINS + 1)
+    if not np.all(numbers == np.round(numbers)):
+        return edges
+    halves = np.unique(np.round(edges)) - 0.5  # else some ranges could hold no whole number
+    return np.append(halves, numbers.max() + 0.5)
+
+
+def _categories(values: Mapping[str, list[Any]]) -> dict[str, Counter[str]]:
+    """Count the words of each list; a missing one counts as ``unknown``."""
+    return {
+        name: Counter(str(value or "unknown") for value in each)
+        for name, each in values.items()
+        if any(each)
+    }
