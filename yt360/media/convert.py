@@ -11,6 +11,7 @@ CABAC and no deblocking (x264's ``fastdecode``).
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,7 @@ def convert_clips(
     _check(source, requests, form)
     for run in _runs(requests, form.fps):
         with ExitStack() as stack:
+            stack.enter_context(_naming_the_full_disk(run[0].mp4.parent))
             pictures = [stack.enter_context(_temporary(request.mp4)) for request in run]
             spans = [(request.start_s, request.duration_s) for request in run]
             encode_pictures(source, spans, form, pictures, threads=threads)
@@ -178,6 +180,17 @@ def _temporary(final: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming_the_full_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        message = "no space left on this disk; free some and run the same command again"
+        raise OSError(error.errno, message, str(folder)) from error
 
 
 def _check_frames(source: Source, request: ClipRequest, form: ClipFormat, picture: Path) -> None:

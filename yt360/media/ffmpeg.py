@@ -149,7 +149,7 @@ def run_ffmpeg(arguments: list[str], item: Path) -> int:
 def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: bool) -> None:
     """Raise what a failed run of FFmpeg on `item` means; return when it did not fail."""
     if disk_full:
-        raise OSError(errno.ENOSPC, f"{_DISK_FULL} (while converting)", str(item))
+        raise OSError(errno.ENOSPC, f"{_DISK_FULL} while converting {item.name}")
     if code != 0:
         words = "; ".join(last_lines[-3:]) or "no message"
         raise BadItem("not-decodable", f"{item.name}: FFmpeg stopped with {code}: {words}")

@@ -2,15 +2,16 @@
 
 What counts as 360°:
 
-- a file whose metadata say so (equirectangular of any aspect, or cubemap);
+- a file whose metadata say so (equirectangular of any aspect, a cubemap, or a mesh that is just
+  one of these: YouTube writes its equi-angular cubemaps so);
 - an untagged one that the user or the catalog declares (``projection="equirectangular"``,
   ``"eac"``, ...);
 - an untagged one of aspect 2:1;
 - an untagged one of aspect 1.5 to 2.5 that comes with spatial sound: hardly any other video does.
   (YT-360's own clips are like this: untagged, squeezed to 640x360.)
 
-Refused by name: 180° video, partial panoramas, meshes (YouTube's are equi-angular cubemaps: state
-``"eac"`` for those), stereo layouts that the file does not describe.
+Refused by name: 180° video, partial panoramas, other meshes, stereo layouts that the file does not
+describe.
 """
 
 from __future__ import annotations
@@ -198,8 +199,8 @@ def _kind_of_tagged(tagged: Projection) -> Kind:
     if tagged.kind == "mesh":
         raise BadItem(
             "mesh-projection",
-            "a mesh projection, which is not supported; if this is YouTube's equi-angular cubemap "
-            "(two rows of three faces), state the projection eac",
+            "a mesh that is neither equirectangular nor YouTube's equi-angular cubemap; if the "
+            "picture is one of them all the same, state its projection",
         )
     if tagged.kind in ("equirectangular", "cubemap", "eac"):
         return tagged.kind

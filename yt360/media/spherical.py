@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
 from yt360.media.boxes import Box, BoxReader
+from yt360.media.mesh import mesh_projection
 
 ProjectionKind = Literal["untagged", "equirectangular", "cubemap", "eac", "mesh", "unknown"]
 StereoMode = Literal["mono", "top-bottom", "bottom-top", "left-right", "right-left", "custom"]
@@ -126,7 +127,7 @@ def parse_v1(xml: str) -> Projection | None:
 
 
 def projection_box(kind: bytes, payload: bytes) -> dict[str, object]:
-    """Return the `Projection` fields that a ``prhd``, ``equi``, ``cbmp`` or ``mshp`` box sets.
+    """Return the `Projection` fields that a ``prhd``, ``equi``, ``cbmp``, ``mshp`` box sets.
 
     Matroska's ProjectionPrivate holds the same payloads. A truncated payload sets nothing.
     """
@@ -144,8 +145,8 @@ def projection_box(kind: bytes, payload: bytes) -> dict[str, object]:
     if kind == b"cbmp" and len(body) >= 8:
         layout, padding = struct.unpack(">II", body[:8])
         return {"kind": "cubemap" if layout == 0 else "unknown", "padding_px": padding}
-    if kind == b"mshp":
-        return {"kind": "mesh"}
+    if kind in (b"mshp", b"ytmp"):
+        return mesh_projection(payload)
     return {}
 
 
@@ -173,7 +174,8 @@ def _video_projection(reader: BoxReader, track: Box, entry: Box | None) -> Proje
             for part in reader.children(container) if container else ():
                 values = projection_box(part.type, reader.payload(part))
                 if "kind" in values:
-                    projection = projection.told(f"sv3d box: {values['kind']}", **values)
+                    name = part.type.decode("latin-1")
+                    projection = projection.told(f"{name} box: {values['kind']}", **values)
                 elif any(values.values()):
                     projection = projection.told("prhd box: the projection is turned", **values)
     return projection

@@ -95,7 +95,9 @@ def write_media(
             video = container.add_stream(video_codec, rate=rate)
             shape = pictures(0).shape
             video.width, video.height, video.pix_fmt = shape[1], shape[0], "yuv420p"
-            video.options = {"crf": "8", "preset": "ultrafast", "bf": "2", "g": str(gop)}
+            # B-frames where a container can tell their times; AVI cannot.
+            b_frames = "2" if video_codec.startswith("libx26") else "0"
+            video.options = {"crf": "8", "preset": "ultrafast", "bf": b_frames, "g": str(gop)}
             video.codec_context.time_base = 1 / rate
             if rotation_deg:
                 video.set_display_rotation(rotation_deg)

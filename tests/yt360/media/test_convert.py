@@ -1,3 +1,4 @@
+import errno
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from yt360.errors import BadItem, UserError
+from yt360.media import convert
 from yt360.media.convert import ClipFormat, ClipRequest, convert_clip, convert_clips, to_int16
 from yt360.media.source import Source, open_source
 
@@ -89,6 +91,36 @@ def test_picture_and_sound_stay_in_step_over_a_minute(media, tmp_path, fps):
 @pytest.mark.parametrize("name", ["video.mp4", "video.mkv"])
 def test_picture_and_sound_stay_in_step_in_every_case(media, tmp_path, fps, offset, name):
     assert_in_step(media, tmp_path, fps, offset, 60, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "fps", "options"),
+    [
+        ("a.mov", 25, {"sound_codec": "pcm_s16le"}),
+        ("a.webm", 25, {"video_codec": "libvpx-vp9", "sound_codec": "libopus"}),
+        ("a.ts", 25, {}),
+        ("a.avi", "24000/1001", {"video_codec": "mpeg4", "sound_codec": "pcm_s16le"}),
+        ("a.mp4", 25, {"options": {"movflags": "frag_keyframe+delay_moov"}}),
+        ("a.mp4", 25, {"video_codec": "libx265"}),
+    ],
+    ids=["mov", "webm", "ts", "avi", "fragmented", "hevc"],
+)
+def test_every_container_keeps_flash_and_click_together(media, tmp_path, name, fps, options):
+    """What a muxer did to the clock of a file, it did to picture and sound alike."""
+    rate = Fraction(fps)
+    if options.get("sound_codec") == "libopus":
+        options = options | {
+            "sound_layout": "ambisonic 1",
+            "sound_options": {"mapping_family": "2", "b": "400k"},
+        }
+    path = media.write(tmp_path / name, fps=fps, seconds=9, sound=media.clicks([6], 9), **options)
+    clip = request(tmp_path, 4, 4)
+    convert_clip(open_source(path), clip, SMALL)
+    shift_s = media.click_time_s(ambix(clip.flac)[0], 24000, 2.0) - 2.0
+    assert abs(shift_s) < 0.025
+    for frame, number in enumerate(numbers(media, clip.mp4)):
+        offset_s = picture_offset_s(number, clip.start_s + frame / 16 - shift_s, rate, 0.0)
+        assert abs(offset_s) < 2 * ROUNDING_S, (frame, number)
 
 
 def test_companion_sound_is_in_step_too(media, tmp_path):
@@ -335,6 +367,17 @@ def test_bad_requests_are_refused(source, tmp_path):
 def test_nothing_stays_where_the_folder_cannot_be_written(source, tmp_path):
     with pytest.raises((BadItem, OSError)):
         convert_clip(source, request(tmp_path / "absent", 0, 1), SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_names_the_folder(source, tmp_path, monkeypatch):
+    def full(*args: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(convert, "flac_bytes", full)
+    with pytest.raises(OSError, match="no space left on this disk; free some") as raised:
+        convert_clip(source, request(tmp_path, 0, 1), SMALL)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
