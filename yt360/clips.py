@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
-from collections.abc import Iterable
 from pathlib import PurePath
 
 MAX_ID_LENGTH = 64
@@ -61,27 +61,18 @@ def video_id_of(relative: PurePath) -> tuple[str, int]:
     return f"{plain[: MAX_ID_LENGTH - 9]}-{digest}", 0
 
 
-def clip_starts(
-    media_duration_s: float,
-    clip_duration_s: int,
-    segments: Iterable[int] | None = None,
-    slack_s: float = 0.0,
-) -> list[int]:
-    """Return the seconds at which the clips of a file start, in order and without overlap.
+def clip_starts(start_s: float, end_s: float, clip_s: int, slack_s: float = 0.0) -> list[int]:
+    """Return the seconds at which clips start that cover a file without gap or overlap.
+
+    The first one starts at the first whole second that both picture and sound cover; what is left
+    at the end and shorter than a clip is lost.
 
     Args:
-        media_duration_s: How long both picture and sound last.
-        clip_duration_s: Length of every clip, in whole seconds.
-        segments: Known starts, relative to the file; None cuts it from its beginning to its end.
-            Of starts that overlap, the first is kept.
-        slack_s: How much the last clip may reach past the end (containers round durations).
+        start_s: Second at which picture and sound are both there, 0 or later.
+        end_s: Second until which they are both there.
+        clip_s: Length of every clip.
+        slack_s: How much a clip may reach past either end (containers round times).
     """
-    last_start_s = media_duration_s + slack_s - clip_duration_s
-    if segments is None:
-        return list(range(0, int(last_start_s) + 1, clip_duration_s)) if last_start_s >= 0 else []
-    starts: list[int] = []
-    for start in sorted(set(segments)):
-        free = not starts or start >= starts[-1] + clip_duration_s
-        if free and 0 <= start <= last_start_s:
-            starts.append(start)
-    return starts
+    first = max(math.ceil(start_s - slack_s), 0)
+    last = math.floor(end_s + slack_s - clip_s)
+    return list(range(first, last + 1, clip_s))

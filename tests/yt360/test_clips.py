@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import PurePath
 
 import pytest
@@ -63,30 +64,30 @@ def test_an_accent_gives_the_same_id_however_it_is_encoded() -> None:
     assert video_id_of(PurePath("caf\u00e9.mp4")) == video_id_of(PurePath("cafe\u0301.mp4"))
 
 
-@given(st.floats(0, 500), st.integers(1, 60))
-def test_cuts_do_not_overlap_lie_inside_and_leave_less_than_a_clip(
-    duration_s: float, clip_s: int
-) -> None:
-    starts = clip_starts(duration_s, clip_s)
-    ends = [0, *(start + clip_s for start in starts)]
-    assert starts == ends[:-1]
-    assert ends[-1] <= duration_s or not starts
-    assert duration_s - ends[-1] < clip_s
+SIXTEENTHS = st.integers(0, 8000).map(lambda count: count / 16)  # exact in floating point
 
 
-@given(st.lists(st.integers(-5, 120)), st.integers(1, 20), st.floats(0, 100))
-def test_known_segments_are_kept_unless_they_overlap_or_lie_outside(
-    segments: list[int], clip_s: int, duration_s: float
+@given(SIXTEENTHS, SIXTEENTHS, st.integers(1, 60), st.sampled_from([0.0, 0.25]))
+def test_cuts_do_not_overlap_lie_inside_and_lose_less_than_a_clip(
+    start_s: float, length_s: float, clip_s: int, slack_s: float
 ) -> None:
-    starts = clip_starts(duration_s, clip_s, segments)
-    assert set(starts) <= set(segments)
-    assert all(b - a >= clip_s for a, b in zip(starts, starts[1:], strict=False))
-    assert all(0 <= start and start + clip_s <= duration_s for start in starts)
-    for lost in set(segments) - set(starts):
-        outside = lost < 0 or lost + clip_s > duration_s
-        assert outside or any(abs(lost - start) < clip_s for start in starts)
+    end_s = start_s + length_s
+    starts = clip_starts(start_s, end_s, clip_s, slack_s)
+    assert all(after - before == clip_s for before, after in pairwise(starts))
+    if starts:
+        assert 0 <= starts[0] < start_s + 1
+        assert starts[0] >= start_s - slack_s
+        assert 0 <= end_s + slack_s - (starts[-1] + clip_s) < clip_s
+    else:
+        assert length_s < clip_s + 1
+
+
+def test_sound_that_starts_late_costs_only_the_seconds_without_it() -> None:
+    assert clip_starts(0.0, 60.0, 10) == [0, 10, 20, 30, 40, 50]
+    assert clip_starts(3.4, 60.0, 10) == [4, 14, 24, 34, 44]
+    assert clip_starts(0.2, 60.0, 10, slack_s=0.25) == [0, 10, 20, 30, 40, 50]
 
 
 def test_slack_saves_a_clip_whose_file_ends_a_frame_early() -> None:
-    assert clip_starts(9.97, 10) == []
-    assert clip_starts(9.97, 10, slack_s=0.1) == [0]
+    assert clip_starts(0.0, 9.97, 10) == []
+    assert clip_starts(0.0, 9.97, 10, slack_s=0.1) == [0]

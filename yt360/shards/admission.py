@@ -47,8 +47,8 @@ def admit(
 ) -> list[Admitted]:
     """Decide about the clips of each input, in the order of the inputs.
 
-    A video stays in the split that it is in; several files of one video share a split; and where
-    two files of a video overlap in time, the clips of the first one count.
+    A video stays in the split that it is in; several files of one video share a split; and of clips
+    of a video that overlap in time, the first one counts.
 
     Args:
         items: Inputs, sorted.
@@ -70,7 +70,7 @@ def admit(
                 packed.claim(item.video_id, clip.start_s)
                 clips.append(clip)
             else:
-                detail = f"{item.clip_key(other)} from another file covers the same time"
+                detail = f"{item.clip_key(other)} covers part of the same time"
                 rejected.append(item.reject("overlap", detail, plan.fingerprint, clip.start_s))
         admitted.append(
             Admitted(item, splits[item.video_id], tuple(clips), tuple(rejected), plan.fingerprint)

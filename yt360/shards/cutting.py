@@ -144,17 +144,16 @@ def _open(item: InputVideo, options: BuildOptions) -> Source:
 
 
 def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: str) -> VideoPlan:
-    segments = None
-    if item.segments is not None:
-        segments = [start - item.start_s for start in item.segments]
-    starts = clip_starts(source.end_s, options.clip_s, segments, END_TOLERANCE_S)
-    starts = [start for start in starts if start >= source.start_s - END_TOLERANCE_S]
+    lasts = f"picture and sound together last from {source.start_s:.1f} to {source.end_s:.1f} s"
+    outside: list[int] = []
+    if item.segments is None:
+        starts = clip_starts(source.start_s, source.end_s, options.clip_s, END_TOLERANCE_S)
+    else:
+        starts = sorted({start - item.start_s for start in item.segments})
+        outside = [start for start in starts if not _covers(source, start, options.clip_s)]
+        starts = [start for start in starts if start not in outside]
     if not starts:
-        raise BadItem(
-            "too-short",
-            f"picture and sound together last from {source.start_s:.1f} s to {source.end_s:.1f} s, "
-            f"which holds no clip of {options.clip_s} s",
-        )
+        raise BadItem("too-short", f"{lasts}, which holds no clip of {options.clip_s} s")
     levels = w_levels_dbfs(source, LEVEL_WINDOW_S)
     planned = [
         ClipPlan(item.start_s + start, clip_level(levels, start, options.clip_s))
@@ -162,8 +161,16 @@ def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: 
     ]
     clips = tuple(clip for clip in planned if clip.level_dbfs >= options.min_level_dbfs)
     silent = [clip for clip in planned if clip.level_dbfs < options.min_level_dbfs]
-    rejected = tuple(_silent_stretches(item, silent, not clips, options, fingerprint))
-    return VideoPlan(fingerprint, clips, rejected)
+    rejected = [
+        item.reject("clip-outside", lasts, fingerprint, item.start_s + start) for start in outside
+    ]
+    rejected += _silent_stretches(item, silent, not clips, options, fingerprint)
+    return VideoPlan(fingerprint, clips, tuple(rejected))
+
+
+def _covers(source: Source, start_s: float, clip_s: int) -> bool:
+    early, late = source.start_s - END_TOLERANCE_S, source.end_s + END_TOLERANCE_S
+    return early <= start_s and start_s + clip_s <= late
 
 
 def _silent_stretches(

@@ -90,7 +90,8 @@ def fake_open_source(video: Path, sound: Path | None = None, **options: str) -> 
     facts = json.loads(video.read_text())
     if "reason" in facts:
         raise BadItem(facts["reason"], "as the test wants")
-    return SimpleNamespace(start_s=0.0, end_s=float(facts["duration_s"]), facts=facts)
+    start_s, end_s = facts.get("starts_at", 0.0), float(facts["duration_s"])
+    return SimpleNamespace(start_s=start_s, end_s=end_s, facts=facts)
 
 
 def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:

@@ -9,9 +9,12 @@ import pytest
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
 from yt360.shards import cutting
+from yt360.shards.build import build_shards
 from yt360.shards.cutting import CutJob, PlanJob
+from yt360.shards.inputs import FoundInputs, InputVideo
 from yt360.shards.lock import exclusive_lock
 from yt360.shards.pool import Crashed
+from yt360.shards.reader import ShardReader
 from yt360.shards.schema import DatasetInfo
 from yt360.shards.staging import Staging
 from yt360.splits import split_of
@@ -201,6 +204,33 @@ def test_a_video_stays_in_its_split_when_its_channel_becomes_known(fake, tmp_pat
         (media / f"{name}.info.json").write_text(json.dumps({"channel": other}))
     fake.build(media, tmp_path / "data", options)
     assert fake.keys(tmp_path / "data")[split] == ["kqAZkf5Odyw-00000", "kqAZkf5Odyw-00010"]
+
+
+def test_known_segments_are_cut_and_those_that_cannot_be_are_told(fake, tmp_path):
+    file = fake.write(tmp_path / "m" / "part.mp4", 50)
+    item = InputVideo(
+        video_id="kqAZkf5Odyw",
+        video=file,
+        name="part.mp4",
+        start_s=100,
+        segments=(103, 141, 90, 118, 125, 140),
+        split="test",
+        facts={"url": "http://u", "license": "CC"},
+    )
+    found = FoundInputs((item,), (), 0)
+    report = build_shards(found, tmp_path / "data", fake.options, make_pool=fake.pool)
+    assert fake.keys(tmp_path / "data") == {
+        "train": [],
+        "test": [f"kqAZkf5Odyw-{start:05d}" for start in (103, 118, 140)],
+    }
+    assert [(each.start_s, each.reason) for each in report.rejected] == [
+        (90, "clip-outside"),
+        (125, "overlap"),
+        (141, "clip-outside"),
+    ]
+    reader = ShardReader(tmp_path / "data", "test")
+    source = json.loads(bytes(reader.read(0, "json")))["source"]
+    assert source == {"url": "http://u", "license": "CC", "file": "part.mp4", "file_start_s": 100}
 
 
 def test_videos_of_a_channel_share_a_split(fake, tmp_path):

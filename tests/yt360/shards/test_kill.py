@@ -61,9 +61,9 @@ class Trap:
 def few(fake, tmp_path) -> Path:
     """Few videos that still give several shards, a rejected clip and a rejected file."""
     folder = tmp_path / "few"
-    fake.write(folder / "first.mp4", 70, size=30_000, bad=[30])
-    fake.write(folder / "second.mp4", 20, size=30_000, silent=list(range(10)))
-    fake.write(folder / "third.mp4", 40, size=30_000)
+    fake.write(folder / "first.mp4", 50, size=45_000, bad=[30])
+    fake.write(folder / "second.mp4", 20, size=45_000, silent=list(range(10)))
+    fake.write(folder / "third.mp4", 30, size=45_000)
     fake.write(folder / "flat.mp4", reason="not-360")
     return folder
 
@@ -106,7 +106,7 @@ def test_a_kill_while_adding_keeps_what_was_there(fake, few, tmp_path, monkeypat
     fake.build(few, tmp_path / "whole")
     with Trap(None).set(monkeypatch) as trap:
         fake.build(few, tmp_path / "counted")
-    for last_step in range(0, trap.steps, 3):
+    for last_step in range(0, trap.steps, 5):
         data = tmp_path / f"killed{last_step}"
         fake.build(few / "first.mp4", data)
         with Trap(last_step).set(monkeypatch), pytest.raises(Killed):
@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(fake, few, tmp_path
     with Trap(None).set(monkeypatch, writes_only=True) as trap:
         fake.build(few, tmp_path / "whole")
     whole = fake.tree(tmp_path / "whole")
-    for last_step in range(1, trap.steps):
+    for last_step in range(1, trap.steps, 2):
         data = tmp_path / f"full{last_step}"
         full = Trap(last_step, lambda: OSError(28, "No space left on device"))
         with (
@@ -137,7 +137,7 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(fake, few, tmp_path
 
 def test_a_changed_input_is_not_mixed_with_its_old_clips(fake, few, tmp_path, monkeypatch):
     data = tmp_path / "data"
-    with Trap(60).set(monkeypatch), pytest.raises(Killed):
+    with Trap(50).set(monkeypatch), pytest.raises(Killed):
         fake.build(few, data)
     assert list((data / ".staging" / "clips").iterdir())
     for name in ("first", "second", "third"):
