@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,10 +19,11 @@ from avsa import train as train_module
 from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.commands.embed import command as embed_command
 from avsa.commands.train import command as train_command
-from avsa.config import load_config, recipe_names
+from avsa.config import load_config, recipe_names, save_config
 from avsa.curriculum import fit_batches
 from avsa.distributed import World
 from avsa.runlog import read_log
+from avsa.stats import measure_stats, save_stats
 from avsa.train import train
 from yt360.errors import UserError
 
@@ -42,8 +44,12 @@ ALONE = World(0, 1, torch.device("cpu"))
 
 @pytest.fixture(scope="module")
 def data(tiny_dataset, tmp_path_factory):
-    """A copy of the tiny dataset, into which audio statistics may be written."""
-    return shutil.copytree(tiny_dataset, tmp_path_factory.mktemp("data") / "tiny")
+    """A copy of the tiny dataset, with audio statistics of few samples."""
+    folder = shutil.copytree(tiny_dataset, tmp_path_factory.mktemp("data") / "tiny")
+    for overrides in ([], ["compat=published"]):
+        audio = load_config("small", [*TINY, *overrides]).audio
+        save_stats(measure_stats(folder, audio, samples=8), folder, audio, samples=8, seed=0)
+    return folder
 
 
 def tiny_config(recipe, *overrides, steps=2, batch_size=4):
@@ -127,24 +133,6 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(undisturbed, data, tmp_path
     torch.testing.assert_close(ours["optimizer"], theirs["optimizer"], rtol=0, atol=0)
 
 
-def start(run, data, *arguments):
-    command = [sys.executable, "-m", "avsa", "train", "--out", str(run), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def start_long(run, data, config_of):
-    """Start a run that is far from done when it is stopped; wait until its 5th step or so."""
-    recipe = run.parent / "recipe.yaml"
-    shutil.copy(config_of / "config.yaml", recipe)
-    process = start(run, data, "--data", str(data), "--recipe", str(recipe), "--log-keys")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (run / "log.jsonl").exists() and len(read_log(run)) >= 5:
-            break
-        time.sleep(0.02)
-    return process
-
-
 @pytest.fixture(scope="module")
 def long_run(data, tmp_path_factory):
     """A longer run that nothing disturbed, to compare with."""
@@ -153,38 +141,67 @@ def long_run(data, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(long_run, data, tmp_path, number):
-    run = tmp_path / "run"
-    process = start_long(run, data, long_run)
-    process.send_signal(number)
+def start(arguments, **environment):
+    """Start ``avsa train`` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "avsa", "train", "--log-keys", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(long_run, data, tmp_path):
+    torch.set_num_threads(1)
+    run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
+    process = start(["--data", data, "--recipe", recipe, "--out", run])
+    while process.poll() is None and not ((run / "log.jsonl").exists() and len(read_log(run)) > 4):
+        time.sleep(0.01)
+    process.kill()
     output, _ = process.communicate(timeout=60)
-    steps = len(read_log(run))
-    assert steps < 40, "the run was over before it was stopped"
-    if number == signal.SIGTERM:
-        assert process.returncode == 0
-        assert f"stopped by SIGTERM, step {steps} of 40" in output
-        assert load_checkpoint(run)["step"] == steps
-    else:
-        assert process.returncode == -signal.SIGKILL
-    resumed = start(run, data, "--resume", "--log-keys")
-    output, _ = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, output
-    assert "step 40 of 40" in output
+    assert process.returncode == -signal.SIGKILL, output
+    assert len(read_log(run)) < 40, "the run was over before it was killed"
+    train(load_config(recipe), data, run, ALONE, resume=True, log_keys=True)
     assert comparable(run) == comparable(long_run)
 
 
-def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(data, tmp_path):
-    config = tiny_config("small", steps=4)
-    train(config, data, tmp_path / "alone", ALONE, log_keys=True)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--standalone", "-m", "avsa", "train", "--data", str(data), "--log-keys"]
-    command += ["--recipe", str(tmp_path / "alone" / "config.yaml"), "--steps", "2"]
-    command += ["--out", str(tmp_path / "shared")]
-    subprocess.run(command, check=True, timeout=200, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    train(config, data, tmp_path / "shared", ALONE, resume=True, log_keys=True)
-    alone, shared = ([r["keys"] for r in read_log(tmp_path / n)] for n in ("alone", "shared"))
-    assert shared == alone
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_step_and_ends_cleanly(long_run, data, tmp_path, monkeypatch, number):
+    config, run = load_config(str(long_run / "config.yaml")), tmp_path / "run"
+    whole, calls = train_module.forward_backward, iter(range(40))
+
+    def interrupted(*arguments):
+        if next(calls) == 4:
+            os.kill(os.getpid(), number)
+        return whole(*arguments)
+
+    monkeypatch.setattr(train_module, "forward_backward", interrupted)
+    before = signal.getsignal(number)
+    outcome = train(config, data, run, ALONE, log_keys=True)
+    assert signal.getsignal(number) == before
+    assert load_checkpoint(run)["step"] == outcome.step == 5
+    message = outcome.message(run)
+    assert f"stopped by {number.name}, step 5 of 40" in message
+    assert f"go on: avsa train --out {run} --resume" in message
+    train(config, data, run, ALONE, resume=True, log_keys=True)
+    assert comparable(run) == comparable(long_run)
+
+
+def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(long_run, data, tmp_path):
+    run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    arguments = ["--data", data, "--recipe", recipe, "--out", run, "--steps", 2]
+    ranks = [start(arguments, RANK=rank, LOCAL_RANK=rank, **address) for rank in "01"]
+    outputs = [rank.communicate(timeout=200)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    assert "step 2 of 2" in outputs[0]
+    train(load_config(recipe), data, run, ALONE, steps=4, resume=True, log_keys=True)
+    ours, theirs = ([record["keys"] for record in read_log(path)] for path in (run, long_run))
+    assert ours == theirs[:4]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path, monkeypatch):
@@ -242,9 +259,6 @@ def invoke(*arguments):
 def test_the_command_says_where_things_are(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = tmp_path / "mine.yaml"
-    (tmp_path / "run").mkdir()
-    from avsa.config import save_config
-
     save_config(tiny_config("small", steps=3), recipe)
     result = invoke("--data", data, "--recipe", recipe, "--steps", 1)
     assert "step 1 of 1; checkpoint: runs/mine-1/checkpoints/step-00000001.pt" in result.output
@@ -272,14 +286,11 @@ def test_a_run_is_neither_overwritten_nor_resumed_by_mistake(undisturbed, data, 
         invoke("--data", data)
 
 
-def test_a_run_does_not_go_on_with_other_clips(undisturbed, make_dataset, data, tmp_path):
-    run = shutil.copytree(undisturbed[1], tmp_path / "run")
-    other = shutil.copytree(data, tmp_path / "other")
-    shutil.rmtree(other / "train")
-    shutil.copytree(other / "test", other / "train")
-    config = undisturbed[0]
-    with pytest.raises(UserError):
-        train(config, other, run, ALONE, resume=True)
+def test_a_run_does_not_go_on_with_other_clips(undisturbed, data, tmp_path, monkeypatch):
+    config, run = undisturbed
+    monkeypatch.setattr(train_module, "fingerprint", lambda _: "7 clips (another)")
+    with pytest.raises(UserError, match=r"began with 16 clips \(.*has 7 clips \(another\)"):
+        train(config, data, run, ALONE, resume=True)
 
 
 def test_a_dataset_smaller_than_a_batch_names_the_key_to_change(data, tmp_path):
