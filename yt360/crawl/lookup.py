@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yt360.catalog import Catalog
+from yt360.catalog.ids import AllowedSites
 from yt360.crawl.failures import classify
 from yt360.crawl.politeness import Pace, PaceConfig
 from yt360.crawl.session import Session, SessionOptions
@@ -25,8 +26,9 @@ def ask_formats(
     """Return the formats that a video's page offers, as yt-dlp lists them.
 
     Raises:
-        UserError: The site says no; the message has its reason.
+        UserError: The site is not allowed, or says no; the message has its reason.
     """
+    AllowedSites(options.allow_urls).check(url)
     seen: list[dict[str, Any]] = []
 
     def note_formats(context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -111,7 +111,7 @@ class Session(YoutubeDL):
                 "noprogress": True,
                 "no_warnings": True,
                 "color": {"stdout": "no_color", "stderr": "no_color"},
-                "logger": _LOG,
+                "logger": _QuietLogger(),
                 "cachedir": False,
                 "noplaylist": True,
                 "ignoreconfig": True,
@@ -157,6 +157,15 @@ class Session(YoutubeDL):
             self._sites.check(url)
         except UserError as error:
             raise Unsuitable("forbidden-site", str(error)) from error
+
+
+class _QuietLogger:
+    """Takes all that yt-dlp says as debug messages: its errors reach us as exceptions."""
+
+    def debug(self, message: str) -> None:
+        _LOG.debug(message)
+
+    warning = error = debug
 
 
 class PageTurner:

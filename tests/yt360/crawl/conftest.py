@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 import pytest
+from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request
 
 from yt360.catalog import Catalog
@@ -233,20 +234,29 @@ def youtube() -> Iterator[FakeYouTube]:
 
 
 @pytest.fixture
-def make_session(youtube: FakeYouTube):
-    """Make sessions that find YouTube on loopback; everything else in them is real."""
+def send_to_loopback(youtube: FakeYouTube):
+    """A method for sessions that finds YouTube on loopback; everything else in them is real."""
+
+    def send(self: Session, request: Request):
+        asked = request.url
+        for host in ("https://www.youtube.com", "https://m.youtube.com"):
+            if asked.startswith(host):
+                request = request.copy()
+                request.url = youtube.url + asked.removeprefix(host)
+        response = YoutubeDL.urlopen(self, request)
+        if response.url.startswith(youtube.url) and not asked.startswith(youtube.url):
+            response.url = asked
+        return response
+
+    return send
+
+
+@pytest.fixture
+def make_session(send_to_loopback):
+    """Make sessions that find YouTube on loopback, and ask one player client only."""
 
     class LoopbackSession(Session):
-        def send(self, request: Request):
-            asked = request.url
-            for host in ("https://www.youtube.com", "https://m.youtube.com"):
-                if asked.startswith(host):
-                    request = request.copy()
-                    request.url = youtube.url + asked.removeprefix(host)
-            response = super().send(request)
-            if response.url.startswith(youtube.url) and not asked.startswith(youtube.url):
-                response.url = asked
-            return response
+        send = send_to_loopback
 
         def __init__(self, options, pace, stop, parameters=None, turn_page=None) -> None:
             clients = {"youtube": {"player_client": ["visionos"], "player_skip": ["webpage"]}}

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from yt360.crawl.queries import _read, load_queries
+from yt360.errors import UserError
+
+BUILT_IN = yaml.safe_load(_read(None))
+
+
+def test_the_built_in_queries_know_many_languages_and_the_same_things_in_each():
+    languages = BUILT_IN["languages"]
+    assert len(languages) >= 12
+    things = set(languages["en"]["keywords"])
+    assert len(things) >= 20
+    for code, language in languages.items():
+        assert set(language["keywords"]) == things, code
+        assert all(isinstance(word, str) and word.strip() for word in language["keywords"].values())
+
+
+def test_translations_are_translations():
+    english = BUILT_IN["languages"]["en"]["keywords"]
+    for code, language in BUILT_IN["languages"].items():
+        same = [thing for thing, word in language["keywords"].items() if word == english[thing]]
+        assert code == "en" or len(same) <= 5, (code, same)
+
+
+def test_every_keyword_meets_every_suffix_once():
+    queries = load_queries(languages=["de"])
+    language = BUILT_IN["languages"]["de"]
+    suffixes = [*BUILT_IN["suffixes"], *language["suffixes"]]
+    wanted = {f"{word} {end}" for word in language["keywords"].values() for end in suffixes}
+    assert {query.text for query in queries} == wanted and len(queries) == len(wanted)
+    assert {query.language for query in queries} == {"de"}
+
+
+def test_languages_take_turns_and_no_text_comes_twice():
+    queries = load_queries()
+    texts = [query.text for query in queries]
+    assert len(set(texts)) == len(texts)
+    first = {query.language for query in queries[:40]}
+    assert len(first) >= 12
+
+
+def test_a_file_of_ones_own_may_be_as_short_as_a_list(tmp_path):
+    path = tmp_path / "queries.yaml"
+    path.write_text("languages:\n  en:\n    keywords: [brass band, river]\n")
+    assert [query.text for query in load_queries(path)] == ["brass band", "river"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("just words", "needs `languages:`"),
+        ("languages: {en: {keywords: }}", "'en' needs `keywords:`"),
+        ("languages: {en: {keywords: [1, 2]}}", "'en' needs `keywords:`"),
+        ("languages: [", "is not YAML"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, text, message):
+    path = tmp_path / "queries.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_queries(path)
+
+
+def test_an_unknown_language_is_refused_with_a_hint():
+    with pytest.raises(UserError, match="no language 'dd'"):
+        load_queries(languages=["dd"])

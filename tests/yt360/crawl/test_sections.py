@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yt360.crawl.failures import Damaged
+from yt360.crawl.sections import JOIN_S, MARGIN_S, WORTH_IT, plan_sections, rebase
+from yt360.crawl.verify import check_whole
+
+
+@given(
+    starts=st.lists(st.integers(0, 3000), min_size=1, max_size=30, unique=True),
+    duration_s=st.floats(3020, 10_000),
+)
+def test_every_clip_lies_inside_one_section_and_sections_are_apart(starts, duration_s):
+    sections = plan_sections(starts, duration_s)
+    if sections is None:
+        covered = sum(10 + 2 * MARGIN_S + 1 + JOIN_S for _ in starts)
+        assert covered > WORTH_IT * duration_s
+        return
+    for start in starts:
+        assert any(a <= max(0, start - MARGIN_S) and start + 10 < b for a, b in sections)
+    for (_, end), (begin, _) in pairwise(sections):
+        assert begin - end >= JOIN_S
+    assert sum(b - a for a, b in sections) <= WORTH_IT * duration_s
+
+
+@pytest.mark.parametrize(("starts", "duration_s"), [([], 100.0), ([5], None), ([0, 20, 40], 60.0)])
+def test_the_whole_video_is_fetched_when_sections_save_nothing(starts, duration_s):
+    assert plan_sections(starts, duration_s) is None
+
+
+def test_clips_beyond_the_end_are_left_out():
+    assert plan_sections([10, 5000], 200.0) == [(8, 23)]
+
+
+def test_a_section_that_came_too_short_is_not_kept(tmp_path, long_bytes):
+    raw, final = tmp_path / "raw.mkv", tmp_path / "final.mkv"
+    raw.write_bytes(long_bytes[1])
+    with pytest.raises(Damaged, match="truncated"):
+        rebase(raw, final, 10, 90)
+    assert not final.exists()
+
+
+def test_a_whole_file_passes_and_its_length_is_told(tmp_path, picture_bytes):
+    path = tmp_path / "x.mp4"
+    path.write_bytes(picture_bytes)
+    assert check_whole(path, len(picture_bytes), 4.0) == pytest.approx(4.0, abs=0.2)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_cut_file_is_found_without_being_told_its_size(tmp_path, long_bytes, container, share):
+    content = long_bytes[0 if container == "mp4" else 1]
+    path = tmp_path / f"x.{container}"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(Damaged) as found:
+        check_whole(path, None, 60.0)
+    assert found.value.reason in ("truncated", "not-media")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "empty"), (b"<html>Please wait</html>" * 9, "not-media")]
+)
+def test_what_is_no_media_is_found(tmp_path, content, reason):
+    path = tmp_path / "x.mp4"
+    path.write_bytes(content)
+    with pytest.raises(Damaged) as found:
+        check_whole(path, None, None)
+    assert found.value.reason == reason
