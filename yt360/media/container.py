@@ -25,6 +25,10 @@ KNOWN_CONTAINERS = (
     "mpegts", "avi", "aiff", "caf", "flv",
 )  # fmt: skip
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(KNOWN_CONTAINERS)}
+# 16K by 8K. A few hostile bytes can declare pictures that fill any memory.
+MAX_PIXELS = 1 << 27
+# Nor do real videos last for days, as broken timestamps do.
+MAX_DURATION_S = 48 * 3600.0
 
 # Their clocks start anywhere; elsewhere time 0 means the start of the presentation.
 _ARBITRARY_CLOCK = "mpegts"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from yt360.media.container import OPEN_OPTIONS, open_media, time_origin_s
+from yt360.media.container import MAX_PIXELS, OPEN_OPTIONS, open_media, time_origin_s
 from yt360.media.ffmpeg import compile_arguments, input_name, run_ffmpeg
 from yt360.media.form import ClipFormat
 from yt360.media.projection import to_equirectangular
@@ -73,9 +73,8 @@ def frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpe
         can_seek = container.format.name.startswith(_SEARCHABLE)
     # Frames before the start are kept, because one of them is shown at the start.
     seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
-    stored = ffmpeg.input(
-        input_name(source.video), threads=threads, **(seek if can_seek else {}), **OPEN_OPTIONS
-    )
+    options = {"threads": threads, "max_pixels": MAX_PIXELS, **OPEN_OPTIONS}
+    stored = ffmpeg.input(input_name(source.video), **options, **(seek if can_seek else {}))
     # Microseconds hold every instant of the output exactly; the time bases of some files do not.
     times = stored[str(source.video_stream.index)].filter("settb", "AVTB")
     times = times.filter("setpts", f"PTS-{round(start_in_file_s * 1_000_000)}")

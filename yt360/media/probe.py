@@ -12,7 +12,7 @@ import numpy as np
 from av.stream import Disposition
 
 from yt360.errors import BadItem
-from yt360.media.container import open_media, time_origin_s
+from yt360.media.container import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout import Samples, detect_layout
 from yt360.media.matroska import projection_from_tags, read_matroska_projections
@@ -61,6 +61,8 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
         audios = [s for s in container.streams.audio if s.codec_context]
         if not videos and not audios:
             raise BadItem("not-media", f"{path.name} has neither picture nor sound")
+        for stream in videos:
+            _check_size(path, stream.codec_context.width, stream.codec_context.height)
         times = _packet_times(container)
         origin_s = time_origin_s(container)
         projections = _projections(path, container, len(videos))
@@ -79,12 +81,15 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
             _audio_stream(path, position, stream, times[stream.index], origin_s, box, sound_layout)
             for position, (stream, box) in enumerate(zip(audios, boxes, strict=True))
         )
+        end_s = max([s.end_s for s in video] + [s.end_s for s in audio])
+        if end_s > MAX_DURATION_S:
+            raise BadItem("implausible-times", f"{path.name} claims to last {end_s:.3g} s")
         return MediaInfo(
             path=path,
             container=container.format.name,
             size_bytes=path.stat().st_size,
             duration_declared_s=(container.duration or 0) / 1_000_000,
-            duration_measured_s=max([s.end_s for s in video] + [s.end_s for s in audio]),
+            duration_measured_s=end_s,
             video=video,
             audio=audio,
         )
@@ -104,6 +109,11 @@ def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[lis
             return [reader.read(first, max(last - first, 1))[0]], rate
         starts = np.linspace(first, last - count, LISTEN_PIECES).astype(int)
         return [reader.read(int(start), count)[0] for start in starts], rate
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise BadItem("too-large", f"{path.name} has pictures of {width}x{height} pixels")
 
 
 def _is_cover(stream: StoredVideo) -> bool:

@@ -58,10 +58,11 @@ class SoundReader:
         self._opened = open_media(path)
         self._container = self._opened.__enter__()
         self._path = path
-        if stream >= len(self._container.streams.audio):
+        streams = self._container.streams.audio
+        if stream >= len(streams) or not streams[stream].codec_context or not streams[stream].rate:
             self._opened.__exit__(None, None, None)
-            raise BadItem("no-audio", f"{path.name} has no sound stream")
-        self._stream = self._container.streams.audio[stream]
+            raise BadItem("no-audio", f"{path.name} has no sound stream that can be decoded")
+        self._stream = streams[stream]
         self.sample_rate_hz = self._stream.rate
         self.channels = self._stream.channels
         self.damaged_packets = 0
