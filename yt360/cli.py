@@ -13,6 +13,7 @@ COMMANDS = {
     "import": ("yt360.commands.import_", "Put known videos, clips and splits into a catalog."),
     "formats": ("yt360.commands.formats", "Explain which streams of a video are taken."),
     "download": ("yt360.commands.download", "Fetch the videos of a catalog."),
+    "inspect": ("yt360.commands.inspect", "Test whether picture and sound are what they seem."),
     "catalog": ("yt360.commands.catalog", "Look into a catalog; query, export, split."),
     "probe": ("yt360.commands.probe", "Say what a media file is, and why that is believed."),
     "scenes": ("yt360.commands.scenes", "Render synthetic 360° scenes with known sources."),

@@ -60,10 +60,12 @@ class Part:
 
     Attributes:
         start_s: Second of the video at time 0 of the files.
+        covered_s: Begin and end of what both picture and sound cover, in seconds of the files.
         silence: Levels of W by second; None without sound.
     """
 
     start_s: float
+    covered_s: tuple[float, float] = (0.0, 0.0)
     silence: SilenceTest | None = None
 
 
@@ -158,8 +160,10 @@ class Inspector:
         """
         info = probe(video, sound_layout=self.options.sound_layout if sound is None else None)
         heard = info if sound is None else probe(sound, sound_layout=self.options.sound_layout)
-        part = Part(start_s)
         stream = _best_sound(heard)
+        streams = [each for each in (*info.video[:1], stream) if each is not None]
+        covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
+        part = Part(start_s, covered_s)
         if stream is not None:
             self._listen(heard.path, stream, part)
         if info.video:

@@ -1,0 +1,173 @@
+"""A picture of one inspection: where the sound comes from, how loud it is, what moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+
+from yt360.files import atomic_write
+from yt360.quality.inspect import Inspection
+from yt360.quality.thresholds import DEFAULTS, Thresholds
+from yt360.quality.verdict import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLORS = {Outcome.OK: "#2e7d4f", Outcome.NOT_OK: "#b3372f", Outcome.UNSURE: "#b8860b"}
+_INK, _FAINT, _BLUE = "#22303c", "#8a97a3", "#2f6690"
+_AZIMUTHS, _COLUMNS = 144, 600
+_RANGE_DB = 15.0
+_DETAIL_CHARACTERS = 100
+
+
+def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DEFAULTS) -> None:
+    """Draw an inspection as a PNG: energy map, level of W, motion, verdicts.
+
+    Args:
+        inspection: From `yt360.quality.inspect`.
+        path: The PNG; its folder must exist.
+        thresholds: Drawn as lines.
+    """
+    rows = len(inspection.verdicts)
+    figure = Figure(figsize=(11, 6.2 + 0.36 * rows), dpi=110, facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = GridSpec(
+        4, 2, figure, height_ratios=[2.6, 1.1, 1.1, 0.32 * rows + 0.2], width_ratios=[1, 0.016],
+        left=0.085, right=0.93, top=0.93, bottom=0.03, hspace=0.42, wspace=0.03,
+    )  # fmt: skip
+    axes = [figure.add_subplot(grid[row, 0]) for row in range(4)]
+    figure.text(0.085, 0.965, inspection.name, fontsize=14, color=_INK, weight="bold")
+    layout = f"sound stored as {inspection.layout}" if inspection.layout else "no sound"
+    figure.text(0.93, 0.965, layout, fontsize=10, color=_FAINT, ha="right")
+    _draw_map(figure, axes[0], figure.add_subplot(grid[0, 1]), inspection)
+    _draw_levels(axes[1], inspection, thresholds)
+    _draw_motion(axes[2], inspection, thresholds)
+    _draw_verdicts(axes[3], inspection)
+    end_s = _end_s(inspection)
+    for axis in axes[:3]:
+        axis.set_xlim(0, end_s)
+        axis.tick_params(colors=_FAINT, labelcolor=_INK, labelsize=9)
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            axis.spines[side].set_color(_FAINT)
+    axes[2].set_xlabel("time in seconds", color=_INK, fontsize=9)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png")
+
+
+def _end_s(inspection: Inspection) -> float:
+    ends = [float(inspection.motion[-1, 0]) + 0.4] if len(inspection.motion) else []
+    for part in inspection.parts:
+        if part.silence is not None:
+            ends.append(part.start_s + part.covered_s[1])
+    return max([*ends, 1.0])
+
+
+def _draw_map(figure: Figure, axis: Axes, bar: Axes, inspection: Inspection) -> None:
+    times, power = inspection.directions.energy_map(_AZIMUTHS, _COLUMNS)
+    axis.set_title(
+        "where the sound comes from (150 Hz to 8 kHz, all octaves alike)",
+        loc="left",
+        fontsize=10,
+        color=_INK,
+    )
+    axis.set_ylabel("azimuth", color=_INK, fontsize=9)
+    axis.set_yticks([180, 90, 0, -90, -180], ["behind", "left", "front", "right", "behind"])
+    axis.set_ylim(-180, 180)
+    if not len(times):
+        bar.set_axis_off()
+        _say_nothing(axis, "no sound field", 0.0)
+        return
+    level_db = 10 * np.log10(power + 1e-12)
+    loudest = float(np.quantile(level_db.max(axis=0), 0.98))
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.25
+    image = axis.imshow(
+        level_db - loudest,
+        extent=(float(times[0]), float(times[-1]) + step, -180, 180),
+        aspect="auto",
+        cmap="magma",
+        vmin=-_RANGE_DB,
+        vmax=0,
+        interpolation="bilinear",
+    )
+    for azimuth in (90, 0, -90):
+        axis.axhline(azimuth, color="white", alpha=0.25, linewidth=0.7)
+    colors = figure.colorbar(image, cax=bar, ticks=[0, -5, -10, -15])
+    colors.ax.tick_params(labelsize=8, colors=_FAINT, labelcolor=_INK)
+    colors.ax.set_title("dB", fontsize=8, color=_INK)
+    colors.outline.set_visible(False)
+
+
+def _draw_levels(axis: Axes, inspection: Inspection, thresholds: Thresholds) -> None:
+    axis.set_title("level of W, second by second", loc="left", fontsize=10, color=_INK)
+    axis.set_ylabel("dBFS", color=_INK, fontsize=9)
+    axis.set_ylim(-80, 0)
+    drawn = False
+    for part in inspection.parts:
+        if part.silence is None or not len(part.silence.levels_dbfs):
+            continue
+        levels = np.maximum(part.silence.levels_dbfs, -80)
+        edges = part.start_s + np.arange(len(levels) + 1)
+        axis.stairs(levels, edges, baseline=-80, fill=True, color=_BLUE, alpha=0.75)
+        drawn = True
+    if not drawn:
+        _say_nothing(axis, "no sound", -40.0)
+        return
+    t = thresholds.silence
+    axis.axhspan(t.close_dbfs, t.open_dbfs, color=_COLORS[Outcome.UNSURE], alpha=0.25, linewidth=0)
+    axis.text(
+        1.005, t.close_dbfs, "silent\nbelow", transform=axis.get_yaxis_transform(), fontsize=8,
+        color=_COLORS[Outcome.UNSURE], va="center",
+    )  # fmt: skip
+
+
+def _draw_motion(axis: Axes, inspection: Inspection, thresholds: Thresholds) -> None:
+    axis.set_title("part of the picture that changes in 0.4 s", loc="left", fontsize=10, color=_INK)
+    axis.set_yscale("symlog", linthresh=0.002, linscale=0.4)
+    axis.set_ylim(0, 1)
+    axis.set_yticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "all"])
+    axis.minorticks_off()
+    if not len(inspection.motion):
+        _say_nothing(axis, "no picture", 0.02)
+        return
+    times, changed = inspection.motion.T
+    axis.vlines(times, 0, changed, color=_BLUE, alpha=0.5, linewidth=1.5)
+    axis.plot(times, changed, "o", color=_BLUE, markersize=3.5)
+    axis.axhline(
+        thresholds.still.moving_area, color=_COLORS[Outcome.UNSURE], alpha=0.6, linewidth=1
+    )
+    axis.text(
+        1.005, thresholds.still.moving_area, "still\nbelow", transform=axis.get_yaxis_transform(),
+        fontsize=8, color=_COLORS[Outcome.UNSURE], va="center",
+    )  # fmt: skip
+
+
+def _draw_verdicts(axis: Axes, inspection: Inspection) -> None:
+    axis.set_axis_off()
+    axis.set_xlim(0, 1)
+    axis.set_ylim(len(inspection.verdicts), 0)
+    for row, verdict in enumerate(inspection.verdicts.values()):
+        color = _COLORS[verdict.outcome]
+        y = row + 0.5
+        axis.text(
+            0.03, y, verdict.outcome.value, fontsize=9, color="white", weight="bold",
+            ha="center", va="center",
+            bbox={"boxstyle": "round,pad=0.35", "facecolor": color, "edgecolor": "none"},
+        )  # fmt: skip
+        axis.text(0.075, y, verdict.name, fontsize=10, color=_INK, va="center", weight="bold")
+        detail = verdict.detail
+        if len(detail) > _DETAIL_CHARACTERS:
+            detail = detail[: _DETAIL_CHARACTERS - 1].rsplit(" ", 1)[0] + " …"
+        axis.text(0.225, y, verdict.reason, fontsize=9, color=color, va="center")
+        axis.text(0.36, y, detail, fontsize=8.5, color=_INK, va="center")
+
+
+def _say_nothing(axis: Axes, what: str, height: float) -> None:
+    middle = sum(axis.get_xlim()) / 2
+    axis.text(middle, height, what, color=_FAINT, ha="center", va="center", fontsize=11)
