@@ -13,7 +13,11 @@ echo "2/4  cutting them into clips and writing shards into $out/dataset"
 yt360 build-shards "$out/media" --out "$out/dataset"
 
 echo "3/4  training the small recipe; the run goes into $out/run"
-avsa train --data "$out/dataset" --recipe small --steps 60 --out "$out/run" --resume-if-exists
+if [ -e "$out/run/config.yaml" ]; then
+    avsa train --out "$out/run" --resume --steps 60
+else
+    avsa train --data "$out/dataset" --recipe small --out "$out/run" --steps 60
+fi
 
 echo "4/4  drawing what the network saw"
 avsa preview "$out/dataset" --out "$out/preview.png"
