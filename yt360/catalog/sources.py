@@ -10,7 +10,7 @@ from typing import Any
 from yt360.catalog.records import Video
 from yt360.catalog.store import Catalog, is_catalog
 from yt360.errors import UserError
-from yt360.shards.inputs import FoundInputs, InputVideo, find_inputs
+from yt360.shards.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
 
 
@@ -44,9 +44,7 @@ def find_all_inputs(paths: Sequence[Path], exclude: Path | None = None) -> Found
     for path in catalogs:
         with Catalog(path) as catalog:
             found.append(catalog_inputs(catalog))
-    videos = sorted((item for each in found for item in each.videos), key=lambda v: v.file_id)
-    rejected = tuple(item for each in found for item in each.rejected)
-    return FoundInputs(tuple(videos), rejected, sum(each.ignored for each in found))
+    return merge_inputs(found)
 
 
 def media_parts(catalog: Catalog, video_id: str) -> list[MediaPart]:

@@ -118,8 +118,24 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
     if not videos:
         where = ", ".join(str(path) for path in paths)
         raise UserError(f"no video in {where}; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
-    kept, rejected = _drop_same_name(videos)
-    return FoundInputs(tuple(kept), (*rejected, *lonely), ignored)
+    return merge_inputs([FoundInputs(tuple(videos), tuple(lonely), ignored)])
+
+
+def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
+    """Return all inputs of several searches, sorted; of those with the same id, only the first."""
+    kept: dict[str, InputVideo] = {}
+    rejected: list[Rejection] = []
+    ignored = 0
+    for each in found:
+        ignored += each.ignored
+        rejected += each.rejected
+        for item in sorted(each.videos, key=lambda item: item.file_id):
+            first = kept.setdefault(item.key, item)
+            if first is not item:
+                detail = f"{first.name} has the same id {item.key}; rename one of them"
+                rejected.append(item.reject("same-name", detail, fingerprint_of(item)))
+    videos = sorted(kept.values(), key=lambda item: item.file_id)
+    return FoundInputs(tuple(videos), tuple(rejected), ignored)
 
 
 def fingerprint_of(item: InputVideo) -> str:
@@ -190,7 +206,7 @@ def _pair(files: Mapping[Path, str]) -> tuple[list[InputVideo], list[Rejection]]
             item = _input_video(sound, None, files[sound])
             detail = "sound without a video of the same name beside it"
             lonely.append(item.reject("no-video", detail, fingerprint_of(item)))
-    return sorted(videos, key=lambda item: item.file_id), lonely
+    return videos, lonely
 
 
 def _picture_and_sound(group: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -232,14 +248,3 @@ def _input_video(video: Path, sound: Path | None, name: str) -> InputVideo:
         name=name,
         facts=facts,
     )
-
-
-def _drop_same_name(videos: Iterable[InputVideo]) -> tuple[list[InputVideo], list[Rejection]]:
-    kept: dict[str, InputVideo] = {}
-    rejected = []
-    for item in videos:
-        first = kept.setdefault(item.key, item)
-        if first is not item:
-            detail = f"{first.name} has the same id {item.key}; rename one of them"
-            rejected.append(item.reject("same-name", detail, fingerprint_of(item)))
-    return list(kept.values()), rejected

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from yt360.errors import UserError
-from yt360.shards.inputs import find_inputs, fingerprint_of
+from yt360.shards.inputs import find_inputs, fingerprint_of, merge_inputs
 from yt360.shards.sidecar import read_sidecar
 
 
@@ -79,6 +79,14 @@ def test_the_same_name_in_two_folders_is_taken_once_and_reported(tmp_path):
     assert [item.key for item in found.videos] == ["a-00000", "b-00000"]
     assert [(item.file, item.reason) for item in found.rejected] == [("a.mp4", "same-name")]
     assert len(find_inputs([tmp_path]).videos) == 3
+
+
+def test_merged_searches_keep_the_first_of_inputs_with_the_same_id(tmp_path):
+    touch(tmp_path, "one/b.mp4", "one/z.wav", "two/a.mp4", "two/b.mp4", "two/notes.txt")
+    merged = merge_inputs([find_inputs([tmp_path / folder]) for folder in ("one", "two")])
+    assert [str(item.video.parent.name) for item in merged.videos] == ["two", "one"]
+    assert sorted(item.reason for item in merged.rejected) == ["no-video", "same-name"]
+    assert merged.ignored == 1
 
 
 def test_sound_without_a_video_is_reported(tmp_path):
