@@ -160,11 +160,7 @@ class Loader:
         Raises:
             UserError: Nothing in the split can be read.
         """
-        size = -(-self.plan.batch_size // self.world) * self.config.moments
-        free = deque(
-            Buffer.allocate(size, self.form, self.span, self.pin_memory)
-            for _ in range(self.config.prefetch_batches + 1)
-        )
+        free = deque(self._allocate() for _ in range(self.config.prefetch_batches + 1))
         pending: deque[_Pending] = deque()
         pool = ThreadPoolExecutor(self._threads(), thread_name_prefix="loader")
         steps = count(first_step)
@@ -184,6 +180,23 @@ class Loader:
                     part.cancel()
             pool.shutdown(wait=True)
 
+    def load(self, step: int, buffer: Buffer | None = None) -> RawBatch:
+        """Return this rank's part of one batch, made in the calling thread; empty past the end.
+
+        Args:
+            step: Step of the batch.
+            buffer: Memory to use (that of an earlier batch of this loader); by default new memory.
+        """
+        started = time.perf_counter()
+        buffer = buffer or self._allocate()
+        draws = rank_part(self.plan.batch(step), self.rank, self.world)
+        results = [self._load(draw, slot, buffer) for slot, draw in enumerate(draws)]
+        return self._assemble(step, buffer, results, time.perf_counter() - started)
+
+    def _allocate(self) -> Buffer:
+        size = -(-self.plan.batch_size // self.world) * self.config.moments
+        return Buffer.allocate(size, self.form, self.span, self.pin_memory)
+
     def _start(self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor) -> _Pending | None:
         """Have threads fill a free buffer with a step's batch; None past the plan's end."""
         draws = rank_part(self.plan.batch(step), self.rank, self.world)
@@ -202,11 +215,16 @@ class Loader:
         started = time.perf_counter()
         results = [part.result() for part in pending.parts]
         wait_s = time.perf_counter() - started
+        return self._assemble(pending.step, pending.buffer, results, wait_s)
+
+    def _assemble(
+        self, step: int, buffer: Buffer, results: Sequence[_Loaded | None], wait_s: float
+    ) -> RawBatch:
         self.wait_s += wait_s
         loaded = [result for result in results if result is not None]
         if len(loaded) < len(results):
-            self._close_gaps(results, pending)
-        moments, buffer = self.config.moments, pending.buffer
+            self._close_gaps(results, buffer)
+        moments = self.config.moments
         used = len(loaded) * moments
         return RawBatch(
             luma=buffer.luma[:used],
@@ -216,13 +234,13 @@ class Loader:
             positions=[part.draw.position for part in loaded for _ in range(moments)],
             start_s=[start_s for part in loaded for start_s in part.start_s],
             epoch=loaded[0].draw.epoch if loaded else 0,
-            step=pending.step,
+            step=step,
             moments=moments,
             wait_s=wait_s,
             buffer=buffer,
         )
 
-    def _close_gaps(self, results: list[_Loaded | None], pending: _Pending) -> None:
+    def _close_gaps(self, results: Sequence[_Loaded | None], buffer: Buffer) -> None:
         """Move the samples of a batch together where clips are missing."""
         if self.plan.full_batches:
             key, reason = next(iter(self.unreadable.items()))
@@ -232,7 +250,7 @@ class Loader:
         moments = self.config.moments
         rows = torch.arange(len(results) * moments).view(-1, moments)
         kept = rows[[result is not None for result in results]].flatten()
-        for tensor in (pending.buffer.luma, pending.buffer.chroma, pending.buffer.sound):
+        for tensor in (buffer.luma, buffer.chroma, buffer.sound):
             tensor[: len(kept)] = tensor[kept]
 
     def _load(self, draw: Draw, slot: int, buffer: Buffer) -> _Loaded | None:

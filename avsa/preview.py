@@ -95,8 +95,8 @@ def save_preview(
     parts = figure.subfigures(config.samples, 1, squeeze=False)[:, 0]
     in_decibels = AudioStats(torch.zeros(audio.bands), torch.ones(audio.bands))
     keys = []
-    batches = loader.batches()
-    for part, raw in zip(parts, islice(batches, config.samples), strict=False):
+    for step, part in enumerate(parts):
+        raw = loader.load(step)
         batch = make_batch(raw, config.seed, views, audio, in_decibels)
         draw_sample(part, batch, audio, loader.span.lead_s, loader.span.frames / loader.span.fps)
         keys.append(raw.keys[0])

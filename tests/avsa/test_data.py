@@ -77,6 +77,15 @@ def test_picture_lies_in_the_middle_of_its_sound(clips, plan):
 @pytest.mark.parametrize(
     "config", [DataConfig(threads=1), DataConfig(threads=5, prefetch_batches=4)]
 )
+def test_a_batch_can_be_loaded_alone(clips, plan):
+    loader = Loader(clips, plan, SMALL, 0)
+    whole = take(loader, 0, 3)
+    assert_same(whole[1:], [replace(loader.load(step), wait_s=0.0) for step in (1, 2)])
+    again = loader.load(0, buffer=whole[1].buffer)
+    assert_same(whole[:1], [replace(again, wait_s=0.0)])
+    assert again.luma.data_ptr() == whole[1].buffer.luma.data_ptr()
+
+
 def test_threads_and_prefetching_do_not_change_what_is_loaded(clips, plan, config):
     assert_same(
         take(Loader(clips, plan, SMALL, 0), 0, 5), take(Loader(clips, plan, config, 0), 0, 5)
