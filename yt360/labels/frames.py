@@ -34,20 +34,33 @@ def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> Tenso
         BadItem: It does not decode to its end, or holds no picture.
     """
     wanted = max(1, round(duration_s * fps))
-    frames: list[np.ndarray] = []
+    pictures: list[np.ndarray] = []
     try:
-        with av.open(io.BytesIO(mp4), "r") as container:
+        with av.open(io.BytesIO(mp4), "r", format="mp4") as container:
             stream = container.streams.video[0]
-            half = 0.5 / float(stream.average_rate or fps)  # times in files are rounded
-            for frame in container.decode(stream):
-                begins = frame.time or 0.0
-                while len(frames) < wanted and len(frames) / fps < begins + half:
-                    frames.append(frame.to_ndarray(format="rgb24"))
+            frame_s = 1 / float(stream.average_rate or fps)
+            for frame, until_s in _shown(container.decode(stream), frame_s):
+                while len(pictures) < wanted and len(pictures) / fps < until_s:
+                    pictures.append(frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise BadItem("undecodable", f"the clip does not decode: {error}") from None
-    if len(frames) < wanted:
-        raise BadItem("undecodable", f"the clip has frames for {len(frames)} of {wanted} labels")
-    return torch.from_numpy(np.stack(frames))
+    if len(pictures) < wanted:
+        raise BadItem("undecodable", f"the clip has frames for {len(pictures)} of {wanted} labels")
+    return torch.from_numpy(np.stack(pictures))
+
+
+def _shown(
+    frames: Iterable[av.VideoFrame], frame_s: float
+) -> Iterator[tuple[av.VideoFrame, float]]:
+    """Yield every frame with the moment at which the next one takes its place."""
+    slack_s = frame_s / 10  # times in files are rounded
+    last = None
+    for frame in frames:
+        if last is not None:
+            yield last, (frame.time or 0.0) - slack_s
+        last = frame
+    if last is not None:
+        yield last, (last.time or 0.0) + frame_s - slack_s
 
 
 def ahead(

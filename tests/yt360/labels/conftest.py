@@ -1,13 +1,21 @@
 """Painted spheres, and a segmenter that reads classes off the paint: pure test material."""
 
+import io
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
+import av
+import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
 from yt360.labels.classes import NO_CLASS, NUM_THINGS, palette
 from yt360.labels.segmenters.base import Segmentation
+from yt360.shards.index import rebuild_index
+from yt360.shards.schema import DatasetInfo, SplitInfo, shard_name
+from yt360.shards.writer import ShardWriter
 from yt360.sphere import angle_between, direction, equirect_grid
 
 SKY, GRASS, PERSON, CAR = 120, 126, 0, 2
@@ -68,3 +76,97 @@ def paint():
     return SimpleNamespace(
         Segmenter=PaintSegmenter, sphere=painted, away_from_borders=away_from_borders
     )
+
+
+CLIP_FPS = 8
+
+
+def encoded(frames):
+    """Encode frames (T, H, W, 3) uint8 as H.264 in MP4."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=CLIP_FPS, options={"crf": "10"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv444p"
+        for frame in frames.numpy():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def write_dataset(folder, shards, test_shards=()):
+    """Write a dataset; a shard is a list of (key, mp4 bytes) of clips of one second."""
+    splits = {}
+    for split, contents in (("train", shards), ("test", test_shards)):
+        (folder / split).mkdir(parents=True)
+        infos = []
+        for number, clips in enumerate(contents):
+            with ShardWriter(folder / split / shard_name(number)) as writer:
+                for key, mp4 in clips:
+                    video_id, start = key.rsplit("-", 1)
+                    facts = {
+                        "video_id": video_id,
+                        "start_s": int(start),
+                        "duration_s": 1.0,
+                        "source": {"file_start_s": 0},
+                    }
+                    members = {"mp4": mp4, "flac": b"", "json": json.dumps(facts).encode()}
+                    writer.add(key, members)
+            infos.append(writer.info)
+        count = sum(info.clips for info in infos)
+        splits[split] = SplitInfo(
+            clips=count, videos=count, duration_s=float(count), shards=tuple(infos)
+        )
+    DatasetInfo(options={}, splits=splits, complete=True).save(folder)
+    rebuild_index(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips():
+    """Six small clips: key -> (mp4, true classes (4, 32, 64) at 4 maps a second)."""
+    made = {}
+    for number in range(6):
+        frames, truth = zip(
+            *(
+                painted(32, [(60.0 * number + 10 * t, 10.0, 30.0, PERSON if number % 2 else CAR)])
+                for t in range(CLIP_FPS)
+            ),
+            strict=True,
+        )
+        made[f"-video_id_{number}-0000{number}"] = (
+            encoded(torch.cat(frames)),
+            torch.stack(truth[::2]),
+        )
+    return made
+
+
+@pytest.fixture
+def dataset(tmp_path, clips):
+    """Two shards of two clips that train, one of two that test."""
+    content = [(key, mp4) for key, (mp4, _) in clips.items()]
+    return write_dataset(tmp_path / "dataset", [content[:2], content[2:4]], [content[4:]])
+
+
+@pytest.fixture
+def broken_dataset(tmp_path, clips):
+    """One shard of four clips, of which the second does not decode and the third is cut short."""
+    content = [(key, mp4) for key, (mp4, _) in clips.items()][:4]
+    content[1] = (content[1][0], b"no video")
+    content[2] = (content[2][0], encoded(torch.zeros(3, 32, 64, 3, dtype=torch.uint8)))
+    return write_dataset(tmp_path / "broken", [content])
+
+
+@pytest.fixture
+def random_maps():
+    """Make maps (T, H, W) of joint class numbers."""
+
+    def make(seed=0, shape=(4, 8, 16)):
+        return np.random.default_rng(seed).integers(0, 135, shape).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def panoptic_fixture():
+    """Folder of the narrow network, its picture, and detectron2's answers on it."""
+    return Path(__file__).parents[2] / "fixtures" / "panoptic"

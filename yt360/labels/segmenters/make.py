@@ -74,6 +74,7 @@ def make_segmenter(options: SegmenterOptions) -> Segmenter:
             options.model,
             device,
             short_side=options.short_side,
+            long_side=options.long_side,
             mixed_precision=options.mixed_precision,
         )
     from yt360.labels.segmenters.truth import TruthSegmenter

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from yt360.errors import UserError
-from yt360.labels.classes import number_of
+from yt360.labels.classes import NUM_THINGS, number_of
+from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE
 from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
 
 
@@ -21,6 +22,7 @@ class TransformersSegmenter:
         device: Where it runs.
         short_side: Side to which the shorter side of a picture is resized; None keeps what the
             model's own preprocessing says.
+        long_side: What the longer side may not pass; without `short_side` it has no effect.
         mixed_precision: Compute in float16 on a GPU; ignored on a CPU.
 
     Raises:
@@ -34,6 +36,7 @@ class TransformersSegmenter:
         device: torch.device | None = None,
         *,
         short_side: int | None = None,
+        long_side: int | None = None,
         mixed_precision: bool = False,
     ) -> None:
         try:
@@ -54,12 +57,14 @@ class TransformersSegmenter:
         self.device = device or torch.device("cpu")
         self._model.eval().to(self.device)
         self._labels = coco_numbers(self._model.config.id2label)
-        self._size = None if short_side is None else {"shortest_edge": short_side}
+        self._stuff = {index for index, number in self._labels.items() if number >= NUM_THINGS}
+        self._size = None if short_side is None else _size(short_side, long_side)
         self.mixed_precision = mixed_precision and self.device.type == "cuda"
         self._facts = {
             "segmenter": "transformers",
             "model": model,
             "short_side": short_side,
+            "long_side": long_side,
             "mixed_precision": self.mixed_precision,
         }
         self._clock = NetworkClock(self.device)
@@ -88,7 +93,7 @@ class TransformersSegmenter:
         with self._clock, precision:
             outputs = self._model(**inputs)
         answers = self._processor.post_process_panoptic_segmentation(
-            outputs, target_sizes=[size] * len(pictures)
+            outputs, target_sizes=[size] * len(pictures), label_ids_to_fuse=self._stuff
         )
         return [self._segmentation(answer, size) for answer in answers]
 
@@ -101,6 +106,11 @@ class TransformersSegmenter:
             for s in answer["segments_info"]
         ]
         return from_segments(ids, segments)
+
+
+def _size(short_side: int, long_side: int | None) -> dict[str, int]:
+    longest = round(short_side * LONG_SIDE / SHORT_SIDE) if long_side is None else long_side
+    return {"shortest_edge": short_side, "longest_edge": longest}
 
 
 def coco_numbers(id2label: dict[int, str]) -> dict[int, int]:
