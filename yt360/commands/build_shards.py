@@ -25,7 +25,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     "yt360 build-shards holiday.mp4 concert.mp4 --out DATASET --clip-s 5 --workers 4",
     "yt360 build-shards downloads --out DATASET --split-by channel --test-fraction 0.1",
     "yt360 build-shards my.catalog --out DATASET",
-    "yt360 build-shards -- -abc.mp4 --out DATASET",
+    "yt360 build-shards --out DATASET -- -abc.mp4",
 )
 @click.command("build-shards")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=Path)

@@ -96,8 +96,9 @@ class FoundInputs:
 def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
     """Find media in files and folders, and pair each video with its sound by stem.
 
-    A sound file with the stem of a video is its spatial audio. A file that is named itself counts
-    as a video whatever its suffix (unless that is one of sound, JSON or truth files).
+    A sound file with the stem of a video, in the same folder, is its spatial audio. A file that is
+    named itself counts as a video whatever its suffix (unless that is one of sound, JSON or truth
+    files), and its sound need not be named.
 
     Args:
         paths: Files and folders; folders are searched to any depth, hidden files left out.
@@ -166,6 +167,8 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links and rename)
     if path.is_file():
         yield path, path.parent
+        for sound in _sounds_beside(path):
+            yield sound, path.parent
         return
     if not path.is_dir():
         raise UserError(f"{path} does not exist; give media files or folders that hold them")
@@ -182,6 +185,11 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
             file = Path(folder) / name
             if not name.startswith(".") and file.is_file():
                 yield file, path
+
+
+def _sounds_beside(video: Path) -> list[Path]:
+    names = [suffix for plain in SOUND_SUFFIXES for suffix in (plain, plain.upper())]
+    return [file for suffix in names if (file := video.with_suffix(suffix)).is_file()]
 
 
 def _is_media(file: Path) -> bool:

@@ -111,7 +111,7 @@ def test_relative_paths_and_names_that_begin_with_a_dash_work(tiny_media, tmp_pa
     for suffix in ("mp4", "wav"):
         shutil.copy(tiny_media / f"-dash.{suffix}", tmp_path / f"-dash.{suffix}")
     monkeypatch.chdir(tmp_path)
-    assert call("build-shards", "--out", "-data", *BUILD, "--", "-dash.mp4", "-dash.wav") == 0
+    assert call("build-shards", "--out", "-data", *BUILD, "--", "-dash.mp4") == 0
     assert call("index", "--", "-data") == 0
     assert call("check", "--quick", "--", "-data") == 0
 
@@ -158,6 +158,17 @@ def test_check_gives_a_line_for_each_fault_and_exit_code_1(tiny_dataset, tmp_pat
     (data / "test" / "index.parquet").unlink()
     assert call("check", data, "--quick") == 1
     assert capsys.readouterr().out.splitlines()[0].startswith(f"{data / 'test'} has no index")
+
+
+@pytest.mark.parametrize("name", ["build-shards", "check", "index"])
+def test_the_examples_in_the_help_are_commands(name):
+    command = cli.get_command(cli.make_context("yt360", ["doctor"]), name)
+    examples = [line.split() for line in command.epilog.splitlines() if "yt360" in line]
+    assert examples
+    for words in examples:
+        assert words[:2] == ["yt360", name]
+        assert command.make_context(name, words[2:]).params
+    assert all(option.help for option in command.params if option.param_type_name == "option")
 
 
 def test_the_choices_of_the_command_are_those_of_the_media_package():

@@ -51,6 +51,15 @@ def test_files_that_a_shell_lists_one_by_one_pair_the_same_way(tmp_path):
     assert pairs(*tmp_path.iterdir()) == pairs(tmp_path) == {"-a.mp4": "-a.m4a", "b c.mp4": None}
 
 
+def test_the_sound_beside_a_named_video_is_found(tmp_path):
+    touch(tmp_path, "a.mp4", "a.WAV", "b.mp4", "b.m4a", "ab.wav")
+    assert pairs(tmp_path / "a.mp4") == {"a.mp4": "a.WAV"}
+    assert pairs(tmp_path / "a.mp4", tmp_path / "b.m4a", tmp_path / "b.mp4") == {
+        "a.mp4": "a.WAV",
+        "b.mp4": "b.m4a",
+    }
+
+
 def test_a_named_file_counts_whatever_its_suffix(tmp_path):
     touch(tmp_path, "a.dat", "b.mp4")
     assert pairs(tmp_path / "a.dat") == {"a.dat": None}
