@@ -110,4 +110,6 @@ def _facts(video: Video) -> dict[str, Any]:
 def _what_next(catalog: Catalog) -> str:
     if catalog.claims.waiting("inspect"):
         return f"run `yt360 inspect {catalog.path}` first"
-    return f"run `yt360 download {catalog.path}` and `yt360 inspect {catalog.path}` first"
+    if catalog.claims.waiting("download"):
+        return f"run `yt360 download {catalog.path}` and `yt360 inspect {catalog.path}` first"
+    return f"`yt360 catalog show {catalog.path}` tells why"

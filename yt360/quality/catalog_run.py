@@ -154,7 +154,8 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
     if not parts:
         raise BadItem("no-media", "the catalog knows no file of this video; download it again")
     for part in parts:
-        inspector.add(part.video, part.sound, float(part.start_s))
+        is_section = part.end_s is not None
+        inspector.add(part.video, part.sound, float(part.start_s), is_section=is_section)
     return inspector.finish()
 
 

@@ -147,13 +147,22 @@ class Inspector:
         self._directions = DirectionSeries()
         self._parts: list[Part] = []
 
-    def add(self, video: Path, sound: Path | None = None, start_s: float = 0.0) -> None:
+    def add(
+        self,
+        video: Path,
+        sound: Path | None = None,
+        start_s: float = 0.0,
+        *,
+        is_section: bool = False,
+    ) -> None:
         """Look at and listen to a file, or a pair of files.
 
         Args:
             video: File with the picture (or only sound).
             sound: File with the spatial sound; None when it is in the same file.
             start_s: Second of the whole video at time 0 of the files.
+            is_section: Whether it was cut out of a longer file; then picture and sound begin and
+                end where the coding allowed, and differences in that tell nothing.
 
         Raises:
             BadItem: A file is no media file, or cannot be decoded.
@@ -168,6 +177,7 @@ class Inspector:
             self._listen(heard.path, stream, part)
         if info.video:
             self._look(video, info.video[0], stream)
+        if info.video and not is_section:
             self._durations.append(
                 duration_verdict(
                     _span(info.video[0]), _span(stream), self.options.thresholds.duration
@@ -194,6 +204,7 @@ class Inspector:
             verdicts.append(_no_spatial_track("there is no sound"))
         if self._still is not None:
             verdicts += [self._still.verdict(), self._picture.verdict()]
+        if self._durations:
             verdicts.append(max(self._durations, key=lambda v: v.defect_probability))
         return Inspection(
             name=self.name,
