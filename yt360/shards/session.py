@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from yt360.clips import key_order
 from yt360.progress import Progress
 from yt360.shards.admission import Admitted, admit
 from yt360.shards.cutting import CutJob, PlanJob, make_clips, plan_video
@@ -110,7 +111,7 @@ class BuildSession:
             self._settle_if_done(item_key)
             queues[each.split] += each.keys
         for split, packer in self.packers.items():
-            packer.expect(queues[split])
+            packer.expect(sorted(queues[split], key=key_order))
 
     def _jobs(self) -> deque[CutJob]:
         """Return jobs for the clips that no earlier run has staged; take those that one has."""

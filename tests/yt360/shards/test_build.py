@@ -255,6 +255,15 @@ def test_two_files_that_cover_the_same_time_give_it_once(fake, tmp_path):
     ]
 
 
+def test_clips_of_two_files_of_a_video_stand_in_order_of_time(fake, tmp_path):
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-0.mp4", 90, silent=list(range(30, 60)))
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-35.mp4", 20)
+    fake.build(tmp_path / "m", tmp_path / "data")
+    starts = [parse_key(key)[1] for key in fake.all_keys(tmp_path / "data")]
+    assert starts == [0, 10, 20, 35, 45, 60, 70, 80]
+    assert fake.faults(tmp_path / "data") == []
+
+
 def test_a_whole_video_added_behind_one_of_its_clips_gives_the_rest(fake, tmp_path):
     fake.write(tmp_path / "m" / "kqAZkf5Odyw-20.mp4", 10)
     fake.build(tmp_path / "m", tmp_path / "data")
