@@ -236,9 +236,12 @@ def _projections(path: Path, container: InputContainer, count: int) -> list[Proj
             found = [track.projection for track in tracks if track.projection is not None]
         elif "matroska" in container.format.name:
             found = read_matroska_projections(file)
-    tagged = projection_from_tags(container.metadata)
-    found = [tagged if p.kind == "untagged" and tagged is not None else p for p in found]
-    return (found + [Projection()] * count)[:count]
+    found = (found + [Projection()] * count)[:count]
+    texts = dict(container.metadata)
+    for stream in container.streams.video:
+        texts |= stream.metadata
+    tagged = projection_from_tags(texts)
+    return [tagged if p.kind == "untagged" and tagged is not None else p for p in found]
 
 
 def _sa3d_boxes(path: Path, count: int) -> list[SA3D | None]:

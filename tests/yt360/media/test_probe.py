@@ -143,6 +143,19 @@ def test_tags_are_read_from_the_file(media, field, tmp_path):
     assert info.audio[0].layout.evidence[0].startswith("SA3D box")
 
 
+@pytest.mark.parametrize("where", ["-metadata", "-metadata:s:v"])
+def test_v1_metadata_are_read_from_a_webm(media, tmp_path, where):
+    plain, tagged = media.write(tmp_path / "a.mkv", seconds=0.5), tmp_path / "b.mkv"
+    xml = (
+        "<GSpherical:Spherical>true</GSpherical:Spherical>"
+        "<GSpherical:StereoMode>top-bottom</GSpherical:StereoMode>"
+    )
+    arguments = ["-i", plain, "-c", "copy", where, f"SPHERICAL-VIDEO={xml}", tagged]
+    subprocess.run([ffmpeg_binary(), "-loglevel", "error", *arguments], check=True)
+    projection = probe(tagged).video[0].projection
+    assert (projection.kind, projection.stereo_mode) == ("equirectangular", "top-bottom")
+
+
 def empty(path: Path, whole: bytes) -> None:
     path.touch()
 
