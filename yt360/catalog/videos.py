@@ -110,6 +110,21 @@ class Videos:
             ).rowcount
         )
 
+    def drop(self, video_id: str, reason: str, detail: str) -> None:
+        """Reject a video for good, whatever its state: its owner withdrew it, say.
+
+        Raises:
+            UserError: The catalog does not know it, or a worker has it at the moment.
+        """
+        number, now = self._catalog.number_of(video_id), self._catalog.clock()
+        done = self._catalog.connection.execute(
+            "UPDATE videos SET state = 'rejected', reason = ?, detail = ?, claim = NULL, "
+            "due_at = 0, changed_at = ? WHERE number = ? AND (claim IS NULL OR due_at <= ?)",
+            (reason, detail, now, number, now),
+        ).rowcount
+        if not done:
+            raise UserError(f"a worker has {video_id!r} at the moment; try again later")
+
     def requeue(self, video_ids: Iterable[str], state: State = "found") -> int:
         """Put videos back into a state, due at once with a clean count of tries; return how many.
 

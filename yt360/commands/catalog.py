@@ -132,6 +132,26 @@ def split(path: Path, test_fraction: float, by: Any) -> None:
             click.echo(f"{count:8d}  {name}")
 
 
+@examples(
+    "yt360 catalog drop my.catalog kqAZkf5Odyw --reason withdrawn --delete-media",
+    "yt360 catalog drop my.catalog -- -oytwMeyR74",
+)
+@command.command("drop")
+@click.argument("path", metavar="CATALOG", type=Path)
+@click.argument("video_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--reason", default="withdrawn", show_default=True, help="Word to count it by.")
+@click.option("--delete-media", is_flag=True, help="Also remove its files from the disk.")
+def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool) -> None:
+    """Reject videos for good, because their owner withdrew them or you do not want them."""
+    from yt360.catalog import Catalog
+
+    with Catalog(path) as catalog:
+        for video_id in video_ids:
+            catalog.videos.drop(video_id, reason, "dropped by hand")
+            files = catalog.files.delete(video_id) if delete_media else 0
+            click.echo(f"{video_id}: rejected ({reason}), {files} files removed")
+
+
 def _print_table(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     cells = [tuple("" if value is None else str(value) for value in row) for row in rows]
     widths = [

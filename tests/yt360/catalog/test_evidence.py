@@ -120,3 +120,22 @@ def counted(catalog):
         for name, count, total in catalog.connection.execute(sql):
             sums[topic, name] = (count, total)
     return sums
+
+
+def test_a_dropped_video_is_rejected_and_its_files_can_be_removed(filled):
+    files = filled.files.of(A)
+    for file in files:
+        path = filled.media / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    filled.videos.drop(A, "withdrawn", "by its owner")
+    assert (filled.videos.get(A).state, filled.videos.get(A).reason) == ("rejected", "withdrawn")
+    assert filled.files.delete(A) == 2 and filled.files.of(A) == []
+    assert not any((filled.media / file.path).exists() for file in files)
+
+
+def test_a_video_that_is_worked_on_cannot_be_dropped(catalog):
+    catalog.videos.add(A)
+    catalog.claims.take("download", "w")
+    with pytest.raises(UserError, match="a worker has"):
+        catalog.videos.drop(A, "withdrawn", "")
