@@ -106,6 +106,8 @@ class _Prober:
         self.origin_s = time_origin_s(container)
         self.patience_s = min(_PATIENCE_S, 2 * (interval_s - _LEAST_INTERVAL_S))
         self.next_s = 0.0
+        # From the first packet of a probe until its last picture, which comes with a delay.
+        self.reading = False
         self.waiting: list[Packet] = []
         self.pictures: list[tuple[float, Luma]] = []
 
@@ -114,19 +116,19 @@ class _Prober:
         for packet in self.container.demux(self.stream):
             if packet.pts is None:
                 continue
-            enters = packet.is_keyframe and not self.pictures
-            if enters:
+            if packet.is_keyframe and not self.reading:
                 self.waiting.clear()
             self.waiting.append(packet)
             over_s = self._time_s(packet.pts) - self.next_s
             starts = self.waiting[0].is_keyframe and packet is self.waiting[0]
-            if self.pictures or over_s >= (0 if starts else self.patience_s):
+            if self.reading or over_s >= (0 if starts else self.patience_s):
                 yield from self._decode_waiting()
         yield from self._decode(None)
 
     def _decode_waiting(self) -> Iterator[PictureProbe]:
-        if self.waiting[0].is_keyframe and not self.pictures:
+        if self.waiting[0].is_keyframe and not self.reading:
             self.stream.codec_context.flush_buffers()
+        self.reading = True
         for packet in self.waiting:
             yield from self._decode(packet)
         self.waiting.clear()
@@ -150,7 +152,7 @@ class _Prober:
         if len(self.pictures) == PROBE_FRAMES:
             yield PictureProbe(self.pictures[0][0], np.stack([p for _, p in self.pictures]))
             self.next_s = self.pictures[0][0] + self.interval_s
-            self.pictures = []
+            self.pictures, self.reading = [], False
 
     def _time_s(self, pts: int) -> float:
         assert self.stream.time_base is not None

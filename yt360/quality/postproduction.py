@@ -45,7 +45,8 @@ class PostProductionTest:
         self._directions = Timeline(thresholds.most_tiles, 3)
         # Time before and after, growth of the azimuth of what is seen.
         self._turns = Timeline(thresholds.most_probes, 3)
-        self._before: PictureProbe | None = None
+        # What later pictures are compared with, until the camera has turned far enough.
+        self._reference: PictureProbe | None = None
 
     def feed(self, tile: FieldTile) -> None:
         """Take the next tile of sound."""
@@ -60,11 +61,13 @@ class PostProductionTest:
 
     def feed_picture(self, probe: PictureProbe) -> None:
         """Take the next probe of an equirectangular picture."""
-        if self._before is not None:
-            angle, correlation = azimuth_shift(self._before.frames[0], probe.frames[0])
+        if self._reference is not None:
+            angle, correlation = azimuth_shift(self._reference.frames[0], probe.frames[0])
             if correlation > LEAST_CORRELATION:
-                self._turns.add((self._before.time_s, probe.time_s, angle))
-        self._before = probe
+                if abs(angle) < self.thresholds.least_turn:
+                    return
+                self._turns.add((self._reference.time_s, probe.time_s, angle))
+        self._reference = probe
 
     def verdict(self, tags: dict[str, float] | None = None) -> Verdict:
         """Return the verdict on everything so far.
@@ -136,8 +139,6 @@ class PostProductionTest:
         directions = self._directions.rows.astype(np.float64)
         gain, weights, turns = 0.0, 0.0, 0
         for before_s, after_s, angle in self._turns.rows:
-            if abs(angle) < t.least_turn:
-                continue
             before = self._direction_near(directions, float(before_s))
             after = self._direction_near(directions, float(after_s))
             weight = abs(before) * abs(after)

@@ -161,8 +161,8 @@ class PostProductionThresholds:
     excess_softness: float = 0.012
     # Real recordings lie up to 1.5 dB below the ideal ratio as a whole.
     least_field_db: float = -1.5
-    # Stereo in W and Y leaves X and Z as they were.
-    lateral_share: float = 0.85
+    # Stereo in W and Y leaves X and Z as they were; a voice in W leaves all three.
+    lateral_share: float = 0.6
     # Smaller turns are within the error of directions in reverberant rooms.
     least_turn: float = 0.35
     least_turns: float = 3.0
