@@ -65,10 +65,9 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
     except (dist.DistError, RuntimeError) as error:
         if not _is_lost_contact(error):
             raise
-        first_line = str(error).splitlines()[0]
         raise UserError(
-            f"rank {rank} lost contact to another rank ({first_line}); see that rank's message, "
-            "then go on with --resume"
+            f"rank {rank} lost contact to another rank; see that rank's message, then go on with "
+            "--resume"
         ) from error
     finally:
         dist.destroy_process_group()

@@ -53,9 +53,11 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
         config: Which views.
 
     Raises:
-        UserError: The model has no audio statistics, or the dataset cannot be read.
+        UserError: The model has no audio statistics, or the split has no clips.
     """
     clips = ShardReader(dataset, config.split)
+    if not len(clips):
+        raise UserError(f"the split {config.split} of {dataset} has no clips; use another --split")
     schema = _schema(model.feature_dim)
     rows = 0
     with (

@@ -24,7 +24,7 @@ class ComputeConfig:
     bfloat16: Literal["auto", "on", "off"] = "auto"
     """Networks compute in bfloat16; weights, losses and the optimizer stay float32."""
     channels_last: Literal["auto", "on", "off"] = "auto"
-    """Memory layout of the video encoder."""
+    """Memory layout of the encoders."""
     compile: Literal["on", "off"] = "off"
     """Compile the encoders with torch.compile: faster steps after minutes of start-up."""
     sync_batch_norm: bool = False
@@ -62,6 +62,7 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
     encoders = encoders.to(world.device)
     if is_on(config.channels_last, world.device):
         encoders.video.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        encoders.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.sync_batch_norm and world.size > 1 and world.device.type == "cuda":
         encoders = nn.SyncBatchNorm.convert_sync_batchnorm(encoders)
     if config.compile == "on":

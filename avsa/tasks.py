@@ -161,9 +161,10 @@ class RegressionTask(Task):
         views = video.shape[-2]
         pictures = video[..., :, None, :].expand(*video.shape[:-1], views, -1)
         sounds = audio[..., None, :, :].expand_as(pictures)
-        truth = relative_rotations(directions)
-        cosine = _cosine_of_angle(self.predict(pictures, sounds), truth)
-        loss = (1 - cosine).mean()
+        predicted = self.predict(pictures, sounds)
+        with torch.autocast(video.device.type, enabled=False):
+            cosine = _cosine_of_angle(predicted, relative_rotations(directions))
+            loss = (1 - cosine).mean()
         with torch.no_grad():
             metrics = {
                 "rotation_error_deg": torch.rad2deg(torch.acos(cosine.clamp(-1, 1))).mean(),
@@ -226,6 +227,11 @@ def _both_directions(
     config: ContrastConfig,
 ) -> tuple[Tensor, Metrics]:
     """Return the mean loss and the metrics of embeddings (b, N, D); proposals span all ranks."""
+    # Gradients are summed over ranks in full precision.
+    predicted_audio, audio, predicted_video, video = (
+        each.to(torch.promote_types(each.dtype, torch.float32))
+        for each in (predicted_audio, audio, predicted_video, video)
+    )
     first_clip = rank() * len(video)
     v2a = contrast(predicted_audio, gather(audio), config, first_clip)
     a2v = contrast(predicted_video, gather(video), config, first_clip)

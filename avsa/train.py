@@ -231,10 +231,7 @@ def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:
 
 def _share(module: nn.Module, world: World) -> nn.Module:
     """Return a module whose gradients are averaged over ranks, the same one on a single rank."""
-    if world.size == 1:
-        return module
-    # Running statistics of batch norm need not agree between ranks; rank 0's are saved.
-    return DistributedDataParallel(module, broadcast_buffers=False)
+    return module if world.size == 1 else DistributedDataParallel(module)
 
 
 def _on_first_rank(world: World, work: Callable[[], T]) -> T:

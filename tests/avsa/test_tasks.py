@@ -126,3 +126,17 @@ def test_rotation_loss_is_that_of_the_angle():
 def test_regression_with_translation_is_refused():
     with pytest.raises(UserError, match=r"set translation\.kind=none"):
         TaskConfig(kind="regression", translation=TranslationConfig(kind="mlp"))
+
+
+@pytest.mark.parametrize("kind", ["avsa", "regression"])
+def test_losses_are_as_precise_under_autocast(kind):
+    module = task(kind)
+    for head in module.modules():  # heads that bfloat16 represents exactly
+        if isinstance(head, torch.nn.Linear):
+            torch.nn.init.zeros_(head.bias)
+            torch.nn.init.eye_(head.weight)
+    inputs = [values.bfloat16().float() for values in features()[:2]]
+    expected, _ = module(*inputs, features()[2])
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = module(*inputs, features()[2])
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)

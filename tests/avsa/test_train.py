@@ -137,7 +137,7 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(undisturbed, data, tmp_path
 def long_run(data, tmp_path_factory):
     """A longer run that nothing disturbed, to compare with."""
     run = tmp_path_factory.mktemp("long") / "run"
-    train(tiny_config("small", steps=40), data, run, ALONE, log_keys=True)
+    train(tiny_config("avc", steps=40), data, run, ALONE, log_keys=True)
     return run
 
 
@@ -215,7 +215,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path,
     monkeypatch.setattr(train_module, "forward_backward", explode)
     run = tmp_path / "run"
     with pytest.raises(UserError, match=r"the loss is nan at step 4; .*not-finite-step"):
-        train(tiny_config("small", steps=6), data, run, ALONE, log_keys=True)
+        train(tiny_config("avc", steps=6), data, run, ALONE, log_keys=True)
     report = json.loads(next(run.glob("not-finite-step-*.json")).read_text())
     assert report["step"] == 4
     assert len(report["keys"]) == 4
@@ -240,7 +240,7 @@ def test_options_of_computing_train_too(overrides, data, tmp_path):
 
 def test_training_learns_to_tell_clips_apart(data, tmp_path):
     config = tiny_config(
-        "small",
+        "avc",
         "optimizer.lr=0.01",
         "views.augment=false",
         "video_encoder={width: 8, stages: 3, blocks_per_stage: 1}",
@@ -259,7 +259,7 @@ def invoke(*arguments):
 def test_the_command_says_where_things_are(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = tmp_path / "mine.yaml"
-    save_config(tiny_config("small", steps=3), recipe)
+    save_config(tiny_config("avc", steps=3), recipe)
     result = invoke("--data", data, "--recipe", recipe, "--steps", 1)
     assert "step 1 of 1; checkpoint: runs/mine-1/checkpoints/step-00000001.pt" in result.output
     assert 'avsa.load("runs/mine-1")' in result.output
@@ -295,7 +295,7 @@ def test_a_run_does_not_go_on_with_other_clips(undisturbed, data, tmp_path, monk
 
 def test_a_dataset_smaller_than_a_batch_names_the_key_to_change(data, tmp_path):
     config = tiny_config("small", batch_size=64)
-    with pytest.raises(UserError, match=r"has 8 .*set batch_size to at most 8 .*--set stages\.avc"):
+    with pytest.raises(UserError, match=r"set batch_size to at most 8 .*--set stages\.avsa"):
         train(config, data, tmp_path / "run", ALONE)
     assert not (tmp_path / "run").exists()
 
