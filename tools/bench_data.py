@@ -37,7 +37,7 @@ class Material:
 def render_scenes(folder: Path, scenes: int) -> Path:
     """Render synthetic scenes; return their folder."""
     media = folder / "media"
-    write_scenes(media, scenes, 0, choose_parameters("default", ()), SceneFormat(), processes=1)
+    write_scenes(media, scenes, 0, choose_parameters("default", ()), SceneFormat(), workers=1)
     return media
 
 

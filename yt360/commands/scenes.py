@@ -14,7 +14,7 @@ from yt360.errors import UserError
 
 @examples(
     "yt360 scenes SCENES --videos 40 --seed 0",
-    "yt360 scenes SCENES --videos 2000 --size 320x160 --preset hard --processes 2",
+    "yt360 scenes SCENES --videos 2000 --size 320x160 --preset hard --workers 2",
     "yt360 scenes SCENES --videos 40 --set sources=1-2 --set noise_db=none",
 )
 @click.command("scenes")
@@ -35,7 +35,7 @@ from yt360.errors import UserError
 @click.option("--sample-rate-hz", default=24000, show_default=True, help="Of the sound.")
 @click.option("--segmentation-fps", default=4.0, show_default=True, help="Class maps per second.")
 @click.option("--crf", default=20, show_default=True, help="H.264 quality, 0 (best) to 51.")
-@click.option("--processes", type=int, help="Scenes rendered at a time [default: CPU cores].")
+@click.option("--workers", type=int, help="Processes.  [default: one per core]")
 def command(
     out: Path,
     videos: int,
@@ -48,7 +48,7 @@ def command(
     sample_rate_hz: int,
     segmentation_fps: float,
     crf: int,
-    processes: int | None,
+    workers: int | None,
 ) -> None:
     """Render synthetic 360° scenes with known sources into the folder OUT.
 
@@ -78,5 +78,5 @@ def command(
     )
     parameters = choose_parameters(preset, assignments)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    rendered = write_scenes(out, videos, seed, parameters, form, processes or cores or 1)
+    rendered = write_scenes(out, videos, seed, parameters, form, workers or cores or 1)
     click.echo(f"{out}: {rendered} scenes rendered, {videos - rendered} were complete")

@@ -34,7 +34,7 @@ def write_scenes(
     seed: int,
     parameters: SceneParameters,
     form: SceneFormat,
-    processes: int = 1,
+    workers: int = 1,
 ) -> int:
     """Render scenes 0 to `count` - 1 of a seed into a folder; complete ones are left as they are.
 
@@ -44,7 +44,7 @@ def write_scenes(
         seed: Of the collection; one folder may hold several.
         parameters: Difficulty.
         form: Format of the files.
-        processes: How many scenes are rendered at a time.
+        workers: How many scenes are rendered at a time.
 
     Returns:
         How many scenes were rendered; the others were there.
@@ -52,16 +52,16 @@ def write_scenes(
     Raises:
         UserError: A bad number, or a folder that holds something else.
     """
-    if count < 1 or processes < 1 or seed < 0:
+    if count < 1 or workers < 1 or seed < 0:
         raise UserError(
-            "the number of scenes and of processes must be at least 1 and the seed at least 0, "
-            f"not {count}, {processes} and {seed}"
+            "the number of scenes and of workers must be at least 1 and the seed at least 0, "
+            f"not {count}, {workers} and {seed}"
         )
     folder = SceneFolder(path, parameters, form)
     folder.claim()
     missing = [k for k in range(count) if not folder.is_complete(scene_name(seed, k))]
     with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
-        for _ in _in_processes(partial(_render_scene, folder, seed), missing, processes):
+        for _ in _in_workers(partial(_render_scene, folder, seed), missing, workers):
             progress.advance()
     listed = folder.listed()
     new = [k for k in range(count) if scene_name(seed, k) not in listed]
@@ -135,14 +135,14 @@ def _render_scene(folder: SceneFolder, seed: int, index: int) -> None:
     write_scene(folder, draw_scene(seed, index, folder.parameters, folder.form.duration_s))
 
 
-def _in_processes(task: Any, numbers: list[int], processes: int) -> Iterator[None]:
+def _in_workers(task: Any, numbers: list[int], workers: int) -> Iterator[None]:
     """Yield once for each of `numbers` for which `task` is done."""
-    if processes == 1 or len(numbers) < 2:
+    if workers == 1 or len(numbers) < 2:
         yield from map(task, numbers)
         return
     # A fresh interpreter: forking one whose libraries run threads may hang.
     pool = ProcessPoolExecutor(
-        min(processes, len(numbers)), get_context("spawn"), torch.set_num_threads, (1,)
+        min(workers, len(numbers)), get_context("spawn"), torch.set_num_threads, (1,)
     )
     try:
         futures: list[Future[None]] = [pool.submit(task, number) for number in numbers]
@@ -151,7 +151,7 @@ def _in_processes(task: Any, numbers: list[int], processes: int) -> Iterator[Non
     except BrokenProcessPool:
         raise UserError(
             "a rendering process was killed, perhaps for want of memory; "
-            "run the same command again with fewer --processes"
+            "run the same command again with fewer --workers"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -86,7 +86,7 @@ def test_again_changes_nothing_and_more_videos_add(written: Path, tmp_path: Path
     assert write_scenes(folder, 1, 0, PRESETS["default"], SMALL) == 1
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("scene-*")}
     assert write_scenes(folder, 1, 0, PRESETS["default"], SMALL) == 0
-    assert write_scenes(folder, 3, 0, PRESETS["default"], SMALL, processes=2) == 2
+    assert write_scenes(folder, 3, 0, PRESETS["default"], SMALL, workers=2) == 2
     for name, time in before.items():
         assert (folder / name).stat().st_mtime_ns == time
     for path in written.iterdir():
@@ -154,7 +154,7 @@ def test_other_settings_and_foreign_folders_are_refused(written: Path, tmp_path:
 
 
 def test_the_command_writes_scenes_and_explains_mistakes(tmp_path: Path) -> None:
-    options = ["--videos", "1", "--duration-s", "0.5", "--size", "64x32", "--processes", "1"]
+    options = ["--videos", "1", "--duration-s", "0.5", "--size", "64x32", "--workers", "1"]
     run = CliRunner().invoke(command, [str(tmp_path / "out"), *options, "--set", "sources=1"])
     assert run.exit_code == 0, run.output
     assert "1 scenes rendered, 0 were complete" in run.output
