@@ -124,6 +124,13 @@ class Listings:
             ),
         )
 
+    def reopen_failed(self) -> int:
+        """Begin listings that were given up anew, from their first page; return how many."""
+        return self._catalog.connection.execute(
+            "UPDATE listings SET state = 'open', reason = NULL, next_page = NULL, pages = 0, "
+            "tries = 0, due_at = 0 WHERE state = 'failed'"
+        ).rowcount
+
     def next_due_s(self) -> float | None:
         """Return the seconds until a listing is due (0 for now), or None when all are read."""
         row = self._catalog.connection.execute(

@@ -18,6 +18,7 @@ _FACTS = (
     "title", "channel_id", "channel", "license", "upload_date", "duration_s", "projection",
     "spatial_audio",
 )  # fmt: skip
+DROPPED = "dropped by hand"
 
 
 class Videos:
@@ -110,8 +111,10 @@ class Videos:
             ).rowcount
         )
 
-    def drop(self, video_id: str, reason: str, detail: str) -> None:
+    def drop(self, video_id: str, reason: str) -> None:
         """Reject a video for good, whatever its state: its owner withdrew it, say.
+
+        `requeue` does not bring it back.
 
         Raises:
             UserError: The catalog does not know it, or a worker has it at the moment.
@@ -120,7 +123,7 @@ class Videos:
         done = self._catalog.connection.execute(
             "UPDATE videos SET state = 'rejected', reason = ?, detail = ?, claim = NULL, "
             "due_at = 0, changed_at = ? WHERE number = ? AND (claim IS NULL OR due_at <= ?)",
-            (reason, detail, now, number, now),
+            (reason, DROPPED, now, number, now),
         ).rowcount
         if not done:
             raise UserError(f"a worker has {video_id!r} at the moment; try again later")
@@ -128,7 +131,7 @@ class Videos:
     def requeue(self, video_ids: Iterable[str], state: State = "found") -> int:
         """Put videos back into a state, due at once with a clean count of tries; return how many.
 
-        Videos on which a worker holds a live claim are left alone.
+        Videos on which a worker holds a live claim are left alone, and those that were dropped.
         """
         check_state(state)
         now = self._catalog.clock()
@@ -137,8 +140,8 @@ class Videos:
                 connection.execute(
                     "UPDATE videos SET state = ?, reason = NULL, detail = NULL, tries = 0, "
                     "due_at = 0, claim = NULL, changed_at = ? "
-                    "WHERE video_id = ? AND (claim IS NULL OR due_at <= ?)",
-                    (state, now, video_id, now),
+                    "WHERE video_id = ? AND (claim IS NULL OR due_at <= ?) AND detail IS NOT ?",
+                    (state, now, video_id, now, DROPPED),
                 ).rowcount
                 for video_id in list(video_ids)
             )

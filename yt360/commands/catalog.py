@@ -147,7 +147,7 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
 
     with Catalog(path) as catalog:
         for video_id in video_ids:
-            catalog.videos.drop(video_id, reason, "dropped by hand")
+            catalog.videos.drop(video_id, reason)
             files = catalog.files.delete(video_id) if delete_media else 0
             click.echo(f"{video_id}: rejected ({reason}), {files} files removed")
 

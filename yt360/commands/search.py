@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     metavar="HITS",
     help="Then list whole channels of which searches found at least so many videos.",
 )
+@click.option("--retry", is_flag=True, help="First begin searches that were given up anew.")
 @click.option("--max-pages", default=30, show_default=True, help="Pages to read of each search.")
 @filter_options
 @pace_option
@@ -54,6 +55,7 @@ def command(
     texts: tuple[str, ...],
     no_queries: bool,
     expand: int | None,
+    retry: bool,
     max_pages: int,
     interval_s: float,
     **options: Any,
@@ -80,6 +82,8 @@ def command(
         with catalog.transaction():
             for query in wanted:
                 catalog.listings.add("search", query.text, parameter, query.language or None)
+        if retry:
+            click.echo(f"{catalog.listings.reopen_failed()} searches begin anew")
         config = SearchConfig(
             filters=filters,
             max_pages=max_pages,

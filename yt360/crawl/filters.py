@@ -24,7 +24,7 @@ class Filters:
         max_duration_s: Longer videos are left out; None for no limit.
         uploaded_after: ``YYYYMMDD``, inclusive.
         uploaded_before: ``YYYYMMDD``, inclusive.
-        exclude_vr180: Leave out videos that call themselves VR180: half a sphere.
+        exclude_vr180: Leave out videos whose title says VR180: half a sphere.
     """
 
     license: License = "any"
@@ -68,7 +68,7 @@ class Filters:
         if duration is not None and self.max_duration_s and duration > self.max_duration_s:
             raise Unsuitable("too-long", f"{duration:.0f} s, allowed {self.max_duration_s:.0f} s")
         self._check_date(info.get("upload_date"))
-        if self.exclude_vr180 and _VR180.search(" ".join(_names(info))):
+        if self.exclude_vr180 and _VR180.search(info.get("title") or ""):
             raise Unsuitable("vr180", f"calls itself VR180: {info.get('title')!r}")
         if self.license == "creativecommon" and "formats" in info:
             licence = info.get("license") or "none declared"
@@ -87,7 +87,3 @@ class Filters:
 def is_creative_commons(licence: str) -> bool:
     """Return whether a page's licence line names Creative Commons (in any language)."""
     return "creative commons" in licence.lower() or licence.lower().startswith("cc")
-
-
-def _names(info: Mapping[str, Any]) -> list[str]:
-    return [info.get("title") or "", *(str(tag) for tag in info.get("tags") or ())]

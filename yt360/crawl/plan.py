@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from yt360.catalog import MediaFile
-from yt360.crawl.failures import Damaged, NotYet
+from yt360.crawl.failures import Damaged, NotYet, Unsuitable
 from yt360.crawl.filters import Filters
 from yt360.crawl.formats import Choice, Format, Target, choose
 from yt360.crawl.sections import plan_sections, rebase, section_name, section_span
@@ -67,6 +67,7 @@ class VideoPlan:
             "download_ranges": self._ranges,
             "outtmpl": {"default": name},
             "paths": {"home": str(self._folder.resolve())},
+            "extract_flat": "in_playlist",  # a page with several videos is refused in `collect`
         }
 
     def _judge_page(self, info: Mapping[str, Any], *, incomplete: object = False) -> None:
@@ -154,7 +155,12 @@ class VideoPlan:
 
         Raises:
             Damaged: A file is missing or not whole.
+            Unsuitable: The page holds several videos.
         """
+        if info.get("_type") == "playlist":
+            raise Unsuitable("several-videos", "the page holds several; give their own addresses")
+        if self.choice is None:
+            raise Damaged("empty", "yt-dlp downloaded nothing")
         downloads = info.get("requested_downloads") or []
         if self.sections is None:
             return tuple(self._whole_file(download) for download in downloads)

@@ -128,8 +128,9 @@ def test_a_dropped_video_is_rejected_and_its_files_can_be_removed(filled):
         path = filled.media / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    filled.videos.drop(A, "withdrawn", "by its owner")
+    filled.videos.drop(A, "withdrawn")
     assert (filled.videos.get(A).state, filled.videos.get(A).reason) == ("rejected", "withdrawn")
+    assert filled.videos.requeue([A]) == 0, "for good"
     assert filled.files.delete(A) == 2 and filled.files.of(A) == []
     assert not any((filled.media / file.path).exists() for file in files)
 
@@ -138,4 +139,4 @@ def test_a_video_that_is_worked_on_cannot_be_dropped(catalog):
     catalog.videos.add(A)
     catalog.claims.take("download", "w")
     with pytest.raises(UserError, match="a worker has"):
-        catalog.videos.drop(A, "withdrawn", "")
+        catalog.videos.drop(A, "withdrawn")

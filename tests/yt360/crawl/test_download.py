@@ -7,7 +7,9 @@ import av
 import pytest
 
 from yt360.catalog import Catalog, Clip
+from yt360.catalog.released import import_urls
 from yt360.crawl.download import run_download
+from yt360.crawl.guard import folder_lock
 
 VIDEO = "-abcdefghi_"
 
@@ -283,3 +285,38 @@ def test_a_partial_file_longer_than_an_undeclared_size_is_dropped(
     (folder / f"{VIDEO}.video.134.mp4.part").write_bytes(picture_bytes + b"x" * 1000)
     download(VIDEO)
     assert content()[0] == picture_bytes
+
+
+def test_a_page_with_several_videos_is_refused_before_any_is_fetched(
+    youtube, download, catalog_path, quick_config
+):
+    item = "<item><title>{0}</title><link>{1}/media/{0}.mp4</link></item>"
+    items = "".join(item.format(name, youtube.url) for name in "ab")
+    youtube.html = f"<rss><channel><title>feed</title>{items}</channel></rss>".encode()
+    with Catalog(catalog_path) as catalog:
+        import_urls(catalog, [youtube.url + "/page"])
+    session = replace(quick_config.session, allow_urls=(youtube.url + "/",))
+    download(session=session)
+    with Catalog(catalog_path) as catalog:
+        (page,) = catalog.videos.select()
+    assert (page.state, page.reason) == ("rejected", "several-videos")
+    assert not youtube.log
+
+
+def test_a_page_without_a_video_is_told(youtube, download, catalog_path, quick_config):
+    with Catalog(catalog_path) as catalog:
+        import_urls(catalog, [youtube.url + "/page"])
+    download(session=replace(quick_config.session, allow_urls=(youtube.url + "/",)))
+    with Catalog(catalog_path) as catalog:
+        (page,) = catalog.videos.select()
+    assert (page.state, page.reason) == ("rejected", "no-media")
+
+
+def test_a_video_that_another_process_has_in_its_hands_is_left_to_it(
+    ready_video, download, catalog_path, outcomes, youtube
+):
+    ready_video(VIDEO)
+    with folder_lock(catalog_path.parent / "my-media" / VIDEO[:2] / VIDEO):
+        download(VIDEO, wait_s=0.0)
+        assert outcomes() == [("deferred", "busy")]
+    assert not youtube.bodies, "nothing was asked"

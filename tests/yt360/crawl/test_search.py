@@ -145,13 +145,16 @@ def test_a_page_that_fails_is_asked_for_again(youtube, pages, search):
     assert asked_pages(youtube) == [None, "token-1", "token-1", "token-1", "token-2"]
 
 
-def test_a_page_without_content_is_not_taken_for_the_end(youtube, pages, search):
+def test_a_page_without_content_is_not_taken_for_the_end(youtube, pages, search, catalog_path):
     whole = youtube.pages["concert 360", "token-1"]
     youtube.pages["concert 360", "token-1"] = {"responseContext": {}}
     report = search("concert 360", max_tries=2)
     assert report.pages == 1 and report.failed
     youtube.pages["concert 360", "token-1"] = whole
     assert search().pages == 0, "a failed listing waits until it is asked for again"
+    with Catalog(catalog_path) as catalog:
+        assert catalog.listings.reopen_failed() == 1
+    assert (search().pages, asked_pages(youtube)[-3:]) == (3, [None, "token-1", "token-2"])
 
 
 def test_no_more_pages_than_wanted_are_read(youtube, pages, search):
