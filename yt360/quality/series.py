@@ -37,14 +37,12 @@ class DirectionSeries:
             columns: Most columns; neighbouring tiles are averaged to get there.
 
         Returns:
-            Times (T,) in seconds, and power (azimuths, T) in squares of full scale.
+            Times (T,) at which the columns begin, in seconds, and power (azimuths, T) in squares of full scale.
         """
         rows = self._rows.rows.astype(np.float64)
-        if len(rows) > columns:
-            step = -(-len(rows) // columns)
-            whole = len(rows) // step * step
-            rows = rows[:whole].reshape(-1, step, rows.shape[1]).mean(axis=1)
-        times, (ww, wx, wy, xx, yy, xy) = rows[:, 0], rows[:, 1:].T
+        step = max(-(-len(rows) // columns), 1)
+        groups = rows[: len(rows) // step * step].reshape(-1, step, rows.shape[1])
+        times, (ww, wx, wy, xx, yy, xy) = groups[:, 0, 0], groups[:, :, 1:].mean(axis=1).T
         azimuth = np.pi - (np.arange(azimuths) + 0.5) / azimuths * 2 * np.pi
         cos, sin = np.cos(azimuth)[:, None], np.sin(azimuth)[:, None]
         figure = 1 - _OMNI

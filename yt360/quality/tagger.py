@@ -59,7 +59,8 @@ def load_tagger(path: str) -> AudioTagger:
         found = getattr(import_module(module_name), name)
     except (ImportError, AttributeError) as error:
         raise UserError(f"cannot import tagger {path!r}: {error}") from error
-    tagger = found() if isinstance(found, type) or not hasattr(found, "sample_rate_hz") else found
+    makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
+    tagger = found() if makes and callable(found) else found
     if not isinstance(tagger, AudioTagger):
         raise UserError(f"{path!r} is no tagger: it needs sample_rate_hz and to be callable")
     return tagger

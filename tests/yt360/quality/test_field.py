@@ -1,5 +1,7 @@
 """Tiles hold the power and the coherence of the sound, however it is cut."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ RATE_HZ = 48_000
 
 def test_the_power_of_a_tone_appears_in_its_band_alone() -> None:
     time_s = np.arange(RATE_HZ) / RATE_HZ
-    for band, (low, high) in enumerate(zip(BAND_EDGES_HZ[:-1], BAND_EDGES_HZ[1:], strict=True)):
+    for band, (low, high) in enumerate(pairwise(BAND_EDGES_HZ)):
         tone = 0.5 * np.sin(2 * np.pi * (low * high) ** 0.5 * time_s)
         sound = np.stack([tone, -tone, 0 * tone, 2 * tone]).astype(np.float32)
         tile = next(FieldAnalyzer(RATE_HZ).feed(sound))

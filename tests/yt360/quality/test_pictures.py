@@ -13,7 +13,12 @@ from yt360.quality.blocks import changed_blocks
 from yt360.quality.examples.filming import write_film
 from yt360.quality.examples.pictures import KINDS, make_picture, panorama
 from yt360.quality.frames import (
-    HEIGHT, PROBE_STEP_S, WIDTH, PictureProbe, probe_interval_s, read_probes,
+    HEIGHT,
+    PROBE_STEP_S,
+    WIDTH,
+    PictureProbe,
+    probe_interval_s,
+    read_probes,
 )  # fmt: skip
 from yt360.quality.picture import PictureTest
 from yt360.quality.still import StillImageTest

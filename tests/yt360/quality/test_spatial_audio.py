@@ -5,7 +5,13 @@ import pytest
 from numpy.typing import NDArray
 
 from yt360.quality.examples.sounds import (
-    KINDS, Room, any_direction, diffuse, make_sound, plane_wave, scene,
+    KINDS,
+    Room,
+    any_direction,
+    diffuse,
+    make_sound,
+    plane_wave,
+    scene,
 )  # fmt: skip
 from yt360.quality.examples.sources import noise
 from yt360.quality.field import FieldAnalyzer

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import wave
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from yt360.quality.examples.pictures import HEIGHT, WIDTH, PictureExample
 
@@ -36,3 +38,12 @@ def write_film(
             frame.pts, frame.time_base = number, Fraction(1, frame_rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def write_sound(path: Path, sound: NDArray[np.floating], rate_hz: int) -> None:
+    """Write sound (C, S) in [-1, 1] as 16-bit WAV."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(sound.shape[0])
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes((32767 * sound.T).astype("<i2").tobytes())

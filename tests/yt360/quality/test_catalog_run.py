@@ -1,0 +1,122 @@
+"""Videos of a catalog are inspected once each, and end accepted, rejected or failed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from yt360.catalog import Catalog, Clip, MediaFile
+from yt360.commands.inspect import command
+from yt360.crawl.heartbeat import Heartbeat
+from yt360.quality.catalog_run import CatalogRunConfig, inspect_catalog, inspect_next
+from yt360.quality.clips import clips_of
+from yt360.quality.examples.filming import write_film, write_sound
+from yt360.quality.examples.pictures import make_picture
+from yt360.quality.examples.sounds import make_sound
+from yt360.quality.inspect import Inspection, Part
+from yt360.quality.series import DirectionSeries
+from yt360.quality.silence import SilenceTest
+from yt360.randomness import keyed_generator
+
+GOOD, PHOTO, BROKEN = "good-------", "-photo_____", "broken_____"
+RATE_HZ = 16_000
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("media")
+    sound = make_sound("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
+    for name, kind in ((GOOD, "movers"), (PHOTO, "photo")):
+        example = make_picture(kind, keyed_generator(2, kind), 11.0)
+        write_film(folder / f"{name}.mkv", example, frame_rate=5)
+        write_sound(folder / f"{name}.wav", sound, RATE_HZ)
+    (folder / f"{BROKEN}.mkv").write_bytes(b"no film")
+    return folder
+
+
+@pytest.fixture
+def path(tmp_path: Path, media: Path) -> Path:
+    path = tmp_path / "my.catalog"
+    with Catalog(path, create=True) as catalog:
+        catalog.set_media(media)
+        for name in (GOOD, PHOTO, BROKEN):
+            catalog.videos.add(name)
+            catalog.videos.requeue([name], "downloaded")
+            catalog.files.put(name, MediaFile(role="video", path=f"{name}.mkv", bytes=1))
+            if name != BROKEN:
+                catalog.files.put(name, MediaFile(role="sound", path=f"{name}.wav", bytes=1))
+    return path
+
+
+def states(path: Path) -> dict[str, tuple[str, str | None]]:
+    with Catalog(path) as catalog:
+        return {v.video_id: (v.state, v.reason) for v in catalog.videos.select()}
+
+
+def test_each_video_ends_with_its_reason_and_its_numbers(path: Path) -> None:
+    result = CliRunner().invoke(command, [str(path), "--workers", "2"])
+    assert result.exit_code == 0, result.output
+    assert "1  accepted" in result.output
+    assert states(path) == {
+        GOOD: ("accepted", None),
+        PHOTO: ("rejected", "photo"),
+        BROKEN: ("failed", "not-media"),
+    }
+    with Catalog(path) as catalog:
+        verdicts = catalog.verdicts.of(GOOD)
+        assert verdicts["spatial-audio"].verdict == "ok"
+        assert verdicts["spatial-audio"].numbers["ratio"] == pytest.approx(1, abs=0.3)
+        (clip,) = catalog.clips.of(GOOD)
+        assert (clip.start_s, clip.kept, clip.origin) == (0, True, "inspect")
+        assert -60 < clip.numbers["level_dbfs"] < 0
+        assert all(len(catalog.claims.history(name)) == 1 for name in (GOOD, PHOTO, BROKEN))
+    again = CliRunner().invoke(command, [str(path)])
+    assert "nothing to inspect" in again.output
+
+
+def test_an_interrupted_video_is_given_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("yt360.quality.catalog_run._inspect", interrupt)
+    with (
+        Catalog(path) as catalog,
+        Heartbeat(path, 60) as heartbeat,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        inspect_next(catalog, heartbeat, "me", CatalogRunConfig())
+    with Catalog(path) as catalog:
+        assert catalog.claims.waiting("inspect") == 3
+        assert not catalog.verdicts.of(GOOD)
+
+
+def test_only_the_tests_that_are_asked_for_reject(path: Path) -> None:
+    config = CatalogRunConfig(rejecting=("spatial-audio",))
+    report = inspect_catalog(path, config, lambda _: None)
+    assert report.counts["accepted", ""] == 2
+    assert next(iter(report.lines())).split() == ["2", "accepted"]
+
+
+def an_inspection(levels_dbfs: list[float], start_s: float = 0.0) -> Inspection:
+    silence = SilenceTest(100)
+    for level in levels_dbfs:
+        silence.feed(np.full(1000, 10 ** (level / 20), np.float32))
+    part = Part(start_s, (0.0, 10.0 * len(levels_dbfs)), silence)
+    return Inspection("x", {}, [part], DirectionSeries(), np.zeros((0, 2), np.float32), "ambix")
+
+
+def test_clips_lie_end_to_end_and_silent_ones_are_dropped() -> None:
+    clips = clips_of(an_inspection([-20, -58, -90, -58, -30], start_s=100))
+    assert [clip.start_s for clip in clips] == [100, 110, 120, 130, 140]
+    assert [clip.kept for clip in clips] == [True, True, False, False, True]
+    assert [clip.reason for clip in clips] == [None, None, "silent", "silent", None]
+
+
+def test_known_clips_keep_their_times_and_origin() -> None:
+    known = [Clip(start_s=start, origin="released") for start in (3, 15, 95)]
+    clips = clips_of(an_inspection([-20, -90, -90]), known)
+    assert [(clip.start_s, clip.origin) for clip in clips] == [
+        (3, "released"), (15, "released"), (95, "released"),
+    ]  # fmt: skip
+    assert [clip.reason for clip in clips] == [None, "silent", "not-covered"]

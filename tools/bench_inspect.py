@@ -1,0 +1,129 @@
+"""Measure speed and memory of the inspection on a made video of a given length.
+
+    python tools/bench_inspect.py                       # 10 minutes of 1080p
+    python tools/bench_inspect.py --minutes 120 --size 1920x1080
+    python tools/bench_inspect.py --file my-video.mp4
+
+The made video is a minute of moving texture in H.264 (30 fps, 8 Mbit/s, a key frame every 5 s)
+with six-channel AAC, repeated without coding again. Times are of one thread; the load of other
+processes shows in wall time, not in processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import av
+import numpy as np
+from scipy.ndimage import gaussian_filter, zoom
+
+from yt360.quality.examples.coding import AMBIX_TO_5_1
+from yt360.quality.examples.sounds import make_sound
+from yt360.quality.inspect import inspect_file
+from yt360.randomness import keyed_generator
+
+FPS, RATE_HZ, PIECE_S = 30, 48_000, 60
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=int, default=10)
+    parser.add_argument("--size", default="1920x1080")
+    parser.add_argument("--file", type=Path, help="inspect this file instead")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.file or Path(folder) / "made.mkv"
+        if options.file is None:
+            width, height = (int(side) for side in options.size.split("x"))
+            write_long_video(path, width, height, options.minutes)
+        duration_s = _duration_s(path)
+        before = time.process_time()
+        started = time.monotonic()
+        inspection = inspect_file(path)
+        processor_s = time.process_time() - before
+        wall_s = time.monotonic() - started
+    for verdict in inspection.verdicts.values():
+        print(f"{verdict.name:16} {verdict.outcome.value:7} {verdict.reason}")
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{duration_s:.0f} s of media in {processor_s:.1f} s of one processor "
+        f"({wall_s:.1f} s by the clock): {duration_s / processor_s:.0f} times real time "
+        f"({duration_s / wall_s:.0f} by the clock); peak memory {peak_mb:.0f} MB"
+    )
+
+
+def write_long_video(path: Path, width: int, height: int, minutes: int) -> None:
+    """Write a video whose packets repeat every minute."""
+    with tempfile.TemporaryDirectory() as folder:
+        piece = Path(folder) / "piece.mkv"
+        _write_piece(piece, width, height)
+        with av.open(str(path), "w", format="matroska") as target:
+            with av.open(str(piece)) as source:
+                streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+            for minute in range(minutes):
+                with av.open(str(piece)) as source:
+                    for packet in source.demux():
+                        if packet.dts is None or packet.pts is None or packet.time_base is None:
+                            continue
+                        shift = int(minute * PIECE_S / packet.time_base)
+                        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                        packet.stream = streams[packet.stream_index]
+                        target.mux(packet)
+
+
+def _write_piece(path: Path, width: int, height: int) -> None:
+    rng = keyed_generator(0, "bench")
+    coarse = gaussian_filter(rng.standard_normal((height // 2, width // 2)), 1.5, mode="wrap")
+    world = zoom(coarse * 60 / coarse.std() + 128, 2, order=1)
+    world = np.clip(world, 16, 235).astype(np.uint8)
+    sound = make_sound("ambix", rng, float(PIECE_S), RATE_HZ).sound
+    silence = np.zeros_like(sound[0])
+    stored = np.stack([silence if c is None else sound[c] for c in AMBIX_TO_5_1])
+    with av.open(str(path), "w", format="matroska") as container:
+        picture = container.add_stream("libx264", rate=FPS)
+        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
+        picture.bit_rate = 8_000_000
+        picture.codec_context.gop_size = 5 * FPS
+        picture.codec_context.options = {"preset": "veryfast"}
+        audio = container.add_stream("aac", rate=RATE_HZ)
+        audio.codec_context.layout = "5.1"
+        audio.codec_context.bit_rate = 384_000
+        for number in range(PIECE_S * FPS):
+            planes = np.full((height * 3 // 2, width), 128, np.uint8)
+            planes[:height] = np.roll(world, 3 * number, axis=1)
+            planes[height // 3 : height // 2, : width // 3] = np.roll(
+                world[: height // 2 - height // 3, : width // 3], -5 * number, axis=1
+            )
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        for start in range(0, stored.shape[1], 1024):
+            piece = np.ascontiguousarray(stored[:, start : start + 1024], dtype=np.float32)
+            block = av.AudioFrame.from_ndarray(piece, format="fltp", layout="5.1")
+            block.rate, block.pts, block.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
+            container.mux(audio.encode(block))
+        container.mux(audio.encode(None))
+
+
+def _duration_s(path: Path) -> float:
+    with av.open(str(path)) as container:
+        return (container.duration or 0) / 1_000_000
+
+
+if __name__ == "__main__":
+    main()
