@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+_ALLOW = click.option(
+    "--allow-url",
+    "allow_urls",
+    multiple=True,
+    metavar="PREFIX",
+    help="Also ask addresses that begin so, as in http://127.0.0.1:8000/ (repeatable).",
+)
 _SESSION = (
-    click.option(
-        "--allow-url",
-        "allow_urls",
-        multiple=True,
-        metavar="PREFIX",
-        help="Also ask addresses that begin so, as in http://127.0.0.1:8000/ (repeatable).",
-    ),
     click.option("--cookies", type=Path, help="Netscape cookie file of an account."),
     click.option("--proxy", metavar="URL", help="Proxy for everything."),
     click.option("--timeout-s", default=30.0, show_default=True, help="Longest silence."),
@@ -62,11 +62,11 @@ _PACE = click.option(
 
 def session_options(function: Decorated) -> Decorated:
     """Add the options of `yt360.crawl.session.SessionOptions`, less the rate limit."""
-    return _decorate(function, (*_SESSION, _CLIENTS))
+    return _decorate(function, (_ALLOW, *_SESSION, _CLIENTS))
 
 
 def search_session_options(function: Decorated) -> Decorated:
-    """Add the options of a session that asks no player."""
+    """Add the options of a session that only searches."""
     return _decorate(function, _SESSION)
 
 

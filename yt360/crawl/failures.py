@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
 
@@ -125,13 +125,13 @@ _LOCAL_ERRNOS = {
 }
 
 
-def classify(error: BaseException, seen_http: Iterable[HTTPError] = ()) -> Failure:
+def classify(error: BaseException, seen: Iterable[RequestError] = ()) -> Failure:
     """Say what an exception of a download means.
 
     Args:
         error: What yt-dlp (or our own code inside it) raised.
-        seen_http: HTTP errors seen while it worked. yt-dlp swallows those of single player
-            clients, and a swallowed 429 must not pass for "no formats".
+        seen: Errors of requests while it worked. yt-dlp swallows those of single player clients,
+            and a swallowed 429 or a network that is down must not pass for "no formats".
     """
     detail = _one_line(error)
     causes = list(_causes(error))
@@ -155,13 +155,21 @@ def classify(error: BaseException, seen_http: Iterable[HTTPError] = ()) -> Failu
         return _of_status(int(status[1]), None, detail)
     transport = [str(cause) for cause in causes if isinstance(cause, TransportError)]
     said = _of_words(" ".join([detail, *transport]))
-    if said.kind is Kind.BROKEN:
-        refused = [http for http in seen_http if http.status in (403, 429)]
-        if refused:
-            return _of_status(refused[-1].status, _pause(refused[-1]), detail)
+    if said.reason in ("no-formats", "unknown"):
+        said = _of_swallowed(list(seen), detail) or said
     if said.reason == "unknown" and transport:
         return Failure(Kind.BROKEN, "connection", detail)
-    return Failure(said.kind, said.reason, detail)
+    return Failure(said.kind, said.reason, detail, said.retry_after_s)
+
+
+def _of_swallowed(seen: list[RequestError], detail: str) -> Failure | None:
+    """Say what errors that yt-dlp kept to itself mean, or None when there are none."""
+    for error in reversed(seen):
+        if isinstance(error, HTTPError) and error.status in (403, 429):
+            return _of_status(error.status, _pause(error), detail)
+    if any(isinstance(error, TransportError) for error in seen):
+        return Failure(Kind.BROKEN, "connection", detail)
+    return None
 
 
 def _pause(error: HTTPError) -> float | None:

@@ -139,7 +139,7 @@ class Fetcher:
 
     def failure(self, error: Exception) -> Failure:
         """Say what an exception of the last `describe` or `fetch` means."""
-        return classify(error, self._session.http_errors if self._session else ())
+        return classify(error, self._session.seen_errors if self._session else ())
 
     def forget(self) -> None:
         """Forget the last video."""

@@ -44,6 +44,6 @@ def ask_formats(
         try:
             session.extract_info(url, download=False)
         except Exception as error:
-            failure = classify(error, session.http_errors)
+            failure = classify(error, session.seen_errors)
             raise UserError(f"{url}: {failure.reason}: {failure.detail}") from error
     return seen

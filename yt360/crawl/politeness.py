@@ -146,14 +146,19 @@ class Pace:
         if until > state.paused_until:
             self._note(f"{site} says slow down: everything waits {until - now:.0f} s")
 
-    def trouble(self, site: str) -> None:
-        """Count a refusal or a broken answer; a burst of them pauses the run."""
+    def trouble(self, site: str) -> bool:
+        """Count a refusal or a broken answer; return whether it became a pause of the run.
+
+        A row of them is a "slow down"; after a pause without a success, a single one is.
+        """
         with self._catalog.transaction():
             state = self._catalog.sites.get(site)
             troubles = state.troubles + 1
             self._catalog.sites.put(site, replace(state, troubles=troubles))
-        if troubles >= self.config.trouble_limit:
+        is_burst = troubles >= (1 if state.strikes else self.config.trouble_limit)
+        if is_burst:
             self.slow_down(site)
+        return is_burst
 
     def success(self, site: str) -> None:
         """Forget past troubles: the site answers as it should."""

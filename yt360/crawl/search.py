@@ -170,7 +170,7 @@ class _Reader:
             self._catalog.listings.settle(listing, "open")
             raise
         except Exception as error:
-            self._settle(listing, classify(error, session.http_errors))
+            self._settle(listing, classify(error, session.seen_errors))
 
     def _settle(self, listing: Listing, failure: Failure) -> None:
         listings = self._catalog.listings

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
-from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from yt360.catalog.ids import AllowedSites
@@ -97,7 +97,7 @@ class Session(YoutubeDL):
         parameters: dict[str, Any] | None = None,
         turn_page: PageTurner | None = None,
     ) -> None:
-        self.http_errors: list[HTTPError] = []
+        self.seen_errors: list[RequestError] = []
         self._sites = AllowedSites(options.allow_urls)
         self._pace = pace
         self._stop = stop
@@ -122,7 +122,7 @@ class Session(YoutubeDL):
         )
 
     def urlopen(self, req: Any) -> Response:
-        """Send a request when it is allowed and polite; remember what HTTP errors came back."""
+        """Send a request when it is allowed and polite; remember what errors came back."""
         request = Request(req) if isinstance(req, str) else req
         self.check_request(request.url)
         if self._stop.is_set():
@@ -133,8 +133,8 @@ class Session(YoutubeDL):
             self._pace.wait_turn(site_of(request.url))
         try:
             response = self.send(request)
-        except HTTPError as error:
-            self.http_errors.append(error)
+        except RequestError as error:
+            self.seen_errors.append(error)
             raise
         # A redirect may lead away from the allowed sites; what it brought is not read then.
         try:

@@ -25,6 +25,7 @@ from yt360.errors import UserError
 
 _POLL_S = 0.5
 _LATER_S = 6 * 3600.0
+_NETWORK_REASONS = ("connection", "timeout")
 RETRY = "retry later"
 
 
@@ -194,10 +195,13 @@ class Worker:
             claims.defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
             self._count(claim, RETRY, reason)
             return
-        if failure.kind in (Kind.REFUSED, Kind.BROKEN):
-            self._pace.trouble(site)
-        else:
+        if failure.kind not in (Kind.REFUSED, Kind.BROKEN):
             self._pace.success(site)
+        elif self._pace.trouble(site) and reason in _NETWORK_REASONS:
+            # It is our network rather than this video, which must not lose its tries by it.
+            claims.defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
+            self._count(claim, RETRY, reason)
+            return
         self._settle_for_good_or_retry(claim, failure)
 
     def _settle_for_good_or_retry(self, claim: Claim, failure: Failure) -> None:

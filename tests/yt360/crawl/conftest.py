@@ -40,7 +40,7 @@ class FakeYouTube:
     ``script[path]`` lists what happens to the next requests for a path: ``"403"`` and other status
     codes, ``"429:SECONDS"``, ``"reset:N"`` after N bytes, ``"short:N"`` (closes after N bytes of
     the promised length), ``"lie:N"`` (says that there are only N bytes), ``"drip"``, ``"empty"``,
-    ``"html"``, ``"redirect:/path"``, ``"ok"``. After that, everything is well.
+    ``"html"``, ``"hang-up"``, ``"redirect:/path"``, ``"ok"``. After that, everything is well.
     """
 
     def __init__(self) -> None:
@@ -164,6 +164,9 @@ class FakeYouTube:
         elif name == "redirect":
             target = value if value.startswith("http") else self.url + value
             self.reply(handler, 302, b"", "text/plain", {"Location": target})
+        elif name == "hang-up":
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
         elif name in ("empty", "html"):
             body = b"" if name == "empty" else b"<html>Please wait</html>"
             self.reply(handler, 200, body, "video/mp4")

@@ -320,3 +320,14 @@ def test_a_video_that_another_process_has_in_its_hands_is_left_to_it(
         download(VIDEO, wait_s=0.0)
         assert outcomes() == [("deferred", "busy")]
     assert not youtube.bodies, "nothing was asked"
+
+
+def test_a_network_that_is_down_costs_no_more_than_a_few_tries(
+    download, catalog_path, quick_config, youtube, ready_video, content
+):
+    ready_video(VIDEO)
+    pace = replace(quick_config.pace, trouble_limit=2, first_pause_s=0.01, longest_pause_s=0.01)
+    youtube.script["/youtubei/v1/player"] = ["hang-up"] * 12
+    report = download(VIDEO, pace=pace, max_tries=3)
+    assert report.outcomes["retry later", "connection"] == 12
+    assert report.count("downloaded") == 1 and len(content()) == 2

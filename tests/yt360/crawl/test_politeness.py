@@ -115,6 +115,16 @@ def test_only_an_unbroken_row_of_troubles_is_a_slow_down(make_pace):
     assert pace.pause_left_s("youtube") == 60
 
 
+def test_after_a_pause_without_success_one_trouble_is_enough(make_pace):
+    pace = make_pace(trouble_limit=3)
+    assert [pace.trouble("youtube") for _ in range(3)] == [False, False, True]
+    pace.wait_out_pause("youtube")
+    assert pace.trouble("youtube")
+    pace.wait_out_pause("youtube")
+    pace.success("youtube")
+    assert not pace.trouble("youtube")
+
+
 def test_a_pause_beyond_our_patience_is_refused_at_once(make_pace, clock):
     pace = make_pace(patience_s=100)
     pace.slow_down("youtube", retry_after_s=101)
