@@ -12,11 +12,11 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -87,6 +87,17 @@ class Clips(Protocol):
 
     def will_read(self, clip: int, member: str) -> None:
         """Hear of a read ahead of time."""
+
+
+@runtime_checkable
+class FollowsPlan(Protocol):
+    """Clips that have to be fetched, and want to know the order (`avsa.remote.RemoteClips`)."""
+
+    def follow(self, clips_of_step: Callable[[int], Iterable[int]], first_step: int) -> None:
+        """Fetch ahead of use what the steps from one on will read."""
+
+    def at_step(self, step: int) -> None:
+        """Hear that all steps before this one are done with."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +173,8 @@ class Loader:
         """
         free = deque(self._allocate() for _ in range(self.config.prefetch_batches + 1))
         pending: deque[_Pending] = deque()
+        if isinstance(self.clips, FollowsPlan):
+            self.clips.follow(self._clips_of_step, first_step)
         pool = ThreadPoolExecutor(self._threads(), thread_name_prefix="loader")
         steps = count(first_step)
         try:
@@ -170,6 +183,8 @@ class Loader:
                     pending.append(started)
                 if not pending:
                     return
+                if isinstance(self.clips, FollowsPlan):
+                    self.clips.at_step(pending[0].step)
                 batch = self._finish(pending.popleft())
                 if batch.keys:
                     yield batch
@@ -192,6 +207,9 @@ class Loader:
         draws = rank_part(self.plan.batch(step), self.rank, self.world)
         results = [self._load(draw, slot, buffer) for slot, draw in enumerate(draws)]
         return self._assemble(step, buffer, results, time.perf_counter() - started)
+
+    def _clips_of_step(self, step: int) -> list[int]:
+        return [draw.clip for draw in rank_part(self.plan.batch(step), self.rank, self.world)]
 
     def _allocate(self) -> Buffer:
         size = -(-self.plan.batch_size // self.world) * self.config.moments

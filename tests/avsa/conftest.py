@@ -114,6 +114,13 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("tiny") / "dataset", shards)
 
 
+@pytest.fixture(scope="session")
+def many_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training shards of four videos with one clip each; read only."""
+    shards = [samples_of(range(4 * n, 4 * n + 4), 1) for n in range(6)]
+    return write_dataset(tmp_path_factory.mktemp("many") / "dataset", {"train": shards, "test": []})
+
+
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     """Return `write_dataset` for a folder of its own."""

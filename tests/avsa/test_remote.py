@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from avsa import remote
+from avsa.data import DataConfig, Loader
+from avsa.plan import Plan, PlanConfig
+from avsa.remote import RemoteClips, as_url, dataset_folder, fetch, mirror, open_clips
+from avsa.spectrogram import AudioConfig
+from avsa.stats import ensure_stats, load_stats
+from yt360.errors import BadItem, UserError
+from yt360.shards.reader import ShardReader
+from yt360.shards.schema import shard_name
+
+SHARDS, PER_SHARD = 6, 4
+BANDS = AudioConfig(bands=16)
+
+
+@pytest.fixture(scope="module")
+def origin(many_shards, tmp_path_factory):
+    """A dataset of six shards with four videos of one clip each, and its statistics."""
+    folder = shutil.copytree(many_shards, tmp_path_factory.mktemp("origin") / "set")
+    ensure_stats(folder, BANDS)
+    return folder
+
+
+@pytest.fixture
+def server(origin, tmp_path, monkeypatch):
+    """A web server for a copy of the dataset; it counts requests and can fail on purpose."""
+    monkeypatch.setattr(remote, "PAUSE_S", 0.001)
+    root = shutil.copytree(origin, tmp_path / "web" / "set").parent
+    state = SimpleNamespace(requests=Counter(), failures=Counter(), folder=root / "set")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(root))
+
+        def do_GET(self):
+            name = Path(self.path).name
+            state.requests[name] += 1
+            if state.failures[name] > 0:
+                state.failures[name] -= 1
+                self.send_error(503)
+            else:
+                super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{http.server_port}/set"
+    yield state
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def open_mirror(server, tmp_path):
+    """Return a function that mirrors the served dataset with room for some shards."""
+    opened = []
+
+    def open_one(room=3):
+        size = max(path.stat().st_size for path in (server.folder / "train").glob("*.tar"))
+        clips = open_clips(mirror(server.url, tmp_path / "cache", room * size), "train")
+        opened.append(clips)
+        return clips
+
+    yield open_one
+    for clips in opened:
+        clips.close()
+
+
+def plan_for(clips, batch_size=4, window=1):
+    config = PlanConfig(window_shards=window)
+    return Plan(clips.video_ids, batch_size, 0, config, shards=clips.shard_numbers.tolist())
+
+
+def cached_bytes(clips):
+    return sum(path.stat().st_size for path in (clips.dataset / "train").glob("*.tar"))
+
+
+def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
+    clips, local = open_mirror(), ShardReader(origin, "train")
+    assert isinstance(clips, RemoteClips) and clips.keys == local.keys
+    plan = plan_for(local)
+    there = Loader(clips, plan, DataConfig(threads=2), 0).batches()
+    here = Loader(local, plan, DataConfig(threads=2), 0).batches()
+    for _ in range(2 * plan.steps_per_epoch):
+        far, near = next(there), next(here)
+        assert far.keys == near.keys and torch.equal(far.luma, near.luma)
+        assert torch.equal(far.sound, near.sound)
+
+
+def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, open_mirror):
+    clips = open_mirror(room=3)
+    plan = plan_for(clips)
+    loader = Loader(clips, plan, DataConfig(threads=1, prefetch_batches=1), 0)
+    for _ in islice(loader.batches(), plan.steps_per_epoch):
+        assert cached_bytes(clips) <= clips._cache.limit_bytes
+    fetched = {shard_name(n): server.requests[shard_name(n)] for n in range(SHARDS)}
+    # The next epoch may have begun to be fetched, and finds what is still there.
+    assert min(fetched.values()) >= 1 and sum(fetched.values()) <= SHARDS + 3
+
+
+def test_shards_are_fetched_before_they_are_read(server, open_mirror):
+    clips = open_mirror(room=4)
+    plan = plan_for(clips)
+    soon = [clips._shard_name(draw.clip) for step in range(3) for draw in plan.batch(step)]
+    wanted = list(dict.fromkeys(soon))[:3]
+    clips.follow(lambda step: [draw.clip for draw in plan.batch(step)], 0)
+    for _ in range(400):
+        if all((clips.dataset / "train" / name).exists() for name in wanted):
+            break
+        threading.Event().wait(0.02)
+    assert all(server.requests[name] == 1 for name in wanted)
+
+
+def test_shards_stay_for_the_next_run(server, open_mirror):
+    for _ in range(2):
+        clips = open_mirror(room=SHARDS)
+        for clip in range(len(clips)):
+            clips.read(clip, "flac")
+        clips.close()
+    assert all(server.requests[shard_name(n)] == 1 for n in range(SHARDS))
+
+
+def test_reading_against_the_order_works_too(origin, open_mirror):
+    clips, local = open_mirror(room=2), ShardReader(origin, "train")
+    views = {}
+    for clip in (23, 0, 12, 5, 20, 9, 23):
+        views[clip] = clips.read(clip, "json")
+        assert bytes(views[clip]) == bytes(local.read(clip, "json"))
+        assert cached_bytes(clips) <= clips._cache.limit_bytes
+    # What was handed out stays valid when its shard has made room for others.
+    assert all(bytes(view) == bytes(local.read(clip, "json")) for clip, view in views.items())
+
+
+def test_a_server_that_recovers_is_asked_again(server, open_mirror):
+    server.failures[shard_name(2)] = 2
+    clips = open_mirror()
+    assert len(clips.read(2 * PER_SHARD, "mp4")) > 0
+    assert server.requests[shard_name(2)] == 3
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, damage):
+    path = server.folder / "train" / shard_name(1)
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1024] + bytes(1024)[:-1] + b"x")
+    clips = open_mirror()
+    with pytest.raises(BadItem, match="404" if damage == "gone" else "not what dataset.json"):
+        clips.read(PER_SHARD, "mp4")
+    assert not (clips.dataset / "train" / shard_name(1)).exists()
+    loader = Loader(clips, plan_for(clips), DataConfig(threads=1), 0)
+    lost = set(clips.keys[PER_SHARD : 2 * PER_SHARD])
+    for raw in islice(loader.batches(), 6):
+        assert len(set(raw.keys)) == 4 and not lost & set(raw.keys)
+    assert set(loader.unreadable) == lost
+
+
+def test_a_plan_that_needs_too_many_shards_at_once_is_refused(open_mirror):
+    clips = open_mirror(room=2)
+    plan = Plan(clips.video_ids, 16, 0)
+    with pytest.raises(UserError, match=r"one batch reads \d shards .*set plan.window_shards"):
+        next(Loader(clips, plan, DataConfig(threads=1), 0).batches())
+
+
+def test_a_cache_without_room_for_two_shards_is_refused(server, tmp_path):
+    folder = mirror(server.url, tmp_path / "cache", 1000)
+    with pytest.raises(UserError, match="no room for two shards"):
+        open_clips(folder, "train")
+
+
+def test_statistics_come_along(server, open_mirror):
+    clips = open_mirror()
+    assert load_stats(clips.dataset, BANDS) is not None
+
+
+def test_a_dataset_without_statistics_says_where_to_make_them(server, tmp_path):
+    (server.folder / "audio_stats.json").unlink()
+    with pytest.raises(UserError, match="run `avsa stats` where the dataset lies"):
+        mirror(server.url, tmp_path / "cache", 10**9)
+
+
+def test_an_address_without_a_dataset_is_refused(server, tmp_path):
+    with pytest.raises(UserError, match=r"no dataset can be read at .*nothing: .*404"):
+        mirror(server.url + "/nothing", tmp_path / "cache", 10**9)
+
+
+def test_addresses_and_folders_are_told_apart(tmp_path):
+    assert as_url("https://host/a/") == "https://host/a"
+    assert as_url(Path("https://host/a")) == "https://host/a"
+    assert as_url("s3://bucket/a") == "s3://bucket/a"
+    assert as_url("data/set") is None and as_url("/data/set") is None and as_url("a:b") is None
+    assert dataset_folder(str(tmp_path)) == tmp_path
+
+
+def test_an_unknown_kind_of_address_is_refused(tmp_path):
+    with pytest.raises(BadItem, match="not-found: nonsense://x/y"):
+        fetch("nonsense://x/y", tmp_path / "y")
+
+
+def test_mirrors_live_in_the_cache_folder(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "elsewhere"))
+    folder = dataset_folder(server.url)
+    assert folder.parent == tmp_path / "elsewhere"
+    assert isinstance(open_clips(folder, "test"), RemoteClips)
