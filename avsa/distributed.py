@@ -6,7 +6,7 @@ Started by ``torchrun``; without it there is one rank and nothing here communica
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -127,22 +127,24 @@ def from_first_rank(value: Any) -> Any:
     return box[0]
 
 
-def require_agreement(what: str, value: str) -> None:
-    """Stop unless every rank holds the same `value`.
+def require_agreement(values: Mapping[str, Any]) -> None:
+    """Stop unless every rank holds the same values.
 
     Raises:
-        UserError: Ranks disagree; names the first that differs from rank 0, and both values.
+        UserError: Ranks disagree; names the first value that differs, and both versions of it.
     """
     if not _is_distributed():
         return
-    values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value)
-    for number, other in enumerate(values):
-        if other != values[0]:
-            raise UserError(
-                f"ranks disagree about {what}: rank 0 has {values[0]}, rank {number} has {other}; "
-                "start every rank with the same command on the same files"
-            )
+    everyone: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, dict(values))
+    for number, others in enumerate(everyone):
+        for name in [*everyone[0], *others]:
+            first, other = everyone[0].get(name), others.get(name)
+            if first != other:
+                raise UserError(
+                    f"ranks disagree: {name} is {first} on rank 0 and {other} on rank {number}; "
+                    "start every rank with the same command on the same files"
+                )
 
 
 class _GatherWithGradient(torch.autograd.Function):

@@ -15,6 +15,7 @@ from avsa.batch import Batch, make_batch
 from avsa.data import Loader
 from avsa.loading import Model
 from avsa.plan import SequentialPlan
+from avsa.remote import open_clips
 from avsa.views import ViewConfig
 from yt360.errors import UserError
 from yt360.files import atomic_write
@@ -55,7 +56,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
     Raises:
         UserError: The model has no audio statistics, or the split has no clips.
     """
-    clips = ShardReader(dataset, config.split)
+    clips = open_clips(dataset, config.split)
     if not len(clips):
         raise UserError(f"the split {config.split} of {dataset} has no clips; use another --split")
     schema = _schema(model.feature_dim)

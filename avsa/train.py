@@ -36,12 +36,13 @@ from avsa.data import Loader
 from avsa.distributed import World, from_first_rank, mean_over_ranks, require_agreement
 from avsa.model import Encoders, autocast, place_encoders
 from avsa.optimization import build_optimizer, learning_rate, set_learning_rate
+from avsa.remote import open_clips
 from avsa.runfolder import fingerprint, open_run
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog, memory_mb
 from avsa.stats import ensure_stats
 from avsa.tasks import Metrics, build_task
-from avsa.typed import to_mapping
+from avsa.typed import flatten, to_mapping
 from avsa.views import check_views
 from yt360.errors import UserError
 from yt360.files import write_json
@@ -104,12 +105,11 @@ def train(
     Raises:
         UserError: Run, dataset and recipe do not go together, or the loss is not finite.
     """
-    clips = ShardReader(dataset, "train")
+    clips = open_clips(dataset, "train")
     stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
     for name in config.stages:
         check_views(config.stage_views(name))
-    require_agreement("the recipe", str(to_mapping(config)))
-    require_agreement("the dataset", fingerprint(clips.keys))
+    require_agreement({"the dataset": fingerprint(clips.keys), **flatten(to_mapping(config))})
     stats = _on_first_rank(world, lambda: ensure_stats(dataset, config.audio))
     saved = _on_first_rank(
         world, lambda: open_run(config, dataset, fingerprint(clips.keys), run, resume)

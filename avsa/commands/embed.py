@@ -14,7 +14,7 @@ from yt360.cli_group import examples
     "avsa embed DATASET --checkpoint CKPT --split train --views 8 --out train.parquet",
 )
 @click.command("embed")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset")
 @click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="File or run.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Parquet file.")
 @click.option("--split", default="test", show_default=True, help="train or test.")
@@ -23,7 +23,7 @@ from yt360.cli_group import examples
 @click.option("--batch-size", default=8, show_default=True, type=click.IntRange(min=1))
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def command(
-    dataset: Path,
+    dataset: str,
     checkpoint: Path,
     out: Path,
     split: str,
@@ -39,7 +39,8 @@ def command(
     """
     from avsa.embed import EmbedConfig, embed_dataset
     from avsa.loading import load
+    from avsa.remote import dataset_folder
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
-    rows = embed_dataset(load(checkpoint, device), dataset, out, config)
+    rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), out, config)
     click.echo(f"{out}: {rows} rows, a row for each clip and view")

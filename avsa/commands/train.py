@@ -13,10 +13,11 @@ from yt360.cli_group import examples
     "avsa train --data shards --recipe small --steps 20",
     "avsa train --data DATASET --recipe avsa --out runs/avsa --set optimizer.micro_batches=4",
     "avsa train --out runs/avsa --resume",
+    "avsa train --data https://example.org/DATASET --recipe avsa --set plan.window_shards=8",
     "torchrun --nproc-per-node 8 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
 )
 @click.command("train")
-@click.option("--data", type=click.Path(path_type=Path), help="Dataset folder.")
+@click.option("--data", help="Dataset folder, or its address (https://..., s3://...).")
 @click.option("--recipe", help="Name of a recipe, or a YAML file.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
 @click.option(
@@ -26,15 +27,22 @@ from yt360.cli_group import examples
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option(
+    "--cache-gb",
+    default=20.0,
+    show_default=True,
+    help="Most of a dataset elsewhere to keep here, in $AVSA_CACHE or ~/.cache/avsa.",
+)
 @click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 def command(
-    data: Path | None,
+    data: str | None,
     recipe: str | None,
     overrides: tuple[str, ...],
     out: Path | None,
     steps: int | None,
     resume: bool,
+    cache_gb: float,
     log_keys: bool,
     device: str,
 ) -> None:
@@ -47,11 +55,13 @@ def command(
     are then those that it began with.
     """
     from avsa.distributed import joined_world
+    from avsa.remote import dataset_folder
     from avsa.runfolder import settle_request
     from avsa.train import train
 
     with joined_world(device) as world:
-        request = settle_request(data, recipe, overrides, out, resume, world.size)
+        dataset = dataset_folder(data, cache_gb) if data else None
+        request = settle_request(dataset, recipe, overrides, out, resume, world.size)
         for note in request.notes if world.is_first else []:
             click.echo(note, err=True)
         outcome = train(

@@ -85,7 +85,7 @@ def shared_steps(rank, port, results):
     outcome["gathered"] = gather(torch.full((1, 2), float(rank)))
     outcome["from first"] = from_first_rank({"rank": rank})
     try:
-        require_agreement("the seed", str(rank))
+        require_agreement({"dataset": "same", "optimizer.lr": rank})
     except UserError as error:
         outcome["disagreement"] = str(error)
     torch.save(outcome, f"{results}/{rank}.pt")
@@ -138,7 +138,7 @@ def test_the_first_rank_tells_the_others(shared):
 
 def test_ranks_that_disagree_are_told_with_both_values(shared):
     for outcome in shared:
-        assert "rank 0 has 0, rank 1 has 1" in outcome["disagreement"]
+        assert "optimizer.lr is 0 on rank 0 and 1 on rank 1" in outcome["disagreement"]
 
 
 def test_parts_update_running_statistics_as_one_pass_over_them_does():

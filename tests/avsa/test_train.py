@@ -238,6 +238,18 @@ def test_options_of_computing_train_too(overrides, data, tmp_path):
     assert all(math.isfinite(record["loss"]) for record in read_log(tmp_path / "run"))
 
 
+@pytest.mark.gpu
+def test_cuda_trains_and_repeats_to_the_bit_when_asked_to(data, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device here")
+    config = tiny_config("avsa", "compute.deterministic=true", steps=3)
+    world = World(0, 1, torch.device("cuda", 0))
+    for name in ("whole", "stopped"):
+        train(config, data, tmp_path / name, world, steps=4 if name == "stopped" else None)
+    train(config, data, tmp_path / "stopped", world, resume=True)
+    assert comparable(tmp_path / "stopped") == comparable(tmp_path / "whole")
+
+
 def test_training_learns_to_tell_clips_apart(data, tmp_path):
     config = tiny_config(
         "avc",
