@@ -19,6 +19,7 @@ from avsa.colors import stored_to_rgb, to_rgb_bytes
 from avsa.data import DataConfig, Loader
 from avsa.mel import hz_to_mel
 from avsa.plan import Plan, PlanConfig
+from avsa.remote import open_clips
 from avsa.spectrogram import AudioConfig
 from avsa.stats import AudioStats, require_sample_rate
 from avsa.views import ViewConfig, Views, check_views
@@ -85,7 +86,7 @@ def save_preview(
             f"{views.num_views} views do not fit on the sheet; set views.num_views to at most "
             f"{MAX_VIEWS}"
         )
-    clips = ShardReader(dataset, config.split)
+    clips = open_clips(dataset, config.split)
     if not len(clips):
         raise UserError(f"{dataset} has no clips in its split {config.split}")
     check_views(views)

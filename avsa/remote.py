@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,14 +85,16 @@ def mirror(url: str, cache: Path, limit_bytes: int) -> Path:
             fetch(f"{url}/{file}", folder / file)
         except (OSError, BadItem) as error:
             raise UserError(f"no dataset can be read at {url}: {error}") from None
-    try:
+    # Not every use needs statistics; training says so where they are missing.
+    with suppress(OSError, BadItem):
         fetch(f"{url}/{AUDIO_STATS_FILE}", folder / AUDIO_STATS_FILE)
-    except (OSError, BadItem) as error:
-        raise UserError(
-            f"{url} has no {AUDIO_STATS_FILE} ({error}); run `avsa stats` where the dataset lies"
-        ) from None
     write_json(folder / REMOTE_FILE, {"url": url, "cache_bytes": limit_bytes})
     return folder
+
+
+def is_mirror(dataset: Path) -> bool:
+    """Tell whether a dataset folder is a mirror."""
+    return (dataset / REMOTE_FILE).is_file()
 
 
 def open_clips(dataset: Path, split: str) -> ShardReader | RemoteClips:
@@ -100,7 +103,7 @@ def open_clips(dataset: Path, split: str) -> ShardReader | RemoteClips:
     Raises:
         UserError: As `ShardReader`.
     """
-    if (dataset / REMOTE_FILE).is_file():
+    if is_mirror(dataset):
         return RemoteClips(dataset, split)
     return ShardReader(dataset, split)
 

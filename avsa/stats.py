@@ -21,6 +21,7 @@ from avsa.data import DataConfig, clips_form
 from avsa.decode import ClipDecoder
 from avsa.moments import draw_moments
 from avsa.plan import Plan, PlanConfig
+from avsa.remote import is_mirror
 from avsa.spectrogram import AudioConfig, log_mels
 from yt360.errors import BadItem, UserError
 from yt360.files import write_json
@@ -133,11 +134,17 @@ def ensure_stats(dataset: Path, config: AudioConfig) -> AudioStats:
     """Return the dataset's statistics; measure and store them when it has none of this kind.
 
     Raises:
-        UserError: The sound has another sample rate, the file is damaged, or no clip can be read.
+        UserError: The sound has another sample rate, the file is damaged, no clip can be read, or
+            the dataset is a mirror.
         OSError: The dataset folder cannot be written.
     """
     require_sample_rate(config, clips_form(DatasetInfo.load(dataset)).sample_rate_hz)
     stats = load_stats(dataset, config)
+    if stats is None and is_mirror(dataset):
+        raise UserError(
+            f"{dataset} mirrors a dataset without statistics for these spectrograms; run "
+            "`avsa stats` with the same recipe where that dataset lies"
+        )
     if stats is None:
         logger.warning("%s has no statistics for these spectrograms; measuring", dataset)
         measured = measure_stats(dataset, config)

@@ -15,7 +15,7 @@ from yt360.cli_group import examples
     "avsa preview DATASET --recipe avsa --set views.sampler=energy",
 )
 @click.command("preview")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset")
 @click.option(
     "--out", default="preview.png", show_default=True, type=click.Path(path_type=Path), help="PNG."
 )
@@ -25,7 +25,7 @@ from yt360.cli_group import examples
 @click.option("--samples", default=3, show_default=True, type=click.IntRange(1, 20))
 @click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
 def command(
-    dataset: Path,
+    dataset: str,
     out: Path,
     recipe: str,
     overrides: tuple[str, ...],
@@ -41,8 +41,10 @@ def command(
     """
     from avsa.config import load_config
     from avsa.preview import PreviewConfig, save_preview
+    from avsa.remote import dataset_folder
 
     config = load_config(recipe, overrides)
+    folder = dataset_folder(dataset)
     wanted = PreviewConfig(split=split, samples=samples, seed=seed)
-    keys = save_preview(dataset, out, config.data, config.views, config.audio, wanted)
+    keys = save_preview(folder, out, config.data, config.views, config.audio, wanted)
     click.echo(f"{out}: {', '.join(keys)}")

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from avsa import remote
+from avsa.commands.train import command as train_command
 from avsa.data import DataConfig, Loader
 from avsa.plan import Plan, PlanConfig
 from avsa.remote import RemoteClips, as_url, dataset_folder, fetch, mirror, open_clips
@@ -190,10 +192,25 @@ def test_statistics_come_along(server, open_mirror):
     assert load_stats(clips.dataset, BANDS) is not None
 
 
-def test_a_dataset_without_statistics_says_where_to_make_them(server, tmp_path):
-    (server.folder / "audio_stats.json").unlink()
-    with pytest.raises(UserError, match="run `avsa stats` where the dataset lies"):
-        mirror(server.url, tmp_path / "cache", 10**9)
+def test_missing_statistics_are_made_where_the_dataset_lies(open_mirror):
+    with pytest.raises(UserError, match=r"run `avsa stats` .* where that dataset lies"):
+        ensure_stats(open_mirror().dataset, AudioConfig(bands=17))
+
+
+def test_training_from_an_address(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(
+        "views: {num_views: 1, height: 24, width: 24}\naudio: {bands: 16}\n"
+        "plan: {sampling: clip, window_shards: 2}\n"
+        "video_encoder: {width: 2}\naudio_encoder: {width: 2}\n"
+        "stages: {avc: {task: {kind: avc}, steps: 2, batch_size: 4}}\n"
+    )
+    arguments = ["--data", server.url, "--recipe", str(recipe), "--device", "cpu"]
+    arguments += ["--cache-gb", "0.02", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert any((tmp_path / "run" / "checkpoints").iterdir())
 
 
 def test_an_address_without_a_dataset_is_refused(server, tmp_path):
