@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from yt360.labels.classes import NUM_STUFF
 from yt360.labels.panoptic_fpn import boxes as box_ops
 from yt360.labels.panoptic_fpn.detections import Detections
 from yt360.labels.segments import Segment
@@ -90,15 +91,7 @@ def merge(
     ids = torch.zeros(semantic.shape, dtype=torch.int32, device=semantic.device)
     scores = torch.zeros(semantic.shape, device=semantic.device)
     segments = _paint_things(found, ids, scores)
-    for label in torch.unique(semantic).tolist():
-        free = (semantic == label) & (ids == 0)
-        area = int(free.sum())
-        if label == 0 or area < stuff_area or area == 0:
-            continue
-        number = len(segments) + 1
-        ids[free] = number
-        scores[free] = probability[free].to(scores.dtype)
-        segments.append(Segment(number, False, label, area, float(scores[free].mean())))
+    segments += _paint_stuff(semantic, probability, ids, scores, stuff_area, len(segments))
     return Panoptic(ids, scores, segments)
 
 
@@ -121,4 +114,25 @@ def _paint_things(found: Detections, ids: Tensor, scores: Tensor) -> list[Segmen
         window[free] = number
         scores[rows, columns][free] = score
         segments.append(Segment(number, True, int(found.classes[index]), area - covered, score))
+    return segments
+
+
+def _paint_stuff(
+    semantic: Tensor, probability: Tensor, ids: Tensor, scores: Tensor, stuff_area: float, used: int
+) -> list[Segment]:
+    free = ids == 0
+    labels, sure = semantic[free], probability[free].to(scores.dtype)
+    areas = torch.bincount(labels, minlength=NUM_STUFF)
+    sums = torch.bincount(labels, weights=sure, minlength=NUM_STUFF)
+    number_of = torch.zeros(NUM_STUFF, dtype=ids.dtype)
+    segments: list[Segment] = []
+    for label, area in enumerate(areas.tolist()):
+        if label == 0 or area == 0 or area < stuff_area:
+            continue
+        number = used + len(segments) + 1
+        number_of[label] = number
+        segments.append(Segment(number, False, label, area, float(sums[label]) / area))
+    painted = number_of[labels]
+    ids[free] = painted
+    scores[free] = sure * (painted > 0)
     return segments

@@ -12,7 +12,7 @@ from yt360.labels.panoptic_fpn.backbone import Backbone, BackboneWidths
 from yt360.labels.panoptic_fpn.detections import DetectionHeads, Detections
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE, network_size, to_network
 from yt360.labels.panoptic_fpn.proposals import ProposalGenerator
-from yt360.labels.panoptic_fpn.semantic import SemanticHead, upsample
+from yt360.labels.panoptic_fpn.semantic import SemanticHead, probability, upsample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +101,9 @@ def _panoptic_maps(
 ) -> list[merging.Panoptic]:
     maps = []
     for found, stuff in zip(answer.detections, answer.stuff, strict=True):
-        logits = upsample(stuff, size, output)
-        best, label = logits.max(dim=0)
-        probability = torch.exp(best - torch.logsumexp(logits, dim=0))
+        label = upsample(stuff, size, output).argmax(dim=0).cpu()
+        sure = probability(stuff, size, output).cpu()
         # Merging is a walk over objects, one small window each: that is no work for a GPU.
         things = merging.to_output(found.cpu(), size, output)
-        maps.append(merging.merge(things, label.cpu(), probability.cpu(), stuff_area))
+        maps.append(merging.merge(things, label, sure, stuff_area))
     return maps

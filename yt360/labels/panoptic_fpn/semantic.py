@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -62,4 +63,26 @@ def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[i
     """
     full = F.interpolate(logits[None].float(), scale_factor=4, mode="bilinear", align_corners=False)
     cut = full[:, :, : network_size[0], : network_size[1]]
+    if output_size == network_size:
+        return cut[0]  # the second step would change nothing
     return F.interpolate(cut, size=output_size, mode="bilinear", align_corners=False)[0]
+
+
+def probability(
+    logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]
+) -> Tensor:
+    """Return how probable the best class is at every pixel of a picture.
+
+    It is computed at stride 4 and enlarged, sixteen times faster than at the picture's size; it
+    weighs answers against each other and decides none.
+
+    Args:
+        logits: (54, H, W) of one padded network input, at stride 4.
+        network_size: Height and width of the network input without padding.
+        output_size: Height and width wanted.
+
+    Returns:
+        (height, width) float32 in (0, 1].
+    """
+    best = torch.softmax(logits.float(), dim=0).amax(dim=0)
+    return upsample(best[None], network_size, output_size)[0]

@@ -97,14 +97,14 @@ def from_segments(ids: Tensor, segments: Sequence[tuple[int, int, float]]) -> Se
         ids: (H, W) integers, any device.
         segments: (id, joint class, score) of each segment; other ids mean none.
     """
-    ids = ids.cpu()
-    classes = torch.full(ids.shape, NO_CLASS, dtype=torch.uint8)
-    scores = torch.zeros(ids.shape)
-    instances = torch.zeros(ids.shape, dtype=torch.int32)
+    ids = ids.cpu().long()
+    known = max((segment for segment, _, _ in segments), default=0)
+    # One place more than there are ids stands for all others, negative ones included.
+    classes = torch.full((known + 2,), NO_CLASS, dtype=torch.uint8)
+    scores = torch.zeros(known + 2)
+    instances = torch.zeros(known + 2, dtype=torch.int32)
     for number, (segment, label, score) in enumerate(segments, start=1):
-        here = ids == segment
-        classes[here] = label
-        scores[here] = score
-        if label < NUM_THINGS:
-            instances[here] = number
-    return Segmentation(classes, scores, instances)
+        classes[segment], scores[segment] = label, score
+        instances[segment] = number if label < NUM_THINGS else 0
+    place = torch.where((ids < 0) | (ids > known), known + 1, ids)
+    return Segmentation(classes[place], scores[place], instances[place])
