@@ -74,9 +74,6 @@ def test_picture_lies_in_the_middle_of_its_sound(clips, plan):
             assert first_frame / 16 + 0.25 == pytest.approx(raw.start_s[row] + 0.5)
 
 
-@pytest.mark.parametrize(
-    "config", [DataConfig(threads=1), DataConfig(threads=5, prefetch_batches=4)]
-)
 def test_a_batch_can_be_loaded_alone(clips, plan):
     loader = Loader(clips, plan, SMALL, 0)
     whole = take(loader, 0, 3)
@@ -86,6 +83,9 @@ def test_a_batch_can_be_loaded_alone(clips, plan):
     assert again.luma.data_ptr() == whole[1].buffer.luma.data_ptr()
 
 
+@pytest.mark.parametrize(
+    "config", [DataConfig(threads=1), DataConfig(threads=5, prefetch_batches=4)]
+)
 def test_threads_and_prefetching_do_not_change_what_is_loaded(clips, plan, config):
     assert_same(
         take(Loader(clips, plan, SMALL, 0), 0, 5), take(Loader(clips, plan, config, 0), 0, 5)
