@@ -238,17 +238,20 @@ def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
-    """Return the mel matrix as blocks of neighbouring bands: bands, bins, and their weights."""
+    """Return the mel matrix as blocks of neighbouring bands: bands, bins, and their weights.
+
+    On the CPU that saves most of the multiplications by zero; elsewhere one dense block is faster.
+    """
     filters = mel_filters(config.sample_rate_hz, config.window, config.bands)
     matrix = torch.from_numpy(filters.T.astype(np.float32)).to(device)
     blocks = []
-    for first, last in pairwise(_cuts(config.bands)):
+    for first, last in pairwise(_cuts(config.bands, MEL_BLOCKS if device.type == "cpu" else 1)):
         used = matrix[:, first:last].any(1).nonzero()
         bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0, 1)
         blocks.append((slice(first, last), bins, matrix[bins, first:last].contiguous()))
     return blocks
 
 
-def _cuts(bands: int) -> Iterator[int]:
-    count = min(MEL_BLOCKS, bands)
+def _cuts(bands: int, blocks: int) -> Iterator[int]:
+    count = min(blocks, bands)
     return (math.floor(i * bands / count) for i in range(count + 1))
