@@ -37,7 +37,8 @@ class DirectionSeries:
             columns: Most columns; neighbouring tiles are averaged to get there.
 
         Returns:
-            Times (T,) at which the columns begin, in seconds, and power (azimuths, T) in squares of full scale.
+            Times (T,) at which the columns begin, in seconds, and power (azimuths, T) in squares
+            of full scale.
         """
         rows = self._rows.rows.astype(np.float64)
         step = max(-(-len(rows) // columns), 1)

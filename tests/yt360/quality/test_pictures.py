@@ -157,7 +157,7 @@ def test_rare_probes_begin_at_key_frames(film: Path) -> None:
 
 def test_large_pictures_are_probed_less_often() -> None:
     small_s, large_s = probe_interval_s(640, 320, 30), probe_interval_s(3840, 1920, 30)
-    assert small_s == 1.0
+    assert 1.0 <= small_s < 2.0
     assert 1.0 < probe_interval_s(1920, 960, 30) < large_s <= 20.0
     assert probe_interval_s(3840, 1920, 30, duration_s=16.0) == 2.0
 
