@@ -53,7 +53,7 @@ def examine(folder: Path) -> list[Finding]:
             "label with detectron2", "detectron2", "build it from its source; not needed otherwise"
         ),
         lambda: _optional(
-            "label with transformers", "transformers", "pip install 'yt360-avsa[transformers]'"
+            "label with transformers", "transformers", "pip install -e '.[labels-transformers]'"
         ),
         lambda: _disk(folder),
     ]
