@@ -163,8 +163,11 @@ def main() -> None:
             )
         )
         assert isinstance(segmenter, NativeSegmenter)
+        cpu_s = time.process_time()
         report = pseudolabel(dataset, segmenter, options, device)
+        cpu_s = time.process_time() - cpu_s
         print(f"{report.elapsed_s / report.panoramas:.2f} s a panorama, "
+              f"{cpu_s / report.panoramas:.2f} s of CPU time, "
               f"{report.outside_share:.1%} outside the network")  # fmt: skip
         stages(segmenter, mp4, options, arguments.panoramas)
 

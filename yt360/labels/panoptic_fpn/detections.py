@@ -61,17 +61,17 @@ def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
     counts = torch.tensor([len(part) for part in boxes], device=boxes[0].device)
     pictures = torch.repeat_interleave(torch.arange(len(boxes), device=counts.device), counts)
     flat = torch.cat(boxes)
-    rois = torch.cat((pictures[:, None].to(flat.dtype), flat), dim=1)
+    # Coordinates in float16 would be off by half a pixel, so all of this stays in float32.
+    rois = torch.cat((pictures[:, None].float(), flat.float()), dim=1)
     level = torch.floor(4 + torch.log2(torch.sqrt(box_ops.areas(flat)) / 224 + 1e-8))
     level = level.clamp(2, 5).to(torch.int64)
-    sample = features["p2"]
-    pooled = sample.new_zeros((len(flat), sample.shape[1], side, side))
+    pooled = rois.new_zeros((len(flat), features["p2"].shape[1], side, side))
     for name in ROI_LEVELS:
         here = torch.nonzero(level == int(name[1:]))[:, 0]
         if len(here):
-            cells = rois[here].to(sample.dtype)
+            scale = 1.0 / STRIDES[name]
             pooled[here] = roi_align(
-                features[name], cells, side, 1.0 / STRIDES[name], sampling_ratio=0, aligned=True
+                features[name].float(), rois[here], side, scale, sampling_ratio=0, aligned=True
             )
     return pooled
 

@@ -10,6 +10,7 @@ from yt360.labels.panoptic_fpn.detections import Detections
 from yt360.labels.panoptic_fpn.merge import merge, paste
 from yt360.labels.panoptic_fpn.preprocess import network_size, to_network
 from yt360.labels.panoptic_fpn.proposals import anchors
+from yt360.labels.segmenters.native import NativeSegmenter
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "panoptic"
 
@@ -142,3 +143,31 @@ def test_a_pasted_mask_equals_the_one_computed_over_the_whole_picture():
     grid = torch.stack((x.expand(40, 50), y[:, None].expand(40, 50)), -1)
     full = torch.nn.functional.grid_sample(mask[None, None], grid[None], align_corners=False)
     assert torch.equal(whole, full[0, 0] >= 0.5)
+
+
+def test_half_precision_changes_little(network):
+    size = (96, 128)
+    x = to_network(noise(*size), size)
+    with torch.inference_mode():
+        whole = network(x, size)
+        with torch.autocast("cpu", torch.float16):
+            half = network(x, size)
+    assert half.stuff.dtype == torch.float16
+    for name, feature in whole.features.items():
+        assert (half.features[name] - feature).norm() < 0.03 * feature.norm()
+    assert (half.stuff.argmax(1) == whole.stuff.argmax(1)).float().mean() > 0.95
+    scores = [answer.detections[0].scores[:10] for answer in (half, whole)]
+    assert (scores[0] - scores[1]).abs().max() < 0.01
+    assert half.detections[0].boxes.dtype == torch.float32
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_answers_of_the_cpu():
+    on_cpu, on_gpu = (
+        NativeSegmenter(
+            FIXTURE / "model_random.pkl", torch.device(name), short_side=96, stuff_area=0
+        ).panoptic(noise(96, 128))[0]
+        for name in ("cpu", "cuda")
+    )
+    assert (on_gpu.ids == on_cpu.ids).float().mean() > 0.99

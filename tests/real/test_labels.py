@@ -1,0 +1,47 @@
+"""Labels on real pictures: views show what is known to be where, and clips are labelled."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from yt360.labels.frames import clip_frames
+from yt360.labels.fusion import render_views
+from yt360.labels.panorama import PanoramaLabeller
+from yt360.labels.pictures import read_picture
+from yt360.labels.segmenters.batches import Batches
+from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
+from yt360.labels.views import VIEW_SETS
+
+pytestmark = pytest.mark.real
+CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "panoptic" / "model_random.pkl"
+
+
+def test_views_of_the_test_room_show_its_landmarks(real_data):
+    """Blue in front, dark red on the left, dark blue behind, red on the right; green up and down."""
+    room = read_picture(real_data / "panorama" / "test-room-mono.jpg")
+    views = VIEW_SETS["cube-90"]
+    pictures = render_views(room, views.directions(64))[0].float()
+    middle = {
+        angles: picture[28:36, 28:36].mean((0, 1)).tolist()
+        for angles, picture in zip(views.centers_deg, pictures, strict=True)
+    }
+    assert middle[0.0, 0.0] == pytest.approx([0, 0, 254], abs=4)
+    assert middle[90.0, 0.0] == pytest.approx([136, 0, 0], abs=4)
+    assert middle[180.0, 0.0] == pytest.approx([0, 0, 136], abs=4)
+    assert middle[270.0, 0.0] == pytest.approx([254, 0, 0], abs=4)
+    assert middle[0.0, 90.0] == pytest.approx([0, 255, 0], abs=4)
+    assert middle[0.0, -90.0] == pytest.approx([0, 136, 0], abs=4)
+
+
+@pytest.mark.parametrize("name", ["kqAZkf5Odyw-80.mp4", "calibration.mp4"])
+def test_real_clips_are_labelled(real_data, name):
+    mp4 = (real_data / "real-clips" / name).read_bytes()
+    frames = clip_frames(mp4, 4, 10.0)
+    assert frames.shape == (40, 360, 640, 3)
+    segmenter = make_segmenter(SegmenterOptions(checkpoint=CHECKPOINT, short_side=64))
+    labeller = PanoramaLabeller(Batches(segmenter, 8), "cube-90", 64, 64)
+    (found,) = labeller.segment(frames[:1], ["x-00000"], [0.0], instances=True)
+    assert found.classes.shape == (64, 128)
+    assert len(torch.unique(found.classes)) > 3
+    assert (found.instances > 0).any()
