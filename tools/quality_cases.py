@@ -26,7 +26,7 @@ from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
 RATE_HZ = 48_000
-SOUND_S, PICTURE_S = 6.0, 20.0
+SOUND_S, PICTURE_S, TURNING_S = 6.0, 20.0, 30.0
 # What should be done with a recording; reasons that lead to the same are one answer.
 USABLE = {"ok"}
 CONVERTIBLE = {"fuma", "n3d"}
@@ -111,7 +111,8 @@ def run_job(job: Job) -> Result:
     found = _found(verdict)
     right = _answer(found) == _answer(expected)
     right |= found == "unsure" and job.kind in case.undecidable
-    return Result(job, expected, found, right, {**verdict.numbers, **facts})
+    numbers = {name: float(value) for name, value in {**verdict.numbers, **facts}.items()}
+    return Result(job, expected, found, right, numbers)
 
 
 def _found(verdict: Verdict) -> str:
@@ -162,11 +163,10 @@ def _post_production(job: Job) -> tuple[str, Verdict, dict[str, float]]:
 
 
 def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
-    rng = _rng(job)
-    example = make_turning(rng, job.kind == "head-fixed", 12.0, RATE_HZ)
-    sound = example.sound if job.variant == "clean" else _coded(example.sound, rng)
-    test, analyzer = PostProductionTest(), FieldAnalyzer(RATE_HZ)
-    for tile in analyzer.feed(sound.astype(np.float32)):
+    rate_hz = RATE_HZ // 2
+    example = make_turning(_rng(job), job.kind == "head-fixed", TURNING_S, rate_hz)
+    test, analyzer = PostProductionTest(), FieldAnalyzer(rate_hz)
+    for tile in analyzer.feed(example.sound.astype(np.float32)):
         test.feed(tile)
     for probe in example.probes:
         test.feed_picture(probe)
@@ -219,7 +219,9 @@ CASES: dict[str, Case] = {
         ("gain_db", "field", "agreement", "copied_coherence", "one_axis_share"),
     ),
     "post-production": Case(FIELDS, _post_production, ("excess_w_share", "excess_lateral_share")),
-    "turning": Case(("world-fixed", "head-fixed"), _turning, ("turns", "follows_picture")),
+    "turning": Case(
+        ("world-fixed", "head-fixed"), _turning, ("turns", "follows_picture"), variants=("clean",)
+    ),
     "clipping": Case(("clipped", "intact"), _clipping, ("clipped_share", "pile")),
     "still-image": Case(
         tuple(kind for kind, (_, still, _) in pictures.KINDS.items() if still is not None),

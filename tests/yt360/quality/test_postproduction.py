@@ -31,7 +31,7 @@ def test_sound_laid_over_a_recording_is_found(kind: str, reason: str) -> None:
 
 @pytest.mark.parametrize("fixed", [True, False])
 def test_sound_that_ignores_turns_of_the_picture_is_suspected(fixed: bool) -> None:
-    example = make_turning(keyed_generator(1, "turn"), fixed, 8.0, RATE_HZ)
+    example = make_turning(keyed_generator(1, "turn"), fixed, 20.0, RATE_HZ)
     test = heard(example.sound)
     assert test.verdict().outcome is Outcome.OK
     for probe in example.probes:
