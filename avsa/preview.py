@@ -38,7 +38,7 @@ FREQUENCY_TICKS_HZ = (500, 2000, 8000)
 MAX_VIEWS = 6
 
 # Layout of one sample in inches; the origin is its lower left corner.
-WIDTH_IN, HEIGHT_IN, DPI = 15.0, 4.25, 110
+WIDTH_IN, HEIGHT_IN, DPI = 15.0, 4.25, 100
 PANORAMA = (0.5, 0.78, 6.16, 3.08)
 ENERGY_BAR = (2.9, 0.3, 2.2, 0.09)
 VIEWS_LEFT, VIEWS_RIGHT, VIEWS_TOP = 7.35, 14.68, 3.72
@@ -136,7 +136,7 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     energy = energy_db(raw.sound[0])
     quietest = float(energy.min())
     # First-order beams are wide: only the upper part of their range says anything of direction.
-    opacity = np.clip(1 - energy / min(quietest, -0.1), 0, 1) ** 2.5 * 0.8
+    opacity = np.clip(1 - energy / min(quietest, -0.1), 0, 1) ** 2.5 * 0.7
     layer = axes.imshow(
         energy, extent=extent, alpha=opacity, cmap=ENERGY_COLORS, vmin=quietest, vmax=0,
         interpolation="bilinear",

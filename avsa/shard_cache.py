@@ -163,6 +163,8 @@ class ShardCache:
         path = self.folder / name
         try:
             with _locked(self.folder / f".{name}.lock"):
+                for remains in self.folder.glob(f".{name}.*.tmp"):  # of a run that was killed
+                    remains.unlink(missing_ok=True)
                 if not path.exists():
                     self._fetch(name, self.shards[name], path)
         except (OSError, BadItem) as error:

@@ -147,7 +147,7 @@ def ensure_stats(dataset: Path, config: AudioConfig) -> AudioStats:
         )
     if stats is None:
         logger.warning("%s has no statistics for these spectrograms; measuring", dataset)
-        measured = measure_stats(dataset, config)
+        measured = measure_stats(dataset, config, DEFAULT_SAMPLES)
         save_stats(measured, dataset, config, DEFAULT_SAMPLES, seed=0)
         stats = load_stats(dataset, config)
         assert stats is not None

@@ -59,7 +59,7 @@ def server(origin, tmp_path, monkeypatch):
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_port}/set"
     yield state
@@ -136,6 +136,14 @@ def test_shards_stay_for_the_next_run(server, open_mirror):
             clips.read(clip, "flac")
         clips.close()
     assert all(server.requests[shard_name(n)] == 1 for n in range(SHARDS))
+
+
+def test_what_a_killed_run_left_half_is_removed(open_mirror):
+    clips = open_mirror()
+    remains = clips.dataset / "train" / f".{shard_name(0)}.12345.tmp"
+    remains.write_bytes(b"half")
+    clips.read(0, "json")
+    assert not remains.exists()
 
 
 def test_reading_against_the_order_works_too(origin, open_mirror):

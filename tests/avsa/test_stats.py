@@ -11,6 +11,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
+from avsa import stats as stats_module
 from avsa.commands.stats import command
 from avsa.spectrogram import AudioConfig, log_mels
 from avsa.stats import ensure_stats, load_stats, measure_stats, save_stats
@@ -71,7 +72,8 @@ def test_the_choice_of_channels_does_not_matter(dataset):
     assert load_stats(dataset, replace(CONFIG, inputs="ambix+intensity")) is not None
 
 
-def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog):
+def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog, monkeypatch):
+    monkeypatch.setattr(stats_module, "DEFAULT_SAMPLES", 8)
     with caplog.at_level(logging.WARNING):
         first = ensure_stats(dataset, CONFIG)
         second = ensure_stats(dataset, CONFIG)
