@@ -12,14 +12,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Protocol, runtime_checkable
 
 import torch
 
+from avsa.clips import Clips, FollowsPlan, announce, clips_form
 from avsa.decode import ClipDecoder
 from avsa.moments import Span, draw_moments
 from avsa.plan import Draw, Order, rank_part
@@ -27,7 +27,6 @@ from avsa.raw import Buffer, RawBatch
 from yt360.errors import BadItem, UserError
 from yt360.media.form import ClipFormat
 from yt360.randomness import keyed_generator
-from yt360.shards.schema import DatasetInfo
 
 logger = logging.getLogger(__name__)
 
@@ -67,37 +66,6 @@ class DataConfig:
             fps=form.fps,
             sample_rate_hz=form.sample_rate_hz,
         )
-
-
-class Clips(Protocol):
-    """A split as a loader sees it: `yt360.shards.reader.ShardReader` or `avsa.remote`'s."""
-
-    info: DatasetInfo
-
-    @property
-    def keys(self) -> Sequence[str]:
-        """Key of each clip."""
-
-    @property
-    def durations_s(self) -> Sequence[float]:
-        """Length of each clip."""
-
-    def read(self, clip: int, member: str) -> memoryview:
-        """Return a member of a clip; raises BadItem."""
-
-    def will_read(self, clip: int, member: str) -> None:
-        """Hear of a read ahead of time."""
-
-
-@runtime_checkable
-class FollowsPlan(Protocol):
-    """Clips that have to be fetched, and want to know the order (`avsa.remote.RemoteClips`)."""
-
-    def follow(self, clips_of_step: Callable[[int], Iterable[int]], first_step: int) -> None:
-        """Fetch ahead of use what the steps from one on will read."""
-
-    def at_step(self, step: int) -> None:
-        """Hear that all steps before this one are done with."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +190,7 @@ class Loader:
             return None
         for draw in draws:
             for member in ("mp4", "flac"):
-                _announce(self.clips, draw.clip, member)
+                announce(self.clips, draw.clip, member)
         buffer = free.popleft()
         buffer.wait_until_free()
         parts = [pool.submit(self._load, draw, slot, buffer) for slot, draw in enumerate(draws)]
@@ -335,22 +303,3 @@ class Loader:
                 f"the longest clip of the split: {error.detail}; lower data.audio_duration_s or "
                 "data.moments"
             ) from None
-
-
-def clips_form(info: DatasetInfo) -> ClipFormat:
-    """Return how the clips of a dataset are stored.
-
-    Raises:
-        UserError: ``dataset.json`` does not say it.
-    """
-    try:
-        return ClipFormat(**info.options["form"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"dataset.json does not say how clips are stored ({error})") from None
-
-
-def _announce(clips: Clips, clip: int, member: str) -> None:
-    try:
-        clips.will_read(clip, member)
-    except BadItem:
-        return  # the read itself tells of it

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avsa.data import DataConfig, clips_form
+from avsa.clips import clips_form
+from avsa.data import DataConfig
 from avsa.decode import ClipDecoder
 from avsa.moments import draw_moments
 from avsa.plan import Plan, PlanConfig
