@@ -18,7 +18,7 @@ CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "panoptic" / "model_random
 
 
 def test_views_of_the_test_room_show_its_landmarks(real_data):
-    """Blue in front, dark red on the left, dark blue behind, red on the right; green up and down."""
+    """Blue in front, dark red left, dark blue behind, red right; green above and below."""
     room = read_picture(real_data / "panorama" / "test-room-mono.jpg")
     views = VIEW_SETS["cube-90"]
     pictures = render_views(room, views.directions(64))[0].float()

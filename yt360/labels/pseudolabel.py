@@ -17,9 +17,10 @@ from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.shard_work import LabelReport, shard_works
 from yt360.labels.store import DEFAULT_NAME, LabelSet, check_name
-from yt360.labels.views import DEFAULT_VIEWS, PANORAMA
+from yt360.labels.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.progress import Progress
 from yt360.shards.pool import Crashed, WorkerPool
+from yt360.shards.schema import DatasetInfo
 from yt360.splits import SPLITS
 
 MAX_FPS = 60
@@ -51,6 +52,8 @@ class LabelOptions:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        if self.views != PANORAMA:
+            view_set(self.views)
         if not 0 < self.fps <= MAX_FPS:
             raise UserError(f"{self.fps:g} labels per second are impossible; give up to {MAX_FPS}")
 
@@ -61,8 +64,7 @@ def pseudolabel(
     options: LabelOptions,
     device: torch.device | None = None,
     *,
-    worker: int = 0,
-    workers: int = 1,
+    worker: int | None = None,
 ) -> LabelReport:
     """Label all clips of a dataset that have no labels yet and that nobody else is labelling.
 
@@ -75,8 +77,7 @@ def pseudolabel(
         segmenter: What segments.
         options: What is asked.
         device: Where views are cut out; None means the CPU.
-        worker: Number of this worker among `workers` of one command.
-        workers: How many share the work, for the estimate of the time left.
+        worker: Number of this process among several of one command.
 
     Raises:
         UserError: `dataset` is none, or its labels of that name were made otherwise.
@@ -87,21 +88,25 @@ def pseudolabel(
     works = list(shard_works(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
     labels.create(dataset)
-    total = sum(
-        work.num_maps(clip, labels.fps) for work in works for clip in work.missing(labels.name)
-    )
-    what = "labelling" if workers == 1 else f"worker {worker}: labelling"
-    report, tried, more = LabelReport(), set[Path](), True
-    with Progress(what, -(-total // workers), "panoramas") as progress:
+    planned = {
+        work.path: sum(work.num_maps(clip, labels.fps) for clip in work.missing(labels.name))
+        for work in works
+    }
+    what = "labelling" if worker is None else f"worker {worker}: labelling"
+    report, more = LabelReport(), True
+    with Progress(what, sum(planned.values()), "panoramas") as progress:
         while more:  # whoever held a claim may have died meanwhile
             more, report.elsewhere = False, 0
             for work in works:
-                if work.path in tried or not work.missing(labels.name):
+                if not planned.get(work.path):
+                    continue
+                if not work.missing(labels.name):
+                    progress.advance(planned.pop(work.path))  # by another worker
                     continue
                 with claimed(work.claim_path(labels.name)) as ours:
                     report.elsewhere += not ours
                     if ours:
-                        tried.add(work.path)
+                        del planned[work.path]
                         more = True
                         done = work.label(labels, labeller, progress.note, progress.advance)
                         report += replace(done, elsewhere=report.elsewhere)
@@ -127,6 +132,7 @@ def pseudolabel_in_processes(
     Raises:
         UserError: As for `pseudolabel`.
     """
+    DatasetInfo.load(dataset)  # before anything large is read
     tasks = [WorkerTask(dataset, segmenter, options, n, workers) for n in range(workers)]
     if workers == 1:
         return run_worker(tasks[0])
@@ -149,14 +155,8 @@ def run_worker(task: WorkerTask) -> LabelReport:
     if device.type == "cpu" and task.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // task.workers))
     segmenter = make_segmenter(replace(task.segmenter, device=str(device)))
-    return pseudolabel(
-        task.dataset,
-        segmenter,
-        task.options,
-        device,
-        worker=task.worker,
-        workers=task.workers,
-    )
+    worker = task.worker if task.workers > 1 else None
+    return pseudolabel(task.dataset, segmenter, task.options, device, worker=worker)
 
 
 def _label_set(segmenter: Segmenter, labeller: PanoramaLabeller, options: LabelOptions) -> LabelSet:

@@ -161,6 +161,21 @@ def test_workers_share_the_shards_and_a_killed_one_loses_nothing(dataset, tmp_pa
     assert tree(dataset) == tree(reference)
 
 
+def test_progress_counts_what_other_workers_did(dataset, paint, capsys):
+    class Helped(paint.Segmenter):
+        """While it labels its first shard, another worker labels the last one."""
+
+        def segment(self, pictures, sources):
+            if not self.calls:
+                last = LabelOptions(views="cube-100", view_size=32, height=32, splits=("test",))
+                assert pseudolabel(dataset, paint.Segmenter(), last).clips == 2
+                capsys.readouterr()
+            return super().segment(pictures, sources)
+
+    assert pseudolabel(dataset, Helped(), OPTIONS).clips == 4
+    assert "labelling: 24/24 panoramas" in capsys.readouterr().err
+
+
 def test_leftovers_of_a_killed_writer_are_removed(dataset, paint):
     leftover = dataset / "train" / ".panoptic-000000.tar.99.tmp"
     leftover.write_bytes(b"half a shard")
@@ -186,7 +201,7 @@ def test_requests_that_cannot_be_met(dataset, paint, tmp_path):
     with pytest.raises(UserError, match="labels per second"):
         LabelOptions(fps=0)
     with pytest.raises(UserError, match="no set of views"):
-        pseudolabel(dataset, paint.Segmenter(), LabelOptions(views="cubes"))
+        LabelOptions(views="cubes")
     assert not list(dataset.glob("labels-*.json"))
 
 
