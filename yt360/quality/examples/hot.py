@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from yt360.quality.examples.sounds import Sound, any_scene
+from yt360.quality.examples.soundfields import Sound, any_scene
 
 
 def make_hot(rng: np.random.Generator, clipped: bool, duration_s: float, rate_hz: int) -> Sound:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import zoom
 
 from yt360.quality.examples.pictures import HEIGHT, WIDTH, Image, panorama
-from yt360.quality.examples.sounds import Sound, any_direction, diffuse, plane_wave
+from yt360.quality.examples.soundfields import Sound, any_direction, diffuse, plane_wave
 from yt360.quality.examples.sources import any_source
 from yt360.quality.frames import HEIGHT as SMALL_HEIGHT
 from yt360.quality.frames import PROBE_FRAMES, PROBE_STEP_S, PictureProbe
