@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--view-size", type=int, default=LabelOptions().view_size)
     parser.add_argument("--height", type=int, default=LabelOptions().height)
     parser.add_argument("--panoramas", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=LabelOptions().batch)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)

@@ -62,7 +62,7 @@ from yt360.errors import UserError
               help="Processes on this machine; on GPUs they take turns.")  # fmt: skip
 def command(
     dataset: Path,
-    batch: int,
+    batch: int | None,
     name: str,
     views: str,
     view_size: int,

@@ -22,9 +22,8 @@ from yt360.commands.segmenter_options import segmenter_options
 @click.option(
     "--short-side",
     type=click.IntRange(16),
-    default=800,
-    show_default=True,
-    help="Pixels to which a picture's shorter side is resized.",
+    help="Pixels to which a picture's shorter side is resized. "
+    "[default: 800; for views their size]",
 )
 @click.option(
     "--long-side",
@@ -58,7 +57,8 @@ from yt360.commands.segmenter_options import segmenter_options
 def command(
     images: tuple[Path, ...],
     out: Path,
-    batch: int,
+    batch: int | None,
+    short_side: int | None,
     stuff_area: float | None,
     panorama: bool,
     views: str,
@@ -74,15 +74,22 @@ def command(
     from yt360.labels.panoptic_fpn.merge import STUFF_AREA
     from yt360.labels.panorama import PanoramaLabeller
     from yt360.labels.segment_pictures import segment_pictures
-    from yt360.labels.segmenters.batches import Batches
-    from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
+    from yt360.labels.segmenters.batches import Batches, usual_batch
+    from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
+    from yt360.labels.views import PANORAMA
 
     if stuff_area is None and not panorama:
         stuff_area = STUFF_AREA
-    segmenter = make_segmenter(SegmenterOptions(stuff_area=stuff_area, **segmenter_choice))
-    labeller = (
-        PanoramaLabeller(Batches(segmenter, batch), views, view_size, height) if panorama else None
+    if short_side is None and panorama and views != PANORAMA:
+        short_side = view_size
+    segmenter = make_segmenter(
+        SegmenterOptions(short_side=short_side, stuff_area=stuff_area, **segmenter_choice)
     )
+    labeller = None
+    if panorama:
+        device = choose_device(segmenter_choice["device"])
+        batches = Batches(segmenter, batch or usual_batch(device))
+        labeller = PanoramaLabeller(batches, views, view_size, height, device)
     counts = segment_pictures(images, out, segmenter, labeller)
     skipped = "".join(
         f", {count} skipped ({reason})"

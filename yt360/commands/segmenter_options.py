@@ -21,8 +21,9 @@ _OPTIONS = (
                  help="truth: folder that `yt360 scenes` wrote."),
     click.option("--device", default="auto", show_default=True,
                  help="auto, cpu, cuda or cuda:NUMBER."),
-    click.option("--batch", type=click.IntRange(1), default=8, show_default=True,
-                 help="Pictures at once; halved when the memory is too small."),
+    click.option("--batch", type=click.IntRange(1),
+                 help="Pictures at once; halved when a GPU's memory is too small. "
+                 "[default: 8 on a GPU, 1 on a CPU]"),
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from yt360.errors import UserError
 from yt360.labels.claims import claimed
 from yt360.labels.panorama import PanoramaLabeller
 from yt360.labels.segmenters.base import Segmenter
-from yt360.labels.segmenters.batches import Batches
+from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.shard_work import LabelReport, shard_works
 from yt360.labels.store import DEFAULT_NAME, LabelSet, check_name
@@ -36,7 +36,7 @@ class LabelOptions:
         view_size: Pixels along each side of a view.
         fps: Labels per second.
         height: Rows of the maps.
-        batch: Pictures at once.
+        batch: Pictures at once; None means what is usual on the device.
         splits: Which splits.
         shards: Numbers of the shards to label; None for all.
     """
@@ -46,7 +46,7 @@ class LabelOptions:
     view_size: int = 512
     fps: float = 4.0
     height: int = 320
-    batch: int = 8
+    batch: int | None = None
     splits: tuple[str, ...] = SPLITS
     shards: frozenset[int] | None = None
 
@@ -82,9 +82,9 @@ def pseudolabel(
     Raises:
         UserError: `dataset` is none, or its labels of that name were made otherwise.
     """
-    labeller = PanoramaLabeller(
-        Batches(segmenter, options.batch), options.views, options.view_size, options.height, device
-    )
+    device = device or torch.device("cpu")
+    batches = Batches(segmenter, options.batch or usual_batch(device))
+    labeller = PanoramaLabeller(batches, options.views, options.view_size, options.height, device)
     works = list(shard_works(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
     labels.create(dataset)

@@ -57,8 +57,8 @@ def test_segment_labels_panoramas_through_views(panoptic_fixture, tmp_path, pain
     frames, _ = paint.sphere(32)
     Image.fromarray(frames[0].numpy()).save(tmp_path / "room.png")
     code = yt360("segment", tmp_path / "room.png", "--panorama", "--views", "cube-90",
-                 "--checkpoint", panoptic_fixture / "model_random.pkl", "--short-side", 32,
-                 "--view-size", 32, "--height", 32, "--out", tmp_path / "out")  # fmt: skip
+                 "--checkpoint", panoptic_fixture / "model_random.pkl", "--view-size", 64,
+                 "--height", 32, "--out", tmp_path / "out")  # fmt: skip
     assert code == 0
     assert Image.open(tmp_path / "out" / "room.panoptic.png").size == (64, 32)
     assert json.loads((tmp_path / "out" / "room.segments.json").read_text())["height"] == 32
@@ -183,7 +183,7 @@ def test_a_preview_of_nothing_is_told(dataset, paint, tmp_path):
 
 def test_commands_run_from_labelling_to_statistics(dataset, panoptic_fixture, capsys):
     checkpoint = panoptic_fixture / "model_random.pkl"
-    small = ("--views", "cube-90", "--view-size", 32, "--height", 32, "--fps", 1)
+    small = ("--views", "cube-90", "--view-size", 64, "--height", 32, "--fps", 1)
     for name, more in (("panoptic", ()), ("direct", ("--views", "panorama", "--batch", 2))):
         assert yt360("pseudolabel", dataset, "--checkpoint", checkpoint, *small,
                      "--name", name, "--shards", "0-1", *more) == 0  # fmt: skip

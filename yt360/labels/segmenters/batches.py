@@ -11,7 +11,14 @@ from torch import Tensor
 from yt360.errors import UserError
 from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
 
+GPU_BATCH = 8
+
 log = logging.getLogger(__name__)
+
+
+def usual_batch(device: torch.device) -> int:
+    """Return how many pictures at once are fast: some on a GPU, one on a CPU."""
+    return GPU_BATCH if device.type == "cuda" else 1
 
 
 class Batches:
