@@ -6,7 +6,6 @@ authors under CC BY-SA 3.0.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -75,12 +74,6 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not state:
         raise UserError(f"{path} holds no weights")
     return state
-
-
-def fingerprint(path: Path) -> str:
-    """Return the first 16 hex digits of a checkpoint's SHA-256, to tell label sets apart."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _read_torch(path: Path) -> Any:

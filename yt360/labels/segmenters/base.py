@@ -46,17 +46,27 @@ class Source:
 
 
 class NetworkClock:
-    """Adds up the time that a device spends inside a network; use as a context manager."""
+    """Adds up the time that a device spends inside a network.
+
+    Use `start` and `stop`, or the clock itself as a context manager.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds = device, 0.0
 
-    def __enter__(self) -> NetworkClock:
+    def start(self) -> None:
+        """Begin to count."""
         self._started = self._now()
-        return self
+
+    def stop(self) -> None:
+        """Count what has passed since `start`."""
+        self.seconds += self._now() - self._started
+
+    def __enter__(self) -> None:
+        self.start()
 
     def __exit__(self, *_: object) -> None:
-        self.seconds += self._now() - self._started
+        self.stop()
 
     def _now(self) -> float:
         if self.device.type == "cuda":

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from yt360.files import sha256_of
 from yt360.labels.classes import NUM_THINGS
-from yt360.labels.panoptic_fpn.checkpoint import fingerprint, load_network
+from yt360.labels.panoptic_fpn.checkpoint import load_network
 from yt360.labels.panoptic_fpn.merge import STUFF_AREA, Panoptic
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE
 from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
@@ -46,20 +47,19 @@ class NativeSegmenter:
         self.short_side, self.long_side, self.stuff_area = short_side, long_side, stuff_area
         self.mixed_precision = mixed_precision and device.type == "cuda"
         self._clock = NetworkClock(device)
-        self.network.register_forward_pre_hook(lambda *_: self._clock.__enter__() and None)
-        self.network.register_forward_hook(lambda *_: self._clock.__exit__())
-        self._fingerprint = fingerprint(checkpoint)
+        self.network.register_forward_pre_hook(lambda *_: self._clock.start())
+        self.network.register_forward_hook(lambda *_: self._clock.stop())
+        self._fingerprint = sha256_of(checkpoint)[:16]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What decides the answers."""
+        """What decides the answers; device and precision may differ between workers."""
         return {
             "segmenter": "panoptic-fpn",
             "checkpoint": self._fingerprint,
             "short_side": self.short_side,
             "long_side": self.long_side,
             "stuff_area": self.stuff_area,
-            "mixed_precision": self.mixed_precision,
         }
 
     @property

@@ -65,13 +65,12 @@ class TransformersSegmenter:
             "model": model,
             "short_side": short_side,
             "long_side": long_side,
-            "mixed_precision": self.mixed_precision,
         }
         self._clock = NetworkClock(self.device)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What decides the answers."""
+        """What decides the answers; device and precision may differ between workers."""
         return dict(self._facts)
 
     @property
