@@ -42,6 +42,15 @@ TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")
 ALONE = World(0, 1, torch.device("cpu"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Sums depend on how many threads share them: here always one, in other processes too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def data(tiny_dataset, tmp_path_factory):
     """A copy of the tiny dataset, with audio statistics of few samples."""
@@ -153,7 +162,6 @@ def start(arguments, **environment):
 
 
 def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(long_run, data, tmp_path):
-    torch.set_num_threads(1)
     run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
     process = start(["--data", data, "--recipe", recipe, "--out", run])
     while process.poll() is None and not ((run / "log.jsonl").exists() and len(read_log(run)) > 4):
