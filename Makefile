@@ -1,4 +1,8 @@
 # Every target sets itself up: a virtual environment in .venv, made by tools/setup.sh.
+# One test process a core: threads of their own would only get in each other's way.
+test test-slow: export OMP_NUM_THREADS = 1
+test test-slow: export OMP_WAIT_POLICY = PASSIVE
+
 .PHONY: setup demo test test-slow lint types check format bench constraints clean
 
 setup:
