@@ -77,13 +77,14 @@ class StillImageTest:
     def verdict(self) -> Verdict:
         """Return the verdict on all probes so far."""
         rows = self._record.rows
-        counted = rows[rows[:, 1] != SKIPPED]
         if len(rows) < self.thresholds.least_probes:
             return unsure(NAME, "too-few-pictures", f"only {len(rows)} pictures to compare")
-        if len(counted) < (1 - self.thresholds.most_skipped) * len(rows):
+        kinds = _without_passages(rows[:, 1])
+        if np.mean(kinds == SKIPPED) > self.thresholds.most_skipped:
             # Slides do not follow each other that fast: these are no cuts and dissolves.
-            counted = np.where(rows == SKIPPED, np.float32(MOVING), rows)
-        moving = counted[:, 1] == MOVING
+            kinds = np.where(rows[:, 1] == SKIPPED, np.float32(MOVING), rows[:, 1])
+        counted = rows[kinds != SKIPPED]
+        moving = kinds[kinds != SKIPPED] == MOVING
         numbers = {
             "still_share": 1 - float(moving.mean()),
             "skipped_share": 1 - len(counted) / len(rows),
@@ -126,15 +127,19 @@ class StillImageTest:
         t = self.thresholds
         first, _, last = probe.frames
         relit = match_light(first, last)
-        levels = t.short_levels if relit is first else t.relit_levels
+        levels = t.relit_levels if self._light_changes(first, last) else t.short_levels
         changed = changed_blocks(relit, last, levels, t.texture_part)
         area = float(changed.mean())
         if area < t.moving_area:
             return STILL, changed
-        if self._is_one_motion(first, last, levels, t.unexplained_area):
+        least_area = max(t.unexplained_area, t.unexplained_part * area)
+        if self._is_one_motion(first, last, levels, least_area):
             return STILL, changed
         passes = area > t.dissolve_area and self._is_dissolve_or_cut(probe.frames)
         return (SKIPPED if passes else MOVING), changed
+
+    def _light_changes(self, source: Luma, target: Luma) -> bool:
+        return abs(float(source.mean() - target.mean())) > self.thresholds.light_levels
 
     def _is_dissolve_or_cut(self, frames: Luma) -> bool:
         """Tell whether the middle picture is the mean of its neighbours, or is one of them."""
@@ -148,7 +153,7 @@ class StillImageTest:
     def _look_back(self, now: Luma, before: Luma) -> tuple[float, Blocks]:
         t = self.thresholds
         relit = match_light(before, now)
-        levels = t.long_levels if relit is before else t.long_relit_levels
+        levels = t.long_relit_levels if self._light_changes(before, now) else t.long_levels
         changed = changed_blocks(relit, now, levels, t.texture_part)
         area = float(changed.mean())
         if area < t.slow_area:
@@ -179,3 +184,12 @@ class StillImageTest:
         windows = sums[tall:, wide:] - sums[:-tall, wide:] - sums[tall:, :-wide]
         windows += sums[:-tall, :-wide]
         return float(windows.max()) / total
+
+
+def _without_passages(kinds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Also skip what moves beside a cut or dissolve: its begin and end, the coder catching up."""
+    passage = kinds == SKIPPED
+    beside = np.zeros_like(passage)
+    beside[1:] |= passage[:-1]
+    beside[:-1] |= passage[1:]
+    return np.where(beside & (kinds == MOVING), np.float32(SKIPPED), kinds)

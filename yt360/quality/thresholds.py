@@ -64,9 +64,10 @@ class StillThresholds:
     # and by less than 1 across key frames (measured on the calibration clip).
     short_levels: float = 1.5
     long_levels: float = 2.5
-    # Coders follow a fade in steps.
-    relit_levels: float = 4.5
-    long_relit_levels: float = 5.0
+    # Coders follow a fade, a change of the mean by this much, in steps.
+    light_levels: float = 1.0
+    relit_levels: float = 6.0
+    long_relit_levels: float = 7.0
     # An edge that is placed a quarter of a pixel wrong differs by this part of its slope.
     texture_part: float = 0.25
     exact_levels: float = 0.35
@@ -75,18 +76,19 @@ class StillThresholds:
     slow_area: float = 0.03
     # Chosen: undoing a slow zoom or turn of a photo leaves 0.2 %, things that move leave more.
     unexplained_area: float = 0.003
+    unexplained_part: float = 0.02
     # Chosen: smaller changes are looked at as motion, larger ones may be a dissolve or a cut.
     dissolve_area: float = 0.05
     dissolve_bend: float = 0.5
     cut_part: float = 0.1
     cut_area: float = 0.35
     # A window of a quarter of the height and width holds all changes; see `still`.
-    overlay_share: float = 0.97
+    overlay_share: float = 0.95
     overlay_area: float = 0.06
     overlay_unchanged: float = 0.996
     overlay_doubt: float = 0.04
     # Chosen: quiet landscapes are still for most, never for nearly all of their time.
-    still_share: float = 0.75
+    still_share: float = 0.8
     still_softness: float = 0.05
     most_skipped: float = 0.6
     least_probes: int = 3

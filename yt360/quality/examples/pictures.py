@@ -143,9 +143,12 @@ def _slides(rng: np.random.Generator, duration_s: float) -> Film:
 
 
 def _movers(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: ARG001
-    """A camera on a tripod and some people or cars, the smallest 8° wide."""
+    """A camera on a tripod and some people or cars, the smallest 8° wide.
+
+    There are at least two of them; a lone one is `_performer`'s case.
+    """
     background = panorama(rng)
-    count = int(rng.integers(1, 7))
+    count = int(rng.integers(2, 7))
     sizes = rng.integers(11, 40, (count, 2))
     tops = rng.integers(HEIGHT // 3, 2 * HEIGHT // 3, count)
     lefts = rng.uniform(0, WIDTH, count)
