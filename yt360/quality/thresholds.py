@@ -88,7 +88,7 @@ class StillThresholds:
     overlay_unchanged: float = 0.996
     overlay_doubt: float = 0.04
     # Chosen: quiet landscapes are still for most, never for nearly all of their time.
-    still_share: float = 0.8
+    still_share: float = 0.775
     still_softness: float = 0.05
     most_skipped: float = 0.6
     least_probes: int = 3
