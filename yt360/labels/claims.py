@@ -59,9 +59,9 @@ def _take(path: Path, token: str, lease_s: float) -> bool:
             return True
         # Both times are those of the file server, so machines need not agree about the time.
         now = mine.stat().st_mtime
-        return _is_abandoned(path, now, lease_s) and _take_over(path, mine, token)
+        return _is_abandoned(path, now, lease_s) and _take_over(path, mine, token, now, lease_s)
     finally:
-        mine.unlink()
+        mine.unlink(missing_ok=True)
 
 
 def _link(mine: Path, path: Path) -> bool:
@@ -84,20 +84,18 @@ def _is_abandoned(path: Path, now: float, lease_s: float) -> bool:
     return here and not _is_alive(holder.get("pid"))
 
 
-def _take_over(path: Path, mine: Path, token: str) -> bool:
-    judged = _read(path).get("token")
-    stale = path.with_name(f"{path.name}.{token}.stale")
-    try:
-        path.rename(stale)  # of several takers only one succeeds
-    except FileNotFoundError:
+def _take_over(path: Path, mine: Path, token: str, now: float, lease_s: float) -> bool:
+    """Replace an abandoned claim; the right to replace is a claim too, so only one does it."""
+    right = path.with_name(f"{path.name}.takeover")
+    if not _take(right, token, lease_s):
         return False
     try:
-        if _read(stale).get("token") != judged:
-            _link(stale, path)  # it changed hands in between: give it back
-            return False
-        return _link(mine, path)
+        if not _is_abandoned(path, now, lease_s):
+            return False  # another one replaced it before the right was ours
+        mine.replace(path)
+        return True
     finally:
-        stale.unlink(missing_ok=True)
+        right.unlink(missing_ok=True)
 
 
 def _beat(path: Path, token: str, stop: threading.Event, beat_s: float) -> None:

@@ -115,19 +115,31 @@ def test_of_many_takers_of_a_stale_claim_one_succeeds(path):
     assert sum(won) == 1
 
 
-def test_a_claim_that_changes_hands_while_it_is_judged_is_given_back(path, monkeypatch):
+def test_a_claim_that_changes_hands_after_it_was_judged_is_left_alone(path, monkeypatch):
     holder(path, token="dead", host="elsewhere")
     os.utime(path, (0, 0))
-    real, reads = claims._read, []
+    judge, judged = claims._is_abandoned, []
 
-    def read(where):
-        content = real(where)
-        reads.append(where)
-        if len(reads) == 1:  # just judged: another worker takes the claim over before we do
+    def judge_and_be_late(where, now, lease_s):
+        verdict = judge(where, now, lease_s)
+        if not judged:  # just judged: another worker takes the claim over before we do
             holder(path, token="new", host="elsewhere")
-        return content
+        judged.append(verdict)
+        return verdict
 
-    monkeypatch.setattr(claims, "_read", read)
+    monkeypatch.setattr(claims, "_is_abandoned", judge_and_be_late)
     with claimed(path) as ours:
         assert not ours
-    assert real(path)["token"] == "new"
+    assert judged == [True, False]
+    assert claims._read(path)["token"] == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_takeover_that_died_halfway_does_not_block_the_next_one(path):
+    holder(path, host="elsewhere")
+    holder(path.with_name(f"{path.name}.takeover"), host="elsewhere")
+    for left in path.parent.iterdir():
+        os.utime(left, (0, 0))
+    with claimed(path) as ours:
+        assert ours
+    assert list(path.parent.iterdir()) == []
