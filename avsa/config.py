@@ -28,6 +28,7 @@ from avsa.typed import flatten, from_mapping, merged, to_mapping
 from avsa.views import ViewConfig
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
+from yt360.splits import SPLITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,24 @@ class StageConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationConfig:
+    """When the task is judged on held-out clips (`avsa.validation`)."""
+
+    every: int = 0
+    """Steps from one time to the next, and after the last step; 0: never."""
+    split: str = "test"
+    """Split of the dataset with the held-out clips."""
+
+    def __post_init__(self) -> None:
+        if self.every < 0:
+            raise UserError(f"validation.every must be 0 (never) or more, not {self.every}")
+        if self.split not in SPLITS:
+            raise UserError(
+                f"validation.split must be one of {', '.join(SPLITS)}, not {self.split!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Everything that decides what a run computes."""
 
@@ -89,6 +108,8 @@ class TrainConfig:
     """How weights move."""
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     """How the device computes."""
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    """When held-out clips are judged."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     """When the run is saved."""
 
@@ -136,7 +157,9 @@ PUBLISHED_AUDIO = {"floor_db": 200.0}
 PUBLISHED_TASK = {"translation": {"output_relu": True}, "contrast": {"proposals": "published"}}
 
 # Keys that say how a run is carried out and not what it computes: a resumed run may change them.
-FREE_TO_CHANGE = re.compile(r"checkpoint\.|compute\.|data\.(threads|prefetch_batches)$")
+FREE_TO_CHANGE = re.compile(
+    r"checkpoint\.|compute\.|validation\.|data\.(threads|prefetch_batches)$"
+)
 
 
 def recipe_names() -> list[str]:

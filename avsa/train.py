@@ -43,6 +43,7 @@ from avsa.runlog import RunLog, memory_mb
 from avsa.stats import ensure_stats
 from avsa.tasks import Metrics, build_task
 from avsa.typed import flatten, to_mapping
+from avsa.validation import Validation
 from avsa.views import check_views
 from yt360.errors import UserError
 from yt360.files import write_json
@@ -126,6 +127,7 @@ def train(
         encoders.load_state_dict(saved["encoders"])
     encoders = place_encoders(encoders, config.compute, world).train()
     numerics = partial(autocast, config.compute, world.device)
+    held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
 
     with (
         _log(run, step, last_step, world) as log,
@@ -148,6 +150,7 @@ def train(
             shared_encoders, shared_task = _share(encoders, world), _share(task, world)
 
             loader = _open_loader(config, stage, clips, world)
+            validation = held_out and Validation(config, stage.name, held_out, stats, world)
             count = min(stage.last_step, last_step) - step
             views = config.stage_views(stage.name)
             batches = (
@@ -183,10 +186,13 @@ def train(
                 record |= {"lr": rate, **_costs(batch, step_s, world)}
                 record["failed_reads"] = loader.failed_reads
                 keys = _from_all_ranks(batch.raw.keys, world) if log_keys else None
+                ending = stopping or upcoming is None
+                if validation and (upcoming is None or step % config.validation.every == 0):
+                    record |= validation.judge(encoders, task)
+                    finished_at = time.perf_counter()
                 if log is not None:
                     log.step(step, stage.name, batch.raw.epoch, record, keys)
 
-                ending = stopping or upcoming is None
                 if world.is_first and (ending or step % config.checkpoint.every == 0):
                     content = {"step": step, "stage": stage.name, "config": to_mapping(config)}
                     content |= {"clips": fingerprint(clips.keys), "stats": asdict(stats)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avsa.colors import color_map
-from avsa.viewpoints import Sampler, check_placeable, sample_directions
+from avsa.viewpoints import Sampler, check_placeable, sample_directions, uniform
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction, view_rotation
@@ -49,6 +49,9 @@ class ViewConfig:
     horizon, the first in front; energy, motion: where the sound is loud or the picture moves."""
     guided_share: float = 0.7
     """energy and motion: share of views that follow the guide; the others are uniform."""
+    sound_frame: Literal["view", "random"] = "view"
+    """view: a view's sound is turned to the view; random: to a direction drawn without regard to
+    it, a control from which nothing about space can be learned."""
     augment: bool = True
     """Off: no mirroring and none of the jitters below; only directions and fields of view vary."""
     aspect_jitter: float = 1.2
@@ -81,6 +84,8 @@ class ViewConfig:
         if self.sampler not in get_args(Sampler):
             known = ", ".join(get_args(Sampler))
             raise UserError(f"views.sampler must be one of {known}, not {self.sampler!r}")
+        if self.sound_frame not in ("view", "random"):
+            raise UserError(f"views.sound_frame must be view or random, not {self.sound_frame!r}")
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,9 @@ class Views:
     Attributes:
         azimuth: (..., K) of the views' middles.
         elevation: (..., K).
+        sound_azimuth: (..., K) of the directions that the sound is turned to; the views' middles,
+            except with ``sound_frame`` ``random``.
+        sound_elevation: (..., K).
         hfov: (..., K) full horizontal fields of view.
         vfov: (..., K) full vertical fields of view.
         mirror: (..., K) bool, whether the view is flipped left-right.
@@ -100,6 +108,8 @@ class Views:
 
     azimuth: Tensor
     elevation: Tensor
+    sound_azimuth: Tensor
+    sound_elevation: Tensor
     hfov: Tensor
     vfov: Tensor
     mirror: Tensor
@@ -113,11 +123,11 @@ class Views:
 
     @property
     def rotations(self) -> Tensor:
-        """Matrices (..., K, 3, 3) that take the world into the views' frames, mirroring included.
+        """Matrices (..., K, 3, 3) that take the world's sound into the frames of the views.
 
         A mirrored view's matrix ends with the reflection of y, so it is not a rotation.
         """
-        rotations = view_rotation(self.azimuth, self.elevation)
+        rotations = view_rotation(self.sound_azimuth, self.sound_elevation)
         flip = torch.ones(*self.mirror.shape, 3)
         flip[..., 1] -= 2 * self.mirror
         return flip[..., None] * rotations
@@ -161,6 +171,14 @@ def draw_views(
         guided_share=config.guided_share,
     )
     azimuth, elevation = azimuth_elevation(torch.from_numpy(middles).float())
+    sound_azimuth, sound_elevation = azimuth, elevation
+    if config.sound_frame == "random":
+        frames = uniform(
+            keyed_generator(seed, "sound frames", epoch, position),
+            config.num_views,
+            math.radians(config.max_elevation_deg),
+        )
+        sound_azimuth, sound_elevation = azimuth_elevation(torch.from_numpy(frames).float())
     generator = keyed_generator(seed, "views", epoch, position)
     hfov = np.radians(generator.uniform(config.hfov_min_deg, config.hfov_max_deg, len(middles)))
     jitter = _draw_jitter(config if config.augment else _plain(config), generator)
@@ -168,6 +186,8 @@ def draw_views(
     return Views(
         azimuth=azimuth,
         elevation=elevation,
+        sound_azimuth=sound_azimuth,
+        sound_elevation=sound_elevation,
         hfov=_tensor(hfov),
         vfov=_tensor(2 * np.arctan(np.tan(hfov / 2) * shape)),
         mirror=torch.from_numpy(jitter.mirror),

@@ -31,7 +31,7 @@ class Progress:
 
     def __init__(self, what: str, total: int | None, unit: str, done: int = 0) -> None:
         self.what, self.total, self.unit = what, total, unit
-        self.count = self.first = done
+        self.count = self.first = self._printed = done
         self._bar: tqdm | None = None
         self._started = self._last_line = time.monotonic()
         if sys.stderr.isatty():
@@ -48,7 +48,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self.count > self.first and kind is None:
+        elif self.count > self._printed and kind is None:
             self._print_line()
 
     def advance(self, amount: int = 1) -> None:
@@ -68,7 +68,7 @@ class Progress:
 
     def _print_line(self) -> None:
         now = time.monotonic()
-        self._last_line = now
+        self._last_line, self._printed = now, self.count
         rate = (self.count - self.first) / max(now - self._started, 1e-9)
         line = f"{self.what}: {self.count}"
         if self.total is not None:

@@ -30,7 +30,7 @@ def one_view(azimuth_deg, elevation_deg, hfov_deg, vfov_deg=None, mirror=False, 
     angles = [azimuth_deg, elevation_deg, hfov_deg, hfov_deg if vfov_deg is None else vfov_deg]
     azimuth, elevation, hfov, vfov = (torch.tensor([[math.radians(each)]]) for each in angles)
     return Views(
-        azimuth, elevation, hfov, vfov,
+        azimuth, elevation, azimuth, elevation, hfov, vfov,
         mirror=torch.tensor([[mirror]]),
         color=torch.tensor(color, dtype=torch.float32).expand(1, 1, 3, 4),
         gain_db=torch.zeros(1),

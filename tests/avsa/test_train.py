@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from avsa import train as train_module
 from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.commands.embed import command as embed_command
 from avsa.commands.train import command as train_command
-from avsa.config import load_config, recipe_names, save_config
+from avsa.config import ValidationConfig, load_config, recipe_names, save_config
 from avsa.curriculum import fit_batches
 from avsa.distributed import World
 from avsa.runlog import read_log
@@ -210,6 +211,20 @@ def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(long_r
     train(load_config(recipe), data, run, ALONE, steps=4, resume=True, log_keys=True)
     ours, theirs = ([record["keys"] for record in read_log(path)] for path in (run, long_run))
     assert ours == theirs[:4]
+
+
+def test_held_out_clips_are_judged_now_and_then_and_at_the_end(data, tmp_path):
+    plain, judged = tmp_path / "plain", tmp_path / "judged"
+    config = tiny_config("avsa-no-curriculum", steps=5)
+    train(config, data, plain, ALONE)
+    judging = replace(config, validation=ValidationConfig(every=2, split="train"))
+    train(judging, data, judged, ALONE, steps=3)
+    train(judging, data, judged, ALONE, resume=True)
+    at = [r["step"] for r in read_log(judged) if "held_out_view_accuracy" in r]
+    assert at == [2, 3, 4, 5]
+    # Training itself goes on as if nobody had looked.
+    losses = [[record["loss"] for record in read_log(run)] for run in (plain, judged)]
+    assert losses[0] == losses[1]
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path, monkeypatch):

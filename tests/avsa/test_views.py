@@ -54,6 +54,19 @@ def test_a_draw_depends_on_its_keys_alone():
         assert not torch.equal(one.color, other.color)
 
 
+def test_sound_turned_at_random_tells_nothing_of_where_views_look():
+    aligned = draw_many(CONFIG, 500)
+    random = draw_many(replace(CONFIG, sound_frame="random"), 500)
+    assert torch.equal(aligned.azimuth, random.azimuth)
+    assert torch.equal(aligned.color, random.color)
+    heard = direction(random.sound_azimuth, random.sound_elevation)
+    cosines = (heard * random.directions).sum(-1)
+    assert abs(cosines.mean()) < 4 / math.sqrt(cosines.numel())  # 4 standard errors at least
+    assert torch.equal(
+        direction(aligned.sound_azimuth, aligned.sound_elevation), aligned.directions
+    )
+
+
 def test_uniform_directions_are_uniform_on_the_sphere():
     directions = uniform(np.random.default_rng(0), 40000, math.radians(60))
     # Within the band the height is uniform (Archimedes), and so is the azimuth.

@@ -19,9 +19,16 @@ def test_log_lines_carry_count_rate_and_time_left(capsys, clock):
     with Progress("cutting", total=100, unit="clips") as bar:
         clock[0] += progress.SECONDS_BETWEEN_LINES
         bar.advance(20)
-    first, last = capsys.readouterr().err.splitlines()
-    assert first == "cutting: 20/100 clips, 2/s, 0:40 left"
-    assert last == first
+        assert capsys.readouterr().err == "cutting: 20/100 clips, 2/s, 0:40 left\n"
+        bar.advance(80)
+    assert capsys.readouterr().err == "cutting: 100/100 clips, 10/s, 0:00 left\n"
+
+
+def test_the_last_line_is_not_said_twice(capsys, clock):
+    with Progress("cutting", total=20, unit="clips") as bar:
+        clock[0] += progress.SECONDS_BETWEEN_LINES
+        bar.advance(20)
+    assert capsys.readouterr().err == "cutting: 20/20 clips, 2/s, 0:00 left\n"
 
 
 def test_quick_steps_do_not_flood_the_log(capsys, clock):

@@ -30,7 +30,8 @@ NO_CLASS = NUM_CLASSES
 class PanopticClass(NamedTuple):
     """A class: its name, its id in COCO's annotations, its colour, its share of YT-360's pixels.
 
-    The share is that of the authors' released maps; all shares and `YT360_SHARE_NONE` sum to 1.
+    The share is of all pixels of the authors' maps, from ``segmentation-classes-hist.txt`` in the
+    assets of the paper's code; all shares and `YT360_SHARE_NONE` sum to 1.
     """
 
     name: str

@@ -9,14 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from yt360.scenes.looks import LOOKS, Look
 from yt360.scenes.voices import VOICES, Voice
-
-NUM_THINGS = 80
-NUM_STUFF = 54
 
 # Thing numbers of the objects; those with a voice can sound, the others are always silent.
 THINGS = {
@@ -75,16 +69,3 @@ CLASSES = {
 }
 SOUNDING_CLASSES = tuple(name for name, item in CLASSES.items() if item.voice is not None)
 SILENT_CLASSES = tuple(name for name, item in CLASSES.items() if item.voice is None)
-
-
-def things_and_stuff(
-    class_map: NDArray[np.integer],
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Split a map of panoptic numbers into one of things and one of stuff, of the same shape.
-
-    Things are 0 to 79 and 80 for none; stuff is 0 to 53 and 54 for none.
-    """
-    is_thing = class_map < NUM_THINGS
-    things = np.where(is_thing, class_map, NUM_THINGS).astype(np.uint8)
-    stuff = np.where(is_thing, NUM_STUFF, class_map.astype(np.int64) - NUM_THINGS)
-    return things, stuff.astype(np.uint8)

@@ -16,7 +16,6 @@ from yt360.scenes.classes import (
     SILENT_CLASSES,
     SOUNDING_CLASSES,
     STUFF,
-    things_and_stuff,
 )
 from yt360.scenes.drawing import draw_scene, scene_name
 from yt360.scenes.parameters import PLACES, PRESETS, SceneParameters, override
@@ -154,13 +153,6 @@ def test_class_numbers_are_those_of_the_panoptic_list(real_data) -> None:
             name,
             f"{name}-stuff",
         )
-
-
-def test_class_maps_split_into_things_and_stuff() -> None:
-    things, stuff = things_and_stuff(np.array([[2, 79], [80, 133]], dtype=np.uint8))
-    assert things.tolist() == [[2, 79], [80, 80]]
-    assert stuff.tolist() == [[54, 54], [0, 53]]
-    assert things.dtype == stuff.dtype == np.uint8
 
 
 def test_objects_in_a_hall_stay_inside_it() -> None:
