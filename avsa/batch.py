@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from avsa.crops import crop_views
-from avsa.guides import guide_map
 from avsa.raw import RawBatch
 from avsa.spectrogram import AudioConfig, view_spectrograms
 from avsa.stats import AudioStats
@@ -63,15 +62,10 @@ def make_batch(
 
 
 def draw_batch_views(raw: RawBatch, seed: int, views: ViewConfig) -> Views:
-    """Draw the views (B, K) of a batch; keyed by position, so the moments of a clip share them.
-
-    A guide looks at the first moment of each clip.
-    """
+    """Draw the views (B, K) of a batch; keyed by position, so the moments of a clip share them."""
     drawn = []
-    for row in range(0, len(raw.positions), raw.moments):
-        guide = guide_map(views.sampler, raw.luma[row], raw.sound[row])
-        sample = draw_views(views, seed, raw.epoch, raw.positions[row], guide)
-        drawn += [sample] * raw.moments
+    for position, guide in zip(raw.positions[:: raw.moments], raw.guides, strict=True):
+        drawn += [draw_views(views, seed, raw.epoch, position, guide)] * raw.moments
     return stack_views(drawn)
 
 

@@ -21,6 +21,7 @@ import torch
 
 from avsa.clips import Clips, FollowsPlan, announce, clips_form
 from avsa.decode import ClipDecoder
+from avsa.guides import Guide, Map
 from avsa.moments import Span, draw_moments
 from avsa.plan import Draw, Order, rank_part
 from avsa.raw import Buffer, RawBatch
@@ -75,6 +76,7 @@ class _Loaded:
     draw: Draw
     key: str
     start_s: list[float]
+    guide: Map | None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Loader:
         rank: This process among `world`.
         world: Number of processes that share each global batch.
         pin_memory: Fill page-locked buffers, for fast copies to a CUDA device.
+        guide: Makes the map that the views of a clip follow (`avsa.guides`), of its first moment.
 
     Attributes:
         unreadable: Reason by key, of the clips that could not be read so far.
@@ -119,9 +122,11 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         pin_memory: bool = False,
+        guide: Guide | None = None,
     ) -> None:
         self.clips, self.plan, self.config, self.seed = clips, plan, config, seed
         self.rank, self.world, self.pin_memory = rank, world, pin_memory
+        self.guide = guide
         self.form = clips_form(clips.info)
         self.span = config.span(self.form)
         self.unreadable: dict[str, str] = {}
@@ -219,6 +224,7 @@ class Loader:
             keys=[part.key for part in loaded for _ in range(moments)],
             positions=[part.draw.position for part in loaded for _ in range(moments)],
             start_s=[start_s for part in loaded for start_s in part.start_s],
+            guides=[part.guide for part in loaded],
             epoch=loaded[0].draw.epoch if loaded else 0,
             step=step,
             moments=moments,
@@ -263,7 +269,11 @@ class Loader:
             decoder.frames(mp4, first, *planes)
             decoder.sound(flac, self.span.first_sample(first), buffer.sound[row].numpy())
         starts = [self.span.first_sample(first) / self.span.sample_rate_hz for first in firsts]
-        return _Loaded(draw, self.clips.keys[clip], starts)
+        key, first_row = self.clips.keys[clip], slot * self.config.moments
+        guide = self.guide and self.guide(
+            key, firsts[0] / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]
+        )
+        return _Loaded(draw, key, starts, guide)
 
     def _note(self, key: str, reason: str) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from avsa.batch import Batch, make_batch
 from avsa.colors import stored_to_rgb, to_rgb_bytes
 from avsa.data import DataConfig, Loader
+from avsa.guides import open_guide
 from avsa.mel import hz_to_mel
 from avsa.plan import Plan, PlanConfig
 from avsa.remote import open_clips
@@ -90,7 +91,8 @@ def save_preview(
     if not len(clips):
         raise UserError(f"{dataset} has no clips in its split {config.split}")
     check_views(views)
-    loader = Loader(clips, _plan(clips, config), data, config.seed)
+    plan = _plan(clips, config)
+    loader = Loader(clips, plan, data, config.seed, guide=open_guide(views, clips))
     require_sample_rate(audio, loader.form.sample_rate_hz)
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * config.samples), dpi=DPI, facecolor="white")
     parts = figure.subfigures(config.samples, 1, squeeze=False)[:, 0]

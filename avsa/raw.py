@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from avsa.guides import Map
 from avsa.moments import Span
 from yt360.media.form import ClipFormat
 
@@ -68,6 +69,7 @@ class RawBatch:
         keys: Clip of each sample.
         positions: Position in the plan of each sample (equal for the moments of one clip).
         start_s: Start of each sample's sound within its clip.
+        guides: Map (H, W) of where views shall look, for each clip; None where nothing guides.
         epoch: Epoch of the batch.
         step: Step of the batch.
         moments: Samples per clip.
@@ -81,6 +83,7 @@ class RawBatch:
     keys: list[str]
     positions: list[int]
     start_s: list[float]
+    guides: list[Map | None]
     epoch: int
     step: int
     moments: int

@@ -34,6 +34,7 @@ from avsa.config import TrainConfig
 from avsa.curriculum import Stage, lay_out
 from avsa.data import Loader
 from avsa.distributed import World, from_first_rank, mean_over_ranks, require_agreement
+from avsa.guides import open_guide
 from avsa.model import Encoders, autocast, place_encoders
 from avsa.optimization import build_optimizer, learning_rate, set_learning_rate
 from avsa.remote import open_clips
@@ -214,6 +215,7 @@ def _open_loader(config: TrainConfig, stage: Stage, clips: ShardReader, world: W
         world.rank,
         world.size,
         pin_memory=world.device.type == "cuda",
+        guide=open_guide(config.stage_views(stage.name), clips),
     )
 
 

@@ -20,6 +20,7 @@ from avsa.batch import make_batch
 from avsa.config import TrainConfig
 from avsa.data import Loader
 from avsa.distributed import World, mean_over_ranks
+from avsa.guides import open_guide
 from avsa.model import Encoders, autocast
 from avsa.plan import Plan
 from avsa.stats import AudioStats
@@ -76,6 +77,8 @@ class Validation:
         clips, world = self.clips, self.world
         shards = clips.shard_numbers.tolist()
         plan = Plan(clips.video_ids, batch_size, SEED, self.config.plan, shards)
+        views = self.config.stage_views(self.stage)
+        views = replace(views, augment=False, sound_frame="view")
         loader = Loader(
             clips,
             plan,
@@ -84,9 +87,8 @@ class Validation:
             world.rank,
             world.size,
             pin_memory=world.device.type == "cuda",
+            guide=open_guide(views, clips),
         )
-        views = self.config.stage_views(self.stage)
-        views = replace(views, augment=False, sound_frame="view")
         for raw in islice(loader.batches(), plan.steps_per_epoch):
             batch = make_batch(raw, SEED, views, self.config.audio, self.stats, world.device)
             yield Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 
-Sampler = Literal["uniform", "horizon", "grid", "energy", "motion"]
+Sampler = Literal["uniform", "horizon", "grid", "energy", "motion", "labels"]
 Directions = NDArray[np.float64]
 Source = Callable[[int], Directions]
 
-GUIDED: frozenset[Sampler] = frozenset({"energy", "motion"})
+GUIDED: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
 CANDIDATES = 64
 ATTEMPTS = 2000
 # One success among these shows that ten times as many will do.

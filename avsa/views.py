@@ -46,9 +46,14 @@ class ViewConfig:
     """Views look at most this far above or below the horizon."""
     sampler: Sampler = "uniform"
     """uniform: on the sphere within the band; horizon: anywhere on it; grid: evenly spaced on the
-    horizon, the first in front; energy, motion: where the sound is loud or the picture moves."""
+    horizon, the first in front; energy, motion, labels: where the sound is loud, the picture moves,
+    or labels (`yt360 pseudolabel`) show objects."""
     guided_share: float = 0.7
-    """energy and motion: share of views that follow the guide; the others are uniform."""
+    """energy, motion, labels: share of views that follow the guide; the others are uniform."""
+    label_set: str = "panoptic"
+    """labels: name of the set of labels."""
+    label_classes: tuple[str, ...] = ()
+    """labels: names of the classes to look at; none for all things."""
     sound_frame: Literal["view", "random"] = "view"
     """view: a view's sound is turned to the view; random: to a direction drawn without regard to
     it, a control from which nothing about space can be learned."""
@@ -156,7 +161,7 @@ def draw_views(
         epoch: Of the sample.
         position: Of the sample in the plan.
         guide: (H, W) non-negative equirectangular map of where to look, for the samplers
-            ``energy`` and ``motion`` (`avsa.guides.guide_map`).
+            ``energy``, ``motion`` and ``labels`` (`avsa.guides`).
 
     Returns:
         Views with leading shape (K,).

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from avsa.colors import RGB_MEAN, RGB_STD, color_map, stored_to_rgb, to_rgb_bytes
-from avsa.guides import guide_map, picture_motion, sound_energy
 from avsa.viewpoints import guided, sample_directions, uniform
 from avsa.views import ViewConfig, check_views, draw_views, stack_views
 from yt360.ambisonics import encode, rotate
@@ -182,29 +181,6 @@ def test_the_guided_share_follows_and_the_rest_is_free():
 def test_a_guided_sampler_needs_a_map():
     with pytest.raises(ValueError, match="needs a guide"):
         sample_directions("motion", 2, keyed_generator("x"), min_separation=0.5, max_elevation=1.0)
-
-
-def test_sound_guides_to_its_source():
-    source = direction(torch.tensor(1.0), torch.tensor(0.5))
-    signal = torch.randn(4800, generator=torch.Generator().manual_seed(0)) * 3000
-    guide = sound_energy(encode(signal, source).to(torch.int16))
-    row, column = np.unravel_index(guide.argmax(), guide.shape)
-    assert row == int((0.5 - 0.5 / math.pi) * 20) and column == int((0.5 - 1 / (2 * math.pi)) * 40)
-    assert guide.min() == 0 and guide.max() == 1
-
-
-def test_motion_guides_to_what_moves():
-    luma = torch.full((4, 64, 128), 100, dtype=torch.uint8)
-    luma[:, 10:20, 30:40] = torch.tensor([50, 90, 130, 170], dtype=torch.uint8)[:, None, None]
-    guide = picture_motion(luma)
-    row, column = np.unravel_index(guide.argmax(), guide.shape)
-    assert 3 <= row <= 6 and 9 <= column <= 12
-    assert np.count_nonzero(guide) < 0.05 * guide.size
-
-
-def test_unguided_samplers_have_no_map():
-    luma, sound = torch.zeros(4, 64, 128, dtype=torch.uint8), torch.zeros(4, 100)
-    assert guide_map("uniform", luma, sound) is None
 
 
 @pytest.mark.parametrize("standard", ["bt601", "bt709"])
