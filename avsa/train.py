@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -24,10 +23,8 @@ from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
-from avsa.accumulate import Inputs, forward_backward
 from avsa.batch import Batch, make_batch
 from avsa.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint
 from avsa.config import TrainConfig
@@ -35,20 +32,18 @@ from avsa.curriculum import Stage, lay_out
 from avsa.data import Loader
 from avsa.distributed import World, from_first_rank, mean_over_ranks, require_agreement
 from avsa.guides import open_guide
-from avsa.model import Encoders, autocast, place_encoders
-from avsa.optimization import build_optimizer, learning_rate, set_learning_rate
+from avsa.learner import Learner, build_encoders
 from avsa.remote import open_clips
 from avsa.runfolder import fingerprint, open_run
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog, memory_mb
-from avsa.stats import ensure_stats
-from avsa.tasks import Metrics, build_task
+from avsa.stats import AudioStats, ensure_stats
+from avsa.tasks import Metrics
 from avsa.typed import flatten, to_mapping
 from avsa.validation import Validation
 from avsa.views import check_views
 from yt360.errors import UserError
 from yt360.files import write_json
-from yt360.randomness import keyed_generator
 from yt360.shards.reader import ShardReader
 
 T = TypeVar("T")
@@ -122,88 +117,98 @@ def train(
     if step >= last_step:
         return Outcome(step, last_step, checkpoint_path(run, step), None)
 
-    _seed(config.seed, "encoders")
-    encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
-    if saved:
-        encoders.load_state_dict(saved["encoders"])
-    encoders = place_encoders(encoders, config.compute, world).train()
-    numerics = partial(autocast, config.compute, world.device)
+    encoders = build_encoders(config, world, saved)
     held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
-
     with (
         _log(run, step, last_step, world) as log,
         _StopSignals() as stop,
         _determinism(config.compute.deterministic),
     ):
+        session = _Session(config, run, world, clips, held_out, stats, log, stop, log_keys)
         for stage in stages:
-            if step >= min(stage.last_step, last_step):
+            until = min(stage.last_step, last_step)
+            if step >= until:
                 continue
-            # Encoders go on from stage to stage; the task's networks and the optimizer start anew.
-            _seed(config.seed, "task", stage.name)
-            task = build_task(stage.config.task, config.video_encoder.feature_dim)
-            task = task.to(world.device).train()
-            parameters = [*encoders.parameters(), *task.parameters()]
-            optimizer = build_optimizer(parameters, config.optimizer)
-            if saved and saved["stage"] == stage.name:
-                task.load_state_dict(saved["task"])
-                optimizer.load_state_dict(saved["optimizer"])
-            saved = None
-            shared_encoders, shared_task = _share(encoders, world), _share(task, world)
+            learner = Learner(config, stage, encoders, world, saved)
+            step, stopping = _train_stage(session, stage, learner, step, until)
+            if stopping:
+                break
+    return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
 
-            loader = _open_loader(config, stage, clips, world)
-            validation = held_out and Validation(config, stage.name, held_out, stats, world)
-            count = min(stage.last_step, last_step) - step
-            views = config.stage_views(stage.name)
-            batches = (
-                make_batch(raw, stage.seed, views, config.audio, stats, world.device)
-                for raw in islice(loader.batches(step - stage.first_step), count)
+
+@dataclass(frozen=True)
+class _Session:
+    """What stays the same from the first step of a call of `train` to its last."""
+
+    config: TrainConfig
+    run: Path
+    world: World
+    clips: ShardReader
+    held_out: ShardReader | None
+    stats: AudioStats
+    log: RunLog | None
+    stop: _StopSignals
+    log_keys: bool
+
+    def batches(self, stage: Stage, loader: Loader, step: int, until: int) -> Iterator[Batch]:
+        """Yield the batches of the steps after `step`, up to `until`."""
+        views = self.config.stage_views(stage.name)
+        for raw in islice(loader.batches(step - stage.first_step), until - step):
+            yield make_batch(
+                raw, stage.seed, views, self.config.audio, self.stats, self.world.device
             )
-            upcoming, finished_at = next(batches, None), time.perf_counter()
-            while upcoming is not None:
-                batch, step = upcoming, step + 1
-                # Dropout draws from torch's own generator, which is keyed here for this step.
-                _seed(config.seed, "step", step, world.rank)
-                rate = learning_rate(config.optimizer, step - 1 - stage.first_step, stage.steps)
-                set_learning_rate(optimizer, rate)
-                optimizer.zero_grad(set_to_none=True)
 
-                inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
-                loss, metrics = forward_backward(
-                    shared_encoders, shared_task, inputs, numerics, config.optimizer.micro_batches
-                )
-                # Queued now, while the device is still busy with the gradients.
-                upcoming = next(batches, None)
+    def validation(self, stage: Stage) -> Validation | None:
+        """Return what judges a stage on held-out clips, if that is wanted."""
+        if self.held_out is None:
+            return None
+        return Validation(self.config, stage.name, self.held_out, self.stats, self.world)
 
-                # Device sync, the only one in a step: the host waits for the loss, because the
-                # optimizer may not move when it is not finite.
-                record, stopping = _on_host(loss, metrics, stop)
-                if not math.isfinite(record["loss"]):
-                    raise _not_finite(run, world, step, record["loss"], batch)
-                if config.optimizer.gradient_clip > 0:
-                    nn.utils.clip_grad_norm_(parameters, config.optimizer.gradient_clip)
-                optimizer.step()
+    def save(self, step: int, learner: Learner) -> None:
+        """Write a checkpoint, and drop the oldest ones."""
+        content = {"step": step, "config": to_mapping(self.config), **learner.state()}
+        content |= {"clips": fingerprint(self.clips.keys), "stats": asdict(self.stats)}
+        save_checkpoint(checkpoint_path(self.run, step), content)
+        drop_old_checkpoints(self.run, self.config.checkpoint.keep)
 
-                step_s, finished_at = time.perf_counter() - finished_at, time.perf_counter()
-                record |= {"lr": rate, **_costs(batch, step_s, world)}
-                record["failed_reads"] = loader.failed_reads
-                keys = _from_all_ranks(batch.raw.keys, world) if log_keys else None
-                ending = stopping or upcoming is None
-                if validation and (upcoming is None or step % config.validation.every == 0):
-                    record |= validation.judge(encoders, task)
-                    finished_at = time.perf_counter()
-                if log is not None:
-                    log.step(step, stage.name, batch.raw.epoch, record, keys)
 
-                if world.is_first and (ending or step % config.checkpoint.every == 0):
-                    content = {"step": step, "stage": stage.name, "config": to_mapping(config)}
-                    content |= {"clips": fingerprint(clips.keys), "stats": asdict(stats)}
-                    content |= {"encoders": encoders.state_dict(), "task": task.state_dict()}
-                    content |= {"optimizer": optimizer.state_dict()}
-                    save_checkpoint(checkpoint_path(run, step), content)
-                    drop_old_checkpoints(run, config.checkpoint.keep)
-                if stopping:
-                    return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
-    return Outcome(step, last_step, checkpoint_path(run, step), None)
+def _train_stage(
+    session: _Session, stage: Stage, learner: Learner, step: int, until: int
+) -> tuple[int, bool]:
+    """Go on from `step` to `until`; return the last step done, and whether a rank was stopped."""
+    config, world = session.config, session.world
+    loader = _open_loader(config, stage, session.clips, world)
+    validation = session.validation(stage)
+    batches = session.batches(stage, loader, step, until)
+    upcoming, finished_at = next(batches, None), time.perf_counter()
+    stopping = False
+    while upcoming is not None and not stopping:
+        batch, step = upcoming, step + 1
+        loss, metrics = learner.compute_gradients(batch, step)
+        # Queued now, while the device is still busy with the gradients.
+        upcoming = next(batches, None)
+
+        # Device sync, the only one in a step: the host waits for the loss, because the weights
+        # may not move when it is not finite.
+        record, stopping = _on_host(loss, metrics, session.stop)
+        if not math.isfinite(record["loss"]):
+            raise _not_finite(session.run, world, step, record["loss"], batch)
+        learner.move_weights(step)
+
+        step_s, finished_at = time.perf_counter() - finished_at, time.perf_counter()
+        record |= {"lr": learner.learning_rate(step), **_costs(batch, step_s, world)}
+        record["failed_reads"] = loader.failed_reads
+        if validation and (upcoming is None or step % config.validation.every == 0):
+            record |= validation.judge(learner.encoders, learner.task)
+            finished_at = time.perf_counter()
+        keys = _from_all_ranks(batch.raw.keys, world) if session.log_keys else None
+        if session.log is not None:
+            session.log.step(step, stage.name, batch.raw.epoch, record, keys)
+
+        ending = stopping or upcoming is None
+        if world.is_first and (ending or step % config.checkpoint.every == 0):
+            session.save(step, learner)
+    return step, stopping
 
 
 def _open_loader(config: TrainConfig, stage: Stage, clips: ShardReader, world: World) -> Loader:
@@ -235,11 +240,6 @@ def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:
         "data_wait_s": batch.raw.wait_s,
         "memory_mb": memory_mb(world.device),
     }
-
-
-def _share(module: nn.Module, world: World) -> nn.Module:
-    """Return a module whose gradients are averaged over ranks, the same one on a single rank."""
-    return module if world.size == 1 else DistributedDataParallel(module)
 
 
 def _on_first_rank(world: World, work: Callable[[], T]) -> T:
@@ -282,10 +282,6 @@ def _log(
     run: Path, step: int, last_step: int, world: World
 ) -> AbstractContextManager[RunLog | None]:
     return RunLog(run, step, last_step) if world.is_first else nullcontext()
-
-
-def _seed(*key: int | str) -> None:
-    torch.manual_seed(int(keyed_generator(*key).integers(2**63)))
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def sample_directions(
     if sampler == "grid":
         return grid(num_views)
     if sampler in GUIDED and guide is None:
-        raise ValueError(f"sampler {sampler!r} needs a guide")
+        raise ValueError(f"sampler {sampler!r} needs a guide (`avsa.guides.open_guide`)")
 
     def free(count: int) -> Directions:
         return _unguided(sampler, generator, count, max_elevation)

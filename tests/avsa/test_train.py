@@ -16,6 +16,7 @@ import torch
 from click.testing import CliRunner
 
 import avsa
+from avsa import learner as learner_module
 from avsa import train as train_module
 from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.commands.embed import command as embed_command
@@ -178,14 +179,14 @@ def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(long_run, data, tm
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_the_step_and_ends_cleanly(long_run, data, tmp_path, monkeypatch, number):
     config, run = load_config(str(long_run / "config.yaml")), tmp_path / "run"
-    whole, calls = train_module.forward_backward, iter(range(40))
+    whole, calls = learner_module.forward_backward, iter(range(40))
 
     def interrupted(*arguments):
         if next(calls) == 4:
             os.kill(os.getpid(), number)
         return whole(*arguments)
 
-    monkeypatch.setattr(train_module, "forward_backward", interrupted)
+    monkeypatch.setattr(learner_module, "forward_backward", interrupted)
     before = signal.getsignal(number)
     outcome = train(config, data, run, ALONE, log_keys=True)
     assert signal.getsignal(number) == before
@@ -228,14 +229,14 @@ def test_held_out_clips_are_judged_now_and_then_and_at_the_end(data, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path, monkeypatch):
-    whole = train_module.forward_backward
+    whole = learner_module.forward_backward
     calls = iter(range(10))
 
     def explode(*arguments):
         loss, metrics = whole(*arguments)
         return (loss * float("nan") if next(calls) == 3 else loss), metrics
 
-    monkeypatch.setattr(train_module, "forward_backward", explode)
+    monkeypatch.setattr(learner_module, "forward_backward", explode)
     run = tmp_path / "run"
     with pytest.raises(UserError, match=r"the loss is nan at step 4; .*not-finite-step"):
         train(tiny_config("avc", steps=6), data, run, ALONE, log_keys=True)
