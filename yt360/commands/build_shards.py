@@ -23,7 +23,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 @examples(
     "yt360 build-shards recordings --out DATASET",
     "yt360 build-shards holiday.mp4 concert.mp4 --out DATASET --clip-s 5 --workers 4",
-    "yt360 build-shards downloads --out DATASET --split-by channel --test-fraction 0.1",
+    "yt360 build-shards downloads --out DATASET --split-by video --test-fraction 0.1",
     "yt360 build-shards my.catalog --out DATASET",
     "yt360 build-shards --out DATASET -- -abc.mp4",
 )
@@ -45,10 +45,11 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 )
 @click.option(
     "--split-by",
-    default="video",
+    default="channel",
     show_default=True,
-    type=click.Choice(["video", "channel"]),
-    help="What is never torn between train and test (channels come from NAME.info.json).",
+    type=click.Choice(["channel", "video"]),
+    help="What is never torn between train and test (channels come from catalogs or "
+    "NAME.info.json; without one a video stands for itself).",
 )
 @click.option("--shard-mb", default=256.0, show_default=True, help="Largest size of a shard.")
 @click.option("--height", default=320, show_default=True, help="Rows of clips; columns are twice.")

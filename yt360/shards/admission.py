@@ -111,18 +111,21 @@ class _PackedClips:
 def _splits(
     items: Iterable[InputVideo], packed: _PackedClips, options: BuildOptions
 ) -> dict[str, Split]:
+    """Return the split of each video: the one it has, or else that of its channel, or by hash."""
     splits: dict[str, Split] = dict(packed.split_of_video)
-    channels: dict[str, str] = {}
-    known: dict[str, Split] = {}
+    group_of: dict[str, str] = {}
     for item in items:
-        if item.channel is not None:
-            channels.setdefault(item.video_id, item.channel)
         if item.split is not None:
-            known.setdefault(item.video_id, item.split)
+            splits.setdefault(item.video_id, item.split)
+        if options.split_by == "channel" and item.channel is not None:
+            group_of.setdefault(item.video_id, item.channel)
+    split_of_group: dict[str, Split] = {}
+    for video_id, split in splits.items():
+        group = group_of.get(video_id, video_id)
+        # A channel that is in both already goes on in test, where nothing was learned from it.
+        split_of_group[group] = "test" if split_of_group.get(group) == "test" else split
     for item in items:
-        group = item.video_id
-        if options.split_by == "channel":
-            group = channels.get(item.video_id, item.video_id)
-        by_hash = split_of(group, options.test_fraction)
-        splits.setdefault(item.video_id, known.get(item.video_id, by_hash))
+        group = group_of.get(item.video_id, item.video_id)
+        split = split_of_group.get(group) or split_of(group, options.test_fraction)
+        splits.setdefault(item.video_id, split)
     return splits

@@ -27,7 +27,7 @@ class BuildOptions:
     """Clips whose W channel has a lower RMS level over the whole clip are left out."""
     test_fraction: float = PAPER_TEST_FRACTION
     """Expected share of videos (or channels) that test."""
-    split_by: Literal["video", "channel"] = "video"
+    split_by: Literal["channel", "video"] = "channel"
     """What is never torn apart by the split; a video of no known channel stands for itself."""
     shard_mb: float = 256.0
     """Largest size of a shard in 10^6 bytes, unless a single clip is larger."""

@@ -1,0 +1,105 @@
+"""Which clips of which files a dataset gets, and in which split."""
+
+from __future__ import annotations
+
+import json
+
+from yt360.clips import parse_key
+from yt360.shards.build import build_shards
+from yt360.shards.inputs import FoundInputs, InputVideo
+from yt360.shards.reader import ShardReader
+from yt360.splits import split_of
+
+
+def test_a_video_stays_in_its_split_when_its_channel_becomes_known(fake, tmp_path):
+    media = tmp_path / "m"
+    first = fake.write(media / "kqAZkf5Odyw-0.mp4", 10)
+    fake.build(media, tmp_path / "data")
+    split = split_of("kqAZkf5Odyw", 0.4)
+    other = next(name for name in "abcdef" if split_of(name, 0.4) != split)
+    fake.write(media / "kqAZkf5Odyw-10.mp4", 10)
+    for name in (first.stem, "kqAZkf5Odyw-10"):
+        (media / f"{name}.info.json").write_text(json.dumps({"channel": other}))
+    fake.build(media, tmp_path / "data")
+    assert fake.keys(tmp_path / "data")[split] == ["kqAZkf5Odyw-00000", "kqAZkf5Odyw-00010"]
+
+
+def test_known_segments_are_cut_and_those_that_cannot_be_are_told(fake, tmp_path):
+    file = fake.write(tmp_path / "m" / "part.mp4", 50)
+    item = InputVideo(
+        video_id="kqAZkf5Odyw",
+        video=file,
+        name="part.mp4",
+        start_s=100,
+        segments=(103, 141, 90, 118, 125, 140),
+        split="test",
+        facts={"url": "http://u", "license": "CC"},
+    )
+    found = FoundInputs((item,), (), 0)
+    report = build_shards(found, tmp_path / "data", fake.options, make_pool=fake.pool)
+    assert fake.keys(tmp_path / "data") == {
+        "train": [],
+        "test": [f"kqAZkf5Odyw-{start:05d}" for start in (103, 118, 140)],
+    }
+    assert [(each.start_s, each.reason) for each in report.rejected] == [
+        (90, "clip-outside"),
+        (125, "overlap"),
+        (141, "clip-outside"),
+    ]
+    reader = ShardReader(tmp_path / "data", "test")
+    source = json.loads(bytes(reader.read(0, "json")))["source"]
+    assert source == {"url": "http://u", "license": "CC", "file": "part.mp4", "file_start_s": 100}
+
+
+def test_videos_of_a_channel_share_a_split(fake, tmp_path):
+    for number in range(12):
+        fake.write(tmp_path / "m" / f"v{number}.mp4", 10)
+        content = json.dumps({"channel": "one", "title": "T"})
+        (tmp_path / "m" / f"v{number}.info.json").write_text(content)
+    fake.build(tmp_path / "m", tmp_path / "data")
+    assert sorted(map(len, fake.keys(tmp_path / "data").values())) == [0, 12]
+
+
+def test_new_videos_of_a_channel_follow_those_whose_split_is_known(fake, tmp_path):
+    videos = {
+        "kqAZkf5Odyw": ("one", "train"),
+        "aaaaaaaaaaa": ("two", "test"),
+        "bbbbbbbbbbb": ("one", None),
+        "ccccccccccc": ("two", None),
+    }
+    items = tuple(
+        InputVideo(
+            video_id=video_id,
+            video=fake.write(tmp_path / "m" / f"{video_id}.mp4", 10),
+            name=f"{video_id}.mp4",
+            channel=channel,
+            split=split,
+        )
+        for video_id, (channel, split) in videos.items()
+    )
+    build_shards(FoundInputs(items, (), 0), tmp_path / "data", fake.options, make_pool=fake.pool)
+    assert fake.keys(tmp_path / "data") == {
+        "train": ["bbbbbbbbbbb-00000", "kqAZkf5Odyw-00000"],
+        "test": ["aaaaaaaaaaa-00000", "ccccccccccc-00000"],
+    }
+
+
+def test_two_files_that_cover_the_same_time_give_it_once(fake, tmp_path):
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-0.mp4", 30)
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-15.mp4", 30)
+    report = fake.build(tmp_path / "m", tmp_path / "data")
+    keys = fake.all_keys(tmp_path / "data")
+    assert keys == [f"kqAZkf5Odyw-{start:05d}" for start in (0, 10, 20, 35)]
+    assert [(item.start_s, item.reason) for item in report.rejected] == [
+        (15, "overlap"),
+        (25, "overlap"),
+    ]
+
+
+def test_clips_of_two_files_of_a_video_stand_in_order_of_time(fake, tmp_path):
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-0.mp4", 90, silent=list(range(30, 60)))
+    fake.write(tmp_path / "m" / "kqAZkf5Odyw-35.mp4", 20)
+    fake.build(tmp_path / "m", tmp_path / "data")
+    starts = [parse_key(key)[1] for key in fake.all_keys(tmp_path / "data")]
+    assert starts == [0, 10, 20, 35, 45, 60, 70, 80]
+    assert fake.faults(tmp_path / "data") == []
