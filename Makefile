@@ -3,7 +3,7 @@
 test test-slow: export OMP_NUM_THREADS = 1
 test test-slow: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow lint types check format bench constraints clean
+.PHONY: setup demo test test-slow lint types check format bench proof constraints clean
 
 setup:
 	@tools/setup.sh
@@ -32,6 +32,9 @@ format: setup
 
 bench: setup  ## speed tables; takes a quiet machine
 	.venv/bin/python tools/bench.py
+
+proof: setup  ## that the small recipe learns (docs/results); about an hour and a half on 2 cores
+	.venv/bin/python tools/small_proof.py --out proof
 
 constraints:  ## choose the pinned versions anew, within the bounds of pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -24,7 +24,6 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from avsa.config import load_config
 from avsa.runlog import read_log
 
 SCENES, SCENE_SEED, TEST_FRACTION, ROWS = 2300, 1, 0.13, 160
@@ -78,7 +77,7 @@ def _parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="scenes, dataset and runs go here")
-    parser.add_argument("--report", type=Path, help="figure and CSV go here; by default --out")
+    parser.add_argument("--report", type=Path, help="folder of figure and CSV; by default --out")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--at-a-time", type=int, default=os.cpu_count(), help="runs in parallel")
     options = parser.parse_args()
@@ -119,7 +118,7 @@ def _folder(out: Path, variant: Variant, seed: int) -> Path:
 def _call(
     *command: object, environment: dict[str, str] | None = None, log: Path | None = None
 ) -> None:
-    print("$", *command, flush=True)
+    print(f"$ {' '.join(map(str, command))}\n", end="", flush=True)
     output = None
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +173,6 @@ def _print_table(out: Path, curves: dict[tuple[Variant, int], list[tuple[int, fl
             f"| {variant.name} | {seed} | {value:.1%} | {bound}{'' if within else ', missed'} "
             f"| {minutes:.1f} | {step_s:.2f} s |"
         )
-    print(f"\n{len(load_config('small').stages)} stage(s) of the recipe small; {out}")
     return 0 if good else 1
 
 

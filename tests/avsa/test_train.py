@@ -341,7 +341,7 @@ def test_a_recipe_is_fitted_to_a_small_dataset_and_says_so(data, tmp_path):
     tiny = [part for text in TINY for part in ("--set", text)]
     request = ["--data", data, "--recipe", "small", "--out", tmp_path / "run", *tiny]
     first = invoke(*request, "--steps", 1)
-    assert "batch_size 16 lowered to 8, because the dataset has 8 training videos" in first.output
+    assert "batch_size 24 lowered to 8, because the dataset has 8 training videos" in first.output
     assert invoke(*request, "--steps", 2, "--resume").exit_code == 0
     assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2]
 
