@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar, cast
 
 import torch
@@ -37,6 +34,7 @@ from avsa.remote import open_clips
 from avsa.runfolder import fingerprint, open_run
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog, memory_mb
+from avsa.signals import StopSignals
 from avsa.stats import AudioStats, ensure_stats
 from avsa.tasks import Metrics
 from avsa.typed import flatten, to_mapping
@@ -121,7 +119,7 @@ def train(
     held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
     with (
         _log(run, step, last_step, world) as log,
-        _StopSignals() as stop,
+        StopSignals() as stop,
         _determinism(config.compute.deterministic),
     ):
         session = _Session(config, run, world, clips, held_out, stats, log, stop, log_keys)
@@ -147,7 +145,7 @@ class _Session:
     held_out: ShardReader | None
     stats: AudioStats
     log: RunLog | None
-    stop: _StopSignals
+    stop: StopSignals
     log_keys: bool
 
     def batches(self, stage: Stage, loader: Loader, step: int, until: int) -> Iterator[Batch]:
@@ -224,7 +222,7 @@ def _open_loader(config: TrainConfig, stage: Stage, clips: ShardReader, world: W
     )
 
 
-def _on_host(loss: Tensor, metrics: Metrics, stop: _StopSignals) -> tuple[dict[str, float], bool]:
+def _on_host(loss: Tensor, metrics: Metrics, stop: StopSignals) -> tuple[dict[str, float], bool]:
     """Return loss and metrics averaged over ranks, and whether any rank was told to stop."""
     wanted = torch.full_like(loss, float(stop.name is not None))
     values = mean_over_ranks(torch.stack([wanted, loss, *metrics.values()])).tolist()
@@ -295,30 +293,3 @@ def _determinism(wanted: bool) -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-
-
-class _StopSignals:
-    """Turns SIGTERM and Ctrl-C into a wish to stop after the step; a second Ctrl-C interrupts.
-
-    Attributes:
-        name: Of the signal that came, or None.
-    """
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> _StopSignals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.name is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.name = signal.Signals(number).name

@@ -33,6 +33,7 @@ TINY = [
     "views.height=16",
     "views.width=16",
     "audio.bands=16",
+    "audio.hop=240",
     "video_encoder={width: 2, stages: 2, blocks_per_stage: 1}",
     "audio_encoder={width: 2, stages: 2}",
     "data.video_duration_s=0.125",
