@@ -2,9 +2,10 @@
 
 A microphone in a scene gives every sound a direction: where there is power in W, X, Y and Z have
 their share of it (see `spatial_audio`). A narrator or music that was mixed in afterwards is
-usually put into W alone, or as stereo into W and Y: tiles that it rules have too much W. Reverb
-moves the ratio of single tiles both ways by a few decibels, laid-over sound only downwards and
-further; so the part of the sound that lies 4 dB below the field's own ratio is counted.
+usually put into W alone, or as stereo into W and Y: tiles that it rules have too much W. Reverb and
+interference move the ratio of single tiles both ways by a few decibels, and less that of two in a
+row, half a second; laid-over sound moves it only downwards and further. So the part of such pairs
+that lies 4 dB below the field's own ratio is counted.
 
 When the camera turns, what it hears turns with what it sees. A direction that stays where it is
 while the picture turns belongs to something that is fixed to the head: mixed in, or the one who
@@ -40,7 +41,8 @@ class PostProductionTest:
 
     def __init__(self, thresholds: PostProductionThresholds = DEFAULTS.post_production) -> None:
         self.thresholds = thresholds
-        self._tiles = Timeline(thresholds.most_tiles, NUM_BANDS * _COLUMNS)
+        self._pairs = Timeline(thresholds.most_tiles, NUM_BANDS * _COLUMNS)
+        self._first_of_pair: Array | None = None
         # Time, and the sum of horizontal intensity over the bands (x, y).
         self._directions = Timeline(thresholds.most_tiles, 3)
         # Time before and after, growth of the azimuth of what is seen.
@@ -53,7 +55,7 @@ class PostProductionTest:
         covariance = tile.covariance
         power = np.real(np.einsum("bii->bi", covariance))
         total = power[:, 1:].sum(axis=1)
-        self._tiles.add(np.stack([power[:, 0], total, power[:, 1], tile.width], 1).reshape(-1))
+        self._add_to_pair(np.stack([power[:, 0], total, power[:, 1], tile.width], 1).reshape(-1))
         # Dividing by the power of W makes each band count by how directed it is, not how loud.
         intensity = covariance[:, 0, [3, 1]].real / (power[:, :1] + 1e-12)
         x, y = intensity.sum(axis=0)
@@ -103,10 +105,17 @@ class PostProductionTest:
             return "fixed-direction", detail
         return "tagged", "the audio tagger hears music or narration"
 
+    def _add_to_pair(self, row: Array) -> None:
+        if self._first_of_pair is None:
+            self._first_of_pair = row
+        else:
+            self._pairs.add((self._first_of_pair + row) / 2)
+            self._first_of_pair = None
+
     def _excess(self) -> dict[str, float]:
-        """Return which part of the loud tiles has too much W, and how lateral the rest of it is."""
+        """Return which part of the loud pairs has too much W, and how lateral the rest of it is."""
         t = self.thresholds
-        rows = self._tiles.rows.reshape(-1, NUM_BANDS, _COLUMNS).astype(np.float64)
+        rows = self._pairs.rows.reshape(-1, NUM_BANDS, _COLUMNS).astype(np.float64)
         if not len(rows):
             return {"tiles": 0.0}
         level = 10 * np.log10(rows[:, :, :2].sum(axis=2) + 1e-15)

@@ -10,7 +10,8 @@ seconds ago), block by block against the coding noise that the block's texture a
 - nothing changes: still;
 - the change is explained by another light, or by one affine motion of the whole picture (of each
   face, for cubemaps): still, a fade or a zoom;
-- the middle picture is the mean of its neighbours although they differ: a dissolve, not counted;
+- the light changes fast, or the middle picture is the mean of its neighbours although they differ:
+  a fade or a dissolve, not counted;
 - almost everything differs from the probe before, although nothing changes within the probe: a
   cut, not counted;
 - otherwise the picture moves.
@@ -132,11 +133,21 @@ class StillImageTest:
         area = float(changed.mean())
         if area < t.moving_area:
             return STILL, changed
+        if self._is_light(first, last, changed, t.relit_levels):
+            return STILL, changed
         least_area = max(t.unexplained_area, t.unexplained_part * area)
         if self._is_one_motion(first, last, levels, least_area):
             return STILL, changed
+        fades = abs(float(last.mean() - first.mean())) > t.fade_levels
         passes = area > t.dissolve_area and self._is_dissolve_or_cut(probe.frames)
-        return (SKIPPED if passes else MOVING), changed
+        return (SKIPPED if fades or passes else MOVING), changed
+
+    def _is_light(self, source: Luma, target: Luma, changed: Blocks, most_levels: float) -> bool:
+        """Tell whether blocks change a little and all the same way, as a coder follows a fade."""
+        change = block_means(target - source)[changed == 1]
+        brighter = float(np.mean(change > 0))
+        agree = max(brighter, 1 - brighter) > self.thresholds.light_agreement
+        return agree and float(np.quantile(np.abs(change), 0.95)) < most_levels
 
     def _light_changes(self, source: Luma, target: Luma) -> bool:
         return abs(float(source.mean() - target.mean())) > self.thresholds.light_levels
@@ -157,6 +168,8 @@ class StillImageTest:
         changed = changed_blocks(relit, now, levels, t.texture_part)
         area = float(changed.mean())
         if area < t.slow_area:
+            return STILL, changed
+        if self._is_light(before, now, changed, t.long_relit_levels):
             return STILL, changed
         if self._is_one_motion(before, now, levels, t.slow_area):
             return STILL, changed

@@ -67,6 +67,10 @@ class StillThresholds:
     # Coders follow a fade, a change of the mean by this much, in steps.
     light_levels: float = 1.0
     relit_levels: float = 6.0
+    # A fade of two seconds changes the mean by twice this; coders lose details in it.
+    fade_levels: float = 10.0
+    # Chosen: what moves makes some blocks brighter and others darker, light does one of them.
+    light_agreement: float = 0.97
     long_relit_levels: float = 7.0
     # An edge that is placed a quarter of a pixel wrong differs by this part of its slope.
     texture_part: float = 0.25
@@ -85,8 +89,9 @@ class StillThresholds:
     # A window of a quarter of the height and width holds all changes; see `still`.
     overlay_share: float = 0.95
     overlay_area: float = 0.06
-    overlay_unchanged: float = 0.996
-    overlay_doubt: float = 0.04
+    # Coders wipe the noise of a camera at rest up to 0.996.
+    overlay_unchanged: float = 0.999
+    overlay_doubt: float = 0.043
     # Chosen: quiet landscapes are still for most, never for nearly all of their time.
     still_share: float = 0.775
     still_softness: float = 0.05
@@ -158,10 +163,10 @@ class DurationThresholds:
 class PostProductionThresholds:
     """For `yt360.quality.postproduction`; ratios are (X²+Y²+Z²)/W² in decibels."""
 
-    # Chosen: true fields keep at most 1.8 % of their tiles below this, a narrator for a third of
-    # the time at the level of the scene makes it 4 to 6 %.
+    # Chosen: true fields keep at most 1.4 % of their half seconds below this, a narrator for a
+    # third of the time at the level of the scene makes it 7 % and more.
     excess_db: float = 4.0
-    excess_share: float = 0.03
+    excess_share: float = 0.032
     excess_softness: float = 0.012
     # Real recordings lie up to 1.5 dB below the ideal ratio as a whole.
     least_field_db: float = -1.5
@@ -183,7 +188,7 @@ class PostProductionThresholds:
     active_range_db: float = 25.0
     silent_dbfs: float = -85.0
     least_width: float = 3.0
-    least_tiles: float = 12.0
+    least_tiles: float = 6.0
     most_tiles: int = 8192
     most_probes: int = 8192
 
