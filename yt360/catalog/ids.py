@@ -10,7 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from yt360.errors import UserError
 
@@ -49,6 +49,20 @@ def watch_url(video_id: str) -> str:
     return f"https://www.youtube.com/watch?v={check_video_id(video_id)}"
 
 
+def split_url(url: str) -> SplitResult:
+    """Return the parts of a URL, of which every one can be read.
+
+    Raises:
+        UserError: It is malformed: an open bracket, a port that is none.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise UserError(f"{url!r} is not a valid address: {error}") from error
+    return parts
+
+
 def id_of_url(url: str) -> str:
     """Return the id under which a URL is catalogued.
 
@@ -63,8 +77,12 @@ def id_of_url(url: str) -> str:
 
 
 def youtube_id_of(url: str) -> str | None:
-    """Return the id in the address of a YouTube video, or None for any other address."""
-    parts = urlsplit(url)
+    """Return the id in the address of a YouTube video, or None for any other address.
+
+    Raises:
+        UserError: The address is malformed.
+    """
+    parts = split_url(url)
     host = (parts.hostname or "").lower()
     if host not in YOUTUBE_HOSTS:
         return None
@@ -86,13 +104,13 @@ class AllowedSites:
             and the path must begin with the prefix's path.
 
     Raises:
-        UserError: A prefix has no http(s) scheme or no host.
+        UserError: A prefix is malformed, or has no http(s) scheme or no host.
     """
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         self.extra = []
         for prefix in extra:
-            parts = urlsplit(prefix)
+            parts = split_url(prefix)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise UserError(
                     f"--allow-url {prefix!r} is not an address: give scheme and host, "
@@ -102,7 +120,7 @@ class AllowedSites:
 
     def check(self, url: str) -> str:
         """Return `url` when it is allowed, else raise UserError."""
-        parts = urlsplit(url)
+        parts = split_url(url)
         if parts.scheme == "https" and (parts.hostname or "").lower() in YOUTUBE_HOSTS:
             return url
         origin, path = _origin_and_path(url)
@@ -115,9 +133,6 @@ class AllowedSites:
 
 
 def _origin_and_path(url: str) -> tuple[tuple[str, str, int | None], str]:
-    parts = urlsplit(url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError as error:
-        raise UserError(f"{url!r} has no valid port") from error
+    parts = split_url(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return (parts.scheme, (parts.hostname or "").lower(), port), parts.path or "/"

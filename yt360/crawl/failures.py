@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
@@ -37,7 +38,7 @@ class Kind(Enum):
     UNSUITABLE = "unsuitable"
     """There, but not what is wanted; final."""
     LOCAL = "local"
-    """Our own machine: disk full, no permission. The run stops."""
+    """Our own: disk full, no permission, a wrong cookie file or proxy. The run stops."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Failure:
     Attributes:
         reason: Short fixed slug to count by.
         detail: What was said, in one line.
-        retry_after_s: What a ``Retry-After`` header asked for.
+        retry_after_s: What a ``Retry-After`` header asked for, or the time to an announced start.
     """
 
     kind: Kind
@@ -65,11 +66,15 @@ class Unsuitable(Exception):
 
 
 class NotYet(Exception):
-    """There will be a recording, but there is none now."""
+    """There will be a recording, but there is none now.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    Attributes:
+        begins_at: When the broadcast is announced to begin, in seconds since 1970; None if unknown.
+    """
+
+    def __init__(self, reason: str, detail: str, begins_at: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.begins_at = reason, detail, begins_at
 
 
 class Damaged(Exception):
@@ -105,6 +110,7 @@ _WORDS: tuple[tuple[str, Kind, str], ...] = (
         Kind.GONE,
         "removed",
     ),
+    (r"unsupported proxy|invalid proxy|proxy .{0,99}missing scheme", Kind.LOCAL, "proxy"),
     (r"sign in|log ?in|login|cookies", Kind.NOT_HERE, "login"),
     (r"unsupported url", Kind.UNSUITABLE, "no-media"),
     (r"did not get any data|file is empty|0 bytes", Kind.BROKEN, "empty"),
@@ -116,6 +122,7 @@ _WORDS: tuple[tuple[str, Kind, str], ...] = (
 _COMPILED = tuple(
     (re.compile(words, re.IGNORECASE), kind, reason) for words, kind, reason in _WORDS
 )
+_SECONDS_OF = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _LOCAL_ERRNOS = {
     errno.ENOSPC: "disk-full",
     errno.EDQUOT: "disk-full",
@@ -139,11 +146,14 @@ def classify(error: BaseException, seen: Iterable[RequestError] = ()) -> Failure
         if isinstance(cause, Unsuitable):
             return Failure(Kind.UNSUITABLE, cause.reason, cause.detail)
         if isinstance(cause, NotYet):
-            return Failure(Kind.LATER, cause.reason, cause.detail)
+            wait_s = None if cause.begins_at is None else max(0.0, cause.begins_at - time.time())
+            return Failure(Kind.LATER, cause.reason, cause.detail, wait_s)
         if isinstance(cause, Damaged):
             return Failure(Kind.BROKEN, cause.reason, cause.detail)
         if isinstance(cause, GeoRestrictedError):
             return Failure(Kind.NOT_HERE, "geo", detail)
+        if isinstance(cause, CookieLoadError):
+            return Failure(Kind.LOCAL, "cookies", detail)
     for cause in causes:
         if isinstance(cause, HTTPError):
             return _of_status(cause.status, _pause(cause), detail)
@@ -157,6 +167,8 @@ def classify(error: BaseException, seen: Iterable[RequestError] = ()) -> Failure
     said = _of_words(" ".join([detail, *transport]))
     if said.reason in ("no-formats", "unknown"):
         said = _of_swallowed(list(seen), detail) or said
+    if said.kind is Kind.LATER:
+        return Failure(said.kind, said.reason, detail, announced_s(detail))
     if said.reason == "unknown" and transport:
         return Failure(Kind.BROKEN, "connection", detail)
     return Failure(said.kind, said.reason, detail, said.retry_after_s)
@@ -209,6 +221,15 @@ def retry_after_s(headers: Mapping[str, str], now: Callable[[], float] = time.ti
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
     except (ValueError, TypeError):
         return None
+
+
+def announced_s(text: str) -> float | None:
+    """Return the seconds of "Premieres in 3 hours" and the like, or None without such words."""
+    found = re.search(r"\bin (an?|\d{1,4}) (minute|hour|day|week)", text, re.IGNORECASE)
+    if not found:
+        return None
+    count = int(found[1]) if found[1].isdigit() else 1
+    return float(count * _SECONDS_OF[found[2].lower()])
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -75,7 +75,8 @@ class VideoPlan:
         del incomplete  # a missing fact passes, so it makes no difference
         self._page = dict(info)  # yt-dlp empties its own copies later
         if info.get("live_status") in _NOT_YET:
-            raise NotYet(str(info["live_status"]).replace("_", "-"), "no recording of it yet")
+            status = str(info["live_status"]).replace("_", "-")
+            raise NotYet(status, "no recording of it yet", info.get("release_timestamp"))
         self._wanted.filters.check_page(info)
         if self._wanted.sections == "auto":
             self.sections = plan_sections(self._clip_starts_s, self._duration_s)

@@ -10,10 +10,9 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from yt360.catalog import Catalog
-from yt360.catalog.ids import YOUTUBE_HOSTS
+from yt360.catalog.ids import YOUTUBE_HOSTS, split_url
 from yt360.errors import UserError
 
 _YOUTUBE_SUFFIXES = (".youtube.com", ".googlevideo.com", ".ytimg.com", ".googleapis.com")
@@ -57,7 +56,7 @@ class PaceConfig:
 
 def site_of(url: str) -> str:
     """Return the site that a URL loads: ``"youtube"`` for all its hosts, else ``host:port``."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     host = (parts.hostname or "").lower()
     if is_youtube_host(host):
         return "youtube"

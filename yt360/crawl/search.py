@@ -111,7 +111,7 @@ def run_search(
             pass
     except Interrupted:
         pass
-    except SiteRefuses as error:
+    except (SiteRefuses, OSError) as error:
         reader.report.stopped = str(error)
     return reader.report
 
@@ -175,6 +175,9 @@ class _Reader:
     def _settle(self, listing: Listing, failure: Failure) -> None:
         listings = self._catalog.listings
         self._note(f"{listing.kind} {listing.key!r}: {failure.reason}: {failure.detail}")
+        if failure.kind is Kind.LOCAL:
+            listings.settle(listing, "open", failure.reason)
+            raise OSError(failure.detail)
         if failure.kind is Kind.SLOW_DOWN:
             self._pace.slow_down(SITE, failure.retry_after_s)
             listings.settle(listing, "open", failure.reason, self._pace.pause_left_s(SITE))

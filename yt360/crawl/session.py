@@ -22,6 +22,7 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from yt360.catalog.ids import AllowedSites
+from yt360.crawl.checks import check_cookies, check_player_client, check_proxy
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.politeness import Interrupted, Pace, is_youtube_host, site_of
 from yt360.errors import UserError
@@ -38,10 +39,14 @@ class SessionOptions:
     Attributes:
         allow_urls: URL prefixes that are allowed beside YouTube.
         cookies: Netscape cookie file of an account, for what needs a login.
-        proxy: Proxy URL for everything, such as ``socks5://127.0.0.1:1080``.
+        proxy: Proxy URL for everything, such as ``socks5://127.0.0.1:1080``; empty for none, None
+            for what the environment says.
         player_clients: YouTube player clients to ask, in this order; empty for yt-dlp's own.
         timeout_s: Longest silence of a connection.
         rate_limit_bytes_per_s: Cap of one download; None for no cap.
+
+    Raises:
+        UserError: One of them cannot be used, see `yt360.crawl.checks`.
     """
 
     allow_urls: tuple[str, ...] = ()
@@ -52,12 +57,15 @@ class SessionOptions:
     rate_limit_bytes_per_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.cookies is not None and not self.cookies.is_file():
-            raise UserError(f"no cookie file at {self.cookies}")
+        if self.cookies is not None:
+            check_cookies(self.cookies)
+        if self.proxy is not None:
+            check_proxy(self.proxy)
         AllowedSites(self.allow_urls)
         for client in self.player_clients:
-            if not client.replace("_", "").replace("-", "").isalnum():
-                raise UserError(f"player client {client!r} is not a name, as in 'web' or 'tv'")
+            check_player_client(client)
+        if not 0 < self.timeout_s < float("inf"):
+            raise UserError(f"timeout_s of {self.timeout_s} is not a positive number of seconds")
 
     def parameters(self) -> dict[str, Any]:
         """Return these options as parameters of `yt_dlp.YoutubeDL`."""

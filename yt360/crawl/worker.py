@@ -24,7 +24,7 @@ from yt360.crawl.session import Session
 from yt360.errors import UserError
 
 _POLL_S = 0.5
-_LATER_S = 6 * 3600.0
+_LATER_S, _LATEST_S = 6 * 3600.0, 7 * 86400.0
 _NETWORK_REASONS = ("connection", "timeout")
 RETRY = "retry later"
 
@@ -213,6 +213,9 @@ class Worker:
         elif failure.kind is Kind.UNSUITABLE:
             claims.finish(claim, "rejected", reason, detail)
             self._count(claim, "rejected", reason)
+        elif failure.kind is Kind.LATER:
+            claims.defer(claim, _later_s(failure), reason, detail, count_try=False)
+            self._count(claim, RETRY, reason)
         elif claim.tries + 1 >= self._config.max_tries:
             claims.finish(claim, "failed", reason, detail)
             self._count(claim, "failed", reason)
@@ -221,8 +224,6 @@ class Worker:
             self._count(claim, RETRY, reason)
 
     def _delay_s(self, claim: Claim, failure: Failure) -> float:
-        if failure.kind is Kind.LATER:
-            return _LATER_S
         delay = min(
             self._config.retry_first_s * 2.0 ** min(claim.tries, 30),
             self._config.retry_longest_s,
@@ -242,6 +243,11 @@ class Worker:
         """Return this worker's share of the whole run's rate limit."""
         rate = self._config.rate_limit_bytes_per_s
         return None if rate is None else rate / self._config.workers
+
+
+def _later_s(failure: Failure) -> float:
+    """Return when to ask again for what is announced: it may come late, or be brought forward."""
+    return min(max(_LATER_S, failure.retry_after_s or 0.0), _LATEST_S)
 
 
 def media_folder(video_id: str) -> Path:

@@ -12,7 +12,15 @@ from yt_dlp.utils import DownloadError
 
 from yt360.catalog import Catalog
 from yt360.crawl.download import run_download
-from yt360.crawl.failures import Damaged, Kind, NotYet, Unsuitable, classify, retry_after_s
+from yt360.crawl.failures import (
+    Damaged,
+    Kind,
+    NotYet,
+    Unsuitable,
+    announced_s,
+    classify,
+    retry_after_s,
+)
 
 VIDEO = "-abcdefghi_"
 TERMINATED = (
@@ -127,7 +135,7 @@ def test_what_youtube_says_is_understood(
     assert attempt.reason == slug
     assert video.state == STATE_OF.get(kind, "found")
     assert paused is (kind == "slow-down")
-    assert video.tries == (1 if kind == "later" else 0)
+    assert video.tries == 0
     assert report.count("unavailable" if kind in STATE_OF else "retry later") == 1
 
 
@@ -193,3 +201,48 @@ def test_a_loop_of_causes_ends():
 def test_retry_after_is_seconds_or_a_date(value, seconds):
     now = 1445412480.0  # 07:28:00
     assert retry_after_s({"Retry-After": value}, lambda: now) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Premieres in 3 hours", 3 * 3600.0),
+        ("This live event will begin in 2 days.", 2 * 86400.0),
+        ("This live event will begin in a minute", 60.0),
+        ("This live event will begin in a few moments.", None),
+        ("This live stream is offline", None),
+    ],
+)
+def test_an_announcement_says_how_long_to_wait(text, seconds):
+    assert announced_s(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("saying", "wait_s"),
+    [
+        ("Premieres in 3 hours", 6 * 3600),
+        ("This live event will begin in 2 days.", 2 * 86400),
+        ("This live event will begin in 40 days.", 7 * 86400),
+    ],
+)
+def test_what_is_announced_never_wears_out_its_tries(
+    youtube, catalog_path, make_session, quick_config, saying, wait_s
+):
+    youtube.add_unplayable(VIDEO, "LIVE_STREAM_OFFLINE", saying)
+    with Catalog(catalog_path) as catalog:
+        catalog.videos.add(VIDEO)
+    config = replace(quick_config, max_tries=1, wait_s=0.0)
+    for _ in range(3):
+        report = run_download(catalog_path, config, threading.Event(), make_session=make_session)
+        assert dict(report.outcomes) == {("retry later", "upcoming"): 1}
+        with Catalog(catalog_path) as catalog:
+            assert catalog.videos.get(VIDEO).tries == 0
+            assert catalog.claims.next_due_s("download") == pytest.approx(wait_s, abs=60)
+            catalog.connection.execute("UPDATE videos SET due_at = 0")
+
+
+def test_a_page_with_the_time_of_a_broadcast_says_how_long_to_wait(monkeypatch):
+    monkeypatch.setattr("yt360.crawl.failures.time.time", lambda: 1000.0)
+    assert classify(NotYet("is-upcoming", "no", begins_at=1500)).retry_after_s == 500
+    assert classify(NotYet("is-upcoming", "no", begins_at=900)).retry_after_s == 0
+    assert classify(NotYet("is-live", "no")).retry_after_s is None
