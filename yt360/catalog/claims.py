@@ -39,7 +39,8 @@ class Claims:
         """Claim the next due video for a job and start an attempt; None when nothing is due.
 
         A video whose lease ran out is handed out again; the attempt of its former worker is
-        closed with the outcome ``expired``.
+        closed with the outcome ``expired``. For an inspection that counts as a try: what a worker
+        dies of is likely to be in the video.
 
         Args:
             job: ``"describe"``, ``"download"`` or ``"inspect"``.
@@ -59,15 +60,17 @@ class Claims:
                     break
             else:
                 return None
-            if row["claim"] is not None:
+            expired = row["claim"] is not None
+            tries = row["tries"] + (expired and job == "inspect")
+            if expired:
                 connection.execute(
                     "UPDATE attempts SET ended_at = ?, outcome = 'expired' "
                     "WHERE video = ? AND ended_at IS NULL",
                     (now, row["number"]),
                 )
             connection.execute(
-                "UPDATE videos SET claim = ?, due_at = ? WHERE number = ?",
-                (token, now + lease_s, row["number"]),
+                "UPDATE videos SET claim = ?, due_at = ?, tries = ? WHERE number = ?",
+                (token, now + lease_s, tries, row["number"]),
             )
             attempt = connection.execute(
                 "INSERT INTO attempts (video, job, worker, started_at) VALUES (?, ?, ?, ?)",
@@ -80,6 +83,31 @@ class Claims:
             token=token,
             attempt=int(attempt or 0),
             expires_at=now + lease_s,
+            tries=tries,
+            state=row["state"],
+        )
+
+    def held_by(self, worker: str) -> Claim | None:
+        """Return the claim of a worker that can no longer show it itself: its process died.
+
+        Args:
+            worker: As given to `take`.
+        """
+        row = self._catalog.connection.execute(
+            "SELECT video_id, url, job, claim, attempts.number AS attempt, due_at, tries, state "
+            "FROM videos JOIN attempts ON attempts.video = videos.number "
+            "WHERE claim IS NOT NULL AND ended_at IS NULL AND worker = ?",
+            (worker,),
+        ).fetchone()
+        if row is None:
+            return None
+        return Claim(
+            video_id=row["video_id"],
+            url=row["url"] or watch_url(row["video_id"]),
+            job=row["job"],
+            token=row["claim"],
+            attempt=row["attempt"],
+            expires_at=row["due_at"],
             tries=row["tries"],
             state=row["state"],
         )

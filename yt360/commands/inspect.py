@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--projection", default="auto", show_default=True, help="State the projection.")
 @click.option("--tagger", metavar="MODULE:NAME", help="An audio tagger of your own; see the docs.")
 @click.option("--workers", default=1, show_default=True, help="Processes, for a catalog.")
-@click.option("--limit", type=int, help="Stop after so many videos a process, for a catalog.")
+@click.option("--limit", type=int, help="Stop after so many videos, for a catalog.")
 @click.option(
     "--reject",
     "rejecting",
@@ -62,15 +62,17 @@ def command(
     A video takes the spatial sound of a file of the same name beside it (.m4a, .flac, ...) when it
     has none itself. With a catalog, every downloaded video is inspected and becomes accepted or
     rejected; stop it at any time, run it again, or run it several times at once. The exit code is
-    2 when a file cannot be read.
+    2 when a file cannot be read, and 1 when a process died of a video.
     """
     from yt360.catalog.store import is_catalog
 
     if any(is_catalog(path) for path in paths):
         if len(paths) > 1:
             raise UserError("give one catalog, or files, but not both")
-        _inspect_catalog(paths[0], workers, limit, rejecting, lease_s, sound_layout, tagger)
-        return
+        crashes = _inspect_catalog(
+            paths[0], workers, limit, rejecting, lease_s, sound_layout, tagger
+        )
+        context.exit(1 if crashes else 0)
     if len(paths) > 1 and (report is not None or sound is not None):
         raise UserError("--report and --sound go with one file")
     failures = _inspect_files(paths, sound, report, as_json, sound_layout, projection, tagger)
@@ -140,7 +142,8 @@ def _inspect_catalog(
     lease_s: float,
     sound_layout: str | None,
     tagger: str | None,
-) -> None:
+) -> int:
+    """Inspect a catalog; return how many processes died."""
     from yt360.catalog import Catalog
     from yt360.progress import Progress
     from yt360.quality.catalog_run import REJECTING, CatalogRunConfig, inspect_catalog
@@ -162,8 +165,11 @@ def _inspect_catalog(
     with Catalog(path) as catalog:
         waiting = catalog.claims.waiting("inspect")
     with terminate_like_interrupt(), Progress("inspecting", waiting, "videos") as progress:
-        report = inspect_catalog(path, config, lambda _: progress.advance())
+        report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
     for line in report.lines():
         click.echo(line)
     if not report.counts:
         click.echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
+    if report.crashes:
+        click.echo(f"error: {report.crashes} worker processes died, see above", err=True)
+    return report.crashes

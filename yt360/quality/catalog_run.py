@@ -1,21 +1,23 @@
 """Inspecting the downloaded videos of a catalog: claims, several processes, verdicts stored.
 
-Each process takes one video after another; a killed one loses its claim after a while, and its
-video is handed out again. Verdicts, clips and the new state are stored together or not at all.
+Each process takes one video after another. Verdicts, clips and the new state are stored together
+or not at all. No video stops a run, whatever is wrong with it: what a test did not expect makes the
+video fail, and a process that dies of its video is replaced. The video is tried again, and given
+up after `MAX_TRIES`.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import errno
 import os
-import signal
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
-from multiprocessing.queues import SimpleQueue
+from functools import cache
+from itertools import count, islice
 from pathlib import Path
 
 from yt360.catalog import Catalog, Claim, ClaimLost
@@ -25,14 +27,19 @@ from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
 from yt360.quality.clips import clips_of
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
-from yt360.quality.tagger import load_tagger
+from yt360.quality.tagger import AudioTagger, load_tagger
 from yt360.quality.verdict import Outcome, Verdict
+from yt360.shards.pool import Crashed, WorkerPool
 
 # Sound that was laid over or clipped is told, but does not by itself make a video useless.
 REJECTING = ("spatial-audio", "still-image", "silence", "picture", "duration")
 
-_STOPPED = "stopped"
-_POLL_S = 0.2
+# A process may be killed for lack of memory by no fault of its video, but hardly three times.
+MAX_TRIES = 3
+# Trouble of this machine, which no video shall be blamed for.
+_OUR_TROUBLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,7 @@ class CatalogRunConfig:
         workers: Processes.
         rejecting: Tests whose "not ok" rejects a video.
         lease_s: A silent worker loses its video after this time.
-        limit: Stop after so many videos (of each process).
+        limit: Stop after so many videos.
         sound_layout: What the sound of all videos is; None to find out.
         tagger: Import path of an audio tagger.
     """
@@ -67,18 +74,40 @@ class InspectedVideo:
 
 @dataclass
 class CatalogRunReport:
-    """What came of the videos: counts by state and reason."""
+    """What came of the videos.
+
+    Attributes:
+        counts: Videos by state and reason.
+        crashes: Processes that died.
+    """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    crashes: int = 0
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each state and reason, the most frequent first."""
-        for (state, reason), count in self.counts.most_common():
-            yield f"{count:8d}  {state}{f' ({reason})' if reason else ''}"
+        for (state, reason), videos in self.counts.most_common():
+            yield f"{videos:8d}  {state}{f' ({reason})' if reason else ''}"
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One video to be inspected by a process, whichever is next.
+
+    Attributes:
+        worker: A name that no other turn has, by which its claim is found should it crash.
+    """
+
+    path: Path
+    config: CatalogRunConfig
+    worker: str
 
 
 def inspect_catalog(
-    path: Path, config: CatalogRunConfig, finished: Callable[[InspectedVideo], None]
+    path: Path,
+    config: CatalogRunConfig,
+    finished: Callable[[InspectedVideo], None],
+    note: Callable[[str], None] = lambda _: None,
 ) -> CatalogRunReport:
     """Inspect every downloaded video of a catalog.
 
@@ -86,34 +115,41 @@ def inspect_catalog(
         path: The catalog.
         config: See there.
         finished: Called after each video.
+        note: Told of processes that died, in one line each.
 
     Raises:
-        UserError: The tagger cannot be imported, or a worker had to stop.
+        UserError: The tagger cannot be imported or fails, or the catalog cannot be written.
+        OSError: This machine cannot go on.
     """
     if config.tagger is not None:
         load_tagger(config.tagger)
     report = CatalogRunReport()
-    # A spawned process shares no open catalog with this one.
-    context = multiprocessing.get_context("spawn")
-    queue: SimpleQueue[InspectedVideo] = context.SimpleQueue()
-    processes = [
-        context.Process(target=_work, args=(path, config, number, queue), daemon=True)
-        for number in range(config.workers)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        for result in _results(queue, processes):
-            if result.state == _STOPPED:
-                raise UserError(result.reason)
-            report.counts[result.state, result.reason] += 1
-            finished(result)
-    finally:
-        for process in processes:
-            if process.is_alive() and process.pid is not None:
-                os.kill(process.pid, signal.SIGINT)
-        for process in processes:
-            process.join()
+    run = f"{socket.gethostname()}:{os.getpid()}"
+    numbers = count() if config.limit is None else range(config.limit)
+    supply = (_Turn(path, config, f"{run}:{number}") for number in numbers)
+    turns = deque(islice(supply, config.workers))
+    under_way = {turn.worker for turn in turns}
+    with Catalog(path) as catalog:
+        try:
+            with WorkerPool(config.workers) as pool:
+                for turn, result in pool.run(_take_turn, turns):
+                    under_way.discard(turn.worker)
+                    if isinstance(result, Crashed):
+                        report.crashes += 1
+                        again = _settle_crash(catalog, turn, result, note)
+                        more = [turn] if again else []
+                    elif result is None:
+                        more = []
+                    else:
+                        report.counts[result.state, result.reason] += 1
+                        finished(result)
+                        more = list(islice(supply, 1))
+                    turns.extend(more)
+                    under_way.update(turn.worker for turn in more)
+        finally:
+            # The processes have ended: nobody else gives back what they were at.
+            for worker in under_way:
+                _give_back(catalog, worker)
     return report
 
 
@@ -127,27 +163,88 @@ def inspect_next(
         heartbeat: Keeps its claims alive.
         worker: Who works, for people to read.
         config: See there.
+
+    Raises:
+        UserError: The tagger fails, or an option is none; the video is given back.
+        OSError: This machine cannot go on; likewise.
     """
     claim = catalog.claims.take("inspect", worker, config.lease_s)
     if claim is None:
         return None
-    with heartbeat.keep(claim):
-        try:
-            inspection = _inspect(catalog, claim, config)
-            state, reason = _store(catalog, claim, inspection, config)
-        except ClaimLost:
-            return InspectedVideo(claim.video_id, "lost", "claim-lost")
-        except BadItem as error:
-            catalog.claims.finish(claim, "failed", error.reason, error.detail)
-            return InspectedVideo(claim.video_id, "failed", error.reason)
-        except BaseException:
+    try:
+        with heartbeat.keep(claim):
+            state, reason = _inspect_and_store(catalog, claim, config)
+    except ClaimLost:
+        return InspectedVideo(claim.video_id, "lost", "claim-lost")
+    except BaseException:
+        with suppress(ClaimLost):
             catalog.claims.release(claim)
-            raise
+        raise
     return InspectedVideo(claim.video_id, state, reason)
 
 
+def _take_turn(turn: _Turn) -> InspectedVideo | None:
+    """Inspect one video (in a process of the pool)."""
+    try:
+        with Catalog(turn.path) as catalog, Heartbeat(turn.path, turn.config.lease_s) as beat:
+            return inspect_next(catalog, beat, turn.worker, turn.config)
+    except sqlite3.Error as error:
+        raise UserError(f"{turn.path} cannot be read or written: {error}") from error
+
+
+def _settle_crash(
+    catalog: Catalog, turn: _Turn, crash: Crashed, note: Callable[[str], None]
+) -> bool:
+    """Give the video of a dead process back, a try the poorer; return whether it had one."""
+    claim = catalog.claims.held_by(turn.worker)
+    if claim is None:
+        note(f"error: a worker process ended without a video (exit code {crash.exit_code})")
+        return False
+    note(f"error: {claim.video_id}: {crash.describe()}")
+    with suppress(ClaimLost):
+        catalog.claims.defer(claim, 0.0, "crashed", crash.describe())
+    return True
+
+
+def _give_back(catalog: Catalog, worker: str) -> None:
+    claim = catalog.claims.held_by(worker)
+    if claim is not None:
+        with suppress(ClaimLost):
+            catalog.claims.release(claim)
+
+
+def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> tuple[str, str]:
+    """Return the new state of a video, and why; whatever is wrong with it is stored."""
+    try:
+        if claim.tries >= MAX_TRIES:
+            raise BadItem("crashed", f"{claim.tries} processes that inspected it died or hung")
+        return _store(catalog, claim, _inspect(catalog, claim, config), config)
+    except ClaimLost:
+        raise
+    except BadItem as error:
+        failure = error
+    except (UserError, sqlite3.Error):
+        raise
+    except OSError as error:
+        if error.errno in _OUR_TROUBLE:
+            raise
+        failure = BadItem("unreadable", str(error))
+    except Exception as error:
+        # Thousands of files from anywhere: none of them may end the run, whatever it provokes.
+        failure = BadItem("internal", f"{type(error).__name__}: {error}")
+    detail = " ".join(failure.detail.encode(errors="replace").decode().split())
+    catalog.claims.finish(claim, "failed", failure.reason, detail)
+    return "failed", failure.reason
+
+
+@cache
+def _tagger(path: str) -> AudioTagger:
+    """Return a tagger that is loaded once a process: it may be a large network."""
+    return load_tagger(path)
+
+
 def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspection:
-    tagger = load_tagger(config.tagger) if config.tagger else None
+    tagger = _tagger(config.tagger) if config.tagger else None
     options = InspectOptions(sound_layout=config.sound_layout, tagger=tagger)
     inspector = Inspector(claim.video_id, options)
     parts = media_parts(catalog, claim.video_id)
@@ -195,37 +292,3 @@ def _stored(verdict: Verdict) -> StoredVerdict:
     return StoredVerdict(
         kind=verdict.name, verdict=verdict.outcome.value, numbers={**numbers, **values["numbers"]}
     )
-
-
-def _work(
-    path: Path, config: CatalogRunConfig, number: int, queue: SimpleQueue[InspectedVideo]
-) -> None:
-    """Inspect until nothing is left (the body of one process)."""
-    name = f"{socket.gethostname()}:{os.getpid()}:{number}"
-    left = config.limit
-    try:
-        with Catalog(path) as catalog, Heartbeat(path, config.lease_s) as beat:
-            while left is None or left > 0:
-                result = inspect_next(catalog, beat, name, config)
-                if result is None:
-                    break
-                queue.put(result)
-                left = None if left is None else left - 1
-    except KeyboardInterrupt:
-        # The claim was given back; the parent says what happened.
-        return
-    except (UserError, OSError) as error:
-        queue.put(InspectedVideo("", _STOPPED, str(error)))
-
-
-def _results(
-    queue: SimpleQueue[InspectedVideo], processes: Sequence[SpawnProcess]
-) -> Iterator[InspectedVideo]:
-    """Yield results until every process has ended, killed ones too."""
-    running = True
-    while running:
-        running = any(process.is_alive() for process in processes)
-        while not queue.empty():
-            yield queue.get()
-        if running:
-            wait([process.sentinel for process in processes if process.is_alive()], _POLL_S)

@@ -236,6 +236,7 @@ class Inspector:
             for start in range(first, last, rate):
                 samples, _ = reader.read(start, min(rate, last - start))
                 sound = samples[channels]
+                _check_finite(path, sound, start / rate)
                 self._clipping.feed(sound)
                 part.silence.feed(sound[0] * gains[0])
                 if self._tags:
@@ -294,6 +295,13 @@ def _format_of(stream: AudioStream) -> AmbisonicFormat | None:
     if stream.channels == 6:
         return YOUTUBE_5_1
     return AMBIX if stream.channels >= 4 else None
+
+
+def _check_finite(path: Path, sound: NDArray[np.float32], start_s: float) -> None:
+    """Refuse sound that no level can be told of: a float format can store NaN and infinity."""
+    if not np.isfinite(sound).all():
+        detail = f"{path.name} has samples at {start_s:.0f} s that are no finite numbers"
+        raise BadItem("not-finite", detail)
 
 
 def _span(stream: VideoStream | AudioStream | None) -> Span | None:

@@ -1,7 +1,8 @@
 """A place to plug in an audio tagger, named by its import path.
 
 Any function or class will do that takes mono sound and says which sounds it hears, for instance a
-network trained on AudioSet. The project ships none. A module on the Python path such as ::
+network trained on AudioSet. The project ships none. A module on the Python path or in the current
+folder, such as ::
 
     # my_tagger.py
     class Tagger:
@@ -14,8 +15,10 @@ is used with ``yt360 inspect --tagger my_tagger:Tagger``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -53,14 +56,19 @@ def load_tagger(path: str) -> AudioTagger:
         UserError: There is no such thing, or it is no tagger.
     """
     module_name, _, name = path.partition(":")
-    if not module_name or not name:
+    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         raise UserError(f"tagger {path!r} is not of the form package.module:name")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # last, so that no file there takes the place of an installed module
     try:
         found = getattr(import_module(module_name), name)
+        makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
+        tagger = found() if makes and callable(found) else found
     except (ImportError, AttributeError) as error:
         raise UserError(f"cannot import tagger {path!r}: {error}") from error
-    makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
-    tagger = found() if makes and callable(found) else found
+    except Exception as error:
+        raise UserError(f"cannot load tagger {path!r}: {_described(error)}") from error
     if not isinstance(tagger, AudioTagger):
         raise UserError(f"{path!r} is no tagger: it needs sample_rate_hz and to be callable")
     return tagger
@@ -83,7 +91,11 @@ class TagMeans:
         self._windows = 0
 
     def feed(self, w: NDArray[np.float32]) -> None:
-        """Take the next samples of W (S,)."""
+        """Take the next samples of W (S,).
+
+        Raises:
+            UserError: The tagger fails: a fault of the tagger, not of the recording.
+        """
         resampled = self._resampler.resample_chunk(np.ascontiguousarray(w))
         self._rest = np.concatenate([self._rest, resampled])
         size = int(WINDOW_S * self.tagger.sample_rate_hz)
@@ -98,6 +110,14 @@ class TagMeans:
         return {name: total / self._windows for name, total in self._sums.items()}
 
     def _listen(self, mono: NDArray[np.float32]) -> None:
-        for name, probability in self.tagger(mono).items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(probability)
+        try:
+            heard = {name: float(value) for name, value in self.tagger(mono).items()}
+        except Exception as error:
+            raise UserError(f"the tagger fails: {_described(error)}") from error
+        for name, probability in heard.items():
+            self._sums[name] = self._sums.get(name, 0.0) + probability
         self._windows += 1
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
