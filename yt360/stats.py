@@ -125,10 +125,11 @@ def dataset_stats(dataset: Path) -> Stats:
 def catalog_stats(catalog: Catalog) -> Stats:
     """Return what a catalog would give: accepted videos and the clips that it keeps.
 
-    Before any video is accepted (lists that were just imported, say), all videos with clips count.
+    Before any video is accepted (lists that were just imported, say), all videos with clips count
+    that are not rejected.
     """
     states = dict(catalog.connection.execute("SELECT state, count(*) FROM videos GROUP BY state"))
-    where = "state = 'accepted'" if states.get("accepted") else "1"
+    where = "state = 'accepted'" if states.get("accepted") else "state != 'rejected'"
     rows = {
         row["split"]: TableRow(row["videos"], row["clips"], row["seconds"] / 3600)
         for row in catalog.connection.execute(

@@ -22,6 +22,7 @@ from yt360.files import atomic_write
 CLIP_S = 10.0
 ORIGIN = "released"
 SPLITS = ("train", "test")
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
 
     Raises:
         UserError: A line is not ``VIDEO_ID t0,t1,...`` with rising times, or an id comes twice.
+            Times have nine digits at most.
     """
     segments: dict[str, list[int]] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -58,6 +60,8 @@ def _parse_times(text: str, where: str) -> list[int]:
     fields = text.strip().split(",")
     if not all(field.isascii() and field.isdigit() for field in fields):
         raise UserError(f"{where}: {text!r} is not a list of whole seconds such as 0,10,27")
+    if any(len(field) > _MOST_DIGITS for field in fields):
+        raise UserError(f"{where}: a time has more than {_MOST_DIGITS} digits; give seconds")
     times = [int(field) for field in fields]
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise UserError(f"{where}: the times {text} do not rise")
@@ -133,7 +137,7 @@ def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:
     `yt360.catalog.ids.id_of_url`.
 
     Raises:
-        UserError: One is not an http(s) address.
+        UserError: One is malformed or no http(s) address.
     """
     new = 0
     with catalog.transaction():
@@ -147,7 +151,9 @@ def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:
 def export_lists(catalog: Catalog, folder: Path) -> dict[str, int]:
     """Write ``segments.txt``, ``train.txt`` and ``test.txt`` into a folder; return their lengths.
 
-    The segments are the clips that are kept, of videos in order of arrival.
+    The segments are the clips that are kept, of videos in order of arrival. Rejected videos, which
+    includes those that were dropped by hand, are in no list. Videos that are `unavailable` or
+    `failed` stay: that tells how we asked and when, and others may have them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = list(_segment_lines(catalog))
@@ -155,7 +161,7 @@ def export_lists(catalog: Catalog, folder: Path) -> dict[str, int]:
         file.write("\n".join(lines))
     lengths = {"segments.txt": len(lines)}
     for split in SPLITS:
-        members = catalog.splits.members(split)
+        members = catalog.splits.members(split, with_rejected=False)
         with atomic_write(folder / f"{split}.txt", "w") as file:
             file.writelines(f"{video_id}\n" for video_id in members)
         lengths[f"{split}.txt"] = len(members)
@@ -166,6 +172,7 @@ def _segment_lines(catalog: Catalog) -> Iterable[str]:
     rows = catalog.connection.execute(
         "SELECT video_id, group_concat(start_s) AS starts FROM "
         "(SELECT video, start_s FROM clips WHERE kept ORDER BY video, start_s) "
-        "JOIN videos ON videos.number = video GROUP BY video ORDER BY video"
+        "JOIN videos ON videos.number = video WHERE state != 'rejected' "
+        "GROUP BY video ORDER BY video"
     )
     return (f"{row['video_id']} {row['starts']}" for row in rows)

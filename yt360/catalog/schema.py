@@ -162,7 +162,33 @@ _TRIGGERS = (
     *_counting_triggers("files", "file", "{row}.role"),
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_TRIGGERS),)
+_KEPT_BY_STATE = (
+    *_counting_triggers(
+        "clips",
+        "kept_of",
+        "CASE WHEN {row}.kept THEN (SELECT state FROM videos WHERE number = {row}.video) END",
+        "{row}.duration_s",
+    ),
+    # A video takes its kept clips along from one state to another.
+    """CREATE TRIGGER videos_kept_of_change AFTER UPDATE ON videos WHEN OLD.state IS NOT NEW.state
+       BEGIN
+            INSERT INTO counters (topic, key, count, seconds)
+            SELECT 'kept_of', OLD.state, -count(*), -total(duration_s) FROM clips
+                WHERE video = NEW.number AND kept GROUP BY video
+            ON CONFLICT (topic, key) DO UPDATE SET
+                count = count + excluded.count, seconds = seconds + excluded.seconds;
+            INSERT INTO counters (topic, key, count, seconds)
+            SELECT 'kept_of', NEW.state, count(*), total(duration_s) FROM clips
+                WHERE video = NEW.number AND kept GROUP BY video
+            ON CONFLICT (topic, key) DO UPDATE SET
+                count = count + excluded.count, seconds = seconds + excluded.seconds;
+       END""",
+    """INSERT INTO counters (topic, key, count, seconds)
+       SELECT 'kept_of', state, count(*), total(clips.duration_s) FROM clips
+           JOIN videos ON videos.number = clips.video WHERE kept GROUP BY state""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_TRIGGERS), _KEPT_BY_STATE)
 """Statements that take a catalog from version i to i + 1; the first one makes it from nothing."""
 
 

@@ -47,12 +47,17 @@ class Splits:
         ).fetchone()
         return None if row is None else str(row["split"])
 
-    def members(self, split: str) -> list[str]:
-        """Return the video ids of a split in the order in which they were given."""
+    def members(self, split: str, with_rejected: bool = True) -> list[str]:
+        """Return the video ids of a split in the order in which they were given.
+
+        Args:
+            split: Name of the split.
+            with_rejected: Whether rejected videos are listed too; they keep their split.
+        """
         rows = self._catalog.connection.execute(
             "SELECT video_id FROM splits JOIN videos ON videos.number = splits.video "
-            "WHERE split = ? ORDER BY position",
-            (split,),
+            "WHERE split = ? AND (? OR state != 'rejected') ORDER BY position",
+            (split, with_rejected),
         )
         return [row["video_id"] for row in rows]
 

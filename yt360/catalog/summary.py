@@ -19,7 +19,8 @@ class Summary:
     Attributes:
         states: Videos by state.
         reasons: Videos by (state, reason).
-        clips: Clips by ``kept`` or ``dropped/REASON``.
+        clips: Clips by ``kept``, ``rejected`` (good ones of rejected videos, which no dataset and
+            no list has) or ``dropped/REASON``.
         kept_hours: Length of the kept clips.
         verdicts: Videos by (kind of test, verdict).
         attempts: Attempts by (job, outcome).
@@ -48,12 +49,17 @@ def summarize(catalog: Catalog) -> Summary:
     """Return the counts of a catalog."""
     topics: dict[str, dict[str, int]] = {}
     hours = 0.0
+    clips: dict[str, int] = {}
     for row in catalog.connection.execute(
         "SELECT topic, key, count, seconds FROM counters WHERE count > 0 ORDER BY topic, key"
     ):
         topics.setdefault(row["topic"], {})[row["key"]] = row["count"]
-        if (row["topic"], row["key"]) == ("clip", "kept"):
-            hours = row["seconds"] / 3600
+        if row["topic"] == "kept_of":
+            name = "rejected" if row["key"] == "rejected" else "kept"
+            clips[name] = clips.get(name, 0) + row["count"]
+            hours += row["seconds"] / 3600 if name == "kept" else 0.0
+    dropped = topics.get("clip", {})
+    clips.update((key, count) for key, count in dropped.items() if key != "kept")
     at_work = catalog.connection.execute(
         "SELECT count(*) FROM videos WHERE claim IS NOT NULL AND due_at > ?", (catalog.clock(),)
     ).fetchone()[0]
@@ -61,7 +67,7 @@ def summarize(catalog: Catalog) -> Summary:
     return Summary(
         states={state: states[state] for state in STATES if state in states},
         reasons=_pairs(topics.get("reason", {})),
-        clips=topics.get("clip", {}),
+        clips=clips,
         kept_hours=hours,
         verdicts=_pairs(topics.get("verdict", {})),
         attempts=_pairs(topics.get("attempt", {})),
@@ -92,7 +98,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"{summary.clips.get('kept', 0):8d}  clips kept ({summary.kept_hours:.2f} h)"
     for key, count in summary.clips.items():
         if key != "kept":
-            yield f"{count:8d}    {key.replace('/', ': ')}"
+            words = "of rejected videos" if key == "rejected" else key.replace("/", ": ")
+            yield f"{count:8d}    {words}"
     for name, count in summary.splits.items():
         yield f"{count:8d}  videos in {name}"
     for (kind, verdict), count in summary.verdicts.items():

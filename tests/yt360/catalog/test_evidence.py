@@ -114,6 +114,12 @@ def counted(catalog):
             "duration_s",
             "clips",
         ),
+        (
+            "kept_of",
+            "CASE WHEN kept THEN state END",
+            "clips.duration_s",
+            "clips JOIN videos ON videos.number = clips.video",
+        ),
         ("split", "split", "0", "splits"),
     ):
         sql = f"SELECT {key}, count(*), sum({seconds}) FROM {table} WHERE {key} NOT NULL GROUP BY 1"

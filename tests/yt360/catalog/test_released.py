@@ -9,10 +9,11 @@ from yt360.catalog.released import (
     parse_ids,
     parse_segments,
 )
-from yt360.catalog.summary import summarize
+from yt360.catalog.summary import summarize, summary_lines
 from yt360.errors import UserError
+from yt360.stats import catalog_stats
 
-A, C = "aaaaaaaaaaa", "ccccccccccc"
+A, B, C = "aaaaaaaaaaa", "-b_bbbbbbbb", "ccccccccccc"
 
 
 def test_lists_come_back_in_their_own_order(catalog, tmp_path):
@@ -22,6 +23,45 @@ def test_lists_come_back_in_their_own_order(catalog, tmp_path):
     assert export_lists(catalog, tmp_path) == {"segments.txt": 2, "train.txt": 1, "test.txt": 1}
     assert (tmp_path / "segments.txt").read_text() == segments
     assert (tmp_path / "test.txt").read_text() == f"{C}\n"
+
+
+@pytest.fixture
+def imported(catalog):
+    """A catalog of three videos in lists; one is dropped by hand, one rejected by a test."""
+    import_lists(catalog, {A: [0, 10], B: [0], C: [5, 20, 30]}, {"train": [B, A], "test": [C]})
+    catalog.videos.drop(B, "withdrawn")
+    claim = catalog.claims.take("download", "w")
+    assert claim.video_id == A
+    catalog.claims.finish(claim, "rejected", "not-360", "flat")
+    return catalog
+
+
+def test_rejected_and_dropped_videos_are_in_no_list(imported, tmp_path):
+    assert export_lists(imported, tmp_path) == {"segments.txt": 1, "train.txt": 0, "test.txt": 1}
+    assert (tmp_path / "segments.txt").read_text() == f"{C} 5,20,30"
+    assert (tmp_path / "train.txt").read_text() == ""
+    imported.videos.requeue([A, B])
+    export_lists(imported, tmp_path)
+    assert (tmp_path / "train.txt").read_text() == f"{A}\n", "only what is dropped is out for good"
+
+
+@pytest.mark.parametrize("state", ["unavailable", "failed"])
+def test_videos_that_we_could_not_have_stay_in_the_lists(catalog, tmp_path, state):
+    import_lists(catalog, {A: [0]}, {"test": [A]})
+    catalog.claims.finish(catalog.claims.take("download", "w"), state, "geo", "not here")
+    assert export_lists(catalog, tmp_path) == {"segments.txt": 1, "train.txt": 0, "test.txt": 1}
+
+
+def test_clips_of_rejected_videos_are_counted_apart(imported):
+    summary = summarize(imported)
+    assert summary.clips == {"kept": 3, "rejected": 3}
+    assert summary.kept_hours == pytest.approx(30 / 3600)
+    lines = list(summary_lines(summary))
+    assert "       3  clips kept (0.01 h)" in lines and "       3    of rejected videos" in lines
+    assert catalog_stats(imported).rows["total"].clips == 3
+    imported.videos.requeue([A])
+    assert summarize(imported).clips == {"kept": 5, "rejected": 1}
+    assert catalog_stats(imported).rows["total"].clips == 5
 
 
 def test_importing_again_does_not_revive_dropped_clips(catalog):
@@ -40,6 +80,8 @@ def test_importing_again_does_not_revive_dropped_clips(catalog):
         (f"{A}", "not a list of whole seconds"),
         (f"{A} 10,0", "do not rise"),
         (f"{A} 0\n{A} 10", "line 2: .* second time"),
+        (f"{A} 0,{'9' * 20}", "line 1: a time has more than 9 digits"),
+        (f"{A} {'9' * 5000}", "line 1: a time has more than 9 digits"),
     ],
 )
 def test_lists_with_mistakes_are_refused_with_the_line(text, message):

@@ -55,6 +55,24 @@ def test_migrations_run_once_each_in_order_and_a_failing_one_changes_nothing():
     assert version_of(connection) == 2
 
 
+def test_a_catalog_of_the_first_version_counts_its_kept_clips(tmp_path):
+    path = tmp_path / "old.catalog"
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, MIGRATIONS[:1])
+    connection.executescript(
+        "INSERT INTO videos (number, video_id, state, added_at, changed_at) VALUES "
+        f"(1, '{A}', 'accepted', 0, 0), (2, '{B}', 'rejected', 0, 0);"
+        "INSERT INTO clips (video, start_s, duration_s, origin, kept, reason) VALUES "
+        "(1, 0, 10, 'x', 1, NULL), (1, 10, 10, 'x', 0, 'silent'), (2, 0, 10, 'x', 1, NULL);"
+    )
+    connection.close()
+    with Catalog(path) as catalog:
+        assert version_of(catalog.connection) == len(MIGRATIONS)
+        assert summarize(catalog).clips == {"kept": 1, "rejected": 1, "dropped/silent": 1}
+        catalog.videos.drop(A, "withdrawn")
+        assert summarize(catalog).clips == {"rejected": 2, "dropped/silent": 1}
+
+
 def test_a_transaction_is_all_or_nothing_even_when_nested(catalog):
     with pytest.raises(ZeroDivisionError), catalog.transaction():
         catalog.videos.add(A)
