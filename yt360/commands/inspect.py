@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     "rejecting",
     multiple=True,
     metavar="TEST",
-    help="Tests that reject videos of a catalog.  [default: spatial-audio, still-image, silence, "
-    "picture, duration]",
+    help="Tests that reject videos of a catalog.  [default: spatial-audio, projection, "
+    "still-image, silence, picture, duration]",
 )
 @click.option(
     "--lease-s", default=120.0, show_default=True, help="A silent worker loses its video."

@@ -25,6 +25,7 @@ from yt360.catalog import Verdict as StoredVerdict
 from yt360.catalog.sources import media_parts
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
+from yt360.quality import projection
 from yt360.quality.clips import clips_of
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 from yt360.quality.tagger import AudioTagger, load_tagger
@@ -32,7 +33,7 @@ from yt360.quality.verdict import Outcome, Verdict
 from yt360.shards.pool import Crashed, WorkerPool
 
 # Sound that was laid over or clipped is told, but does not by itself make a video useless.
-REJECTING = ("spatial-audio", "still-image", "silence", "picture", "duration")
+REJECTING = ("spatial-audio", "projection", "still-image", "silence", "picture", "duration")
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3
@@ -253,7 +254,10 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
     for part in parts:
         is_section = part.end_s is not None
         inspector.add(part.video, part.sound, float(part.start_s), is_section=is_section)
-    return inspector.finish()
+    inspection = inspector.finish()
+    if projection.NAME not in inspection.verdicts:
+        raise BadItem("no-video", "its files hold no picture; download it again")
+    return inspection
 
 
 def _store(

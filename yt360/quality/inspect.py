@@ -14,23 +14,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.ambisonic_formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
-from yt360.errors import BadItem
-from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.info import AudioStream, VideoStream
 from yt360.media.probe import probe
-from yt360.media.projection import plan_picture
 from yt360.media.sound import SoundReader
 from yt360.quality import spatial_audio
 from yt360.quality.clipping import ClippingTest
-from yt360.quality.duration import Span, duration_verdict
+from yt360.quality.duration import duration_verdict
 from yt360.quality.field import FieldAnalyzer, FieldTile
 from yt360.quality.frames import read_probes
 from yt360.quality.picture import PictureTest
 from yt360.quality.postproduction import PostProductionTest
+from yt360.quality.projection import projection_verdict
 from yt360.quality.series import DirectionSeries
 from yt360.quality.silence import SilenceTest, silence_verdict
 from yt360.quality.spatial_audio import SpatialAudioTest
 from yt360.quality.still import StillImageTest
+from yt360.quality.streams import best_sound, check_finite, span_of, tested_format
 from yt360.quality.tagger import AudioTagger, TagMeans
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome, Verdict, judge
@@ -141,6 +140,7 @@ class Inspector:
         self._still: StillImageTest | None = None
         self._clipping: ClippingTest | None = None
         self._tags: TagMeans | None = None
+        self._projections: list[Verdict] = []
         self._durations: list[Verdict] = []
         self._layouts: list[str] = []
         self._refusal: Verdict | None = None
@@ -169,7 +169,7 @@ class Inspector:
         """
         info = probe(video, sound_layout=self.options.sound_layout if sound is None else None)
         heard = info if sound is None else probe(sound, sound_layout=self.options.sound_layout)
-        stream = _best_sound(heard)
+        stream = best_sound(heard)
         streams = [each for each in (*info.video[:1], stream) if each is not None]
         covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
         part = Part(start_s, covered_s)
@@ -180,7 +180,7 @@ class Inspector:
         if info.video and not is_section:
             self._durations.append(
                 duration_verdict(
-                    _span(info.video[0]), _span(stream), self.options.thresholds.duration
+                    span_of(info.video[0]), span_of(stream), self.options.thresholds.duration
                 )
             )
         self._parts.append(part)
@@ -202,10 +202,10 @@ class Inspector:
                 verdicts.append(self._clipping.verdict())
         elif self._still is not None:
             verdicts.append(_no_spatial_track("there is no sound"))
+        verdicts += _worst(self._projections)
         if self._still is not None:
             verdicts += [self._still.verdict(), self._picture.verdict()]
-        if self._durations:
-            verdicts.append(max(self._durations, key=lambda v: v.defect_probability))
+        verdicts += _worst(self._durations)
         return Inspection(
             name=self.name,
             verdicts={verdict.name: verdict for verdict in verdicts},
@@ -218,7 +218,7 @@ class Inspector:
     def _listen(self, path: Path, stream: AudioStream, part: Part) -> None:
         """Feed a sound stream to all tests of sound."""
         t = self.options.thresholds
-        stored = _format_of(stream)
+        stored = tested_format(stream)
         self._layouts.append(stream.layout.name)
         if stored is None:
             self._refusal = _no_spatial_track("; ".join(stream.layout.evidence))
@@ -236,7 +236,7 @@ class Inspector:
             for start in range(first, last, rate):
                 samples, _ = reader.read(start, min(rate, last - start))
                 sound = samples[channels]
-                _check_finite(path, sound, start / rate)
+                check_finite(path, sound, start / rate)
                 self._clipping.feed(sound)
                 part.silence.feed(sound[0] * gains[0])
                 if self._tags:
@@ -261,14 +261,12 @@ class Inspector:
 
     def _look(self, path: Path, stream: VideoStream, sound: AudioStream | None) -> None:
         """Feed a picture stream to all tests of pictures."""
-        kind = "equirectangular"
-        try:
-            spatial = sound is not None and sound.layout.is_spatial
-            plan = plan_picture(stream, spatial_sound=spatial, projection=self.options.projection)
-            kind = plan.kind
-        except BadItem:
-            # Not known to be a 360° picture; black, frozen and still pictures are so all the same.
-            pass
+        kind, verdict = projection_verdict(
+            stream,
+            spatial_sound=sound is not None and sound.layout.is_spatial,
+            projection=self.options.projection,
+        )
+        self._projections.append(verdict)
         if self._still is None:
             self._still = StillImageTest(kind, self.options.thresholds.still)
         for picture in read_probes(path):
@@ -281,33 +279,9 @@ class Inspector:
 CONVERTIBLE = ("fuma", "n3d")
 
 
-def _best_sound(info: MediaInfo) -> AudioStream | None:
-    """Return the spatial sound stream, or the one with the most channels."""
-    if info.spatial_audio is not None:
-        return info.spatial_audio
-    return max(info.audio, key=lambda stream: stream.channels, default=None)
-
-
-def _format_of(stream: AudioStream) -> AmbisonicFormat | None:
-    """Return which channels are tested as W, Y, Z, X; None when there are too few."""
-    if stream.layout.format is not None:
-        return stream.layout.format
-    if stream.channels == 6:
-        return YOUTUBE_5_1
-    return AMBIX if stream.channels >= 4 else None
-
-
-def _check_finite(path: Path, sound: NDArray[np.float32], start_s: float) -> None:
-    """Refuse sound that no level can be told of: a float format can store NaN and infinity."""
-    if not np.isfinite(sound).all():
-        detail = f"{path.name} has samples at {start_s:.0f} s that are no finite numbers"
-        raise BadItem("not-finite", detail)
-
-
-def _span(stream: VideoStream | AudioStream | None) -> Span | None:
-    if stream is None:
-        return None
-    return Span(stream.start_s, stream.end_s, stream.duration_declared_s)
+def _worst(verdicts: list[Verdict]) -> list[Verdict]:
+    """Return the worst verdict of a test on several files, if there is one."""
+    return sorted(verdicts, key=lambda v: -v.defect_probability)[:1]
 
 
 def _scaled(tile: FieldTile, gains: NDArray[np.float32]) -> FieldTile:

@@ -46,7 +46,7 @@ def test_a_video_takes_the_spatial_sound_beside_it(folder: Path) -> None:
     inspection = inspect_file(folder / "good.mkv")
     assert set(inspection.verdicts) == {
         "spatial-audio", "silence", "post-production", "clipping", "still-image", "picture",
-        "duration",
+        "duration", "projection",
     }  # fmt: skip
     assert inspection.passes
     assert inspection.layout == "ambix"
