@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -11,6 +12,22 @@ from typing import Any
 import click
 
 from yt360.errors import UserError
+
+_STORAGE_TROUBLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""What SQLite says of the disk and of other processes; all else is a bug of ours."""
 
 
 class LazyGroup(click.Group):
@@ -45,7 +62,7 @@ class LazyGroup(click.Group):
 
 
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
-    """Run a command line; a `UserError` or a lack of disk space is one line and exit code 2."""
+    """Run a command line; a `UserError` or trouble with a disk is one line and exit code 2."""
     try:
         code = group.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
@@ -57,8 +74,10 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except (UserError, OSError) as error:
-        if isinstance(error, OSError) and "YT360_DEBUG" in os.environ:
+    except (UserError, OSError, sqlite3.Error) as error:
+        if isinstance(error, sqlite3.Error) and not _is_storage_trouble(error):
+            raise
+        if not isinstance(error, UserError) and "YT360_DEBUG" in os.environ:
             raise
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(2)
@@ -73,6 +92,11 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
         return command
 
     return add
+
+
+def _is_storage_trouble(error: sqlite3.Error) -> bool:
+    """Say whether the disk or another process is to blame; the low byte is the primary code."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORAGE_TROUBLE
 
 
 def _one_line(error: Exception) -> str:

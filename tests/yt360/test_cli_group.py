@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from importlib import import_module
@@ -40,6 +41,35 @@ def test_mistakes_of_the_user_are_one_line_and_exit_code_2(error, capsys):
     assert stop.value.code == 2
     assert printed.startswith("error: ")
     assert printed.count("\n") == 1
+
+
+def test_a_database_on_a_full_disk_is_one_line_and_exit_code_2(capsys):
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(sqlite3.OperationalError) as full:
+        connection.execute("CREATE TABLE t (x)")
+    with pytest.raises(SystemExit) as stop:
+        run(group_that_raises(full.value), ["work"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "error: database or disk is full\n"
+
+
+def test_a_locked_database_is_one_line_and_exit_code_2(tmp_path, capsys):
+    with sqlite3.connect(tmp_path / "x.db", isolation_level=None) as first:
+        first.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError) as locked:
+            sqlite3.connect(tmp_path / "x.db", timeout=0).execute("CREATE TABLE t (x)")
+    with pytest.raises(SystemExit) as stop:
+        run(group_that_raises(locked.value), ["work"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == "error: database is locked\n"
+
+
+def test_a_query_with_a_mistake_is_a_bug_and_keeps_its_traceback():
+    with pytest.raises(sqlite3.OperationalError) as wrong:
+        sqlite3.connect(":memory:").execute("SELECT x FROM nowhere")
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        run(group_that_raises(wrong.value), ["work"])
 
 
 def test_interruption_says_how_to_go_on(capsys):

@@ -14,6 +14,7 @@ from yt360.files import atomic_write
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 SUFFIXES: dict[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
+_JSON_COLUMNS = frozenset({"facts", "numbers"})
 _ROWS_PER_GROUP = 20_000
 
 _VIDEO = "SELECT video_id, {columns} FROM {table} JOIN videos ON videos.number = {table}.video"
@@ -75,7 +76,11 @@ def export_table(
 def write_rows(
     file: IO[str], columns: Sequence[str], rows: Iterator[Sequence[Any]], file_format: FileFormat
 ) -> int:
-    """Write rows as CSV with a header or as JSON lines; return their number."""
+    """Write rows as CSV with a header or as JSON lines; return their number.
+
+    In JSON lines, texts named ``facts`` and ``numbers`` are written as the values that they hold,
+    and bytes as hexadecimal digits.
+    """
     count = 0
     if file_format == "csv":
         writer = csv.writer(file, lineterminator="\n")
@@ -86,12 +91,19 @@ def write_rows(
         return count
     for row in rows:
         values = dict(zip(columns, row, strict=True))
-        for name in ("facts", "numbers"):
-            if name in values:
-                values[name] = json.loads(values[name])
-        file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        for name in _JSON_COLUMNS.intersection(values):
+            values[name] = _decoded(values[name])
+        file.write(json.dumps(values, ensure_ascii=False, default=bytes.hex) + "\n")
         count += 1
     return count
+
+
+def _decoded(value: Any) -> Any:
+    """Return the value of a JSON text; a query may give a column of ours another content."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _read(catalog: Catalog, sql: str) -> tuple[list[str], Iterator[list[tuple[Any, ...]]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from yt360.catalog.export import TABLES
@@ -17,6 +18,12 @@ _CONDITIONS = {
     "channel": "channel_id = ?",
     "split": "split = ?",
 }
+_READING = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+)
+_READING_PRAGMAS = frozenset(
+    {"index_info", "index_list", "table_info", "table_list", "table_xinfo"}
+)
 Rows = tuple[list[str], Iterator[Sequence[Any]]]
 
 
@@ -43,18 +50,26 @@ def select_videos(
 
 
 def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
-    """Return columns and rows of an SQL query; the connection can only read meanwhile.
+    """Return columns and rows of an SQL query, asked over a connection that can only read.
+
+    It sees what is committed. Nothing but reading is allowed in it: no other file, no setting.
 
     Raises:
         UserError: SQLite refuses it.
     """
-    catalog.connection.execute("PRAGMA query_only = ON")
-    try:
-        cursor = catalog.connection.execute(sql)
-        columns = [column[0] for column in cursor.description or ()]
-        rows = cursor.fetchmany(limit) if limit else cursor.fetchall()
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        raise UserError(f"SQLite refuses the query: {error}") from error
-    finally:
-        catalog.connection.execute("PRAGMA query_only = OFF")
+    uri = f"{catalog.path.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        connection.set_authorizer(_only_reading)
+        try:
+            cursor = connection.execute(sql)
+            columns = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchmany(limit) if limit else cursor.fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise UserError(f"SQLite refuses the query (it can only read): {error}") from error
     return columns, iter(rows)
+
+
+def _only_reading(action: int, first: str | None, *_: str | None) -> int:
+    """Allow reading tables and asking for their columns; the hook of SQLite's authorizer."""
+    allowed = action in _READING or (action == sqlite3.SQLITE_PRAGMA and first in _READING_PRAGMAS)
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

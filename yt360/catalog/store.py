@@ -40,7 +40,8 @@ class Catalog:
         clock: Returns seconds since 1970; tests pass their own.
 
     Raises:
-        UserError: There is no such file, it is something else, or a newer version wrote it.
+        UserError: There is no such file or folder, it is something else or cannot be opened, or a
+            newer version wrote it.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class Catalog:
             )
         if path.is_dir():
             raise UserError(f"{path} is a folder; a catalog is one file")
+        if not path.parent.is_dir():
+            raise UserError(f"no folder {path.parent} to make the catalog {path.name} in")
         self.connection = _connect(path)
         self._depth = 0
         self.videos = Videos(self)
@@ -155,7 +158,10 @@ def is_catalog(path: Path) -> bool:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise UserError(f"cannot open {path}: {error}") from error
     connection.row_factory = sqlite3.Row
     try:
         found = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -166,6 +172,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise UserError(f"cannot open {path}: {error}") from error
     except sqlite3.DatabaseError as error:
         connection.close()
         raise UserError(f"{path} is not a catalog: {error}") from error

@@ -50,7 +50,13 @@ def show(path: Path, video_id: str | None) -> None:
 @click.option("--channel", metavar="ID", help="Only videos of this channel.")
 @click.option("--split", help="Only videos of this split.")
 @click.option("--sql", metavar="SELECT", help="A query of your own; it cannot change anything.")
-@click.option("--limit", default=50, show_default=True, help="Rows to print; 0 for all.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0, 10**9),
+    default=50,
+    show_default=True,
+    help="Rows to print; 0 for all.",
+)
 @click.option(
     "--format",
     "file_format",

@@ -13,6 +13,7 @@ from yt360.cli_group import examples
 from yt360.commands.crawl_options import make_session_options, session_options
 from yt360.errors import UserError
 
+_NUMBERS = ("abr", "audio_channels", "fps", "height", "language_preference", "tbr", "width")
 _COLUMNS = ("id", "what", "projection", "spatial audio", "size", "rate", "verdict")
 
 
@@ -64,9 +65,23 @@ def _ask(video: str, options: Any) -> list[dict[str, Any]]:
 def _read_info(path: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return list(content["formats"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not an info file of yt-dlp: {error}") from error
+    formats = content.get("formats") if isinstance(content, dict) else None
+    if not isinstance(formats, list):
+        raise UserError(f"{path} is not an info file of yt-dlp: it has no list `formats`")
+    for number, form in enumerate(formats, 1):
+        _check_format(form, f"{path}, format {number}")
+    return formats
+
+
+def _check_format(form: Any, where: str) -> None:
+    if not isinstance(form, dict) or not isinstance(form.get("format_id"), str):
+        raise UserError(f"{where} has no `format_id`")
+    for name in _NUMBERS:
+        value = form.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UserError(f"{where}: `{name}` {value!r} is not a number")
 
 
 def _table(rows: list[dict[str, str]]) -> list[str]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from yt360.catalog.export import TABLES, export_table
+from yt360.catalog.export import TABLES, export_table, write_rows
 from yt360.catalog.query import run_sql, select_videos
 from yt360.catalog.story import story_lines
 from yt360.catalog.summary import summarize, summary_lines
@@ -85,3 +86,45 @@ def test_sql_can_read_and_cannot_write(filled):
         with pytest.raises(UserError, match="refuses"):
             run_sql(filled, sql, 0)
     filled.videos.add(C)  # the catalog itself can write again
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "PRAGMA journal_mode=DELETE",
+        "PRAGMA user_version=9",
+        "VACUUM INTO 'copy.db'",
+        "VACUUM",
+        "ATTACH 'other.db' AS other",
+        "CREATE TEMP TABLE t (x)",
+        "BEGIN IMMEDIATE",
+        "SELECT 1; DELETE FROM videos",
+        "REINDEX",
+    ],
+)
+def test_sql_can_change_neither_settings_nor_files(filled, tmp_path, monkeypatch, sql):
+    monkeypatch.chdir(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+    mode = filled.connection.execute("PRAGMA journal_mode").fetchone()[0]
+    with pytest.raises(UserError, match="can only read"):
+        run_sql(filled, sql, 0)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert filled.connection.execute("PRAGMA journal_mode").fetchone()[0] == mode == "wal"
+
+
+def test_sql_can_ask_for_columns_and_count_upwards(filled):
+    columns, _ = run_sql(filled, "PRAGMA table_info(videos)", 0)
+    assert "name" in columns
+    count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) "
+    assert len(list(run_sql(filled, count + "SELECT i FROM n", 0)[1])) == 9
+
+
+def test_json_lines_take_any_content_under_the_names_of_our_columns():
+    columns = ["facts", "numbers", "data"]
+    rows = [('{"a": 1}', 3, b"\x01\xff"), ("plain", None, "text")]
+    file = io.StringIO()
+    assert write_rows(file, columns, iter(rows), "jsonl") == 2
+    assert [json.loads(line) for line in file.getvalue().splitlines()] == [
+        {"facts": {"a": 1}, "numbers": 3, "data": "01ff"},
+        {"facts": "plain", "numbers": None, "data": "text"},
+    ]

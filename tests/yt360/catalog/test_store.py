@@ -19,6 +19,12 @@ def test_a_missing_catalog_is_not_made_by_reading(tmp_path):
     assert not (tmp_path / "no.catalog").exists()
 
 
+def test_no_catalog_is_made_in_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="no folder"):
+        Catalog(tmp_path / "no" / "x.catalog", create=True)
+    assert not (tmp_path / "no").exists()
+
+
 @pytest.mark.parametrize("content", [b"some text that is long enough to be no header", b"\0" * 200])
 def test_another_file_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "notes.txt"

@@ -11,6 +11,16 @@ from yt360.cli_group import run
 from yt360.crawl.session import Session
 
 VIDEO = "-abcdefghi_"
+MISTAKEN_FILES = {
+    "ids.txt": VIDEO,
+    "urls.txt": "http://[abc/x",
+    "long.txt": f"{VIDEO} {'9' * 20}",
+    "list.json": "[1, 2]",
+    "texts.json": '{"formats": "abc"}',
+    "nameless.json": '{"formats": [{"format_id": "1"}, {"ext": "mp4"}]}',
+    "wide.json": '{"formats": [{"format_id": "1", "width": "640"}]}',
+    "deep.json": "[" * 100_000,
+}
 QUICK = ("--interval-s", "0", "--min-free-gb", "0", "--min-duration-s", "1", "--wait-s", "0")
 
 
@@ -138,10 +148,23 @@ def test_formats_says_in_one_line_why_a_video_cannot_be_had(yt360, youtube):
         (("search", "--out", "x.catalog", "--language", "klingon"), "no language 'klingon'"),
         (("search", "--out", "x.catalog", "--uploaded-after", "2020"), "not a date as YYYYMMDD"),
         (("download", "x", "--cookies", "no.txt"), "no catalog at"),
+        (("import", "--ids", "ids.txt", "no/x.catalog"), "no folder no"),
+        (("search", "--out", "no/x.catalog"), "no folder no"),
+        (("import", "--urls", "urls.txt", "x.catalog"), "'http://[abc/x' is not a valid address"),
+        (("import", "--segments", "long.txt", "x.catalog"), "long.txt, line 1: a time has more"),
+        (("formats", "https://[x"), "'https://[x' is not a valid address"),
+        (("formats", "--allow-url", "http://[x", "--", VIDEO), "is not a valid address"),
+        (("formats", "--info", "list.json"), "has no list `formats`"),
+        (("formats", "--info", "texts.json"), "has no list `formats`"),
+        (("formats", "--info", "nameless.json"), "format 2 has no `format_id`"),
+        (("formats", "--info", "wide.json"), "format 1: `width` '640' is not a number"),
+        (("formats", "--info", "deep.json"), "is not an info file"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(yt360, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    for name, content in MISTAKEN_FILES.items():
+        (tmp_path / name).write_text(content)
     code, output = yt360(*arguments)
     assert code == 2 and message in output
     assert len(output.splitlines()) == 1
@@ -173,3 +196,11 @@ def test_a_full_disk_stops_the_run_with_room_left(yt360, lists, tmp_path, ready_
     assert code == 0 and "stopped early" in output and "must stay free" in output
     assert not youtube.bodies, "nothing was asked"
     assert "1    found" in yt360("catalog", "show", catalog)[1]
+
+
+def test_a_query_prints_whatever_it_finds_as_json_lines(yt360, lists, tmp_path):
+    catalog = tmp_path / "my.catalog"
+    yt360("import", *lists, catalog)
+    sql = "SELECT count(*) AS numbers, x'01' AS facts FROM videos"
+    code, output = yt360("catalog", "query", catalog, "--sql", sql, "--format", "jsonl")
+    assert (code, output) == (0, '{"numbers": 1, "facts": "01"}\n')
