@@ -11,6 +11,7 @@ from yt360.catalog import MediaFile
 from yt360.crawl.failures import Damaged, NotYet, Unsuitable
 from yt360.crawl.filters import Filters
 from yt360.crawl.formats import Choice, Format, Target, choose
+from yt360.crawl.section_fetch import PROTOCOLS
 from yt360.crawl.sections import plan_sections, rebase, section_name, section_span
 from yt360.crawl.verify import check_whole
 from yt360.errors import UserError
@@ -85,6 +86,8 @@ class VideoPlan:
         """Yield what to download; the hook ``format``."""
         self.choice = choose(context["formats"], self._wanted.target)
         video, sound = self.choice.video, self.choice.sound
+        if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):
+            self.sections = None
         if self.sections is None:
             yield self._whole(video, "both" if sound is None else "video")
             if sound is not None:

@@ -3,7 +3,7 @@
 FFmpeg copies a part of a stream from the key frame before it, so a part begins somewhat earlier
 than asked, and picture and sound at different times. The parts are therefore fetched into one file
 with the video's own time stamps and then moved towards time 0 by the same whole number of seconds,
-which is recorded.
+which is recorded. `section_fetch.py` fetches them.
 """
 
 from __future__ import annotations

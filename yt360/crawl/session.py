@@ -25,6 +25,7 @@ from yt360.catalog.ids import AllowedSites
 from yt360.crawl.checks import check_cookies, check_player_client, check_proxy
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.politeness import Interrupted, Pace, is_youtube_host, site_of
+from yt360.crawl.section_fetch import fetch_section
 from yt360.errors import UserError
 
 _LOG = logging.getLogger("yt360.crawl")
@@ -155,6 +156,15 @@ class Session(YoutubeDL):
     def send(self, request: Request) -> Response:
         """Send a request over the network."""
         return super().urlopen(request)
+
+    def dl(
+        self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False
+    ) -> tuple[bool, bool]:
+        """Download a file; sections by requests of this session, which yt-dlp leaves to FFmpeg."""
+        if info.get("section_end") is None:
+            return super().dl(name, info, subtitle, test)
+        fetch_section(self, Path(name), info)
+        return True, True
 
     def check_request(self, url: str) -> None:
         """Raise `Unsuitable` unless `url` belongs to YouTube or to the allowed sites."""
