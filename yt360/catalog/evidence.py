@@ -82,6 +82,14 @@ class Verdicts:
                     (number, verdict.kind, verdict.verdict, _json(verdict.numbers), now),
                 )
 
+    def replace(self, video_id: str, *verdicts: Verdict) -> None:
+        """Make `verdicts` the only ones of a video."""
+        with self._catalog.transaction() as connection:
+            connection.execute(
+                "DELETE FROM verdicts WHERE video = ?", (self._catalog.number_of(video_id),)
+            )
+            self.put(video_id, *verdicts)
+
     def of(self, video_id: str) -> dict[str, Verdict]:
         """Return the verdicts of a video by kind."""
         rows = self._catalog.connection.execute(

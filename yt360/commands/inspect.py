@@ -7,19 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from yt360.cli_group import examples
+from yt360.commands.build_shards import PROJECTIONS
 from yt360.commands.crawl_options import terminate_like_interrupt
-from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.errors import BadItem, UserError
 
 if TYPE_CHECKING:
+    from yt360.catalog import State
     from yt360.quality.inspect import Inspection, InspectOptions
+
+
+# What only files or only a catalog can be asked; given with the other, these stop the command.
+_FOR_FILES = ("report", "as_json", "sound")
+_FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s")
 
 
 @examples(
     "yt360 inspect holiday.mp4 --report holiday.png",
     "yt360 inspect videos/*.webm --json > verdicts.json",
     "yt360 inspect my.catalog --workers 8",
+    "yt360 inspect my.catalog --again rejected --reject spatial-audio --reject projection",
 )
 @click.command("inspect")
 @click.argument("paths", nargs=-1, required=True, metavar="FILE... | CATALOG", type=Path)
@@ -27,10 +36,26 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 @click.option("--sound", type=Path, help="File with the spatial sound of the one video given.")
 @click.option("--sound-layout", metavar="NAME", help="State what the channels are; see probe.")
-@click.option("--projection", default="auto", show_default=True, help="State the projection.")
-@click.option("--tagger", metavar="MODULE:NAME", help="An audio tagger of your own; see the docs.")
-@click.option("--workers", default=1, show_default=True, help="Processes, for a catalog.")
-@click.option("--limit", type=int, help="Stop after so many videos, for a catalog.")
+@click.option(
+    "--projection",
+    default="auto",
+    show_default=True,
+    type=click.Choice(PROJECTIONS),
+    help="State the projection.",
+)
+@click.option(
+    "--tagger",
+    metavar="MODULE:NAME",
+    help="An audio tagger of your own, installed or in the current folder; see the docs.",
+)
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Processes, for a catalog.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Stop after so many videos, for a catalog.")
 @click.option(
     "--reject",
     "rejecting",
@@ -40,7 +65,17 @@ if TYPE_CHECKING:
     "still-image, silence, picture, duration]",
 )
 @click.option(
-    "--lease-s", default=120.0, show_default=True, help="A silent worker loses its video."
+    "--again",
+    type=click.Choice(["accepted", "rejected", "failed"]),
+    multiple=True,
+    help="First put videos of a catalog in this state, as far as their media are here, back into "
+    "the queue (repeatable).",
+)
+@click.option(
+    "--lease-s",
+    default=120.0,
+    show_default=True,
+    help="A worker that is silent for so many seconds loses its video of a catalog.",
 )
 @click.pass_context
 def command(
@@ -49,13 +84,8 @@ def command(
     report: Path | None,
     as_json: bool,
     sound: Path | None,
-    sound_layout: str | None,
-    projection: str,
-    tagger: str | None,
-    workers: int,
-    limit: int | None,
-    rejecting: tuple[str, ...],
-    lease_s: float,
+    again: tuple[State, ...],
+    **options: Any,
 ) -> None:
     """Say whether recordings hold real spatial audio and a real picture, with the numbers.
 
@@ -69,14 +99,22 @@ def command(
     if any(is_catalog(path) for path in paths):
         if len(paths) > 1:
             raise UserError("give one catalog, or files, but not both")
-        crashes = _inspect_catalog(
-            paths[0], workers, limit, rejecting, lease_s, sound_layout, tagger
-        )
-        context.exit(1 if crashes else 0)
+        _refuse(context, _FOR_FILES, "goes with files, not with a catalog")
+        context.exit(1 if _inspect_catalog(paths[0], again, options) else 0)
+    _refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
     if len(paths) > 1 and (report is not None or sound is not None):
         raise UserError("--report and --sound go with one file")
-    failures = _inspect_files(paths, sound, report, as_json, sound_layout, projection, tagger)
+    stated = {name: options[name] for name in ("sound_layout", "projection", "tagger")}
+    failures = _inspect_files(paths, sound, report, as_json, _options(**stated))
     context.exit(2 if failures else 0)
+
+
+def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
+    """Stop when one of these options was given."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in names and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise UserError(f"{parameter.opts[0]} {why}")
 
 
 def _inspect_files(
@@ -84,14 +122,12 @@ def _inspect_files(
     sound: Path | None,
     report: Path | None,
     as_json: bool,
-    sound_layout: str | None,
-    projection: str,
-    tagger: str | None,
+    options: InspectOptions,
 ) -> int:
+    """Inspect files; return how many could not be read."""
     from yt360.quality.inspect import inspect_file
     from yt360.quality.report import write_report
 
-    options = _options(sound_layout, projection, tagger)
     found: list[dict[str, Any]] = []
     failures = 0
     for path in paths:
@@ -134,41 +170,26 @@ def _print_verdicts(path: Path, inspection: Inspection) -> None:
         click.echo(f"  {verdict.name:16} {answer}  {verdict.reason}: {verdict.detail}")
 
 
-def _inspect_catalog(
-    path: Path,
-    workers: int,
-    limit: int | None,
-    rejecting: tuple[str, ...],
-    lease_s: float,
-    sound_layout: str | None,
-    tagger: str | None,
-) -> int:
+def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, Any]) -> int:
     """Inspect a catalog; return how many processes died."""
     from yt360.catalog import Catalog
     from yt360.progress import Progress
-    from yt360.quality.catalog_run import REJECTING, CatalogRunConfig, inspect_catalog
+    from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
+    from yt360.quality.catalog_run import inspect_again, inspect_catalog
+    from yt360.quality.tagger import load_tagger
 
-    known = (*REJECTING, "post-production", "clipping")
-    for name in rejecting:
-        if name not in known:
-            raise UserError(f"unknown test {name!r}{did_you_mean(name, known)}")
-    if workers < 1:
-        raise UserError(f"--workers is {workers}; at least 1 is needed")
-    config = CatalogRunConfig(
-        workers=workers,
-        rejecting=rejecting or REJECTING,
-        lease_s=lease_s,
-        limit=limit,
-        sound_layout=sound_layout,
-        tagger=tagger,
-    )
+    config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or REJECTING})
+    if config.tagger is not None:
+        load_tagger(config.tagger)  # before anything is changed
     with Catalog(path) as catalog:
+        for state in dict.fromkeys(again):
+            click.echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
         waiting = catalog.claims.waiting("inspect")
     with terminate_like_interrupt(), Progress("inspecting", waiting, "videos") as progress:
         report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
     for line in report.lines():
         click.echo(line)
-    if not report.counts:
+    if not report.counts and not report.crashes:
         click.echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
     if report.crashes:
         click.echo(f"error: {report.crashes} worker processes died, see above", err=True)

@@ -16,24 +16,21 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count, islice
 from pathlib import Path
 
-from yt360.catalog import Catalog, Claim, ClaimLost
+from yt360.catalog import Catalog, Claim, ClaimLost, State
 from yt360.catalog import Verdict as StoredVerdict
 from yt360.catalog.sources import media_parts
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
 from yt360.quality import projection
+from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.clips import clips_of
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
-from yt360.quality.tagger import AudioTagger, load_tagger
+from yt360.quality.tagger import load_tagger
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.shards.pool import Crashed, WorkerPool
-
-# Sound that was laid over or clipped is told, but does not by itself make a video useless.
-REJECTING = ("spatial-audio", "projection", "still-image", "silence", "picture", "duration")
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3
@@ -41,27 +38,6 @@ MAX_TRIES = 3
 _OUR_TROUBLE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class CatalogRunConfig:
-    """How a catalog is inspected.
-
-    Attributes:
-        workers: Processes.
-        rejecting: Tests whose "not ok" rejects a video.
-        lease_s: A silent worker loses its video after this time.
-        limit: Stop after so many videos.
-        sound_layout: What the sound of all videos is; None to find out.
-        tagger: Import path of an audio tagger.
-    """
-
-    workers: int = 1
-    rejecting: tuple[str, ...] = REJECTING
-    lease_s: float = 120.0
-    limit: int | None = None
-    sound_layout: str | None = None
-    tagger: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +130,16 @@ def inspect_catalog(
     return report
 
 
+def inspect_again(catalog: Catalog, state: State) -> int:
+    """Queue the videos of a state whose media are here for inspection; return how many.
+
+    Videos that somebody works on are left as they are, and those that were dropped by hand.
+    """
+    found = [video.video_id for video in catalog.videos.select(state)]
+    here = [video_id for video_id in found if media_parts(catalog, video_id)]
+    return catalog.videos.requeue(here, "downloaded")
+
+
 def inspect_next(
     catalog: Catalog, heartbeat: Heartbeat, worker: str, config: CatalogRunConfig
 ) -> InspectedVideo | None:
@@ -238,15 +224,12 @@ def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig)
     return "failed", failure.reason
 
 
-@cache
-def _tagger(path: str) -> AudioTagger:
-    """Return a tagger that is loaded once a process: it may be a large network."""
-    return load_tagger(path)
-
-
 def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspection:
-    tagger = _tagger(config.tagger) if config.tagger else None
-    options = InspectOptions(sound_layout=config.sound_layout, tagger=tagger)
+    options = InspectOptions(
+        sound_layout=config.sound_layout,
+        projection=config.projection,
+        tagger=load_tagger(config.tagger) if config.tagger else None,
+    )
     inspector = Inspector(claim.video_id, options)
     parts = media_parts(catalog, claim.video_id)
     if not parts:
@@ -275,7 +258,7 @@ def _store(
     elif not any(clip.kept for clip in clips):
         reason, detail = "no-clips", "no stretch of ten seconds is loud enough"
     with catalog.transaction():
-        catalog.verdicts.put(claim.video_id, *map(_stored, inspection.verdicts.values()))
+        catalog.verdicts.replace(claim.video_id, *map(_stored, inspection.verdicts.values()))
         catalog.clips.put(claim.video_id, clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
     return ("rejected" if reason else "accepted"), reason or ""

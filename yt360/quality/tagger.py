@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -45,8 +46,9 @@ class AudioTagger(Protocol):
         ...
 
 
+@cache
 def load_tagger(path: str) -> AudioTagger:
-    """Import a tagger.
+    """Import a tagger, once a process: it may be a large network.
 
     Args:
         path: ``"package.module:name"``, where the name is a tagger, or a class or function that

@@ -7,9 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from yt360.catalog import Catalog, Clip, MediaFile
+from yt360.catalog import Verdict as StoredVerdict
 from yt360.commands.inspect import command
 from yt360.crawl.heartbeat import Heartbeat
-from yt360.quality.catalog_run import CatalogRunConfig, inspect_catalog, inspect_next
+from yt360.errors import UserError
+from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
+from yt360.quality.catalog_run import inspect_catalog, inspect_next
 from yt360.quality.clips import clips_of
 from yt360.quality.examples.filming import write_film, write_sound
 from yt360.quality.examples.pictures import make_picture
@@ -96,6 +99,75 @@ def test_only_the_tests_that_are_asked_for_reject(path: Path) -> None:
     report = inspect_catalog(path, config, lambda _: None)
     assert report.counts["accepted", ""] == 2
     assert next(iter(report.lines())).split() == ["2", "accepted"]
+
+
+def test_videos_are_inspected_again_by_other_rules(path: Path) -> None:
+    with Catalog(path) as catalog:
+        catalog.videos.add("no-media---")
+        catalog.claims.finish(
+            catalog.claims.take("download", "w"),  # type: ignore[arg-type]
+            "rejected",
+            "too-short",
+            "1 s",
+        )
+    assert CliRunner().invoke(command, [str(path)]).exit_code == 0
+    with Catalog(path) as catalog:
+        catalog.verdicts.put(PHOTO, StoredVerdict(kind="of-old", verdict="ok"))
+        inspected = len(catalog.claims.history(GOOD))
+    arguments = [str(path), "--again", "rejected", "--again", "failed", "--reject", "spatial-audio"]
+    result = CliRunner().invoke(command, arguments)
+    assert "1 rejected videos are queued again" in result.output
+    assert "1 failed videos are queued again" in result.output
+    assert states(path) == {
+        GOOD: ("accepted", None),
+        PHOTO: ("accepted", None),
+        BROKEN: ("failed", "not-media"),
+        "no-media---": ("rejected", "too-short"),
+    }
+    with Catalog(path) as catalog:
+        assert len(catalog.claims.history(GOOD)) == inspected
+        assert "of-old" not in catalog.verdicts.of(PHOTO)
+
+
+def test_nothing_is_queued_again_for_a_bad_request(path: Path) -> None:
+    assert CliRunner().invoke(command, [str(path), "--limit", "1"]).exit_code == 0
+    for bad in (["--tagger", "no.such:thing"], ["--sound-layout", "fumma"], ["--reject", "stil"]):
+        result = CliRunner().invoke(command, [str(path), "--again", "accepted", *bad])
+        assert isinstance(result.exception, UserError)
+    assert states(path)[GOOD] == ("accepted", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--json"], "--json goes with files"),
+        (["--report", "x.png"], "--report goes with files"),
+        (["--sound", "x.wav"], "--sound goes with files"),
+        (["--lease-s", "0"], "a lease of 0.0 s"),
+        (["--lease-s", "nan"], "a lease of nan s"),
+        (["--reject", "stil-image"], "did you mean 'still-image'"),
+        (["--sound-layout", "fumma"], "did you mean 'fuma'"),
+    ],
+)
+def test_bad_requests_on_a_catalog_are_one_line(
+    path: Path, arguments: list[str], message: str
+) -> None:
+    result = CliRunner().invoke(command, [str(path), *arguments])
+    assert isinstance(result.exception, UserError)
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
+def test_the_projection_is_stated_to_the_inspection_of_a_catalog(path: Path) -> None:
+    result = CliRunner().invoke(command, [str(path), "--projection", "c3x2", "--limit", "1"])
+    assert result.exit_code == 0, result.output
+    with Catalog(path) as catalog:
+        assert catalog.verdicts.of(GOOD)["projection"].numbers["reason"] == "c3x2"
+
+
+def test_the_help_names_the_tests_that_reject() -> None:
+    text = " ".join(CliRunner().invoke(command, ["--help"], terminal_width=10_000).output.split())
+    assert f"[default: {', '.join(REJECTING)}]" in text
 
 
 def an_inspection(levels_dbfs: list[float], start_s: float = 0.0) -> Inspection:

@@ -17,7 +17,8 @@ from yt360.catalog import Catalog, MediaFile
 from yt360.commands.inspect import command
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import UserError
-from yt360.quality.catalog_run import MAX_TRIES, CatalogRunConfig, inspect_catalog, inspect_next
+from yt360.quality.catalog_config import CatalogRunConfig
+from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog, inspect_next
 from yt360.quality.examples.filming import write_film, write_sound
 from yt360.quality.examples.pictures import make_picture
 from yt360.quality.examples.sounds import make_sound

@@ -129,11 +129,26 @@ def test_the_command_prints_verdicts_or_json(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "arguments", [["--projection", "flat"], ["--workers", "0"], ["--limit", "0"], ["--again", "x"]]
+)
+def test_values_that_do_not_exist_are_bad_usage(arguments: list[str]) -> None:
+    result = CliRunner().invoke(command, ["a.mp4", *arguments])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{arguments[0]}'" in result.output
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["a.mp4", "b.mp4", "--report", "x.png"], "go with one file"),
         (["a.mp4", "--tagger", "nonsense"], "package.module:name"),
         (["a.mp4", "--tagger", "yt360.errors:Nothing"], "cannot import tagger"),
+        (["a.mp4", "--tagger", ".errors:Nothing"], "package.module:name"),
+        (["a.mp4", "--workers", "1"], "--workers goes with a catalog"),
+        (["a.mp4", "--limit", "1"], "--limit goes with a catalog"),
+        (["a.mp4", "--reject", "silence"], "--reject goes with a catalog"),
+        (["a.mp4", "--again", "failed"], "--again goes with a catalog"),
+        (["a.mp4", "--lease-s", "120"], "--lease-s goes with a catalog"),
     ],
 )
 def test_bad_requests_are_one_line(arguments: list[str], message: str) -> None:
@@ -178,3 +193,18 @@ def test_a_tagger_is_loaded_by_its_import_path(
     with pytest.raises(UserError, match="no tagger"):
         load_tagger("made_up_tagger:wrong")
     sys.modules.pop("made_up_tagger")
+
+
+def test_a_tagger_in_the_current_folder_is_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tagger_of_here.py").write_text(
+        "class Tagger:\n    sample_rate_hz = 16000\n"
+        "    def __call__(self, mono):\n        return {}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert load_tagger("tagger_of_here:Tagger") is load_tagger("tagger_of_here:Tagger")
+    (tmp_path / "tagger_of_nobody.py").write_text("nonsense(")
+    with pytest.raises(UserError, match="cannot load tagger 'tagger_of_nobody:T': SyntaxError"):
+        load_tagger("tagger_of_nobody:T")

@@ -12,7 +12,8 @@ from yt360.errors import BadItem, UserError
 from yt360.media.source import open_source
 from yt360.media.spherical import Projection
 from yt360.media.tagging import tag_spherical
-from yt360.quality.catalog_run import CatalogRunConfig, inspect_catalog
+from yt360.quality.catalog_config import CatalogRunConfig
+from yt360.quality.catalog_run import inspect_catalog
 from yt360.quality.examples.filming import write_sound
 from yt360.quality.examples.sounds import make_sound
 from yt360.quality.inspect import InspectOptions, Inspector, inspect_file
