@@ -49,7 +49,7 @@ class StageConfig:
     """Moments of a clip; null: as in `data`."""
 
     def __post_init__(self) -> None:
-        if (self.epochs > 0) == (self.steps > 0):
+        if min(self.epochs, self.steps) < 0 or (self.epochs > 0) == (self.steps > 0):
             raise UserError(
                 f"a stage has epochs {self.epochs} and steps {self.steps}; give exactly one of them"
             )
@@ -185,12 +185,14 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
     """Return the configuration of nested mappings, changed by ``dotted.key=value`` texts."""
     changes = [_parse_override(override) for override in overrides]
     mapping = dict(mapping)
-    compat = [change["compat"] for change in changes if "compat" in change]
-    if [mapping.get("compat"), *compat][-1] == "published":
-        stages = {name: {"task": PUBLISHED_TASK} for name in mapping.get("stages", {})}
-        mapping = merged(
-            mapping, {"views": PUBLISHED_VIEWS, "audio": PUBLISHED_AUDIO, "stages": stages}
-        )
+    if not isinstance(mapping.get("stages", {}), Mapping):
+        raise UserError(f"stages is {mapping['stages']!r}; it must be a mapping of names to stages")
+    asked = [change["compat"] for change in changes if "compat" in change]
+    if asked[-1:] == ["published"]:
+        mapping = merged(mapping, _published_values(mapping))
+    elif not asked and mapping.get("compat") == "published":
+        # What a recipe, or a run's complete one, says itself stays.
+        mapping = merged(_published_values(mapping), mapping)
     for change in changes:
         _require_known_stages(change, mapping)
         mapping = merged(mapping, change)
@@ -229,7 +231,14 @@ def read_yaml(path: Any) -> dict[str, Any]:
     return content
 
 
-def _read_recipe(recipe: str) -> dict[str, Any]:
+def _published_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    stages = {name: {"task": PUBLISHED_TASK} for name in mapping.get("stages", {})}
+    return {"views": PUBLISHED_VIEWS, "audio": PUBLISHED_AUDIO, "stages": stages}
+
+
+def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
+    if recipe in children:
+        raise UserError(f"recipe {recipe} extends itself: {' -> '.join((*children, recipe))}")
     path: Any = Path(recipe)
     if recipe in recipe_names():
         path = resources.files("avsa") / "recipes" / f"{recipe}.yaml"
@@ -239,12 +248,14 @@ def _read_recipe(recipe: str) -> dict[str, Any]:
         raise UserError(f"recipe file {recipe} does not exist; recipes: {recipe_names()}")
     content = read_yaml(path)
     parent = content.pop("extends", None)
-    return merged({} if parent is None else _read_recipe(str(parent)), content)
+    return merged({} if parent is None else _read_recipe(str(parent), (*children, recipe)), content)
 
 
 def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:
-    stages = mapping.get("stages", {})
-    for name in change.get("stages", {}):
+    stages, changed = mapping.get("stages", {}), change.get("stages", {})
+    if not isinstance(changed, Mapping):
+        raise UserError(f"--set stages={changed} is no mapping; set stages.NAME.KEY=VALUE")
+    for name in changed:
         if name not in stages:
             raise UserError(f"unknown key stages.{name}{did_you_mean(name, stages)}")
 

@@ -134,7 +134,7 @@ class Loader:
         self.wait_s = 0.0
         self._decoders = threading.local()
         self._lock = threading.Lock()
-        self._check_durations()
+        require_long_clips(clips, config)
 
     def batches(self, first_step: int = 0) -> Iterator[RawBatch]:
         """Yield this rank's part of every batch from a step on (endless for a training plan).
@@ -237,7 +237,9 @@ class Loader:
         if self.plan.full_batches:
             key, reason = next(iter(self.unreadable.items()))
             raise UserError(
-                f"no clip of the split can be read; {key}: {reason}; see `yt360 check DATASET`"
+                f"{len(self.unreadable)} clips cannot be read, so a batch of "
+                f"{self.plan.batch_size} different videos cannot be filled; the first is {key}: "
+                f"{reason}; mend the dataset (`yt360 check DATASET`), or lower batch_size"
             )
         moments = self.config.moments
         rows = torch.arange(len(results) * moments).view(-1, moments)
@@ -251,7 +253,7 @@ class Loader:
             try:
                 return self._load_clip(clip, draw, slot, buffer)
             except BadItem as error:
-                self._note(self.clips.keys[clip], str(error))
+                self._note(self.clips.keys[clip], error)
         return None
 
     def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer) -> _Loaded:
@@ -275,12 +277,15 @@ class Loader:
         )
         return _Loaded(draw, key, starts, guide)
 
-    def _note(self, key: str, reason: str) -> None:
+    def _note(self, key: str, error: BadItem) -> None:
         with self._lock:
             self.failed_reads += 1
-            if key not in self.unreadable:
-                self.unreadable[key] = reason
-                logger.warning("clip %s cannot be read: %s", key, reason)
+            if key in self.unreadable:
+                return
+            known = error.reason == "shard-unreadable" and str(error) in self.unreadable.values()
+            self.unreadable[key] = str(error)
+            if not known:  # a shard that is gone takes many clips with it: one line is enough
+                logger.warning("clip %s cannot be read: %s", key, error)
 
     def _decoder(self) -> ClipDecoder:
         decoder: ClipDecoder | None = getattr(self._decoders, "value", None)
@@ -298,18 +303,24 @@ class Loader:
             else os.cpu_count() or 1
         )
 
-    def _check_durations(self) -> None:
-        longest = max(self.clips.durations_s, default=0.0)
-        try:
-            draw_moments(
-                self.span,
-                longest,
-                self.config.moments,
-                self.config.moment_gap_s,
-                keyed_generator("check"),
-            )
-        except BadItem as error:
-            raise UserError(
-                f"the longest clip of the split: {error.detail}; lower data.audio_duration_s or "
-                "data.moments"
-            ) from None
+
+def require_long_clips(clips: Clips, config: DataConfig) -> None:
+    """Check that some clip of a split is long enough for what is to be taken from it.
+
+    Raises:
+        UserError: None is.
+    """
+    longest = max(clips.durations_s, default=0.0)
+    try:
+        draw_moments(
+            config.span(clips_form(clips.info)),
+            longest,
+            config.moments,
+            config.moment_gap_s,
+            keyed_generator("check"),
+        )
+    except BadItem as error:
+        raise UserError(
+            f"the longest clip of the split: {error.detail}; lower data.audio_duration_s, "
+            "data.moments or data.moment_gap_s"
+        ) from None

@@ -57,9 +57,14 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
         return
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    dist.init_process_group(
-        "nccl" if place.type == "cuda" else "gloo", timeout=timedelta(seconds=timeout_s)
-    )
+    backend = "nccl" if place.type == "cuda" else "gloo"
+    try:
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
+    except (dist.DistError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"rank {rank} could not join the other {size - 1}: {str(error).splitlines()[0]}; start "
+            "every rank with torchrun, and see the message of the rank that is missing"
+        ) from error
     try:
         yield World(rank, size, place)
     except (dist.DistError, RuntimeError) as error:

@@ -86,9 +86,10 @@ def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[
 
 
 def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:
-    """Return views without any jitter, evenly spaced on the horizon."""
+    """Return views without any jitter, evenly spaced on the horizon, each with its own sound."""
     return replace(
         views,
+        sound_frame="view",
         num_views=num_views,
         sampler="grid",
         augment=False,

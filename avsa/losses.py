@@ -100,10 +100,10 @@ def contrast(
             )
         loss, avc, avsa = (torch.cat(part).mean() for part in zip(*parts, strict=True))
         own = targets[first_clip : first_clip + predictions.shape[0]]
-        clip_loss, view_accuracy = _compare_within_clips(predictions, own, config.temperature)
+        clip_loss, view_hits = _compare_within_clips(predictions, own, config.temperature)
         if config.clip_weight > 0:
             loss = loss + config.clip_weight * clip_loss
-    return Contrast(loss, avc, avsa, view_accuracy)
+    return Contrast(loss, avc, avsa, view_hits)
 
 
 def embedding_spread(embeddings: Tensor) -> Tensor:
@@ -113,6 +113,12 @@ def embedding_spread(embeddings: Tensor) -> Tensor:
     """
     unit = _unit(embeddings.detach().flatten(0, -2))
     return unit.std(dim=0, correction=0).mean() * unit.shape[-1] ** 0.5
+
+
+def view_accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Return the share of predictions (b, K, D) whose target beats the other views of its clip."""
+    with torch.no_grad(), torch.autocast(predictions.device.type, enabled=False):
+        return _compare_within_clips(_unit(predictions), _unit(targets), 1.0)[1]
 
 
 def _compare(

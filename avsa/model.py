@@ -26,7 +26,7 @@ class ComputeConfig:
     channels_last: Literal["auto", "on", "off"] = "auto"
     """Memory layout of the encoders."""
     compile: Literal["on", "off"] = "off"
-    """Compile the encoders with torch.compile: faster steps after minutes of start-up."""
+    """Compile the encoders with torch.compile, which takes minutes before the first step."""
     sync_batch_norm: bool = False
     """Batch norm over the clips of all ranks (CUDA only) in place of each rank's own."""
     deterministic: bool = False

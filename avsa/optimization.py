@@ -36,7 +36,7 @@ class OptimizerConfig:
     those of the whole batch; batch norm sees a part at a time."""
 
     def __post_init__(self) -> None:
-        if self.lr <= 0:
+        if not 0 < self.lr < math.inf:
             raise UserError(f"optimizer lr is {self.lr}; it must be above 0")
         for name in ("weight_decay", "warmup_steps", "gradient_clip"):
             if getattr(self, name) < 0:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avsa.config import TrainConfig, config_from_mapping
+from avsa.config import PUBLISHED_AUDIO, TrainConfig, config_from_mapping
 from avsa.model import Encoders
 from avsa.spectrogram import AudioConfig
 from avsa.stats import AudioStats, ensure_stats
@@ -74,8 +74,13 @@ def read_published_stats(path: Path) -> AudioStats:
 
 
 def read_any_stats(path: Path) -> AudioStats:
-    """Return audio statistics of a dataset's folder, or of a published ``.npz``."""
-    return ensure_stats(path, AudioConfig()) if path.is_dir() else read_published_stats(path)
+    """Return audio statistics of a dataset's folder, or of a published ``.npz``.
+
+    Those of a dataset are of spectrograms as the published weights take them.
+    """
+    if path.is_dir():
+        return ensure_stats(path, AudioConfig(floor_db=PUBLISHED_AUDIO["floor_db"]))
+    return read_published_stats(path)
 
 
 def _read(path: Path) -> Mapping[str, Mapping[str, Tensor]]:

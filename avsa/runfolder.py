@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from avsa.checkpoint import checkpoints_of, load_checkpoint
+from avsa.clips import clips_form
 from avsa.config import (
     TrainConfig,
     config_from_mapping,
@@ -97,10 +99,11 @@ def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
     return parent / f"{name}-{number}"
 
 
-def fingerprint(keys: list[str]) -> str:
-    """Return what tells one set of clips from another: how many, and a hash of their keys."""
-    digest = sha256("\n".join(keys).encode()).hexdigest()
-    return f"{len(keys)} clips ({digest[:12]})"
+def fingerprint(clips: ShardReader) -> str:
+    """Return what tells one set of clips from another: how many, and a hash of keys and form."""
+    form = json.dumps(asdict(clips_form(clips.info)), sort_keys=True)
+    digest = sha256("\n".join([*clips.keys, form]).encode()).hexdigest()
+    return f"{len(clips)} clips ({digest[:12]})"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class StopSignals:
-    """Turns SIGTERM and Ctrl-C into a wish to stop after the step; a second Ctrl-C interrupts.
+    """Turns SIGTERM and Ctrl-C into a wish to stop after the step; a second one stops at once.
 
     Attributes:
         name: Of the signal that came, or None.
@@ -30,6 +30,6 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.name is not None and number == signal.SIGINT:
+        if self.name is not None:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name

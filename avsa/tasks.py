@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from avsa.distributed import gather, rank
-from avsa.losses import Contrast, ContrastConfig, contrast, embedding_spread
+from avsa.losses import Contrast, ContrastConfig, contrast, embedding_spread, view_accuracy
 from avsa.translation import TranslationConfig, build_translation
 from yt360.errors import UserError
 from yt360.sphere import azimuth_elevation, view_rotation
@@ -96,14 +96,19 @@ class ProjectionTask(Task):
 
     def forward(self, video: Tensor, audio: Tensor, directions: Tensor) -> tuple[Tensor, Metrics]:  # noqa: ARG002
         """Return loss and metrics; see `Task`."""
-        video, audio = self.embed(_items(video, self.config), _items(audio, self.config))
-        return _both_directions(
-            predicted_audio=video,
-            audio=audio,
-            predicted_video=audio,
-            video=video,
+        pictures, sounds = self.embed(_items(video, self.config), _items(audio, self.config))
+        loss, metrics = _both_directions(
+            predicted_audio=pictures,
+            audio=sounds,
+            predicted_video=sounds,
+            video=pictures,
             config=self.config.contrast,
         )
+        if self.config.kind == "avc" and video.shape[2] > 1:
+            with torch.no_grad():
+                pictures, sounds = self.embed(video, audio)
+            metrics["view_accuracy"] = _views_told_apart((pictures, sounds), (sounds, pictures))
+        return loss, metrics
 
 
 class TranslationTask(Task):
@@ -126,13 +131,20 @@ class TranslationTask(Task):
     def forward(self, video: Tensor, audio: Tensor, directions: Tensor) -> tuple[Tensor, Metrics]:  # noqa: ARG002
         """Return loss and metrics; see `Task`."""
         predicted_video, predicted_audio = self.translate(video, audio)
-        return _both_directions(
+        loss, metrics = _both_directions(
             predicted_audio=self.audio_pred_head(_items(predicted_audio, self.config)),
             audio=self.audio_head(_items(audio, self.config)),
             predicted_video=self.video_pred_head(_items(predicted_video, self.config)),
             video=self.video_head(_items(video, self.config)),
             config=self.config.contrast,
         )
+        if self.config.kind == "avc" and video.shape[2] > 1:
+            with torch.no_grad():
+                metrics["view_accuracy"] = _views_told_apart(
+                    (self.audio_pred_head(predicted_audio), self.audio_head(audio)),
+                    (self.video_pred_head(predicted_video), self.video_head(video)),
+                )
+        return loss, metrics
 
 
 class RegressionTask(Task):
@@ -216,6 +228,15 @@ def _items(features: Tensor, config: TaskConfig) -> Tensor:
     if config.kind == "avts":
         return features.amax(dim=2)
     return features.flatten(1, 2)
+
+
+def _views_told_apart(*pairs: tuple[Tensor, Tensor]) -> Tensor:
+    """Return the mean view accuracy of (predictions, targets), (b, M, K, D) each.
+
+    AVC joins the views before it compares; this tells whether it learns them apart nevertheless.
+    """
+    hits = [view_accuracy(*(each.flatten(0, 1) for each in pair)) for pair in pairs]
+    return torch.stack(hits).mean()
 
 
 def _both_directions(

@@ -26,7 +26,7 @@ from avsa.batch import Batch, make_batch
 from avsa.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint
 from avsa.config import TrainConfig
 from avsa.curriculum import Stage, lay_out
-from avsa.data import Loader
+from avsa.data import Loader, require_long_clips
 from avsa.distributed import World, from_first_rank, mean_over_ranks, require_agreement
 from avsa.guides import open_guide
 from avsa.learner import Learner, build_encoders
@@ -101,14 +101,17 @@ def train(
         UserError: Run, dataset and recipe do not go together, or the loss is not finite.
     """
     clips = open_clips(dataset, "train")
+    held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
     stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
-    for name in config.stages:
-        check_views(config.stage_views(name))
-    require_agreement({"the dataset": fingerprint(clips.keys), **flatten(to_mapping(config))})
-    stats = _on_first_rank(world, lambda: ensure_stats(dataset, config.audio))
+    _require_all_stages_can_run(config, clips, held_out)
+    calls = {"--steps": steps, "--resume": resume, "--log-keys": log_keys}
+    splits = {"the dataset": fingerprint(clips), "held-out": held_out and fingerprint(held_out)}
+    require_agreement({**calls, **splits, **flatten(to_mapping(config))})
+    measured = _on_first_rank(world, lambda: ensure_stats(dataset, config.audio))
     saved = _on_first_rank(
-        world, lambda: open_run(config, dataset, fingerprint(clips.keys), run, resume)
+        world, lambda: open_run(config, dataset, fingerprint(clips), run, resume)
     )
+    stats = AudioStats(**saved["stats"]) if saved else measured
 
     step = saved["step"] if saved else 0
     last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
@@ -116,7 +119,6 @@ def train(
         return Outcome(step, last_step, checkpoint_path(run, step), None)
 
     encoders = build_encoders(config, world, saved)
-    held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
     with (
         _log(run, step, last_step, world) as log,
         StopSignals() as stop,
@@ -157,15 +159,20 @@ class _Session:
             )
 
     def validation(self, stage: Stage) -> Validation | None:
-        """Return what judges a stage on held-out clips, if that is wanted."""
+        """Return what judges a stage on held-out clips, if that is wanted and possible."""
         if self.held_out is None:
             return None
-        return Validation(self.config, stage.name, self.held_out, self.stats, self.world)
+        validation = Validation(self.config, stage.name, self.held_out, self.stats, self.world)
+        if validation.possible:
+            return validation
+        if self.log is not None:
+            self.log.note(f"too few videos in {self.held_out.split} to judge {stage.name} on them")
+        return None
 
     def save(self, step: int, learner: Learner) -> None:
         """Write a checkpoint, and drop the oldest ones."""
         content = {"step": step, "config": to_mapping(self.config), **learner.state()}
-        content |= {"clips": fingerprint(self.clips.keys), "stats": asdict(self.stats)}
+        content |= {"clips": fingerprint(self.clips), "stats": asdict(self.stats)}
         save_checkpoint(checkpoint_path(self.run, step), content)
         drop_old_checkpoints(self.run, self.config.checkpoint.keep)
 
@@ -196,17 +203,28 @@ def _train_stage(
         step_s, finished_at = time.perf_counter() - finished_at, time.perf_counter()
         record |= {"lr": learner.learning_rate(step), **_costs(batch, step_s, world)}
         record["failed_reads"] = loader.failed_reads
-        if validation and (upcoming is None or step % config.validation.every == 0):
+        ending = stopping or upcoming is None
+        if world.is_first and (ending or step % config.checkpoint.every == 0):
+            session.save(step, learner)
+        if validation and not stopping and (ending or step % config.validation.every == 0):
             record |= validation.judge(learner.encoders, learner.task)
             finished_at = time.perf_counter()
         keys = _from_all_ranks(batch.raw.keys, world) if session.log_keys else None
         if session.log is not None:
             session.log.step(step, stage.name, batch.raw.epoch, record, keys)
-
-        ending = stopping or upcoming is None
-        if world.is_first and (ending or step % config.checkpoint.every == 0):
-            session.save(step, learner)
     return step, stopping
+
+
+def _require_all_stages_can_run(
+    config: TrainConfig, clips: ShardReader, held_out: ShardReader | None
+) -> None:
+    """Refuse before the first step what a later stage would stumble over."""
+    for name in config.stages:
+        check_views(config.stage_views(name))
+        for split in (clips, held_out):
+            if split is not None and len(split):
+                require_long_clips(split, config.stage_data(name))
+                open_guide(config.stage_views(name), split)
 
 
 def _open_loader(config: TrainConfig, stage: Stage, clips: ShardReader, world: World) -> Loader:

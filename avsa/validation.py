@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from avsa.accumulate import Inputs
@@ -22,7 +23,7 @@ from avsa.data import Loader
 from avsa.distributed import World, mean_over_ranks
 from avsa.guides import open_guide
 from avsa.model import Encoders, autocast
-from avsa.plan import Plan
+from avsa.plan import Draw, Plan
 from avsa.stats import AudioStats
 from avsa.tasks import Task
 from yt360.shards.reader import ShardReader
@@ -33,7 +34,9 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Validation:
-    """The held-out samples of a stage: one clip of each video, in full batches like training's.
+    """The held-out samples of a stage: an epoch of the split, in full batches like training's.
+
+    Clips that cannot be read are replaced by others, and left to the loader to report.
 
     Attributes:
         config: The recipe.
@@ -54,29 +57,39 @@ class Validation:
         """Return loss and metrics over the split, named ``held_out_...``; all ranks take part.
 
         A split with fewer videos than a batch is judged in smaller ones, which is an easier task.
-        Where not even two can be compared, nothing is returned.
+        Where not even two can be compared (`possible`), nothing is returned.
 
         Args:
             encoders: Bare ones, not wrapped by DDP; they are left in training mode.
             task: Likewise.
         """
-        ranks = self.world.size
-        videos = len(set(self.clips.video_ids)) // ranks * ranks
-        batch_size = min(self.config.stages[self.stage].batch_size, videos)
-        if batch_size < 2:
+        if not self.possible:
             return {}
+        if self.world.size > 1:
+            # Each rank has gathered statistics of its own; those of the first are saved.
+            for buffer in encoders.buffers():
+                dist.broadcast(buffer, src=0)
         with _evaluating(encoders, task):
-            records = [
-                self._judge_batch(encoders, task, inputs) for inputs in self._batches(batch_size)
-            ]
+            records = [self._judge_batch(encoders, task, inputs) for inputs in self._batches()]
         table = torch.stack([torch.stack(list(record.values())) for record in records])
         means = mean_over_ranks(table.mean(0)).tolist()
         return {PREFIX + name: mean for name, mean in zip(records[0], means, strict=True)}
 
-    def _batches(self, batch_size: int) -> Iterator[Inputs]:
+    @property
+    def possible(self) -> bool:
+        """Whether there are enough videos to compare."""
+        return self._batch_size > 1
+
+    @property
+    def _batch_size(self) -> int:
+        ranks = self.world.size
+        videos = len(set(self.clips.video_ids)) // ranks * ranks
+        return min(self.config.stages[self.stage].batch_size, videos)
+
+    def _batches(self) -> Iterator[Inputs]:
         clips, world = self.clips, self.world
         shards = clips.shard_numbers.tolist()
-        plan = Plan(clips.video_ids, batch_size, SEED, self.config.plan, shards)
+        plan = _HeldOutPlan(clips.video_ids, self._batch_size, SEED, self.config.plan, shards)
         views = self.config.stage_views(self.stage)
         views = replace(views, augment=False, sound_frame="view")
         loader = Loader(
@@ -98,6 +111,15 @@ class Validation:
             features = encoders(inputs.video, inputs.audio)
             loss, metrics = task(*map(inputs.by_clip, (*features, inputs.directions)))
         return {"loss": loss, **metrics}
+
+
+class _HeldOutPlan(Plan):
+    """A plan whose batches are full as long as any clip can be read: nothing is learned here."""
+
+    def replacements(self, draw: Draw) -> Iterator[int]:
+        """Return what may stand in for a clip; when all else fails, a clip of the same batch."""
+        yield from super().replacements(draw)
+        yield from (other.clip for other in self.batch(draw.position // self.batch_size))
 
 
 @contextmanager

@@ -151,7 +151,8 @@ def check_placeable(
         UserError: Says how many views do fit.
     """
     if sampler == "grid":
-        most = num_views if num_views == 1 else math.floor(2 * math.pi / min_separation + 1e-9)
+        alone = num_views == 1 or min_separation == 0
+        most = num_views if alone else math.floor(2 * math.pi / min_separation + 1e-9)
     else:
         most = _most_placeable(sampler, num_views, min_separation, max_elevation)
     if num_views > most:

@@ -57,6 +57,9 @@ def test_on_and_off_are_words_not_booleans():
         ("optimizer=3", r"optimizer is 3 \(int\); it must be a mapping"),
         ("seed", r"--set 'seed' is not KEY=VALUE"),
         ("stages.avc.steps=5", "give exactly one of them"),
+        ("stages.avc.steps=-4", "give exactly one of them"),
+        ("stages=3", r"--set stages=3 is no mapping; set stages\.NAME\.KEY=VALUE"),
+        ("optimizer.lr=.nan", "optimizer lr is nan; it must be above 0"),
         ("stages.avc.task.kind=avsa", r"stages\.avc: avsa needs num_views of 2 or more, not 1"),
         ("stages.avc.task.kind=avts", r"stages\.avc: avts .* set moments to 2 or more"),
         ("video_encoder.width=32", "pictures get 256 features and sounds 512"),
@@ -141,6 +144,26 @@ def test_published_differences_apply_to_every_stage_and_can_be_overridden():
     assert config.views.max_elevation_deg == 45
     assert config.stages["avc"].task.contrast.proposals == "published"
     assert load_config("avc", ["compat=published"]).views.max_elevation_deg == 30
+
+
+def test_what_was_set_beside_the_published_differences_survives_being_saved(tmp_path):
+    changes = ["compat=published", "views.max_elevation_deg=45", "audio.floor_db=120"]
+    changes += ["stages.avsa.task.translation.output_relu=false"]
+    config = load_config("avsa", changes)
+    assert (config.views.max_elevation_deg, config.audio.floor_db) == (45, 120)
+    assert config_from_mapping(to_mapping(config)) == config
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("extends: avsa\ncompat: published\nviews: {max_elevation_deg: 45}\n")
+    mine = load_config(str(recipe))
+    assert (mine.views.max_elevation_deg, mine.audio.floor_db) == (45, 200)
+
+
+def test_a_recipe_that_extends_itself_is_refused(tmp_path):
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text(f"extends: {second}\n")
+    second.write_text(f"extends: {first}\n")
+    with pytest.raises(UserError, match=r"extends itself: .*a\.yaml -> .*b\.yaml -> .*a\.yaml"):
+        load_config(str(first))
 
 
 def test_merging_leaves_its_inputs_alone():

@@ -165,6 +165,22 @@ def test_without_torchrun_there_is_one_rank(monkeypatch):
         assert torch.equal(mean_over_ranks(tensor), tensor)
 
 
+def test_a_rank_that_never_comes_is_one_line(monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "RANK": "0"}
+    for name, value in address.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="rank 0 could not join the other 1: "):  # noqa: SIM117
+        with joined_world("cpu", timeout_s=1.0):
+            raise AssertionError("nobody else is here")
+    monkeypatch.delenv("MASTER_ADDR")
+    with pytest.raises(UserError, match="MASTER_ADDR"):  # noqa: SIM117
+        with joined_world("cpu"):
+            raise AssertionError("nobody else is here")
+
+
 def test_unknown_and_missing_devices_are_refused():
     with pytest.raises(UserError, match="device 'tpu9' is not known"):
         resolve_device("tpu9")

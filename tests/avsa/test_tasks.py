@@ -96,6 +96,22 @@ def test_one_view_has_no_view_accuracy():
     assert "avc_accuracy" in metrics
 
 
+@pytest.mark.parametrize("translation", ["none", "transformer"])
+def test_avc_of_several_views_tells_how_well_it_knows_them_apart(translation):
+    module = task("avc", translation).eval()
+    if translation == "none":
+        module.audio_projection.load_state_dict(module.video_projection.state_dict())
+        video, _, directions = features()
+        _, metrics = module(video, video, directions)  # each picture is its own sound
+        assert metrics["view_accuracy"] == 1
+        _, metrics = module(video, video.roll(1, dims=2), directions)
+        assert metrics["view_accuracy"] == 0
+        return
+    _, metrics = module(*features())
+    assert 0 <= metrics["view_accuracy"] <= 1
+    assert not metrics["view_accuracy"].requires_grad
+
+
 def test_relative_rotation_takes_one_view_into_the_other():
     azimuth, elevation = torch.tensor([0.3, -2.0]).double(), torch.tensor([0.5, -0.4]).double()
     between = relative_rotations(direction(azimuth, elevation))

@@ -28,6 +28,7 @@ from avsa.runlog import read_log
 from avsa.stats import measure_stats, save_stats
 from avsa.train import train
 from yt360.errors import UserError
+from yt360.shards.reader import ShardReader
 
 TINY = [
     "views.height=16",
@@ -206,10 +207,12 @@ def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(long_r
         port = str(probe.getsockname()[1])
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
     arguments = ["--data", data, "--recipe", recipe, "--out", run, "--steps", 2]
+    arguments += ["--set", "validation.every=2", "--set", "validation.split=train"]
     ranks = [start(arguments, RANK=rank, LOCAL_RANK=rank, **address) for rank in "01"]
     outputs = [rank.communicate(timeout=200)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], outputs
     assert "step 2 of 2" in outputs[0]
+    assert "held_out_avc_accuracy" in read_log(run)[1]
     train(load_config(recipe), data, run, ALONE, steps=4, resume=True, log_keys=True)
     ours, theirs = ([record["keys"] for record in read_log(path)] for path in (run, long_run))
     assert ours == theirs[:4]
@@ -227,6 +230,67 @@ def test_held_out_clips_are_judged_now_and_then_and_at_the_end(data, tmp_path):
     # Training itself goes on as if nobody had looked.
     losses = [[record["loss"] for record in read_log(run)] for run in (plain, judged)]
     assert losses[0] == losses[1]
+
+
+def damaged(data, folder, videos, split="train"):
+    """Return a copy of the dataset whose clips of some videos cannot be decoded."""
+    shutil.copytree(data, folder)
+    clips = ShardReader(folder, split)
+    for row in clips.rows:
+        if row.video_id in videos:
+            with (folder / split / row.shard).open("r+b") as shard:
+                shard.seek(row.mp4_offset)
+                shard.write(bytes(row.mp4_bytes))
+    return folder
+
+
+def test_a_held_out_clip_that_cannot_be_read_does_not_end_training(data, tmp_path):
+    config = tiny_config("avsa-no-curriculum", steps=2)
+    judging = replace(config, validation=ValidationConfig(every=1, split="test"))
+    videos = ShardReader(data, "test").video_ids
+    train(judging, damaged(data, tmp_path / "data", videos[:1], "test"), tmp_path / "run", ALONE)
+    assert all("held_out_loss" in record for record in read_log(tmp_path / "run"))
+
+
+def test_too_few_held_out_videos_are_said_and_not_judged(data, many_shards, tmp_path, capsys):
+    dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips
+    shutil.copy(data / "audio_stats.json", dataset)
+    config = tiny_config("avsa-no-curriculum", steps=1)
+    train(replace(config, validation=ValidationConfig(every=1)), dataset, tmp_path / "run", ALONE)
+    assert "too few videos in test to judge" in capsys.readouterr().err
+    assert not any(key.startswith("held_out") for key in read_log(tmp_path / "run")[0])
+
+
+def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(data, tmp_path, caplog):
+    dataset = shutil.copytree(data, tmp_path / "data")
+    sorted((dataset / "train").glob("clips-*.tar"))[0].unlink()
+    train(tiny_config("avc", steps=2), dataset, tmp_path / "run", ALONE)  # four videos are left
+    assert caplog.text.count("cannot be opened") == 1
+    with pytest.raises(
+        UserError, match=r"clips cannot be read, so a batch of 8 .*lower batch_size"
+    ):
+        train(tiny_config("avc", batch_size=8), dataset, tmp_path / "larger", ALONE)
+
+
+def test_what_a_later_stage_needs_is_refused_before_the_first_step(data, tmp_path):
+    with pytest.raises(UserError, match=r"has no room for 4 moments .*lower .*data\.moment_gap_s"):
+        train(tiny_config("avts", "data.moment_gap_s=2.0"), data, tmp_path / "run", ALONE)
+    labels = "views.sampler=labels"
+    with pytest.raises(UserError, match="no labels named 'panoptic'"):
+        train(tiny_config("avsa", labels), data, tmp_path / "run", ALONE)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_keeps_the_statistics_that_it_began_with(undisturbed, data, tmp_path):
+    config, whole = undisturbed
+    dataset = shutil.copytree(data, tmp_path / "data")
+    train(config, dataset, tmp_path / "run", ALONE, steps=4, log_keys=True)
+    save_stats(
+        measure_stats(dataset, config.audio, samples=3, seed=9),
+        dataset, config.audio, samples=3, seed=9,
+    )  # fmt: skip
+    train(config, dataset, tmp_path / "run", ALONE, resume=True, log_keys=True)
+    assert comparable(tmp_path / "run") == comparable(whole)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path, monkeypatch):

@@ -72,8 +72,8 @@ def test_every_video_counts_and_a_small_split_makes_small_batches(setup, monkeyp
     seen = []
     batches = Validation._batches
 
-    def spy(self, batch_size):
-        for inputs in batches(self, batch_size):
+    def spy(self):
+        for inputs in batches(self):
             seen.append(len(inputs.video))
             yield inputs
 

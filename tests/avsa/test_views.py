@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from avsa.colors import RGB_MEAN, RGB_STD, color_map, stored_to_rgb, to_rgb_bytes
+from avsa.embed import fixed_views
 from avsa.viewpoints import guided, sample_directions, uniform
 from avsa.views import ViewConfig, check_views, draw_views, stack_views
 from yt360.ambisonics import encode, rotate
@@ -64,6 +65,16 @@ def test_sound_turned_at_random_tells_nothing_of_where_views_look():
     assert torch.equal(
         direction(aligned.sound_azimuth, aligned.sound_elevation), aligned.directions
     )
+
+
+def test_views_for_embedding_hear_what_they_see_even_of_a_control():
+    views = fixed_views(replace(CONFIG, sound_frame="random"), 4, 60.0)
+    drawn = draw_views(views, 0, 0, 0)
+    assert torch.equal(direction(drawn.sound_azimuth, drawn.sound_elevation), drawn.directions)
+
+
+def test_a_grid_without_least_separation_takes_any_number():
+    check_views(replace(CONFIG, sampler="grid", num_views=50, min_separation_deg=0.0))
 
 
 def test_uniform_directions_are_uniform_on_the_sphere():
