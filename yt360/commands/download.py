@@ -48,7 +48,10 @@ from yt360.commands.crawl_options import (
 @click.option("--max-tries", default=5, show_default=True, help="Give a video up after so many.")
 @click.option("--wait-s", default=900.0, show_default=True, help="Wait so long for retries.")
 @click.option(
-    "--lease-s", default=120.0, show_default=True, help="A silent worker loses its video."
+    "--lease-s",
+    default=120.0,
+    show_default=True,
+    help="A worker loses its video after so many seconds without a sign of life.",
 )
 @click.option(
     "--retry",

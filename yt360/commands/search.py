@@ -75,8 +75,15 @@ def command(
         wanted = [Query(text, "") for text in texts]
     else:
         wanted = [] if no_queries else load_queries(queries, languages)
+    # All that was asked is judged before a catalog is made.
+    filters = make_filters(options, _stored_filters(path))
+    config = SearchConfig(
+        filters=filters,
+        max_pages=max_pages,
+        pace=PaceConfig(interval_s=interval_s),
+        session=make_session_options(options),
+    )
     with Catalog(path, create=True) as catalog, terminate_like_interrupt():
-        filters = make_filters(options, catalog.setting("filters"))
         catalog.set_setting("filters", filters.to_dict())
         parameter = filter_parameter(filters.license == "creativecommon")
         with catalog.transaction():
@@ -84,17 +91,21 @@ def command(
                 catalog.listings.add("search", query.text, parameter, query.language or None)
         if retry:
             click.echo(f"{catalog.listings.reopen_failed()} searches begin anew")
-        config = SearchConfig(
-            filters=filters,
-            max_pages=max_pages,
-            pace=PaceConfig(interval_s=interval_s),
-            session=make_session_options(options),
-        )
         stop = threading.Event()
         _print(run_search(catalog, config, stop, _note), catalog)
         if expand is not None:
             _expand(catalog, expand)
             _print(run_search(catalog, config, stop, _note), catalog)
+
+
+def _stored_filters(path: Path) -> dict[str, Any] | None:
+    from yt360.catalog import Catalog
+
+    if not path.exists():
+        return None
+    with Catalog(path) as catalog:
+        stored: dict[str, Any] | None = catalog.setting("filters")
+    return stored
 
 
 def _expand(catalog: Catalog, least_hits: int) -> None:

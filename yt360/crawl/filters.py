@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any, Literal
 
 from yt360.crawl.failures import Unsuitable
@@ -39,8 +40,13 @@ class Filters:
             raise UserError(f"license {self.license!r} is not 'any' or 'creativecommon'")
         for name in ("uploaded_after", "uploaded_before"):
             value = getattr(self, name)
-            if value is not None and not re.fullmatch(r"\d{8}", value):
+            if value is not None and not _is_date(value):
                 raise UserError(f"{name} {value!r} is not a date as YYYYMMDD")
+        if (self.uploaded_after or "") > (self.uploaded_before or "99999999"):
+            raise UserError(
+                f"uploaded_after {self.uploaded_after} is later than uploaded_before "
+                f"{self.uploaded_before}"
+            )
         if self.max_duration_s is not None and self.max_duration_s < self.min_duration_s:
             raise UserError(
                 f"max_duration_s {self.max_duration_s} is below min_duration_s "
@@ -82,6 +88,16 @@ class Filters:
             raise Unsuitable("too-old", f"uploaded {date}, wanted from {self.uploaded_after}")
         if self.uploaded_before and date > self.uploaded_before:
             raise Unsuitable("too-new", f"uploaded {date}, wanted to {self.uploaded_before}")
+
+
+def _is_date(text: str) -> bool:
+    if not re.fullmatch(r"[0-9]{8}", text):
+        return False
+    try:
+        datetime.strptime(text, "%Y%m%d")
+    except ValueError:
+        return False
+    return True
 
 
 def is_creative_commons(licence: str) -> bool:

@@ -12,6 +12,8 @@ import yaml
 
 from yt360.errors import UserError, did_you_mean
 
+_NORWEGIAN = "'no': (YAML reads a bare no as false)"
+
 
 @dataclass(frozen=True)
 class Query:
@@ -43,6 +45,11 @@ def load_queries(path: Path | None = None, languages: Sequence[str] = ()) -> lis
     if not isinstance(content, dict) or not isinstance(content.get("languages"), dict):
         raise UserError(f"{name} needs `languages:`, with `keywords:` for each language code")
     offered = content["languages"]
+    for code in offered:
+        if not isinstance(code, str):
+            raise UserError(
+                f"{name}: language code {code!r} is no text; quote it, as in {_NORWEGIAN}"
+            )
     for language in languages:
         if language not in offered:
             raise UserError(f"{name} has no language {language!r}{did_you_mean(language, offered)}")
@@ -61,12 +68,27 @@ def _read(path: Path | None) -> str:
 
 
 def _texts(code: str, language: Any, common: Any, name: str) -> list[Query]:
-    keywords = language.get("keywords") if isinstance(language, dict) else None
-    words = list(keywords.values()) if isinstance(keywords, dict) else keywords
-    suffixes = [*(common or []), *((language or {}).get("suffixes") or [])] or [""]
-    if not words or not all(isinstance(word, str) for word in [*words, *suffixes]):
+    own = language if isinstance(language, dict) else {}
+    words = _words(own.get("keywords"), f"{name}: language {code!r}: `keywords:`")
+    if not words:
         raise UserError(f"{name}: language {code!r} needs `keywords:`, a list or map of words")
+    suffixes = [
+        *_words(common, f"{name}: `suffixes:`"),
+        *_words(own.get("suffixes"), f"{name}: language {code!r}: `suffixes:`"),
+    ] or [""]
     return [Query(f"{word} {suffix}".strip(), code) for suffix in suffixes for word in words]
+
+
+def _words(value: Any, where: str) -> list[str]:
+    """Return the words of a list, of a map's values, or the one that stands alone."""
+    each = list(value.values()) if isinstance(value, dict) else value
+    each = [each] if isinstance(each, str) else [] if each is None else each
+    if not isinstance(each, list):
+        raise UserError(f"{where} {value!r} is not a list or map of words; quote words like '360'")
+    for word in each:
+        if not isinstance(word, str):
+            raise UserError(f"{where} {word!r} is no text; quote words like '360' and 'on'")
+    return each
 
 
 def _in_turn(lists: Sequence[Sequence[Query]]) -> list[Query]:

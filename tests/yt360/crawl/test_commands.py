@@ -119,6 +119,86 @@ def test_the_filters_of_a_search_hold_for_the_download(yt360, tmp_path, youtube,
     assert "1  rejected" in output and "1  license" in output, output
 
 
+def results(*items):
+    """The page of a search with its results and nothing after them."""
+    section = {"itemSectionRenderer": {"contents": list(items)}}
+    contents = {"sectionListRenderer": {"contents": [section]}}
+    return {"contents": {"twoColumnSearchResultsRenderer": {"primaryContents": contents}}}
+
+
+def channel_page(channel, *items):
+    """The videos of a channel, on one page."""
+    grid = {"richGridRenderer": {"contents": [{"richItemRenderer": {"content": i}} for i in items]}}
+    address = {"commandMetadata": {"webCommandMetadata": {"url": f"/channel/{channel}/videos"}}}
+    tab = {"tabRenderer": {"selected": True, "endpoint": address, "content": grid}}
+    return {
+        "metadata": {"channelMetadataRenderer": {"title": "somebody", "externalId": channel}},
+        "contents": {"twoColumnBrowseResultsRenderer": {"tabs": [tab]}},
+    }
+
+
+def found(video_id, channel):
+    """A video among the results of a search."""
+    to_channel = {"navigationEndpoint": {"browseEndpoint": {"browseId": channel}}}
+    byline = {"runs": [{"text": "somebody", **to_channel}]}
+    return {
+        "videoRenderer": {
+            "videoId": video_id,
+            "lengthText": {"simpleText": "0:30"},
+            "shortBylineText": byline,
+        }
+    }
+
+
+def test_expand_lists_the_channels_that_searches_found_often(yt360, tmp_path, youtube):
+    often, once = "UC" + "a" * 22, "UC" + "b" * 22
+    hits = [found(f"video{n:06d}", often if n else once) for n in range(3)]
+    youtube.pages["hall 360", None] = results(*hits)
+    more = [found(f"video{n:06d}", often) for n in range(1, 6)]
+    page = json.dumps(channel_page(often, *more))
+    youtube.html += f"<script>var ytInitialData = {page};</script>".encode()
+    command = ("search", "--interval-s", "0", "--out", tmp_path / "my.catalog")
+    code, output = yt360(*command, "--query", "hall 360", "--expand", "2")
+    assert code == 0, output
+    assert output.splitlines() == [
+        "read 1 pages: 3 videos, 3 new",
+        "the catalog knows 3 videos",
+        "1 channels have 2 hits or more, 1 are new",
+        "read 1 pages: 5 videos, 3 new",
+        "the catalog knows 6 videos",
+    ]
+    code, output = yt360(*command, "--no-queries", "--expand", "2")
+    assert code == 0 and "1 channels have 2 hits or more, 0 are new" in output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--uploaded-after", "99999999"),
+        ("--max-duration-s", "5"),
+        ("--max-pages", "0"),
+        ("--proxy", "nonsense://x"),
+        ("--interval-s", "-1"),
+        ("--language", "klingon"),
+    ],
+)
+def test_a_search_that_is_refused_makes_no_catalog(yt360, tmp_path, arguments):
+    code, output = yt360("search", *arguments, "--out", tmp_path / "my.catalog")
+    assert code == 2 and len(output.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_filters_of_a_download_hold_for_it_alone(yt360, lists, tmp_path, ready_video, youtube):
+    ready_video(VIDEO)
+    catalog = tmp_path / "my.catalog"
+    yt360("import", *lists, catalog)
+    options = ["--allow-url", youtube.url + "/media/", "--player-client", "visionos"]
+    output = yt360("download", catalog, *QUICK, *options, "--max-duration-s", "2")[1]
+    assert "1  too-long" in output, output
+    output = yt360("download", catalog, *QUICK, *options, "--retry", "rejected")[1]
+    assert "1  downloaded" in output, output
+
+
 def test_formats_explains_a_video_and_an_info_file(yt360, ready_video, youtube, tmp_path):
     ready_video(VIDEO)
     options = ["--allow-url", youtube.url + "/media/", "--player-client", "visionos"]

@@ -49,12 +49,32 @@ def test_a_file_of_ones_own_may_be_as_short_as_a_list(tmp_path):
     assert [query.text for query in load_queries(path)] == ["brass band", "river"]
 
 
+def test_a_word_may_stand_alone_and_a_quoted_code_is_a_text(tmp_path):
+    path = tmp_path / "queries.yaml"
+    path.write_text(
+        "suffixes: 360 video\n"
+        "languages:\n  'no':\n    keywords: elv\n    suffixes: {sound: romlyd}\n"
+    )
+    queries = load_queries(path, ["no"])
+    assert [(query.text, query.language) for query in queries] == [
+        ("elv 360 video", "no"),
+        ("elv romlyd", "no"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("just words", "needs `languages:`"),
         ("languages: {en: {keywords: }}", "'en' needs `keywords:`"),
-        ("languages: {en: {keywords: [1, 2]}}", "'en' needs `keywords:`"),
+        ("languages: {en: {keywords: [1, 2]}}", "'en': `keywords:` 1 is no text"),
+        ("languages: {en: {keywords: 360}}", "'en': `keywords:` 360 is not a list"),
+        ("languages: {en: [river]}", "'en' needs `keywords:`"),
+        ("languages: {en: river}", "'en' needs `keywords:`"),
+        ("languages: {no: {keywords: [elv]}}", "language code False is no text; quote it"),
+        ("languages: {1: {keywords: [elv]}}", "language code 1 is no text"),
+        ("suffixes: 360\nlanguages: {en: {keywords: [river]}}", "`suffixes:` 360 is not a list"),
+        ("languages: {en: {keywords: [river], suffixes: [on]}}", "'en': `suffixes:` True is no"),
         ("languages: [", "is not YAML"),
     ],
 )
