@@ -33,7 +33,13 @@ JOB_STATES: dict[Job, tuple[State, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """A video and its source facts, as its page declares them (nothing here is measured)."""
+    """A video and its source facts, as its page declares them (nothing here is measured).
+
+    Attributes:
+        projection: As declared.
+        stated_projection: What the inspection was told that the picture is; None to find out.
+        stated_sound_layout: The same of the sound.
+    """
 
     video_id: str
     url: str
@@ -49,6 +55,8 @@ class Video:
     duration_s: float | None = None
     projection: str | None = None
     spatial_audio: str | None = None
+    stated_sound_layout: str | None = None
+    stated_projection: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 

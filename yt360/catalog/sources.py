@@ -96,6 +96,8 @@ def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
             segments=tuple(inside),
             channel=video.channel_id,
             split=split if split in SPLITS else None,
+            sound_layout=video.stated_sound_layout,
+            projection=video.stated_projection,
             name=part.video.relative_to(catalog.media).as_posix(),
             facts=_facts(video),
         )

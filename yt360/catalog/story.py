@@ -22,7 +22,7 @@ def story_lines(catalog: Catalog, video_id: str) -> Iterator[str]:
     yield f"{video_id}  {video.state}{why}"
     yield f"  url: {video.url}"
     named = ("title", "channel", "channel_id", "license", "upload_date", "duration_s")
-    for name in (*named, "projection", "spatial_audio"):
+    for name in (*named, "projection", "spatial_audio", "stated_sound_layout", "stated_projection"):
         if getattr(video, name) is not None:
             yield f"  {name}: {getattr(video, name)}"
     for name, value in sorted(video.facts.items()):

@@ -68,6 +68,19 @@ class Videos:
             (*(known[column] for column in columns), json.dumps(extra), video_id),
         )
 
+    def state_media(self, video_id: str, sound_layout: str | None, projection: str | None) -> None:
+        """Store what a person says that sound and picture of a video are; None to find out.
+
+        Args:
+            video_id: A known video.
+            sound_layout: A key of `yt360.media.layout.STATED_LAYOUTS`.
+            projection: A key of `yt360.media.projection.PROJECTIONS` other than ``"auto"``.
+        """
+        self._catalog.connection.execute(
+            "UPDATE videos SET stated_sound_layout = ?, stated_projection = ? WHERE video_id = ?",
+            (sound_layout, projection, video_id),
+        )
+
     def get(self, video_id: str) -> Video:
         """Return a video.
 
@@ -161,6 +174,8 @@ def _video(row: sqlite3.Row) -> Video:
         reason=row["reason"],
         detail=row["detail"],
         tries=row["tries"],
+        stated_sound_layout=row["stated_sound_layout"],
+        stated_projection=row["stated_projection"],
         facts=json.loads(row["facts"]),
         **{name: row[name] for name in _FACTS},
     )

@@ -84,9 +84,10 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 
     INPUT is a media file, a folder of them, or a catalog, whose accepted videos are cut into the
-    clips that it keeps. A sound file with the stem of a video is its spatial audio. Run the same
-    command again after an interruption, or with more inputs: it goes on, and never changes a shard
-    that is finished. What cannot be used is listed with its reason.
+    clips that it keeps; what the inspection of a video was told of its sound and picture goes
+    before --sound-layout and --projection. A sound file with the stem of a video is its spatial
+    audio. Run the same command again after an interruption, or with more inputs: it goes on, and
+    never changes a shard that is finished. What cannot be used is listed with its reason.
     """
     from yt360.catalog.sources import find_all_inputs
     from yt360.shards.build import build_shards

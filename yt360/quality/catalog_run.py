@@ -258,6 +258,8 @@ def _store(
     elif not any(clip.kept for clip in clips):
         reason, detail = "no-clips", "no stretch of ten seconds is loud enough"
     with catalog.transaction():
+        stated_projection = None if config.projection == "auto" else config.projection
+        catalog.videos.state_media(claim.video_id, config.sound_layout, stated_projection)
         catalog.verdicts.replace(claim.video_id, *map(_stored, inspection.verdicts.values()))
         catalog.clips.put(claim.video_id, clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)

@@ -137,9 +137,9 @@ def _open(item: InputVideo, options: BuildOptions) -> Source:
     return open_source(
         item.video,
         item.sound,
-        projection=options.projection,
+        projection=item.projection or options.projection,
         stereo_mode=options.stereo_mode,
-        sound_layout=options.sound_layout,
+        sound_layout=item.sound_layout or options.sound_layout,
     )
 
 

@@ -35,6 +35,9 @@ class InputVideo:
         segments: Known starts of clips, in seconds of the upload; None cuts the whole file.
         channel: Who uploaded it, for splits by channel.
         split: A split known beforehand; None leaves it to the hash.
+        sound_layout: What the sound of this very input is stated to be; None leaves it to the
+            options of the build.
+        projection: The same of its picture.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
     """
@@ -46,6 +49,8 @@ class InputVideo:
     segments: tuple[int, ...] | None = None
     channel: str | None = None
     split: Split | None = None
+    sound_layout: str | None = None
+    projection: str | None = None
     name: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -140,7 +145,7 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
 
 
 def fingerprint_of(item: InputVideo) -> str:
-    """Return a hash of the sizes, beginnings and ends of an input's files.
+    """Return a hash of the sizes, beginnings and ends of an input's files, and of what is stated.
 
     It tells a mended file from the one that was seen before, without reading it whole.
     """
@@ -148,6 +153,8 @@ def fingerprint_of(item: InputVideo) -> str:
     for path in (item.video, item.sound):
         if path is not None:
             digest.update(_ends_of(path))
+    if item.sound_layout or item.projection:
+        digest.update(f"{item.sound_layout}\0{item.projection}".encode())
     return digest.hexdigest()
 
 

@@ -39,6 +39,13 @@ def test_a_catalog_without_accepted_videos_says_what_to_do(catalog):
         catalog_inputs(catalog)
 
 
+def test_what_is_stated_of_a_video_goes_with_it_and_can_be_taken_back(filled):
+    for stated in (("n3d", None), (None, "eac"), (None, None)):
+        filled.videos.state_media(A, *stated)
+        (item,) = catalog_inputs(filled).videos
+        assert (item.sound_layout, item.projection) == stated
+
+
 def test_catalogs_and_folders_can_be_built_together(filled, tmp_path):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "own.mp4").write_bytes(b"x")

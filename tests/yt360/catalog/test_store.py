@@ -79,6 +79,18 @@ def test_a_catalog_of_the_first_version_counts_its_kept_clips(tmp_path):
         assert summarize(catalog).clips == {"rejected": 2, "dropped/silent": 1}
 
 
+def test_nothing_is_stated_of_the_videos_of_an_older_catalog(tmp_path):
+    path = tmp_path / "old.catalog"
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, MIGRATIONS[:2])
+    connection.execute(f"INSERT INTO videos (video_id, added_at, changed_at) VALUES ('{A}', 0, 0)")
+    connection.close()
+    with Catalog(path) as catalog:
+        assert catalog.videos.get(A).stated_sound_layout is None
+        catalog.videos.state_media(A, "n3d", "eac")
+        assert catalog.videos.get(A).stated_projection == "eac"
+
+
 def test_a_transaction_is_all_or_nothing_even_when_nested(catalog):
     with pytest.raises(ZeroDivisionError), catalog.transaction():
         catalog.videos.add(A)

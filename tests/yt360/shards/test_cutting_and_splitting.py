@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from yt360.clips import parse_key
+from yt360.shards import cutting
 from yt360.shards.build import build_shards
-from yt360.shards.inputs import FoundInputs, InputVideo
+from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.reader import ShardReader
 from yt360.splits import split_of
 
@@ -49,6 +51,40 @@ def test_known_segments_are_cut_and_those_that_cannot_be_are_told(fake, tmp_path
     reader = ShardReader(tmp_path / "data", "test")
     source = json.loads(bytes(reader.read(0, "json")))["source"]
     assert source == {"url": "http://u", "license": "CC", "file": "part.mp4", "file_start_s": 100}
+
+
+def test_what_is_stated_of_an_input_goes_before_the_options(fake, tmp_path, monkeypatch):
+    asked: dict[str, tuple] = {}
+    open_source = cutting.open_source
+
+    def watch(video, sound=None, **options):
+        asked[video.stem] = (options["sound_layout"], options["projection"])
+        return open_source(video, sound, **options)
+
+    monkeypatch.setattr(cutting, "open_source", watch)
+    stated = {"a": ("n3d", None), "b": (None, "eac"), "c": (None, None)}
+    items = tuple(
+        InputVideo(
+            video_id=name,
+            video=fake.write(tmp_path / "m" / f"{name}.mp4", 10),
+            name=name,
+            sound_layout=layout,
+            projection=projection,
+        )
+        for name, (layout, projection) in stated.items()
+    )
+    options = replace(fake.options, sound_layout="fuma", projection="c3x2")
+    build_shards(FoundInputs(items, (), 0), tmp_path / "data", options, make_pool=fake.pool)
+    assert asked == {"a": ("n3d", "c3x2"), "b": ("fuma", "eac"), "c": ("fuma", "c3x2")}
+
+
+def test_an_input_that_is_read_otherwise_is_looked_at_again(fake, tmp_path):
+    item = InputVideo(video_id="a", video=fake.write(tmp_path / "a.mp4", 10))
+    prints = [
+        fingerprint_of(each)
+        for each in (item, replace(item, sound_layout="n3d"), replace(item, projection="eac"))
+    ]
+    assert len(set(prints)) == 3
 
 
 def test_videos_of_a_channel_share_a_split(fake, tmp_path):
