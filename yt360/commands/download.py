@@ -80,14 +80,14 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
     from yt360.progress import Progress
 
     with Catalog(path) as catalog:
-        filters = make_filters(options, catalog.setting("filters"))
+        # All that was asked is judged before the catalog is changed.
+        config = _config(make_filters(options, catalog.setting("filters")), options)
         if media is not None:
             catalog.set_media(media)
         for state in retry:
             ids = [video.video_id for video in catalog.videos.select(state)]  # type: ignore[arg-type]
             click.echo(f"{catalog.videos.requeue(ids)} {state} videos are queued again")
-        waiting = catalog.claims.waiting("describe" if options["describe_only"] else "download")
-    config = _config(filters, options)
+        waiting = catalog.claims.waiting("describe" if config.describe_only else "download")
     with terminate_like_interrupt(), Progress("downloading", waiting, "videos") as progress:
         report = run_download(
             path,

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from yt360.catalog import Catalog
 from yt360.cli import cli
 from yt360.cli_group import run
 from yt360.crawl.session import Session
@@ -263,9 +264,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(yt360, tmp_path, monkeypatch, arg
         ("--min-rate-kb", "-1"),
     ],
 )
-def test_options_out_of_range_are_refused(yt360, catalog_path, arguments):
-    code, output = yt360("download", catalog_path, *arguments)
+def test_options_out_of_range_are_refused_and_nothing_is_changed(yt360, catalog_path, arguments):
+    with Catalog(catalog_path) as catalog:
+        catalog.videos.add(VIDEO)
+        catalog.videos.reject(VIDEO, "license", "no")
+    code, output = yt360("download", catalog_path, "--retry", "rejected", *arguments)
     assert code == 2 and len(output.splitlines()) == 1, output
+    with Catalog(catalog_path) as catalog:
+        assert catalog.videos.get(VIDEO).state == "rejected"
 
 
 def test_a_full_disk_stops_the_run_with_room_left(yt360, lists, tmp_path, ready_video, youtube):
