@@ -87,7 +87,7 @@ class VideoPlan:
         self.choice = choose(context["formats"], self._wanted.target)
         video, sound = self.choice.video, self.choice.sound
         if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):
-            self.sections = None
+            self._clip_starts_s, self.sections = (), None  # yt-dlp judges the page once more
         if self.sections is None:
             yield self._whole(video, "both" if sound is None else "video")
             if sound is not None:

@@ -35,7 +35,7 @@ from yt_dlp.networking.exceptions import (
 from yt360.crawl.failures import Damaged, retry_after_s
 from yt360.crawl.verify import SIZE_SLACK_BYTES
 
-_BLOCK_BYTES = 16 * 1024
+BLOCK_BYTES = 16 * 1024
 _SEND_BUFFER_BYTES = 64 * 1024  # FFmpeg often hangs up early: little should be under way to it
 _POLL_S = 0.05
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -292,6 +292,7 @@ class _Server(ThreadingTCPServer):
 class _Talk(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
@@ -371,6 +372,6 @@ def _own_socket(response: Response) -> socket.socket | None:
 
 def _read(response: Response) -> bytes:
     try:
-        return response.read(_BLOCK_BYTES)
+        return response.read(BLOCK_BYTES)
     except (OSError, ValueError) as error:
         raise TransportError(cause=error) from error

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +26,7 @@ from yt_dlp.networking import Request
 
 from yt360.catalog import Catalog
 from yt360.crawl.config import DownloadConfig
+from yt360.crawl.download import run_download
 from yt360.crawl.fetch import TransferOptions
 from yt360.crawl.filters import Filters
 from yt360.crawl.plan import Wanted
@@ -45,6 +47,7 @@ class FakeYouTube:
 
     def __init__(self) -> None:
         self.media: dict[str, bytes] = {}
+        self.media_type = "video/mp4"
         self.players: dict[str, dict] = {}
         self.pages: dict[tuple[str, str | None], dict] = {}
         self.script: dict[str, list[str]] = defaultdict(list)
@@ -183,7 +186,7 @@ class FakeYouTube:
             total = limit
         promised = min(limit, len(body)) if name == "lie" else len(body)
         handler.send_response(206 if span else 200)
-        handler.send_header("Content-Type", "video/mp4")
+        handler.send_header("Content-Type", self.media_type)
         handler.send_header("Content-Length", str(promised))
         handler.send_header("Accept-Ranges", "bytes")
         if span:
@@ -300,6 +303,51 @@ def quick_config(session_options: SessionOptions) -> DownloadConfig:
 def pace(catalog_path: Path) -> Iterator[Pace]:
     with Catalog(catalog_path) as catalog:
         yield Pace(catalog, PaceConfig(interval_s=0.0), threading.Event(), random.Random(0))
+
+
+@pytest.fixture
+def download(catalog_path, make_session, quick_config):
+    """Return a function that adds videos, runs the download once, and returns its report."""
+
+    def run(*video_ids, stop=None, **changes):
+        with Catalog(catalog_path) as catalog:
+            for video_id in video_ids:
+                catalog.videos.add(video_id)
+        config = replace(quick_config, **changes)
+        return run_download(
+            catalog_path, config, stop or threading.Event(), make_session=make_session
+        )
+
+    return run
+
+
+@pytest.fixture
+def content(catalog_path):
+    """Return a function that gives the bytes of a video's files, picture first."""
+
+    def read(video_id="-abcdefghi_"):
+        with Catalog(catalog_path) as catalog:
+            return [(catalog.media / file.path).read_bytes() for file in catalog.files.of(video_id)]
+
+    return read
+
+
+@pytest.fixture
+def video(catalog_path):
+    def read(video_id="-abcdefghi_"):
+        with Catalog(catalog_path) as catalog:
+            return catalog.videos.get(video_id)
+
+    return read
+
+
+@pytest.fixture
+def outcomes(catalog_path):
+    def read(video_id="-abcdefghi_"):
+        with Catalog(catalog_path) as catalog:
+            return [(a.outcome, a.reason) for a in catalog.claims.history(video_id)]
+
+    return read
 
 
 def _encode(container: str, duration_s: float, picture: bool, sound: bool) -> bytes:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import av
@@ -8,55 +7,9 @@ import pytest
 
 from yt360.catalog import Catalog, Clip
 from yt360.catalog.released import import_urls
-from yt360.crawl.download import run_download
 from yt360.crawl.guard import folder_lock
 
 VIDEO = "-abcdefghi_"
-
-
-@pytest.fixture
-def download(catalog_path, make_session, quick_config):
-    """Return a function that adds videos, runs the download once, and returns its report."""
-
-    def run(*video_ids, stop=None, **changes):
-        with Catalog(catalog_path) as catalog:
-            for video_id in video_ids:
-                catalog.videos.add(video_id)
-        config = replace(quick_config, **changes)
-        return run_download(
-            catalog_path, config, stop or threading.Event(), make_session=make_session
-        )
-
-    return run
-
-
-@pytest.fixture
-def content(catalog_path):
-    """Return a function that gives the bytes of a video's files, picture first."""
-
-    def read(video_id=VIDEO):
-        with Catalog(catalog_path) as catalog:
-            return [(catalog.media / file.path).read_bytes() for file in catalog.files.of(video_id)]
-
-    return read
-
-
-@pytest.fixture
-def video(catalog_path):
-    def read(video_id=VIDEO):
-        with Catalog(catalog_path) as catalog:
-            return catalog.videos.get(video_id)
-
-    return read
-
-
-@pytest.fixture
-def outcomes(catalog_path):
-    def read(video_id=VIDEO):
-        with Catalog(catalog_path) as catalog:
-            return [(a.outcome, a.reason) for a in catalog.claims.history(video_id)]
-
-    return read
 
 
 def test_a_video_is_downloaded_whole_with_its_facts(
@@ -96,46 +49,6 @@ def test_a_broken_transfer_goes_on_where_it_stopped(
     assert youtube.sent(picture) <= len(picture_bytes) + 5000
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        ("500", "http-5xx"),
-        ("503", "http-5xx"),
-        ("403", "http-403"),
-        ("empty", "empty"),
-        ("lie:9000", "wrong-size"),
-        ("html", "wrong-size"),
-    ],
-)
-def test_a_failed_try_is_recorded_and_the_next_one_succeeds(
-    youtube, ready_video, download, content, picture_bytes, sound_bytes, outcomes, fault, reason
-):
-    picture, sound = ready_video(VIDEO)
-    youtube.script[picture] = [fault] * (3 if fault.startswith("5") else 1)
-    report = download(VIDEO)
-    assert content() == [picture_bytes, sound_bytes]
-    assert outcomes() == [("deferred", reason), ("downloaded", None)]
-    assert dict(report.outcomes) == {("retry later", reason): 1, ("downloaded", ""): 1}
-    assert youtube.sent(sound) == len(sound_bytes), "fetched once, after the picture was whole"
-
-
-def test_a_redirect_within_the_allowed_sites_is_followed(
-    youtube, ready_video, download, content, picture_bytes
-):
-    picture, _ = ready_video(VIDEO)
-    youtube.media["/media/elsewhere.mp4"] = picture_bytes
-    youtube.script[picture] = ["redirect:/media/elsewhere.mp4"]
-    download(VIDEO)
-    assert content()[0] == picture_bytes
-
-
-def test_a_redirect_to_another_site_is_refused(youtube, ready_video, download, video):
-    picture, _ = ready_video(VIDEO)
-    youtube.script[picture] = [f"redirect:{youtube.url}/outside/x.mp4"]
-    download(VIDEO)
-    assert (video().state, video().reason) == ("rejected", "forbidden-site")
-
-
 def test_a_slow_drip_is_cut_and_resumed(
     youtube, ready_video, download, content, picture_bytes, outcomes, quick_config
 ):
@@ -148,22 +61,6 @@ def test_a_slow_drip_is_cut_and_resumed(
     spans = [span for path, span, _ in youtube.log if path == picture]
     begins = sorted(int(span.removeprefix("bytes=").partition("-")[0]) for span in spans)
     assert begins[0] == 0 < begins[1], "the second try asks for the rest only"
-
-
-def test_429_pauses_the_whole_run_and_costs_no_try(
-    youtube, ready_video, download, outcomes, catalog_path
-):
-    picture, _ = ready_video(VIDEO)
-    youtube.script[picture] = ["429:1"]
-    notes = []
-    report = download(VIDEO)
-    assert outcomes() == [("deferred", "http-429"), ("downloaded", None)]
-    with Catalog(catalog_path) as catalog:
-        first, second = catalog.claims.history(VIDEO)
-        assert second.started_at - first.ended_at >= 0.95, "the Retry-After of 1 s is honoured"
-        assert catalog.videos.get(VIDEO).tries == 0
-    assert report.count("downloaded") == 1
-    assert notes == []
 
 
 def test_a_429_that_yt_dlp_swallows_still_counts(youtube, ready_video, download, outcomes):
@@ -184,31 +81,6 @@ def test_a_pause_longer_than_our_patience_ends_the_run(
     assert "wait for 83 more minutes" in report.stopped
     assert outcomes(VIDEO) == [("deferred", "http-429")]
     assert outcomes("other_video") == [("released", "interrupted")]
-
-
-def test_a_burst_of_403_pauses_the_whole_run(
-    youtube, ready_video, download, catalog_path, quick_config
-):
-    ids = [f"refused___{i}" for i in range(4)]
-    for video_id in ids:
-        picture, _ = ready_video(video_id)
-        youtube.script[picture] = ["403"]
-    pace = replace(quick_config.pace, trouble_limit=3, first_pause_s=0.5)
-    report = download(*ids, pace=pace)
-    assert report.count("downloaded") == 4
-    with Catalog(catalog_path) as catalog:
-        third = catalog.claims.history(ids[2])[0]
-        fourth = catalog.claims.history(ids[3])[0]
-        assert fourth.ended_at - third.ended_at >= 0.45
-
-
-def test_a_video_that_keeps_failing_is_given_up(youtube, ready_video, download, video, outcomes):
-    picture, _ = ready_video(VIDEO)
-    youtube.script[picture] = ["403"] * 9
-    report = download(VIDEO, max_tries=3)
-    assert (video().state, video().reason) == ("failed", "http-403")
-    assert [outcome for outcome, _ in outcomes()] == ["deferred", "deferred", "failed"]
-    assert report.count("failed") == 1
 
 
 def test_only_the_sections_around_known_clips_are_fetched(

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import threading
+import urllib.request
+from contextlib import contextmanager
+from http.client import HTTPException
+from urllib.error import HTTPError
+
+import pytest
+from yt_dlp.networking.exceptions import RequestError
+
+from yt360.crawl.failures import Damaged
+from yt360.crawl.relay import BLOCK_BYTES, Relay, Source
+
+CONTENT = bytes(range(256)) * 400
+PATH = "/media/x.mp4"
+
+
+@pytest.fixture
+def session(make_session, session_options, pace):
+    return make_session(session_options, pace, threading.Event())
+
+
+@pytest.fixture
+def relayed(youtube, session):
+    """Return a context manager that relays a stream; it gives a function to ask for a range."""
+    youtube.media[PATH] = CONTENT
+
+    @contextmanager
+    def begin(retries=2, rate=None, **source):
+        stream = Source(url=youtube.url + PATH, **source)
+        with Relay([stream], session.urlopen, retries, rate_bytes_per_s=rate) as relay:
+            yield lambda span=None, path="": ask(relay, span, path)
+
+    return begin
+
+
+def ask(relay, span, path):
+    """Ask as FFmpeg does, in a thread, while this one works; return (status, body)."""
+    answer = []
+
+    def get():
+        request = urllib.request.Request(relay.addresses[0] + path)
+        if span:
+            request.add_header("Range", span)
+        try:
+            with urllib.request.urlopen(request) as response:
+                answer.append((response.status, response.read()))
+        except HTTPError as error:
+            answer.append((error.code, b""))
+        except (HTTPException, OSError) as error:
+            answer.append((None, str(error)))
+
+    thread = threading.Thread(target=get)
+    thread.start()
+    try:
+        while thread.is_alive():
+            relay.work()
+        relay.check()
+    finally:
+        relay.__exit__(None, None, None)
+        thread.join()
+    return answer[0]
+
+
+@pytest.mark.parametrize("chunk_bytes", [None, 7000, len(CONTENT), 10**6])
+@pytest.mark.parametrize(("begin", "end"), [(0, None), (0, 1), (5000, None), (6999, 70_001)])
+def test_what_comes_through_is_what_the_site_has(relayed, youtube, begin, end, chunk_bytes):
+    with relayed(size_bytes=len(CONTENT), chunk_bytes=chunk_bytes) as get:
+        status, body = get(f"bytes={begin}-{'' if end is None else end - 1}")
+    assert (status, body) == (206, CONTENT[begin:end])
+    if chunk_bytes:
+        assert all(sent <= chunk_bytes for _, _, sent in youtube.log)
+
+
+@pytest.mark.parametrize("fault", ["reset:20000", "short:20000", "hang-up", "500"])
+@pytest.mark.parametrize("chunk_bytes", [None, 30_000])
+def test_a_stream_that_breaks_is_taken_up_where_it_broke(relayed, youtube, fault, chunk_bytes):
+    youtube.script[PATH] = [fault, fault]
+    with relayed(size_bytes=len(CONTENT), chunk_bytes=chunk_bytes) as get:
+        assert get("bytes=100-") == (206, CONTENT[100:])
+    assert youtube.sent(PATH) <= len(CONTENT) + 2 * BLOCK_BYTES, "a block that broke comes again"
+
+
+def test_a_stream_that_keeps_breaking_is_given_up(relayed, youtube):
+    youtube.script[PATH] = ["short:10"] * 9
+    with pytest.raises(RequestError), relayed() as get:
+        get()
+    assert len(youtube.script[PATH]) == 9 - 3
+
+
+def test_a_size_that_was_not_declared_is_damage(relayed):
+    with pytest.raises(Damaged, match="wrong-size"), relayed(size_bytes=5) as get:
+        get()
+
+
+def test_bytes_that_are_not_there_are_no_failure_of_the_stream(relayed):
+    with relayed() as get:
+        assert get(f"bytes={len(CONTENT)}-") == (416, b"")
+
+
+@pytest.mark.parametrize(("span", "path"), [(None, "x"), ("bytes=-5", ""), ("lines=1-2", "")])
+def test_who_does_not_know_the_address_gets_nothing(relayed, youtube, span, path):
+    with relayed() as get:
+        assert get(span, path) == (404, b"")
+    assert not youtube.log
+
+
+def test_each_relay_has_a_secret_of_its_own(session):
+    sources = [Source(url="https://www.youtube.com/")] * 20
+    with Relay(sources, session.urlopen) as relay:
+        secrets = {address.rpartition("/")[2] for address in relay.addresses}
+    assert len(secrets) == 20 and all(len(secret) >= 20 for secret in secrets)
