@@ -183,7 +183,7 @@ def test_a_sequential_plan_leaves_unreadable_clips_out(tiny_dataset):
 
 def test_nothing_readable_stops_with_one_clip_as_example(tiny_dataset, plan):
     clips = Damaged(tiny_dataset, "train").damage(*range(16), kind="missing")
-    with pytest.raises(UserError, match=r"^16 clips cannot be read, .* first is video.*the shard is gone.*check"):
+    with pytest.raises(UserError, match=r"^16 clips cannot .* first is video.*the shard is gone"):
         take(Loader(clips, plan, SMALL, 0), 0, 1)
 
 
