@@ -25,6 +25,7 @@ def test_the_band_in_the_hall_is_good_with_its_spatial_sound(real_data: Path) ->
         "silence": "sounding",
         "post-production": "recorded",
         "clipping": "intact",
+        "projection": "equirectangular",
         "still-image": "moving",
         "picture": "moving",
         "duration": "equal",

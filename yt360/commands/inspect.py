@@ -192,5 +192,5 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
     if not report.counts and not report.crashes:
         click.echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
     if report.crashes:
-        click.echo(f"error: {report.crashes} worker processes died, see above", err=True)
+        click.echo(f"error: worker processes that died: {report.crashes}; see above", err=True)
     return report.crashes

@@ -167,6 +167,22 @@ def test_a_video_that_kills_every_process_is_given_up(
     assert outcomes(path)[IDS[0]] == [*["deferred"] * MAX_TRIES, "failed"]
 
 
+def test_a_video_whose_claims_run_out_again_and_again_is_given_up(path: Path) -> None:
+    now = time.time()
+    with Catalog(path, clock=lambda: now) as catalog, Heartbeat(path, 60) as beat:
+        for number in range(1, len(IDS)):
+            catalog.videos.drop(IDS[number], "withdrawn")
+        for _ in range(MAX_TRIES):
+            assert catalog.claims.take("inspect", "killed", lease_s=10) is not None
+            now += 11
+        result = inspect_next(catalog, beat, "me", CatalogRunConfig())
+        assert result is not None and (result.state, result.reason) == ("failed", "crashed")
+        assert [a.outcome for a in catalog.claims.history(IDS[0])] == [
+            *["expired"] * MAX_TRIES,
+            "failed",
+        ]
+
+
 def test_two_runs_at_once_inspect_everything_exactly_once(
     path: Path, tagger: Callable[..., str]
 ) -> None:
