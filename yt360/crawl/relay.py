@@ -9,16 +9,14 @@ broke, without FFmpeg noticing.
 
 from __future__ import annotations
 
-import os
 import queue
 import re
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
@@ -26,71 +24,17 @@ from types import TracebackType
 
 from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import (
-    CertificateVerifyError,
     HTTPError,
     RequestError,
     TransportError,
 )
 
-from yt360.crawl.failures import Damaged, retry_after_s
-from yt360.crawl.verify import SIZE_SLACK_BYTES
+from yt360.crawl.failures import Damaged
+from yt360.crawl.ranges import Ask, Source, extent, may_pass, own_socket, read_block
 
-BLOCK_BYTES = 16 * 1024
 _SEND_BUFFER_BYTES = 64 * 1024  # FFmpeg often hangs up early: little should be under way to it
 _POLL_S = 0.05
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A stream that FFmpeg may ask for.
-
-    Attributes:
-        url: Its address.
-        headers: Sent with each request for it.
-        size_bytes: Its size, if the site declares one.
-        chunk_bytes: Ask for no more at once; needs `size_bytes`. None for no limit.
-    """
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    size_bytes: int | None = None
-    chunk_bytes: int | None = None
-
-
-@dataclass
-class _Ask:
-    """What FFmpeg wants of a stream, and what has become of it.
-
-    Attributes:
-        position: The next byte to send.
-        last: The last byte that FFmpeg wants; None for the stream's end.
-        breaks: How often the connection failed and was taken up again.
-        refused: The site has no such bytes.
-    """
-
-    source: Source
-    position: int
-    last: int | None
-    breaks: int = 0
-    response: Response | None = None
-    refused: bool = False
-    answered: threading.Event = field(default_factory=threading.Event)
-
-    def last_now(self) -> int | None:
-        """Return the last byte to ask for in one go."""
-        chunk = self.source.chunk_bytes
-        if not chunk or not self.source.size_bytes:
-            return self.last
-        chunk_end = self.position + chunk - 1
-        return chunk_end if self.last is None else min(self.last, chunk_end)
-
-    def request(self) -> Request:
-        last = self.last_now()
-        span = f"bytes={self.position}-{'' if last is None else last}"
-        headers = {**self.source.headers, "Accept-Encoding": "identity", "Range": span}
-        return Request(self.source.url, headers=headers)
 
 
 class Relay:
@@ -104,8 +48,8 @@ class Relay:
         rate_bytes_per_s: Cap of all streams together; None for no cap.
 
     Attributes:
-        addresses: What to give to FFmpeg, in the order of the sources. They hold a secret, so no
-            other program of this machine can use them.
+        addresses: What to give to FFmpeg, in the order of the sources. They cannot
+            be guessed.
         relayed_bytes: How much has come in so far.
         connections: How many connections were opened.
         doubt: An answer that may be harmless; what went wrong if FFmpeg fails.
@@ -125,7 +69,7 @@ class Relay:
         self._rate = rate_bytes_per_s
         self._free_at = 0.0
         self._paths = {f"/{secrets.token_urlsafe(16)}": source for source in sources}
-        self._asked: queue.SimpleQueue[_Ask] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Ask] = queue.SimpleQueue()
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -182,16 +126,18 @@ class Relay:
         if self._failure is not None:
             raise self._failure
 
-    def _connect(self, ask: _Ask) -> Response:
+    def _connect(self, ask: Ask) -> Response:
+        """Open what is to come now, again and again if need be."""
         while True:
-            if ask.breaks:
+            if ask.broke:
                 self._nap(ask.breaks - 1)
+                ask.broke = False
             self.connections += 1
             try:
                 return self._open_url(ask.request())
             except RequestError as error:
-                ask.breaks += 1
-                if ask.breaks > self._retries or not _may_pass(error):
+                ask.breaks, ask.broke = ask.breaks + 1, True
+                if ask.breaks > self._retries or not may_pass(error):
                     raise
 
     # What the threads that talk to FFmpeg do
@@ -203,7 +149,7 @@ class Relay:
         if source is None or span is None:
             talk.send_error(HTTPStatus.NOT_FOUND)
             return
-        ask = _Ask(source, int(span[1]), int(span[2]) if span[2] else None)
+        ask = Ask(source, int(span[1]), int(span[2]) if span[2] else None)
         try:
             self._stream(talk, ask)
         except OSError:
@@ -211,13 +157,14 @@ class Relay:
         except Exception as error:
             self._failure = self._failure or error
 
-    def _stream(self, talk: BaseHTTPRequestHandler, ask: _Ask) -> None:
+    def _stream(self, talk: BaseHTTPRequestHandler, ask: Ask) -> None:
+        """Answer FFmpeg with what one connection after the other brings, until it has all."""
         end: int | None = None
         begun = False
         while (response := self._wait_for(ask)) is not None:
             seekable = False
             try:
-                begin, total = _extent(response, ask.source)
+                begin, total = extent(response, ask.source)
                 if begin != ask.position:
                     raise Damaged("truncated", f"byte {begin} came instead of {ask.position}")
                 seekable = response.status == HTTPStatus.PARTIAL_CONTENT and total is not None
@@ -232,7 +179,7 @@ class Relay:
                 if last is None or ask.position <= last:
                     raise TransportError(f"{ask.position} of {end} bytes read")
             except TransportError:
-                ask.breaks += 1
+                ask.breaks, ask.broke = ask.breaks + 1, True
                 if ask.breaks > self._retries or not seekable:
                     raise
             finally:
@@ -240,7 +187,7 @@ class Relay:
         if ask.refused:
             talk.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 
-    def _wait_for(self, ask: _Ask) -> Response | None:
+    def _wait_for(self, ask: Ask) -> Response | None:
         """Return a connection that the owner has opened; None when there is none to be had."""
         ask.response = None
         ask.answered.clear()
@@ -250,14 +197,14 @@ class Relay:
                 return None
         return ask.response
 
-    def _pump(self, talk: BaseHTTPRequestHandler, ask: _Ask, response: Response) -> None:
+    def _pump(self, talk: BaseHTTPRequestHandler, ask: Ask, response: Response) -> None:
         """Pass on what a connection brings, up to its end."""
-        line = _own_socket(response)
+        line = own_socket(response)
         with self._lock:
             if line is not None:
                 self._sockets.add(line)
         try:
-            while not self._closed.is_set() and (block := _read(response)):
+            while not self._closed.is_set() and (block := read_block(response)):
                 self._hold_back(len(block))
                 talk.wfile.write(block)
                 ask.position += len(block)
@@ -314,28 +261,6 @@ class _Talk(BaseHTTPRequestHandler):
         pass
 
 
-def _extent(response: Response, source: Source) -> tuple[int, int | None]:
-    """Return the first byte of what a response holds, and the size of the whole stream if known.
-
-    Raises:
-        Damaged: The stream is empty, or has not the size that was declared.
-    """
-    found = _CONTENT_RANGE.match(response.headers.get("Content-Range") or "")
-    length = response.headers.get("Content-Length") or ""
-    begin, total = 0, source.size_bytes
-    if response.status == HTTPStatus.PARTIAL_CONTENT and found:
-        begin, total = int(found[1]), int(found[2]) if found[2] != "*" else total
-    elif response.status != HTTPStatus.PARTIAL_CONTENT:
-        encoded = response.headers.get("Content-Encoding")
-        total = int(length) if length.isdigit() and not encoded else None
-    if total == 0:
-        raise Damaged("empty", "the stream has 0 bytes")
-    declared = source.size_bytes
-    if total and declared and abs(total - declared) > SIZE_SLACK_BYTES:
-        raise Damaged("wrong-size", f"the stream has {total} bytes, declared {declared}")
-    return begin, total
-
-
 def _send_head(
     talk: BaseHTTPRequestHandler,
     response: Response,
@@ -353,25 +278,3 @@ def _send_head(
         talk.send_header("Content-Range", f"bytes {begin}-{end - 1}/{total}")
     talk.send_header("Connection", "close")
     talk.end_headers()
-
-
-def _may_pass(error: RequestError) -> bool:
-    """Return whether asking again at once may help: what yt-dlp retries, unless told to wait."""
-    if isinstance(error, HTTPError):
-        return error.status >= 500 and retry_after_s(error.response.headers) is None
-    return isinstance(error, TransportError) and not isinstance(error, CertificateVerifyError)
-
-
-def _own_socket(response: Response) -> socket.socket | None:
-    """Return a second handle of a response's connection, which can be shut from another thread."""
-    try:
-        return socket.socket(fileno=os.dup(response.fp.fileno()))
-    except (OSError, ValueError, AttributeError):  # it has ended already, or is no socket
-        return None
-
-
-def _read(response: Response) -> bytes:
-    try:
-        return response.read(BLOCK_BYTES)
-    except (OSError, ValueError) as error:
-        raise TransportError(cause=error) from error

@@ -17,7 +17,8 @@ from typing import Any
 from yt_dlp import YoutubeDL
 
 from yt360.crawl.failures import Damaged
-from yt360.crawl.relay import Relay, Source
+from yt360.crawl.ranges import Source
+from yt360.crawl.relay import Relay
 from yt360.crawl.sections import COPY_ARGUMENTS
 from yt360.errors import BadItem
 from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit

@@ -1,7 +1,8 @@
 """yt-dlp as this project uses it: one gate for every request, and silence on the terminal.
 
 All requests of yt-dlp's extractors and downloaders pass `Session.urlopen`, so that is where the
-allow-list, the pace and the wish to stop are enforced.
+allow-list, the pace and the wish to stop are enforced. So do those of the FFmpeg that fetches
+sections, see `section_fetch.py`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import pytest
 from yt_dlp.networking.exceptions import RequestError
 
 from yt360.crawl.failures import Damaged
-from yt360.crawl.relay import BLOCK_BYTES, Relay, Source
+from yt360.crawl.ranges import BLOCK_BYTES, Source
+from yt360.crawl.relay import Relay
 
 CONTENT = bytes(range(256)) * 400
 PATH = "/media/x.mp4"
@@ -27,9 +28,9 @@ def relayed(youtube, session):
     youtube.media[PATH] = CONTENT
 
     @contextmanager
-    def begin(retries=2, rate=None, **source):
+    def begin(retries=2, nap=lambda _: None, **source):
         stream = Source(url=youtube.url + PATH, **source)
-        with Relay([stream], session.urlopen, retries, rate_bytes_per_s=rate) as relay:
+        with Relay([stream], session.urlopen, retries, nap) as relay:
             yield lambda span=None, path="": ask(relay, span, path)
 
     return begin
@@ -77,8 +78,10 @@ def test_what_comes_through_is_what_the_site_has(relayed, youtube, begin, end, c
 @pytest.mark.parametrize("chunk_bytes", [None, 30_000])
 def test_a_stream_that_breaks_is_taken_up_where_it_broke(relayed, youtube, fault, chunk_bytes):
     youtube.script[PATH] = [fault, fault]
-    with relayed(size_bytes=len(CONTENT), chunk_bytes=chunk_bytes) as get:
+    naps = []
+    with relayed(nap=naps.append, size_bytes=len(CONTENT), chunk_bytes=chunk_bytes) as get:
         assert get("bytes=100-") == (206, CONTENT[100:])
+    assert naps == [0, 1]
     assert youtube.sent(PATH) <= len(CONTENT) + 2 * BLOCK_BYTES, "a block that broke comes again"
 
 
