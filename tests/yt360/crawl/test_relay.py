@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from urllib.error import HTTPError
 
@@ -114,3 +115,24 @@ def test_each_relay_has_a_secret_of_its_own(session):
     with Relay(sources, session.urlopen) as relay:
         secrets = {address.rpartition("/")[2] for address in relay.addresses}
     assert len(secrets) == 20 and all(len(secret) >= 20 for secret in secrets)
+
+
+def test_a_relay_that_ends_hangs_up_on_the_site(youtube, session):
+    youtube.media[PATH] = CONTENT
+    youtube.script[PATH] = ["drip"]
+    before = threading.active_count()
+    with Relay([Source(url=youtube.url + PATH)], session.urlopen) as relay:
+        thread = threading.Thread(target=read_what_comes, args=(relay.addresses[0],))
+        thread.start()
+        while not relay.connections:
+            relay.work()
+        time.sleep(0.3)  # now the relay waits for the rest of a block
+    deadline = time.monotonic() + 4  # which takes twice as long
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert threading.active_count() <= before
+
+
+def read_what_comes(address):
+    with suppress(OSError, HTTPException), urllib.request.urlopen(address) as response:
+        response.read()
