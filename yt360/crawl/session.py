@@ -162,6 +162,9 @@ class Session(YoutubeDL):
         self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False
     ) -> tuple[bool, bool]:
         """Download a file; sections by requests of this session, which yt-dlp leaves to FFmpeg."""
+        if "m3u8" in str(info.get("protocol")):
+            # yt-dlp may give such a playlist to FFmpeg, whose requests nobody checks or paces.
+            raise Unsuitable("hls-only", "the stream comes as an HLS playlist, not as a file")
         if info.get("section_end") is None:
             return super().dl(name, info, subtitle, test)
         fetch_section(self, Path(name), info)

@@ -16,6 +16,8 @@ import pytest
 
 from yt360.catalog import Catalog, Clip
 from yt360.crawl import section_fetch
+from yt360.crawl.failures import Unsuitable
+from yt360.crawl.session import SessionOptions
 
 VIDEO = "-abcdefghi_"
 
@@ -146,3 +148,12 @@ def test_streams_that_are_no_plain_files_are_fetched_whole(
     download()
     with Catalog(catalog_path) as catalog:
         assert [file.role for file in catalog.files.of(VIDEO)] == ["video", "sound"]
+
+
+@pytest.mark.parametrize("protocol", ["m3u8", "m3u8_native", "https+m3u8_native"])
+def test_playlists_that_ffmpeg_might_read_by_itself_are_refused(make_session, tmp_path, protocol):
+    session = make_session(SessionOptions(), pace=None, stop=threading.Event())
+    info = {"url": "https://127.0.0.1/x.m3u8", "protocol": protocol}
+    with pytest.raises(Unsuitable, match="HLS playlist"):
+        session.dl(str(tmp_path / "x.mp4"), info)
+    assert not list(tmp_path.iterdir())
