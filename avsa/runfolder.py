@@ -139,6 +139,8 @@ def settle_request(
     Raises:
         UserError: Something is missing and cannot be known.
     """
+    # Asked on every rank, whatever each was told, so that none waits for another one in vain.
+    proposed = from_first_rank(next_run_folder(recipe or "run"))
     if resume:
         if out is None:
             raise UserError("--resume needs --out RUN, the folder of the run to go on with")
@@ -149,9 +151,7 @@ def settle_request(
             "--data DATASET and --recipe NAME are needed to start a run; "
             f"recipes: {', '.join(recipe_names())}"
         )
-    # Ranks must agree about the folder, and the first one is about to make it.
-    run = out or from_first_rank(next_run_folder(recipe))
-    return _fitted(load_config(recipe, overrides), data, run, overrides, ranks)
+    return _fitted(load_config(recipe, overrides), data, out or proposed, overrides, ranks)
 
 
 def _fitted(

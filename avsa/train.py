@@ -104,7 +104,7 @@ def train(
     held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
     stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
     _require_all_stages_can_run(config, clips, held_out)
-    calls = {"--steps": steps, "--resume": resume, "--log-keys": log_keys}
+    calls = {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
     splits = {"the dataset": fingerprint(clips), "held-out": held_out and fingerprint(held_out)}
     require_agreement({**calls, **splits, **flatten(to_mapping(config))})
     measured = _on_first_rank(world, lambda: ensure_stats(dataset, config.audio))

@@ -200,17 +200,34 @@ def test_a_signal_saves_the_step_and_ends_cleanly(long_run, data, tmp_path, monk
     assert comparable(run) == comparable(long_run)
 
 
-def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(long_run, data, tmp_path):
-    run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
+def start_two_ranks(*arguments_of_each):
+    """Start two ranks; return their exit codes and what they said."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    ranks = [
+        start(arguments, RANK=str(rank), LOCAL_RANK=str(rank), **address)
+        for rank, arguments in enumerate(arguments_of_each)
+    ]
+    outputs = [rank.communicate(timeout=200)[0] for rank in ranks]
+    return [rank.returncode for rank in ranks], outputs
+
+
+def test_ranks_that_were_told_different_folders_say_so(long_run, data, tmp_path):
+    arguments = ["--data", data, "--recipe", shutil.copy(long_run / "config.yaml", tmp_path)]
+    codes, outputs = start_two_ranks(arguments, [*arguments, "--out", tmp_path / "run"])
+    assert codes == [2, 2], outputs
+    assert "ranks disagree: --out is runs/config-" in outputs[0] + outputs[1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(long_run, data, tmp_path):
+    run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
     arguments = ["--data", data, "--recipe", recipe, "--out", run, "--steps", 2]
     arguments += ["--set", "validation.every=2", "--set", "validation.split=train"]
-    ranks = [start(arguments, RANK=rank, LOCAL_RANK=rank, **address) for rank in "01"]
-    outputs = [rank.communicate(timeout=200)[0] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    codes, outputs = start_two_ranks(arguments, arguments)
+    assert codes == [0, 0], outputs
     assert "step 2 of 2" in outputs[0]
     assert "held_out_avc_accuracy" in read_log(run)[1]
     train(load_config(recipe), data, run, ALONE, steps=4, resume=True, log_keys=True)
