@@ -33,7 +33,7 @@ format: setup
 bench: setup  ## speed tables; takes a quiet machine
 	.venv/bin/python tools/bench.py
 
-proof: setup  ## that the small recipe learns (docs/results); about an hour and a half on 2 cores
+proof: setup  ## that the small recipe learns (docs/results); more than an hour on 2 cores
 	.venv/bin/python tools/small_proof.py --out proof
 
 constraints:  ## choose the pinned versions anew, within the bounds of pyproject.toml
