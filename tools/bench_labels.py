@@ -26,12 +26,12 @@ from safetensors.torch import save_file
 
 from yt360.labels.frames import clip_frames
 from yt360.labels.fusion import fuse, plan_fusion, render_views
+from yt360.labels.maps import encode_labels
 from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segmenters.base import Source
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.segmenters.native import NativeSegmenter
-from yt360.labels.store import encode_labels
 from yt360.labels.views import VIEW_SETS
 from yt360.randomness import keyed_generator
 from yt360.shards.index import rebuild_index

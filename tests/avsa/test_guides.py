@@ -16,7 +16,8 @@ from avsa.views import ViewConfig
 from yt360.ambisonics import encode
 from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS, number_of
-from yt360.labels.store import LabelSet, encode_labels
+from yt360.labels.maps import encode_labels
+from yt360.labels.store import LabelSet
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import shard_name
 from yt360.shards.writer import ShardWriter

@@ -20,8 +20,9 @@ from yt360.clips import clip_key, video_id_of
 from yt360.errors import BadItem, UserError
 from yt360.labels.claims import claimed
 from yt360.labels.classes import NO_STUFF, NO_THING
+from yt360.labels.maps import LabelMaps, encode_maps
 from yt360.labels.shard_work import ShardWork, shard_works
-from yt360.labels.store import LabelMaps, LabelSet, check_name, encode_maps
+from yt360.labels.store import LabelSet, check_name
 from yt360.progress import Progress
 from yt360.splits import SPLITS
 

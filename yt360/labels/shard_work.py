@@ -14,8 +14,9 @@ from torch import Tensor
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.frames import ahead, clip_frames
+from yt360.labels.maps import encode_labels
 from yt360.labels.panorama import PanoramaLabeller
-from yt360.labels.store import LabelSet, encode_labels, label_shard, member_ranges
+from yt360.labels.store import LabelSet, label_shard, member_ranges
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import parse_shard_name
 from yt360.shards.writer import ShardWriter

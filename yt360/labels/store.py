@@ -1,4 +1,4 @@
-"""Label shards: maps of a clip as bytes, sets of labels beside the clips, and reading them.
+"""Sets of labels beside the clips of a dataset, and reading them.
 
 A dataset may have several sets of labels, told apart by name. A set is described by
 ``labels-NAME.json`` and lies in ``{train,test}/NAME-000000.tar``: the shard of clips of the same
@@ -8,24 +8,19 @@ labelled are absent, and so are whole shards that nobody has labelled yet.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import threading
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.files import write_json
-from yt360.labels.classes import NO_STUFF, NO_THING, join, split
+from yt360.labels.maps import LabelMaps, decode_labels
 from yt360.shards.index import read_index, scan_shard
 from yt360.shards.options import first_difference
 from yt360.shards.schema import CLIPS, DatasetInfo, parse_shard_name, shard_name
@@ -34,24 +29,6 @@ FORMAT = "yt360-labels"
 FORMAT_VERSION = 1
 DEFAULT_NAME = "panoptic"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
-
-
-@dataclass(frozen=True)
-class LabelMaps:
-    """Labels of one clip.
-
-    Attributes:
-        things: (T, H, W) uint8, 0 to 79, 80 for none.
-        stuff: (T, H, W) uint8, 0 to 53, 54 for none.
-    """
-
-    things: np.ndarray
-    stuff: np.ndarray
-
-    @cached_property
-    def joint(self) -> np.ndarray:
-        """Joint class numbers (T, H, W), 134 for none; a thing hides stuff."""
-        return join(self.things, self.stuff)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,38 +122,6 @@ def label_sets(dataset: Path) -> list[str]:
     """Return the names of a dataset's sets of labels."""
     names = (path.stem.removeprefix("labels-") for path in dataset.glob("labels-*.json"))
     return sorted(name for name in names if _NAME.fullmatch(name))
-
-
-def encode_labels(joint: np.ndarray) -> bytes:
-    """Return maps of joint class numbers (T, H, W) as an ``.npz``; equal maps give equal bytes."""
-    things, stuff = split(joint)
-    return encode_maps(LabelMaps(things, stuff))
-
-
-def encode_maps(maps: LabelMaps) -> bytes:
-    """Return things and stuff as an ``.npz``; equal maps give equal bytes."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, things=maps.things, stuff=maps.stuff)
-    return buffer.getvalue()
-
-
-def decode_labels(content: bytes | memoryview) -> LabelMaps:
-    """Read an ``.npz`` of labels.
-
-    Raises:
-        BadItem: It is damaged, or holds something other than such maps.
-    """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            maps = LabelMaps(arrays["things"], arrays["stuff"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadItem("labels-damaged", f"the maps cannot be read: {error}") from None
-    things, stuff = maps.things, maps.stuff
-    if things.shape != stuff.shape or things.ndim != 3 or things.dtype != stuff.dtype != np.uint8:
-        raise BadItem("labels-damaged", f"maps of {things.shape} and {stuff.shape} are none")
-    if things.size and (things.max() > NO_THING or stuff.max() > NO_STUFF):
-        raise BadItem("labels-damaged", "the maps hold class numbers that do not exist")
-    return maps
 
 
 class LabelReader:

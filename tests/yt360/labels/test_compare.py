@@ -5,9 +5,10 @@ import pytest
 
 from yt360.errors import UserError
 from yt360.labels.compare import Agreement, align, compare, parse_set
+from yt360.labels.maps import encode_labels
 from yt360.labels.shard_work import shard_works
 from yt360.labels.stats import label_stats
-from yt360.labels.store import LabelSet, encode_labels
+from yt360.labels.store import LabelSet
 
 
 def add_labels(dataset, name, maps, fps=4.0):

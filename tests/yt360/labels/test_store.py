@@ -1,19 +1,16 @@
-"""Maps as bytes, and sets of labels beside the clips."""
+"""Sets of labels beside the clips."""
 
 import json
 import threading
 
-import numpy as np
 import pytest
 
 from yt360.errors import BadItem, UserError
-from yt360.labels.classes import split
+from yt360.labels.maps import encode_labels
 from yt360.labels.store import (
     LabelReader,
     LabelSet,
     check_name,
-    decode_labels,
-    encode_labels,
     label_sets,
     label_shard,
 )
@@ -29,38 +26,6 @@ def write_shard(dataset, shard, maps, name="panoptic"):
         for key, joint in maps.items():
             writer.add(key, {f"{name}.npz": encode_labels(joint)})
     return path
-
-
-def test_maps_come_back_as_they_went_in(random_maps):
-    joint = random_maps()
-    found = decode_labels(encode_labels(joint))
-    things, stuff = split(joint)
-    assert (found.things == things).all()
-    assert (found.stuff == stuff).all()
-    assert (found.joint == joint).all()
-    assert found.things.dtype == found.stuff.dtype == np.uint8
-
-
-def test_equal_maps_are_equal_bytes(random_maps):
-    assert encode_labels(random_maps()) == encode_labels(random_maps().copy())
-
-
-@pytest.mark.parametrize("end", [0, 10, 200, -30])
-def test_damaged_maps_are_bad_items(random_maps, end):
-    with pytest.raises(BadItem, match="labels-damaged"):
-        decode_labels(encode_labels(random_maps())[:end])
-
-
-def test_a_flipped_bit_is_noticed(random_maps):
-    content = bytearray(encode_labels(random_maps(shape=(4, 32, 64))))
-    content[len(content) // 2] ^= 16
-    with pytest.raises(BadItem):
-        decode_labels(bytes(content))
-
-
-def test_maps_of_unknown_classes_are_bad_items():
-    with pytest.raises(BadItem, match="do not exist"):
-        decode_labels(encode_labels(np.full((1, 2, 2), 200, np.uint8)))
 
 
 def test_a_reader_finds_labels_by_key_in_part_of_a_dataset(dataset, clips, random_maps):
