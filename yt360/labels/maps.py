@@ -91,5 +91,5 @@ def _array(npy: bytes) -> np.ndarray:
     shape = tuple(int(axis) for axis in header.groups()[1:])
     if prod(shape) != len(npy) - end:
         raise ValueError(f"{len(npy) - end} values cannot have the shape {shape}")
-    order = "F" if header[1] == b"True" else "C"
-    return np.frombuffer(npy, np.uint8, offset=end).reshape(shape, order=order)
+    values = np.frombuffer(npy, np.uint8, offset=end)
+    return values.reshape(shape, order="F" if header[1] == b"True" else "C")
