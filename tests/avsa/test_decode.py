@@ -102,7 +102,7 @@ def test_what_is_neither_is_refused(content):
         read_header(memoryview(content))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damage_anywhere_is_a_bad_item_and_nothing_else(members, data):
     content = bytearray(members[data.draw(st.integers(0, 1))])

@@ -26,7 +26,7 @@ UNEVEN = [1, 1, 2, 3, 5, 8, 13, 2, 4, 1, 6, 3]
 
 @pytest.mark.parametrize("sampling", ["video", "clip"])
 @pytest.mark.parametrize("window_shards", [0, 2])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     counts=st.lists(st.integers(1, 9), min_size=4, max_size=30),
     batch_size=st.integers(1, 4),

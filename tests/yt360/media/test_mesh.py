@@ -118,7 +118,7 @@ def test_two_meshes_tell_where_the_eyes_are(mode, axis):
     assert mesh_projection(content) == {"kind": "eac", "stereo_mode": mode}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.integers(12, 400), st.integers(0, 255)), min_size=1, max_size=5),
     st.integers(0, 400),

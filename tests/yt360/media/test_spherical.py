@@ -154,7 +154,7 @@ HOSTILE = movie(
 ).getvalue()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(HOSTILE) - 1), st.integers(0, 255)), max_size=6))
 def test_any_damage_is_read_without_failing(changes):
     data = bytearray(HOSTILE)
@@ -168,7 +168,7 @@ def test_every_truncation_is_read_without_failing():
         read_mp4_tags(io.BytesIO(HOSTILE[:end]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300))
 def test_garbage_is_read_as_absence(data):
     assert read_mp4_tags(io.BytesIO(data)) == [] or b"moov" in data

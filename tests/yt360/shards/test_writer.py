@@ -54,7 +54,7 @@ def test_an_ordinary_tar_reader_finds_the_members_without_times_and_owners(tmp_p
     assert marks == {(0, 0, 0, "", "", 0o444)}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.binary(max_size=1600), min_size=1, max_size=5))
 def test_the_scan_agrees_with_the_bytes_and_sizes_are_foreseen(tmp_path_factory, contents):
     path = tmp_path_factory.mktemp("scan") / "x.tar"
