@@ -22,7 +22,8 @@ def link_instances(
     Args:
         classes: (S, P) class that each of up to S views gives to each of P pixels.
         seen: (S, P) object that it gives, numbered through all views from 1; 0 for none.
-        view: (S, P) number of the view; -1 where fewer than S views see the pixel.
+        view: (S, P) number of the view; -1 where fewer than S views see the pixel, and what the
+            other arguments say there does not count.
         votes: (S, P) weight of what the view says.
         winner: (P,) fused class.
         area: (P,) solid angle of a pixel, in any unit.
@@ -30,6 +31,7 @@ def link_instances(
     Returns:
         (P,) int32 objects from 1, by falling area; 0 where the winner is no thing.
     """
+    seen = torch.where(view >= 0, seen, 0)
     groups = _groups(classes, seen, view, area)[seen]
     agreeing = votes * ((classes == winner) & (seen > 0))
     sums = torch.stack([(agreeing * (groups == group)).sum(0) for group in groups])
@@ -44,7 +46,7 @@ def _groups(classes: Tensor, seen: Tensor, view: Tensor, area: Tensor) -> Tensor
     together = torch.zeros(count, count)
     in_sight_of = torch.zeros(count, num_views)  # area of an object that another view shows too
     view_of = torch.zeros(count, dtype=torch.long)
-    view_of[seen.flatten()] = view.clamp(min=0).flatten()
+    view_of[seen[seen > 0]] = view[seen > 0]
     for one, other in combinations(range(len(seen)), 2):
         both = (view[one] >= 0) & (view[other] >= 0)
         for a, b in ((one, other), (other, one)):
