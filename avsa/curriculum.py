@@ -69,6 +69,30 @@ def fit_batches(
     return replace(config, stages=stages), notes
 
 
+def keep_batches(
+    config: TrainConfig, began: TrainConfig, kept: Collection[str] = ()
+) -> tuple[TrainConfig, list[str]]:
+    """Give the stages of a resumed run the smaller batches that it began with (`fit_batches`).
+
+    Args:
+        config: The recipe as asked for now.
+        began: The recipe that the run began with.
+        kept: Names of the stages whose batch size the user chose now, which is never changed.
+
+    Returns:
+        The recipe to go on by, and a line for each stage that was changed.
+    """
+    stages, notes = dict(config.stages), []
+    for name, stage in config.stages.items():
+        if name in kept or name not in began.stages:
+            continue
+        size = began.stages[name].batch_size
+        if size < stage.batch_size:
+            stages[name] = replace(stage, batch_size=size)
+            notes.append(f"stages.{name}: batch_size {size}, as the run began")
+    return replace(config, stages=stages), notes
+
+
 def lay_out(
     config: TrainConfig, video_ids: Sequence[str], shards: Sequence[int], ranks: int
 ) -> list[Stage]:

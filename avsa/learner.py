@@ -68,6 +68,7 @@ class Learner:
         if saved and saved["stage"] == stage.name:
             self.task.load_state_dict(saved["task"])
             self._optimizer.load_state_dict(saved["optimizer"])
+        self._gradient_norm = torch.zeros(())
         self._shared = _share(encoders, world), _share(self.task, world)
         self._numerics = partial(autocast, config.compute, world.device)
 
@@ -77,18 +78,24 @@ class Learner:
         return learning_rate(self._config.optimizer, step - 1 - first, self._stage.steps)
 
     def compute_gradients(self, batch: Batch, step: int) -> tuple[Tensor, Metrics]:
-        """Set the gradients of a step; return its loss and metrics, detached, on the device."""
+        """Set the gradients of a step; return its loss and metrics, detached, on the device.
+
+        Among the metrics is ``gradient_norm``, the length of the gradient over all weights.
+        """
         _seed(self._config.seed, "step", step, self._world.rank)
         self._optimizer.zero_grad(set_to_none=True)
         inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
         parts = self._config.optimizer.micro_batches
         encoders, task = self._shared
-        return forward_backward(encoders, task, inputs, self._numerics, parts)
+        loss, metrics = forward_backward(encoders, task, inputs, self._numerics, parts)
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        self._gradient_norm = nn.utils.get_total_norm(gradients)
+        return loss, metrics | {"gradient_norm": self._gradient_norm}
 
     def move_weights(self, step: int) -> None:
-        """Take the step along the gradients."""
-        if self._config.optimizer.gradient_clip > 0:
-            nn.utils.clip_grad_norm_(self._parameters, self._config.optimizer.gradient_clip)
+        """Take the step along the gradients of `compute_gradients`."""
+        if (most := self._config.optimizer.gradient_clip) > 0:
+            nn.utils.clip_grads_with_norm_(self._parameters, most, self._gradient_norm)
         set_learning_rate(self._optimizer, self.learning_rate(step))
         self._optimizer.step()
 

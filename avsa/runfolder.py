@@ -24,7 +24,7 @@ from avsa.config import (
     require_same_config,
     save_config,
 )
-from avsa.curriculum import fit_batches
+from avsa.curriculum import fit_batches, keep_batches
 from avsa.distributed import from_first_rank
 from yt360.errors import UserError
 from yt360.shards.reader import ShardReader
@@ -134,7 +134,8 @@ def settle_request(
     """Return recipe, dataset and folder; what is not given comes from the run to be resumed.
 
     Batches that are larger than the dataset can fill are lowered (`fit_batches`), unless
-    `overrides` set them.
+    `overrides` set them; a resumed run keeps those that it began with, whatever the number of
+    ranks now.
 
     Raises:
         UserError: Something is missing and cannot be known.
@@ -144,24 +145,26 @@ def settle_request(
     if resume:
         if out is None:
             raise UserError("--resume needs --out RUN, the folder of the run to go on with")
-        config = load_config(recipe, overrides) if recipe else read_config(out, overrides)
-        return _fitted(config, data or read_dataset(out), out, overrides, ranks)
+        config, notes = read_config(out, overrides), list[str]()
+        if recipe:
+            asked = load_config(recipe, overrides)
+            config, notes = keep_batches(asked, read_config(out), _chosen_batches(asked, overrides))
+        return Request(config, data or read_dataset(out), out, notes)
     if data is None or recipe is None:
         raise UserError(
             "--data DATASET and --recipe NAME are needed to start a run; "
             f"recipes: {', '.join(recipe_names())}"
         )
-    return _fitted(load_config(recipe, overrides), data, out or proposed, overrides, ranks)
+    config = load_config(recipe, overrides)
+    num_videos = len(set(ShardReader(data, "train").video_ids))
+    config, notes = fit_batches(config, num_videos, ranks, _chosen_batches(config, overrides))
+    return Request(config, data, out or proposed, notes)
 
 
-def _fitted(
-    config: TrainConfig, dataset: Path, run: Path, overrides: Sequence[str], ranks: int
-) -> Request:
-    num_videos = len(set(ShardReader(dataset, "train").video_ids))
-    kept = [
+def _chosen_batches(config: TrainConfig, overrides: Sequence[str]) -> list[str]:
+    """Return the stages whose batch size is set by an override."""
+    return [
         name
         for name in config.stages
         if any(text.startswith(f"stages.{name}.batch_size=") for text in overrides)
     ]
-    fitted, notes = fit_batches(config, num_videos, ranks, kept)
-    return Request(fitted, dataset, run, notes)

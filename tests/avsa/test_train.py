@@ -24,9 +24,11 @@ from avsa.commands.train import command as train_command
 from avsa.config import ValidationConfig, load_config, recipe_names, save_config
 from avsa.curriculum import fit_batches
 from avsa.distributed import World
+from avsa.runfolder import settle_request
 from avsa.runlog import read_log
 from avsa.stats import measure_stats, save_stats
 from avsa.train import train
+from avsa.validation import Validation
 from yt360.errors import UserError
 from yt360.shards.reader import ShardReader
 
@@ -235,6 +237,15 @@ def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(long_r
     assert ours == theirs[:4]
 
 
+def test_two_ranks_train_without_held_out_clips(data, many_shards, tmp_path):
+    dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips
+    shutil.copy(data / "audio_stats.json", dataset)
+    save_config(tiny_config("avsa-no-curriculum", "validation.every=1"), tmp_path / "tiny.yaml")
+    arguments = ["--data", dataset, "--recipe", tmp_path / "tiny.yaml", "--out", tmp_path / "run"]
+    codes, outputs = start_two_ranks(arguments, arguments)
+    assert codes == [0, 0], outputs
+
+
 def test_held_out_clips_are_judged_now_and_then_and_at_the_end(data, tmp_path):
     plain, judged = tmp_path / "plain", tmp_path / "judged"
     config = tiny_config("avsa-no-curriculum", steps=5)
@@ -247,6 +258,27 @@ def test_held_out_clips_are_judged_now_and_then_and_at_the_end(data, tmp_path):
     # Training itself goes on as if nobody had looked.
     losses = [[record["loss"] for record in read_log(run)] for run in (plain, judged)]
     assert losses[0] == losses[1]
+
+
+def test_a_run_that_dies_while_judging_has_a_line_for_every_step_in_the_end(
+    data, tmp_path, monkeypatch
+):
+    config = tiny_config("avsa-no-curriculum", steps=6)
+    judging = replace(config, validation=ValidationConfig(every=3, split="train"))
+
+    class Died(BaseException):
+        pass
+
+    def die(*_):
+        raise Died
+
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(Validation, "judge", die)
+        train(judging, data, tmp_path / "run", ALONE)
+    train(judging, data, tmp_path / "run", ALONE, resume=True)
+    judged = [record["step"] for record in read_log(tmp_path / "run") if "held_out_loss" in record]
+    assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
+    assert judged == [3, 6]
 
 
 def damaged(data, folder, videos, split="train"):
@@ -320,12 +352,26 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move(data, tmp_path,
 
     monkeypatch.setattr(learner_module, "forward_backward", explode)
     run = tmp_path / "run"
-    with pytest.raises(UserError, match=r"the loss is nan at step 4; .*not-finite-step"):
+    with pytest.raises(UserError, match=r"loss is nan, .* at step 4; .*not-finite-step"):
         train(tiny_config("avc", steps=6), data, run, ALONE, log_keys=True)
     report = json.loads(next(run.glob("not-finite-step-*.json")).read_text())
-    assert report["step"] == 4
+    assert (report["step"], report["loss"]) == (4, "nan")
     assert len(report["keys"]) == 4
     assert load_checkpoint(run)["step"] == 3
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(data, tmp_path, monkeypatch):
+    whole = learner_module.forward_backward
+
+    def explode(encoders, *arguments):
+        result = whole(encoders, *arguments)
+        next(encoders.parameters()).grad[0] = float("inf")
+        return result
+
+    monkeypatch.setattr(learner_module, "forward_backward", explode)
+    with pytest.raises(UserError, match=r"gradient_norm is (inf|nan) at step 1; "):
+        train(tiny_config("avc", "optimizer.gradient_clip=1.0"), data, tmp_path / "run", ALONE)
+    assert not checkpoints_of(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -426,6 +472,21 @@ def test_a_recipe_is_fitted_to_a_small_dataset_and_says_so(data, tmp_path):
     assert "batch_size 24 lowered to 8, because the dataset has 8 training videos" in first.output
     assert invoke(*request, "--steps", 2, "--resume").exit_code == 0
     assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2]
+
+
+def test_a_resumed_run_keeps_the_batches_that_several_ranks_began_with(data, tmp_path):
+    run, recipe = tmp_path / "run", ("--recipe", "small", "--data", data)
+    three = settle_request(data, "small", TINY, run, resume=False, ranks=3).config
+    assert three.stages["avsa"].batch_size == 6
+    train(three, data, run, ALONE, steps=1)
+    tiny = [part for text in TINY for part in ("--set", text)]
+    for request, step in (((), 2), ((*recipe, *tiny), 3)):
+        result = invoke("--out", run, "--resume", *request, "--steps", step)
+        assert result.exit_code == 0, result.output
+        assert load_checkpoint(run)["step"] == step
+    assert "batch_size 6, as the run began" in result.output
+    with pytest.raises(UserError, match="batch_size was 6 and is 8"):
+        invoke("--out", run, "--resume", *recipe, *tiny, "--set", "stages.avsa.batch_size=8")
 
 
 @pytest.mark.parametrize(("ranks", "expected"), [(1, 7), (2, 6), (3, 6), (4, 4)])
