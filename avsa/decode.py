@@ -61,6 +61,10 @@ class ClipDecoder:
         for filled, frame in enumerate(decoded, start=1):
             if frame.is_corrupt or frame.format.name != "yuv420p":
                 raise BadItem("corrupt-video", f"frame {first + filled - 1} is damaged")
+            if (frame.height, frame.width) != (height, width):
+                raise BadItem(
+                    "frame-size", f"frame {first + filled - 1} is {frame.width}x{frame.height}"
+                )
             for plane, target in zip(
                 frame.planes,
                 (luma[filled - 1], chroma[0, filled - 1], chroma[1, filled - 1]),
@@ -126,9 +130,9 @@ class ClipDecoder:
         self, codec: Literal["h264", "flac"], extradata: bytes, packets: list[av.Packet]
     ) -> Iterator[Any]:
         """Yield what packets decode to, from a fresh start."""
-        context = self._context(codec, extradata)
-        context.flush_buffers()
         try:
+            context = self._context(codec, extradata)
+            context.flush_buffers()
             for packet in packets:
                 yield from context.decode(packet)
             yield from context.decode(None)

@@ -120,3 +120,25 @@ def test_damage_anywhere_is_a_bad_item_and_nothing_else(members, data):
             decode_sound(bytes(content), 20000)
     except BadItem:
         pass
+
+
+@pytest.mark.parametrize("codec", ["h264", "flac"])
+def test_damage_of_what_sets_a_decoder_up_is_a_bad_item_and_nothing_else(members, codec):
+    mp4, flac = (bytes(member) for member in members)
+    if codec == "h264":
+        content, places = mp4, range(mp4.index(b"avcC") + 4, mp4.index(b"avcC") + 60)
+    else:
+        content, places = flac, range(4, 42)
+    refused = 0
+    for place in places:
+        for flipped in (0x01, 0x10, 0x80, 0xFF):
+            damaged = bytearray(content)
+            damaged[place] ^= flipped
+            try:
+                if codec == "h264":
+                    decode_frames(bytes(damaged), 20)
+                else:
+                    decode_sound(bytes(damaged), 20000)
+            except BadItem:
+                refused += 1
+    assert refused > 20
