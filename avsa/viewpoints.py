@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -24,8 +26,9 @@ Source = Callable[[int], Directions]
 GUIDED: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
 CANDIDATES = 64
 ATTEMPTS = 2000
-# One success among these shows that ten times as many will do.
-CHECK_ATTEMPTS = 200
+# As many successes among so few show that no sample will need all of `ATTEMPTS`: even at half the
+# rate that they suggest, one in 1e11 would.
+CHECK_ATTEMPTS, CHECK_SUCCESSES = 200, 5
 
 
 def uniform(generator: np.random.Generator, count: int, max_elevation: float) -> Directions:
@@ -128,7 +131,7 @@ def sample_directions(
         raise ValueError(f"sampler {sampler!r} needs a guide (`avsa.guides.open_guide`)")
 
     def free(count: int) -> Directions:
-        return _unguided(sampler, generator, count, max_elevation)
+        return _unguided(sampler, generator, count, max_elevation=max_elevation)
 
     def follow(count: int) -> Directions:
         assert guide is not None
@@ -160,7 +163,7 @@ def check_placeable(
 
 
 def _unguided(
-    sampler: Sampler, generator: np.random.Generator, count: int, max_elevation: float
+    sampler: Sampler, generator: np.random.Generator, count: int, *, max_elevation: float
 ) -> Directions:
     if sampler == "horizon":
         return horizon(generator, count)
@@ -170,14 +173,14 @@ def _unguided(
 def _most_placeable(
     sampler: Sampler, num_views: int, min_separation: float, max_elevation: float
 ) -> int:
-    generator = keyed_generator("placeable")
-
-    def candidates(count: int) -> Directions:
-        return _unguided(sampler, generator, count, max_elevation)
-
     def succeeds(count: int) -> bool:
-        attempts = (place([candidates] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
-        return any(placed is not None for placed in attempts)
+        # The verdict on a count depends on nothing else that was asked.
+        source = partial(
+            _unguided, sampler, keyed_generator("placeable", count), max_elevation=max_elevation
+        )
+        attempts = (place([source] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
+        placed = (found for found in attempts if found is not None)
+        return len(list(islice(placed, CHECK_SUCCESSES))) == CHECK_SUCCESSES
 
     # Beyond what caps of half the separation could cover, no arrangement exists at all.
     cap_area = 1 - math.cos(min_separation / 2) if min_separation > 0 else 0.0
