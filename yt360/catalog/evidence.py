@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from yt360.catalog.connection import as_json
 from yt360.catalog.records import Clip, MediaFile, Verdict
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Files:
                 file.path,
                 file.bytes,
                 file.format_id,
-                _json(file.facts),
+                as_json(file.facts),
             ),
         )
 
@@ -79,7 +80,7 @@ class Verdicts:
                     "VALUES (?, ?, ?, ?, ?) ON CONFLICT (video, kind) DO UPDATE SET "
                     "verdict = excluded.verdict, numbers = excluded.numbers, "
                     "made_at = excluded.made_at",
-                    (number, verdict.kind, verdict.verdict, _json(verdict.numbers), now),
+                    (number, verdict.kind, verdict.verdict, as_json(verdict.numbers), now),
                 )
 
     def replace(self, video_id: str, *verdicts: Verdict) -> None:
@@ -115,7 +116,15 @@ class Clips:
                 "duration_s = excluded.duration_s, origin = excluded.origin, "
                 "kept = excluded.kept, reason = excluded.reason, numbers = excluded.numbers",
                 (
-                    (number, c.start_s, c.duration_s, c.origin, c.kept, c.reason, _json(c.numbers))
+                    (
+                        number,
+                        c.start_s,
+                        c.duration_s,
+                        c.origin,
+                        c.kept,
+                        c.reason,
+                        as_json(c.numbers),
+                    )
                     for c in clips
                 ),
             )
@@ -136,10 +145,6 @@ class Clips:
             (self._catalog.number_of(video_id),),
         )
         return [Clip(**{**_with_json(row, "numbers"), "kept": bool(row["kept"])}) for row in rows]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def _with_json(row: sqlite3.Row, column: str) -> dict:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from yt360.catalog.connection import transaction
 from yt360.errors import UserError
 
 APPLICATION_ID = 0x59333630  # "Y360": tells a catalog from any other SQLite file
@@ -218,15 +219,10 @@ def migrate(
             f"{len(migrations)}: update yt360"
         )
     while version_of(connection) < len(migrations):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             version = version_of(connection)  # another process may have been faster
             if version < len(migrations):
                 for statement in migrations[version]:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {version + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise

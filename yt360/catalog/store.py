@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from yt360.catalog.claims import Claims
+from yt360.catalog.connection import Connection, transaction
 from yt360.catalog.evidence import Clips, Files, Verdicts
 from yt360.catalog.listings import Listings
 from yt360.catalog.schema import APPLICATION_ID, migrate
@@ -20,7 +21,7 @@ from yt360.catalog.splits import Splits
 from yt360.catalog.videos import Videos
 from yt360.errors import UserError
 
-_BUSY_TIMEOUT_S = 60.0
+_BUSY_TIMEOUT_S, _BUSY_RETRY_S = 60.0, 0.01
 
 
 class Catalog:
@@ -36,12 +37,12 @@ class Catalog:
 
     Args:
         path: The SQLite file. The folder must be on a local disk: WAL does not work over NFS.
-        create: Make the file when it does not exist.
+        create: Make the catalog when the file does not exist or is empty.
         clock: Returns seconds since 1970; tests pass their own.
 
     Raises:
-        UserError: There is no such file or folder, it is something else or cannot be opened, or a
-            newer version wrote it.
+        UserError: There is no such file or folder, it is empty, something else or cannot be opened,
+            or a newer version wrote it.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Catalog:
             raise UserError(f"{path} is a folder; a catalog is one file")
         if not path.parent.is_dir():
             raise UserError(f"no folder {path.parent} to make the catalog {path.name} in")
-        self.connection = _connect(path)
+        self.connection = _connect(path, create)
         self._depth = 0
         self.videos = Videos(self)
         self.claims = Claims(self)
@@ -91,13 +92,8 @@ class Catalog:
             if self._depth > 1:
                 yield self.connection
                 return
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self.connection):
                 yield self.connection
-            except BaseException:
-                self.connection.execute("ROLLBACK")
-                raise
-            self.connection.execute("COMMIT")
         finally:
             self._depth -= 1
 
@@ -157,18 +153,17 @@ def is_catalog(path: Path) -> bool:
     return found == APPLICATION_ID
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, create: bool) -> Connection:
     try:
-        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
+        )
     except sqlite3.OperationalError as error:
         raise UserError(f"cannot open {path}: {error}") from error
     connection.row_factory = sqlite3.Row
     try:
-        found = connection.execute("PRAGMA application_id").fetchone()[0]
-        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if found != APPLICATION_ID and not empty:
-            raise UserError(f"{path} is an SQLite file, but not a catalog of yt360")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _check_content(connection, path, create)
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
@@ -182,3 +177,34 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_content(connection: Connection, path: Path, create: bool) -> None:
+    """Raise UserError unless the file is a catalog, or is empty and to become one."""
+    connection.execute("BEGIN")  # another process may be making the catalog between two questions
+    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    connection.execute("COMMIT")
+    if found == APPLICATION_ID:
+        return
+    if not empty:
+        raise UserError(f"{path} is an SQLite file, but not a catalog of yt360")
+    if not create:
+        raise UserError(
+            f"{path} is empty, not a catalog; fill it with `yt360 import` or "
+            f"`yt360 search --out {path}`"
+        )
+
+
+def _use_wal(connection: Connection) -> None:
+    """Switch to the write-ahead log, for which SQLite does not wait for others that do the same."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= deadline:
+                raise
+        time.sleep(_BUSY_RETRY_S)

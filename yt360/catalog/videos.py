@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from yt360.catalog.connection import as_json
 from yt360.catalog.ids import check_video_id, watch_url
 from yt360.catalog.records import STATES, State, Video
 from yt360.errors import UserError, did_you_mean
@@ -53,9 +55,9 @@ class Videos:
         Args:
             video_id: A known video.
             overwrite: False to fill in only what is still unknown.
-            facts: Values; None means unknown and changes nothing.
+            facts: Values; None, and a number that is not finite, mean unknown and change nothing.
         """
-        known = {key: value for key, value in facts.items() if value is not None}
+        known = {key: value for key, value in facts.items() if _is_known(value)}
         columns = [key for key in _FACTS if key in known]
         extra = {key: value for key, value in known.items() if key not in _FACTS}
         value = "?" if overwrite else "ifnull({column}, ?)"
@@ -65,7 +67,7 @@ class Videos:
         )
         self._catalog.connection.execute(
             f"UPDATE videos SET {', '.join(assignments)} WHERE video_id = ?",
-            (*(known[column] for column in columns), json.dumps(extra), video_id),
+            (*(known[column] for column in columns), as_json(extra), video_id),
         )
 
     def state_media(self, video_id: str, sound_layout: str | None, projection: str | None) -> None:
@@ -164,6 +166,10 @@ def check_state(state: str | None) -> None:
     """Raise UserError unless `state` is None or one of the seven."""
     if state is not None and state not in STATES:
         raise UserError(f"no state {state!r}{did_you_mean(state, STATES)}")
+
+
+def _is_known(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _video(row: sqlite3.Row) -> Video:

@@ -1,0 +1,57 @@
+"""A connection to a catalog's file: what can be stored, and transactions."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+
+class Connection(sqlite3.Connection):
+    """A connection that stores whatever a page says.
+
+    A title may hold half a surrogate pair, as one that was cut in the middle of an emoji does, and
+    a length any number of digits. SQLite takes neither: see `storable`.
+    """
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
+        """Run a statement."""
+        return super().execute(sql, [storable(value) for value in parameters])
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> sqlite3.Cursor:  # type: ignore[override]
+        """Run a statement for each row of parameters."""
+        return super().executemany(sql, ([storable(value) for value in row] for row in rows))
+
+
+def storable(value: Any) -> Any:
+    """Return a value as SQLite can store it.
+
+    What of a text is no Unicode becomes ``?``; an integer beyond 64 bits becomes None, unknown.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return None
+    return value
+
+
+def as_json(value: Any) -> str:
+    """Return a value as the JSON text of a column, in which `storable` finds what it replaces."""
+    return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing: commit when the block ends, roll back when it or the commit raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite has rolled back by itself when the disk is full
+            connection.execute("ROLLBACK")
+        raise
