@@ -48,14 +48,6 @@ class Files:
         )
         return [MediaFile(**_with_json(row, "facts")) for row in rows]
 
-    def delete(self, video_id: str) -> int:
-        """Remove a video's files from the disk and from the record; return how many there were."""
-        files = self.of(video_id)
-        for file in files:
-            (self._catalog.media / file.path).unlink(missing_ok=True)
-        self.forget(video_id)
-        return len(files)
-
     def forget(self, video_id: str) -> None:
         """Drop the record of a video's files (the files stay where they are)."""
         self._catalog.connection.execute(

@@ -146,15 +146,22 @@ def split(path: Path, test_fraction: float, by: Any) -> None:
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("video_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", default="withdrawn", show_default=True, help="Word to count it by.")
-@click.option("--delete-media", is_flag=True, help="Also remove its files from the disk.")
+@click.option(
+    "--delete-media",
+    is_flag=True,
+    help="Also remove all of its files from the disk, parts of files too.",
+)
 def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool) -> None:
     """Reject videos for good, because their owner withdrew them or you do not want them."""
     from yt360.catalog import Catalog
 
+    if delete_media:
+        from yt360.crawl.removal import remove_media
+
     with Catalog(path) as catalog:
         for video_id in video_ids:
             catalog.videos.drop(video_id, reason)
-            files = catalog.files.delete(video_id) if delete_media else 0
+            files = remove_media(catalog, video_id) if delete_media else 0
             click.echo(f"{video_id}: rejected ({reason}), {files} files removed")
 
 
