@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, Any
 def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file for writing that appears under `path` only when whole.
 
-    The content goes to ``.NAME.PID.tmp`` in the same folder, is fsynced and renamed when the block
+    The content goes to a `temporary_name` in the same folder, is fsynced and renamed when the block
     ends; if the block raises, the temporary file is removed and `path` stays as it was.
 
     Args:
@@ -25,7 +26,7 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     Raises:
         OSError: The disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
@@ -36,6 +37,15 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a new name ``.NAME.TOKEN.tmp`` in the folder of `path`, for a file in the making.
+
+    The token is random: on a folder that several machines or containers write to, process numbers
+    repeat.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -50,3 +50,21 @@ def test_json_refuses_what_json_does_not_know(tmp_path):
 def test_sha256_is_that_of_the_bytes(tmp_path):
     (tmp_path / "x").write_bytes(b"ambisonics" * 1000)
     assert sha256_of(tmp_path / "x") == hashlib.sha256(b"ambisonics" * 1000).hexdigest()
+
+
+def test_writers_of_one_file_never_share_its_half_written_content(tmp_path):
+    target = tmp_path / "clip.bin"
+    with atomic_write(target) as first:
+        first.write(b"first")
+        with atomic_write(target) as second:  # elsewhere, say, with the same process number
+            second.write(b"second")
+        assert target.read_bytes() == b"second"
+        first.write(b", whole")
+    assert target.read_bytes() == b"first, whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
+
+
+def test_a_half_written_file_has_a_name_that_cleaning_finds(tmp_path):
+    with atomic_write(tmp_path / "clip.bin"):
+        (half,) = tmp_path.iterdir()
+        assert half.match(".clip.bin.*.tmp")

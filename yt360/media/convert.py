@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ import av
 import numpy as np
 
 from yt360.errors import BadItem, UserError
+from yt360.files import temporary_name
 from yt360.media.encode import encode_pictures
 from yt360.media.ffmpeg import input_name
 from yt360.media.flac import flac_bytes
@@ -175,7 +175,7 @@ def _runs(requests: Sequence[ClipRequest], fps: int) -> Iterator[list[ClipReques
 @contextmanager
 def _temporary(final: Path) -> Iterator[Path]:
     """Give a temporary name beside `final`; whatever is left under it at the end is removed."""
-    path = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    path = temporary_name(final)
     try:
         yield path
     finally:
