@@ -24,6 +24,8 @@ ST3D_MODES: tuple[StereoMode, ...] = (
 # A picture that spans less than this part of its sphere in one direction is not 360°.
 _FULL_PART = 0.98
 _ROUGHLY_HALF = (0.4, 0.6)
+# Numbers of pixels as V1 metadata write them; `str.isdigit` takes more, `int` less.
+_PIXELS = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,7 @@ def parse_v1(xml: str) -> Projection | None:
     spans = []
     for side in ("Width", "Height"):
         cropped, full = value(f"CroppedAreaImage{side}Pixels"), value(f"FullPano{side}Pixels")
-        known = cropped and full and cropped.isdigit() and full.isdigit() and int(full) > 0
-        spans.append(min(int(cropped) / int(full), 1.0) if known and cropped and full else 1.0)
+        spans.append(_part(cropped or "", full or ""))
     return Projection(
         "equirectangular" if kind == "equirectangular" else "unknown",
         stereo if stereo in ("mono", "top-bottom", "left-right") else "custom",  # type: ignore[arg-type]
@@ -124,6 +125,13 @@ def parse_v1(xml: str) -> Projection | None:
         vertical_part=spans[1],
         evidence=(f"V1 metadata: {kind}, {stereo}",),
     )
+
+
+def _part(cropped: str, full: str) -> float:
+    """Return how much of `full` pixels `cropped` pixels are, at most 1; 1 where that is unknown."""
+    if not (_PIXELS.fullmatch(cropped) and _PIXELS.fullmatch(full) and int(full) > 0):
+        return 1.0
+    return min(int(cropped) / int(full), 1.0)
 
 
 def projection_box(kind: bytes, payload: bytes) -> dict[str, object]:

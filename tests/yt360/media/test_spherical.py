@@ -179,3 +179,12 @@ def test_garbage_is_read_as_absence(data):
 def test_a_million_boxes_do_not_hold_it_up():
     reader = BoxReader(io.BytesIO(box(b"free") * 1_000_000))
     assert sum(1 for _ in reader.top()) == MAX_BOXES
+
+
+@pytest.mark.parametrize("digits", ["²", "٣", "-1", "1e9", "", "9" * 10, "9" * 4000, "9" * 5000])
+def test_numbers_that_are_none_tell_nothing_of_the_part_that_is_seen(digits):
+    names = ("CroppedAreaImageWidthPixels", "FullPanoWidthPixels")
+    for values in ((digits, 8), (8, digits), (digits, digits)):
+        found = parse_v1(v1_xml(Spherical="true", **dict(zip(names, values, strict=True))))
+        assert found is not None
+        assert found.horizontal_part == 1.0
