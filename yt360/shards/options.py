@@ -13,6 +13,7 @@ from yt360.media.projection import PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
 
 MIN_SHARD_MB = 0.1
+MAX_SHARD_MB = 1e9
 LEVEL_FLOOR_DBFS = -200.0
 """Level that stands for digital silence."""
 
@@ -63,6 +64,10 @@ class BuildOptions:
         if not self.shard_mb >= MIN_SHARD_MB:
             raise UserError(
                 f"shards of {self.shard_mb} MB are too small; give {MIN_SHARD_MB} or more"
+            )
+        if self.shard_mb > MAX_SHARD_MB:
+            raise UserError(
+                f"shards of {self.shard_mb:g} MB are too large; give {MAX_SHARD_MB:g} or less"
             )
 
     @property

@@ -302,6 +302,8 @@ def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, mo
         {"min_level_dbfs": float("nan")},
         {"shard_mb": 0.0},
         {"shard_mb": float("nan")},
+        {"shard_mb": float("inf")},
+        {"shard_mb": 1e308},
         {"split_by": "colour"},
     ],
 )

@@ -135,6 +135,7 @@ def test_nothing_usable_is_exit_code_2_and_says_why(tiny_media, tmp_path, capsys
         (["{media}", "--workers", "0"], "--workers"),
         (["{media}", "--projection", "flat"], "--projection"),
         (["{media}", "--min-level-dbfs", "loud"], "--min-level-dbfs"),
+        (["{media}", "--shard-mb", "inf"], "shards of inf MB are too large"),
     ],
 )
 def test_wrong_requests_are_one_line_and_leave_nothing(
@@ -190,24 +191,26 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_build_killed_at_random_times_ends_in_the_same_bytes(tiny_media, tiny_dataset, tmp_path):
+    data = tmp_path / "data"
     script = "from yt360.cli import main; main()"
-    build = ["build-shards", tiny_media, "--out", tmp_path / "data", "--workers", "2", *BUILD]
+    build = ["build-shards", tiny_media, "--out", data, "--workers", "2", *BUILD]
     command = [sys.executable, "-c", script, *map(str, build)]
     draw = random.Random(0)
-    kills = 0
+    staged, kills = set(), 0
     for _ in range(3):
         with subprocess.Popen(
             command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         ) as process:
-            time.sleep(draw.uniform(0.5, 4))
+            while process.poll() is None and set(data.glob(".staging/clips/*")) <= staged:
+                time.sleep(0.005)
+            time.sleep(draw.uniform(0, 0.1))
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
-    assert (
-        call("build-shards", tiny_media, "--out", tmp_path / "data", "--workers", "2", *BUILD) == 0
-    )
+        staged = set(data.glob(".staging/clips/*"))
     assert kills > 0
-    assert tree(tmp_path / "data") == tree(tiny_dataset)
+    assert call("build-shards", tiny_media, "--out", data, "--workers", "2", *BUILD) == 0
+    assert tree(data) == tree(tiny_dataset)
 
 
 def mounted_tmpfs(folder: Path, size: str) -> bool:

@@ -39,6 +39,12 @@ def test_of_several_sound_files_the_lossless_one_is_taken(tmp_path):
     assert pairs(tmp_path) == {"a.mp4": "a.flac"}
 
 
+def test_sound_without_a_container_that_tells_its_delay_is_no_companion(tmp_path):
+    touch(tmp_path, "a.mp4", "a.aac")
+    assert pairs(tmp_path) == {"a.mp4": None}
+    assert find_inputs([tmp_path]).ignored == 1
+
+
 def test_truth_lists_and_hidden_files_are_no_inputs(tmp_path):
     touch(tmp_path, "a.mp4", "a.truth.npz", "a.info.json", "scenes.json", "notes.txt", ".b.mp4",
           ".cache/c.mp4", "d.mp4.part")  # fmt: skip
