@@ -16,8 +16,8 @@ from yt360.shards.sidecar import read_sidecar
 from yt360.splits import Split
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogv", ".avi"})
-# In order of preference, should a video have several beside it: lossless first. Raw AAC is not among
-# them: without a container nothing tells the encoder's delay, and the sound would come late.
+# In order of preference, should a video have several beside it: lossless first. Raw AAC is not
+# among them: without a container nothing tells the encoder's delay, and the sound would come late.
 SOUND_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".oga", ".mka", ".m4a")
 TRUTH_SUFFIXES = frozenset({".json", ".npz"})
 

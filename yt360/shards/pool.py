@@ -111,9 +111,17 @@ class WorkerPool:
     def _hand_out(self, function: Callable[[Task], Result], tasks: deque[Task]) -> None:
         idle = [worker for worker in self._alive if worker.task is None]
         while tasks and (idle or len(self._alive) < self.workers):
-            worker = idle.pop() if idle else self._start()
-            worker.task = tasks.popleft()
-            worker.connection.send((function, worker.task))
+            is_new = not idle
+            worker = self._start() if is_new else idle.pop()
+            task = tasks.popleft()
+            try:
+                worker.connection.send((function, task))
+            except OSError:
+                if not is_new:  # it died while it had nothing to do, which is no task's fault
+                    self._bury(worker)
+                    tasks.appendleft(task)
+                    continue
+            worker.task = task  # a new one that is dead already gives no answer: see `_receive`
 
     def _start(self) -> _Worker[Any]:
         ours, theirs = self._context.Pipe()
@@ -127,14 +135,18 @@ class WorkerPool:
     def _receive(self, worker: _Worker[Any]) -> Any:
         try:
             succeeded, value = worker.connection.recv()
-        except (EOFError, ConnectionError):
-            worker.process.join()
-            worker.connection.close()
-            self._alive.remove(worker)
-            return Crashed(worker.process.exitcode)
+        except (EOFError, OSError):  # no answer, or half of one
+            return Crashed(self._bury(worker))
         if not succeeded:
             raise value
         return value
+
+    def _bury(self, worker: _Worker[Any]) -> int | None:
+        """Forget a worker that died; return its exit code."""
+        worker.process.join()
+        worker.connection.close()
+        self._alive.remove(worker)
+        return worker.process.exitcode
 
 
 def _work(connection: Connection, parent: int) -> None:

@@ -53,6 +53,25 @@ def test_a_dead_worker_costs_its_task_only():
     assert "exit code -9" in Crashed(-9).describe()
 
 
+def test_a_worker_that_dies_without_a_task_is_replaced():
+    with WorkerPool(2) as pool:
+        ids = {pid for _, pid in pool.run(eval, deque(["__import__('os').getpid()"] * 8))}
+        for process in ids:
+            os.kill(process, signal.SIGKILL)
+        while any(map(is_alive, ids)):
+            time.sleep(0.01)
+        assert dict(pool.run(eval, deque(["1 + 1", "2 + 2"]))) == {"1 + 1": 2, "2 + 2": 4}
+    assert not any(map(is_alive, ids))
+
+
+def test_half_an_answer_counts_as_none():
+    # `eval` sees the worker's own end of the pipe. Nine bytes are announced, one is sent.
+    half = "__import__('os').write(connection.fileno(), bytes([0, 0, 0, 9, 1]))"
+    task = f"{half} and __import__('os')._exit(5)"
+    with WorkerPool(1) as pool:
+        assert dict(pool.run(eval, deque([task, "6"]))) == {task: Crashed(5), "6": 6}
+
+
 def test_workers_end_with_the_block():
     with WorkerPool(2) as pool:
         ids = {result for _, result in pool.run(eval, deque(["__import__('os').getpid()"] * 8))}
