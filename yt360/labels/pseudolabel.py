@@ -11,6 +11,7 @@ import torch
 
 from yt360.errors import UserError
 from yt360.labels.claims import claimed
+from yt360.labels.leftovers import remove_leftovers
 from yt360.labels.panorama import PanoramaLabeller
 from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.batches import Batches, usual_batch
@@ -88,6 +89,8 @@ def pseudolabel(
     works = list(shard_works(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
     labels.create(dataset)
+    for folder in {work.path.parent for work in works}:
+        remove_leftovers(folder, labels.name)
     planned = {
         work.path: sum(work.num_maps(clip, labels.fps) for clip in work.missing(labels.name))
         for work in works

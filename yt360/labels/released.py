@@ -20,6 +20,7 @@ from yt360.clips import clip_key, video_id_of
 from yt360.errors import BadItem, UserError
 from yt360.labels.claims import claimed
 from yt360.labels.classes import NO_STUFF, NO_THING
+from yt360.labels.leftovers import remove_leftovers
 from yt360.labels.maps import LabelMaps, encode_maps
 from yt360.labels.shard_work import ShardWork, shard_works
 from yt360.labels.store import LabelSet, check_name
@@ -72,6 +73,8 @@ def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
     made_by = {"segmenter": "released maps"}
     labels = LabelSet(name=name, fps=RELEASED_FPS, height=height, width=width, made_by=made_by)
     labels.create(dataset)
+    for shards in {work.path.parent for work in works}:
+        remove_leftovers(shards, name)
     report = ImportReport()
     with Progress("importing", len(known), "clips") as progress:
         for work in works:

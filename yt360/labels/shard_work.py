@@ -16,7 +16,8 @@ from yt360.errors import BadItem, UserError
 from yt360.labels.frames import ahead, clip_frames
 from yt360.labels.maps import encode_labels
 from yt360.labels.panorama import PanoramaLabeller
-from yt360.labels.store import LabelSet, label_shard, member_ranges
+from yt360.labels.shard_file import LabelShardFile
+from yt360.labels.store import LabelSet, label_shard
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import parse_shard_name
 from yt360.shards.writer import ShardWriter
@@ -78,7 +79,8 @@ class ShardWork:
     def missing(self, name: str) -> list[int]:
         """Return the numbers of the clips that have no labels yet."""
         present = self._present(name)
-        return [clip for clip in self.clips if self.reader.keys[clip] not in present]
+        labelled = set() if present is None else present.contents.ranges.keys()
+        return [clip for clip in self.clips if self.reader.keys[clip] not in labelled]
 
     def label(
         self,
@@ -144,26 +146,20 @@ class ShardWork:
 
     def write(self, name: str, made: Mapping[str, bytes]) -> None:
         """Write the shard of labels: `made` (key -> ``.npz``), and what is there already."""
-        path = self.labels_path(name)
-        for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-            leftover.unlink(missing_ok=True)  # of a worker that was killed; the claim is ours now
         present = self._present(name)
-        with ShardWriter(path) as writer:
+        with ShardWriter(self.labels_path(name)) as writer:
             for clip in self.clips:
                 key = self.reader.keys[clip]
                 if key in made:
                     writer.add(key, {f"{name}.npz": made[key]})
-                elif key in present:
-                    offset, size = present[key]
-                    with path.open("rb") as file:
-                        file.seek(offset)
-                        writer.add(key, {f"{name}.npz": file.read(size)})
+                elif present is not None and key in present.contents.ranges:
+                    writer.add(key, {f"{name}.npz": present.read(key)})
 
-    def _present(self, name: str) -> dict[str, tuple[int, int]]:
+    def _present(self, name: str) -> LabelShardFile | None:
         try:
-            return member_ranges(self.labels_path(name), name)
-        except UserError:
-            return {}  # a damaged shard of labels is made again
+            return LabelShardFile(self.labels_path(name), name)
+        except (FileNotFoundError, UserError):
+            return None  # a damaged shard of labels is made again
 
 
 def shard_works(

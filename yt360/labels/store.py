@@ -8,26 +8,32 @@ labelled are absent, and so are whole shards that nobody has labelled yet.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from yt360.errors import BadItem, UserError, did_you_mean
-from yt360.files import write_json
+from yt360.files import temporary_name, write_json
 from yt360.labels.maps import LabelMaps, decode_labels
-from yt360.shards.index import read_index, scan_shard
+from yt360.labels.shard_file import Contents, LabelShardFile
+from yt360.shards.index import read_index
 from yt360.shards.options import first_difference
 from yt360.shards.schema import CLIPS, DatasetInfo, parse_shard_name, shard_name
 
 FORMAT = "yt360-labels"
 FORMAT_VERSION = 1
 DEFAULT_NAME = "panoptic"
+MAX_OPEN_SHARDS = 64
+_NOTHING = Contents((), {})
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 
 
@@ -88,7 +94,7 @@ class LabelSet:
         path = self.path(dataset, self.name)
         content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
         if not path.exists():
-            aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+            aside = temporary_name(path)
             write_json(aside, content)
             try:
                 os.link(aside, path)  # unlike a rename it never replaces what another worker wrote
@@ -127,6 +133,9 @@ def label_sets(dataset: Path) -> list[str]:
 class LabelReader:
     """The labels of a split, by key; may be used from many threads.
 
+    Clips that are labelled while a reader is open need not appear in it; whatever it returns is the
+    clip's own.
+
     Args:
         dataset: The dataset folder.
         split: ``"train"`` or ``"test"``.
@@ -142,7 +151,8 @@ class LabelReader:
         table = read_index(self.folder)
         shards = table.column("shard").to_pylist()
         self._shard_of = dict(zip(table.column("key").to_pylist(), shards, strict=True))
-        self._ranges: dict[str, dict[str, tuple[int, int]]] = {}
+        self._contents: dict[str, Contents] = {}
+        self._open: OrderedDict[str, LabelShardFile] = OrderedDict()
         self._lock = threading.Lock()
 
     @cached_property
@@ -155,21 +165,27 @@ class LabelReader:
 
     def __contains__(self, key: object) -> bool:
         clips = self._shard_of.get(key) if isinstance(key, str) else None
-        return clips is not None and key in self._members(clips)
+        if clips is None:
+            return False
+        if clips not in self._contents:
+            self._shard(clips)
+        return key in self._contents[clips].ranges
 
     def read_bytes(self, key: str) -> bytes:
         """Return the ``.npz`` of a clip.
 
         Raises:
-            BadItem: The clip has no labels.
+            BadItem: The clip has no labels, or their shard was cut short.
         """
-        if key not in self:
-            raise BadItem("no-labels", f"clip {key} has no labels {self.info.name!r}")
-        clips = self._shard_of[key]
-        offset, size = self._members(clips)[key]
-        with self._path(clips).open("rb") as file:
-            file.seek(offset)
-            return file.read(size)
+        try:
+            return self._read_bytes(key)
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+            # The file server forgot a file that another machine replaced.
+            with self._lock:
+                self._open.pop(self._shard_of[key], None)
+            return self._read_bytes(key)
 
     def read(self, key: str) -> LabelMaps:
         """Return the labels of a clip.
@@ -179,14 +195,28 @@ class LabelReader:
         """
         return decode_labels(self.read_bytes(key))
 
-    def _members(self, clips: str) -> dict[str, tuple[int, int]]:
-        with self._lock:
-            if clips not in self._ranges:
-                self._ranges[clips] = member_ranges(self._path(clips), self.info.name)
-            return self._ranges[clips]
+    def _read_bytes(self, key: str) -> bytes:
+        clips = self._shard_of.get(key)
+        shard = None if clips is None else self._shard(clips)
+        if shard is None or key not in shard.contents.ranges:
+            raise BadItem("no-labels", f"clip {key} has no labels {self.info.name!r}")
+        return shard.read(key)
 
-    def _path(self, clips: str) -> Path:
-        return label_shard(self.folder / clips, self.info.name)
+    def _shard(self, clips: str) -> LabelShardFile | None:
+        """Return the labels of a shard of clips, opened; None where there are none."""
+        with self._lock:
+            shard = self._open.pop(clips, None)
+            known = self._contents.get(clips)
+            if shard is None and known is not _NOTHING:
+                path = label_shard(self.folder / clips, self.info.name)
+                with suppress(FileNotFoundError):
+                    shard = LabelShardFile(path, self.info.name, known)
+            self._contents[clips] = _NOTHING if shard is None else shard.contents
+            if shard is not None:
+                self._open[clips] = shard
+                if len(self._open) > MAX_OPEN_SHARDS:
+                    self._open.popitem(last=False)
+            return shard
 
 
 def label_shard(clip_shard: Path, name: str) -> Path:
@@ -195,15 +225,3 @@ def label_shard(clip_shard: Path, name: str) -> Path:
     if parsed is None:
         raise UserError(f"{clip_shard.name!r} is no name of a shard")
     return clip_shard.with_name(shard_name(parsed[1], name))
-
-
-def member_ranges(path: Path, name: str) -> dict[str, tuple[int, int]]:
-    """Return key -> (offset, length) of the maps in a shard of labels; nothing where there is none.
-
-    Raises:
-        UserError: The shard cannot be read.
-    """
-    if not path.exists():
-        return {}
-    suffix = f"{name}.npz"
-    return {s.key: s.members[suffix] for s in scan_shard(path) if suffix in s.members}

@@ -99,7 +99,7 @@ def test_a_damaged_claim_counts_by_its_age_alone(path):
 def test_of_many_takers_of_a_stale_claim_one_succeeds(path):
     holder(path, host="elsewhere")
     os.utime(path, (0, 0))
-    start, won, done = threading.Barrier(8), [], threading.Barrier(8)
+    start, won, done = threading.Barrier(8, timeout=30), [], threading.Barrier(8, timeout=30)
 
     def take():
         start.wait()

@@ -1,6 +1,7 @@
 """Labelling datasets: complete, resumable, shared, and the same whoever did it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,14 @@ import pytest
 import torch
 
 from yt360.errors import UserError
+from yt360.labels import shard_work
 from yt360.labels.claims import claimed
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
+from yt360.labels.shard_file import LabelShardFile
 from yt360.labels.shard_work import shard_works
 from yt360.labels.store import LabelReader, LabelSet
 from yt360.shards.check import check_dataset
+from yt360.shards.writer import ShardWriter
 
 OPTIONS = LabelOptions(views="cube-100", view_size=32, height=32, batch=12)
 
@@ -176,11 +180,56 @@ def test_progress_counts_what_other_workers_did(dataset, paint, capsys):
     assert "labelling: 24/24 panoramas" in capsys.readouterr().err
 
 
-def test_leftovers_of_a_killed_writer_are_removed(dataset, paint):
-    leftover = dataset / "train" / ".panoptic-000000.tar.99.tmp"
-    leftover.write_bytes(b"half a shard")
+def test_leftovers_of_killed_workers_are_removed_once_nobody_can_be_writing_them(dataset, paint):
+    token = "0123456789abcdef" * 2
+    names = (
+        ".panoptic-000000.tar.0a1b2c3d.tmp",
+        f".panoptic-000000.claim.{token}",
+        f".panoptic-000000.claim.takeover.{token}",
+    )
+    old = [dataset / "train" / name for name in names]
+    young = [dataset / "test" / name for name in names]
+    others = [dataset / "train" / f".released{name.removeprefix('.panoptic')}" for name in names]
+    for path in (*old, *young, *others):
+        path.write_bytes(b"half a shard")
+    for path in (*old, *others):
+        os.utime(path, (path.stat().st_mtime - 601,) * 2)
     pseudolabel(dataset, paint.Segmenter(), OPTIONS)
-    assert not leftover.exists()
+    left = {path.name for path in dataset.rglob(".*")}
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in (*young, *others)), left
+
+
+def test_two_workers_that_hold_one_claim_write_the_same_shard(dataset, clips):
+    (work, *_) = shard_works(dataset, ["train"])
+    first, second = list(clips)[:2]
+    maps = {first: b"1", second: b"22"}
+    with ShardWriter(work.labels_path("panoptic")) as slow:
+        slow.add(first, {"panoptic.npz": maps[first]})
+        work.write("panoptic", maps)
+        wanted = work.labels_path("panoptic").read_bytes()
+        slow.add(second, {"panoptic.npz": maps[second]})
+    assert work.labels_path("panoptic").read_bytes() == wanted
+
+
+def test_labels_are_kept_by_key_when_another_worker_replaces_the_shard(dataset, clips, monkeypatch):
+    (work, *_) = shard_works(dataset, ["train"])
+    first, second = list(clips)[:2]
+    work.write("panoptic", {second: b"22"})
+
+    class Late(ShardWriter):
+        """Another worker is done just when this one begins to write."""
+
+        def __enter__(self):
+            with monkeypatch.context() as patch:
+                patch.setattr(shard_work, "ShardWriter", ShardWriter)
+                work.write("panoptic", {first: b"1"})
+            return super().__enter__()
+
+    monkeypatch.setattr(shard_work, "ShardWriter", Late)
+    work.write("panoptic", {first: b"1"})
+    shard = LabelShardFile(work.labels_path("panoptic"), "panoptic")
+    assert [shard.read(key) for key in (first, second)] == [b"1", b"22"]
 
 
 def test_other_options_need_another_name(dataset, paint):

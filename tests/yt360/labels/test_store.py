@@ -1,11 +1,15 @@
 """Sets of labels beside the clips."""
 
+import errno
 import json
+import os
 import threading
 
+import numpy as np
 import pytest
 
 from yt360.errors import BadItem, UserError
+from yt360.labels import store
 from yt360.labels.maps import encode_labels
 from yt360.labels.store import (
     LabelReader,
@@ -73,6 +77,157 @@ def test_a_reader_serves_many_threads(dataset, clips, random_maps):
         thread.join()
     assert len(found) == 8
     assert all((each == random_maps(0)).all() for each in found)
+
+
+def constant(label, shape=(4, 8, 16)):
+    return np.full(shape, label, np.uint8)
+
+
+def test_a_reader_that_is_open_while_clips_are_added_returns_each_clips_own_labels(dataset, clips):
+    first, second = list(clips)[:2]
+    LABELS.create(dataset)
+    write_shard(dataset, "train/clips-000000.tar", {second: constant(2)})
+    readers = [LabelReader(dataset, "train") for _ in range(2)]
+    assert second in readers[0]  # it has looked into the shard and not read it
+    assert (readers[1].read(second).joint == 2).all()
+    write_shard(dataset, "train/clips-000000.tar", {first: constant(1), second: constant(2)})
+    for reader in readers:
+        assert (reader.read(second).joint == 2).all()
+    assert (LabelReader(dataset, "train").read(first).joint == 1).all()
+
+
+def test_a_shard_that_was_closed_is_searched_again_when_another_took_its_place(
+    dataset, clips, monkeypatch
+):
+    keys = list(clips)
+    monkeypatch.setattr(store, "MAX_OPEN_SHARDS", 1)
+    LABELS.create(dataset)
+    write_shard(dataset, "train/clips-000000.tar", {keys[1]: constant(1)})
+    write_shard(dataset, "train/clips-000001.tar", {keys[2]: constant(2)})
+    reader = LabelReader(dataset, "train")
+    for number in (1, 2, 1, 2):
+        assert (reader.read(keys[number]).joint == number).all()
+    write_shard(dataset, "train/clips-000000.tar", {keys[0]: constant(0), keys[1]: constant(1)})
+    for number in (1, 2, 0, 1):
+        assert (reader.read(keys[number]).joint == number).all()
+
+
+def test_a_reader_keeps_a_bounded_number_of_shards_open(dataset, clips, monkeypatch):
+    keys = list(clips)
+    opened, closed, close = [], [], os.close
+
+    class Counted(store.LabelShardFile):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            opened.append(self._descriptor)
+
+    monkeypatch.setattr(store, "MAX_OPEN_SHARDS", 1)
+    monkeypatch.setattr(store, "LabelShardFile", Counted)
+    monkeypatch.setattr(
+        os, "close", lambda descriptor: (closed.append(descriptor), close(descriptor))
+    )
+    LABELS.create(dataset)
+    for number in range(2):
+        shard = f"train/clips-{number:06d}.tar"
+        write_shard(dataset, shard, {keys[2 * number]: constant(number)})
+    reader = LabelReader(dataset, "train")
+    closed.clear()
+    for number in (0, 1, 0):
+        reader.read(keys[2 * number])
+    assert len(opened) == 3
+    assert closed == opened[:2]
+    del reader
+    assert closed == opened
+
+
+def test_a_file_that_its_server_forgot_is_opened_again(dataset, clips, monkeypatch):
+    key = next(iter(clips))
+    LABELS.create(dataset)
+    write_shard(dataset, "train/clips-000000.tar", {key: constant(3)})
+    reader = LabelReader(dataset, "train")
+    assert key in reader
+    pread, calls = os.pread, []
+
+    def forgotten_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError(errno.ESTALE, "stale file handle")
+        return pread(*arguments)
+
+    monkeypatch.setattr(os, "pread", forgotten_once)
+    assert (reader.read(key).joint == 3).all()
+    assert len(calls) == 2
+
+
+def test_labels_that_were_cut_short_under_a_reader_are_a_bad_item(dataset, clips):
+    key = next(iter(clips))
+    LABELS.create(dataset)
+    path = write_shard(dataset, "train/clips-000000.tar", {key: constant(3)})
+    reader = LabelReader(dataset, "train")
+    assert key in reader
+    os.truncate(path, 600)
+    with pytest.raises(BadItem, match="labels-damaged"):
+        reader.read(key)
+
+
+def test_readers_in_many_threads_see_each_clips_own_labels_while_shards_are_replaced(
+    dataset, clips, monkeypatch
+):
+    monkeypatch.setattr(store, "MAX_OPEN_SHARDS", 1)
+    keys = list(clips)[:4]
+    LABELS.create(dataset)
+
+    def write(number, with_first):
+        pair = {keys[2 * number + n]: constant(2 * number + n) for n in range(2)}
+        if not with_first:
+            del pair[keys[2 * number]]
+        write_shard(dataset, f"train/clips-{number:06d}.tar", pair)
+
+    for number in range(2):
+        write(number, False)
+    reader, wrong, stop = LabelReader(dataset, "train"), [], threading.Event()
+
+    def read():
+        while not stop.is_set():
+            for label in (1, 3):
+                try:
+                    if not (reader.read(keys[label]).joint == label).all():
+                        wrong.append(label)
+                except Exception as error:
+                    wrong.append(error)
+                    return
+
+    threads = [threading.Thread(target=read, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(20):
+        write(turn % 2, turn // 2 % 2 == 0)
+    stop.set()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert wrong == []
+
+
+def test_workers_that_begin_together_describe_one_set(dataset):
+    start, failed = threading.Barrier(8, timeout=30), []
+
+    def create():
+        try:
+            start.wait()
+            LABELS.create(dataset)
+        except Exception as error:
+            failed.append(error)
+
+    for _ in range(10):
+        LabelSet.path(dataset, "panoptic").unlink(missing_ok=True)
+        threads = [threading.Thread(target=create) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert LabelSet.load(dataset, "panoptic") == LABELS
+    assert [path.name for path in dataset.glob(".*")] == []
 
 
 def test_going_on_with_other_options_is_refused(dataset):

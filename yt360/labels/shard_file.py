@@ -1,0 +1,89 @@
+"""A shard of labels that is open: where its maps lie, and their bytes, from one and the same file.
+
+Labelling more clips puts a new file under the old name, with other clips at the same offsets. So an
+offset is used on the very file that it was read from and on no other.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from yt360.errors import BadItem
+from yt360.shards.index import scan_shard
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a shard of labels holds.
+
+    Attributes:
+        identity: Tells its file from any that stands under the name before or after it.
+        ranges: Key -> (offset, length) of its maps.
+    """
+
+    identity: tuple[int, ...]
+    ranges: Mapping[str, tuple[int, int]]
+
+
+class LabelShardFile:
+    """An open shard of labels; closed when nobody refers to it. May be used from many threads.
+
+    Args:
+        path: The shard.
+        name: Of the set of labels.
+        known: What was found in it before; it is not searched again where that still holds.
+
+    Attributes:
+        contents: What it holds.
+
+    Raises:
+        FileNotFoundError: There is none.
+        UserError: It is no whole shard.
+    """
+
+    def __init__(self, path: Path, name: str, known: Contents | None = None) -> None:
+        self.path = path
+        while True:
+            self._descriptor = os.open(path, os.O_RDONLY)
+            close = weakref.finalize(self, os.close, self._descriptor)
+            identity = _identity(os.fstat(self._descriptor))
+            if known is not None and known.identity == identity:
+                self.contents = known
+                return
+            ranges = member_ranges(path, name)
+            if _identity(path.stat()) == identity:
+                self.contents = Contents(identity, ranges)
+                return
+            close()  # another file took its place meanwhile, and may be what was searched
+
+    def read(self, key: str) -> bytes:
+        """Return the ``.npz`` of a clip that it holds.
+
+        Raises:
+            BadItem: The file has become shorter.
+            OSError: It cannot be read, or is gone from a network's file server.
+        """
+        offset, size = self.contents.ranges[key]
+        content = os.pread(self._descriptor, size, offset)
+        if len(content) != size:
+            raise BadItem("labels-damaged", f"{self.path} ends before byte {offset + size}")
+        return content
+
+
+def member_ranges(path: Path, name: str) -> dict[str, tuple[int, int]]:
+    """Return key -> (offset, length) of the maps in a shard of labels.
+
+    Raises:
+        FileNotFoundError: There is none.
+        UserError: The shard cannot be read.
+    """
+    suffix = f"{name}.npz"
+    return {s.key: s.members[suffix] for s in scan_shard(path) if suffix in s.members}
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
