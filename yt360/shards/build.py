@@ -86,7 +86,7 @@ def build_shards(
 
 def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:
     """Tell, without writing anything, whether a run would change nothing."""
-    if not info.complete or Staging(out).folder.exists():
+    if not info.complete or Staging(out).is_there:
         return False
     tables: dict[Split, pa.Table] = {}
     for split in SPLITS:

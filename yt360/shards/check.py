@@ -26,7 +26,7 @@ from yt360.shards.schema import (
     parse_shard_name,
     shard_name,
 )
-from yt360.shards.staging import STAGING_FOLDER
+from yt360.shards.staging import Staging
 from yt360.splits import SPLITS, Split
 
 
@@ -65,7 +65,7 @@ def check_dataset(
         UserError: `dataset` is none.
     """
     info = DatasetInfo.load(dataset)
-    if not info.complete or (dataset / STAGING_FOLDER).exists():
+    if not info.complete or Staging(dataset).is_there:
         yield f"{dataset}: its build is unfinished; run the same `yt360 build-shards` again"
     jobs = {
         split: [ShardJob(dataset / split / each.name, each, quick) for each in content.shards]

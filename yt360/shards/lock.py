@@ -17,7 +17,8 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on the file `path`, which is made where it is missing.
 
     The kernel releases the lock when this process ends, however it ends. Whoever holds the lock
-    may delete the file: a waiting process notices that it locked a file that is gone.
+    may delete the file or rename its folder: another process notices that it locked a file that is
+    gone.
 
     Raises:
         UserError: Another process holds the lock.

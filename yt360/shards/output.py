@@ -142,4 +142,4 @@ def inputs_to_do(
 
 def _is_ours(name: str) -> bool:
     """A build that was killed before it wrote dataset.json leaves no more than this."""
-    return name == STAGING_FOLDER or is_leftover(name)
+    return name.startswith(STAGING_FOLDER) or is_leftover(name)

@@ -2,15 +2,20 @@
 
 Whatever lies under `clips` or `plans` is whole: it was made in `work` and renamed. So a killed
 build goes on with it, and a build that is still dying can harm nothing.
+
+The folder holds the builder's lock, too. So it is never emptied in place: it gets another name
+while the lock is held, and the next builder makes a folder, and a lock, of its own.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -22,6 +27,7 @@ from yt360.shards.schema import CLIP_MEMBERS, Rejection
 from yt360.shards.writer import member_bytes
 
 STAGING_FOLDER = ".staging"
+_TRASH = f"{STAGING_FOLDER}-trash-"
 _REJECTED_FILE = "rejected.json"
 _ATTEMPTS, _ATTEMPT_S = 20, 0.1
 
@@ -84,14 +90,19 @@ class Staging:
         for leftover in [*self._work.iterdir(), *leftovers]:
             _remove(leftover)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is anything to go on with, or to remove."""
+        return self.folder.exists() or any(self._trash())
+
     def remove(self) -> None:
-        """Remove the whole staging folder."""
-        for _ in range(_ATTEMPTS):
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if not self.folder.exists():
-                return
-            time.sleep(_ATTEMPT_S)  # an FFmpeg whose worker was killed may still open a file here
-        shutil.rmtree(self.folder)
+        """Remove the whole staging folder, and what killed builds left of theirs."""
+        self.folder.rename(self.folder.with_name(f"{_TRASH}{secrets.token_hex(4)}"))
+        for trash in self._trash():
+            _remove_stubborn(trash)
+
+    def _trash(self) -> list[Path]:
+        return list(self.folder.parent.glob(f"{_TRASH}*"))
 
     def scratch(self) -> Path:
         """Return a new folder for unfinished work."""
@@ -180,6 +191,16 @@ def _sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove_stubborn(folder: Path) -> None:
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_ATTEMPT_S)  # some file systems keep files that a dying process has open
+    with suppress(FileNotFoundError):  # another builder may remove it, too
+        shutil.rmtree(folder)
 
 
 def _remove(path: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -320,6 +322,29 @@ def test_a_second_build_at_the_same_time_is_refused_and_harmless(fake, media, tm
             fake.build(media, data)
         assert [path.name for path in data.rglob("*") if path.is_file()] == ["lock"]
     assert fake.build(media, data).info.complete
+
+
+def test_a_build_that_cleans_up_leaves_the_next_ones_staging_alone(fake, tmp_path, monkeypatch):
+    first, second = Staging(tmp_path), Staging(tmp_path)
+    rmtree, entered = shutil.rmtree, []
+
+    def slow_rmtree(folder, **options):
+        if not entered:  # while the first cleans up, the second begins
+            entered.append(stack.enter_context(exclusive_lock(second.lock)))
+            second.prepare({})
+            (second.scratch() / "clip.mp4").write_text("made")
+        rmtree(folder, **options)
+
+    with ExitStack() as stack:
+        with exclusive_lock(first.lock):
+            first.prepare({})
+            monkeypatch.setattr(shutil, "rmtree", slow_rmtree)
+            first.remove()
+        assert entered
+        assert [path.name for path in tmp_path.iterdir()] == [".staging"]
+        assert len(list(tmp_path.glob(".staging/work/*/clip.mp4"))) == 1
+        with pytest.raises(UserError, match="is being written by"), exclusive_lock(first.lock):
+            pass
 
 
 def test_less_than_one_worker_is_refused(fake, media, tmp_path):
