@@ -77,20 +77,40 @@ class PanoramaLabeller:
 
         Returns:
             A map (height, 2 height) for each frame.
+
+        Raises:
+            UserError: Not even one picture fits the device's memory.
         """
         if self.views is None:
             return self._directly(frames, keys, times_s)
         maps: list[Segmentation] = []
-        step = self.frames_at_once
-        for first in range(0, len(frames), step):
-            part = slice(first, first + step)
-            maps += self._fused(frames[part], keys[part], times_s[part], instances)
+        while len(maps) < len(frames):
+            part = slice(len(maps), len(maps) + self.frames_at_once)
+            try:
+                pictures = self._cut(frames[part])
+            except torch.OutOfMemoryError:
+                self._halve(frames[part])
+            else:
+                maps += self._fused(pictures, keys[part], times_s[part], instances)
         return maps
 
+    def _cut(self, frames: Tensor) -> Tensor:
+        """Return the views of frames, one frame after the other."""
+        return render_views(frames.to(self.device), self._directions).flatten(0, 1)
+
+    def _halve(self, frames: Tensor) -> None:
+        _, height, width, _ = frames.shape
+        if len(frames) == 1:
+            raise UserError(
+                f"the device has no memory to cut a single panorama of {width}x{height} into "
+                "views; use another --device"
+            ) from None
+        side = self._directions.shape[1]
+        self.batches.halve(len(frames) * len(self._directions), (side, side))
+
     def _fused(
-        self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
+        self, pictures: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
     ) -> list[Segmentation]:
-        pictures = render_views(frames.to(self.device), self._directions).flatten(0, 1)
         sources = [
             Source(key, time_s, directions)
             for key, time_s in zip(keys, times_s, strict=True)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from yt360.errors import UserError
+from yt360.labels import panorama
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.fusion import fuse, plan_fusion, render_views, rim_weight
 from yt360.labels.panorama import PanoramaLabeller
@@ -89,6 +90,35 @@ def test_the_size_of_the_batch_does_not_matter(label, paint):
     one, many = (label(frames, "cube-100", height=32, side=32, batch=n) for n in (1, 100))
     for first, second in zip(one, many, strict=True):
         assert torch.equal(first.classes, second.classes)
+
+
+def test_out_of_memory_while_cutting_views_halves_the_batch_and_loses_no_frame(
+    label, paint, monkeypatch
+):
+    frames = torch.cat([paint.sphere(32, [each])[0] for each in OBJECTS * 2])
+    wanted = label(frames, "cube-100", height=32, side=32)
+    tried, cut = [], panorama.render_views
+
+    def limited(frames, directions):
+        tried.append(len(frames))
+        if len(frames) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return cut(frames, directions)
+
+    monkeypatch.setattr(panorama, "render_views", limited)
+    found = label(frames, "cube-100", height=32, side=32, batch=100)
+    assert tried == [8, 4, 2, 2, 2, 2]
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.equal(one.classes, other.classes)
+
+
+def test_a_panorama_that_does_not_fit_at_all_is_told(label, paint, monkeypatch):
+    def full(frames, directions):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(panorama, "render_views", full)
+    with pytest.raises(UserError, match="single panorama of 64x32 into views"):
+        label(paint.sphere(32)[0], "cube-100")
 
 
 def test_odd_and_squeezed_panoramas_are_labelled_too(label, paint):

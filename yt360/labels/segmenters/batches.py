@@ -49,18 +49,26 @@ class Batches:
             try:
                 answers += self.segmenter.segment(pictures[part], sources[part])
             except torch.OutOfMemoryError:
-                self._halve(pictures)
+                height, width = pictures.shape[1:3]
+                self.halve(len(pictures), (height, width))
         return answers
 
-    def _halve(self, pictures: Tensor) -> None:
+    def halve(self, tried: int, shape: tuple[int, int]) -> None:
+        """Go on with half the batch, after the device's memory was too small.
+
+        Args:
+            tried: How many pictures there were; when fewer than a batch, half of these.
+            shape: Height and width of a picture.
+
+        Raises:
+            UserError: Not even one picture fits the memory.
+        """
         if self.size == 1:
-            height, width = pictures.shape[1:3]
             raise UserError(
-                f"the device has no memory for a single picture of {width}x{height}; "
+                f"the device has no memory for a single picture of {shape[1]}x{shape[0]}; "
                 "lower --short-side or --view-size, or use another --device"
             ) from None
-        # The last, shorter batch of a call may be what failed: halve what was really tried.
-        self.size = min(self.size, len(pictures)) // 2 or 1
+        self.size = min(self.size, tried) // 2 or 1
         log.warning("out of memory: going on with batches of %d", self.size)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
