@@ -9,7 +9,7 @@ long enough (dozens of independent values) that the power of noise is known with
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -41,16 +41,22 @@ class FieldTile:
     covariance: NDArray[np.complex64]
     width: FloatArray
 
+    def scaled(self, gains: FloatArray) -> FieldTile:
+        """Return the tile of the sound with its channels multiplied by `gains` (4,)."""
+        return replace(self, covariance=self.covariance * np.outer(gains, gains))
+
 
 class FieldAnalyzer:
     """Cuts a stream of four-channel sound into tiles; holds less than one tile of sound.
 
     Args:
         sample_rate_hz: Sampling rate of the stream. Bands above half of it stay empty.
+        start_s: Time of its first sample.
     """
 
-    def __init__(self, sample_rate_hz: int) -> None:
+    def __init__(self, sample_rate_hz: int, start_s: float = 0.0) -> None:
         self.sample_rate_hz = sample_rate_hz
+        self.start_s = start_s
         self.hop = max(int(WINDOW_S / 2 * sample_rate_hz), 1)
         window = np.hanning(2 * self.hop + 1)[:-1]
         # With this scale, the sum over bins of one block is the mean square of its samples.
@@ -66,7 +72,7 @@ class FieldAnalyzer:
         step = BLOCKS_PER_TILE * self.hop
         while self._rest.shape[1] >= step + self.hop:
             tile = self._rest[:, : step + self.hop]
-            start_s = self._tiles * step / self.sample_rate_hz
+            start_s = self.start_s + self._tiles * step / self.sample_rate_hz
             yield FieldTile(start_s, step / self.sample_rate_hz, *self._measure(tile))
             self._rest = self._rest[:, step:]
             self._tiles += 1

@@ -7,20 +7,20 @@ same tests one after the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.errors import BadItem
 from yt360.media.info import AudioStream, VideoStream
 from yt360.media.probe import probe
 from yt360.media.sound import SoundReader
 from yt360.quality import spatial_audio
 from yt360.quality.clipping import ClippingTest
 from yt360.quality.duration import duration_verdict
-from yt360.quality.field import FieldAnalyzer, FieldTile
+from yt360.quality.field import FieldAnalyzer
 from yt360.quality.frames import read_probes
 from yt360.quality.picture import PictureTest
 from yt360.quality.postproduction import PostProductionTest
@@ -60,7 +60,7 @@ class Part:
     Attributes:
         start_s: Second of the video at time 0 of the files.
         covered_s: Begin and end of what both picture and sound cover, in seconds of the files.
-        silence: Levels of W by second; None without sound.
+        silence: Levels of W by second of the files; None without sound.
     """
 
     start_s: float
@@ -77,7 +77,7 @@ class Inspection:
         verdicts: By name of the test; tests that have nothing to look at are missing.
         parts: One for each pair of files.
         directions: Horizontal sound field over time.
-        motion: Rows (time in seconds, changed part of the picture).
+        motion: Rows (time in seconds of the video, changed part of the picture).
         layout: Name of the channel layout that the sound is stored in; empty without sound.
     """
 
@@ -106,7 +106,8 @@ def inspect_file(
         options: See there.
 
     Raises:
-        BadItem: It is no media file, or cannot be decoded.
+        BadItem: It is no media file, or cannot be decoded; ``"no-video"`` when `sound` is given for
+            a file without a picture.
     """
     inspector = Inspector(path.name, options)
     inspector.add(path, sound or companion_of(path, inspector.options))
@@ -165,18 +166,22 @@ class Inspector:
                 end where the coding allowed, and differences in that tell nothing.
 
         Raises:
-            BadItem: A file is no media file, or cannot be decoded.
+            BadItem: A file is no media file, or cannot be decoded; ``"no-video"`` when there is
+                sound for a file without a picture.
         """
         info = probe(video, sound_layout=self.options.sound_layout if sound is None else None)
         heard = info if sound is None else probe(sound, sound_layout=self.options.sound_layout)
         stream = best_sound(heard)
+        if sound is not None and not info.video:
+            raise BadItem("no-video", f"{video.name} has no picture that {sound.name} belongs to")
         streams = [each for each in (*info.video[:1], stream) if each is not None]
         covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
         part = Part(start_s, covered_s)
+        self._post_production.begin_part()
         if stream is not None:
             self._listen(heard.path, stream, part)
         if info.video:
-            self._look(video, info.video[0], stream)
+            self._look(video, info.video[0], stream, part)
         if info.video and not is_section:
             self._durations.append(
                 duration_verdict(
@@ -191,10 +196,8 @@ class Inspector:
         if self._layouts:
             spatial = self._refusal or self._spatial.verdict()
             verdicts.append(spatial)
-            levels = chain.from_iterable(
-                part.silence.default_clips_dbfs() for part in self._parts if part.silence
-            )
-            verdicts.append(silence_verdict(list(levels), self.options.thresholds.silence))
+            levels = [part.silence.default_clips_dbfs() for part in self._parts if part.silence]
+            verdicts.append(silence_verdict(*levels, thresholds=self.options.thresholds.silence))
             if spatial.outcome is not Outcome.NOT_OK or spatial.reason in CONVERTIBLE:
                 tags = self._tags.means() if self._tags else None
                 verdicts.append(self._post_production.verdict(tags))
@@ -226,12 +229,12 @@ class Inspector:
         gains = np.array(stored.gains if stored else (1.0,), np.float32)
         declared = stream.sa3d is not None or self.options.sound_layout is not None
         rate = stream.sample_rate_hz
-        part.silence = SilenceTest(rate, t.silence)
+        first, last = round(stream.start_s * rate), round(stream.end_s * rate)
+        part.silence = SilenceTest(rate, t.silence, first)
         self._clipping = self._clipping or ClippingTest(len(channels), t.clipping)
         if self.options.tagger and self._tags is None:
             self._tags = TagMeans(self.options.tagger, rate)
-        analyzer = FieldAnalyzer(rate)
-        first, last = round(stream.start_s * rate), round(stream.end_s * rate)
+        analyzer = FieldAnalyzer(rate, part.start_s + first / rate)
         with SoundReader(path, stream.position) as reader:
             for start in range(first, last, rate):
                 samples, _ = reader.read(start, min(rate, last - start))
@@ -242,10 +245,10 @@ class Inspector:
                 if self._tags:
                     self._tags.feed(sound[0] * gains[0])
                 for tile in analyzer.feed(sound) if stored else ():
-                    converted = _scaled(tile, gains)
+                    converted = tile.scaled(gains)
                     self._spatial.feed(converted if declared else tile)
                     self._post_production.feed(converted)
-                    self._directions.feed(converted, part.start_s)
+                    self._directions.feed(converted)
         if stored and stream.layout.format is None and self._refusal is None:
             self._refuse_surround(stream)
 
@@ -259,7 +262,7 @@ class Inspector:
             spatial_audio.NAME, 0.9, ("surround", "surround"), detail, measured.numbers
         )
 
-    def _look(self, path: Path, stream: VideoStream, sound: AudioStream | None) -> None:
+    def _look(self, path: Path, stream: VideoStream, sound: AudioStream | None, part: Part) -> None:
         """Feed a picture stream to all tests of pictures."""
         kind, verdict = projection_verdict(
             stream,
@@ -269,7 +272,10 @@ class Inspector:
         self._projections.append(verdict)
         if self._still is None:
             self._still = StillImageTest(kind, self.options.thresholds.still)
-        for picture in read_probes(path):
+        self._still.begin_part()
+        self._picture.begin_part()
+        for probe_of_file in read_probes(path):
+            picture = replace(probe_of_file, time_s=part.start_s + probe_of_file.time_s)
             self._still.feed(picture)
             self._picture.feed(picture)
             if kind == "equirectangular":
@@ -282,12 +288,6 @@ CONVERTIBLE = ("fuma", "n3d")
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:
     """Return the worst verdict of a test on several files, if there is one."""
     return sorted(verdicts, key=lambda v: -v.defect_probability)[:1]
-
-
-def _scaled(tile: FieldTile, gains: NDArray[np.float32]) -> FieldTile:
-    """Return the tile of the sound with its channels multiplied by `gains` (4,)."""
-    covariance = tile.covariance * np.outer(gains, gains)
-    return FieldTile(tile.start_s, tile.duration_s, covariance, tile.width)
 
 
 def _no_spatial_track(why: str) -> Verdict:

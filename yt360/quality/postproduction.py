@@ -50,8 +50,13 @@ class PostProductionTest:
         # What later pictures are compared with, until the camera has turned far enough.
         self._reference: PictureProbe | None = None
 
+    def begin_part(self) -> None:
+        """Take what follows for another part of the recording, with a gap before it."""
+        self._first_of_pair = None
+        self._reference = None
+
     def feed(self, tile: FieldTile) -> None:
-        """Take the next tile of sound."""
+        """Take the next tile of sound; its time is on the same clock as those of pictures."""
         covariance = tile.covariance
         power = np.real(np.einsum("bii->bi", covariance))
         total = power[:, 1:].sum(axis=1)

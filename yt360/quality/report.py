@@ -85,7 +85,7 @@ def _draw_map(figure: Figure, axis: Axes, bar: Axes, inspection: Inspection) -> 
         _say_nothing(axis, "no sound field", 0.0)
         return
     level_db = 10 * np.log10(power + 1e-12)
-    loudest = float(np.quantile(level_db.max(axis=0), 0.98))
+    loudest = float(np.nanquantile(level_db.max(axis=0), 0.98))
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.25
     image = axis.imshow(
         level_db - loudest,

@@ -24,19 +24,34 @@ _FLOOR_DBFS = -150.0
 
 
 class SilenceTest:
-    """Accumulates the power of W second by second (8 bytes a second)."""
+    """Accumulates the power of W second by second (8 bytes a second), counted from time 0.
+
+    Args:
+        sample_rate_hz: Sampling rate of the stream.
+        thresholds: See there.
+        first_sample: Where on the file's clock, in samples, the stream begins. What lies between
+            time 0 and a later begin is silence; what lies before time 0 is left out.
+    """
 
     def __init__(
-        self, sample_rate_hz: int, thresholds: SilenceThresholds = DEFAULTS.silence
+        self,
+        sample_rate_hz: int,
+        thresholds: SilenceThresholds = DEFAULTS.silence,
+        first_sample: int = 0,
     ) -> None:
         self.thresholds = thresholds
         self.sample_rate_hz = sample_rate_hz
-        self._energies: list[float] = []
-        self._open_energy, self._open_samples = 0.0, 0
-        self._samples = 0
+        self._samples = max(first_sample, 0)
+        self._first_second, self._open_samples = divmod(self._samples, sample_rate_hz)
+        self._energies = [0.0] * self._first_second
+        self._open_energy = 0.0
+        self._early_samples = max(-first_sample, 0)
 
     def feed(self, w: NDArray[np.float32]) -> None:
         """Take the next samples of W (S,)."""
+        early = min(self._early_samples, len(w))
+        self._early_samples -= early
+        w = w[early:]
         self._samples += len(w)
         while len(w):
             part = w[: self.sample_rate_hz - self._open_samples]
@@ -49,24 +64,24 @@ class SilenceTest:
 
     def verdict(self) -> Verdict:
         """Return the verdict on clips of the default length that lie end to end."""
-        return silence_verdict(self.default_clips_dbfs(), self.thresholds)
+        return silence_verdict(self.default_clips_dbfs(), thresholds=self.thresholds)
 
     def default_clips_dbfs(self) -> list[float]:
-        """Return the levels of clips of the default length that lie end to end."""
-        clip_s = self.thresholds.clip_s
-        seconds = self._samples // self.sample_rate_hz
-        if seconds < clip_s:
-            seconds = -(-self._samples // self.sample_rate_hz)
-            return self.clip_levels_dbfs([0], seconds) if self._samples else []
-        starts = range(0, int(seconds - clip_s) + 1, int(clip_s))
+        """Return the levels of clips of the default length that lie end to end in the sound."""
+        clip_s, first = self.thresholds.clip_s, self._first_second
+        end = self._samples // self.sample_rate_hz
+        if end - first < clip_s:
+            seconds = -(-self._samples // self.sample_rate_hz) - first
+            return self.clip_levels_dbfs([first], seconds) if seconds else []
+        starts = range(first, int(end - clip_s) + 1, int(clip_s))
         return self.clip_levels_dbfs(list(starts), clip_s)
 
     def clip_levels_dbfs(self, starts_s: Sequence[int], clip_s: float) -> list[float]:
         """Return the level of W of each clip, -150 where there is no sound.
 
         Args:
-            starts_s: Whole seconds.
-            clip_s: Length of every clip; what lies behind the end of the sound is silence.
+            starts_s: Whole seconds of the file.
+            clip_s: Length of every clip; what lies outside of the sound is silence.
         """
         sums = np.concatenate([[0.0], np.cumsum(self._all_energies())])
         samples = clip_s * self.sample_rate_hz
@@ -80,7 +95,7 @@ class SilenceTest:
 
     @property
     def levels_dbfs(self) -> NDArray[np.float64]:
-        """Level of each second, for the report."""
+        """Level of each second of the file from time 0 on, for the report."""
         mean = np.array(self._all_energies()) / self.sample_rate_hz
         return 10 * np.log10(np.maximum(mean, 1e-15))
 
@@ -92,12 +107,19 @@ class SilenceTest:
 
 
 def silence_verdict(
-    levels_dbfs: Sequence[float], thresholds: SilenceThresholds = DEFAULTS.silence
+    *stretches_dbfs: Sequence[float], thresholds: SilenceThresholds = DEFAULTS.silence
 ) -> Verdict:
-    """Return the verdict on clips with these levels, in order of time."""
+    """Return the verdict on clips with these levels.
+
+    Args:
+        stretches_dbfs: Of each stretch of clips that follow each other, in order of time.
+        thresholds: See there.
+    """
+    levels_dbfs = [level for stretch in stretches_dbfs for level in stretch]
     if not levels_dbfs:
         return unsure(NAME, "too-little-sound", "there is no sound")
-    silent_share = 1 - float(np.mean(sounding_clips(levels_dbfs, thresholds)))
+    sounding = [each for levels in stretches_dbfs for each in sounding_clips(levels, thresholds)]
+    silent_share = 1 - float(np.mean(sounding))
     mean = float(np.mean(10 ** (np.array(levels_dbfs) / 10)))
     numbers = {
         "level_dbfs": 10 * float(np.log10(mean)),

@@ -55,10 +55,17 @@ class StillImageTest:
     ) -> None:
         self.thresholds = thresholds
         self.regions = REGIONS.get(projection, (1, 1))
-        # Time, class, changed part of the picture, part of the blocks that did not change at all.
-        self._record = Timeline(thresholds.most_probes, 4)
+        # Time, class, changed part of the picture, part of the blocks that did not change at all,
+        # number of the part of the recording.
+        self._record = Timeline(thresholds.most_probes, 5)
         self._changes = np.zeros((HEIGHT // BLOCK, WIDTH // BLOCK))
+        self._part = 0
         self._before: PictureProbe | None = None
+
+    def begin_part(self) -> None:
+        """Take what follows for another part of the recording, with a gap before it."""
+        self._part += 1
+        self._before = None
 
     def feed(self, probe: PictureProbe) -> None:
         """Take the next probe."""
@@ -69,7 +76,7 @@ class StillImageTest:
         difference = np.abs(probe.frames[-1] - probe.frames[0])
         resting = block_means(difference)[changed == 0]
         exact = float(np.mean(resting <= self.thresholds.exact_levels)) if resting.size else 0.0
-        self._record.add((probe.time_s, kind, float(changed.mean()), exact))
+        self._record.add((probe.time_s, kind, float(changed.mean()), exact, self._part))
         if kind == MOVING:
             self._changes += changed
         # What a dissolve or a cut leaves behind is nothing to compare with.
@@ -80,7 +87,7 @@ class StillImageTest:
         rows = self._record.rows
         if len(rows) < self.thresholds.least_probes:
             return unsure(NAME, "too-few-pictures", f"only {len(rows)} pictures to compare")
-        kinds = _without_passages(rows[:, 1])
+        kinds = _without_passages(rows[:, 1], rows[:, 4])
         if np.mean(kinds == SKIPPED) > self.thresholds.most_skipped:
             # Slides do not follow each other that fast: these are no cuts and dissolves.
             kinds = np.where(rows[:, 1] == SKIPPED, np.float32(MOVING), rows[:, 1])
@@ -199,10 +206,13 @@ class StillImageTest:
         return float(windows.max()) / total
 
 
-def _without_passages(kinds: NDArray[np.float32]) -> NDArray[np.float32]:
+def _without_passages(
+    kinds: NDArray[np.float32], parts: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Also skip what moves beside a cut or dissolve: its begin and end, the coder catching up."""
     passage = kinds == SKIPPED
+    same_part = parts[1:] == parts[:-1]
     beside = np.zeros_like(passage)
-    beside[1:] |= passage[:-1]
-    beside[:-1] |= passage[1:]
+    beside[1:] |= passage[:-1] & same_part
+    beside[:-1] |= passage[1:] & same_part
     return np.where(beside & (kinds == MOVING), np.float32(SKIPPED), kinds)

@@ -87,6 +87,18 @@ def test_what_is_no_media_is_a_bad_item(tmp_path: Path) -> None:
         inspect_file(path)
 
 
+def test_sound_for_a_file_without_a_picture_is_refused_in_one_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    mute = tmp_path / "mute.mkv"
+    mute.write_bytes((folder / "good.mkv").read_bytes())
+    for sound in (mute, folder / "good.wav"):
+        result = CliRunner().invoke(command, [str(folder / "fuma.wav"), "--sound", str(sound)])
+        assert result.exit_code == 2
+        assert result.output.count("\n") == 1
+        assert f"no-video: fuma.wav has no picture that {sound.name} belongs to" in result.output
+
+
 def test_the_report_is_a_picture_of_the_same_size_for_all_that_has_all_tests(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -106,8 +118,8 @@ def test_the_map_shows_a_source_where_it_is() -> None:
     signal = np.random.default_rng(0).standard_normal(4 * RATE_HZ)
     sound = plane_wave(signal, np.array([np.cos(azimuth), np.sin(azimuth), 0.0]))
     series = DirectionSeries()
-    for tile in FieldAnalyzer(RATE_HZ).feed(sound.astype(np.float32)):
-        series.feed(tile, offset_s=10.0)
+    for tile in FieldAnalyzer(RATE_HZ, start_s=10.0).feed(sound.astype(np.float32)):
+        series.feed(tile)
     times, power = series.energy_map(72, 5)
     assert len(times) <= 5
     assert times[0] == pytest.approx(10.0)
