@@ -93,7 +93,9 @@ def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> 
     middle = (0.5 - views.azimuth / (2 * math.pi)) * columns - 0.5
     # Source pixels under one pixel in a view's middle, the mean of both directions.
     minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
-    level = torch.log2(minification.clamp(min=1, max=MAX_POOLING)).floor()
+    # Averaged squares must fill the panorama: none is cut off at the seam or at a pole.
+    largest = min(MAX_POOLING, rows & -rows, columns // 2 & -(columns // 2))
+    level = torch.log2(minification.clamp(min=1, max=largest)).floor()
     column = middle[..., None, None] - azimuth * (columns / (2 * math.pi))
     row = (0.5 * rows - 0.5) - elevation * (rows / math.pi)
     extent = [bound for each in (column, row) for bound in (each.amin((2, 3)), each.amax((2, 3)))]

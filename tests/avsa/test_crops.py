@@ -113,6 +113,24 @@ def test_batched_crops_are_those_one_by_one(monkeypatch):
         assert (each - together).abs().max() < 2e-3
 
 
+@pytest.mark.parametrize("crop", ["each", "batched"])
+@pytest.mark.parametrize("height", [62, 66, 68, 72])
+def test_pooled_crops_roll_with_panoramas_of_any_even_height(crop, height, monkeypatch):
+    if crop == "batched":
+        monkeypatch.setattr(crops, "_crop_each", crops._crop_batched)
+    luma, chroma = noise_planes(1, height, 2 * height)
+    around = one_view(170, -60, 90), one_view(170 - 180, -60, 90)
+    ours = crop_views(luma, chroma, around[0], 3, 3)
+    half = torch.roll(luma, height, -1), torch.roll(chroma, height // 2, -1)
+    assert (ours - crop_views(*half, around[1], 3, 3)).abs().max() < 2e-3
+    # The row at a pole counts as much as any other.
+    down, middle = one_view(0, -90, 40), (..., slice(1, 3), slice(1, 3))
+    luma[..., -1, :] = 235
+    bright = crop_views(luma, chroma, down, 4, 4)[middle]
+    luma[..., -1, :] = 16
+    assert (bright - crop_views(luma, chroma, down, 4, 4)[middle]).min() > 0.1
+
+
 def test_views_of_a_batch_do_not_mix():
     luma, chroma = noise_planes()
     views = stack_views([draw_views(ViewConfig(), 0, 0, position) for position in range(2)])
