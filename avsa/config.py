@@ -7,6 +7,7 @@ are merged key by key, and ``null`` removes one.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from avsa.spectrogram import AudioConfig
 from avsa.tasks import TaskConfig
 from avsa.typed import flatten, from_mapping, merged, to_mapping
 from avsa.views import ViewConfig
+from avsa.yaml_text import load_yaml
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
 from yt360.splits import SPLITS
@@ -223,8 +225,8 @@ def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
 def read_yaml(path: Any) -> dict[str, Any]:
     """Return the mapping in a YAML file (a path, or a file inside the package)."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = load_yaml(path.read_text(encoding="utf-8")) or {}
+    except ValueError as error:
         raise UserError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a mapping of keys to values")
@@ -248,7 +250,11 @@ def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
         raise UserError(f"recipe file {recipe} does not exist; recipes: {recipe_names()}")
     content = read_yaml(path)
     parent = content.pop("extends", None)
-    return merged({} if parent is None else _read_recipe(str(parent), (*children, recipe)), content)
+    if parent is None:
+        return merged({}, content)
+    if str(parent).endswith((".yaml", ".yml")):  # as seen from the file that names it
+        parent = os.path.normpath(path.parent / str(parent))
+    return merged(_read_recipe(str(parent), (*children, recipe)), content)
 
 
 def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:
@@ -265,29 +271,11 @@ def _parse_override(override: str) -> dict[str, Any]:
     if not equals or not key:
         raise UserError(f"--set {override!r} is not KEY=VALUE, such as optimizer.lr=0.001")
     try:
-        value = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+        value = load_yaml(text)
+    except ValueError as error:
         raise UserError(f"--set {override!r}: the value is not YAML") from error
     *parents, last = key.split(".")
     change: dict[str, Any] = {last: value}
     for part in reversed(parents):
         change = {part: change}
     return change
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2: PyYAML reads 1e-4 as a text, and on and off as true and false."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(true|false|True|False)$"), list("tfTF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?$"),
-    list("-+.0123456789"),
-)

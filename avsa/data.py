@@ -8,18 +8,20 @@ memory is bounded. What a batch holds depends on plan, seed and step alone, neve
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
+from typing import TypeAlias
 
 import torch
 
-from avsa.clips import Clips, FollowsPlan, announce, clips_form
+from avsa.clips import Clips, Course, announce, clips_form, follow
 from avsa.decode import ClipDecoder
 from avsa.guides import Guide, Map
 from avsa.moments import Span, draw_moments
@@ -30,6 +32,9 @@ from yt360.media.form import ClipFormat
 from yt360.randomness import keyed_generator
 
 logger = logging.getLogger(__name__)
+
+# Returns a member (``"mp4"``, say) of a clip.
+Read: TypeAlias = Callable[[int, str], memoryview]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ("video_duration_s", "audio_duration_s"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"data.{name} must be positive, not {getattr(self, name)}")
         for name, least in (("moments", 1), ("threads", 0), ("prefetch_batches", 1)):
             if getattr(self, name) < least:
@@ -146,18 +151,16 @@ class Loader:
         """
         free = deque(self._allocate() for _ in range(self.config.prefetch_batches + 1))
         pending: deque[_Pending] = deque()
-        if isinstance(self.clips, FollowsPlan):
-            self.clips.follow(self._clips_of_step, first_step)
+        course = follow(self.clips, self._clips_of_step, first_step)
         pool = ThreadPoolExecutor(self._threads(), thread_name_prefix="loader")
         steps = count(first_step)
         try:
             while True:
-                while free and (started := self._start(next(steps), free, pool)):
+                while free and (started := self._start(next(steps), free, pool, course)):
                     pending.append(started)
                 if not pending:
                     return
-                if isinstance(self.clips, FollowsPlan):
-                    self.clips.at_step(pending[0].step)
+                course.at_step(pending[0].step)
                 batch = self._finish(pending.popleft())
                 if batch.keys:
                     yield batch
@@ -166,6 +169,7 @@ class Loader:
             for batch_on_its_way in pending:
                 for part in batch_on_its_way.parts:
                     part.cancel()
+            course.close()  # first: it lets go of threads that wait for what will never come
             pool.shutdown(wait=True)
 
     def load(self, step: int, buffer: Buffer | None = None) -> RawBatch:
@@ -178,17 +182,22 @@ class Loader:
         started = time.perf_counter()
         buffer = buffer or self._allocate()
         draws = rank_part(self.plan.batch(step), self.rank, self.world)
-        results = [self._load(draw, slot, buffer) for slot, draw in enumerate(draws)]
+        results = [
+            self._load(draw, slot, buffer, self.clips.read) for slot, draw in enumerate(draws)
+        ]
         return self._assemble(step, buffer, results, time.perf_counter() - started)
 
     def _clips_of_step(self, step: int) -> list[int]:
-        return [draw.clip for draw in rank_part(self.plan.batch(step), self.rank, self.world)]
+        """Return what all ranks read: those on one machine share a cache."""
+        return [draw.clip for draw in self.plan.batch(step)]
 
     def _allocate(self) -> Buffer:
         size = -(-self.plan.batch_size // self.world) * self.config.moments
         return Buffer.allocate(size, self.form, self.span, self.pin_memory)
 
-    def _start(self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor) -> _Pending | None:
+    def _start(
+        self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, course: Course
+    ) -> _Pending | None:
         """Have threads fill a free buffer with a step's batch; None past the plan's end."""
         draws = rank_part(self.plan.batch(step), self.rank, self.world)
         if not draws:
@@ -198,7 +207,10 @@ class Loader:
                 announce(self.clips, draw.clip, member)
         buffer = free.popleft()
         buffer.wait_until_free()
-        parts = [pool.submit(self._load, draw, slot, buffer) for slot, draw in enumerate(draws)]
+        parts = [
+            pool.submit(self._load, draw, slot, buffer, course.read)
+            for slot, draw in enumerate(draws)
+        ]
         return _Pending(step, buffer, parts)
 
     def _finish(self, pending: _Pending) -> RawBatch:
@@ -247,16 +259,16 @@ class Loader:
         for tensor in (buffer.luma, buffer.chroma, buffer.sound):
             tensor[: len(kept)] = tensor[kept]
 
-    def _load(self, draw: Draw, slot: int, buffer: Buffer) -> _Loaded | None:
+    def _load(self, draw: Draw, slot: int, buffer: Buffer, read: Read) -> _Loaded | None:
         """Fill the rows of a draw, from its clip or the first of its replacements that reads."""
         for clip in chain([draw.clip], self.plan.replacements(draw)):
             try:
-                return self._load_clip(clip, draw, slot, buffer)
+                return self._load_clip(clip, draw, slot, buffer, read)
             except BadItem as error:
                 self._note(self.clips.keys[clip], error)
         return None
 
-    def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer) -> _Loaded:
+    def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer, read: Read) -> _Loaded:
         decoder = self._decoder()
         firsts = draw_moments(
             self.span,
@@ -265,7 +277,7 @@ class Loader:
             self.config.moment_gap_s,
             keyed_generator(self.seed, "moments", draw.epoch, draw.position),
         )
-        mp4, flac = self.clips.read(clip, "mp4"), self.clips.read(clip, "flac")
+        mp4, flac = read(clip, "mp4"), read(clip, "flac")
         for row, first in enumerate(firsts, start=slot * self.config.moments):
             planes = buffer.luma[row].numpy(), buffer.chroma[row].numpy()
             decoder.frames(mp4, first, *planes)

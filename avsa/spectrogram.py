@@ -129,6 +129,19 @@ def log_mels(sound: Tensor, config: AudioConfig) -> Tensor:
     return torch.maximum(levels, levels.amax((1, 2, 3), keepdim=True) - config.floor_db)
 
 
+def require_long_sound(config: AudioConfig, samples: int) -> None:
+    """Check that sound can be reflected at its ends, as the first and last windows need it.
+
+    Raises:
+        UserError: It is too short.
+    """
+    if samples <= config.window // 2:
+        raise UserError(
+            f"the sound of a sample has {samples} samples, but an audio.window of {config.window} "
+            f"needs more than {config.window // 2}; lower audio.window, or take longer sound"
+        )
+
+
 def stft(sound: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
     """Return the real and imaginary parts (..., N, Q) of the STFT of sound (..., S).
 

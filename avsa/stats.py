@@ -22,8 +22,8 @@ from avsa.data import DataConfig
 from avsa.decode import ClipDecoder
 from avsa.moments import draw_moments
 from avsa.plan import Plan, PlanConfig
-from avsa.remote import is_mirror
-from avsa.spectrogram import AudioConfig, log_mels
+from avsa.mirror import is_mirror
+from avsa.spectrogram import AudioConfig, log_mels, require_long_sound
 from yt360.errors import BadItem, UserError
 from yt360.files import write_json
 from yt360.progress import Progress
@@ -66,6 +66,7 @@ def measure_stats(
         raise UserError(f"{dataset} has no training clips to measure")
     require_sample_rate(config, clips_form(clips.info).sample_rate_hz)
     totals = torch.zeros(3, config.bands, dtype=torch.float64)
+    require_long_sound(config, DataConfig().span(clips_form(clips.info)).samples)
     for sound in _random_sounds(clips, samples, seed):
         levels = log_mels(sound[None], config).double().flatten(0, 2)
         ones = torch.ones_like(levels)

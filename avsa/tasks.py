@@ -54,6 +54,12 @@ class TaskConfig:
             raise UserError(
                 "task kind regression compares no predictions: set translation.kind=none"
             )
+        within_clip = self.contrast.proposals == "clip" or self.contrast.clip_weight > 0
+        if self.kind == "avc" and within_clip:
+            raise UserError(
+                "task kind avc joins all of a clip into one, so nothing within a clip can be "
+                "compared: leave contrast.proposals=all and contrast.clip_weight=0"
+            )
 
 
 def build_task(config: TaskConfig, feature_dim: int) -> Task:

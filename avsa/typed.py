@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -107,7 +108,9 @@ def _convert_dataclass(kind: Any, value: Any, where: str) -> Any:
 def _convert_plain(kind: Any, value: Any, where: str) -> Any:
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < 2**1023 else math.inf
+    if kind is float and isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where} is {value}; it must be a finite number")
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise UserError(f"{where} is {value!r} ({type(value).__name__}); it must be {words[kind]}")
     return value

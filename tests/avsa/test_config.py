@@ -59,7 +59,14 @@ def test_on_and_off_are_words_not_booleans():
         ("stages.avc.steps=5", "give exactly one of them"),
         ("stages.avc.steps=-4", "give exactly one of them"),
         ("stages=3", r"--set stages=3 is no mapping; set stages\.NAME\.KEY=VALUE"),
-        ("optimizer.lr=.nan", "optimizer lr is nan; it must be above 0"),
+        ("optimizer.lr=0", "optimizer lr is 0.0; it must be above 0"),
+        ("optimizer.lr=.nan", r"optimizer\.lr is nan; it must be a finite number"),
+        ("data.audio_duration_s=-.inf", r"audio_duration_s is -inf; it must be a finite number"),
+        ("optimizer.lr=" + "9" * 400, r"optimizer\.lr is inf; it must be a finite number"),
+        ("seed=0b_", r"seed is '0b_' \(str\); it must be a whole number"),
+        ("seed=1:30", r"seed is '1:30' \(str\); it must be a whole number"),
+        ("stages.avc.task.contrast.proposals=clip", "nothing within a clip can be compared"),
+        ("stages.avc.task.contrast.clip_weight=1", "nothing within a clip can be compared"),
         ("stages.avc.task.kind=avsa", r"stages\.avc: avsa needs num_views of 2 or more, not 1"),
         ("stages.avc.task.kind=avts", r"stages\.avc: avts .* set moments to 2 or more"),
         ("video_encoder.width=32", "pictures get 256 features and sounds 512"),
@@ -164,6 +171,18 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path):
     second.write_text(f"extends: {first}\n")
     with pytest.raises(UserError, match=r"extends itself: .*a\.yaml -> .*b\.yaml -> .*a\.yaml"):
         load_config(str(first))
+
+
+def test_a_recipe_extends_files_as_seen_from_its_own_folder(tmp_path, monkeypatch):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "base.yaml").write_text("extends: avc\nseed: 010\n")
+    (tmp_path / "deep" / "mine.yaml").write_text("extends: ../base.yaml\n")
+    monkeypatch.chdir(tmp_path / "deep")
+    for name in ("mine.yaml", "../deep/mine.yaml", str(tmp_path / "deep" / "mine.yaml")):
+        assert load_config(name).seed == 10
+    (tmp_path / "base.yaml").write_text("extends: deep/mine.yaml\n")
+    with pytest.raises(UserError, match="extends itself"):
+        load_config("mine.yaml")
 
 
 def test_merging_leaves_its_inputs_alone():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -126,6 +128,18 @@ def test_more_views_than_fit_are_refused_before_any_work(changes, fits):
     message = rf"{config.num_views} views at least .*° apart .* set views.num_views to {fits}"
     with pytest.raises(UserError, match=message):
         check_views(config)
+
+
+@pytest.mark.parametrize("separation", [36.0, 40.0, 60.0])
+def test_the_number_that_is_said_to_fit_is_accepted_and_always_placed(separation):
+    config = replace(CONFIG, num_views=200, min_separation_deg=separation)
+    with pytest.raises(UserError, match=r"at most \d+") as caught:
+        check_views(config)
+    most = int(re.search(r"at most (\d+)", str(caught.value))[1])
+    for num_views, accepted in ((most, True), (most + 1, False)):
+        with nullcontext() if accepted else pytest.raises(UserError):
+            check_views(replace(config, num_views=num_views))
+    draw_many(replace(config, num_views=most), 30)  # raises if one cannot be placed
 
 
 def test_as_many_views_as_were_said_to_fit_do_fit():
