@@ -39,7 +39,7 @@ def export_model(checkpoint: Path, out: Path) -> None:
         for part in PARTS
         for name, tensor in (content[part] or {}).items()
     }
-    facts = {key: content[key] for key in ("config", "stage", "step", "clips")}
+    facts = {key: content[key] for key in ("config", "stage", "step", "clips", "fps")}
     out.mkdir(parents=True, exist_ok=True)
     save_config(config, out / RECIPE_FILE)
     (out / CARD_FILE).write_text(_card(content, tensors), encoding="utf-8")
@@ -108,7 +108,7 @@ model = avsa.load("PATH_OF_THIS_FOLDER")
 features = model.embed(video, audio)  # features.video, features.audio
 ```
 
-- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at 16 frames a second, resized to
+- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {content["fps"]} frames a second, resized to
   {frames}: a perspective crop of the panorama.
 - `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, turned into
   the view's frame.

@@ -44,13 +44,19 @@ class Model(nn.Module):
         encoders: `Encoders`; their ``video`` and ``audio`` can be used alone.
         task: Heads and translation networks of the last stage, or None.
         stats: Statistics that standardize spectrograms, or None (imported weights may lack them).
+        fps: Frames a second of the pictures that it was trained on.
     """
 
     def __init__(
-        self, config: TrainConfig, encoders: Encoders, task: Task | None, stats: AudioStats | None
+        self,
+        config: TrainConfig,
+        encoders: Encoders,
+        task: Task | None,
+        stats: AudioStats | None,
+        fps: int,
     ) -> None:
         super().__init__()
-        self.config, self.stats = config, stats
+        self.config, self.stats, self.fps = config, stats, fps
         self.encoders, self.task = encoders, task
 
     @property
@@ -69,7 +75,7 @@ class Model(nn.Module):
 
         Args:
             video: Perspective crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), at the rate and of
-                the length that the model was trained with (16 frames a second, half a second by
+                the length that the model was trained with (`fps`, 16, and half a second by
                 default). Another size than the trained one is resized.
             audio: ambiX (W, Y, Z, X) float (4, S) or (B, 4, S), full scale 1, already turned into
                 the view (`yt360.ambisonics.rotate`): the view's direction is the sound's front.
@@ -156,7 +162,7 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     except RuntimeError as error:
         raise UserError(f"{checkpoint} does not fit its own recipe: {error}") from error
     stats = AudioStats(**content["stats"]) if content["stats"] else None
-    return Model(config, encoders, task, stats).to(resolve_device(device)).eval()
+    return Model(config, encoders, task, stats, content["fps"]).to(resolve_device(device)).eval()
 
 
 def _check_arrays(video: Tensor, audio: Tensor) -> None:

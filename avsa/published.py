@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ Weights = dict[str, Tensor]
 STAGE = "imported"
 # The published code takes decibels of magnitudes as if they were powers: half as many.
 DB_PER_PUBLISHED_DB = 2
+# Of the pictures that the published weights were trained on.
+FPS = 16
 INPUTS = {1: "mono", 2: "stereo", 4: "ambix"}
 
 
@@ -56,6 +59,7 @@ def import_published(
         "stage": STAGE,
         "config": to_mapping(config),
         "clips": "imported",
+        "fps": FPS,
         "stats": None if stats is None else {"mean_db": stats.mean_db, "std_db": stats.std_db},
         "encoders": encoders,
         "task": task or None,
@@ -64,12 +68,24 @@ def import_published(
 
 
 def read_published_stats(path: Path) -> AudioStats:
-    """Return the statistics of a published ``.npz`` with ``mean`` and ``std`` of each mel band."""
+    """Return the statistics of a published ``.npz`` with ``mean`` and ``std`` of each mel band.
+
+    Raises:
+        UserError: It is no such file, or its numbers are no statistics.
+    """
     try:
         with np.load(path, allow_pickle=False) as arrays:
             mean, std = (torch.from_numpy(arrays[name]).float() for name in ("mean", "std"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise UserError(f"{path} holds no audio statistics (an .npz with mean and std)") from error
+    shape = (AudioConfig().bands,)
+    if not (mean.shape == std.shape == shape and mean.isfinite().all() and std.isfinite().all()):
+        raise UserError(
+            f"{path} holds a mean {tuple(mean.shape)} and std {tuple(std.shape)}; both must be "
+            f"{shape}, finite numbers"
+        )
+    if not (std > 0).all():
+        raise UserError(f"{path} holds deviations of {std.min():g}; all must be above 0")
     return AudioStats(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
 
 

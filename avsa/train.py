@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import torch
 
 from avsa.checkpoint import checkpoint_path
+from avsa.clips import clips_form
 from avsa.config import TrainConfig
 from avsa.curriculum import lay_out
 from avsa.data import require_long_clips
@@ -31,6 +32,7 @@ from avsa.runfolder import fingerprint, open_run
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog
 from avsa.signals import StopSignals
+from avsa.spectrogram import require_long_sound
 from avsa.stats import AudioStats, ensure_stats
 from avsa.typed import flatten, to_mapping
 from avsa.views import check_views
@@ -148,6 +150,8 @@ def _require_all_stages_can_run(
     """Refuse before the first step what a later stage would stumble over."""
     for name in config.stages:
         check_views(config.stage_views(name))
+        span = config.stage_data(name).span(clips_form(clips.info))
+        require_long_sound(config.audio, span.samples)
         for split in (clips, held_out):
             if split is not None and len(split):
                 require_long_clips(split, config.stage_data(name))

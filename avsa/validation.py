@@ -1,6 +1,6 @@
 """How well the pretext task is solved on clips that training never sees.
 
-Views are drawn without jitter and by a seed of their own, and the sound is always turned to the
+Views are drawn without jitter and by one seed for all runs, and the sound is always turned to the
 view, whatever the recipe trains with; networks are in evaluation mode. So the numbers of two steps,
 or of two runs with equal views, are about the same samples.
 """

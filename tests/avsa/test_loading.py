@@ -35,6 +35,7 @@ def tiny_content(stats=True):
         "stage": "avsa",
         "config": to_mapping(config),
         "clips": "3 clips (abc)",
+        "fps": 16,
         "stats": {"mean_db": torch.full((16,), -40.0), "std_db": torch.ones(16)} if stats else None,
         "encoders": encoders.state_dict(),
         "task": task.state_dict(),

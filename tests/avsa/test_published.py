@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from avsa.checkpoint import load_checkpoint, save_checkpoint
 from avsa.commands.import_checkpoint import command
 from avsa.loading import load
-from avsa.published import import_published
+from avsa.published import import_published, read_any_stats
 from yt360.errors import UserError
 
 WIDTHS = (64, 128, 256, 512)
@@ -244,6 +244,16 @@ def test_published_statistics_come_from_an_npz_in_half_decibels(published, tmp_p
     import numpy as np
 
     stats = tmp_path / "stats.npz"
+    for content, message in (
+        (b"", "holds no audio statistics"),
+        (b"PK\x03\x04cut", "holds no audio statistics"),
+        ({"mean": np.zeros(64), "std": np.ones(7)}, r"mean \(64,\) and std \(7,\)"),
+        ({"mean": np.full(128, np.nan), "std": np.ones(128)}, "finite numbers"),
+        ({"mean": np.zeros(128), "std": np.zeros(128)}, "above 0"),
+    ):
+        stats.write_bytes(content) if isinstance(content, bytes) else np.savez(stats, **content)
+        with pytest.raises(UserError, match=message):
+            read_any_stats(stats)
     np.savez(stats, mean=np.full(128, -30.0), std=np.full(128, 12.0))
     out = tmp_path / "avsa.pt"
     arguments = [str(published[0]), "--out", str(out), "--stats", str(stats), "--encoders-only"]

@@ -24,6 +24,7 @@ from avsa.commands.train import command as train_command
 from avsa.config import ValidationConfig, load_config, recipe_names, save_config
 from avsa.curriculum import fit_batches
 from avsa.distributed import World
+from avsa.embed import EmbedConfig, embed_dataset
 from avsa.runfolder import settle_request
 from avsa.runlog import read_log
 from avsa.stats import measure_stats, save_stats
@@ -324,6 +325,8 @@ def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(data, tmp
 def test_what_a_later_stage_needs_is_refused_before_the_first_step(data, tmp_path):
     with pytest.raises(UserError, match=r"has no room for 4 moments .*lower .*data\.moment_gap_s"):
         train(tiny_config("avts", "data.moment_gap_s=2.0"), data, tmp_path / "run", ALONE)
+    with pytest.raises(UserError, match=r"240 samples, but an audio\.window of 512 needs more"):
+        train(tiny_config("avc", "data.audio_duration_s=0.01"), data, tmp_path / "run", ALONE)
     labels = "views.sampler=labels"
     with pytest.raises(UserError, match="no labels named 'panoptic'"):
         train(tiny_config("avsa", labels), data, tmp_path / "run", ALONE)
@@ -524,6 +527,16 @@ def test_a_dataset_is_embedded_a_row_for_each_clip_and_view(embedded):
     features = torch.tensor(table["video"].to_pylist())
     assert features.shape == (64, 4)
     assert features.std() > 0
+
+
+def test_a_dataset_of_another_form_than_the_model_takes_is_not_embedded(
+    undisturbed, data, tmp_path
+):
+    model = avsa.load(undisturbed[1])
+    model.fps = 30
+    with pytest.raises(UserError, match="built with --fps 16 and the model takes --fps 30"):
+        embed_dataset(model, data, tmp_path / "features.parquet", EmbedConfig())
+    assert not list(tmp_path.iterdir())
 
 
 def test_features_are_the_same_bytes_again_and_close_in_other_batches(embedded, tmp_path):
