@@ -93,15 +93,18 @@ def _download() -> Finding:
     packages = _packages(job, ("yt-dlp", "yt-dlp-ejs"))
     if packages.state != "ok":
         return packages
-    runtimes = [name for name in ("deno", "node", "bun", "qjs") if shutil.which(name)]
-    if not runtimes:
-        return Finding(
-            job,
-            "missing",
-            f"{packages.found}, but no JavaScript runtime, which YouTube demands",
-            "pip install deno (or install Node.js 20 or newer)",
-        )
-    return Finding(job, "ok", f"{packages.found}, JavaScript by {runtimes[0]}")
+    from yt360.crawl.js_runtimes import js_runtimes, oldest_version
+
+    runtimes = js_runtimes()
+    usable = [f"{each.name} {each.version}" for each in runtimes if each.usable]
+    if usable:
+        return Finding(job, "ok", f"{packages.found}, JavaScript by {usable[0]}")
+    found = "no JavaScript runtime, which YouTube demands"
+    if runtimes:
+        old = ", ".join(f"{each.name} {each.version}" for each in runtimes)
+        found = f"its JavaScript runtime, which YouTube demands, is too old: {old}"
+    mend = f"pip install deno (or install Node.js {oldest_version('node')} or newer)"
+    return Finding(job, "missing", f"{packages.found}, but {found}", mend)
 
 
 def _training() -> Finding:

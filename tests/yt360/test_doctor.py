@@ -36,10 +36,46 @@ def test_an_ffmpeg_that_is_not_there_is_named(tmp_path, monkeypatch):
     assert "/no/such/ffmpeg" in finding("convert media", tmp_path).found
 
 
+def install(folder, monkeypatch, **answers):
+    """Make `folder` hold all programs there are: each says its version, whatever it is asked."""
+    monkeypatch.setenv("PATH", str(folder))
+    for name, answer in answers.items():
+        (folder / name).write_text(f"#!/bin/sh\necho '{answer}'\n")
+        (folder / name).chmod(0o755)
+
+
 def test_lack_of_a_javascript_runtime_is_found_before_the_download(tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    install(tmp_path, monkeypatch)
     found = finding("download from YouTube", tmp_path)
-    assert (found.state, "deno" in found.mend) == ("missing", True)
+    assert found.state == "missing"
+    assert "no JavaScript runtime" in found.found
+    assert "deno" in found.mend
+
+
+def test_a_javascript_runtime_that_is_too_old_for_ytdlp_does_not_count(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, node="v20.20.2", deno="deno 2.2.0 (stable)")
+    found = finding("download from YouTube", tmp_path)
+    assert found.state == "missing"
+    assert "too old: deno 2.2.0, node 20.20.2" in found.found
+    assert "Node.js 22.0.0 or newer" in found.mend
+
+
+@pytest.mark.parametrize(
+    ("program", "answer", "shown"),
+    [
+        ("deno", "deno 2.5.0 (stable)", "deno 2.5.0"),
+        ("node", "v22.1.0", "node 22.1.0"),
+        ("bun", "1.2.15", "bun 1.2.15"),
+        ("qjs", "QuickJS version 2025-04-26", "quickjs 2025-04-26"),
+    ],
+)
+def test_every_javascript_runtime_that_ytdlp_takes_will_do(
+    tmp_path, monkeypatch, program, answer, shown
+):
+    install(tmp_path, monkeypatch, **{program: answer})
+    found = finding("download from YouTube", tmp_path)
+    assert (found.state, found.mend) == ("ok", "")
+    assert found.found.endswith(f"JavaScript by {shown}")
 
 
 def test_torch_packages_that_do_not_match_are_missing(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 from yt360.catalog.ids import AllowedSites
 from yt360.crawl.checks import check_cookies, check_player_client, check_proxy
 from yt360.crawl.failures import Unsuitable
+from yt360.crawl.js_runtimes import JS_RUNTIMES
 from yt360.crawl.politeness import Interrupted, Pace, is_youtube_host, site_of
 from yt360.crawl.section_fetch import fetch_section
 from yt360.errors import UserError
@@ -80,8 +80,7 @@ class SessionOptions:
                 *_YOUTUBE_EXTRACTORS,
                 *(["^generic$"] if self.allow_urls else []),
             ],
-            "js_runtimes": {name: {} for name in ("deno", "node", "bun") if shutil.which(name)}
-            or {"deno": {}},
+            "js_runtimes": {name: {} for name in JS_RUNTIMES},
         }
         if self.player_clients:
             parameters["extractor_args"] = {"youtube": {"player_client": [*self.player_clients]}}
