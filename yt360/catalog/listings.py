@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from yt360.catalog.store import Catalog
 
 ListingKind = Literal["search", "channel"]
+ENOUGH_PAGES = "enough-pages"
+"""Why a listing is done that has more pages than were wanted."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,23 @@ class Listings:
             ),
         )
 
-    def reopen_failed(self) -> int:
-        """Begin listings that were given up anew, from their first page; return how many."""
+    def reopen(self, state: Literal["done", "failed"]) -> int:
+        """Begin listings of a state anew, from their first page; return how many.
+
+        ``"done"`` finds what was uploaded since, ``"failed"`` is for those that were given up.
+        """
         return self._catalog.connection.execute(
             "UPDATE listings SET state = 'open', reason = NULL, next_page = NULL, pages = 0, "
-            "tries = 0, due_at = 0 WHERE state = 'failed'"
+            "hits = 0, tries = 0, due_at = 0 WHERE state = ?",
+            (state,),
+        ).rowcount
+
+    def reopen_short(self, pages: int) -> int:
+        """Go on with listings that were ended before `pages` pages and have more; say how many."""
+        return self._catalog.connection.execute(
+            "UPDATE listings SET state = 'open', reason = NULL, tries = 0, due_at = 0 "
+            "WHERE state = 'done' AND reason = ? AND next_page IS NOT NULL AND pages < ?",
+            (ENOUGH_PAGES, pages),
         ).rowcount
 
     def next_due_s(self) -> float | None:

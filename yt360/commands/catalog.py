@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from yt360.cli_group import examples
+from yt360.commands.option_pairs import refuse
 
 _QUERY_COLUMNS = ("video_id", "state", "reason", "split", "clips_kept", "duration_s", "title")
 
@@ -65,12 +66,22 @@ def show(path: Path, video_id: str | None) -> None:
     show_default=True,
     help="How to print rows.",
 )
-def query(path: Path, sql: str | None, limit: int, file_format: str, **criteria: Any) -> None:
+@click.pass_context
+def query(
+    context: click.Context,
+    path: Path,
+    sql: str | None,
+    limit: int,
+    file_format: str,
+    **criteria: Any,
+) -> None:
     """Print the videos that meet all the conditions, or the rows of an SQL query."""
     from yt360.catalog import Catalog
     from yt360.catalog.export import write_rows
     from yt360.catalog.query import run_sql, select_videos
 
+    if sql is not None:
+        refuse(context, criteria, "does not go with --sql; put the condition into the query")
     with Catalog(path) as catalog:
         if sql is not None:
             columns, rows = run_sql(catalog, sql, limit)
@@ -97,12 +108,15 @@ def query(path: Path, sql: str | None, limit: int, file_format: str, **criteria:
     type=click.Choice(["csv", "jsonl", "parquet", "released"]),
     help="The suffix of OUT tells it otherwise; 'released' writes YT-360's lists into a folder.",
 )
-def export(path: Path, out: Path, table: str, file_format: Any) -> None:
+@click.pass_context
+def export(context: click.Context, path: Path, out: Path, table: str, file_format: Any) -> None:
     """Write a table (videos, clips, verdicts, attempts, files) or the released text lists."""
     from yt360.catalog import Catalog
     from yt360.catalog.export import export_table
     from yt360.catalog.released import export_lists
 
+    if file_format == "released":
+        refuse(context, ("table",), "does not go with --format released, which writes all lists")
     with Catalog(path) as catalog:
         if file_format == "released":
             for name, count in export_lists(catalog, out).items():

@@ -17,6 +17,7 @@ from yt360.commands.crawl_options import (
     search_session_options,
     terminate_like_interrupt,
 )
+from yt360.commands.option_pairs import refuse
 
 if TYPE_CHECKING:
     from yt360.catalog import Catalog
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     "yt360 search --queries queries.yaml --language de --language ja --out my.catalog",
     'yt360 search --query "brass band 360" --license creativecommon --out my.catalog',
     "yt360 search --no-queries --expand 5 --out my.catalog",
+    "yt360 search --no-queries --again --out my.catalog",
 )
 @click.command("search")
 @click.option("--out", "path", required=True, type=Path, help="Catalog, new or to add to.")
@@ -44,11 +46,23 @@ if TYPE_CHECKING:
     help="Then list whole channels of which searches found at least so many videos.",
 )
 @click.option("--retry", is_flag=True, help="First begin searches that were given up anew.")
-@click.option("--max-pages", default=30, show_default=True, help="Pages to read of each search.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="First begin searches anew that were read, to find what was uploaded since.",
+)
+@click.option(
+    "--max-pages",
+    default=30,
+    show_default=True,
+    help="Pages to read of each search, also of those that an earlier run ended at fewer.",
+)
 @filter_options
 @pace_option
 @search_session_options
+@click.pass_context
 def command(
+    context: click.Context,
     path: Path,
     queries: Path | None,
     languages: tuple[str, ...],
@@ -56,6 +70,7 @@ def command(
     no_queries: bool,
     expand: int | None,
     retry: bool,
+    again: bool,
     max_pages: int,
     interval_s: float,
     **options: Any,
@@ -71,6 +86,11 @@ def command(
     from yt360.crawl.queries import Query, load_queries
     from yt360.crawl.search import SearchConfig, filter_parameter, run_search
 
+    if texts:
+        why = "does not go with --query, which searches for its text alone"
+        refuse(context, ("queries", "languages", "no_queries"), why)
+    if no_queries:
+        refuse(context, ("queries", "languages"), "does not go with --no-queries")
     if texts:
         wanted = [Query(text, "") for text in texts]
     else:
@@ -90,7 +110,11 @@ def command(
             for query in wanted:
                 catalog.listings.add("search", query.text, parameter, query.language or None)
         if retry:
-            click.echo(f"{catalog.listings.reopen_failed()} searches begin anew")
+            click.echo(f"{catalog.listings.reopen('failed')} searches begin anew")
+        if again:
+            click.echo(f"{catalog.listings.reopen('done')} searches are read again")
+        if short := catalog.listings.reopen_short(max_pages):
+            click.echo(f"{short} searches that had ended at fewer pages go on")
         stop = threading.Event()
         _print(run_search(catalog, config, stop, _note), catalog)
         if expand is not None:
@@ -100,8 +124,9 @@ def command(
 
 def _stored_filters(path: Path) -> dict[str, Any] | None:
     from yt360.catalog import Catalog
+    from yt360.catalog.store import is_catalog
 
-    if not path.exists():
+    if not is_catalog(path):
         return None
     with Catalog(path) as catalog:
         stored: dict[str, Any] | None = catalog.setting("filters")

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import check_channel_id, is_video_id
-from yt360.catalog.listings import Listing
+from yt360.catalog.listings import ENOUGH_PAGES, Listing
 from yt360.crawl.failures import Failure, Kind, Unsuitable, classify
 from yt360.crawl.filters import Filters
 from yt360.crawl.politeness import Interrupted, Pace, PaceConfig, SiteRefuses
@@ -33,7 +33,8 @@ class SearchConfig:
     """How to search.
 
     Attributes:
-        max_pages: Pages to read of each listing (about 20 videos each).
+        max_pages: Pages to read of each listing (about 20 videos each). `Listings.reopen_short`
+            goes on with those that an earlier run ended at fewer.
         lease_s: A worker that is silent for so long has lost its listing.
         max_tries: A listing whose page failed so often in a row is given up.
         retry_s: Pause before a failed page is tried again; it doubles with each try.
@@ -164,7 +165,7 @@ class _Reader:
             self.report.listings_done += 1
             self._pace.success(SITE)
         except _EnoughPages:
-            self._catalog.listings.settle(listing, "done", "enough-pages")
+            self._catalog.listings.settle(listing, "done", ENOUGH_PAGES)
             self.report.listings_done += 1
         except (Interrupted, SiteRefuses, KeyboardInterrupt):
             self._catalog.listings.settle(listing, "open")

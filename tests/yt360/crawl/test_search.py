@@ -153,7 +153,7 @@ def test_a_page_without_content_is_not_taken_for_the_end(youtube, pages, search,
     youtube.pages["concert 360", "token-1"] = whole
     assert search().pages == 0, "a failed listing waits until it is asked for again"
     with Catalog(catalog_path) as catalog:
-        assert catalog.listings.reopen_failed() == 1
+        assert catalog.listings.reopen("failed") == 1
     assert (search().pages, asked_pages(youtube)[-3:]) == (3, [None, "token-1", "token-2"])
 
 
