@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from yt360.errors import BadItem, UserError
@@ -30,15 +31,54 @@ class Clips(Protocol):
         """Hear of a read ahead of time."""
 
 
+class Course(Protocol):
+    """Reading clips in the order of a plan."""
+
+    def read(self, clip: int, member: str) -> memoryview:
+        """Return a member of a clip; raises BadItem, or UserError after `close`."""
+
+    def at_step(self, step: int) -> None:
+        """Hear that all steps before this one are done with."""
+
+    def close(self) -> None:
+        """Hear that no more will be read; reads that wait end."""
+
+
 @runtime_checkable
 class FollowsPlan(Protocol):
     """Clips that have to be fetched, and want to know the order (`avsa.remote.RemoteClips`)."""
 
-    def follow(self, clips_of_step: Callable[[int], Iterable[int]], first_step: int) -> None:
-        """Fetch ahead of use what the steps from one on will read."""
+    def follow(self, clips_of_step: Callable[[int], Iterable[int]], first_step: int) -> Course:
+        """Fetch ahead of use what the steps from one on will read, on all ranks."""
+
+
+@dataclass(frozen=True)
+class _AtHand:
+    """The course of clips that need not be fetched: any order will do."""
+
+    read: Callable[[int, str], memoryview]
 
     def at_step(self, step: int) -> None:
-        """Hear that all steps before this one are done with."""
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def follow(clips: Clips, clips_of_step: Callable[[int], Iterable[int]], first_step: int) -> Course:
+    """Return what reads the clips of steps, and let them be fetched ahead where they must be.
+
+    Args:
+        clips: The split.
+        clips_of_step: Clips that a step reads, on all ranks; none past the end.
+        first_step: The first step.
+
+    Raises:
+        UserError: One step alone reads more than can be held at a time.
+    """
+    if isinstance(clips, FollowsPlan):
+        return clips.follow(clips_of_step, first_step)
+    return _AtHand(clips.read)
 
 
 def clips_form(info: DatasetInfo) -> ClipFormat:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 
 from avsa.accumulate import Inputs
 from avsa.batch import Batch, make_batch
+from avsa.clips import clips_form
 from avsa.data import Loader
 from avsa.loading import Model
 from avsa.plan import SequentialPlan
@@ -19,6 +21,7 @@ from avsa.remote import open_clips
 from avsa.views import ViewConfig
 from yt360.errors import UserError
 from yt360.files import atomic_write
+from yt360.media.form import ClipFormat
 from yt360.progress import Progress
 from yt360.shards.reader import ShardReader
 from yt360.sphere import azimuth_elevation
@@ -54,35 +57,50 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
         config: Which views.
 
     Raises:
-        UserError: The model has no audio statistics, or the split has no clips.
+        UserError: The model has no audio statistics or was trained on clips of another form, or
+            the split has no clips.
     """
-    clips = open_clips(dataset, config.split)
-    if not len(clips):
-        raise UserError(f"the split {config.split} of {dataset} has no clips; use another --split")
     schema = _schema(model.feature_dim)
     rows = 0
-    with (
-        Progress("embedding", len(clips), "clips") as progress,
-        atomic_write(out) as file,
-        pq.ParquetWriter(file, schema) as writer,
-    ):
-        for batch in _batches(model, clips, config):
-            table = _table(model, batch, schema)
-            writer.write_table(table)
-            rows += len(table)
-            progress.advance(len(batch.raw.keys))
+    with closing(open_clips(dataset, config.split)) as clips:
+        if not len(clips):
+            raise UserError(
+                f"the split {config.split} of {dataset} has no clips; use another --split"
+            )
+        with (
+            Progress("embedding", len(clips), "clips") as progress,
+            atomic_write(out) as file,
+            pq.ParquetWriter(file, schema) as writer,
+        ):
+            for batch in _batches(model, clips, config):
+                table = _table(model, batch, schema)
+                writer.write_table(table)
+                rows += len(table)
+                progress.advance(len(batch.raw.keys))
     return rows
 
 
 def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[Batch]:
     if model.stats is None:
         raise UserError("the model has no audio statistics; import it again with --stats DATASET")
+    _require_form(model, clips_form(clips.info))
     views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
     data = replace(model.config.data, moments=1)
     plan = SequentialPlan(len(clips), config.batch_size)
     on_cuda = model.device.type == "cuda"
     for raw in Loader(clips, plan, data, SEED, pin_memory=on_cuda).batches():
         yield make_batch(raw, SEED, views, model.config.audio, model.stats, model.device)
+
+
+def _require_form(model: Model, form: ClipFormat) -> None:
+    takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
+    has = {"--fps": form.fps, "--sample-rate-hz": form.sample_rate_hz}
+    for option, value in takes.items():
+        if has[option] != value:
+            raise UserError(
+                f"the dataset was built with {option} {has[option]} and the model takes "
+                f"{option} {value}; build a dataset of that form (`yt360 build-shards`)"
+            )
 
 
 def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from avsa.remote import is_mirror
+from avsa.mirror import is_mirror
 from avsa.views import ViewConfig
 from yt360.ambisonics import energy_map
 from yt360.errors import BadItem, UserError, did_you_mean

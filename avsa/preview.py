@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -21,7 +22,7 @@ from avsa.guides import open_guide
 from avsa.mel import hz_to_mel
 from avsa.plan import Plan, PlanConfig
 from avsa.remote import open_clips
-from avsa.spectrogram import AudioConfig
+from avsa.spectrogram import AudioConfig, require_long_sound
 from avsa.stats import AudioStats, require_sample_rate
 from avsa.views import ViewConfig, Views, check_views
 from yt360.ambisonics import energy_map
@@ -87,24 +88,36 @@ def save_preview(
             f"{views.num_views} views do not fit on the sheet; set views.num_views to at most "
             f"{MAX_VIEWS}"
         )
-    clips = open_clips(dataset, config.split)
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * config.samples), dpi=DPI, facecolor="white")
+    with closing(open_clips(dataset, config.split)) as clips:
+        keys = _draw_samples(figure, clips, data, views, audio, config)
+    with atomic_write(out) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return keys
+
+
+def _draw_samples(
+    figure: Figure,
+    clips: ShardReader,
+    data: DataConfig,
+    views: ViewConfig,
+    audio: AudioConfig,
+    config: PreviewConfig,
+) -> list[str]:
     if not len(clips):
-        raise UserError(f"{dataset} has no clips in its split {config.split}")
+        raise UserError(f"{clips.dataset} has no clips in its split {config.split}")
     check_views(views)
     plan = _plan(clips, config)
     loader = Loader(clips, plan, data, config.seed, guide=open_guide(views, clips))
     require_sample_rate(audio, loader.form.sample_rate_hz)
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * config.samples), dpi=DPI, facecolor="white")
-    parts = figure.subfigures(config.samples, 1, squeeze=False)[:, 0]
+    require_long_sound(audio, loader.span.samples)
     in_decibels = AudioStats(torch.zeros(audio.bands), torch.ones(audio.bands))
     keys = []
-    for step, part in enumerate(parts):
+    for step, part in enumerate(figure.subfigures(config.samples, 1, squeeze=False)[:, 0]):
         raw = loader.load(step)
         batch = make_batch(raw, config.seed, views, audio, in_decibels)
         draw_sample(part, batch, audio, loader.span.lead_s, loader.span.frames / loader.span.fps)
         keys.append(raw.keys[0])
-    with atomic_write(out) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})
     return keys
 
 
@@ -184,7 +197,7 @@ def _draw_views(
     part: SubFigure, batch: Batch, audio: AudioConfig, picture_s: tuple[float, float]
 ) -> None:
     num_views, num_channels = batch.video.shape[1], min(batch.audio.shape[2], len(CHANNELS))
-    names = CHANNELS if audio.inputs.startswith("ambix") else ("L", "R")
+    names = ("L", "R") if audio.inputs == "stereo" else CHANNELS
     levels = batch.audio[0, :, :num_channels].numpy()
     room = VIEWS_RIGHT - VIEWS_LEFT - (num_views - 1) * VIEW_GAP
     size = min(LARGEST_CROP, room / num_views)

@@ -20,9 +20,9 @@ from torch import Tensor
 from avsa.clips import clips_form
 from avsa.data import DataConfig
 from avsa.decode import ClipDecoder
+from avsa.mirror import is_mirror
 from avsa.moments import draw_moments
 from avsa.plan import Plan, PlanConfig
-from avsa.mirror import is_mirror
 from avsa.spectrogram import AudioConfig, log_mels, require_long_sound
 from yt360.errors import BadItem, UserError
 from yt360.files import write_json

@@ -39,7 +39,7 @@ def command(
     """
     from avsa.embed import EmbedConfig, embed_dataset
     from avsa.loading import load
-    from avsa.remote import dataset_folder
+    from avsa.mirror import dataset_folder
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
     rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), out, config)

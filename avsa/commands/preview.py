@@ -40,8 +40,8 @@ def command(
     log-mels of W, Y, Z and X in its frame. Dashed lines mark the time of the picture.
     """
     from avsa.config import load_config
+    from avsa.mirror import dataset_folder
     from avsa.preview import PreviewConfig, save_preview
-    from avsa.remote import dataset_folder
 
     config = load_config(recipe, overrides)
     folder = dataset_folder(dataset)

@@ -29,9 +29,9 @@ from yt360.cli_group import examples
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option(
     "--cache-gb",
-    default=20.0,
-    show_default=True,
-    help="Most of a dataset elsewhere to keep here, in $AVSA_CACHE or ~/.cache/avsa.",
+    type=float,
+    help="Most of a dataset elsewhere to keep here, in $AVSA_CACHE or ~/.cache/avsa; by default "
+    "what was last set for it, or 20.",
 )
 @click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -42,7 +42,7 @@ def command(
     out: Path | None,
     steps: int | None,
     resume: bool,
-    cache_gb: float,
+    cache_gb: float | None,
     log_keys: bool,
     device: str,
 ) -> None:
@@ -55,7 +55,7 @@ def command(
     are then those that it began with.
     """
     from avsa.distributed import joined_world
-    from avsa.remote import dataset_folder
+    from avsa.mirror import dataset_folder
     from avsa.runfolder import settle_request
     from avsa.train import train
 

@@ -10,8 +10,8 @@ import torch
 from avsa.batch import draw_batch_views
 from avsa.data import DataConfig, Loader
 from avsa.guides import open_guide, picture_motion, sound_energy
+from avsa.mirror import REMOTE_FILE
 from avsa.plan import Plan
-from avsa.remote import REMOTE_FILE
 from avsa.views import ViewConfig
 from yt360.ambisonics import encode
 from yt360.errors import UserError

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import Counter
+from contextlib import suppress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from avsa import remote
+from avsa import fetching
 from avsa.commands.train import command as train_command
 from avsa.data import DataConfig, Loader
+from avsa.fetching import fetch
+from avsa.mirror import as_url, dataset_folder, mirror
 from avsa.plan import Plan, PlanConfig
-from avsa.remote import RemoteClips, as_url, dataset_folder, fetch, mirror, open_clips
+from avsa.remote import RemoteClips, local_name, open_clips
 from avsa.spectrogram import AudioConfig
 from avsa.stats import ensure_stats, load_stats
 from yt360.errors import BadItem, UserError
@@ -38,7 +41,7 @@ def origin(many_shards, tmp_path_factory):
 @pytest.fixture
 def server(origin, tmp_path, monkeypatch):
     """A web server for a copy of the dataset; it counts requests and can fail on purpose."""
-    monkeypatch.setattr(remote, "PAUSE_S", 0.001)
+    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
     root = shutil.copytree(origin, tmp_path / "web" / "set").parent
     state = SimpleNamespace(requests=Counter(), failures=Counter(), folder=root / "set")
 
@@ -89,8 +92,27 @@ def plan_for(clips, batch_size=4, window=1):
     return Plan(clips.video_ids, batch_size, 0, config, shards=clips.shard_numbers.tolist())
 
 
-def cached_bytes(clips):
-    return sum(path.stat().st_size for path in (clips.dataset / "train").glob("*.tar"))
+def cached_bytes(folder):
+    """Return the bytes of all shards in a mirror; they may go at any moment."""
+    total = 0
+    for path in folder.glob("*/*.tar"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def cached_path(clips, number):
+    """Return where a mirror keeps a shard of its training split."""
+    shards = {shard.name: shard for shard in clips.info.splits["train"].shards}
+    return clips.dataset / "train" / local_name(shards[shard_name(number)])
+
+
+def wait_until(condition, seconds=10):
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return True
+        threading.Event().wait(0.02)
+    return False
 
 
 def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
@@ -110,7 +132,7 @@ def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, 
     plan = plan_for(clips)
     loader = Loader(clips, plan, DataConfig(threads=1, prefetch_batches=1), 0)
     for _ in islice(loader.batches(), plan.steps_per_epoch):
-        assert cached_bytes(clips) <= clips._cache.limit_bytes
+        assert cached_bytes(clips.dataset) <= clips._cache.limit_bytes
     fetched = {shard_name(n): server.requests[shard_name(n)] for n in range(SHARDS)}
     # The next epoch may have begun to be fetched, and finds what is still there.
     assert min(fetched.values()) >= 1 and sum(fetched.values()) <= SHARDS + 3
@@ -119,14 +141,11 @@ def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, 
 def test_shards_are_fetched_before_they_are_read(server, open_mirror):
     clips = open_mirror(room=4)
     plan = plan_for(clips)
-    soon = [clips._shard_name(draw.clip) for step in range(3) for draw in plan.batch(step)]
+    soon = [draw.clip // PER_SHARD for step in range(3) for draw in plan.batch(step)]
     wanted = list(dict.fromkeys(soon))[:3]
     clips.follow(lambda step: [draw.clip for draw in plan.batch(step)], 0)
-    for _ in range(400):
-        if all((clips.dataset / "train" / name).exists() for name in wanted):
-            break
-        threading.Event().wait(0.02)
-    assert all(server.requests[name] == 1 for name in wanted)
+    assert wait_until(lambda: all(cached_path(clips, number).exists() for number in wanted))
+    assert all(server.requests[shard_name(number)] == 1 for number in wanted)
 
 
 def test_shards_stay_for_the_next_run(server, open_mirror):
@@ -140,10 +159,12 @@ def test_shards_stay_for_the_next_run(server, open_mirror):
 
 def test_what_a_killed_run_left_half_is_removed(open_mirror):
     clips = open_mirror()
-    remains = clips.dataset / "train" / f".{shard_name(0)}.12345.tmp"
-    remains.write_bytes(b"half")
+    path = cached_path(clips, 0)
+    remains = [path.with_name(f".{path.name}.{end}") for end in ("12345.tmp", "claim")]
+    for each in remains:
+        each.write_bytes(b"")
     clips.read(0, "json")
-    assert not remains.exists()
+    assert wait_until(lambda: not any(each.exists() for each in remains))
 
 
 def test_reading_against_the_order_works_too(origin, open_mirror):
@@ -152,7 +173,7 @@ def test_reading_against_the_order_works_too(origin, open_mirror):
     for clip in (23, 0, 12, 5, 20, 9, 23):
         views[clip] = clips.read(clip, "json")
         assert bytes(views[clip]) == bytes(local.read(clip, "json"))
-        assert cached_bytes(clips) <= clips._cache.limit_bytes
+        assert cached_bytes(clips.dataset) <= clips._cache.limit_bytes
     # What was handed out stays valid when its shard has made room for others.
     assert all(bytes(view) == bytes(local.read(clip, "json")) for clip, view in views.items())
 
@@ -174,7 +195,7 @@ def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, 
     clips = open_mirror()
     with pytest.raises(BadItem, match="404" if damage == "gone" else "not what dataset.json"):
         clips.read(PER_SHARD, "mp4")
-    assert not (clips.dataset / "train" / shard_name(1)).exists()
+    assert not cached_path(clips, 1).exists()
     loader = Loader(clips, plan_for(clips), DataConfig(threads=1), 0)
     lost = set(clips.keys[PER_SHARD : 2 * PER_SHARD])
     for raw in islice(loader.batches(), 6):

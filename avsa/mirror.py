@@ -1,0 +1,161 @@
+"""A local folder for a dataset elsewhere: what is small of it, copied, and room for its shards.
+
+The folder is a dataset like any other, except that its shards come and go (`avsa.remote`).
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json
+import logging
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from avsa.fetching import fetch
+from avsa.shard_folder import locked
+from yt360.errors import BadItem, UserError
+from yt360.files import write_json
+from yt360.shards.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
+from yt360.splits import SPLITS
+
+logger = logging.getLogger(__name__)
+
+REMOTE_FILE = "remote.json"
+DEFAULT_CACHE_GB = 20.0
+_SMALL_FILES = (*(f"{split}/{INDEX_FILE}" for split in SPLITS), DATASET_FILE, AUDIO_STATS_FILE)
+_INCOMING = ".incoming"
+_MIRROR_LOCK = ".mirror.lock"
+# One slash or two: `Path` and shells may have made one of two.
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])", re.IGNORECASE)
+_FILE_URL = re.compile(r"file:/+", re.IGNORECASE)
+
+
+def as_url(dataset: str | Path) -> str | None:
+    """Return the address that a dataset argument stands for, or None for a folder.
+
+    Raises:
+        UserError: It is a ``file:`` address.
+    """
+    text = str(dataset)
+    if local := _FILE_URL.match(text):
+        raise UserError(f"{text} is on this machine; give its path, /{text[local.end() :]}")
+    match = _URL.match(text)
+    return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
+
+
+def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
+    """Return the folder of a dataset; for an address, that of its mirror.
+
+    Mirrors live in ``$AVSA_CACHE``, by default ``~/.cache/avsa``.
+
+    Args:
+        dataset: Folder or address.
+        cache_gb: Most of a dataset elsewhere to keep here; by default what was last set for it.
+
+    Raises:
+        UserError: There is no dataset at the address, or `cache_gb` is not positive and finite.
+    """
+    limit_bytes = None
+    if cache_gb is not None:
+        if not (cache_gb > 0 and math.isfinite(cache_gb * 1e9)):
+            raise UserError(f"--cache-gb must be a positive number of gigabytes, not {cache_gb:g}")
+        limit_bytes = round(cache_gb * 1e9)
+    url = as_url(dataset)
+    if url is None:
+        folder = Path(dataset)
+        if limit_bytes is not None and is_mirror(folder):
+            _set_remote(folder, str(read_remote(folder)["url"]), limit_bytes)
+        return folder
+    cache = Path(os.environ.get("AVSA_CACHE") or Path.home() / ".cache" / "avsa")
+    return mirror(url, cache, limit_bytes)
+
+
+def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
+    """Copy what is small of a remote dataset; return the folder, with no shards yet.
+
+    Where the dataset cannot be reached, a mirror that was made before is taken as it is.
+
+    Args:
+        url: Address of the dataset's folder: http(s), or what fsspec knows (``s3://`` and so on).
+        cache: Folder of all mirrors.
+        limit_bytes: Most bytes of shards to keep; by default what was last set, or 20 GB.
+
+    Raises:
+        UserError: There is no dataset at the address.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
+    folder = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+    for split in SPLITS:
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        (folder / _INCOMING / split).mkdir(parents=True, exist_ok=True)
+    with locked(folder / _MIRROR_LOCK):
+        before = read_remote(folder) if is_mirror(folder) else {}
+        try:
+            _fetch_small(url, folder / _INCOMING)
+        except BadItem as error:
+            raise UserError(f"no dataset can be read at {url}: {error}") from None
+        except OSError as error:
+            if not before:
+                raise UserError(f"no dataset can be read at {url}: {error}") from None
+            logger.warning("using %s as it is, since %s cannot be read: %s", folder, url, error)
+        else:
+            _replace_small(folder)
+        default = before.get("cache_bytes", round(DEFAULT_CACHE_GB * 1e9))
+        _set_remote(folder, url, default if limit_bytes is None else limit_bytes)
+    return folder
+
+
+def _fetch_small(url: str, incoming: Path) -> None:
+    for file in _SMALL_FILES:
+        try:
+            fetch(f"{url}/{file}", incoming / file)
+        except BadItem:
+            # Not every use needs statistics; training says so where they are missing.
+            if file != AUDIO_STATS_FILE:
+                raise
+            (incoming / file).unlink(missing_ok=True)
+
+
+def _replace_small(folder: Path) -> None:
+    """Put what was fetched in place; while that is half done, the folder is no mirror."""
+    incoming = folder / _INCOMING
+    changed = [file for file in _SMALL_FILES if not _same(incoming / file, folder / file)]
+    if changed:
+        (folder / REMOTE_FILE).unlink(missing_ok=True)
+    for file in changed:
+        if (incoming / file).exists():
+            (incoming / file).replace(folder / file)
+        else:
+            (folder / file).unlink()
+
+
+def _same(one: Path, other: Path) -> bool:
+    if not (one.exists() and other.exists()):
+        return one.exists() == other.exists()
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def is_mirror(dataset: Path) -> bool:
+    """Tell whether a dataset folder is a mirror."""
+    return (dataset / REMOTE_FILE).is_file()
+
+
+def address_of(dataset: Path) -> str:
+    """Return what `dataset_folder` makes this folder of: a mirror's address, or the path."""
+    return str(read_remote(dataset)["url"] if is_mirror(dataset) else dataset.resolve())
+
+
+def read_remote(folder: Path) -> dict[str, Any]:
+    """Return a mirror's ``url`` and ``cache_bytes``, the most bytes of shards to keep."""
+    content: dict[str, Any] = json.loads((folder / REMOTE_FILE).read_text(encoding="utf-8"))
+    return content
+
+
+def _set_remote(folder: Path, url: str, limit_bytes: int) -> None:
+    content = {"url": url, "cache_bytes": limit_bytes}
+    if not is_mirror(folder) or read_remote(folder) != content:
+        write_json(folder / REMOTE_FILE, content)
