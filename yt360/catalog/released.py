@@ -95,6 +95,9 @@ def import_lists(
 ) -> Imported:
     """Add videos, clips and splits to a catalog, all or nothing; doing it again changes nothing.
 
+    Given clips take the place of those that an inspection chose, with which they would overlap. An
+    accepted video that gets other clips goes back to ``downloaded``: nobody has looked at them.
+
     Args:
         catalog: Where they go.
         segments: Video id -> clip starts, from `parse_segments`.
@@ -108,15 +111,7 @@ def import_lists(
     with catalog.transaction():
         for video_id, starts in segments.items():
             new += catalog.videos.add(video_id)
-            known = {clip.start_s for clip in catalog.clips.of(video_id)}
-            catalog.clips.put(
-                video_id,
-                (
-                    Clip(start_s=start, duration_s=CLIP_S, origin=ORIGIN)
-                    for start in starts
-                    if start not in known
-                ),
-            )
+            _give_clips(catalog, video_id, starts)
         new += sum(catalog.videos.add(video_id) for video_id in ids)
         for split, video_ids in splits.items():
             for video_id in video_ids:
@@ -128,6 +123,23 @@ def import_lists(
         clips=sum(map(len, segments.values())),
         splits={split: len(ids) for split, ids in splits.items()},
     )
+
+
+def _give_clips(catalog: Catalog, video_id: str, starts: Sequence[int]) -> None:
+    """Add the clips of a list to those of earlier lists, which stay as they are."""
+    before = catalog.clips.of(video_id)
+    given = [clip for clip in before if clip.origin == ORIGIN]
+    known = {clip.start_s for clip in given}
+    added = [
+        Clip(start_s=start, duration_s=CLIP_S, origin=ORIGIN)
+        for start in starts
+        if start not in known
+    ]
+    if not added and given == before:
+        return
+    catalog.clips.replace(video_id, [*given, *added])
+    if catalog.videos.get(video_id).state == "accepted":
+        catalog.videos.requeue([video_id], "downloaded")
 
 
 def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:

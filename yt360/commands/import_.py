@@ -35,7 +35,8 @@ def command(
     """Put videos, their clips and splits from text lists into a catalog.
 
     The lists are those in which YT-360 was released; `yt360 catalog export --format released`
-    gives them back. Importing again adds what is new and changes nothing else.
+    gives them back. Importing again adds what is new and changes nothing else. Segments of a video
+    that was inspected replace the clips that were chosen then, and it has to be inspected anew.
     """
     from yt360.catalog import Catalog
     from yt360.catalog.released import import_lists, import_urls, parse_ids, parse_segments

@@ -67,9 +67,63 @@ def test_clips_of_rejected_videos_are_counted_apart(imported):
 def test_importing_again_does_not_revive_dropped_clips(catalog):
     segments = {A: [0, 10]}
     import_lists(catalog, segments, {})
-    catalog.clips.put(A, [Clip(start_s=0, kept=False, reason="silent")])
+    catalog.clips.put(A, [Clip(start_s=0, kept=False, reason="silent", origin="released")])
     import_lists(catalog, segments, {})
     assert [clip.kept for clip in catalog.clips.of(A)] == [False, True]
+
+
+def test_clips_of_a_list_replace_those_of_an_inspection_which_is_done_anew(catalog, accept):
+    accept(A)
+    catalog.clips.put(A, [Clip(start_s=start) for start in (0, 10, 20)])
+    import_lists(catalog, {A: [5, 20, 27]}, {})
+    clips = catalog.clips.of(A)
+    assert [(clip.start_s, clip.origin) for clip in clips] == [
+        (start, "released") for start in (5, 20, 27)
+    ]
+    assert catalog.videos.get(A).state == "downloaded"
+    assert summarize(catalog).clips == {"kept": 3}
+
+
+def test_only_other_clips_put_a_video_back(catalog, accept):
+    import_lists(catalog, {A: [0, 10]}, {})
+    catalog.claims.finish(catalog.claims.take("download", "w"), "accepted")
+    judged = [
+        Clip(start_s=0, kept=False, reason="silent", origin="released"),
+        Clip(start_s=10, origin="released", numbers={"level_dbfs": -30.0}),
+    ]
+    catalog.clips.replace(A, judged)
+    import_lists(catalog, {A: [0, 10]}, {"train": [A]})
+    assert catalog.videos.get(A).state == "accepted" and catalog.clips.of(A) == judged
+    import_lists(catalog, {A: [10]}, {})
+    assert catalog.videos.get(A).state == "accepted" and catalog.clips.of(A) == judged
+    import_lists(catalog, {A: [0, 10, 20]}, {})
+    assert catalog.videos.get(A).state == "downloaded"
+    assert catalog.clips.of(A) == [*judged, Clip(start_s=20, origin="released")]
+
+
+def test_a_list_heals_a_video_that_has_clips_of_both_kinds(catalog, accept):
+    accept(A)
+    catalog.clips.put(A, [Clip(start_s=0), Clip(start_s=5, origin="released")])
+    import_lists(catalog, {A: [5]}, {})
+    assert [clip.start_s for clip in catalog.clips.of(A)] == [5]
+    assert catalog.videos.get(A).state == "downloaded"
+
+
+@pytest.mark.parametrize("state", ["rejected", "unavailable", "failed", "wanted"])
+def test_clips_change_no_other_state(catalog, state):
+    catalog.videos.add(A)
+    catalog.claims.finish(catalog.claims.take("download", "w"), state, "why", "")
+    import_lists(catalog, {A: [5]}, {})
+    assert catalog.videos.get(A).state == state and len(catalog.clips.of(A)) == 1
+
+
+def test_a_conflict_of_splits_leaves_the_clips_of_an_inspection(catalog, accept):
+    accept(A)
+    catalog.clips.put(A, [Clip(start_s=0)])
+    with pytest.raises(UserError, match="cannot be in"):
+        import_lists(catalog, {A: [5]}, {"train": [A], "test": [A]})
+    assert catalog.videos.get(A).state == "accepted"
+    assert catalog.clips.of(A) == [Clip(start_s=0)]
 
 
 @pytest.mark.parametrize(
