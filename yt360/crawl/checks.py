@@ -1,4 +1,4 @@
-"""Checks of how the sites are to be asked, made before the first request.
+"""Checks of a run's settings, made before the first request.
 
 yt-dlp meets a wrong cookie file or proxy at the first video and says so of that video, and it
 leaves out a player client that it does not know without a word.
@@ -6,6 +6,7 @@ leaves out a player client that it does not know without a word.
 
 from __future__ import annotations
 
+import math
 from http.cookiejar import LoadError
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from yt360.errors import UserError, did_you_mean
 
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _COOKIE_FIELDS = 7
+
+
+def check_amount(name: str, value: float, *, above_zero: bool = False) -> None:
+    """Raise UserError unless a setting is a finite number of 0 or more, or above 0."""
+    if not math.isfinite(value):
+        raise UserError(f"{name} of {value} is not a finite number")
+    if value < 0:
+        raise UserError(f"{name} of {value} is negative")
+    if above_zero and value == 0:
+        raise UserError(f"{name} of {value} is not positive")
 
 
 def check_cookies(path: Path) -> None:

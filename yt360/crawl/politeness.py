@@ -13,9 +13,13 @@ from dataclasses import dataclass, replace
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import YOUTUBE_HOSTS, split_url
+from yt360.crawl.checks import check_amount
 from yt360.errors import UserError
 
-_YOUTUBE_SUFFIXES = (".youtube.com", ".googlevideo.com", ".ytimg.com", ".googleapis.com")
+# Further hosts that only YouTube itself serves; elsewhere under googleapis.com anybody can.
+_YOUTUBE_SUFFIXES = (".youtube.com", ".googlevideo.com", ".ytimg.com")
+_API_HOST = "youtubei.googleapis.com"
+_LONGEST_NAP_S = 5.0
 
 
 class Interrupted(Exception):
@@ -48,8 +52,7 @@ class PaceConfig:
 
     def __post_init__(self) -> None:
         for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "patience_s"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name} of {getattr(self, name)} is negative")
+            check_amount(name, getattr(self, name))
         if self.trouble_limit < 1:
             raise UserError(f"trouble_limit of {self.trouble_limit} is below 1")
 
@@ -65,7 +68,7 @@ def site_of(url: str) -> str:
 
 def is_youtube_host(host: str) -> bool:
     """Return whether YouTube's pages or media come from `host`."""
-    return host in YOUTUBE_HOSTS or host.endswith(_YOUTUBE_SUFFIXES)
+    return host in YOUTUBE_HOSTS or host == _API_HOST or host.endswith(_YOUTUBE_SUFFIXES)
 
 
 class Pace:
@@ -96,14 +99,21 @@ class Pace:
     def wait_turn(self, site: str) -> None:
         """Return when `site` may be asked once.
 
+        A pause that begins while a turn is waited for takes the turn away.
+
         Raises:
             Interrupted: The run is being stopped.
             SiteRefuses: The wait would be longer than ``patience_s``.
         """
-        self.wait_out_pause(site)
-        gap = self.config.interval_s * (1.0 + self.config.jitter * self._rng.random())
-        moment = self._catalog.sites.reserve(site, gap)
-        self.sleep(moment - self._catalog.clock())
+        while True:
+            self.wait_out_pause(site)
+            gap = self.config.interval_s * (1.0 + self.config.jitter * self._rng.random())
+            moment = self._catalog.sites.reserve(site, gap)
+            while not self.pause_left_s(site):
+                left = moment - self._catalog.clock()
+                if left <= 0:
+                    return
+                self.sleep(min(left, _LONGEST_NAP_S))
 
     def wait_out_pause(self, site: str) -> None:
         """Return when no pause holds for `site`; raises as `wait_turn`."""
@@ -112,7 +122,7 @@ class Pace:
                 raise SiteRefuses(
                     f"{site} asks to wait for {left / 60:.0f} more minutes; run this again then"
                 )
-            self.sleep(min(left, 5.0))
+            self.sleep(min(left, _LONGEST_NAP_S))
         self.sleep(0.0)
 
     def pause_left_s(self, site: str) -> float:
@@ -160,7 +170,12 @@ class Pace:
         return is_burst
 
     def success(self, site: str) -> None:
-        """Forget past troubles: the site answers as it should."""
-        state = self._catalog.sites.get(site)
-        if state.strikes or state.troubles:
-            self._catalog.sites.put(site, replace(state, strikes=0, troubles=0))
+        """Forget past troubles: the site answers as it should.
+
+        An answer that was under way when a pause began ends neither it nor the doubling.
+        """
+        with self._catalog.transaction():
+            state = self._catalog.sites.get(site)
+            paused = state.paused_until > self._catalog.clock()
+            if (state.strikes or state.troubles) and not paused:
+                self._catalog.sites.put(site, replace(state, strikes=0, troubles=0))

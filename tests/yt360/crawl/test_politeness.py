@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -8,7 +9,14 @@ from itertools import pairwise
 import pytest
 
 from yt360.catalog import Catalog
-from yt360.crawl.politeness import Interrupted, Pace, PaceConfig, SiteRefuses, site_of
+from yt360.crawl.politeness import (
+    Interrupted,
+    Pace,
+    PaceConfig,
+    SiteRefuses,
+    is_youtube_host,
+    site_of,
+)
 from yt360.errors import UserError
 
 
@@ -125,6 +133,57 @@ def test_after_a_pause_without_success_one_trouble_is_enough(make_pace):
     assert not pace.trouble("youtube")
 
 
+def test_a_turn_that_was_booked_before_a_pause_is_not_taken_in_it(make_pace, clock, monkeypatch):
+    first, second = make_pace(), make_pace()
+    first.wait_turn("youtube")
+    sleep = Pace.sleep
+
+    def told_to_slow_down_meanwhile(pace, seconds):
+        if clock.now == 1000.0 and seconds:
+            first.slow_down("youtube", retry_after_s=600)
+        sleep(pace, seconds)
+
+    monkeypatch.setattr(Pace, "sleep", told_to_slow_down_meanwhile)
+    second.wait_turn("youtube")
+    assert clock.now == 1600.0
+    first.wait_turn("youtube")
+    assert clock.now == 1602.0, "the turns after the pause keep their distance too"
+
+
+def test_a_success_leaves_a_pause_of_another_worker_alone(make_pace, monkeypatch):
+    first, second = make_pace(), make_pace(first_pause_s=60)
+    first.trouble("youtube")
+    get, told = first._catalog.sites.get, threading.Event()
+
+    def say_slow_down():
+        with Catalog(second._catalog.path, clock=second._catalog.clock) as catalog:
+            pace = Pace(catalog, second.config, threading.Event(), random.Random(0))
+            pace.slow_down("youtube", retry_after_s=600)
+        told.set()
+
+    other = threading.Thread(target=say_slow_down)
+
+    def get_while_the_other_is_told(site):
+        state = get(site)
+        other.start()
+        told.wait(0.5)  # in vain where the other has to wait for us
+        return state
+
+    monkeypatch.setattr(first._catalog.sites, "get", get_while_the_other_is_told)
+    first.success("youtube")
+    other.join()
+    assert second.pause_left_s("youtube") == 600
+
+
+def test_an_answer_from_before_a_pause_does_not_end_the_doubling(make_pace):
+    pace = make_pace(first_pause_s=60)
+    pace.slow_down("youtube")
+    pace.success("youtube")
+    pace.wait_out_pause("youtube")
+    pace.slow_down("youtube")
+    assert pace.pause_left_s("youtube") == 120
+
+
 def test_a_pause_beyond_our_patience_is_refused_at_once(make_pace, clock):
     pace = make_pace(patience_s=100)
     pace.slow_down("youtube", retry_after_s=101)
@@ -154,6 +213,19 @@ def test_all_hosts_of_youtube_are_one_site():
         assert site_of(f"https://{host}/x") == "youtube"
     assert site_of("http://127.0.0.1:8000/x") == "127.0.0.1:8000"
     assert site_of("https://notyoutube.com/") == "notyoutube.com"
+
+
+def test_hosts_where_anybody_can_serve_are_not_youtube():
+    assert is_youtube_host("youtubei.googleapis.com")
+    for host in ("storage.googleapis.com", "googleapis.com", "x.youtubei.googleapis.com"):
+        assert not is_youtube_host(host)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_settings_that_are_no_finite_numbers_are_refused(value):
+    for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "patience_s"):
+        with pytest.raises(UserError, match=f"{name} of {value} is not a finite number"):
+            PaceConfig(**{name: value})
 
 
 def test_settings_out_of_range_are_refused():
