@@ -1,7 +1,6 @@
 """Frames at the labels' rate, and decoding ahead."""
 
 import threading
-import time
 
 import pytest
 import torch
@@ -64,11 +63,15 @@ def test_other_errors_come_out():
 
 
 def test_a_consumer_that_stops_leaves_no_thread_behind():
-    before = threading.active_count()
-    results = ahead(range(1000), lambda job: job, depth=1)
+    workers = set()
+
+    def work(job):
+        workers.add(threading.current_thread())
+        return job
+
+    results = ahead(range(1000), work, depth=1)
     next(results)
     results.close()
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    (worker,) = workers
+    worker.join(10)
+    assert worker is not threading.current_thread() and not worker.is_alive()
