@@ -23,6 +23,7 @@ from yt360.media.probe import probe
 from yt360.media.projection import to_equirectangular
 from yt360.media.sound import AmbixReader, Samples, SoundReader
 from yt360.media.source import Source
+from yt360.media.tether import start_tethered
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -135,8 +136,9 @@ def read_panorama(
     shape = (height, width) if pixel_format == "gray" else (height, width, 3)
     size = int(np.prod(shape))
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [str(ffmpeg_binary()), *compile_arguments(output)],
+        process = start_tethered(
+            ffmpeg_binary(),
+            compile_arguments(output),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

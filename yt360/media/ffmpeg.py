@@ -19,6 +19,7 @@ from pathlib import Path
 import ffmpeg as ffmpeg_python
 
 from yt360.errors import BadItem, UserError
+from yt360.media.tether import NOT_STARTED, start_tethered
 
 REQUIRED_FILTERS = (
     "crop", "fillborders", "format", "fps", "pad", "scale", "setparams", "setpts", "setsar",
@@ -32,8 +33,27 @@ _GLOBAL_OPTIONS = (
     "-copyts",  # times mean what the file says, not what FFmpeg makes of its first packet
 )  # fmt: skip
 _KEPT_ERROR_LINES = 12
+_STOPPED_BY_SIGNAL = 255  # FFmpeg's exit code after a signal that it handles, such as Ctrl-C's
 _DISK_FULL = "No space left on device"
 _FLAGS = re.compile(r"[A-Z.|]{2,6}")
+
+
+class FfmpegDied(BadItem):
+    """FFmpeg was stopped by a signal or crashed, which need not be the item's fault.
+
+    Whoever can should try once more before the item is given up: memory may have been short.
+
+    Attributes:
+        exit_code: Negative for the signal that killed it.
+    """
+
+    def __init__(self, reason: str, detail: str, exit_code: int) -> None:
+        super().__init__(reason, detail)
+        self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type[FfmpegDied], tuple[str, str, int]]:  # type: ignore[override]
+        """Travel whole between processes."""
+        return type(self), (self.reason, self.detail, self.exit_code)
 
 
 def ffmpeg_binary() -> Path:
@@ -116,11 +136,14 @@ def run_ffmpeg(arguments: list[str], item: Path) -> int:
         The number of errors that FFmpeg reported and worked around.
 
     Raises:
+        FfmpegDied: It was stopped from outside, or crashed.
         BadItem: ``"not-decodable"`` with FFmpeg's last words.
+        UserError: The program cannot be run.
         OSError: The disk is full.
     """
-    process = subprocess.Popen(
-        [str(ffmpeg_binary()), *arguments],
+    process = start_tethered(
+        ffmpeg_binary(),
+        arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -150,8 +173,12 @@ def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: b
     """Raise what a failed run of FFmpeg on `item` means; return when it did not fail."""
     if disk_full:
         raise OSError(errno.ENOSPC, f"{_DISK_FULL} while converting {item.name}")
+    if last_lines and last_lines[-1].startswith(NOT_STARTED):
+        raise UserError(f"{last_lines[-1]}; set {BINARY_VARIABLE} to a program that runs")
+    words = "; ".join(last_lines[-3:]) or "no message"
+    if code < 0 or code == _STOPPED_BY_SIGNAL:
+        raise FfmpegDied("crash", f"{item.name}: FFmpeg was stopped ({code}): {words}", code)
     if code != 0:
-        words = "; ".join(last_lines[-3:]) or "no message"
         raise BadItem("not-decodable", f"{item.name}: FFmpeg stopped with {code}: {words}")
 
 

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from yt360.clips import clip_starts
 from yt360.errors import BadItem, UserError
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
+from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.shards.inputs import InputVideo, fingerprint_of
 from yt360.shards.options import LEVEL_FLOOR_DBFS, BuildOptions
+from yt360.shards.pool import Crashed
 from yt360.shards.schema import Rejection
 from yt360.shards.staging import (
     ClipPlan,
@@ -69,8 +71,12 @@ def plan_video(job: PlanJob) -> VideoPlan:
     return plan
 
 
-def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]]:
-    """Make the clips of a job that are not staged yet; return what each key came to."""
+def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]] | Crashed:
+    """Make the clips of a job that are not staged yet; return what each key came to.
+
+    When FFmpeg dies of a clip, even alone, the job ends there: that clip is the first of the job's
+    that is not staged.
+    """
     staging = Staging(job.dataset)
     keys = [job.item.clip_key(clip.start_s) for clip in job.clips]
     pending = [clip for clip, key in zip(job.clips, keys, strict=True) if not staging.find(key)]
@@ -85,6 +91,8 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]]:
             if len(batch) > 1:  # one bad clip fails its neighbours: take them one by one
                 at_once = 1
                 continue
+            if isinstance(error, FfmpegDied):
+                return Crashed(error.exit_code, "FFmpeg")
             bad = pending.pop(0)
             rejection = job.item.reject(error.reason, error.detail, job.fingerprint, bad.start_s)
             staging.publish_rejection(job.item.clip_key(bad.start_s), rejection)

@@ -23,17 +23,19 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Crashed:
-    """In place of a result: the worker died of its task (a decoder's crash, out of memory).
+    """In place of a result: a process died of the task (a decoder's crash, out of memory).
 
     Attributes:
-        exit_code: As `multiprocessing` gives it; negative is the signal that killed the worker.
+        exit_code: As `multiprocessing` gives it; negative is the signal that killed the process.
+        process: Which one, for people.
     """
 
     exit_code: int | None
+    process: str = "a worker process"
 
     def describe(self) -> str:
         """Return one sentence for a person."""
-        return f"a worker process died of it (exit code {self.exit_code})"
+        return f"{self.process} died of it (exit code {self.exit_code})"
 
 
 @dataclass

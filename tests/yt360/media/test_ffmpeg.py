@@ -1,5 +1,10 @@
 import errno
+import os
+import pickle
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import ffmpeg as ffmpeg_python
@@ -7,6 +12,7 @@ import pytest
 
 from yt360.errors import BadItem, UserError
 from yt360.media import ffmpeg
+from yt360.media.tether import start_tethered
 
 
 @pytest.fixture
@@ -56,6 +62,79 @@ def test_failure_carries_the_last_words(tmp_path):
     text.write_text("this is no video\n" * 100)
     with pytest.raises(BadItem, match=r"not-decodable: text\.mp4: .*Invalid data found"):
         ffmpeg.run_ffmpeg(arguments(text, str(tmp_path / "out")), text)
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Return a function that makes some lines of shell the FFmpeg in use."""
+
+    def use(lines: str) -> Path:
+        program = tmp_path / "ffmpeg.sh"
+        program.write_text(lines)
+        program.chmod(0o700)
+        monkeypatch.setenv(ffmpeg.BINARY_VARIABLE, str(program))
+        return program
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("kill -KILL $$", -9), ("kill -SEGV $$", -11), ("exit 255", 255)]
+)
+def test_death_by_a_signal_is_told_from_failure(script, ending, code):
+    script(f"#!/bin/sh\necho words >&2\n{ending}\n")
+    with pytest.raises(ffmpeg.FfmpegDied, match=r"a\.mp4: .*words") as died:
+        ffmpeg.run_ffmpeg([], Path("a.mp4"))
+    assert died.value.exit_code == code
+    copy = pickle.loads(pickle.dumps(died.value))
+    assert (type(copy), str(copy), copy.exit_code) == (ffmpeg.FfmpegDied, str(died.value), code)
+    script("#!/bin/sh\nexit 1\n")
+    with pytest.raises(BadItem, match="not-decodable") as failed:
+        ffmpeg.run_ffmpeg([], Path("a.mp4"))
+    assert not isinstance(failed.value, ffmpeg.FfmpegDied)
+
+
+def test_a_program_that_cannot_be_run_is_no_items_fault(script):
+    script("")
+    with pytest.raises((UserError, OSError)) as refused:
+        ffmpeg.run_ffmpeg([], Path("a.mp4"))
+    assert not isinstance(refused.value, BadItem)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a death signal")
+def test_a_program_gets_its_arguments_as_they_are_and_a_group_of_its_own(tmp_path):
+    arguments = ["-S", "a b", "", "ключ ☃", os.fsdecode(b"\xff")]
+    program = Path("/usr/bin/env") if Path("/usr/bin/env").exists() else Path("/bin/env")
+    asking = "import os, sys; print(os.getpgid(0), *map(ascii, sys.argv[1:]))"
+    process = start_tethered(
+        program, [sys.executable, "-c", asking, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    output, _ = process.communicate()
+    assert output.split(" ", 1) == [str(process.pid), " ".join(map(ascii, arguments)) + "\n"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a death signal")
+def test_ffmpeg_dies_with_a_process_that_is_killed(script, tmp_path):
+    script(f"#!/bin/sh\necho $$ > {tmp_path}/pid.tmp\nmv {tmp_path}/pid.tmp {tmp_path}/pid\n"
+           "exec sleep 60\n")  # fmt: skip
+    code = "from yt360.media.ffmpeg import run_ffmpeg; run_ffmpeg([], None)"
+    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+        while not (tmp_path / "pid").exists():
+            assert parent.poll() is None
+            time.sleep(0.01)
+        parent.kill()
+    status = Path("/proc") / (tmp_path / "pid").read_text().strip() / "status"
+    deadline = time.monotonic() + 10
+    while is_running(status) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_running(status)
+
+
+def is_running(status: Path) -> bool:
+    try:
+        return "State:\tZ" not in status.read_text()
+    except OSError:
+        return False
 
 
 def test_a_full_disk_is_not_the_items_fault(media, tmp_path):

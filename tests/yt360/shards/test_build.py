@@ -10,6 +10,7 @@ import pytest
 
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
+from yt360.media.ffmpeg import FfmpegDied
 from yt360.shards import cutting
 from yt360.shards.cutting import CutJob, PlanJob
 from yt360.shards.lock import exclusive_lock
@@ -282,6 +283,30 @@ def test_a_worker_that_dies_once_costs_nothing(fake, media, dataset, tmp_path):
     report = fake.build(media, tmp_path / "again", make_pool=crashing_pool(fake.pool, crashes))
     assert report.info.num_clips == len(fake.all_keys(dataset))
     assert fake.tree(tmp_path / "again") == fake.tree(dataset)
+
+
+@pytest.mark.parametrize("deaths", [1, 2, 1000])
+def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
+    fake, media, dataset, tmp_path, monkeypatch, deaths
+):
+    convert_clips, left = cutting.convert_clips, [deaths]
+
+    def dying(source, requests, form):
+        for request in requests:
+            if source.facts["name"] == "pauses" and request.start_s == 30 and left[0] > 0:
+                left[0] -= 1
+                raise FfmpegDied("crash", "killed", -9)
+            yield from convert_clips(source, [request], form)
+
+    monkeypatch.setattr(cutting, "convert_clips", dying)
+    report = fake.build(media, tmp_path / "again")
+    if deaths <= 2:  # once among its neighbours, once alone
+        assert fake.tree(tmp_path / "again") == fake.tree(dataset)
+        return
+    crashed = [each for each in report.rejected if each.reason == "crash"]
+    assert [(each.file, each.start_s) for each in crashed] == [("pauses.mp4", 30)]
+    assert "FFmpeg died of it (exit code -9)" in crashed[0].detail
+    assert set(fake.all_keys(dataset)) - set(fake.all_keys(tmp_path / "again")) == {"pauses-00030"}
 
 
 @pytest.mark.parametrize("number", [28, 30, 122])
