@@ -46,11 +46,11 @@ def segment_pictures(
         for path, name in zip(paths, _names(paths), strict=True):
             try:
                 picture = read_picture(path)
+                found = _segment(picture, path.stem, segmenter, panorama)
             except BadItem as error:
                 progress.note(f"skipped: {error}")
                 counts[error.reason] += 1
             else:
-                found = _segment(picture, path.stem, segmenter, panorama)
                 _write(out, name, path, picture, found)
                 counts["done"] += 1
             progress.advance()

@@ -78,6 +78,31 @@ def test_bad_pictures_are_skipped_and_counted(tmp_path, paint, capsys):
     assert names == ["x-3.segments.json", "x.segments.json"]
 
 
+def test_very_thin_pictures_are_segmented_too(tmp_path, panoptic_fixture):
+    Image.new("RGB", (5000, 1)).save(tmp_path / "wide.png")
+    Image.new("RGB", (1, 3000)).save(tmp_path / "tall.png")
+    checkpoint = panoptic_fixture / "model_random.pkl"
+    code = yt360("segment", tmp_path / "wide.png", tmp_path / "tall.png", "--checkpoint",
+                 checkpoint, "--out", tmp_path, "--short-side", 64, "--long-side", 128)  # fmt: skip
+    assert code == 0
+    assert Image.open(tmp_path / "wide.panoptic.png").size == (5000, 1)
+    assert Image.open(tmp_path / "tall.panoptic.png").size == (1, 3000)
+
+
+def test_pictures_that_a_segmenter_cannot_take_are_skipped_and_counted(tmp_path, paint):
+    class Squares(paint.Segmenter):
+        def segment(self, pictures, sources):
+            if pictures.shape[1] != pictures.shape[2]:
+                raise BadItem("unfit-size", "no square")
+            return super().segment(pictures, sources)
+
+    for name, size in (("a", (9, 7)), ("b", (8, 8))):
+        Image.new("L", size).save(tmp_path / f"{name}.png")
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    counts = segment_pictures(paths, tmp_path, Squares())
+    assert counts == {"unfit-size": 1, "done": 1}
+
+
 def test_a_run_without_one_good_picture_fails(tmp_path, panoptic_fixture, capsys):
     checkpoint = panoptic_fixture / "model_random.pkl"
     code = yt360("segment", tmp_path / "x.png", "--checkpoint", checkpoint, "--out", tmp_path)

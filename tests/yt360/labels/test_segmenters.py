@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.segmenters.base import Source, from_segments
 from yt360.labels.segmenters.batches import Batches
@@ -192,6 +192,14 @@ def test_detectron2_gets_bgr_and_its_answer_is_translated(detectron2):
         assert float(answer.scores[25, 0]) == pytest.approx(probability, rel=1e-5)
     assert segmenter.facts["short_side"] == 400
     assert segmenter.facts["weights"].startswith("https://zoo/COCO-PanopticSegmentation/")
+
+
+def test_pictures_of_which_detectron2_would_leave_nothing_are_bad_items(detectron2):
+    segmenter = make_segmenter(SegmenterOptions(kind="detectron2", device="cpu"))
+    with pytest.raises(BadItem, match="unfit-size: a picture of 2667x1"):
+        segmenter.segment(pictures(1, 1, 2667), sources(1))
+    assert detectron2 == []
+    segmenter.segment(pictures(1, 1, 2666), sources(1))
 
 
 def test_a_config_that_the_zoo_lacks_is_told(detectron2):

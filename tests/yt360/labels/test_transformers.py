@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.segmenters.base import Source
 from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
@@ -136,6 +136,26 @@ def test_another_short_side_reaches_the_processor(mask2former):
     )
     segmenter.segment(pictures(1), sources(1))
     assert min(seen[0][-2:]) == 64
+
+
+def test_pictures_of_few_rows_are_read_row_by_row(mask2former):
+    segmenter = make(mask2former)
+    seen = []
+    segmenter._model.register_forward_pre_hook(
+        lambda _, __, kwargs: seen.append(kwargs["pixel_values"]), with_kwargs=True
+    )
+    red = torch.zeros(2, 3, 40, 3, dtype=torch.uint8)
+    red[..., 0] = 255
+    segmenter.segment(red, sources(2))
+    levels = seen[0].mean((0, 2, 3))
+    assert levels[0] > levels[1:].max() + 1
+    assert seen[0].std((0, 2, 3)).max() < 1e-3
+
+
+def test_a_picture_that_is_too_thin_for_the_processor_is_a_bad_item(mask2former):
+    segmenter = make(mask2former, short_side=80, long_side=133)
+    with pytest.raises(BadItem, match=r"unfit-size: .*5000x1"):
+        segmenter.segment(torch.zeros(1, 1, 5000, 3, dtype=torch.uint8), sources(1))
 
 
 def test_models_of_other_classes_are_refused(mask2former):

@@ -19,7 +19,8 @@ def network_size(
 ) -> tuple[int, int]:
     """Return height and width after resizing.
 
-    The short side becomes `short_side`, less when the long side would pass `long_side`.
+    The short side becomes `short_side`, less when the long side would pass `long_side`, but never
+    nothing.
     """
     scale = short_side / min(height, width)
     new_height = short_side if height < width else scale * height
@@ -28,7 +29,7 @@ def network_size(
     if longest > long_side:
         shrink = long_side / longest
         new_height, new_width = new_height * shrink, new_width * shrink
-    return int(new_height + 0.5), int(new_width + 0.5)
+    return max(1, int(new_height + 0.5)), max(1, int(new_width + 0.5))
 
 
 def to_network(pictures: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NUM_THINGS
 from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
 
@@ -80,7 +80,14 @@ class Detectron2Segmenter:
         return self._clock.seconds
 
     def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
-        """Segment pictures (B, H, W, 3) uint8, one after the other."""
+        """Segment pictures (B, H, W, 3) uint8, one after the other.
+
+        Raises:
+            BadItem: They are so thin that nothing is left of them after resizing.
+        """
+        height, width = pictures.shape[1:3]
+        if min(height, width) * self._facts["long_side"] < 0.5 * max(height, width):
+            raise BadItem("unfit-size", f"a picture of {width}x{height} is too thin to be resized")
         return [self._one(picture) for picture in pictures.cpu().numpy()]
 
     def _one(self, picture: np.ndarray) -> Segmentation:

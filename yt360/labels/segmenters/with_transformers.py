@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NUM_THINGS, number_of
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE
 from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
@@ -80,14 +80,27 @@ class TransformersSegmenter:
 
     @torch.inference_mode()
     def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
-        """Segment pictures (B, H, W, 3) uint8 of one size."""
+        """Segment pictures (B, H, W, 3) uint8 of one size.
+
+        Raises:
+            BadItem: The model's preprocessing cannot take pictures of this size.
+        """
         size = (pictures.shape[1], pictures.shape[2])
         options: dict[str, Any] = {} if self._size is None else {"size": self._size}
         if hasattr(self._processor, "tokenizer"):  # OneFormer is told its task in words
             options["task_inputs"] = ["panoptic"] * len(pictures)
-        inputs = self._processor(
-            images=list(pictures.cpu().numpy()), return_tensors="pt", **options
-        ).to(self.device)
+        try:
+            inputs = self._processor(
+                images=list(pictures.cpu().numpy()),
+                input_data_format="channels_last",  # or it guesses, wrongly for 3 rows of pixels
+                return_tensors="pt",
+                **options,
+            )
+        except ValueError as error:
+            raise BadItem(
+                "unfit-size", f"the model cannot take a picture of {size[1]}x{size[0]}: {error}"
+            ) from None
+        inputs = inputs.to(self.device)
         precision = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
         with self._clock, precision:
             outputs = self._model(**inputs)

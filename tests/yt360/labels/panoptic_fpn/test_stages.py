@@ -34,6 +34,9 @@ def noise(height, width):
         ((300, 900), (444, 1333)),
         ((1000, 100), (1333, 133)),
         ((427, 640), (800, 1199)),
+        ((1, 5000), (1, 1333)),
+        ((3, 2000), (2, 1333)),
+        ((9000, 2), (1333, 1)),
     ],
 )
 def test_short_side_is_800_unless_the_long_side_would_pass_1333(picture, wanted):
