@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # What only files or only a catalog can be asked; given with the other, these stop the command.
 _FOR_FILES = ("report", "as_json", "sound")
-_FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s")
+_FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s")
 
 
 @examples(
@@ -77,6 +77,12 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s")
     show_default=True,
     help="A worker that is silent for so many seconds loses its video of a catalog.",
 )
+@click.option(
+    "--timeout-s",
+    default=3600.0,
+    show_default=True,
+    help="A video of a catalog that takes longer is stopped, as if its process had died of it.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -92,7 +98,7 @@ def command(
     A video takes the spatial sound of a file of the same name beside it (.m4a, .flac, ...) when it
     has none itself. With a catalog, every downloaded video is inspected and becomes accepted or
     rejected; stop it at any time, run it again, or run it several times at once. The exit code is
-    2 when a file cannot be read, and 1 when a process died of a video.
+    2 when a file cannot be read, and 1 when a process died of a video or hung in it.
     """
     from yt360.catalog.store import is_catalog
 
@@ -171,7 +177,7 @@ def _print_verdicts(path: Path, inspection: Inspection) -> None:
 
 
 def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, Any]) -> int:
-    """Inspect a catalog; return how many processes died."""
+    """Inspect a catalog; return how many processes died or were stopped."""
     from yt360.catalog import Catalog
     from yt360.progress import Progress
     from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
@@ -192,5 +198,7 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
     if not report.counts and not report.crashes:
         click.echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
     if report.crashes:
-        click.echo(f"error: worker processes that died: {report.crashes}; see above", err=True)
+        click.echo(
+            f"error: worker processes that died or hung: {report.crashes}; see above", err=True
+        )
     return report.crashes

@@ -13,6 +13,7 @@ REJECTING = ("spatial-audio", "projection", "still-image", "silence", "picture",
 
 TESTS = (*REJECTING, "post-production", "clipping")
 MAX_LEASE_S = 86_400
+MAX_TIMEOUT_S = 7 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class CatalogRunConfig:
         workers: Processes.
         rejecting: Tests whose "not ok" rejects a video.
         lease_s: A silent worker loses its video after this time.
+        timeout_s: A video that takes longer is stopped, as if its process had died of it.
         limit: Stop after so many videos.
         sound_layout: What the sound of all videos is; None to find out.
         projection: What their pictures are; ``"auto"`` to find out.
@@ -35,6 +37,7 @@ class CatalogRunConfig:
     workers: int = 1
     rejecting: tuple[str, ...] = REJECTING
     lease_s: float = 120.0
+    timeout_s: float = 3600.0
     limit: int | None = None
     sound_layout: str | None = None
     projection: str = "auto"
@@ -43,6 +46,10 @@ class CatalogRunConfig:
     def __post_init__(self) -> None:
         if not 0 < self.lease_s <= MAX_LEASE_S:
             raise UserError(f"a lease of {self.lease_s} s is not above 0 and up to {MAX_LEASE_S}")
+        if not 0 < self.timeout_s <= MAX_TIMEOUT_S:
+            raise UserError(
+                f"a timeout of {self.timeout_s} s is not above 0 and up to {MAX_TIMEOUT_S}"
+            )
         for what, values, known in (
             ("test", self.rejecting, TESTS),
             ("sound layout", (self.sound_layout,), (None, *STATED_LAYOUTS)),

@@ -2,8 +2,8 @@
 
 Each process takes one video after another. Verdicts, clips and the new state are stored together
 or not at all. No video stops a run, whatever is wrong with it: what a test did not expect makes the
-video fail, and a process that dies of its video is replaced. The video is tried again, and given
-up after `MAX_TRIES`.
+video fail, and a process that dies of its video, or hangs in it, is replaced. The video is tried
+again, and given up after `MAX_TRIES`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from pathlib import Path
 
 from yt360.catalog import Catalog, Claim, ClaimLost, State
 from yt360.catalog import Verdict as StoredVerdict
+from yt360.catalog.released import ORIGIN as RELEASED
 from yt360.catalog.sources import media_parts
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
 from yt360.quality import projection
 from yt360.quality.catalog_config import CatalogRunConfig
-from yt360.quality.clips import clips_of
+from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 from yt360.quality.tagger import load_tagger
+from yt360.quality.time_limit import STOPPED_EXIT_CODE, dies_after
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.shards.pool import Crashed, WorkerPool
 
@@ -55,7 +57,7 @@ class CatalogRunReport:
 
     Attributes:
         counts: Videos by state and reason.
-        crashes: Processes that died.
+        crashes: Processes that died or were stopped.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -173,7 +175,11 @@ def inspect_next(
 def _take_turn(turn: _Turn) -> InspectedVideo | None:
     """Inspect one video (in a process of the pool)."""
     try:
-        with Catalog(turn.path) as catalog, Heartbeat(turn.path, turn.config.lease_s) as beat:
+        with (
+            Catalog(turn.path) as catalog,
+            Heartbeat(turn.path, turn.config.lease_s) as beat,
+            dies_after(turn.config.timeout_s),
+        ):
             return inspect_next(catalog, beat, turn.worker, turn.config)
     except sqlite3.Error as error:
         raise UserError(f"{turn.path} cannot be read or written: {error}") from error
@@ -187,9 +193,13 @@ def _settle_crash(
     if claim is None:
         note(f"error: a worker process ended without a video (exit code {crash.exit_code})")
         return False
-    note(f"error: {claim.video_id}: {crash.describe()}")
+    what = crash.describe()
+    if crash.exit_code == STOPPED_EXIT_CODE:
+        limit = f"{turn.config.timeout_s:g} s"
+        what = f"it took longer than {limit} and was stopped; --timeout-s sets the limit"
+    note(f"error: {claim.video_id}: {what}")
     with suppress(ClaimLost):
-        catalog.claims.defer(claim, 0.0, "crashed", crash.describe())
+        catalog.claims.defer(claim, 0.0, "crashed", what)
     return True
 
 
@@ -246,7 +256,9 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
 def _store(
     catalog: Catalog, claim: Claim, inspection: Inspection, config: CatalogRunConfig
 ) -> tuple[str, str]:
-    clips = clips_of(inspection, catalog.clips.of(claim.video_id))
+    # Clips that an earlier inspection cut are cut anew.
+    given = [clip for clip in catalog.clips.of(claim.video_id) if clip.origin == RELEASED]
+    clips = clips_of(inspection, given)
     wrong = [
         verdict
         for name, verdict in inspection.verdicts.items()
@@ -256,12 +268,12 @@ def _store(
     if wrong:
         reason, detail = wrong[0].reason, f"{wrong[0].name}: {wrong[0].detail}"
     elif not any(clip.kept for clip in clips):
-        reason, detail = "no-clips", "no stretch of ten seconds is loud enough"
+        reason, detail = "no-clips", why_no_clips(inspection, clips)
     with catalog.transaction():
         stated_projection = None if config.projection == "auto" else config.projection
         catalog.videos.state_media(claim.video_id, config.sound_layout, stated_projection)
         catalog.verdicts.replace(claim.video_id, *map(_stored, inspection.verdicts.values()))
-        catalog.clips.put(claim.video_id, clips)
+        catalog.clips.replace(claim.video_id, clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
     return ("rejected" if reason else "accepted"), reason or ""
 

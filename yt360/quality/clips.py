@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from yt360.catalog.records import Clip
@@ -22,13 +23,17 @@ def clips_of(
     Args:
         inspection: Of all files of the recording.
         known: Clips that are given (a released list): they keep their times, and are dropped when
-            they are silent or not covered by the files. Without any, clips lie end to end.
+            they are silent or not covered by the files. Without any, clips lie end to end. Where
+            sections overlap, a clip belongs to the one that holds more of it, or to the first.
         thresholds: See `yt360.quality.silence`.
     """
     given = sorted(known, key=lambda clip: clip.start_s)
+    homes = [_home_of(clip, inspection.parts) for clip in given]
     result: list[Clip] = []
     for part in inspection.parts:
-        wanted = [clip for clip in given if _covers(part, clip)] if given else _end_to_end(part)
+        wanted = [clip for clip, home in zip(given, homes, strict=True) if home is part]
+        if not given:
+            wanted = _end_to_end(part, max((clip.start_s + CLIP_S for clip in result), default=0))
         result += _with_levels(part, wanted, thresholds)
     covered = {clip.start_s for clip in result}
     result += [
@@ -39,18 +44,54 @@ def clips_of(
     return sorted(result, key=lambda clip: clip.start_s)
 
 
-def _end_to_end(part: Part) -> list[Clip]:
-    first = int(-(-part.covered_s[0] // 1))
-    starts = range(first, int(part.covered_s[1]) - CLIP_S + 1, CLIP_S)
+def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
+    """Return in words why a recording keeps none of its clips.
+
+    Args:
+        inspection: Of all files of the recording.
+        clips: From `clips_of`; none is kept.
+    """
+    reasons = Counter(clip.reason for clip in clips)
+    told = []
+    if reasons["silent"]:
+        told.append(f"{reasons['silent']} silent")
+    if reasons["not-covered"]:
+        told.append(f"{reasons['not-covered']} not covered by picture and sound")
+    if told:
+        return f"its clips: {', '.join(told)}"
+    if all(part.silence is None for part in inspection.parts):
+        return "there is no sound to cut clips from"
+    longest_s = max(last - first for first, last in (part.covered_s for part in inspection.parts))
+    return (
+        f"picture and sound cover at most {max(longest_s, 0):.1f} s together; a clip is {CLIP_S} "
+        "whole seconds"
+    )
+
+
+def _end_to_end(part: Part, free_from_s: int) -> list[Clip]:
+    """Return clips of a part from second `free_from_s` of the video on."""
     offset = round(part.start_s)
+    first = max(int(-(-part.covered_s[0] // 1)), free_from_s - offset)
+    starts = range(first, int(part.covered_s[1]) - CLIP_S + 1, CLIP_S)
     return [Clip(start_s=offset + start, duration_s=float(CLIP_S)) for start in starts]
 
 
+def _home_of(clip: Clip, parts: Iterable[Part]) -> Part | None:
+    """Return the part that holds most of a clip, if one covers it."""
+    covering = [part for part in parts if _covers(part, clip)]
+    return min(covering, key=lambda part: max(0.0, *_outside_s(part, clip)), default=None)
+
+
 def _covers(part: Part, clip: Clip) -> bool:
-    start = clip.start_s - part.start_s
-    first, last = part.covered_s
     # Released clips may reach past the end by the rounding of their times.
-    return start >= first - 1 and start + clip.duration_s <= last + 1
+    return max(_outside_s(part, clip)) <= 1
+
+
+def _outside_s(part: Part, clip: Clip) -> tuple[float, float]:
+    """Return how far a clip reaches out of a part before and after it; negative inside."""
+    start_s = clip.start_s - part.start_s
+    first, last = part.covered_s
+    return first - start_s, start_s + clip.duration_s - last
 
 
 def _with_levels(part: Part, clips: list[Clip], thresholds: SilenceThresholds) -> list[Clip]:

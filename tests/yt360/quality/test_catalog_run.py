@@ -1,5 +1,6 @@
 """Videos of a catalog are inspected once each, and end accepted, rejected or failed."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import UserError
 from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
 from yt360.quality.catalog_run import inspect_catalog, inspect_next
-from yt360.quality.clips import clips_of
+from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.examples.filming import write_film, write_sound
 from yt360.quality.examples.pictures import make_picture
 from yt360.quality.examples.sounds import make_sound
@@ -145,6 +146,8 @@ def test_nothing_is_queued_again_for_a_bad_request(path: Path) -> None:
         (["--sound", "x.wav"], "--sound goes with files"),
         (["--lease-s", "0"], "a lease of 0.0 s"),
         (["--lease-s", "nan"], "a lease of nan s"),
+        (["--timeout-s", "0"], "a timeout of 0.0 s"),
+        (["--timeout-s", "inf"], "a timeout of inf s"),
         (["--reject", "stil-image"], "did you mean 'still-image'"),
         (["--sound-layout", "fumma"], "did you mean 'fuma'"),
     ],
@@ -170,12 +173,37 @@ def test_the_help_names_the_tests_that_reject() -> None:
     assert f"[default: {', '.join(REJECTING)}]" in text
 
 
-def an_inspection(levels_dbfs: list[float], start_s: float = 0.0) -> Inspection:
+def test_clips_of_our_own_are_cut_anew_and_released_ones_are_kept(path: Path) -> None:
+    with Catalog(path) as catalog:
+        mine = Clip(start_s=1, kept=False, reason="silent", numbers={"level_dbfs": -70})
+        catalog.clips.put(GOOD, [mine, Clip(start_s=500)])
+        catalog.clips.put(PHOTO, [mine, Clip(start_s=500, origin="released")])
+    assert CliRunner().invoke(command, [str(path), "--reject", "silence"]).exit_code == 0
+    with Catalog(path) as catalog:
+        (clip,) = catalog.clips.of(GOOD)
+        assert (clip.start_s, clip.kept, clip.origin) == (0, True, "inspect")
+        (clip,) = catalog.clips.of(PHOTO)
+        assert (clip.start_s, clip.reason, clip.origin) == (500, "not-covered", "released")
+        photo = catalog.videos.get(PHOTO)
+    assert (photo.state, photo.reason) == ("rejected", "no-clips")
+    assert photo.detail == "its clips: 1 not covered by picture and sound"
+
+
+def a_part(levels_dbfs: list[float], start_s: float = 0.0) -> Part:
+    """Return ten seconds of each level."""
     silence = SilenceTest(100)
     for level in levels_dbfs:
         silence.feed(np.full(1000, 10 ** (level / 20), np.float32))
-    part = Part(start_s, (0.0, 10.0 * len(levels_dbfs)), silence)
-    return Inspection("x", {}, [part], DirectionSeries(), np.zeros((0, 2), np.float32), "ambix")
+    return Part(start_s, (0.0, 10.0 * len(levels_dbfs)), silence)
+
+
+def inspection_of(*parts: Part) -> Inspection:
+    nothing = np.zeros((0, 2), np.float32)
+    return Inspection("x", {}, list(parts), DirectionSeries(), nothing, "ambix")
+
+
+def an_inspection(levels_dbfs: list[float], start_s: float = 0.0) -> Inspection:
+    return inspection_of(a_part(levels_dbfs, start_s))
 
 
 def test_clips_lie_end_to_end_and_silent_ones_are_dropped() -> None:
@@ -192,3 +220,26 @@ def test_known_clips_keep_their_times_and_origin() -> None:
         (3, "released"), (15, "released"), (95, "released"),
     ]  # fmt: skip
     assert [clip.reason for clip in clips] == [None, "silent", "not-covered"]
+
+
+def test_a_clip_in_two_overlapping_sections_is_taken_from_the_one_that_holds_it_whole() -> None:
+    sections = inspection_of(a_part([-20, -20, -20], 0.0), a_part([-40, -40], 19.5))
+    known = [Clip(start_s=start, origin="released") for start in (19, 20, 25)]
+    levels = [(c.start_s, c.numbers["level_dbfs"]) for c in clips_of(sections, known)]
+    assert levels == [(19, -20), (20, -20), (25, -40)]
+    own = [clip.start_s for clip in clips_of(sections)]
+    assert own == sorted(set(own))
+    assert all(after - before >= 10 for before, after in pairwise(own))
+
+
+def test_why_no_clip_is_kept_is_said_as_it_is() -> None:
+    known = [Clip(start_s=start, origin="released") for start in (0, 10, 95)]
+    for inspection, given, told in (
+        (an_inspection([-90, -90]), known, "its clips: 2 silent, 1 not covered"),
+        (an_inspection([-90, -90]), [], "its clips: 2 silent"),
+        (an_inspection([-20]), known[2:], "its clips: 1 not covered"),
+        (inspection_of(Part(0.0, (0.5, 9.0), SilenceTest(100))), [], "cover at most 8.5 s"),
+        (inspection_of(Part(0.0, (0.0, 60.0))), [], "there is no sound"),
+    ):
+        why = why_no_clips(inspection, clips_of(inspection, given))
+        assert told in why and "loud" not in why

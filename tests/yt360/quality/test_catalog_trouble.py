@@ -49,6 +49,19 @@ class Tagger:
         return {{}}
 """
 
+# Hangs as a decoder does that holds Python's lock: no thread of its process runs meanwhile.
+HANGING = """
+import ctypes, pathlib
+class Tagger:
+    sample_rate_hz = 8000
+    def __call__(self, mono):
+        deed = pathlib.Path("{folder}") / "done"
+        if {always} or not deed.exists():
+            deed.touch()
+            ctypes.PyDLL(None).sleep(600)
+        return {{}}
+"""
+
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -162,6 +175,34 @@ def test_a_video_that_kills_every_process_is_given_up(
     config = CatalogRunConfig(tagger=tagger(DEADLY, always=True))
     report = inspect_catalog(path, config, lambda _: None, notes.append)
     assert (report.crashes, len(notes)) == (MAX_TRIES, MAX_TRIES)
+    expected = dict.fromkeys(IDS, ("failed", "missing-file"))
+    assert reasons(path) == {**expected, IDS[0]: ("failed", "crashed")}
+    assert outcomes(path)[IDS[0]] == [*["deferred"] * MAX_TRIES, "failed"]
+
+
+def test_a_video_in_which_a_decoder_hangs_is_stopped_and_the_run_goes_on(
+    path: Path, tagger: Callable[..., str]
+) -> None:
+    notes: list[str] = []
+    config = CatalogRunConfig(tagger=tagger(HANGING, always=False), timeout_s=8)
+    report = inspect_catalog(path, config, lambda _: None, notes.append)
+    assert report.crashes == 1
+    assert notes == [
+        f"error: {IDS[0]}: it took longer than 8 s and was stopped; --timeout-s sets the limit"
+    ]
+    assert set(reasons(path).values()) == {("accepted", None)}
+    assert outcomes(path)[IDS[0]] == ["deferred", "accepted"]
+
+
+def test_a_video_in_which_every_process_hangs_is_given_up(
+    path: Path, tagger: Callable[..., str]
+) -> None:
+    with Catalog(path) as catalog:
+        for name in IDS[1:]:
+            catalog.files.put(name, MediaFile(role="sound", path="missing.wav", bytes=1))
+    config = CatalogRunConfig(tagger=tagger(HANGING, always=True), timeout_s=3)
+    report = inspect_catalog(path, config, lambda _: None)
+    assert report.crashes == MAX_TRIES
     expected = dict.fromkeys(IDS, ("failed", "missing-file"))
     assert reasons(path) == {**expected, IDS[0]: ("failed", "crashed")}
     assert outcomes(path)[IDS[0]] == [*["deferred"] * MAX_TRIES, "failed"]
