@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from yt360.catalog.connection import as_json
 from yt360.catalog.records import Clip, MediaFile, Verdict
+from yt360.errors import BadItem
 
 if TYPE_CHECKING:
     from yt360.catalog.store import Catalog
@@ -21,12 +22,17 @@ class Files:
         self._catalog = catalog
 
     def put(self, video_id: str, file: MediaFile) -> None:
-        """Record a file; one of the same role and start replaces the former."""
-        self._catalog.connection.execute(
+        """Record a file, or what is new of one that is recorded.
+
+        Raises:
+            BadItem: Another file of the same role begins at the same second: a section whose key
+                frame lies before the section before it. None of the two may be forgotten.
+        """
+        done = self._catalog.connection.execute(
             "INSERT INTO files (video, role, start_s, end_s, path, bytes, format_id, facts) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (video, role, start_s) DO UPDATE SET "
-            "end_s = excluded.end_s, path = excluded.path, bytes = excluded.bytes, "
-            "format_id = excluded.format_id, facts = excluded.facts",
+            "end_s = excluded.end_s, bytes = excluded.bytes, format_id = excluded.format_id, "
+            "facts = excluded.facts WHERE path = excluded.path",
             (
                 self._catalog.number_of(video_id),
                 file.role,
@@ -37,7 +43,14 @@ class Files:
                 file.format_id,
                 as_json(file.facts),
             ),
-        )
+        ).rowcount
+        if not done:
+            raise BadItem(
+                "same-start",
+                f"{file.path} begins at second {file.start_s:g} as another file of {video_id} "
+                "does: its key frames are too far apart for sections; `--sections never` "
+                "fetches it whole",
+            )
 
     def of(self, video_id: str) -> list[MediaFile]:
         """Return the files of a video, by role and start."""

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from yt360.catalog import Catalog, Clip, MediaFile, Verdict
 from yt360.catalog.records import STATES
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 
 A = "aaaaaaaaaaa"
 
@@ -52,6 +54,16 @@ def test_files_verdicts_and_clips_come_back_as_they_were_stored(catalog):
     assert catalog.verdicts.of(A)["still"].verdict == "pass"
     catalog.clips.replace(A, clips[:1])
     assert catalog.clips.of(A) == clips[:1]
+
+
+def test_no_section_takes_the_place_of_another_that_begins_at_the_same_second(catalog):
+    catalog.videos.add(A)
+    first = MediaFile(role="both", path="a.mkv", bytes=1, start_s=0, end_s=15)
+    catalog.files.put(A, first)
+    catalog.files.put(A, replace(first, bytes=2))
+    with pytest.raises(BadItem, match=r"b.mkv begins at second 0 as another.*--sections never"):
+        catalog.files.put(A, MediaFile(role="both", path="b.mkv", bytes=1, start_s=0, end_s=54))
+    assert catalog.files.of(A) == [replace(first, bytes=2)]
 
 
 OPERATIONS = st.lists(
