@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.commands.option_pairs import refuse
 
 
 @examples(
@@ -23,7 +24,9 @@ from yt360.cli_group import examples
     help="The picture to write.",
 )
 @click.option("--labels", is_flag=True, help="Show label maps and their legend too.")
-@click.option("--name", default="panoptic", show_default=True, help="Set of labels to show.")
+@click.option(
+    "--name", default="panoptic", show_default=True, help="Set of labels to show with --labels."
+)
 @click.option(
     "--clip",
     "keys",
@@ -40,7 +43,9 @@ from yt360.cli_group import examples
     help="How many clips to draw when none is named.",
 )
 @click.option("--at-s", type=float, help="Second of each clip. [default: its middle]")  # fmt: skip
+@click.pass_context
 def command(
+    context: click.Context,
     dataset: Path,
     out: Path,
     labels: bool,
@@ -52,6 +57,8 @@ def command(
     """Draw clips of DATASET: the panorama and, with --labels, its map and legend."""
     from yt360.labels.preview import preview
 
+    if not labels:
+        refuse(context, ("name",), "chooses the labels that --labels shows; give --labels too")
     drawn = preview(
         dataset, out, labels=name if labels else None, keys=keys, num_clips=num_clips, at_s=at_s
     )

@@ -11,6 +11,9 @@ from yt360.cli_group import examples
 from yt360.commands.segmenter_options import segmenter_options
 from yt360.errors import UserError
 
+MAX_SHARD = 999_999
+MAX_DIGITS = 100  # of a number, before Python refuses to read it
+
 
 @examples(
     "yt360 pseudolabel DATASET --checkpoint model_final_cafdb1.pkl",
@@ -53,10 +56,10 @@ from yt360.errors import UserError
 @click.option("--shards", metavar="NUMBERS", help="Label these shards only, such as 0-9,12.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "full", "mixed"]),
+    type=click.Choice(["auto", "full"]),
     default="auto",
     show_default=True,
-    help="auto is mixed on a GPU.",
+    help="auto computes in float16 on a GPU; full never does.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes on this machine; on GPUs they take turns.")  # fmt: skip
@@ -94,7 +97,7 @@ def command(
         shards=None if shards is None else parse_numbers(shards),
     )
     segmenter = SegmenterOptions(
-        short_side=view_size, mixed_precision=precision != "full", **segmenter_choice
+        short_side=view_size, mixed_precision=precision == "auto", **segmenter_choice
     )
     report = pseudolabel_in_processes(dataset, segmenter, options, workers)
     click.echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
@@ -117,8 +120,18 @@ def parse_numbers(text: str) -> frozenset[int]:
     """
     numbers: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        first, dash, last = part.strip().partition("-")
+        if not _is_number(first) or (dash and not _is_number(last)):
             raise UserError(f"--shards {text!r} is no list of numbers such as 0-9,12")
-        numbers.update(range(int(first), int(last or first) + 1))
+        start, end = int(first), int(last or first)
+        if end > MAX_SHARD:
+            raise UserError(f"--shards {text!r} asks for shard {end}; they end at {MAX_SHARD}")
+        if end < start:
+            raise UserError(f"--shards {text!r}: {start}-{end} ends before it begins; "
+                            f"write {end}-{start}")  # fmt: skip
+        numbers.update(range(start, end + 1))
     return frozenset(numbers)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,14 +40,17 @@ def preview(
         labels: Name of a set of labels whose maps stand beside the panoramas; None draws none.
         keys: Clips wanted; none means clips spread evenly over those that can be drawn.
         num_clips: How many, when no keys are given.
-        at_s: Second of each clip; None takes its middle.
+        at_s: Second of each clip, finite; the clip's first or last one where it lies outside. None
+            takes its middle.
 
     Returns:
         Keys of the clips drawn.
 
     Raises:
-        UserError: No such dataset, labels or clip, or nothing to draw.
+        UserError: No such dataset, labels, clip or second, or nothing to draw.
     """
+    if at_s is not None and not math.isfinite(at_s):
+        raise UserError(f"no clip has a second {at_s}; give a number such as 2.5")
     rows, drawn = [], []
     for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
         row = reader.rows[clip]

@@ -9,6 +9,7 @@ from PIL import Image
 
 from yt360.cli import cli
 from yt360.cli_group import run
+from yt360.commands.pseudolabel import parse_numbers
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import palette
 from yt360.labels.drawing import legend, overlay, with_names
@@ -198,11 +199,46 @@ def test_a_preview_shows_panorama_map_and_legend(dataset, clips, paint, tmp_path
     assert Image.open(tmp_path / "q.png").width < sheet.shape[1]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("5-2", "5-2 ends before it begins; write 2-5"),
+        ("0-9999999999", "asks for shard 9999999999; they end at 999999"),
+        ("1000000", "they end at 999999"),
+        ("9" * 5000, "no list of numbers"),
+        ("a", "no list of numbers"),
+        ("1-", "no list of numbers"),
+        ("-3", "no list of numbers"),
+        ("", "no list of numbers"),
+        ("1,,2", "no list of numbers"),
+        ("\u0663", "no list of numbers"),
+    ],
+)
+def test_shards_that_cannot_be_meant_are_refused_before_they_are_counted(text, message):
+    with pytest.raises(UserError, match=message):
+        parse_numbers(text)
+
+
+def test_shards_are_numbers_and_stretches_of_them():
+    assert parse_numbers("0-2, 7,5-5") == {0, 1, 2, 5, 7}
+    assert parse_numbers("999999") == {999_999}
+
+
 def test_a_preview_of_nothing_is_told(dataset, paint, tmp_path):
     with pytest.raises(UserError, match="no labels named"):
         preview(dataset, tmp_path / "p.png", labels="panoptic")
     with pytest.raises(UserError, match="no clip 'x' to draw"):
         preview(dataset, tmp_path / "p.png", keys=["x"])
+    with pytest.raises(UserError, match="no clip has a second nan"):
+        preview(dataset, tmp_path / "p.png", at_s=float("nan"))
+    assert yt360("preview", dataset, "--at-s", "inf", "--out", tmp_path / "p.png") == 2
+    assert not (tmp_path / "p.png").exists()
+
+
+def test_the_name_of_labels_that_are_not_shown_is_refused(dataset, tmp_path, capsys):
+    code = yt360("preview", dataset, "--name", "panoptic", "--out", tmp_path / "p.png")
+    assert code == 2
+    assert "give --labels too" in capsys.readouterr().err
     assert not (tmp_path / "p.png").exists()
 
 

@@ -102,7 +102,11 @@ def _to_tensor(path: Path, name: str, value: np.ndarray | Tensor) -> Tensor:
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "fiu":
             raise UserError(f"{path}: {name} has dtype {value.dtype}; weights are numbers")
-        value = torch.from_numpy(np.array(value))
+        # NumPy converts, because torch does not know every byte order and width.
+        with np.errstate(over="ignore"):
+            value = torch.from_numpy(value.astype(np.float32))
+    if value.layout is not torch.strided or value.is_complex() or value.is_quantized:
+        raise UserError(f"{path}: {name} is no plain array of real numbers; weights are")
     return value.float()
 
 

@@ -97,6 +97,23 @@ def test_an_array_of_objects_is_no_weight(tmp_path):
         load_network(path)
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "longdouble", "<f2", ">i4", "<u2"])
+def test_arrays_of_any_byte_order_and_width_are_read(tmp_path, dtype):
+    values = np.arange(6, dtype=dtype).reshape(2, 3)
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps({"model": {"x": values, "y": values[:, ::2]}}, protocol=2))
+    state = read_state(path)
+    assert torch.equal(state["x"], torch.arange(6.0).reshape(2, 3))
+    assert torch.equal(state["y"], torch.tensor([[0.0, 2.0], [3.0, 5.0]]))
+
+
+@pytest.mark.parametrize("value", [torch.eye(2).to_sparse(), torch.ones(2, dtype=torch.complex64)])
+def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path, value):
+    torch.save({"x": value}, tmp_path / "m.pth")
+    with pytest.raises(UserError, match="x is no plain array of real numbers"):
+        read_state(tmp_path / "m.pth")
+
+
 @pytest.mark.parametrize("size", [0, 1, 100, 100_000, -1])
 def test_a_file_cut_short_is_refused_in_one_line(tmp_path, size):
     path = tmp_path / "m.pkl"
