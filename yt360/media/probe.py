@@ -16,7 +16,7 @@ from yt360.media.container import MAX_DURATION_S, MAX_PIXELS, open_media, time_o
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout import Samples, detect_layout
 from yt360.media.matroska import projection_from_tags, read_matroska_projections
-from yt360.media.sound import SoundReader
+from yt360.media.sound import SoundReader, is_sound
 from yt360.media.spherical import SA3D, Projection, read_mp4_tags
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
     """Decode some pieces of a sound stream, evenly spread over [start_s, end_s).
 
+    What is no sound (`yt360.media.sound.is_sound`) is taken for silence.
+
     Returns:
         Pieces (C, S) of about a second, and their sample rate.
     """
@@ -106,9 +108,14 @@ def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[lis
         count = round(LISTEN_PIECE_S * rate)
         first, last = round(start_s * rate), round(end_s * rate)
         if last - first <= 2 * LISTEN_PIECES * count:
-            return [reader.read(first, max(last - first, 1))[0]], rate
+            return [_heard(reader, first, max(last - first, 1))], rate
         starts = np.linspace(first, last - count, LISTEN_PIECES).astype(int)
-        return [reader.read(int(start), count)[0] for start in starts], rate
+        return [_heard(reader, int(start), count) for start in starts], rate
+
+
+def _heard(reader: SoundReader, start: int, count: int) -> Samples:
+    samples, _ = reader.read(start, count)
+    return np.where(is_sound(samples), samples, np.float32(0))
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

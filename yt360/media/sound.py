@@ -34,8 +34,18 @@ _PREROLL_S = 0.5
 _READ_ON_S = 5.0
 # Timestamps in milliseconds wobble around the true times; a real gap is longer than this.
 _JITTER_S = 0.005
+# Beyond any level: 120 dB over full scale.
+_LOUDEST_SAMPLE = 1e6
 # The resampler's impulse response is shorter than this on both sides.
 _RESAMPLER_MARGIN_S = 0.1
+
+
+def is_sound(samples: Samples) -> NDArray[np.bool_]:
+    """Return which samples are sound; NaN, infinity and values beyond any level are not.
+
+    Formats that store floating-point numbers can hold them.
+    """
+    return np.abs(samples) <= _LOUDEST_SAMPLE
 
 
 class SoundReader:
@@ -48,6 +58,7 @@ class SoundReader:
     Attributes:
         sample_rate_hz: The stored rate.
         channels: The stored channels.
+        name: Of the file.
         damaged_packets: How many packets could not be decoded so far; they became silence.
 
     Raises:
@@ -57,7 +68,7 @@ class SoundReader:
     def __init__(self, path: Path, stream: int = 0) -> None:
         self._opened = open_media(path)
         self._container = self._opened.__enter__()
-        self._path = path
+        self.name = path.name
         streams = self._container.streams.audio
         if stream >= len(streams) or not streams[stream].codec_context or not streams[stream].rate:
             self._opened.__exit__(None, None, None)
@@ -159,7 +170,7 @@ class SoundReader:
         if frame.sample_rate != self.sample_rate_hz or samples.shape[0] != self.channels:
             raise BadItem(
                 "sound-format-changes",
-                f"{self._path.name}: the sound changes from {self.channels} channels at "
+                f"{self.name}: the sound changes from {self.channels} channels at "
                 f"{self.sample_rate_hz} Hz to {samples.shape[0]} at {frame.sample_rate} Hz",
             )
         return samples
@@ -188,6 +199,9 @@ class AmbixReader:
 
         Returns:
             ambiX (4, count), not clipped; and the part of the stretch that was recorded, 0 to 1.
+
+        Raises:
+            BadItem: ``"bad-samples"``: some are not what `is_sound` takes for sound.
         """
         stored_rate, rate = self._reader.sample_rate_hz, self.sample_rate_hz
         common = gcd(stored_rate, rate)
@@ -199,6 +213,18 @@ class AmbixReader:
         stored, _ = self._reader.read(
             first_step * stored_step, (last_step - first_step) * stored_step
         )
+        good = is_sound(stored)
+        if not good.all():
+            origin = first_step * stored_step
+            first, last = start * stored_rate // rate, -((start + count) * stored_rate // -rate)
+            if not good[:, first - origin : last - origin].all():
+                raise BadItem(
+                    "bad-samples",
+                    f"{self._reader.name}: the sound from {start / rate:.2f} s to "
+                    f"{(start + count) / rate:.2f} s holds NaN, infinity or values "
+                    "beyond any level",
+                )
+            stored = np.where(good, stored, np.float32(0))  # only beside the stretch
         ambix = apply_format(stored, self._format)
         if stored_rate != rate:
             ambix = soxr.resample(ambix.T, stored_rate, rate, quality="VHQ").T

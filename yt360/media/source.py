@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.ambisonic_formats import AmbisonicFormat
 from yt360.errors import BadItem
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.probe import probe
 from yt360.media.projection import PicturePlan, plan_picture
-from yt360.media.sound import SoundReader, apply_format
+from yt360.media.sound import Samples, SoundReader, apply_format, is_sound
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
 
     Returns:
         RMS levels in dB relative to a full-scale square wave, floor -200; window i covers
-        ``[i, i + 1) * window_s``. The last, shorter window is included.
+        ``[i, i + 1) * window_s``. The last, shorter window is included. NaN where the sound of any
+        channel is none (`yt360.media.sound.is_sound`).
     """
     layout = source.sound_stream.layout.format
     assert layout is not None
@@ -133,11 +135,17 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
         while start < end:
             stop = min(round((len(levels) + 1) * window_s * reader.sample_rate_hz), end)
             stored, _ = reader.read(start, stop - start)
-            w = apply_format(stored, layout)[0]
-            power = float(np.mean(np.square(w, dtype=np.float64)))
-            levels.append(10 * math.log10(max(power, 1e-20)))
+            levels.append(_w_level_dbfs(stored, layout))
             start = stop
     return np.array(levels)
+
+
+def _w_level_dbfs(stored: Samples, layout: AmbisonicFormat) -> float:
+    if not is_sound(stored).all():
+        return math.nan
+    w = apply_format(stored, layout)[0]
+    power = float(np.mean(np.square(w, dtype=np.float64)))
+    return 10 * math.log10(max(power, 1e-20))
 
 
 def _check_whole(info: MediaInfo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -109,7 +110,7 @@ def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -
     """Return the level of a stretch in dBFS from the levels of windows of `LEVEL_WINDOW_S`.
 
     Windows past the end of the sound count as silent; the result is never under
-    `LEVEL_FLOOR_DBFS`.
+    `LEVEL_FLOOR_DBFS`. It is NaN where a window's level is.
 
     Args:
         levels: Level of each window in dBFS (at least `LEVEL_FLOOR_DBFS`), from time 0.
@@ -120,7 +121,7 @@ def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -
     count = round(duration_s / LEVEL_WINDOW_S)
     power = np.sum(10.0 ** (levels[first : first + count] / 10.0)) / count
     floor = 10.0 ** (LEVEL_FLOOR_DBFS / 10.0)
-    return float(10.0 * np.log10(max(power, floor)))
+    return float(10.0 * np.log10(np.maximum(power, floor)))
 
 
 @contextmanager
@@ -169,10 +170,16 @@ def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: 
     ]
     clips = tuple(clip for clip in planned if clip.level_dbfs >= options.min_level_dbfs)
     silent = [clip for clip in planned if clip.level_dbfs < options.min_level_dbfs]
+    bad = [clip for clip in planned if math.isnan(clip.level_dbfs)]
     rejected = [
         item.reject("clip-outside", lasts, fingerprint, item.start_s + start) for start in outside
     ]
-    rejected += _silent_stretches(item, silent, not clips, options, fingerprint)
+    for reason, found in (("silent", silent), ("bad-samples", bad)):
+        all_of_it = len(found) == len(planned)
+        for stretch in _stretches(found, all_of_it, options.clip_s):
+            detail = _what_is_wrong(stretch, options)
+            start_s = None if all_of_it else stretch[0].start_s
+            rejected.append(item.reject(reason, detail, fingerprint, start_s))
     return VideoPlan(fingerprint, clips, tuple(rejected))
 
 
@@ -181,30 +188,27 @@ def _covers(source: Source, start_s: float, clip_s: int) -> bool:
     return early <= start_s and start_s + clip_s <= late
 
 
-def _silent_stretches(
-    item: InputVideo,
-    silent: Sequence[ClipPlan],
-    all_of_it: bool,
-    options: BuildOptions,
-    fingerprint: str,
-) -> Iterator[Rejection]:
-    """Yield a rejection for each run of silent clips that follow each other."""
+def _stretches(
+    clips: Sequence[ClipPlan], all_of_it: bool, clip_s: int
+) -> Iterator[Sequence[ClipPlan]]:
+    """Yield each run of clips that follow each other; all of them at once where that is all."""
     runs: list[list[ClipPlan]] = []
-    for clip in silent:
-        follows = runs and clip.start_s == runs[-1][-1].start_s + options.clip_s
+    for clip in clips:
+        follows = runs and clip.start_s == runs[-1][-1].start_s + clip_s
         if follows or (runs and all_of_it):
             runs[-1].append(clip)
         else:
             runs.append([clip])
-    for run in runs:
-        loudest = max(clip.level_dbfs for clip in run)
-        level = "digital silence" if loudest <= LEVEL_FLOOR_DBFS else f"at most {loudest:.1f} dBFS"
-        detail = (
-            f"W from {run[0].start_s} s to {run[-1].start_s + options.clip_s} s is {level}, "
-            f"under {options.min_level_dbfs:g} dBFS"
-        )
-        start_s = None if all_of_it else run[0].start_s
-        yield item.reject("silent", detail, fingerprint, start_s)
+    yield from runs
+
+
+def _what_is_wrong(stretch: Sequence[ClipPlan], options: BuildOptions) -> str:
+    span = f"from {stretch[0].start_s} s to {stretch[-1].start_s + options.clip_s} s"
+    if math.isnan(stretch[0].level_dbfs):
+        return f"the sound {span} holds NaN, infinity or values beyond any level"
+    loudest = max(clip.level_dbfs for clip in stretch)
+    level = "digital silence" if loudest <= LEVEL_FLOOR_DBFS else f"at most {loudest:.1f} dBFS"
+    return f"W {span} is {level}, under {options.min_level_dbfs:g} dBFS"
 
 
 def _convert(job: CutJob, clips: Sequence[ClipPlan], staging: Staging) -> Iterator[ClipPlan]:

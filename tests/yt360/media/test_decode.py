@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import soundfile
 
 from yt360.errors import BadItem
 from yt360.media.decode import read_ambix, read_frames, read_panorama
@@ -98,6 +99,16 @@ def test_levels_are_those_of_w(media, tmp_path):
         for start in range(0, 168000, 48000)
     ]
     np.testing.assert_allclose(levels, expected, atol=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_window_with_samples_that_are_no_sound_has_no_level(media, tmp_path):
+    sound = media.plane_waves(list(media.SIX_DIRECTIONS), 4.0)
+    sound[2, 60_000] = np.nan
+    video = media.write(tmp_path / "a.mp4", seconds=4)
+    soundfile.write(tmp_path / "a.wav", sound.T, 48000, subtype="FLOAT")
+    levels = w_levels_dbfs(open_source(video, tmp_path / "a.wav"))
+    assert list(np.isfinite(levels)) == [True, False, True, True]
 
 
 def test_files_without_picture_or_field_are_refused(media, tmp_path, field):

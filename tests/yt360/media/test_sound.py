@@ -4,6 +4,7 @@ import soundfile
 
 from yt360.ambisonic_formats import AMBIX, FUMA, YOUTUBE_5_1
 from yt360.errors import BadItem
+from yt360.media.probe import probe
 from yt360.media.sound import AmbixReader, SoundReader, apply_format
 
 RATE = 48000
@@ -196,3 +197,30 @@ def test_damaged_packets_become_silence_and_are_counted(media, tmp_path):
         assert 2.7 * RATE < recorded < 3 * RATE
     whole = read_all(path, 3 * RATE)
     np.testing.assert_array_equal(got[:, 2 * RATE :], whole[:, 2 * RATE :])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("channel", [0, 3])
+def test_samples_that_are_no_sound_spoil_the_stretches_that_hold_them_alone(
+    media, tmp_path, value, channel
+):
+    sound = media.plane_waves(list(media.SIX_DIRECTIONS), 3.0)
+    path, broken = tmp_path / "a.wav", sound.copy()
+    broken[channel, RATE + 5] = value
+    for content in (sound, broken):
+        soundfile.write(path, content.T, RATE, subtype="FLOAT")
+        assert probe(path).audio[0].layout.name == "ambix"
+    for rate in (24000, 44100, RATE):
+        for start, count in ((0, rate), (rate + 50, rate), (2 * rate, rate)):
+            with SoundReader(path) as reader:
+                ambix, recorded = AmbixReader(reader, AMBIX, rate).read(start, count)
+            assert np.isfinite(ambix).all()
+            assert recorded == 1.0
+            if rate == RATE:
+                np.testing.assert_array_equal(ambix, sound[:, start : start + count])
+        with (
+            SoundReader(path) as reader,
+            pytest.raises(BadItem, match=r"bad-samples: a\.wav: .* from 0\.50 s to 1\.50 s"),
+        ):
+            AmbixReader(reader, AMBIX, rate).read(rate // 2, rate)

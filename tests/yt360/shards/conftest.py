@@ -51,7 +51,8 @@ class FakeMedia:
     def write(self, path: Path, duration_s: float = 35.0, **facts: Any) -> Path:
         """Write a file that the faked conversion takes for a video.
 
-        Facts: ``silent`` and ``bad`` are lists of seconds that are silent or do not decode;
+        Facts: ``silent``, ``nan`` and ``bad`` are lists of seconds that are silent, hold samples
+        that are no numbers, or do not decode;
         ``reason`` makes the whole file unusable; ``size`` is about the bytes of a clip.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,7 @@ def fake_open_source(video: Path, sound: Path | None = None, **options: str) -> 
 def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:
     levels = np.full(int(np.ceil(source.end_s)), -20.0)
     levels[source.facts.get("silent", [])] = -200.0
+    levels[source.facts.get("nan", [])] = np.nan
     return levels
 
 

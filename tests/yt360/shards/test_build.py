@@ -59,6 +59,24 @@ def test_a_clip_is_silent_by_its_mean_power(fake, media, tmp_path):
         assert report.info.num_clips == clips
 
 
+def test_stretches_without_usable_samples_are_told(fake, tmp_path):
+    media = tmp_path / "m"
+    fake.write(media / "some.mp4", 60, nan=[12, 25, 59], silent=list(range(30, 40)))
+    fake.write(media / "mixed.mp4", 30, nan=[0, 10], silent=list(range(20, 30)))
+    fake.write(media / "all.mp4", 30, nan=[1, 11, 21])
+    report = fake.build(media, tmp_path / "data")
+    assert fake.all_keys(tmp_path / "data") == ["some-00000", "some-00040"]
+    assert [(each.file, each.start_s, each.reason) for each in report.rejected] == [
+        ("all.mp4", None, "bad-samples"),
+        ("mixed.mp4", 0, "bad-samples"),
+        ("mixed.mp4", 20, "silent"),
+        ("some.mp4", 10, "bad-samples"),
+        ("some.mp4", 30, "silent"),
+        ("some.mp4", 50, "bad-samples"),
+    ]
+    assert "from 10 s to 30 s holds NaN" in report.rejected[3].detail
+
+
 def test_splits_are_by_video_and_shards_are_in_order(fake, media, tmp_path):
     fake.build(media, tmp_path / "data")
     for split, keys in fake.keys(tmp_path / "data").items():
