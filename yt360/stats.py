@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,8 @@ class Stats:
 def dataset_stats(dataset: Path) -> Stats:
     """Return what a dataset folder holds, from its index and the records of its clips.
 
+    The records are read one by one; two numbers a clip and a few words a video are kept of them.
+
     Raises:
         UserError: The folder is no dataset.
     """
@@ -88,35 +91,33 @@ def dataset_stats(dataset: Path) -> Stats:
         name: TableRow(split.videos, split.clips, split.duration_s / 3600)
         for name, split in info.splits.items()
     }
-    readers = [ShardReader(dataset, split) for split in SPLITS if info.splits[split].clips]
-    records = [
-        json.loads(bytes(reader.read(index, "json")))
-        for reader in readers
-        for index in range(len(reader))
-    ]
-    videos = {record["video_id"]: record for record in records}.values()
-    sources = [record.get("source", {}) for record in videos]
-    conversions = [record.get("conversion", {}) for record in videos]
+    levels_dbfs, starts_s = array("d"), array("d")
+    clips: Counter[str] = Counter()
+    by_id: dict[str, _VideoFacts] = {}
+    for record in _records(dataset, [split for split in SPLITS if info.splits[split].clips]):
+        level_dbfs = record.get("quality", {}).get("level_dbfs")
+        if level_dbfs is not None:
+            levels_dbfs.append(level_dbfs)
+        starts_s.append(record["start_s"])
+        clips[record["video_id"]] += 1
+        by_id[record["video_id"]] = _facts(record)
+    videos = by_id.values()
     return Stats(
         rows={**rows, "total": _sum(rows.values())},
         histograms=_histograms(
             {
-                "clips of a video": list(Counter(r["video_id"] for r in records).values()),
-                "level of a clip (dBFS)": [
-                    record.get("quality", {}).get("level_dbfs") for record in records
-                ],
-                "start of a clip (s)": [record["start_s"] for record in records],
-                "rows of the source picture": [
-                    conversion.get("video", {}).get("height") for conversion in conversions
-                ],
+                "clips of a video": clips.values(),
+                "level of a clip (dBFS)": levels_dbfs,
+                "start of a clip (s)": starts_s,
+                "rows of the source picture": [video.rows for video in videos],
             }
         ),
         categories=_categories(
             {
-                "upload year": [(source.get("upload_date") or "")[:4] for source in sources],
-                "licence": [source.get("license") for source in sources],
-                "projection": [each.get("video", {}).get("projection") for each in conversions],
-                "sound": [_sound_name(each.get("sound", {})) for each in conversions],
+                "upload year": [video.upload_year for video in videos],
+                "licence": [video.license for video in videos],
+                "projection": [video.projection for video in videos],
+                "sound": [video.sound for video in videos],
             }
         ),
     )
@@ -160,6 +161,36 @@ def catalog_stats(catalog: Catalog) -> Stats:
     )
 
 
+class _VideoFacts(NamedTuple):
+    """What is counted of a video; None where it is not known."""
+
+    upload_year: str
+    license: str | None
+    projection: str | None
+    sound: str | None
+    rows: int | None
+
+
+def _records(dataset: Path, splits: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the record of each clip."""
+    for split in splits:
+        reader = ShardReader(dataset, split)
+        for index in range(len(reader)):
+            yield json.loads(bytes(reader.read(index, "json")))
+
+
+def _facts(record: Mapping[str, Any]) -> _VideoFacts:
+    source, conversion = record.get("source", {}), record.get("conversion", {})
+    picture = conversion.get("video", {})
+    return _VideoFacts(
+        upload_year=(source.get("upload_date") or "")[:4],
+        license=source.get("license"),
+        projection=picture.get("projection"),
+        sound=_sound_name(conversion.get("sound", {})),
+        rows=picture.get("height"),
+    )
+
+
 def _columns(catalog: Catalog, where: str) -> Any:
     rows = catalog.connection.execute(
         "SELECT duration_s, upload_date, license, projection, spatial_audio, "
@@ -195,11 +226,11 @@ def _sound_name(sound: Mapping[str, Any]) -> str | None:
     return " ".join(str(name) for name in names if name) or None
 
 
-def _histograms(values: Mapping[str, list[Any]]) -> list[Histogram]:
+def _histograms(values: Mapping[str, Iterable[float | None]]) -> list[Histogram]:
     """Return a histogram of each list that has numbers in it; missing values are left out."""
     histograms = []
     for name, each in values.items():
-        numbers = np.array([value for value in each if value is not None], dtype=np.float64)
+        numbers = np.fromiter((value for value in each if value is not None), np.float64)
         if len(numbers):
             has_tail = numbers.min() > 0 and numbers.max() > LONG_TAIL * np.median(numbers)
             edges = _growing_edges(numbers) if has_tail else _even_edges(numbers)

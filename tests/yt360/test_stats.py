@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -69,6 +70,57 @@ def test_a_dataset_tells_levels_projections_and_layouts(example):
     assert level.counts.sum() == total.clips
     assert stats.categories["projection"] == {"equirectangular": total.videos}
     assert stats.categories["sound"] == {"ambix flac": total.videos}
+
+
+class ManyClips:
+    """A reader of a split in which all clips have large records."""
+
+    def __init__(self, _dataset, split):
+        self.videos = 300 if split == "train" else 100
+
+    def __len__(self):
+        return 10 * self.videos
+
+    def read(self, index, _member):
+        record = {
+            "video_id": f"video{index // 10 % self.videos:06d}",
+            "start_s": 10 * (index % 10),
+            "quality": {"level_dbfs": -20.0 - index % 7} if index % 3 else {},
+            "source": {"upload_date": f"{2015 + index // 10 % 5}0101", "license": None},
+            "conversion": {"video": {"projection": "eac", "height": 1080}, "sound": {}},
+            "more": [{"number": number} for number in range(40)],
+        }
+        return memoryview(json.dumps(record).encode())
+
+
+def test_records_of_clips_are_not_kept_in_memory(example, monkeypatch):
+    monkeypatch.setattr("yt360.stats.ShardReader", ManyClips)
+    tracemalloc.start()
+    try:
+        stats = dataset_stats(example)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1_500_000  # 4,000 records of 9 kB each, once they are parsed
+    sums = {each.name: each.counts.sum() for each in stats.histograms}
+    assert sums["clips of a video"] == sums["rows of the source picture"] == 300
+    assert sums["start of a clip (s)"] == 4000
+    assert sums["level of a clip (dBFS)"] == 2000 + 666
+    assert stats.categories["upload year"] == dict.fromkeys(map(str, range(2015, 2020)), 60)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--labels", "--plots", "figures"], "--plots draws no labels; give it without --labels"),
+        (["--name", "mine"], "--name goes with --labels"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(example, capsys, options, told):
+    with pytest.raises(SystemExit) as end:
+        run(cli, ["stats", str(example), *options])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [f"error: {told}"]
 
 
 def test_the_pictures_are_written(example, tmp_path):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from yt360.cli_group import examples
 from yt360.commands.build_shards import PROJECTIONS
 from yt360.commands.crawl_options import terminate_like_interrupt
+from yt360.commands.option_pairs import refuse
 from yt360.errors import BadItem, UserError
 
 if TYPE_CHECKING:
@@ -105,22 +105,14 @@ def command(
     if any(is_catalog(path) for path in paths):
         if len(paths) > 1:
             raise UserError("give one catalog, or files, but not both")
-        _refuse(context, _FOR_FILES, "goes with files, not with a catalog")
+        refuse(context, _FOR_FILES, "goes with files, not with a catalog")
         context.exit(1 if _inspect_catalog(paths[0], again, options) else 0)
-    _refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
+    refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
     if len(paths) > 1 and (report is not None or sound is not None):
         raise UserError("--report and --sound go with one file")
     stated = {name: options[name] for name in ("sound_layout", "projection", "tagger")}
     failures = _inspect_files(paths, sound, report, as_json, _options(**stated))
     context.exit(2 if failures else 0)
-
-
-def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
-    """Stop when one of these options was given."""
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if name in names and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise UserError(f"{parameter.opts[0]} {why}")
 
 
 def _inspect_files(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yt360.cli_group import examples
+from yt360.commands.option_pairs import refuse
 
 if TYPE_CHECKING:
     from yt360.stats import Stats
@@ -27,19 +28,26 @@ MOST_WORDS = 8
 @click.argument("path", metavar="DATASET|CATALOG", type=Path)
 @click.option("--plots", metavar="FOLDER", type=Path, help="Write the histograms as PNG files.")
 @click.option("--labels", is_flag=True, help="Count the classes of the dataset's labels instead.")
-@click.option("--name", default="panoptic", show_default=True, help="Set of labels to count.")
+@click.option(
+    "--name", default="panoptic", show_default=True, help="Set of labels to count, with --labels."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(path: Path, plots: Path | None, labels: bool, name: str, as_json: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context, path: Path, plots: Path | None, labels: bool, name: str, as_json: bool
+) -> None:
     """Say what a dataset holds, or a catalog would give: videos, clips, hours, and histograms.
 
     With --labels, say how often each class occurs in the dataset's labels.
     """
     if labels:
+        refuse(context, ("plots",), "draws no labels; give it without --labels")
         from yt360.labels.stats import label_stats
 
         found = label_stats(path, name)
         click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(found.lines()))
         return
+    refuse(context, ("name",), "goes with --labels")
     stats, more = _collect(path)
     if as_json:
         click.echo(json.dumps({**stats.to_json(), **more}, indent=2))
