@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from yt360.crawl.failures import Damaged
 from yt360.crawl.politeness import Interrupted
 
 _DISK_CHECK_S = 2.0
+_LOCK = ".lock"
 
 
 class Busy(Exception):
     """Another process works in the video's folder."""
 
 
-def check_room(folder: Path, min_free_bytes: int) -> None:
+def check_room(folder: Path, min_free_bytes: float) -> None:
     """Raise OSError (ENOSPC) when less than `min_free_bytes` are free where `folder` lies."""
     free = shutil.disk_usage(folder).free
     if free < min_free_bytes:
@@ -45,20 +46,46 @@ def folder_lock(folder: Path) -> Iterator[None]:
     Raises:
         Busy: Another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise Busy(f"another process works in {folder}") from error
+    descriptor = _lock(folder)
     try:
         yield
     finally:
-        (folder / ".lock").unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
-        os.close(descriptor)
+        try:
+            (folder / _LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # it holds files, or the next one is in it already
+                folder.rmdir()
+        finally:
+            os.close(descriptor)
+
+
+def _lock(folder: Path) -> int:
+    """Lock a folder and return the descriptor that holds the lock until it is closed."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # the one before has just removed the folder
+        held = False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The lock on a file that the one before has removed meanwhile keeps nobody out.
+            held = _is_at(folder / _LOCK, descriptor)
+        except BlockingIOError as error:
+            raise Busy(f"another process works in {folder}") from error
+        finally:
+            if not held:
+                os.close(descriptor)
+        if held:
+            return descriptor
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file is the one that `path` names."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 class TransferGuard:
@@ -76,7 +103,7 @@ class TransferGuard:
     def __init__(
         self,
         folder: Path,
-        min_free_bytes: int,
+        min_free_bytes: float,
         min_rate_bytes_per_s: float,
         window_s: float,
         stop: threading.Event,
