@@ -85,24 +85,33 @@ class Damaged(Exception):
         self.reason, self.detail = reason, detail
 
 
-# The first pattern that matches decides, so the narrower ones stand first.
+# The first pattern that matches decides, so the narrower ones stand first. A word that may end
+# another one ("current or", "design in", "1000 bytes") is asked for from its beginning.
 _WORDS: tuple[tuple[str, Kind, str], ...] = (
-    (r"not a bot|captcha|page needs to be reloaded", Kind.SLOW_DOWN, "bot-check"),
-    (r"try again later|rate.limit|too many requests", Kind.SLOW_DOWN, "rate-limited"),
-    (r"members[- ]only|channel's members|join this channel", Kind.NOT_HERE, "members"),
-    (r"requires payment|rent(al)? or|purchase|premium members|paid content", Kind.NOT_HERE, "paid"),
-    (r"confirm your age|age[- ]restricted|inappropriate for some users", Kind.NOT_HERE, "age"),
-    (r"in your country|your location|geo.?restrict|not available from your", Kind.NOT_HERE, "geo"),
-    (r"private video|video is private|has been made private", Kind.GONE, "private"),
-    (r"account.{0,60}terminated|closed their youtube account", Kind.GONE, "terminated"),
+    (r"\bnot a bot\b|captcha|page needs to be reloaded", Kind.SLOW_DOWN, "bot-check"),
+    (r"try again later|\brate.limit|too many requests", Kind.SLOW_DOWN, "rate-limited"),
+    (r"\bmembers[- ]only|channel's members|join this channel", Kind.NOT_HERE, "members"),
+    (
+        r"requires payment|\brent(al)? or\b|\bpurchase|\bpremium members|\bpaid content",
+        Kind.NOT_HERE,
+        "paid",
+    ),
+    (r"confirm your age|\bage[- ]restricted|inappropriate for some users", Kind.NOT_HERE, "age"),
+    (
+        r"\bin your country|\byour location|\bgeo.?restrict|not available from your",
+        Kind.NOT_HERE,
+        "geo",
+    ),
+    (r"\bprivate video|video is private|has been made private", Kind.GONE, "private"),
+    (r"\baccount.{0,60}terminated|closed their youtube account", Kind.GONE, "terminated"),
     (r"copyright", Kind.GONE, "copyright"),
     (
-        r"premieres? in|event will begin|will begin in|is upcoming|not yet aired|"
-        r"offline|check back later|processing this video",
+        r"\bpremieres? in\b|event will begin|will begin in|is upcoming|not yet aired|"
+        r"\boffline\b|check back later|processing this video",
         Kind.LATER,
         "upcoming",
     ),
-    (r"drm protected", Kind.UNSUITABLE, "drm"),
+    (r"\bdrm protected", Kind.UNSUITABLE, "drm"),
     (r"no video formats|only images|requested format", Kind.BROKEN, "no-formats"),
     (
         r"video unavailable|has been removed|violating|no longer available|does not exist|"
@@ -111,17 +120,23 @@ _WORDS: tuple[tuple[str, Kind, str], ...] = (
         "removed",
     ),
     (r"unsupported proxy|invalid proxy|proxy .{0,99}missing scheme", Kind.LOCAL, "proxy"),
-    (r"sign in|log ?in|login|cookies", Kind.NOT_HERE, "login"),
+    (r"\bsign in\b|\blog ?in\b|\bcookies\b", Kind.NOT_HERE, "login"),
     (r"unsupported url", Kind.UNSUITABLE, "no-media"),
-    (r"did not get any data|file is empty|0 bytes", Kind.BROKEN, "empty"),
+    (r"did not get any data|file is empty|\b0 bytes", Kind.BROKEN, "empty"),
     (r"content too short|bytes read|more expected|incomplete", Kind.BROKEN, "truncated"),
-    (r"timed? ?out", Kind.BROKEN, "timeout"),
-    (r"reset by peer|connection|resolve|remote end closed|tls|ssl", Kind.BROKEN, "connection"),
+    (r"timed ?out|timeout|\btime out\b", Kind.BROKEN, "timeout"),
+    (
+        r"reset by peer|connection|\bresolve|remote end closed|\b(tls|ssl)",
+        Kind.BROKEN,
+        "connection",
+    ),
     (r"no space left", Kind.LOCAL, "disk-full"),
 )
 _COMPILED = tuple(
     (re.compile(words, re.IGNORECASE), kind, reason) for words, kind, reason in _WORDS
 )
+# What a message names rather than says: the id in front of it, and addresses.
+_NAMES = re.compile(r"^\[\S+\] (\S+: )?|\bhttps?://\S+", re.IGNORECASE)
 _SECONDS_OF = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _LOCAL_ERRNOS = {
     errno.ENOSPC: "disk-full",
@@ -203,7 +218,7 @@ def _of_status(status: int, pause: float | None, detail: str) -> Failure:
 
 
 def _of_words(detail: str) -> Failure:
-    text = detail.replace("’", "'")
+    text = _NAMES.sub("", detail.replace("’", "'"))
     for pattern, kind, reason in _COMPILED:
         if pattern.search(text):
             return Failure(kind, reason, detail)
