@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from yt360.errors import BadItem
+from yt360.errors import BadItem, UserError
 from yt360.shards.index import scan_shard
+
+MAX_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,24 @@ class LabelShardFile:
 
     Raises:
         FileNotFoundError: There is none.
-        UserError: It is no whole shard.
+        UserError: It is no whole shard, or is replaced all the time.
     """
 
     def __init__(self, path: Path, name: str, known: Contents | None = None) -> None:
         self.path = path
-        while True:
+        for _ in range(MAX_TRIES):
             self._descriptor = os.open(path, os.O_RDONLY)
             close = weakref.finalize(self, os.close, self._descriptor)
-            identity = _identity(os.fstat(self._descriptor))
-            if known is not None and known.identity == identity:
+            status = os.fstat(self._descriptor)
+            if known is not None and known.identity == _identity(status):
                 self.contents = known
                 return
             ranges = member_ranges(path, name)
-            if _identity(path.stat()) == identity:
-                self.contents = Contents(identity, ranges)
+            if os.path.samestat(path.stat(), status):
+                self.contents = Contents(_identity(status), ranges)
                 return
             close()  # another file took its place meanwhile, and may be what was searched
+        raise UserError(f"{path} was replaced {MAX_TRIES} times while it was read; try again")
 
     def read(self, key: str) -> bytes:
         """Return the ``.npz`` of a clip that it holds.

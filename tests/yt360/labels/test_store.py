@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from yt360.errors import BadItem, UserError
-from yt360.labels import store
+from yt360.labels import shard_file, store
 from yt360.labels.maps import encode_labels
 from yt360.labels.store import (
     LabelReader,
@@ -110,6 +110,24 @@ def test_a_shard_that_was_closed_is_searched_again_when_another_took_its_place(
     write_shard(dataset, "train/clips-000000.tar", {keys[0]: constant(0), keys[1]: constant(1)})
     for number in (1, 2, 0, 1):
         assert (reader.read(keys[number]).joint == number).all()
+
+
+def test_offsets_found_while_another_file_took_the_place_are_not_used(dataset, clips, monkeypatch):
+    first, second = list(clips)[:2]
+    path = write_shard(dataset, "train/clips-000000.tar", {second: constant(2)})
+    search, searched = shard_file.member_ranges, []
+
+    def search_too_late(*arguments):
+        if not searched:  # the old file is open by now
+            maps = {first: constant(1), second: constant(2)}
+            write_shard(dataset, "train/clips-000000.tar", maps)
+        searched.append(arguments)
+        return search(*arguments)
+
+    monkeypatch.setattr(shard_file, "member_ranges", search_too_late)
+    shard = shard_file.LabelShardFile(path, "panoptic")
+    assert len(searched) == 2
+    assert shard.read(second) == encode_labels(constant(2))
 
 
 def test_a_reader_keeps_a_bounded_number_of_shards_open(dataset, clips, monkeypatch):
