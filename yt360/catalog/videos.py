@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -55,10 +54,12 @@ class Videos:
         Args:
             video_id: A known video.
             overwrite: False to fill in only what is still unknown.
-            facts: Values; None, and a number that is not finite, mean unknown and change nothing.
+            facts: Values; None means unknown and changes nothing, and so does what a page may hold
+                but a catalog cannot: a number that is not finite, a list where a text belongs.
         """
-        known = {key: value for key, value in facts.items() if _is_known(value)}
-        columns = [key for key in _FACTS if key in known]
+        finite = json.loads(json.dumps(facts), parse_constant=lambda _: None)
+        known = {key: value for key, value in finite.items() if value is not None}
+        columns = [key for key in _FACTS if isinstance(known.get(key), str | int | float)]
         extra = {key: value for key, value in known.items() if key not in _FACTS}
         value = "?" if overwrite else "ifnull({column}, ?)"
         assignments = [f"{column} = {value.format(column=column)}" for column in columns]
@@ -166,10 +167,6 @@ def check_state(state: str | None) -> None:
     """Raise UserError unless `state` is None or one of the seven."""
     if state is not None and state not in STATES:
         raise UserError(f"no state {state!r}{did_you_mean(state, STATES)}")
-
-
-def _is_known(value: object) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _video(row: sqlite3.Row) -> Video:

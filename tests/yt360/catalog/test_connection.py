@@ -66,8 +66,17 @@ def test_an_id_that_is_no_text_is_not_in_the_catalog(catalog):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_fact_that_is_no_number_is_unknown(catalog, value):
-    catalog.videos.add(A, duration_s=value, view_count=value)
-    assert catalog.videos.get(A).duration_s is None and catalog.videos.get(A).facts == {}
+    catalog.videos.add(A, duration_s=value, view_count=value, tags=["x", value])
+    assert catalog.videos.get(A).duration_s is None
+    assert catalog.videos.get(A).facts == {"tags": ["x", None]}
+
+
+@pytest.mark.parametrize("value", [{"text": "x"}, ["x"]])
+def test_a_fact_that_is_no_text_is_unknown(catalog, value):
+    catalog.videos.add(A, title="known")
+    catalog.videos.update_facts(A, title=value, channel=value, tags=value)
+    video = catalog.videos.get(A)
+    assert (video.title, video.channel, video.facts) == ("known", None, {"tags": value})
 
 
 def fill_settings(catalog):
