@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yt360.catalog.records import Video
+from yt360.catalog.records import Clip, Video
 from yt360.catalog.store import Catalog, is_catalog
 from yt360.errors import UserError
 from yt360.shards.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
@@ -61,7 +61,7 @@ def media_parts(catalog: Catalog, video_id: str) -> list[MediaPart]:
         for file in files
         if file.role != "sound"
     ]
-    return sorted(parts, key=lambda part: part.start_s)
+    return sorted(parts, key=lambda part: (part.start_s, _end_s(part)))
 
 
 def catalog_inputs(catalog: Catalog) -> FoundInputs:
@@ -81,19 +81,23 @@ def catalog_inputs(catalog: Catalog) -> FoundInputs:
 
 
 def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
-    kept = [clip for clip in catalog.clips.of(video.video_id) if clip.kept]
+    parts = media_parts(catalog, video.video_id)
+    if not parts:
+        return
+    clips: dict[MediaPart, list[int]] = {part: [] for part in parts}
+    for clip in catalog.clips.of(video.video_id):
+        if clip.kept:
+            clips[_home_of(clip, parts)].append(clip.start_s)
     split = catalog.splits.of(video.video_id)
-    for part in media_parts(catalog, video.video_id):
-        last = part.end_s if part.end_s is not None else float("inf")
-        inside = [c.start_s for c in kept if part.start_s <= c.start_s and c.start_s < last]
-        if not inside:
+    for part, starts in clips.items():
+        if not starts:
             continue
         yield InputVideo(
             video_id=video.video_id,
             video=part.video,
             sound=part.sound,
             start_s=part.start_s,
-            segments=tuple(inside),
+            segments=tuple(starts),
             channel=video.channel_id,
             split=split if split in SPLITS else None,
             sound_layout=video.stated_sound_layout,
@@ -101,6 +105,24 @@ def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
             name=part.video.relative_to(catalog.media).as_posix(),
             facts=_facts(video),
         )
+
+
+def _home_of(clip: Clip, parts: Sequence[MediaPart]) -> MediaPart:
+    """Return the part that holds most of a clip, the first one where several hold all of it.
+
+    The picture of a section begins at a key frame, which may lie within the section before, long
+    before its sound: the clips there are those of the section before.
+    """
+
+    def outside_s(part: MediaPart) -> float:
+        before_s = part.start_s - clip.start_s
+        return max(0.0, before_s, clip.start_s + clip.duration_s - _end_s(part))
+
+    return min(parts, key=outside_s)
+
+
+def _end_s(part: MediaPart) -> float:
+    return float("inf") if part.end_s is None else part.end_s
 
 
 def _facts(video: Video) -> dict[str, Any]:

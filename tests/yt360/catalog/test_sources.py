@@ -1,10 +1,16 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from yt360.catalog import Clip, MediaFile
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from yt360.catalog import Catalog, Clip, MediaFile
 from yt360.catalog.ids import watch_url
 from yt360.catalog.sources import catalog_inputs, find_all_inputs, media_parts
+from yt360.crawl.sections import plan_sections
 from yt360.errors import UserError
 
 A = "aaaaaaaaaaa"
@@ -28,6 +34,43 @@ def test_sections_become_inputs_of_their_own_clips(catalog, accept):
     inputs = catalog_inputs(catalog).videos
     assert [(item.start_s, item.segments) for item in inputs] == [(8, (10, 25)), (88, (100,))]
     assert all(item.sound is None for item in inputs)
+
+
+@example(starts=[22, 31, 61], gop_s=30)
+@settings(max_examples=40)
+@given(
+    starts=st.lists(st.integers(0, 300), min_size=1, max_size=12, unique=True),
+    gop_s=st.integers(1, 60),
+)
+def test_each_clip_is_cut_from_the_section_that_was_fetched_for_it(starts, gop_s):
+    sections = plan_sections(starts, 2000.0)
+    assume(sections)
+    begins = [begin // gop_s * gop_s for begin, _ in sections]  # of the key frames
+    assume(len(set(begins)) == len(begins))
+    with TemporaryDirectory() as folder, Catalog(Path(folder) / "my.catalog", create=True) as new:
+        new.videos.add(A)
+        new.claims.finish(new.claims.take("download", "w"), "accepted")
+        for begin, (_, end) in zip(begins, sections, strict=True):
+            new.files.put(
+                A, MediaFile(role="both", path=f"{end}.mkv", bytes=1, start_s=begin, end_s=end)
+            )
+        new.clips.put(A, [Clip(start_s=start, origin="released") for start in starts])
+        found = {item.name: item.segments for item in catalog_inputs(new).videos}
+    assert found == {
+        f"{end}.mkv": tuple(start for start in sorted(starts) if begin <= start < end)
+        for begin, end in sections
+    }
+
+
+def test_a_kept_clip_that_no_section_holds_is_left_to_the_build_to_refuse(catalog, accept):
+    accept(A)
+    for start, end in ((8, 40.5), (88, 121.0)):
+        catalog.files.put(
+            A, MediaFile(role="both", path=f"aa/{start}.mkv", bytes=1, start_s=start, end_s=end)
+        )
+    catalog.clips.put(A, [Clip(start_s=start) for start in (7, 20, 60)])
+    segments = [item.segments for item in catalog_inputs(catalog).videos]
+    assert sorted(start for each in segments for start in each) == [7, 20, 60]
 
 
 def test_a_catalog_without_accepted_videos_says_what_to_do(catalog):
