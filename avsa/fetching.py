@@ -50,7 +50,8 @@ def fetch(
         except Exception as error:
             # Protocol errors and those of fsspec's backends have no common ancestor.
             if attempt == ATTEMPTS - 1 or cancelled.wait(PAUSE_S * 4**attempt):
-                raise OSError(f"{url}: {type(error).__name__}: {error}") from error
+                text = " ".join(str(error).split())
+                raise OSError(f"{url}: {type(error).__name__}: {text}") from error
 
 
 def _copy(url: str, path: Path, sha256: str | None, cancelled: threading.Event) -> None:

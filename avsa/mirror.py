@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 REMOTE_FILE = "remote.json"
 DEFAULT_CACHE_GB = 20.0
-_SMALL_FILES = (*(f"{split}/{INDEX_FILE}" for split in SPLITS), DATASET_FILE, AUDIO_STATS_FILE)
+_SMALL_FILES = (DATASET_FILE, *(f"{split}/{INDEX_FILE}" for split in SPLITS), AUDIO_STATS_FILE)
 _INCOMING = ".incoming"
 _MIRROR_LOCK = ".mirror.lock"
 # One slash or two: `Path` and shells may have made one of two.

@@ -26,6 +26,7 @@ from avsa.config import (
 )
 from avsa.curriculum import fit_batches, keep_batches
 from avsa.distributed import from_first_rank
+from avsa.mirror import address_of, dataset_folder
 from yt360.errors import UserError
 from yt360.shards.reader import ShardReader
 
@@ -58,7 +59,7 @@ def open_run(
         if resume:
             raise UserError(f"{run} holds no run to resume; leave out --resume to start one")
         run.mkdir(parents=True, exist_ok=True)
-        (run / DATASET_FILE).write_text(f"{dataset.resolve()}\n", encoding="utf-8")
+        (run / DATASET_FILE).write_text(f"{address_of(dataset)}\n", encoding="utf-8")
         save_config(config, run / CONFIG_FILE)  # last: what makes the folder a run
         return None
     if not resume:
@@ -85,9 +86,9 @@ def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     return config_from_mapping(read_yaml(path), overrides)
 
 
-def read_dataset(run: Path) -> Path:
-    """Return the dataset that a run began with."""
-    return Path((run / DATASET_FILE).read_text(encoding="utf-8").strip())
+def read_dataset(run: Path) -> str:
+    """Return the folder or address of the dataset that a run began with."""
+    return (run / DATASET_FILE).read_text(encoding="utf-8").strip()
 
 
 def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
@@ -130,12 +131,13 @@ def settle_request(
     out: Path | None,
     resume: bool,
     ranks: int = 1,
+    cache_gb: float | None = None,
 ) -> Request:
     """Return recipe, dataset and folder; what is not given comes from the run to be resumed.
 
     Batches that are larger than the dataset can fill are lowered (`fit_batches`), unless
     `overrides` set them; a resumed run keeps those that it began with, whatever the number of
-    ranks now.
+    ranks now. Of the run's dataset, if that is elsewhere, at most `cache_gb` are kept here.
 
     Raises:
         UserError: Something is missing and cannot be known.
@@ -149,7 +151,7 @@ def settle_request(
         if recipe:
             asked = load_config(recipe, overrides)
             config, notes = keep_batches(asked, read_config(out), _chosen_batches(asked, overrides))
-        return Request(config, data or read_dataset(out), out, notes)
+        return Request(config, data or dataset_folder(read_dataset(out), cache_gb), out, notes)
     if data is None or recipe is None:
         raise UserError(
             "--data DATASET and --recipe NAME are needed to start a run; "

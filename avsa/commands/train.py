@@ -61,7 +61,7 @@ def command(
 
     with joined_world(device) as world:
         dataset = dataset_folder(data, cache_gb) if data else None
-        request = settle_request(dataset, recipe, overrides, out, resume, world.size)
+        request = settle_request(dataset, recipe, overrides, out, resume, world.size, cache_gb)
         for note in request.notes if world.is_first else []:
             click.echo(note, err=True)
         outcome = train(

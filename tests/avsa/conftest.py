@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from avsa import fetching
+from avsa.spectrogram import AudioConfig
+from avsa.stats import ensure_stats
 from yt360.media.flac import flac_bytes
 from yt360.shards.index import rebuild_index
 from yt360.shards.options import BuildOptions, ClipFormat
@@ -131,3 +140,58 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
 def reordered_mp4() -> bytes:
     """An MP4 with B-frames, as shards never hold them."""
     return mp4_bytes(clip_frames(0), gop=48, bframes=2)
+
+
+@pytest.fixture(scope="session")
+def origin(many_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The six shards with statistics for 16 mel bands; read only."""
+    folder = shutil.copytree(many_shards, tmp_path_factory.mktemp("origin") / "set")
+    ensure_stats(folder, AudioConfig(bands=16))
+    return folder
+
+
+@pytest.fixture
+def server(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SimpleNamespace]:
+    """A web server for a copy of the dataset; it counts requests and can fail on purpose.
+
+    By name of a file: how often it fails next, whether it answers nonsense, and when it answers.
+    """
+    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
+    root = shutil.copytree(origin, tmp_path / "web" / "set").parent
+    state = SimpleNamespace(requests=Counter(), failures=Counter(), nonsense=set(), gates={})
+    state.folder = root / "set"
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(root))
+
+        def do_GET(self) -> None:
+            name = Path(self.path).name
+            state.requests[name] += 1
+            if gate := state.gates.get(name):
+                gate.wait(60)
+            if state.failures[name] > 0:
+                state.failures[name] -= 1
+                self.send_error(503)
+            elif name in state.nonsense:
+                self.wfile.write(b"garbage\r\n\r\n")
+            else:
+                super().do_GET()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{http.server_port}/set"
+    state.stop = http.server_close
+    yield state
+    for gate in state.gates.values():
+        gate.set()
+    http.shutdown()
+    http.server_close()
+    thread.join()

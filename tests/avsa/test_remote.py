@@ -2,73 +2,31 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import Counter
-from contextlib import suppress
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, suppress
 from itertools import islice
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from click.testing import CliRunner
 
-from avsa import fetching
+from avsa import remote
 from avsa.commands.train import command as train_command
 from avsa.data import DataConfig, Loader
-from avsa.fetching import fetch
-from avsa.mirror import as_url, dataset_folder, mirror
+from avsa.embed import EmbedConfig, embed_dataset
+from avsa.mirror import mirror, read_remote
 from avsa.plan import Plan, PlanConfig
+from avsa.preview import PreviewConfig, save_preview
 from avsa.remote import RemoteClips, local_name, open_clips
 from avsa.spectrogram import AudioConfig
 from avsa.stats import ensure_stats, load_stats
+from avsa.views import ViewConfig
 from yt360.errors import BadItem, UserError
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import shard_name
 
 SHARDS, PER_SHARD = 6, 4
 BANDS = AudioConfig(bands=16)
-
-
-@pytest.fixture(scope="module")
-def origin(many_shards, tmp_path_factory):
-    """A dataset of six shards with four videos of one clip each, and its statistics."""
-    folder = shutil.copytree(many_shards, tmp_path_factory.mktemp("origin") / "set")
-    ensure_stats(folder, BANDS)
-    return folder
-
-
-@pytest.fixture
-def server(origin, tmp_path, monkeypatch):
-    """A web server for a copy of the dataset; it counts requests and can fail on purpose."""
-    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
-    root = shutil.copytree(origin, tmp_path / "web" / "set").parent
-    state = SimpleNamespace(requests=Counter(), failures=Counter(), folder=root / "set")
-
-    class Handler(SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(root))
-
-        def do_GET(self):
-            name = Path(self.path).name
-            state.requests[name] += 1
-            if state.failures[name] > 0:
-                state.failures[name] -= 1
-                self.send_error(503)
-            else:
-                super().do_GET()
-
-        def log_message(self, *args):
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{http.server_port}/set"
-    yield state
-    http.shutdown()
-    http.server_close()
-    thread.join()
 
 
 @pytest.fixture
@@ -226,42 +184,105 @@ def test_missing_statistics_are_made_where_the_dataset_lies(open_mirror):
         ensure_stats(open_mirror().dataset, AudioConfig(bands=17))
 
 
-def test_training_from_an_address(server, tmp_path, monkeypatch):
+def test_a_server_that_sends_nonsense_for_a_shard_is_a_bad_item(server, open_mirror):
+    server.nonsense.add(shard_name(1))
+    clips = open_mirror()
+    with pytest.raises(BadItem, match="BadStatusLine"):
+        clips.read(PER_SHARD, "mp4")
+    loader = Loader(clips, plan_for(clips), DataConfig(threads=1), 0)
+    assert sum(len(raw.keys) for raw in islice(loader.batches(), 6)) == 24
+
+
+@pytest.mark.parametrize("way", ["batches", "clips"])
+def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, way):
+    gate = threading.Event()
+    server.gates |= {shard_name(number): gate for number in range(SHARDS)}
+    clips = open_mirror()
+    loader = Loader(clips, plan_for(clips), DataConfig(threads=3), 0)
+    batches, failures = loader.batches(), []
+
+    def load():
+        try:
+            next(batches)
+        except UserError as error:
+            failures.append(error)
+
+    reading = threading.Thread(target=load, daemon=True)
+    reading.start()
+    assert wait_until(lambda: sum(server.requests[name] for name in server.gates))
+    # Another thread than the generator's can only close its course, or the clips.
+    if way == "batches":
+        clips._cache.unfollow(clips._cache._order.courses[0])
+    else:
+        clips.close()
+    reading.join(5)
+    assert not reading.is_alive() and not loader.unreadable
+    assert "when its cache was closed" in str(failures[0])
+    names = {thread.name.partition("_")[0] for thread in threading.enumerate()}
+    assert "loader" not in names
+
+
+def test_splits_share_the_limit_and_training_goes_on_beside_judging(server, tiny_dataset, tmp_path):
+    shutil.rmtree(server.folder)
+    shutil.copytree(tiny_dataset, server.folder)
+    size = max(path.stat().st_size for path in server.folder.glob("*/*.tar"))
+    folder = mirror(server.url, tmp_path / "cache", 2 * size)
+    with closing(open_clips(folder, "train")) as train, closing(open_clips(folder, "test")) as test:
+        batches = Loader(train, plan_for(train), DataConfig(threads=2), 0).batches()
+        for _ in range(3):
+            next(batches)
+            held_out = Loader(test, plan_for(test, 2), DataConfig(threads=2), 0).batches()
+            for _ in islice(held_out, 2):
+                assert cached_bytes(folder) <= 2 * size
+        batches.close()
+
+
+def test_the_batch_of_all_ranks_must_fit(open_mirror):
+    clips = open_mirror(room=2)
+    plan = Plan(clips.video_ids, 16, 0)  # a rank's part of eight clips may fit by luck
+    with pytest.raises(UserError, match=r"one batch reads \d shards"):
+        next(Loader(clips, plan, DataConfig(threads=1), 0, rank=1, world=16).batches())
+
+
+def test_closed_clips_leave_no_thread_behind(open_mirror):
+    clips = open_mirror()
+    clips.read(0, "json")
+    thread = clips._cache._thread
+    clips.close()
+    assert not thread.is_alive() and not remote._caches
+    clips.close()  # twice is fine
+
+
+def test_drawing_and_embedding_close_what_they_opened(open_mirror, tmp_path):
+    folder = open_mirror(room=SHARDS).dataset
+    users = list(remote._caches[folder.resolve()]._on_removal)
+    audio = AudioConfig(bands=16)
+    save_preview(folder, tmp_path / "x.png", DataConfig(), ViewConfig(), audio, PreviewConfig())
+    with pytest.raises(UserError, match="no audio statistics"):
+        model = SimpleNamespace(feature_dim=2, stats=None)
+        embed_dataset(model, folder, tmp_path / "x.parquet", EmbedConfig(split="train"))
+    assert remote._caches[folder.resolve()]._on_removal == users
+
+
+def test_training_from_an_address_goes_on_when_the_mirror_is_gone(server, tmp_path, monkeypatch):
     monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
-    recipe = tmp_path / "tiny.yaml"
+    recipe, run = tmp_path / "tiny.yaml", tmp_path / "run"
     recipe.write_text(
         "views: {num_views: 1, height: 24, width: 24}\naudio: {bands: 16}\n"
         "plan: {sampling: clip, window_shards: 2}\n"
         "video_encoder: {width: 2}\naudio_encoder: {width: 2}\n"
         "stages: {avc: {task: {kind: avc}, steps: 2, batch_size: 4}}\n"
     )
-    arguments = ["--data", server.url, "--recipe", str(recipe), "--device", "cpu"]
-    arguments += ["--cache-gb", "0.02", "--out", str(tmp_path / "run")]
-    result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    assert any((tmp_path / "run" / "checkpoints").iterdir())
 
+    def train(*arguments):
+        arguments = [*arguments, "--device", "cpu", "--out", str(run)]
+        result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return len(list((run / "checkpoints").iterdir()))
 
-def test_an_address_without_a_dataset_is_refused(server, tmp_path):
-    with pytest.raises(UserError, match=r"no dataset can be read at .*nothing: .*404"):
-        mirror(server.url + "/nothing", tmp_path / "cache", 10**9)
-
-
-def test_addresses_and_folders_are_told_apart(tmp_path):
-    assert as_url("https://host/a/") == "https://host/a"
-    assert as_url(Path("https://host/a")) == "https://host/a"
-    assert as_url("s3://bucket/a") == "s3://bucket/a"
-    assert as_url("data/set") is None and as_url("/data/set") is None and as_url("a:b") is None
-    assert dataset_folder(str(tmp_path)) == tmp_path
-
-
-def test_an_unknown_kind_of_address_is_refused(tmp_path):
-    with pytest.raises(BadItem, match="not-found: nonsense://x/y"):
-        fetch("nonsense://x/y", tmp_path / "y")
-
-
-def test_mirrors_live_in_the_cache_folder(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "elsewhere"))
-    folder = dataset_folder(server.url)
-    assert folder.parent == tmp_path / "elsewhere"
-    assert isinstance(open_clips(folder, "test"), RemoteClips)
+    begun = ["--data", server.url, "--recipe", str(recipe), "--cache-gb", "0.02", "--steps", "1"]
+    assert train(*begun) == 1
+    (folder,) = (tmp_path / "cache").iterdir()
+    shutil.rmtree(folder)
+    assert train("--resume", "--cache-gb", "0.03") == 2
+    assert read_remote(folder)["cache_bytes"] == 30_000_000
