@@ -79,7 +79,9 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     help="Layout of the spatial audio of all inputs, likewise.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
-@click.option("--retry", is_flag=True, help="Try rejected files again even if they are unchanged.")
+@click.option(
+    "--retry", is_flag=True, help="Try rejected files and stretches again, changed or not."
+)
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 

@@ -58,7 +58,7 @@ def build_shards(
         out: The dataset's folder; it is made where it is missing.
         options: How the dataset is built; the same as before for one that exists.
         workers: Number of processes that decode and encode.
-        retry: Try rejected inputs again even when they have not changed.
+        retry: Try rejected inputs and stretches again even when they have not changed.
         make_pool: Makes the workers.
 
     Raises:
@@ -71,9 +71,9 @@ def build_shards(
     if not _is_up_to_date(out, info, found, retry):
         try:
             with exclusive_lock(Staging(out).lock):
-                session = BuildSession(out, options, found)
+                session = BuildSession(out, options, found, retry)
                 with make_pool(workers) as pool:
-                    session.run(pool, retry)
+                    session.run(pool)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

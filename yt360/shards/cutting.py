@@ -38,11 +38,12 @@ _OUTPUT_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 @dataclass(frozen=True)
 class PlanJob:
-    """An input to look at."""
+    """An input to look at; with `retry`, even if what is staged of it says that it is no good."""
 
     item: InputVideo
     options: BuildOptions
     dataset: Path
+    retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def plan_video(job: PlanJob) -> VideoPlan:
     """Return which clips an input gives; taken from the staging folder when it is there."""
     staging = Staging(job.dataset)
     fingerprint = fingerprint_of(job.item)
-    plan = staging.load_plan(job.item, fingerprint)
+    plan = staging.load_plan(job.item, fingerprint, job.retry)
     if plan is None:
         try:
             with _blaming(job.item):

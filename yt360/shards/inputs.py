@@ -148,7 +148,8 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
 def fingerprint_of(item: InputVideo) -> str:
     """Return a hash of the sizes, beginnings and ends of an input's files, and of what is stated.
 
-    It tells a mended file from the one that was seen before, without reading it whole.
+    It tells a mended file, or one of which other clips are wanted, from what was seen before,
+    without reading it whole.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in (item.video, item.sound):
@@ -156,6 +157,8 @@ def fingerprint_of(item: InputVideo) -> str:
             digest.update(_ends_of(path))
     if item.sound_layout or item.projection:
         digest.update(f"{item.sound_layout}\0{item.projection}".encode())
+    if item.segments is not None:
+        digest.update(f"\0segments {sorted(set(item.segments))}".encode())
     return digest.hexdigest()
 
 

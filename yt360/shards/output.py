@@ -19,6 +19,7 @@ from yt360.shards.schema import (
     DATASET_FILE,
     INDEX_FILE,
     DatasetInfo,
+    FileId,
     SplitInfo,
     parse_shard_name,
 )
@@ -108,36 +109,49 @@ def is_leftover(name: str) -> bool:
     return name.startswith(parts) and name.endswith(".tmp")
 
 
+def packed_starts(tables: Mapping[Split, pa.Table]) -> dict[tuple[str, int], set[int]]:
+    """Return (video id, second at which a file starts) -> starts of its clips in shards."""
+    starts: dict[tuple[str, int], set[int]] = {}
+    for table in tables.values():
+        columns = table.select(["video_id", "file_start_s", "start_s"]).to_pydict()
+        for video_id, file_start_s, start_s in zip(*columns.values(), strict=True):
+            starts.setdefault((video_id, file_start_s), set()).add(start_s)
+    return starts
+
+
 def inputs_to_do(
     videos: Iterable[InputVideo],
     info: DatasetInfo,
     tables: Mapping[Split, pa.Table],
     retry: bool = False,
 ) -> list[InputVideo]:
-    """Return the inputs that are not in the dataset and were not rejected as they are now.
+    """Return the inputs of which something is neither in the dataset nor rejected as it is now.
 
     Args:
         videos: All inputs.
         info: What the dataset holds.
         tables: Its index, by split.
-        retry: Take rejected inputs again, changed or not.
+        retry: Take inputs that were rejected, or stretches of which were, again, changed or not.
     """
-    packed: set[tuple[str, int]] = set()
-    for table in tables.values():
-        pairs = table.select(["video_id", "file_start_s"]).group_by(["video_id", "file_start_s"])
-        for row in pairs.aggregate([]).to_pylist():
-            packed.add((row["video_id"], row["file_start_s"]))
+    packed = packed_starts(tables)
     rejected = {item.file_id: item.fingerprint for item in info.rejected}
-    to_do = []
-    for item in videos:
-        if (item.video_id, item.start_s) in packed:
-            done = item.key not in info.unfinished
-        else:
-            seen = rejected.get(item.file_id)
-            done = not retry and seen is not None and seen == fingerprint_of(item)
-        if not done:
-            to_do.append(item)
-    return to_do
+    return [item for item in videos if not _is_done(item, info, packed, rejected, retry)]
+
+
+def _is_done(
+    item: InputVideo,
+    info: DatasetInfo,
+    packed: Mapping[tuple[str, int], set[int]],
+    rejected: Mapping[FileId, str],
+    retry: bool,
+) -> bool:
+    seen = rejected.get(item.file_id)
+    if item.key in info.unfinished or (retry and seen is not None):
+        return False
+    starts = packed.get((item.video_id, item.start_s))
+    if starts is not None and (item.segments is None or starts.issuperset(item.segments)):
+        return True
+    return seen is not None and seen == fingerprint_of(item)
 
 
 def _is_ours(name: str) -> bool:

@@ -16,7 +16,13 @@ from yt360.shards.cutting import CutJob, PlanJob, make_clips, plan_video
 from yt360.shards.index import write_index
 from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.options import BuildOptions
-from yt360.shards.output import drop_leftovers, inputs_to_do, load_table, open_output
+from yt360.shards.output import (
+    drop_leftovers,
+    inputs_to_do,
+    load_table,
+    open_output,
+    packed_starts,
+)
 from yt360.shards.packing import SplitPacker
 from yt360.shards.pool import Crashed, Pool
 from yt360.shards.schema import Rejection
@@ -36,10 +42,13 @@ class BuildSession:
         out: The dataset's folder.
         options: How it is built.
         found: The inputs.
+        retry: Try again what was rejected, whether it has changed or not.
     """
 
-    def __init__(self, out: Path, options: BuildOptions, found: FoundInputs) -> None:
-        self.out, self.options, self.found = out, options, found
+    def __init__(
+        self, out: Path, options: BuildOptions, found: FoundInputs, retry: bool = False
+    ) -> None:
+        self.out, self.options, self.found, self.retry = out, options, found, retry
         self.staging = Staging(out)
         self.info = open_output(out, options)
         self.packers: dict[Split, SplitPacker] = {}
@@ -55,14 +64,14 @@ class BuildSession:
         self.unfinished = set(self.info.unfinished)
         """Inputs with a part in listed shards that are not settled."""
 
-    def run(self, pool: Pool, retry: bool) -> None:
+    def run(self, pool: Pool) -> None:
         """Do all there is to do."""
-        to_do = self._begin(retry)
+        to_do = self._begin()
         self._admit(to_do, self._plan(pool, to_do))
         self._make(pool, self._jobs())
         self._finish()
 
-    def _begin(self, retry: bool) -> list[InputVideo]:
+    def _begin(self) -> list[InputVideo]:
         drop_leftovers(self.out, self.info)
         self.staging.prepare(self.options.to_json())
         tables: dict[Split, pa.Table] = {}
@@ -72,7 +81,9 @@ class BuildSession:
             self.packers[split] = SplitPacker(
                 folder, info, tables[split], self.staging, self.options.shard_bytes
             )
-        to_do = inputs_to_do(self.found.videos, self.info, tables, retry)
+        to_do = inputs_to_do(self.found.videos, self.info, tables, self.retry)
+        packed = packed_starts(tables)
+        self.unfinished |= {it.key for it in to_do if (it.video_id, it.start_s) in packed}
         again = {item.file_id for item in to_do} | {each.file_id for each in self.found.rejected}
         self.recorded = {item for item in self.recorded if item.file_id not in again}
         self.recorded |= set(self.found.rejected)
@@ -81,7 +92,7 @@ class BuildSession:
 
     def _plan(self, pool: Pool, to_do: Sequence[InputVideo]) -> dict[str, VideoPlan]:
         plans: dict[str, VideoPlan] = {}
-        jobs = deque(PlanJob(item, self.options, self.out) for item in to_do)
+        jobs = deque(PlanJob(item, self.options, self.out, self.retry) for item in to_do)
         crashed: set[str] = set()
         with Progress("looking at", total=len(to_do), unit="files") as progress:
             for job, plan in pool.run(plan_video, jobs):
@@ -120,6 +131,9 @@ class BuildSession:
             missing = []
             for clip, key in zip(each.clips, each.keys, strict=True):
                 result = self.staging.find(key)
+                if self.retry and isinstance(result, Rejection):
+                    self.staging.discard([key])
+                    result = None
                 if result is None:
                     missing.append(clip)
                 else:

@@ -112,8 +112,14 @@ class Staging:
         """Keep a plan."""
         write_json(self._plan_file(item), asdict(plan))
 
-    def load_plan(self, item: InputVideo, fingerprint: str) -> VideoPlan | None:
-        """Return the plan of an input; one for other content is dropped with its clips."""
+    def load_plan(
+        self, item: InputVideo, fingerprint: str, retry: bool = False
+    ) -> VideoPlan | None:
+        """Return the plan of an input, if there is one.
+
+        One for other content is dropped with its clips. With `retry` one that turns anything down
+        is dropped, too, so that it is made anew.
+        """
         try:
             content = json.loads(self._plan_file(item).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -121,6 +127,9 @@ class Staging:
         clips = tuple(ClipPlan(**clip) for clip in content["clips"])
         if content["fingerprint"] != fingerprint:
             self.discard(item.clip_key(clip.start_s) for clip in clips)
+            self.discard_plan(item)
+            return None
+        if retry and content["rejected"]:
             self.discard_plan(item)
             return None
         return VideoPlan(fingerprint, clips, tuple(Rejection(**it) for it in content["rejected"]))

@@ -152,8 +152,15 @@ def test_an_unchanged_rejected_file_is_tried_again_only_on_request(
     monkeypatch.setattr("yt360.shards.cutting.clip_level", lambda *_: -20.0)
     assert fake.build(media, data).new_clips == 0
     report = fake.build(media, data, retry=True)
-    assert report.new_clips == 3  # silent.mp4; pauses.mp4 has clips and is not cut anew
-    assert report.info.rejected_by_reason()["silent"] == 2
+    assert report.new_clips == 3 + 3  # silent.mp4, and the silent stretches of pauses.mp4
+    assert "silent" not in report.info.rejected_by_reason()
+    assert fake.faults(data) == []
+
+
+def test_what_is_rejected_again_leaves_the_dataset_as_it_was(fake, media, dataset):
+    before = fake.tree(dataset)
+    assert fake.build(media, dataset, retry=True).new_clips == 0
+    assert fake.tree(dataset) == before
 
 
 def test_other_options_are_refused_and_nothing_is_touched(fake, media, dataset):

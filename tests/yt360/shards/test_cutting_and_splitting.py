@@ -10,6 +10,7 @@ from yt360.shards import cutting
 from yt360.shards.build import build_shards
 from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.reader import ShardReader
+from yt360.shards.staging import ClipPlan, Staging, VideoPlan
 from yt360.splits import split_of
 
 
@@ -82,9 +83,60 @@ def test_an_input_that_is_read_otherwise_is_looked_at_again(fake, tmp_path):
     item = InputVideo(video_id="a", video=fake.write(tmp_path / "a.mp4", 10))
     prints = [
         fingerprint_of(each)
-        for each in (item, replace(item, sound_layout="n3d"), replace(item, projection="eac"))
+        for each in (
+            item,
+            replace(item, sound_layout="n3d"),
+            replace(item, projection="eac"),
+            replace(item, segments=(0, 10)),
+            replace(item, segments=(0, 100)),
+        )
     ]
-    assert len(set(prints)) == 3
+    assert len(set(prints)) == 5
+    assert fingerprint_of(replace(item, segments=(10, 0))) == prints[3]
+
+
+def build_segments(fake, tmp_path, *segments: int):
+    path = tmp_path / "m" / "part.mp4"
+    item = InputVideo(
+        video_id="kqAZkf5Odyw",
+        video=path if path.exists() else fake.write(path, 50, silent=list(range(20, 30))),
+        name="part.mp4",
+        segments=segments,
+        split="test",
+    )
+    return build_shards(
+        FoundInputs((item,), (), 0), tmp_path / "data", fake.options, make_pool=fake.pool
+    )
+
+
+def test_clips_that_are_wanted_later_are_cut_later(fake, tmp_path):
+    assert build_segments(fake, tmp_path, 0, 20).new_clips == 1
+    assert build_segments(fake, tmp_path, 0, 20, 30).new_clips == 1
+    keys = fake.keys(tmp_path / "data")["test"]
+    assert keys == ["kqAZkf5Odyw-00000", "kqAZkf5Odyw-00030"]
+    before = fake.tree(tmp_path / "data")
+    assert build_segments(fake, tmp_path, 0, 20, 30).new_clips == 0
+    assert build_segments(fake, tmp_path, 0, 30).new_clips == 0
+    assert fake.tree(tmp_path / "data") == before
+
+
+def test_a_rejected_input_of_which_other_clips_are_wanted_is_looked_at_again(fake, tmp_path):
+    assert build_segments(fake, tmp_path, 20).info.num_clips == 0
+    report = build_segments(fake, tmp_path, 20, 40)
+    assert report.new_clips == 1
+    assert [(each.start_s, each.reason) for each in report.rejected] == [(20, "silent")]
+
+
+def test_a_killed_build_does_not_go_on_with_clips_that_are_no_longer_wanted(fake, tmp_path):
+    staging = Staging(tmp_path / "data")
+    staging.folder.mkdir(parents=True)
+    staging.prepare(fake.options.to_json())
+    file = fake.write(tmp_path / "m" / "part.mp4", 50)
+    item = InputVideo(video_id="kqAZkf5Odyw", video=file, name="part.mp4", segments=(0, 10))
+    staging.save_plan(item, VideoPlan(fingerprint_of(item), (ClipPlan(0, -20.0),), ()))
+    build_segments(fake, tmp_path, 10, 40)
+    keys = fake.keys(tmp_path / "data")["test"]
+    assert keys == ["kqAZkf5Odyw-00010", "kqAZkf5Odyw-00040"]
 
 
 def test_videos_of_a_channel_share_a_split(fake, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from yt360.errors import UserError
+from yt360.shards import cutting
 
 CHANGING_CALLS = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "truncate")
 
@@ -133,6 +135,54 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(fake, few, tmp_path
         assert not list(data.glob("**/*.tmp"))
         fake.build(few, data)
         assert fake.tree(data) == whole
+
+
+def decode_all(monkeypatch) -> None:
+    """Let the faked conversion succeed at what did not decode before."""
+    convert_clips = cutting.convert_clips
+
+    def mended(source, requests, form):
+        source.facts.pop("bad", None)
+        yield from convert_clips(source, requests, form)
+
+    monkeypatch.setattr(cutting, "convert_clips", mended)
+
+
+def test_a_retry_after_a_kill_tries_again_what_was_rejected_before_it(
+    fake, few, tmp_path, monkeypatch
+):
+    with Trap(None).set(monkeypatch) as trap:
+        rejected = fake.build(few, tmp_path / "whole").info.rejected
+    assert [(each.file, each.start_s) for each in rejected] == [
+        ("first.mp4", 30),
+        ("flat.mp4", None),
+        ("second.mp4", 0),
+    ]
+    every = {*fake.all_keys(tmp_path / "whole"), "first-00030"}
+    for last_step in range(0, trap.steps, 9):
+        data = tmp_path / f"killed{last_step}"
+        with Trap(last_step).set(monkeypatch), pytest.raises(Killed):
+            fake.build(few, data)
+        with monkeypatch.context() as patch:
+            decode_all(patch)
+            report = fake.build(few, data, retry=True)
+        assert sorted(fake.all_keys(data)) == sorted(every)
+        assert [each.file for each in report.info.rejected] == ["flat.mp4", "second.mp4"]
+        assert fake.faults(data) == []
+
+
+def test_a_kill_of_a_retry_loses_no_rejection(fake, few, tmp_path, monkeypatch):
+    fake.build(few, tmp_path / "whole")
+    whole = fake.tree(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "counted")
+    with Trap(None).set(monkeypatch) as trap:
+        fake.build(few, tmp_path / "counted", retry=True)
+    for last_step in range(0, trap.steps, 3):
+        data = Path(shutil.copytree(tmp_path / "whole", tmp_path / f"killed{last_step}"))
+        with Trap(last_step).set(monkeypatch), pytest.raises(Killed):
+            fake.build(few, data, retry=True)
+        fake.build(few, data)
+        assert fake.tree(data) == whole, f"killed after {last_step} steps"
 
 
 def test_a_changed_input_is_not_mixed_with_its_old_clips(fake, few, tmp_path, monkeypatch):
