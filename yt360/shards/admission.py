@@ -44,6 +44,8 @@ def admit(
     plans: Mapping[str, VideoPlan],
     tables: Mapping[Split, pa.Table],
     options: BuildOptions,
+    videos: Sequence[InputVideo],
+    channels: Mapping[str, str],
 ) -> list[Admitted]:
     """Decide about the clips of each input, in the order of the inputs.
 
@@ -55,9 +57,12 @@ def admit(
         plans: Plan of each, by its key.
         tables: Index of what is in shards already, by split.
         options: How the dataset is built.
+        videos: All inputs, `items` among them: what those that are finished tell of the split of
+            their channel must count as it did before they were.
+        channels: Video id -> channel, of all inputs and of what is in shards.
     """
     packed = _PackedClips(tables)
-    splits = _splits(items, packed, options)
+    splits = _splits(videos, packed, options, channels)
     admitted = []
     for item in items:
         plan = plans[item.key]
@@ -109,22 +114,23 @@ class _PackedClips:
 
 
 def _splits(
-    items: Iterable[InputVideo], packed: _PackedClips, options: BuildOptions
+    videos: Iterable[InputVideo],
+    packed: _PackedClips,
+    options: BuildOptions,
+    channels: Mapping[str, str],
 ) -> dict[str, Split]:
     """Return the split of each video: the one it has, or else that of its channel, or by hash."""
     splits: dict[str, Split] = dict(packed.split_of_video)
-    group_of: dict[str, str] = {}
-    for item in items:
+    group_of = channels if options.split_by == "channel" else {}
+    for item in videos:
         if item.split is not None:
             splits.setdefault(item.video_id, item.split)
-        if options.split_by == "channel" and item.channel is not None:
-            group_of.setdefault(item.video_id, item.channel)
     split_of_group: dict[str, Split] = {}
     for video_id, split in splits.items():
         group = group_of.get(video_id, video_id)
         # A channel that is in both already goes on in test, where nothing was learned from it.
         split_of_group[group] = "test" if split_of_group.get(group) == "test" else split
-    for item in items:
+    for item in videos:
         group = group_of.get(item.video_id, item.video_id)
         split = split_of_group.get(group) or split_of(group, options.test_fraction)
         splits.setdefault(item.video_id, split)

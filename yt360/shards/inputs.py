@@ -12,7 +12,7 @@ from typing import Any
 from yt360.clips import clip_key, video_id_of
 from yt360.errors import UserError
 from yt360.shards.schema import FileId, Rejection
-from yt360.shards.sidecar import read_sidecar
+from yt360.shards.sidecar import channel_of, read_sidecar
 from yt360.splits import Split
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogv", ".avi"})
@@ -34,7 +34,8 @@ class InputVideo:
         sound: The file with its spatial audio; None means the video file itself.
         start_s: Second of the upload at which the file starts.
         segments: Known starts of clips, in seconds of the upload; None cuts the whole file.
-        channel: Who uploaded it, for splits by channel.
+        channel: Who uploaded it, for splits by channel. It is found again in the dataset by
+            `facts`: their ``channel_id``, or else ``channel``.
         split: A split known beforehand; None leaves it to the hash.
         sound_layout: What the sound of this very input is stated to be; None leaves it to the
             options of the build.
@@ -257,13 +258,12 @@ def _sound_preference(file: Path) -> int:
 def _input_video(video: Path, sound: Path | None, name: str) -> InputVideo:
     video_id, start_s = video_id_of(Path(name))
     facts = read_sidecar(video.with_suffix(".info.json"))
-    channel = facts.get("channel_id") or facts.get("channel")
     return InputVideo(
         video_id=video_id,
         video=video,
         sound=sound,
         start_s=start_s,
-        channel=channel,
+        channel=channel_of(facts),
         name=name,
         facts=facts,
     )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from yt360.clips import key_order
 from yt360.progress import Progress
 from yt360.shards.admission import Admitted, admit
+from yt360.shards.channels import known_channels
 from yt360.shards.cutting import CutJob, PlanJob, make_clips, plan_video
 from yt360.shards.index import write_index
 from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
@@ -113,7 +114,13 @@ class BuildSession:
     def _admit(self, to_do: Sequence[InputVideo], plans: dict[str, VideoPlan]) -> None:
         tables = {split: packer.table for split, packer in self.packers.items()}
         queues: dict[Split, list[str]] = {split: [] for split in SPLITS}
-        for each in admit(to_do, plans, tables, self.options):
+        videos = self.found.videos
+        channels = (
+            known_channels(videos, to_do, self.out, tables)
+            if self.options.split_by == "channel"
+            else {}
+        )
+        for each in admit(to_do, plans, tables, self.options, videos, channels):
             item_key = each.item.key
             self.admitted[item_key] = each
             self.owner.update(dict.fromkeys(each.keys, item_key))

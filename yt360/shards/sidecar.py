@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,9 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         for theirs, ours in SOURCE_FACTS.items()
         if isinstance(content.get(theirs), str)
     }
+
+
+def channel_of(facts: Mapping[str, Any]) -> str | None:
+    """Return what tells the channel of a video from others, given its source facts."""
+    channel = facts.get("channel_id") or facts.get("channel")
+    return channel if isinstance(channel, str) else None

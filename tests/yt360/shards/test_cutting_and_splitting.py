@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from yt360.clips import parse_key
+from yt360.errors import UserError
 from yt360.shards import cutting
 from yt360.shards.build import build_shards
 from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
@@ -170,6 +173,59 @@ def test_new_videos_of_a_channel_follow_those_whose_split_is_known(fake, tmp_pat
         "train": ["bbbbbbbbbbb-00000", "kqAZkf5Odyw-00000"],
         "test": ["aaaaaaaaaaa-00000", "ccccccccccc-00000"],
     }
+
+
+def of_one_channel(fake, tmp_path, split_of_a):
+    """Return two inputs of a channel whose hash says train; the first may have a split."""
+    channel = next(name for name in "abcdef" if split_of(name, 0.4) == "train")
+    return tuple(
+        InputVideo(
+            video_id=name,
+            video=fake.write(tmp_path / "m" / f"{name}.mp4", 10),
+            name=name,
+            channel=channel,
+            split=split,
+            facts={"channel": "Name", "channel_id": channel},
+        )
+        for name, split in (("A", split_of_a), ("B", None))
+    )
+
+
+def build_inputs(fake, out, *items):
+    found = FoundInputs(tuple(items), (), 0)
+    return build_shards(found, out, fake.options, make_pool=fake.pool)
+
+
+@pytest.mark.parametrize("is_usable", [True, False])
+def test_a_finished_video_still_tells_the_split_of_its_channel(fake, tmp_path, is_usable):
+    a, b = of_one_channel(fake, tmp_path, "test")
+    if not is_usable:
+        fake.write(a.video, reason="not-360")
+    build_inputs(fake, tmp_path / "whole", a, b)
+    build_inputs(fake, tmp_path / "data", a)
+    build_inputs(fake, tmp_path / "data", a, b)
+    for data in ("whole", "data"):
+        assert fake.keys(tmp_path / data) == {
+            "train": [],
+            "test": ["A-00000", "B-00000"] if is_usable else ["B-00000"],
+        }
+
+
+def test_a_channel_is_known_by_its_clips_when_their_files_are_gone(fake, tmp_path):
+    a, b = of_one_channel(fake, tmp_path, "test")
+    build_inputs(fake, tmp_path / "data", a)
+    build_inputs(fake, tmp_path / "data", b)
+    assert fake.keys(tmp_path / "data")["test"] == ["A-00000", "B-00000"]
+
+
+def test_a_shard_that_does_not_tell_its_channels_is_no_reason_to_tear_one(fake, tmp_path):
+    a, b = of_one_channel(fake, tmp_path, "test")
+    build_inputs(fake, tmp_path / "data", a)
+    (tmp_path / "data" / "test" / "clips-000000.tar").rename(tmp_path / "elsewhere.tar")
+    with pytest.raises(UserError, match=r"clips-000000\.tar does not tell the channel of A"):
+        build_inputs(fake, tmp_path / "data", b)
+    unknown = replace(b, channel=None, facts={})  # whose channel could be that of none
+    assert build_inputs(fake, tmp_path / "data", unknown).new_clips == 1
 
 
 def test_two_files_that_cover_the_same_time_give_it_once(fake, tmp_path):
