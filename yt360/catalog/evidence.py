@@ -22,17 +22,18 @@ class Files:
         self._catalog = catalog
 
     def put(self, video_id: str, file: MediaFile) -> None:
-        """Record a file, or what is new of one that is recorded.
+        """Record a file; one of the same role and start replaces the former.
 
         Raises:
-            BadItem: Another file of the same role begins at the same second: a section whose key
-                frame lies before the section before it. None of the two may be forgotten.
+            BadItem: It is a section that begins at the same second as another one, since no key
+                frame lies between them. None of the two may be forgotten.
         """
         done = self._catalog.connection.execute(
             "INSERT INTO files (video, role, start_s, end_s, path, bytes, format_id, facts) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (video, role, start_s) DO UPDATE SET "
             "end_s = excluded.end_s, bytes = excluded.bytes, format_id = excluded.format_id, "
-            "facts = excluded.facts WHERE path = excluded.path",
+            "path = excluded.path, facts = excluded.facts "
+            "WHERE path = excluded.path OR excluded.end_s IS NULL",
             (
                 self._catalog.number_of(video_id),
                 file.role,

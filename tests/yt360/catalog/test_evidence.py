@@ -64,6 +64,9 @@ def test_no_section_takes_the_place_of_another_that_begins_at_the_same_second(ca
     with pytest.raises(BadItem, match=r"b.mkv begins at second 0 as another.*--sections never"):
         catalog.files.put(A, MediaFile(role="both", path="b.mkv", bytes=1, start_s=0, end_s=54))
     assert catalog.files.of(A) == [replace(first, bytes=2)]
+    whole = MediaFile(role="both", path="whole.mkv", bytes=3)
+    catalog.files.put(A, whole)
+    assert catalog.files.of(A) == [whole]
 
 
 OPERATIONS = st.lists(
