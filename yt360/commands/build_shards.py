@@ -9,6 +9,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.errors import UserError
+from yt360.text import printable
 
 if TYPE_CHECKING:
     from yt360.shards.build import BuildReport
@@ -132,7 +133,9 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
         where = item.file if item.start_s is None else f"{item.file} at {item.start_s} s"
         click.echo(f"left out: {where}: {item.reason}: {item.detail}")
     if len(report.rejected) > MAX_LINES:
-        click.echo(f"left out: {len(report.rejected) - MAX_LINES} more, see {out / 'dataset.json'}")
+        click.echo(
+            f"left out: {len(report.rejected) - MAX_LINES} more, see {printable(out)}/dataset.json"
+        )
     counts: dict[str, int] = {}
     for item in report.rejected:
         counts[item.reason] = counts.get(item.reason, 0) + 1
@@ -145,6 +148,6 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
     click.echo(f"looked at {videos} videos; {report.new_clips} new clips")
     for split, content in report.info.splits.items():
         click.echo(
-            f"{out / split}: {content.clips} clips of {content.videos} videos, "
+            f"{printable(out / split)}: {content.clips} clips of {content.videos} videos, "
             f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
         )

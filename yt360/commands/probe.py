@@ -9,6 +9,12 @@ import click
 
 from yt360.cli_group import examples
 from yt360.errors import BadItem
+from yt360.text import printable
+
+# Spelled out so that --help need not import what knows them.
+SOUND_LAYOUTS = (
+    "ambix", "fuma", "n3d", "youtube-5.1", "head-locked", "ambisonics_quad", "ambisonics_5_1",
+)  # fmt: skip
 
 
 @examples("yt360 probe holiday.mp4", "yt360 probe --json videos/*.webm > facts.json")
@@ -17,9 +23,8 @@ from yt360.errors import BadItem
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 @click.option(
     "--sound-layout",
-    metavar="NAME",
-    help="State what multi-channel sound is (ambix, fuma, n3d, youtube-5.1, head-locked) instead "
-    "of finding out.",
+    type=click.Choice(SOUND_LAYOUTS),
+    help="State what multi-channel sound is instead of finding out.",
 )
 @click.pass_context
 def command(
@@ -41,12 +46,12 @@ def command(
         except BadItem as error:
             failures += 1
             found.append({"path": str(path), "error": error.reason, "detail": error.detail})
-            click.echo(f"error: {path}: {error}", err=True)
+            click.echo(printable(f"error: {path}: {error}"), err=True)
             continue
         if as_json:
             found.append(as_values(info))
         else:
-            click.echo("\n".join(describe(info)))
+            click.echo(printable("\n".join(describe(info))))
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
     context.exit(2 if failures else 0)

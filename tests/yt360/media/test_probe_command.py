@@ -1,11 +1,13 @@
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 from click.testing import CliRunner
 
-from yt360.commands.probe import command
+from yt360.commands.probe import SOUND_LAYOUTS, command
+from yt360.media.layout import STATED_LAYOUTS
 
 
 def test_a_person_reads_what_it_is_and_why(media, field, tmp_path):
@@ -53,6 +55,37 @@ def test_a_stated_layout_is_taken(media, field, tmp_path):
     path = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
     result = CliRunner().invoke(command, ["--json", "--sound-layout", "fuma", str(path)])
     assert json.loads(result.stdout)[0]["audio"][0]["layout"]["name"] == "fuma"
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_names_of_any_bytes_are_printed_on_any_stream(media, field, tmp_path, more):
+    name = os.fsdecode(b"caf\xe9.mkv")
+    try:
+        good = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac").rename(
+            tmp_path / name
+        )
+        (tmp_path / os.fsdecode(b"\xff.mp4")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    files = [str(good), str(tmp_path / os.fsdecode(b"\xff.mp4"))]
+    result = subprocess.run(
+        [sys.executable, "-c", "from yt360.cli import main; main()", "probe", *more, *files],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict", "PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert "Traceback" not in result.stderr.decode()
+    assert result.returncode == 2  # for the empty file
+    assert "caf\ufffd.mkv" in result.stdout.decode()
+    assert "\ufffd.mp4" in result.stderr.decode()
+
+
+def test_a_stated_layout_is_checked_whatever_the_sound(media, field, tmp_path):
+    stereo = media.write(tmp_path / "a.wav", fps=None, sound=field[:2], sound_codec="pcm_s16le")
+    result = CliRunner().invoke(command, ["--sound-layout", "nonsense", str(stereo)])
+    assert result.exit_code == 2
+    assert "'nonsense' is not one of 'ambix'" in result.stderr
+    assert set(SOUND_LAYOUTS) == set(STATED_LAYOUTS)
 
 
 @pytest.mark.parametrize(
