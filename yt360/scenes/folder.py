@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from yt360.files import write_json
 from yt360.scenes.drawing import draw_scene
 from yt360.scenes.parameters import SceneFormat, SceneParameters, to_dict
 from yt360.scenes.world import Scene
+from yt360.shards.lock import exclusive_lock
 
 DESCRIPTION = "scenes.json"
+LOCK = ".scenes.lock"
 # The video comes last: it is what makes a scene visible to the rest of the pipeline.
 SUFFIXES = (".flac", ".truth.npz", ".mp4")
 VERSION = 1
@@ -46,7 +49,7 @@ class SceneFolder:
             self._check_same(_read(description))
             self._remove_leftovers()
             return
-        if self.path.exists() and any(self.path.iterdir()):
+        if self.path.exists() and not all(_is_leftover(file) for file in self.path.iterdir()):
             raise UserError(
                 f"{self.path} is not empty and has no {DESCRIPTION}; choose a new folder"
             )
@@ -63,10 +66,23 @@ class SceneFolder:
         return all(file.exists() for file in self.files(name))
 
     def describe(self, scenes: list[dict[str, Any]]) -> None:
-        """Write the description; `scenes` are added to those that it already lists."""
-        listed = self.listed() | {item["name"]: item for item in scenes}
-        entries = [listed[name] for name in sorted(listed)]
-        write_json(self.path / DESCRIPTION, {**self._settings(), "scenes": entries})
+        """Write the description; `scenes` are added to those that it already lists.
+
+        Several processes may do so at once.
+
+        Raises:
+            UserError: Another process has described the folder as one of other scenes.
+        """
+        lock, description = self.path / LOCK, self.path / DESCRIPTION
+        with exclusive_lock(lock, wait=True):
+            try:
+                if description.exists():
+                    self._check_same(_read(description))
+                listed = self.listed() | {item["name"]: item for item in scenes}
+                entries = [listed[name] for name in sorted(listed)]
+                write_json(description, {**self._settings(), "scenes": entries})
+            finally:
+                lock.unlink()
 
     def listed(self) -> dict[str, dict[str, Any]]:
         """Return the scenes that the description lists, by name."""
@@ -77,8 +93,9 @@ class SceneFolder:
     def _remove_leftovers(self) -> None:
         """Remove what killed runs left half-written, but nothing that may be in the making."""
         for file in self.path.glob(".scene*.tmp"):
-            if time.time() - file.stat().st_mtime > LEFTOVER_AGE_S:
-                file.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # its writer may be done with it
+                if time.time() - file.stat().st_mtime > LEFTOVER_AGE_S:
+                    file.unlink()
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -97,6 +114,11 @@ class SceneFolder:
                         f"{self.path} holds scenes with {name} = {there}, not {value}; "
                         "choose another folder or the same settings"
                     )
+
+
+def _is_leftover(file: Path) -> bool:
+    """Whether a run that was killed before the description was there left this file."""
+    return file.name == LOCK or (file.name.startswith(f".{DESCRIPTION}.") and file.suffix == ".tmp")
 
 
 def open_folder(path: Path) -> SceneFolder:

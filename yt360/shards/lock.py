@@ -1,4 +1,4 @@
-"""One builder at a time: a lock that vanishes with the process that holds it."""
+"""One writer at a time: a lock that vanishes with the process that holds it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from yt360.errors import UserError
 
 
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path, wait: bool = False) -> Iterator[None]:
     """Hold an exclusive lock on the file `path`, which is made where it is missing.
 
     The kernel releases the lock when this process ends, however it ends. Whoever holds the lock
     may delete the file or rename its folder: another process notices that it locked a file that is
     gone.
 
+    Args:
+        path: The file.
+        wait: Wait until no other process holds the lock.
+
     Raises:
-        UserError: Another process holds the lock.
+        UserError: Another process holds the lock, and `wait` is false.
     """
-    descriptor = _lock(path)
+    descriptor = _lock(path, wait)
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
@@ -32,7 +36,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, wait: bool) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -40,7 +44,7 @@ def _lock(path: Path) -> int:
         except FileNotFoundError:
             continue  # the holder removed the folder in between
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if _is_same_file(descriptor, path):
                 return descriptor
         except BlockingIOError:

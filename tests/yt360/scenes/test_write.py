@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -12,9 +14,10 @@ from click.testing import CliRunner
 
 from yt360.commands.scenes import command
 from yt360.errors import UserError
+from yt360.files import write_json
 from yt360.media.spherical import read_mp4_tags
 from yt360.scenes.drawing import draw_scene
-from yt360.scenes.folder import load_scene, open_folder
+from yt360.scenes.folder import SceneFolder, load_scene, open_folder
 from yt360.scenes.parameters import PRESETS, SceneFormat
 from yt360.scenes.picture import render
 from yt360.scenes.write import write_scenes
@@ -87,8 +90,8 @@ def test_again_changes_nothing_and_more_videos_add(written: Path, tmp_path: Path
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("scene-*")}
     assert write_scenes(folder, 1, 0, PRESETS["default"], SMALL) == 0
     assert write_scenes(folder, 3, 0, PRESETS["default"], SMALL, workers=2) == 2
-    for name, time in before.items():
-        assert (folder / name).stat().st_mtime_ns == time
+    for name, modified in before.items():
+        assert (folder / name).stat().st_mtime_ns == modified
     for path in written.iterdir():
         assert (folder / path.name).read_bytes() == path.read_bytes()
     (folder / "scene-0000-0001.mp4").unlink()
@@ -130,6 +133,33 @@ def test_leftovers_of_killed_runs_are_removed_when_old(tmp_path: Path) -> None:
     write_scenes(folder, 1, 0, PRESETS["default"], SMALL)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_folder_that_a_killed_run_had_just_begun_is_taken(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    (folder / ".scenes.json.0a1b2c3d.tmp").write_text("{")
+    (folder / ".scenes.lock").touch()
+    assert write_scenes(folder, 1, 0, PRESETS["default"], SMALL) == 1
+    (folder / "scenes.json").unlink()
+    with pytest.raises(UserError, match="is not empty and has no scenes"):
+        write_scenes(folder, 1, 0, PRESETS["default"], SMALL)
+
+
+def test_runs_at_the_same_time_list_the_scenes_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SceneFolder(tmp_path, PRESETS["default"], SMALL)
+
+    def slow_write(path: Path, value: object) -> None:
+        time.sleep(0.02)
+        write_json(path, value)
+
+    monkeypatch.setattr("yt360.scenes.folder.write_json", slow_write)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: folder.describe([{"name": f"scene-{k}"}]), range(8)))
+    assert set(folder.listed()) == {f"scene-{k}" for k in range(8)}
+    assert [path.name for path in tmp_path.iterdir()] == ["scenes.json"]
 
 
 def test_other_settings_and_foreign_folders_are_refused(written: Path, tmp_path: Path) -> None:
