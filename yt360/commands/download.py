@@ -33,7 +33,7 @@ from yt360.commands.crawl_options import (
 )
 @click.option("--workers", default=4, show_default=True, help="Videos fetched at the same time.")
 @click.option("--per-site", type=int, help="At most so many of them from one site.")
-@click.option("--limit", type=int, help="Stop after so many videos.")
+@click.option("--limit", type=int, help="Stop when so many videos are settled.")
 @click.option("--describe-only", is_flag=True, help="Only read the pages and judge them.")
 @click.option(
     "--sections",
@@ -57,7 +57,7 @@ from yt360.commands.crawl_options import (
     "--retry",
     type=click.Choice(["failed", "unavailable", "rejected"]),
     multiple=True,
-    help="First put videos in this state back into the queue.",
+    help="First put videos in this state back into the queue, to be fetched anew.",
 )
 @click.option("--limit-rate-mb", type=float, help="Cap of the whole run in 10^6 bytes a second.")
 @click.option(
@@ -119,7 +119,7 @@ def _config(filters: Any, options: dict[str, Any]) -> Any:
     wanted = Wanted(target=target, filters=filters, sections=options.pop("sections"))
     transfer = TransferOptions(
         min_rate_bytes_per_s=options.pop("min_rate_kb") * 1e3,
-        min_free_bytes=round(options.pop("min_free_gb") * 1e9),
+        min_free_bytes=options.pop("min_free_gb") * 1e9,
     )
     return DownloadConfig(
         pace=PaceConfig(interval_s=options.pop("interval_s")),

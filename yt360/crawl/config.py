@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from yt360.crawl.checks import check_amount
 from yt360.crawl.fetch import TransferOptions
+from yt360.crawl.heartbeat import MAX_LEASE_S
 from yt360.crawl.plan import Wanted
 from yt360.crawl.politeness import PaceConfig
 from yt360.crawl.session import SessionOptions
@@ -18,13 +20,14 @@ class DownloadConfig:
     Attributes:
         workers: Videos that are fetched at the same time by this process.
         per_site: At most so many of them from one site; None for no further limit.
-        lease_s: A worker that is silent for so long has lost its video.
+        lease_s: A worker that is silent for so long has lost its video; at most a day.
         max_tries: A video that failed so often is given up (``--retry failed`` revives it).
         retry_first_s: Pause before a video is tried again; it doubles with each try.
         retry_longest_s: Where the doubling ends.
         wait_s: The run stays alive for videos that are due again within this time.
         describe_only: Only ask for the pages and judge them; fetch no media.
-        limit: Fetch at most so many videos; None for all.
+        limit: Settle at most so many videos; None for all. Those that this run tries again do not
+            count.
         rate_limit_bytes_per_s: Cap of the whole run, shared by its workers; None for no cap.
     """
 
@@ -48,7 +51,11 @@ class DownloadConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} of {value} is below 1")
+        for name in ("retry_first_s", "retry_longest_s", "wait_s"):
+            check_amount(name, getattr(self, name))
         for name in ("lease_s", "rate_limit_bytes_per_s"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UserError(f"{name} of {value} is not positive")
+            if value is not None:
+                check_amount(name, value, above_zero=True)
+        if self.lease_s > MAX_LEASE_S:
+            raise UserError(f"lease_s of {self.lease_s} is above {MAX_LEASE_S}: a day")

@@ -35,7 +35,8 @@ def run_download(
         config: How to work.
         stop: Set to end the run, as Ctrl-C does; what is under way is given back.
         note: Told about pauses and other events, in one line each; called from worker threads.
-        finished: Called after each video with its id and outcome, by one worker thread at a time.
+        finished: Called after each video with its id and outcome, by one worker thread at a time;
+            not for those that went back into the queue.
         make_session: Makes yt-dlp sessions; tests reroute them.
 
     Returns:

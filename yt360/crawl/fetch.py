@@ -10,13 +10,13 @@ from typing import Any
 
 from yt360.catalog import MediaFile
 from yt360.catalog.ids import check_video_id
+from yt360.crawl.checks import check_amount
 from yt360.crawl.failures import Failure, classify
 from yt360.crawl.guard import TransferGuard, check_room, folder_lock
 from yt360.crawl.plan import VideoPlan, Wanted
 from yt360.crawl.politeness import Pace
 from yt360.crawl.sections import COPY_ARGUMENTS
 from yt360.crawl.session import Session, SessionOptions
-from yt360.errors import UserError
 from yt360.media.ffmpeg import ffmpeg_binary
 
 
@@ -35,14 +35,12 @@ class TransferOptions:
     retry_first_s: float = 1.0
     min_rate_bytes_per_s: float = 10_000.0
     slow_window_s: float = 30.0
-    min_free_bytes: int = 5_000_000_000
+    min_free_bytes: float = 5e9
 
     def __post_init__(self) -> None:
         for name in ("retries", "retry_first_s", "min_rate_bytes_per_s", "min_free_bytes"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name} of {getattr(self, name)} is negative")
-        if self.slow_window_s <= 0:
-            raise UserError(f"slow_window_s of {self.slow_window_s} is not positive")
+            check_amount(name, getattr(self, name))
+        check_amount("slow_window_s", self.slow_window_s, above_zero=True)
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,7 @@ class Fetcher:
         folder: Path,
         clip_starts_s: Sequence[int] = (),
         still_ours: Callable[[], None] = lambda: None,
+        make_way: Callable[[], None] = lambda: None,
     ) -> Fetched:
         """Download a video into its folder; what is there already is kept, parts are resumed.
 
@@ -108,11 +107,13 @@ class Fetcher:
             folder: A folder for this video alone; made when missing.
             clip_starts_s: Where clips are known to begin.
             still_ours: Called as data arrives; raises when the video is no longer ours.
+            make_way: Called once the page offers what is wanted, before any file is looked at, to
+                remove files that are to be fetched anew.
 
         Raises:
             Exception: `failure` says what it means; partial files stay for the next time.
         """
-        plan = VideoPlan(self._wanted, check_video_id(video_id), folder, clip_starts_s)
+        plan = VideoPlan(self._wanted, check_video_id(video_id), folder, clip_starts_s, make_way)
         self._plan = plan
         with folder_lock(folder):
             check_room(folder, self._transfer.min_free_bytes)

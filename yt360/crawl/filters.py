@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
+from yt360.crawl.checks import check_amount
 from yt360.crawl.failures import Unsuitable
 from yt360.errors import UserError
 
@@ -47,6 +48,9 @@ class Filters:
                 f"uploaded_after {self.uploaded_after} is later than uploaded_before "
                 f"{self.uploaded_before}"
             )
+        check_amount("min_duration_s", self.min_duration_s)
+        if self.max_duration_s is not None:
+            check_amount("max_duration_s", self.max_duration_s)
         if self.max_duration_s is not None and self.max_duration_s < self.min_duration_s:
             raise UserError(
                 f"max_duration_s {self.max_duration_s} is below min_duration_s "

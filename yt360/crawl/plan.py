@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,7 +12,7 @@ from yt360.crawl.failures import Damaged, NotYet, Unsuitable
 from yt360.crawl.filters import Filters
 from yt360.crawl.formats import Choice, Format, Target, choose
 from yt360.crawl.section_fetch import PROTOCOLS
-from yt360.crawl.sections import plan_sections, rebase, section_name, section_span
+from yt360.crawl.sections import needed_span, plan_sections, rebase, section_name, section_span
 from yt360.crawl.verify import check_whole
 from yt360.errors import UserError
 
@@ -43,18 +43,31 @@ class Wanted:
 class VideoPlan:
     """The decisions on one video, made while yt-dlp walks through it.
 
+    Args:
+        wanted: What is wanted of it.
+        video_id: Its id; names the files.
+        folder: Where they go.
+        clip_starts_s: Where clips are known to begin.
+        make_way: Called when the streams are chosen, before any file is looked at.
+
     Attributes:
         choice: The chosen streams, once the page is known.
         sections: The parts to fetch as (start, end) in seconds, or None for the whole video.
     """
 
     def __init__(
-        self, wanted: Wanted, video_id: str, folder: Path, clip_starts_s: Sequence[int] = ()
+        self,
+        wanted: Wanted,
+        video_id: str,
+        folder: Path,
+        clip_starts_s: Sequence[int] = (),
+        make_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._wanted = wanted
         self._video_id = video_id
         self._folder = folder
         self._clip_starts_s = clip_starts_s
+        self._make_way = make_way
         self._page: Mapping[str, Any] = {}
         self.choice: Choice | None = None
         self.sections: list[tuple[int, int]] | None = None
@@ -85,6 +98,7 @@ class VideoPlan:
     def _select(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what to download; the hook ``format``."""
         self.choice = choose(context["formats"], self._wanted.target)
+        self._make_way()
         video, sound = self.choice.video, self.choice.sound
         if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):
             self._clip_starts_s, self.sections = (), None  # yt-dlp judges the page once more
@@ -195,12 +209,15 @@ class VideoPlan:
     def _section_file(self, begin: int, end: int, raws: Mapping[int, Path]) -> MediaFile:
         assert self.choice is not None
         final = self._section_path(begin, end)
-        last = min(end, self._duration_s or end)
         if not final.exists():
             if begin not in raws:
                 raise Damaged("empty", f"yt-dlp left no file for section {begin}-{end} s")
             try:
-                rebase(raws[begin], final, begin, last)
+                rebase(
+                    raws[begin],
+                    final,
+                    *needed_span((begin, end), self._clip_starts_s, self._duration_s or end),
+                )
             except Damaged:
                 raws[begin].unlink(missing_ok=True)
                 raise

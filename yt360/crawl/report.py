@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 INTERRUPTED = "interrupted; run the same command again to go on"
+RETRY = "retry later"
 
 
 @dataclass
 class Report:
-    """Counts of a run.
+    """Counts of a run: every video once, by what came of it last.
 
     Attributes:
         outcomes: (outcome, reason) -> videos. Outcomes are the states that videos reached, and
-            ``retry later`` for those that went back into the queue.
+            ``retry later`` for those that went back into the queue and are there still.
         bytes: Size of the files that were fetched.
         stopped: Why the run ended early, or None when nothing was left to do.
     """
@@ -23,9 +24,16 @@ class Report:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     bytes: int = 0
     stopped: str | None = None
+    _queued: dict[str, str] = field(default_factory=dict)  # why, by id
 
-    def add(self, outcome: str, reason: str = "", size_bytes: int = 0) -> None:
-        """Count one video."""
+    def add(self, video_id: str, outcome: str, reason: str = "", size_bytes: int = 0) -> None:
+        """Count one video; that it went back into the queue before counts no longer."""
+        before = self._queued.pop(video_id, None)
+        if before is not None:
+            self.outcomes[RETRY, before] -= 1
+            self.outcomes += Counter()  # drops what has come to nought
+        if outcome == RETRY:
+            self._queued[video_id] = reason
         self.outcomes[outcome, reason] += 1
         self.bytes += size_bytes
 

@@ -16,6 +16,7 @@ import av
 from av.error import FFmpegError
 
 from yt360.crawl.failures import Damaged
+from yt360.crawl.verify import end_slack_s
 from yt360.errors import BadItem
 from yt360.files import sync_folder
 from yt360.media.ffmpeg import input_name, run_ffmpeg
@@ -23,13 +24,16 @@ from yt360.media.ffmpeg import input_name, run_ffmpeg
 MARGIN_S = 2
 JOIN_S = 15
 WORTH_IT = 0.6
+CLIP_S = 10.0
+LATE_START_S = 0.5
+"""Picture or sound of a whole video may begin so late."""
 _START_TAG, _END_TAG = "YT360_START_S", "YT360_END_S"
 COPY_ARGUMENTS = ("-copyts", "-strict", "unofficial")
 """FFmpeg's output options: keep the time stamps, and the boxes that tell the projection."""
 
 
 def plan_sections(
-    starts_s: Sequence[int], duration_s: float | None, clip_s: float = 10.0
+    starts_s: Sequence[int], duration_s: float | None, clip_s: float = CLIP_S
 ) -> list[tuple[int, int]] | None:
     """Return the parts to fetch as (start, end) in whole seconds, or None for the whole video.
 
@@ -58,6 +62,26 @@ def plan_sections(
     return parts if parts and needed <= WORTH_IT * duration_s else None
 
 
+def needed_span(
+    section: tuple[int, int], starts_s: Sequence[int], duration_s: float, clip_s: float = CLIP_S
+) -> tuple[float, float]:
+    """Return what a section must hold without its margins: its clips, as (start, end) in seconds.
+
+    Streams begin and end a little later and earlier than the page says: what a whole file may lack
+    at its ends, a section may lack too.
+
+    Args:
+        section: One of `plan_sections`.
+        starts_s: Where the known clips begin.
+        duration_s: Length of the video, as its page tells it.
+        clip_s: Length of a clip.
+    """
+    begin, end = section
+    inside = [start for start in starts_s if begin <= start < end]
+    last = duration_s - end_slack_s(duration_s)
+    return max(LATE_START_S, min(inside)), min(max(inside) + clip_s, last)
+
+
 def section_name(video_id: str, begin_s: int, end_s: int) -> str:
     """Return the file name of a finished section."""
     return f"{video_id}.{begin_s:05d}-{end_s:05d}.mkv"
@@ -71,8 +95,8 @@ def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
     Args:
         raw: Matroska file whose time stamps are the video's own.
         final: Where the result goes.
-        begin_s: The section must begin here or earlier ...
-        end_s: ... and reach to here, give or take half a second.
+        begin_s: Picture and sound must begin here or earlier ...
+        end_s: ... and reach to here.
 
     Raises:
         Damaged: The file does not hold picture and sound of the section.
@@ -80,10 +104,10 @@ def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
     temporary = final.with_name(f".{final.name}.tmp")
     try:
         begins, ends = _span(raw)
-        if max(begins) > begin_s + 0.5 or min(ends) < end_s - 0.5:
+        if max(begins) > begin_s or min(ends) < end_s:
             raise Damaged(
                 "truncated",
-                f"section {begin_s:g}-{end_s:g} s came as {max(begins):.1f}-{min(ends):.1f} s",
+                f"{begin_s:g}-{end_s:g} s came as {max(begins):.2f}-{min(ends):.2f} s",
             )
         _copy_shifted(raw, temporary, max(0, math.floor(min(begins))), min(ends))
     except (FFmpegError, BadItem) as error:

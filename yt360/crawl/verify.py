@@ -13,6 +13,11 @@ SIZE_SLACK_BYTES = 100
 """YouTube now and then adds or takes a few bytes at a file's end without harm."""
 
 
+def end_slack_s(duration_s: float) -> float:
+    """Return by how much media may end before the length that is declared: 2 s or 2%."""
+    return max(2.0, 0.02 * duration_s)
+
+
 def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) -> float:
     """Return the length in seconds of a media file after reading all its packets.
 
@@ -21,8 +26,7 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
     Args:
         path: The file.
         size_bytes: Its size if the site declares one.
-        duration_s: The video's length if the site declares one; the file may be up to 2 s or 2%
-            shorter.
+        duration_s: The video's length if the site declares one; see `end_slack_s`.
 
     Raises:
         Damaged: ``"empty"``, ``"wrong-size"``, ``"not-media"`` or ``"truncated"``.
@@ -37,7 +41,7 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
     except (FFmpegError, ValueError) as error:
         raise Damaged("not-media", f"{path.name}: {error}") from error
     for expected in (declared, duration_s):
-        if expected and measured < expected - max(2.0, 0.02 * expected):
+        if expected and measured < expected - end_slack_s(expected):
             raise Damaged("truncated", f"{path.name} ends at {measured:.1f} of {expected:.1f} s")
     return measured
 

@@ -7,11 +7,11 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from yt360.catalog import Catalog, Claim, ClaimLost, Job
+from yt360.catalog import Catalog, Claim, ClaimLost, Job, State
 from yt360.catalog.ids import AllowedSites
 from yt360.crawl.config import DownloadConfig
 from yt360.crawl.failures import Failure, Kind, Unsuitable
@@ -19,14 +19,13 @@ from yt360.crawl.fetch import Fetched, Fetcher
 from yt360.crawl.guard import Busy, check_room
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.crawl.politeness import Interrupted, Pace, SiteRefuses, site_of
-from yt360.crawl.report import Report
+from yt360.crawl.report import RETRY, Report
 from yt360.crawl.session import Session
 from yt360.errors import UserError
 
 _POLL_S = 0.5
 _LATER_S, _LATEST_S = 6 * 3600.0, 7 * 86400.0
 _NETWORK_REASONS = ("connection", "timeout")
-RETRY = "retry later"
 
 
 @dataclass
@@ -53,8 +52,9 @@ class RunState:
     def record(self, video_id: str, outcome: str, reason: str, size_bytes: int) -> None:
         """Count what came of a video."""
         with self._lock:
-            self.report.add(outcome, reason, size_bytes)
-            self.finished(video_id, outcome)
+            self.report.add(video_id, outcome, reason, size_bytes)
+            if outcome != RETRY:
+                self.finished(video_id, outcome)
 
     def take_turn(self) -> bool:
         """Count one more video against the limit; False when it is reached."""
@@ -65,7 +65,7 @@ class RunState:
             return True
 
     def return_turn(self) -> None:
-        """Undo `take_turn`: nothing was due."""
+        """Undo `take_turn`: nothing was due, or it will be tried again."""
         with self._lock:
             self._taken -= 1
 
@@ -125,9 +125,22 @@ class Worker:
         if claim is None:
             self._state.return_turn()
             return self._wait_for_work()
-        with self._state.heartbeat.keep(claim):
-            self._work_on(claim)
+        try:
+            with self._state.heartbeat.keep(claim):
+                self._work_on(claim)
+        except ClaimLost:
+            self._leave(claim)
         return True
+
+    def _leave(self, claim: Claim) -> None:
+        """Leave a video whose lease ran out to the worker that has it now, or else to the next."""
+        try:
+            self._catalog.claims.release(claim, "lease-ran-out")
+        except ClaimLost:
+            self._count(claim, "lost to another worker")
+        else:
+            self._count(claim, RETRY, "lease-ran-out")
+            self._state.return_turn()
 
     def _wait_for_work(self) -> bool:
         due_s = self._catalog.claims.next_due_s(self._job)
@@ -137,6 +150,7 @@ class Worker:
         return True
 
     def _work_on(self, claim: Claim) -> None:
+        """Fetch a video and settle what came of it; raises as `step`, and ClaimLost anywhere."""
         site = site_of(claim.url)
         try:
             self._fetcher.forget()
@@ -146,16 +160,14 @@ class Worker:
                 fetched = self._fetch(claim)
             self._store(claim, fetched)
             self._pace.success(site)
-        except (Interrupted, SiteRefuses):
-            self._catalog.claims.release(claim)
-            raise
         except ClaimLost:
-            self._count(claim, "lost to another worker")
+            raise
+        except (Interrupted, SiteRefuses):
+            with suppress(ClaimLost):
+                self._catalog.claims.release(claim)
+            raise
         except Busy as error:
-            self._catalog.claims.defer(
-                claim, self._config.lease_s, "busy", str(error), count_try=False
-            )
-            self._count(claim, RETRY, "busy")
+            self._defer(claim, self._config.lease_s, "busy", str(error), count_try=False)
         except Exception as error:
             self._settle(claim, site, self._fetcher.failure(error), error)
 
@@ -163,65 +175,86 @@ class Worker:
         folder = self._catalog.media / media_folder(claim.video_id)
         if self._config.describe_only:
             return Fetched(self._fetcher.describe(claim.video_id, claim.url, folder), ())
-        starts = [clip.start_s for clip in self._catalog.clips.of(claim.video_id) if clip.kept]
+        clips = self._catalog.clips.of(claim.video_id)
         return self._fetcher.fetch(
             claim.video_id,
             claim.url,
             folder,
-            starts,
+            # Clips of our own are no more than what an inspection of the whole video found.
+            [clip.start_s for clip in clips if clip.origin == "released"],
             still_ours=lambda: self._state.heartbeat.check(claim),
+            make_way=lambda: self._remove_old_files(claim),
         )
+
+    def _remove_old_files(self, claim: Claim) -> None:
+        """Remove what an earlier download gave: whoever queued the video again wants it anew.
+
+        The files of a download that did not come to its end are not recorded, and stay.
+        """
+        with self._catalog.transaction():
+            self._catalog.claims.renew(claim, self._config.lease_s)  # it may be lost meanwhile
+            for file in self._catalog.files.of(claim.video_id):
+                (self._catalog.media / file.path).unlink(missing_ok=True)
+            self._catalog.files.forget(claim.video_id)
 
     def _store(self, claim: Claim, fetched: Fetched) -> None:
         """Record a success: facts, files and the new state, all or nothing."""
-        state = "wanted" if self._config.describe_only else "downloaded"
+        state: State = "wanted" if self._config.describe_only else "downloaded"
         with self._catalog.transaction():
             self._catalog.videos.update_facts(claim.video_id, **fetched.facts)
-            self._catalog.files.forget(claim.video_id)
             for file in fetched.files:
                 path = media_folder(claim.video_id) / file.path
                 self._catalog.files.put(claim.video_id, replace(file, path=path.as_posix()))
-            self._catalog.claims.finish(claim, state)  # type: ignore[arg-type]
+            self._catalog.claims.finish(claim, state)
         self._count(claim, state, size_bytes=sum(file.bytes for file in fetched.files))
 
     def _settle(self, claim: Claim, site: str, failure: Failure, error: Exception) -> None:
         """Record a failure as its kind demands."""
-        claims, reason, detail = self._catalog.claims, failure.reason, failure.detail
+        reason, detail = failure.reason, failure.detail
         if failure.kind is Kind.LOCAL:
-            claims.release(claim, reason)
+            with suppress(ClaimLost):
+                self._catalog.claims.release(claim, reason)
             raise OSError(detail) from error
         if failure.kind is Kind.SLOW_DOWN:
             self._pace.slow_down(site, failure.retry_after_s)
-            claims.defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
-            self._count(claim, RETRY, reason)
+            self._defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
             return
         if failure.kind not in (Kind.REFUSED, Kind.BROKEN):
             self._pace.success(site)
         elif self._pace.trouble(site) and reason in _NETWORK_REASONS:
             # It is our network rather than this video, which must not lose its tries by it.
-            claims.defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
-            self._count(claim, RETRY, reason)
+            self._defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
             return
         self._settle_for_good_or_retry(claim, failure)
 
     def _settle_for_good_or_retry(self, claim: Claim, failure: Failure) -> None:
-        claims, reason, detail = self._catalog.claims, failure.reason, failure.detail
-        self._catalog.videos.update_facts(claim.video_id, **self._fetcher.facts())
+        reason, detail = failure.reason, failure.detail
         if failure.kind in (Kind.GONE, Kind.NOT_HERE):
-            claims.finish(claim, "unavailable", reason, detail)
-            self._count(claim, "unavailable", reason)
+            self._finish(claim, "unavailable", reason, detail)
         elif failure.kind is Kind.UNSUITABLE:
-            claims.finish(claim, "rejected", reason, detail)
-            self._count(claim, "rejected", reason)
+            self._finish(claim, "rejected", reason, detail)
         elif failure.kind is Kind.LATER:
-            claims.defer(claim, _later_s(failure), reason, detail, count_try=False)
-            self._count(claim, RETRY, reason)
+            self._defer(claim, _later_s(failure), reason, detail, count_try=False)
         elif claim.tries + 1 >= self._config.max_tries:
-            claims.finish(claim, "failed", reason, detail)
-            self._count(claim, "failed", reason)
+            self._finish(claim, "failed", reason, detail)
         else:
-            claims.defer(claim, self._delay_s(claim, failure), reason, detail)
-            self._count(claim, RETRY, reason)
+            self._defer(claim, self._delay_s(claim, failure), reason, detail)
+
+    def _finish(self, claim: Claim, state: State, reason: str, detail: str) -> None:
+        with self._catalog.transaction():
+            self._catalog.videos.update_facts(claim.video_id, **self._fetcher.facts())
+            self._catalog.claims.finish(claim, state, reason, detail)
+        self._count(claim, state, reason)
+
+    def _defer(
+        self, claim: Claim, delay_s: float, reason: str, detail: str, count_try: bool = True
+    ) -> None:
+        with self._catalog.transaction():
+            self._catalog.videos.update_facts(claim.video_id, **self._fetcher.facts())
+            self._catalog.claims.defer(claim, delay_s, reason, detail, count_try)
+        self._count(claim, RETRY, reason)
+        if delay_s <= self._config.wait_s:  # this run tries it again
+            self._state.return_turn()
 
     def _delay_s(self, claim: Claim, failure: Failure) -> float:
         delay = min(

@@ -289,7 +289,7 @@ def quick_config(session_options: SessionOptions) -> DownloadConfig:
     """A run without pauses that would make tests slow."""
     return DownloadConfig(
         workers=1,
-        lease_s=5.0,
+        lease_s=60.0,
         retry_first_s=0.02,
         wait_s=4.0,
         pace=PaceConfig(interval_s=0.0, first_pause_s=0.05, trouble_limit=50),

@@ -262,6 +262,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(yt360, tmp_path, monkeypatch, arg
         ("--allow-url", "example.org"),
         ("--player-client", "web;rm"),
         ("--min-rate-kb", "-1"),
+        ("--min-rate-kb", "nan"),
+        ("--min-free-gb", "inf"),
+        ("--min-free-gb", "nan"),
+        ("--min-duration-s", "nan"),
+        ("--lease-s", "nan"),
+        ("--lease-s", "inf"),
+        ("--lease-s", "86401"),
+        ("--interval-s", "nan"),
+        ("--wait-s", "nan"),
+        ("--wait-s", "inf"),
+        ("--limit-rate-mb", "inf"),
     ],
 )
 def test_options_out_of_range_are_refused_and_nothing_is_changed(yt360, catalog_path, arguments):

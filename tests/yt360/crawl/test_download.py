@@ -26,6 +26,20 @@ def test_a_video_is_downloaded_whole_with_its_facts(
     assert youtube.sent(paths[0]) == len(picture_bytes)
 
 
+def test_half_a_character_in_a_title_does_no_harm(ready_video, download, video, content):
+    ready_video(VIDEO, title="cut \ud83d", shortDescription="\udc00")
+    report = download(VIDEO)
+    assert dict(report.outcomes) == {("downloaded", ""): 1} and len(content()) == 2
+    assert video().title.startswith("cut ") and video().title.isprintable()
+
+
+def test_half_a_character_in_what_youtube_says_does_no_harm(youtube, download, video):
+    youtube.add_unplayable(VIDEO, "ERROR", "This video is private \ud83d")
+    report = download(VIDEO)
+    assert dict(report.outcomes) == {("unavailable", "private"): 1}
+    assert "private" in video().detail and video().detail.isprintable()
+
+
 def test_a_second_run_asks_for_nothing(youtube, ready_video, download):
     ready_video(VIDEO)
     download(VIDEO)
@@ -89,7 +103,7 @@ def test_only_the_sections_around_known_clips_are_fetched(
     ready_video(VIDEO, content=long_bytes, duration_s=60)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=3), Clip(start_s=41)])
+        catalog.clips.put(VIDEO, [Clip(start_s=start, origin="released") for start in (3, 41)])
     download()
     with Catalog(catalog_path) as catalog:
         files = catalog.files.of(VIDEO)
@@ -123,7 +137,7 @@ def test_sections_that_are_here_already_are_not_fetched_again(
     ready_video(VIDEO, content=long_bytes, duration_s=60)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=3)])
+        catalog.clips.put(VIDEO, [Clip(start_s=3, origin="released")])
     download()
     before, requests = content(), len(youtube.log)
     with Catalog(catalog_path) as catalog:
@@ -196,11 +210,11 @@ def test_a_video_that_another_process_has_in_its_hands_is_left_to_it(
 
 
 def test_a_network_that_is_down_costs_no_more_than_a_few_tries(
-    download, catalog_path, quick_config, youtube, ready_video, content
+    download, catalog_path, quick_config, youtube, ready_video, content, outcomes
 ):
     ready_video(VIDEO)
     pace = replace(quick_config.pace, trouble_limit=2, first_pause_s=0.01, longest_pause_s=0.01)
     youtube.script["/youtubei/v1/player"] = ["hang-up"] * 12
     report = download(VIDEO, pace=pace, max_tries=3)
-    assert report.outcomes["retry later", "connection"] == 12
-    assert report.count("downloaded") == 1 and len(content()) == 2
+    assert outcomes() == [("deferred", "connection")] * 12 + [("downloaded", None)]
+    assert dict(report.outcomes) == {("downloaded", ""): 1} and len(content()) == 2

@@ -15,8 +15,9 @@ from yt360.catalog.released import import_urls
 
 QUICK = (
     *("--interval-s", "0", "--min-duration-s", "1", "--min-free-gb", "0", "--min-rate-kb", "0"),
-    *("--workers", "1", "--lease-s", "1", "--wait-s", "20"),
+    *("--workers", "1", "--lease-s", "600", "--wait-s", "20"),
 )
+SHORT_LEASE = ("--lease-s", "4")
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_killed_download_is_resumed_by_the_next_run(
 ):
     path = "/media/film-0.mp4"
     youtube.script[path] = ["ok", "drip"]  # the page, then the file
-    process = start()
+    process = start(*SHORT_LEASE)
     part = wait_for_partial_file(catalog_path)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -110,7 +111,7 @@ def test_an_interrupted_download_gives_its_video_back_at_once(
     start, urls, youtube, catalog_path, how
 ):
     youtube.script["/media/film-0.mp4"] = ["ok", "drip"]
-    process = start("--lease-s", "60")
+    process = start()
     part = wait_for_partial_file(catalog_path)
     process.send_signal(how)
     code, output = finish(process)

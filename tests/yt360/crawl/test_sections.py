@@ -7,8 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yt360.crawl.failures import Damaged
-from yt360.crawl.sections import JOIN_S, MARGIN_S, WORTH_IT, plan_sections, rebase
-from yt360.crawl.verify import check_whole
+from yt360.crawl.sections import (
+    JOIN_S,
+    LATE_START_S,
+    MARGIN_S,
+    WORTH_IT,
+    needed_span,
+    plan_sections,
+    rebase,
+)
+from yt360.crawl.verify import check_whole, end_slack_s
 
 
 @given(
@@ -35,6 +43,34 @@ def test_the_whole_video_is_fetched_when_sections_save_nothing(starts, duration_
 
 def test_clips_beyond_the_end_are_left_out():
     assert plan_sections([10, 5000], 200.0) == [(8, 23)]
+
+
+@given(
+    starts=st.lists(st.integers(0, 90), min_size=1, max_size=3, unique=True),
+    duration_s=st.floats(101, 1000),
+)
+def test_what_a_section_must_hold_lies_in_it_and_has_its_clips(starts, duration_s):
+    for section in plan_sections(starts, duration_s) or []:
+        begin_s, end_s = needed_span(section, starts, duration_s)
+        assert section[0] <= begin_s < end_s <= section[1]
+        for start in starts:
+            if section[0] <= start < section[1]:
+                assert begin_s <= max(start, LATE_START_S)
+                assert end_s >= min(start + 10, duration_s - end_slack_s(duration_s))
+
+
+@pytest.mark.parametrize(
+    ("start_s", "page_s", "needed"),
+    [
+        (41, 60.0, (41, 51)),  # the margins are not needed
+        (48, 61.0, (48, 58)),  # the page may have been rounded up
+        (50, 60.0, (50, 58)),  # the end may come as early as that of a whole file
+        (0, 60.0, (0.5, 10)),
+    ],
+)
+def test_a_section_must_hold_its_clips_as_far_as_the_video_is_there(start_s, page_s, needed):
+    (section,) = plan_sections([start_s], page_s)
+    assert needed_span(section, [start_s], page_s) == needed
 
 
 def test_a_section_that_came_too_short_is_not_kept(tmp_path, long_bytes):
