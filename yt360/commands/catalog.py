@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from yt360.cli_group import examples
-from yt360.commands.option_pairs import refuse
+from yt360.commands.exclusive_options import refuse
 
 _QUERY_COLUMNS = ("video_id", "state", "reason", "split", "clips_kept", "duration_s", "title")
 

@@ -11,7 +11,7 @@ import click
 from yt360.cli_group import examples
 from yt360.commands.build_shards import PROJECTIONS
 from yt360.commands.crawl_options import terminate_like_interrupt
-from yt360.commands.option_pairs import refuse
+from yt360.commands.exclusive_options import refuse
 from yt360.errors import BadItem, UserError
 
 if TYPE_CHECKING:

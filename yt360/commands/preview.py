@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
-from yt360.commands.option_pairs import refuse
+from yt360.commands.exclusive_options import refuse
 
 
 @examples(

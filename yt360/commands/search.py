@@ -17,7 +17,7 @@ from yt360.commands.crawl_options import (
     search_session_options,
     terminate_like_interrupt,
 )
-from yt360.commands.option_pairs import refuse
+from yt360.commands.exclusive_options import refuse
 
 if TYPE_CHECKING:
     from yt360.catalog import Catalog

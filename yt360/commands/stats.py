@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yt360.cli_group import examples
-from yt360.commands.option_pairs import refuse
+from yt360.commands.exclusive_options import refuse
 
 if TYPE_CHECKING:
     from yt360.stats import Stats
