@@ -20,11 +20,11 @@ class Connection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
         """Run a statement."""
-        return super().execute(sql, [storable(value) for value in parameters])
+        return super().execute(sql, [*map(storable, parameters)])
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> sqlite3.Cursor:  # type: ignore[override]
         """Run a statement for each row of parameters."""
-        return super().executemany(sql, ([storable(value) for value in row] for row in rows))
+        return super().executemany(sql, ([*map(storable, row)] for row in rows))
 
 
 def storable(value: Any) -> Any:
@@ -33,7 +33,7 @@ def storable(value: Any) -> Any:
     What of a text is no Unicode becomes ``?``; an integer beyond 64 bits becomes None, unknown.
     """
     if isinstance(value, str):
-        return value.encode(errors="replace").decode()
+        return value if value.isascii() else value.encode(errors="replace").decode()
     if isinstance(value, int) and not _LEAST <= value <= _MOST:
         return None
     return value
