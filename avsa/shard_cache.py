@@ -173,10 +173,11 @@ class ShardCache:
         path = self.folder.root / name
         with self._arrived:
             while not path.exists():
-                if name in self._failed:
-                    raise BadItem("shard-unreadable", self._failed[name])
+                # Asked first: closing makes fetches fail.
                 if self._closed.is_set() or (course is not None and course.closed):
                     raise UserError(f"{path} was waited for when its cache was closed")
+                if name in self._failed:
+                    raise BadItem("shard-unreadable", self._failed[name])
                 self._arrived.wait(_POLL_S)
 
     def close(self) -> None:
