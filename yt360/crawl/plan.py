@@ -173,7 +173,7 @@ class VideoPlan:
 
         Raises:
             Damaged: A file is missing or not whole.
-            Unsuitable: The page holds several videos.
+            Unsuitable: The page holds several videos, or two sections have the same key frame.
         """
         if info.get("_type") == "playlist":
             raise Unsuitable("several-videos", "the page holds several; give their own addresses")
@@ -183,7 +183,13 @@ class VideoPlan:
         if self.sections is None:
             return tuple(self._whole_file(download) for download in downloads)
         raws = {int(d["section_start"]): Path(d["filepath"]) for d in downloads if "filepath" in d}
-        return tuple(self._section_file(begin, end, raws) for begin, end in self.sections)
+        files = tuple(self._section_file(begin, end, raws) for begin, end in self.sections)
+        if len({file.start_s for file in files}) < len(files):
+            raise Unsuitable(
+                "sparse-key-frames",
+                "two sections begin at the same key frame; fetch it whole, with --sections never",
+            )
+        return files
 
     def _whole_file(self, download: Mapping[str, Any]) -> MediaFile:
         assert self.choice is not None

@@ -22,6 +22,7 @@ from yt360.crawl.relay import Relay
 from yt360.crawl.sections import COPY_ARGUMENTS
 from yt360.errors import BadItem
 from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit
+from yt360.media.tether import start_tethered
 
 PROTOCOLS = ("http", "https")
 """Protocols of yt-dlp whose streams can be fetched in sections."""
@@ -100,8 +101,9 @@ def _section_arguments(
 
 def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], path: Path) -> None:
     """Run FFmpeg on a relay's streams; what ends the relay's work or `progress` ends it too."""
-    process = subprocess.Popen(
-        [str(ffmpeg_binary()), *arguments],
+    process = start_tethered(
+        ffmpeg_binary(),
+        arguments,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -109,7 +111,6 @@ def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], p
         errors="replace",
         # A proxy is for the session, not for the way to the relay.
         env={key: value for key, value in os.environ.items() if key.lower() != "http_proxy"},
-        start_new_session=True,  # Ctrl-C is for us, who then end it
     )
     assert process.stderr is not None
     last_lines: deque[str] = deque(maxlen=_KEPT_ERROR_LINES)

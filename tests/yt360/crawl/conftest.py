@@ -350,15 +350,18 @@ def outcomes(catalog_path):
     return read
 
 
-def _encode(container: str, duration_s: float, picture: bool, sound: bool) -> bytes:
+def _encode(
+    container: str, duration_s: float, picture: bool, sound: bool, key_frame_s: float = 1.0
+) -> bytes:
     """Return a tiny file whose content tells the time: the picture's grey is 4 t + noise, the
     sound's value t / 100 (t in seconds)."""
     file = io.BytesIO()
     rng = np.random.default_rng(0)
+    gop = str(round(10 * key_frame_s))
     with av.open(file, "w", format=container) as out:
         streams = []
         if picture:
-            video = out.add_stream("libx264", rate=10, options={"g": "10", "crf": "23"})
+            video = out.add_stream("libx264", rate=10, options={"g": gop, "crf": "23"})
             video.width, video.height, video.pix_fmt = 192, 96, "yuv420p"
             streams.append(video)
         if sound:
@@ -401,6 +404,12 @@ def long_bytes() -> tuple[bytes, bytes]:
         _encode("mp4", 60.0, picture=True, sound=False),
         _encode("matroska", 60.0, picture=False, sound=True),
     )
+
+
+@pytest.fixture(scope="session")
+def long_bytes_with_one_key_frame(long_bytes) -> tuple[bytes, bytes]:
+    """Picture and sound of 60 s."""
+    return _encode("mp4", 60.0, picture=True, sound=False, key_frame_s=60), long_bytes[1]
 
 
 @pytest.fixture

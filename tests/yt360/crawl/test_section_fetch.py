@@ -70,6 +70,22 @@ def test_a_section_without_the_end_of_its_clip_is_truncated(
     assert outcomes() == [("failed", "truncated")]
 
 
+def test_sections_that_begin_at_the_same_key_frame_reject_the_video(
+    ready_video, download, quick_config, catalog_path, long_bytes_with_one_key_frame, outcomes
+):
+    with Catalog(catalog_path) as catalog:
+        catalog.videos.add(VIDEO)
+        clips = [Clip(start_s=start_s, origin="released") for start_s in (2, 41)]
+        catalog.clips.put(VIDEO, clips)
+    ready_video(VIDEO, content=long_bytes_with_one_key_frame, duration_s=60)
+    download()
+    assert outcomes() == [("rejected", "sparse-key-frames")]
+    with Catalog(catalog_path) as catalog:
+        catalog.videos.requeue([VIDEO])
+    download(wanted=replace(quick_config.wanted, sections="never"))
+    assert outcomes()[-1][0] == "downloaded"
+
+
 class _Socks(BaseRequestHandler):
     """Speaks SOCKS5 and brings every host name to one port of loopback."""
 
