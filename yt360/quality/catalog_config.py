@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yt360.crawl.heartbeat import MAX_LEASE_S
 from yt360.errors import UserError, did_you_mean
 from yt360.media.layout import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS
@@ -12,7 +13,6 @@ from yt360.media.projection import PROJECTIONS
 REJECTING = ("spatial-audio", "projection", "still-image", "silence", "picture", "duration")
 
 TESTS = (*REJECTING, "post-production", "clipping")
-MAX_LEASE_S = 86_400
 MAX_TIMEOUT_S = 7 * 86_400
 
 

@@ -256,20 +256,20 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
 def _store(
     catalog: Catalog, claim: Claim, inspection: Inspection, config: CatalogRunConfig
 ) -> tuple[str, str]:
-    # Clips that an earlier inspection cut are cut anew.
-    given = [clip for clip in catalog.clips.of(claim.video_id) if clip.origin == RELEASED]
-    clips = clips_of(inspection, given)
     wrong = [
         verdict
         for name, verdict in inspection.verdicts.items()
         if name in config.rejecting and _rejects(verdict, inspection.layout)
     ]
     reason, detail = None, None
-    if wrong:
-        reason, detail = wrong[0].reason, f"{wrong[0].name}: {wrong[0].detail}"
-    elif not any(clip.kept for clip in clips):
-        reason, detail = "no-clips", why_no_clips(inspection, clips)
-    with catalog.transaction():
+    with catalog.transaction():  # a list that is imported meanwhile comes before or after
+        # Clips that an earlier inspection cut are cut anew.
+        given = [clip for clip in catalog.clips.of(claim.video_id) if clip.origin == RELEASED]
+        clips = clips_of(inspection, given)
+        if wrong:
+            reason, detail = wrong[0].reason, f"{wrong[0].name}: {wrong[0].detail}"
+        elif not any(clip.kept for clip in clips):
+            reason, detail = "no-clips", why_no_clips(inspection, clips)
         stated_projection = None if config.projection == "auto" else config.projection
         catalog.videos.state_media(claim.video_id, config.sound_layout, stated_projection)
         catalog.verdicts.replace(claim.video_id, *map(_stored, inspection.verdicts.values()))
