@@ -10,6 +10,7 @@ import pytest
 from avsa.shard_cache import RemoteShard, ShardCache
 from avsa.shard_folder import ShardFolder
 from yt360.errors import BadItem, UserError
+from yt360.files import atomic_write
 
 SIZE = 100
 NAMES = [f"{split}/clips-{number}.tar" for split in ("train", "test") for number in range(4)]
@@ -42,7 +43,8 @@ class Source:
             self._coming -= 1
             if url in self.failures:
                 raise self.failures[url]
-            path.write_bytes(bytes(SIZE))
+            with atomic_write(path) as file:
+                file.write(bytes(SIZE))
             self._measure()
 
     def _measure(self):
@@ -195,11 +197,12 @@ def test_the_splits_of_a_mirror_keep_one_limit(open_cache, source):
 
 
 def test_shards_of_an_older_dataset_count_and_go_first(open_cache, folder):
+    strange = folder.root / "train" / "clips-0-of-old.tar"
+    strange.write_bytes(bytes(SIZE))
     cache = open_cache(room=3)
     for name in NAMES[:2]:
         read(cache, name)
-    strange = folder.root / "train" / "clips-0-of-old.tar"
-    strange.write_bytes(bytes(SIZE))
+    assert strange.exists()
     read(cache, NAMES[2])
     assert not strange.exists() and set(folder.present()) == set(NAMES[:3])
 
