@@ -108,8 +108,8 @@ model = avsa.load("PATH_OF_THIS_FOLDER")
 features = model.embed(video, audio)  # features.video, features.audio
 ```
 
-- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {content["fps"]} frames a second, resized to
-  {frames}: a perspective crop of the panorama.
+- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {content["fps"]} frames a second,
+  resized to {frames}: a perspective crop of the panorama.
 - `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, turned into
   the view's frame.
 

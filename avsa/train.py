@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 
 from avsa.checkpoint import checkpoint_path
 from avsa.clips import clips_form
 from avsa.config import TrainConfig
-from avsa.curriculum import lay_out
+from avsa.curriculum import Stage, lay_out
 from avsa.data import require_long_clips
 from avsa.distributed import World, from_first_rank, require_agreement
 from avsa.guides import open_guide
-from avsa.learner import Learner, build_encoders
+from avsa.learner import Learner, Saved, build_encoders
 from avsa.loop import Session, train_stage
 from avsa.remote import open_clips
 from avsa.runfolder import fingerprint, open_run
@@ -95,45 +95,54 @@ def train(
     Raises:
         UserError: Run, dataset and recipe do not go together, or loss or gradient is not finite.
     """
-    clips = open_clips(dataset, "train")
-    held_out = open_clips(dataset, config.validation.split) if config.validation.every else None
-    stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
-    _require_all_stages_can_run(config, clips, held_out)
-    calls = {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
-    splits = {
-        "the dataset": fingerprint(clips),
-        "held-out": None if held_out is None else fingerprint(held_out),
-    }
-    require_agreement({**calls, **splits, **flatten(to_mapping(config))})
-    saved, stats = _on_first_rank(world, lambda: _open(config, dataset, clips, run, resume))
+    with ExitStack() as opened:
+        clips = opened.enter_context(closing(open_clips(dataset, "train")))
+        held_out = None
+        if config.validation.every:
+            held_out = opened.enter_context(closing(open_clips(dataset, config.validation.split)))
+        stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
+        _require_all_stages_can_run(config, clips, held_out)
+        calls = {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
+        splits = {
+            "the dataset": fingerprint(clips),
+            "held-out": None if held_out is None else fingerprint(held_out),
+        }
+        require_agreement({**calls, **splits, **flatten(to_mapping(config))})
+        saved, stats = _on_first_rank(world, lambda: _open(config, dataset, clips, run, resume))
 
-    step = saved["step"] if saved else 0
-    last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
-    if step >= last_step:
-        return Outcome(step, last_step, checkpoint_path(run, step), None)
-
-    encoders = build_encoders(config, world, saved)
-    with (
-        _log(run, step, last_step, world) as log,
-        StopSignals() as stop,
-        _determinism(config.compute.deterministic),
-    ):
+        step = saved["step"] if saved else 0
+        last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
+        if step >= last_step:
+            return Outcome(step, last_step, checkpoint_path(run, step), None)
+        log = opened.enter_context(_log(run, step, last_step, world))
+        stop = opened.enter_context(StopSignals())
+        opened.enter_context(_determinism(config.compute.deterministic))
         session = Session(config, run, world, clips, held_out, stats, log, stop, log_keys)
-        for stage in stages:
-            until = min(stage.last_step, last_step)
-            if step >= until:
-                continue
-            learner = Learner(config, stage, encoders, world, saved)
-            saved = None  # it is large, and of no use to later stages
-            step, stopping = train_stage(session, stage, learner, step, until)
-            if stopping:
-                break
-    return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
+        step = _train_stages(session, stages, saved, step, last_step)
+        return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
+
+
+def _train_stages(
+    session: Session, stages: list[Stage], saved: Saved | None, step: int, last_step: int
+) -> int:
+    """Go on from `step` to `last_step`, or until told to stop; return the last step done."""
+    config, world = session.config, session.world
+    encoders = build_encoders(config, world, saved)
+    for stage in stages:
+        until = min(stage.last_step, last_step)
+        if step >= until:
+            continue
+        learner = Learner(config, stage, encoders, world, saved)
+        saved = None  # it is large, and of no use to later stages
+        step, stopping = train_stage(session, stage, learner, step, until)
+        if stopping:
+            break
+    return step
 
 
 def _open(
     config: TrainConfig, dataset: Path, clips: ShardReader, run: Path, resume: bool
-) -> tuple[dict[str, Any] | None, AudioStats]:
+) -> tuple[Saved | None, AudioStats]:
     """Open the run's folder; return its newest checkpoint, if any, and the run's statistics."""
     if resume and (saved := open_run(config, dataset, fingerprint(clips), run, resume)):
         return saved, AudioStats(**saved["stats"])

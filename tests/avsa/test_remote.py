@@ -281,7 +281,9 @@ def test_training_from_an_address_goes_on_when_the_mirror_is_gone(server, tmp_pa
         return len(list((run / "checkpoints").iterdir()))
 
     begun = ["--data", server.url, "--recipe", str(recipe), "--cache-gb", "0.02", "--steps", "1"]
+    before = set(threading.enumerate())
     assert train(*begun) == 1
+    assert not [t for t in threading.enumerate() if t.name == "shards" and t not in before]
     (folder,) = (tmp_path / "cache").iterdir()
     shutil.rmtree(folder)
     assert train("--resume", "--cache-gb", "0.03") == 2
