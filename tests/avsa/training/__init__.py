@@ -1,0 +1,1 @@
+"""Whole runs. A package, so that fixtures of its scope end with it."""

@@ -1,0 +1,55 @@
+"""Features of a whole dataset from a trained model."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import avsa
+from avsa.commands.embed import command as embed_command
+from avsa.embed import EmbedConfig, embed_dataset
+from yt360.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def embedded(undisturbed, data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("features") / "features.parquet"
+    arguments = [data, "--checkpoint", undisturbed[1], "--out", out, "--split", "train"]
+    result = CliRunner().invoke(embed_command, list(map(str, arguments)), catch_exceptions=False)
+    assert "64 rows" in result.output
+    return arguments, out
+
+
+def test_a_dataset_is_embedded_a_row_for_each_clip_and_view(embedded):
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(embedded[1])
+    assert len(set(zip(*(table[name].to_pylist() for name in ("key", "view")), strict=True))) == 64
+    assert sorted(set(table["azimuth_deg"].to_pylist())) == pytest.approx([-180, -90, 0, 90])
+    features = torch.tensor(table["video"].to_pylist())
+    assert features.shape == (64, 4)
+    assert features.std() > 0
+
+
+def test_a_dataset_of_another_form_than_the_model_takes_is_not_embedded(
+    undisturbed, data, tmp_path
+):
+    model = avsa.load(undisturbed[1])
+    model.fps = 30
+    with pytest.raises(UserError, match="built with --fps 16 and the model takes --fps 30"):
+        embed_dataset(model, data, tmp_path / "features.parquet", EmbedConfig())
+    assert not list(tmp_path.iterdir())
+
+
+def test_features_are_the_same_bytes_again_and_close_in_other_batches(embedded, tmp_path):
+    import pyarrow.parquet as pq
+
+    arguments, out = embedded
+    for name, extra in (("again", []), ("batches", ["--batch-size", "3"])):
+        arguments[4] = tmp_path / name
+        CliRunner().invoke(embed_command, [*map(str, arguments), *extra], catch_exceptions=False)
+    assert (tmp_path / "again").read_bytes() == out.read_bytes()
+    tables = [pq.read_table(path) for path in (out, tmp_path / "batches")]
+    assert tables[0]["key"].to_pylist() == tables[1]["key"].to_pylist()
+    for name in ("video", "audio"):
+        ours, theirs = (torch.tensor(table[name].to_pylist()) for table in tables)
+        torch.testing.assert_close(ours, theirs)

@@ -1,0 +1,129 @@
+"""Runs that stop, by whatever, and go on exactly."""
+
+import os
+import shutil
+import signal
+import time
+
+import pytest
+import torch
+
+from avsa import learner as learner_module
+from avsa import train as train_module
+from avsa.checkpoint import load_checkpoint
+from avsa.config import load_config
+from avsa.runfolder import settle_request
+from avsa.runlog import read_log
+from avsa.stats import measure_stats, save_stats
+from avsa.train import train
+from yt360.errors import UserError
+
+
+@pytest.mark.parametrize("stop_at", [2, 4, 7])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(
+    comparable, alone, undisturbed, data, tmp_path, stop_at
+):
+    config, whole = undisturbed
+    train(config, data, tmp_path / "run", alone, steps=stop_at, log_keys=True)
+    train(config, data, tmp_path / "run", alone, resume=True, log_keys=True)
+    assert comparable(tmp_path / "run") == comparable(whole)
+    ours, theirs = (load_checkpoint(run) for run in (tmp_path / "run", whole))
+    torch.testing.assert_close(ours["encoders"], theirs["encoders"], rtol=0, atol=0)
+    torch.testing.assert_close(ours["optimizer"], theirs["optimizer"], rtol=0, atol=0)
+
+
+def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(
+    comparable, start, alone, long_run, data, tmp_path
+):
+    run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
+    process = start(["--data", data, "--recipe", recipe, "--out", run])
+    while process.poll() is None and not ((run / "log.jsonl").exists() and len(read_log(run)) > 4):
+        time.sleep(0.01)
+    process.kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, output
+    assert len(read_log(run)) < 40, "the run was over before it was killed"
+    train(load_config(recipe), data, run, alone, resume=True, log_keys=True)
+    assert comparable(run) == comparable(long_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_step_and_ends_cleanly(
+    comparable, alone, long_run, data, tmp_path, monkeypatch, number
+):
+    config, run = load_config(str(long_run / "config.yaml")), tmp_path / "run"
+    whole, calls = learner_module.forward_backward, iter(range(40))
+
+    def interrupted(*arguments):
+        if next(calls) == 4:
+            os.kill(os.getpid(), number)
+        return whole(*arguments)
+
+    monkeypatch.setattr(learner_module, "forward_backward", interrupted)
+    before = signal.getsignal(number)
+    outcome = train(config, data, run, alone, log_keys=True)
+    assert signal.getsignal(number) == before
+    assert load_checkpoint(run)["step"] == outcome.step == 5
+    message = outcome.message(run)
+    assert f"stopped by {number.name}, step 5 of 40" in message
+    assert f"go on: avsa train --out {run} --resume" in message
+    train(config, data, run, alone, resume=True, log_keys=True)
+    assert comparable(run) == comparable(long_run)
+
+
+def test_a_resumed_run_keeps_the_statistics_that_it_began_with(
+    comparable, alone, undisturbed, data, tmp_path
+):
+    config, whole = undisturbed
+    dataset = shutil.copytree(data, tmp_path / "data")
+    train(config, dataset, tmp_path / "run", alone, steps=4, log_keys=True)
+    save_stats(
+        measure_stats(dataset, config.audio, samples=3, seed=9),
+        dataset, config.audio, samples=3, seed=9,
+    )  # fmt: skip
+    train(config, dataset, tmp_path / "run", alone, resume=True, log_keys=True)
+    assert comparable(tmp_path / "run") == comparable(whole)
+
+
+def test_a_resumed_run_keeps_the_batches_that_several_ranks_began_with(
+    invoke, alone, tiny, data, tmp_path
+):
+    run, recipe = tmp_path / "run", ("--recipe", "small", "--data", data)
+    three = settle_request(data, "small", tiny, run, resume=False, ranks=3).config
+    assert three.stages["avsa"].batch_size == 6
+    train(three, data, run, alone, steps=1)
+    tiny = [part for text in tiny for part in ("--set", text)]
+    for request, step in (((), 2), ((*recipe, *tiny), 3)):
+        result = invoke("--out", run, "--resume", *request, "--steps", step)
+        assert result.exit_code == 0, result.output
+        assert load_checkpoint(run)["step"] == step
+    assert "batch_size 6, as the run began" in result.output
+    with pytest.raises(UserError, match="batch_size was 6 and is 8"):
+        invoke("--out", run, "--resume", *recipe, *tiny, "--set", "stages.avsa.batch_size=8")
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_by_mistake(
+    invoke, alone, undisturbed, data, tmp_path
+):
+    config, run = undisturbed
+    with pytest.raises(UserError, match="already holds a run; add --resume"):
+        train(config, data, run, alone)
+    with pytest.raises(UserError, match="holds no run to resume"):
+        train(config, data, tmp_path / "none", alone, resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        train(config, data, tmp_path / "other", alone)
+    with pytest.raises(UserError, match=r"optimizer\.lr was 0\.0001 and is 0\.1"):
+        invoke("--out", run, "--resume", "--set", "optimizer.lr=0.1")
+    with pytest.raises(UserError, match="--resume needs --out"):
+        invoke("--resume")
+    with pytest.raises(UserError, match="are needed to start a run; recipes: avc, "):
+        invoke("--data", data)
+
+
+def test_a_run_does_not_go_on_with_other_clips(alone, undisturbed, data, tmp_path, monkeypatch):
+    config, run = undisturbed
+    monkeypatch.setattr(train_module, "fingerprint", lambda _: "7 clips (another)")
+    with pytest.raises(UserError, match=r"began with 16 clips \(.*has 7 clips \(another\)"):
+        train(config, data, run, alone, resume=True)
