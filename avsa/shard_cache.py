@@ -54,6 +54,8 @@ class ShardCache:
         self._arrived = threading.Condition()
         self._order = OrderOfUse()
         self._reading: Counter[str] = Counter()
+        self._asked: dict[str, int] = {}  # when each shard was asked for last, by a count of asks
+        self._asks = 0
         self._failed: dict[str, str] = {}
         self._present: set[str] = set()
         self._on_removal: list[Callable[[], None]] = []
@@ -152,6 +154,8 @@ class ShardCache:
         path = self.folder.root / name
         with self._arrived:
             self._reading[name] += 1
+            self._asks += 1
+            self._asked[name] = self._asks
             self._failed.pop(name, None)
         try:
             if self._thread is None:
@@ -201,11 +205,12 @@ class ShardCache:
         """Fetch until the cache is closed. Whatever goes wrong is told to those who wait."""
         while not self._closed.is_set():
             self._stir.clear()
+            asks = self._asks
             try:
                 busy = self._fetch_next()
             except Exception as error:
                 busy = False
-                self._fail_all_waiting(f"{type(error).__name__}: {error}")
+                self._fail_waiting(asks, f"{type(error).__name__}: {error}")
             if not busy:
                 self._stir.wait(_POLL_S)
 
@@ -291,9 +296,10 @@ class ShardCache:
                 self._failed[name] = failure
             self._arrived.notify_all()
 
-    def _fail_all_waiting(self, failure: str) -> None:
+    def _fail_waiting(self, asks: int, failure: str) -> None:
+        """Tell those of the first `asks` who still wait; who asked later may have better luck."""
         with self._arrived:
             for name in self._reading:
-                if not (self.folder.root / name).exists():
+                if self._asked[name] <= asks and not (self.folder.root / name).exists():
                     self._failed[name] = failure
             self._arrived.notify_all()

@@ -126,6 +126,27 @@ def test_a_folder_that_vanishes_is_told_and_may_come_back(open_cache, folder):
     read(cache, NAMES[0])
 
 
+def test_a_failure_is_not_told_to_who_asked_after_it_began(open_cache, monkeypatch):
+    cache = open_cache()
+    whole, began, both_ask = cache.folder.present, threading.Event(), threading.Event()
+
+    def fail_once():
+        monkeypatch.setattr(cache.folder, "present", whole)
+        began.set()
+        both_ask.wait(10)
+        raise FileNotFoundError("the folder")
+
+    monkeypatch.setattr(cache.folder, "present", fail_once)
+    first, failures = in_thread(lambda: read(cache, NAMES[0]))
+    began.wait(10)
+    second, none = in_thread(lambda: read(cache, NAMES[1]))
+    wait_until(lambda: NAMES[1] in cache._reading)
+    both_ask.set()
+    first.join(10)
+    second.join(10)
+    assert isinstance(failures[0], BadItem) and not none
+
+
 def test_a_plan_that_fails_is_told(open_cache):
     cache = open_cache()
     cache.follow(SIZES, lambda step: {NAMES[0]} if step == 0 else 1 / 0, 0)
