@@ -111,9 +111,9 @@ class Videos:
         yield from map(
             _video,
             self._catalog.connection.execute(
-                "SELECT * FROM videos WHERE (?1 IS NULL OR state = ?1) "
-                "AND (?2 IS NULL OR reason = ?2) ORDER BY number",
-                (state, reason),
+                "SELECT * FROM videos WHERE state = COALESCE(?, state) "
+                "AND (? IS NULL OR reason = ?) ORDER BY number",
+                (state, reason, reason),
             ),
         )
 
