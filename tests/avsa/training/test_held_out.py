@@ -2,11 +2,12 @@
 
 import shutil
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from avsa.config import ValidationConfig
-from avsa.runlog import read_log
+from avsa.runlog import RunLog, read_log
 from avsa.train import train
 from avsa.validation import Validation
 from yt360.shards.reader import ShardReader
@@ -38,8 +39,9 @@ def test_held_out_clips_are_judged_now_and_then_and_at_the_end(tiny_config, alon
     assert losses[0] == losses[1]
 
 
-def test_a_run_that_dies_while_judging_has_a_line_for_every_step_in_the_end(
-    tiny_config, alone, data, tmp_path, monkeypatch
+@pytest.mark.parametrize("dies_in", [(Validation, "judge"), (RunLog, "step")])
+def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_end(
+    tiny_config, alone, data, tmp_path, monkeypatch, dies_in
 ):
     config = tiny_config("avsa-no-curriculum", steps=6)
     judging = replace(config, validation=ValidationConfig(every=3, split="train"))
@@ -47,11 +49,16 @@ def test_a_run_that_dies_while_judging_has_a_line_for_every_step_in_the_end(
     class Died(BaseException):
         pass
 
-    def die(*_):
+    owner, name = dies_in
+    whole, step_of_line = getattr(owner, name), count(1)
+
+    def die(*arguments):
+        if owner is RunLog and next(step_of_line) < 3:
+            return whole(*arguments)
         raise Died
 
     with monkeypatch.context() as patch, pytest.raises(Died):
-        patch.setattr(Validation, "judge", die)
+        patch.setattr(owner, name, die)
         train(judging, data, tmp_path / "run", alone)
     train(judging, data, tmp_path / "run", alone, resume=True)
     judged = [record["step"] for record in read_log(tmp_path / "run") if "held_out_loss" in record]

@@ -17,6 +17,7 @@ from avsa.runlog import read_log
 from avsa.stats import measure_stats, save_stats
 from avsa.train import train
 from yt360.errors import UserError
+from yt360.shards.schema import AUDIO_STATS_FILE
 
 
 @pytest.mark.parametrize("stop_at", [2, 4, 7])
@@ -81,6 +82,8 @@ def test_a_resumed_run_keeps_the_statistics_that_it_began_with(
         measure_stats(dataset, config.audio, samples=3, seed=9),
         dataset, config.audio, samples=3, seed=9,
     )  # fmt: skip
+    train(config, dataset, tmp_path / "run", alone, steps=7, resume=True, log_keys=True)
+    (dataset / AUDIO_STATS_FILE).write_text("{")  # not even looked at
     train(config, dataset, tmp_path / "run", alone, resume=True, log_keys=True)
     assert comparable(tmp_path / "run") == comparable(whole)
 
