@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from yt360.errors import UserError
+from yt360.execution.local import Crashed, WorkerPool
 from yt360.labels.claims import claimed
 from yt360.labels.leftovers import remove_leftovers
 from yt360.labels.panorama import PanoramaLabeller
@@ -20,7 +21,6 @@ from yt360.labels.shard_work import LabelReport, shard_works
 from yt360.labels.store import DEFAULT_NAME, LabelSet, check_name
 from yt360.labels.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.progress import Progress
-from yt360.shards.pool import Crashed, WorkerPool
 from yt360.shards.schema import DatasetInfo
 from yt360.splits import SPLITS
 

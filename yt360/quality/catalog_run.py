@@ -25,6 +25,7 @@ from yt360.catalog.released import ORIGIN as RELEASED
 from yt360.catalog.sources import media_parts
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
+from yt360.execution.local import Crashed, WorkerPool
 from yt360.quality import projection
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.clips import clips_of, why_no_clips
@@ -32,7 +33,6 @@ from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 from yt360.quality.tagger import load_tagger
 from yt360.quality.time_limit import STOPPED_EXIT_CODE, dies_after
 from yt360.quality.verdict import Outcome, Verdict
-from yt360.shards.pool import Crashed, WorkerPool
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3

@@ -17,11 +17,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from yt360.errors import UserError
+from yt360.execution.local import Pool, WorkerPool
 from yt360.shards.inputs import FoundInputs
 from yt360.shards.lock import exclusive_lock
 from yt360.shards.options import BuildOptions
 from yt360.shards.output import inputs_to_do, load_table, open_output
-from yt360.shards.pool import Pool, WorkerPool
 from yt360.shards.schema import DatasetInfo, Rejection
 from yt360.shards.session import BuildSession
 from yt360.shards.staging import Staging

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from yt360.clips import key_order
 from yt360.errors import BadItem, UserError
+from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.files import sha256_of
 from yt360.progress import Progress
 from yt360.shards.check_clip import check_clip
 from yt360.shards.index import clip_rows, index_table, read_index, scan_shard
 from yt360.shards.output import is_leftover
-from yt360.shards.pool import Crashed, Pool, WorkerPool
 from yt360.shards.schema import (
     CLIPS,
     ClipRow,

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from yt360.clips import clip_starts
 from yt360.errors import BadItem, UserError
+from yt360.execution.local import Crashed
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.shards.inputs import InputVideo, fingerprint_of
 from yt360.shards.options import LEVEL_FLOOR_DBFS, BuildOptions
-from yt360.shards.pool import Crashed
 from yt360.shards.schema import Rejection
 from yt360.shards.staging import (
     ClipPlan,

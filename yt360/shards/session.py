@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from yt360.clips import key_order
+from yt360.execution.local import Crashed, Pool
 from yt360.progress import Progress
 from yt360.shards.admission import Admitted, admit
 from yt360.shards.channels import known_channels
@@ -25,7 +26,6 @@ from yt360.shards.output import (
     packed_starts,
 )
 from yt360.shards.packing import SplitPacker
-from yt360.shards.pool import Crashed, Pool
 from yt360.shards.schema import Rejection
 from yt360.shards.staging import StagedClip, Staging, VideoPlan
 from yt360.splits import SPLITS, Split

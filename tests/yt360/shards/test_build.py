@@ -10,11 +10,11 @@ import pytest
 
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
+from yt360.execution.local import Crashed
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.shards import cutting
 from yt360.shards.cutting import CutJob, PlanJob
 from yt360.shards.lock import exclusive_lock
-from yt360.shards.pool import Crashed
 from yt360.shards.schema import DatasetInfo
 from yt360.shards.staging import Staging
 from yt360.splits import split_of

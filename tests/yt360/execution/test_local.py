@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from yt360.errors import BadItem, UserError
+from yt360.execution.local import Crashed, WorkerPool
 from yt360.shards.lock import exclusive_lock
-from yt360.shards.pool import Crashed, WorkerPool
 
 # Workers are new interpreters that cannot import this file: `eval` serves as the function.
 
@@ -91,7 +91,7 @@ def test_workers_die_with_a_parent_that_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
         "from collections import deque\n"
-        "from yt360.shards.pool import WorkerPool\n"
+        "from yt360.execution.local import WorkerPool\n"
         "if __name__ == '__main__':\n"
         "    with WorkerPool(2) as pool:\n"
         "        for _, pid in pool.run(eval, deque([\"__import__('os').getpid()\"] * 2)):\n"
