@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from avsa.fetching import fetch
-from avsa.shard_folder import locked
 from yt360.errors import BadItem, UserError
 from yt360.files import write_json
+from yt360.locks import exclusive_lock
 from yt360.shards.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
 from yt360.splits import SPLITS
 
@@ -92,7 +92,7 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
         (folder / _INCOMING / split).mkdir(parents=True, exist_ok=True)
-    with locked(folder / _MIRROR_LOCK):
+    with exclusive_lock(folder / _MIRROR_LOCK, wait=True):
         before = read_remote(folder) if is_mirror(folder) else {}
         try:
             _fetch_small(url, folder / _INCOMING)

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,10 +29,30 @@ from avsa.curriculum import fit_batches, keep_batches
 from avsa.distributed import from_first_rank
 from avsa.mirror import address_of, dataset_folder
 from yt360.errors import UserError
+from yt360.locks import exclusive_lock
 from yt360.shards.reader import ShardReader
 
 CONFIG_FILE = "config.yaml"
 DATASET_FILE = "dataset.txt"
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def run_lock(run: Path) -> Iterator[None]:
+    """Keep other processes from training in a run's folder, which is created where it is missing.
+
+    The folder is removed again where nothing was written into it.
+
+    Raises:
+        Locked: Another process trains in it.
+    """
+    with exclusive_lock(run / LOCK_FILE, run):
+        try:
+            yield
+        finally:
+            (run / LOCK_FILE).unlink(missing_ok=True)
+            with suppress(OSError):  # it holds the run
+                run.rmdir()
 
 
 def open_run(
@@ -54,7 +75,7 @@ def open_run(
             recipe or the clips are not those that the run began with.
     """
     if not (run / CONFIG_FILE).exists():
-        if run.exists() and any(path.name != DATASET_FILE for path in run.iterdir()):
+        if run.exists() and {path.name for path in run.iterdir()} - {DATASET_FILE, LOCK_FILE}:
             raise UserError(f"{run} is not empty and holds no run; choose another --out")
         if resume:
             raise UserError(f"{run} holds no run to resume; leave out --resume to start one")

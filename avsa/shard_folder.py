@@ -7,14 +7,14 @@ present. All locks are the system's: those of a process that was killed are gone
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import IO
+
+from yt360.locks import Locked, acquire, exclusive_lock
 
 _ROOM_LOCK = ".room.lock"
 _CLAIM = ".claim"
@@ -75,7 +75,7 @@ class ShardFolder:
         Raises:
             OSError: The folder cannot be read or written.
         """
-        with locked(self.root / _ROOM_LOCK):
+        with exclusive_lock(self.root / _ROOM_LOCK, wait=True):
             on_the_way = self._on_the_way()
             present = self.present()
             if name in present or name in on_the_way:
@@ -109,19 +109,19 @@ class ShardFolder:
             for path in (self.root / split).glob(f".*{_CLAIM}"):
                 name = path.name[1 : -len(_CLAIM)]
                 # Gone in this moment: its shard is there, or could not be fetched.
-                with suppress(FileNotFoundError), path.open("r+") as file:
-                    if _try_lock(file):
-                        for remains in (self.root / split).glob(f".{name}.*.tmp"):
-                            remains.unlink(missing_ok=True)
-                        path.unlink(missing_ok=True)
-                    else:
-                        sizes[f"{split}/{name}"] = int(file.read() or 0)
+                with suppress(FileNotFoundError):
+                    try:
+                        with exclusive_lock(path):
+                            _remove_parts(self.root / split / name)
+                            path.unlink()
+                    except Locked:
+                        sizes[f"{split}/{name}"] = int(path.read_text() or 0)
         return sizes
 
 
 @dataclass
 class Claim:
-    """The right to fetch a shard, kept by a lock on a file beside it.
+    """The right to fetch a shard, kept by a lock on a file beside it that holds the shard's size.
 
     Attributes:
         path: Where the shard is to appear.
@@ -129,38 +129,26 @@ class Claim:
 
     path: Path
     _lock_path: Path
-    _file: IO[str]
+    _lock: int
 
     @classmethod
     def make(cls, root: Path, name: str, size_bytes: int) -> Claim:
         """Claim a shard that nobody claims; to be called under the folder's lock."""
         path = root / name
         lock_path = path.with_name(f".{path.name}{_CLAIM}")
-        file = lock_path.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(str(size_bytes))
-        file.flush()
-        for remains in path.parent.glob(f".{path.name}.*.tmp"):
-            remains.unlink(missing_ok=True)
-        return cls(path, lock_path, file)
+        lock = acquire(lock_path)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(size_bytes).encode(), 0)
+        _remove_parts(path)
+        return cls(path, lock_path, lock)
 
     def give_up(self) -> None:
         """Let others claim the shard; done when it is there, or could not be fetched."""
         self._lock_path.unlink(missing_ok=True)
-        self._file.close()
+        os.close(self._lock)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep all others out who lock the same file; waits for them."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _remove_parts(shard: Path) -> None:
+    """Remove what killed processes had fetched of a shard."""
+    for part in shard.parent.glob(f".{shard.name}.*.tmp"):
+        part.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from avsa.guides import open_guide
 from avsa.learner import Learner, Saved, build_encoders
 from avsa.loop import Session, train_stage
 from avsa.remote import open_clips
-from avsa.runfolder import fingerprint, open_run
+from avsa.runfolder import fingerprint, open_run, run_lock
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog
 from avsa.signals import StopSignals
@@ -108,7 +108,9 @@ def train(
             "held-out": None if held_out is None else fingerprint(held_out),
         }
         require_agreement({**calls, **splits, **flatten(to_mapping(config))})
-        saved, stats = _on_first_rank(world, lambda: _open(config, dataset, clips, run, resume))
+        saved, stats = _on_first_rank(
+            world, lambda: _open(config, dataset, clips, run, resume, opened)
+        )
 
         step = saved["step"] if saved else 0
         last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
@@ -141,12 +143,18 @@ def _train_stages(
 
 
 def _open(
-    config: TrainConfig, dataset: Path, clips: ShardReader, run: Path, resume: bool
+    config: TrainConfig,
+    dataset: Path,
+    clips: ShardReader,
+    run: Path,
+    resume: bool,
+    opened: ExitStack,
 ) -> tuple[Saved | None, AudioStats]:
-    """Open the run's folder; return its newest checkpoint, if any, and the run's statistics."""
+    """Lock and open the run's folder; return its newest checkpoint, if any, and its statistics."""
+    opened.enter_context(run_lock(run))
     if resume and (saved := open_run(config, dataset, fingerprint(clips), run, resume)):
         return saved, AudioStats(**saved["stats"])
-    # Measured before there is a folder that a failure would leave behind.
+    # Measured before there are files that a failure would leave behind.
     stats = ensure_stats(dataset, config.audio)
     if not resume:
         open_run(config, dataset, fingerprint(clips), run, resume)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import shutil
 import threading
 import time
@@ -15,13 +13,10 @@ from typing import Any
 
 from yt360.crawl.failures import Damaged
 from yt360.crawl.politeness import Interrupted
+from yt360.locks import exclusive_lock
 
 _DISK_CHECK_S = 2.0
 _LOCK = ".lock"
-
-
-class Busy(Exception):
-    """Another process works in the video's folder."""
 
 
 def check_room(folder: Path, min_free_bytes: float) -> None:
@@ -44,48 +39,15 @@ def folder_lock(folder: Path) -> Iterator[None]:
     nobody else writes there. The system drops the lock of a killed process.
 
     Raises:
-        Busy: Another process holds it.
+        Locked: Another process holds it.
     """
-    descriptor = _lock(folder)
-    try:
-        yield
-    finally:
+    with exclusive_lock(folder / _LOCK):
         try:
+            yield
+        finally:
             (folder / _LOCK).unlink(missing_ok=True)
             with suppress(OSError):  # it holds files, or the next one is in it already
                 folder.rmdir()
-        finally:
-            os.close(descriptor)
-
-
-def _lock(folder: Path) -> int:
-    """Lock a folder and return the descriptor that holds the lock until it is closed."""
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
-            continue  # the one before has just removed the folder
-        held = False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The lock on a file that the one before has removed meanwhile keeps nobody out.
-            held = _is_at(folder / _LOCK, descriptor)
-        except BlockingIOError as error:
-            raise Busy(f"another process works in {folder}") from error
-        finally:
-            if not held:
-                os.close(descriptor)
-        if held:
-            return descriptor
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Return whether an open file is the one that `path` names."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 class TransferGuard:

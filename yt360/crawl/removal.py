@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from yt360.catalog import Catalog
-from yt360.crawl.guard import Busy, folder_lock
+from yt360.crawl.guard import folder_lock
 from yt360.crawl.worker import media_folder
 from yt360.errors import UserError
 
@@ -35,11 +35,8 @@ def remove_media(catalog: Catalog, video_id: str) -> int:
             raise UserError(f"{path} leads elsewhere by a link; remove what is there by hand")
     removed = 0
     if folder.exists():
-        try:
-            with folder_lock(folder):
-                removed += _empty(folder)
-        except Busy as error:
-            raise UserError(f"{error} at the moment; run the same command again later") from error
+        with folder_lock(folder):
+            removed += _empty(folder)
     for path in recorded:
         if path.exists():
             path.unlink()

@@ -16,12 +16,13 @@ from yt360.catalog.ids import AllowedSites
 from yt360.crawl.config import DownloadConfig
 from yt360.crawl.failures import Failure, Kind, Unsuitable
 from yt360.crawl.fetch import Fetched, Fetcher
-from yt360.crawl.guard import Busy, check_room
+from yt360.crawl.guard import check_room
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.crawl.politeness import Interrupted, Pace, SiteRefuses, site_of
 from yt360.crawl.report import RETRY, Report
 from yt360.crawl.session import Session
 from yt360.errors import UserError
+from yt360.locks import Locked
 
 _POLL_S = 0.5
 _LATER_S, _LATEST_S = 6 * 3600.0, 7 * 86400.0
@@ -166,7 +167,7 @@ class Worker:
             with suppress(ClaimLost):
                 self._catalog.claims.release(claim)
             raise
-        except Busy as error:
+        except Locked as error:
             self._defer(claim, self._config.lease_s, "busy", str(error), count_try=False)
         except Exception as error:
             self._settle(claim, site, self._fetcher.failure(error), error)

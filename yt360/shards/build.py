@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from yt360.errors import UserError
 from yt360.execution.local import Pool, WorkerPool
+from yt360.locks import exclusive_lock
 from yt360.shards.inputs import FoundInputs
-from yt360.shards.lock import exclusive_lock
 from yt360.shards.options import BuildOptions
 from yt360.shards.output import inputs_to_do, load_table, open_output
 from yt360.shards.schema import DatasetInfo, Rejection
@@ -70,7 +70,7 @@ def build_shards(
     info = open_output(out, options)
     if not _is_up_to_date(out, info, found, retry):
         try:
-            with exclusive_lock(Staging(out).lock):
+            with exclusive_lock(Staging(out).lock, out):
                 session = BuildSession(out, options, found, retry)
                 with make_pool(workers) as pool:
                     session.run(pool)

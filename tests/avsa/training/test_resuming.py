@@ -10,13 +10,14 @@ import torch
 
 from avsa import learner as learner_module
 from avsa import train as train_module
-from avsa.checkpoint import load_checkpoint
+from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.config import load_config
-from avsa.runfolder import settle_request
+from avsa.runfolder import LOCK_FILE, run_lock, settle_request
 from avsa.runlog import read_log
 from avsa.stats import measure_stats, save_stats
 from avsa.train import train
 from yt360.errors import UserError
+from yt360.locks import Locked
 from yt360.shards.schema import AUDIO_STATS_FILE
 
 
@@ -130,3 +131,16 @@ def test_a_run_does_not_go_on_with_other_clips(alone, undisturbed, data, tmp_pat
     monkeypatch.setattr(train_module, "fingerprint", lambda _: "7 clips (another)")
     with pytest.raises(UserError, match=r"began with 16 clips \(.*has 7 clips \(another\)"):
         train(config, data, run, alone, resume=True)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(alone, undisturbed, data, tmp_path):
+    config, whole = undisturbed
+    run = shutil.copytree(whole, tmp_path / "run")
+    last = checkpoints_of(run)[-1]
+    last.unlink()
+    log = (run / "log.jsonl").read_bytes()
+    with run_lock(run), pytest.raises(Locked):
+        train(config, data, run, alone, resume=True)
+    assert (run / "log.jsonl").read_bytes() == log and not last.exists()
+    train(config, data, run, alone, resume=True)
+    assert last.exists() and not (run / LOCK_FILE).exists()

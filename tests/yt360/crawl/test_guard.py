@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from yt360.crawl import guard
-from yt360.crawl.guard import Busy, folder_lock
+from yt360 import locks
+from yt360.crawl.guard import folder_lock
+from yt360.locks import Locked
 
 
 @pytest.fixture
@@ -30,13 +31,13 @@ def between(monkeypatch):
             then()
             return descriptor
 
-        monkeypatch.setattr(guard, "os", SimpleNamespace(**{**vars(os), "open": open_lock}))
+        monkeypatch.setattr(locks, "os", SimpleNamespace(**{**vars(os), "open": open_lock}))
 
     return install
 
 
 def test_a_folder_is_held_by_one_at_a_time_and_nothing_is_left(folder):
-    with folder_lock(folder), pytest.raises(Busy), folder_lock(folder):
+    with folder_lock(folder), pytest.raises(Locked), folder_lock(folder):
         pass
     assert not folder.exists()
 
@@ -52,7 +53,7 @@ def test_whoever_opened_the_lock_of_one_that_then_left_still_keeps_others_out(fo
     first.__enter__()
     (folder / "film.mp4").touch()
     between(after=lambda: first.__exit__(None, None, None))
-    with folder_lock(folder), pytest.raises(Busy), folder_lock(folder):
+    with folder_lock(folder), pytest.raises(Locked), folder_lock(folder):
         pass
 
 
@@ -74,7 +75,7 @@ def test_a_folder_is_not_taken_away_under_the_next_one(folder, monkeypatch):
 
     monkeypatch.setattr(type(folder), "unlink", unlink_and_let_the_next_one_in)
     first.__exit__(None, None, None)
-    with pytest.raises(Busy), folder_lock(folder):
+    with pytest.raises(Locked), folder_lock(folder):
         pass
     second.__exit__(None, None, None)
     assert not folder.exists()

@@ -11,6 +11,7 @@ from yt360.crawl.guard import folder_lock
 from yt360.crawl.removal import remove_media
 from yt360.crawl.worker import media_folder
 from yt360.errors import UserError
+from yt360.locks import Locked
 
 A, B = "AAAAAAAAAAA", "AAbbbbbbbbb"
 
@@ -105,7 +106,7 @@ def test_a_recorded_file_outside_of_the_media_folder_is_refused(catalog, put, tm
 
 def test_nothing_is_removed_while_a_process_works_in_the_folder(catalog, put):
     folder = put(A, "v.mp4")
-    with folder_lock(folder), pytest.raises(UserError, match="run the same command again later"):
+    with folder_lock(folder), pytest.raises(Locked):
         remove_media(catalog, A)
     assert (folder / "v.mp4").exists()
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
 from yt360.execution.local import Crashed, WorkerPool
-from yt360.shards.lock import exclusive_lock
 
 # Workers are new interpreters that cannot import this file: `eval` serves as the function.
 
@@ -106,37 +105,3 @@ def test_workers_die_with_a_parent_that_is_killed(tmp_path):
     while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(map(is_alive, workers))
-
-
-HOLDER = """
-import sys, time
-from pathlib import Path
-from yt360.shards.lock import exclusive_lock
-with exclusive_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path):
-    path = tmp_path / "data" / ".staging" / "lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        message = f"data is being written by process {holder.pid} on"
-        with pytest.raises(UserError, match=message), exclusive_lock(path):
-            pass
-        holder.send_signal(signal.SIGKILL)
-    with exclusive_lock(path):
-        assert str(os.getpid()) in path.read_text()
-
-
-def test_a_lock_whose_file_is_deleted_does_not_keep_others_out_for_ever(tmp_path):
-    path = tmp_path / "data" / ".staging" / "lock"
-    with exclusive_lock(path):
-        path.unlink()
-        path.parent.rmdir()
-    with exclusive_lock(path), pytest.raises(UserError), exclusive_lock(path):
-        pass

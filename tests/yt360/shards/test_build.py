@@ -11,10 +11,10 @@ import pytest
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
 from yt360.execution.local import Crashed
+from yt360.locks import exclusive_lock
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.shards import cutting
 from yt360.shards.cutting import CutJob, PlanJob
-from yt360.shards.lock import exclusive_lock
 from yt360.shards.schema import DatasetInfo
 from yt360.shards.staging import Staging
 from yt360.splits import split_of
@@ -368,7 +368,7 @@ def test_a_second_build_at_the_same_time_is_refused_and_harmless(fake, media, tm
     data = tmp_path / "data"
     staging = Staging(data)
     with exclusive_lock(staging.lock):
-        with pytest.raises(UserError, match="data is being written by process"):
+        with pytest.raises(UserError, match="data is in use by process"):
             fake.build(media, data)
         assert [path.name for path in data.rglob("*") if path.is_file()] == ["lock"]
     assert fake.build(media, data).info.complete
@@ -393,7 +393,7 @@ def test_a_build_that_cleans_up_leaves_the_next_ones_staging_alone(fake, tmp_pat
         assert entered
         assert [path.name for path in tmp_path.iterdir()] == [".staging"]
         assert len(list(tmp_path.glob(".staging/work/*/clip.mp4"))) == 1
-        with pytest.raises(UserError, match="is being written by"), exclusive_lock(first.lock):
+        with pytest.raises(UserError, match="is in use by"), exclusive_lock(first.lock):
             pass
 
 
