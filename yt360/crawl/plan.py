@@ -173,7 +173,8 @@ class VideoPlan:
 
         Raises:
             Damaged: A file is missing or not whole.
-            Unsuitable: The page holds several videos, or two sections have the same key frame.
+            Unsuitable: The page holds several videos, a file cannot be decoded, or two sections
+                have the same key frame.
         """
         if info.get("_type") == "playlist":
             raise Unsuitable("several-videos", "the page holds several; give their own addresses")
@@ -201,7 +202,7 @@ class VideoPlan:
             form = self.choice.sound
         try:
             length = check_whole(path, form.get("filesize"), self._duration_s)
-        except Damaged:
+        except (Damaged, Unsuitable):
             path.unlink(missing_ok=True)
             raise
         return MediaFile(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
-from av.error import FFmpegError
 
-from yt360.crawl.failures import Damaged
+from yt360.crawl.failures import Damaged, Unsuitable
+from yt360.errors import BadItem
+from yt360.media.container import open_media
+from yt360.media.tracks import read_tracks, undecodable
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 SIZE_SLACK_BYTES = 100
 """YouTube now and then adds or takes a few bytes at a file's end without harm."""
@@ -29,7 +35,9 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
         duration_s: The video's length if the site declares one; see `end_slack_s`.
 
     Raises:
-        Damaged: ``"empty"``, ``"wrong-size"``, ``"not-media"`` or ``"truncated"``.
+        Damaged: ``"empty"``, ``"wrong-size"``, ``"not-media"``, ``"truncated"`` or another reason
+            for which it cannot be read.
+        Unsuitable: ``"undecodable"``: FFmpeg has no decoder for its picture or its sound.
     """
     actual = path.stat().st_size
     if actual == 0:
@@ -38,8 +46,9 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
         raise Damaged("wrong-size", f"{path.name} has {actual} bytes, declared {size_bytes}")
     try:
         declared, measured = _lengths(path)
-    except (FFmpegError, ValueError) as error:
-        raise Damaged("not-media", f"{path.name}: {error}") from error
+    except BadItem as error:
+        kind = Unsuitable if error.reason == "undecodable" else Damaged
+        raise kind(error.reason, error.detail) from error
     for expected in (declared, duration_s):
         if expected and measured < expected - end_slack_s(expected):
             raise Damaged("truncated", f"{path.name} ends at {measured:.1f} of {expected:.1f} s")
@@ -49,12 +58,24 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
 def _lengths(path: Path) -> tuple[float | None, float]:
     """Return the length that the header declares and the time at which the last packet ends."""
     end = 0.0
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         declared = container.duration / av.time_base if container.duration else None
-        if not container.streams.video and not container.streams.audio:
-            raise ValueError("holds neither picture nor sound")
+        _check_decodable(path, container)
         for packet in container.demux():
             if packet.pts is not None and packet.time_base is not None:
                 stop = (packet.pts + (packet.duration or 0)) * packet.time_base
                 end = max(end, float(stop))
     return declared, end
+
+
+def _check_decodable(path: Path, container: InputContainer) -> None:
+    """Refuse a file without tracks, or one that has a picture or sound of which none decodes."""
+    tracks = read_tracks(path, container)
+    if not tracks:
+        raise BadItem("not-media", f"{path.name} holds neither picture nor sound")
+    for kind in ("video", "audio"):
+        of_kind = [track.undecodable for track in tracks if track.stream.type == kind]
+        names = [track for track in of_kind if track is not None]
+        refusal = undecodable(path, names, kind)
+        if refusal is not None and len(names) == len(of_kind):
+            raise refusal

@@ -14,6 +14,7 @@ import av.error
 from yt360.errors import BadItem
 from yt360.media.boxes import BoxReader
 from yt360.media.ffmpeg import input_name
+from yt360.media.opus import undecodable_family
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -32,6 +33,8 @@ MAX_DURATION_S = 48 * 3600.0
 
 # Their clocks start anywhere; elsewhere time 0 means the start of the presentation.
 _ARBITRARY_CLOCK = "mpegts"
+# The first page of an Ogg stream, which holds the codec's header, is shorter.
+_OGG_PAGE_BYTES = 1 << 16
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
     Raises:
         BadItem: ``"missing-file"``, ``"empty-file"``, ``"unreadable-file"``, ``"truncated"`` (an
-            MP4 without its index) or ``"not-media"``; also when reading fails inside the block.
+            MP4 without its index), ``"undecodable"`` (Opus that FFmpeg does not open) or
+            ``"not-media"``; also when reading fails inside the block.
     """
     _check_file(path)
     try:
@@ -78,11 +82,18 @@ def _check_file(path: Path) -> None:
 def _why_not_opened(path: Path, error: Exception) -> BadItem:
     with path.open("rb") as file:
         kinds = [box.type for box in BoxReader(file).top()]
-        file.seek(4)
-        is_mp4 = file.read(4) == b"ftyp"
+        file.seek(0)
+        head = file.read(_OGG_PAGE_BYTES)
+    is_mp4 = head[4:8] == b"ftyp"
     if is_mp4 and b"moov" not in kinds:
         return BadItem(
             "truncated", f"{path.name} ends before its index (moov box); download it again"
+        )
+    family = undecodable_family(head) if head.startswith(b"OggS") else None
+    if family is not None:
+        return BadItem(
+            "undecodable",
+            f"opus mapping family {family}: FFmpeg cannot open the audio of {path.name}",
         )
     reason = getattr(error, "strerror", None) or str(error)
     return BadItem("not-media", f"{path.name} is no media file that can be read ({reason})")

@@ -24,6 +24,7 @@ from yt360.media.projection import to_equirectangular
 from yt360.media.sound import AmbixReader, Samples, SoundReader
 from yt360.media.source import Source
 from yt360.media.tether import start_tethered
+from yt360.media.tracks import main_video
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -59,7 +60,7 @@ def read_frames(
     effort: Effort = "exact",
     threads: int = 1,
 ) -> Iterator[Frame]:
-    """Iterate over the frames of a file's first video stream, upright, in order of time.
+    """Iterate over the frames of a file's main video stream, upright, in order of time.
 
     Only frames that are handed out are scaled and converted; how much is decoded to find them is
     `effort`.
@@ -83,9 +84,9 @@ def read_frames(
         BadItem: ``"no-video"``, or what `open_media` raises.
     """
     with open_media(path) as container:
-        if not container.streams.video:
-            raise BadItem("no-video", f"{path.name} has no picture")
-        stream = container.streams.video[0]
+        stream = main_video(container)
+        if stream is None:
+            raise BadItem("no-video", f"{path.name} has no picture that can be decoded")
         stream.codec_context.thread_count = threads
         stream.thread_type = "AUTO"
         if effort == "quick":

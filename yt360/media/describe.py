@@ -28,8 +28,15 @@ def describe(info: MediaInfo) -> list[str]:
         lines.append(_line("", "TRUNCATED: it holds less than it declares"))
     for video in info.video:
         lines += _describe_video(video, spatial_sound=info.spatial_audio is not None)
+        if video is info.main_video:
+            lines += [_line("", why) for why in info.why_video]
     for audio in info.audio:
         lines += _describe_audio(audio)
+        if audio is info.main_audio:
+            lines += [_line("", why) for why in info.why_audio]
+    for track in info.undecodable:
+        label = f"{track.kind} {track.index}"
+        lines.append(_line(label, f"undecodable: {track.describe()}"))
     return lines
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from yt360.media.layout import SoundLayout
 from yt360.media.spherical import SA3D, Projection
+from yt360.media.tracks import UndecodableTrack, main_of
 
 # A file that holds less than it declares by more than this was cut off.
 _MISSING_S, _MISSING_PART = 1.0, 0.02
@@ -71,7 +72,7 @@ class AudioStream:
 
     Attributes:
         index: Its number among all streams of the file.
-        position: Its number among the sound streams.
+        position: Its number among all sound streams of the file, decodable or not.
         codec: FFmpeg's name.
         sample_rate_hz: Stored rate.
         channels: Stored channels.
@@ -111,8 +112,9 @@ class MediaInfo:
         size_bytes: Size of the file.
         duration_declared_s: By the container's header; 0 when it does not say.
         duration_measured_s: The longest stream, by its packets.
-        video: Video streams; cover pictures are not counted.
-        audio: Sound streams.
+        video: Video streams that decode; cover pictures and thumbnails are not counted.
+        audio: Sound streams that decode.
+        undecodable: Streams that FFmpeg cannot decode.
     """
 
     path: Path
@@ -122,11 +124,39 @@ class MediaInfo:
     duration_measured_s: float
     video: tuple[VideoStream, ...]
     audio: tuple[AudioStream, ...]
+    undecodable: tuple[UndecodableTrack, ...] = ()
+
+    @property
+    def main_video(self) -> VideoStream | None:
+        """The largest video stream that is no still; None where none has frames."""
+        streams = [stream for stream in self.video if stream.frames_measured]
+        return main_of([(s.width, s.height, s.frames_measured) for s in streams], streams)
+
+    @property
+    def why_video(self) -> tuple[str, ...]:
+        """Why `main_video` is the one that is used; empty where there is no choice."""
+        if len(self.video) < 2:
+            return ()
+        return (f"used: the largest of {len(self.video)} video streams",)
+
+    @property
+    def why_audio(self) -> tuple[str, ...]:
+        """Why `main_audio` is the one that is used; empty where there is no choice."""
+        if len(self.audio) < 2:
+            return ()
+        which = "first spatial one" if self.spatial_audio else "one with the most channels"
+        return (f"used: the {which} of {len(self.audio)} audio streams",)
 
     @property
     def spatial_audio(self) -> AudioStream | None:
         """The first sound stream that is ambisonic, if any."""
         return next((stream for stream in self.audio if stream.layout.is_spatial), None)
+
+    @property
+    def main_audio(self) -> AudioStream | None:
+        """The spatial sound stream, or else the one with the most channels; None without any."""
+        most = max(self.audio, key=lambda stream: stream.channels, default=None)
+        return self.spatial_audio or most
 
     @property
     def is_truncated(self) -> bool:

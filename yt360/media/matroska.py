@@ -1,4 +1,4 @@
-"""What a Matroska or WebM file says about its projection and stereo mode.
+"""What a Matroska or WebM file says about its tracks: codec, projection and stereo mode.
 
 Only the few elements that matter are read, and no size in the file is trusted. Sources: RFC 8794
 (EBML), RFC 9559 (Matroska, elements Projection and StereoMode).
@@ -10,15 +10,22 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from yt360.media.spherical import Projection, ProjectionKind, StereoMode, parse_v1, projection_box
+from yt360.media.spherical import (
+    Projection,
+    ProjectionKind,
+    StereoMode,
+    TrackTags,
+    parse_v1,
+    projection_box,
+)
 
 _SEGMENT = 0x18538067
-_TRACKS, _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0x1654AE6B, 0xAE, 0x83, 0xE0
+_TRACKS, _TRACK_ENTRY, _TRACK_TYPE, _VIDEO, _CODEC = 0x1654AE6B, 0xAE, 0x83, 0xE0, 0x86
 _STEREO_MODE, _PROJECTION = 0x53B8, 0x7670
 _PROJECTION_TYPE, _PROJECTION_PRIVATE = 0x7671, 0x7672
 _POSE = {0x7673: "yaw_deg", 0x7674: "pitch_deg", 0x7675: "roll_deg"}
 _CLUSTER = 0x1F43B675
-_VIDEO_TRACK = 1
+_HANDLERS = {1: "video", 2: "audio"}
 _MAX_ELEMENTS = 10_000
 _MAX_VALUE_BYTES = 1 << 20
 
@@ -29,10 +36,10 @@ _KINDS: dict[int, ProjectionKind] = {1: "equirectangular", 2: "cubemap", 3: "mes
 _PRIVATE_BOXES = {1: b"equi", 2: b"cbmp", 3: b"mshp"}
 
 
-def read_matroska_projections(file: BinaryIO) -> list[Projection]:
-    """Return the projection of each video track, in file order; damage is read as absence."""
+def read_matroska_tags(file: BinaryIO) -> list[TrackTags]:
+    """Return the tags of each track, in file order; damage is read as absence."""
     reader = _Reader(file)
-    projections = []
+    found: list[TrackTags] = []
     for segment in reader.elements(0, reader.size):
         if segment[0] != _SEGMENT:
             continue
@@ -41,10 +48,9 @@ def read_matroska_projections(file: BinaryIO) -> list[Projection]:
                 break
             if kind == _TRACKS:
                 tracks = [part for part in reader.elements(start, end) if part[0] == _TRACK_ENTRY]
-                found = (_track_projection(reader, *part[1:]) for part in tracks)
-                projections += [projection for projection in found if projection is not None]
+                found += [_track_tags(reader, *part[1:]) for part in tracks]
         break
-    return projections
+    return found
 
 
 def projection_from_tags(tags: dict[str, str]) -> Projection | None:
@@ -93,20 +99,29 @@ class _Reader:
         return (number if keep_marker else number - (1 << 7 * count)), count
 
 
-def _track_projection(reader: _Reader, start: int, end: int) -> Projection | None:
-    is_video, projection = False, Projection()
+def _track_tags(reader: _Reader, start: int, end: int) -> TrackTags:
+    handler, codec, projection = "", "", Projection()
     for kind, first, last in reader.elements(start, end):
         if kind == _TRACK_TYPE:
-            is_video = int.from_bytes(reader.value(first, last), "big") == _VIDEO_TRACK
+            number = int.from_bytes(reader.value(first, last), "big")
+            handler = _HANDLERS.get(number, f"type {number}")
+        elif kind == _CODEC:
+            codec = reader.value(first, last).rstrip(b"\0").decode("latin-1")
         elif kind == _VIDEO:
-            for inner, inner_first, inner_last in reader.elements(first, last):
-                if inner == _STEREO_MODE:
-                    number = int.from_bytes(reader.value(inner_first, inner_last), "big")
-                    mode = _STEREO_MODES.get(number, "custom")
-                    projection = projection.told(f"StereoMode {number}: {mode}", stereo_mode=mode)
-                elif inner == _PROJECTION:
-                    projection = _with_projection(projection, reader, inner_first, inner_last)
-    return projection if is_video else None
+            projection = _video_projection(reader, first, last)
+    return TrackTags(handler, codec, projection if handler == "video" else None)
+
+
+def _video_projection(reader: _Reader, start: int, end: int) -> Projection:
+    projection = Projection()
+    for kind, first, last in reader.elements(start, end):
+        if kind == _STEREO_MODE:
+            number = int.from_bytes(reader.value(first, last), "big")
+            mode = _STEREO_MODES.get(number, "custom")
+            projection = projection.told(f"StereoMode {number}: {mode}", stereo_mode=mode)
+        elif kind == _PROJECTION:
+            projection = _with_projection(projection, reader, first, last)
+    return projection
 
 
 def _with_projection(projection: Projection, reader: _Reader, start: int, end: int) -> Projection:

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from av.stream import Disposition
 
 from yt360.errors import BadItem
 from yt360.media.container import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout import Samples, detect_layout
-from yt360.media.matroska import projection_from_tags, read_matroska_projections
 from yt360.media.sound import SoundReader, is_sound
-from yt360.media.spherical import SA3D, Projection, read_mp4_tags
+from yt360.media.spherical import Projection
+from yt360.media.tracks import Track, read_tracks
 
 if TYPE_CHECKING:
-    from av import AudioStream as StoredAudio
     from av import VideoStream as StoredVideo
     from av.container import InputContainer
 
@@ -53,35 +51,41 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
         sound_layout: Layout that the user or a catalog states for multi-channel sound.
 
     Raises:
-        BadItem: When this is no media file, or nothing in it can be decoded.
+        BadItem: When this is no media file, or a stream that should decode does not.
     """
     with open_media(path) as container:
-        # A stream of an unknown codec has no context.
-        videos = [s for s in container.streams.video if s.codec_context and not _is_cover(s)]
-        audios = [s for s in container.streams.audio if s.codec_context]
-        if not videos and not audios:
+        tracks = read_tracks(path, container)
+        if not tracks:
             raise BadItem("not-media", f"{path.name} has neither picture nor sound")
-        for stream in videos:
-            _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        decodable = [track for track in tracks if track.undecodable is None]
+        videos = [track for track in decodable if track.stream.type == "video"]
+        audios = [track for track in decodable if track.stream.type == "audio"]
+        for track in videos:
+            _check_size(path, track.stream.width, track.stream.height)
         times = _packet_times(container)
         origin_s = time_origin_s(container)
-        projections = _projections(path, container, len(videos))
         video = tuple(
             _video_stream(
-                stream,
-                times[stream.index],
+                track.stream,
+                times[track.stream.index],
                 origin_s,
-                _rotation_deg(container, stream) if times[stream.index].start else 0,
-                projection,
+                _rotation_deg(container, track.stream) if times[track.stream.index].start else 0,
+                track.projection,
             )
-            for stream, projection in zip(videos, projections, strict=True)
+            for track in videos
         )
-        boxes = _sa3d_boxes(path, len(audios))
         audio = tuple(
-            _audio_stream(path, position, stream, times[stream.index], origin_s, box, sound_layout)
-            for position, (stream, box) in enumerate(zip(audios, boxes, strict=True))
+            _audio_stream(path, track, times[track.stream.index], origin_s, sound_layout)
+            for track in audios
         )
-        end_s = max([s.end_s for s in video] + [s.end_s for s in audio])
+        undecodable = tuple(t.undecodable for t in tracks if t.undecodable is not None)
+        ends_s = [stream.end_s for stream in video] + [stream.end_s for stream in audio]
+        ends_s += [
+            _span_s(times[t.stream.index], t.stream.time_base or Fraction(1), None)[1] - origin_s
+            for t in tracks
+            if t.undecodable is not None
+        ]
+        end_s = max(ends_s)
         if end_s > MAX_DURATION_S:
             raise BadItem("implausible-times", f"{path.name} claims to last {end_s:.3g} s")
         return MediaInfo(
@@ -92,6 +96,7 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
             duration_measured_s=end_s,
             video=video,
             audio=audio,
+            undecodable=undecodable,
         )
 
 
@@ -121,10 +126,6 @@ def _heard(reader: SoundReader, start: int, count: int) -> Samples:
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise BadItem("too-large", f"{path.name} has pictures of {width}x{height} pixels")
-
-
-def _is_cover(stream: StoredVideo) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _packet_times(container: InputContainer) -> dict[int, _PacketTimes]:
@@ -190,14 +191,9 @@ def _rate(frame_times: np.ndarray) -> float:
 
 
 def _audio_stream(
-    path: Path,
-    position: int,
-    stream: StoredAudio,
-    times: _PacketTimes,
-    origin_s: float,
-    sa3d: SA3D | None,
-    stated: str | None,
+    path: Path, track: Track, times: _PacketTimes, origin_s: float, stated: str | None
 ) -> AudioStream:
+    stream, position, sa3d = track.stream, track.position, track.sa3d
     time_base = stream.time_base or Fraction(1)
     start_s, end_s = _span_s(times, time_base, stream.start_time)
     start_s, end_s = start_s - origin_s, end_s - origin_s
@@ -232,27 +228,3 @@ def _rotation_deg(container: InputContainer, stream: StoredVideo) -> int:
     if frame is None:
         raise BadItem("not-decodable", f"{Path(container.name).name}: no frame can be decoded")
     return round(frame.rotation / 90) * 90
-
-
-def _projections(path: Path, container: InputContainer, count: int) -> list[Projection]:
-    """Return what the file says of each video stream; as many as there are."""
-    found: list[Projection] = []
-    with path.open("rb") as file:
-        if "mp4" in container.format.name:
-            tracks = read_mp4_tags(file)
-            found = [track.projection for track in tracks if track.projection is not None]
-        elif "matroska" in container.format.name:
-            found = read_matroska_projections(file)
-    found = (found + [Projection()] * count)[:count]
-    texts = dict(container.metadata)
-    for stream in container.streams.video:
-        texts |= stream.metadata
-    tagged = projection_from_tags(texts)
-    return [tagged if p.kind == "untagged" and tagged is not None else p for p in found]
-
-
-def _sa3d_boxes(path: Path, count: int) -> list[SA3D | None]:
-    """Return the SA3D box of each sound stream, or None; as many as there are."""
-    with path.open("rb") as file:
-        found = [track.sa3d for track in read_mp4_tags(file) if track.handler == "audio"]
-    return (found + [None] * count)[:count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.probe import probe
 from yt360.media.projection import PicturePlan, plan_picture
 from yt360.media.sound import Samples, SoundReader, apply_format, is_sound
+from yt360.media.tracks import undecodable
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,18 @@ def open_source(
     Raises:
         UserError: An option that does not exist.
         BadItem: Why this is not a 360° video with spatial sound: ``"no-video"``, ``"no-audio"``,
-            ``"not-spatial"``, ``"truncated"``, ``"no-common-time"``, or a reason of `plan_picture`
-            or `probe`.
+            ``"not-spatial"``, ``"undecodable"``, ``"truncated"``, ``"no-common-time"``, or a
+            reason of `plan_picture` or `probe`.
     """
     picture_info = probe(video, sound_layout=sound_layout if sound is None else None)
     sound_info = picture_info if sound is None else probe(sound, sound_layout=sound_layout)
-    if not picture_info.video or picture_info.video[0].frames_measured == 0:
-        raise BadItem("no-video", f"{video.name} has no picture")
+    video_stream = picture_info.main_video
+    if video_stream is None:
+        absent = BadItem("no-video", f"{video.name} has no picture")
+        raise undecodable(video, picture_info.undecodable, "video") or absent
     _check_whole(picture_info)
     _check_whole(sound_info)
-    video_stream, sound_stream = picture_info.video[0], _spatial_stream(sound_info)
+    sound_stream = _spatial_stream(sound_info)
     picture = plan_picture(
         video_stream, spatial_sound=True, projection=projection, stereo_mode=stereo_mode
     )
@@ -111,6 +114,7 @@ def open_source(
             f"{video_stream.end_s:.2f} s, the sound from {sound_stream.start_s:.2f} to "
             f"{sound_stream.end_s:.2f} s",
         )
+    picture = replace(picture, evidence=(*picture.evidence, *picture_info.why_video))
     return Source(video, video_stream, sound_info.path, sound_stream, picture, start_s, end_s)
 
 
@@ -158,10 +162,14 @@ def _check_whole(info: MediaInfo) -> None:
 
 
 def _spatial_stream(info: MediaInfo) -> AudioStream:
-    if not info.audio:
-        raise BadItem("no-audio", f"{info.path.name} has no sound")
     stream = info.spatial_audio
     if stream is None:
+        refusal = undecodable(info.path, info.undecodable, "audio")
+        if refusal is not None:
+            raise refusal
+        if not info.audio:
+            raise BadItem("no-audio", f"{info.path.name} has no sound")
         found = "; ".join(f"{a.layout.name} ({a.layout.evidence[0]})" for a in info.audio)
         raise BadItem("not-spatial", f"{info.path.name} has no ambisonic sound: {found}")
-    return stream
+    evidence = (*stream.layout.evidence, *info.why_audio)
+    return replace(stream, layout=replace(stream.layout, evidence=evidence))

@@ -82,9 +82,17 @@ class SA3D:
 
 @dataclass(frozen=True)
 class TrackTags:
-    """What an MP4 says about one track, in the order of its tracks."""
+    """What a container says about one track.
+
+    Attributes:
+        handler: ``"video"``, ``"audio"`` or the container's own word for another kind.
+        codec: Type of an MP4's sample entry, or Matroska's CodecID.
+        projection: Of a video track.
+        sa3d: Of an audio track of an MP4, if it has the box.
+    """
 
     handler: str
+    codec: str = ""
     projection: Projection | None = None
     sa3d: SA3D | None = None
 
@@ -163,11 +171,12 @@ def _track_tags(reader: BoxReader, track: Box) -> TrackTags:
     handler = reader.payload(handler_box)[8:12] if handler_box else b""
     description = reader.find(track, b"mdia", b"minf", b"stbl", b"stsd")
     entry = next(reader.children(description), None) if description else None
+    codec = entry.type.decode("latin-1").strip() if entry else ""
     if handler == b"vide":
-        return TrackTags("video", projection=_video_projection(reader, track, entry))
+        return TrackTags("video", codec, _video_projection(reader, track, entry))
     if handler == b"soun":
-        return TrackTags("audio", sa3d=_sound_tags(reader, entry) if entry else None)
-    return TrackTags(handler.decode("latin-1"))
+        return TrackTags("audio", codec, sa3d=_sound_tags(reader, entry) if entry else None)
+    return TrackTags(handler.decode("latin-1"), codec)
 
 
 def _video_projection(reader: BoxReader, track: Box, entry: Box | None) -> Projection:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from yt360.errors import BadItem
 from yt360.media.container import open_media, time_origin_s
+from yt360.media.tracks import main_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -70,20 +71,25 @@ def probe_interval_s(width: int, height: int, frame_rate: float, duration_s: flo
     return max(interval_s, _LEAST_INTERVAL_S)
 
 
-def read_probes(path: Path, interval_s: float | None = None) -> Iterator[PictureProbe]:
-    """Yield probes of a file's first video stream in order of time.
+def read_probes(
+    path: Path, interval_s: float | None = None, *, stream_index: int | None = None
+) -> Iterator[PictureProbe]:
+    """Yield probes of a video stream in order of time.
 
     Args:
         path: A media file with a picture.
         interval_s: Least time between probes; by default what `probe_interval_s` says.
+        stream_index: Number of the stream in the file; by default the main video.
 
     Raises:
         BadItem: ``"no-video"``, or what `open_media` raises.
     """
     with open_media(path) as container:
-        if not container.streams.video:
-            raise BadItem("no-video", f"{path.name} has no picture")
-        stream = container.streams.video[0]
+        stream = main_video(container)
+        if stream_index is not None:
+            stream = next(s for s in container.streams.video if s.index == stream_index)
+        if stream is None:
+            raise BadItem("no-video", f"{path.name} has no picture that can be decoded")
         stream.thread_count = 1
         # What the deblocking filter does is invisible at this size, and frames that no other frame
         # needs can be left out as long as some remain every fifth of a second.

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
-from yt360.media.info import AudioStream, VideoStream
+from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.probe import probe
 from yt360.media.sound import SoundReader
+from yt360.media.tracks import undecodable
 from yt360.quality import spatial_audio
 from yt360.quality.clipping import ClippingTest
 from yt360.quality.duration import duration_verdict
@@ -29,7 +30,7 @@ from yt360.quality.series import DirectionSeries
 from yt360.quality.silence import SilenceTest, silence_verdict
 from yt360.quality.spatial_audio import SpatialAudioTest
 from yt360.quality.still import StillImageTest
-from yt360.quality.streams import best_sound, check_finite, span_of, tested_format
+from yt360.quality.streams import check_finite, span_of, tested_format
 from yt360.quality.tagger import AudioTagger, TagMeans
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome, Verdict, judge
@@ -166,27 +167,26 @@ class Inspector:
                 end where the coding allowed, and differences in that tell nothing.
 
         Raises:
-            BadItem: A file is no media file, or cannot be decoded; ``"no-video"`` when there is
-                sound for a file without a picture.
+            BadItem: A file is no media file, or its picture cannot be decoded; ``"no-video"`` when
+                there is sound for a file without a picture.
         """
         info = probe(video, sound_layout=self.options.sound_layout if sound is None else None)
         heard = info if sound is None else probe(sound, sound_layout=self.options.sound_layout)
-        stream = best_sound(heard)
-        if sound is not None and not info.video:
-            raise BadItem("no-video", f"{video.name} has no picture that {sound.name} belongs to")
-        streams = [each for each in (*info.video[:1], stream) if each is not None]
+        stream, shown = heard.main_audio, info.main_video
+        if shown is None:
+            _check_is_sound_alone(info, sound)
+        self._note_undecodable(heard)
+        streams = [each for each in (shown, stream) if each is not None]
         covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
         part = Part(start_s, covered_s)
         self._post_production.begin_part()
         if stream is not None:
             self._listen(heard.path, stream, part)
-        if info.video:
-            self._look(video, info.video[0], stream, part)
-        if info.video and not is_section:
+        if shown is not None:
+            self._look(video, shown, stream, part)
+        if shown is not None and not is_section:
             self._durations.append(
-                duration_verdict(
-                    span_of(info.video[0]), span_of(stream), self.options.thresholds.duration
-                )
+                duration_verdict(span_of(shown), span_of(stream), self.options.thresholds.duration)
             )
         self._parts.append(part)
 
@@ -204,7 +204,7 @@ class Inspector:
             if self._clipping:
                 verdicts.append(self._clipping.verdict())
         elif self._still is not None:
-            verdicts.append(_no_spatial_track("there is no sound"))
+            verdicts.append(self._refusal or _no_spatial_track("there is no sound"))
         verdicts += _worst(self._projections)
         if self._still is not None:
             verdicts += [self._still.verdict(), self._picture.verdict()]
@@ -223,7 +223,7 @@ class Inspector:
         t = self.options.thresholds
         stored = tested_format(stream)
         self._layouts.append(stream.layout.name)
-        if stored is None:
+        if stored is None and self._refusal is None:
             self._refusal = _no_spatial_track("; ".join(stream.layout.evidence))
         channels = list(stored.channels) if stored else [0]
         gains = np.array(stored.gains if stored else (1.0,), np.float32)
@@ -252,6 +252,14 @@ class Inspector:
         if stored and stream.layout.format is None and self._refusal is None:
             self._refuse_surround(stream)
 
+    def _note_undecodable(self, heard: MediaInfo) -> None:
+        """Refuse a file whose spatial audio may lie in a track that FFmpeg cannot decode."""
+        if heard.spatial_audio is None:
+            refusal = undecodable(heard.path, heard.undecodable, "audio")
+            if refusal is not None:
+                reasons = (refusal.reason, refusal.reason)
+                self._refusal = judge(spatial_audio.NAME, 0.99, reasons, refusal.detail)
+
     def _refuse_surround(self, stream: AudioStream) -> None:
         """Six channels of which more sound than a sound field has are no ambisonics."""
         measured = self._spatial.verdict()
@@ -274,7 +282,7 @@ class Inspector:
             self._still = StillImageTest(kind, self.options.thresholds.still)
         self._still.begin_part()
         self._picture.begin_part()
-        for probe_of_file in read_probes(path):
+        for probe_of_file in read_probes(path, stream_index=stream.index):
             picture = replace(probe_of_file, time_s=part.start_s + probe_of_file.time_s)
             self._still.feed(picture)
             self._picture.feed(picture)
@@ -283,6 +291,16 @@ class Inspector:
 
 
 CONVERTIBLE = ("fuma", "n3d")
+
+
+def _check_is_sound_alone(info: MediaInfo, sound: Path | None) -> None:
+    """Refuse a file without a picture that should have one."""
+    refusal = undecodable(info.path, info.undecodable, "video")
+    if refusal is not None:
+        raise refusal
+    if sound is not None:
+        name = info.path.name
+        raise BadItem("no-video", f"{name} has no picture that {sound.name} belongs to")
 
 
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:

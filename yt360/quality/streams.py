@@ -9,15 +9,8 @@ from numpy.typing import NDArray
 
 from yt360.ambisonic_formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
 from yt360.errors import BadItem
-from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.info import AudioStream, VideoStream
 from yt360.quality.duration import Span
-
-
-def best_sound(info: MediaInfo) -> AudioStream | None:
-    """Return the spatial sound stream, or the one with the most channels."""
-    if info.spatial_audio is not None:
-        return info.spatial_audio
-    return max(info.audio, key=lambda stream: stream.channels, default=None)
 
 
 def tested_format(stream: AudioStream) -> AmbisonicFormat | None:

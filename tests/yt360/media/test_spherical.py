@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yt360.media.boxes import MAX_BOXES, BoxReader
-from yt360.media.matroska import read_matroska_projections
+from yt360.media.matroska import read_matroska_tags
 from yt360.media.spherical import (
     SPHERICAL_UUID,
     Projection,
@@ -172,8 +172,8 @@ def test_every_truncation_is_read_without_failing():
 @given(st.binary(max_size=300))
 def test_garbage_is_read_as_absence(data):
     assert read_mp4_tags(io.BytesIO(data)) == [] or b"moov" in data
-    read_matroska_projections(io.BytesIO(b"\x1a\x45\xdf\xa3\x80" + data))
-    read_matroska_projections(io.BytesIO(b"\x18\x53\x80\x67\xff" + data))
+    read_matroska_tags(io.BytesIO(b"\x1a\x45\xdf\xa3\x80" + data))
+    read_matroska_tags(io.BytesIO(b"\x18\x53\x80\x67\xff" + data))
 
 
 def test_a_million_boxes_do_not_hold_it_up():

@@ -5,7 +5,7 @@ import pytest
 
 from yt360.errors import BadItem
 from yt360.media.ffmpeg import ffmpeg_binary
-from yt360.media.matroska import read_matroska_projections
+from yt360.media.matroska import read_matroska_tags
 from yt360.media.probe import probe
 from yt360.media.spherical import Projection, read_mp4_tags
 from yt360.media.tagging import tag_spherical
@@ -48,7 +48,9 @@ def test_ffmpeg_reads_the_tags_alike_and_writes_them_to_matroska(media, tmp_path
         [ffmpeg_binary(), "-loglevel", "error", "-i", path, "-c", "copy", copy], check=True
     )
     with copy.open("rb") as file:
-        (found,) = read_matroska_projections(file)
+        (tags,) = read_matroska_tags(file)
+    found = tags.projection
+    assert (tags.handler, tags.codec) == ("video", "V_MPEG4/ISO/AVC")
     for name in (
         "kind", "stereo_mode", "yaw_deg", "pitch_deg", "roll_deg", "horizontal_part", "padding_px",
     ):  # fmt: skip
