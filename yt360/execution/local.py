@@ -7,11 +7,15 @@ import multiprocessing
 import os
 import signal
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -35,7 +39,9 @@ class Crashed:
 
     def describe(self) -> str:
         """Return one sentence for a person."""
-        return f"{self.process} died of it (exit code {self.exit_code})"
+        names = {-each: f", {each.name}" for each in signal.Signals}
+        name = names.get(self.exit_code or 0, "")
+        return f"{self.process} died of it (exit code {self.exit_code}{name})"
 
 
 @dataclass
@@ -128,7 +134,8 @@ class WorkerPool:
     def _start(self) -> _Worker[Any]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
-        process.start()
+        with _interrupt_blocked():
+            process.start()
         theirs.close()  # else the worker's death would not close the pipe
         worker: _Worker[Any] = _Worker(process, ours)
         self._alive.append(worker)
@@ -151,19 +158,42 @@ class WorkerPool:
         return worker.process.exitcode
 
 
+@contextmanager
+def _interrupt_blocked() -> Iterator[None]:
+    """Block SIGINT, so that a process started meanwhile is not interrupted while it imports."""
+    resource_tracker.ensure_running()  # starting it with the process would unblock SIGINT
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _work(connection: Connection, parent: int) -> None:
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     while True:
         try:
             function, task = connection.recv()
         except EOFError:
             return
         try:
-            reply = (True, function(task))
+            reply = ForkingPickler.dumps((True, function(task)))
         except Exception as error:
-            reply = (False, error)
-        connection.send(reply)
+            reply = _pickled_error(error)
+        connection.send_bytes(reply)
+
+
+def _pickled_error(error: Exception) -> memoryview:
+    """Return the reply that raises an error; one that cannot be pickled becomes a RuntimeError."""
+    try:
+        reply = ForkingPickler.dumps((False, error))
+        ForkingPickler.loads(reply)
+    except Exception:
+        text = "".join(traceback.format_exception(error))
+        reply = ForkingPickler.dumps((False, RuntimeError(f"in a worker process:\n{text}")))
+    return reply
 
 
 def _die_with(parent: int) -> None:

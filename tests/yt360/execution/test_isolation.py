@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from yt360.errors import BadItem
+from yt360.execution.isolation import IsolatedProcess
+
+# Workers cannot import this file: functions of the standard library serve as the work.
+
+
+def test_calls_return_what_the_function_returns_in_one_process_that_is_kept():
+    with IsolatedProcess() as isolated:
+        first = isolated.call("a", os.getpid)
+        assert isolated.call("b", int, "ff", base=16) == 255
+        assert isolated.call("c", os.getpid) == first != os.getpid()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
+def test_a_crash_costs_one_call(number):
+    with IsolatedProcess() as isolated:
+        dead = isolated.call("a.mp4", os.getpid)
+        with pytest.raises(BadItem, match=rf"crash: b\.mp4: .*{number.name}") as caught:
+            isolated.call("b.mp4", signal.raise_signal, number)
+        assert caught.value.reason == "crash"
+        assert isolated.call("c.mp4", os.getpid) not in (dead, os.getpid())
+
+
+def test_an_error_is_raised_here_and_the_process_goes_on():
+    with IsolatedProcess() as isolated:
+        process = isolated.call("a", os.getpid)
+        with pytest.raises(ZeroDivisionError):
+            isolated.call("b", divmod, 1, 0)
+        bad = 'exec(\'from yt360.errors import BadItem; raise BadItem("slug", "why")\')'
+        with pytest.raises(BadItem, match="slug: why"):
+            isolated.call("c", eval, bad)
+        assert isolated.call("d", os.getpid) == process
+
+
+def test_an_error_that_cannot_be_pickled_is_told_with_its_traceback():
+    with IsolatedProcess() as isolated:
+        process = isolated.call("a", os.getpid)
+        local = "class Local(Exception):\n  pass\nraise Local('of no module')"
+        with pytest.raises(RuntimeError, match="Local: of no module"):
+            isolated.call("b", eval, f"exec({local!r})")
+        assert isolated.call("c", os.getpid) == process
+
+
+def test_the_process_ends_with_the_block():
+    with IsolatedProcess() as isolated:
+        process = isolated.call("a", os.getpid)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from yt360.execution.isolation import IsolatedProcess
+if __name__ == "__main__":
+    try:
+        with IsolatedProcess() as isolated:
+            isolated.call("a", abs, -1)
+            threading.Timer(0.1, os.killpg, (0, signal.SIGINT)).start()
+            isolated.call("b", time.sleep, 60)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+INTERRUPTED_AT_THE_START = """
+import os, signal, threading
+from yt360.execution.isolation import IsolatedProcess
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: None)
+    done = threading.Event()
+
+    def interrupt():
+        while not done.wait(0.005):
+            os.killpg(0, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        with IsolatedProcess() as isolated:
+            print("interrupted", isolated.call("a", abs, -1))
+    finally:
+        done.set()
+"""
+
+
+@pytest.mark.parametrize(
+    "script", [INTERRUPTED, INTERRUPTED_AT_THE_START], ids=["at work", "starting"]
+)
+def test_ctrl_c_reaches_the_caller_and_never_the_process(tmp_path, script):
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    done = subprocess.run(
+        [sys.executable, path],
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("interrupted")
