@@ -156,7 +156,7 @@ def test_a_killed_process_loses_nothing_and_the_run_goes_on(
     arguments = [str(path), "--workers", "2", "--tagger", tagger(DEADLY, always=False)]
     done = subprocess.run([*INSPECT, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert "a worker process died of it (exit code -9)" in done.stderr
+    assert "a worker process died of it (exit code -9, SIGKILL)" in done.stderr
     assert "4  accepted" in done.stdout
     assert set(reasons(path).values()) == {("accepted", None)}
     # Both processes may be at their first video when the first one dies.

@@ -330,7 +330,7 @@ def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
         return
     crashed = [each for each in report.rejected if each.reason == "crash"]
     assert [(each.file, each.start_s) for each in crashed] == [("pauses.mp4", 30)]
-    assert "FFmpeg died of it (exit code -9)" in crashed[0].detail
+    assert "FFmpeg died of it (exit code -9, SIGKILL)" in crashed[0].detail
     assert set(fake.all_keys(dataset)) - set(fake.all_keys(tmp_path / "again")) == {"pauses-00030"}
 
 
