@@ -15,20 +15,21 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from avsa.batch import Batch, make_batch
+from avsa.batch import Batch
 from avsa.colors import stored_to_rgb, to_rgb_bytes
-from avsa.data import DataConfig, Loader
-from avsa.guides import open_guide
+from avsa.data import DataConfig
 from avsa.mel import hz_to_mel
-from avsa.plan import Plan, PlanConfig
+from avsa.mirror import dataset_folder
 from avsa.remote import open_clips
-from avsa.spectrogram import AudioConfig, require_long_sound
-from avsa.stats import AudioStats, require_sample_rate
-from avsa.views import ViewConfig, Views, check_views
+from avsa.runfolder import read_dataset
+from avsa.runlog import FILE_NAME as LOG_FILE
+from avsa.runlog import read_log
+from avsa.samples import Samples, samples_of_recipe, samples_of_step
+from avsa.spectrogram import AudioConfig
+from avsa.views import ViewConfig, Views
 from yt360.ambisonics import energy_map
 from yt360.errors import UserError
 from yt360.files import atomic_write
-from yt360.shards.reader import ShardReader
 from yt360.sphere import direction_to_equirect, view_grid
 
 # Okabe and Ito's colours for colour-blind readers, the ones that stand out from pictures.
@@ -83,41 +84,45 @@ def save_preview(
     Raises:
         UserError: The split has no clips, or the recipe does not fit it.
     """
-    if views.num_views > MAX_VIEWS:
-        raise UserError(
-            f"{views.num_views} views do not fit on the sheet; set views.num_views to at most "
-            f"{MAX_VIEWS}"
-        )
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * config.samples), dpi=DPI, facecolor="white")
     with closing(open_clips(dataset, config.split)) as clips:
-        keys = _draw_samples(figure, clips, data, views, audio, config)
+        samples = samples_of_recipe(clips, data, views, audio, config.seed)
+        return _save(out, samples, config.samples)
+
+
+def save_run_preview(run: Path, out: Path, samples: int, step: int | None = None) -> list[str]:
+    """Draw samples that a run was trained on, and write a PNG; return the keys of the clips.
+
+    Args:
+        run: The run's folder.
+        out: The PNG.
+        samples: How many samples of the step's batch, one below the other.
+        step: The step, from 1; by default the last one in the run's log.
+
+    Raises:
+        UserError: The folder holds no run, or the run has no such step or smaller batches.
+    """
+    if step is None:
+        log = run / LOG_FILE
+        records = read_log(run) if log.exists() else []
+        step = records[-1]["step"] if records else 1
+    with closing(open_clips(dataset_folder(read_dataset(run)), "train")) as clips:
+        return _save(out, samples_of_step(clips, run, step), samples)
+
+
+def _save(out: Path, samples: Samples, count: int) -> list[str]:
+    num_views = samples.config.views.num_views
+    if num_views > MAX_VIEWS:
+        raise UserError(
+            f"{num_views} views do not fit on the sheet; set views.num_views to at most {MAX_VIEWS}"
+        )
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * count), dpi=DPI, facecolor="white")
+    keys = []
+    for number, part in enumerate(figure.subfigures(count, 1, squeeze=False)[:, 0]):
+        batch = samples.load(number)
+        draw_sample(part, batch, samples.config.audio, samples.lead_s, samples.video_s)
+        keys.append(batch.raw.keys[0])
     with atomic_write(out) as file:
         figure.savefig(file, format="png", metadata={"Software": None})
-    return keys
-
-
-def _draw_samples(
-    figure: Figure,
-    clips: ShardReader,
-    data: DataConfig,
-    views: ViewConfig,
-    audio: AudioConfig,
-    config: PreviewConfig,
-) -> list[str]:
-    if not len(clips):
-        raise UserError(f"{clips.dataset} has no clips in its split {config.split}")
-    check_views(views)
-    plan = _plan(clips, config)
-    loader = Loader(clips, plan, data, config.seed, guide=open_guide(views, clips))
-    require_sample_rate(audio, loader.form.sample_rate_hz)
-    require_long_sound(audio, loader.span.samples)
-    in_decibels = AudioStats(torch.zeros(audio.bands), torch.ones(audio.bands))
-    keys = []
-    for step, part in enumerate(figure.subfigures(config.samples, 1, squeeze=False)[:, 0]):
-        raw = loader.load(step)
-        batch = make_batch(raw, config.seed, views, audio, in_decibels)
-        draw_sample(part, batch, audio, loader.span.lead_s, loader.span.frames / loader.span.fps)
-        keys.append(raw.keys[0])
     return keys
 
 
@@ -135,10 +140,6 @@ def draw_sample(
     """
     _draw_panorama(part, batch, audio.sample_rate_hz)
     _draw_views(part, batch, audio, (lead_s, lead_s + video_s))
-
-
-def _plan(clips: ShardReader, config: PreviewConfig) -> Plan:
-    return Plan(clips.video_ids, 1, config.seed, PlanConfig())
 
 
 def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:

@@ -101,15 +101,19 @@ def open_run(
 
 def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """Return the recipe that a run began with, changed by ``dotted.key=value`` texts."""
-    path = run / CONFIG_FILE
-    if not path.is_file():
-        raise UserError(f"{run} holds no run: {CONFIG_FILE} is missing")
-    return config_from_mapping(read_yaml(path), overrides)
+    _require_run(run)
+    return config_from_mapping(read_yaml(run / CONFIG_FILE), overrides)
 
 
 def read_dataset(run: Path) -> str:
     """Return the folder or address of the dataset that a run began with."""
+    _require_run(run)
     return (run / DATASET_FILE).read_text(encoding="utf-8").strip()
+
+
+def _require_run(run: Path) -> None:
+    if not (run / CONFIG_FILE).is_file():
+        raise UserError(f"{run} holds no run: {CONFIG_FILE} is missing")
 
 
 def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:

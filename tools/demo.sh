@@ -20,7 +20,7 @@ else
 fi
 
 echo "4/4  drawing what the network saw"
-avsa preview "$out/dataset" --seed 5 --set views.sampler=energy --out "$out/preview.png"
+avsa preview --run "$out/run" --out "$out/preview.png"
 
 cat <<END
 

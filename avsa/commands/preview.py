@@ -7,15 +7,18 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.commands.exclusive_options import refuse
+from yt360.errors import UserError
 
 
 @examples(
     "avsa preview shards",
     "avsa preview DATASET --out sheet.png --samples 5 --seed 3",
     "avsa preview DATASET --recipe avsa --set views.sampler=energy",
+    "avsa preview --run runs/small-1 --step 200",
 )
 @click.command("preview")
-@click.argument("dataset")
+@click.argument("dataset", required=False)
 @click.option(
     "--out", default="preview.png", show_default=True, type=click.Path(path_type=Path), help="PNG."
 )
@@ -24,14 +27,26 @@ from yt360.cli_group import examples
 @click.option("--split", default="train", show_default=True, help="train or test.")
 @click.option("--samples", default=3, show_default=True, type=click.IntRange(1, 20))
 @click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    help="Draw samples that this run was trained on, in place of DATASET and a recipe.",
+)
+@click.option(
+    "--step", type=click.IntRange(min=1), help="Step of the run; by default the last one logged."
+)
+@click.pass_context
 def command(
-    dataset: str,
+    context: click.Context,
+    dataset: str | None,
     out: Path,
     recipe: str,
     overrides: tuple[str, ...],
     split: str,
     samples: int,
     seed: int,
+    run: Path | None,
+    step: int | None,
 ) -> None:
     """Draw training samples as the network sees them.
 
@@ -41,8 +56,19 @@ def command(
     """
     from avsa.config import load_config
     from avsa.mirror import dataset_folder
-    from avsa.preview import PreviewConfig, save_preview
+    from avsa.preview import PreviewConfig, save_preview, save_run_preview
 
+    if run is not None:
+        refuse(
+            context,
+            ("dataset", "recipe", "overrides", "split", "seed"),
+            "does not go with --run, which has its own",
+        )
+        click.echo(f"{out}: {', '.join(save_run_preview(run, out, samples, step))}")
+        return
+    if dataset is None:
+        raise UserError("give DATASET, a dataset's folder or address, or --run RUN")
+    refuse(context, ("step",), "goes with --run")
     config = load_config(recipe, overrides)
     folder = dataset_folder(dataset)
     wanted = PreviewConfig(split=split, samples=samples, seed=seed)
