@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from avsa import __version__
 from avsa.accumulate import Inputs
 from avsa.batch import Batch, make_batch
 from avsa.clips import clips_form
 from avsa.data import Loader
 from avsa.loading import Model
+from avsa.mirror import address_of
 from avsa.plan import SequentialPlan
 from avsa.remote import open_clips
+from avsa.runfolder import fingerprint
+from avsa.typed import to_mapping
 from avsa.views import ViewConfig
 from yt360.errors import UserError
 from yt360.files import atomic_write
@@ -40,15 +46,19 @@ class EmbedConfig:
     hfov_deg: float = 60.0
     """Full horizontal field of view."""
     batch_size: int = 8
-    """Clips at a time; features do not depend on it but for the last bits."""
+    """Clips at a time; it does not affect features beyond rounding."""
 
 
 def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -> int:
     """Write the features of every clip and view; return how many rows.
 
-    The file has the columns ``key``, ``start_s`` (of the sound within the clip), ``view``,
-    ``azimuth_deg``, ``elevation_deg``, ``video`` and ``audio`` (features, lists of float32), and
-    appears under its name only when whole. Equal arguments give equal bytes on the same machine.
+    The file has the columns ``key``, ``start_s`` (of the audio within the clip), ``view``,
+    ``azimuth_deg``, ``elevation_deg``; ``video`` and ``audio``, the features of the two encoders,
+    which lie in different spaces; and, where the model's task compares embeddings, ``video_joint``
+    and ``audio_joint``, whose dot product says how well they match (`Model.similarity` of the views
+    of one clip). All are lists of float32. The metadata ``avsa`` of the file is a JSON object that
+    says what it was made from. The file appears under its name only when whole. Equal arguments
+    give equal bytes on the same machine.
 
     Args:
         model: From `avsa.load`.
@@ -60,13 +70,13 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
         UserError: The model has no audio statistics or was trained on clips of another form, or
             the split has no clips.
     """
-    schema = _schema(model.feature_dim)
     rows = 0
     with closing(open_clips(dataset, config.split)) as clips:
         if not len(clips):
             raise UserError(
                 f"the split {config.split} of {dataset} has no clips; use another --split"
             )
+        schema = _schema(model, _provenance(model, clips, config))
         with (
             Progress("embedding", len(clips), "clips") as progress,
             atomic_write(out) as file,
@@ -120,6 +130,9 @@ def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfi
 def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
     inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
     video, audio = model.encoders(inputs.video, inputs.audio)
+    features = [video, audio]
+    if _joint_dim(model):
+        features += model.joint_embeddings(video, audio)
     clips, views = video.shape[:2]
     azimuth, elevation = azimuth_elevation(batch.directions.flatten(0, 1).cpu())
     columns = [
@@ -130,24 +143,44 @@ def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
         pa.array(torch.rad2deg(elevation).numpy(), pa.float32()),
         *(
             pa.FixedSizeListArray.from_arrays(
-                pa.array(feature.float().flatten().cpu().numpy()), model.feature_dim
+                pa.array(feature.float().flatten().cpu().numpy()), feature.shape[-1]
             )
-            for feature in (video, audio)
+            for feature in features
         ),
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _schema(feature_dim: int) -> pa.Schema:
-    feature = pa.list_(pa.float32(), feature_dim)
-    return pa.schema(
-        [
-            ("key", pa.string()),
-            ("start_s", pa.float64()),
-            ("view", pa.int32()),
-            ("azimuth_deg", pa.float32()),
-            ("elevation_deg", pa.float32()),
-            ("video", feature),
-            ("audio", feature),
-        ]
-    )
+def _schema(model: Model, provenance: dict[str, Any]) -> pa.Schema:
+    feature = pa.list_(pa.float32(), model.feature_dim)
+    fields = [
+        ("key", pa.string()),
+        ("start_s", pa.float64()),
+        ("view", pa.int32()),
+        ("azimuth_deg", pa.float32()),
+        ("elevation_deg", pa.float32()),
+        ("video", feature),
+        ("audio", feature),
+    ]
+    if joint_dim := _joint_dim(model):
+        joint = pa.list_(pa.float32(), joint_dim)
+        fields += [("video_joint", joint), ("audio_joint", joint)]
+    return pa.schema(fields, metadata={"avsa": json.dumps(provenance, sort_keys=True)})
+
+
+def _joint_dim(model: Model) -> int:
+    return 0 if model.task is None else model.task.joint_dim
+
+
+def _provenance(model: Model, clips: ShardReader, config: EmbedConfig) -> dict[str, Any]:
+    """Return what the features were made from, as JSON values."""
+    return {
+        "avsa": __version__,
+        "weights_sha256": model.weights_hash(),
+        "step": model.step,
+        "recipe": to_mapping(model.config),
+        "dataset": {"path": address_of(clips.dataset), "clips": fingerprint(clips)},
+        "split": config.split,
+        "num_views": config.num_views,
+        "hfov_deg": config.hfov_deg,
+    }

@@ -106,6 +106,7 @@ import avsa
 
 model = avsa.load("PATH_OF_THIS_FOLDER")
 features = model.embed(video, audio)  # features.video, features.audio
+match = model.similarity(video, audio)  # from -1 to 1
 ```
 
 - `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {content["fps"]} frames a second,

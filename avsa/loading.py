@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +28,7 @@ Array = NDArray[Any] | Tensor
 
 
 class Embedding(NamedTuple):
-    """Features of views.
+    """Features of views, each encoder's in a space of its own (`Model.similarity` compares them).
 
     Attributes:
         video: float32 (B, D) or (D,), of the pictures.
@@ -44,7 +47,8 @@ class Model(nn.Module):
         encoders: `Encoders`; their ``video`` and ``audio`` can be used alone.
         task: Heads and translation networks of the last stage, or None.
         stats: Statistics that standardize spectrograms, or None (imported weights may lack them).
-        fps: Frames a second of the pictures that it was trained on.
+        fps: Frames a second of the video that it was trained on.
+        step: Steps of training done.
     """
 
     def __init__(
@@ -54,9 +58,10 @@ class Model(nn.Module):
         task: Task | None,
         stats: AudioStats | None,
         fps: int,
+        step: int,
     ) -> None:
         super().__init__()
-        self.config, self.stats, self.fps = config, stats, fps
+        self.config, self.stats, self.fps, self.step = config, stats, fps, step
         self.encoders, self.task = encoders, task
 
     @property
@@ -88,21 +93,93 @@ class Model(nn.Module):
         Raises:
             UserError: Wrong shapes or types, or the model has no audio statistics.
         """
-        pictures, sounds = torch.as_tensor(video), torch.as_tensor(audio)
-        _check_arrays(pictures, sounds)
-        single = pictures.ndim == 4
-        if single:
-            pictures, sounds = pictures[None], sounds[None]
+        frames, sounds = torch.as_tensor(video), torch.as_tensor(audio)
+        _check_arrays(frames, sounds)
+        with self._evaluating():
+            features = self._features(frames, sounds, sample_rate_hz)
+        return Embedding(*(each[0] for each in features) if frames.ndim == 4 else features)
+
+    @torch.inference_mode()
+    def similarity(
+        self,
+        video: Array,
+        audio: Array,
+        sample_rate_hz: int | None = None,
+        views_of_one_clip: bool = False,
+    ) -> Tensor:
+        """Return how well each video matches each audio, with the model in evaluation mode.
+
+        Features of the two encoders (`embed`) lie in different spaces. This compares them as the
+        pretext task does, after its heads and translation networks.
+
+        Args:
+            video: As for `embed`: (T, H, W, 3), or (B, T, H, W, 3).
+            audio: As for `embed`: (4, S), or (C, 4, S).
+            sample_rate_hz: Of `audio`, as for `embed`.
+            views_of_one_clip: Translation networks see all of `video` together, and all of `audio`,
+                as the views of one clip in training. Otherwise each alone.
+
+        Returns:
+            Mean cosine of the task's two directions, float32 in [-1, 1]: (B, C), or a scalar for
+            single inputs.
+
+        Raises:
+            UserError: As `embed`; or the model has no pretext task that compares embeddings.
+        """
+        frames, sounds = torch.as_tensor(video), torch.as_tensor(audio)
+        _check_arrays(frames, sounds, paired=False)
+        with self._evaluating():
+            features = self._features(frames, sounds, sample_rate_hz)
+            if views_of_one_clip:
+                joint_video, joint_audio = self.joint_embeddings(*features)
+            else:
+                joint_video, joint_audio = (
+                    each[:, 0] for each in self.joint_embeddings(*(f[:, None] for f in features))
+                )
+        cosine = (joint_video @ joint_audio.T).clamp(-1, 1)
+        return cosine[0, 0] if frames.ndim == 4 else cosine
+
+    def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return embeddings (..., K, E) that can be compared, of features (..., K, D) of views.
+
+        Raises:
+            UserError: The model has no pretext task that compares embeddings (`Task`).
+        """
+        if self.task is None:
+            raise UserError(
+                "the model has encoders alone, without the heads that compare video with audio; "
+                "use a checkpoint of a run"
+            )
+        return self.task.joint_embeddings(video, audio)
+
+    def weights_hash(self) -> str:
+        """Return the SHA-256 of all names and values of weights, 64 hexadecimal digits."""
+        digest = sha256()
+        for name, tensor in self.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluate while the block runs, then return to the former mode."""
         was_training = self.training
         self.eval()
         try:
-            features = self.encoders(
-                self.prepare_video(pictures.to(self.device))[:, None],
-                self.prepare_audio(sounds.to(self.device), sample_rate_hz),
-            )
+            yield
         finally:
             self.train(was_training)
-        return Embedding(*(feature[0, 0] if single else feature[:, 0] for feature in features))
+
+    def _features(
+        self, video: Tensor, audio: Tensor, sample_rate_hz: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the features (B, D) and (C, D) of checked arrays; single inputs make B and C 1."""
+        video = video if video.ndim == 5 else video[None]
+        audio = audio if audio.ndim == 3 else audio[None]
+        return (
+            self.encoders.video(self.prepare_video(video.to(self.device))),
+            self.encoders.audio(self.prepare_audio(audio.to(self.device), sample_rate_hz)[:, 0]),
+        )
 
     def prepare_video(self, video: Tensor) -> Tensor:
         """Return standardized pictures (B, 3, T, h, w) of RGB uint8 (B, T, H, W, 3)."""
@@ -162,10 +239,11 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     except RuntimeError as error:
         raise UserError(f"{checkpoint} does not fit its own recipe: {error}") from error
     stats = AudioStats(**content["stats"]) if content["stats"] else None
-    return Model(config, encoders, task, stats, content["fps"]).to(resolve_device(device)).eval()
+    model = Model(config, encoders, task, stats, content["fps"], content["step"])
+    return model.to(resolve_device(device)).eval()
 
 
-def _check_arrays(video: Tensor, audio: Tensor) -> None:
+def _check_arrays(video: Tensor, audio: Tensor, paired: bool = True) -> None:
     if video.dtype != torch.uint8 or video.ndim not in (4, 5) or video.shape[-1] != 3:
         raise UserError(
             f"video is {video.dtype} {tuple(video.shape)}; it must be uint8 (T, H, W, 3) or "
@@ -176,5 +254,5 @@ def _check_arrays(video: Tensor, audio: Tensor) -> None:
             f"audio is {audio.dtype} {tuple(audio.shape)}; it must be float (4, S), or (B, 4, S) "
             "for a batch of videos"
         )
-    if audio.ndim == 3 and len(audio) != len(video):
+    if paired and audio.ndim == 3 and len(audio) != len(video):
         raise UserError(f"there are {len(video)} videos and {len(audio)} sounds; give as many")

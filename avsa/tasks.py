@@ -75,6 +75,26 @@ class Task(nn.Module):
     """A loss over features; on several ranks each sees its own clips and gathers the rest."""
 
     config: TaskConfig
+    joint_dim = 0
+    """E, the length of joint embeddings; 0 where the task compares no embeddings."""
+
+    def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Return embeddings (..., K, E) of unit length in a space that both modalities share.
+
+        Their dot product is the cosine that the task's loss compares, in [-1, 1]: the mean of its
+        two directions.
+
+        Args:
+            video: Features of video (..., K, D); translation networks see the K views together.
+            audio: Features of audio (..., L, D).
+
+        Raises:
+            UserError: The task compares no embeddings.
+        """
+        raise UserError(
+            f"the task {self.config.kind} compares no embeddings of video and audio; use a model "
+            "that was trained by avc, avts or avsa"
+        )
 
     def forward(self, video: Tensor, audio: Tensor, directions: Tensor) -> tuple[Tensor, Metrics]:
         """Return the loss and its metrics, all scalars, averaged over this rank's clips.
@@ -95,10 +115,16 @@ class ProjectionTask(Task):
         self.config = config
         self.video_projection = Head(feature_dim, config.head_dim)
         self.audio_projection = Head(feature_dim, config.head_dim)
+        self.joint_dim = config.head_dim
 
     def embed(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return comparable embeddings (..., head_dim) of features (..., D)."""
         return self.video_projection(video), self.audio_projection(audio)
+
+    def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the normalized projections; see `Task`."""
+        pictures, sounds = self.embed(video, audio)
+        return nn.functional.normalize(pictures, dim=-1), nn.functional.normalize(sounds, dim=-1)
 
     def forward(self, video: Tensor, audio: Tensor, directions: Tensor) -> tuple[Tensor, Metrics]:  # noqa: ARG002
         """Return loss and metrics; see `Task`."""
@@ -129,10 +155,19 @@ class TranslationTask(Task):
         self.audio_head = Head(feature_dim, config.head_dim)
         self.video_pred_head = Head(feature_dim, config.head_dim)
         self.audio_pred_head = Head(feature_dim, config.head_dim)
+        self.joint_dim = 2 * config.head_dim
 
     def translate(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return predicted video and audio features (..., K, D) of audio and video features."""
         return self.a2v_transformer(audio), self.v2a_transformer(video)
+
+    def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each modality's embedding beside its prediction of the other; see `Task`."""
+        predicted_video, predicted_audio = self.translate(video, audio)
+        return (
+            _joined(self.audio_pred_head(predicted_audio), self.video_head(video)),
+            _joined(self.audio_head(audio), self.video_pred_head(predicted_video)),
+        )
 
     def forward(self, video: Tensor, audio: Tensor, directions: Tensor) -> tuple[Tensor, Metrics]:  # noqa: ARG002
         """Return loss and metrics; see `Task`."""
@@ -234,6 +269,12 @@ def _items(features: Tensor, config: TaskConfig) -> Tensor:
     if config.kind == "avts":
         return features.amax(dim=2)
     return features.flatten(1, 2)
+
+
+def _joined(*parts: Tensor) -> Tensor:
+    """Return a vector of unit length whose dot products are the mean cosine of its parts."""
+    joined = torch.cat([nn.functional.normalize(part, dim=-1) for part in parts], dim=-1)
+    return joined / len(parts) ** 0.5
 
 
 def _views_told_apart(*pairs: tuple[Tensor, Tensor]) -> Tensor:

@@ -34,8 +34,13 @@ def command(
 ) -> None:
     """Compute features of every clip of a dataset.
 
-    Writes a row for each clip and view: key, time, direction, and the features of picture and
-    sound. Views are evenly spaced on the horizon, the first in front.
+    Writes a row for each clip and view: key, time, direction, and features. Views are evenly spaced
+    on the horizon, the first in front.
+
+    The columns video and audio hold the features of the two encoders; they lie in different spaces
+    and cannot be compared with each other. The columns video_joint and audio_joint can: their dot
+    product, in [-1, 1], says how well a view and a sound match. The metadata "avsa" of the file
+    names the weights, the recipe, the dataset and the views.
     """
     from avsa.embed import EmbedConfig, embed_dataset
     from avsa.loading import load

@@ -67,6 +67,29 @@ def test_embedding_one_is_embedding_a_batch(checkpoint, arrays):
         torch.testing.assert_close(single.audio, batch.audio[number])
 
 
+def test_similarity_compares_each_video_with_each_audio(checkpoint, arrays):
+    model = avsa.load(checkpoint)
+    video, audio = arrays[0], np.concatenate([arrays[1], arrays[1][:1] * 0.1])
+    matrix = model.similarity(video, audio)
+    assert matrix.shape == (2, 3) and matrix.abs().max() <= 1
+    single = [[model.similarity(one, other) for other in audio] for one in video]
+    torch.testing.assert_close(matrix, torch.tensor(single))
+
+
+def test_encoders_without_a_task_have_no_similarity(tmp_path, arrays):
+    save_checkpoint(tmp_path / "c.pt", {**tiny_content(), "task": None})
+    with pytest.raises(UserError, match="encoders alone"):
+        avsa.load(tmp_path / "c.pt").similarity(*arrays)
+
+
+def test_the_hash_of_weights_is_of_their_values(checkpoint, tmp_path):
+    first, second = avsa.load(checkpoint), avsa.load(checkpoint)
+    assert first.weights_hash() == second.weights_hash()
+    with torch.no_grad():
+        next(second.parameters()).view(-1)[0] += 1e-3
+    assert first.weights_hash() != second.weights_hash()
+
+
 def test_embedding_leaves_the_mode_of_the_model_alone(checkpoint, arrays):
     model = avsa.load(checkpoint)
     before = model.embed(*arrays)

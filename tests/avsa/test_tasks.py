@@ -54,6 +54,42 @@ def test_every_weight_of_every_task_learns(kind, translation):
     assert not still
 
 
+@pytest.mark.parametrize("kind", ["avc", "avts"])
+def test_joint_embeddings_of_projections_are_what_the_loss_compares(kind):
+    module = task(kind)
+    video, audio, directions = features(moments=MOMENTS if kind == "avts" else 1)
+    loss, _ = module(video[:, :, :1], audio[:, :, :1], directions[:, :, :1])
+    joint_video, joint_audio = module.joint_embeddings(video[:, :, 0], audio[:, :, 0])
+    logits = joint_video.flatten(0, 1) @ joint_audio.flatten(0, 1).T / ContrastConfig().temperature
+    both = [torch.log_softmax(each, dim=1).diagonal().mean() for each in (logits, logits.T)]
+    torch.testing.assert_close(loss, -sum(both) / 2)
+
+
+@pytest.mark.parametrize("translation", ["none", "mlp", "transformer"])
+def test_joint_embeddings_of_translations_give_the_mean_cosine_of_both_directions(translation):
+    module = task("avsa", translation).eval()
+    video, audio, _ = features()
+    joint_video, joint_audio = module.joint_embeddings(video, audio)
+    predicted_video, predicted_audio = module.translate(video, audio)
+    cosines = [
+        torch.cosine_similarity(predictions[..., :, None, :], targets[..., None, :, :], dim=-1)
+        for predictions, targets in (
+            (module.audio_pred_head(predicted_audio), module.audio_head(audio)),
+            (module.video_head(video), module.video_pred_head(predicted_video)),
+        )
+    ]
+    torch.testing.assert_close(joint_video @ joint_audio.mT, sum(cosines) / 2)
+    assert joint_video.shape[-1] == module.joint_dim
+    torch.testing.assert_close(joint_video.norm(dim=-1), torch.ones(joint_video.shape[:-1]))
+
+
+def test_regression_has_no_joint_embeddings():
+    module = task("regression")
+    assert module.joint_dim == 0
+    with pytest.raises(UserError, match="compares no embeddings"):
+        module.joint_embeddings(torch.zeros(1, DIM), torch.zeros(1, DIM))
+
+
 def test_views_of_avc_are_joined_by_their_maximum():
     module = task("avc")
     video, audio, directions = features()

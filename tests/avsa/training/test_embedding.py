@@ -1,5 +1,8 @@
 """Features of a whole dataset from a trained model."""
 
+import json
+
+import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
@@ -7,7 +10,12 @@ from click.testing import CliRunner
 import avsa
 from avsa.commands.embed import command as embed_command
 from avsa.embed import EmbedConfig, embed_dataset
+from avsa.typed import to_mapping
 from yt360.errors import UserError
+
+
+def keys_of(features):
+    return sorted(set(pq.read_table(features)["key"].to_pylist()))
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +28,30 @@ def embedded(undisturbed, data, tmp_path_factory):
 
 
 def test_a_dataset_is_embedded_a_row_for_each_clip_and_view(embedded):
-    import pyarrow.parquet as pq
-
     table = pq.read_table(embedded[1])
     assert len(set(zip(*(table[name].to_pylist() for name in ("key", "view")), strict=True))) == 64
     assert sorted(set(table["azimuth_deg"].to_pylist())) == pytest.approx([-180, -90, 0, 90])
     features = torch.tensor(table["video"].to_pylist())
     assert features.shape == (64, 4)
     assert features.std() > 0
+
+
+def test_joint_columns_give_the_similarity_of_the_views_of_a_clip(embedded, undisturbed, data):
+    table = pq.read_table(embedded[1], filters=[("key", "=", keys_of(embedded[1])[5])])
+    joint = [torch.tensor(table[name].to_pylist()) for name in ("video_joint", "audio_joint")]
+    assert torch.allclose(joint[0].norm(dim=-1), torch.ones(4))
+    model = avsa.load(undisturbed[1])
+    features = [torch.tensor(table[name].to_pylist())[None] for name in ("video", "audio")]
+    video, audio = model.joint_embeddings(*features)
+    torch.testing.assert_close(joint[0] @ joint[1].T, video[0] @ audio[0].T)
+
+
+def test_the_file_says_what_it_was_made_from(embedded, undisturbed):
+    facts = json.loads(pq.read_schema(embedded[1]).metadata[b"avsa"])
+    assert facts["weights_sha256"] == avsa.load(undisturbed[1]).weights_hash()
+    assert facts["step"] == 10 and facts["split"] == "train" and facts["num_views"] == 4
+    assert facts["dataset"]["clips"].startswith("16 clips (")
+    assert facts["recipe"] == to_mapping(undisturbed[0])
 
 
 def test_a_dataset_of_another_form_than_the_model_takes_is_not_embedded(
@@ -41,8 +65,6 @@ def test_a_dataset_of_another_form_than_the_model_takes_is_not_embedded(
 
 
 def test_features_are_the_same_bytes_again_and_close_in_other_batches(embedded, tmp_path):
-    import pyarrow.parquet as pq
-
     arguments, out = embedded
     for name, extra in (("again", []), ("batches", ["--batch-size", "3"])):
         arguments[4] = tmp_path / name
