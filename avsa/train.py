@@ -36,7 +36,7 @@ from avsa.spectrogram import require_long_sound
 from avsa.stats import AudioStats, ensure_stats
 from avsa.typed import flatten, to_mapping
 from avsa.views import check_views
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.shards.reader import ShardReader
 
 T = TypeVar("T")
@@ -176,13 +176,13 @@ def _require_all_stages_can_run(
 
 
 def _on_first_rank(world: World, work: Callable[[], T]) -> T:
-    """Return what `work` gives on rank 0, on every rank; its `UserError` is raised on all."""
+    """Return rank 0's result of `work` on every rank, or raise there what rank 0 raised."""
     result: T | None = None
-    error: UserError | None = None
+    error: UserError | BadItem | OSError | None = None
     if world.is_first:
         try:
             result = work()
-        except UserError as caught:
+        except (UserError, BadItem, OSError) as caught:
             error = caught
     result, error = from_first_rank((result, error))
     if error is not None:

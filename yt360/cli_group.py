@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 
 _STORAGE_TROUBLE = frozenset(
     {
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
 
 
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
-    """Run a command line; a `UserError` or trouble with a disk is one line and exit code 2."""
+    """Run a command line; `UserError`, `BadItem` or trouble with a disk is one line and exit 2."""
     try:
         code = group.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
@@ -74,10 +74,10 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except (UserError, OSError, sqlite3.Error) as error:
+    except (UserError, BadItem, OSError, sqlite3.Error) as error:
         if isinstance(error, sqlite3.Error) and not _is_storage_trouble(error):
             raise
-        if not isinstance(error, UserError) and "YT360_DEBUG" in os.environ:
+        if not isinstance(error, UserError | BadItem) and "YT360_DEBUG" in os.environ:
             raise
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(2)

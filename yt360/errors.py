@@ -4,7 +4,11 @@ A *bad request* (a missing file, an unknown option, a folder that holds somethin
 command at once: raise `UserError`; the CLI prints its one line and exits with code 2.
 
 A *bad item* (one corrupt video among thousands) is recorded with its reason and skipped: raise
-`BadItem`; whoever loops over items catches it, counts it by `reason` and goes on.
+`BadItem`; whoever loops over items catches it, counts it by `reason` and goes on. Where the item
+was all that was asked for, the CLI treats it as a bad request.
+
+Neither is the other, and neither is a `ValueError`: a parser that catches what `int` or `struct`
+raise must not catch its own verdict.
 """
 
 from __future__ import annotations
@@ -13,14 +17,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """A request that cannot be carried out.
 
     The message is one line that says the value, what is allowed, and what to do next.
     """
 
 
-class BadItem(UserError):
+class BadItem(Exception):
     """One item of many that cannot be used.
 
     Attributes:

@@ -130,7 +130,7 @@ def _blaming(item: InputVideo) -> Iterator[None]:
     """Turn what a hostile file may raise into a `BadItem`; let trouble with the output through."""
     try:
         yield
-    except UserError:
+    except (UserError, BadItem):
         raise
     except OSError as error:
         names = {os.fspath(path) for path in (item.video, item.sound) if path is not None}
