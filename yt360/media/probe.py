@@ -197,12 +197,11 @@ def _audio_stream(
     time_base = stream.time_base or Fraction(1)
     start_s, end_s = _span_s(times, time_base, stream.start_time)
     start_s, end_s = start_s - origin_s, end_s - origin_s
-    declared = stream.layout.name
     codec = stream.codec_context.name
     if stream.channels > 2:
         pieces, rate = listen(path, position, start_s, end_s)
         layout = detect_layout(
-            pieces, rate, codec=codec, declared=declared, sa3d=sa3d, stated=stated
+            pieces, rate, codec=codec, declared=track.layout, sa3d=sa3d, stated=stated
         )
     else:
         layout = detect_layout([np.zeros((stream.channels, 0), np.float32)], stream.rate)
@@ -212,7 +211,7 @@ def _audio_stream(
         codec=codec,
         sample_rate_hz=stream.rate,
         channels=stream.channels,
-        layout_declared=declared,
+        layout_declared=track.layout,
         start_s=start_s,
         duration_declared_s=float((stream.duration or 0) * time_base),
         duration_measured_s=end_s - start_s,

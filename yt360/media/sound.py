@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from yt360.ambisonic_formats import AmbisonicFormat
 from yt360.errors import BadItem
+from yt360.media.audio_frames import Samples, samples_of, take_layout
 from yt360.media.container import open_media, time_origin_s
 
 if TYPE_CHECKING:
     from av import AudioFrame
-
-Samples = NDArray[np.float32]
 
 # Decoders need some packets before the first good sample: a frame for AAC, 80 ms for Opus.
 _PREROLL_S = 0.5
@@ -74,6 +73,7 @@ class SoundReader:
             self._opened.__exit__(None, None, None)
             raise BadItem("no-audio", f"{path.name} has no sound stream that can be decoded")
         self._stream = streams[stream]
+        take_layout(self._stream.codec_context)
         self.sample_rate_hz = self._stream.rate
         self.channels = self._stream.channels
         self.damaged_packets = 0
@@ -166,7 +166,7 @@ class SoundReader:
                 yield position, samples
 
     def _checked(self, frame: AudioFrame) -> Samples:
-        samples = _as_float(frame)
+        samples = samples_of(frame)
         if frame.sample_rate != self.sample_rate_hz or samples.shape[0] != self.channels:
             raise BadItem(
                 "sound-format-changes",
@@ -248,13 +248,3 @@ def apply_format(stored: Samples, stored_format: AmbisonicFormat) -> Samples:
         )
     gains = np.array(stored_format.gains, np.float32)
     return stored[list(stored_format.channels)] * gains[:, None]
-
-
-def _as_float(frame: AudioFrame) -> Samples:
-    """Return a frame's samples (C, S) in the decoder's channel order, full scale at 1."""
-    stored = frame.to_ndarray()
-    if frame.format.is_packed:
-        stored = stored.reshape(-1, frame.layout.nb_channels).T
-    scale = {"u1": 128.0, "i2": 32768.0, "i4": 2147483648.0}.get(stored.dtype.str[1:], 1.0)
-    centre = 128.0 if stored.dtype == np.uint8 else 0.0
-    return ((stored - np.float64(centre)) / scale).astype(np.float32)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from av.stream import Disposition
 
 from yt360.errors import BadItem
+from yt360.media.audio_frames import take_layout
 from yt360.media.matroska import projection_from_tags, read_matroska_tags
 from yt360.media.opus import undecodable_family
 from yt360.media.spherical import SA3D, Projection, TrackTags, read_mp4_tags
@@ -67,6 +68,7 @@ class Track:
         position: Its number among the streams of its kind.
         projection: What the container says of a video's projection.
         sa3d: The SA3D box of an audio track, if it has one.
+        layout: The channel layout that an audio track declares, such as ``"5.1"``; may be empty.
         undecodable: Set when FFmpeg cannot decode it.
     """
 
@@ -74,6 +76,7 @@ class Track:
     position: int
     projection: Projection
     sa3d: SA3D | None
+    layout: str
     undecodable: UndecodableTrack | None
 
 
@@ -89,12 +92,15 @@ def read_tracks(path: Path, container: InputContainer) -> list[Track]:
         of_kind = [each for each in tags if each.handler == kind]
         of_kind += [TrackTags(kind)] * len(found)
         for (position, stream), told in zip(found, of_kind, strict=False):
+            has_layout = kind == "audio" and stream.codec_context is not None
+            layout = take_layout(stream.codec_context) if has_layout else ""
             tracks.append(
                 Track(
                     stream,
                     position,
                     projection=told.projection or Projection(),
                     sa3d=told.sa3d,
+                    layout=layout,
                     undecodable=_why_not(stream, kind, told.codec),
                 )
             )
