@@ -27,10 +27,10 @@ from avsa.spectrogram import AudioConfig
 from avsa.tasks import TaskConfig
 from avsa.typed import flatten, from_mapping, merged, to_mapping
 from avsa.views import ViewConfig
-from avsa.yaml_text import load_yaml
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
 from yt360.splits import SPLITS
+from yt360.yaml_text import load_yaml
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -30,7 +31,26 @@ _STORAGE_TROUBLE = frozenset(
 """What SQLite says of the disk and of other processes; all else is a bug of ours."""
 
 
-class LazyGroup(click.Group):
+class StrictGroup(click.Group):
+    """A group whose commands refuse an option that is given twice.
+
+    Of an option with one value, click takes the last one and says nothing of the others, which is
+    how ``--data A --data B`` would train on B alone.
+    """
+
+    group_class = type  # what is made with `@group.group` is strict, too
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command and its arguments, which have been searched for such options."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _refuse_repeats(command, click.Context(command, parent=ctx, info_name=name), rest)
+        return name, command, rest
+
+
+class LazyGroup(StrictGroup):
     """A group whose commands are imported only when they are called.
 
     ``yt360 --help`` must not wait for torch. Each command lives in a module of its own, as an
@@ -92,6 +112,39 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
         return command
 
     return add
+
+
+def _refuse_repeats(command: click.Command, context: click.Context, arguments: list[str]) -> None:
+    """Raise UserError when an option with one value, or a flag, stands more than once."""
+    _, _, given = command.make_parser(context).parse_args(list(arguments))
+    options = [each for each in given if isinstance(each, click.Option)]
+    if any(option.is_eager for option in options):
+        return  # such as --help, which does nothing else
+    counts = Counter(o.name for o in options if not (o.multiple or o.count))
+    for option in options:
+        if counts[option.name] > 1:
+            spelled = "/".join([*option.opts, *option.secondary_opts])
+            raise UserError(f"{spelled} is given {counts[option.name]} times; give it once")
+
+
+def unique_keys(
+    context: click.Context,  # noqa: ARG001
+    parameter: click.Parameter,
+    changes: tuple[str, ...],
+) -> tuple[str, ...]:
+    """Refuse ``KEY=VALUE`` texts of which one sets what another one sets, too; a callback.
+
+    ``optimizer=VALUE`` sets ``optimizer.lr``, too.
+    """
+    keys: list[str] = []
+    for change in changes:
+        key = change.partition("=")[0].strip()
+        for other in keys:
+            if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
+                twice = min(key, other, key=len)
+                raise UserError(f"{parameter.opts[0]} sets {twice} twice; set it once")
+        keys.append(key)
+    return changes
 
 
 def _is_storage_trouble(error: sqlite3.Error) -> bool:

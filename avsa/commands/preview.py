@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
+from yt360.cli_group import examples, unique_keys
 from yt360.commands.exclusive_options import refuse
 from yt360.errors import UserError
 
@@ -23,7 +23,14 @@ from yt360.errors import UserError
     "--out", default="preview.png", show_default=True, type=click.Path(path_type=Path), help="PNG."
 )
 @click.option("--recipe", default="avsa", show_default=True, help="Name of a recipe, or a file.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=unique_keys,
+    metavar="KEY=VALUE",
+    help="Change the recipe.",
+)
 @click.option("--split", default="train", show_default=True, help="train or test.")
 @click.option("--samples", default=3, show_default=True, type=click.IntRange(1, 20))
 @click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")

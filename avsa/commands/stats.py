@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
+from yt360.cli_group import examples, unique_keys
 
 
 @examples(
@@ -17,7 +17,14 @@ from yt360.cli_group import examples
 @click.command("stats")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--recipe", default="avsa", show_default=True, help="Whose spectrograms to measure.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=unique_keys,
+    metavar="KEY=VALUE",
+    help="Change the recipe.",
+)
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
 def command(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
+from yt360.cli_group import examples, unique_keys
 
 
 @examples(
@@ -19,7 +19,14 @@ from yt360.cli_group import examples
 @click.command("train")
 @click.option("--data", help="Dataset folder, or its address (https://..., s3://...).")
 @click.option("--recipe", help="Name of a recipe, or a YAML file.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    callback=unique_keys,
+    metavar="KEY=VALUE",
+    help="Change the recipe.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -13,10 +13,11 @@ import pytest
 
 import avsa.cli
 import yt360.cli
-from yt360.cli_group import LazyGroup, run
+from yt360.cli_group import LazyGroup, StrictGroup, run, unique_keys
 from yt360.errors import BadItem, UserError, did_you_mean
 
 PROGRAMS = {"yt360": yt360.cli, "avsa": avsa.cli}
+SCENES = ["yt360", "scenes", "OUT"]
 ALL_COMMANDS = [(program, name) for program, module in PROGRAMS.items() for name in module.COMMANDS]
 
 
@@ -112,6 +113,79 @@ def package_files(package):
     """Modules of commands; those named ``*_options`` hold what several commands share."""
     files = Path(package.__path__[0]).glob("*.py")
     return [path for path in files if not path.stem.endswith(("__init__", "_options"))]
+
+
+def commands_of(group, *path):
+    """Yield the path and the command of every command below a group."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands_of(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_option_of_one_value_is_refused_when_given_twice(program):
+    group = PROGRAMS[program].cli
+    tried = 0
+    for path, command in commands_of(group):
+        for option in command.params:
+            if not isinstance(option, click.Option) or option.multiple or option.count:
+                continue
+            words = [option.opts[0], *([] if option.is_flag else ["1"] * option.nargs)]
+            again = [option.secondary_opts[0]] if option.secondary_opts else words
+            with pytest.raises(UserError, match=rf"^{option.opts[0]}.* is given 2 times; give it"):
+                group.main([*path, *words, *again], standalone_mode=False)
+            tried += 1
+    assert tried > 10
+
+
+def test_options_of_one_name_count_together_and_repeatable_ones_may_repeat():
+    group = StrictGroup()
+
+    @group.command("work")
+    @click.option("--fast", "speed", flag_value="fast")
+    @click.option("--slow", "speed", flag_value="slow")
+    @click.option("--only", multiple=True)
+    @click.option("-v", "verbosity", count=True)
+    def work(speed: str, only: tuple[str, ...], verbosity: int) -> str:
+        return f"{speed} {only} {verbosity}"
+
+    arguments = ["work", "--fast", "--only", "a", "--only", "b", "-vv"]
+    assert group.main(arguments, standalone_mode=False) == "fast ('a', 'b') 2"
+    with pytest.raises(UserError, match="--fast is given 2 times"):
+        group.main(["work", "--fast", "--slow"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "twice"),
+    [
+        (["seed=1", "seed=2"], "seed"),
+        (["seed=1", "seed=1"], "seed"),
+        (["optimizer.lr=1", "optimizer={}"], "optimizer"),
+        (["optimizer={}", "optimizer.lr=1"], "optimizer"),
+    ],
+)
+def test_no_key_may_be_set_twice(changes, twice):
+    words = [part for change in changes for part in ("--set", change)]
+    for command in (["avsa", "train"], ["avsa", "stats", "D"], ["avsa", "preview"], SCENES):
+        with pytest.raises(UserError, match=f"^--set sets {twice} twice; set it once$"):
+            PROGRAMS[command[0]].cli.main([*command[1:], *words], standalone_mode=False)
+
+
+def test_keys_that_begin_alike_are_two_keys():
+    option = click.Option(["--set"], multiple=True)
+    changes = ("views.size=1", "views.size_deg=2", "views.kind=a")
+    assert unique_keys(click.Context(click.Command("x")), option, changes) == changes
+
+
+def test_help_is_shown_whatever_else_is_given(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(avsa.cli.cli, ["train", "--data", "A", "--data", "B", "--help"])
+    assert stop.value.code == 0
+    assert "--data TEXT" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

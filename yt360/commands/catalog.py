@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from yt360.cli_group import examples
+from yt360.cli_group import StrictGroup, examples
 from yt360.commands.exclusive_options import refuse
 
 _QUERY_COLUMNS = ("video_id", "state", "reason", "split", "clips_kept", "duration_s", "title")
 
 
-@click.group("catalog")
+@click.group("catalog", cls=StrictGroup)
 def command() -> None:
     """Look into a catalog, and get things out of it."""
 

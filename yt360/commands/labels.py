@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
+from yt360.cli_group import StrictGroup, examples
 
 
-@click.group("labels")
+@click.group("labels", cls=StrictGroup)
 def command() -> None:
     """Compare sets of labels, and import the maps that YT-360's authors released."""
 

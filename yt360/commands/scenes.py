@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
+from yt360.cli_group import examples, unique_keys
 from yt360.errors import UserError
 from yt360.text import printable
 
@@ -27,6 +27,7 @@ from yt360.text import printable
     "--set",
     "assignments",
     multiple=True,
+    callback=unique_keys,
     metavar="NAME=VALUE",
     help="Change one parameter of the preset; may be given several times.",
 )

@@ -8,11 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from yt360.errors import UserError, did_you_mean
-
-_NORWEGIAN = "'no': (YAML reads a bare no as false)"
+from yt360.yaml_text import load_yaml
 
 
 @dataclass(frozen=True)
@@ -39,17 +36,15 @@ def load_queries(path: Path | None = None, languages: Sequence[str] = ()) -> lis
     text = _read(path)
     name = str(path or "the built-in queries")
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = load_yaml(text)
+    except ValueError as error:
         raise UserError(f"{name} is not YAML: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("languages"), dict):
         raise UserError(f"{name} needs `languages:`, with `keywords:` for each language code")
     offered = content["languages"]
     for code in offered:
         if not isinstance(code, str):
-            raise UserError(
-                f"{name}: language code {code!r} is no text; quote it, as in {_NORWEGIAN}"
-            )
+            raise UserError(f"{name}: language code {code!r} is no text; quote it")
     for language in languages:
         if language not in offered:
             raise UserError(f"{name} has no language {language!r}{did_you_mean(language, offered)}")
@@ -87,7 +82,7 @@ def _words(value: Any, where: str) -> list[str]:
         raise UserError(f"{where} {value!r} is not a list or map of words; quote words like '360'")
     for word in each:
         if not isinstance(word, str):
-            raise UserError(f"{where} {word!r} is no text; quote words like '360' and 'on'")
+            raise UserError(f"{where} {word!r} is no text; quote words like '360' and 'true'")
     return each
 
 

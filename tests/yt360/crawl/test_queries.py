@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from yt360.crawl.queries import _read, load_queries
+from yt360.crawl.queries import Query, _read, load_queries
 from yt360.errors import UserError
 
 BUILT_IN = yaml.safe_load(_read(None))
@@ -71,10 +71,13 @@ def test_a_word_may_stand_alone_and_a_quoted_code_is_a_text(tmp_path):
         ("languages: {en: {keywords: 360}}", "'en': `keywords:` 360 is not a list"),
         ("languages: {en: [river]}", "'en' needs `keywords:`"),
         ("languages: {en: river}", "'en' needs `keywords:`"),
-        ("languages: {no: {keywords: [elv]}}", "language code False is no text; quote it"),
         ("languages: {1: {keywords: [elv]}}", "language code 1 is no text"),
         ("suffixes: 360\nlanguages: {en: {keywords: [river]}}", "`suffixes:` 360 is not a list"),
-        ("languages: {en: {keywords: [river], suffixes: [on]}}", "'en': `suffixes:` True is no"),
+        ("languages: {en: {keywords: [river], suffixes: [true]}}", "'en': `suffixes:` True is no"),
+        (
+            "languages:\n  en: {keywords: [river]}\n  en: {keywords: [lake]}",
+            "key 'en' stands twice in a mapping",
+        ),
         ("languages: [", "is not YAML"),
     ],
 )
@@ -83,6 +86,12 @@ def test_a_file_of_another_form_is_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         load_queries(path)
+
+
+def test_norwegian_needs_no_quotes(tmp_path):
+    path = tmp_path / "queries.yaml"
+    path.write_text("languages: {no: {keywords: [elv]}}")
+    assert load_queries(path) == [Query("elv", "no")]
 
 
 def test_an_unknown_language_is_refused_with_a_hint():

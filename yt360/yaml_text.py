@@ -1,6 +1,7 @@
 """YAML 1.2 with PyYAML, which speaks 1.1.
 
-There 1e-4 is a text, on and off are true and false, 010 is 8, 1:30 is 90, and 2020-01-01 a date.
+There 1e-4 is a text, on, off and no are booleans, 010 is 8, 1:30 is 90, and 2020-01-01 a date; and
+of a key that stands twice in a mapping, the last one silently wins. Here that is an error.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import re
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 
 def load_yaml(text: str) -> Any:
     """Return the value of a text, by the core schema of YAML 1.2.
 
     Raises:
-        ValueError: It is not YAML.
+        ValueError: It is not YAML, or a mapping holds a key twice.
     """
     try:
         return yaml.load(text, Loader=_Loader)
@@ -24,7 +26,19 @@ def load_yaml(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's loader for plain values, with the plain scalars of YAML 1.2."""
+    """PyYAML's loader for plain values, with the plain scalars and unique keys of YAML 1.2."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # a mapping or list, which cannot be a key here
+            if key.value in seen:
+                what = f"key {key.value!r} stands twice in a mapping"
+                raise ComposerError(None, None, what, key.start_mark)
+            seen.add(key.value)
+        return node
 
 
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
