@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from yt360.media.field import FieldAnalyzer
 from yt360.quality.clipping import ClippingTest
 from yt360.quality.examples import pictures, sounds
 from yt360.quality.examples.coding import YOUTUBE_CODINGS, code
 from yt360.quality.examples.filming import write_film
 from yt360.quality.examples.hot import make_hot
 from yt360.quality.examples.turning import make_turning
-from yt360.quality.field import FieldAnalyzer
 from yt360.quality.frames import read_probes
 from yt360.quality.picture import PictureTest
 from yt360.quality.postproduction import PostProductionTest

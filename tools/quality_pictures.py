@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
+from yt360.media.field import FieldAnalyzer
 from yt360.quality.alignment import align
 from yt360.quality.blocks import changed_blocks
 from yt360.quality.examples.filming import write_film, write_sound
 from yt360.quality.examples.pictures import make_picture
 from yt360.quality.examples.sounds import make_sound
-from yt360.quality.field import FieldAnalyzer
 from yt360.quality.frames import HEIGHT, WIDTH
 from yt360.quality.inspect import inspect_file
 from yt360.quality.report import write_report

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.media.field import FieldAnalyzer
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.probe import probe
 from yt360.media.sound import SoundReader
@@ -21,7 +22,6 @@ from yt360.media.tracks import undecodable
 from yt360.quality import spatial_audio
 from yt360.quality.clipping import ClippingTest
 from yt360.quality.duration import duration_verdict
-from yt360.quality.field import FieldAnalyzer
 from yt360.quality.frames import read_probes
 from yt360.quality.picture import PictureTest
 from yt360.quality.postproduction import PostProductionTest

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.quality.field import NUM_BANDS, FieldTile
+from yt360.media.field import NUM_BANDS, FieldTile
 from yt360.quality.frames import PictureProbe
 from yt360.quality.statistics import weighted_quantile
 from yt360.quality.thresholds import DEFAULTS, PostProductionThresholds

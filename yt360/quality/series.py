@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.quality.field import BAND_EDGES_HZ, FieldTile
+from yt360.media.field import BAND_EDGES_HZ, FieldTile
 from yt360.quality.timeline import Timeline
 
 MOST_ROWS = 4096

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.quality.field import NUM_BANDS, FieldTile
+from yt360.media.field import NUM_BANDS, FieldTile
 from yt360.quality.statistics import weighted_quantile
 from yt360.quality.thresholds import DEFAULTS, SpatialAudioThresholds
 from yt360.quality.timeline import Timeline

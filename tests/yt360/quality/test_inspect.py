@@ -110,8 +110,8 @@ def test_the_report_is_a_picture_of_the_same_size_for_all_that_has_all_tests(
 
 
 def test_the_map_shows_a_source_where_it_is() -> None:
+    from yt360.media.field import FieldAnalyzer
     from yt360.quality.examples.soundfields import plane_wave
-    from yt360.quality.field import FieldAnalyzer
     from yt360.quality.series import DirectionSeries
 
     azimuth = np.radians(70)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from yt360.media.field import FieldAnalyzer
 from yt360.quality.examples.sounds import make_sound
 from yt360.quality.examples.turning import make_turning
-from yt360.quality.field import FieldAnalyzer
 from yt360.quality.postproduction import PostProductionTest
 from yt360.quality.verdict import Outcome
 from yt360.randomness import keyed_generator

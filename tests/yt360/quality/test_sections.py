@@ -10,11 +10,11 @@ from scipy.ndimage import gaussian_filter
 
 from yt360.catalog import Clip
 from yt360.media.ffmpeg import run_ffmpeg
+from yt360.media.field import NUM_BANDS, FieldAnalyzer, FieldTile
 from yt360.media.source import open_source, w_levels_dbfs
 from yt360.quality.clips import clips_of
 from yt360.quality.examples.filming import write_film, write_sound
 from yt360.quality.examples.pictures import make_picture
-from yt360.quality.field import NUM_BANDS, FieldAnalyzer, FieldTile
 from yt360.quality.frames import HEIGHT, WIDTH, PictureProbe
 from yt360.quality.inspect import InspectOptions, Inspector
 from yt360.quality.picture import PictureTest

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from yt360.media.field import FieldAnalyzer
 from yt360.quality.examples.soundfields import Room, any_direction, diffuse, plane_wave, scene
 from yt360.quality.examples.sounds import KINDS, make_sound
 from yt360.quality.examples.sources import noise
-from yt360.quality.field import FieldAnalyzer
 from yt360.quality.spatial_audio import SpatialAudioTest
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator

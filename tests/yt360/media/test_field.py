@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from yt360.quality.field import BAND_EDGES_HZ, NUM_BANDS, FieldAnalyzer
+from yt360.media.field import BAND_EDGES_HZ, NUM_BANDS, FieldAnalyzer
 
 RATE_HZ = 48_000
 
