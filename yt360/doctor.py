@@ -81,7 +81,11 @@ def _conversion() -> Finding:
     if lacking:
         mend = f"unset {ffmpeg.BINARY_VARIABLE}: the imageio-ffmpeg wheel has a complete FFmpeg"
         return Finding(job, "missing", f"{found} lacks {', '.join(lacking)}", mend)
-    return Finding(job, "ok", f"{found} with v360 and libx264")
+    lacking = ffmpeg.missing_color_filters(binary)
+    if lacking:
+        found = f"{found} lacks {', '.join(lacking)}: HDR video is refused"
+        return Finding(job, "optional", found, f"unset {ffmpeg.BINARY_VARIABLE}")
+    return Finding(job, "ok", f"{found} with v360, zscale, tonemap and libx264")
 
 
 def _decoding() -> Finding:

@@ -10,6 +10,7 @@ from collections import namedtuple
 import pytest
 
 from yt360 import doctor
+from yt360.media.ffmpeg import ffmpeg_binary
 
 
 def finding(job: str, folder) -> doctor.Finding:
@@ -29,6 +30,16 @@ def test_an_incomplete_ffmpeg_is_named_with_what_it_lacks(tmp_path, monkeypatch)
     assert found.state == "missing"
     assert "v360" in found.found
     assert "unset YT360_FFMPEG" in found.mend
+
+
+def test_an_ffmpeg_that_cannot_map_hdr_is_named(tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n'{ffmpeg_binary()}' \"$@\" | grep -v zscale\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("YT360_FFMPEG", str(program))
+    found = finding("convert media", tmp_path)
+    assert found.state == "optional"
+    assert "lacks zscale: HDR video is refused" in found.found
 
 
 def test_an_ffmpeg_that_is_not_there_is_named(tmp_path, monkeypatch):

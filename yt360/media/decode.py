@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from yt360.ambisonic_formats import AmbisonicFormat
 from yt360.errors import BadItem
+from yt360.media.color import ColorTags
 from yt360.media.container import open_media, time_origin_s
 from yt360.media.encode import frames_from
 from yt360.media.ffmpeg import compile_arguments, ffmpeg_binary, raise_for_exit
@@ -24,6 +25,7 @@ from yt360.media.projection import to_equirectangular
 from yt360.media.sound import AmbixReader, Samples, SoundReader
 from yt360.media.source import Source
 from yt360.media.tether import start_tethered
+from yt360.media.tone_mapping import BT709_LUMA, sdr_frame
 from yt360.media.tracks import main_video
 
 if TYPE_CHECKING:
@@ -257,5 +259,9 @@ def _image(
     quarter_turns = round(frame.rotation / 90)
     if quarter_turns % 2:
         width, height = height, width
+    if ColorTags.of(frame).is_foreign:
+        sdr = 255 * sdr_frame(frame, width or frame.width, height or frame.height)
+        sdr = sdr if pixel_format == "rgb24" else sdr @ BT709_LUMA
+        return np.ascontiguousarray(np.rot90(np.round(sdr).astype(np.uint8), quarter_turns))
     scaled = frame.reformat(width=width, height=height, format=pixel_format, interpolation="AREA")
     return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), quarter_turns))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from yt360.errors import BadItem
+from yt360.media.color import ColorTags
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.projection import plan_picture
 
@@ -42,7 +43,10 @@ def describe(info: MediaInfo) -> list[str]:
 
 def as_values(info: MediaInfo) -> dict[str, Any]:
     """Return what is known of a file as plain JSON values."""
-    return {**asdict(info), "path": str(info.path), "is_truncated": info.is_truncated}
+    video = [{**asdict(it), "dynamic_range": it.color.dynamic_range} for it in info.video]
+    return {
+        **asdict(info), "path": str(info.path), "is_truncated": info.is_truncated, "video": video,
+    }  # fmt: skip
 
 
 def _describe_video(stream: VideoStream, *, spatial_sound: bool) -> list[str]:
@@ -63,9 +67,21 @@ def _describe_video(stream: VideoStream, *, spatial_sound: bool) -> list[str]:
             f"{stream.frame_rate_measured:.3f} fps ({stream.frame_rate_declared:.3f} declared), "
             f"{stream.frames_measured} frames, {_span(stream)}",
         ),
+        *_describe_color(stream.color),
         _line("projection", shown),
         *(_line("", f"because: {reason}") for reason in reasons),
     ]
+
+
+def _describe_color(tags: ColorTags) -> list[str]:
+    if not tags.is_foreign:
+        return []
+    said = ", ".join(
+        f"{name} {value or 'unsaid'}"
+        for name, value in (("transfer", tags.transfer), ("primaries", tags.primaries))
+    )
+    becomes = "tone mapped to SDR" if tags.is_hdr else "mapped to BT.709"
+    return [_line("colour", f"{tags.dynamic_range} ({said}), {becomes} in clips")]
 
 
 def _describe_audio(stream: AudioStream) -> list[str]:

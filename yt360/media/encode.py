@@ -56,8 +56,6 @@ def encode_pictures(
         last_frame = first_frame + round(duration_s * form.fps)
         part = copies.stream(index).filter("trim", start_frame=first_frame, end_frame=last_frame)
         part = part.filter("setpts", "PTS-STARTPTS")
-        # Marks the frames without converting them: they are BT.709 already, or of unknown matrix.
-        part = part.filter("setparams", colorspace="bt709", range="tv")
         results.append(ffmpeg.output(part, input_name(path), **_encoder_options(form)))
     run_ffmpeg(compile_arguments(ffmpeg.merge_outputs(*results)), source.video)
 

@@ -26,6 +26,8 @@ REQUIRED_FILTERS = (
     "settb", "split", "tpad", "trim", "v360", "xstack",
 )  # fmt: skip
 REQUIRED_ENCODERS = ("libx264",)
+# Without them SDR is converted all the same.
+COLOR_FILTERS = ("zscale", "tonemap")
 BINARY_VARIABLE = "YT360_FFMPEG"
 
 _GLOBAL_OPTIONS = (
@@ -59,8 +61,8 @@ class FfmpegDied(BadItem):
 def ffmpeg_binary() -> Path:
     """Return the FFmpeg program to use.
 
-    In this order: ``$YT360_FFMPEG``; ``ffmpeg`` on the PATH if it has the filters and encoders that
-    are needed; the program inside the imageio-ffmpeg wheel.
+    In this order: ``$YT360_FFMPEG``; ``ffmpeg`` on the PATH if it has all filters and encoders that
+    we use; the program inside the imageio-ffmpeg wheel.
 
     Raises:
         UserError: ``$YT360_FFMPEG`` names no program, or none is found.
@@ -74,8 +76,10 @@ def ffmpeg_binary() -> Path:
             )
         return Path(found)
     on_path = shutil.which("ffmpeg")
-    if on_path is not None and not missing_parts(Path(on_path)):
-        return Path(on_path)
+    if on_path is not None:
+        program = Path(on_path)
+        if not missing_parts(program) and not missing_color_filters(program):
+            return program
     import imageio_ffmpeg
 
     try:
@@ -97,6 +101,12 @@ def missing_parts(binary: Path) -> tuple[str, ...]:
         *(name for name in REQUIRED_FILTERS if name not in filters),
         *(name for name in REQUIRED_ENCODERS if name not in encoders),
     )
+
+
+def missing_color_filters(binary: Path) -> tuple[str, ...]:
+    """Return the names of the filters that HDR and wide gamuts need and `binary` lacks."""
+    filters = available_filters(binary)
+    return tuple(name for name in COLOR_FILTERS if name not in filters)
 
 
 def available_filters(binary: Path | None = None) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from yt360.media.color import ColorTags
 from yt360.media.layout import SoundLayout
 from yt360.media.spherical import SA3D, Projection
 from yt360.media.tracks import UndecodableTrack, main_of
@@ -27,7 +28,7 @@ class VideoStream:
         width, height: Stored size in pixels, before rotation.
         rotation_deg: How players turn the picture, counter-clockwise: 0, 90, 180 or -90.
         pixel_format: FFmpeg's name.
-        color_space: FFmpeg's name of the colour matrix; empty when the file does not say.
+        color: What it says of its colours.
         frame_rate_declared: Frames per second by the header; 0 when it does not say.
         frame_rate_measured: (frames - 1) / (last time - first time); 0 for a single frame.
         variable_frame_rate: Whether the intervals between frames differ.
@@ -44,7 +45,7 @@ class VideoStream:
     height: int
     rotation_deg: int
     pixel_format: str
-    color_space: str
+    color: ColorTags
     frame_rate_declared: float
     frame_rate_measured: float
     variable_frame_rate: bool

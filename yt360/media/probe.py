@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from yt360.errors import BadItem
+from yt360.media.color import IPT_MATRIX, IPT_PROFILE, ColorTags
 from yt360.media.container import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout import Samples, detect_layout
 from yt360.media.sound import SoundReader, is_sound
-from yt360.media.spherical import Projection
 from yt360.media.tracks import Track, read_tracks
 
 if TYPE_CHECKING:
+    from av import VideoCodecContext
     from av import VideoStream as StoredVideo
     from av.container import InputContainer
 
@@ -27,12 +28,6 @@ LISTEN_PIECE_S = 1.0
 # Frame intervals may differ by this much (timestamps in whole milliseconds do) and count as equal.
 _EQUAL_INTERVALS_S = 0.0015
 _ODD_INTERVALS_ALLOWED = 0.02
-
-# Numbers of ISO/IEC 23091-2 (MatrixCoefficients), as FFmpeg names them.
-_COLOR_SPACES = {
-    1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc",
-    10: "bt2020c",
-}  # fmt: skip
 
 
 @dataclass
@@ -66,11 +61,10 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
         origin_s = time_origin_s(container)
         video = tuple(
             _video_stream(
-                track.stream,
+                track,
                 times[track.stream.index],
                 origin_s,
                 _rotation_deg(container, track.stream) if times[track.stream.index].start else 0,
-                track.projection,
             )
             for track in videos
         )
@@ -149,12 +143,9 @@ def _span_s(times: _PacketTimes, time_base: Fraction, first: int | None) -> tupl
 
 
 def _video_stream(
-    stream: StoredVideo,
-    times: _PacketTimes,
-    origin_s: float,
-    rotation_deg: int,
-    projection: Projection,
+    track: Track, times: _PacketTimes, origin_s: float, rotation_deg: int
 ) -> VideoStream:
+    stream: StoredVideo = track.stream
     time_base = stream.time_base or Fraction(1)
     frame_times = np.sort(np.array(times.start, np.int64)) * float(time_base)
     intervals = np.diff(frame_times)
@@ -169,7 +160,7 @@ def _video_stream(
         height=context.height,
         rotation_deg=rotation_deg,
         pixel_format=context.pix_fmt or "",
-        color_space=_COLOR_SPACES.get(context.colorspace, ""),
+        color=_color_tags(context, track.dolby_vision_profile),
         frame_rate_declared=float(stream.average_rate or 0),
         frame_rate_measured=_rate(frame_times),
         variable_frame_rate=bool(len(odd)) and bool(odd.mean() > _ODD_INTERVALS_ALLOWED),
@@ -180,8 +171,16 @@ def _video_stream(
         duration_measured_s=float(max(end_s, frame_times[-1] + typical) - start_s)
         if len(frame_times)
         else 0.0,
-        projection=projection,
+        projection=track.projection,
     )
+
+
+def _color_tags(context: VideoCodecContext, dolby_vision_profile: int | None) -> ColorTags:
+    tags = ColorTags.of(context)
+    if dolby_vision_profile == IPT_PROFILE:
+        return replace(tags, matrix=IPT_MATRIX)
+    # Some RGB codecs do not say that they have no matrix.
+    return replace(tags, matrix="gbr") if context.format and context.format.is_rgb else tags
 
 
 def _rate(frame_times: np.ndarray) -> float:

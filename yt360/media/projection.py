@@ -16,15 +16,17 @@ describe.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import ffmpeg
 from ffmpeg.nodes import FilterableStream
 
 from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.media.color import ColorTags
 from yt360.media.info import VideoStream
 from yt360.media.spherical import Projection, StereoMode
+from yt360.media.tone_mapping import append_to_sdr
 
 Kind = Literal["equirectangular", "eac", "cubemap", "c3x2"]
 
@@ -62,7 +64,7 @@ _CUBES: dict[str, tuple[str, dict[str, str], tuple[int, int], int]] = {
 _OVERSAMPLING = 2
 _SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 _AREA_FLAGS = "area+accurate_rnd+full_chroma_int+bitexact"
-_OTHER_MATRICES = ("fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc", "bt2020c")
+_OTHER_MATRICES = ("gbr", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class PicturePlan:
         width, height: Its size as shown, in pixels.
         pose_deg: Yaw, pitch and roll of the projection that are undone.
         padding_px: Padding around each face of a cubemap.
-        color_space: FFmpeg's name of its colour matrix.
+        color: What it says of its colours.
         evidence: Why this is believed.
     """
 
@@ -85,7 +87,7 @@ class PicturePlan:
     height: int
     pose_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     padding_px: int = 0
-    color_space: str = ""
+    color: ColorTags = field(default_factory=ColorTags)
     evidence: tuple[str, ...] = ()
 
 
@@ -107,7 +109,7 @@ def plan_picture(
     Raises:
         UserError: An unknown projection or stereo mode.
         BadItem: ``"vr180"``, ``"partial-360"``, ``"mesh-projection"``, ``"unknown-projection"``,
-            ``"unknown-stereo-mode"`` or ``"not-360"``.
+            ``"unknown-stereo-mode"``, ``"unsupported-color"`` or ``"not-360"``.
     """
     if projection not in PROJECTIONS:
         raise UserError(f"unknown projection {projection!r}{did_you_mean(projection, PROJECTIONS)}")
@@ -126,6 +128,7 @@ def plan_picture(
     else:
         kind = _kind_of_tagged(tagged)
         evidence = tagged.evidence
+    stream.color.check()
     if eyes not in _LEFT_EYE:
         raise BadItem(
             "unknown-stereo-mode",
@@ -138,7 +141,7 @@ def plan_picture(
         height=stream.shown_size[1],
         pose_deg=(tagged.yaw_deg, tagged.pitch_deg, tagged.roll_deg),
         padding_px=tagged.padding_px,
-        color_space=stream.color_space,
+        color=stream.color,
         evidence=evidence,
     )
 
@@ -146,7 +149,9 @@ def plan_picture(
 def to_equirectangular(
     picture: FilterableStream, plan: PicturePlan, width: int, height: int
 ) -> FilterableStream:
-    """Append the filters that turn a picture (already upright) into mono equirectangular yuv420p.
+    """Append the filters that turn a picture (already upright) into what clips show.
+
+    That is mono equirectangular, yuv420p, in BT.709 SDR of limited range.
 
     Args:
         picture: A node of an ffmpeg-python graph.
@@ -173,14 +178,25 @@ def to_equirectangular(
             # Pitch has the opposite sign, and the inverse of yaw-pitch-roll is wanted.
             options |= {"yaw": yaw, "pitch": -pitch, "roll": roll, "rorder": "rpy"}
         picture = picture.filter("v360", **options)
+    return _to_bt709(picture, plan.color, width, height).filter("setsar", 1)
+
+
+def _to_bt709(
+    picture: FilterableStream, tags: ColorTags, width: int, height: int
+) -> FilterableStream:
+    """Scale a picture and bring its colours to BT.709 SDR of limited range, as yuv420p."""
     colors = {"out_range": "tv"}
-    if plan.color_space in _OTHER_MATRICES:
+    if tags.is_foreign:
+        colors["out_color_matrix"] = "bt2020"
+        if not tags.matrix:
+            colors["in_color_matrix"] = "bt2020" if tags.gamut == "bt2020" else "bt709"
+    elif tags.matrix in _OTHER_MATRICES:
         colors["out_color_matrix"] = "bt709"
-    return (
-        picture.filter("scale", width, height, flags=_SCALE_FLAGS, **colors)
-        .filter("format", "yuv420p")
-        .filter("setsar", 1)
-    )
+    picture = picture.filter("scale", width, height, flags=_SCALE_FLAGS, **colors)
+    if tags.is_foreign:
+        picture = append_to_sdr(picture.filter("format", "yuv444p16le"), tags)
+    # Marks the frames without converting them: they are BT.709 already, or of unknown matrix.
+    return picture.filter("format", "yuv420p").filter("setparams", colorspace="bt709", range="tv")
 
 
 def _kind_of_tagged(tagged: Projection) -> Kind:

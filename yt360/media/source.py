@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from yt360.ambisonic_formats import AmbisonicFormat
 from yt360.errors import BadItem
+from yt360.media.color import ColorTags
+from yt360.media.ffmpeg import BINARY_VARIABLE, ffmpeg_binary, missing_color_filters
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.probe import probe
 from yt360.media.projection import PicturePlan, plan_picture
 from yt360.media.sound import Samples, SoundReader, apply_format, is_sound
+from yt360.media.tone_mapping import mapping_facts
 from yt360.media.tracks import undecodable
 
 
@@ -44,7 +47,7 @@ class Source:
     def facts(self) -> dict[str, Any]:
         """Return what is known of the source, as plain JSON values for a clip's record."""
         video, sound = self.video_stream, self.sound_stream
-        layout = sound.layout
+        layout, color = sound.layout, self.picture.color
         return {
             "video": {
                 "codec": video.codec,
@@ -57,6 +60,7 @@ class Source:
                 "pose_deg": list(self.picture.pose_deg),
                 "rotation_deg": video.rotation_deg,
                 "evidence": list(self.picture.evidence),
+                **({"color": mapping_facts(color)} if color.is_foreign else {}),
             },
             "sound": {
                 "codec": sound.codec,
@@ -90,7 +94,8 @@ def open_source(
     Raises:
         UserError: An option that does not exist.
         BadItem: Why this is not a 360° video with spatial sound: ``"no-video"``, ``"no-audio"``,
-            ``"not-spatial"``, ``"undecodable"``, ``"truncated"``, ``"no-common-time"``, or a
+            ``"not-spatial"``, ``"undecodable"``, ``"truncated"``, ``"no-common-time"``,
+            ``"no-tone-mapping"``, or a
             reason of `plan_picture` or `probe`.
     """
     picture_info = probe(video, sound_layout=sound_layout if sound is None else None)
@@ -105,6 +110,8 @@ def open_source(
     picture = plan_picture(
         video_stream, spatial_sound=True, projection=projection, stereo_mode=stereo_mode
     )
+    if picture.color.is_foreign:
+        _check_color_filters(video.name, picture.color)
     start_s = max(video_stream.start_s, sound_stream.start_s)
     end_s = min(video_stream.end_s, sound_stream.end_s)
     if end_s <= start_s:
@@ -150,6 +157,17 @@ def _w_level_dbfs(stored: Samples, layout: AmbisonicFormat) -> float:
     w = apply_format(stored, layout)[0]
     power = float(np.mean(np.square(w, dtype=np.float64)))
     return 10 * math.log10(max(power, 1e-20))
+
+
+def _check_color_filters(name: str, color: ColorTags) -> None:
+    binary = ffmpeg_binary()
+    lacking = missing_color_filters(binary)
+    if lacking:
+        raise BadItem(
+            "no-tone-mapping",
+            f"{name}: the picture is {color.dynamic_range} of {color.gamut} primaries, and "
+            f"{binary} has no filter {' or '.join(lacking)}; unset {BINARY_VARIABLE} and try again",
+        )
 
 
 def _check_whole(info: MediaInfo) -> None:

@@ -89,12 +89,14 @@ class TrackTags:
         codec: Type of an MP4's sample entry, or Matroska's CodecID.
         projection: Of a video track.
         sa3d: Of an audio track of an MP4, if it has the box.
+        dolby_vision_profile: Of a video track of an MP4 that is Dolby Vision.
     """
 
     handler: str
     codec: str = ""
     projection: Projection | None = None
     sa3d: SA3D | None = None
+    dolby_vision_profile: int | None = None
 
 
 def read_mp4_tags(file: BinaryIO) -> list[TrackTags]:
@@ -173,7 +175,12 @@ def _track_tags(reader: BoxReader, track: Box) -> TrackTags:
     entry = next(reader.children(description), None) if description else None
     codec = entry.type.decode("latin-1").strip() if entry else ""
     if handler == b"vide":
-        return TrackTags("video", codec, _video_projection(reader, track, entry))
+        return TrackTags(
+            "video",
+            codec,
+            projection=_video_projection(reader, track, entry),
+            dolby_vision_profile=_dolby_vision_profile(reader, entry) if entry else None,
+        )
     if handler == b"soun":
         return TrackTags("audio", codec, sa3d=_sound_tags(reader, entry) if entry else None)
     return TrackTags(handler.decode("latin-1"), codec)
@@ -196,6 +203,14 @@ def _video_projection(reader: BoxReader, track: Box, entry: Box | None) -> Proje
                 elif any(values.values()):
                     projection = projection.told("prhd box: the projection is turned", **values)
     return projection
+
+
+def _dolby_vision_profile(reader: BoxReader, entry: Box) -> int | None:
+    for box in reader.sample_entry_children(entry, is_video=True):
+        if box.type in (b"dvcC", b"dvvC"):
+            payload = reader.payload(box)
+            return payload[2] >> 1 if len(payload) > 2 else None
+    return None
 
 
 def _v1_projection(reader: BoxReader, track: Box) -> Projection:

@@ -69,6 +69,7 @@ class Track:
         projection: What the container says of a video's projection.
         sa3d: The SA3D box of an audio track, if it has one.
         layout: The channel layout that an audio track declares, such as ``"5.1"``; may be empty.
+        dolby_vision_profile: Of a video that an MP4 says is Dolby Vision.
         undecodable: Set when FFmpeg cannot decode it.
     """
 
@@ -77,6 +78,7 @@ class Track:
     projection: Projection
     sa3d: SA3D | None
     layout: str
+    dolby_vision_profile: int | None
     undecodable: UndecodableTrack | None
 
 
@@ -101,6 +103,7 @@ def read_tracks(path: Path, container: InputContainer) -> list[Track]:
                     projection=told.projection or Projection(),
                     sa3d=told.sa3d,
                     layout=layout,
+                    dolby_vision_profile=told.dolby_vision_profile,
                     undecodable=_why_not(stream, kind, told.codec),
                 )
             )

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.media.color import ColorTags
 from yt360.media.container import open_media, time_origin_s
+from yt360.media.tone_mapping import BT709_LUMA, sdr_frame
 from yt360.media.tracks import main_video
 
 if TYPE_CHECKING:
@@ -168,6 +170,8 @@ class _Prober:
 
 
 def small_luma(frame: VideoFrame) -> Luma:
-    """Return a frame's luma squeezed to (96, 192), float32 in [0, 255]."""
+    """Return a frame's luma in SDR, squeezed to (96, 192), float32 in [0, 255]."""
+    if ColorTags.of(frame).is_foreign:
+        return (255 * (sdr_frame(frame, WIDTH, HEIGHT) @ BT709_LUMA)).astype(np.float32)
     small = frame.reformat(WIDTH, HEIGHT, "gray", interpolation="AREA")
     return small.to_ndarray().astype(np.float32)

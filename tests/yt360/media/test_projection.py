@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from yt360.errors import BadItem, UserError
+from yt360.media.color import ColorTags
 from yt360.media.ffmpeg import ffmpeg_binary
 from yt360.media.info import VideoStream
 from yt360.media.projection import PicturePlan, plan_picture, to_equirectangular
@@ -44,14 +45,16 @@ def convert(picture: np.ndarray, plan: PicturePlan) -> np.ndarray:
     height, width, _ = picture.shape
     stream = ffmpeg.input("pipe:0", format="rawvideo", pix_fmt="gray", s=f"{width}x{height}")
     node = to_equirectangular(stream.filter("format", "yuv420p"), plan, WIDTH, HEIGHT)
-    output = node.output("pipe:1", format="rawvideo", pix_fmt="gray", loglevel="error")
+    output = node.output("pipe:1", format="rawvideo", pix_fmt="yuv420p", loglevel="error")
     result = subprocess.run(
         [ffmpeg_binary(), *ffmpeg.get_args(output)],
         input=np.ascontiguousarray(picture.transpose(2, 0, 1)).tobytes(),
         capture_output=True,
         check=True,
     )
-    return np.frombuffer(result.stdout, np.uint8).reshape(3, HEIGHT, WIDTH).transpose(1, 2, 0)
+    planes = np.frombuffer(result.stdout, np.uint8).reshape(3, HEIGHT * 3 // 2, WIDTH)
+    luma = (planes[:, :HEIGHT].transpose(1, 2, 0) - 16.0) * 255 / 219  # of limited range
+    return np.round(np.clip(luma, 0, 255)).astype(np.uint8)
 
 
 def assert_in_place(picture: np.ndarray, tolerance_deg: float = 2.0) -> None:
@@ -204,7 +207,7 @@ def test_fine_detail_in_a_large_cube_does_not_alias():
 
 STREAM = VideoStream(
     index=0, codec="h264", width=640, height=360, rotation_deg=0, pixel_format="yuv420p",
-    color_space="", frame_rate_declared=24, frame_rate_measured=24, variable_frame_rate=False,
+    color=ColorTags(), frame_rate_declared=24, frame_rate_measured=24, variable_frame_rate=False,
     frames_measured=240, start_s=0, duration_declared_s=10, duration_measured_s=10,
     projection=Projection(),
 )  # fmt: skip

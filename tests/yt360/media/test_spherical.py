@@ -72,6 +72,15 @@ def test_the_padding_of_a_cubemap_is_read():
     assert (tags.projection.kind, tags.projection.padding_px) == ("cubemap", 7)
 
 
+@pytest.mark.parametrize(("kind", "profile"), [(b"dvcC", 5), (b"dvvC", 8)])
+def test_the_profile_of_dolby_vision_is_read(kind, profile):
+    content = struct.pack(">BBH", 1, 0, profile << 9 | 0x5D)
+    (tags,) = read_mp4_tags(movie(track(b"vide", video_entry(box(kind, content, bytes(20))))))
+    assert tags.dolby_vision_profile == profile
+    (cut,) = read_mp4_tags(movie(track(b"vide", video_entry(box(kind, content[:2])))))
+    assert cut.dolby_vision_profile is None
+
+
 def test_half_a_sphere_is_told_from_a_whole_and_from_a_part():
     for part, half, whole in ((0.5, True, False), (1.0, False, True), (0.8, False, False)):
         entry = video_entry(sv3d_box(Projection("equirectangular", horizontal_part=part)))
