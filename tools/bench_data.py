@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ffmpeg
 
-from yt360.media.ffmpeg import compile_arguments, run_ffmpeg
+from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.scenes.parameters import SceneFormat, choose_parameters
 from yt360.scenes.write import write_scenes
 from yt360.shards.build import build_shards
@@ -67,14 +67,19 @@ def _sound_of(video: Path) -> Path:
 
 
 def _encode(source: Path, target: Path, width: int, height: int, fps: int) -> None:
-    picture = ffmpeg.input(str(source)).video.filter("scale", width, height).filter("fps", fps)
-    _run(ffmpeg.output(picture, str(target), vcodec="libx264", pix_fmt="yuv420p"), source)
+    picture = (
+        ffmpeg.input(graph_name(source)).video.filter("scale", width, height).filter("fps", fps)
+    )
+    _run(ffmpeg.output(picture, graph_name(target), vcodec="libx264", pix_fmt="yuv420p"), source)
 
 
 def _encode_sound(source: Path, target: Path) -> None:
-    sound = ffmpeg.input(str(source)).audio
+    sound = ffmpeg.input(graph_name(source)).audio
     # The layout is only a name for four channels; none is mixed.
-    _run(ffmpeg.output(sound, str(target), acodec="aac", ar=48000, channel_layout="4.0"), source)
+    _run(
+        ffmpeg.output(sound, graph_name(target), acodec="aac", ar=48000, channel_layout="4.0"),
+        source,
+    )
 
 
 def _run(stream: ffmpeg.Stream, source: Path) -> None:

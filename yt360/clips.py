@@ -10,7 +10,8 @@ from pathlib import PurePath
 
 MAX_ID_LENGTH = 64
 
-_RELEASED_CLIP = re.compile(r"([A-Za-z0-9_-]{11})-([0-9]{1,6})")
+# The last character of a YouTube id holds the last 4 of its 64 bits, so there are 16 of them.
+_RELEASED_CLIP = re.compile(r"([A-Za-z0-9_-]{10}[AEIMQUYcgkosw048])-([0-9]{1,6})")
 _KEY = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{5,})")
 _OUTSIDE_ID = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -39,26 +40,31 @@ def key_order(key: str) -> tuple[str, int]:
     return parse_key(key)
 
 
-def video_id_of(relative: PurePath) -> tuple[str, int]:
-    """Return the video id of a media file, and the second of that video at which the file starts.
+def released_clip(stem: str) -> tuple[str, int] | None:
+    """Return the video id and second in a name like ``kqAZkf5Odyw-80``; None for other names.
 
-    A name like ``kqAZkf5Odyw-80.mp4`` (an 11-character YouTube id, ``-``, whole seconds) is a clip
-    of that video, as YT-360's authors released theirs. Any other file is a video of its own: its
-    id is its path without suffix; characters outside ``[A-Za-z0-9_-]`` become ``_``, and a hash of
-    the whole name then keeps different names apart.
+    YT-360's authors named their clips so: a YouTube id, ``-``, whole seconds. Other names may look
+    the same by chance: see `yt360.shards.naming`.
+    """
+    match = _RELEASED_CLIP.fullmatch(stem)
+    return (match[1], int(match[2])) if match else None
+
+
+def video_id_of(relative: PurePath) -> str:
+    """Return the id of a media file that is a video of its own: its path without suffix, in NFC.
+
+    Characters outside ``[A-Za-z0-9_-]`` become ``_``, and a hash of the whole name then keeps
+    different names apart.
 
     Args:
         relative: The file's path, relative to the folder that was given as input.
     """
-    released = _RELEASED_CLIP.fullmatch(relative.stem)
-    if released is not None:
-        return released[1], int(released[2])
     name = unicodedata.normalize("NFC", relative.with_suffix("").as_posix())
     plain = _OUTSIDE_ID.sub("_", name)
     if plain == name and len(plain) <= MAX_ID_LENGTH:
-        return plain, 0
+        return plain
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return f"{plain[: MAX_ID_LENGTH - 9]}-{digest}", 0
+    return f"{plain[: MAX_ID_LENGTH - 9]}-{digest}"
 
 
 def clip_starts(start_s: float, end_s: float, clip_s: int, slack_s: float = 0.0) -> list[int]:

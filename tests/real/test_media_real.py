@@ -20,7 +20,7 @@ pytestmark = pytest.mark.real
 
 
 def converted(video: Path, sound: Path | None, folder: Path) -> tuple[Path, torch.Tensor, dict]:
-    source = open_source(video, sound)
+    source = open_source(video, [sound] if sound else ())
     request = ClipRequest(0.0, 10.0, folder / "clip.mp4", folder / "clip.flac")
     facts = convert_clip(source, request, ClipFormat())
     samples, rate = soundfile.read(request.flac, dtype="float32")
@@ -151,7 +151,7 @@ def test_the_converted_picture_is_the_sources(real_data, concert):
 
 def test_levels_of_the_concert_are_those_of_its_w_channel(real_data):
     clips = real_data / "real-clips"
-    source = open_source(clips / "kqAZkf5Odyw-80.mp4", clips / "kqAZkf5Odyw-80.m4a")
+    source = open_source(clips / "kqAZkf5Odyw-80.mp4", [clips / "kqAZkf5Odyw-80.m4a"])
     levels = w_levels_dbfs(source)
     assert len(levels) == 11
     assert np.median(levels) == pytest.approx(-18, abs=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.clips import clip_key, clip_starts, key_order, parse_key, video_id_of
+from yt360.clips import clip_key, clip_starts, key_order, parse_key, released_clip, video_id_of
 
 IDS = st.text("-_0aZ9", min_size=1, max_size=12)
 
@@ -36,23 +36,25 @@ def test_clips_of_a_video_are_ordered_by_time_past_a_day() -> None:
 
 
 def test_a_released_clip_belongs_to_its_video_and_second() -> None:
-    assert video_id_of(PurePath("kqAZkf5Odyw-80.mp4")) == ("kqAZkf5Odyw", 80)
-    assert video_id_of(PurePath("some folder/-bc_efghi-k-1043.m4a")) == ("-bc_efghi-k", 1043)
+    assert released_clip("kqAZkf5Odyw-80") == ("kqAZkf5Odyw", 80)
+    assert released_clip("-bc_efghi-k-1043") == ("-bc_efghi-k", 1043)
+    for other in ("kqAZkf5Odyw", "kqAZkf5Ody-80", "kqAZkf5Odyw-", "kqAZkf5Odyb-80", "a b"):
+        assert released_clip(other) is None
 
 
 def test_a_plain_name_is_its_id() -> None:
-    assert video_id_of(PurePath("calibration.mp4")) == ("calibration", 0)
-    assert video_id_of(PurePath("-dash_first.webm")) == ("-dash_first", 0)
-    assert video_id_of(PurePath("scene-0000-0003.mp4")) == ("scene-0000-0003", 0)
+    assert video_id_of(PurePath("calibration.mp4")) == "calibration"
+    assert video_id_of(PurePath("-dash_first.webm")) == "-dash_first"
+    assert video_id_of(PurePath("scene-0000-0003.mp4")) == "scene-0000-0003"
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), unique=True))
 def test_ids_of_any_names_fit_into_a_key(names: list[str]) -> None:
     for name in names:
         path = PurePath("x" + name.replace("\0", "") + ".mp4")
-        video_id, start_s = video_id_of(path)
+        video_id = video_id_of(path)
         assert len(video_id) <= 64
-        assert parse_key(clip_key(video_id, start_s)) == (video_id, start_s)
+        assert parse_key(clip_key(video_id, 0)) == (video_id, 0)
 
 
 def test_names_that_look_alike_after_replacing_stay_apart() -> None:

@@ -95,7 +95,7 @@ def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
         yield InputVideo(
             video_id=video.video_id,
             video=part.video,
-            sound=part.sound,
+            companions=(part.sound,) if part.sound else (),
             start_s=part.start_s,
             segments=tuple(starts),
             channel=video.channel_id,

@@ -13,6 +13,7 @@ from yt360.commands.build_shards import PROJECTIONS
 from yt360.commands.crawl_options import terminate_like_interrupt
 from yt360.commands.exclusive_options import refuse
 from yt360.errors import BadItem, UserError
+from yt360.text import printable
 
 if TYPE_CHECKING:
     from yt360.catalog import State
@@ -95,10 +96,11 @@ def command(
 ) -> None:
     """Say whether recordings hold real spatial audio and a real picture, with the numbers.
 
-    A video takes the spatial sound of a file of the same name beside it (.m4a, .flac, ...) when it
-    has none itself. With a catalog, every downloaded video is inspected and becomes accepted or
-    rejected; stop it at any time, run it again, or run it several times at once. The exit code is
-    2 when a file cannot be read, and 1 when a process died of a video or hung in it.
+    Files of the same name beside a video (.m4a, .flac, ...) may hold its spatial sound; the choice
+    is that of build-shards, and told. With a catalog, every downloaded video is inspected and
+    becomes accepted or rejected; stop it at any time, run it again, or run it several times at
+    once. The exit code is 2 when a file cannot be read, and 1 when a process died of a video or
+    hung in it.
     """
     from yt360.catalog.store import is_catalog
 
@@ -134,16 +136,23 @@ def _inspect_files(
         except BadItem as error:
             failures += 1
             found.append({"path": str(path), "error": error.reason, "detail": error.detail})
-            click.echo(f"error: {path}: {error}", err=True)
+            click.echo(printable(f"error: {path}: {error}"), err=True)
             continue
         verdicts = [verdict.as_json() for verdict in inspection.verdicts.values()]
-        found.append({"path": str(path), "sound_layout": inspection.layout, "verdicts": verdicts})
+        found.append(
+            {
+                "path": str(path),
+                "sound_layout": inspection.layout,
+                "audio_choice": "; ".join(inspection.audio_choices),
+                "verdicts": verdicts,
+            }
+        )
         if not as_json:
             _print_verdicts(path, inspection)
         if report is not None:
             write_report(inspection, report)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
     return failures
 
 
@@ -159,9 +168,10 @@ def _options(sound_layout: str | None, projection: str, tagger: str | None) -> I
 
 
 def _print_verdicts(path: Path, inspection: Inspection) -> None:
-    click.echo(
-        f"{path}" + (f"  (sound stored as {inspection.layout})" if inspection.layout else "")
-    )
+    stored = f"  (sound stored as {inspection.layout})" if inspection.layout else ""
+    click.echo(printable(f"{path}{stored}"))
+    for choice in inspection.audio_choices:
+        click.echo(f"  {choice}")
     for verdict in inspection.verdicts.values():
         sure = f"{verdict.confidence:4.0%}"
         answer = f"{verdict.outcome.value:6}  {sure} sure"

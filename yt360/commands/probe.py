@@ -32,26 +32,27 @@ def command(
 ) -> None:
     """Say what media files are: streams, times, projection, spatial sound, and why.
 
-    Declared values come from headers, measured ones from reading the whole file. The exit code is
-    2 when a file cannot be read as media.
+    Declared values come from headers, measured ones from reading the whole file. Beside a video
+    its companions (audio files of the same name) are looked at, too, and the choice between them
+    and its own audio is told. The exit code is 2 when a file cannot be read as media.
     """
+    from yt360.media.companions import choose_audio, companions_of
     from yt360.media.describe import as_values, describe
-    from yt360.media.probe import probe
 
     found = []
     failures = 0
     for path in files:
         try:
-            info = probe(path, sound_layout=sound_layout)
+            choice = choose_audio(path, companions_of(path), sound_layout=sound_layout)
         except BadItem as error:
             failures += 1
             found.append({"path": str(path), "error": error.reason, "detail": error.detail})
             click.echo(printable(f"error: {path}: {error}"), err=True)
             continue
         if as_json:
-            found.append(as_values(info))
+            found.append(as_values(choice))
         else:
-            click.echo(printable("\n".join(describe(info))))
+            click.echo(printable("\n".join(describe(choice))))
     if as_json:
         click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
     context.exit(2 if failures else 0)

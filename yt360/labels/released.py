@@ -28,6 +28,7 @@ from yt360.progress import Progress
 from yt360.splits import SPLITS
 
 RELEASED_FPS = 4.0
+_CLIP = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{1,6})")
 _MAP = re.compile(r"(things|stuff)-(\d{1,9})\.png")
 
 
@@ -66,8 +67,8 @@ def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
     if not known:
         example = next((key for work in works for key in _keys(work)), "none")
         raise UserError(
-            f"none of the {len(folders)} folders in {folder} belongs to a clip of {dataset} "
-            f"(such as {example}); folders are named VIDEOID-START"
+            f"none of the {len(set(folders.values()))} folders in {folder} belongs to a clip of "
+            f"{dataset} (such as {example}); folders are named VIDEOID-START"
         )
     height, width = _first_size(known)
     made_by = {"segmenter": "released maps"}
@@ -87,18 +88,20 @@ def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
 
 
 def clip_folders(folder: Path) -> dict[str, Path]:
-    """Return clip key -> folder of its maps.
+    """Return clip key -> folder of its maps; a name that can be read in two ways has two keys.
 
     Raises:
         UserError: `folder` is none.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the one that holds VIDEOID-START folders")
-    found = {}
+    found: dict[str, Path] = {}
     for each in sorted(folder.iterdir()):
         if each.is_dir():
             # The suffix keeps a dot in the name of a folder from being taken for one.
-            found[clip_key(*video_id_of(PurePath(f"{each.name}.mp4")))] = each
+            found.setdefault(clip_key(video_id_of(PurePath(f"{each.name}.mp4")), 0), each)
+            if (clip := _CLIP.fullmatch(each.name)) is not None:
+                found[clip_key(clip[1], int(clip[2]))] = each
     return found
 
 

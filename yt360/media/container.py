@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # open other files or addresses, are not among them.
 KNOWN_CONTAINERS = (
     "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "ogg", "wav", "w64", "flac",
-    "mpegts", "avi", "aiff", "caf", "flv",
+    "mpegts", "avi", "aiff", "caf", "flv", "au", "wv", "tta", "truehd", "mlp",
 )  # fmt: skip
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(KNOWN_CONTAINERS)}
 # 16K by 8K. A few hostile bytes can declare pictures that fill any memory.

@@ -7,7 +7,8 @@ from typing import Any
 
 from yt360.errors import BadItem
 from yt360.media.color import ColorTags
-from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.companions import AudioChoice
+from yt360.media.info import AudioStream, VideoStream
 from yt360.media.projection import plan_picture
 
 _LABEL_WIDTH = 12
@@ -15,8 +16,13 @@ _LABEL_WIDTH = 12
 _NOTABLE_S = 0.1
 
 
-def describe(info: MediaInfo) -> list[str]:
-    """Return what is known of a file as lines of text, most important facts first."""
+def describe(choice: AudioChoice) -> list[str]:
+    """Return what is known of a file and its companions as lines of text.
+
+    Args:
+        choice: From `yt360.media.companions.choose_audio`.
+    """
+    info = choice.video
     lines = [
         str(info.path),
         _line(
@@ -28,7 +34,7 @@ def describe(info: MediaInfo) -> list[str]:
     if info.is_truncated:
         lines.append(_line("", "TRUNCATED: it holds less than it declares"))
     for video in info.video:
-        lines += _describe_video(video, spatial_sound=info.spatial_audio is not None)
+        lines += _describe_video(video, spatial_sound=choice.is_spatial)
         if video is info.main_video:
             lines += [_line("", why) for why in info.why_video]
     for audio in info.audio:
@@ -38,15 +44,21 @@ def describe(info: MediaInfo) -> list[str]:
     for track in info.undecodable:
         label = f"{track.kind} {track.index}"
         lines.append(_line(label, f"undecodable: {track.describe()}"))
+    if choice.note:
+        lines.append(_line("companions", choice.note))
     return lines
 
 
-def as_values(info: MediaInfo) -> dict[str, Any]:
-    """Return what is known of a file as plain JSON values."""
-    video = [{**asdict(it), "dynamic_range": it.color.dynamic_range} for it in info.video]
+def as_values(choice: AudioChoice) -> dict[str, Any]:
+    """Return what is known of a file and its companions as plain JSON values."""
+    info = choice.video
     return {
-        **asdict(info), "path": str(info.path), "is_truncated": info.is_truncated, "video": video,
-    }  # fmt: skip
+        **asdict(info),
+        "path": str(info.path),
+        "is_truncated": info.is_truncated,
+        "video": [{**asdict(it), "dynamic_range": it.color.dynamic_range} for it in info.video],
+        "audio_choice": choice.note,
+    }
 
 
 def _describe_video(stream: VideoStream, *, spatial_sound: bool) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import ffmpeg
 
 from yt360.media.container import MAX_PIXELS, OPEN_OPTIONS, open_media, time_origin_s
-from yt360.media.ffmpeg import compile_arguments, input_name, run_ffmpeg
+from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.media.form import ClipFormat
 from yt360.media.projection import to_equirectangular
 from yt360.media.source import Source
@@ -56,7 +56,7 @@ def encode_pictures(
         last_frame = first_frame + round(duration_s * form.fps)
         part = copies.stream(index).filter("trim", start_frame=first_frame, end_frame=last_frame)
         part = part.filter("setpts", "PTS-STARTPTS")
-        results.append(ffmpeg.output(part, input_name(path), **_encoder_options(form)))
+        results.append(ffmpeg.output(part, graph_name(path), **_encoder_options(form)))
     run_ffmpeg(compile_arguments(ffmpeg.merge_outputs(*results)), source.video)
 
 
@@ -72,7 +72,7 @@ def frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpe
     # Frames before the start are kept, because one of them is shown at the start.
     seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
     options = {"threads": threads, "max_pixels": MAX_PIXELS, **OPEN_OPTIONS}
-    stored = ffmpeg.input(input_name(source.video), **options, **(seek if can_seek else {}))
+    stored = ffmpeg.input(graph_name(source.video), **options, **(seek if can_seek else {}))
     # Microseconds hold every instant of the output exactly; the time bases of some files do not.
     times = stored[str(source.video_stream.index)].filter("settb", "AVTB")
     times = times.filter("setpts", f"PTS-{round(start_in_file_s * 1_000_000)}")

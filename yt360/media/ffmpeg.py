@@ -130,9 +130,22 @@ def input_name(path: Path) -> str:
     return f"file:{path}"
 
 
+def graph_name(path: Path) -> str:
+    """Return what stands for `input_name` of a file in an ffmpeg-python graph.
+
+    ffmpeg-python hashes its arguments as UTF-8, which a file's name need not be: each byte of the
+    name becomes a character, and `compile_arguments` turns them back.
+    """
+    return os.fsencode(input_name(path)).decode("latin-1")
+
+
 def compile_arguments(outputs: ffmpeg_python.nodes.OutputStream) -> list[str]:
-    """Return the argument list (without the program) of an ffmpeg-python graph."""
-    return [*_GLOBAL_OPTIONS, *ffmpeg_python.get_args(outputs)]
+    """Return the argument list (without the program) of an ffmpeg-python graph.
+
+    All names of files in it must come from `graph_name`; other arguments must be ASCII.
+    """
+    arguments = ffmpeg_python.get_args(outputs)
+    return [*_GLOBAL_OPTIONS, *(os.fsdecode(each.encode("latin-1")) for each in arguments)]
 
 
 def run_ffmpeg(arguments: list[str], item: Path) -> int:

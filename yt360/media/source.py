@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from yt360.ambisonic_formats import AmbisonicFormat
 from yt360.errors import BadItem
 from yt360.media.color import ColorTags
+from yt360.media.companions import AudioChoice, choose_audio
 from yt360.media.ffmpeg import BINARY_VARIABLE, ffmpeg_binary, missing_color_filters
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.probe import probe
 from yt360.media.projection import PicturePlan, plan_picture
 from yt360.media.sound import Samples, SoundReader, apply_format, is_sound
 from yt360.media.tone_mapping import mapping_facts
@@ -34,6 +35,8 @@ class Source:
         picture: How the picture becomes mono equirectangular.
         start_s: First time that both picture and sound cover.
         end_s: End of what both cover (half open).
+        audio_choice: Which audio was chosen and which was not; see `AudioChoice.note`.
+        spatial_candidates: How many tracks there were to choose from that are spatial.
     """
 
     video: Path
@@ -43,6 +46,8 @@ class Source:
     picture: PicturePlan
     start_s: float
     end_s: float
+    audio_choice: str = ""
+    spatial_candidates: int = 1
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of the source, as plain JSON values for a clip's record."""
@@ -70,23 +75,24 @@ class Source:
                 "note": layout.format.note if layout.format else "",
                 "evidence": list(layout.evidence),
                 "doubts": list(layout.doubts),
+                **({"choice": self.audio_choice} if self.audio_choice else {}),
             },
         }
 
 
 def open_source(
     video: Path,
-    sound: Path | None = None,
+    companions: Sequence[Path] = (),
     *,
     projection: str = "auto",
     stereo_mode: str = "auto",
     sound_layout: str | None = None,
 ) -> Source:
-    """Inspect a video (and its companion sound file) and decide how it is converted.
+    """Inspect a video (and its companion audio files) and decide how it is converted.
 
     Args:
         video: A media file with a picture.
-        sound: A file with its spatial sound, in step with it; without one, the video's own sound.
+        companions: Files with audio in step with it; see `yt360.media.companions.choose_audio`.
         projection: A key of `yt360.media.projection.PROJECTIONS`.
         stereo_mode: One of `yt360.media.projection.STEREO_MODES`.
         sound_layout: A key of `yt360.media.layout.STATED_LAYOUTS`; None to find out.
@@ -98,15 +104,16 @@ def open_source(
             ``"no-tone-mapping"``, or a
             reason of `plan_picture` or `probe`.
     """
-    picture_info = probe(video, sound_layout=sound_layout if sound is None else None)
-    sound_info = picture_info if sound is None else probe(sound, sound_layout=sound_layout)
-    video_stream = picture_info.main_video
+    choice = choose_audio(video, companions, sound_layout=sound_layout)
+    info = choice.video
+    if info.video:
+        _check_whole(info)
+    video_stream = info.main_video
     if video_stream is None:
         absent = BadItem("no-video", f"{video.name} has no picture")
-        raise undecodable(video, picture_info.undecodable, "video") or absent
-    _check_whole(picture_info)
-    _check_whole(sound_info)
-    sound_stream = _spatial_stream(sound_info)
+        raise undecodable(video, info.undecodable, "video") or absent
+    sound_stream = _spatial_stream(choice)
+    _check_whole(choice.info)
     picture = plan_picture(
         video_stream, spatial_sound=True, projection=projection, stereo_mode=stereo_mode
     )
@@ -121,8 +128,18 @@ def open_source(
             f"{video_stream.end_s:.2f} s, the sound from {sound_stream.start_s:.2f} to "
             f"{sound_stream.end_s:.2f} s",
         )
-    picture = replace(picture, evidence=(*picture.evidence, *picture_info.why_video))
-    return Source(video, video_stream, sound_info.path, sound_stream, picture, start_s, end_s)
+    picture = replace(picture, evidence=(*picture.evidence, *info.why_video))
+    return Source(
+        video,
+        video_stream,
+        choice.info.path,
+        sound_stream,
+        picture,
+        start_s,
+        end_s,
+        choice.note,
+        choice.spatial,
+    )
 
 
 def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
@@ -179,15 +196,16 @@ def _check_whole(info: MediaInfo) -> None:
         )
 
 
-def _spatial_stream(info: MediaInfo) -> AudioStream:
-    stream = info.spatial_audio
+def _spatial_stream(choice: AudioChoice) -> AudioStream:
+    name, stream = choice.info.path.name, choice.stream
+    if choice.undecodable is not None:
+        raise choice.undecodable
     if stream is None:
-        refusal = undecodable(info.path, info.undecodable, "audio")
-        if refusal is not None:
-            raise refusal
-        if not info.audio:
-            raise BadItem("no-audio", f"{info.path.name} has no sound")
-        found = "; ".join(f"{a.layout.name} ({a.layout.evidence[0]})" for a in info.audio)
-        raise BadItem("not-spatial", f"{info.path.name} has no ambisonic sound: {found}")
-    evidence = (*stream.layout.evidence, *info.why_audio)
+        raise BadItem("no-audio", f"{name} has no sound")
+    if not choice.is_spatial:
+        why = choice.note or "; ".join(
+            f"{each.layout.name} ({each.layout.evidence[0]})" for each in choice.info.audio
+        )
+        raise BadItem("not-spatial", f"{name} has no ambisonic sound: {why}")
+    evidence = (*stream.layout.evidence, *choice.info.why_audio)
     return replace(stream, layout=replace(stream.layout, evidence=evidence))

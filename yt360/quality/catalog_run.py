@@ -246,7 +246,8 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
         raise BadItem("no-media", "the catalog knows no file of this video; download it again")
     for part in parts:
         is_section = part.end_s is not None
-        inspector.add(part.video, part.sound, float(part.start_s), is_section=is_section)
+        companions = () if part.sound is None else (part.sound,)
+        inspector.add(part.video, companions, float(part.start_s), is_section=is_section)
     inspection = inspector.finish()
     if projection.NAME not in inspection.verdicts:
         raise BadItem("no-video", "its files hold no picture; download it again")

@@ -7,6 +7,7 @@ same tests one after the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.media.companions import AudioChoice, choose_audio, companions_of
 from yt360.media.field import FieldAnalyzer
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.probe import probe
 from yt360.media.sound import SoundReader
 from yt360.media.tracks import undecodable
 from yt360.quality import spatial_audio
@@ -34,7 +35,6 @@ from yt360.quality.streams import check_finite, span_of, tested_format
 from yt360.quality.tagger import AudioTagger, TagMeans
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome, Verdict, judge
-from yt360.shards.inputs import SOUND_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +80,7 @@ class Inspection:
         directions: Horizontal sound field over time.
         motion: Rows (time in seconds of the video, changed part of the picture).
         layout: Name of the channel layout that the sound is stored in; empty without sound.
+        audio_choices: Which audio was chosen and which was not, for each part with a companion.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Inspection:
     directions: DirectionSeries
     motion: NDArray[np.float32]
     layout: str
+    audio_choices: tuple[str, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -102,8 +104,8 @@ def inspect_file(
 
     Args:
         path: A media file.
-        sound: File with its spatial sound; by default a file of the same name beside it, when
-            `path` itself holds no spatial sound.
+        sound: File with its spatial sound. By default the files of the same name beside it are
+            candidates, as in ``build-shards``: see `yt360.media.companions`.
         options: See there.
 
     Raises:
@@ -111,17 +113,11 @@ def inspect_file(
             a file without a picture.
     """
     inspector = Inspector(path.name, options)
-    inspector.add(path, sound or companion_of(path, inspector.options))
+    if sound is not None:
+        inspector.add(path, (sound,), stated_companion=True)
+    else:
+        inspector.add(path, companions_of(path))
     return inspector.finish()
-
-
-def companion_of(path: Path, options: InspectOptions) -> Path | None:
-    """Return the file of the same name that holds a video's spatial sound, if there is one."""
-    info = probe(path, sound_layout=options.sound_layout)
-    if not info.video or info.spatial_audio is not None:
-        return None
-    candidates = (path.with_suffix(suffix) for suffix in SOUND_SUFFIXES)
-    return next((other for other in candidates if other != path and other.is_file()), None)
 
 
 class Inspector:
@@ -145,6 +141,7 @@ class Inspector:
         self._projections: list[Verdict] = []
         self._durations: list[Verdict] = []
         self._layouts: list[str] = []
+        self._audio_choices: list[str] = []
         self._refusal: Verdict | None = None
         self._directions = DirectionSeries()
         self._parts: list[Part] = []
@@ -152,36 +149,42 @@ class Inspector:
     def add(
         self,
         video: Path,
-        sound: Path | None = None,
+        companions: Sequence[Path] = (),
         start_s: float = 0.0,
         *,
         is_section: bool = False,
+        stated_companion: bool = False,
     ) -> None:
-        """Look at and listen to a file, or a pair of files.
+        """Look at a file and listen to the audio that is chosen from it and its companions.
 
         Args:
             video: File with the picture (or only sound).
-            sound: File with the spatial sound; None when it is in the same file.
+            companions: Files that may hold the spatial sound, too.
             start_s: Second of the whole video at time 0 of the files.
             is_section: Whether it was cut out of a longer file; then picture and sound begin and
                 end where the coding allowed, and differences in that tell nothing.
+            stated_companion: Whether the video's own audio is no candidate.
 
         Raises:
             BadItem: A file is no media file, or its picture cannot be decoded; ``"no-video"`` when
                 there is sound for a file without a picture.
         """
-        info = probe(video, sound_layout=self.options.sound_layout if sound is None else None)
-        heard = info if sound is None else probe(sound, sound_layout=self.options.sound_layout)
-        stream, shown = heard.main_audio, info.main_video
+        choice = choose_audio(
+            video,
+            companions,
+            sound_layout=self.options.sound_layout,
+            use_own=not stated_companion,
+        )
+        stream, shown = choice.stream, choice.video.main_video
         if shown is None:
-            _check_is_sound_alone(info, sound)
-        self._note_undecodable(heard)
+            _check_is_sound_alone(choice.video, companions)
+        self._note_choice(choice)
         streams = [each for each in (shown, stream) if each is not None]
         covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
         part = Part(start_s, covered_s)
         self._post_production.begin_part()
         if stream is not None:
-            self._listen(heard.path, stream, part)
+            self._listen(choice.info.path, stream, part)
         if shown is not None:
             self._look(video, shown, stream, part)
         if shown is not None and not is_section:
@@ -216,6 +219,7 @@ class Inspector:
             directions=self._directions,
             motion=self._still.motion if self._still else np.zeros((0, 2), np.float32),
             layout=", ".join(dict.fromkeys(self._layouts)),
+            audio_choices=tuple(self._audio_choices),
         )
 
     def _listen(self, path: Path, stream: AudioStream, part: Part) -> None:
@@ -252,13 +256,14 @@ class Inspector:
         if stored and stream.layout.format is None and self._refusal is None:
             self._refuse_surround(stream)
 
-    def _note_undecodable(self, heard: MediaInfo) -> None:
-        """Refuse a file whose spatial audio may lie in a track that FFmpeg cannot decode."""
-        if heard.spatial_audio is None:
-            refusal = undecodable(heard.path, heard.undecodable, "audio")
-            if refusal is not None:
-                reasons = (refusal.reason, refusal.reason)
-                self._refusal = judge(spatial_audio.NAME, 0.99, reasons, refusal.detail)
+    def _note_choice(self, choice: AudioChoice) -> None:
+        """Keep which audio was chosen; refuse what may be spatial but cannot be decoded."""
+        if choice.note:
+            self._audio_choices.append(choice.note)
+        refusal = choice.undecodable
+        if refusal is not None:
+            reasons = (refusal.reason, refusal.reason)
+            self._refusal = judge(spatial_audio.NAME, 0.99, reasons, refusal.detail)
 
     def _refuse_surround(self, stream: AudioStream) -> None:
         """Six channels of which more sound than a sound field has are no ambisonics."""
@@ -293,14 +298,14 @@ class Inspector:
 CONVERTIBLE = ("fuma", "n3d")
 
 
-def _check_is_sound_alone(info: MediaInfo, sound: Path | None) -> None:
+def _check_is_sound_alone(info: MediaInfo, companions: Sequence[Path]) -> None:
     """Refuse a file without a picture that should have one."""
     refusal = undecodable(info.path, info.undecodable, "video")
     if refusal is not None:
         raise refusal
-    if sound is not None:
-        name = info.path.name
-        raise BadItem("no-video", f"{name} has no picture that {sound.name} belongs to")
+    if companions:
+        names = ", ".join(path.name for path in companions)
+        raise BadItem("no-video", f"{info.path.name} has no picture that {names} belongs to")
 
 
 def _worst(verdicts: list[Verdict]) -> list[Verdict]:

@@ -133,7 +133,7 @@ def _blaming(item: InputVideo) -> Iterator[None]:
     except (UserError, BadItem):
         raise
     except OSError as error:
-        names = {os.fspath(path) for path in (item.video, item.sound) if path is not None}
+        names = {os.fspath(path) for path in (item.video, *item.companions)}
         if error.errno in _OUTPUT_TROUBLE or error.filename not in names:
             raise
         raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
@@ -146,7 +146,7 @@ def _blaming(item: InputVideo) -> Iterator[None]:
 def _open(item: InputVideo, options: BuildOptions) -> Source:
     return open_source(
         item.video,
-        item.sound,
+        item.companions,
         projection=item.projection or options.projection,
         stereo_mode=options.stereo_mode,
         sound_layout=item.sound_layout or options.sound_layout,

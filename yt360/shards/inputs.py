@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from yt360.clips import clip_key, video_id_of
+from yt360.clips import clip_key
 from yt360.errors import UserError
+from yt360.media.companions import (
+    RAW_AUDIO_DETAIL,
+    VIDEO_SUFFIXES,
+    files_by_key,
+    has_media_suffix,
+    is_raw_audio,
+    pairing_key,
+    split_media,
+)
+from yt360.shards.naming import FileName, video_of_each
 from yt360.shards.schema import FileId, Rejection
 from yt360.shards.sidecar import channel_of, read_sidecar
 from yt360.splits import Split
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogv", ".avi"})
-# In order of preference, should a video have several beside it: lossless first. Raw AAC is not
-# among them: without a container nothing tells the encoder's delay, and the sound would come late.
-SOUND_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".oga", ".mka", ".m4a")
 TRUTH_SUFFIXES = frozenset({".json", ".npz"})
 
+NO_VIDEO_DETAIL = "audio without a video of the same name among the inputs"
 _FINGERPRINT_BYTES = 65536
 
 
@@ -31,7 +39,7 @@ class InputVideo:
     Attributes:
         video_id: The whole upload.
         video: The file with the picture.
-        sound: The file with its spatial audio; None means the video file itself.
+        companions: Files that may hold its spatial audio; the video file itself may, too.
         start_s: Second of the upload at which the file starts.
         segments: Known starts of clips, in seconds of the upload; None cuts the whole file.
         channel: Who uploaded it, for splits by channel. It is found again in the dataset by
@@ -46,7 +54,7 @@ class InputVideo:
 
     video_id: str
     video: Path
-    sound: Path | None = None
+    companions: tuple[Path, ...] = ()
     start_s: int = 0
     segments: tuple[int, ...] | None = None
     channel: str | None = None
@@ -101,11 +109,12 @@ class FoundInputs:
 
 
 def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
-    """Find media in files and folders, and pair each video with its sound by stem.
+    """Find media in files and folders, and pair each video with its companions by name.
 
-    A sound file with the stem of a video, in the same folder, is its spatial audio. A file that is
-    named itself counts as a video whatever its suffix (unless that is one of sound, JSON or truth
-    files), and its sound need not be named.
+    An audio file with the name of a video but for the suffix, in the same folder, may hold its
+    spatial audio: see `yt360.media.companions`. A file that is named itself counts as a video
+    whatever its suffix (unless that is one of audio, JSON or truth files), and its companions need
+    not be named.
 
     Args:
         paths: Files and folders; folders are searched to any depth, hidden files left out.
@@ -116,9 +125,10 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
     """
     files: dict[Path, str] = {}
     ignored = 0
-    for path in paths:
+    for path in map(_absolute, paths):
         for file, root in _walk(path, exclude):
-            if _is_media(file) or (path == file and file.suffix.lower() not in TRUTH_SUFFIXES):
+            is_media = has_media_suffix(file) or is_raw_audio(file)
+            if is_media or (path == file and file.suffix.lower() not in TRUTH_SUFFIXES):
                 files.setdefault(file, _relative_name(file, root))
             else:
                 ignored += 1
@@ -153,9 +163,8 @@ def fingerprint_of(item: InputVideo) -> str:
     without reading it whole.
     """
     digest = hashlib.blake2b(digest_size=8)
-    for path in (item.video, item.sound):
-        if path is not None:
-            digest.update(_ends_of(path))
+    for path in (item.video, *item.companions):
+        digest.update(_ends_of(path))
     if item.sound_layout or item.projection:
         digest.update(f"{item.sound_layout}\0{item.projection}".encode())
     if item.segments is not None:
@@ -175,12 +184,9 @@ def _ends_of(path: Path) -> bytes:
 
 
 def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Yield (file, the folder that its name is relative to), both absolute."""
-    path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links and rename)
+    """Yield (file, the folder that its name is relative to)."""
     if path.is_file():
         yield path, path.parent
-        for sound in _sounds_beside(path):
-            yield sound, path.parent
         return
     if not path.is_dir():
         raise UserError(f"{path} does not exist; give media files or folders that hold them")
@@ -199,71 +205,75 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
                 yield file, path
 
 
-def _sounds_beside(video: Path) -> list[Path]:
-    names = [suffix for plain in SOUND_SUFFIXES for suffix in (plain, plain.upper())]
-    return [file for suffix in names if (file := video.with_suffix(suffix)).is_file()]
-
-
-def _is_media(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES or file.suffix.lower() in SOUND_SUFFIXES
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links and rename)
 
 
 def _relative_name(file: Path, root: Path) -> str:
-    return os.fsencode(file.relative_to(root).as_posix()).decode(errors="replace")
+    name = os.fsencode(file.relative_to(root).as_posix()).decode(errors="replace")
+    return unicodedata.normalize("NFC", name)
 
 
 def _pair(files: Mapping[Path, str]) -> tuple[list[InputVideo], list[Rejection]]:
-    by_stem: dict[Path, list[Path]] = {}
+    """Return the videos among files with what lies beside them, and what belongs to no video."""
+    given: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
-        by_stem.setdefault(file.with_suffix(""), []).append(file)
-    videos, lonely = [], []
-    for group in by_stem.values():
-        pictures, sounds = _picture_and_sound(group)
-        sound = min(sounds, key=_sound_preference, default=None)
-        for video in pictures:
-            videos.append(_input_video(video, sound, files[video]))
-        if sound is not None and not pictures:
-            item = _input_video(sound, None, files[sound])
-            detail = "sound without a video of the same name beside it"
-            lonely.append(item.reject("no-video", detail, fingerprint_of(item)))
-    return videos, lonely
+        given.setdefault((file.parent, pairing_key(file)), []).append(file)
+    beside = {folder: files_by_key(folder) for folder in dict.fromkeys(f for f, _ in given)}
+    found: list[tuple[Path, tuple[Path, ...]]] = []
+    unused: list[tuple[Path, str, str]] = []
+    for (folder, key), group in given.items():
+        raw = [file for file in group if is_raw_audio(file)]
+        media = {*group, *filter(has_media_suffix, beside[folder].get(key, ()))} - {*raw}
+        pictures, companions = split_media(media)
+        videos = [file for file in pictures if file in files]
+        found += [(video, tuple(companions)) for video in videos]
+        if videos:
+            unused += [(file, "no-encoder-delay", RAW_AUDIO_DETAIL) for file in raw]
+        else:
+            lonely = [file for file in [*companions, *raw] if file in files]
+            unused += [(file, "no-video", NO_VIDEO_DETAIL) for file in lonely]
+    everything = [*found, *((file, ()) for file, _, _ in unused)]
+    items = _input_videos(everything, files, beside)
+    rejected = [
+        item.reject(reason, detail, fingerprint_of(item))
+        for item, (_, reason, detail) in zip(items[len(found) :], unused, strict=True)
+    ]
+    return items[: len(found)], rejected
 
 
-def _picture_and_sound(group: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    sounds = [file for file in group if file.suffix.lower() in SOUND_SUFFIXES]
-    pictures = [file for file in group if file not in sounds]
-    if len(pictures) > 1:  # name.mp4 and name.webm: perhaps one of them is only sound
-        soundtracks = [file for file in pictures if not _has_picture(file)]
-        if len(soundtracks) < len(pictures):
-            sounds += soundtracks
-            pictures = [file for file in pictures if file not in soundtracks]
-    return pictures, sounds
-
-
-def _has_picture(file: Path) -> bool:
-    import av
-
-    try:
-        with av.open(str(file)) as container:
-            return bool(container.streams.video)
-    except (av.FFmpegError, OSError, ValueError):
-        return True  # what is wrong with it is told when its turn comes
-
-
-def _sound_preference(file: Path) -> int:
-    suffix = file.suffix.lower()
-    return SOUND_SUFFIXES.index(suffix) if suffix in SOUND_SUFFIXES else len(SOUND_SUFFIXES)
-
-
-def _input_video(video: Path, sound: Path | None, name: str) -> InputVideo:
-    video_id, start_s = video_id_of(Path(name))
-    facts = read_sidecar(video.with_suffix(".info.json"))
-    return InputVideo(
-        video_id=video_id,
-        video=video,
-        sound=sound,
-        start_s=start_s,
-        channel=channel_of(facts),
-        name=name,
-        facts=facts,
+def _input_videos(
+    found: Sequence[tuple[Path, tuple[Path, ...]]],
+    names: Mapping[Path, str],
+    beside: Mapping[Path, Mapping[str, Sequence[Path]]],
+) -> list[InputVideo]:
+    """Return inputs for (video, companions), with what their names and sidecars tell."""
+    told = [_sidecar_of(video, beside[video.parent]) for video, _ in found]
+    ids = video_of_each(
+        [
+            FileName(PurePath(names[video]), stated_id)
+            for (video, _), (stated_id, _) in zip(found, told, strict=True)
+        ]
     )
+    return [
+        InputVideo(
+            video_id=video_id,
+            video=video,
+            companions=companions,
+            start_s=start_s,
+            channel=channel_of(facts),
+            name=names[video],
+            facts=facts,
+        )
+        for (video, companions), (video_id, start_s), (_, facts) in zip(
+            found, ids, told, strict=True
+        )
+    ]
+
+
+def _sidecar_of(
+    video: Path, beside: Mapping[str, Sequence[Path]]
+) -> tuple[str | None, dict[str, Any]]:
+    files = beside.get(f"{pairing_key(video)}.info", ())
+    sidecar = next((file for file in files if file.suffix == ".json"), None)
+    return read_sidecar(sidecar) if sidecar else (None, {})

@@ -18,15 +18,16 @@ SOURCE_FACTS = {
 """Name at yt-dlp -> name in a clip's ``.json``."""
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """Return the source facts in a yt-dlp info file; nothing where there is no usable one."""
+def read_sidecar(path: Path) -> tuple[str | None, dict[str, Any]]:
+    """Return the id and the source facts in a yt-dlp info file; nothing where it is not usable."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
+        return None, {}
     if not isinstance(content, dict):
-        return {}
-    return {
+        return None, {}
+    stated_id = content.get("id")
+    return stated_id if isinstance(stated_id, str) else None, {
         ours: content[theirs].encode(errors="replace").decode()
         for theirs, ours in SOURCE_FACTS.items()
         if isinstance(content.get(theirs), str)

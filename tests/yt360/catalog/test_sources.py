@@ -19,7 +19,9 @@ A = "aaaaaaaaaaa"
 def test_an_accepted_video_becomes_an_input_with_its_clips_and_split(filled):
     (item,) = catalog_inputs(filled).videos
     assert (item.video_id, item.segments, item.split, item.channel) == (A, (0,), "test", "UC1")
-    assert item.video == filled.media / "aa/a.mp4" and item.sound == filled.media / "aa/a.webm"
+    assert item.video == filled.media / "aa/a.mp4" and item.companions == (
+        filled.media / "aa/a.webm",
+    )
     assert item.facts["url"] == watch_url(A)
 
 
@@ -33,7 +35,7 @@ def test_sections_become_inputs_of_their_own_clips(catalog, accept):
     assert [part.start_s for part in media_parts(catalog, A)] == [8, 88]
     inputs = catalog_inputs(catalog).videos
     assert [(item.start_s, item.segments) for item in inputs] == [(8, (10, 25)), (88, (100,))]
-    assert all(item.sound is None for item in inputs)
+    assert all(item.companions == () for item in inputs)
 
 
 @example(starts=[22, 31, 61], gop_s=30)

@@ -128,7 +128,7 @@ def test_companion_sound_is_in_step_too(media, tmp_path):
     sound = media.clicks([6.5], 8.0)
     companion = media.write(tmp_path / "a.m4a", fps=None, sound=sound)
     clip = request(tmp_path, 4, 4)
-    convert_clip(open_source(video, companion), clip, SMALL)
+    convert_clip(open_source(video, [companion]), clip, SMALL)
     assert media.click_time_s(ambix(clip.flac)[0], 24000, 2.5) == pytest.approx(2.5, abs=5e-4)
     assert numbers(media, clip.mp4)[40] == int(6.5 * 25)
 
@@ -213,7 +213,7 @@ def test_every_layout_ends_as_the_same_clip(media, tmp_path):
             folder / "a.wav", fps=None, sound=np.stack(channels), sound_codec="pcm_s16le"
         )
         clip = request(folder, 0.5, 2)
-        convert_clip(open_source(video, sound), clip, SMALL)
+        convert_clip(open_source(video, [sound]), clip, SMALL)
         sounds[name] = ambix(clip.flac)
     for name in layouts:
         np.testing.assert_allclose(sounds[name], sounds["ambix"], atol=1e-4, err_msg=name)

@@ -107,7 +107,7 @@ def test_a_window_with_samples_that_are_no_sound_has_no_level(media, tmp_path):
     sound[2, 60_000] = np.nan
     video = media.write(tmp_path / "a.mp4", seconds=4)
     soundfile.write(tmp_path / "a.wav", sound.T, 48000, subtype="FLOAT")
-    levels = w_levels_dbfs(open_source(video, tmp_path / "a.wav"))
+    levels = w_levels_dbfs(open_source(video, [tmp_path / "a.wav"]))
     assert list(np.isfinite(levels)) == [True, False, True, True]
 
 

@@ -53,7 +53,7 @@ def test_a_variable_that_names_no_program_is_refused(tmp_path, monkeypatch):
 
 
 def arguments(source: Path, target: str) -> list[str]:
-    stream = ffmpeg_python.input(ffmpeg.input_name(source))
+    stream = ffmpeg_python.input(ffmpeg.graph_name(source))
     return ffmpeg.compile_arguments(stream.output(target, format="rawvideo"))
 
 

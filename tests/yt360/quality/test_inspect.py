@@ -54,8 +54,8 @@ def test_a_video_takes_the_spatial_sound_beside_it(folder: Path) -> None:
 
 def test_sections_are_judged_as_one_recording(folder: Path) -> None:
     inspector = Inspector("sections")
-    inspector.add(folder / "good.mkv", folder / "good.wav", start_s=0.0)
-    inspector.add(folder / "good.mkv", folder / "good.wav", start_s=100.0)
+    inspector.add(folder / "good.mkv", [folder / "good.wav"], start_s=0.0)
+    inspector.add(folder / "good.mkv", [folder / "good.wav"], start_s=100.0)
     inspection = inspector.finish()
     alone = inspect_file(folder / "good.mkv")
     assert [part.start_s for part in inspection.parts] == [0.0, 100.0]

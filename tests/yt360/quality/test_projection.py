@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_verdict_is_the_answer_of_the_conversion(folder: Path, name: str) -> None:
     verdict = inspect_file(folder / f"{name}.mp4").verdicts["projection"]
     try:
-        source = open_source(folder / f"{name}.mp4", folder / f"{name}.wav")
+        source = open_source(folder / f"{name}.mp4", [folder / f"{name}.wav"])
         expected = (Outcome.OK, source.picture.kind)
     except BadItem as error:
         expected = (Outcome.NOT_OK, error.reason)
@@ -87,7 +87,7 @@ def test_a_stated_projection_is_believed_and_an_unknown_one_is_a_bad_request(fol
 def test_one_bad_section_speaks_for_the_recording(folder: Path) -> None:
     inspector = Inspector("sections")
     for name in ("portrait---", "untagged360"):
-        inspector.add(folder / f"{name}.mp4", folder / f"{name}.wav")
+        inspector.add(folder / f"{name}.mp4", [folder / f"{name}.wav"])
     assert inspector.finish().verdicts["projection"].reason == "not-360"
 
 
@@ -115,4 +115,4 @@ def test_what_a_catalog_accepts_is_not_refused_when_clips_are_cut(
             for name, (_, _, _, reason) in FILMS.items()
         }
         for item in catalog_inputs(catalog).videos:
-            open_source(item.video, item.sound)
+            open_source(item.video, item.companions)

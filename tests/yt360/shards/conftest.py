@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,7 +87,9 @@ class FakeMedia:
         }
 
 
-def fake_open_source(video: Path, sound: Path | None = None, **options: str) -> SimpleNamespace:
+def fake_open_source(
+    video: Path, companions: Sequence[Path] = (), **options: str
+) -> SimpleNamespace:
     facts = json.loads(video.read_text())
     if "reason" in facts:
         raise BadItem(facts["reason"], "as the test wants")

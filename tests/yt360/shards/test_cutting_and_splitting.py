@@ -61,9 +61,9 @@ def test_what_is_stated_of_an_input_goes_before_the_options(fake, tmp_path, monk
     asked: dict[str, tuple] = {}
     open_source = cutting.open_source
 
-    def watch(video, sound=None, **options):
+    def watch(video, companions=(), **options):
         asked[video.stem] = (options["sound_layout"], options["projection"])
-        return open_source(video, sound, **options)
+        return open_source(video, companions, **options)
 
     monkeypatch.setattr(cutting, "open_source", watch)
     stated = {"a": ("n3d", None), "b": (None, "eac"), "c": (None, None)}

@@ -21,7 +21,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 def pairs(*paths: Path, **options) -> dict[str, str | None]:
     videos = find_inputs(paths, **options).videos
-    return {item.name: item.sound.name if item.sound else None for item in videos}
+    return {item.name: item.companions[0].name if item.companions else None for item in videos}
 
 
 def test_a_sound_file_of_the_same_stem_belongs_to_the_video(tmp_path):
@@ -39,10 +39,14 @@ def test_of_several_sound_files_the_lossless_one_is_taken(tmp_path):
     assert pairs(tmp_path) == {"a.mp4": "a.flac"}
 
 
-def test_sound_without_a_container_that_tells_its_delay_is_no_companion(tmp_path):
-    touch(tmp_path, "a.mp4", "a.aac")
-    assert pairs(tmp_path) == {"a.mp4": None}
-    assert find_inputs([tmp_path]).ignored == 1
+def test_sound_without_a_container_that_tells_its_delay_is_refused_with_the_reason(tmp_path):
+    touch(tmp_path, "a.mp4", "a.aac", "b.mp3")
+    assert pairs(tmp_path) == pairs(tmp_path / "a.mp4") == {"a.mp4": None}
+    found = find_inputs([tmp_path])
+    reasons = {item.file: (item.reason, item.detail) for item in found.rejected}
+    assert reasons["a.aac"][0] == "no-encoder-delay" and "give what it was" in reasons["a.aac"][1]
+    assert reasons["b.mp3"][0] == "no-video"
+    assert found.ignored == 0
 
 
 def test_truth_lists_and_hidden_files_are_no_inputs(tmp_path):
@@ -50,6 +54,48 @@ def test_truth_lists_and_hidden_files_are_no_inputs(tmp_path):
           ".cache/c.mp4", "d.mp4.part")  # fmt: skip
     assert pairs(tmp_path) == {"a.mp4": None}
     assert find_inputs([tmp_path]).ignored == 5
+
+
+def test_names_pair_and_are_told_alike_however_accents_are_stored(tmp_path):
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    touch(tmp_path, f"{composed}.mp4", f"{apart}.wav", f"{apart}.mkv.txt")
+    (tmp_path / f"{apart}.info.json").write_text('{"title": "T"}')
+    (item,) = find_inputs([tmp_path]).videos
+    assert [file.name for file in item.companions] in ([f"{apart}.wav"], [f"{composed}.wav"])
+    assert item.facts == {"title": "T"}
+    (tmp_path / f"{composed}.mp4").rename(tmp_path / f"{apart}.mp4")
+    (again,) = find_inputs([tmp_path]).videos
+    assert (again.key, again.name) == (item.key, item.name) and item.name == f"{composed}.mp4"
+
+
+def test_a_companion_whose_video_was_not_given_is_told(tmp_path):
+    touch(tmp_path, "a.mp4", "b.mp4", "b.wav")
+    found = find_inputs([tmp_path / "a.mp4", tmp_path / "b.wav"])
+    assert [item.name for item in found.videos] == ["a.mp4"]
+    assert [(item.file, item.reason) for item in found.rejected] == [("b.wav", "no-video")]
+
+
+def test_a_number_after_eleven_letters_makes_no_clips_of_one_video(tmp_path):
+    touch(tmp_path, *(f"concert2020-{number}.mp4" for number in (1, 2, 3)))
+    keys = [item.key for item in find_inputs([tmp_path]).videos]
+    assert keys == [f"concert2020-{number}-00000" for number in (1, 2, 3)]
+
+
+def test_released_clips_belong_to_their_video(tmp_path):
+    touch(tmp_path, "kqAZkf5Odyw-80.mp4", "more/kqAZkf5Odyw-90.mp4", "kqAZkf5Odyw-80.m4a")
+    items = find_inputs([tmp_path]).videos
+    assert [(item.video_id, item.start_s) for item in items] == [
+        ("kqAZkf5Odyw", 80),
+        ("kqAZkf5Odyw", 90),
+    ]
+
+
+def test_an_info_file_that_states_the_id_settles_what_a_name_means(tmp_path):
+    touch(tmp_path, "concert2020-1.mp4", "kqAZkf5Odyw-80.mp4")
+    (tmp_path / "concert2020-1.info.json").write_text('{"id": "concert2020"}')
+    (tmp_path / "kqAZkf5Odyw-80.info.json").write_text('{"id": "another"}')
+    keys = [item.key for item in find_inputs([tmp_path]).videos]
+    assert keys == ["concert2020-00001", "kqAZkf5Odyw-80-00000"]
 
 
 def test_files_that_a_shell_lists_one_by_one_pair_the_same_way(tmp_path):
@@ -66,9 +112,10 @@ def test_the_sound_beside_a_named_video_is_found(tmp_path):
     }
 
 
-def test_a_named_file_counts_whatever_its_suffix(tmp_path):
+def test_a_named_file_counts_whatever_its_suffix(tmp_path, monkeypatch):
     touch(tmp_path, "a.dat", "b.mp4")
-    assert pairs(tmp_path / "a.dat") == {"a.dat": None}
+    monkeypatch.chdir(tmp_path)
+    assert pairs(tmp_path / "a.dat") == pairs(Path("a.dat")) == {"a.dat": None}
     assert pairs(tmp_path) == {"b.mp4": None}
 
 
@@ -181,7 +228,8 @@ def test_a_fingerprint_notices_size_begin_end_and_sound(tmp_path):
 def test_facts_of_a_download_are_taken_from_its_info_file(tmp_path):
     content = {"title": "T\ud800", "channel": "C", "license": None, "upload_date": 3, "formats": []}
     (tmp_path / "a.info.json").write_text(json.dumps({**content, "webpage_url": "http://u"}))
-    facts = read_sidecar(tmp_path / "a.info.json")
+    stated_id, facts = read_sidecar(tmp_path / "a.info.json")
+    assert stated_id is None
     assert facts == {"title": "T?", "channel": "C", "url": "http://u"}
     touch(tmp_path, "a.mp4")
     assert find_inputs([tmp_path]).videos[0].channel == "C"
@@ -190,4 +238,4 @@ def test_facts_of_a_download_are_taken_from_its_info_file(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{", "3", "\xff"])
 def test_a_broken_info_file_is_no_obstacle(tmp_path, content):
     (tmp_path / "a.info.json").write_bytes(content.encode("latin-1"))
-    assert read_sidecar(tmp_path / "a.info.json") == {}
+    assert read_sidecar(tmp_path / "a.info.json") == (None, {})
