@@ -11,13 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from av.stream import Disposition
-
 from yt360.errors import BadItem
 from yt360.media.container import open_media
 from yt360.media.info import AudioStream, MediaInfo
 from yt360.media.probe import probe
-from yt360.media.tracks import undecodable
+from yt360.media.tracks import is_cover, undecodable
 from yt360.text import printable
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogv", ".avi"})
@@ -125,10 +123,7 @@ def has_picture(path: Path) -> bool:
     """
     try:
         with open_media(path) as container:
-            return any(
-                not stream.disposition & Disposition.attached_pic
-                for stream in container.streams.video
-            )
+            return not all(map(is_cover, container.streams.video))
     except BadItem:
         return True
 
