@@ -10,7 +10,7 @@ echo "1/4  rendering synthetic 360° scenes with spatial audio into $out/media"
 yt360 scenes "$out/media" --videos 24 --seed 0
 
 echo "2/4  cutting them into clips and writing shards into $out/dataset"
-yt360 build-shards "$out/media" --out "$out/dataset"
+yt360 build-shards "$out/media" --out "$out/dataset" --group-by video
 
 echo "3/4  training the small recipe; the run goes into $out/run"
 if [ -e "$out/run/config.yaml" ]; then

@@ -24,7 +24,8 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 @examples(
     "yt360 build-shards recordings --out DATASET",
     "yt360 build-shards holiday.mp4 concert.mp4 --out DATASET --clip-s 5 --workers 4",
-    "yt360 build-shards downloads --out DATASET --split-by video --test-fraction 0.1",
+    "yt360 build-shards downloads --out DATASET --group-by video --test-fraction 0.1",
+    "yt360 build-shards pieces --out DATASET --group-by '(.+)_[0-9]+'",
     "yt360 build-shards my.catalog --out DATASET",
     "yt360 build-shards --out DATASET -- -abc.mp4",
 )
@@ -45,12 +46,16 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     help="Expected share of videos that test, 0 to 1.",
 )
 @click.option(
+    "--group-by",
     "--split-by",
+    "split_by",
     default="channel",
     show_default=True,
-    type=click.Choice(["channel", "video"]),
-    help="What is never torn between train and test (channels come from catalogs or "
-    "NAME.info.json; without one a video stands for itself).",
+    metavar="channel|video|FACT|REGEX",
+    help="What never crosses train and test: videos of one channel, or with another fact in common "
+    "(title, upload_date, ... from a catalog or NAME.info.json), or with the same text in the one "
+    "group of a regular expression that is searched in their names without suffix. A video without "
+    "any of it stands for itself.",
 )
 @click.option("--shard-mb", default=256.0, show_default=True, help="Largest size of a shard.")
 @click.option("--height", default=320, show_default=True, help="Rows of clips; columns are twice.")
@@ -88,9 +93,10 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
 
     INPUT is a media file, a folder of them, or a catalog, whose accepted videos are cut into the
     clips that it keeps; what the inspection of a video was told of its sound and picture goes
-    before --sound-layout and --projection. A sound file with the stem of a video is its spatial
-    audio. Run the same command again after an interruption, or with more inputs: it goes on, and
-    never changes a shard that is finished. What cannot be used is listed with its reason.
+    before --sound-layout and --projection. Audio files with the name of a video but for the suffix
+    may hold its spatial audio. Run the same command again after an interruption, or with more
+    inputs: it goes on, and never changes a shard that is finished. What cannot be used is listed
+    with its reason.
     """
     from yt360.catalog.sources import find_all_inputs
     from yt360.shards.build import build_shards
@@ -143,8 +149,12 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
         click.echo(f"{'reason':<24} left out")
         for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
             click.echo(f"{reason:<24} {count:>8}")
+    for note in report.notes[:MAX_LINES]:
+        click.echo(printable(f"note: {note}"))
+    if len(report.notes) > MAX_LINES:
+        click.echo(f"note: {len(report.notes) - MAX_LINES} more of these")
     if ignored:
-        click.echo(f"ignored {ignored} files that are no media")
+        click.echo(f"ignored {ignored} files that are neither audio nor video")
     click.echo(f"looked at {videos} videos; {report.new_clips} new clips")
     for split, content in report.info.splits.items():
         click.echo(

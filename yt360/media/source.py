@@ -49,6 +49,11 @@ class Source:
     audio_choice: str = ""
     spatial_candidates: int = 1
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it, a line each."""
+        return (self.audio_choice,) if self.spatial_candidates > 1 else ()
+
     def facts(self) -> dict[str, Any]:
         """Return what is known of the source, as plain JSON values for a clip's record."""
         video, sound = self.video_stream, self.sound_stream

@@ -45,7 +45,7 @@ def admit(
     tables: Mapping[Split, pa.Table],
     options: BuildOptions,
     videos: Sequence[InputVideo],
-    channels: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> list[Admitted]:
     """Decide about the clips of each input, in the order of the inputs.
 
@@ -58,11 +58,11 @@ def admit(
         tables: Index of what is in shards already, by split.
         options: How the dataset is built.
         videos: All inputs, `items` among them: what those that are finished tell of the split of
-            their channel must count as it did before they were.
-        channels: Video id -> channel, of all inputs and of what is in shards.
+            their group must count as it did before they were.
+        groups: Video id -> group, of all inputs and of what is in shards.
     """
     packed = _PackedClips(tables)
-    splits = _splits(videos, packed, options, channels)
+    splits = _splits(videos, packed, options, groups)
     admitted = []
     for item in items:
         plan = plans[item.key]
@@ -117,21 +117,20 @@ def _splits(
     videos: Iterable[InputVideo],
     packed: _PackedClips,
     options: BuildOptions,
-    channels: Mapping[str, str],
+    groups: Mapping[str, str],
 ) -> dict[str, Split]:
-    """Return the split of each video: the one it has, or else that of its channel, or by hash."""
+    """Return the split of each video: the one it has, or else that of its group, or by hash."""
     splits: dict[str, Split] = dict(packed.split_of_video)
-    group_of = channels if options.split_by == "channel" else {}
     for item in videos:
         if item.split is not None:
             splits.setdefault(item.video_id, item.split)
     split_of_group: dict[str, Split] = {}
     for video_id, split in splits.items():
-        group = group_of.get(video_id, video_id)
-        # A channel that is in both already goes on in test, where nothing was learned from it.
+        group = groups.get(video_id, video_id)
+        # A group that is in both already goes on in test, where nothing was learned from it.
         split_of_group[group] = "test" if split_of_group.get(group) == "test" else split
     for item in videos:
-        group = group_of.get(item.video_id, item.video_id)
+        group = groups.get(item.video_id, item.video_id)
         split = split_of_group.get(group) or split_of(group, options.test_fraction)
         splits.setdefault(item.video_id, split)
     return splits

@@ -36,11 +36,13 @@ class BuildReport:
         info: The dataset now.
         new_clips: Number of clips that this run added.
         rejected: Inputs of this run, and stretches of them, that are not in the dataset.
+        notes: What else a person should know of the inputs that were looked at, a line each.
     """
 
     info: DatasetInfo
     new_clips: int
     rejected: tuple[Rejection, ...]
+    notes: tuple[str, ...] = ()
 
 
 def build_shards(
@@ -68,12 +70,14 @@ def build_shards(
     if workers < 1:
         raise UserError(f"{workers} workers cannot work; give 1 or more")
     info = open_output(out, options)
+    notes: tuple[str, ...] = ()
     if not _is_up_to_date(out, info, found, retry):
         try:
             with exclusive_lock(Staging(out).lock, out):
                 session = BuildSession(out, options, found, retry)
                 with make_pool(workers) as pool:
                     session.run(pool)
+                notes = tuple(session.notes)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -81,7 +85,7 @@ def build_shards(
     after = DatasetInfo.load(out)
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
     rejected = tuple(item for item in after.rejected if item.file_id in files)
-    return BuildReport(after, after.num_clips - info.num_clips, rejected)
+    return BuildReport(after, after.num_clips - info.num_clips, rejected, notes)
 
 
 def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:

@@ -181,7 +181,8 @@ def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: 
             detail = _what_is_wrong(stretch, options)
             start_s = None if all_of_it else stretch[0].start_s
             rejected.append(item.reject(reason, detail, fingerprint, start_s))
-    return VideoPlan(fingerprint, clips, tuple(rejected))
+    notes = tuple(f"{item.name}: {note}" for note in source.notes)
+    return VideoPlan(fingerprint, clips, tuple(rejected), notes)
 
 
 def _covers(source: Source, start_s: float, clip_s: int) -> bool:

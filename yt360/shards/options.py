@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from yt360.errors import UserError, did_you_mean
 from yt360.media.convert import ClipFormat
 from yt360.media.layout import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS, STEREO_MODES
+from yt360.shards.groups import check_grouping
 from yt360.splits import PAPER_TEST_FRACTION
 
 MIN_SHARD_MB = 0.1
@@ -28,8 +29,9 @@ class BuildOptions:
     """Clips whose W channel has a lower RMS level over the whole clip are left out."""
     test_fraction: float = PAPER_TEST_FRACTION
     """Expected share of videos (or channels) that test."""
-    split_by: Literal["channel", "video"] = "channel"
-    """What is never torn apart by the split; a video of no known channel stands for itself."""
+    split_by: str = "channel"
+    """What is never torn apart by the split: see `yt360.shards.groups.check_grouping`. A video of
+    no known group stands for itself."""
     shard_mb: float = 256.0
     """Largest size of a shard in 10^6 bytes, unless a single clip is larger."""
     projection: str = "auto"
@@ -46,8 +48,7 @@ class BuildOptions:
             raise UserError(f"clips of {self.clip_s} s are too short; give 1 s or more")
         if not 0 <= self.test_fraction <= 1:
             raise UserError(f"test fraction {self.test_fraction} is not in [0, 1]")
-        if self.split_by not in ("video", "channel"):
-            raise UserError(f"split_by must be 'video' or 'channel', not {self.split_by!r}")
+        check_grouping(self.split_by)
         if not LEVEL_FLOOR_DBFS <= self.min_level_dbfs <= 0:
             raise UserError(
                 f"a least level of {self.min_level_dbfs} dBFS is not in [{LEVEL_FLOOR_DBFS:g}, 0]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from yt360.clips import key_order
 from yt360.execution.local import Crashed, Pool
 from yt360.progress import Progress
 from yt360.shards.admission import Admitted, admit
-from yt360.shards.channels import known_channels
 from yt360.shards.cutting import CutJob, PlanJob, make_clips, plan_video
+from yt360.shards.groups import VIDEO, known_groups, torn_stems
 from yt360.shards.index import write_index
 from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.options import BuildOptions
@@ -62,6 +62,8 @@ class BuildSession:
         """Key of an input -> its rejections so far."""
         self.recorded = set(self.info.rejected)
         """Rejections of settled inputs."""
+        self.notes: list[str] = []
+        """What a person should know of the inputs, a line each."""
         self.unfinished = set(self.info.unfinished)
         """Inputs with a part in listed shards that are not settled."""
 
@@ -115,12 +117,13 @@ class BuildSession:
         tables = {split: packer.table for split, packer in self.packers.items()}
         queues: dict[Split, list[str]] = {split: [] for split in SPLITS}
         videos = self.found.videos
-        channels = (
-            known_channels(videos, to_do, self.out, tables)
-            if self.options.split_by == "channel"
-            else {}
-        )
-        for each in admit(to_do, plans, tables, self.options, videos, channels):
+        group_by = self.options.split_by
+        groups = known_groups(videos, to_do, self.out, tables, group_by)
+        admitted = admit(to_do, plans, tables, self.options, videos, groups)
+        self.notes = [note for item in to_do for note in plans[item.key].notes]
+        if group_by != VIDEO:
+            self.notes += torn_stems(self._splits_of_names(tables, admitted, groups))
+        for each in admitted:
             item_key = each.item.key
             self.admitted[item_key] = each
             self.owner.update(dict.fromkeys(each.keys, item_key))
@@ -130,6 +133,25 @@ class BuildSession:
             queues[each.split] += each.keys
         for split, packer in self.packers.items():
             packer.expect(sorted(queues[split], key=key_order))
+
+    def _splits_of_names(
+        self,
+        tables: Mapping[Split, pa.Table],
+        admitted: Sequence[Admitted],
+        groups: Mapping[str, str],
+    ) -> dict[str, Split]:
+        """Return the split of each input, by name, that neither a group nor a list decides."""
+        splits = {
+            video_id: split
+            for split, table in tables.items()
+            for video_id in table.column("video_id").unique().to_pylist()
+        }
+        splits |= {each.item.video_id: each.split for each in admitted if each.clips}
+        return {
+            item.name: splits[item.video_id]
+            for item in self.found.videos
+            if item.split is None and item.video_id in splits and item.video_id not in groups
+        }
 
     def _jobs(self) -> deque[CutJob]:
         """Return jobs for the clips that no earlier run has staged; take those that one has."""

@@ -48,11 +48,13 @@ class VideoPlan:
         fingerprint: Of the input when it was looked at.
         clips: In order of time.
         rejected: The whole file, or stretches of it.
+        notes: What a person should know of it, a line each.
     """
 
     fingerprint: str
     clips: tuple[ClipPlan, ...]
     rejected: tuple[Rejection, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Staging:
         if retry and content["rejected"]:
             self.discard_plan(item)
             return None
-        return VideoPlan(fingerprint, clips, tuple(Rejection(**it) for it in content["rejected"]))
+        rejected = tuple(Rejection(**it) for it in content["rejected"])
+        return VideoPlan(fingerprint, clips, rejected, tuple(content.get("notes", ())))
 
     def discard_plan(self, item: InputVideo) -> None:
         """Drop the plan of an input."""

@@ -222,7 +222,7 @@ def test_a_shard_that_does_not_tell_its_channels_is_no_reason_to_tear_one(fake, 
     a, b = of_one_channel(fake, tmp_path, "test")
     build_inputs(fake, tmp_path / "data", a)
     (tmp_path / "data" / "test" / "clips-000000.tar").rename(tmp_path / "elsewhere.tar")
-    with pytest.raises(UserError, match=r"clips-000000\.tar does not tell the channel of A"):
+    with pytest.raises(UserError, match=r"clips-000000\.tar does not tell the group of A"):
         build_inputs(fake, tmp_path / "data", b)
     unknown = replace(b, channel=None, facts={})  # whose channel could be that of none
     assert build_inputs(fake, tmp_path / "data", unknown).new_clips == 1
