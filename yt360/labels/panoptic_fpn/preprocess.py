@@ -44,6 +44,7 @@ def to_network(pictures: Tensor, size: tuple[int, int]) -> Tensor:
 
     Returns:
         (B, 3, H', W') float32, BGR, padded right and bottom with zeros; on the pictures' device.
+        It is contiguous: channels last, convolutions add in another order than detectron2's.
     """
     height, width = size
     if pictures.shape[1:3] != size:
@@ -51,7 +52,7 @@ def to_network(pictures: Tensor, size: tuple[int, int]) -> Tensor:
         pictures = torch.from_numpy(resized).to(pictures.device)
     x = pictures.flip(-1).permute(0, 3, 1, 2).float()
     x = x - torch.tensor(PIXEL_MEAN_BGR, device=x.device)[:, None, None]
-    return F.pad(x, (0, -width % PAD_TO, 0, -height % PAD_TO))
+    return F.pad(x, (0, -width % PAD_TO, 0, -height % PAD_TO)).contiguous()
 
 
 def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -50,6 +50,11 @@ def test_channels_are_bgr_with_the_mean_removed():
     assert x[0, :, 0, 0].tolist() == pytest.approx([-103.53, -116.28, 200 - 123.675])
 
 
+@pytest.mark.parametrize("size", [(64, 64), (50, 40), (128, 96)])
+def test_the_input_is_contiguous_as_detectron2_s_is(size):
+    assert to_network(noise(64, 64), size).is_contiguous()
+
+
 def test_anchors_are_centred_on_the_grid_and_not_rounded():
     found = anchors("p3", 2, 3, torch.device("cpu"))
     assert found.shape == (18, 4)
