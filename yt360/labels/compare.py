@@ -33,8 +33,26 @@ class Agreement:
     damaged: int
 
     @property
+    def pixel_agreement(self) -> float:
+        """Fraction of all pixels that have the same class in both, or no class in both."""
+        return float(np.trace(self.confusion) / max(1, self.confusion.sum()))
+
+    @property
+    def unlabelled(self) -> tuple[float, float]:
+        """Fractions of all pixels without a class in A and in B."""
+        total = max(1, self.confusion.sum())
+        rows, columns = self.confusion[NUM_CLASSES].sum(), self.confusion[:, NUM_CLASSES].sum()
+        return float(rows / total), float(columns / total)
+
+    @property
+    def labelled_in_one(self) -> float:
+        """Fraction of all pixels that have a class in one of the sets alone."""
+        both = self.confusion[NUM_CLASSES, NUM_CLASSES] / max(1, self.confusion.sum())
+        return float(sum(self.unlabelled) - 2 * both)
+
+    @property
     def pixel_accuracy(self) -> float:
-        """Share of the pixels labelled in A that have the same class in B."""
+        """Fraction of the pixels labelled in A that have the same class in B."""
         labelled = self.confusion[:NUM_CLASSES]
         return float(np.trace(labelled) / max(1, labelled.sum()))
 
@@ -60,13 +78,21 @@ class Agreement:
         """Return a table for people: totals, then classes by falling share in A."""
         table = self.confusion[:NUM_CLASSES]
         total = max(1, self.confusion.sum())
+        unlabelled_a, unlabelled_b = self.unlabelled
         lines = [
             f"clips compared   {self.clips}",
             f"only in A        {self.only_a}",
             f"only in B        {self.only_b}",
             f"damaged          {self.damaged}",
-            f"pixel accuracy   {self.pixel_accuracy:.4f}",
-            f"mean IoU         {self.mean_iou:.4f}",
+            "",
+            "of all pixels",
+            f"  same answer        {self.pixel_agreement:.4f}  (a class, or none)",
+            f"  unlabelled in A    {unlabelled_a:.4f}",
+            f"  unlabelled in B    {unlabelled_b:.4f}",
+            f"  labelled in one    {self.labelled_in_one:.4f}",
+            "of pixels labelled in A",
+            f"  pixel accuracy     {self.pixel_accuracy:.4f}",
+            f"  mean IoU           {self.mean_iou:.4f}",
             "",
             f"{'class':<16}  share A  share B     IoU  recall precision",
         ]

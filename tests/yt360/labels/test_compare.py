@@ -57,6 +57,24 @@ def test_numbers_are_those_of_a_literal_count(dataset, clips, random_maps):
     assert found.mean_iou == pytest.approx(found.iou[:9].mean())
 
 
+def test_unlabelled_pixels_count_in_the_agreement_of_all(dataset, clips, random_maps):
+    key = next(iter(clips))
+    full = random_maps() % 7
+    holey = full.copy()
+    holey[:, :3] = 134
+    full[:, 0] = 134
+    add_labels(dataset, "holey", {key: holey})
+    add_labels(dataset, "full", {key: full})
+    found = compare(f"{dataset}:holey", f"{dataset}:full")
+    assert (found.pixel_accuracy, found.mean_iou) == (1, 1)  # of what both label, all is alike
+    assert found.pixel_agreement == pytest.approx((full == holey).mean())
+    assert found.unlabelled == pytest.approx((3 / 8, 1 / 8))
+    assert found.labelled_in_one == pytest.approx(2 / 8)
+    text = "\n".join(found.lines())
+    for line in ("same answer        0.7500", "unlabelled in A    0.3750", "in one    0.2500"):
+        assert line in text
+
+
 def test_the_table_names_classes_by_falling_share():
     confusion = np.zeros((135, 135), dtype=np.int64)
     confusion[0, 0], confusion[0, 120], confusion[120, 120], confusion[120, 134] = 30, 10, 80, 20
