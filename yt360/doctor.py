@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import platform
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from yt360.errors import UserError
+from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
 
 ENOUGH_DISK_GIB = 10.0
 
@@ -49,12 +51,8 @@ def examine(folder: Path) -> list[Finding]:
         _download,
         _training,
         _accelerator,
-        lambda: _optional(
-            "label with detectron2", "detectron2", "build it from its source; not needed otherwise"
-        ),
-        lambda: _optional(
-            "label with transformers", "transformers", "pip install -e '.[labels-transformers]'"
-        ),
+        lambda: _optional("label with detectron2", "detectron2.model_zoo", INSTALL_DETECTRON2),
+        lambda: _optional("label with transformers", "transformers", INSTALL_TRANSFORMERS),
         lambda: _disk(folder),
     ]
     return [check() for check in checks]
@@ -145,9 +143,16 @@ def _accelerator() -> Finding:
 
 
 def _optional(job: str, module: str, mend: str) -> Finding:
-    if importlib.util.find_spec(module) is None:
-        return Finding(job, "optional", f"{module} is not installed", mend)
-    return Finding(job, "ok", f"{module} {_version_of(module)}")
+    package = module.partition(".")[0]
+    if importlib.util.find_spec(package) is None:
+        return Finding(job, "optional", f"{package} is not installed", mend)
+    found = f"{package} {_version_of(package)}"
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        return Finding(job, "optional", f"{found} does not load: {reason}", mend)
+    return Finding(job, "ok", found)
 
 
 def _disk(folder: Path) -> Finding:

@@ -10,6 +10,7 @@ from collections import namedtuple
 import pytest
 
 from yt360 import doctor
+from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2
 from yt360.media.ffmpeg import ffmpeg_binary
 
 
@@ -102,3 +103,17 @@ def test_a_nearly_full_disk_is_pointed_out(tmp_path, monkeypatch, free_gib, stat
     usage = namedtuple("usage", "free")(free_gib * 2**30)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
     assert finding("store data", tmp_path).state == state
+
+
+def test_an_optional_library_that_does_not_load_is_not_called_missing(tmp_path, monkeypatch):
+    package = tmp_path / "detectron2"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "model_zoo.py").write_text("import pkg_resources_of_old")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "detectron2"]:
+        monkeypatch.delitem(sys.modules, name)
+    found = finding("label with detectron2", tmp_path)
+    assert found.state == "optional"
+    assert "does not load: No module named 'pkg_resources_of_old'" in found.found
+    assert found.mend == INSTALL_DETECTRON2

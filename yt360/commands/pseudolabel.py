@@ -59,7 +59,7 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
     type=click.Choice(["auto", "full"]),
     default="auto",
     show_default=True,
-    help="auto computes in float16 on a GPU; full never does.",
+    help="auto computes in float16 on a GPU (panoptic-fpn, transformers); full never does.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes on this machine; on GPUs they take turns.")  # fmt: skip

@@ -36,7 +36,8 @@ from yt360.commands.segmenter_options import segmenter_options
     "--stuff-area",
     type=click.FloatRange(0),
     metavar="PIXELS",
-    help="Smallest stretch of stuff. [default: 4096; for views scaled to their size]",
+    help="panoptic-fpn, detectron2: smallest stuff segment. "
+    "[default: 4096; for views scaled to their size]",
 )
 @click.option("--panorama", is_flag=True, help="The pictures are equirectangular panoramas.")
 @click.option(
@@ -75,10 +76,15 @@ def command(
     from yt360.labels.panorama import PanoramaLabeller
     from yt360.labels.segment_pictures import segment_pictures
     from yt360.labels.segmenters.batches import Batches, usual_batch
-    from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
+    from yt360.labels.segmenters.make import (
+        TAKES,
+        SegmenterOptions,
+        choose_device,
+        make_segmenter,
+    )
     from yt360.labels.views import PANORAMA
 
-    if stuff_area is None and not panorama:
+    if stuff_area is None and not panorama and "stuff_area" in TAKES[segmenter_choice["kind"]]:
         stuff_area = STUFF_AREA
     if short_side is None and panorama and views != PANORAMA:
         short_side = view_size

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-KINDS = ("panoptic-fpn", "detectron2", "transformers", "truth")
+from yt360.labels.segmenters.kinds import KINDS
 
 _OPTIONS = (
     click.option("--segmenter", "kind", type=click.Choice(KINDS), default=KINDS[0],
                  show_default=True, help="What segments the pictures."),
     click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Weights for panoptic-fpn: model_final_cafdb1.pkl, .pth or .safetensors."),
+                 help="panoptic-fpn, detectron2: weights, such as model_final_cafdb1.pkl; .pkl, "
+                 ".pth or .safetensors. detectron2 downloads those of its zoo without it."),
     click.option("--model", metavar="NAME",
                  help="transformers: folder or hub name; detectron2: config of its model zoo."),
     click.option("--scenes", type=click.Path(path_type=Path), metavar="FOLDER",

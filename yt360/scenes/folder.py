@@ -6,6 +6,7 @@ the scenes. A scene is three files with one stem: ``.mp4``, ``.flac`` and ``.tru
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from contextlib import suppress
@@ -96,6 +97,12 @@ class SceneFolder:
             with suppress(FileNotFoundError):  # its writer may be done with it
                 if time.time() - file.stat().st_mtime > LEFTOVER_AGE_S:
                     file.unlink()
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of parameters and format; with a name it decides all that a scene shows."""
+        text = json.dumps(self._settings(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _settings(self) -> dict[str, Any]:
         return {

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -170,3 +172,48 @@ def random_maps():
 def panoptic_fixture():
     """Folder of the narrow network, its picture, and detectron2's answers on it."""
     return Path(__file__).parents[2] / "fixtures" / "panoptic"
+
+
+class Attack:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, harm):
+        self.harm = harm
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.harm),)
+
+
+BAD_CHECKPOINTS = {
+    "absent": "no checkpoint at",
+    "no pickle": "cannot be read as a pickle|damaged pickle",
+    "cut short": "cannot be read as a pickle|damaged pickle",
+    "of code": r"wants to run \w+\.mkdir",
+    "without a parameter": "1 missing: sem_seg_head.predictor.bias",
+    "with one too many": "1 unexpected: mask_tower.weight",
+    "of another shape": r"1 of another shape: .*cls_score.bias \(21,\) instead of \(81,\)",
+}
+
+
+@pytest.fixture(params=BAD_CHECKPOINTS)
+def bad_checkpoint(request, tmp_path, panoptic_fixture):
+    """A checkpoint that must be refused, and what the refusal says."""
+    path, kind = tmp_path / "weights.pkl", request.param
+    whole = (panoptic_fixture / "model_random.pkl").read_bytes()
+    content = pickle.loads(whole)
+    if kind == "no pickle":
+        path.write_bytes(b"<html>404</html>")
+    elif kind == "cut short":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "of code":
+        content["model"]["sem_seg_head.predictor.bias"] = Attack(tmp_path / "harm")
+    elif kind == "without a parameter":
+        del content["model"]["sem_seg_head.predictor.bias"]
+    elif kind == "with one too many":
+        content["model"]["mask_tower.weight"] = np.zeros(2, dtype=np.float32)
+    elif kind == "of another shape":
+        content["model"]["roi_heads.box_predictor.cls_score.bias"] = np.zeros(21, dtype=np.float32)
+    if kind not in ("absent", "no pickle", "cut short"):
+        path.write_bytes(pickle.dumps(content, protocol=2))
+    yield path, BAD_CHECKPOINTS[kind]
+    assert not (tmp_path / "harm").exists()

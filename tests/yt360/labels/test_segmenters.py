@@ -1,20 +1,34 @@
 """What every segmenter promises, and what each kind does with its own library."""
 
+import re
 import sys
+import tomllib
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 
 from yt360.errors import BadItem, UserError
+from yt360.files import sha256_of
 from yt360.labels.classes import NO_CLASS
+from yt360.labels.panoptic_fpn import PanopticFPN
+from yt360.labels.panoptic_fpn.checkpoint import read_state
+from yt360.labels.panoptic_fpn.network import Widths
 from yt360.labels.segmenters.base import Source, from_segments
 from yt360.labels.segmenters.batches import Batches
+from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
+from yt360.labels.segmenters.libraries import import_library
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.segments import segments_of
 
+REPOSITORY = Path(__file__).parents[3]
 CPU = torch.device("cpu")
+NARROW = Widths(  # the fixture's
+    stem=8, bottleneck=4, res2=16, fpn=16, box_hidden=32, mask_hidden=16, semantic_hidden=32
+)
 
 
 def pictures(number=2, height=40, width=60):
@@ -82,6 +96,15 @@ def test_a_picture_that_does_not_fit_at_all_is_told():
         (SegmenterOptions(), "needs --checkpoint"),
         (SegmenterOptions(kind="transformers"), "needs --model"),
         (SegmenterOptions(kind="truth"), "needs --scenes"),
+        (
+            SegmenterOptions(kind="transformers", model="m", stuff_area=9.0),
+            "transformers takes no --stuff-area; it takes --model",
+        ),
+        (
+            SegmenterOptions(kind="truth", checkpoint=Path("x.pkl")),
+            "truth takes no --checkpoint; it takes --scenes",
+        ),
+        (SegmenterOptions(model="m"), "takes no --model; it takes --checkpoint and --stuff-area"),
         (SegmenterOptions(device="tpu"), "no device 'tpu'|not supported"),
         (SegmenterOptions(device="cuda:99"), "no GPU .cuda:99. here"),
     ],
@@ -130,14 +153,15 @@ def test_the_smallest_stuff_grows_with_the_picture_unless_given(panoptic_fixture
     assert asked == [4096, 1024, 7]
 
 
-# detectron2, faked with the signatures of the real one
+# detectron2, faked with the signatures of the real one (test_real_detectron2.py has the real one)
 
 
 class FakePredictor:
-    """Stands for detectron2.engine.DefaultPredictor."""
+    """Stands for detectron2.engine.DefaultPredictor, with weights named as the fixture's."""
 
     def __init__(self, cfg):
-        self.cfg = cfg
+        assert cfg.MODEL.WEIGHTS == ""  # or detectron2 would unpickle a file
+        self.cfg, self.model = cfg, PanopticFPN(NARROW)
 
     def __call__(self, original_image):
         assert original_image.dtype == np.uint8
@@ -149,40 +173,68 @@ class FakePredictor:
             {"id": 2, "isthing": True, "score": 0.8, "category_id": 17, "instance_id": 1},
             {"id": 3, "isthing": False, "category_id": 40, "area": 10 * width},
         ]
-        self.cfg.seen.append(original_image)
+        self.cfg.seen.append((original_image, self.model.combine_stuff_area_thresh))
         logits = torch.zeros(54, height, width)
         logits[40] = 5.0
         return {"panoptic_seg": (ids, segments), "sem_seg": logits, "instances": None}
 
 
+class FakePathManager:
+    """Stands for detectron2.utils.file_io.PathManager, without a network."""
+
+    @staticmethod
+    def get_local_path(path):
+        raise URLError(f"no network for {path}")
+
+
 @pytest.fixture
 def detectron2(monkeypatch):
     def get_config(config_path, trained=False):
-        if not config_path.startswith("COCO-PanopticSegmentation/"):
+        if not config_path.startswith("COCO-"):
             raise RuntimeError(f"{config_path} not available in Model Zoo!")
+        combine = SimpleNamespace(
+            STUFF_AREA_LIMIT=4096, INSTANCES_CONFIDENCE_THRESH=0.5, OVERLAP_THRESH=0.5
+        )
         return SimpleNamespace(
-            MODEL=SimpleNamespace(WEIGHTS="", DEVICE=""),
+            MODEL=SimpleNamespace(
+                WEIGHTS="zoo.pkl",
+                DEVICE="",
+                META_ARCHITECTURE="PanopticFPN" if "Panoptic" in config_path else "RetinaNet",
+                PANOPTIC_FPN=SimpleNamespace(COMBINE=combine),
+            ),
             INPUT=SimpleNamespace(MIN_SIZE_TEST=800, MAX_SIZE_TEST=1333),
             seen=seen,
         )
 
     seen = []
-    root, zoo, engine = (ModuleType(f"detectron2{name}") for name in ("", ".model_zoo", ".engine"))
-    zoo.get_config = get_config
-    zoo.get_checkpoint_url = lambda config_path: f"https://zoo/{config_path}.pkl"
-    engine.DefaultPredictor = FakePredictor
-    root.model_zoo = zoo
-    for module in (root, zoo, engine):
+    parts = {
+        "": {"__version__": "0.6"},
+        ".model_zoo": {
+            "get_config": get_config,
+            "get_checkpoint_url": lambda config_path: f"https://zoo/{config_path}.pkl",
+        },
+        ".engine": {"DefaultPredictor": FakePredictor},
+        ".utils.file_io": {"PathManager": FakePathManager},
+    }
+    for name, content in parts.items():
+        module = ModuleType(f"detectron2{name}")
+        vars(module).update(content)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return seen
 
 
-def test_detectron2_gets_bgr_and_its_answer_is_translated(detectron2):
-    segmenter = make_segmenter(SegmenterOptions(kind="detectron2", device="cpu", short_side=400))
+def with_detectron2(panoptic_fixture, **more):
+    more = {"checkpoint": panoptic_fixture / "model_random.pkl", **more}
+    return make_segmenter(SegmenterOptions(kind="detectron2", device="cpu", **more))
+
+
+def test_detectron2_gets_bgr_and_its_answer_is_translated(detectron2, panoptic_fixture):
+    segmenter = with_detectron2(panoptic_fixture)
     batch = pictures()
     found = segmenter.segment(batch, sources())
-    assert (detectron2[1] == batch[1].numpy()[..., ::-1]).all()
-    assert detectron2[1].flags.c_contiguous
+    image, _ = detectron2[1]
+    assert (image == batch[1].numpy()[..., ::-1]).all()
+    assert image.flags.c_contiguous
     for answer in found:
         check(answer)
         assert [int(answer.classes[row, 0]) for row in (5, 15, 25, 35)] == [17, 17, 120, NO_CLASS]
@@ -190,31 +242,94 @@ def test_detectron2_gets_bgr_and_its_answer_is_translated(detectron2):
         assert float(answer.scores[5, 0]) == pytest.approx(0.9)
         probability = np.exp(5) / (np.exp(5) + 53)
         assert float(answer.scores[25, 0]) == pytest.approx(probability, rel=1e-5)
-    assert segmenter.facts["short_side"] == 400
-    assert segmenter.facts["weights"].startswith("https://zoo/COCO-PanopticSegmentation/")
 
 
-def test_pictures_of_which_detectron2_would_leave_nothing_are_bad_items(detectron2):
-    segmenter = make_segmenter(SegmenterOptions(kind="detectron2", device="cpu"))
+def test_detectron2_gets_the_weights_and_the_facts_name_them(detectron2, panoptic_fixture):
+    path = panoptic_fixture / "model_random.pkl"
+    segmenter = with_detectron2(panoptic_fixture, short_side=400)
+    weights = segmenter._predict.model.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in read_state(path).items())
+    assert segmenter.facts == {
+        "segmenter": "detectron2",
+        "version": "0.6",
+        "config": "COCO-PanopticSegmentation/panoptic_fpn_R_101_3x.yaml",
+        "checkpoint": sha256_of(path)[:16],
+        "short_side": 400,
+        "long_side": 1333,
+        "stuff_area": None,
+        "instance_score": 0.5,
+        "instance_overlap": 0.5,
+    }
+
+
+def test_detectron2_s_smallest_stuff_grows_with_the_picture_unless_given(
+    detectron2, panoptic_fixture
+):
+    for stuff_area in (None, 7.0):
+        segmenter = with_detectron2(panoptic_fixture, stuff_area=stuff_area)
+        segmenter.segment(pictures(1, 480, 640), sources(1))
+        segmenter.segment(pictures(1, 240, 320), sources(1))
+    assert [area for _, area in detectron2] == [4096, 1024, 7, 7]
+
+
+@pytest.mark.parametrize("kind", ["panoptic-fpn", "detectron2"])
+def test_bad_weights_are_refused_in_one_line(detectron2, kind, bad_checkpoint):
+    path, message = bad_checkpoint
+    with pytest.raises(UserError, match=message) as caught:
+        make_segmenter(SegmenterOptions(kind=kind, device="cpu", checkpoint=path))
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_weights_that_cannot_be_downloaded_are_told(detectron2, panoptic_fixture):
+    with pytest.raises(UserError, match=r"https://zoo/.* could not be downloaded .*--checkpoint"):
+        with_detectron2(panoptic_fixture, checkpoint=None)
+
+
+def test_pictures_of_which_detectron2_would_leave_nothing_are_bad_items(
+    detectron2, panoptic_fixture
+):
+    segmenter = with_detectron2(panoptic_fixture)
     with pytest.raises(BadItem, match="unfit-size: a picture of 2667x1"):
         segmenter.segment(pictures(1, 1, 2667), sources(1))
     assert detectron2 == []
     segmenter.segment(pictures(1, 1, 2666), sources(1))
 
 
-def test_a_config_that_the_zoo_lacks_is_told(detectron2):
-    with pytest.raises(UserError, match=r"no 'x\.yaml'"):
-        make_segmenter(SegmenterOptions(kind="detectron2", model="x"))
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("x", r"no 'x\.yaml'"),
+        ("COCO-Detection/retinanet", "RetinaNet, which gives no panoptic maps"),
+    ],
+)
+def test_configs_without_panoptic_maps_are_refused(detectron2, panoptic_fixture, config, message):
+    with pytest.raises(UserError, match=message):
+        with_detectron2(panoptic_fixture, model=config)
+
+
+# Optional libraries
 
 
 @pytest.mark.parametrize(
-    ("kind", "module", "advice"),
-    [
-        ("detectron2", "detectron2", "pip install 'git"),
-        ("transformers", "transformers", r"yt360-avsa\[labels-transformers\]"),
-    ],
+    ("kind", "advice"),
+    [("detectron2", INSTALL_DETECTRON2), ("transformers", INSTALL_TRANSFORMERS)],
 )
-def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch, kind, module, advice):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UserError, match=advice):
+def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch, kind, advice):
+    monkeypatch.setitem(sys.modules, kind, None)
+    with pytest.raises(UserError, match=f"{kind} is not installed; .*{re.escape(advice)}"):
         make_segmenter(SegmenterOptions(kind=kind, model="m", device="cpu"))
+
+
+def test_a_library_that_lacks_a_package_is_not_called_missing(tmp_path, monkeypatch):
+    (tmp_path / "library_of_test").mkdir()
+    (tmp_path / "library_of_test" / "__init__.py").write_text("import package_of_nobody\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"is installed but does not load: .*package_of_nobody"):
+        import_library("library_of_test", "pip install it")
+
+
+def test_the_advice_is_what_the_extra_installs():
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    (wanted,) = extras["optional-dependencies"]["labels-transformers"]
+    assert f"pip install '{wanted}'" == INSTALL_TRANSFORMERS

@@ -1,9 +1,11 @@
 """Panoptic models of the transformers library: tiny ones with random weights."""
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NO_CLASS
@@ -163,6 +165,52 @@ def test_models_of_other_classes_are_refused(mask2former):
     config.write_text(config.read_text().replace("tree-merged", "skyscraper"))
     with pytest.raises(UserError, match=r"1 classes that COCO panoptic lacks .skyscraper"):
         make(mask2former)
+
+
+def rewritten(folder, change):
+    """Change the weights of a model in its file."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    change(weights)
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def test_weights_that_do_not_fit_are_refused(mask2former):
+    """The library itself would warn, and leave those parameters random."""
+
+    def damage(weights):
+        del weights["class_predictor.bias"]
+        weights["class_predictor.weight"] = torch.zeros(3, 32)
+
+    rewritten(mask2former, damage)
+    with pytest.raises(UserError, match=r"1 missing, 1 of another shape \(class_predictor.bias, "):
+        make(mask2former)
+
+
+def test_what_only_training_needs_may_be_missing(mask2former):
+    rewritten(mask2former, lambda weights: weights.pop("criterion.empty_weight"))
+    make(mask2former)
+
+
+def test_damaged_weights_are_told_in_one_line(mask2former):
+    (mask2former / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(UserError, match="no panoptic model could be loaded from") as caught:
+        make(mask2former)
+    assert "\n" not in str(caught.value)
+
+
+def test_facts_follow_the_weights_and_not_the_folder_s_name(mask2former, tmp_path):
+    facts = make(mask2former).facts
+    other = shutil.copytree(mask2former, tmp_path / "elsewhere")
+    assert make(other).facts == {**facts, "model": str(other)}
+
+    def change(weights):
+        weights["class_predictor.bias"][0] += 1
+
+    rewritten(other, change)
+    assert make(other).facts["checkpoint"] != facts["checkpoint"]
+    assert facts["version"] == transformers.__version__
+    assert facts["threshold"] == 0.5
 
 
 def test_a_folder_without_a_model_is_told(tmp_path):

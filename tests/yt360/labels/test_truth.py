@@ -54,6 +54,16 @@ def test_objects_are_told_apart(scenes):
         assert len(torch.unique(found.classes[found.instances == number])) == 1
 
 
+def test_facts_tell_folders_of_other_scenes_apart(scenes, tmp_path):
+    path, _ = scenes
+    facts = TruthSegmenter(path).facts
+    same, other = tmp_path / "same", tmp_path / "other"
+    SceneFolder(same, PRESETS["default"], SceneFormat()).claim()
+    SceneFolder(other, PRESETS["easy"], SceneFormat()).claim()
+    assert TruthSegmenter(same).facts == facts
+    assert TruthSegmenter(other).facts != facts
+
+
 def test_pictures_from_elsewhere_have_no_truth(scenes, tmp_path):
     path, _ = scenes
     segmenter = TruthSegmenter(path)

@@ -26,6 +26,7 @@ _NOT_WEIGHTS = re.compile(
     r"^(pixel_mean|pixel_std|proposal_generator\.anchor_generator\.cell_anchors\.\d+)$"
     r"|\.num_batches_tracked$"
 )
+_NOT_NEEDED = re.compile(rf"{_NOT_WEIGHTS.pattern}|\.norm\.running_(mean|var)$")
 
 
 def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
@@ -45,7 +46,12 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
     """
     state = read_state(path)
     network = _build(path, state)
-    _check_names(path, state, network)
+    difference = mismatch(state, network.state_dict())
+    if difference:
+        raise UserError(
+            f"{path} is no COCO Panoptic FPN R-101 ({difference}); "
+            "the published one is model_final_cafdb1.pkl"
+        )
     network.load_state_dict(state, strict=False)
     return network.eval().requires_grad_(False).to(device)
 
@@ -130,19 +136,27 @@ def _build(path: Path, state: dict[str, Tensor]) -> PanopticFPN:
     return PanopticFPN(Widths(**widths))
 
 
-def _check_names(path: Path, state: dict[str, Tensor], network: PanopticFPN) -> None:
-    expected = network.state_dict()
-    statistics = (".norm.running_mean", ".norm.running_var")
-    missing = [n for n in expected if n not in state and not n.endswith(statistics)]
+def mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """Say how the weights of a checkpoint differ from those that a network needs.
+
+    The running statistics of frozen batch norms may be missing; detectron2 takes them as 0 and 1.
+
+    Args:
+        state: Weights by name, as `read_state` returns them.
+        expected: The network's own.
+
+    Returns:
+        The first names missing, unexpected and of another shape, with how many there are; empty
+        when the weights fit.
+    """
+    missing = [n for n in expected if n not in state and not _NOT_NEEDED.search(n)]
     unexpected = [n for n in state if n not in expected]
     differing = [
         f"{n} {tuple(state[n].shape)} instead of {tuple(expected[n].shape)}"
         for n in expected
         if n in state and state[n].shape != expected[n].shape
     ]
-    if not missing and not unexpected and not differing:
-        return
-    parts = [
+    return "; ".join(
         f"{len(names)} {what}: {', '.join(names[:NAMES_SHOWN])}"
         + (", ..." if len(names) > NAMES_SHOWN else "")
         for what, names in (
@@ -151,8 +165,4 @@ def _check_names(path: Path, state: dict[str, Tensor], network: PanopticFPN) -> 
             ("of another shape", differing),
         )
         if names
-    ]
-    raise UserError(
-        f"{path} is no COCO Panoptic FPN R-101 ({'; '.join(parts)}); "
-        "the published one is model_final_cafdb1.pkl"
     )

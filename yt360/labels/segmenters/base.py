@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from yt360.files import sha256_of
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
+
+COCO_AREA = 640 * 480  # pixels of a usual COCO picture
 
 
 @dataclass(frozen=True)
@@ -118,3 +123,35 @@ def from_segments(ids: Tensor, segments: Sequence[tuple[int, int, float]]) -> Se
         instances[segment] = number if label < NUM_THINGS else 0
     place = torch.where((ids < 0) | (ids > known), known + 1, ids)
     return Segmentation(classes[place], scores[place], instances[place])
+
+
+def smallest_stuff(height: int, width: int, coco_pixels: float) -> float:
+    """Scale the smallest stuff segment from a COCO picture to another size.
+
+    Args:
+        height: Rows of the picture.
+        width: Its columns.
+        coco_pixels: Smallest segment of a usual COCO picture, in its pixels.
+
+    Returns:
+        Pixels of the picture that are the same fraction of it.
+    """
+    return coco_pixels * height * width / COCO_AREA
+
+
+def short_hash(path: Path) -> str:
+    """Return the first 16 digits of a file's SHA-256, by which stored facts name its content."""
+    return sha256_of(path)[:16]
+
+
+@contextmanager
+def arithmetic(device: torch.device, *, mixed_precision: bool = False) -> Iterator[None]:
+    """Compute in float16 where asked to, else in full float32.
+
+    TF32, which cuDNN prefers, would cost three digits of every convolution.
+    """
+    with (
+        torch.autocast(device.type, torch.float16, enabled=mixed_precision),
+        torch.backends.cudnn.flags(enabled=True, allow_tf32=mixed_precision),
+    ):
+        yield

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import torch
 
 from yt360.errors import UserError
 from yt360.labels.segmenters.base import Segmenter
+from yt360.labels.segmenters.kinds import Kind
 
-Kind = Literal["panoptic-fpn", "detectron2", "transformers", "truth"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+# The options that only some segmenters take; given to another one they are refused, not ignored.
+TAKES: dict[Kind, tuple[str, ...]] = {
+    "panoptic-fpn": ("checkpoint", "stuff_area"),
+    "detectron2": ("checkpoint", "model", "stuff_area"),
+    "transformers": ("model",),
+    "truth": ("scenes",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +32,9 @@ class SegmenterOptions:
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         short_side: Side to which a picture's shorter side is resized; None keeps the usual one.
         long_side: What the longer side may not pass; None keeps the usual limit.
-        stuff_area: Smallest stuff segment in pixels (``panoptic-fpn``); None scales the usual one
-            to the size of the picture.
-        mixed_precision: Compute in float16 on a GPU.
+        stuff_area: Smallest stuff segment in pixels for ``panoptic-fpn`` and ``detectron2``; None
+            scales the usual one to the size of the picture.
+        mixed_precision: Compute in float16 on a GPU (``panoptic-fpn`` and ``transformers``).
     """
 
     kind: Kind = "panoptic-fpn"
@@ -47,8 +52,10 @@ def make_segmenter(options: SegmenterOptions) -> Segmenter:
     """Build the segmenter that the options describe.
 
     Raises:
-        UserError: What it needs was not given, is not there, or is not installed.
+        UserError: What it needs was not given, is not there, or is not installed; or an option was
+            given that it does not take.
     """
+    _check_options(options)
     device = choose_device(options.device)
     if options.kind == "panoptic-fpn":
         return _native(options, device)
@@ -57,10 +64,11 @@ def make_segmenter(options: SegmenterOptions) -> Segmenter:
 
         return with_detectron2.Detectron2Segmenter(
             options.model or with_detectron2.DEFAULT_CONFIG,
-            None if options.checkpoint is None else str(options.checkpoint),
+            options.checkpoint,
             device,
             short_side=options.short_side,
             long_side=options.long_side,
+            stuff_area=options.stuff_area,
         )
     if options.kind == "transformers":
         from yt360.labels.segmenters.with_transformers import TransformersSegmenter
@@ -82,6 +90,20 @@ def make_segmenter(options: SegmenterOptions) -> Segmenter:
     if options.scenes is None:
         raise UserError("--segmenter truth needs --scenes FOLDER, as `yt360 scenes` wrote it")
     return TruthSegmenter(options.scenes)
+
+
+def _check_options(options: SegmenterOptions) -> None:
+    taken = TAKES[options.kind]
+    for name in sorted({name for names in TAKES.values() for name in names} - set(taken)):
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"--segmenter {options.kind} takes no {_flag(name)}; it takes "
+                f"{' and '.join(map(_flag, taken))}"
+            )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,14 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from yt360.files import sha256_of
 from yt360.labels.classes import NUM_THINGS
 from yt360.labels.panoptic_fpn.checkpoint import load_network
-from yt360.labels.panoptic_fpn.merge import STUFF_AREA, Panoptic
+from yt360.labels.panoptic_fpn.merge import (
+    INSTANCE_OVERLAP,
+    INSTANCE_SCORE,
+    STUFF_AREA,
+    Panoptic,
+)
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE
-from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
-
-COCO_AREA = 640 * 480  # pixels of a usual COCO picture, for which STUFF_AREA was chosen
+from yt360.labels.segmenters.base import (
+    NetworkClock,
+    Segmentation,
+    Source,
+    arithmetic,
+    from_segments,
+    short_hash,
+    smallest_stuff,
+)
 
 
 class NativeSegmenter:
@@ -49,7 +59,7 @@ class NativeSegmenter:
         self._clock = NetworkClock(device)
         self.network.register_forward_pre_hook(lambda *_: self._clock.start())
         self.network.register_forward_hook(lambda *_: self._clock.stop())
-        self._fingerprint = sha256_of(checkpoint)[:16]
+        self._fingerprint = short_hash(checkpoint)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -60,6 +70,8 @@ class NativeSegmenter:
             "short_side": self.short_side,
             "long_side": self.long_side,
             "stuff_area": self.stuff_area,
+            "instance_score": INSTANCE_SCORE,
+            "instance_overlap": INSTANCE_OVERLAP,
         }
 
     @property
@@ -75,11 +87,8 @@ class NativeSegmenter:
         """Return panoptic maps, as detectron2 gives them, of pictures (B, H, W, 3) uint8."""
         area = self.stuff_area
         if area is None:
-            area = STUFF_AREA * pictures.shape[1] * pictures.shape[2] / COCO_AREA
-        precision = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
-        # TF32, which cuDNN prefers, would cost three digits of every convolution.
-        convolutions = torch.backends.cudnn.flags(enabled=True, allow_tf32=self.mixed_precision)
-        with precision, convolutions:
+            area = smallest_stuff(pictures.shape[1], pictures.shape[2], STUFF_AREA)
+        with arithmetic(self.device, mixed_precision=self.mixed_precision):
             return self.network.segment(
                 pictures, short_side=self.short_side, long_side=self.long_side, stuff_area=area
             )

@@ -32,7 +32,7 @@ class TruthSegmenter:
     """
 
     def __init__(self, scenes: Path) -> None:
-        open_folder(scenes)
+        self._fingerprint = open_folder(scenes).fingerprint
         self._scene = lru_cache(maxsize=4)(lambda name: load_scene(scenes, name))
         self._seconds = 0.0
 
@@ -44,7 +44,7 @@ class TruthSegmenter:
     @property
     def facts(self) -> dict[str, Any]:
         """What decides the answers."""
-        return {"segmenter": "truth"}
+        return {"segmenter": "truth", "scenes": self._fingerprint}
 
     def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
         """Return the truth for pictures whose sources are clips of the scenes.

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NUM_THINGS, number_of
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE
-from yt360.labels.segmenters.base import NetworkClock, Segmentation, Source, from_segments
+from yt360.labels.segmenters.base import (
+    NetworkClock,
+    Segmentation,
+    Source,
+    arithmetic,
+    from_segments,
+)
+from yt360.labels.segmenters.kinds import INSTALL_TRANSFORMERS
+from yt360.labels.segmenters.libraries import first_line, import_library
+
+# How answers are merged; the library's defaults, fixed here because they decide the labels.
+MERGING = {"threshold": 0.5, "mask_threshold": 0.5, "overlap_mask_area_threshold": 0.8}
+NAMES_SHOWN = 5
+_LOSS = "criterion."  # parameters that only training needs
 
 
 class TransformersSegmenter:
@@ -26,8 +41,8 @@ class TransformersSegmenter:
         mixed_precision: Compute in float16 on a GPU; ignored on a CPU.
 
     Raises:
-        UserError: transformers is not installed, the model cannot be had, or its classes are not
-            those of COCO panoptic.
+        UserError: transformers is not installed, the model cannot be had, its weights do not fit,
+            or its classes are not those of COCO panoptic.
     """
 
     def __init__(
@@ -39,21 +54,9 @@ class TransformersSegmenter:
         long_side: int | None = None,
         mixed_precision: bool = False,
     ) -> None:
-        try:
-            from transformers import AutoModelForUniversalSegmentation, AutoProcessor
-        except ImportError:
-            raise UserError(
-                "--segmenter transformers needs the transformers library; install it with "
-                "`pip install 'yt360-avsa[labels-transformers]'`"
-            ) from None
-        try:
-            self._processor = AutoProcessor.from_pretrained(model)
-            self._model = AutoModelForUniversalSegmentation.from_pretrained(
-                model, use_safetensors=True
-            )
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else "unknown"
-            raise UserError(f"no panoptic model could be loaded from {model!r}: {reason}") from None
+        library = import_library("transformers", INSTALL_TRANSFORMERS)
+        self._processor, self._model = _load(library, model)
+        fingerprint = _hash_of(self._model.state_dict())
         self.device = device or torch.device("cpu")
         self._model.eval().to(self.device)
         self._labels = coco_numbers(self._model.config.id2label)
@@ -62,9 +65,12 @@ class TransformersSegmenter:
         self.mixed_precision = mixed_precision and self.device.type == "cuda"
         self._facts = {
             "segmenter": "transformers",
+            "version": library.__version__,
             "model": model,
+            "checkpoint": fingerprint,
             "short_side": short_side,
             "long_side": long_side,
+            **MERGING,
         }
         self._clock = NetworkClock(self.device)
 
@@ -101,11 +107,13 @@ class TransformersSegmenter:
                 "unfit-size", f"the model cannot take a picture of {size[1]}x{size[0]}: {error}"
             ) from None
         inputs = inputs.to(self.device)
-        precision = torch.autocast(self.device.type, torch.float16, enabled=self.mixed_precision)
-        with self._clock, precision:
+        with arithmetic(self.device, mixed_precision=self.mixed_precision), self._clock:
             outputs = self._model(**inputs)
         answers = self._processor.post_process_panoptic_segmentation(
-            outputs, target_sizes=[size] * len(pictures), label_ids_to_fuse=self._stuff
+            outputs,
+            target_sizes=[size] * len(pictures),
+            label_ids_to_fuse=self._stuff,
+            **MERGING,
         )
         return [self._segmentation(answer, size) for answer in answers]
 
@@ -118,6 +126,52 @@ class TransformersSegmenter:
             for s in answer["segments_info"]
         ]
         return from_segments(ids, segments)
+
+
+def _load(library: Any, name: str) -> tuple[Any, Any]:
+    """Return preprocessing and model.
+
+    Raises:
+        UserError: There is no such model, or its weights do not fit; the library itself only warns
+            and leaves parameters random.
+    """
+    try:
+        processor = library.AutoProcessor.from_pretrained(name)
+        model, report = library.AutoModelForUniversalSegmentation.from_pretrained(
+            name, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except _LOADING_ERRORS as error:
+        raise UserError(
+            f"no panoptic model could be loaded from {name!r}: {first_line(error)}"
+        ) from None
+    missing = [key for key in report["missing_keys"] if not key.startswith(_LOSS)]
+    differing = [key for key, *_ in report["mismatched_keys"] if not key.startswith(_LOSS)]
+    if missing or differing:
+        raise UserError(
+            f"the weights of {name!r} do not fit its config.json: {len(missing)} missing, "
+            f"{len(differing)} of another shape ({_shown(missing + differing)})"
+        )
+    return processor, model
+
+
+_LOADING_ERRORS = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError,
+    SafetensorError,
+)  # fmt: skip
+
+
+def _shown(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:NAMES_SHOWN]) + (", ..." if len(shown) > NAMES_SHOWN else "")
+
+
+def _hash_of(state: Mapping[str, Tensor]) -> str:
+    """Return the first 16 digits of the SHA-256 of names and weights, whatever files held them."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _size(short_side: int, long_side: int | None) -> dict[str, int]:
