@@ -6,6 +6,7 @@ gets the class of the wall behind it half the time, as real networks fail where 
 thing. Prints a table in Markdown.
 
     python tools/measure_label_views.py --scenes 12 --times 2
+    python tools/measure_label_views.py --set max_elevation_deg=90  # objects anywhere
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from yt360.labels.segmenters.truth import connected
 from yt360.labels.views import VIEW_SETS
 from yt360.randomness import keyed_generator
 from yt360.scenes.drawing import draw_scene
-from yt360.scenes.parameters import PRESETS
+from yt360.scenes.parameters import choose_parameters
 from yt360.scenes.world import Scene
 from yt360.sphere import equirect_grid
 
@@ -123,9 +124,12 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=2)
     parser.add_argument("--height", type=int, default=320)
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 512])
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE",
+                        help="parameters of the scenes, such as max_elevation_deg=90")  # fmt: skip
     parser.add_argument("--views", nargs="+", default=list(VIEW_SETS), choices=list(VIEW_SETS))
     arguments = parser.parse_args()
-    scenes = [draw_scene(0, n, PRESETS["default"], 10.0) for n in range(arguments.scenes)]
+    parameters = choose_parameters("default", arguments.set)
+    scenes = [draw_scene(0, n, parameters, 10.0) for n in range(arguments.scenes)]
     times = np.linspace(0, 10, arguments.times + 2)[1:-1].tolist()
     print(
         "| views | number | field | side | seen by | pixels | inner | all | things | rim errors |"

@@ -242,6 +242,15 @@ def test_the_name_of_labels_that_are_not_shown_is_refused(dataset, tmp_path, cap
     assert not (tmp_path / "p.png").exists()
 
 
+def test_segment_has_no_smallest_stuff_for_segmenters_that_take_none(tmp_path, capsys):
+    arguments = ("segment", tmp_path / "a.png", "--out", tmp_path / "out",
+                 "--segmenter", "truth", "--scenes", tmp_path)  # fmt: skip
+    assert yt360(*arguments) == 2
+    assert "has no scenes.json" in capsys.readouterr().err
+    assert yt360(*arguments, "--stuff-area", 9) == 2
+    assert "truth takes no --stuff-area" in capsys.readouterr().err
+
+
 def test_commands_run_from_labelling_to_statistics(dataset, panoptic_fixture, capsys):
     checkpoint = panoptic_fixture / "model_random.pkl"
     small = ("--views", "cube-90", "--view-size", 64, "--height", 32, "--fps", 1)
