@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -90,8 +90,6 @@ class TrainConfig:
 
     seed: int = 0
     """Seed of every random choice."""
-    compat: Literal["paper", "published"] = "paper"
-    """published: differ from the paper where the published code does (see docs/paper.md)."""
     stages: dict[str, StageConfig] = field(default_factory=dict)
     """The curriculum, in order."""
     plan: PlanConfig = field(default_factory=PlanConfig)
@@ -123,6 +121,11 @@ class TrainConfig:
                 f"pictures get {self.video_encoder.feature_dim} features and sounds "
                 f"{self.audio_encoder.feature_dim}; choose equal widths and stages"
             )
+        if self.compute.batch_norm_parts > 1 and self.optimizer.micro_batches > 1:
+            raise UserError(
+                f"optimizer.micro_batches={self.optimizer.micro_batches} gives batch norm a part "
+                "of the batch at a time already; set compute.batch_norm_parts=1 with it"
+            )
         for name in self.stages:
             self._check_stage(name)
 
@@ -152,15 +155,9 @@ class TrainConfig:
             )
 
 
-# What the published code does otherwise, where that is a matter of options.
-PUBLISHED_VIEWS = {"max_elevation_deg": 30.0, "aspect_jitter": 4 / 3}
-# Its 100 dB are of magnitudes taken for powers, hence 200.
-PUBLISHED_AUDIO = {"floor_db": 200.0}
-PUBLISHED_TASK = {"translation": {"output_relu": True}, "contrast": {"proposals": "published"}}
-
 # Keys that say how a run is carried out and not what it computes: a resumed run may change them.
 FREE_TO_CHANGE = re.compile(
-    r"checkpoint\.|compute\.|validation\.|data\.(threads|prefetch_batches)$"
+    r"checkpoint\.|compute\.(?!batch_norm_parts)|validation\.|data\.(threads|prefetch_batches)$"
 )
 
 
@@ -189,12 +186,6 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
     mapping = dict(mapping)
     if not isinstance(mapping.get("stages", {}), Mapping):
         raise UserError(f"stages is {mapping['stages']!r}; it must be a mapping of names to stages")
-    asked = [change["compat"] for change in changes if "compat" in change]
-    if asked[-1:] == ["published"]:
-        mapping = merged(mapping, _published_values(mapping))
-    elif not asked and mapping.get("compat") == "published":
-        # What a recipe, or a run's complete one, says itself stays.
-        mapping = merged(_published_values(mapping), mapping)
     for change in changes:
         _require_known_stages(change, mapping)
         mapping = merged(mapping, change)
@@ -231,11 +222,6 @@ def read_yaml(path: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a mapping of keys to values")
     return content
-
-
-def _published_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    stages = {name: {"task": PUBLISHED_TASK} for name in mapping.get("stages", {})}
-    return {"views": PUBLISHED_VIEWS, "audio": PUBLISHED_AUDIO, "stages": stages}
 
 
 def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:

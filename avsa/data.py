@@ -24,7 +24,7 @@ import torch
 from avsa.clips import Clips, Course, announce, clips_form, follow
 from avsa.decode import ClipDecoder
 from avsa.guides import Guide, Map
-from avsa.moments import Span, draw_moments
+from avsa.moments import Moment, Span, VideoPosition, draw_moments
 from avsa.plan import Draw, Order, rank_part
 from avsa.raw import Buffer, RawBatch
 from yt360.errors import BadItem, UserError
@@ -42,13 +42,15 @@ class DataConfig:
     """What is taken from a clip, and how reading is done."""
 
     video_duration_s: float = 0.5
-    """Length of the picture, in the middle of the sound."""
+    """Length of the picture."""
+    video_position: VideoPosition = "middle"
+    """Where the picture lies in its sound: in the middle, or at random anywhere inside."""
     audio_duration_s: float = 1.0
     """Length of the sound."""
     moments: int = 1
     """Samples taken from each drawn clip, at different times (more than one for AVTS)."""
     moment_gap_s: float = 1.0
-    """Smallest time between the starts of two moments of one clip."""
+    """Smallest time between the starts of the sounds of two moments of one clip."""
     threads: int = 0
     """Threads that read and decode; 0: as many as there are cores."""
     prefetch_batches: int = 2
@@ -71,6 +73,7 @@ class DataConfig:
             samples=round(self.audio_duration_s * form.sample_rate_hz),
             fps=form.fps,
             sample_rate_hz=form.sample_rate_hz,
+            video_position=self.video_position,
         )
 
 
@@ -80,7 +83,7 @@ class _Loaded:
 
     draw: Draw
     key: str
-    start_s: list[float]
+    moments: list[Moment]
     guide: Map | None
 
 
@@ -235,7 +238,14 @@ class Loader:
             sound=buffer.sound[:used],
             keys=[part.key for part in loaded for _ in range(moments)],
             positions=[part.draw.position for part in loaded for _ in range(moments)],
-            start_s=[start_s for part in loaded for start_s in part.start_s],
+            start_s=[
+                moment.sample / self.span.sample_rate_hz
+                for part in loaded
+                for moment in part.moments
+            ],
+            video_start_s=[
+                moment.frame / self.span.fps for part in loaded for moment in part.moments
+            ],
             guides=[part.guide for part in loaded],
             epoch=loaded[0].draw.epoch if loaded else 0,
             step=step,
@@ -270,7 +280,7 @@ class Loader:
 
     def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer, read: Read) -> _Loaded:
         decoder = self._decoder()
-        firsts = draw_moments(
+        moments = draw_moments(
             self.span,
             self.clips.durations_s[clip],
             self.config.moments,
@@ -278,16 +288,15 @@ class Loader:
             keyed_generator(self.seed, "moments", draw.epoch, draw.position),
         )
         mp4, flac = read(clip, "mp4"), read(clip, "flac")
-        for row, first in enumerate(firsts, start=slot * self.config.moments):
+        for row, moment in enumerate(moments, start=slot * self.config.moments):
             planes = buffer.luma[row].numpy(), buffer.chroma[row].numpy()
-            decoder.frames(mp4, first, *planes)
-            decoder.sound(flac, self.span.first_sample(first), buffer.sound[row].numpy())
-        starts = [self.span.first_sample(first) / self.span.sample_rate_hz for first in firsts]
+            decoder.frames(mp4, moment.frame, *planes)
+            decoder.sound(flac, moment.sample, buffer.sound[row].numpy())
         key, first_row = self.clips.keys[clip], slot * self.config.moments
         guide = self.guide and self.guide(
-            key, firsts[0] / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]
+            key, moments[0].frame / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]
         )
-        return _Loaded(draw, key, starts, guide)
+        return _Loaded(draw, key, moments, guide)
 
     def _note(self, key: str, error: BadItem) -> None:
         with self._lock:

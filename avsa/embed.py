@@ -95,7 +95,7 @@ def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[
         raise UserError("the model has no audio statistics; import it again with --stats DATASET")
     _require_form(model, clips_form(clips.info))
     views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
-    data = replace(model.config.data, moments=1)
+    data = replace(model.config.data, moments=1, video_position="middle")
     plan = SequentialPlan(len(clips), config.batch_size)
     on_cuda = model.device.type == "cuda"
     for raw in Loader(clips, plan, data, SEED, pin_memory=on_cuda).batches():

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from avsa.distributed import World
 from avsa.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
+from yt360.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,31 @@ class ComputeConfig:
     """Compile the encoders with torch.compile, which takes minutes before the first step."""
     sync_batch_norm: bool = False
     """Batch norm over the clips of all ranks (CUDA only) in place of each rank's own."""
+    batch_norm_parts: int = 1
+    """Equal parts of the global batch that batch norm takes its statistics over, one by one, as
+    on so many devices. More ranks than this have each their own statistics."""
     deterministic: bool = False
     """Only deterministic CUDA kernels, so that runs repeat to the bit there too (slower)."""
 
+    def __post_init__(self) -> None:
+        if self.batch_norm_parts < 1:
+            raise UserError(
+                f"compute.batch_norm_parts is {self.batch_norm_parts}; it must be 1 or more"
+            )
+        if self.batch_norm_parts > 1 and self.sync_batch_norm:
+            raise UserError(
+                "compute.sync_batch_norm makes one part of the batch and batch_norm_parts "
+                f"{self.batch_norm_parts}; set one of them alone"
+            )
+
 
 class Encoders(nn.Module):
-    """Both encoders over views: what is kept from one stage, and one task, to the next."""
+    """Both encoders over views: what is kept from one stage, and one task, to the next.
+
+    Attributes:
+        batch_norm_parts: Parts in which a training batch passes the networks, each with batch
+            norm's statistics of its own.
+    """
 
     def __init__(
         self, video: VideoEncoderConfig, audio: AudioEncoderConfig, audio_channels: int
@@ -42,9 +62,17 @@ class Encoders(nn.Module):
         super().__init__()
         self.video = VideoEncoder(video)
         self.audio = AudioEncoder(audio, audio_channels)
+        self.batch_norm_parts = 1
 
     def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (B, K, D) each of views (B, K, 3, T, h, w) and (B, K, C, N, F)."""
+        if not self.training or self.batch_norm_parts == 1:
+            return self._features(video, audio)
+        pieces = zip(*(each.chunk(self.batch_norm_parts) for each in (video, audio)), strict=True)
+        features = [self._features(*piece) for piece in pieces]
+        return torch.cat([each[0] for each in features]), torch.cat([each[1] for each in features])
+
+    def _features(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         shape = (*video.shape[:2], -1)
         return (
             self.video(video.flatten(0, 1)).view(shape),
@@ -60,6 +88,7 @@ def is_on(choice: str, device: torch.device) -> bool:
 def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> Encoders:
     """Return the encoders on the device, with the layout and norms that `config` asks for."""
     encoders = encoders.to(world.device)
+    encoders.batch_norm_parts = max(1, config.batch_norm_parts // world.size)
     if is_on(config.channels_last, world.device):
         encoders.video.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         encoders.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

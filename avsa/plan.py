@@ -7,7 +7,8 @@ order costs a few sorts of the index and is kept while it is in use.
 How an epoch is made:
 
 1. *Choose.* Video sampling takes ``draws_per_video`` random clips of every video (each video
-   equally often, as in the paper); clip sampling takes every clip once.
+   equally often, as in the paper), by default twice the clips of an average video, as the published
+   code does; clip sampling takes every clip once.
 2. *Order.* At random; with ``window_shards`` by shuffled shards, so that few shards are in use at
    a time, and cut into segments of about that many shards.
 3. *Deal.* Within a segment of n batches the clips, sorted by video, are dealt out like cards:
@@ -39,20 +40,25 @@ class PlanConfig:
 
     sampling: Literal["video", "clip"] = "video"
     """``video``: each video equally often, a random clip of it; ``clip``: each clip once."""
-    draws_per_video: int = 1
-    """How often an epoch draws each video (video sampling)."""
+    draws_per_video: int | None = None
+    """How often an epoch draws each video (video sampling); null: 2 * floor(clips / videos) of the
+    split, as in the published code, which is 32 for YT-360."""
     window_shards: int = 0
     """Shuffle shards, then clips within about this many of them (for remote shards); 0: freely."""
 
     def __post_init__(self) -> None:
         if self.sampling not in ("video", "clip"):
             raise UserError(f"plan.sampling must be 'video' or 'clip', not {self.sampling!r}")
-        if self.draws_per_video < 1:
+        if self.draws_per_video is not None and self.draws_per_video < 1:
             raise UserError(f"plan.draws_per_video must be at least 1, not {self.draws_per_video}")
         if self.window_shards < 0:
             raise UserError(
                 f"plan.window_shards must be 0 (shuffle freely) or more, not {self.window_shards}"
             )
+
+    def draws(self, clips: int, videos: int) -> int:
+        """Return how often an epoch draws each video of a split (video sampling)."""
+        return self.draws_per_video or 2 * (clips // videos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ class Plan:
         self._check_size()
         uses = self._clips_of_video
         if self.config.sampling == "video":
-            uses = np.full_like(uses, self.config.draws_per_video)
+            uses = np.full_like(uses, self.config.draws(len(self._videos), len(uses)))
         self._shards = self._windowed_shards(shards)
         window = self._window_batches(uses)
         self._uses, self.steps_per_epoch = _epoch_shape(uses, batch_size, window)

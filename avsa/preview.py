@@ -119,26 +119,24 @@ def _save(out: Path, samples: Samples, count: int) -> list[str]:
     keys = []
     for number, part in enumerate(figure.subfigures(count, 1, squeeze=False)[:, 0]):
         batch = samples.load(number)
-        draw_sample(part, batch, samples.config.audio, samples.lead_s, samples.video_s)
+        draw_sample(part, batch, samples.config.audio, samples.video_s)
         keys.append(batch.raw.keys[0])
     with atomic_write(out) as file:
         figure.savefig(file, format="png", metadata={"Software": None})
     return keys
 
 
-def draw_sample(
-    part: SubFigure, batch: Batch, audio: AudioConfig, lead_s: float, video_s: float
-) -> None:
+def draw_sample(part: SubFigure, batch: Batch, audio: AudioConfig, video_s: float) -> None:
     """Draw the first sample of a batch.
 
     Args:
         part: Where.
         batch: Made with a mean of 0 and a deviation of 1 dB; its raw tensors still hold it.
         audio: The spectrograms' parameters.
-        lead_s: How long before the picture the sound starts.
         video_s: Length of the picture.
     """
     _draw_panorama(part, batch, audio.sample_rate_hz)
+    lead_s = batch.raw.video_start_s[0] - batch.raw.start_s[0]
     _draw_views(part, batch, audio, (lead_s, lead_s + video_s))
 
 

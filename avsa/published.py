@@ -2,8 +2,9 @@
 
 A published file is ``{"model": ..., "train_criterion": ...}``, saved from DataParallel, so that
 names begin with ``module.``. Layers have the same names here, so importing is renaming, and sizes
-are read from shapes. The published code differs from the paper in places (docs/paper.md); the
-imported recipe says so where it matters for the weights: translation networks end in a ReLU.
+are read from shapes. Whatever else the weights were trained with (docs/paper.md), such as the floor
+of their spectrograms and the ReLU at the end of translation networks, comes from the recipe
+``avsa-published``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avsa.config import PUBLISHED_AUDIO, TrainConfig, config_from_mapping
+from avsa.config import TrainConfig, config_from_mapping, load_config
 from avsa.model import Encoders
 from avsa.spectrogram import AudioConfig
 from avsa.stats import AudioStats, ensure_stats
 from avsa.tasks import build_task
-from avsa.typed import to_mapping
+from avsa.typed import merged, to_mapping
 from yt360.errors import UserError
 
 Weights = dict[str, Tensor]
 STAGE = "imported"
+RECIPE = "avsa-published"
 # The published code takes decibels of magnitudes as if they were powers: half as many.
 DB_PER_PUBLISHED_DB = 2
 # Of the pictures that the published weights were trained on.
@@ -95,7 +97,7 @@ def read_any_stats(path: Path) -> AudioStats:
     Those of a dataset are of spectrograms as the published weights take them.
     """
     if path.is_dir():
-        return ensure_stats(path, AudioConfig(floor_db=PUBLISHED_AUDIO["floor_db"]))
+        return ensure_stats(path, load_config(RECIPE).audio)
     return read_published_stats(path)
 
 
@@ -139,29 +141,27 @@ def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
         raise UserError(f"{path} lacks {error}") from error
     if channels not in INPUTS:
         raise UserError(f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4")
-    return config_from_mapping(
-        {
-            "compat": "published",
-            "audio": {"inputs": INPUTS[channels]},
-            "video_encoder": {
-                "width": video_width,
-                "stages": _count(encoders, r"video\.conv(\d+)x\.") - 1,
-                "blocks_per_stage": _count(encoders, r"video\.conv2x\.(\d+)\.") + 1,
-            },
-            "audio_encoder": {
-                "width": audio_width,
-                "stages": _count(encoders, r"audio\.block(\d+)\."),
-            },
-            "stages": {STAGE: {"steps": 1, "task": _task_config(task)}},
-        }
-    )
+    published = load_config(RECIPE)
+    sizes = {
+        "audio": {"inputs": INPUTS[channels]},
+        "video_encoder": {
+            "width": video_width,
+            "stages": _count(encoders, r"video\.conv(\d+)x\.") - 1,
+            "blocks_per_stage": _count(encoders, r"video\.conv2x\.(\d+)\.") + 1,
+        },
+        "audio_encoder": {"width": audio_width, "stages": _count(encoders, r"audio\.block(\d+)\.")},
+    }
+    published_task = to_mapping(published.stages["avsa"].task)
+    stage = {"steps": 1, "task": merged(published_task, _task_config(task))}
+    recipe = {**to_mapping(published), "stages": {STAGE: stage}}
+    return config_from_mapping(merged(recipe, sizes))
 
 
 def _task_config(task: Weights) -> dict[str, Any]:
     heads = [name for name in task if name.endswith("projection.0.weight")]
     size = {"head_dim": task[heads[0]].shape[0]} if heads else {}
     if not task or any(name.startswith("video_projection.") for name in task):
-        return {"kind": "avc", **size}
+        return {"kind": "avc", "translation": {"kind": "none"}, **size}
     depth = _count(task, r"v2a_transformer\.transformer\.(\d+)\.") + 1
     translation = {"kind": "transformer", "depth": depth} if depth else {"kind": "none"}
     return {"kind": "avsa", "translation": translation, **size}

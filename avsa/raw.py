@@ -69,6 +69,7 @@ class RawBatch:
         keys: Clip of each sample.
         positions: Position in the plan of each sample (equal for the moments of one clip).
         start_s: Start of each sample's sound within its clip.
+        video_start_s: Start of each sample's picture within its clip.
         guides: Map (H, W) of where views shall look, for each clip; None where nothing guides.
         epoch: Epoch of the batch.
         step: Step of the batch.
@@ -83,6 +84,7 @@ class RawBatch:
     keys: list[str]
     positions: list[int]
     start_s: list[float]
+    video_start_s: list[float]
     guides: list[Map | None]
     epoch: int
     step: int

@@ -48,7 +48,6 @@ class Samples:
         config: How they are made.
 
     Attributes:
-        lead_s: How long before the video the audio starts.
         video_s: Length of the video.
 
     Raises:
@@ -64,8 +63,7 @@ class Samples:
         require_long_sound(config.audio, self._loader.span.samples)
         bands = config.audio.bands
         self._in_decibels = AudioStats(torch.zeros(bands), torch.ones(bands))
-        span = self._loader.span
-        self.lead_s, self.video_s = span.lead_s, span.frames / span.fps
+        self.video_s = self._loader.span.frames / self._loader.span.fps
 
     def load(self, number: int) -> Batch:
         """Return a sample as a batch of one; its raw tensors hold panorama and sound field.
@@ -89,7 +87,7 @@ def samples_of_recipe(
     """
     if not len(clips):
         raise UserError(f"{clips.dataset} has no clips in its split {clips.split}")
-    order = Plan(clips.video_ids, 1, seed, PlanConfig())
+    order = Plan(clips.video_ids, 1, seed, PlanConfig(draws_per_video=1))
     return Samples(clips, SampleConfig(order=order, seed=seed, data=data, views=views, audio=audio))
 
 

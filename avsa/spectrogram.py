@@ -8,7 +8,8 @@ planes, whose products and square root are far cheaper than the magnitude of com
 mel bands are sums over the few bins that each of them covers.
 
 Parameters follow Morgado et al., section 4: 128 Slaney mel bands of the STFT's magnitude (21 ms
-Hann windows every 10 ms, reflected at the ends) in decibels, with a floor under the peak.
+Hann windows every 10 ms, reflected at the ends) in decibels. Two floors, an absolute and a relative
+one, bound the levels from below (`AudioConfig.min_db`, `AudioConfig.top_db`).
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from yt360.errors import UserError
 Inputs = Literal["ambix", "ambix+intensity", "mono", "stereo"]
 CHANNELS: dict[Inputs, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
 
-# Magnitudes under this count as this, as in librosa's amplitude_to_db.
-SMALLEST = 1e-5
+# Energies under this count as this where directions are divided by them.
+SMALLEST_ENERGY = 1e-10
 INT16_SCALE = 32768.0
+# Float32 rounds about 140 dB under the loudest, where sources also cancel no better when rotated.
+FLOAT32_FLOOR_DB = -140.0
 # Groups of neighbouring mel bands that are multiplied as one dense block of the sparse matrix.
 MEL_BLOCKS = 8
 
@@ -50,8 +53,18 @@ class AudioConfig:
     """Samples between windows (10 ms)."""
     bands: int = 128
     """Slaney mel bands, from 0 to half the sample rate."""
-    floor_db: float = 100.0
-    """Levels are cut this far under the view's peak."""
+    min_db: float = -100.0
+    """Absolute floor: lower levels count as this. 0 dB is a mel band of magnitude 1. Below -140 dB,
+    where float32 rounds, transforms and rotations are made in float64."""
+    top_db: float = 100.0
+    """Relative floor: levels are raised to at least this far under the peak. The higher of the two
+    floors acts."""
+    peak: Literal["view", "channel"] = "view"
+    """What `top_db` is measured from: the loudest level in all channels of a view, which keeps the
+    relation between channels, or in each channel by itself."""
+    drop_last: bool = False
+    """Leave out the last window, centred on the end of the audio: N is S // hop in place of
+    S // hop + 1."""
     inputs: Inputs = "ambix"
     """ambix: log-mels of W, Y, Z, X in the view's frame; +intensity: and of each mel band the
     direction that its energy comes from (y, z, x); mono: W; stereo: cardioids to the left and right
@@ -61,9 +74,11 @@ class AudioConfig:
         if self.inputs not in CHANNELS:
             known = ", ".join(get_args(Inputs))
             raise UserError(f"audio.inputs must be one of {known}, not {self.inputs!r}")
-        for name in ("sample_rate_hz", "window", "hop", "bands", "floor_db"):
+        for name in ("sample_rate_hz", "window", "hop", "bands", "top_db"):
             if getattr(self, name) <= 0:
                 raise UserError(f"audio.{name} must be positive, not {getattr(self, name)}")
+        if not -300 <= self.min_db <= 0:
+            raise UserError(f"audio.min_db is {self.min_db:g}; allowed is from -300 to 0")
         if self.window % 2 or self.hop > self.window:
             raise UserError(
                 f"audio.window ({self.window}) must be even and at least audio.hop ({self.hop})"
@@ -73,6 +88,20 @@ class AudioConfig:
     def channels(self) -> int:
         """C, the channels of a spectrogram."""
         return CHANNELS[self.inputs]
+
+    @property
+    def transform_dtype(self) -> torch.dtype:
+        """Precision of transforms and rotations: one whose rounding lies below `min_db`."""
+        return torch.float64 if self.min_db < FLOAT32_FLOOR_DB else torch.float32
+
+    @property
+    def min_magnitude(self) -> float:
+        """`min_db` as the magnitude of a mel band."""
+        return float(10 ** (self.min_db / 20))
+
+    def steps(self, samples: int) -> int:
+        """Return N, the time steps of the spectrogram of so many samples."""
+        return samples // self.hop + (0 if self.drop_last else 1)
 
 
 def view_spectrograms(
@@ -91,20 +120,20 @@ def view_spectrograms(
         config: The spectrogram's parameters.
         mean_db: (F,) from `avsa.stats`.
         std_db: (F,).
-        gain_db: (B,) change of level, or None.
+        gain_db: (B, K) change of level, or None.
 
     Returns:
-        float32 (B, K, C, N, F) with N = 1 + S // hop; log-mels standardized, directions of
+        float32 (B, K, C, N, F) with N of `AudioConfig.steps`; log-mels standardized, directions of
         intensity in [-1, 1] as they are.
     """
     device = sound.device
     scale = (1 / std_db).to(device, non_blocking=True)
     rotations = rotations.to(device, non_blocking=True)
-    shifts = -mean_db / std_db + torch.zeros(len(sound), 1)
+    shifts = -mean_db / std_db + torch.zeros(*rotations.shape[:2], 1)
     if gain_db is not None:
-        shifts = shifts + gain_db[:, None] / std_db
+        shifts = shifts + gain_db[..., None] / std_db
     shifts = shifts.to(device, non_blocking=True)
-    steps = 1 + sound.shape[-1] // config.hop
+    steps = config.steps(sound.shape[-1])
     shape = (*rotations.shape[:2], config.channels, steps, config.bands)
     spectrograms = torch.empty(shape, device=device)
     if device.type != "cpu":
@@ -125,8 +154,9 @@ def log_mels(sound: Tensor, config: AudioConfig) -> Tensor:
     """
     real, imaginary = stft(sound, config)
     magnitude = torch.hypot(real, imaginary)
-    levels = _to_mel(magnitude, config).clamp_(min=SMALLEST).log10_().mul_(20)
-    return torch.maximum(levels, levels.amax((1, 2, 3), keepdim=True) - config.floor_db)
+    levels = _to_mel(magnitude, config).clamp_(min=config.min_magnitude).log10_().mul_(20)
+    dims = (-2, -1) if config.peak == "channel" else (-3, -2, -1)
+    return torch.maximum(levels, levels.amax(dims, keepdim=True) - config.top_db)
 
 
 def require_long_sound(config: AudioConfig, samples: int) -> None:
@@ -135,10 +165,11 @@ def require_long_sound(config: AudioConfig, samples: int) -> None:
     Raises:
         UserError: It is too short.
     """
-    if samples <= config.window // 2:
+    if samples <= config.window // 2 or not config.steps(samples):
         raise UserError(
             f"the sound of a sample has {samples} samples, but an audio.window of {config.window} "
-            f"needs more than {config.window // 2}; lower audio.window, or take longer sound"
+            f"needs more than {config.window // 2} and audio.hop {config.hop}; lower them, or take "
+            "longer sound"
         )
 
 
@@ -147,13 +178,17 @@ def stft(sound: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
 
     Windows are centred on multiples of the hop; beyond its ends the sound is reflected.
     """
-    window = torch.hann_window(config.window, device=sound.device)
+    steps = config.steps(sound.shape[-1])
+    dtype = config.transform_dtype
+    window = torch.hann_window(config.window, dtype=dtype, device=sound.device)
     if not sound.is_floating_point():
-        sound, window = sound.float(), window / INT16_SCALE
+        window = window / INT16_SCALE
+    sound = sound.to(dtype)
     half = config.window // 2
     before, after = sound[..., 1 : half + 1].flip(-1), sound[..., -half - 1 : -1].flip(-1)
     reflected = torch.cat([before, sound, after], -1)
-    spectrum = torch.fft.rfft(reflected.unfold(-1, config.window, config.hop) * window)
+    frames = reflected.unfold(-1, config.window, config.hop)[..., :steps, :]
+    spectrum = torch.fft.rfft(frames * window)
     return spectrum.real, spectrum.imag
 
 
@@ -165,22 +200,24 @@ def _fill(
     scale: Tensor,
     shifts: Tensor,
 ) -> None:
-    """Write (..., K, C, N, F): log-mels in dB times `scale` (F,) plus `shifts` (..., F)."""
+    """Write (..., K, C, N, F): log-mels in dB times `scale` (F,) plus `shifts` (..., K, F)."""
     real, imaginary = (plane.contiguous() for plane in stft(sound, config))
-    mixing = _mixing(rotations, config.inputs)
+    mixing = _mixing(rotations.to(real.dtype), config.inputs)
     mixed = mixing @ real.flatten(-2)
     mixed_imaginary = mixing @ imaginary.flatten(-2)
     magnitude = mixed.mul_(mixed).addcmul_(mixed_imaginary, mixed_imaginary).sqrt_()
     mel = _to_mel(magnitude.unflatten(-1, real.shape[-2:]), config)
     # Powers of ten for now; the factor 20 of decibels goes with the standardization.
-    levels = mel.clamp_(min=SMALLEST).log10_()
+    levels = mel.clamp_(min=config.min_magnitude).log10_()
     channels = _as_channels(levels, rotations.shape[-3], config.inputs)
-    peaks = torch.cat([each.amax((-3, -2, -1), keepdim=True) for each in channels], -3)
-    floor = peaks.amax(-3, keepdim=True) - config.floor_db / 20
-    shifts, scale, filled = shifts[..., None, None, None, :], scale * 20, 0
-    for each in channels:
+    peaks = [each.amax((-2, -1), keepdim=True) for each in channels]
+    if config.peak == "view":
+        peak = torch.cat(peaks, -3).amax(-3, keepdim=True)
+        peaks = [peak] * len(channels)
+    shifts, scale, filled = shifts[..., None, None, :], scale * 20, 0
+    for each, peak in zip(channels, peaks, strict=True):
         out = spectrograms[..., filled : filled + each.shape[-3], :, :]
-        torch.addcmul(shifts, torch.maximum(each, floor), scale, out=out)
+        torch.addcmul(shifts, torch.maximum(each, peak - config.top_db / 20), scale, out=out)
         filled += each.shape[-3]
     if config.inputs == "ambix+intensity":
         spectrograms[..., filled:, :, :] = _intensity(real, imaginary, rotations, config)
@@ -235,14 +272,14 @@ def _intensity(real: Tensor, imaginary: Tensor, rotations: Tensor, config: Audio
     flow.addcmul_(imaginary[..., :1, :, :], imaginary[..., 1:, :, :])
     energy = 0.5 * (real.square() + imaginary.square()).sum(-3, keepdim=True)
     mel = _to_mel(torch.cat([flow, energy], -3), config)
-    vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=SMALLEST**2)
+    vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=SMALLEST_ENERGY)
     turned = _in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
     return turned.view(*rotations.shape[:-1], *vector.shape[-2:])
 
 
 def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
-    """Sum (..., Q) into mel bands (..., F)."""
-    rows = spectrum.reshape(-1, spectrum.shape[-1])
+    """Sum (..., Q) into mel bands (..., F), float32."""
+    rows = spectrum.reshape(-1, spectrum.shape[-1]).float()
     mel = rows.new_empty(len(rows), config.bands)
     for bands, bins, weights in _mel_blocks(config, spectrum.device):
         torch.mm(rows[:, bins], weights, out=mel[:, bands])

@@ -90,8 +90,8 @@ def _random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tens
             clip = plan.batch(step)[0].clip
             generator = keyed_generator(seed, "stats", step)
             try:
-                (first,) = draw_moments(span, clips.durations_s[clip], 1, 0.0, generator)
-                decoder.sound(clips.read(clip, "flac"), span.first_sample(first), sound.numpy())
+                (moment,) = draw_moments(span, clips.durations_s[clip], 1, 0.0, generator)
+                decoder.sound(clips.read(clip, "flac"), moment.sample, sound.numpy())
             except BadItem as error:
                 progress.note(f"clip {clips.keys[clip]} cannot be read: {error}")
                 continue
@@ -125,9 +125,10 @@ def load_stats(dataset: Path, config: AudioConfig) -> AudioStats | None:
     Raises:
         UserError: The file is damaged or of another version.
     """
-    wanted = _identity(config)
+    wanted, defaults = _identity(config), _identity(AudioConfig())
     for entry in _entries(dataset / AUDIO_STATS_FILE):
-        if entry["spectrogram"] == wanted:
+        # A key that the file does not know yet had its default's effect.
+        if defaults | entry["spectrogram"] == wanted:
             return AudioStats(torch.tensor(entry["mean_db"]), torch.tensor(entry["std_db"]))
     return None
 

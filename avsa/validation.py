@@ -1,13 +1,20 @@
 """How well the pretext task is solved on clips that training never sees.
 
-Views are drawn without jitter and by one seed for all runs, and the sound is always turned to the
-view, whatever the recipe trains with; networks are in evaluation mode. So the numbers of two steps,
-or of two runs with equal views, are about the same samples.
+Views are drawn without jitter and by one seed for all runs, the picture lies in the middle of its
+sound, and the sound is always turned to the view, whatever the recipe trains with; networks are in
+evaluation mode. So the numbers of two steps, or of two runs with equal views, are about the same
+samples.
+
+Views that follow a guide (``views.sampler=energy``, say) follow it here too, and sound alone gains
+nothing from that: all proposals of a clip are its own views, drawn alike, and a network that
+ignores one modality makes the same prediction for each of them, which is right for one view of K.
+That holds for choosing among views, not for telling aligned from turned sound (AVSA-Bin), where a
+guide makes aligned sound loud in front: such a task must draw its views uniformly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -34,7 +41,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Validation:
-    """The held-out samples of a stage: an epoch of the split, in full batches like training's.
+    """The held-out samples of a stage: one of each video, in full batches like training's.
 
     Clips that cannot be read are replaced by others, and left to the loader to report.
 
@@ -75,6 +82,20 @@ class Validation:
         means = mean_over_ranks(table.mean(0)).tolist()
         return {PREFIX + name: mean for name, mean in zip(records[0], means, strict=True)}
 
+    def summary(self, record: Mapping[str, float]) -> str:
+        """Return the number of `judge` to watch, with what chance would give, as one line."""
+        about = f"held out, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
+        if (angle := record.get(PREFIX + "rotation_error_deg")) is not None:
+            return f"{about}: rotation error {angle:.1f}°"
+        items = self.config.stage_views(self.stage).num_views
+        if self.config.stages[self.stage].task.kind == "avts":
+            items = self.config.stage_data(self.stage).moments
+        name, chance = "view_accuracy", 1 / items
+        if PREFIX + name not in record:
+            name, chance = "avc_accuracy", 1 / self._batch_size
+        value = record[PREFIX + name]
+        return f"{about}: {name} {value:.1%} (chance {chance:.1%})"
+
     @property
     def possible(self) -> bool:
         """Whether there are enough videos to compare."""
@@ -89,13 +110,14 @@ class Validation:
     def _batches(self) -> Iterator[Inputs]:
         clips, world = self.clips, self.world
         shards = clips.shard_numbers.tolist()
-        plan = _HeldOutPlan(clips.video_ids, self._batch_size, SEED, self.config.plan, shards)
+        once = replace(self.config.plan, draws_per_video=1)
+        plan = _HeldOutPlan(clips.video_ids, self._batch_size, SEED, once, shards)
         views = self.config.stage_views(self.stage)
         views = replace(views, augment=False, sound_frame="view")
         loader = Loader(
             clips,
             plan,
-            self.config.stage_data(self.stage),
+            replace(self.config.stage_data(self.stage), video_position="middle"),
             SEED,
             world.rank,
             world.size,

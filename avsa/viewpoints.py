@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
@@ -20,6 +20,7 @@ from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 
 Sampler = Literal["uniform", "horizon", "grid", "energy", "motion", "labels"]
+Spacing = Literal["area", "angle"]
 Directions = NDArray[np.float64]
 Source = Callable[[int], Directions]
 
@@ -31,12 +32,35 @@ ATTEMPTS = 2000
 CHECK_ATTEMPTS, CHECK_SUCCESSES = 200, 5
 
 
-def uniform(generator: np.random.Generator, count: int, max_elevation: float) -> Directions:
-    """Return `count` directions (count, 3), uniform on the sphere within the band."""
+@dataclass(frozen=True)
+class Band:
+    """The elevations that views may look at.
+
+    Attributes:
+        low: Lowest elevation, radians.
+        high: Highest elevation, radians.
+        spacing: How elevations are drawn: ``area`` makes directions uniform on the sphere,
+            ``angle`` makes the elevation itself uniform, which looks at poles more often.
+    """
+
+    low: float
+    high: float
+    spacing: Spacing = "area"
+
+    def draw_heights(self, generator: np.random.Generator, count: int) -> Directions:
+        """Return the sine of `count` elevations."""
+        # Equal areas on the sphere are equal steps in height, not in elevation.
+        low, high = self.low, self.high
+        if self.spacing == "area":
+            low, high = math.sin(low), math.sin(high)
+        drawn = generator.uniform(-1.0, 1.0, count) * ((high - low) / 2) + (high + low) / 2
+        return drawn if self.spacing == "area" else np.sin(drawn)
+
+
+def uniform(generator: np.random.Generator, count: int, band: Band) -> Directions:
+    """Return `count` directions (count, 3) within a band, at any azimuth alike."""
     azimuth = generator.uniform(-math.pi, math.pi, count)
-    # Equal areas on the sphere are equal steps in height, not in elevation.
-    height = generator.uniform(-1.0, 1.0, count) * math.sin(max_elevation)
-    return _from_height(azimuth, height)
+    return _from_height(azimuth, band.draw_heights(generator, count))
 
 
 def horizon(generator: np.random.Generator, count: int) -> Directions:
@@ -50,27 +74,26 @@ def grid(num_views: int) -> Directions:
     return _from_height(azimuth, np.zeros(num_views))
 
 
-def guided(
-    generator: np.random.Generator, count: int, guide: Directions, max_elevation: float
-) -> Directions:
+def guided(generator: np.random.Generator, count: int, guide: Directions, band: Band) -> Directions:
     """Return `count` directions (count, 3) with a density on the sphere that follows a map.
 
     Args:
         generator: Source of randomness.
         count: How many.
         guide: (H, W) equirectangular, non-negative; all zeros count as the same everywhere.
-        max_elevation: Rows whose middle lies beyond it are left out.
+        band: Rows whose middle lies outside are left out.
     """
     rows, columns = guide.shape
     elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
-    area = np.where(np.abs(elevation) <= max_elevation, np.cos(elevation), 0.0)[:, None]
+    inside = (band.low <= elevation) & (elevation <= band.high)
+    area = np.where(inside, np.cos(elevation), 0.0)[:, None]
     density = guide * area
     if not density.any():
-        return uniform(generator, count, max_elevation)
+        return uniform(generator, count, band)
     pixel = generator.choice(density.size, count, p=density.ravel() / density.sum())
     row, column = np.divmod(pixel, columns)
     row, column = row + generator.random(count), column + generator.random(count)
-    elevation = np.clip((0.5 - row / rows) * math.pi, -max_elevation, max_elevation)
+    elevation = np.clip((0.5 - row / rows) * math.pi, band.low, band.high)
     return _from_height((0.5 - column / columns) * 2 * math.pi, np.sin(elevation))
 
 
@@ -105,7 +128,7 @@ def sample_directions(
     generator: np.random.Generator,
     *,
     min_separation: float,
-    max_elevation: float,
+    band: Band,
     guide: Directions | None = None,
     guided_share: float = 0.0,
 ) -> Directions:
@@ -116,7 +139,7 @@ def sample_directions(
         num_views: K.
         generator: Source of randomness.
         min_separation: Smallest angle between two views.
-        max_elevation: Of any view, in either direction.
+        band: Elevations of the views.
         guide: (H, W) map for the guided samplers.
         guided_share: Share of views that follow the guide. A view for which the guide leaves no
             place is drawn like the others.
@@ -131,23 +154,21 @@ def sample_directions(
         raise ValueError(f"sampler {sampler!r} needs a guide (`avsa.guides.open_guide`)")
 
     def free(count: int) -> Directions:
-        return _unguided(sampler, generator, count, max_elevation=max_elevation)
+        return _unguided(sampler, generator, count, band)
 
     def follow(count: int) -> Directions:
         assert guide is not None
-        return np.concatenate([guided(generator, count, guide, max_elevation), free(count)])
+        return np.concatenate([guided(generator, count, guide, band), free(count)])
 
     for _ in range(ATTEMPTS):
         follows = generator.random(num_views) < (guided_share if sampler in GUIDED else 0.0)
         placed = place([follow if each else free for each in follows], min_separation)
         if placed is not None:
             return placed
-    raise UserError(_too_many(num_views, min_separation, max_elevation, "fewer"))
+    raise UserError(_too_many(num_views, min_separation, band, "fewer"))
 
 
-def check_placeable(
-    sampler: Sampler, num_views: int, min_separation: float, max_elevation: float
-) -> None:
+def check_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> None:
     """Check that `sample_directions` will find places (angles in radians).
 
     Raises:
@@ -157,27 +178,27 @@ def check_placeable(
         alone = num_views == 1 or min_separation == 0
         most = num_views if alone else math.floor(2 * math.pi / min_separation + 1e-9)
     else:
-        most = _most_placeable(sampler, num_views, min_separation, max_elevation)
+        most = _most_placeable(sampler, num_views, min_separation, band)
     if num_views > most:
-        raise UserError(_too_many(num_views, min_separation, max_elevation, f"at most {most}"))
+        raise UserError(_too_many(num_views, min_separation, band, f"at most {most}"))
 
 
 def _unguided(
-    sampler: Sampler, generator: np.random.Generator, count: int, *, max_elevation: float
+    sampler: Sampler, generator: np.random.Generator, count: int, band: Band
 ) -> Directions:
     if sampler == "horizon":
         return horizon(generator, count)
-    return uniform(generator, count, max_elevation)
+    return uniform(generator, count, band)
 
 
-def _most_placeable(
-    sampler: Sampler, num_views: int, min_separation: float, max_elevation: float
-) -> int:
+def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> int:
     def succeeds(count: int) -> bool:
         # The verdict on a count depends on nothing else that was asked.
-        source = partial(
-            _unguided, sampler, keyed_generator("placeable", count), max_elevation=max_elevation
-        )
+        generator = keyed_generator("placeable", count)
+
+        def source(candidates: int) -> Directions:
+            return _unguided(sampler, generator, candidates, band)
+
         attempts = (place([source] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
         placed = (found for found in attempts if found is not None)
         return len(list(islice(placed, CHECK_SUCCESSES))) == CHECK_SUCCESSES
@@ -192,11 +213,12 @@ def _most_placeable(
     return most
 
 
-def _too_many(num_views: int, separation: float, elevation: float, how_many: str) -> str:
+def _too_many(num_views: int, separation: float, band: Band, how_many: str) -> str:
+    low, high = (f"{math.degrees(bound):g}°" for bound in (band.low, band.high))
     return (
-        f"{num_views} views at least {math.degrees(separation):g}° apart within "
-        f"±{math.degrees(elevation):g}° of elevation cannot be placed; set views.num_views to "
-        f"{how_many}, or a smaller views.min_separation_deg"
+        f"{num_views} views at least {math.degrees(separation):g}° apart between {low} and {high} "
+        f"of elevation cannot be placed; set views.num_views to {how_many}, or a smaller "
+        "views.min_separation_deg"
     )
 
 

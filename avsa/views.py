@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avsa.colors import color_map
-from avsa.viewpoints import Sampler, check_placeable, sample_directions, uniform
+from avsa.viewpoints import (
+    Band,
+    Sampler,
+    Spacing,
+    check_placeable,
+    sample_directions,
+    uniform,
+)
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction, view_rotation
@@ -40,10 +47,18 @@ class ViewConfig:
     """Smallest full horizontal field of view."""
     hfov_max_deg: float = 90.0
     """Largest full horizontal field of view."""
+    hfov_spacing: Literal["angle", "plane"] = "angle"
+    """How fields of view are drawn. angle: uniform; plane: with tan(hfov / 2), half the width of
+    the image plane, uniform."""
     min_separation_deg: float = 36.0
     """Smallest angle on the great circle between the middles of two views of a clip."""
     max_elevation_deg: float = 60.0
-    """Views look at most this far above or below the horizon."""
+    """Views look at most this far above the horizon."""
+    min_elevation_deg: float | None = None
+    """Lowest elevation of views; null: as far below the horizon as above it."""
+    elevation_spacing: Spacing = "area"
+    """How elevations are drawn. area: directions are uniform on the sphere; angle: elevations are
+    uniform, so that high and low places are looked at more often."""
     sampler: Sampler = "uniform"
     """uniform: on the sphere within the band; horizon: anywhere on it; grid: evenly spaced on the
     horizon, the first in front; energy, motion, labels: where the sound is loud, the picture moves,
@@ -72,7 +87,9 @@ class ViewConfig:
     hue: float = 0.1
     """Turn of hue in ± this, in whole turns of the colour circle."""
     volume_jitter_db: float = 1.0
-    """Change of level in ± this many decibels, the same for all views of a clip."""
+    """Change of level in ± this many decibels."""
+    volume_per_view: bool = False
+    """Change the level of each view by itself; off: of all views of a clip alike."""
 
     def __post_init__(self) -> None:
         for name in ("num_views", "height", "width"):
@@ -81,6 +98,8 @@ class ViewConfig:
         _require("hfov_max_deg", self.hfov_max_deg, self.hfov_min_deg, 170)
         _require("min_separation_deg", self.min_separation_deg, 0, 180)
         _require("max_elevation_deg", self.max_elevation_deg, 0, 90)
+        if self.min_elevation_deg is not None:
+            _require("min_elevation_deg", self.min_elevation_deg, -90, self.max_elevation_deg)
         _require("aspect_jitter", self.aspect_jitter, 1, 4)
         for name in ("guided_share", "mirror_probability", "brightness", "contrast", "saturation"):
             _require(name, getattr(self, name), 0, 1)
@@ -91,6 +110,13 @@ class ViewConfig:
             raise UserError(f"views.sampler must be one of {known}, not {self.sampler!r}")
         if self.sound_frame not in ("view", "random"):
             raise UserError(f"views.sound_frame must be view or random, not {self.sound_frame!r}")
+
+    @property
+    def band(self) -> Band:
+        """The elevations that views may look at."""
+        low = self.min_elevation_deg
+        high = math.radians(self.max_elevation_deg)
+        return Band(-high if low is None else math.radians(low), high, self.elevation_spacing)
 
 
 @dataclass(frozen=True)
@@ -108,7 +134,7 @@ class Views:
         mirror: (..., K) bool, whether the view is flipped left-right.
         color: (..., K, 3, 4), the affine map from (Y', Cb, Cr, 1), as stored (0 to 255), to
             standardized RGB; jitters included.
-        gain_db: (...) change of the sound's level.
+        gain_db: (..., K) change of the sound's level.
     """
 
     azimuth: Tensor
@@ -171,7 +197,7 @@ def draw_views(
         config.num_views,
         keyed_generator(seed, "viewpoints", epoch, position),
         min_separation=math.radians(config.min_separation_deg),
-        max_elevation=math.radians(config.max_elevation_deg),
+        band=config.band,
         guide=guide,
         guided_share=config.guided_share,
     )
@@ -181,11 +207,11 @@ def draw_views(
         frames = uniform(
             keyed_generator(seed, "sound frames", epoch, position),
             config.num_views,
-            math.radians(config.max_elevation_deg),
+            config.band,
         )
         sound_azimuth, sound_elevation = azimuth_elevation(torch.from_numpy(frames).float())
     generator = keyed_generator(seed, "views", epoch, position)
-    hfov = np.radians(generator.uniform(config.hfov_min_deg, config.hfov_max_deg, len(middles)))
+    hfov = _draw_hfov(config, generator)
     jitter = _draw_jitter(config if config.augment else _plain(config), generator)
     shape = config.height / config.width / jitter.aspect
     return Views(
@@ -211,8 +237,20 @@ def check_views(config: ViewConfig) -> None:
         config.sampler,
         config.num_views,
         math.radians(config.min_separation_deg),
-        math.radians(config.max_elevation_deg),
+        config.band,
     )
+
+
+def _draw_hfov(config: ViewConfig, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Return full horizontal fields of view (K,), radians."""
+    if config.hfov_spacing == "angle":
+        limits = config.hfov_min_deg, config.hfov_max_deg
+        return np.radians(generator.uniform(*limits, config.num_views))
+    low, high = (
+        math.tan(math.radians(hfov_deg) / 2)
+        for hfov_deg in (config.hfov_min_deg, config.hfov_max_deg)
+    )
+    return 2 * np.arctan(generator.uniform(low, high, config.num_views))
 
 
 @dataclass(frozen=True)
@@ -229,6 +267,11 @@ def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
     def around(centre: float, spread: float) -> NDArray[np.float64]:
         return centre + spread * generator.uniform(-1, 1, config.num_views)
 
+    def gain_db() -> NDArray[np.float64]:
+        if config.volume_per_view:
+            return around(0, config.volume_jitter_db)
+        return np.full(config.num_views, config.volume_jitter_db * generator.uniform(-1, 1))
+
     return _Jitter(
         aspect=np.exp(around(0, math.log(config.aspect_jitter))),
         mirror=generator.random(config.num_views) < config.mirror_probability,
@@ -238,7 +281,7 @@ def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
             saturation=around(1, config.saturation),
             hue=around(0, 2 * math.pi * config.hue),
         ),
-        gain_db=np.asarray(config.volume_jitter_db * generator.uniform(-1, 1)),
+        gain_db=gain_db(),
     )
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 
@@ -69,6 +70,13 @@ def test_on_and_off_are_words_not_booleans():
         ("stages.avc.task.contrast.clip_weight=1", "nothing within a clip can be compared"),
         ("stages.avc.task.kind=avsa", r"stages\.avc: avsa needs num_views of 2 or more, not 1"),
         ("stages.avc.task.kind=avts", r"stages\.avc: avts .* set moments to 2 or more"),
+        ("compat=published", "unknown key compat"),
+        ("compute.batch_norm_parts=0", r"compute\.batch_norm_parts is 0; it must be 1 or more"),
+        (
+            "compute={batch_norm_parts: 2, sync_batch_norm: true}",
+            "batch_norm_parts 2; set one of them alone",
+        ),
+        ("data.video_position=left", r"data\.video_position is 'left'; it must be one of: middle"),
         ("video_encoder.width=32", "pictures get 256 features and sounds 512"),
     ],
 )
@@ -137,8 +145,22 @@ def test_every_field_is_described():
 def test_a_resumed_run_may_change_how_it_is_carried_out_only():
     was = load_config("avc")
     require_same_config(was, load_config("avc", ["checkpoint.every=7", "data.threads=3"]))
-    with pytest.raises(UserError, match=r"optimizer\.lr was 0\.0001 and is 0\.1"):
-        require_same_config(was, load_config("avc", ["optimizer.lr=0.1"]))
+    for change, message in (
+        ("optimizer.lr=0.1", r"optimizer\.lr was 0\.0001 and is 0\.1"),
+        ("compute.batch_norm_parts=2", r"compute\.batch_norm_parts was 1 and is 2"),
+    ):
+        with pytest.raises(UserError, match=message):
+            require_same_config(was, load_config("avc", [change]))
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_every_recipe_judges_held_out_clips(recipe):
+    assert load_config(recipe).validation.every > 0
+
+
+def test_parts_for_memory_and_parts_for_batch_norm_do_not_mix():
+    with pytest.raises(UserError, match=r"micro_batches=4 .*set compute\.batch_norm_parts=1"):
+        load_config("avsa-published", ["optimizer.micro_batches=4"])
 
 
 def test_the_keys_that_are_free_to_change_exist():
@@ -146,23 +168,37 @@ def test_the_keys_that_are_free_to_change_exist():
     assert len([key for key in keys if FREE_TO_CHANGE.match(key)]) >= 6
 
 
-def test_published_differences_apply_to_every_stage_and_can_be_overridden():
-    config = load_config("avc", ["compat=published", "views.max_elevation_deg=45"])
-    assert config.views.max_elevation_deg == 45
-    assert config.stages["avc"].task.contrast.proposals == "published"
-    assert load_config("avc", ["compat=published"]).views.max_elevation_deg == 30
+@pytest.mark.parametrize("recipe", ["avsa-published", "avc-published"])
+def test_published_recipes_follow_the_published_data_path(recipe):
+    config = load_config(recipe)
+    views, audio = config.views, config.audio
+    assert views.min_separation_deg == 0 and views.hue == 0.2
+    assert (views.min_elevation_deg, views.max_elevation_deg) == (-28.8, 30.6)
+    half_widths = [
+        math.tan(math.radians(hfov_deg) / 2)
+        for hfov_deg in (views.hfov_min_deg, views.hfov_max_deg)
+    ]
+    assert half_widths == pytest.approx([math.pi * 0.0707, math.pi * 0.25], rel=1e-3)
+    assert (views.hfov_spacing, views.elevation_spacing) == ("plane", "angle")
+    assert 10 ** (audio.min_db / 20) == pytest.approx(1e-10)
+    assert audio.steps(audio.sample_rate_hz) == 100
+    assert config.data.video_position == "random"
+    assert config.compute.batch_norm_parts == 2
+    assert config.stages["avc"].batch_size == 112
 
 
-def test_what_was_set_beside_the_published_differences_survives_being_saved(tmp_path):
-    changes = ["compat=published", "views.max_elevation_deg=45", "audio.floor_db=120"]
-    changes += ["stages.avsa.task.translation.output_relu=false"]
-    config = load_config("avsa", changes)
-    assert (config.views.max_elevation_deg, config.audio.floor_db) == (45, 120)
-    assert config_from_mapping(to_mapping(config)) == config
-    recipe = tmp_path / "mine.yaml"
-    recipe.write_text("extends: avsa\ncompat: published\nviews: {max_elevation_deg: 45}\n")
-    mine = load_config(str(recipe))
-    assert (mine.views.max_elevation_deg, mine.audio.floor_db) == (45, 200)
+def test_published_recipes_change_nothing_but_the_data_path_and_the_networks_ends():
+    def kept(recipe):
+        flat = flatten(to_mapping(load_config(recipe)))
+        return {key for key, value in flat.items() if value == flat_of_paper.get(key)}
+
+    flat_of_paper = flatten(to_mapping(load_config("avsa")))
+    changed = flat_of_paper.keys() - kept("avsa-published")
+    assert {key.split(".")[0] for key in changed} == {"views", "audio", "data", "compute", "stages"}
+    assert {key for key in changed if key.startswith("stages")} == {
+        "stages.avsa.task.translation.output_relu",
+        "stages.avsa.task.contrast.proposals",
+    }
 
 
 def test_a_recipe_that_extends_itself_is_refused(tmp_path):

@@ -33,7 +33,7 @@ def one_view(azimuth_deg, elevation_deg, hfov_deg, vfov_deg=None, mirror=False, 
         azimuth, elevation, azimuth, elevation, hfov, vfov,
         mirror=torch.tensor([[mirror]]),
         color=torch.tensor(color, dtype=torch.float32).expand(1, 1, 3, 4),
-        gain_db=torch.zeros(1),
+        gain_db=torch.zeros(1, 1),
     )  # fmt: skip
 
 

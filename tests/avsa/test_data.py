@@ -71,7 +71,20 @@ def test_picture_lies_in_the_middle_of_its_sound(clips, plan):
             first_sample = raw.start_s[row] * 24000
             assert raw.sound[row, 0, 0].item() == first_sample % 32768
             assert raw.sound[row, 0, -1].item() == (first_sample + 23999) % 32768
+            assert first_frame / 16 == raw.video_start_s[row]
             assert first_frame / 16 + 0.25 == pytest.approx(raw.start_s[row] + 0.5)
+
+
+def test_a_picture_anywhere_in_its_sound_is_still_in_step(clips, plan):
+    config = replace(SMALL, video_position="random")
+    leads = set()
+    for raw in take(Loader(clips, plan, config, 0), 0, 8):
+        for row in range(4):
+            first_frame = round((raw.luma[row, 0].float().mean().item() - 40) / 3)
+            assert first_frame / 16 == raw.video_start_s[row]
+            assert raw.sound[row, 0, 0].item() == raw.start_s[row] * 24000 % 32768
+            leads.add(raw.video_start_s[row] - raw.start_s[row])
+    assert len(leads) > 5 and min(leads) >= 0 and max(leads) <= 0.5
 
 
 def test_a_batch_can_be_loaded_alone(clips, plan):
@@ -225,21 +238,41 @@ SPAN = Span(frames=8, samples=24000, fps=16, sample_rate_hz=24000)
 
 
 def test_moments_cover_all_of_a_clip_and_nothing_else():
-    firsts = [
-        first
+    moments = [
+        moment
         for i in range(400)
-        for first in draw_moments(SPAN, 3.0, 1, 0.0, keyed_generator("m", i))
+        for moment in draw_moments(SPAN, 3.0, 1, 0.0, keyed_generator("m", i))
     ]
-    assert set(firsts) == set(range(4, 37))
+    assert {moment.frame for moment in moments} == set(range(4, 37))
+    assert all(moment.sample == SPAN.first_sample(moment.frame) for moment in moments)
     assert SPAN.first_sample(4) == 0 and SPAN.first_sample(36) + 24000 == 72000
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_moments_keep_their_distance(count):
     for i in range(50):
-        firsts = sorted(draw_moments(SPAN, 10.0, count, 1.5, keyed_generator("m", i)))
+        moments = draw_moments(SPAN, 10.0, count, 1.5, keyed_generator("m", i))
+        firsts = sorted(moment.frame for moment in moments)
         assert len(firsts) == count and (np.diff(firsts) >= 24).all()
         assert firsts[0] >= 4 and firsts[-1] <= 148
+
+
+def test_a_picture_at_random_lies_anywhere_inside_its_sound_and_on_whole_frames():
+    span = replace(SPAN, video_position="random")
+    places = set()
+    for i in range(300):
+        (moment,) = draw_moments(span, 3.0, 1, 0.0, keyed_generator("m", i))
+        (plain,) = draw_moments(SPAN, 3.0, 1, 0.0, keyed_generator("m", i))
+        assert moment.sample == plain.sample  # the sound is that of a picture in the middle
+        places.add(moment.frame * 1500 - moment.sample)
+    assert places == {1500 * frame for frame in range(9)}  # 0 to 0.5 s in steps of a frame
+
+
+def test_a_picture_as_long_as_its_sound_has_one_place():
+    span = replace(SPAN, frames=16, video_position="random")
+    for i in range(20):
+        (moment,) = draw_moments(span, 3.0, 1, 0.0, keyed_generator("m", i))
+        assert moment.frame * 1500 == moment.sample
 
 
 def test_moments_that_find_no_room_are_refused():

@@ -87,9 +87,29 @@ def test_video_sampling_draws_each_video_equally_often():
     assert plan.clips_left_out == 0
 
 
+def test_an_epoch_is_as_long_as_the_published_one():
+    # YT-360's training split: 73,635 clips of 4,506 videos, 144,192 draws an epoch.
+    ids = np.sort(np.arange(73_635) % 4_506).astype(str)
+    for batch_size, steps in ((112, 64_350), (28, 257_450)):
+        plan = Plan(ids, batch_size, 0)
+        assert plan.config.draws(73_635, 4_506) == 32
+        assert 50 * plan.steps_per_epoch == steps
+        assert plan.clips_left_out == 144_192 - plan.steps_per_epoch * batch_size < batch_size
+
+
+@settings(max_examples=25)
+@given(counts=st.lists(st.integers(1, 9), min_size=4, max_size=20))
+def test_an_epoch_draws_each_video_twice_its_mean_number_of_clips_or_as_often_as_told(counts):
+    ids = video_ids(counts)
+    for told, draws in ((None, 2 * (len(ids) // len(counts))), (3, 3)):
+        plan = Plan(ids, 1, 0, PlanConfig(draws_per_video=told))
+        drawn = Counter(ids[clip] for clip in epoch_clips(plan, 0))
+        assert drawn == dict.fromkeys(ids, draws)
+
+
 def test_video_sampling_draws_every_clip_of_a_video_alike():
     ids = video_ids([8, 1, 1, 1])
-    plan = Plan(ids, 4, 0)
+    plan = Plan(ids, 4, 0, PlanConfig(draws_per_video=1))
     drawn = Counter(clip for epoch in range(800) for clip in epoch_clips(plan, epoch))
     assert all(70 < drawn[clip] < 130 for clip in range(8))
 
@@ -117,7 +137,7 @@ def test_clips_that_sit_out_are_counted_and_change():
 @pytest.mark.parametrize("sampling", ["video", "clip"])
 def test_a_window_keeps_few_shards_in_use(sampling):
     ids, shards = video_ids([2] * 400), np.arange(800) // 40
-    config = PlanConfig(sampling=sampling, window_shards=3)
+    config = PlanConfig(sampling=sampling, window_shards=3, draws_per_video=1)
     plan = Plan(ids, 8, 0, config, shards=shards)
     per_shard = 40 if sampling == "clip" else 20
     reach = 3 * per_shard // 8

@@ -95,7 +95,8 @@ def test_rotating_spectra_is_rotating_sound(kind):
 def test_samples_do_not_mix_and_batches_are_single_samples(inputs):
     config = replace(CONFIG, inputs=inputs)
     fields = torch.cat([sound_field("speech", seed) for seed in (0, 5)])
-    rotations, gains = some_rotations(3, 2), torch.tensor([0.5, -0.7])
+    rotations = some_rotations(3, 2)
+    gains = torch.tensor([[0.5, -0.7, 0.0], [0.1, 0.2, -0.3]])
     both = view_spectrograms(fields, rotations, config, MEAN, STD, gains)
     assert both.shape == (2, 3, config.channels, 101, 128)
     for b in range(2):
@@ -105,7 +106,7 @@ def test_samples_do_not_mix_and_batches_are_single_samples(inputs):
         assert torch.equal(both[b : b + 1], alone)
     # The way it goes on other devices: the whole batch at once.
     together = torch.empty_like(both)
-    spectrogram._fill(together, fields, rotations, config, STD, gains[:, None] + MEAN)
+    spectrogram._fill(together, fields, rotations, config, STD, gains[..., None] + MEAN)
     assert torch.allclose(together, both, atol=2e-3)
 
 
@@ -128,16 +129,47 @@ def test_statistics_and_gain_are_applied():
     field, rotations = sound_field("speech"), some_rotations()
     mean, std = torch.linspace(-60, -20, 128), torch.linspace(5, 20, 128)
     plain = view_spectrograms(field, rotations, CONFIG, MEAN, STD)
-    got = view_spectrograms(field, rotations, CONFIG, mean, std, torch.tensor([3.0]))
+    got = view_spectrograms(field, rotations, CONFIG, mean, std, torch.full((1, 4), 3.0))
     assert torch.allclose(got, (plain + 3 - mean) / std, atol=1e-4)
 
 
-def test_levels_are_cut_under_the_peak_of_the_views_channels():
+def fading_source():
     source = torch.from_numpy(speech_like()) * torch.linspace(1, 0, RATE) ** 8
-    field = encode(source, direction(0.4, 0.2))[None]
-    got = view_spectrograms(field, some_rotations(), replace(CONFIG, floor_db=40), MEAN, STD)[0]
-    for view in got:
-        assert view.min().item() == pytest.approx(view.max().item() - 40, abs=1e-3)
+    return encode(source, direction(0.4, 0.2))[None]
+
+
+@pytest.mark.parametrize("peak", ["view", "channel"])
+@pytest.mark.parametrize("top_db", [40.0, 80.0, 140.0])
+def test_levels_are_raised_to_the_relative_floor(peak, top_db):
+    config = replace(CONFIG, top_db=top_db, peak=peak, min_db=-300.0)
+    field, rotations = fading_source(), some_rotations()
+    got = view_spectrograms(field, rotations, config, MEAN, STD)[0]
+    stored = log_mels(field, config)[0]
+    for levels in (*got, stored):
+        each = [levels] if peak == "view" else list(levels)
+        for part in each:
+            assert part.min().item() == pytest.approx(part.max().item() - top_db, abs=1e-3)
+
+
+@pytest.mark.parametrize("min_db", [-60.0, -100.0, -160.0, -200.0])
+def test_levels_are_raised_to_the_absolute_floor(min_db):
+    config = replace(CONFIG, min_db=min_db, top_db=250.0)
+    field = fading_source()
+    field[:, 2] = 0
+    silent = log_mels(field, config)[0, 2]
+    assert torch.allclose(silent, torch.tensor(min_db), atol=1e-3)
+    got = view_spectrograms(field, torch.eye(3).expand(1, 1, 3, 3), config, MEAN, STD)[0, 0]
+    assert torch.allclose(got[2], torch.tensor(min_db), atol=1e-3)
+    assert got.min() >= min_db - 1e-3
+
+
+def test_leaving_out_the_last_window_changes_no_other():
+    field, rotations = fading_source(), some_rotations()
+    config = replace(CONFIG, drop_last=True, top_db=250.0)
+    got = view_spectrograms(field, rotations, config, MEAN, STD)
+    whole = view_spectrograms(field, rotations, replace(config, drop_last=False), MEAN, STD)
+    assert got.shape[-2] == config.steps(RATE) == 100
+    assert torch.allclose(got, whole[..., :-1, :], atol=1e-3)
 
 
 def test_silence_is_finite():
@@ -211,6 +243,7 @@ def test_the_stft_reflects_at_the_ends():
     [
         ({"inputs": "quad"}, "audio.inputs must be one of ambix, .*not 'quad'"),
         ({"bands": 0}, "audio.bands must be positive"),
+        ({"min_db": 10.0}, "audio.min_db is 10; allowed is from -300 to 0"),
         ({"window": 511}, r"audio.window \(511\) must be even"),
         ({"hop": 600}, "at least audio.hop"),
     ],

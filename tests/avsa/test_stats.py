@@ -64,7 +64,16 @@ def test_statistics_of_several_spectrograms_live_side_by_side(dataset):
     content = json.loads((dataset / "audio_stats.json").read_text())
     assert [entry["spectrogram"]["hop"] for entry in content["stats"]] == [120, 240]
     assert load_stats(dataset, other) is not None
-    assert load_stats(dataset, replace(CONFIG, floor_db=80.0)) is None
+    assert load_stats(dataset, replace(CONFIG, top_db=80.0)) is None
+
+
+def test_a_file_from_before_a_key_existed_was_measured_with_its_default(dataset):
+    path = save_stats(measure_stats(dataset, CONFIG, 3), dataset, CONFIG, 3, 0)
+    content = json.loads(path.read_text())
+    del content["stats"][0]["spectrogram"]["drop_last"]
+    path.write_text(json.dumps(content))
+    assert load_stats(dataset, CONFIG) is not None
+    assert load_stats(dataset, replace(CONFIG, drop_last=True)) is None
 
 
 def test_the_choice_of_channels_does_not_matter(dataset):

@@ -1,10 +1,15 @@
 """Judging held-out clips: the same samples every time, and nothing that training would notice."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avsa.config import load_config
 from avsa.distributed import World
+from avsa.losses import view_accuracy
 from avsa.model import Encoders
 from avsa.remote import open_clips
 from avsa.stats import measure_stats
@@ -85,6 +90,31 @@ def test_every_video_counts_and_a_small_split_makes_small_batches(setup, monkeyp
     validation, *_ = setup("stages.avsa.batch_size=999")
     validation.judge(encoders, task)
     assert seen == [videos]
+
+
+def test_the_number_to_watch_is_said_with_chance(setup):
+    validation, *networks = setup()
+    record = validation.judge(*networks)
+    said = f"view_accuracy {record['held_out_view_accuracy']:.1%} (chance 25.0%)"
+    assert validation.summary(record) == f"held out, 8 videos of train: {said}"
+    for recipe, stage, name, value, said in (
+        ("avc", "avc", "avc_accuracy", 0.5, "avc_accuracy 50.0% (chance 25.0%)"),
+        ("avts", "avts", "view_accuracy", 0.5, "view_accuracy 50.0% (chance 25.0%)"),
+        ("avsa-regression", "regression", "rotation_error_deg", 50.0, "rotation error 50.0°"),
+    ):
+        config = load_config(recipe, [f"stages.{stage}.batch_size=4"])
+        other = replace(validation, config=config, stage=stage)
+        assert other.summary({f"held_out_{name}": value}).endswith(f": {said}")
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 1000), views=st.integers(2, 6))
+def test_a_network_that_ignores_one_modality_is_right_for_one_view_of_a_clip_at_most(seed, views):
+    """So guided views give nothing away here: whatever it knows, chance is all that it reaches."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.randn(5, views, 8, generator=generator)
+    predictions = torch.randn(5, 1, 8, generator=generator).expand(-1, views, -1)
+    assert view_accuracy(predictions, targets).item() == pytest.approx(1 / views)
 
 
 def test_the_option_knows_its_values():

@@ -11,7 +11,7 @@ import torch
 
 from avsa.colors import RGB_MEAN, RGB_STD, color_map, stored_to_rgb, to_rgb_bytes
 from avsa.embed import fixed_views
-from avsa.viewpoints import guided, sample_directions, uniform
+from avsa.viewpoints import Band, guided, sample_directions, uniform
 from avsa.views import ViewConfig, check_views, draw_views, stack_views
 from yt360.ambisonics import encode, rotate
 from yt360.errors import UserError
@@ -20,6 +20,7 @@ from yt360.sphere import angle_between, azimuth_elevation, direction, view_rotat
 
 CONFIG = ViewConfig()
 EXACT = 1e-6
+BAND = Band(-math.radians(60), math.radians(60))
 
 
 def draw_many(config, count=200, guide=None):
@@ -80,12 +81,36 @@ def test_a_grid_without_least_separation_takes_any_number():
 
 
 def test_uniform_directions_are_uniform_on_the_sphere():
-    directions = uniform(np.random.default_rng(0), 40000, math.radians(60))
+    directions = uniform(np.random.default_rng(0), 40000, BAND)
     # Within the band the height is uniform (Archimedes), and so is the azimuth.
     height = directions[:, 2] / math.sin(math.radians(60))
     for share in (-0.5, 0.0, 0.5):
         assert np.mean(height < share) == pytest.approx((share + 1) / 2, abs=0.01)
     assert abs(directions[:, :2].mean(0)).max() < 0.01
+
+
+@pytest.mark.parametrize("spacing", ["area", "angle"])
+def test_a_band_may_be_lopsided_and_even_in_area_or_in_angle(spacing):
+    config = replace(
+        CONFIG, num_views=1, elevation_spacing=spacing,
+        min_elevation_deg=-20.0, max_elevation_deg=70.0,
+    )  # fmt: skip
+    elevation = draw_many(config, 3000).elevation.double()
+    even = torch.sin(elevation) if spacing == "area" else elevation
+    low, high = (math.radians(bound) for bound in (-20, 70))
+    low, high = (math.sin(low), math.sin(high)) if spacing == "area" else (low, high)
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        below = (even < low + share * (high - low) + 1e-6 * (2 * share - 1)).double().mean()
+        assert below == pytest.approx(share, abs=0.03 if 0 < share < 1 else 0)
+
+
+def test_all_samplers_stay_in_a_lopsided_band():
+    guide = np.ones((20, 40))
+    for sampler in ("uniform", "energy"):
+        config = replace(CONFIG, sampler=sampler, min_elevation_deg=10.0, max_elevation_deg=50.0)
+        check_views(config)
+        elevation = torch.rad2deg(draw_many(config, 50, guide).elevation)
+        assert elevation.min() >= 10 - 1e-3 and elevation.max() <= 50 + 1e-3
 
 
 def test_horizon_and_grid_look_at_the_horizon():
@@ -102,6 +127,25 @@ def test_fields_of_view_lie_in_their_range():
     assert 25 <= hfov.min() < 30 and 85 < hfov.max() <= 90
     stretch = torch.tan(views.hfov / 2) / torch.tan(views.vfov / 2)
     assert 1 / 1.2 - EXACT <= stretch.min() < 0.9 and 1.1 < stretch.max() <= 1.2 + EXACT
+
+
+@pytest.mark.parametrize("spacing", ["angle", "plane"])
+def test_fields_of_view_are_even_in_angle_or_in_the_plane(spacing):
+    config = replace(CONFIG, hfov_spacing=spacing, hfov_min_deg=25.05, hfov_max_deg=76.29)
+    hfov = draw_many(config, 1500).hfov.double()
+    limits = torch.deg2rad(torch.tensor([25.05, 76.29], dtype=torch.float64))
+    even, ends = (torch.tan(each / 2) if spacing == "plane" else each for each in (hfov, limits))
+    drawn = (even - ends[0]) / (ends[1] - ends[0])
+    assert drawn.min() >= -1e-6 and drawn.max() <= 1 + 1e-6
+    for share in (0.25, 0.5, 0.75):
+        assert (drawn < share).double().mean() == pytest.approx(share, abs=0.03)
+
+
+def test_the_level_changes_for_all_views_alike_or_for_each_by_itself():
+    alike = draw_many(CONFIG, 50).gain_db
+    assert torch.equal(alike, alike[:, :1].expand_as(alike)) and alike.std() > 0.3
+    each = draw_many(replace(CONFIG, volume_per_view=True, volume_jitter_db=0.5), 50).gain_db
+    assert each.std(1).min() > 0 and 0.4 < each.abs().max() <= 0.5
 
 
 def test_without_augmentation_only_directions_and_fields_vary():
@@ -155,6 +199,7 @@ def test_as_many_views_as_were_said_to_fit_do_fit():
         ({"num_views": 0}, "views.num_views is 0; allowed is at least 1"),
         ({"hfov_min_deg": 95.0}, "views.hfov_min_deg is 95; allowed is from 1 to 90"),
         ({"max_elevation_deg": 91.0}, "views.max_elevation_deg is 91; allowed is from 0 to 90"),
+        ({"min_elevation_deg": 61.0}, "views.min_elevation_deg is 61; allowed is from -90 to 60"),
         ({"sampler": "random"}, "views.sampler must be one of uniform, horizon, grid"),
         ({"aspect_jitter": 0.5}, "views.aspect_jitter is 0.5; allowed is from 1 to 4"),
     ],
@@ -178,7 +223,7 @@ def test_rotations_take_each_view_ahead_and_mirror_y_there():
 def test_guided_directions_follow_the_map():
     guide = np.zeros((20, 40))
     guide[5, 30] = 1.0
-    directions = torch.from_numpy(guided(np.random.default_rng(0), 300, guide, math.radians(60)))
+    directions = torch.from_numpy(guided(np.random.default_rng(0), 300, guide, BAND))
     azimuth, elevation = azimuth_elevation(directions)
     # Row 5 of 20 spans elevations 36° to 45°, column 30 of 40 azimuths -99° to -90°.
     assert math.radians(36) <= elevation.min() and elevation.max() <= math.radians(45)
@@ -186,10 +231,10 @@ def test_guided_directions_follow_the_map():
 
 
 def test_a_flat_map_guides_like_no_map():
-    directions = guided(np.random.default_rng(0), 40000, np.ones((40, 80)), math.radians(60))
+    directions = guided(np.random.default_rng(0), 40000, np.ones((40, 80)), BAND)
     height = directions[:, 2] / math.sin(math.radians(60))
     assert np.mean(height < 0.5) == pytest.approx(0.75, abs=0.01)
-    empty = guided(np.random.default_rng(0), 100, np.zeros((4, 8)), math.radians(60))
+    empty = guided(np.random.default_rng(0), 100, np.zeros((4, 8)), BAND)
     assert np.isfinite(empty).all()
 
 
@@ -205,7 +250,7 @@ def test_the_guided_share_follows_and_the_rest_is_free():
 
 def test_a_guided_sampler_needs_a_map():
     with pytest.raises(ValueError, match="needs a guide"):
-        sample_directions("motion", 2, keyed_generator("x"), min_separation=0.5, max_elevation=1.0)
+        sample_directions("motion", 2, keyed_generator("x"), min_separation=0.5, band=BAND)
 
 
 @pytest.mark.parametrize("standard", ["bt601", "bt709"])

@@ -55,8 +55,8 @@ def alone():
 def data(tiny, tiny_dataset, tmp_path_factory):
     """A copy of the tiny dataset, with audio statistics of few samples."""
     folder = shutil.copytree(tiny_dataset, tmp_path_factory.mktemp("data") / "tiny")
-    for overrides in ([], ["compat=published"]):
-        audio = load_config("small", [*tiny, *overrides]).audio
+    for recipe in ("small", "avsa-published"):
+        audio = load_config(recipe, tiny).audio
         save_stats(measure_stats(folder, audio, samples=8), folder, audio, samples=8, seed=0)
     return folder
 

@@ -67,7 +67,7 @@ def test_a_run_folder_holds_recipe_curves_and_the_newest_checkpoints(undisturbed
         ["optimizer.kind=adamw", "optimizer.warmup_steps=1", "optimizer.gradient_clip=0.1"],
         ["audio.inputs=ambix+intensity"],
         ["stages.avsa.task.contrast={proposals: published, clip_weight: 1.0, chunk: 3}"],
-        ["compat=published"],
+        ["compute.batch_norm_parts=2"],
     ],
 )
 def test_options_of_computing_train_too(tiny_config, alone, overrides, data, tmp_path):
