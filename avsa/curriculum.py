@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -93,6 +94,38 @@ def keep_batches(
     return replace(config, stages=stages), notes
 
 
+def require_shareable(config: TrainConfig, ranks: int) -> None:
+    """Check that the ranks can share every batch evenly.
+
+    Raises:
+        UserError: They cannot; proposes the nearest numbers of ranks and sizes of batches that go
+            together.
+    """
+    sizes = {name: stage.batch_size for name, stage in config.stages.items()}
+    uneven = {name: size for name, size in sizes.items() if size % ranks}
+    if not uneven:
+        return
+    common = math.gcd(*sizes.values())
+    shared = [count for count in range(1, common + 1) if common % count == 0]
+    fewer = max(count for count in shared if count < ranks)
+    more = min((count for count in shared if count > ranks), default=None)
+    counts = _either([fewer, *([] if more is None else [more])])
+    name, size = next(iter(uneven.items()))
+    changes = [
+        f"stages.{name}.batch_size={_either([n for n in (below, below + ranks) if n > 1])}"
+        for name, size in uneven.items()
+        for below in (size // ranks * ranks,)
+    ]
+    raise UserError(
+        f"stages.{name}.batch_size is {size}, which {ranks} ranks cannot share; start {counts} "
+        f"ranks, or --set {' and '.join(changes)}"
+    )
+
+
+def _either(values: Sequence[int]) -> str:
+    return " or ".join(map(str, values))
+
+
 def lay_out(
     config: TrainConfig, video_ids: Sequence[str], shards: Sequence[int], ranks: int
 ) -> list[Stage]:
@@ -107,13 +140,9 @@ def lay_out(
     Raises:
         UserError: A batch is larger than the dataset, or cannot be shared by the ranks.
     """
+    require_shareable(config, ranks)
     stages: list[Stage] = []
     for number, (name, stage) in enumerate(config.stages.items()):
-        if stage.batch_size % ranks:
-            raise UserError(
-                f"stages.{name}.batch_size is {stage.batch_size}, which {ranks} ranks cannot "
-                f"share; set it to a multiple of {ranks}"
-            )
         seed = config.seed + number * SEEDS_PER_STAGE
         try:
             plan = Plan(video_ids, stage.batch_size, seed, config.plan, shards)
