@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples, unique_keys
+from yt360.errors import UserError
 
 
 @examples(
@@ -14,7 +15,8 @@ from yt360.cli_group import examples, unique_keys
     "avsa train --data DATASET --recipe avsa --out runs/avsa --set optimizer.micro_batches=4",
     "avsa train --out runs/avsa --resume",
     "avsa train --data https://example.org/DATASET --recipe avsa --set plan.window_shards=8",
-    "torchrun --nproc-per-node 8 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
+    "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
+    "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",
 )
 @click.command("train")
 @click.option("--data", help="Dataset folder, or its address (https://..., s3://...).")
@@ -42,6 +44,20 @@ from yt360.cli_group import examples, unique_keys
 )
 @click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print plan, steps, hours, schedule and memory, and train nothing. Without --data for the "
+    "sizes of YT-360; without --recipe the steps and hours of every recipe.",
+)
+@click.option(
+    "--ranks", type=click.IntRange(min=1), help="With --dry-run: ranks that share each batch."
+)
+@click.option(
+    "--views-per-s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --dry-run: speed to tell hours by, views_per_s in a run's log; by default 1000.",
+)
 def command(
     data: str | None,
     recipe: str | None,
@@ -52,15 +68,27 @@ def command(
     cache_gb: float | None,
     log_keys: bool,
     device: str,
+    dry_run: bool,
+    ranks: int | None,
+    views_per_s: float | None,
 ) -> None:
     """Train on a dataset by a recipe.
 
     Recipes: avc, avc-4views, avc-transformer, avts, avts-4views, avts-transformer, avsa,
     avsa-no-transformer, avsa-mlp, avsa-no-curriculum, avsa-regression, and small for laptops.
+    avc-published and avsa-published follow the data path of the paper's code (docs/paper.md).
     Batches larger than a small dataset can fill are lowered, and said so.
     A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
     are then those that it began with.
     """
+    if dry_run:
+        from avsa.dryrun import dry_run_report
+
+        asked = data, recipe, overrides, out, resume, cache_gb
+        click.echo(dry_run_report(*asked, ranks=ranks, views_per_s=views_per_s))
+        return
+    if ranks is not None or views_per_s is not None:
+        raise UserError("--ranks and --views-per-s go with --dry-run; torchrun starts ranks")
     from avsa.distributed import joined_world
     from avsa.mirror import dataset_folder
     from avsa.runfolder import settle_request
