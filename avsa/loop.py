@@ -107,6 +107,8 @@ def train_stage(
         ending = stopping or upcoming is None
         if validation and not stopping and (ending or step % config.validation.every == 0):
             record |= validation.judge(learner.encoders, learner.task)
+            if session.log is not None:
+                session.log.note(f"step {step}: {validation.summary(record)}")
         keys = _from_all_ranks(batch.raw.keys, world) if session.log_keys else None
         if session.log is not None:
             session.log.step(step, stage.name, batch.raw.epoch, record, keys)
