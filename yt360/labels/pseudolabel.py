@@ -88,7 +88,7 @@ def pseudolabel(
     labeller = PanoramaLabeller(batches, options.views, options.view_size, options.height, device)
     works = list(shard_works(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
-    labels.create(dataset)
+    labels.check(dataset)
     for folder in {work.path.parent for work in works}:
         remove_leftovers(folder, labels.name)
     planned = {

@@ -73,7 +73,7 @@ def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
     height, width = _first_size(known)
     made_by = {"segmenter": "released maps"}
     labels = LabelSet(name=name, fps=RELEASED_FPS, height=height, width=width, made_by=made_by)
-    labels.create(dataset)
+    labels.check(dataset)
     for shards in {work.path.parent for work in works}:
         remove_leftovers(shards, name)
     report = ImportReport()
@@ -151,6 +151,7 @@ def _import_shard(
             report.clips += 1
         progress.advance()
     if made:
+        labels.create(work.dataset)
         work.write(labels.name, made)
 
 

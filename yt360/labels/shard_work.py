@@ -68,6 +68,11 @@ class ShardWork:
     path: Path
     clips: tuple[int, ...]
 
+    @property
+    def dataset(self) -> Path:
+        """The dataset folder."""
+        return self.path.parents[1]
+
     def labels_path(self, name: str) -> Path:
         """Return where its labels go."""
         return label_shard(self.path, name)
@@ -113,6 +118,7 @@ class ShardWork:
             report.clips += 1
             report.panoramas += len(frames)
         if made:
+            labels.create(self.dataset)
             self.write(labels.name, made)
         report.elapsed_s = time.perf_counter() - started
         report.network_s = segmenter.network_s - network_s

@@ -87,6 +87,9 @@ class LabelSet:
     def create(self, dataset: Path) -> None:
         """Describe a new set, or make sure that the one that is there was made the same way.
 
+        It is called when there is a shard of labels to write, so that a run that fails before
+        leaves no set without labels.
+
         Raises:
             UserError: The name cannot be used, or its labels were made otherwise.
         """
@@ -102,6 +105,16 @@ class LabelSet:
                 pass
             finally:
                 aside.unlink()
+        self.check(dataset)
+
+    def check(self, dataset: Path) -> None:
+        """Make sure that the set of this name, if there is one, was made the same way.
+
+        Raises:
+            UserError: It was made otherwise.
+        """
+        if not self.path(dataset, self.name).exists():
+            return
         present = self.load(dataset, self.name)
         difference = first_difference(asdict(self), asdict(present))
         if difference is not None:

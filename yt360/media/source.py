@@ -112,13 +112,13 @@ def open_source(
     choice = choose_audio(video, companions, sound_layout=sound_layout)
     info = choice.video
     if info.video:
-        _check_whole(info)
+        check_whole(info)
     video_stream = info.main_video
     if video_stream is None:
         absent = BadItem("no-video", f"{video.name} has no picture")
         raise undecodable(video, info.undecodable, "video") or absent
     sound_stream = _spatial_stream(choice)
-    _check_whole(choice.info)
+    check_whole(choice.info)
     picture = plan_picture(
         video_stream, spatial_sound=True, projection=projection, stereo_mode=stereo_mode
     )
@@ -192,7 +192,12 @@ def _check_color_filters(name: str, color: ColorTags) -> None:
         )
 
 
-def _check_whole(info: MediaInfo) -> None:
+def check_whole(info: MediaInfo) -> None:
+    """Refuse a file that holds clearly less than it declares.
+
+    Raises:
+        BadItem: ``"truncated"``.
+    """
     if info.is_truncated:
         raise BadItem(
             "truncated",

@@ -19,6 +19,7 @@ from yt360.media.companions import AudioChoice, choose_audio, companions_of
 from yt360.media.field import FieldAnalyzer
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.sound import SoundReader
+from yt360.media.source import check_whole
 from yt360.media.tracks import undecodable
 from yt360.quality import spatial_audio
 from yt360.quality.clipping import ClippingTest
@@ -175,6 +176,8 @@ class Inspector:
             sound_layout=self.options.sound_layout,
             use_own=not stated_companion,
         )
+        check_whole(choice.video)
+        check_whole(choice.info)
         stream, shown = choice.stream, choice.video.main_video
         if shown is None:
             _check_is_sound_alone(choice.video, companions)

@@ -44,6 +44,19 @@ def test_every_clip_gets_its_maps(dataset, clips, paint):
     assert list(check_dataset(dataset, quick=True)) == []
 
 
+def test_a_run_that_fails_leaves_no_set_of_labels(dataset, paint):
+    class Broken(paint.Segmenter):
+        def segment(self, *_):
+            raise UserError("no scene is behind this")
+
+    before = tree(dataset)
+    with pytest.raises(UserError, match="no scene"):
+        pseudolabel(dataset, Broken(), OPTIONS)
+    assert tree(dataset) == before
+    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    assert (dataset / "labels-panoptic.json").exists()
+
+
 def test_a_second_run_finds_nothing_to_do(dataset, paint):
     pseudolabel(dataset, paint.Segmenter(), OPTIONS)
     before = tree(dataset)

@@ -196,3 +196,23 @@ def test_names_of_any_bytes_are_probed_inspected_and_converted(media, spatial, t
     )
     json.dumps(facts, ensure_ascii=False).encode()
     assert target.stat().st_size > 0
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mkv", ".mp4"])
+@pytest.mark.parametrize("kept", [0.02, 0.6])
+def test_a_truncated_file_is_called_so_by_every_command(media, tmp_path, suffix, kept):
+    codecs = (
+        {"video_codec": "libvpx-vp9", "sound_codec": "libopus", "sound_layout": "mono"}
+        if suffix == ".webm"
+        else {"options": {"movflags": "faststart"}}
+    )
+    sound = media.plane_waves([(1, 0, 0)], 6.0)[:1]
+    whole = media.write(tmp_path / f"whole{suffix}", seconds=6.0, sound=sound, **codecs)
+    content = whole.read_bytes()
+    cut = tmp_path / f"cut{suffix}"
+    cut.write_bytes(content[: max(int(kept * len(content)), 3000)])
+    assert "truncated" in CliRunner().invoke(probe_command, [str(cut)]).output.lower()
+    for look in (open_source, inspect_file):
+        with pytest.raises(BadItem) as refused:
+            look(cut)
+        assert refused.value.reason == "truncated"
