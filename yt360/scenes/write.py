@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from yt360.errors import UserError
+from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.files import atomic_write
 from yt360.progress import Progress
 from yt360.scenes.drawing import draw_scene, scene_name
@@ -27,6 +27,8 @@ from yt360.scenes.sound import render_sound
 from yt360.scenes.video import encode_video
 from yt360.scenes.world import Scene
 
+MakePool = Callable[[int], AbstractContextManager[Pool]]
+
 
 def write_scenes(
     path: Path,
@@ -35,6 +37,7 @@ def write_scenes(
     parameters: SceneParameters,
     form: SceneFormat,
     workers: int = 1,
+    make_pool: MakePool = WorkerPool,
 ) -> int:
     """Render scenes 0 to `count` - 1 of a seed into a folder; complete ones are left as they are.
 
@@ -45,12 +48,13 @@ def write_scenes(
         parameters: Difficulty.
         form: Format of the files.
         workers: How many scenes are rendered at a time.
+        make_pool: Makes the worker processes.
 
     Returns:
         How many scenes were rendered; the others were there.
 
     Raises:
-        UserError: A bad number, or a folder that holds something else.
+        UserError: A bad number, a folder that holds something else, or a process died.
     """
     if count < 1 or workers < 1 or seed < 0:
         raise UserError(
@@ -61,7 +65,7 @@ def write_scenes(
     folder.claim()
     missing = [k for k in range(count) if not folder.is_complete(scene_name(seed, k))]
     with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
-        for _ in _in_workers(partial(_render_scene, folder, seed), missing, workers):
+        for _ in _in_workers(partial(_render_scene, folder, seed), missing, workers, make_pool):
             progress.advance()
     listed = folder.listed()
     new = [k for k in range(count) if scene_name(seed, k) not in listed]
@@ -135,26 +139,26 @@ def _render_scene(folder: SceneFolder, seed: int, index: int) -> None:
     write_scene(folder, draw_scene(seed, index, folder.parameters, folder.form.duration_s))
 
 
-def _in_workers(task: Any, numbers: list[int], workers: int) -> Iterator[None]:
+def _in_workers(
+    task: Callable[[int], None], numbers: Sequence[int], workers: int, make_pool: MakePool
+) -> Iterator[None]:
     """Yield once for each of `numbers` for which `task` is done."""
     if workers == 1 or len(numbers) < 2:
         yield from map(task, numbers)
         return
-    # A fresh interpreter: forking one whose libraries run threads may hang.
-    pool = ProcessPoolExecutor(
-        min(workers, len(numbers)), get_context("spawn"), torch.set_num_threads, (1,)
-    )
-    try:
-        futures: list[Future[None]] = [pool.submit(task, number) for number in numbers]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool:
-        raise UserError(
-            "a rendering process was killed, perhaps for want of memory; "
-            "run the same command again with fewer --workers"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with make_pool(min(workers, len(numbers))) as pool:
+        for number, result in pool.run(partial(_in_one_thread, task), deque(numbers)):
+            if isinstance(result, Crashed):
+                raise UserError(
+                    f"scene {number}: {result.describe()}, perhaps because memory was short; "
+                    "run the same command again with fewer --workers"
+                )
+            yield
+
+
+def _in_one_thread(task: Callable[[int], None], number: int) -> None:
+    torch.set_num_threads(1)  # there are as many processes as cores
+    task(number)
 
 
 def _facts(scene: Scene) -> dict[str, Any]:

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,6 +19,7 @@ from click.testing import CliRunner
 
 from yt360.commands.scenes import command
 from yt360.errors import UserError
+from yt360.execution.local import Crashed
 from yt360.files import write_json
 from yt360.media.spherical import read_mp4_tags
 from yt360.scenes.drawing import draw_scene
@@ -206,3 +212,49 @@ def test_scenes_can_be_drawn_again_from_their_folder(written: Path) -> None:
     drawn = draw_scene(0, 0, PRESETS["default"], SMALL.duration_s)
     times = np.linspace(0, 1, 5)
     np.testing.assert_array_equal(loaded.directions(times), drawn.directions(times))
+
+
+class DyingPool:
+    """Does one task, and dies of the next."""
+
+    def __enter__(self) -> DyingPool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def run(self, function: Any, tasks: deque[int]) -> Iterator[tuple[int, Any]]:
+        yield tasks[0], function(tasks[0])
+        yield tasks[1], Crashed(-9)
+
+
+def test_a_killed_worker_is_one_line_and_what_is_whole_stays(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"scene 1: .*SIGKILL.*with fewer --workers") as caught:
+        write_scenes(tmp_path, 3, 0, PRESETS["default"], SMALL, 2, make_pool=lambda _: DyingPool())
+    assert "\n" not in str(caught.value)
+    assert write_scenes(tmp_path, 3, 0, PRESETS["default"], SMALL) == 2
+
+
+@pytest.mark.slow
+def test_no_worker_outlives_a_killed_command(tmp_path: Path) -> None:
+    words = ["scenes", str(tmp_path), "--videos", "200", "--duration-s", "60", "--workers", "2"]
+    program = [sys.executable, "-c", "from yt360.cli import main; main()"]
+    parent = subprocess.Popen([*program, *words], stderr=subprocess.DEVNULL)
+    try:
+        while len(workers := children_of(parent.pid)) < 2:
+            assert parent.poll() is None
+            time.sleep(0.1)
+        time.sleep(2.0)  # they import, or render
+    finally:
+        parent.kill()
+        parent.wait()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < until, "a worker lives on"
+        time.sleep(0.1)
+
+
+def children_of(process: int) -> list[int]:
+    """Return the worker processes of a process, without those that Python starts for itself."""
+    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(p) for p in found if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
