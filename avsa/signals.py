@@ -29,7 +29,11 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.name is not None:
-            raise KeyboardInterrupt
-        self.name = signal.Signals(number).name
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.name is None:
+            self.name = signal.Signals(number).name
+            return
+        before = self._before[signal.Signals(number)]
+        if callable(before):  # that of the command line, which knows the exit code
+            before(number, frame)
+        raise KeyboardInterrupt

@@ -10,6 +10,7 @@ last checkpoint with the same losses to the bit on the same machine (on CUDA wit
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -57,6 +58,14 @@ class Outcome:
     steps: int
     checkpoint: Path
     stopped_by: str | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all steps are done, else that of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+        if self.step >= self.steps:
+            return 0
+        # A rank that got no signal itself stops with the one that did.
+        return 128 + signal.Signals[self.stopped_by or "SIGTERM"]
 
     def message(self, run: Path) -> str:
         """Return where things are and what to do next, in a few lines."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
@@ -81,16 +85,29 @@ class LazyGroup(StrictGroup):
             formatter.write_dl([(name, text) for name, (_, text) in self.modules.items()])
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: everything ends as after Ctrl-C."""
+
+
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
-    """Run a command line; `UserError`, `BadItem` or trouble with a disk is one line and exit 2."""
+    """Run a command line and exit.
+
+    Exit codes: 0 after success; 2 with one line after `UserError`, `BadItem` or trouble with a
+    disk; 130 and 143 with one line after Ctrl-C and SIGTERM; what a command returns by
+    ``context.exit``; 1 with a traceback after a bug.
+    """
     try:
-        code = group.main(args=arguments, standalone_mode=False)
+        with _terminate_like_interrupt():
+            code = group.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+    except click.Abort as abort:  # what click makes of an interrupt, and of an EOFError
+        if not isinstance(abort.__cause__, KeyboardInterrupt):
+            raise abort.__cause__ or abort from None
+        _exit_interrupted(abort.__cause__)
+    except KeyboardInterrupt as interrupt:
+        _exit_interrupted(interrupt)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -102,6 +119,30 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that what is under way is given back."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
+    terminated = isinstance(interrupt, Terminated)
+    what = "terminated" if terminated else "interrupted"
+    click.echo(f"{what}; run the same command again to go on", err=True)
+    sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
 
 
 def examples(*lines: str) -> Callable[[click.Command], click.Command]:

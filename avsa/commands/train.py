@@ -58,7 +58,9 @@ from yt360.errors import UserError
     type=click.FloatRange(min=0, min_open=True),
     help="With --dry-run: speed to tell hours by, views_per_s in a run's log; by default 1000.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     data: str | None,
     recipe: str | None,
     overrides: tuple[str, ...],
@@ -79,7 +81,8 @@ def command(
     avc-published and avsa-published follow the data path of the paper's code (docs/paper.md).
     Batches larger than a small dataset can fill are lowered, and said so.
     A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
-    are then those that it began with.
+    are then those that it began with. Ctrl-C and SIGTERM end it after the step, with a checkpoint
+    and the exit code 130 or 143; a second one ends it at once.
     """
     if dry_run:
         from avsa.dryrun import dry_run_report
@@ -110,3 +113,4 @@ def command(
         )
         if world.is_first:
             click.echo(outcome.message(request.run))
+    context.exit(outcome.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -73,11 +74,24 @@ def test_a_query_with_a_mistake_is_a_bug_and_keeps_its_traceback():
         run(group_that_raises(wrong.value), ["work"])
 
 
-def test_interruption_says_how_to_go_on(capsys):
+@pytest.mark.parametrize(("number", "word"), [(2, "interrupted"), (15, "terminated")])
+def test_interruption_says_how_to_go_on(number, word, capsys):
+    group, before = click.Group(), signal.getsignal(number)
+
+    @group.command("work")
+    def work() -> None:
+        signal.raise_signal(number)
+
     with pytest.raises(SystemExit) as stop:
-        run(group_that_raises(KeyboardInterrupt()), ["work"])
-    assert stop.value.code == 130
-    assert "run the same command again" in capsys.readouterr().err
+        run(group, ["work"])
+    assert stop.value.code == 128 + number
+    assert capsys.readouterr().err.strip() == f"{word}; run the same command again to go on"
+    assert signal.getsignal(number) == before
+
+
+def test_the_end_of_a_file_is_no_interruption():
+    with pytest.raises(EOFError):
+        run(group_that_raises(EOFError("Ran out of input")), ["work"])
 
 
 def test_bugs_keep_their_traceback():

@@ -1,10 +1,8 @@
-"""Options that ``search``, ``download`` and ``formats`` share, and how they stop."""
+"""Options that ``search``, ``download`` and ``formats`` share."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -104,13 +102,3 @@ def make_filters(values: dict[str, Any], stored: dict[str, Any] | None) -> Filte
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-@contextmanager
-def terminate_like_interrupt() -> Iterator[None]:
-    """Let a plain ``kill`` end the block as Ctrl-C does: what is under way is given back."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -16,7 +16,6 @@ from yt360.commands.crawl_options import (
     make_session_options,
     pace_option,
     session_options,
-    terminate_like_interrupt,
 )
 
 
@@ -73,10 +72,10 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
     Run it again after any interruption, or several times at once: partial files are resumed and
     nothing is fetched twice. Every video ends as downloaded, rejected, unavailable or failed, with
     its reason; `yt360 catalog show CATALOG ID` tells the whole story of one.
+    The exit code is 2 when the run had to end early.
     """
     from yt360.catalog import Catalog
     from yt360.crawl.download import run_download
-    from yt360.crawl.report import INTERRUPTED
     from yt360.progress import Progress
 
     with Catalog(path) as catalog:
@@ -88,7 +87,7 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
             ids = [video.video_id for video in catalog.videos.select(state)]  # type: ignore[arg-type]
             click.echo(f"{catalog.videos.requeue(ids)} {state} videos are queued again")
         waiting = catalog.claims.waiting("describe" if config.describe_only else "download")
-    with terminate_like_interrupt(), Progress("downloading", waiting, "videos") as progress:
+    with Progress("downloading", waiting, "videos") as progress:
         report = run_download(
             path,
             config,
@@ -98,8 +97,10 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
         )
     for line in report.lines():
         click.echo(line)
-    if report.stopped == INTERRUPTED:
-        sys.exit(130)
+    if report.interrupt is not None:
+        raise report.interrupt
+    if report.stopped is not None:
+        sys.exit(2)
 
 
 def _config(filters: Any, options: dict[str, Any]) -> Any:

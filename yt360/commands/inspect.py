@@ -10,7 +10,6 @@ import click
 
 from yt360.cli_group import examples
 from yt360.commands.build_shards import PROJECTIONS
-from yt360.commands.crawl_options import terminate_like_interrupt
 from yt360.commands.exclusive_options import refuse
 from yt360.errors import BadItem, UserError
 from yt360.text import printable
@@ -193,7 +192,7 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
         for state in dict.fromkeys(again):
             click.echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
         waiting = catalog.claims.waiting("inspect")
-    with terminate_like_interrupt(), Progress("inspecting", waiting, "videos") as progress:
+    with Progress("inspecting", waiting, "videos") as progress:
         report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
     for line in report.lines():
         click.echo(line)

@@ -15,7 +15,6 @@ from yt360.commands.crawl_options import (
     make_session_options,
     pace_option,
     search_session_options,
-    terminate_like_interrupt,
 )
 from yt360.commands.exclusive_options import refuse
 
@@ -80,6 +79,7 @@ def command(
     Every keyword of every language is searched with every suffix, with YouTube's 360° filter. Each
     page is stored as it is read: stop it whenever you like and run it again to go on. The filters
     are kept in the catalog, and `yt360 download` applies them to what only a video's page tells.
+    The exit code is 2 when the search had to end early.
     """
     from yt360.catalog import Catalog
     from yt360.crawl.politeness import PaceConfig
@@ -103,7 +103,7 @@ def command(
         pace=PaceConfig(interval_s=interval_s),
         session=make_session_options(options),
     )
-    with Catalog(path, create=True) as catalog, terminate_like_interrupt():
+    with Catalog(path, create=True) as catalog:
         catalog.set_setting("filters", filters.to_dict())
         parameter = filter_parameter(filters.license == "creativecommon")
         with catalog.transaction():
@@ -116,10 +116,13 @@ def command(
         if short := catalog.listings.reopen_short(max_pages):
             click.echo(f"{short} searches that had ended at fewer pages go on")
         stop = threading.Event()
-        _print(run_search(catalog, config, stop, _note), catalog)
-        if expand is not None:
+        report = run_search(catalog, config, stop, _note)
+        _print(report, catalog)
+        if expand is not None and not report.stopped:
             _expand(catalog, expand)
-            _print(run_search(catalog, config, stop, _note), catalog)
+            report = run_search(catalog, config, stop, _note)
+            _print(report, catalog)
+    context.exit(2 if report.stopped else 0)
 
 
 def _stored_filters(path: Path) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from yt360.catalog import Catalog
 from yt360.crawl.config import DownloadConfig
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.crawl.politeness import Interrupted, SiteRefuses
-from yt360.crawl.report import INTERRUPTED, Report
+from yt360.crawl.report import Report
 from yt360.crawl.session import Session
 from yt360.crawl.worker import RunState, Worker
 
@@ -54,8 +54,9 @@ def run_download(
             work = [pool.submit(_work, path, state, number) for number in range(config.workers)]
             try:
                 wait(work)
-            except KeyboardInterrupt:
-                state.end_early(INTERRUPTED)
+            except KeyboardInterrupt as interrupt:
+                state.report.interrupt = interrupt
+                stop.set()
                 wait(work)
     if state.crash is not None:
         raise state.crash

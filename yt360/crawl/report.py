@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-INTERRUPTED = "interrupted; run the same command again to go on"
 RETRY = "retry later"
 
 
@@ -18,12 +17,14 @@ class Report:
         outcomes: (outcome, reason) -> videos. Outcomes are the states that videos reached, and
             ``retry later`` for those that went back into the queue and are there still.
         bytes: Size of the files that were fetched.
-        stopped: Why the run ended early, or None when nothing was left to do.
+        stopped: Why the run had to end early, or None.
+        interrupt: What ended it before, when that was a signal.
     """
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     bytes: int = 0
     stopped: str | None = None
+    interrupt: KeyboardInterrupt | None = None
     _queued: dict[str, str] = field(default_factory=dict)  # why, by id
 
     def add(self, video_id: str, outcome: str, reason: str = "", size_bytes: int = 0) -> None:

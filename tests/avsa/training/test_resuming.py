@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +15,9 @@ from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.config import load_config
 from avsa.runfolder import LOCK_FILE, run_lock, settle_request
 from avsa.runlog import read_log
+from avsa.signals import StopSignals
 from avsa.stats import measure_stats, save_stats
-from avsa.train import train
+from avsa.train import Outcome, train
 from yt360.errors import UserError
 from yt360.locks import Locked
 from yt360.shards.schema import AUDIO_STATS_FILE
@@ -68,9 +70,44 @@ def test_a_signal_saves_the_step_and_ends_cleanly(
     assert load_checkpoint(run)["step"] == outcome.step == 5
     message = outcome.message(run)
     assert f"stopped by {number.name}, step 5 of 40" in message
+    assert outcome.exit_code == 128 + number
     assert f"go on: avsa train --out {run} --resume" in message
-    train(config, data, run, alone, resume=True, log_keys=True)
+    assert train(config, data, run, alone, resume=True, log_keys=True).exit_code == 0
     assert comparable(run) == comparable(long_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_command_does_not_exit_as_if_it_were_done(
+    start, long_run, data, tmp_path, number
+):
+    recipe = shutil.copy(long_run / "config.yaml", tmp_path)
+    process = start(["--data", data, "--recipe", recipe, "--out", tmp_path / "run"])
+    log = tmp_path / "run" / "log.jsonl"
+    while process.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, output
+    assert f"stopped by {number.name}" in output
+
+
+def test_a_rank_that_stops_with_another_one_is_not_done_either():
+    assert Outcome(3, 4, Path("c.pt"), None).exit_code == 143
+    assert Outcome(4, 4, Path("c.pt"), "SIGINT").exit_code == 0
+
+
+def test_a_second_signal_ends_a_run_at_once_as_the_command_line_wants(monkeypatch):
+    calls = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: calls.append(number))
+    try:
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.name == "SIGTERM" and not calls
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert calls == [signal.SIGTERM]
 
 
 def test_a_resumed_run_keeps_the_statistics_that_it_began_with(

@@ -242,7 +242,7 @@ def test_an_interrupted_run_gives_back_what_it_was_at(
     while not (tmp_path / "started").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
-    assert run.wait(30) == 130
+    assert run.wait(30) == 143
     assert outcomes(path)[IDS[0]] == ["released"]
     with Catalog(path) as catalog:
         claim = catalog.claims.take("inspect", "w")
