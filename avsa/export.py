@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from avsa.checkpoint import load_checkpoint
 from avsa.config import config_from_mapping, save_config
 from yt360.errors import UserError
+from yt360.files import atomic_write
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
@@ -43,10 +44,9 @@ def export_model(checkpoint: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     save_config(config, out / RECIPE_FILE)
     (out / CARD_FILE).write_text(_card(content, tensors), encoding="utf-8")
-    # Last, and renamed into place: a folder with weights is whole.
-    aside = out / f".{WEIGHTS_FILE}.tmp"
-    save_file(tensors, aside, metadata={"format": "pt", "avsa": json.dumps(facts)})
-    aside.replace(out / WEIGHTS_FILE)
+    weights = save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)})
+    with atomic_write(out / WEIGHTS_FILE) as file:  # last: a folder with weights is whole
+        file.write(weights)
 
 
 def is_export(path: Path) -> bool:

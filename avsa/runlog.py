@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from yt360.files import atomic_write
+from yt360.files import atomic_write, naming
 from yt360.progress import Progress
 
 FILE_NAME = "log.jsonl"
@@ -29,13 +31,18 @@ class RunLog:
     """
 
     def __init__(self, run: Path, first_step: int, last_step: int) -> None:
+        self.run = run
         _drop_lines_after(run / FILE_NAME, first_step)
-        self._lines = (run / FILE_NAME).open("a", encoding="utf-8")
-        self._curves = SummaryWriter(str(run), purge_step=first_step + 1)
         self._progress = Progress("training", last_step, "steps", done=first_step)
+        with ExitStack() as opened, naming(run):
+            self._lines = opened.enter_context((run / FILE_NAME).open("a", encoding="utf-8"))
+            opened.enter_context(_threads_of_curves_are_silent())
+            self._curves = SummaryWriter(str(run), purge_step=first_step + 1)
+            opened.callback(self._curves.close)
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> RunLog:
-        self._progress.__enter__()
+        self._opened.enter_context(self._progress)
         return self
 
     def __exit__(
@@ -44,9 +51,8 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.__exit__(kind, error, trace)
-        self._lines.close()
-        self._curves.close()
+        with naming(self.run):
+            self._opened.__exit__(kind, error, trace)
 
     def step(
         self,
@@ -60,15 +66,32 @@ class RunLog:
         record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
         if keys is not None:
             record["keys"] = keys
-        self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
-        self._lines.flush()
-        for name, value in values.items():
-            self._curves.add_scalar(name, value, step)
+        with naming(self.run):
+            self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._lines.flush()
+            for name, value in values.items():
+                self._curves.add_scalar(name, value, step)
         self._progress.advance()
 
     def note(self, message: str) -> None:
         """Say something without disturbing the progress bar."""
         self._progress.note(message)
+
+
+@contextmanager
+def _threads_of_curves_are_silent() -> Iterator[None]:
+    """Keep TensorBoard's thread from printing a traceback: its next caller gets the same error."""
+    before = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        if not type(failure.thread).__module__.startswith("tensorboard"):
+            before(failure)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def memory_mb(device: torch.device) -> float:

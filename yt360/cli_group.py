@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from yt360.errors import BadItem, UserError
+from yt360.text import printable
 
 _STORAGE_TROUBLE = frozenset(
     {
@@ -33,6 +35,24 @@ _STORAGE_TROUBLE = frozenset(
     }
 )
 """What SQLite says of the disk and of other processes; all else is a bug of ours."""
+
+_ADVICE = {
+    errno.EACCES: "change its permissions, or name another place",
+    errno.EDQUOT: "free some of the quota and run the same command again",
+    errno.EFBIG: "raise the limit (`ulimit -f`) and run the same command again",
+    errno.EIO: "check the disk",
+    errno.EISDIR: "name a file",
+    errno.EMFILE: "raise the limit (`ulimit -n`) or use fewer workers",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENFILE: "close other programs and run the same command again",
+    errno.ENOENT: "check the path",
+    errno.ENOMEM: "close other programs, or use fewer workers",
+    errno.ENOSPC: "free some and run the same command again",
+    errno.ENOTDIR: "name a folder",
+    errno.EPERM: "change its permissions, or name another place",
+    errno.EROFS: "name another place, or mount it for writing",
+}
+"""What to do about an error of the system, by its number."""
 
 
 class StrictGroup(click.Group):
@@ -194,4 +214,18 @@ def _is_storage_trouble(error: sqlite3.Error) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = _os_error_text(error) if isinstance(error, OSError) else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _os_error_text(error: OSError) -> str:
+    """Return what failed, with the names of the files, and what to do."""
+    if not error.errno or not error.strerror:
+        return str(error)
+    names = [each for each in (error.filename, error.filename2) if isinstance(each, str | bytes)]
+    where = " to ".join(printable(os.fsdecode(name)) for name in names)
+    what = str(error.strerror)
+    if what == os.strerror(error.errno):  # else it is a sentence of ours, which says what to do
+        hint = _ADVICE.get(error.errno)
+        what = what[0].lower() + what[1:] + (f"; {hint}" if hint else "")
+    return f"{where}: {what}" if where else what

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+# Writing raises these without the name of a file: the disk is full, or fails.
+_NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -24,7 +28,8 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         mode: ``"wb"`` or ``"w"`` (UTF-8).
 
     Raises:
-        OSError: The disk is full or the folder cannot be written.
+        OSError: The disk is full or the folder cannot be written; it names `path`, also where the
+            library that wrote made another error of it.
     """
     temporary = temporary_name(path)
     try:
@@ -33,10 +38,37 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except BaseException as error:
+        with suppress(OSError):  # it was never made
+            temporary.unlink()
+        trouble = _trouble_with(temporary, error)
+        if trouble is None:
+            raise
+        raise OSError(trouble.errno, trouble.strerror, str(path)) from error
     sync_folder(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give the error of a full or failing disk, which says no name by itself, that of a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NAMELESS or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _trouble_with(temporary: Path, error: BaseException | None) -> OSError | None:
+    """Return the error of the disk behind an error of what wrote a file, or None."""
+    while isinstance(error, Exception):
+        if isinstance(error, OSError) and (
+            error.filename == str(temporary)
+            or (error.filename is None and error.errno in _NAMELESS)
+        ):
+            return error
+        error = error.__context__
+    return None
 
 
 def temporary_name(path: Path) -> Path:

@@ -9,10 +9,14 @@ from types import TracebackType
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 10.0
+WARM_UP_UNITS = 1
+"""Units that do not count for the rate: the first one pays for all that starts with it."""
+MEASURED_UNITS = 3
+"""Units that the rate is measured over before it is shown."""
 
 
 class Progress:
-    """Count work done and show rate and time left.
+    """Count work done and show rate and time left, once enough is done to tell them.
 
     On a terminal this is a bar on standard error; elsewhere it is one plain line now and then, so
     that a log stays readable. Use as a context manager::
@@ -33,9 +37,14 @@ class Progress:
         self.what, self.total, self.unit = what, total, unit
         self.count = self.first = self._printed = done
         self._bar: tqdm | None = None
-        self._started = self._last_line = time.monotonic()
+        self._warm: float | None = None
+        self._last_line = time.monotonic()
         if sys.stderr.isatty():
-            self._bar = tqdm(total=total, initial=done, desc=what, unit=f" {unit}", smoothing=0.1)
+            share = "" if total is None else "{percentage:3.0f}%|{bar}| "
+            layout = f"{{desc}}: {share}{{n_fmt}}{'' if total is None else '/{total_fmt}'} {unit}"
+            self._bar = tqdm(
+                total=total, initial=done, desc=what, bar_format=layout + " [{elapsed}{postfix}]"
+            )
 
     def __enter__(self) -> Progress:
         return self
@@ -54,7 +63,10 @@ class Progress:
     def advance(self, amount: int = 1) -> None:
         """Count `amount` more units as done."""
         self.count += amount
+        if self._warm is None and self.count - self.first >= WARM_UP_UNITS:
+            self._warm, self.first = time.monotonic(), self.count
         if self._bar is not None:
+            self._bar.set_postfix_str(", ".join(self._speed()), refresh=False)
             self._bar.update(amount)
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._print_line()
@@ -67,16 +79,19 @@ class Progress:
             sys.stderr.write(message + "\n")
 
     def _print_line(self) -> None:
-        now = time.monotonic()
-        self._last_line, self._printed = now, self.count
-        rate = (self.count - self.first) / max(now - self._started, 1e-9)
-        line = f"{self.what}: {self.count}"
-        if self.total is not None:
-            line += f"/{self.total}"
-        line += f" {self.unit}, {rate:.3g}/s"
-        if self.total is not None and rate > 0:
-            line += f", {_clock((self.total - self.count) / rate)} left"
+        self._last_line, self._printed = time.monotonic(), self.count
+        total = "" if self.total is None else f"/{self.total}"
+        line = ", ".join([f"{self.what}: {self.count}{total} {self.unit}", *self._speed()])
         sys.stderr.write(line + "\n")
+
+    def _speed(self) -> list[str]:
+        """Return rate and time left, as far as they are known."""
+        measured = self.count - self.first
+        if self._warm is None or measured < MEASURED_UNITS:
+            return []
+        rate = measured / max(time.monotonic() - self._warm, 1e-9)
+        left = [] if self.total is None else [f"{_clock((self.total - self.count) / rate)} left"]
+        return [f"{rate:.3g}/s", *left]
 
 
 def _clock(seconds: float) -> str:

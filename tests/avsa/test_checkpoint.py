@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 import torch
 
@@ -60,6 +62,16 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="reads back otherwise"):
         save(tmp_path, 2)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001.pt"]
+
+
+def test_a_full_disk_is_told_with_the_name_and_leaves_the_older_ones(tmp_path, file_size_limit):
+    save(tmp_path, 1)
+    path = checkpoint_path(tmp_path, 2)
+    with file_size_limit(30_000), pytest.raises(OSError) as full:
+        save_checkpoint(path, {"step": 2, "weights": torch.zeros(100_000)})
+    assert (full.value.errno, full.value.filename) == (errno.EFBIG, str(path))
+    assert [each.name for each in path.parent.iterdir()] == ["step-00000001.pt"]
+    assert load_checkpoint(tmp_path)["step"] == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 half an archive"])

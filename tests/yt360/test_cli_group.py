@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 import avsa.cli
 import yt360.cli
-from yt360.cli_group import LazyGroup, StrictGroup, run, unique_keys
+from yt360.cli_group import _ADVICE, LazyGroup, StrictGroup, run, unique_keys
 from yt360.errors import BadItem, UserError, did_you_mean
 
 PROGRAMS = {"yt360": yt360.cli, "avsa": avsa.cli}
@@ -43,6 +44,26 @@ def test_mistakes_of_the_user_are_one_line_and_exit_code_2(error, capsys):
     assert stop.value.code == 2
     assert printed.startswith("error: ")
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", sorted(_ADVICE))
+def test_trouble_with_files_names_them_and_says_what_to_do(number, capsys):
+    error = OSError(number, os.strerror(number), "/data/\udcff.json")
+    with pytest.raises(SystemExit) as stop:
+        run(group_that_raises(error), ["work"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    what = os.strerror(number)
+    assert said.startswith(
+        f"error: /data/\N{REPLACEMENT CHARACTER}.json: {what[0].lower()}{what[1:]}; "
+    )
+    assert "Errno" not in said and said.count("\n") == 1
+
+
+def test_a_sentence_of_ours_stays_as_it_is(capsys):
+    with pytest.raises(SystemExit):
+        run(group_that_raises(OSError(28, "only 3 GB are free", "/data")), ["work"])
+    assert capsys.readouterr().err == "error: /data: only 3 GB are free\n"
 
 
 def test_a_database_on_a_full_disk_is_one_line_and_exit_code_2(capsys):

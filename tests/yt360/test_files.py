@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 
@@ -29,6 +30,44 @@ def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path):
         raise OSError("disk full")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
+
+
+def test_a_full_disk_names_the_file_that_was_being_written(tmp_path, file_size_limit):
+    target = tmp_path / "clip.bin"
+    with (
+        file_size_limit(1000),
+        pytest.raises(OSError) as full,
+        atomic_write(target) as file,
+    ):
+        file.write(bytes(2000))
+    assert (full.value.errno, full.value.filename) == (errno.EFBIG, str(target))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_disk_that_a_library_hides_is_found(tmp_path):
+    with pytest.raises(OSError) as full, atomic_write(tmp_path / "x.pt"):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        finally:
+            raise RuntimeError("unexpected pos 704 vs 598")
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, str(tmp_path / "x.pt"))
+
+
+def test_errors_of_the_content_stay_what_they_are(tmp_path):
+    with pytest.raises(ConnectionResetError) as lost, atomic_write(tmp_path / "shard.tar"):
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    assert lost.value.filename is None
+    with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "shard.tar"):
+        raise ZeroDivisionError
+
+
+def test_a_folder_that_cannot_take_a_file_is_told_by_the_final_name(tmp_path):
+    with pytest.raises(FileNotFoundError) as missing, atomic_write(tmp_path / "none" / "a"):
+        pass
+    assert missing.value.filename == str(tmp_path / "none" / "a")
+    with pytest.raises(OSError) as long, atomic_write(tmp_path / ("a" * 300)):
+        pass
+    assert long.value.filename == str(tmp_path / ("a" * 300))
 
 
 def test_json_bytes_depend_on_the_value_alone(tmp_path):

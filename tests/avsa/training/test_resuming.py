@@ -1,5 +1,6 @@
 """Runs that stop, by whatever, and go on exactly."""
 
+import errno
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from avsa import train as train_module
 from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.config import load_config
 from avsa.runfolder import LOCK_FILE, run_lock, settle_request
-from avsa.runlog import read_log
+from avsa.runlog import RunLog, read_log
 from avsa.signals import StopSignals
 from avsa.stats import measure_stats, save_stats
 from avsa.train import Outcome, train
@@ -89,6 +90,36 @@ def test_a_stopped_command_does_not_exit_as_if_it_were_done(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
     assert f"stopped by {number.name}" in output
+
+
+def test_a_run_goes_on_when_a_full_disk_has_room_again(
+    comparable, alone, undisturbed, data, tmp_path, file_size_limit, capsys
+):
+    config, whole = undisturbed
+    run = tmp_path / "run"
+    train(config, data, run, alone, steps=4, log_keys=True)
+    (*_, newest) = checkpoints_of(run)
+    with file_size_limit(newest.stat().st_size // 2), pytest.raises(OSError) as full:
+        train(config, data, run, alone, resume=True, log_keys=True)
+    assert (full.value.errno, full.value.filename) == (
+        errno.EFBIG,
+        str(run / "checkpoints" / "step-00000006.pt"),
+    )
+    assert checkpoints_of(run)[-1] == newest
+    train(config, data, run, alone, resume=True, log_keys=True)
+    assert comparable(run) == comparable(whole)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_is_one_error_that_names_the_run(
+    tmp_path, file_size_limit, capsys
+):
+    with file_size_limit(2000), pytest.raises(OSError) as full, RunLog(tmp_path, 0, 100) as log:
+        for step in range(1, 1000):
+            log.step(step, "avc", 0, {"loss": 1.0})
+            time.sleep(0.001)
+    assert (full.value.errno, full.value.filename) == (errno.EFBIG, str(tmp_path))
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_rank_that_stops_with_another_one_is_not_done_either():
