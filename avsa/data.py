@@ -1,8 +1,8 @@
-"""Reading and decoding what the plan says, in threads of the training process.
+"""Reading and decoding what the plan says, ahead of use.
 
-Decoding releases Python's lock, and nothing has to cross a process border. Threads fill buffers
-that are used again and again (page-locked ones for CUDA), a fixed number of batches ahead, so
-memory is bounded. What a batch holds depends on plan, seed and step alone, never on threads.
+Threads read clips, have them decoded by processes (`avsa.decoder_process`) and fill buffers that
+are used again and again (page-locked ones for CUDA), a fixed number of batches ahead, so memory is
+bounded. What a batch holds depends on plan, seed and step alone, never on threads or processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TypeAlias
 import torch
 
 from avsa.clips import Clips, Course, announce, clips_form, follow
-from avsa.decode import ClipDecoder
+from avsa.decoder_process import DECODERS, DecoderPool
 from avsa.guides import Guide, Map
 from avsa.moments import Moment, Span, VideoPosition, draw_moments
 from avsa.plan import Draw, Order, rank_part
@@ -52,7 +52,7 @@ class DataConfig:
     moment_gap_s: float = 1.0
     """Smallest time between the starts of the sounds of two moments of one clip."""
     threads: int = 0
-    """Threads that read and decode; 0: as many as there are cores."""
+    """Clips read and decoded at a time; 0: as many as there are cores for each rank."""
     prefetch_batches: int = 2
     """Batches made ahead of use."""
 
@@ -111,6 +111,7 @@ class Loader:
         world: Number of processes that share each global batch.
         pin_memory: Fill page-locked buffers, for fast copies to a CUDA device.
         guide: Makes the map that the views of a clip follow (`avsa.guides`), of its first moment.
+        decoders: What decodes.
 
     Attributes:
         unreadable: Reason by key, of the clips that could not be read so far.
@@ -131,16 +132,16 @@ class Loader:
         world: int = 1,
         pin_memory: bool = False,
         guide: Guide | None = None,
+        decoders: DecoderPool = DECODERS,
     ) -> None:
         self.clips, self.plan, self.config, self.seed = clips, plan, config, seed
         self.rank, self.world, self.pin_memory = rank, world, pin_memory
-        self.guide = guide
+        self.guide, self.decoders = guide, decoders
         self.form = clips_form(clips.info)
         self.span = config.span(self.form)
         self.unreadable: dict[str, str] = {}
         self.failed_reads = 0
         self.wait_s = 0.0
-        self._decoders = threading.local()
         self._lock = threading.Lock()
         require_long_clips(clips, config)
 
@@ -279,7 +280,6 @@ class Loader:
         return None
 
     def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer, read: Read) -> _Loaded:
-        decoder = self._decoder()
         moments = draw_moments(
             self.span,
             self.clips.durations_s[clip],
@@ -289,9 +289,9 @@ class Loader:
         )
         mp4, flac = read(clip, "mp4"), read(clip, "flac")
         for row, moment in enumerate(moments, start=slot * self.config.moments):
-            planes = buffer.luma[row].numpy(), buffer.chroma[row].numpy()
-            decoder.frames(mp4, moment.frame, *planes)
-            decoder.sound(flac, moment.sample, buffer.sound[row].numpy())
+            luma, chroma, sound = buffer.row(row)
+            self.decoders.frames(mp4, moment.frame, luma, chroma)
+            self.decoders.sound(flac, moment.sample, sound)
         key, first_row = self.clips.keys[clip], slot * self.config.moments
         guide = self.guide and self.guide(
             key, moments[0].frame / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]
@@ -308,21 +308,16 @@ class Loader:
             if not known:  # a shard that is gone takes many clips with it: one line is enough
                 logger.warning("clip %s cannot be read: %s", key, error)
 
-    def _decoder(self) -> ClipDecoder:
-        decoder: ClipDecoder | None = getattr(self._decoders, "value", None)
-        if decoder is None:
-            decoder = self._decoders.value = ClipDecoder()
-        return decoder
-
     def _threads(self) -> int:
         if self.config.threads:
             return self.config.threads
         # Cores that this process may use, where the system tells (Linux).
-        return (
+        cores = (
             len(os.sched_getaffinity(0))
             if hasattr(os, "sched_getaffinity")
             else os.cpu_count() or 1
         )
+        return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # set by torchrun
 
 
 def require_long_clips(clips: Clips, config: DataConfig) -> None:

@@ -1,13 +1,15 @@
 """Decoding a stretch of a clip into given arrays: planes of the picture, int16 of the sound.
 
-Everything here works from memory on the bytes of shard members. PyAV releases Python's lock while
-it decodes, so threads decode in parallel; each thread needs a `ClipDecoder` of its own.
+First the stretch is found (`find_frames`, `find_sound`): pure Python on the bytes of shard members.
+Then a `ClipDecoder` decodes its bytes, in native code, which damaged data may crash:
+`avsa.decoder_process` does this part in another process.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import av
@@ -15,11 +17,86 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avsa.flac import read_header
-from avsa.mp4 import VideoTrack, read_track
+from avsa.mp4 import read_track
 from yt360.errors import BadItem
 
 # Contexts kept open; clips of one dataset share one for each codec.
 MAX_CONTEXTS = 4
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Where consecutive frames or samples lie in the coded bytes that are needed to decode them.
+
+    Attributes:
+        first: Number of the first frame or sample that is wanted.
+        position: Number of the first one that the bytes hold.
+        setup: What sets the decoder up.
+        packets: Begin and end of each packet in the bytes.
+    """
+
+    first: int
+    position: int
+    setup: bytes
+    packets: list[tuple[int, int]]
+
+
+def find_frames(
+    mp4: memoryview, first: int, count: int, height: int, width: int
+) -> tuple[Stretch, memoryview]:
+    """Return where consecutive frames of a clip lie, and the coded bytes.
+
+    Args:
+        mp4: The whole file.
+        first: Number of the first frame.
+        count: Number of frames.
+        height: Of the frames, as all of the dataset have it.
+        width: Likewise.
+
+    Raises:
+        BadItem: ``"bad-mp4"``, ``"too-short"`` or ``"frame-size"``.
+    """
+    track = read_track(mp4)
+    last = first + count
+    if last > len(track):
+        raise BadItem("too-short", f"frames {first} to {last} of {len(track)} were asked for")
+    if (track.height, track.width) != (height, width):
+        raise BadItem(
+            "frame-size", f"{track.width}x{track.height} in a dataset of {width}x{height}"
+        )
+    key = int(track.keyframes[np.searchsorted(track.keyframes, first, side="right") - 1])
+    starts = track.offsets[key:last]
+    ends = starts + track.sizes[key:last]
+    begin, end = int(starts.min()), int(ends.max())
+    packets = list(zip((starts - begin).tolist(), (ends - begin).tolist(), strict=True))
+    return Stretch(first, key, track.configuration, packets), mp4[begin:end]
+
+
+def find_sound(
+    flac: memoryview, first: int, count: int, channels: int
+) -> tuple[Stretch, memoryview]:
+    """Return where consecutive samples of a clip lie, and the coded bytes.
+
+    Args:
+        flac: The whole file.
+        first: Number of the first sample.
+        count: Number of samples.
+        channels: Of the sound, as all of the dataset have it.
+
+    Raises:
+        BadItem: ``"bad-flac"`` or ``"too-short"``.
+    """
+    header = read_header(flac)
+    last = first + count
+    if header.channels != channels:
+        raise BadItem("bad-flac", f"{header.channels} channels; ambiX has {channels}")
+    if last > header.num_samples:
+        raise BadItem(
+            "too-short", f"samples {first} to {last} of {header.num_samples} were asked for"
+        )
+    position, span = header.locate(first, last)
+    coded = flac[span]
+    return Stretch(first, position, header.information, [(0, len(coded))]), coded
 
 
 class ClipDecoder:
@@ -30,35 +107,32 @@ class ClipDecoder:
 
     def frames(
         self,
-        mp4: memoryview,
-        first: int,
+        stretch: Stretch,
+        coded: memoryview,
         luma: NDArray[np.uint8],
         chroma: NDArray[np.uint8],
     ) -> None:
-        """Decode consecutive frames of a clip's MP4 into arrays.
+        """Decode consecutive frames into arrays.
 
         Args:
-            mp4: The whole file.
-            first: Number of the first frame.
+            stretch: From `find_frames`.
+            coded: Likewise.
             luma: Filled, (T, H, W).
             chroma: Filled, (2, T, H/2, W/2).
 
         Raises:
-            BadItem: ``"bad-mp4"``, ``"too-short"``, ``"frame-size"`` or ``"corrupt-video"``.
+            BadItem: ``"frame-size"`` or ``"corrupt-video"``.
         """
-        track = read_track(mp4)
-        count, height, width = luma.shape
-        if first + count > len(track):
-            raise BadItem(
-                "too-short", f"frames {first} to {first + count} of {len(track)} were asked for"
-            )
-        if (track.height, track.width) != (height, width):
-            raise BadItem(
-                "frame-size", f"{track.width}x{track.height} in a dataset of {width}x{height}"
-            )
-        decoded = self._decode_frames(mp4, track, first, first + count)
+        first, (count, height, width) = stretch.first, luma.shape
         filled = 0
-        for filled, frame in enumerate(decoded, start=1):
+        wanted = (
+            frame
+            for frame in self._decode("h264", stretch, coded)
+            if frame.pts is not None and frame.pts >= first
+        )
+        for filled, frame in enumerate(wanted, start=1):
+            if filled > count:
+                raise BadItem("corrupt-video", f"more frames than packets from frame {first} on")
             if frame.is_corrupt or frame.format.name != "yuv420p":
                 raise BadItem("corrupt-video", f"frame {first + filled - 1} is damaged")
             if (frame.height, frame.width) != (height, width):
@@ -75,29 +149,21 @@ class ClipDecoder:
         if filled < count:
             raise BadItem("corrupt-video", f"frame {first + filled} does not decode")
 
-    def sound(self, flac: memoryview, first: int, samples: NDArray[np.int16]) -> None:
-        """Decode consecutive samples of a clip's FLAC into an array.
+    def sound(self, stretch: Stretch, coded: memoryview, samples: NDArray[np.int16]) -> None:
+        """Decode consecutive samples into an array.
 
         Args:
-            flac: The whole file.
-            first: Number of the first sample.
+            stretch: From `find_sound`.
+            coded: Likewise.
             samples: Filled, (4, S).
 
         Raises:
-            BadItem: ``"bad-flac"``, ``"too-short"`` or ``"corrupt-sound"``.
+            BadItem: ``"bad-flac"`` or ``"corrupt-sound"``.
         """
-        header = read_header(flac)
         channels, count = samples.shape
+        first, position = stretch.first, stretch.position
         last = first + count
-        if header.channels != channels:
-            raise BadItem("bad-flac", f"{header.channels} channels; ambiX has {channels}")
-        if last > header.num_samples:
-            raise BadItem(
-                "too-short", f"samples {first} to {last} of {header.num_samples} were asked for"
-            )
-        position, span = header.locate(first, last)
-        packet = av.Packet(bytes(flac[span]))
-        for frame in self._decode("flac", header.information, [packet]):
+        for frame in self._decode("flac", stretch, coded):
             if frame.format.name != "s16":
                 raise BadItem("bad-flac", f"samples are {frame.format.name}, not 16-bit")
             block = np.frombuffer(frame.planes[0], np.int16)
@@ -109,36 +175,21 @@ class ClipDecoder:
         if position < last:
             raise BadItem("corrupt-sound", f"sample {position} does not decode")
 
-    def _decode_frames(
-        self, mp4: memoryview, track: VideoTrack, first: int, last: int
-    ) -> Iterator[Any]:
-        """Yield the decoded frames [first, last)."""
-        key = int(track.keyframes[np.searchsorted(track.keyframes, first, side="right") - 1])
-        ends = (track.offsets + track.sizes)[key:last].tolist()
-        packets = []
-        for number, start, end in zip(
-            range(key, last), track.offsets[key:last].tolist(), ends, strict=True
-        ):
-            packet = av.Packet(bytes(mp4[start:end]))
-            packet.pts = packet.dts = number
-            packets.append(packet)
-        for frame in self._decode("h264", track.configuration, packets):
-            if frame.pts is not None and frame.pts >= first:
-                yield frame
-
     def _decode(
-        self, codec: Literal["h264", "flac"], extradata: bytes, packets: list[av.Packet]
+        self, codec: Literal["h264", "flac"], stretch: Stretch, coded: memoryview
     ) -> Iterator[Any]:
-        """Yield what packets decode to, from a fresh start."""
+        """Yield what a stretch decodes to, from a fresh start."""
         try:
-            context = self._context(codec, extradata)
+            context = self._context(codec, stretch.setup)
             context.flush_buffers()
-            for packet in packets:
+            for number, (start, end) in enumerate(stretch.packets, start=stretch.position):
+                packet = av.Packet(bytes(coded[start:end]))
+                packet.pts = packet.dts = number
                 yield from context.decode(packet)
             yield from context.decode(None)
         except av.FFmpegError as error:
             # A context that failed is not used again.
-            self._contexts.pop((codec, extradata), None)
+            self._contexts.pop((codec, stretch.setup), None)
             reason = "corrupt-video" if codec == "h264" else "corrupt-sound"
             raise BadItem(reason, str(error)) from None
 

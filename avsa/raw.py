@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from avsa.guides import Map
@@ -46,6 +48,10 @@ class Buffer:
             ),
             sound=torch.empty((size, 4, span.samples), dtype=torch.int16, pin_memory=pin_memory),
         )
+
+    def row(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16]]:
+        """Return luma, chroma and sound of one sample, to be filled."""
+        return self.luma[row].numpy(), self.chroma[row].numpy(), self.sound[row].numpy()
 
     def wait_until_free(self) -> None:
         """Wait for copies that still read from the memory."""

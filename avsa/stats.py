@@ -19,7 +19,7 @@ from torch import Tensor
 
 from avsa.clips import clips_form
 from avsa.data import DataConfig
-from avsa.decode import ClipDecoder
+from avsa.decoder_process import DECODERS
 from avsa.mirror import is_mirror
 from avsa.moments import draw_moments
 from avsa.plan import Plan, PlanConfig
@@ -84,14 +84,13 @@ def _random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tens
     plan = Plan(clips.video_ids, 1, seed, PlanConfig(sampling="clip"))
     span = DataConfig().span(clips_form(clips.info))
     sound = torch.empty((4, span.samples), dtype=torch.int16)
-    decoder = ClipDecoder()
     with Progress("measuring sound", samples, "samples") as progress:
         for step in range(samples):
             clip = plan.batch(step)[0].clip
             generator = keyed_generator(seed, "stats", step)
             try:
                 (moment,) = draw_moments(span, clips.durations_s[clip], 1, 0.0, generator)
-                decoder.sound(clips.read(clip, "flac"), moment.sample, sound.numpy())
+                DECODERS.sound(clips.read(clip, "flac"), moment.sample, sound.numpy())
             except BadItem as error:
                 progress.note(f"clip {clips.keys[clip]} cannot be read: {error}")
                 continue

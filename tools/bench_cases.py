@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from avsa.batch import make_batch
 from avsa.crops import crop_views
 from avsa.data import DataConfig, Loader
-from avsa.decode import ClipDecoder
+from avsa.decode import ClipDecoder, find_frames, find_sound
 from avsa.plan import Plan
 from avsa.spectrogram import AudioConfig, view_spectrograms
 from avsa.stats import AudioStats
@@ -155,7 +155,8 @@ def _angles(views: Views) -> list[tuple[float, float, float]]:
 def _crop_case(inputs: Inputs) -> Case:
     luma = torch.empty((1, FRAMES, HEIGHT, WIDTH), dtype=torch.uint8)
     chroma = torch.empty((1, 2, FRAMES, HEIGHT // 2, WIDTH // 2), dtype=torch.uint8)
-    inputs.decoder.frames(inputs.clips.read(0, "mp4"), 40, luma[0].numpy(), chroma[0].numpy())
+    stretch = find_frames(inputs.clips.read(0, "mp4"), 40, FRAMES, HEIGHT, WIDTH)
+    inputs.decoder.frames(*stretch, luma[0].numpy(), chroma[0].numpy())
     with av.open(str(inputs.material.default_gop[0])) as container:
         frames = [
             frame.to_ndarray(format="rgb24")
@@ -193,7 +194,8 @@ def _crop_case(inputs: Inputs) -> Case:
 
 def _log_mel_case(inputs: Inputs) -> Case:
     samples = torch.empty((1, 4, RATE_HZ), dtype=torch.int16)
-    inputs.decoder.sound(inputs.clips.read(0, "flac"), 60000, samples[0].numpy())
+    stretch = find_sound(inputs.clips.read(0, "flac"), 60000, RATE_HZ, 4)
+    inputs.decoder.sound(*stretch, samples[0].numpy())
     sound = samples[0].float() / 32768
     drawn = [inputs.views(run) for run in range(20)]
     rotations = [views.rotations for views in drawn]
@@ -266,7 +268,8 @@ def _decoding_case(inputs: Inputs) -> Case:
 
     def ours(run: int) -> None:
         mp4 = inputs.clips.read(inputs.clip(run), "mp4")
-        inputs.decoder.frames(mp4, inputs.first_frame(run), planes, chroma)
+        stretch = find_frames(mp4, inputs.first_frame(run), FRAMES, HEIGHT, WIDTH)
+        inputs.decoder.frames(*stretch, planes, chroma)
 
     def default_gop(run: int) -> None:
         _decode_planes(io.BytesIO(defaults[inputs.clip(run)]), inputs.first_frame(run))

@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsa.decode import ClipDecoder
+from avsa.decode import ClipDecoder, find_frames, find_sound
 from avsa.flac import read_header
 from avsa.mp4 import read_track
 from yt360.errors import BadItem
@@ -24,13 +24,13 @@ def members(tiny_dataset):
 
 def decode_frames(mp4, first, count=8):
     luma, chroma = np.zeros((count, 64, 128), np.uint8), np.zeros((2, count, 32, 64), np.uint8)
-    ClipDecoder().frames(memoryview(mp4), first, luma, chroma)
+    ClipDecoder().frames(*find_frames(memoryview(mp4), first, count, 64, 128), luma, chroma)
     return luma, chroma
 
 
 def decode_sound(flac, first, count=24000):
     samples = np.zeros((4, count), np.int16)
-    ClipDecoder().sound(memoryview(flac), first, samples)
+    ClipDecoder().sound(*find_sound(memoryview(flac), first, count, 4), samples)
     return samples
 
 
@@ -61,7 +61,7 @@ def test_a_decoder_goes_from_clip_to_clip(tiny_dataset):
     clips, decoder = ShardReader(tiny_dataset, "train"), ClipDecoder()
     for clip in (0, 5, 0, 9):
         luma, chroma = np.zeros((8, 64, 128), np.uint8), np.zeros((2, 8, 32, 64), np.uint8)
-        decoder.frames(clips.read(clip, "mp4"), 6, luma, chroma)
+        decoder.frames(*find_frames(clips.read(clip, "mp4"), 6, 8, 64, 128), luma, chroma)
         assert np.array_equal(luma, decode_frames(clips.read(clip, "mp4"), 6)[0])
 
 
@@ -77,9 +77,8 @@ def test_sound_past_the_end_is_refused(members):
 
 
 def test_clips_of_another_size_are_refused(members):
-    luma, chroma = np.zeros((8, 32, 64), np.uint8), np.zeros((2, 8, 16, 32), np.uint8)
     with pytest.raises(BadItem, match="frame-size: 128x64 in a dataset of 64x32"):
-        ClipDecoder().frames(memoryview(members[0]), 0, luma, chroma)
+        find_frames(memoryview(members[0]), 0, 8, 32, 64)
 
 
 def test_stereo_is_refused():

@@ -1,0 +1,39 @@
+"""A decoder for decoder processes that marked bytes kill, hang or confuse."""
+
+from __future__ import annotations
+
+import ctypes
+
+from avsa.decode import ClipDecoder
+from avsa.flac import read_header
+
+CRASH, HANG, BUG = b"!crash!!", b"!hangs!!", b"!bug!!!!"
+
+
+def marked(flac: memoryview, mark: bytes) -> memoryview:
+    """Return a FLAC file with its header intact, and a mark in place of all coded bytes."""
+    start = int(read_header(flac).offsets[0])
+    return memoryview(bytes(flac[:start]) + mark * (len(flac) // len(mark)))[: len(flac)]
+
+
+class FatalDecoder(ClipDecoder):
+    """Decodes, unless the coded bytes are a mark."""
+
+    def sound(self, stretch, coded, samples):
+        for mark, fate in ((CRASH, _crash), (HANG, _hang), (BUG, _raise)):
+            if mark in bytes(coded):
+                fate()
+        super().sound(stretch, coded, samples)
+
+
+def _crash():
+    ctypes.string_at(0)
+
+
+def _hang():
+    while True:
+        pass
+
+
+def _raise():
+    raise ArithmeticError("a bug")
