@@ -6,8 +6,12 @@ import hashlib
 import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
+DEFAULT_CLIP_S = 10
+"""Length of clips in seconds where nothing else is said: the paper's."""
 MAX_ID_LENGTH = 64
 
 # The last character of a YouTube id holds the last 4 of its 64 bits, so there are 16 of them.
@@ -65,6 +69,55 @@ def video_id_of(relative: PurePath) -> str:
         return plain
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return f"{plain[: MAX_ID_LENGTH - 9]}-{digest}"
+
+
+@dataclass(frozen=True, order=True)
+class Stretch:
+    """A stretch of time, half open."""
+
+    start_s: float
+    duration_s: float
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends."""
+        return self.start_s + self.duration_s
+
+    def shifted(self, by_s: float) -> Stretch:
+        """Return it, later by some seconds."""
+        return Stretch(self.start_s + by_s, self.duration_s)
+
+
+def hull(stretches: Sequence[Stretch]) -> Stretch:
+    """Return the shortest stretch that holds all of one or more."""
+    start_s = min(stretch.start_s for stretch in stretches)
+    return Stretch(start_s, max(stretch.end_s for stretch in stretches) - start_s)
+
+
+def share_out(whole: Stretch, claims: Sequence[Stretch]) -> tuple[list[float], list[Stretch]]:
+    """Divide a stretch among claims: each gets what of it no claim before it has.
+
+    Returns:
+        Seconds that each claim gets, and what nobody claims, in order of time. Together they are as
+        long as `whole`.
+    """
+    free = [whole] if whole.duration_s > 0 else []
+    shares = []
+    for claim in claims:
+        before_s = sum(stretch.duration_s for stretch in free)
+        free = [part for stretch in free for part in _without(stretch, claim)]
+        shares.append(before_s - sum(stretch.duration_s for stretch in free))
+    return shares, free
+
+
+def _without(stretch: Stretch, claim: Stretch) -> Iterator[Stretch]:
+    """Yield what is left of a stretch when a claim is cut out of it."""
+    for start_s, end_s in (
+        (stretch.start_s, min(stretch.end_s, claim.start_s)),
+        (max(stretch.start_s, claim.end_s), stretch.end_s),
+    ):
+        if end_s > start_s:
+            yield Stretch(start_s, end_s - start_s)
 
 
 def clip_starts(start_s: float, end_s: float, clip_s: int, slack_s: float = 0.0) -> list[int]:

@@ -20,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from yt360.clips import DEFAULT_CLIP_S
+
 State = Literal["found", "wanted", "downloaded", "accepted", "rejected", "unavailable", "failed"]
 STATES: tuple[State, ...] = get_args(State)
 Job = Literal["describe", "download", "inspect"]
@@ -117,7 +119,7 @@ class Clip:
     """
 
     start_s: int
-    duration_s: float = 10.0
+    duration_s: float = DEFAULT_CLIP_S
     kept: bool = True
     reason: str | None = None
     origin: str = "inspect"

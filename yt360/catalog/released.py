@@ -16,10 +16,12 @@ from pathlib import Path
 from yt360.catalog.ids import id_of_url, is_video_id, youtube_id_of
 from yt360.catalog.records import Clip
 from yt360.catalog.store import Catalog
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.errors import UserError
 from yt360.files import atomic_write
 
-CLIP_S = 10.0
+CLIP_S = float(DEFAULT_CLIP_S)
+"""Length of the clips of a released list, which gives their starts alone."""
 ORIGIN = "released"
 SPLITS = ("train", "test")
 _MOST_DIGITS = 9

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from yt360.catalog.records import Clip, Video
+from yt360.catalog.released import ORIGIN as RELEASED
 from yt360.catalog.store import Catalog, is_catalog
+from yt360.clips import Stretch
 from yt360.errors import UserError
 from yt360.shards.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
@@ -31,19 +33,25 @@ class MediaPart:
     end_s: float | None
 
 
-def find_all_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
+def find_all_inputs(
+    paths: Sequence[Path], exclude: Path | None = None, clip_s: int | None = None
+) -> FoundInputs:
     """Return the inputs in files, folders and catalogs; as `yt360.shards.inputs.find_inputs`.
 
     Args:
         paths: Media files, folders of them, and catalogs.
         exclude: A folder to leave out (the dataset, should it lie inside an input).
+        clip_s: Length of clips that is asked for; None for that of each catalog.
+
+    Raises:
+        UserError: See `yt360.shards.inputs.find_inputs` and `catalog_inputs`.
     """
     catalogs = [path for path in paths if is_catalog(path)]
     media = [path for path in paths if path not in catalogs]
     found = [find_inputs(media, exclude)] if media or not catalogs else []
     for path in catalogs:
         with Catalog(path) as catalog:
-            found.append(catalog_inputs(catalog))
+            found.append(catalog_inputs(catalog, clip_s))
     return merge_inputs(found)
 
 
@@ -64,40 +72,53 @@ def media_parts(catalog: Catalog, video_id: str) -> list[MediaPart]:
     return sorted(parts, key=lambda part: (part.start_s, _end_s(part)))
 
 
-def catalog_inputs(catalog: Catalog) -> FoundInputs:
+def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
     """Return the accepted videos of a catalog as inputs of ``build-shards``.
 
     Clips, splits and source facts are those of the catalog. Only clips that are kept are cut.
 
+    Args:
+        catalog: Where they are.
+        clip_s: Length of clips that is asked for. Videos whose clips have another length are cut
+            anew, unless a list gives their clips. None for the clips of the catalog.
+
     Raises:
-        UserError: No video is accepted; the message says what to do first.
+        UserError: No video is accepted (the message says what to do first), or a list gives clips
+            of another length than `clip_s`.
     """
     inputs = [
-        item for video in catalog.videos.select("accepted") for item in _inputs_of(catalog, video)
+        item
+        for video in catalog.videos.select("accepted")
+        for item in _inputs_of(catalog, video, clip_s)
     ]
     if not inputs:
         raise UserError(f"no video of {catalog.path} is accepted yet: {_what_next(catalog)}")
     return FoundInputs(tuple(sorted(inputs, key=lambda item: item.file_id)), (), 0)
 
 
-def _inputs_of(catalog: Catalog, video: Video) -> Iterator[InputVideo]:
+def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[InputVideo]:
     parts = media_parts(catalog, video.video_id)
     if not parts:
         return
-    clips: dict[MediaPart, list[int]] = {part: [] for part in parts}
-    for clip in catalog.clips.of(video.video_id):
-        if clip.kept:
-            clips[_home_of(clip, parts)].append(clip.start_s)
+    kept = [clip for clip in catalog.clips.of(video.video_id) if clip.kept]
+    cut_anew = clip_s is not None and any(clip.duration_s != clip_s for clip in kept)
+    if cut_anew and any(clip.origin == RELEASED for clip in kept):
+        lengths = ", ".join(f"{each:g}" for each in sorted({clip.duration_s for clip in kept}))
+        raise UserError(
+            f"a list gives clips of {lengths} s of {video.video_id} in {catalog.path}, not of "
+            f"{clip_s} s; leave --clip-s out"
+        )
+    clips: dict[MediaPart, list[Stretch]] = {part: [] for part in parts}
+    for clip in kept:
+        clips[_home_of(clip, parts)].append(Stretch(clip.start_s, clip.duration_s))
     split = catalog.splits.of(video.video_id)
-    for part, starts in clips.items():
-        if not starts:
-            continue
+    for part, listed in clips.items():
         yield InputVideo(
             video_id=video.video_id,
             video=part.video,
             companions=(part.sound,) if part.sound else (),
             start_s=part.start_s,
-            segments=tuple(starts),
+            segments=None if cut_anew else tuple(listed),
             channel=video.channel_id,
             split=split if split in SPLITS else None,
             sound_layout=video.stated_sound_layout,

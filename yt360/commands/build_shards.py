@@ -13,6 +13,7 @@ from yt360.text import printable
 
 if TYPE_CHECKING:
     from yt360.shards.build import BuildReport
+    from yt360.shards.schema import DatasetInfo
 
 MAX_LINES = 20
 # Spelled out so that --help need not import what knows them.
@@ -32,7 +33,11 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 @click.command("build-shards")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=Path)
 @click.option("--out", required=True, type=Path, help="Folder of the dataset, new or to add to.")
-@click.option("--clip-s", default=10, show_default=True, help="Length of clips in whole seconds.")
+@click.option(
+    "--clip-s",
+    type=int,
+    help="Length of clips in whole seconds.  [default: what a catalog says, else 10]",
+)
 @click.option(
     "--min-level-dbfs",
     default=-60.0,
@@ -103,7 +108,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
 
     workers, retry = options.pop("workers") or _cores(), options.pop("retry")
     options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]
-    found = find_all_inputs(inputs, exclude=out)
+    found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
     if report.info.num_clips == 0:
@@ -122,6 +127,8 @@ def _build_options(
     from yt360.media.convert import ClipFormat
     from yt360.shards.options import BuildOptions
 
+    if options["clip_s"] is None:
+        del options["clip_s"]
     form = ClipFormat(
         width=2 * height, height=height, fps=fps, crf=crf, gop=gop, sample_rate_hz=sample_rate_hz
     )
@@ -135,20 +142,18 @@ def _cores() -> int:
 
 
 def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> None:
-    for item in report.rejected[:MAX_LINES]:
+    from yt360.shards.schema import losses_by_reason
+
+    told = [item for item in report.rejected if not item.is_rest]
+    for item in told[:MAX_LINES]:
         where = item.file if item.start_s is None else f"{item.file} at {item.start_s} s"
         click.echo(f"left out: {where}: {item.reason}: {item.detail}")
-    if len(report.rejected) > MAX_LINES:
-        click.echo(
-            f"left out: {len(report.rejected) - MAX_LINES} more, see {printable(out)}/dataset.json"
-        )
-    counts: dict[str, int] = {}
-    for item in report.rejected:
-        counts[item.reason] = counts.get(item.reason, 0) + 1
-    if counts:
-        click.echo(f"{'reason':<24} left out")
-        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-            click.echo(f"{reason:<24} {count:>8}")
+    if len(told) > MAX_LINES:
+        click.echo(f"left out: {len(told) - MAX_LINES} more, see {printable(out)}/dataset.json")
+    if report.rejected:
+        click.echo(f"{'reason':<24} left out  seconds")
+        for reason, (count, lost_s) in losses_by_reason(report.rejected).items():
+            click.echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
     for note in report.notes[:MAX_LINES]:
         click.echo(printable(f"note: {note}"))
     if len(report.notes) > MAX_LINES:
@@ -161,3 +166,11 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
             f"{printable(out / split)}: {content.clips} clips of {content.videos} videos, "
             f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
         )
+    info = report.info
+    click.echo(f"{printable(out)}: {info.covered_s:.1f} s with picture and sound: {_balance(info)}")
+
+
+def _balance(info: DatasetInfo) -> str:
+    words = [f"{info.clips_s:.1f} s in clips", f"{info.lost_s:.1f} s left out"]
+    unknown = sum(item.lost_s is None for item in info.rejected)
+    return ", ".join(words) + (f"; {unknown} files of unknown length" if unknown else "")

@@ -64,14 +64,20 @@ def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
     """Return the statistics, and what else is told of a dataset."""
     from yt360.catalog.store import Catalog, is_catalog
     from yt360.labels.store import label_sets
-    from yt360.shards.schema import DatasetInfo
+    from yt360.shards.schema import DatasetInfo, losses_by_reason
     from yt360.stats import catalog_stats, dataset_stats
 
     if is_catalog(path):
         with Catalog(path) as catalog:
             return catalog_stats(catalog), {}
-    rejected = DatasetInfo.load(path).rejected_by_reason()
-    return dataset_stats(path), {"rejected": rejected, "labels": label_sets(path)}
+    info = DatasetInfo.load(path)
+    losses = losses_by_reason(info.rejected)
+    return dataset_stats(path), {
+        "rejected": {reason: count for reason, (count, _) in losses.items()},
+        "lost_s": {reason: lost_s for reason, (_, lost_s) in losses.items()},
+        "covered_s": info.covered_s,
+        "labels": label_sets(path),
+    }
 
 
 def _print(stats: Stats, more: dict[str, Any]) -> None:
@@ -79,7 +85,7 @@ def _print(stats: Stats, more: dict[str, Any]) -> None:
     for name, row in stats.rows.items():
         click.echo(f"{name:<10}{row.videos:>9}{row.clips:>9}{row.hours:>10.2f}")
     for reason, count in more.get("rejected", {}).items():
-        click.echo(f"left out: {count} {reason}")
+        click.echo(f"left out: {count} {reason}, {more['lost_s'][reason]:.1f} s")
     if "labels" in more:
         click.echo(f"labels: {', '.join(more['labels']) or 'none'}")
     for histogram in stats.histograms:

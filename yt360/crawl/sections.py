@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.crawl.failures import Damaged
 from yt360.crawl.verify import end_slack_s
 from yt360.errors import BadItem
@@ -24,7 +25,6 @@ from yt360.media.ffmpeg import input_name, run_ffmpeg
 MARGIN_S = 2
 JOIN_S = 15
 WORTH_IT = 0.6
-CLIP_S = 10.0
 LATE_START_S = 0.5
 """Picture or sound of a whole video may begin so late."""
 _START_TAG, _END_TAG = "YT360_START_S", "YT360_END_S"
@@ -33,7 +33,7 @@ COPY_ARGUMENTS = ("-copyts", "-strict", "unofficial")
 
 
 def plan_sections(
-    starts_s: Sequence[int], duration_s: float | None, clip_s: float = CLIP_S
+    starts_s: Sequence[int], duration_s: float | None, clip_s: float = DEFAULT_CLIP_S
 ) -> list[tuple[int, int]] | None:
     """Return the parts to fetch as (start, end) in whole seconds, or None for the whole video.
 
@@ -63,7 +63,10 @@ def plan_sections(
 
 
 def needed_span(
-    section: tuple[int, int], starts_s: Sequence[int], duration_s: float, clip_s: float = CLIP_S
+    section: tuple[int, int],
+    starts_s: Sequence[int],
+    duration_s: float,
+    clip_s: float = DEFAULT_CLIP_S,
 ) -> tuple[float, float]:
     """Return what a section must hold without its margins: its clips, as (start, end) in seconds.
 

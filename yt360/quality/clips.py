@@ -1,4 +1,4 @@
-"""Which ten seconds of an inspected recording become clips."""
+"""Which stretches of an inspected recording become clips."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from yt360.catalog.records import Clip
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.quality.inspect import Inspection, Part
 from yt360.quality.silence import sounding_clips
 from yt360.quality.thresholds import DEFAULTS, SilenceThresholds
-
-CLIP_S = 10
 
 
 def clips_of(
@@ -33,7 +32,8 @@ def clips_of(
     for part in inspection.parts:
         wanted = [clip for clip, home in zip(given, homes, strict=True) if home is part]
         if not given:
-            wanted = _end_to_end(part, max((clip.start_s + CLIP_S for clip in result), default=0))
+            ends_s = [int(clip.start_s + clip.duration_s) for clip in result]
+            wanted = _end_to_end(part, max(ends_s, default=0))
         result += _with_levels(part, wanted, thresholds)
     covered = {clip.start_s for clip in result}
     result += [
@@ -63,8 +63,8 @@ def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
         return "there is no sound to cut clips from"
     longest_s = max(last - first for first, last in (part.covered_s for part in inspection.parts))
     return (
-        f"picture and sound cover at most {max(longest_s, 0):.1f} s together; a clip is {CLIP_S} "
-        "whole seconds"
+        f"picture and sound cover at most {max(longest_s, 0):.1f} s together; a clip is "
+        f"{DEFAULT_CLIP_S} whole seconds"
     )
 
 
@@ -72,8 +72,8 @@ def _end_to_end(part: Part, free_from_s: int) -> list[Clip]:
     """Return clips of a part from second `free_from_s` of the video on."""
     offset = round(part.start_s)
     first = max(int(-(-part.covered_s[0] // 1)), free_from_s - offset)
-    starts = range(first, int(part.covered_s[1]) - CLIP_S + 1, CLIP_S)
-    return [Clip(start_s=offset + start, duration_s=float(CLIP_S)) for start in starts]
+    starts = range(first, int(part.covered_s[1]) - DEFAULT_CLIP_S + 1, DEFAULT_CLIP_S)
+    return [Clip(start_s=offset + start, duration_s=float(DEFAULT_CLIP_S)) for start in starts]
 
 
 def _home_of(clip: Clip, parts: Iterable[Part]) -> Part | None:
@@ -98,7 +98,10 @@ def _with_levels(part: Part, clips: list[Clip], thresholds: SilenceThresholds) -
     if part.silence is None or not clips:
         return []
     starts = [round(clip.start_s - part.start_s) for clip in clips]
-    levels = part.silence.clip_levels_dbfs(starts, CLIP_S)
+    levels = [
+        part.silence.clip_levels_dbfs([start], clip.duration_s)[0]
+        for start, clip in zip(starts, clips, strict=True)
+    ]
     sounding = sounding_clips(levels, thresholds)
     return [
         _changed(clip, kept=loud, reason=None if loud else "silent", level_dbfs=round(level, 2))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from yt360.clips import DEFAULT_CLIP_S
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpatialAudioThresholds:
@@ -128,8 +130,7 @@ class SilenceThresholds:
     # A quiet recording of a beach has -39; hiss and dither of empty tracks lie below -65.
     open_dbfs: float = -55.0
     close_dbfs: float = -60.0
-    # The paper's length of a clip.
-    clip_s: float = 10.0
+    clip_s: float = DEFAULT_CLIP_S
     # A video without one sounding clip in ten gives next to nothing.
     silent_share: float = 0.9
     silent_softness: float = 0.05

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from yt360.clips import Stretch, hull, share_out
+from yt360.shards.cuts import ClipPlan
 from yt360.shards.inputs import InputVideo
 from yt360.shards.options import BuildOptions
 from yt360.shards.schema import Rejection
-from yt360.shards.staging import ClipPlan, VideoPlan
+from yt360.shards.staging import VideoPlan
 from yt360.splits import SPLITS, Split, split_of
 
 
@@ -66,21 +68,38 @@ def admit(
     admitted = []
     for item in items:
         plan = plans[item.key]
-        clips, rejected = [], list(plan.rejected)
+        clips, there, overlapping = [], [], []
         for clip in plan.clips:
             if packed.has(item, clip.start_s):
+                there.append(clip)
                 continue
-            other = packed.overlapping(item.video_id, clip.start_s, options.clip_s)
+            other = packed.overlapping(item.video_id, clip.stretch)
             if other is None:
-                packed.claim(item.video_id, clip.start_s)
+                packed.claim(item.video_id, clip.stretch)
                 clips.append(clip)
             else:
-                detail = f"{item.clip_key(other)} covers part of the same time"
-                rejected.append(item.reject("overlap", detail, plan.fingerprint, clip.start_s))
+                overlapping.append((clip, other))
+        rejected = (*plan.rejected, *_overlaps(item, plan, [*there, *clips], overlapping))
         admitted.append(
-            Admitted(item, splits[item.video_id], tuple(clips), tuple(rejected), plan.fingerprint)
+            Admitted(item, splits[item.video_id], tuple(clips), rejected, plan.fingerprint)
         )
     return admitted
+
+
+def _overlaps(
+    item: InputVideo,
+    plan: VideoPlan,
+    kept: Sequence[ClipPlan],
+    overlapping: Sequence[tuple[ClipPlan, int]],
+) -> Iterator[Rejection]:
+    """Yield a rejection for each clip that shares time with the one that starts at a second."""
+    if not overlapping:
+        return
+    stretches = [clip.stretch for clip in kept] + [clip.stretch for clip, _ in overlapping]
+    shares, _ = share_out(hull(stretches), stretches)
+    for (clip, other), lost_s in zip(overlapping, shares[len(kept) :], strict=True):
+        detail = f"{item.clip_key(other)} covers part of the same time"
+        yield item.reject("overlap", detail, plan.fingerprint, clip.start_s, lost_s)
 
 
 class _PackedClips:
@@ -88,28 +107,30 @@ class _PackedClips:
 
     def __init__(self, tables: Mapping[Split, pa.Table]) -> None:
         self.split_of_video: dict[str, Split] = {}
-        self._starts: dict[str, list[int]] = {}
+        self._taken: dict[str, list[Stretch]] = {}
         self._of_file: set[tuple[str, int, int]] = set()
         for split in SPLITS:
-            columns = tables[split].select(["video_id", "file_start_s", "start_s"]).to_pydict()
-            for video_id, file_start_s, start_s in zip(*columns.values(), strict=True):
+            names = ["video_id", "file_start_s", "start_s", "duration_s"]
+            columns = tables[split].select(names).to_pydict()
+            for video_id, file_start_s, start_s, duration_s in zip(*columns.values(), strict=True):
                 self.split_of_video[video_id] = split
                 self._of_file.add((video_id, file_start_s, start_s))
-                self.claim(video_id, start_s)
+                self.claim(video_id, Stretch(start_s, duration_s))
 
     def has(self, item: InputVideo, start_s: int) -> bool:
         """Tell whether this very clip is in a shard (a killed build was packing its video)."""
         return (item.video_id, item.start_s, start_s) in self._of_file
 
-    def claim(self, video_id: str, start_s: int) -> None:
-        insort(self._starts.setdefault(video_id, []), start_s)
+    def claim(self, video_id: str, clip: Stretch) -> None:
+        insort(self._taken.setdefault(video_id, []), clip)
 
-    def overlapping(self, video_id: str, start_s: int, clip_s: int) -> int | None:
-        """Return the start of a clip that shares time with the one at `start_s`, or None."""
-        starts = self._starts.get(video_id, [])
-        first = bisect_left(starts, start_s - clip_s + 1)
-        if first < len(starts) and starts[first] < start_s + clip_s:
-            return starts[first]
+    def overlapping(self, video_id: str, clip: Stretch) -> int | None:
+        """Return the start of a taken clip that shares time with `clip`, or None."""
+        taken = self._taken.get(video_id, [])
+        after = bisect_left(taken, clip)
+        for other in taken[max(after - 1, 0) : after + 1]:  # those taken do not overlap each other
+            if other.start_s < clip.end_s and clip.start_s < other.end_s:
+                return int(other.start_s)
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,20 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from yt360.clips import clip_starts
+from yt360.clips import Stretch
 from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.source import Source, open_source, w_levels_dbfs
+from yt360.shards.cuts import LEVEL_WINDOW_S, ClipPlan, plan_cuts
 from yt360.shards.inputs import InputVideo, fingerprint_of
-from yt360.shards.options import LEVEL_FLOOR_DBFS, BuildOptions
+from yt360.shards.options import BuildOptions
 from yt360.shards.schema import Rejection
 from yt360.shards.staging import (
-    ClipPlan,
     StagedClip,
     Staging,
     VideoPlan,
@@ -32,7 +28,6 @@ from yt360.shards.staging import (
     member_file,
 )
 
-LEVEL_WINDOW_S = 1.0
 _OUTPUT_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -96,7 +91,9 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]] | Crashe
             if isinstance(error, FfmpegDied):
                 return Crashed(error.exit_code, "FFmpeg")
             bad = pending.pop(0)
-            rejection = job.item.reject(error.reason, error.detail, job.fingerprint, bad.start_s)
+            rejection = job.item.reject(
+                error.reason, error.detail, job.fingerprint, bad.start_s, bad.duration_s
+            )
             staging.publish_rejection(job.item.clip_key(bad.start_s), rejection)
     results = []
     for key in keys:
@@ -105,24 +102,6 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]] | Crashe
             raise RuntimeError(f"clip {key} was made but is not staged")
         results.append((key, result))
     return results
-
-
-def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -> float:
-    """Return the level of a stretch in dBFS from the levels of windows of `LEVEL_WINDOW_S`.
-
-    Windows past the end of the sound count as silent; the result is never under
-    `LEVEL_FLOOR_DBFS`. It is NaN where a window's level is.
-
-    Args:
-        levels: Level of each window in dBFS (at least `LEVEL_FLOOR_DBFS`), from time 0.
-        start_s: Start of the stretch, a multiple of the window.
-        duration_s: Its length, a multiple of the window.
-    """
-    first = round(start_s / LEVEL_WINDOW_S)
-    count = round(duration_s / LEVEL_WINDOW_S)
-    power = np.sum(10.0 ** (levels[first : first + count] / 10.0)) / count
-    floor = 10.0 ** (LEVEL_FLOOR_DBFS / 10.0)
-    return float(10.0 * np.log10(np.maximum(power, floor)))
 
 
 @contextmanager
@@ -154,63 +133,21 @@ def _open(item: InputVideo, options: BuildOptions) -> Source:
 
 
 def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: str) -> VideoPlan:
-    lasts = f"picture and sound together last from {source.start_s:.1f} to {source.end_s:.1f} s"
-    outside: list[int] = []
-    if item.segments is None:
-        starts = clip_starts(source.start_s, source.end_s, options.clip_s, END_TOLERANCE_S)
-    else:
-        starts = sorted({start - item.start_s for start in item.segments})
-        outside = [start for start in starts if not _covers(source, start, options.clip_s)]
-        starts = [start for start in starts if start not in outside]
-    if not starts:
-        raise BadItem("too-short", f"{lasts}, which holds no clip of {options.clip_s} s")
-    levels = w_levels_dbfs(source, LEVEL_WINDOW_S)
-    planned = [
-        ClipPlan(item.start_s + start, clip_level(levels, start, options.clip_s))
-        for start in starts
-    ]
-    clips = tuple(clip for clip in planned if clip.level_dbfs >= options.min_level_dbfs)
-    silent = [clip for clip in planned if clip.level_dbfs < options.min_level_dbfs]
-    bad = [clip for clip in planned if math.isnan(clip.level_dbfs)]
-    rejected = [
-        item.reject("clip-outside", lasts, fingerprint, item.start_s + start) for start in outside
-    ]
-    for reason, found in (("silent", silent), ("bad-samples", bad)):
-        all_of_it = len(found) == len(planned)
-        for stretch in _stretches(found, all_of_it, options.clip_s):
-            detail = _what_is_wrong(stretch, options)
-            start_s = None if all_of_it else stretch[0].start_s
-            rejected.append(item.reject(reason, detail, fingerprint, start_s))
+    cuts = plan_cuts(
+        Stretch(source.start_s, source.end_s - source.start_s),
+        item.segments,
+        w_levels_dbfs(source, LEVEL_WINDOW_S),
+        file_start_s=item.start_s,
+        clip_s=options.clip_s,
+        min_level_dbfs=options.min_level_dbfs,
+        slack_s=END_TOLERANCE_S,
+    )
+    rejected = tuple(
+        item.reject(loss.reason, loss.detail, fingerprint, loss.start_s, loss.lost_s)
+        for loss in cuts.losses
+    )
     notes = tuple(f"{item.name}: {note}" for note in source.notes)
-    return VideoPlan(fingerprint, clips, tuple(rejected), notes)
-
-
-def _covers(source: Source, start_s: float, clip_s: int) -> bool:
-    early, late = source.start_s - END_TOLERANCE_S, source.end_s + END_TOLERANCE_S
-    return early <= start_s and start_s + clip_s <= late
-
-
-def _stretches(
-    clips: Sequence[ClipPlan], all_of_it: bool, clip_s: int
-) -> Iterator[Sequence[ClipPlan]]:
-    """Yield each run of clips that follow each other; all of them at once where that is all."""
-    runs: list[list[ClipPlan]] = []
-    for clip in clips:
-        follows = runs and clip.start_s == runs[-1][-1].start_s + clip_s
-        if follows or (runs and all_of_it):
-            runs[-1].append(clip)
-        else:
-            runs.append([clip])
-    yield from runs
-
-
-def _what_is_wrong(stretch: Sequence[ClipPlan], options: BuildOptions) -> str:
-    span = f"from {stretch[0].start_s} s to {stretch[-1].start_s + options.clip_s} s"
-    if math.isnan(stretch[0].level_dbfs):
-        return f"the sound {span} holds NaN, infinity or values beyond any level"
-    loudest = max(clip.level_dbfs for clip in stretch)
-    level = "digital silence" if loudest <= LEVEL_FLOOR_DBFS else f"at most {loudest:.1f} dBFS"
-    return f"W {span} is {level}, under {options.min_level_dbfs:g} dBFS"
+    return VideoPlan(fingerprint, cuts.clips, rejected, notes)
 
 
 def _convert(job: CutJob, clips: Sequence[ClipPlan], staging: Staging) -> Iterator[ClipPlan]:
@@ -219,7 +156,7 @@ def _convert(job: CutJob, clips: Sequence[ClipPlan], staging: Staging) -> Iterat
     requests = [
         ClipRequest(
             start_s=float(clip.start_s - job.item.start_s),
-            duration_s=float(job.options.clip_s),
+            duration_s=clip.duration_s,
             mp4=member_file(folder, "mp4"),
             flac=member_file(folder, "flac"),
         )
@@ -242,7 +179,7 @@ def _clip_json(job: CutJob, clip: ClipPlan, conversion: dict[str, object]) -> di
     return {
         "video_id": item.video_id,
         "start_s": clip.start_s,
-        "duration_s": float(job.options.clip_s),
+        "duration_s": float(clip.duration_s),
         "width": form.width,
         "height": form.height,
         "fps": form.fps,

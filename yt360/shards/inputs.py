@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from yt360.clips import clip_key
+from yt360.clips import Stretch, clip_key
 from yt360.errors import UserError
 from yt360.media.companions import (
     RAW_AUDIO_DETAIL,
@@ -41,7 +41,8 @@ class InputVideo:
         video: The file with the picture.
         companions: Files that may hold its spatial audio; the video file itself may, too.
         start_s: Second of the upload at which the file starts.
-        segments: Known starts of clips, in seconds of the upload; None cuts the whole file.
+        segments: Known clips, in seconds of the upload, that start at whole ones; None cuts the
+            whole file.
         channel: Who uploaded it, for splits by channel. It is found again in the dataset by
             `facts`: their ``channel_id``, or else ``channel``.
         split: A split known beforehand; None leaves it to the hash.
@@ -56,7 +57,7 @@ class InputVideo:
     video: Path
     companions: tuple[Path, ...] = ()
     start_s: int = 0
-    segments: tuple[int, ...] | None = None
+    segments: tuple[Stretch, ...] | None = None
     channel: str | None = None
     split: Split | None = None
     sound_layout: str | None = None
@@ -79,7 +80,12 @@ class InputVideo:
         return self.video_id, self.start_s, self.name
 
     def reject(
-        self, reason: str, detail: str, fingerprint: str, start_s: int | None = None
+        self,
+        reason: str,
+        detail: str,
+        fingerprint: str,
+        start_s: int | None = None,
+        lost_s: float | None = None,
     ) -> Rejection:
         """Return a rejection of this input, or of its stretch at second `start_s`."""
         return Rejection(
@@ -90,6 +96,7 @@ class InputVideo:
             reason=reason,
             detail=detail.encode(errors="replace").decode(),
             fingerprint=fingerprint,
+            lost_s=None if lost_s is None else round(lost_s, 6),
         )
 
 
@@ -168,7 +175,8 @@ def fingerprint_of(item: InputVideo) -> str:
     if item.sound_layout or item.projection:
         digest.update(f"{item.sound_layout}\0{item.projection}".encode())
     if item.segments is not None:
-        digest.update(f"\0segments {sorted(set(item.segments))}".encode())
+        spans = sorted({(each.start_s, each.duration_s) for each in item.segments})
+        digest.update(f"\0segments {spans}".encode())
     return digest.hexdigest()
 
 

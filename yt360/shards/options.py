@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.errors import UserError, did_you_mean
 from yt360.media.convert import ClipFormat
 from yt360.media.layout import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS, STEREO_MODES
+from yt360.shards.cuts import LEVEL_FLOOR_DBFS
 from yt360.shards.groups import check_grouping
 from yt360.splits import PAPER_TEST_FRACTION
 
 MIN_SHARD_MB = 0.1
 MAX_SHARD_MB = 1e9
-LEVEL_FLOOR_DBFS = -200.0
-"""Level that stands for digital silence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
     """Everything besides the media that the bytes of a dataset depend on."""
 
-    clip_s: int = 10
-    """Length of a clip in whole seconds (the paper's is 10)."""
+    clip_s: int = DEFAULT_CLIP_S
+    """Length of a clip in whole seconds where no list gives it."""
     min_level_dbfs: float = -60.0
     """Clips whose W channel has a lower RMS level over the whole clip are left out."""
     test_fraction: float = PAPER_TEST_FRACTION

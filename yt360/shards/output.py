@@ -19,7 +19,6 @@ from yt360.shards.schema import (
     DATASET_FILE,
     INDEX_FILE,
     DatasetInfo,
-    FileId,
     SplitInfo,
     parse_shard_name,
 )
@@ -134,22 +133,28 @@ def inputs_to_do(
         retry: Take inputs that were rejected, or stretches of which were, again, changed or not.
     """
     packed = packed_starts(tables)
-    rejected = {item.file_id: item.fingerprint for item in info.rejected}
-    return [item for item in videos if not _is_done(item, info, packed, rejected, retry)]
+    seen = {item.file_id: item.fingerprint for item in info.rejected}
+    again = {item.file_id for item in info.rejected if retry and not item.is_rest}
+    return [
+        item
+        for item in videos
+        if item.file_id in again or not _is_done(item, info, packed, seen.get(item.file_id))
+    ]
 
 
 def _is_done(
     item: InputVideo,
     info: DatasetInfo,
     packed: Mapping[tuple[str, int], set[int]],
-    rejected: Mapping[FileId, str],
-    retry: bool,
+    seen: str | None,
 ) -> bool:
-    seen = rejected.get(item.file_id)
-    if item.key in info.unfinished or (retry and seen is not None):
+    """Tell whether an input needs no work; `seen` is its fingerprint when it was recorded."""
+    if item.key in info.unfinished:
         return False
     starts = packed.get((item.video_id, item.start_s))
-    if starts is not None and (item.segments is None or starts.issuperset(item.segments)):
+    if starts is not None and (
+        item.segments is None or starts.issuperset(int(each.start_s) for each in item.segments)
+    ):
         return True
     return seen is not None and seen == fingerprint_of(item)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yt360.errors import UserError
 from yt360.files import write_json
+from yt360.shards.cuts import REST_REASONS
 from yt360.splits import SPLITS
 
 FORMAT = "yt360-shards"
@@ -106,6 +107,7 @@ class Rejection:
         reason: Short slug to count by.
         detail: One sentence with the numbers behind the reason.
         fingerprint: Of the file; another one on a later run means that the file was mended.
+        lost_s: Seconds that are in no clip because of this; None for a file of unknown length.
     """
 
     video_id: str
@@ -115,6 +117,12 @@ class Rejection:
     reason: str
     detail: str
     fingerprint: str
+    lost_s: float | None = None
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether nothing is wrong: it is what was left over beside the clips."""
+        return self.reason in REST_REASONS
 
     @property
     def file_id(self) -> FileId:
@@ -125,6 +133,19 @@ class Rejection:
     def order(self) -> tuple[FileId, int]:
         """What rejections are sorted by: file, then time."""
         return self.file_id, -1 if self.start_s is None else self.start_s
+
+
+def losses_by_reason(rejected: Iterable[Rejection]) -> dict[str, tuple[int, float]]:
+    """Return the number of rejections of each reason and their seconds, most frequent first.
+
+    Seconds of files of unknown length are not counted.
+    """
+    counts: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for item in rejected:
+        counts[item.reason] += 1
+        seconds[item.reason] += item.lost_s or 0.0  # type: ignore[assignment]
+    return {reason: (count, float(seconds[reason])) for reason, count in counts.most_common()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +177,22 @@ class DatasetInfo:
 
     def rejected_by_reason(self) -> dict[str, int]:
         """Count the rejections by reason, most frequent first."""
-        return dict(Counter(item.reason for item in self.rejected).most_common())
+        return {reason: count for reason, (count, _) in losses_by_reason(self.rejected).items()}
+
+    @property
+    def clips_s(self) -> float:
+        """Seconds in clips."""
+        return sum(split.duration_s for split in self.splits.values())
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds that are in no clip, each for one reason; files of unknown length not counted."""
+        return sum(item.lost_s or 0.0 for item in self.rejected)
+
+    @property
+    def covered_s(self) -> float:
+        """Seconds that picture and sound of all inputs cover together."""
+        return self.clips_s + self.lost_s
 
     def save(self, dataset: Path) -> None:
         """Write ``dataset.json`` atomically; the bytes depend on the content alone."""
@@ -170,6 +206,10 @@ class DatasetInfo:
             "format_version": FORMAT_VERSION,
             "options": dict(self.options),
             "rejected_by_reason": self.rejected_by_reason(),
+            "lost_s_by_reason": {
+                reason: round(lost_s, 3)
+                for reason, (_, lost_s) in losses_by_reason(self.rejected).items()
+            },
             **content,
         }
 

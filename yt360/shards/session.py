@@ -192,12 +192,15 @@ class BuildSession:
 
     def _after_crash(self, job: CutJob, crash: Crashed, crashed: set[str]) -> None:
         """Find the clip that it happened at, and reject it when it is not the first time."""
-        keys = {job.item.clip_key(clip.start_s): clip.start_s for clip in job.clips}
+        keys = {job.item.clip_key(clip.start_s): clip for clip in job.clips}
         key = next((key for key in keys if self.staging.find(key) is None), None)
         if key is None:
             return
         if key in crashed:
-            rejection = job.item.reject("crash", crash.describe(), job.fingerprint, keys[key])
+            clip = keys[key]
+            rejection = job.item.reject(
+                "crash", crash.describe(), job.fingerprint, clip.start_s, clip.duration_s
+            )
             self.staging.publish_rejection(key, rejection)
         crashed.add(key)
 

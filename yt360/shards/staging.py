@@ -22,22 +22,17 @@ from tempfile import mkdtemp
 from typing import Any
 
 from yt360.files import atomic_write, sync_folder, write_json
+from yt360.shards.cuts import ClipPlan
 from yt360.shards.inputs import InputVideo
 from yt360.shards.schema import CLIP_MEMBERS, Rejection
 from yt360.shards.writer import member_bytes
 
 STAGING_FOLDER = ".staging"
+STAGING_VERSION = 2
+"""What another version has staged is made anew."""
 _TRASH = f"{STAGING_FOLDER}-trash-"
 _REJECTED_FILE = "rejected.json"
 _ATTEMPTS, _ATTEMPT_S = 20, 0.1
-
-
-@dataclass(frozen=True)
-class ClipPlan:
-    """One clip to be made: second of the upload, and level of W in dBFS."""
-
-    start_s: int
-    level_dbfs: float
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class Staging:
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         """Make the folders; drop what a killed build was in the middle of, or made otherwise."""
-        wanted = json_bytes(options)
+        wanted = json_bytes({"staging_version": STAGING_VERSION, **options})
         if not self._options.exists() or self._options.read_bytes() != wanted:
             _remove(self._clips)
             _remove(self._plans)
@@ -131,10 +126,10 @@ class Staging:
             self.discard(item.clip_key(clip.start_s) for clip in clips)
             self.discard_plan(item)
             return None
-        if retry and content["rejected"]:
+        rejected = tuple(Rejection(**it) for it in content["rejected"])
+        if retry and not all(each.is_rest for each in rejected):
             self.discard_plan(item)
             return None
-        rejected = tuple(Rejection(**it) for it in content["rejected"])
         return VideoPlan(fingerprint, clips, rejected, tuple(content.get("notes", ())))
 
     def discard_plan(self, item: InputVideo) -> None:

@@ -10,15 +10,24 @@ from hypothesis import strategies as st
 from yt360.catalog import Catalog, Clip, MediaFile
 from yt360.catalog.ids import watch_url
 from yt360.catalog.sources import catalog_inputs, find_all_inputs, media_parts
+from yt360.clips import Stretch
 from yt360.crawl.sections import plan_sections
 from yt360.errors import UserError
+from yt360.shards.inputs import InputVideo
 
 A = "aaaaaaaaaaa"
 
 
+def starts_of(item: InputVideo) -> tuple[int, ...]:
+    """Return where the known clips of an input start."""
+    assert item.segments is not None
+    return tuple(int(clip.start_s) for clip in item.segments)
+
+
 def test_an_accepted_video_becomes_an_input_with_its_clips_and_split(filled):
     (item,) = catalog_inputs(filled).videos
-    assert (item.video_id, item.segments, item.split, item.channel) == (A, (0,), "test", "UC1")
+    assert (item.video_id, item.split, item.channel) == (A, "test", "UC1")
+    assert item.segments == (Stretch(0, 10.0),)
     assert item.video == filled.media / "aa/a.mp4" and item.companions == (
         filled.media / "aa/a.webm",
     )
@@ -34,7 +43,7 @@ def test_sections_become_inputs_of_their_own_clips(catalog, accept):
     catalog.clips.put(A, [Clip(start_s=start) for start in (10, 25, 100)])
     assert [part.start_s for part in media_parts(catalog, A)] == [8, 88]
     inputs = catalog_inputs(catalog).videos
-    assert [(item.start_s, item.segments) for item in inputs] == [(8, (10, 25)), (88, (100,))]
+    assert [(item.start_s, starts_of(item)) for item in inputs] == [(8, (10, 25)), (88, (100,))]
     assert all(item.companions == () for item in inputs)
 
 
@@ -57,7 +66,7 @@ def test_each_clip_is_cut_from_the_section_that_was_fetched_for_it(starts, gop_s
                 A, MediaFile(role="both", path=f"{end}.mkv", bytes=1, start_s=begin, end_s=end)
             )
         new.clips.put(A, [Clip(start_s=start, origin="released") for start in starts])
-        found = {item.name: item.segments for item in catalog_inputs(new).videos}
+        found = {item.name: starts_of(item) for item in catalog_inputs(new).videos}
     assert found == {
         f"{end}.mkv": tuple(start for start in sorted(starts) if begin <= start < end)
         for begin, end in sections
@@ -71,8 +80,42 @@ def test_a_kept_clip_that_no_section_holds_is_left_to_the_build_to_refuse(catalo
             A, MediaFile(role="both", path=f"aa/{start}.mkv", bytes=1, start_s=start, end_s=end)
         )
     catalog.clips.put(A, [Clip(start_s=start) for start in (7, 20, 60)])
-    segments = [item.segments for item in catalog_inputs(catalog).videos]
+    segments = [starts_of(item) for item in catalog_inputs(catalog).videos]
     assert sorted(start for each in segments for start in each) == [7, 20, 60]
+
+
+def test_clips_keep_the_length_that_the_catalog_gives_them(catalog, accept):
+    accept(A)
+    catalog.files.put(A, MediaFile(role="both", path="aa/a.mkv", bytes=1))
+    catalog.clips.put(A, [Clip(start_s=0, duration_s=4.0), Clip(start_s=4, duration_s=7.0)])
+    (item,) = catalog_inputs(catalog).videos
+    assert item.segments == (Stretch(0, 4.0), Stretch(4, 7.0))
+
+
+def test_videos_without_a_list_are_cut_anew_into_clips_of_another_length(catalog, accept):
+    accept(A)
+    catalog.files.put(A, MediaFile(role="both", path="aa/a.mkv", bytes=1))
+    catalog.clips.put(A, [Clip(start_s=0), Clip(start_s=20)])
+    assert [item.segments for item in catalog_inputs(catalog, clip_s=5).videos] == [None]
+    assert [starts_of(item) for item in catalog_inputs(catalog, clip_s=10).videos] == [(0, 20)]
+
+
+def test_another_length_than_that_of_a_list_is_refused(catalog, accept):
+    accept(A)
+    catalog.files.put(A, MediaFile(role="both", path="aa/a.mkv", bytes=1))
+    catalog.clips.put(A, [Clip(start_s=0, origin="released")])
+    with pytest.raises(UserError, match=r"clips of 10 s of .* not of 5 s; leave --clip-s out"):
+        catalog_inputs(catalog, clip_s=5)
+
+
+def test_a_section_without_kept_clips_is_an_input_whose_seconds_count(catalog, accept):
+    accept(A)
+    for start, end in ((8, 40.5), (88, 121.0)):
+        catalog.files.put(
+            A, MediaFile(role="both", path=f"aa/{start}.mkv", bytes=1, start_s=start, end_s=end)
+        )
+    catalog.clips.put(A, [Clip(start_s=10), Clip(start_s=100, kept=False, reason="silent")])
+    assert [starts_of(item) for item in catalog_inputs(catalog).videos] == [(10,), ()]
 
 
 def test_a_catalog_without_accepted_videos_says_what_to_do(catalog):

@@ -32,7 +32,7 @@ def test_every_whole_clip_of_every_good_file_is_in_the_dataset(fake, media, tmp_
 
 def test_what_is_left_out_is_recorded_with_its_reason(fake, media, tmp_path):
     report = fake.build(media, tmp_path / "data")
-    found = {(item.file, item.start_s): item.reason for item in report.rejected}
+    found = {(it.file, it.start_s): it.reason for it in report.rejected if not it.is_rest}
     assert found == {
         ("flat.mp4", None): "not-360",
         ("short.mp4", None): "too-short",
@@ -44,6 +44,7 @@ def test_what_is_left_out_is_recorded_with_its_reason(fake, media, tmp_path):
     }
     content = json.loads((tmp_path / "data" / "dataset.json").read_text())
     assert content["rejected_by_reason"] == {
+        "remainder": 9,
         "silent": 3,
         "corrupt": 2,
         "not-360": 1,
@@ -132,7 +133,7 @@ def test_added_videos_get_new_shards_and_old_shards_stay(fake, media, dataset):
 def test_adding_keeps_what_was_rejected_before(fake, media, tmp_path):
     data = tmp_path / "data"
     before = fake.build(media, data).info.rejected
-    extra = fake.write(tmp_path / "extra" / "more.mp4", 12)
+    extra = fake.write(tmp_path / "extra" / "more.mp4", 20)
     assert fake.build(extra, data).info.rejected == before
 
 
@@ -149,7 +150,7 @@ def test_an_unchanged_rejected_file_is_tried_again_only_on_request(
 ):
     data = tmp_path / "data"
     fake.build(media, data)
-    monkeypatch.setattr("yt360.shards.cutting.clip_level", lambda *_: -20.0)
+    monkeypatch.setattr("yt360.shards.cuts.clip_level", lambda *_: -20.0)
     assert fake.build(media, data).new_clips == 0
     report = fake.build(media, data, retry=True)
     assert report.new_clips == 3 + 3  # silent.mp4, and the silent stretches of pauses.mp4

@@ -7,14 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from yt360.clips import parse_key
+from yt360.clips import Stretch, parse_key
 from yt360.errors import UserError
 from yt360.shards import cutting
 from yt360.shards.build import build_shards
+from yt360.shards.cuts import ClipPlan
 from yt360.shards.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.reader import ShardReader
-from yt360.shards.staging import ClipPlan, Staging, VideoPlan
+from yt360.shards.staging import Staging, VideoPlan
 from yt360.splits import split_of
+
+
+def stretches(*starts_s: int, clip_s: float = 10.0) -> tuple[Stretch, ...]:
+    return tuple(Stretch(start_s, clip_s) for start_s in starts_s)
 
 
 def test_a_video_stays_in_its_split_when_its_channel_becomes_known(fake, tmp_path):
@@ -37,7 +42,7 @@ def test_known_segments_are_cut_and_those_that_cannot_be_are_told(fake, tmp_path
         video=file,
         name="part.mp4",
         start_s=100,
-        segments=(103, 141, 90, 118, 125, 140),
+        segments=stretches(103, 141, 90, 118, 125, 140),
         split="test",
         facts={"url": "http://u", "license": "CC"},
     )
@@ -47,10 +52,11 @@ def test_known_segments_are_cut_and_those_that_cannot_be_are_told(fake, tmp_path
         "train": [],
         "test": [f"kqAZkf5Odyw-{start:05d}" for start in (103, 118, 140)],
     }
-    assert [(each.start_s, each.reason) for each in report.rejected] == [
-        (90, "clip-outside"),
-        (125, "overlap"),
-        (141, "clip-outside"),
+    assert [(each.start_s, each.reason, each.lost_s) for each in report.rejected] == [
+        (90, "clip-outside", 0.0),
+        (100, "unlisted", 13.0),  # 100 to 103, 113 to 118, 135 to 140
+        (125, "overlap", 7.0),
+        (141, "clip-outside", 0.0),
     ]
     reader = ShardReader(tmp_path / "data", "test")
     source = json.loads(bytes(reader.read(0, "json")))["source"]
@@ -90,12 +96,13 @@ def test_an_input_that_is_read_otherwise_is_looked_at_again(fake, tmp_path):
             item,
             replace(item, sound_layout="n3d"),
             replace(item, projection="eac"),
-            replace(item, segments=(0, 10)),
-            replace(item, segments=(0, 100)),
+            replace(item, segments=stretches(0, 10)),
+            replace(item, segments=stretches(0, 10, clip_s=5)),
+            replace(item, segments=stretches(0, 100)),
         )
     ]
-    assert len(set(prints)) == 5
-    assert fingerprint_of(replace(item, segments=(10, 0))) == prints[3]
+    assert len(set(prints)) == 6
+    assert fingerprint_of(replace(item, segments=stretches(10, 0))) == prints[3]
 
 
 def build_segments(fake, tmp_path, *segments: int):
@@ -104,7 +111,7 @@ def build_segments(fake, tmp_path, *segments: int):
         video_id="kqAZkf5Odyw",
         video=path if path.exists() else fake.write(path, 50, silent=list(range(20, 30))),
         name="part.mp4",
-        segments=segments,
+        segments=stretches(*segments),
         split="test",
     )
     return build_shards(
@@ -127,7 +134,8 @@ def test_a_rejected_input_of_which_other_clips_are_wanted_is_looked_at_again(fak
     assert build_segments(fake, tmp_path, 20).info.num_clips == 0
     report = build_segments(fake, tmp_path, 20, 40)
     assert report.new_clips == 1
-    assert [(each.start_s, each.reason) for each in report.rejected] == [(20, "silent")]
+    found = [(each.start_s, each.reason) for each in report.rejected]
+    assert found == [(0, "unlisted"), (20, "silent")]
 
 
 def test_a_killed_build_does_not_go_on_with_clips_that_are_no_longer_wanted(fake, tmp_path):
@@ -135,8 +143,10 @@ def test_a_killed_build_does_not_go_on_with_clips_that_are_no_longer_wanted(fake
     staging.folder.mkdir(parents=True)
     staging.prepare(fake.options.to_json())
     file = fake.write(tmp_path / "m" / "part.mp4", 50)
-    item = InputVideo(video_id="kqAZkf5Odyw", video=file, name="part.mp4", segments=(0, 10))
-    staging.save_plan(item, VideoPlan(fingerprint_of(item), (ClipPlan(0, -20.0),), ()))
+    item = InputVideo(
+        video_id="kqAZkf5Odyw", video=file, name="part.mp4", segments=stretches(0, 10)
+    )
+    staging.save_plan(item, VideoPlan(fingerprint_of(item), (ClipPlan(0, 10.0, -20.0),), ()))
     build_segments(fake, tmp_path, 10, 40)
     keys = fake.keys(tmp_path / "data")["test"]
     assert keys == ["kqAZkf5Odyw-00010", "kqAZkf5Odyw-00040"]
