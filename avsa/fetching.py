@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from yt360.errors import BadItem
+from yt360.errors import BadItem, UserError
 from yt360.files import atomic_write
 
 ATTEMPTS = 4
@@ -19,6 +19,8 @@ TIMEOUT_S = 60.0
 # Before the second attempt; each further pause is four times as long.
 PAUSE_S = 0.25
 _CHUNK_BYTES = 1 << 20
+PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
+"""Scheme of an address -> package that reads it; http(s) needs none."""
 _FINAL = ("not-found", "bad-address")
 
 
@@ -28,7 +30,7 @@ def fetch(
     """Copy a remote file to `path`, which appears only when whole; try again a few times.
 
     Args:
-        url: http(s), or what fsspec knows (``s3://`` and so on).
+        url: http(s), or what fsspec knows (``s3://`` by `PACKAGES` and so on).
         path: The local file.
         sha256: Hex sum that the content must have.
         cancelled: Ends the copy early when it is set.
@@ -36,6 +38,7 @@ def fetch(
     Raises:
         BadItem: ``"not-found"``, ``"bad-address"``, or ``"checksum"`` when the content is not as
             announced.
+        UserError: The package for such addresses is not installed.
         OSError: The last attempt failed in whatever way, the disk is full, or `cancelled` was set.
     """
     cancelled = cancelled or threading.Event()
@@ -47,6 +50,8 @@ def fetch(
             final = isinstance(error, BadItem) and error.reason in _FINAL
             if final or attempt == ATTEMPTS - 1 or cancelled.wait(PAUSE_S * 4**attempt):
                 raise
+        except UserError:
+            raise
         except Exception as error:
             # Protocol errors and those of fsspec's backends have no common ancestor.
             if attempt == ATTEMPTS - 1 or cancelled.wait(PAUSE_S * 4**attempt):
@@ -87,8 +92,12 @@ def _open(url: str) -> IO[bytes]:
         return fsspec.open(url, "rb").open()
     except FileNotFoundError:
         raise BadItem("not-found", f"{url} does not exist") from None
-    except (ImportError, ValueError) as error:
-        raise BadItem("not-found", f"{url}: {error}") from None
+    except ValueError as error:
+        raise BadItem("bad-address", f"{url}: {error}") from None
+    except ImportError as error:
+        package = PACKAGES.get(url.partition(":")[0])
+        mend = str(error) if package is None else f"it needs {package}: `pip install {package}`"
+        raise UserError(f"{url} cannot be read here; {mend}") from None
 
 
 def _announced_bytes(source: Any) -> int | None:

@@ -84,15 +84,14 @@ class Inputs:
 def cases(material: Material) -> list[Case]:
     """Return the cases, in the order of the table."""
     inputs = Inputs(material)
-    whole_paper = _paper_sample(inputs)
     return [
         Case(
             "load path: read, decode 0.5 s of planes and 1 s of sound",
-            _load(inputs), {"paper's whole sample": whole_paper}, at_least=20, aim="45",
+            _load(inputs), {"paper's load path": _paper_load(inputs)}, at_least=8,
         ),
         Case(
             "whole sample on CPU: loader, 4 crops, 16 log-mels",
-            _whole(inputs), {"paper's whole sample": whole_paper}, at_least=8, aim="15",
+            _whole(inputs), {"paper's whole sample": _paper_sample(inputs)}, at_least=8, aim="15",
         ),
         _crop_case(inputs),
         _log_mel_case(inputs),
@@ -118,13 +117,22 @@ def _whole(inputs: Inputs) -> Run:
     return lambda run: make_batch(loader.load(run, buffer), 0, VIEWS, AUDIO, UNSCALED)
 
 
-def _paper_sample(inputs: Inputs) -> Run:
-    def run_paper(run: int) -> object:
+def _paper_load(inputs: Inputs) -> Callable[[int], tuple[list[Any], Any]]:
+    def load(run: int) -> tuple[list[Any], Any]:
         picture, sound_file = inputs.material.released[inputs.clip(run)]
         start_s = inputs.first_frame(run) / FPS
         frames = paper.decode_frames(picture, start_s, VIDEO_S, FPS)
         sound_start_s = start_s - (AUDIO_S - VIDEO_S) / 2
-        sound = paper.decode_sound(sound_file, sound_start_s, AUDIO_S, RATE_HZ)
+        return frames, paper.decode_sound(sound_file, sound_start_s, AUDIO_S, RATE_HZ)
+
+    return load
+
+
+def _paper_sample(inputs: Inputs) -> Run:
+    load = _paper_load(inputs)
+
+    def run_paper(run: int) -> object:
+        frames, sound = load(run)
         views = inputs.views(run)
         crops = _numpy_crops(frames, views)
         factors = keyed_generator("jitter", run).uniform(

@@ -53,6 +53,8 @@ def examine(folder: Path) -> list[Finding]:
         _accelerator,
         lambda: _optional("label with detectron2", "detectron2.model_zoo", INSTALL_DETECTRON2),
         lambda: _optional("label with transformers", "transformers", INSTALL_TRANSFORMERS),
+        lambda: _optional("train on datasets at s3://", "s3fs", "pip install s3fs"),
+        lambda: _optional("train on datasets at gs://", "gcsfs", "pip install gcsfs"),
         lambda: _disk(folder),
     ]
     return [check() for check in checks]

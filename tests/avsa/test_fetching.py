@@ -8,7 +8,7 @@ import pytest
 
 from avsa import fetching
 from avsa.fetching import ATTEMPTS, fetch
-from yt360.errors import BadItem
+from yt360.errors import BadItem, UserError
 
 
 @pytest.fixture(autouse=True)
@@ -93,8 +93,30 @@ def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
 
 
 def test_an_unknown_kind_of_address_is_refused(tmp_path):
-    with pytest.raises(BadItem, match="not-found: nonsense://x/y"):
+    with pytest.raises(BadItem, match="bad-address: nonsense://x/y"):
         fetch("nonsense://x/y", tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("s3://bucket/x", "it needs s3fs: `pip install s3fs`"),
+        ("gs://bucket/x", "it needs gcsfs: `pip install gcsfs`"),
+        ("other://bucket/x", "Install otherfs to access other"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch, url, advice):
+    calls = []
+
+    def fail(*args):
+        calls.append(args)
+        raise ImportError("Install otherfs to access other")
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    with pytest.raises(UserError) as missing:
+        fetch(url, tmp_path / "x")
+    assert str(missing.value) == f"{url} cannot be read here; {advice}"
+    assert len(calls) == 1
 
 
 def test_a_copy_that_is_no_longer_wanted_ends(serve, tmp_path):
