@@ -26,7 +26,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$checkout" ]; then
     uv=$VIRTUAL_ENV/bin/uv
     "$uv" pip install --quiet --constraint constraints.txt --editable '.[dev]'
     # detectron2 imports pkg_resources, which setuptools 82 dropped, and its setup imports torch.
-    "$uv" pip install --quiet 'setuptools<82' wheel
+    "$uv" pip install --quiet 'setuptools<82'
     cp -R "$checkout" "$VIRTUAL_ENV/detectron2-source"
     "$uv" pip install --no-build-isolation "$VIRTUAL_ENV/detectron2-source"
     echo "$checkout" >"$stamp"

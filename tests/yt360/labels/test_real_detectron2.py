@@ -262,35 +262,44 @@ def test_facts_name_the_weights_by_content(zoo, panoptic_fixture):
 
 def calibrated(network, image, size):
     """Scale the last layers of a random network, so that it is sure of some things and stuff."""
+
+    def scale(spread):
+        def hook(layer, _, out):
+            factor = spread / float(out.std())
+            layer.weight.mul_(factor)
+            layer.bias.mul_(factor)
+            return out * factor
+
+        return hook
+
     heads = network.roi_heads
-    with torch.no_grad():
-        x = to_network(image, size)
-        for layer, spread in (
-            (network.proposal_generator.rpn_head.objectness_logits, 2.0),
-            (heads.box_predictor.cls_score, 3.0),
-            (heads.mask_head.predictor, 3.0),
-            (network.sem_seg_head.predictor, 3.0),
-        ):
-            seen = []
-            hook = layer.register_forward_hook(lambda _, __, out, seen=seen: seen.append(out.std()))
-            network(x, size)
-            hook.remove()
-            layer.weight.mul_(spread / float(seen[0]))
-            layer.bias.zero_()
+    spreads = {
+        heads.box_predictor.cls_score: 3.0,
+        heads.mask_head.predictor: 3.0,
+        network.sem_seg_head.predictor: 3.0,
+    }
+    hooks = [layer.register_forward_hook(scale(spread)) for layer, spread in spreads.items()]
+    with torch.inference_mode():
+        network(to_network(image, size), size)
+    for hook in hooks:
+        hook.remove()
     return network
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_full_size_network_equals_detectron2_s():
     from detectron2 import model_zoo
 
-    image = picture(480, 640, seed=6)
-    size = network_size(480, 640)
-    native = calibrated(PanopticFPN().eval().requires_grad_(False), image, size)
+    image = picture(240, 320, seed=6)
+    short, long = 320, 533
+    native = PanopticFPN().eval().requires_grad_(False)
+    calibrated(native, image, network_size(240, 320, short, long))
     cfg = model_zoo.get_config(CONFIG)
     cfg.MODEL.DEVICE, cfg.MODEL.WEIGHTS = "cpu", ""
+    cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = short, long
     real = predictor(cfg, native.state_dict())
-    check_stages(native, real, image, 800, 1333)
-    things, stuff = check_maps(native, real, image, 800, 1333)
+    check_stages(native, real, image, short, long)
+    things, stuff = check_maps(native, real, image, short, long)
     assert things
     assert stuff
