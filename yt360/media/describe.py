@@ -109,7 +109,7 @@ def _describe_audio(stream: AudioStream) -> list[str]:
         ),
         _line("layout", shown),
         *(_line("", f"because: {reason}") for reason in layout.evidence),
-        *(_line("", f"but: {doubt}") for doubt in layout.doubts),
+        *(_line("", f"doubt: {doubt.code}: {doubt.detail}") for doubt in layout.doubts),
     ]
 
 

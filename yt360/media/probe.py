@@ -13,8 +13,9 @@ import numpy as np
 from yt360.errors import BadItem
 from yt360.media.color import IPT_MATRIX, IPT_PROFILE, ColorTags
 from yt360.media.container import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
+from yt360.media.field_fit import Samples
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.layout import Samples, detect_layout
+from yt360.media.layout_detection import detect_layout
 from yt360.media.sound import SoundReader, is_sound
 from yt360.media.tracks import Track, read_tracks
 

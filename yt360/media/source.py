@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Source:
                 "layout": layout.name,
                 "note": layout.format.note if layout.format else "",
                 "evidence": list(layout.evidence),
-                "doubts": list(layout.doubts),
+                "doubts": [asdict(doubt) for doubt in layout.doubts],
                 **({"choice": self.audio_choice} if self.audio_choice else {}),
             },
         }
