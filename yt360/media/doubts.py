@@ -30,7 +30,7 @@ _OCTAVES = slice(5)
 _LEAST_OCTAVES = 4
 _ACTIVE_RANGE_DB = 25.0
 _SILENT_DBFS = -85.0
-_LEAST_TILES = 4
+_LEAST_TILES = 3
 # Converted fields keep their ratio within this in each octave, and on average.
 _EXACT_OCTAVE_DB, _EXACT_MEAN_DB = 1.0, 0.6
 # Coherence of two channels, in [-1, 1]. Capsules keep 0.37 and more; 0.67 in diffuse sound.
