@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from avsa.views import Views
-from yt360.sphere import pad_sphere
+from yt360.sphere import pad_sphere, pooling_of_view
 
 Siting = Literal["left", "center"]
 MAX_POOLING = 8
@@ -91,18 +91,15 @@ def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> 
     azimuth = torch.atan2(left, x)
     elevation = torch.atan2(z, torch.sqrt(x * x + left * left))
     middle = (0.5 - views.azimuth / (2 * math.pi)) * columns - 0.5
-    # Source pixels under one pixel in a view's middle, the mean of both directions.
-    minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
-    # Averaged squares must fill the panorama: none is cut off at the seam or at a pole.
-    largest = min(MAX_POOLING, rows & -rows, columns // 2 & -(columns // 2))
-    level = torch.log2(minification.clamp(min=1, max=largest)).floor()
     column = middle[..., None, None] - azimuth * (columns / (2 * math.pi))
     row = (0.5 * rows - 0.5) - elevation * (rows / math.pi)
     extent = [bound for each in (column, row) for bound in (each.amin((2, 3)), each.amax((2, 3)))]
     return _Lookups(
         xy=torch.stack([column, row], -1),
         extent=torch.stack(extent, -1).unflatten(-1, (2, 2)),
-        pooling=torch.exp2(level).to(torch.int64),
+        pooling=pooling_of_view(
+            half_width, half_height, (height, width), (rows, columns), MAX_POOLING
+        ),
     )
 
 

@@ -1,3 +1,52 @@
-"""yt360: find, download, check, cut, shard and label 360° videos with spatial audio."""
+"""yt360: find, download, check, cut, shard and label 360° videos with spatial audio.
+
+The names below are the public interface; each is imported when it is first used, so that
+``import yt360`` takes no time.
+
+>>> import yt360  # doctest: +SKIP
+>>> clip = yt360.read_clip("DATASET", "kqAZkf5Odyw-00080")  # doctest: +SKIP
+>>> crop = yt360.crop_view(clip.frames, azimuth_deg=60)  # doctest: +SKIP
+>>> ambix = yt360.rotate_to_view(clip.ambix, azimuth_deg=60)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yt360.media.probe import probe
+    from yt360.shards.decoding import Clip, open_dataset, read_clip
+    from yt360.views import crop_view, rotate_to_view
 
 __version__ = "0.1.0"
+__all__ = [
+    "Clip",
+    "__version__",
+    "crop_view",
+    "open_dataset",
+    "probe",
+    "read_clip",
+    "rotate_to_view",
+]
+
+_HOMES = {
+    "Clip": "yt360.shards.decoding",
+    "crop_view": "yt360.views",
+    "open_dataset": "yt360.shards.decoding",
+    "probe": "yt360.media.probe",
+    "read_clip": "yt360.shards.decoding",
+    "rotate_to_view": "yt360.views",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'yt360' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -139,6 +139,36 @@ def view_grid(
     return rays @ world_to_view[..., None, :, :]
 
 
+def pooling_of_view(
+    half_width: Tensor,
+    half_height: Tensor,
+    view: tuple[int, int],
+    panorama: tuple[int, int],
+    largest: int,
+) -> Tensor:
+    """Return how many pixels of a panorama, a side, to average before a view is sampled.
+
+    That is the power of two for which between one and two averaged pixels fall on one pixel in the
+    view's middle, at most `largest`, and such that whole squares fill the panorama.
+
+    Args:
+        half_width: Tangent of half the horizontal field of view, (...).
+        half_height: Tangent of half the vertical one, (...).
+        view: Rows and columns of the view.
+        panorama: Rows and columns of the panorama.
+        largest: A power of two.
+
+    Returns:
+        int64 (...), 1 or more.
+    """
+    (height, width), (rows, columns) = view, panorama
+    # Source pixels under one pixel in a view's middle, the mean of both directions.
+    minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
+    # Averaged squares must fill the panorama: none is cut off at the seam or at a pole.
+    most = min(largest, rows & -rows, columns // 2 & -(columns // 2))
+    return torch.exp2(torch.log2(minification.clamp(min=1, max=most)).floor()).to(torch.int64)
+
+
 def sample_equirect(
     image: Tensor, directions: Tensor, mode: Literal["bilinear", "nearest"] = "bilinear"
 ) -> Tensor:

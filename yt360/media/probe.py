@@ -39,7 +39,7 @@ class _PacketTimes:
     duration: array[int] = field(default_factory=lambda: array("q"))
 
 
-def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
+def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
     """Read a file's headers, metadata and packets, and listen to some of its sound.
 
     Args:
@@ -49,6 +49,7 @@ def probe(path: Path, *, sound_layout: str | None = None) -> MediaInfo:
     Raises:
         BadItem: When this is no media file, or a stream that should decode does not.
     """
+    path = Path(path)
     with open_media(path) as container:
         tracks = read_tracks(path, container)
         if not tracks:

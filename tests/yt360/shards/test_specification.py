@@ -17,7 +17,7 @@ SPECIFICATION = REPOSITORY / "shards" / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", SPECIFICATION.read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["webdataset", "index"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["arrays", "split", "webdataset"])
 def test_examples_of_the_specification_run(example):
     result = subprocess.run(
         [sys.executable, "-c", example], cwd=REPOSITORY, capture_output=True, text=True

@@ -1,0 +1,100 @@
+"""Views of a clip as arrays, with angles in degrees.
+
+`yt360.sphere` and `yt360.ambisonics` have the mathematics, on tensors and in radians.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import avg_pool2d
+
+from yt360 import ambisonics
+from yt360.errors import UserError
+from yt360.sphere import pooling_of_view, sample_equirect, view_grid
+
+MAX_POOLING = 8
+_FRAMES_AT_ONCE = 16
+
+
+def crop_view(
+    frames: NDArray[np.uint8],
+    azimuth_deg: float,
+    elevation_deg: float = 0.0,
+    *,
+    hfov_deg: float = 90.0,
+    height: int = 224,
+    width: int = 224,
+    roll_deg: float = 0.0,
+) -> NDArray[np.uint8]:
+    """Return what a camera at the centre of a panorama sees (a gnomonic view of square pixels).
+
+    Where the view has fewer pixels than the panorama under it, the panorama is averaged first, so
+    that fine detail does not alias.
+
+    Args:
+        frames: uint8 RGB (T, H, W, 3) or (H, W, 3), equirectangular, W even.
+        azimuth_deg: Of the view's middle: 0 is the front, 90 left.
+        elevation_deg: Of the view's middle: 90 is straight up.
+        hfov_deg: Full horizontal field of view, in (0, 180).
+        height: Rows of the view.
+        width: Columns of the view.
+        roll_deg: Turn of the camera about its own axis, clockwise as its user sees it.
+
+    Returns:
+        uint8 RGB (T, height, width, 3) or (height, width, 3).
+
+    Raises:
+        UserError: `frames` are no such array, or `hfov_deg` or a size is out of range.
+    """
+    shape = frames.shape
+    if frames.dtype != np.uint8 or len(shape) not in (3, 4) or shape[-1] != 3 or shape[-2] % 2:
+        raise UserError(
+            f"frames are {frames.dtype} {shape}; give uint8 (T, H, W, 3) or (H, W, 3), W even"
+        )
+    if not 0 < hfov_deg < 180 or min(height, width) < 1:
+        raise UserError(
+            f"a view of {hfov_deg:g}° and {width}x{height} pixels cannot be cropped; give an "
+            "hfov_deg between 0 and 180 and at least one pixel"
+        )
+    azimuth, elevation, hfov = map(math.radians, (azimuth_deg, elevation_deg, hfov_deg))
+    grid = view_grid(azimuth, elevation, hfov, height, width, math.radians(roll_deg))
+    half_width = torch.tensor(math.tan(hfov / 2))
+    half_height = half_width * height / width
+    pooling = int(
+        pooling_of_view(half_width, half_height, (height, width), shape[-3:-1], MAX_POOLING)
+    )
+    video = torch.from_numpy(np.ascontiguousarray(frames)).reshape(-1, *shape[-3:])
+    views = [
+        sample_equirect(avg_pool2d(some.movedim(-1, 1).float(), pooling), grid)
+        for some in video.split(_FRAMES_AT_ONCE)
+    ]
+    cropped = torch.cat(views).round().to(torch.uint8).movedim(1, -1)
+    return cropped.reshape(*shape[:-3], height, width, 3).numpy()
+
+
+def rotate_to_view(
+    ambix: NDArray[np.float32],
+    azimuth_deg: float,
+    elevation_deg: float = 0.0,
+    roll_deg: float = 0.0,
+) -> NDArray[np.float32]:
+    """Turn a sound field into the frame of a view: what lies in its middle is heard ahead.
+
+    Args:
+        ambix: float32 (4, S): ambiX W, Y, Z, X.
+        azimuth_deg: Of the view's middle, as in `crop_view`.
+        elevation_deg: Of the view's middle.
+        roll_deg: Of the camera.
+
+    Raises:
+        UserError: `ambix` is no such array.
+    """
+    if ambix.ndim != 2 or ambix.shape[0] != 4 or not np.issubdtype(ambix.dtype, np.floating):
+        raise UserError(f"ambix is {ambix.dtype} {ambix.shape}; give ambiX as float32 (4, S)")
+    angles = (math.radians(each) for each in (azimuth_deg, elevation_deg, roll_deg))
+    field = torch.from_numpy(np.ascontiguousarray(ambix, dtype=np.float32))
+    return ambisonics.rotate_to_view(field, *angles).numpy()
