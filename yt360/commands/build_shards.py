@@ -28,6 +28,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     "yt360 build-shards downloads --out DATASET --group-by video --test-fraction 0.1",
     "yt360 build-shards pieces --out DATASET --group-by '(.+)_[0-9]+'",
     "yt360 build-shards my.catalog --out DATASET",
+    "yt360 build-shards footage --out DATASET --inspect",
     "yt360 build-shards --out DATASET -- -abc.mp4",
 )
 @click.command("build-shards")
@@ -88,6 +89,12 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     show_default=True,
     type=click.Choice(SOUND_LAYOUTS),
     help="Layout of the spatial audio of all inputs, likewise.",
+)
+@click.option(
+    "--inspect",
+    is_flag=True,
+    help="Leave out what the tests of `yt360 inspect` reject, as they reject videos of a catalog; "
+    "without it files and folders are only tested for being 360° video with ambisonic audio.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @click.option(

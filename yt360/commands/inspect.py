@@ -27,11 +27,12 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
 @examples(
     "yt360 inspect holiday.mp4 --report holiday.png",
     "yt360 inspect videos/*.webm --json > verdicts.json",
+    "yt360 inspect footage",
     "yt360 inspect my.catalog --workers 8",
     "yt360 inspect my.catalog --again rejected --reject spatial-audio --reject projection",
 )
 @click.command("inspect")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE... | CATALOG", type=Path)
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT... | CATALOG", type=Path)
 @click.option("--report", type=Path, help="Draw the inspection of one file as a PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 @click.option("--sound", type=Path, help="File with the spatial sound of the one video given.")
@@ -95,8 +96,9 @@ def command(
 ) -> None:
     """Say whether recordings hold real spatial audio and a real picture, with the numbers.
 
-    Files of the same name beside a video (.m4a, .flac, ...) may hold its spatial sound; the choice
-    is that of build-shards, and told. With a catalog, every downloaded video is inspected and
+    INPUT is a media file or a folder of them; videos and the files of the same name beside them
+    (.m4a, .flac, ...), which may hold their spatial sound, are found and paired as by build-shards.
+    With a catalog, every downloaded video is inspected and
     becomes accepted or rejected; stop it at any time, run it again, or run it several times at
     once. The exit code is 2 when a file cannot be read, and 1 when a process died of a video or
     hung in it.
@@ -112,18 +114,38 @@ def command(
     if len(paths) > 1 and (report is not None or sound is not None):
         raise UserError("--report and --sound go with one file")
     stated = {name: options[name] for name in ("sound_layout", "projection", "tagger")}
-    failures = _inspect_files(paths, sound, report, as_json, _options(**stated))
+    files = _files_in(paths, stated_sound=sound is not None or report is not None)
+    failures = _inspect_files(files, sound, report, as_json, _options(**stated))
     context.exit(2 if failures else 0)
 
 
+def _files_in(paths: tuple[Path, ...], *, stated_sound: bool) -> list[Path]:
+    """Return files as they are, and the videos in folders."""
+    from yt360.shards.inputs import find_inputs
+
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        if stated_sound:
+            raise UserError("--report and --sound go with one file, not with a folder")
+        found = find_inputs([path])
+        files += [item.video for item in found.videos]
+        for item in found.rejected:
+            click.echo(f"left out: {item.file}: {item.reason}: {item.detail}", err=True)
+    return files
+
+
 def _inspect_files(
-    paths: tuple[Path, ...],
+    paths: list[Path],
     sound: Path | None,
     report: Path | None,
     as_json: bool,
     options: InspectOptions,
 ) -> int:
     """Inspect files; return how many could not be read."""
+    from yt360.quality.decision import decide
     from yt360.quality.inspect import inspect_file
     from yt360.quality.report import write_report
 
@@ -143,6 +165,7 @@ def _inspect_files(
                 "path": str(path),
                 "sound_layout": inspection.layout,
                 "audio_choice": "; ".join(inspection.audio_choices),
+                "decision": decide(inspection).describe(),
                 "verdicts": verdicts,
             }
         )
@@ -167,8 +190,11 @@ def _options(sound_layout: str | None, projection: str, tagger: str | None) -> I
 
 
 def _print_verdicts(path: Path, inspection: Inspection) -> None:
+    from yt360.quality.decision import decide
+
     stored = f"  (sound stored as {inspection.layout})" if inspection.layout else ""
     click.echo(printable(f"{path}{stored}"))
+    click.echo(f"  {decide(inspection).describe()}")
     for choice in inspection.audio_choices:
         click.echo(f"  {choice}")
     for verdict in inspection.verdicts.values():

@@ -8,9 +8,7 @@ from yt360.crawl.heartbeat import MAX_LEASE_S
 from yt360.errors import UserError, did_you_mean
 from yt360.media.layout import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS
-
-# Sound that was laid over or clipped is told, but does not by itself make a video useless.
-REJECTING = ("spatial-audio", "projection", "still-image", "silence", "picture", "duration")
+from yt360.quality.decision import REJECTING
 
 TESTS = (*REJECTING, "post-production", "clipping")
 MAX_TIMEOUT_S = 7 * 86_400

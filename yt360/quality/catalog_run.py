@@ -29,10 +29,11 @@ from yt360.execution.local import Crashed, WorkerPool
 from yt360.quality import projection
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.clips import clips_of, why_no_clips
+from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 from yt360.quality.tagger import load_tagger
 from yt360.quality.time_limit import STOPPED_EXIT_CODE, dies_after
-from yt360.quality.verdict import Outcome, Verdict
+from yt360.quality.verdict import Verdict
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3
@@ -257,11 +258,7 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
 def _store(
     catalog: Catalog, claim: Claim, inspection: Inspection, config: CatalogRunConfig
 ) -> tuple[str, str]:
-    wrong = [
-        verdict
-        for name, verdict in inspection.verdicts.items()
-        if name in config.rejecting and _rejects(verdict, inspection.layout)
-    ]
+    wrong = decide(inspection, config.rejecting).against
     reason, detail = None, None
     with catalog.transaction():  # a list that is imported meanwhile comes before or after
         # Clips that an earlier inspection cut are cut anew.
@@ -277,15 +274,6 @@ def _store(
         catalog.clips.replace(claim.video_id, clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
     return ("rejected" if reason else "accepted"), reason or ""
-
-
-def _rejects(verdict: Verdict, layout: str) -> bool:
-    """Tell whether a verdict speaks against a video.
-
-    Where the reading of media finds the same other normalization, it converts it: that is no
-    reason to lose the video.
-    """
-    return verdict.outcome is Outcome.NOT_OK and verdict.reason != layout
 
 
 def _stored(verdict: Verdict) -> StoredVerdict:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from yt360.files import atomic_write
+from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome
@@ -22,11 +23,11 @@ _COLORS = {Outcome.OK: "#2e7d4f", Outcome.NOT_OK: "#b3372f", Outcome.UNSURE: "#b
 _INK, _FAINT, _BLUE = "#22303c", "#8a97a3", "#2f6690"
 _AZIMUTHS, _COLUMNS = 144, 600
 _RANGE_DB = 15.0
-_DETAIL_CHARACTERS = 100
+_LONGEST_LINE = 100
 
 
 def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DEFAULTS) -> None:
-    """Draw an inspection as a PNG: energy map, level of W, motion, verdicts.
+    """Draw an inspection as a PNG: what it comes to, energy map, level of W, motion, verdicts.
 
     Args:
         inspection: From `yt360.quality.inspect`.
@@ -34,16 +35,23 @@ def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DE
         thresholds: Drawn as lines.
     """
     rows = len(inspection.verdicts)
-    figure = Figure(figsize=(11, 6.2 + 0.36 * rows), dpi=110, facecolor="white")
+    height = 6.6 + 0.36 * rows
+    figure = Figure(figsize=(11, height), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     grid = GridSpec(
         4, 2, figure, height_ratios=[2.6, 1.1, 1.1, 0.32 * rows + 0.2], width_ratios=[1, 0.016],
-        left=0.085, right=0.93, top=0.93, bottom=0.03, hspace=0.42, wspace=0.03,
+        left=0.085, right=0.93, top=1 - 1.05 / height, bottom=0.03, hspace=0.42, wspace=0.03,
     )  # fmt: skip
     axes = [figure.add_subplot(grid[row, 0]) for row in range(4)]
-    figure.text(0.085, 0.965, inspection.name, fontsize=14, color=_INK, weight="bold")
+    top = 1 - 0.3 / height
+    figure.text(0.085, top, inspection.name, fontsize=14, color=_INK, weight="bold", va="center")
     layout = f"sound stored as {inspection.layout}" if inspection.layout else "no sound"
-    figure.text(0.93, 0.965, layout, fontsize=10, color=_FAINT, ha="right")
+    figure.text(0.93, top, layout, fontsize=10, color=_FAINT, ha="right", va="center")
+    decision = decide(inspection)
+    figure.text(
+        0.09, 1 - 0.62 / height, _shortened(decision.describe()), fontsize=10, color="white",
+        weight="bold", va="center", bbox=_badge(_COLORS[decision.outcome]),
+    )  # fmt: skip
     _draw_map(figure, axes[0], figure.add_subplot(grid[0, 1]), inspection)
     _draw_levels(axes[1], inspection, thresholds)
     _draw_motion(axes[2], inspection, thresholds)
@@ -157,17 +165,25 @@ def _draw_verdicts(axis: Axes, inspection: Inspection) -> None:
         y = row + 0.5
         axis.text(
             0.03, y, verdict.outcome.value, fontsize=9, color="white", weight="bold",
-            ha="center", va="center",
-            bbox={"boxstyle": "round,pad=0.35", "facecolor": color, "edgecolor": "none"},
+            ha="center", va="center", bbox=_badge(color),
         )  # fmt: skip
         axis.text(0.075, y, verdict.name, fontsize=10, color=_INK, va="center", weight="bold")
-        detail = verdict.detail
-        if len(detail) > _DETAIL_CHARACTERS:
-            detail = detail[: _DETAIL_CHARACTERS - 1].rsplit(" ", 1)[0] + " …"
         axis.text(0.225, y, verdict.reason, fontsize=9, color=color, va="center")
-        axis.text(0.36, y, detail, fontsize=8.5, color=_INK, va="center")
+        axis.text(0.36, y, _shortened(verdict.detail), fontsize=8.5, color=_INK, va="center")
+
+
+def _badge(color: str) -> dict[str, str]:
+    return {"boxstyle": "round,pad=0.35", "facecolor": color, "edgecolor": "none"}
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_LINE:
+        return text
+    return text[: _LONGEST_LINE - 1].rsplit(" ", 1)[0] + " …"
 
 
 def _say_nothing(axis: Axes, what: str, height: float) -> None:
-    middle = sum(axis.get_xlim()) / 2
-    axis.text(middle, height, what, color=_FAINT, ha="center", va="center", fontsize=11)
+    axis.text(
+        0.5, height, what, transform=axis.get_yaxis_transform(), color=_FAINT, ha="center",
+        va="center", fontsize=11,
+    )  # fmt: skip

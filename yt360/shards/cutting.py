@@ -16,6 +16,8 @@ from yt360.execution.local import Crashed
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.source import Source, open_source, w_levels_dbfs
+from yt360.quality.decision import require_acceptable
+from yt360.quality.inspect import InspectOptions
 from yt360.shards.cuts import LEVEL_WINDOW_S, ClipPlan, plan_cuts
 from yt360.shards.inputs import InputVideo, fingerprint_of
 from yt360.shards.options import BuildOptions
@@ -60,6 +62,8 @@ def plan_video(job: PlanJob) -> VideoPlan:
     if plan is None:
         try:
             with _blaming(job.item):
+                if job.options.inspect and not job.item.inspected:
+                    _inspect(job.item, job.options)
                 plan = _plan(job.item, _open(job.item, job.options), job.options, fingerprint)
         except BadItem as error:
             rejection = job.item.reject(error.reason, error.detail, fingerprint)
@@ -130,6 +134,14 @@ def _open(item: InputVideo, options: BuildOptions) -> Source:
         stereo_mode=options.stereo_mode,
         sound_layout=item.sound_layout or options.sound_layout,
     )
+
+
+def _inspect(item: InputVideo, options: BuildOptions) -> None:
+    stated = InspectOptions(
+        sound_layout=item.sound_layout or options.sound_layout,
+        projection=item.projection or options.projection,
+    )
+    require_acceptable(item.video, item.companions, stated)
 
 
 def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: str) -> VideoPlan:

@@ -49,6 +49,7 @@ class InputVideo:
         sound_layout: What the sound of this very input is stated to be; None leaves it to the
             options of the build.
         projection: The same of its picture.
+        inspected: Whether it has passed the tests of `yt360.quality` already.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
     """
@@ -62,6 +63,7 @@ class InputVideo:
     split: Split | None = None
     sound_layout: str | None = None
     projection: str | None = None
+    inspected: bool = False
     name: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 

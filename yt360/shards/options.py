@@ -40,6 +40,8 @@ class BuildOptions:
     """Stereo layout of the input's picture, likewise."""
     sound_layout: str | None = None
     """Layout of the input's spatial audio, likewise; None finds out."""
+    inspect: bool = False
+    """Whether inputs that nobody inspected yet must pass the tests that a catalog's videos pass."""
     form: ClipFormat = field(default_factory=ClipFormat)
     """How clips are stored."""
 

@@ -48,7 +48,8 @@ def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
             )
         return fresh
     info = DatasetInfo.load(out)
-    difference = first_difference(fresh.options, info.options)
+    # Options that are younger than the dataset had the values that are the defaults now.
+    difference = first_difference(fresh.options, {**BuildOptions().to_json(), **info.options})
     if difference is None:
         return info
     if not any(split.shards for split in info.splits.values()):

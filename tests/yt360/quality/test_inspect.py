@@ -52,6 +52,22 @@ def test_a_video_takes_the_spatial_sound_beside_it(folder: Path) -> None:
     assert inspection.layout == "ambix"
 
 
+def test_a_folder_is_walked_and_paired_as_build_shards_does(folder: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    for name in ("good.mkv", "good.wav"):
+        (deep / name).symlink_to(folder / name)
+    (tmp_path / "lonely.wav").symlink_to(folder / "fuma.wav")
+    result = CliRunner().invoke(command, [str(tmp_path), "--json"])
+    assert result.exit_code == 0
+    (found,) = json.loads(result.stdout)
+    assert (found["path"], found["decision"]) == (str(deep / "good.mkv"), "accepted")
+    assert "audio of good.wav" in found["audio_choice"]
+    assert "left out: lonely.wav: no-video" in result.stderr
+    refused = CliRunner().invoke(command, [str(tmp_path), "--report", "x.png"])
+    assert refused.exit_code != 0 and not Path("x.png").exists()
+
+
 def test_sections_are_judged_as_one_recording(folder: Path) -> None:
     inspector = Inspector("sections")
     inspector.add(folder / "good.mkv", [folder / "good.wav"], start_s=0.0)
