@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import resource
@@ -62,3 +63,47 @@ def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
+
+
+CRASHES = """
+import hashlib, io, os, signal, sys
+
+def crash():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def on_event(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        if os.path.basename(arguments[0]).startswith("crash"):
+            crash()
+
+def open_media(file, *arguments, **options):
+    if isinstance(file, io.BytesIO):
+        if hashlib.sha256(file.getvalue()).hexdigest() == os.environ["TEST_CRASHING_BYTES"]:
+            crash()
+    return opened(file, *arguments, **options)
+
+sys.addaudithook(on_event)
+if "TEST_CRASHING_BYTES" in os.environ:
+    import av
+    opened, av.open = av.open, open_media
+"""
+
+
+class Crashing:
+    """Makes new Python processes die by SIGSEGV of what a decoder might die of."""
+
+    def __init__(self, environment: pytest.MonkeyPatch) -> None:
+        self._environment = environment
+
+    def at(self, content: bytes) -> None:
+        """Make them die when they decode these bytes from memory."""
+        self._environment.setenv("TEST_CRASHING_BYTES", hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture
+def crashing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Crashing:
+    """Make Python processes that start from now on die when they open a file ``crash*``."""
+    folder = tmp_path_factory.mktemp("crashing")
+    (folder / "sitecustomize.py").write_text(CRASHES)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    return Crashing(monkeypatch)

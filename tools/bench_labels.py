@@ -105,7 +105,7 @@ def seconds(work: Callable[[], object], repeats: int = 3) -> float:
 def stages(segmenter: NativeSegmenter, mp4: bytes, options: LabelOptions, panoramas: int) -> None:
     """Print the time of each stage around the network, for one panorama."""
     views, side = VIEW_SETS[options.views], options.view_size
-    frames = clip_frames(mp4, FPS, panoramas / FPS)
+    frames = torch.from_numpy(clip_frames(mp4, FPS, panoramas / FPS))
     device = segmenter.device
     directions = views.directions(side).float().to(device)
     frame = frames[:1].to(device)

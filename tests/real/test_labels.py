@@ -19,7 +19,7 @@ CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "panoptic" / "model_random
 
 def test_views_of_the_test_room_show_its_landmarks(real_data):
     """Blue in front, dark red left, dark blue behind, red right; green above and below."""
-    room = read_picture(real_data / "panorama" / "test-room-mono.jpg")
+    room = torch.from_numpy(read_picture(real_data / "panorama" / "test-room-mono.jpg"))
     views = VIEW_SETS["cube-90"]
     pictures = render_views(room, views.directions(64))[0].float()
     middle = {
@@ -37,7 +37,7 @@ def test_views_of_the_test_room_show_its_landmarks(real_data):
 @pytest.mark.parametrize("name", ["kqAZkf5Odyw-80.mp4", "calibration.mp4"])
 def test_real_clips_are_labelled(real_data, name):
     mp4 = (real_data / "real-clips" / name).read_bytes()
-    frames = clip_frames(mp4, 4, 10.0)
+    frames = torch.from_numpy(clip_frames(mp4, 4, 10.0))
     assert frames.shape == (40, 360, 640, 3)
     segmenter = make_segmenter(SegmenterOptions(checkpoint=CHECKPOINT, short_side=64))
     labeller = PanoramaLabeller(Batches(segmenter, 8), "cube-90", 64, 64)

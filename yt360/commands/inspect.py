@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from yt360.text import printable
 
 if TYPE_CHECKING:
     from yt360.catalog import State
-    from yt360.quality.inspect import Inspection, InspectOptions
+    from yt360.quality.inspect import Inspection
 
 
 # What only files or only a catalog can be asked; given with the other, these stop the command.
@@ -115,7 +116,7 @@ def command(
         raise UserError("--report and --sound go with one file")
     stated = {name: options[name] for name in ("sound_layout", "projection", "tagger")}
     files = _files_in(paths, stated_sound=sound is not None or report is not None)
-    failures = _inspect_files(files, sound, report, as_json, _options(**stated))
+    failures = _inspect_files(files, sound, report, as_json, stated)
     context.exit(2 if failures else 0)
 
 
@@ -142,65 +143,73 @@ def _inspect_files(
     sound: Path | None,
     report: Path | None,
     as_json: bool,
-    options: InspectOptions,
+    stated: dict[str, Any],
 ) -> int:
     """Inspect files; return how many could not be read."""
-    from yt360.quality.decision import decide
-    from yt360.quality.inspect import inspect_file
-    from yt360.quality.report import write_report
+    from yt360.execution.isolation import IsolatedProcess
 
     found: list[dict[str, Any]] = []
     failures = 0
-    for path in paths:
-        try:
-            inspection = inspect_file(path, sound, options)
-        except BadItem as error:
-            failures += 1
-            found.append({"path": str(path), "error": error.reason, "detail": error.detail})
-            click.echo(printable(f"error: {path}: {error}"), err=True)
-            continue
-        verdicts = [verdict.as_json() for verdict in inspection.verdicts.values()]
-        found.append(
-            {
-                "path": str(path),
-                "sound_layout": inspection.layout,
-                "audio_choice": "; ".join(inspection.audio_choices),
-                "decision": decide(inspection).describe(),
-                "verdicts": verdicts,
-            }
-        )
-        if not as_json:
-            _print_verdicts(path, inspection)
-        if report is not None:
-            write_report(inspection, report)
+    with IsolatedProcess() as isolated:
+        for path in paths:
+            try:
+                values, lines = isolated.call(path.name, _inspect, path, sound, report, **stated)
+            except BadItem as error:
+                failures += 1
+                found.append({"path": str(path), "error": error.reason, "detail": error.detail})
+                click.echo(printable(f"error: {path}: {error}"), err=True)
+                continue
+            found.append(values)
+            if not as_json:
+                click.echo("\n".join(lines))
     if as_json:
         click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
     return failures
 
 
-def _options(sound_layout: str | None, projection: str, tagger: str | None) -> InspectOptions:
-    from yt360.quality.inspect import InspectOptions
+def _inspect(
+    path: Path,
+    sound: Path | None,
+    report: Path | None,
+    sound_layout: str | None,
+    projection: str,
+    tagger: str | None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Inspect a file, and draw its report; return what was found as JSON values and as lines."""
+    from yt360.quality.decision import decide
+    from yt360.quality.inspect import InspectOptions, inspect_file
+    from yt360.quality.report import write_report
     from yt360.quality.tagger import load_tagger
 
-    return InspectOptions(
+    options = InspectOptions(
         sound_layout=sound_layout,
         projection=projection,
         tagger=load_tagger(tagger) if tagger else None,
     )
+    inspection = inspect_file(path, sound, options)
+    if report is not None:
+        write_report(inspection, report)
+    decision = decide(inspection).describe()
+    values = {
+        "path": str(path),
+        "sound_layout": inspection.layout,
+        "audio_choice": "; ".join(inspection.audio_choices),
+        "decision": decision,
+        "verdicts": [verdict.as_json() for verdict in inspection.verdicts.values()],
+    }
+    return values, list(_lines(path, inspection, decision))
 
 
-def _print_verdicts(path: Path, inspection: Inspection) -> None:
-    from yt360.quality.decision import decide
-
+def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
     stored = f"  (sound stored as {inspection.layout})" if inspection.layout else ""
-    click.echo(printable(f"{path}{stored}"))
-    click.echo(f"  {decide(inspection).describe()}")
+    yield printable(f"{path}{stored}")
+    yield f"  {decision}"
     for choice in inspection.audio_choices:
-        click.echo(f"  {choice}")
+        yield f"  {choice}"
     for verdict in inspection.verdicts.values():
         sure = f"{verdict.confidence:4.0%}"
         answer = f"{verdict.outcome.value:6}  {sure} sure"
-        click.echo(f"  {verdict.name:16} {answer}  {verdict.reason}: {verdict.detail}")
+        yield f"  {verdict.name:16} {answer}  {verdict.reason}: {verdict.detail}"
 
 
 def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, Any]) -> int:

@@ -60,6 +60,12 @@ def command(
     if not labels:
         refuse(context, ("name",), "chooses the labels that --labels shows; give --labels too")
     drawn = preview(
-        dataset, out, labels=name if labels else None, keys=keys, num_clips=num_clips, at_s=at_s
+        dataset,
+        out,
+        labels=name if labels else None,
+        keys=keys,
+        num_clips=num_clips,
+        at_s=at_s,
+        note=lambda line: click.echo(line, err=True),
     )
     click.echo(f"{out}: {', '.join(drawn)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,23 +37,31 @@ def command(
     its companions (audio files of the same name) are looked at, too, and the choice between them
     and its own audio is told. The exit code is 2 when a file cannot be read as media.
     """
-    from yt360.media.companions import choose_audio, companions_of
-    from yt360.media.describe import as_values, describe
+    from yt360.execution.isolation import IsolatedProcess
 
     found = []
     failures = 0
-    for path in files:
-        try:
-            choice = choose_audio(path, companions_of(path), sound_layout=sound_layout)
-        except BadItem as error:
-            failures += 1
-            found.append({"path": str(path), "error": error.reason, "detail": error.detail})
-            click.echo(printable(f"error: {path}: {error}"), err=True)
-            continue
-        if as_json:
-            found.append(as_values(choice))
-        else:
-            click.echo(printable("\n".join(describe(choice))))
+    with IsolatedProcess() as isolated:
+        for path in files:
+            try:
+                values, lines = isolated.call(path.name, _probe, path, sound_layout)
+            except BadItem as error:
+                failures += 1
+                found.append({"path": str(path), "error": error.reason, "detail": error.detail})
+                click.echo(printable(f"error: {path}: {error}"), err=True)
+                continue
+            found.append(values)
+            if not as_json:
+                click.echo(printable("\n".join(lines)))
     if as_json:
         click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
     context.exit(2 if failures else 0)
+
+
+def _probe(path: Path, sound_layout: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Return what is known of a file as JSON values, and as lines of text."""
+    from yt360.media.companions import choose_audio, companions_of
+    from yt360.media.describe import as_values, describe
+
+    choice = choose_audio(path, companions_of(path), sound_layout=sound_layout)
+    return as_values(choice), describe(choice)

@@ -15,6 +15,8 @@ from yt360.crawl.section_fetch import PROTOCOLS
 from yt360.crawl.sections import needed_span, plan_sections, rebase, section_name, section_span
 from yt360.crawl.verify import check_whole
 from yt360.errors import UserError
+from yt360.execution.isolation import IsolatedProcess
+from yt360.media.extent import declared_and_measured_s
 
 Sections = Literal["auto", "never"]
 _NOT_YET = ("is_live", "is_upcoming", "post_live")
@@ -181,10 +183,17 @@ class VideoPlan:
         if self.choice is None:
             raise Damaged("empty", "yt-dlp downloaded nothing")
         downloads = info.get("requested_downloads") or []
-        if self.sections is None:
-            return tuple(self._whole_file(download) for download in downloads)
-        raws = {int(d["section_start"]): Path(d["filepath"]) for d in downloads if "filepath" in d}
-        files = tuple(self._section_file(begin, end, raws) for begin, end in self.sections)
+        with IsolatedProcess() as isolated:
+            if self.sections is None:
+                return tuple(self._whole_file(isolated, download) for download in downloads)
+            raws = {
+                int(each["section_start"]): Path(each["filepath"])
+                for each in downloads
+                if "filepath" in each
+            }
+            files = tuple(
+                self._section_file(isolated, begin, end, raws) for begin, end in self.sections
+            )
         if len({file.start_s for file in files}) < len(files):
             raise Unsuitable(
                 "sparse-key-frames",
@@ -192,7 +201,7 @@ class VideoPlan:
             )
         return files
 
-    def _whole_file(self, download: Mapping[str, Any]) -> MediaFile:
+    def _whole_file(self, isolated: IsolatedProcess, download: Mapping[str, Any]) -> MediaFile:
         assert self.choice is not None
         if "filepath" not in download:
             raise Damaged("empty", "yt-dlp left no file")
@@ -201,7 +210,12 @@ class VideoPlan:
         if role == "sound" and self.choice.sound is not None:
             form = self.choice.sound
         try:
-            length = check_whole(path, form.get("filesize"), self._duration_s)
+            length = check_whole(
+                path,
+                form.get("filesize"),
+                self._duration_s,
+                lambda file: isolated.call(file.name, declared_and_measured_s, file),
+            )
         except (Damaged, Unsuitable):
             path.unlink(missing_ok=True)
             raise
@@ -213,7 +227,9 @@ class VideoPlan:
             facts={"length_s": round(length, 3)},
         )
 
-    def _section_file(self, begin: int, end: int, raws: Mapping[int, Path]) -> MediaFile:
+    def _section_file(
+        self, isolated: IsolatedProcess, begin: int, end: int, raws: Mapping[int, Path]
+    ) -> MediaFile:
         assert self.choice is not None
         final = self._section_path(begin, end)
         if not final.exists():
@@ -221,6 +237,7 @@ class VideoPlan:
                 raise Damaged("empty", f"yt-dlp left no file for section {begin}-{end} s")
             try:
                 rebase(
+                    isolated,
                     raws[begin],
                     final,
                     *needed_span((begin, end), self._clip_starts_s, self._duration_s or end),
@@ -228,7 +245,11 @@ class VideoPlan:
             except Damaged:
                 raws[begin].unlink(missing_ok=True)
                 raise
-        start_s, end_s = section_span(final)
+        try:
+            start_s, end_s = section_span(isolated, final)
+        except Damaged:
+            final.unlink(missing_ok=True)
+            raise
         return MediaFile(
             role="both",
             path=final.name,

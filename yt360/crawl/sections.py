@@ -12,14 +12,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
-from av.error import FFmpegError
-
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.crawl.failures import Damaged
 from yt360.crawl.verify import end_slack_s
 from yt360.errors import BadItem
+from yt360.execution.isolation import IsolatedProcess
 from yt360.files import sync_folder
+from yt360.media.extent import decodable_spans_s, read_metadata
 from yt360.media.ffmpeg import input_name, run_ffmpeg
 
 MARGIN_S = 2
@@ -90,12 +89,13 @@ def section_name(video_id: str, begin_s: int, end_s: int) -> str:
     return f"{video_id}.{begin_s:05d}-{end_s:05d}.mkv"
 
 
-def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
+def rebase(isolated: IsolatedProcess, raw: Path, final: Path, begin_s: float, end_s: float) -> None:
     """Move a fetched section to the first second of its file, atomically; remove the raw file.
 
     Which second of the video became time 0 is written into the result; `section_span` reads it.
 
     Args:
+        isolated: Where the file is read.
         raw: Matroska file whose time stamps are the video's own.
         final: Where the result goes.
         begin_s: Picture and sound must begin here or earlier ...
@@ -106,46 +106,32 @@ def rebase(raw: Path, final: Path, begin_s: float, end_s: float) -> None:
     """
     temporary = final.with_name(f".{final.name}.tmp")
     try:
-        begins, ends = _span(raw)
+        begins, ends = zip(*isolated.call(raw.name, decodable_spans_s, raw), strict=True)
         if max(begins) > begin_s or min(ends) < end_s:
             raise Damaged(
                 "truncated",
                 f"{begin_s:g}-{end_s:g} s came as {max(begins):.2f}-{min(ends):.2f} s",
             )
         _copy_shifted(raw, temporary, max(0, math.floor(min(begins))), min(ends))
-    except (FFmpegError, BadItem) as error:
+    except BadItem as error:
         temporary.unlink(missing_ok=True)
-        raise Damaged("not-media", f"{raw.name}: {error}") from error
+        raise Damaged(error.reason, error.detail) from error
     temporary.replace(final)
     sync_folder(final.parent)
     raw.unlink()
 
 
-def section_span(path: Path) -> tuple[int, float]:
-    """Return the second of the video at a finished section's time 0, and the time of its end."""
-    with av.open(str(path)) as container:
-        tags = {key.upper(): value for key, value in container.metadata.items()}
+def section_span(isolated: IsolatedProcess, path: Path) -> tuple[int, float]:
+    """Return the second of the video at a finished section's time 0, and the time of its end.
+
+    Raises:
+        Damaged: The file cannot be read.
+    """
+    try:
+        tags = isolated.call(path.name, read_metadata, path)
+    except BadItem as error:
+        raise Damaged(error.reason, error.detail) from error
     return int(tags[_START_TAG]), float(tags[_END_TAG])
-
-
-def _span(path: Path) -> tuple[list[float], list[float]]:
-    """Return the times, in seconds, from which each stream can be decoded and at which it ends."""
-    begins: dict[int, float] = {}
-    ends: dict[int, float] = {}
-    with av.open(str(path)) as container:
-        for packet in container.demux():
-            if packet.pts is None or packet.time_base is None:
-                continue
-            if packet.stream_index not in begins and not packet.is_keyframe:
-                continue  # nothing before the first key frame can be decoded
-            time = float(packet.pts * packet.time_base)
-            length = float((packet.duration or 0) * packet.time_base)
-            index = packet.stream_index
-            begins[index] = min(begins.get(index, time), time)
-            ends[index] = max(ends.get(index, time), time + length)
-    if not begins:
-        raise Damaged("empty", f"{path.name} holds no packets")
-    return list(begins.values()), list(ends.values())
 
 
 def _copy_shifted(raw: Path, target: Path, start_s: int, end_s: float) -> None:

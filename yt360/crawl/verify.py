@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import av
 
 from yt360.crawl.failures import Damaged, Unsuitable
 from yt360.errors import BadItem
-from yt360.media.container import open_media
-from yt360.media.tracks import read_tracks, undecodable
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
+from yt360.media.extent import declared_and_measured_s
 
 SIZE_SLACK_BYTES = 100
 """YouTube now and then adds or takes a few bytes at a file's end without harm."""
@@ -24,7 +18,12 @@ def end_slack_s(duration_s: float) -> float:
     return max(2.0, 0.02 * duration_s)
 
 
-def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) -> float:
+def check_whole(
+    path: Path,
+    size_bytes: int | None,
+    duration_s: float | None,
+    measure: Callable[[Path], tuple[float | None, float]] = declared_and_measured_s,
+) -> float:
     """Return the length in seconds of a media file after reading all its packets.
 
     Nothing is decoded, so this costs little more than reading the file.
@@ -33,6 +32,7 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
         path: The file.
         size_bytes: Its size if the site declares one.
         duration_s: The video's length if the site declares one; see `end_slack_s`.
+        measure: Reads its declared and its true length.
 
     Raises:
         Damaged: ``"empty"``, ``"wrong-size"``, ``"not-media"``, ``"truncated"`` or another reason
@@ -45,7 +45,7 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
     if size_bytes is not None and abs(actual - size_bytes) > SIZE_SLACK_BYTES:
         raise Damaged("wrong-size", f"{path.name} has {actual} bytes, declared {size_bytes}")
     try:
-        declared, measured = _lengths(path)
+        declared, measured = measure(path)
     except BadItem as error:
         kind = Unsuitable if error.reason == "undecodable" else Damaged
         raise kind(error.reason, error.detail) from error
@@ -53,29 +53,3 @@ def check_whole(path: Path, size_bytes: int | None, duration_s: float | None) ->
         if expected and measured < expected - end_slack_s(expected):
             raise Damaged("truncated", f"{path.name} ends at {measured:.1f} of {expected:.1f} s")
     return measured
-
-
-def _lengths(path: Path) -> tuple[float | None, float]:
-    """Return the length that the header declares and the time at which the last packet ends."""
-    end = 0.0
-    with open_media(path) as container:
-        declared = container.duration / av.time_base if container.duration else None
-        _check_decodable(path, container)
-        for packet in container.demux():
-            if packet.pts is not None and packet.time_base is not None:
-                stop = (packet.pts + (packet.duration or 0)) * packet.time_base
-                end = max(end, float(stop))
-    return declared, end
-
-
-def _check_decodable(path: Path, container: InputContainer) -> None:
-    """Refuse a file without tracks, or one that has a picture or sound of which none decodes."""
-    tracks = read_tracks(path, container)
-    if not tracks:
-        raise BadItem("not-media", f"{path.name} holds neither picture nor sound")
-    for kind in ("video", "audio"):
-        of_kind = [track.undecodable for track in tracks if track.stream.type == kind]
-        names = [track for track in of_kind if track is not None]
-        refusal = undecodable(path, names, kind)
-        if refusal is not None and len(names) == len(of_kind):
-            raise refusal

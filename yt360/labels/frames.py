@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import av
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from yt360.errors import BadItem
 
@@ -19,7 +18,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> Tensor:
+def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArray[np.uint8]:
     """Return a clip's frames at seconds 0, 1 / fps, 2 / fps, ...: those shown at these moments.
 
     Args:
@@ -46,7 +45,7 @@ def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> Tenso
         raise BadItem("undecodable", f"the clip does not decode: {error}") from None
     if len(pictures) < wanted:
         raise BadItem("undecodable", f"the clip has frames for {len(pictures)} of {wanted} labels")
-    return torch.from_numpy(np.stack(pictures))
+    return np.stack(pictures)
 
 
 def _shown(

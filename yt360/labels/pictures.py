@@ -6,14 +6,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from yt360.errors import BadItem
 
 
-def read_picture(path: Path) -> Tensor:
+def read_picture(path: Path) -> NDArray[np.uint8]:
     """Return a picture (1, H, W, 3) uint8 RGB, turned as its EXIF data says.
 
     Raises:
@@ -31,4 +30,4 @@ def read_picture(path: Path) -> Tensor:
         raise BadItem("unreadable", f"{path} is no readable picture: {error}") from None
     except Image.DecompressionBombError as error:
         raise BadItem("too-large", f"{path}: {error}") from None
-    return torch.from_numpy(np.array(upright))[None]
+    return np.array(upright)[None]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write
 from yt360.labels.classes import NUM_CLASSES
 from yt360.labels.compare import align
@@ -31,8 +32,9 @@ def preview(
     keys: Sequence[str] = (),
     num_clips: int = 3,
     at_s: float | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Draw clips of a dataset below each other.
+    """Draw clips of a dataset below each other; those that cannot be decoded are left out.
 
     Args:
         dataset: The dataset folder.
@@ -42,24 +44,28 @@ def preview(
         num_clips: How many, when no keys are given.
         at_s: Second of each clip, finite; the clip's first or last one where it lies outside. None
             takes its middle.
+        note: Told of every clip left out.
 
     Returns:
         Keys of the clips drawn.
 
     Raises:
-        UserError: No such dataset, labels, clip or second, or nothing to draw.
+        UserError: No such dataset, labels, clip or second, or nothing that can be drawn.
     """
     if at_s is not None and not math.isfinite(at_s):
         raise UserError(f"no clip has a second {at_s}; give a number such as 2.5")
     rows, drawn = [], []
-    for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
-        row = reader.rows[clip]
-        moment = row.duration_s / 2 if at_s is None else min(max(at_s, 0.0), row.duration_s)
-        try:
-            rows.append(_row(reader, label_reader, clip, moment))
-            drawn.append(row.key)
-        except BadItem as error:
-            raise UserError(f"clip {row.key} cannot be drawn: {error.detail}") from None
+    with IsolatedProcess() as isolated:
+        for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
+            row = reader.rows[clip]
+            moment = row.duration_s / 2 if at_s is None else min(max(at_s, 0.0), row.duration_s)
+            try:
+                rows.append(_row(isolated, reader, label_reader, clip, moment))
+                drawn.append(row.key)
+            except BadItem as error:
+                note(f"skipped {row.key}: {error}")
+    if not drawn:
+        raise UserError(f"none of the clips chosen from {dataset} can be drawn; see above")
     with atomic_write(out) as file:
         stacked(_same_width(rows)).save(file, format="PNG")
     return drawn
@@ -88,11 +94,16 @@ def _chosen(
 
 
 def _row(
-    reader: ShardReader, label_reader: LabelReader | None, clip: int, at_s: float
+    isolated: IsolatedProcess,
+    reader: ShardReader,
+    label_reader: LabelReader | None,
+    clip: int,
+    at_s: float,
 ) -> Image.Image:
     row = reader.rows[clip]
     fps = 4.0 if label_reader is None else label_reader.info.fps
-    frames = clip_frames(reader.read(clip, "mp4"), fps, row.duration_s).numpy()
+    mp4 = bytes(reader.read(clip, "mp4"))
+    frames = isolated.call(row.key, clip_frames, mp4, fps, row.duration_s)
     number = min(int(at_s * fps), len(frames) - 1)
     picture = frames[number]
     title = f"{row.key}   at {number / fps:g} s"

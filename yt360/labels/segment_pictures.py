@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from yt360.errors import BadItem
+from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write, write_json
 from yt360.labels.drawing import overlay, with_names
 from yt360.labels.panorama import PanoramaLabeller
@@ -42,10 +44,13 @@ def segment_pictures(
     """
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
-    with Progress("segmenting", len(paths), "pictures") as progress:
+    with (
+        IsolatedProcess() as isolated,
+        Progress("segmenting", len(paths), "pictures") as progress,
+    ):
         for path, name in zip(paths, _names(paths), strict=True):
             try:
-                picture = read_picture(path)
+                picture = torch.from_numpy(isolated.call(path.name, read_picture, path))
                 found = _segment(picture, path.stem, segmenter, panorama)
             except BadItem as error:
                 progress.note(f"skipped: {error}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from yt360.errors import BadItem, UserError
+from yt360.execution.isolation import IsolatedProcess
 from yt360.labels.frames import ahead, clip_frames
 from yt360.labels.maps import encode_labels
 from yt360.labels.panorama import PanoramaLabeller
@@ -106,17 +107,18 @@ class ShardWork:
         segmenter = labeller.batches.segmenter
         network_s = segmenter.network_s
         made: dict[str, bytes] = {}
-        decode = partial(self._frames, labels.fps)
-        for clip, frames in ahead(self.missing(labels.name), decode):
-            key = self.reader.keys[clip]
-            if isinstance(frames, BadItem):
-                note(f"skipped {key}: {frames.detail}")
-                report.skipped[frames.reason] += 1
-                advance(self.num_maps(clip, labels.fps))
-                continue
-            made[key] = self._label_clip(key, frames, labels.fps, labeller, advance)
-            report.clips += 1
-            report.panoramas += len(frames)
+        with IsolatedProcess() as isolated:
+            decode = partial(self._frames, isolated, labels.fps)
+            for clip, frames in ahead(self.missing(labels.name), decode):
+                key = self.reader.keys[clip]
+                if isinstance(frames, BadItem):
+                    note(f"skipped {key}: {frames.detail}")
+                    report.skipped[frames.reason] += 1
+                    advance(self.num_maps(clip, labels.fps))
+                    continue
+                made[key] = self._label_clip(key, frames, labels.fps, labeller, advance)
+                report.clips += 1
+                report.panoramas += len(frames)
         if made:
             labels.create(self.dataset)
             self.write(labels.name, made)
@@ -128,9 +130,10 @@ class ShardWork:
         """Return how many maps a clip gets."""
         return max(1, round(self.reader.rows[clip].duration_s * fps))
 
-    def _frames(self, fps: float, clip: int) -> Tensor:
-        mp4 = self.reader.read(clip, "mp4")
-        return clip_frames(mp4, fps, self.reader.rows[clip].duration_s)
+    def _frames(self, isolated: IsolatedProcess, fps: float, clip: int) -> Tensor:
+        row = self.reader.rows[clip]
+        mp4 = bytes(self.reader.read(clip, "mp4"))
+        return torch.from_numpy(isolated.call(row.key, clip_frames, mp4, fps, row.duration_s))
 
     def _label_clip(
         self,

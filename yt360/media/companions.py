@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -128,7 +128,9 @@ def has_picture(path: Path) -> bool:
         return True
 
 
-def split_media(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+def split_media(
+    files: Iterable[Path], has_picture: Callable[[Path], bool] = has_picture
+) -> tuple[list[Path], list[Path]]:
     """Split files of one pairing key into those with a picture and companions.
 
     Of several files with the suffix of a video, such as ``name.mp4`` and ``name.webm``, some may

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,7 +36,14 @@ class ShardJob:
 
     path: Path
     listed: ShardInfo
-    quick: bool
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """A clip to decode, in the shard that holds it."""
+
+    path: Path
+    row: ClipRow
 
 
 @dataclass(frozen=True)
@@ -68,19 +75,22 @@ def check_dataset(
     if not info.complete or Staging(dataset).is_there:
         yield f"{dataset}: its build is unfinished; run the same `yt360 build-shards` again"
     jobs = {
-        split: [ShardJob(dataset / split / each.name, each, quick) for each in content.shards]
+        split: [ShardJob(dataset / split / each.name, each) for each in content.shards]
         for split, content in info.splits.items()
     }
+    shards = [job for split in SPLITS for job in jobs[split]]
     facts: dict[Path, ShardFacts] = {}
-    total = sum(len(each) for each in jobs.values())
-    with make_pool(workers) as pool, Progress("checking", total, "shards") as progress:
-        queue = deque(job for split in SPLITS for job in jobs[split])
-        for job, result in pool.run(check_shard, queue):
-            if isinstance(result, Crashed):
-                result = ShardFacts((), (f"{job.path}: {result.describe()}",))
-            facts[job.path] = result
-            yield from result.faults
-            progress.advance()
+    with make_pool(workers) as pool:
+        with Progress("checking", len(shards), "shards") as progress:
+            for job, result in pool.run(check_shard, deque(shards)):
+                if isinstance(result, Crashed):
+                    result = ShardFacts((), (f"{job.path}: {result.describe()}",))
+                facts[job.path] = result
+                yield from result.faults
+                progress.advance()
+        if not quick:
+            clips = [ClipJob(job.path, row) for job in shards for row in facts[job.path].rows]
+            yield from _decode_faults(pool, clips)
     rows = {split: [row for job in jobs[split] for row in facts[job.path].rows] for split in SPLITS}
     for split in SPLITS:
         yield from _check_folder(dataset / split, info, split, rows[split])
@@ -107,25 +117,33 @@ def check_shard(job: ShardJob) -> ShardFacts:
     for before, after in pairwise(rows):
         if key_order(before.key) >= key_order(after.key):
             faults.append(f"{job.path}: {after.key} stands behind {before.key}, out of order")
-    if not job.quick:
-        faults += _decode_faults(job.path, rows)
     return ShardFacts(tuple(rows), tuple(faults))
 
 
-def _decode_faults(path: Path, rows: Iterable[ClipRow]) -> Iterator[str]:
-    with path.open("rb") as file:
+def decode_clip(job: ClipJob) -> str | None:
+    """Decode a clip; return what is wrong with it, or None."""
+    with job.path.open("rb") as file:
 
-        def read(row: ClipRow, member: str) -> bytes:
-            offset, size = row.byte_range(member)
+        def read(member: str) -> bytes:
+            offset, size = job.row.byte_range(member)
             file.seek(offset)
             return file.read(size)
 
-        for row in rows:
-            try:
-                facts = json.loads(read(row, "json"))
-                check_clip(facts, read(row, "mp4"), read(row, "flac"))
-            except BadItem as error:
-                yield f"{path}: clip {row.key}: {error.detail}"
+        try:
+            check_clip(json.loads(read("json")), read("mp4"), read("flac"))
+        except BadItem as error:
+            return error.detail
+    return None
+
+
+def _decode_faults(pool: Pool, clips: Sequence[ClipJob]) -> Iterator[str]:
+    """Yield one line for each clip that does not decode, or that crashes its decoder."""
+    with Progress("decoding", len(clips), "clips") as progress:
+        for job, result in pool.run(decode_clip, deque(clips)):
+            fault = f"crash: {result.describe()}" if isinstance(result, Crashed) else result
+            if fault is not None:
+                yield f"{job.path}: clip {job.row.key}: {fault}"
+            progress.advance()
 
 
 def _check_folder(

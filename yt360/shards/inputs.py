@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from yt360.clips import Stretch, clip_key
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
+from yt360.execution.isolation import IsolatedProcess
 from yt360.media.companions import (
     RAW_AUDIO_DETAIL,
     VIDEO_SUFFIXES,
     files_by_key,
     has_media_suffix,
+    has_picture,
     is_raw_audio,
     pairing_key,
     split_media,
@@ -141,7 +144,8 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
                 files.setdefault(file, _relative_name(file, root))
             else:
                 ignored += 1
-    videos, lonely = _pair(files)
+    with IsolatedProcess() as isolated:
+        videos, lonely = _pair(files, partial(_has_picture, isolated))
     if not videos:
         where = ", ".join(str(path) for path in paths)
         raise UserError(f"no video in {where}; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
@@ -224,7 +228,17 @@ def _relative_name(file: Path, root: Path) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _pair(files: Mapping[Path, str]) -> tuple[list[InputVideo], list[Rejection]]:
+def _has_picture(isolated: IsolatedProcess, file: Path) -> bool:
+    """Return whether a file holds a picture; True also where reading it crashes."""
+    try:
+        return isolated.call(file.name, has_picture, file)
+    except BadItem:
+        return True  # that is told when its turn comes
+
+
+def _pair(
+    files: Mapping[Path, str], has_picture: Callable[[Path], bool]
+) -> tuple[list[InputVideo], list[Rejection]]:
     """Return the videos among files with what lies beside them, and what belongs to no video."""
     given: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
@@ -235,7 +249,7 @@ def _pair(files: Mapping[Path, str]) -> tuple[list[InputVideo], list[Rejection]]
     for (folder, key), group in given.items():
         raw = [file for file in group if is_raw_audio(file)]
         media = {*group, *filter(has_media_suffix, beside[folder].get(key, ()))} - {*raw}
-        pictures, companions = split_media(media)
+        pictures, companions = split_media(media, has_picture)
         videos = [file for file in pictures if file in files]
         found += [(video, tuple(companions)) for video in videos]
         if videos:

@@ -218,3 +218,10 @@ def test_a_network_that_is_down_costs_no_more_than_a_few_tries(
     report = download(VIDEO, pace=pace, max_tries=3)
     assert outcomes() == [("deferred", "connection")] * 12 + [("downloaded", None)]
     assert dict(report.outcomes) == {("downloaded", ""): 1} and len(content()) == 2
+
+
+def test_a_crash_costs_the_video_that_it_comes_from(crashing, ready_video, download, video):
+    ready_video("crash-video")
+    report = download("crash-video", max_tries=1)
+    assert dict(report.outcomes) == {("failed", "crash"): 1}
+    assert "SIGSEGV" in video("crash-video").detail

@@ -17,6 +17,7 @@ from yt360.crawl.sections import (
     rebase,
 )
 from yt360.crawl.verify import check_whole, end_slack_s
+from yt360.execution.isolation import IsolatedProcess
 
 
 @given(
@@ -76,9 +77,21 @@ def test_a_section_must_hold_its_clips_as_far_as_the_video_is_there(start_s, pag
 def test_a_section_that_came_too_short_is_not_kept(tmp_path, long_bytes):
     raw, final = tmp_path / "raw.mkv", tmp_path / "final.mkv"
     raw.write_bytes(long_bytes[1])
-    with pytest.raises(Damaged, match="truncated"):
-        rebase(raw, final, 10, 90)
+    with IsolatedProcess() as isolated, pytest.raises(Damaged, match="truncated"):
+        rebase(isolated, raw, final, 10, 90)
     assert not final.exists()
+
+
+def test_a_crash_costs_the_section_that_it_comes_from(crashing, tmp_path, long_bytes):
+    bad, good, final = (tmp_path / name for name in ("crash.mkv", "good.mkv", "final.mkv"))
+    for raw in (bad, good):
+        raw.write_bytes(long_bytes[1])
+    with IsolatedProcess() as isolated:
+        with pytest.raises(Damaged) as found:
+            rebase(isolated, bad, final, 10, 50)
+        assert found.value.reason == "crash"
+        rebase(isolated, good, final, 10, 50)
+    assert final.exists()
 
 
 def test_a_whole_file_passes_and_its_length_is_told(tmp_path, picture_bytes):

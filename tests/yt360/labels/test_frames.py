@@ -2,8 +2,8 @@
 
 import threading
 
+import numpy as np
 import pytest
-import torch
 
 from yt360.errors import BadItem
 from yt360.labels.frames import ahead, clip_frames
@@ -13,11 +13,11 @@ def test_frames_are_those_shown_at_the_labels_moments(clips):
     mp4, _ = clips["-video_id_0-00000"]
     every = clip_frames(mp4, 8, 1.0)
     assert every.shape == (8, 32, 64, 3)
-    assert torch.equal(clip_frames(mp4, 4, 1.0), every[::2])
-    assert torch.equal(clip_frames(mp4, 1, 1.0), every[:1])
-    assert torch.equal(clip_frames(mp4, 16, 1.0), every.repeat_interleave(2, 0))
+    assert np.array_equal(clip_frames(mp4, 4, 1.0), every[::2])
+    assert np.array_equal(clip_frames(mp4, 1, 1.0), every[:1])
+    assert np.array_equal(clip_frames(mp4, 16, 1.0), every.repeat(2, 0))
     thirds = clip_frames(mp4, 3, 1.0)  # seconds 0, 1/3, 2/3 of a clip of 8 frames a second
-    assert torch.equal(thirds, every[[0, 2, 5]])
+    assert np.array_equal(thirds, every[[0, 2, 5]])
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"\0" * 5000])

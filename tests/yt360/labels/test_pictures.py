@@ -118,7 +118,7 @@ def test_pictures_are_turned_upright(tmp_path):
     image.save(tmp_path / "x.jpg", exif=exif)
     assert read_picture(tmp_path / "x.jpg").shape == (1, 6, 4, 3)
     Image.new("P", (5, 3)).save(tmp_path / "y.png")
-    assert read_picture(tmp_path / "y.png").dtype == torch.uint8
+    assert read_picture(tmp_path / "y.png").dtype == np.uint8
 
 
 def test_a_bomb_is_a_bad_item(tmp_path, monkeypatch):
@@ -253,8 +253,9 @@ def test_segment_has_no_smallest_stuff_for_segmenters_that_take_none(tmp_path, c
 
 def test_commands_run_from_labelling_to_statistics(dataset, panoptic_fixture, capsys):
     checkpoint = panoptic_fixture / "model_random.pkl"
-    small = ("--views", "cube-90", "--view-size", 64, "--height", 32, "--fps", 1)
-    for name, more in (("panoptic", ()), ("direct", ("--views", "panorama", "--batch", 2))):
+    small = ("--view-size", 64, "--height", 32, "--fps", 1)
+    ways = {"panoptic": ("--views", "cube-90"), "direct": ("--views", "panorama", "--batch", 2)}
+    for name, more in ways.items():
         assert yt360("pseudolabel", dataset, "--checkpoint", checkpoint, *small,
                      "--name", name, "--shards", "0-1", *more) == 0  # fmt: skip
     text = capsys.readouterr().out
@@ -266,3 +267,30 @@ def test_commands_run_from_labelling_to_statistics(dataset, panoptic_fixture, ca
     assert "6 of 6 clips" in capsys.readouterr().out
     assert yt360("pseudolabel", dataset, "--checkpoint", checkpoint, "--shards", "a") == 2
     assert "no list of numbers" in capsys.readouterr().err
+
+
+def test_a_crash_costs_the_picture_that_it_comes_from(crashing, tmp_path, paint, capsys):
+    for name in ("a", "crash", "b"):
+        Image.new("L", (9, 7)).save(tmp_path / f"{name}.png")
+    paths = [tmp_path / f"{name}.png" for name in ("a", "crash", "b")]
+    counts = segment_pictures(paths, tmp_path / "out", paint.Segmenter())
+    assert counts == {"done": 2, "crash": 1}
+    assert "skipped: crash: crash.png: " in capsys.readouterr().err
+
+
+def test_a_crash_costs_the_clip_that_it_comes_from(
+    crashing, dataset, clips, paint, tmp_path, capsys
+):
+    bad, good = list(clips)[:2]
+    crashing.at(clips[bad][0])
+    options = LabelOptions(views="cube-100", view_size=32, height=32, fps=1)
+    report = pseudolabel(dataset, paint.Segmenter(), options)
+    assert (report.clips, report.skipped) == (len(clips) - 1, {"crash": 1})
+    show = ("preview", dataset, "--out", tmp_path / "p.png", "--clip", bad)
+    capsys.readouterr()
+    assert yt360(*show, "--clip", good) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{tmp_path / 'p.png'}: {good}\n"
+    assert f"skipped {bad}: crash: {bad}: " in shown.err
+    assert yt360(*show) == 2
+    assert "none of the clips" in capsys.readouterr().err

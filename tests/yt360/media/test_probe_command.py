@@ -103,3 +103,16 @@ def test_a_mistake_is_one_line_and_exit_code_2(media, field, tmp_path, arguments
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert len([line for line in result.stderr.splitlines() if "rror" in line]) == 1
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_crash_costs_the_file_that_it_comes_from(crashing, media, field, tmp_path, more):
+    good = media.write(tmp_path / "good.mp4", seconds=0.5, sound=field[:, :24000])
+    bad = tmp_path / "crash.mp4"
+    bad.write_bytes(good.read_bytes())
+    result = CliRunner().invoke(command, [*more, str(bad), str(good)])
+    assert result.exit_code == 2
+    assert f"error: {bad}: crash: crash.mp4: a worker process died of it" in result.stderr
+    assert "SIGSEGV" in result.stderr
+    assert str(good) in result.stdout
+    assert not more or json.loads(result.stdout)[0]["error"] == "crash"

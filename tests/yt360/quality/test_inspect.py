@@ -236,3 +236,16 @@ def test_a_tagger_in_the_current_folder_is_loaded_once(
     (tmp_path / "tagger_of_nobody.py").write_text("nonsense(")
     with pytest.raises(UserError, match="cannot load tagger 'tagger_of_nobody:T': SyntaxError"):
         load_tagger("tagger_of_nobody:T")
+
+
+def test_a_crash_costs_the_file_that_it_comes_from(
+    crashing: object, folder: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "crash.mkv"
+    bad.write_bytes((folder / "good.mkv").read_bytes())
+    result = CliRunner().invoke(command, ["--json", str(bad), str(folder / "fuma.wav")])
+    assert result.exit_code == 2
+    assert f"error: {bad}: crash: crash.mkv: " in result.stderr
+    first, second = json.loads(result.stdout)
+    assert first["error"] == "crash"
+    assert second["verdicts"]

@@ -243,3 +243,15 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_when_there_is_room(
         assert tree(data) == tree(tiny_dataset)
     finally:
         subprocess.run(["umount", str(tmp_path / "disk")], check=True)
+
+
+def test_a_crash_costs_the_clip_that_it_comes_from(crashing, tiny_dataset, capsys):
+    from yt360.shards.reader import ShardReader
+
+    reader = ShardReader(tiny_dataset, "train")
+    crashing.at(bytes(reader.read(0, "mp4")))
+    capsys.readouterr()
+    assert call("check", tiny_dataset) == 1
+    fault, count = capsys.readouterr().out.splitlines()
+    assert f"clip {reader.keys[0]}: crash: a worker process died of it" in fault
+    assert count.startswith("1 faults in")

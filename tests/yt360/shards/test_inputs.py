@@ -239,3 +239,8 @@ def test_facts_of_a_download_are_taken_from_its_info_file(tmp_path):
 def test_a_broken_info_file_is_no_obstacle(tmp_path, content):
     (tmp_path / "a.info.json").write_bytes(content.encode("latin-1"))
     assert read_sidecar(tmp_path / "a.info.json") == (None, {})
+
+
+def test_a_crash_while_looking_for_pictures_costs_no_other_input(crashing, tmp_path):
+    touch(tmp_path, "a.mp4", "crash.mp4", "crash.webm")
+    assert [item.name for item in find_inputs([tmp_path]).videos] == ["a.mp4", "crash.mp4"]

@@ -11,6 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.media.audio_frames import samples_of
+
 # FL FR FC LFE BL BR of the 5.1 track hold X, Y, W, silence, Z, silence.
 AMBIX_TO_5_1 = (3, 1, 0, None, 2, None)
 W_Y_Z_X_IN_5_1 = [2, 1, 4, 0]
@@ -83,7 +85,4 @@ def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> ND
         target.mux(stream.encode(None))
     buffer.seek(0)
     with av.open(buffer, "r") as source:
-        channels = source.streams.audio[0].codec_context.channels
-        pieces = [frame.to_ndarray() for frame in source.decode(audio=0)]
-    planar = [p if p.shape[0] == channels else p.reshape(-1, channels).T for p in pieces]
-    return np.concatenate(planar, axis=1)
+        return np.concatenate([samples_of(frame) for frame in source.decode(audio=0)], axis=1)

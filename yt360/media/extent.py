@@ -1,0 +1,78 @@
+"""How long media files last, by the times of their packets; nothing is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+
+from yt360.errors import BadItem
+from yt360.media.container import open_media
+from yt360.media.tracks import read_tracks, undecodable
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+def declared_and_measured_s(path: Path) -> tuple[float | None, float]:
+    """Return the duration that the header declares, and when the last packet ends, in seconds.
+
+    Raises:
+        BadItem: ``"undecodable"`` when FFmpeg has no decoder for the video or the audio, or what
+            `open_media` raises.
+    """
+    end_s = 0.0
+    with open_media(path) as container:
+        declared_s = container.duration / av.time_base if container.duration else None
+        _check_decodable(path, container)
+        for packet in container.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                stop = (packet.pts + (packet.duration or 0)) * packet.time_base
+                end_s = max(end_s, float(stop))
+    return declared_s, end_s
+
+
+def decodable_spans_s(path: Path) -> list[tuple[float, float]]:
+    """Return for each stream when it begins to be decodable and when it ends, in seconds.
+
+    Raises:
+        BadItem: ``"empty"`` without any packet, or what `open_media` raises.
+    """
+    spans: dict[int, tuple[float, float]] = {}
+    with open_media(path) as container:
+        for packet in container.demux():
+            if packet.pts is None or packet.time_base is None:
+                continue
+            if packet.stream_index not in spans and not packet.is_keyframe:
+                continue  # nothing before the first key frame can be decoded
+            start_s = float(packet.pts * packet.time_base)
+            end_s = start_s + float((packet.duration or 0) * packet.time_base)
+            begin_s, last_s = spans.get(packet.stream_index, (start_s, end_s))
+            spans[packet.stream_index] = min(begin_s, start_s), max(last_s, end_s)
+    if not spans:
+        raise BadItem("empty", f"{path.name} holds no packets")
+    return list(spans.values())
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the text tags of a file, their names in upper case.
+
+    Raises:
+        BadItem: What `open_media` raises.
+    """
+    with open_media(path) as container:
+        return {key.upper(): value for key, value in container.metadata.items()}
+
+
+def _check_decodable(path: Path, container: InputContainer) -> None:
+    """Refuse a file without tracks, or one that has video or audio of which none decodes."""
+    tracks = read_tracks(path, container)
+    if not tracks:
+        raise BadItem("not-media", f"{path.name} holds neither picture nor sound")
+    for kind in ("video", "audio"):
+        of_kind = [track.undecodable for track in tracks if track.stream.type == kind]
+        names = [track for track in of_kind if track is not None]
+        refusal = undecodable(path, names, kind)
+        if refusal is not None and len(names) == len(of_kind):
+            raise refusal
