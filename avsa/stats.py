@@ -67,7 +67,7 @@ def measure_stats(
     require_sample_rate(config, clips_form(clips.info).sample_rate_hz)
     totals = torch.zeros(3, config.bands, dtype=torch.float64)
     require_long_sound(config, DataConfig().span(clips_form(clips.info)).samples)
-    for sound in _random_sounds(clips, samples, seed):
+    for sound in random_sounds(clips, samples, seed):
         levels = log_mels(sound[None], config).double().flatten(0, 2)
         ones = torch.ones_like(levels)
         totals += torch.stack([ones.sum(0), levels.sum(0), levels.square().sum(0)])
@@ -79,7 +79,7 @@ def measure_stats(
     return AudioStats(mean.float(), std.clamp(min=SMALLEST_STD_DB).float())
 
 
-def _random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor]:
+def random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor]:
     """Yield int16 (4, S) of random moments of random clips; clips that do not read are told of."""
     plan = Plan(clips.video_ids, 1, seed, PlanConfig(sampling="clip"))
     span = DataConfig().span(clips_form(clips.info))
