@@ -10,8 +10,10 @@ from click.testing import CliRunner
 
 from avsa.checkpoint import load_checkpoint, save_checkpoint
 from avsa.commands.import_checkpoint import command
+from avsa.config import load_config
 from avsa.loading import load
 from avsa.published import import_published, read_any_stats
+from avsa.stats import AudioStats
 from yt360.errors import UserError
 
 WIDTHS = (64, 128, 256, 512)
@@ -197,6 +199,16 @@ def test_imported_translation_gives_the_same_predictions(published, model):
         rtol=1e-5,
         atol=1e-5,
     )
+
+
+def test_inputs_are_made_as_the_published_recipe_makes_them(model):
+    recipe = load_config("avsa-published")
+    assert (model.config.audio, model.config.views) == (recipe.audio, recipe.views)
+    assert model.task.config == recipe.stages["avsa"].task
+    model.stats = AudioStats(torch.zeros(128), torch.ones(128))
+    spectrogram = model.prepare_audio(torch.zeros(1, 4, 24000))
+    model.stats = None
+    assert spectrogram.shape == (1, 1, 4, 100, 128) and (spectrogram == -200).all()
 
 
 def test_imported_weights_say_that_raw_sound_needs_statistics(model):
