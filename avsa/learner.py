@@ -80,7 +80,8 @@ class Learner:
     def compute_gradients(self, batch: Batch, step: int) -> tuple[Tensor, Metrics]:
         """Set the gradients of a step; return its loss and metrics, detached, on the device.
 
-        Among the metrics is ``gradient_norm``, the length of the gradient over all weights.
+        Among the metrics are ``gradient_norm`` and ``weight_norm``, the lengths of the gradient and
+        of the weights.
         """
         _seed(self._config.seed, "step", step, self._world.rank)
         self._optimizer.zero_grad(set_to_none=True)
@@ -90,7 +91,8 @@ class Learner:
         loss, metrics = forward_backward(encoders, task, inputs, self._numerics, parts)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self._gradient_norm = nn.utils.get_total_norm(gradients)
-        return loss, metrics | {"gradient_norm": self._gradient_norm}
+        weight_norm = nn.utils.get_total_norm([p.detach() for p in self._parameters])
+        return loss, metrics | {"gradient_norm": self._gradient_norm, "weight_norm": weight_norm}
 
     def move_weights(self, step: int) -> None:
         """Take the step along the gradients of `compute_gradients`."""

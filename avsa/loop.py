@@ -34,6 +34,9 @@ from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.shards.reader import ShardReader
 
+PLAUSIBILITY = ("loss", "gradient_norm", "weight_norm")
+FLOAT32_EPSILON = 2.0**-23
+
 
 @dataclass(frozen=True)
 class Session:
@@ -95,10 +98,10 @@ def train_stage(
         upcoming = None if session.stop.name else next(batches, None)
 
         # Device sync, the only one in a step: the host waits for the loss, because the weights
-        # may not move when it is not finite.
+        # may not move when it, or its gradient, is nonsense.
         record, stopping = _on_host(loss, metrics, session.stop)
-        if not (math.isfinite(record["loss"]) and math.isfinite(record["gradient_norm"])):
-            raise _not_finite(session.run, world, step, record, batch)
+        if not is_plausible(**{name: record[name] for name in PLAUSIBILITY}):
+            raise _implausible(session.run, world, step, record, batch)
         learner.move_weights(step)
 
         step_s = time.perf_counter() - finished_at
@@ -158,19 +161,30 @@ def _from_all_ranks(values: list[str], world: World) -> list[str]:
     return [value for part in gathered for value in part]
 
 
-def _not_finite(
+def is_plausible(loss: float, gradient_norm: float, weight_norm: float) -> bool:
+    """Return whether a gradient can be one: finite, and not absurdly long.
+
+    Absurd is a gradient by which rounding the weights to float32, a relative change of 1.2e-7,
+    could change the loss by more than its own size (and more than 1): nothing could be learned of
+    it. Convolutions that read foreign memory give such ones; exploding training ends there too.
+    """
+    change = gradient_norm * weight_norm * FLOAT32_EPSILON
+    return math.isfinite(loss) and change <= max(1.0, abs(loss))  # False for inf and NaN
+
+
+def _implausible(
     run: Path, world: World, step: int, record: dict[str, float], batch: Batch
 ) -> UserError:
-    """Save which clips met what is not finite; return the error that says so."""
-    path = run / f"not-finite-step-{step:08d}.json"
+    """Save which clips met a gradient that cannot be; return the error that says so."""
+    path = run / f"implausible-step-{step:08d}.json"
     keys = _from_all_ranks(batch.raw.keys, world)
-    found = {name: str(record[name]) for name in ("loss", "gradient_norm")}
+    found = {name: str(record[name]) for name in PLAUSIBILITY}
     if world.is_first:
         write_json(path, {"step": step, **found, "keys": keys})
     what = ", ".join(f"{name} is {value}" for name, value in found.items())
     return UserError(
-        f"{what} at step {step}; the weights were left as they were, the batch's clips are in "
-        f"{path}; a resumed run would meet the same, but with --set compute.bfloat16=off where "
-        "bfloat16 was used; else start a new run with a lower optimizer.lr, or with an "
-        "optimizer.gradient_clip"
+        f"{what} at step {step}: not finite, or far too large; the weights were left as they were, "
+        f"the batch's clips are in {path}; a resumed run would meet the same, but with --set "
+        "compute.bfloat16=off where bfloat16 was used; else start a new run with a lower "
+        "optimizer.lr, or with an optimizer.gradient_clip"
     )

@@ -67,8 +67,7 @@ class RunLog:
         if keys is not None:
             record["keys"] = keys
         with naming(self.run):
-            self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
-            self._lines.flush()
+            self._write(record)
             for name, value in values.items():
                 self._curves.add_scalar(name, value, step)
         self._progress.advance()
@@ -76,6 +75,16 @@ class RunLog:
     def note(self, message: str) -> None:
         """Say something without disturbing the progress bar."""
         self._progress.note(message)
+
+    def warn(self, message: str) -> None:
+        """Say something, and keep it in the log as a line that holds ``warning`` alone."""
+        with naming(self.run):
+            self._write({"warning": message})
+        self.note(message)
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._lines.flush()
 
 
 @contextmanager
@@ -102,9 +111,13 @@ def memory_mb(device: torch.device) -> float:
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's log; a line that a killed run left half-written is left out."""
+    """Return the records of a run's steps, but lines that a killed run left half-written."""
+    return [record for record in _lines(run / FILE_NAME) if "step" in record]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
     records = []
-    for line in (run / FILE_NAME).read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError:
@@ -115,6 +128,6 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 def _drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
-    kept = [record for record in read_log(path.parent) if record["step"] <= step]
+    kept = [record for record in _lines(path) if record.get("step", 0) <= step]
     with atomic_write(path, "w") as file:
         file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)

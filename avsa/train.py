@@ -13,7 +13,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -29,6 +30,7 @@ from avsa.guides import open_guide
 from avsa.learner import Learner, Saved, build_encoders
 from avsa.loop import Session, train_stage
 from avsa.remote import open_clips
+from avsa.repeatability import repeatable_compute, small_step
 from avsa.runfolder import fingerprint, open_run, run_lock
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog
@@ -128,6 +130,8 @@ def train(
         log = opened.enter_context(_log(run, step, last_step, world))
         stop = opened.enter_context(StopSignals())
         opened.enter_context(_determinism(config.compute.deterministic))
+        stage = next(each for each in stages if step < each.last_step)
+        config = _repeatable(config, stage.name, clips, world, log)
         session = Session(config, run, world, clips, held_out, stats, log, stop, log_keys)
         step = _train_stages(session, stages, saved, step, last_step)
         return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
@@ -197,6 +201,18 @@ def _on_first_rank(world: World, work: Callable[[], T]) -> T:
     if error is not None:
         raise error
     return cast(T, result)
+
+
+def _repeatable(
+    config: TrainConfig, stage: str, clips: ShardReader, world: World, log: RunLog | None
+) -> TrainConfig:
+    """Return the recipe with options of computing under which this machine repeats a step."""
+    span = config.stage_data(stage).span(clips_form(clips.info))
+    step = partial(small_step, config, stage, span)
+    compute, warning = repeatable_compute(config.compute, world, step)
+    if warning is not None and log is not None:
+        log.warn(warning)
+    return replace(config, compute=compute)
 
 
 def _log(

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import avsa
+from avsa import train as train_module
 from avsa.checkpoint import checkpoints_of, load_checkpoint
 from avsa.config import load_config, recipe_names, save_config
 from avsa.curriculum import fit_batches
@@ -63,16 +64,39 @@ def test_a_run_folder_holds_recipe_curves_and_the_newest_checkpoints(undisturbed
     "overrides",
     [
         ["optimizer.micro_batches=2"],
+        ["compute.bfloat16=on"],
+        ["compute.channels_last=on"],
         ["compute.bfloat16=on", "compute.channels_last=on"],
+        ["compute.bfloat16=on", "compute.channels_last=on", "optimizer.micro_batches=2"],
         ["optimizer.kind=adamw", "optimizer.warmup_steps=1", "optimizer.gradient_clip=0.1"],
         ["audio.inputs=ambix+intensity"],
         ["stages.avsa.task.contrast={proposals: published, clip_weight: 1.0, chunk: 3}"],
         ["compute.batch_norm_parts=2"],
     ],
 )
-def test_options_of_computing_train_too(tiny_config, alone, overrides, data, tmp_path):
-    train(tiny_config("avsa-no-curriculum", *overrides), data, tmp_path / "run", alone)
-    assert all(math.isfinite(record["loss"]) for record in read_log(tmp_path / "run"))
+def test_options_of_computing_train_and_repeat_to_the_bit(
+    tiny_config, alone, comparable, overrides, data, tmp_path
+):
+    for name in ("first", "second"):
+        train(tiny_config("avsa-no-curriculum", *overrides), data, tmp_path / name, alone)
+    records = comparable(tmp_path / "first")
+    assert records and all(math.isfinite(record["loss"]) for record in records)
+    assert comparable(tmp_path / "second") == records
+
+
+def test_options_that_do_not_repeat_are_turned_off_and_the_log_says_so(
+    tiny_config, alone, comparable, data, tmp_path, monkeypatch
+):
+    plain, run = tmp_path / "plain", tmp_path / "run"
+    train(tiny_config("avc", "validation.every=1"), data, plain, alone)
+    config = tiny_config("avc", "validation.every=1", "compute.channels_last=on")
+    gradient = iter(torch.arange(100.0))
+    monkeypatch.setattr(train_module, "small_step", lambda *_: [100 + next(gradient)[None]])
+    for steps, resume in ((1, False), (2, True)):
+        train(config, data, run, alone, steps=steps, resume=resume)
+    warnings = [line for line in (run / "log.jsonl").read_text().splitlines() if "warning" in line]
+    assert len(warnings) == 2 and "goes on with compute.channels_last=off" in warnings[0]
+    assert comparable(run) == comparable(plain)
 
 
 @pytest.mark.gpu
