@@ -20,6 +20,7 @@ from yt360.labels.pictures import read_picture
 from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
 from yt360.labels.segments import segments_of
 from yt360.progress import Progress
+from yt360.text import printable
 
 
 def segment_pictures(
@@ -84,7 +85,7 @@ def _write(out: Path, name: str, path: Path, picture: Tensor, found: Segmentatio
     write_json(
         out / f"{name}.segments.json",
         {
-            "image": path.name,
+            "image": printable(path.name),
             "width": width,
             "height": height,
             "segments": [segment.to_json() for segment in segments],

@@ -1,6 +1,7 @@
 """Pictures in and out: `yt360 segment` and `yt360 preview`."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -77,6 +78,18 @@ def test_bad_pictures_are_skipped_and_counted(tmp_path, paint, capsys):
     assert "x.png" in capsys.readouterr().err
     names = sorted(path.name for path in (tmp_path / "out").glob("*.json"))
     assert names == ["x-3.segments.json", "x.segments.json"]
+
+
+def test_a_picture_with_a_name_of_any_bytes_is_segmented(tmp_path, paint):
+    name = os.fsdecode(b"caf\xe9 %03d:\n")
+    Image.new("L", (9, 7)).save(tmp_path / "plain.png")
+    try:
+        path = (tmp_path / "plain.png").rename(tmp_path / f"{name}.png")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert segment_pictures([path], tmp_path, paint.Segmenter()) == {"done": 1}
+    content = json.loads((tmp_path / f"{name}.segments.json").read_text())
+    assert content["image"] == "caf\ufffd %03d:\n.png"
 
 
 def test_very_thin_pictures_are_segmented_too(tmp_path, panoptic_fixture):
