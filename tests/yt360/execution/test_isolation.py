@@ -57,6 +57,18 @@ def test_the_process_ends_with_the_block():
         os.kill(process, 0)
 
 
+# Evaluated in `yt360.execution.isolation`.
+NESTED = (
+    "(IsolatedProcess().call('a', eval, '__import__(\"os\").getppid()'), __import__('os').getpid())"
+)
+
+
+def test_a_process_may_have_one_of_its_own():
+    with IsolatedProcess() as isolated:
+        parent, process = isolated.call("a", eval, NESTED)
+    assert parent == process != os.getpid()
+
+
 INTERRUPTED = """
 import os, signal, threading, time
 from yt360.execution.isolation import IsolatedProcess
