@@ -47,7 +47,7 @@ _ADVICE = {
     errno.ENFILE: "close other programs and run the same command again",
     errno.ENOENT: "check the path",
     errno.ENOMEM: "close other programs, or use fewer workers",
-    errno.ENOSPC: "free some and run the same command again",
+    errno.ENOSPC: "free some space and run the same command again",
     errno.ENOTDIR: "name a folder",
     errno.EPERM: "change its permissions, or name another place",
     errno.EROFS: "name another place, or mount it for writing",

@@ -12,6 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+MACHINE_TROUBLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+"""Errors of this machine, met while reading an item: no fault of the item."""
 # Writing raises these without the name of a file: the disk is full, or fails.
 _NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

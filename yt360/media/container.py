@@ -12,6 +12,7 @@ import av
 import av.error
 
 from yt360.errors import BadItem
+from yt360.files import MACHINE_TROUBLE
 from yt360.media.boxes import BoxReader
 from yt360.media.ffmpeg import input_name
 from yt360.media.opus import undecodable_family
@@ -76,6 +77,8 @@ def _check_file(path: Path) -> None:
             if not file.read(1):
                 raise BadItem("empty-file", f"{path.name} has no content; download it again")
     except OSError as error:
+        if error.errno in MACHINE_TROUBLE:
+            raise
         raise BadItem("unreadable-file", f"{path}: {error.strerror}") from error
 
 

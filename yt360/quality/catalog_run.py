@@ -8,7 +8,6 @@ again, and given up after `MAX_TRIES`.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import sqlite3
@@ -26,6 +25,7 @@ from yt360.catalog.sources import media_parts
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed, WorkerPool
+from yt360.files import MACHINE_TROUBLE
 from yt360.quality import projection
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.clips import clips_of, why_no_clips
@@ -37,10 +37,6 @@ from yt360.quality.verdict import Verdict
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3
-# Trouble of this machine, which no video shall be blamed for.
-_OUR_TROUBLE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -224,7 +220,7 @@ def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig)
     except (UserError, sqlite3.Error):
         raise
     except OSError as error:
-        if error.errno in _OUR_TROUBLE:
+        if error.errno in MACHINE_TROUBLE:
             raise
         failure = BadItem("unreadable", str(error))
     except Exception as error:

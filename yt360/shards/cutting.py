@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from yt360.clips import Stretch
 from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed
+from yt360.files import MACHINE_TROUBLE
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.source import Source, open_source, w_levels_dbfs
@@ -29,8 +29,6 @@ from yt360.shards.staging import (
     json_bytes,
     member_file,
 )
-
-_OUTPUT_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def _blaming(item: InputVideo) -> Iterator[None]:
         raise
     except OSError as error:
         names = {os.fspath(path) for path in (item.video, *item.companions)}
-        if error.errno in _OUTPUT_TROUBLE or error.filename not in names:
+        if error.errno in MACHINE_TROUBLE or error.filename not in names:
             raise
         raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
     except Exception as error:

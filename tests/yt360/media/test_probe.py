@@ -1,4 +1,6 @@
 import contextlib
+import errno
+import resource
 import subprocess
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 
 from yt360.errors import BadItem
+from yt360.media.container import open_media
 from yt360.media.ffmpeg import ffmpeg_binary
 from yt360.media.probe import probe
 from yt360.media.tagging import tag_spherical
@@ -223,6 +226,18 @@ def test_a_video_of_years_is_refused(media, tmp_path):
     path = media.write(tmp_path / "a.mkv", seconds=1, video_start_s=3e5)
     with pytest.raises(BadItem, match=r"implausible-times: a\.mkv claims to last 3e\+05 s"):
         probe(path)
+
+
+def test_too_many_open_files_are_no_fault_of_the_file(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"not looked at")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(OSError) as many, open_media(tmp_path / "a.mp4"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert many.value.errno == errno.EMFILE
 
 
 def test_a_file_that_was_cut_off_behind_its_index_is_seen(media, tmp_path):
