@@ -118,6 +118,9 @@ def dataset_stats(dataset: Path) -> Stats:
                 "licence": [video.license for video in videos],
                 "projection": [video.projection for video in videos],
                 "sound": [video.sound for video in videos],
+                "doubt about the sound layout": [
+                    code for video in videos for code in video.doubts or ("none",)
+                ],
             }
         ),
     )
@@ -156,6 +159,7 @@ def catalog_stats(catalog: Catalog) -> Stats:
                 "projection": column("projection"),
                 "sound": column("spatial_audio"),
                 "language of the search": _languages(catalog),
+                "doubt about the sound layout": _doubts(catalog, where),
             }
         ),
     )
@@ -169,6 +173,7 @@ class _VideoFacts(NamedTuple):
     projection: str | None
     sound: str | None
     rows: int | None
+    doubts: tuple[str, ...]
 
 
 def _records(dataset: Path, splits: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -188,6 +193,7 @@ def _facts(record: Mapping[str, Any]) -> _VideoFacts:
         projection=picture.get("projection"),
         sound=_sound_name(conversion.get("sound", {})),
         rows=picture.get("height"),
+        doubts=_codes(conversion.get("sound", {}).get("doubts", ())),
     )
 
 
@@ -198,6 +204,21 @@ def _columns(catalog: Catalog, where: str) -> Any:
         f"FROM videos WHERE {where} AND clips > 0"
     ).fetchall()
     return lambda name: [row[name] for row in rows]
+
+
+def _doubts(catalog: Catalog, where: str) -> list[str]:
+    """Return the codes of the doubts about each video that was inspected, or ``none``."""
+    rows = catalog.connection.execute(
+        "SELECT numbers FROM verdicts JOIN videos ON videos.number = verdicts.video "
+        f"WHERE kind = 'spatial-audio' AND {where}"
+    )
+    found = [_codes(json.loads(row["numbers"]).get("doubts", ())) for row in rows]
+    return [code for codes in found for code in codes or ("none",)]
+
+
+def _codes(doubts: Iterable[Any]) -> tuple[str, ...]:
+    """Return the codes of stored doubts; older datasets hold sentences without a code."""
+    return tuple(doubt["code"] for doubt in doubts if isinstance(doubt, Mapping))
 
 
 def _languages(catalog: Catalog) -> list[str]:

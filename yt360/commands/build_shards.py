@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,7 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
         click.echo(f"{'reason':<24} left out  seconds")
         for reason, (count, lost_s) in losses_by_reason(report.rejected).items():
             click.echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
+    _print_doubts(report)
     for note in report.notes[:MAX_LINES]:
         click.echo(printable(f"note: {note}"))
     if len(report.notes) > MAX_LINES:
@@ -181,3 +183,16 @@ def _balance(info: DatasetInfo) -> str:
     words = [f"{info.clips_s:.1f} s in clips", f"{info.lost_s:.1f} s left out"]
     unknown = sum(item.lost_s is None for item in info.rejected)
     return ", ".join(words) + (f"; {unknown} files of unknown length" if unknown else "")
+
+
+def _print_doubts(report: BuildReport) -> None:
+    """Print what speaks against the sound layouts of files, and how many files each code has."""
+    for name, doubt in report.doubts[:MAX_LINES]:
+        click.echo(printable(f"doubt: {name}: {doubt.code}: {doubt.detail}"))
+    if len(report.doubts) > MAX_LINES:
+        click.echo(f"doubt: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
+    counts = Counter(doubt.code for _, doubt in report.doubts)
+    if counts:
+        click.echo(f"{'doubt about sound layout':<24} files")
+        for code, count in counts.most_common():
+            click.echo(f"{code:<24} {count:>5}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,7 @@ def _inspect(
         "path": str(path),
         "sound_layout": inspection.layout,
         "audio_choice": "; ".join(inspection.audio_choices),
+        "doubts": [asdict(doubt) for doubt in inspection.doubts],
         "decision": decision,
         "verdicts": [verdict.as_json() for verdict in inspection.verdicts.values()],
     }
@@ -206,6 +208,8 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
     yield f"  {decision}"
     for choice in inspection.audio_choices:
         yield f"  {choice}"
+    for doubt in inspection.doubts:
+        yield f"  {'doubt':16} {doubt.code}: {doubt.detail}"
     for verdict in inspection.verdicts.values():
         sure = f"{verdict.confidence:4.0%}"
         answer = f"{verdict.outcome.value:6}  {sure} sure"

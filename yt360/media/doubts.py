@@ -32,7 +32,7 @@ _ACTIVE_RANGE_DB = 25.0
 _SILENT_DBFS = -85.0
 _LEAST_TILES = 3
 # Converted fields keep their ratio within this in each octave, and on average.
-_EXACT_OCTAVE_DB, _EXACT_MEAN_DB = 1.0, 0.6
+_EXACT_OCTAVE_DB, _EXACT_MEAN_DB = 1.5, 0.6
 # Coherence of two channels, in [-1, 1]. Capsules keep 0.37 and more; 0.67 in diffuse sound.
 _IN_PHASE = 0.35
 _ONE_SOURCE = 0.95

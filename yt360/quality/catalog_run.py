@@ -14,7 +14,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count, islice
 from pathlib import Path
 
@@ -26,14 +26,13 @@ from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.files import MACHINE_TROUBLE
-from yt360.quality import projection
+from yt360.quality import projection, spatial_audio
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 from yt360.quality.tagger import load_tagger
 from yt360.quality.time_limit import STOPPED_EXIT_CODE, dies_after
-from yt360.quality.verdict import Verdict
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3
@@ -46,6 +45,7 @@ class InspectedVideo:
     video_id: str
     state: str
     reason: str
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -54,16 +54,20 @@ class CatalogRunReport:
 
     Attributes:
         counts: Videos by state and reason.
+        doubts: Videos by code of what speaks against their sound layout.
         crashes: Processes that died or were stopped.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    doubts: Counter[str] = field(default_factory=Counter)
     crashes: int = 0
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each state and reason, the most frequent first."""
         for (state, reason), videos in self.counts.most_common():
             yield f"{videos:8d}  {state}{f' ({reason})' if reason else ''}"
+        for code, videos in self.doubts.most_common():
+            yield f"{videos:8d}  doubted sound layout ({code})"
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ def inspect_catalog(
                         more = []
                     else:
                         report.counts[result.state, result.reason] += 1
+                        report.doubts.update(result.doubts)
                         finished(result)
                         more = list(islice(supply, 1))
                     turns.extend(more)
@@ -159,14 +164,14 @@ def inspect_next(
         return None
     try:
         with heartbeat.keep(claim):
-            state, reason = _inspect_and_store(catalog, claim, config)
+            inspected = _inspect_and_store(catalog, claim, config)
     except ClaimLost:
         return InspectedVideo(claim.video_id, "lost", "claim-lost")
     except BaseException:
         with suppress(ClaimLost):
             catalog.claims.release(claim)
         raise
-    return InspectedVideo(claim.video_id, state, reason)
+    return inspected
 
 
 def _take_turn(turn: _Turn) -> InspectedVideo | None:
@@ -207,8 +212,8 @@ def _give_back(catalog: Catalog, worker: str) -> None:
             catalog.claims.release(claim)
 
 
-def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> tuple[str, str]:
-    """Return the new state of a video, and why; whatever is wrong with it is stored."""
+def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> InspectedVideo:
+    """Return what came of a video; whatever is wrong with it is stored."""
     try:
         if claim.tries >= MAX_TRIES:
             raise BadItem("crashed", f"{claim.tries} processes that inspected it died or hung")
@@ -228,7 +233,7 @@ def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig)
         failure = BadItem("internal", f"{type(error).__name__}: {error}")
     detail = " ".join(failure.detail.encode(errors="replace").decode().split())
     catalog.claims.finish(claim, "failed", failure.reason, detail)
-    return "failed", failure.reason
+    return InspectedVideo(claim.video_id, "failed", failure.reason)
 
 
 def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspection:
@@ -253,7 +258,7 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
 
 def _store(
     catalog: Catalog, claim: Claim, inspection: Inspection, config: CatalogRunConfig
-) -> tuple[str, str]:
+) -> InspectedVideo:
     wrong = decide(inspection, config.rejecting).against
     reason, detail = None, None
     with catalog.transaction():  # a list that is imported meanwhile comes before or after
@@ -266,15 +271,23 @@ def _store(
             reason, detail = "no-clips", why_no_clips(inspection, clips)
         stated_projection = None if config.projection == "auto" else config.projection
         catalog.videos.state_media(claim.video_id, config.sound_layout, stated_projection)
-        catalog.verdicts.replace(claim.video_id, *map(_stored, inspection.verdicts.values()))
+        catalog.verdicts.replace(claim.video_id, *_stored(inspection))
         catalog.clips.replace(claim.video_id, clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
-    return ("rejected" if reason else "accepted"), reason or ""
+    doubts = tuple(doubt.code for doubt in inspection.doubts)
+    state = "rejected" if reason else "accepted"
+    return InspectedVideo(claim.video_id, state, reason or "", doubts)
 
 
-def _stored(verdict: Verdict) -> StoredVerdict:
-    values = verdict.as_json()
-    numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}
-    return StoredVerdict(
-        kind=verdict.name, verdict=verdict.outcome.value, numbers={**numbers, **values["numbers"]}
-    )
+def _stored(inspection: Inspection) -> Iterator[StoredVerdict]:
+    """Yield the verdicts as a catalog keeps them; that on the sound holds the doubts too."""
+    for verdict in inspection.verdicts.values():
+        values = verdict.as_json()
+        numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}
+        if verdict.name == spatial_audio.NAME:
+            numbers["doubts"] = [asdict(doubt) for doubt in inspection.doubts]
+        yield StoredVerdict(
+            kind=verdict.name,
+            verdict=verdict.outcome.value,
+            numbers={**numbers, **values["numbers"]},
+        )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from yt360.errors import BadItem
 from yt360.media.companions import AudioChoice, choose_audio, companions_of
+from yt360.media.doubts import Doubt
 from yt360.media.field import FieldAnalyzer
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.sound import SoundReader
@@ -82,6 +83,7 @@ class Inspection:
         motion: Rows (time in seconds of the video, changed part of the picture).
         layout: Name of the channel layout that the sound is stored in; empty without sound.
         audio_choices: Which audio was chosen and which was not, for each part with a companion.
+        doubts: What speaks against the layout that the sound is taken for.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Inspection:
     motion: NDArray[np.float32]
     layout: str
     audio_choices: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -143,6 +146,7 @@ class Inspector:
         self._durations: list[Verdict] = []
         self._layouts: list[str] = []
         self._audio_choices: list[str] = []
+        self._doubts: list[Doubt] = []
         self._refusal: Verdict | None = None
         self._directions = DirectionSeries()
         self._parts: list[Part] = []
@@ -223,6 +227,7 @@ class Inspector:
             motion=self._still.motion if self._still else np.zeros((0, 2), np.float32),
             layout=", ".join(dict.fromkeys(self._layouts)),
             audio_choices=tuple(self._audio_choices),
+            doubts=tuple(dict.fromkeys(self._doubts)),
         )
 
     def _listen(self, path: Path, stream: AudioStream, part: Part) -> None:
@@ -230,6 +235,7 @@ class Inspector:
         t = self.options.thresholds
         stored = tested_format(stream)
         self._layouts.append(stream.layout.name)
+        self._doubts += stream.layout.doubts
         if stored is None and self._refusal is None:
             self._refusal = _no_spatial_track("; ".join(stream.layout.evidence))
         channels = list(stored.channels) if stored else [0]

@@ -19,6 +19,7 @@ import pyarrow as pa
 from yt360.errors import UserError
 from yt360.execution.local import Pool, WorkerPool
 from yt360.locks import exclusive_lock
+from yt360.media.doubts import Doubt
 from yt360.shards.inputs import FoundInputs
 from yt360.shards.options import BuildOptions
 from yt360.shards.output import inputs_to_do, load_table, open_output
@@ -37,12 +38,14 @@ class BuildReport:
         new_clips: Number of clips that this run added.
         rejected: Inputs of this run, and stretches of them, that are not in the dataset.
         notes: What else a person should know of the inputs that were looked at, a line each.
+        doubts: Files, and what speaks against the layout that their sound is taken for.
     """
 
     info: DatasetInfo
     new_clips: int
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[tuple[str, Doubt], ...] = ()
 
 
 def build_shards(
@@ -71,13 +74,14 @@ def build_shards(
         raise UserError(f"{workers} workers cannot work; give 1 or more")
     info = open_output(out, options)
     notes: tuple[str, ...] = ()
+    doubts: tuple[tuple[str, Doubt], ...] = ()
     if not _is_up_to_date(out, info, found, retry):
         try:
             with exclusive_lock(Staging(out).lock, out):
                 session = BuildSession(out, options, found, retry)
                 with make_pool(workers) as pool:
                     session.run(pool)
-                notes = tuple(session.notes)
+                notes, doubts = tuple(session.notes), tuple(session.doubts)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -85,7 +89,7 @@ def build_shards(
     after = DatasetInfo.load(out)
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
     rejected = tuple(item for item in after.rejected if item.file_id in files)
-    return BuildReport(after, after.num_clips - info.num_clips, rejected, notes)
+    return BuildReport(after, after.num_clips - info.num_clips, rejected, notes, doubts)
 
 
 def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:

@@ -157,7 +157,8 @@ def _plan(item: InputVideo, source: Source, options: BuildOptions, fingerprint: 
         for loss in cuts.losses
     )
     notes = tuple(f"{item.name}: {note}" for note in source.notes)
-    return VideoPlan(fingerprint, cuts.clips, rejected, notes)
+    doubts = source.sound_stream.layout.doubts
+    return VideoPlan(fingerprint, cuts.clips, rejected, notes, doubts)
 
 
 def _convert(job: CutJob, clips: Sequence[ClipPlan], staging: Staging) -> Iterator[ClipPlan]:

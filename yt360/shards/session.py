@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from yt360.clips import key_order
 from yt360.execution.local import Crashed, Pool
+from yt360.media.doubts import Doubt
 from yt360.progress import Progress
 from yt360.shards.admission import Admitted, admit
 from yt360.shards.cutting import CutJob, PlanJob, make_clips, plan_video
@@ -63,6 +64,8 @@ class BuildSession:
         self.recorded = set(self.info.rejected)
         """Rejections of settled inputs."""
         self.notes: list[str] = []
+        self.doubts: list[tuple[str, Doubt]] = []
+        """Files, and what speaks against the layout that their sound is taken for."""
         """What a person should know of the inputs, a line each."""
         self.unfinished = set(self.info.unfinished)
         """Inputs with a part in listed shards that are not settled."""
@@ -121,6 +124,7 @@ class BuildSession:
         groups = known_groups(videos, to_do, self.out, tables, group_by)
         admitted = admit(to_do, plans, tables, self.options, videos, groups)
         self.notes = [note for item in to_do for note in plans[item.key].notes]
+        self.doubts = [(item.name, doubt) for item in to_do for doubt in plans[item.key].doubts]
         if group_by != VIDEO:
             self.notes += torn_stems(self._splits_of_names(tables, admitted, groups))
         for each in admitted:

@@ -22,6 +22,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from yt360.files import atomic_write, sync_folder, write_json
+from yt360.media.doubts import Doubt
 from yt360.shards.cuts import ClipPlan
 from yt360.shards.inputs import InputVideo
 from yt360.shards.schema import CLIP_MEMBERS, Rejection
@@ -44,12 +45,14 @@ class VideoPlan:
         clips: In order of time.
         rejected: The whole file, or stretches of it.
         notes: What a person should know of it, a line each.
+        doubts: What speaks against the layout that its sound is taken for.
     """
 
     fingerprint: str
     clips: tuple[ClipPlan, ...]
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,8 @@ class Staging:
         if retry and not all(each.is_rest for each in rejected):
             self.discard_plan(item)
             return None
-        return VideoPlan(fingerprint, clips, rejected, tuple(content.get("notes", ())))
+        doubts = tuple(Doubt(**it) for it in content.get("doubts", ()))
+        return VideoPlan(fingerprint, clips, rejected, tuple(content.get("notes", ())), doubts)
 
     def discard_plan(self, item: InputVideo) -> None:
         """Drop the plan of an input."""
