@@ -85,6 +85,8 @@ def command(
     and the exit code 130 or 143; a second one ends it at once.
     """
     if dry_run:
+        if steps is not None or log_keys or device != "auto":
+            raise UserError("--steps, --log-keys and --device mean nothing in a dry run; omit them")
         from avsa.dryrun import dry_run_report
 
         asked = data, recipe, overrides, out, resume, cache_gb

@@ -55,6 +55,8 @@ def test_ranks_that_cannot_share_a_batch_are_refused_as_in_training():
     [
         (["--dry-run", "--ranks", "2"], "give --recipe NAME"),
         (["--dry-run", "--set", "seed=1"], "give --recipe NAME"),
+        (["--dry-run", "--recipe", "avsa", "--steps", "2"], "mean nothing in a dry run"),
+        (["--dry-run", "--recipe", "avsa", "--device", "cpu"], "mean nothing in a dry run"),
         (["--ranks", "2"], "go with --dry-run"),
         (["--views-per-s", "2"], "go with --dry-run"),
     ],
