@@ -86,14 +86,22 @@ def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
         UserError: No video is accepted (the message says what to do first), or a list gives clips
             of another length than `clip_s`.
     """
-    inputs = [
-        item
-        for video in catalog.videos.select("accepted")
-        for item in _inputs_of(catalog, video, clip_s)
-    ]
+    inputs: list[InputVideo] = []
+    without_media: list[str] = []
+    for video in catalog.videos.select("accepted"):
+        items = list(_inputs_of(catalog, video, clip_s))
+        inputs += items
+        if not items:
+            without_media.append(video.video_id)
+    if not inputs and without_media:
+        raise UserError(
+            f"the {len(without_media)} accepted videos of {catalog.path} have no media in "
+            f"{catalog.media}; bring the folder back, or run `yt360 download {catalog.path}`"
+        )
     if not inputs:
         raise UserError(f"no video of {catalog.path} is accepted yet: {_what_next(catalog)}")
-    return FoundInputs(tuple(sorted(inputs, key=lambda item: item.file_id)), (), 0)
+    inputs.sort(key=lambda item: item.file_id)
+    return FoundInputs(tuple(inputs), (), 0, tuple(without_media))
 
 
 def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[InputVideo]:

@@ -119,6 +119,11 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
+    if found.without_media:
+        click.echo(
+            f"note: {len(found.without_media)} accepted videos have no media here and were not "
+            f"looked at, such as {found.without_media[0]}"
+        )
     if report.info.num_clips == 0:
         reasons = ", ".join(
             f"{reason} {count}" for reason, count in report.info.rejected_by_reason().items()

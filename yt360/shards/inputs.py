@@ -113,11 +113,13 @@ class FoundInputs:
         videos: Inputs, sorted, no two alike.
         rejected: Media files that cannot be an input of their own.
         ignored: Number of files that are no media.
+        without_media: Ids of accepted videos of a catalog that have no media in its folder.
     """
 
     videos: tuple[InputVideo, ...]
     rejected: tuple[Rejection, ...]
     ignored: int
+    without_media: tuple[str, ...] = ()
 
 
 def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
@@ -156,9 +158,11 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
     """Return all inputs of several searches, sorted; of those with the same id, only the first."""
     kept: dict[str, InputVideo] = {}
     rejected: list[Rejection] = []
+    without_media: list[str] = []
     ignored = 0
     for each in found:
         ignored += each.ignored
+        without_media += each.without_media
         rejected += each.rejected
         for item in sorted(each.videos, key=lambda item: item.file_id):
             first = kept.setdefault(item.key, item)
@@ -166,7 +170,7 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
                 detail = f"{first.name} has the same id {item.key}; rename one of them"
                 rejected.append(item.reject("same-name", detail, fingerprint_of(item)))
     videos = sorted(kept.values(), key=lambda item: item.file_id)
-    return FoundInputs(tuple(videos), tuple(rejected), ignored)
+    return FoundInputs(tuple(videos), tuple(rejected), ignored, tuple(without_media))
 
 
 def fingerprint_of(item: InputVideo) -> str:

@@ -127,6 +127,19 @@ def test_a_catalog_without_accepted_videos_says_what_to_do(catalog):
         catalog_inputs(catalog)
 
 
+def test_accepted_videos_without_media_are_named(filled):
+    filled.videos.add(C := "ccccccccccc")
+    filled.claims.finish(filled.claims.take("download", "w"), "accepted")
+    assert catalog_inputs(filled).without_media == (C,)
+    assert find_all_inputs([filled.path]).without_media == (C,)
+
+
+def test_a_catalog_whose_media_are_gone_is_refused(catalog, accept):
+    accept(A)
+    with pytest.raises(UserError, match=r"the 1 accepted videos of .* have no media in"):
+        catalog_inputs(catalog)
+
+
 def test_what_is_stated_of_a_video_goes_with_it_and_can_be_taken_back(filled):
     for stated in (("n3d", None), (None, "eac"), (None, None)):
         filled.videos.state_media(A, *stated)
