@@ -64,9 +64,9 @@ class BuildSession:
         self.recorded = set(self.info.rejected)
         """Rejections of settled inputs."""
         self.notes: list[str] = []
+        """What a person should know of the inputs, a line each."""
         self.doubts: list[tuple[str, Doubt]] = []
         """Files, and what speaks against the layout that their sound is taken for."""
-        """What a person should know of the inputs, a line each."""
         self.unfinished = set(self.info.unfinished)
         """Inputs with a part in listed shards that are not settled."""
 
