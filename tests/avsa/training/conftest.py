@@ -42,6 +42,7 @@ def tiny():
         "data.threads=1",
         "data.moment_gap_s=0.5",
         "checkpoint.every=3",
+        "validation.every=0",
     ]
 
 
