@@ -76,6 +76,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
             raise UserError(
                 f"the split {config.split} of {dataset} has no clips; use another --split"
             )
+        _require_fit(model, clips_form(clips.info))
         schema = _schema(model, _provenance(model, clips, config))
         with (
             Progress("embedding", len(clips), "clips") as progress,
@@ -91,9 +92,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
 
 
 def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[Batch]:
-    if model.stats is None:
-        raise UserError("the model has no audio statistics; import it again with --stats DATASET")
-    _require_form(model, clips_form(clips.info))
+    assert model.stats is not None  # see `_require_fit`
     views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
     data = replace(model.config.data, moments=1, video_position="middle")
     plan = SequentialPlan(len(clips), config.batch_size)
@@ -102,7 +101,9 @@ def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[
         yield make_batch(raw, SEED, views, model.config.audio, model.stats, model.device)
 
 
-def _require_form(model: Model, form: ClipFormat) -> None:
+def _require_fit(model: Model, form: ClipFormat) -> None:
+    if model.stats is None:
+        raise UserError("the model has no audio statistics; import it again with --stats DATASET")
     takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
     has = {"--fps": form.fps, "--sample-rate-hz": form.sample_rate_hz}
     for option, value in takes.items():
