@@ -202,9 +202,9 @@ def head_locked_wav(media, tmp_path_factory):
     """W Y Z X L R in a WAV, which FFmpeg takes for 5.1; a source at azimuth 60, elevation 20."""
     field = media.plane_waves([(0.4698, 0.8138, 0.342)], 3.0)
     path = tmp_path_factory.mktemp("six") / "six.wav"
-    sound = np.concatenate(
-        [field, 0.5 * noise(90, 3 * RATE)[None], 0.5 * noise(91, 3 * RATE)[None]]
-    )
+    stereo = np.stack([noise(90, 3 * RATE), noise(91, 3 * RATE)])
+    bursts = np.where(np.arange(3 * RATE) % (RATE // 2) < RATE // 6, 1.0, 0.15)
+    sound = np.concatenate([field * bursts, stereo]).astype(np.float32)
     return media.write(path, fps=None, sound=sound, sound_codec="pcm_s16le")
 
 
@@ -216,6 +216,7 @@ def head_locked_wav(media, tmp_path_factory):
         ("opus", ["libopus", "-b:a", "768k", "-mapping_family", "1"]),
         ("opus", ["libopus", "-b:a", "768k", "-mapping_family", "255"]),
         ("ogg", ["libvorbis"]),
+        ("ogg", ["libvorbis", "-q:a", "9"]),
         ("m4a", ["aac", "-b:a", "512k"]),
         ("mkv", ["ac3", "-b:a", "640k"]),
         ("flac", ["flac"]),
