@@ -94,22 +94,25 @@ class DecoderPool:
     ) -> None:
         for attempt in (1, 2):
             try:
-                with self._lent() as process:
+                with self._lent(new=attempt == 2) as process:
                     process.call(method, stretch, coded, targets)
             except _DecoderDiedError as death:
                 if death.exit_code == -signal.SIGPROF:
                     raise BadItem("endless", f"decoding went on for {self.limit_s:g} s") from None
-                # Not every death is the clip's fault (memory may run out): it gets a second try.
+                # Not every death is the clip's fault (memory may run out): it gets a second try, in
+                # a new process, since idle ones may have been killed with the first.
                 if attempt == 2:
                     raise BadItem("crash", str(death)) from None
             else:
                 return
 
     @contextmanager
-    def _lent(self) -> Iterator[_DecoderProcess]:
-        try:
-            process = self._idle.pop()
-        except IndexError:
+    def _lent(self, *, new: bool = False) -> Iterator[_DecoderProcess]:
+        process = None
+        if not new:
+            with suppress(IndexError):
+                process = self._idle.pop()
+        if process is None:
             process = _DecoderProcess(self.decoder, self.limit_s)
         try:
             yield process
