@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ import torch
 from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A shell starts jobs in the background with Ctrl-C ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine, however slow it is.
 settings.register_profile("suite", derandomize=True, database=None, deadline=None)

@@ -13,11 +13,16 @@ from yt360.catalog import Catalog
 from yt360.catalog.ids import id_of_url
 from yt360.catalog.released import import_urls
 
-QUICK = (
-    *("--interval-s", "0", "--min-duration-s", "1", "--min-free-gb", "0", "--min-rate-kb", "0"),
-    *("--workers", "1", "--lease-s", "600", "--wait-s", "20"),
-)
-SHORT_LEASE = ("--lease-s", "4")
+QUICK = {
+    "--interval-s": "0",
+    "--min-duration-s": "1",
+    "--min-free-gb": "0",
+    "--min-rate-kb": "0",
+    "--workers": "1",
+    "--lease-s": "600",
+    "--wait-s": "20",
+}
+SHORT_LEASE = {"--lease-s": "4"}
 
 
 @pytest.fixture
@@ -38,11 +43,12 @@ def start(catalog_path, youtube):
     """Return a function that starts ``yt360 download``; what still runs at the end is killed."""
     processes = []
 
-    def begin(*options):
+    def begin(options=None):
+        words = [word for pair in {**QUICK, **(options or {})}.items() for word in pair]
         program = [sys.executable, "-c", "from yt360.cli import main; main()"]
         allowed = ("--allow-url", youtube.url + "/media/")
         process = subprocess.Popen(
-            [*program, "download", str(catalog_path), *QUICK, *allowed, *options],
+            [*program, "download", str(catalog_path), *words, *allowed],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -93,7 +99,7 @@ def test_a_killed_download_is_resumed_by_the_next_run(
 ):
     path = "/media/film-0.mp4"
     youtube.script[path] = ["ok", "drip"]  # the page, then the file
-    process = start(*SHORT_LEASE)
+    process = start(SHORT_LEASE)
     part = wait_for_partial_file(catalog_path)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -125,7 +131,7 @@ def test_an_interrupted_download_gives_its_video_back_at_once(
 def test_several_processes_share_the_work_without_doing_any_twice(
     start, urls, youtube, catalog_path, picture_bytes
 ):
-    running = [start("--workers", "2") for _ in range(2)]
+    running = [start({"--workers": "2"}) for _ in range(2)]
     for process in running:
         code, output = finish(process)
         assert code == 0, output

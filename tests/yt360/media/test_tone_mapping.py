@@ -11,6 +11,7 @@ import pytest
 from yt360.errors import BadItem
 from yt360.media import ffmpeg, source
 from yt360.media.color import ColorTags
+from yt360.media.companions import choose_audio
 from yt360.media.convert import ClipFormat, ClipRequest, convert_clip
 from yt360.media.decode import read_frames, read_panorama
 from yt360.media.describe import as_values, describe
@@ -204,8 +205,9 @@ def test_facts_and_probe_tell_what_was_done(tmp_path):
     assert color["tone_mapping"] == {
         "operator": "mobius", "knee": 0.5, "peak_nits": 1000.0, "white_nits": 203.0,
     }  # fmt: skip
-    assert as_values(probe(path))["video"][0]["dynamic_range"] == "PQ"
-    assert any("PQ" in line and "tone mapped" in line for line in describe(probe(path)))
+    choice = choose_audio(path)
+    assert as_values(choice)["video"][0]["dynamic_range"] == "PQ"
+    assert any("PQ" in line and "tone mapped" in line for line in describe(choice))
 
 
 def test_plain_sdr_has_no_facts_about_colors(tmp_path):

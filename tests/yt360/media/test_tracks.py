@@ -131,7 +131,7 @@ def test_opus_that_needs_a_matrix_is_named(media, field, tmp_path, suffix):
     )
     path = with_family_3(source, tmp_path / f"a.{suffix}")
     with pytest.raises(BadItem, match="undecodable: opus mapping family 3"):
-        open_source(path, path)
+        open_source(path, (path,))
     if suffix != "ogg":  # FFmpeg does not even open it
         assert probe(path).audio == ()
         assert probe(path).undecodable[0].codec == "opus mapping family 3"
@@ -197,7 +197,7 @@ def test_which_of_several_sound_tracks_is_used_is_told(media, field, clip, tmp_p
     stereo = media.write(tmp_path / "stereo.mp4", fps=None, sound=field[:2])
     path = joined(tmp_path / "a.mp4", stereo, clip)
     assert probe(path).main_audio.channels == 4
-    evidence = open_source(clip, path).facts()["sound"]["evidence"]
+    evidence = open_source(clip, (path,)).facts()["sound"]["evidence"]
     assert evidence[-1] == "used: the first spatial one of 2 audio streams"
     shown = CliRunner().invoke(command, [str(path)]).stdout
     assert "used: the first spatial one of 2 audio streams" in shown

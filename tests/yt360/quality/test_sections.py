@@ -25,7 +25,7 @@ from yt360.quality.silence import SilenceTest, silence_verdict
 from yt360.quality.still import StillImageTest
 from yt360.quality.verdict import Outcome
 from yt360.randomness import keyed_generator
-from yt360.shards.cutting import clip_level
+from yt360.shards.cuts import clip_level
 
 RATE_HZ = 8_000
 LATE_S, SOUND_S = 6, 11
