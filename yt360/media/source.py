@@ -213,9 +213,8 @@ def _spatial_stream(choice: AudioChoice) -> AudioStream:
     if stream is None:
         raise BadItem("no-audio", f"{name} has no sound")
     if not choice.is_spatial:
-        why = choice.note or "; ".join(
-            f"{each.layout.name} ({each.layout.evidence[0]})" for each in choice.info.audio
-        )
+        found = [f"{each.layout.name} ({each.layout.evidence[0]})" for each in choice.info.audio]
+        why = "; ".join([*found, *filter(None, [choice.note])])
         raise BadItem("not-spatial", f"{name} has no ambisonic sound: {why}")
     evidence = (*stream.layout.evidence, *choice.info.why_audio)
     return replace(stream, layout=replace(stream.layout, evidence=evidence))

@@ -113,6 +113,13 @@ def test_no_spatial_audio_at_all_names_all_that_there_is(media, spatial, tmp_pat
         open_source(video, companions_of(video))
 
 
+def test_audio_of_a_companion_that_is_not_spatial_says_why(media, spatial, tmp_path):
+    video = write_video(media, tmp_path / "a.mkv")
+    write_audio(media, tmp_path / "a.wav", spatial[:3], sound_layout="3.0", **PCM)
+    with pytest.raises(BadItem, match=r"3 channels: no ambisonic order has as many.*a\.wav"):
+        open_source(video, companions_of(video))
+
+
 def test_names_pair_however_their_accents_are_stored(media, spatial, tmp_path):
     video = write_video(media, tmp_path / unicodedata.normalize("NFC", "café.mkv"))
     sound = write_audio(media, tmp_path / unicodedata.normalize("NFD", "café.WAV"), spatial)
