@@ -117,8 +117,7 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     ``context.exit``; 1 with a traceback after a bug.
     """
     try:
-        with _terminate_like_interrupt():
-            code = group.main(args=arguments, standalone_mode=False)
+        code = _call(group, arguments)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -141,21 +140,42 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does, so that what is under way is given back."""
+def _call(group: click.Group, arguments: Sequence[str] | None) -> Any:
+    """Return what a command returns; SIGTERM ends it as Ctrl-C does, so that all is given back.
+
+    Libraries in C drop an interrupt that comes while they import, and fail on what is missing then:
+    whatever is raised after a signal counts as its effect.
+    """
+    interrupts: list[KeyboardInterrupt] = []
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise Terminated
+        interrupts.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        raise interrupts[-1]
 
+    with _handling_signals(stop):
+        try:
+            return group.main(args=arguments, standalone_mode=False)
+        except Exception:
+            if interrupts:
+                raise interrupts[-1] from None
+            raise
+
+
+@contextmanager
+def _handling_signals(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let SIGTERM, and SIGINT unless it is ignored, call a function while the block runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _exit_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -108,6 +109,22 @@ def test_interruption_says_how_to_go_on(number, word, capsys):
     assert stop.value.code == 128 + number
     assert capsys.readouterr().err.strip() == f"{word}; run the same command again to go on"
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_fails_after_a_signal_that_a_library_dropped_is_an_interruption(number, capsys):
+    group = click.Group()
+
+    @group.command("work")
+    def work() -> None:
+        with suppress(KeyboardInterrupt):  # as torch does while it looks for numpy
+            signal.raise_signal(number)
+        raise RecursionError
+
+    with pytest.raises(SystemExit) as stop:
+        run(group, ["work"])
+    assert stop.value.code == 128 + number
+    assert capsys.readouterr().err.strip().count("\n") == 0
 
 
 def test_the_end_of_a_file_is_no_interruption():
