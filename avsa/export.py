@@ -42,11 +42,16 @@ def export_model(checkpoint: Path, out: Path) -> None:
     }
     facts = {key: content[key] for key in ("config", "stage", "step", "clips", "fps")}
     out.mkdir(parents=True, exist_ok=True)
-    save_config(config, out / RECIPE_FILE)
-    (out / CARD_FILE).write_text(_card(content, tensors), encoding="utf-8")
-    weights = save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)})
-    with atomic_write(out / WEIGHTS_FILE) as file:  # last: a folder with weights is whole
-        file.write(weights)
+    try:
+        save_config(config, out / RECIPE_FILE)
+        (out / CARD_FILE).write_text(_card(content, tensors), encoding="utf-8")
+        weights = save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)})
+        with atomic_write(out / WEIGHTS_FILE) as file:  # last: a folder with weights is whole
+            file.write(weights)
+    except BaseException:  # the same command must work again, once there is room
+        for name in (RECIPE_FILE, CARD_FILE):
+            (out / name).unlink(missing_ok=True)
+        raise
 
 
 def is_export(path: Path) -> bool:

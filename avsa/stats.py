@@ -110,8 +110,8 @@ def save_stats(
         "spectrogram": _identity(config),
         "samples": samples,
         "seed": seed,
-        "mean_db": [round(value, 4) for value in stats.mean_db.tolist()],
-        "std_db": [round(value, 4) for value in stats.std_db.tolist()],
+        "mean_db": _rounded(stats.mean_db),
+        "std_db": _rounded(stats.std_db),
     }
     others = [each for each in _entries(path) if each["spectrogram"] != entry["spectrogram"]]
     write_json(path, {"format_version": FORMAT_VERSION, "stats": [*others, entry]})
@@ -135,10 +135,11 @@ def load_stats(dataset: Path, config: AudioConfig) -> AudioStats | None:
 def ensure_stats(dataset: Path, config: AudioConfig) -> AudioStats:
     """Return the dataset's statistics; measure and store them when it has none of this kind.
 
+    Where the dataset folder cannot be written they are returned as they would be stored.
+
     Raises:
         UserError: The sound has another sample rate, the file is damaged, no clip can be read, or
             the dataset is a mirror.
-        OSError: The dataset folder cannot be written.
     """
     require_sample_rate(config, clips_form(DatasetInfo.load(dataset)).sample_rate_hz)
     stats = load_stats(dataset, config)
@@ -150,9 +151,12 @@ def ensure_stats(dataset: Path, config: AudioConfig) -> AudioStats:
     if stats is None:
         logger.warning("%s has no statistics for these spectrograms; measuring", dataset)
         measured = measure_stats(dataset, config, DEFAULT_SAMPLES)
-        save_stats(measured, dataset, config, DEFAULT_SAMPLES, seed=0)
-        stats = load_stats(dataset, config)
-        assert stats is not None
+        mean_db, std_db = _rounded(measured.mean_db), _rounded(measured.std_db)
+        stats = AudioStats(torch.tensor(mean_db), torch.tensor(std_db))
+        try:
+            save_stats(stats, dataset, config, DEFAULT_SAMPLES, seed=0)
+        except OSError as error:
+            logger.warning("%s cannot keep them (%s); this run does", dataset, error.strerror)
     return stats
 
 
@@ -191,6 +195,11 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {again}"
         )
     return entries
+
+
+def _rounded(values: Tensor) -> list[float]:
+    """Return numbers as they are stored."""
+    return [round(value, 4) for value in values.tolist()]
 
 
 def _identity(config: AudioConfig) -> dict[str, Any]:

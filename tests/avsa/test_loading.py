@@ -1,3 +1,5 @@
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import avsa
 from avsa.checkpoint import save_checkpoint
 from avsa.commands.export import command as export_command
 from avsa.config import config_from_mapping
+from avsa.export import export_model
 from avsa.model import Encoders
 from avsa.tasks import build_task
 from avsa.typed import to_mapping
@@ -142,6 +145,17 @@ def test_the_model_card_says_what_it_is_and_how_to_use_it(checkpoint, tmp_path):
     assert card.startswith("---\nlibrary_name: avsa")
     for fact in ("avsa for 1 steps", "step 5", "3 clips (abc)", "24x24", "avsa.load"):
         assert fact in card
+
+
+def test_an_export_that_failed_can_be_repeated(checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / "model"
+    with monkeypatch.context() as full:
+        full.setattr("avsa.export.atomic_write", Mock(side_effect=OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space"):
+            export_model(checkpoint, out)
+    assert not any(out.iterdir())
+    export_model(checkpoint, out)
+    avsa.load(out)
 
 
 def test_an_export_never_overwrites(checkpoint, tmp_path):

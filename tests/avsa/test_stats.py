@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 import soundfile
@@ -88,6 +89,21 @@ def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog, monke
         second = ensure_stats(dataset, CONFIG)
     assert caplog.text.count("measuring") == 1
     assert torch.equal(first.mean_db, second.mean_db)
+    assert torch.equal(first.std_db, second.std_db)
+
+
+def test_a_dataset_that_cannot_be_written_has_the_statistics_that_it_would_keep(
+    dataset, caplog, monkeypatch
+):
+    monkeypatch.setattr(stats_module, "DEFAULT_SAMPLES", 8)
+    with monkeypatch.context() as read_only:
+        read_only.setattr(stats_module, "write_json", Mock(side_effect=OSError(30, "Read-only")))
+        measured = ensure_stats(dataset, CONFIG)
+    assert "cannot keep them (Read-only)" in caplog.text
+    assert load_stats(dataset, CONFIG) is None
+    stored = ensure_stats(dataset, CONFIG)
+    assert torch.equal(measured.mean_db, stored.mean_db)
+    assert torch.equal(measured.std_db, stored.std_db)
 
 
 def test_another_sample_rate_is_refused(dataset):
