@@ -19,7 +19,7 @@ from avsa.config import TrainConfig, config_from_mapping
 from avsa.distributed import resolve_device
 from avsa.export import is_export, read_export
 from avsa.model import Encoders
-from avsa.spectrogram import view_spectrograms
+from avsa.spectrogram import require_long_sound, view_spectrograms
 from avsa.stats import AudioStats
 from avsa.tasks import Task, build_task
 from yt360.errors import UserError
@@ -208,6 +208,7 @@ class Model(nn.Module):
             from torchaudio.functional import resample
 
             audio = resample(audio, sample_rate_hz, config.sample_rate_hz)
+        require_long_sound(config, audio.shape[-1])
         ahead = torch.eye(3, device=audio.device).expand(len(audio), 1, 3, 3)
         return view_spectrograms(audio, ahead, config, self.stats.mean_db, self.stats.std_db)
 

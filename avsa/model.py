@@ -86,13 +86,22 @@ def is_on(choice: str, device: torch.device) -> bool:
 
 
 def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> Encoders:
-    """Return the encoders on the device, with the layout and norms that `config` asks for."""
+    """Return the encoders on the device, with the layout and norms that `config` asks for.
+
+    Raises:
+        UserError: Batch norm cannot be synchronized on this device.
+    """
     encoders = encoders.to(world.device)
     encoders.batch_norm_parts = max(1, config.batch_norm_parts // world.size)
     if is_on(config.channels_last, world.device):
         encoders.video.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         encoders.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if config.sync_batch_norm and world.size > 1 and world.device.type == "cuda":
+    if config.sync_batch_norm and world.size > 1:
+        if world.device.type != "cuda":
+            raise UserError(
+                f"compute.sync_batch_norm needs CUDA devices, not {world.device}; set it to false, "
+                "or train on one rank"
+            )
         encoders = nn.SyncBatchNorm.convert_sync_batchnorm(encoders)
     if config.compile == "on":
         encoders.compile()

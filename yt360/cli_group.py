@@ -50,7 +50,7 @@ _ADVICE = {
     errno.ENOSPC: "free some space and run the same command again",
     errno.ENOTDIR: "name a folder",
     errno.EPERM: "change its permissions, or name another place",
-    errno.EROFS: "name another place, or mount it for writing",
+    errno.EROFS: "mount it for writing, or use a copy or another place",
 }
 """What to do about an error of the system, by its number."""
 

@@ -80,7 +80,12 @@ def temporary_name(path: Path) -> Path:
 
     The token is random: on a folder that several machines or containers write to, process numbers
     repeat.
+
+    Raises:
+        IsADirectoryError: The path names no file, such as ``.``.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 

@@ -79,7 +79,7 @@ def command(
     Recipes: avc, avc-4views, avc-transformer, avts, avts-4views, avts-transformer, avsa,
     avsa-no-transformer, avsa-mlp, avsa-no-curriculum, avsa-regression, and small for laptops.
     avc-published and avsa-published follow the data path of the paper's code (docs/paper.md).
-    Batches larger than a small dataset can fill are lowered, and said so.
+    If the dataset is too small for a batch, the batch size is reduced and a warning is printed.
     A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
     are then those that it began with. Ctrl-C and SIGTERM end it after the step, with a checkpoint
     and the exit code 130 or 143; a second one ends it at once.

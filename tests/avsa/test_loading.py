@@ -121,6 +121,7 @@ def test_pictures_of_another_size_and_sound_of_another_rate_are_brought_to_the_m
         (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((2, 9), np.float32), "it must be float"),
         (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 9), np.int16), "it must be float"),
         (np.zeros((2, 4, 8, 8, 3), np.uint8), np.zeros((3, 4, 9), np.float32), "give as many"),
+        (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 9), np.float32), "has 9 samples, but"),
     ],
 )
 def test_arrays_of_other_shapes_are_refused(checkpoint, video, audio, message):

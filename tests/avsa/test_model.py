@@ -1,4 +1,4 @@
-"""Batch norm over parts of a batch."""
+"""Batch norm over parts of a batch, and over ranks."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ import torch
 from avsa.distributed import World
 from avsa.encoders import AudioEncoderConfig, VideoEncoderConfig
 from avsa.model import ComputeConfig, Encoders, place_encoders
+from yt360.errors import UserError
 
 
 def encoders(parts, ranks=1):
@@ -41,3 +42,9 @@ def test_parts_are_of_the_global_batch_and_do_not_matter_in_evaluation(batch):
         assert torch.equal(got, expected)
     for got, expected in zip(encoders(2).eval()(*batch), encoders(1).eval()(*batch), strict=True):
         assert torch.equal(got, expected)
+
+
+def test_batch_norm_that_cannot_be_synchronized_is_refused():
+    made = encoders(1)
+    with pytest.raises(UserError, match="needs CUDA devices, not cpu"):
+        place_encoders(made, ComputeConfig(sync_batch_norm=True), World(0, 2, torch.device("cpu")))

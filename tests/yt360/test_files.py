@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,10 @@ def test_a_half_written_file_has_a_name_that_cleaning_finds(tmp_path):
     with atomic_write(tmp_path / "clip.bin"):
         (half,) = tmp_path.iterdir()
         assert half.match(".clip.bin.*.tmp")
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_path_without_a_name_is_a_folder(path):
+    with pytest.raises(IsADirectoryError) as trouble, atomic_write(Path(path)):
+        pass
+    assert trouble.value.filename == path

@@ -37,7 +37,7 @@ from yt360.text import printable
 @click.option("--sample-rate-hz", default=24000, show_default=True, help="Of the sound.")
 @click.option("--segmentation-fps", default=4.0, show_default=True, help="Class maps per second.")
 @click.option("--crf", default=20, show_default=True, help="H.264 quality, 0 (best) to 51.")
-@click.option("--workers", type=int, help="Processes.  [default: one per core]")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 def command(
     out: Path,
     videos: int,
