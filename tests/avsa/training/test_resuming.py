@@ -77,7 +77,9 @@ def test_a_signal_saves_the_step_and_ends_cleanly(
     assert comparable(run) == comparable(long_run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_a_stopped_command_does_not_exit_as_if_it_were_done(
     start, long_run, data, tmp_path, number
 ):

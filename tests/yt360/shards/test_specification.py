@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,12 +16,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", SPECIFICATION.read_text(encoding="
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=["arrays", "split", "webdataset"])
-def test_examples_of_the_specification_run(example):
-    result = subprocess.run(
-        [sys.executable, "-c", example], cwd=REPOSITORY, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    assert "scene-0000-0000-00000" in result.stdout
+def test_examples_of_the_specification_run(example, monkeypatch, capsys):
+    monkeypatch.chdir(REPOSITORY)
+    exec(compile(example, str(SPECIFICATION), "exec"), {"__name__": "__main__"})
+    assert "scene-0000-0000-00000" in capsys.readouterr().out
 
 
 def test_the_example_dataset_is_whole_small_and_fills_a_batch():
