@@ -57,7 +57,9 @@ def read_track(file: memoryview) -> VideoTrack:
     """
     try:
         return _read_track(file)
-    except (struct.error, ValueError, IndexError, KeyError) as error:
+    except KeyError as error:
+        raise BadItem("bad-mp4", f"it has no box {_name(error.args[0])}") from None
+    except (struct.error, ValueError, IndexError) as error:
         raise BadItem("bad-mp4", f"no sample table can be read: {error}") from None
 
 
@@ -76,6 +78,10 @@ def _read_track(file: memoryview) -> VideoTrack:
     return VideoTrack(offsets, sizes, keyframes, width, height, configuration)
 
 
+def _name(kind: bytes) -> str:
+    return kind.decode("latin-1")
+
+
 def _boxes(file: memoryview, start: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """Yield the type and payload range of each box, going into those that lead to the table."""
     while start + 8 <= end:
@@ -86,7 +92,7 @@ def _boxes(file: memoryview, start: int, end: int) -> Iterator[tuple[bytes, tupl
             header = 16
         stop = end if size == 0 else start + size
         if not start + header <= stop <= end:
-            raise ValueError(f"box {kind!r} is larger than what holds it")
+            raise ValueError(f"box {_name(kind)} is larger than what holds it")
         if kind in _CONTAINERS:
             yield from _boxes(file, start + header, stop)
         else:
@@ -99,7 +105,7 @@ def _sample_entry(file: memoryview, payload: tuple[int, int]) -> tuple[int, int,
     start = payload[0] + 8
     size, kind = struct.unpack_from(">I4s", file, start)
     if kind not in (b"avc1", b"avc3"):
-        raise BadItem("bad-mp4", f"the picture is {kind!r}, not H.264")
+        raise BadItem("bad-mp4", f"the video is {_name(kind)}, not H.264")
     width, height = struct.unpack_from(">HH", file, start + 8 + 24)
     inner = dict(_boxes(file, start + 8 + _VISUAL_ENTRY, start + size))
     first, last = inner[b"avcC"]

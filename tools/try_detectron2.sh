@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compare this package with the real detectron2: build it into a virtual environment of its own and
 # run the tests that need it. detectron2 is not on PyPI, so you name a checkout of its source:
-#   git clone https://github.com/facebookresearch/detectron2 /tmp/detectron2
-#   tools/try_detectron2.sh /tmp/detectron2 [options of pytest]
+#   git clone https://github.com/facebookresearch/detectron2 ../detectron2
+#   tools/try_detectron2.sh ../detectron2 [options of pytest]
 # Needs what tools/setup.sh needs, and a C++ compiler. The checkout is copied, not changed.
 # PYTHON=/path/to/python3.12 chooses the interpreter, VENV another folder than .venv-detectron2.
 # Delete that folder to build again.

@@ -141,3 +141,8 @@ def test_damage_of_what_sets_a_decoder_up_is_a_bad_item_and_nothing_else(members
             except BadItem:
                 refused += 1
     assert refused > 20
+
+
+def test_a_box_that_is_missing_is_named():
+    with pytest.raises(BadItem, match=r"^bad-mp4: it has no box stsd$"):
+        read_track(memoryview(b""))
