@@ -3,7 +3,7 @@
 test test-slow: export OMP_NUM_THREADS = 1
 test test-slow: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow lint types check format bench proof constraints clean
+.PHONY: setup demo test test-slow lint types check format bench proof constraints sbom clean
 
 setup:
 	@tools/setup.sh
@@ -37,8 +37,14 @@ proof: setup  ## that the small recipe learns (docs/results); more than an hour 
 	.venv/bin/python tools/small_proof.py --out proof
 
 constraints:  ## choose the pinned versions anew, within the bounds of pyproject.toml
-	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate --no-header --output-file constraints.txt
+	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file constraints.txt
+	echo uv | .venv/bin/uv pip compile - --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file tools/uv.txt
+
+sbom: setup  ## sbom.json: all installed packages with versions and licences, in CycloneDX
+	.venv/bin/uv tool run --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment .venv \
+		--pyproject pyproject.toml --output-reproducible --output-file sbom.json
 
 clean:
-	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo sbom.json .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Make the virtual environment .venv and install the project with its development tools into it.
+# Every package is checked against its hash in constraints.txt or tools/uv.txt.
 # Needs Python 3.11 or 3.12 and a package index that pip or uv can reach; nothing else.
 # PYTHON=/path/to/python3.12 chooses the interpreter. Safe to repeat: does nothing when up to date.
 set -euo pipefail
@@ -24,7 +25,7 @@ fi
 
 echo "setting up .venv with $("$python" --version) (about 6 GB, most of it PyTorch)"
 is_supported .venv/bin/python || "$python" -m venv --clear .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/uv.txt
 VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
 touch "$stamp"
 echo "ready: .venv/bin/yt360, .venv/bin/avsa"
