@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from fake_youtube import continuation, search_page, video_renderer
 
 from yt360.catalog import Catalog
 from yt360.catalog.listings import Listing
@@ -15,40 +16,6 @@ from yt360.crawl.politeness import PaceConfig
 from yt360.crawl.search import SearchConfig, filter_parameter, listing_url, run_search
 
 CHANNEL = "UC" + "x" * 22
-
-
-def video_renderer(video_id, duration="2:05", channel=CHANNEL):
-    """A search result as YouTube's innertube API shapes it."""
-    return {
-        "videoRenderer": {
-            "videoId": video_id,
-            "title": {"runs": [{"text": f"title of {video_id}"}]},
-            "lengthText": {"simpleText": duration},
-            "ownerText": {"runs": [{"text": "somebody"}]},
-            "shortBylineText": {
-                "runs": [
-                    {
-                        "text": "somebody",
-                        "navigationEndpoint": {"browseEndpoint": {"browseId": channel}},
-                    }
-                ]
-            },
-        }
-    }
-
-
-def more(token):
-    endpoint = {"continuationCommand": {"token": token}}
-    return {"continuationItemRenderer": {"continuationEndpoint": endpoint}}
-
-
-def search_page(items, token, first):
-    contents = [{"itemSectionRenderer": {"contents": items}}, *([more(token)] if token else [])]
-    if first:
-        section = {"sectionListRenderer": {"contents": contents}}
-        return {"contents": {"twoColumnSearchResultsRenderer": {"primaryContents": section}}}
-    action = {"appendContinuationItemsAction": {"continuationItems": contents}}
-    return {"onResponseReceivedCommands": [action]}
 
 
 @pytest.fixture
@@ -196,7 +163,7 @@ def test_a_search_of_a_crashed_worker_is_taken_over_where_it_was(
 
 def channel_page(items, token):
     contents = [{"richItemRenderer": {"content": item}} for item in items]
-    contents += [more(token)] if token else []
+    contents += [continuation(token)] if token else []
     return contents
 
 
