@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from yt360.catalog.export import TABLES
+from yt360.catalog.opening import connect
 from yt360.catalog.store import Catalog
 from yt360.catalog.videos import check_state
 from yt360.errors import UserError
@@ -57,8 +58,7 @@ def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
     Raises:
         UserError: SQLite refuses it.
     """
-    uri = f"{catalog.path.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    with closing(connect(catalog.path, read_only=True)) as connection:
         connection.set_authorizer(_only_reading)
         try:
             cursor = connection.execute(sql)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from functools import lru_cache
 
 from yt360.catalog.connection import transaction
-from yt360.errors import UserError
 
 APPLICATION_ID = 0x59333630  # "Y360": tells a catalog from any other SQLite file
 
@@ -205,19 +206,61 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
+class ForeignSchema(Exception):
+    """The schema of a catalog is not what this program makes."""
+
+
+def check_schema(connection: sqlite3.Connection) -> None:
+    """Compare the schema of a catalog with what this program makes for its version.
+
+    A view, trigger, index or table of somebody else is code that would run with every statement.
+
+    Raises:
+        ForeignSchema: Something is more, less or different, or a newer version wrote the catalog.
+    """
+    version = version_of(connection)
+    if version > len(MIGRATIONS):
+        raise ForeignSchema(
+            f"the catalog has version {version}, this program knows up to {len(MIGRATIONS)}: "
+            "update yt360"
+        )
+    expected = _schema(max(version, 0))
+    found = _rows_of_schema(connection, len(expected) + 1)
+    for row in found ^ expected:
+        kind, name = row[:2]
+        what = "is missing or was changed" if row in expected else "is not of yt360"
+        raise ForeignSchema(
+            f"the {kind} {name!r:.60} {what}; a catalog holds nothing but what yt360 makes: drop "
+            "what was added, or get the catalog anew"
+        )
+
+
+@lru_cache
+def _schema(version: int) -> frozenset[tuple[str | None, ...]]:
+    """Return what the first migrations leave in ``sqlite_master``."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statements in MIGRATIONS[:version]:
+            for statement in statements:
+                connection.execute(statement)
+        return _rows_of_schema(connection, -1)
+
+
+def _rows_of_schema(
+    connection: sqlite3.Connection, limit: int
+) -> frozenset[tuple[str | None, ...]]:
+    rows = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT ?", (limit,)
+    )
+    return frozenset(
+        tuple(" ".join(text.split()) if isinstance(text, str) else None for text in row)
+        for row in rows
+    )
+
+
 def migrate(
     connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
 ) -> None:
-    """Bring a database to the newest version; each step is one transaction.
-
-    Raises:
-        UserError: The catalog was written by a newer version of this program.
-    """
-    if version_of(connection) > len(migrations):
-        raise UserError(
-            f"the catalog has version {version_of(connection)}, this program knows up to "
-            f"{len(migrations)}: update yt360"
-        )
+    """Bring a database to the newest version; each step is one transaction."""
     while version_of(connection) < len(migrations):
         with transaction(connection):
             version = version_of(connection)  # another process may have been faster

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,13 +15,14 @@ from yt360.catalog.claims import Claims
 from yt360.catalog.connection import Connection, transaction
 from yt360.catalog.evidence import Clips, Files, Verdicts
 from yt360.catalog.listings import Listings
-from yt360.catalog.schema import APPLICATION_ID, migrate
+from yt360.catalog.opening import BUSY_TIMEOUT_S, connect, limited_time
+from yt360.catalog.schema import APPLICATION_ID, ForeignSchema, check_schema, migrate
 from yt360.catalog.sites import Sites
 from yt360.catalog.splits import Splits
 from yt360.catalog.videos import Videos
 from yt360.errors import UserError
 
-_BUSY_TIMEOUT_S, _BUSY_RETRY_S = 60.0, 0.01
+_BUSY_RETRY_S = 0.01
 
 
 class Catalog:
@@ -54,11 +55,9 @@ class Catalog:
             raise UserError(
                 f"no catalog at {path}; make one with `yt360 import` or `yt360 search --out {path}`"
             )
-        if path.is_dir():
-            raise UserError(f"{path} is a folder; a catalog is one file")
         if not path.parent.is_dir():
             raise UserError(f"no folder {path.parent} to make the catalog {path.name} in")
-        self.connection = _connect(path, create)
+        self.connection = _open(path, create)
         self._depth = 0
         self.videos = Videos(self)
         self.claims = Claims(self)
@@ -143,31 +142,24 @@ def is_catalog(path: Path) -> bool:
     """Return whether a path is a catalog, without changing anything."""
     if not path.is_file():
         return False
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        found: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    except sqlite3.DatabaseError:
+        with closing(connect(path, read_only=True)) as connection, limited_time(connection):
+            found: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    except (sqlite3.DatabaseError, UserError):
         return False
-    finally:
-        connection.close()
     return found == APPLICATION_ID
 
 
-def _connect(path: Path, create: bool) -> Connection:
+def _open(path: Path, create: bool) -> Connection:
+    connection = connect(path)
     try:
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
-        )
-    except sqlite3.OperationalError as error:
-        raise UserError(f"cannot open {path}: {error}") from error
-    connection.row_factory = sqlite3.Row
-    try:
-        _check_content(connection, path, create)
+        with limited_time(connection):
+            _check_content(connection, path, create)
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, ForeignSchema) as error:
         connection.close()
         raise UserError(f"cannot open {path}: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -180,13 +172,13 @@ def _connect(path: Path, create: bool) -> Connection:
 
 
 def _check_content(connection: Connection, path: Path, create: bool) -> None:
-    """Raise UserError unless the file is a catalog, or is empty and to become one."""
-    connection.execute("BEGIN")  # another process may be making the catalog between two questions
-    found = connection.execute("PRAGMA application_id").fetchone()[0]
-    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    connection.execute("COMMIT")
-    if found == APPLICATION_ID:
-        return
+    """Raise UserError unless the file is a catalog as we make it, or empty and to become one."""
+    with _reading(connection):  # another process may be making the catalog between two questions
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+        if found == APPLICATION_ID:
+            check_schema(connection)
+            return
+        empty = not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
     if not empty:
         raise UserError(f"{path} is an SQLite file, but not a catalog of yt360")
     if not create:
@@ -196,9 +188,19 @@ def _check_content(connection: Connection, path: Path, create: bool) -> None:
         )
 
 
+@contextmanager
+def _reading(connection: Connection) -> Iterator[None]:
+    """Show the block one state of the database."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def _use_wal(connection: Connection) -> None:
     """Switch to the write-ahead log, for which SQLite does not wait for others that do the same."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -172,7 +172,7 @@ def test_a_catalog_that_is_made_while_it_is_looked_at_is_not_taken_for_another_f
                 maker.close()
             return super().execute(sql, parameters)
 
-    monkeypatch.setattr("yt360.catalog.store.Connection", Watched)
+    monkeypatch.setattr("yt360.catalog.opening.Connection", Watched)
     with Catalog(path, create=True) as catalog:
         catalog.videos.add(A)
     assert len(makers) == 1
