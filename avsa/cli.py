@@ -8,6 +8,7 @@ import click
 
 from avsa import __version__
 from yt360.cli_group import LazyGroup, run
+from yt360.terminal import guard
 
 COMMANDS = {
     "stats": ("avsa.commands.stats", "Measure the audio statistics that training needs."),
@@ -30,4 +31,5 @@ def main() -> None:
     # Before torch is loaded: its threads must sleep, not spin, while they wait for each other, or
     # they keep the decoding threads off the cores (a step took 10 times as long on a busy machine).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    guard()
     run(cli)

@@ -23,6 +23,7 @@ from avsa.runfolder import settle_request
 from yt360.errors import UserError
 from yt360.media.form import ClipFormat
 from yt360.shards.reader import ShardReader
+from yt360.text import table
 
 # Of the released split lists and segments of YT-360: clips and videos.
 YT360_TRAIN, YT360_TEST = (73_635, 4_506), (15_119, 1_000)
@@ -60,8 +61,8 @@ def dry_run_report(
     *,
     ranks: int | None = None,
     views_per_s: float | None = None,
-) -> str:
-    """Return what ``avsa train`` with these arguments would do; it reads nothing but the index.
+) -> list[str]:
+    """Return what ``avsa train`` with these arguments would do, in lines; it reads the index alone.
 
     Without a dataset the sizes of YT-360 are taken; without a recipe, all of them are listed.
 
@@ -81,7 +82,7 @@ def dry_run_report(
     folder = None if data is None else dataset_folder(data, cache_gb)
     request = settle_request(folder, recipe, overrides, out, resume, ranks, cache_gb)
     splits = splits_of(request.dataset, request.config.validation.split)
-    return "\n".join([*request.notes, describe_run(request.config, splits, ranks, speed)])
+    return [*request.notes, *describe_run(request.config, splits, ranks, speed)]
 
 
 def splits_of(dataset: Path, held_out: str = "test") -> Splits:
@@ -109,7 +110,7 @@ def yt360_splits() -> Splits:
     )
 
 
-def describe_recipes(splits: Splits, views_per_s: float = DEFAULT_VIEWS_PER_S) -> str:
+def describe_recipes(splits: Splits, views_per_s: float = DEFAULT_VIEWS_PER_S) -> list[str]:
     """Return a table with steps and hours of every recipe."""
     rows = [("recipe", "stages (batch)", "steps", "views", f"hours at {views_per_s:,g} views/s")]
     for name in recipe_names():
@@ -120,31 +121,29 @@ def describe_recipes(splits: Splits, views_per_s: float = DEFAULT_VIEWS_PER_S) -
         rows.append(
             (name, names, f"{stages[-1].last_step:,}", f"{views:,}", _hours(views, views_per_s))
         )
-    return f"{_split_line(splits)}\n\n{_table(rows, left=2)}\n\n{_speed_line(views_per_s)}"
+    return [_split_line(splits), "", *table(rows, left=2), "", _speed_line(views_per_s)]
 
 
 def describe_run(
     config: TrainConfig, splits: Splits, ranks: int, views_per_s: float = DEFAULT_VIEWS_PER_S
-) -> str:
+) -> list[str]:
     """Return plan, schedule, views, memory and hours of a run.
 
     Raises:
         UserError: The recipe does not fit the splits, or the ranks cannot share its batches.
     """
     stages = lay_out(config, splits.video_ids, splits.shards, ranks)
-    return "\n\n".join(
-        [
-            _split_line(splits),
-            _plan_text(config, splits, stages, ranks, views_per_s),
-            _speed_line(views_per_s),
-            "\n".join(_details(config, splits, stages, ranks)),
-        ]
-    )
+    return [
+        *(_split_line(splits), ""),
+        *(*_plan_lines(config, splits, stages, ranks, views_per_s), ""),
+        *(_speed_line(views_per_s), ""),
+        *_details(config, splits, stages, ranks),
+    ]
 
 
-def _plan_text(
+def _plan_lines(
     config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int, views_per_s: float
-) -> str:
+) -> list[str]:
     header = ("stage", "task", "epochs", "batch", "a rank", "views a clip")
     rows: list[Sequence[str]] = [(*header, "steps an epoch", "steps", "views drawn", "hours")]
     for stage in stages:
@@ -165,7 +164,7 @@ def _plan_text(
     ))  # fmt: skip
     draws = config.plan.draws(len(splits.video_ids), len(set(splits.video_ids)))
     each = f"each video {draws} times" if config.plan.sampling == "video" else "each clip once"
-    return f"an epoch draws {each}; ranks: {ranks}\n{_table(rows, left=2)}"
+    return [f"an epoch draws {each}; ranks: {ranks}", *table(rows, left=2)]
 
 
 def _details(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int) -> list[str]:
@@ -246,19 +245,6 @@ def _speed_line(views_per_s: float) -> str:
         f"Hours are those of training at {views_per_s:,g} views a second over all ranks; set yours "
         "by --views-per-s. A run logs it as views_per_s."
     )
-
-
-def _table(rows: Sequence[Sequence[str]], left: int) -> str:
-    """Return rows as aligned columns, the first `left` of them flush left."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 def _size(count: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class StopSignals:
-    """Turns SIGTERM and Ctrl-C into a wish to stop after the step; a second one stops at once.
+    """Turns SIGTERM, SIGHUP and Ctrl-C into a wish to stop after the step; a second one stops now.
 
     Attributes:
         name: Of the signal that came, or None.
@@ -21,8 +21,9 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._note)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *error: object) -> None:

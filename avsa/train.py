@@ -63,13 +63,13 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 when all steps are done, else that of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+        """0 when all steps are done, else that of the signal, such as 130 for Ctrl-C."""
         if self.step >= self.steps:
             return 0
         # A rank that got no signal itself stops with the one that did.
         return 128 + signal.Signals[self.stopped_by or "SIGTERM"]
 
-    def message(self, run: Path) -> str:
+    def lines(self, run: Path) -> list[str]:
         """Return where things are and what to do next, in a few lines."""
         end = f"stopped by {self.stopped_by}, " if self.stopped_by else ""
         lines = [
@@ -79,7 +79,7 @@ class Outcome:
         ]
         if self.step < self.steps:
             lines.append(f"go on: avsa train --out {run} --resume")
-        return "\n".join(lines)
+        return lines
 
 
 def train(

@@ -6,6 +6,7 @@ import click
 
 from yt360 import __version__
 from yt360.cli_group import LazyGroup, run
+from yt360.terminal import guard
 
 COMMANDS = {
     "doctor": ("yt360.commands.doctor", "Tell whether this machine can do each job."),
@@ -36,4 +37,5 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the ``yt360`` command."""
+    guard()
     run(cli)

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 import click
 
 from yt360.errors import BadItem, UserError
-from yt360.text import printable
+from yt360.terminal import OutputClosed, echo
+from yt360.text import shortened
 
 _STORAGE_TROUBLE = frozenset(
     {
@@ -106,20 +107,28 @@ class LazyGroup(StrictGroup):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: everything ends as after Ctrl-C."""
+    """SIGTERM or SIGHUP came: everything ends as after Ctrl-C.
+
+    Attributes:
+        signal: Which one.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number)
 
 
 def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
     """Run a command line and exit.
 
     Exit codes: 0 after success; 2 with one line after `UserError`, `BadItem` or trouble with a
-    disk; 130 and 143 with one line after Ctrl-C and SIGTERM; what a command returns by
-    ``context.exit``; 1 with a traceback after a bug.
+    disk; 129, 130, 143 with one line after SIGHUP, Ctrl-C and SIGTERM; 141 when nobody reads the
+    output; what a command returns by ``context.exit``; 1 with a traceback after a bug.
     """
     try:
         code = _call(group, arguments)
     except click.ClickException as error:
-        error.show()
+        _print_usage(error)
         sys.exit(error.exit_code)
     except click.Abort as abort:  # what click makes of an interrupt, and of an EOFError
         if not isinstance(abort.__cause__, KeyboardInterrupt):
@@ -127,21 +136,29 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
         _exit_interrupted(abort.__cause__)
     except KeyboardInterrupt as interrupt:
         _exit_interrupted(interrupt)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except OutputClosed:
+        sys.exit(128 + signal.SIGPIPE)
     except (UserError, BadItem, OSError, sqlite3.Error) as error:
         if isinstance(error, sqlite3.Error) and not _is_storage_trouble(error):
             raise
         if not isinstance(error, UserError | BadItem) and "YT360_DEBUG" in os.environ:
             raise
-        click.echo(f"error: {_one_line(error)}", err=True)
+        echo(f"error: {_one_line(error)}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _print_usage(error: click.ClickException) -> None:
+    """Print what click says of a mistake in the command line, which may name a file."""
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        echo(*context.get_usage().splitlines(), err=True)
+        echo(f"Try '{context.command_path} --help' for help.", "", err=True)
+    echo(f"Error: {' '.join(error.format_message().split())}", err=True)
+
+
 def _call(group: click.Group, arguments: Sequence[str] | None) -> Any:
-    """Return what a command returns; SIGTERM ends it as Ctrl-C does, so that all is given back.
+    """Return what a command returns; signals end it as Ctrl-C does, so that all is given back.
 
     Libraries in C drop an interrupt that comes while they import, and fail on what is missing then:
     whatever is raised after a signal counts as its effect.
@@ -149,7 +166,7 @@ def _call(group: click.Group, arguments: Sequence[str] | None) -> Any:
     interrupts: list[KeyboardInterrupt] = []
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        interrupts.append(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+        interrupts.append(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
         raise interrupts[-1]
 
     with _handling_signals(stop):
@@ -163,13 +180,18 @@ def _call(group: click.Group, arguments: Sequence[str] | None) -> Any:
 
 @contextmanager
 def _handling_signals(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let SIGTERM, and SIGINT unless it is ignored, call a function while the block runs."""
+    """Let SIGTERM, SIGINT and SIGHUP call a function while the block runs.
+
+    SIGINT is left alone where it is ignored (a job in the background), and SIGHUP likewise (nohup).
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     numbers = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
@@ -179,10 +201,10 @@ def _handling_signals(stop: Callable[[int, FrameType | None], None]) -> Iterator
 
 
 def _exit_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
-    terminated = isinstance(interrupt, Terminated)
-    what = "terminated" if terminated else "interrupted"
-    click.echo(f"{what}; run the same command again to go on", err=True)
-    sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
+    number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
+    what = {signal.SIGINT: "interrupted", signal.SIGHUP: "hung up"}.get(number, "terminated")
+    echo(f"{what}; run the same command again to go on", err=True)
+    sys.exit(128 + number)
 
 
 def examples(*lines: str) -> Callable[[click.Command], click.Command]:
@@ -235,7 +257,7 @@ def _is_storage_trouble(error: sqlite3.Error) -> bool:
 
 def _one_line(error: Exception) -> str:
     text = _os_error_text(error) if isinstance(error, OSError) else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    return shortened(" ".join(text.split())) or type(error).__name__
 
 
 def _os_error_text(error: OSError) -> str:
@@ -243,7 +265,7 @@ def _os_error_text(error: OSError) -> str:
     if not error.errno or not error.strerror:
         return str(error)
     names = [each for each in (error.filename, error.filename2) if isinstance(each, str | bytes)]
-    where = " to ".join(printable(os.fsdecode(name)) for name in names)
+    where = " to ".join(os.fsdecode(name) for name in names)
     what = str(error.strerror)
     if what == os.strerror(error.errno):  # else it is a sentence of ours, which says what to do
         hint = _ADVICE.get(error.errno)

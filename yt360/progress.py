@@ -8,6 +8,9 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from yt360.terminal import echo
+from yt360.text import printable
+
 SECONDS_BETWEEN_LINES = 10.0
 WARM_UP_UNITS = 1
 """Units that do not count for the rate: the first one pays for all that starts with it."""
@@ -43,7 +46,10 @@ class Progress:
             share = "" if total is None else "{percentage:3.0f}%|{bar}| "
             layout = f"{{desc}}: {share}{{n_fmt}}{'' if total is None else '/{total_fmt}'} {unit}"
             self._bar = tqdm(
-                total=total, initial=done, desc=what, bar_format=layout + " [{elapsed}{postfix}]"
+                total=total,
+                initial=done,
+                desc=printable(what),
+                bar_format=layout + " [{elapsed}{postfix}]",
             )
 
     def __enter__(self) -> Progress:
@@ -74,15 +80,15 @@ class Progress:
     def note(self, message: str) -> None:
         """Print a line of its own without disturbing the bar."""
         if self._bar is not None:
-            self._bar.write(message, file=sys.stderr)
+            self._bar.write(printable(message), file=sys.stderr)
         else:
-            sys.stderr.write(message + "\n")
+            echo(message, err=True)
 
     def _print_line(self) -> None:
         self._last_line, self._printed = time.monotonic(), self.count
         total = "" if self.total is None else f"/{self.total}"
         line = ", ".join([f"{self.what}: {self.count}{total} {self.unit}", *self._speed()])
-        sys.stderr.write(line + "\n")
+        echo(line, err=True)
 
     def _speed(self) -> list[str]:
         """Return rate and time left, as far as they are known."""

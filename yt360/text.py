@@ -1,15 +1,105 @@
-"""Text from outside, made fit for output."""
+r"""Text from outside, made fit for output.
+
+Titles, file names, JSON strings and messages of libraries may hold characters that a terminal acts
+on (escape sequences), that hide or reorder their neighbours (zero width, bidirectional overrides)
+or that begin a line of their own. `printable` shows these as escapes, such as ``\x1b``.
+"""
 
 from __future__ import annotations
 
-import re
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 
 def printable(text: object) -> str:
-    """Return `text` with a replacement character for each byte of a file name that is not UTF-8.
+    r"""Return text as one line in which every character is visible.
 
-    Python holds such bytes as lone surrogates, which no strict output stream takes.
+    Control and format characters, line and paragraph separators, lone surrogates, private and
+    unassigned characters become escapes as in Python's ``repr``: ``\x1b``, ``\n``, ``\u202e``.
+    A byte of a file name that is not UTF-8, which Python holds as a lone surrogate, becomes that
+    byte: ``\xff``. Spaces of all widths and the backslash stay, so that the function changes
+    nothing in what it returned.
+
+    Args:
+        text: Anything; `str` is called on it.
     """
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    return _escaped(str(text), _python_escape)
+
+
+def shortened(text: str, most: int = 2000) -> str:
+    """Return text of at most `most` characters; of a longer one, its beginning and its end."""
+    if len(text) <= most:
+        return text
+    half = (most - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    r"""Return JSON that holds the same value and no character that `printable` would escape.
+
+    Such characters become JSON's own escapes (``\u001b``), and only the line ends of `indent` stay.
+
+    Args:
+        value: What `json.dumps` takes; bytes become hexadecimal digits.
+        indent: As of `json.dumps`.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=bytes.hex)
+    lines = text.split("\n")  # inside of strings, JSON escapes line feeds
+    return "\n".join(_escaped(line, _json_escape) for line in lines)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a printable text takes.
+
+    East Asian wide characters take two, combining marks none (Unicode Standard Annex 11).
+    """
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(character) for character in text)
+
+
+def table(rows: Iterable[Sequence[object]], left: int | None = None) -> list[str]:
+    """Return rows as lines, with cells made printable and filled up to the width of their column.
+
+    Args:
+        rows: All of the same length.
+        left: How many columns are flush left, the others being flush right; None for all.
+    """
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        filled = []
+        for number, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - columns(cell))
+            filled.append(cell + space if left is None or number < left else space + cell)
+        lines.append("  ".join(filled).rstrip())
+    return lines
+
+
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or unicodedata.category(character) == "Zs"
+        else escape(character)
+        for character in text
+    )  # fmt: skip
+
+
+def _python_escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name, see PEP 383
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.terminal import echo
 
 
 @examples(
@@ -48,4 +49,4 @@ def command(
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
     rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), out, config)
-    click.echo(f"{out}: {rows} rows, a row for each clip and view")
+    echo(f"{out}: {rows} rows, a row for each clip and view")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.terminal import echo
 
 
 @examples("avsa export runs/avsa --out avsa-model")
@@ -18,4 +19,4 @@ def command(checkpoint: Path, out: Path) -> None:
     from avsa.export import export_model
 
     export_model(checkpoint, out)
-    click.echo(f'{out}: weights, recipe and model card; use them: model = avsa.load("{out}")')
+    echo(f'{out}: weights, recipe and model card; use them: model = avsa.load("{out}")')

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.terminal import echo
 
 
 @examples("avsa import-checkpoint checkpoint.pth.tar --out avsa.pt --stats DATASET")
@@ -32,4 +33,4 @@ def command(file: Path, out: Path, stats: Path | None, encoders_only: bool) -> N
     content = import_published(file, found, encoders_only)
     save_checkpoint(out, content)
     kind = content["config"]["stages"][content["stage"]]["task"]["kind"]
-    click.echo(f'{out}: {kind} weights; use them: model = avsa.load("{out}")')
+    echo(f'{out}: {kind} weights; use them: model = avsa.load("{out}")')

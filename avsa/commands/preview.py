@@ -9,6 +9,7 @@ import click
 from yt360.cli_group import examples, unique_keys
 from yt360.commands.exclusive_options import refuse
 from yt360.errors import UserError
+from yt360.terminal import echo
 
 
 @examples(
@@ -71,7 +72,7 @@ def command(
             ("dataset", "recipe", "overrides", "split", "seed"),
             "does not go with --run, which has its own",
         )
-        click.echo(f"{out}: {', '.join(save_run_preview(run, out, samples, step))}")
+        echo(f"{out}: {', '.join(save_run_preview(run, out, samples, step))}")
         return
     if dataset is None:
         raise UserError("give DATASET, a dataset's folder or address, or --run RUN")
@@ -80,4 +81,4 @@ def command(
     folder = dataset_folder(dataset)
     wanted = PreviewConfig(split=split, samples=samples, seed=seed)
     keys = save_preview(folder, out, config.data, config.views, config.audio, wanted)
-    click.echo(f"{out}: {', '.join(keys)}")
+    echo(f"{out}: {', '.join(keys)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples, unique_keys
+from yt360.terminal import echo
 
 
 @examples(
@@ -42,7 +43,7 @@ def command(
     audio = load_config(recipe, overrides).audio
     stats = measure_stats(dataset, audio, samples, seed)
     path = save_stats(stats, dataset, audio, samples, seed)
-    click.echo(
+    echo(
         f"{path}: {audio.bands} mel bands, mean {stats.mean_db.mean():.1f} dB, standard deviation "
         f"{stats.std_db.mean():.1f} dB, from {samples} samples"
     )

@@ -8,6 +8,7 @@ import click
 
 from yt360.cli_group import examples, unique_keys
 from yt360.errors import UserError
+from yt360.terminal import echo
 
 
 @examples(
@@ -81,8 +82,8 @@ def command(
     avc-published and avsa-published follow the data path of the paper's code (docs/paper.md).
     If the dataset is too small for a batch, the batch size is reduced and a warning is printed.
     A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
-    are then those that it began with. Ctrl-C and SIGTERM end it after the step, with a checkpoint
-    and the exit code 130 or 143; a second one ends it at once.
+    are then those that it began with. Ctrl-C, SIGTERM and a closed terminal end it after the step,
+    with a checkpoint and the exit code 130, 143 or 129; a second signal ends it at once.
     """
     if dry_run:
         if steps is not None or log_keys or device != "auto":
@@ -90,7 +91,7 @@ def command(
         from avsa.dryrun import dry_run_report
 
         asked = data, recipe, overrides, out, resume, cache_gb
-        click.echo(dry_run_report(*asked, ranks=ranks, views_per_s=views_per_s))
+        echo(*dry_run_report(*asked, ranks=ranks, views_per_s=views_per_s))
         return
     if ranks is not None or views_per_s is not None:
         raise UserError("--ranks and --views-per-s go with --dry-run; torchrun starts ranks")
@@ -102,8 +103,8 @@ def command(
     with joined_world(device) as world:
         dataset = dataset_folder(data, cache_gb) if data else None
         request = settle_request(dataset, recipe, overrides, out, resume, world.size, cache_gb)
-        for note in request.notes if world.is_first else []:
-            click.echo(note, err=True)
+        if world.is_first:
+            echo(*request.notes, err=True)
         outcome = train(
             request.config,
             request.dataset,
@@ -114,5 +115,5 @@ def command(
             log_keys=log_keys,
         )
         if world.is_first:
-            click.echo(outcome.message(request.run))
+            echo(*outcome.lines(request.run))
     context.exit(outcome.exit_code)

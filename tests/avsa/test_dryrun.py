@@ -80,7 +80,7 @@ def test_steps_are_those_that_training_lays_out(tiny_dataset):
     splits = splits_of(tiny_dataset)
     config = load_config("avts", ["stages.avc.batch_size=4", "stages.avts.batch_size=3"])
     stages = lay_out(config, splits.video_ids, splits.shards, ranks=1)
-    assert f"{stages[-1].last_step:,}" in describe_run(config, splits, ranks=1)
+    assert f"{stages[-1].last_step:,}" in "\n".join(describe_run(config, splits, ranks=1))
 
 
 def test_activations_are_counted_as_autograd_keeps_them():

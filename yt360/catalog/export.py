@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from yt360.catalog.store import Catalog
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
+from yt360.text import json_text
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 SUFFIXES: dict[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -70,32 +71,38 @@ def export_table(
         with atomic_write(path) as file:
             return _write_parquet(file, columns, batches)
     with atomic_write(path, "w") as file:
-        return write_rows(file, columns, (row for batch in batches for row in batch), chosen)
+        rows = (row for batch in batches for row in batch)
+        lines = 0
+        for lines, line in enumerate(row_lines(columns, rows, chosen), 1):  # noqa: B007
+            file.write(line + "\n")
+    return lines - (chosen == "csv")
 
 
-def write_rows(
-    file: IO[str], columns: Sequence[str], rows: Iterator[Sequence[Any]], file_format: FileFormat
-) -> int:
-    """Write rows as CSV with a header or as JSON lines; return their number.
+def row_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], file_format: FileFormat
+) -> Iterator[str]:
+    """Yield rows as CSV, with a header first, or as JSON lines; without the final line feeds.
 
     In JSON lines, texts named ``facts`` and ``numbers`` are written as the values that they hold,
-    and bytes as hexadecimal digits.
+    bytes as hexadecimal digits, and control characters as JSON's escapes.
     """
-    count = 0
     if file_format == "csv":
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow(row)
-            count += 1
-        return count
+        record = csv.writer(_Returning(), lineterminator="").writerow
+        yield record(columns)
+        yield from map(record, rows)
+        return
     for row in rows:
         values = dict(zip(columns, row, strict=True))
         for name in _JSON_COLUMNS.intersection(values):
             values[name] = _decoded(values[name])
-        file.write(json.dumps(values, ensure_ascii=False, default=bytes.hex) + "\n")
-        count += 1
-    return count
+        yield json_text(values)
+
+
+class _Returning:
+    """A file for `csv.writer` whose ``writerow`` then returns what it would write."""
+
+    def write(self, text: str) -> str:
+        return text
 
 
 def _decoded(value: Any) -> Any:

@@ -10,7 +10,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.errors import UserError
-from yt360.text import printable
+from yt360.terminal import echo
 
 if TYPE_CHECKING:
     from yt360.shards.build import BuildReport
@@ -120,7 +120,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
     if found.without_media:
-        click.echo(
+        echo(
             f"note: {len(found.without_media)} accepted videos have no media here and were not "
             f"looked at, such as {found.without_media[0]}"
         )
@@ -160,28 +160,28 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
     told = [item for item in report.rejected if not item.is_rest]
     for item in told[:MAX_LINES]:
         where = item.file if item.start_s is None else f"{item.file} at {item.start_s} s"
-        click.echo(f"left out: {where}: {item.reason}: {item.detail}")
+        echo(f"left out: {where}: {item.reason}: {item.detail}")
     if len(told) > MAX_LINES:
-        click.echo(f"left out: {len(told) - MAX_LINES} more, see {printable(out)}/dataset.json")
+        echo(f"left out: {len(told) - MAX_LINES} more, see {out}/dataset.json")
     if report.rejected:
-        click.echo(f"{'reason':<24} left out  seconds")
+        echo(f"{'reason':<24} left out  seconds")
         for reason, (count, lost_s) in losses_by_reason(report.rejected).items():
-            click.echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
+            echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
     _print_doubts(report)
     for note in report.notes[:MAX_LINES]:
-        click.echo(printable(f"note: {note}"))
+        echo(f"note: {note}")
     if len(report.notes) > MAX_LINES:
-        click.echo(f"note: {len(report.notes) - MAX_LINES} more of these")
+        echo(f"note: {len(report.notes) - MAX_LINES} more of these")
     if ignored:
-        click.echo(f"ignored {ignored} files that are neither audio nor video")
-    click.echo(f"looked at {videos} videos; {report.new_clips} new clips")
+        echo(f"ignored {ignored} files that are neither audio nor video")
+    echo(f"looked at {videos} videos; {report.new_clips} new clips")
     for split, content in report.info.splits.items():
-        click.echo(
-            f"{printable(out / split)}: {content.clips} clips of {content.videos} videos, "
+        echo(
+            f"{out / split}: {content.clips} clips of {content.videos} videos, "
             f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
         )
     info = report.info
-    click.echo(f"{printable(out)}: {info.covered_s:.1f} s with picture and sound: {_balance(info)}")
+    echo(f"{out}: {info.covered_s:.1f} s with picture and sound: {_balance(info)}")
 
 
 def _balance(info: DatasetInfo) -> str:
@@ -193,11 +193,11 @@ def _balance(info: DatasetInfo) -> str:
 def _print_doubts(report: BuildReport) -> None:
     """Print what speaks against the sound layouts of files, and how many files each code has."""
     for name, doubt in report.doubts[:MAX_LINES]:
-        click.echo(printable(f"doubt: {name}: {doubt.code}: {doubt.detail}"))
+        echo(f"doubt: {name}: {doubt.code}: {doubt.detail}")
     if len(report.doubts) > MAX_LINES:
-        click.echo(f"doubt: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
+        echo(f"doubt: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
     counts = Counter(doubt.code for _, doubt in report.doubts)
     if counts:
-        click.echo(f"{'doubt about sound layout':<24} files")
+        echo(f"{'doubt about sound layout':<24} files")
         for code, count in counts.most_common():
-            click.echo(f"{code:<24} {count:>5}")
+            echo(f"{code:<24} {count:>5}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import click
 
 from yt360.cli_group import StrictGroup, examples
 from yt360.commands.exclusive_options import refuse
+from yt360.terminal import echo
+from yt360.text import table
 
 _QUERY_COLUMNS = ("video_id", "state", "reason", "split", "clips_kept", "duration_s", "title")
 
@@ -35,8 +36,7 @@ def show(path: Path, video_id: str | None) -> None:
 
     with Catalog(path) as catalog:
         lines = story_lines(catalog, video_id) if video_id else summary_lines(summarize(catalog))
-        for line in lines:
-            click.echo(line)
+        echo(*lines)
 
 
 @examples(
@@ -75,9 +75,13 @@ def query(
     file_format: str,
     **criteria: Any,
 ) -> None:
-    """Print the videos that meet all the conditions, or the rows of an SQL query."""
+    r"""Print the videos that meet all the conditions, or the rows of an SQL query.
+
+    Control characters are printed as escapes: those of JSON with --format jsonl, which holds every
+    value exactly, and such as \x1b with the others. `yt360 catalog export` writes exact CSV, too.
+    """
     from yt360.catalog import Catalog
-    from yt360.catalog.export import write_rows
+    from yt360.catalog.export import row_lines
     from yt360.catalog.query import run_sql, select_videos
 
     if sql is not None:
@@ -88,9 +92,11 @@ def query(
         else:
             columns, rows = select_videos(catalog, limit, _QUERY_COLUMNS, **criteria)
         if file_format == "table":
-            _print_table(columns, [tuple(row) for row in rows])
+            none_is_empty = (["" if value is None else value for value in row] for row in rows)
+            echo(*table([columns, *none_is_empty]))
         else:
-            write_rows(sys.stdout, columns, rows, file_format)  # type: ignore[arg-type]
+            for line in row_lines(columns, rows, file_format):  # type: ignore[arg-type]
+                echo(line)
 
 
 @examples(
@@ -120,9 +126,9 @@ def export(context: click.Context, path: Path, out: Path, table: str, file_forma
     with Catalog(path) as catalog:
         if file_format == "released":
             for name, count in export_lists(catalog, out).items():
-                click.echo(f"{out / name}: {count} lines")
+                echo(f"{out / name}: {count} lines")
         else:
-            click.echo(f"{out}: {export_table(catalog, table, out, file_format)} rows")
+            echo(f"{out}: {export_table(catalog, table, out, file_format)} rows")
 
 
 @examples("yt360 catalog split my.catalog", "yt360 catalog split my.catalog --by video")
@@ -147,9 +153,9 @@ def split(path: Path, test_fraction: float, by: Any) -> None:
     from yt360.catalog.summary import summarize
 
     with Catalog(path) as catalog:
-        click.echo(f"{catalog.splits.assign(test_fraction, by)} videos have a split now")
+        echo(f"{catalog.splits.assign(test_fraction, by)} videos have a split now")
         for name, count in summarize(catalog).splits.items():
-            click.echo(f"{count:8d}  {name}")
+            echo(f"{count:8d}  {name}")
 
 
 @examples(
@@ -176,14 +182,4 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
         for video_id in video_ids:
             catalog.videos.drop(video_id, reason)
             files = remove_media(catalog, video_id) if delete_media else 0
-            click.echo(f"{video_id}: rejected ({reason}), {files} files removed")
-
-
-def _print_table(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
-    cells = [tuple("" if value is None else str(value) for value in row) for row in rows]
-    widths = [
-        max([len(name), *(len(row[index]) for row in cells)]) for index, name in enumerate(columns)
-    ]
-    for line in [tuple(columns), *cells]:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+            echo(f"{video_id}: rejected ({reason}), {files} files removed")

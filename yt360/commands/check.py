@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.terminal import echo
 
 
 @examples("yt360 check DATASET", "yt360 check DATASET --quick --workers 4")
@@ -25,11 +26,11 @@ def command(dataset: Path, quick: bool, workers: int) -> None:
 
     faults = 0
     for fault in check_dataset(dataset, quick, workers):
-        click.echo(fault)
+        echo(fault)
         faults += 1
     info = DatasetInfo.load(dataset)
     shards = sum(len(split.shards) for split in info.splits.values())
     if faults:
-        click.echo(f"{faults} faults in {info.num_clips} clips, {shards} shards")
+        echo(f"{faults} faults in {info.num_clips} clips, {shards} shards")
         sys.exit(1)
-    click.echo(f"{dataset}: no fault in {info.num_clips} clips, {shards} shards")
+    echo(f"{dataset}: no fault in {info.num_clips} clips, {shards} shards")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.terminal import echo, echo_marked
 
 MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "optional": ("absent", "yellow")}
 
@@ -25,10 +26,8 @@ def command() -> None:
     width = max(len(finding.job) for finding in findings)
     for finding in findings:
         mark, colour = MARKS[finding.state]
-        click.echo(
-            f"{click.style(f'{mark:>7}', fg=colour)}  {finding.job:<{width}}  {finding.found}"
-        )
+        echo_marked(f"{mark:>7}", colour, f"  {finding.job:<{width}}  {finding.found}")
         if finding.mend:
-            click.echo(f"{'':>7}  {'':<{width}}  -> {finding.mend}")
+            echo(f"{'':>7}  {'':<{width}}  -> {finding.mend}")
     if any(finding.state == "missing" for finding in findings):
         sys.exit(1)

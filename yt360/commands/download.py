@@ -17,6 +17,7 @@ from yt360.commands.crawl_options import (
     pace_option,
     session_options,
 )
+from yt360.terminal import echo
 
 
 @examples(
@@ -85,7 +86,7 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
             catalog.set_media(media)
         for state in retry:
             ids = [video.video_id for video in catalog.videos.select(state)]  # type: ignore[arg-type]
-            click.echo(f"{catalog.videos.requeue(ids)} {state} videos are queued again")
+            echo(f"{catalog.videos.requeue(ids)} {state} videos are queued again")
         waiting = catalog.claims.waiting("describe" if config.describe_only else "download")
     with Progress("downloading", waiting, "videos") as progress:
         report = run_download(
@@ -95,8 +96,7 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
             progress.note,
             lambda _id, _outcome: progress.advance(),
         )
-    for line in report.lines():
-        click.echo(line)
+    echo(*report.lines())
     if report.interrupt is not None:
         raise report.interrupt
     if report.stopped is not None:

@@ -12,6 +12,8 @@ import click
 from yt360.cli_group import examples
 from yt360.commands.crawl_options import make_session_options, session_options
 from yt360.errors import UserError
+from yt360.terminal import echo
+from yt360.text import table
 
 _NUMBERS = ("abr", "audio_channels", "fps", "height", "language_preference", "tbr", "width")
 _COLUMNS = ("id", "what", "projection", "spatial audio", "size", "rate", "verdict")
@@ -40,15 +42,15 @@ def command(video: str | None, info: Path | None, height: int, **options: Any) -
         formats = _read_info(info)
     else:
         formats = _ask(str(video), make_session_options(options))
-    for line in _table(explain(formats, target)):
-        click.echo(line)
+    rows = explain(formats, target)
+    echo(*table([_COLUMNS, *([row[name] for name in _COLUMNS] for row in rows)]))
     try:
         choice = choose(formats, target)
     except Unsuitable as no:
-        click.echo(f"not taken: {no.reason}: {no.detail}")
+        echo(f"not taken: {no.reason}: {no.detail}")
         return
     size = f"feeds {2 * height}x{height}" if choice.feeds_target else "smaller than wanted"
-    click.echo(
+    echo(
         f"taken: {choice.format_ids} ({choice.projection}, {size}; "
         f"spatial audio: {choice.spatial_audio})"
     )
@@ -82,12 +84,3 @@ def _check_format(form: Any, where: str) -> None:
         value = form.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise UserError(f"{where}: `{name}` {value!r} is not a number")
-
-
-def _table(rows: list[dict[str, str]]) -> list[str]:
-    widths = [max([len(name), *(len(row[name]) for row in rows)]) for name in _COLUMNS]
-    lines = [_COLUMNS, *(tuple(row[name] for name in _COLUMNS) for row in rows)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]

@@ -8,6 +8,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.errors import UserError
+from yt360.terminal import echo
 
 
 @examples(
@@ -54,10 +55,10 @@ def command(
     with Catalog(path, create=True) as catalog, catalog.transaction():
         done = import_lists(catalog, known, splits, plain)
         new_urls = import_urls(catalog, addresses)
-    click.echo(f"{done.videos + len(addresses)} videos, {done.new_videos + new_urls} of them new")
-    click.echo(f"{done.clips} clips")
+    echo(f"{done.videos + len(addresses)} videos, {done.new_videos + new_urls} of them new")
+    echo(f"{done.clips} clips")
     for name, count in done.splits.items():
-        click.echo(f"{count} videos in {name}")
+        echo(f"{count} videos in {name}")
 
 
 def _read(path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import examples
+from yt360.terminal import echo
 
 
 @examples("yt360 index DATASET")
@@ -17,4 +18,4 @@ def command(dataset: Path) -> None:
     from yt360.shards.index import rebuild_index
 
     for split, clips in rebuild_index(dataset).items():
-        click.echo(f"{dataset / split / 'index.parquet'}: {clips} clips")
+        echo(f"{dataset / split / 'index.parquet'}: {clips} clips")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from yt360.cli_group import examples
 from yt360.commands.build_shards import PROJECTIONS
 from yt360.commands.exclusive_options import refuse
 from yt360.errors import BadItem, UserError
-from yt360.text import printable
+from yt360.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from yt360.catalog import State
@@ -135,7 +134,7 @@ def _files_in(paths: tuple[Path, ...], *, stated_sound: bool) -> list[Path]:
         found = find_inputs([path])
         files += [item.video for item in found.videos]
         for item in found.rejected:
-            click.echo(f"left out: {item.file}: {item.reason}: {item.detail}", err=True)
+            echo(f"left out: {item.file}: {item.reason}: {item.detail}", err=True)
     return files
 
 
@@ -158,13 +157,13 @@ def _inspect_files(
             except BadItem as error:
                 failures += 1
                 found.append({"path": str(path), "error": error.reason, "detail": error.detail})
-                click.echo(printable(f"error: {path}: {error}"), err=True)
+                echo(f"error: {path}: {error}", err=True)
                 continue
             found.append(values)
             if not as_json:
-                click.echo("\n".join(lines))
+                echo(*lines)
     if as_json:
-        click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
+        echo_json(found)
     return failures
 
 
@@ -204,7 +203,7 @@ def _inspect(
 
 def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
     stored = f"  (sound stored as {inspection.layout})" if inspection.layout else ""
-    yield printable(f"{path}{stored}")
+    yield f"{path}{stored}"
     yield f"  {decision}"
     for choice in inspection.audio_choices:
         yield f"  {choice}"
@@ -229,16 +228,13 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
         load_tagger(config.tagger)  # before anything is changed
     with Catalog(path) as catalog:
         for state in dict.fromkeys(again):
-            click.echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
+            echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
         waiting = catalog.claims.waiting("inspect")
     with Progress("inspecting", waiting, "videos") as progress:
         report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
-    for line in report.lines():
-        click.echo(line)
+    echo(*report.lines())
     if not report.counts and not report.crashes:
-        click.echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
+        echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
     if report.crashes:
-        click.echo(
-            f"error: worker processes that died or hung: {report.crashes}; see above", err=True
-        )
+        echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
     return report.crashes

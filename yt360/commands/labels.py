@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.cli_group import StrictGroup, examples
+from yt360.terminal import echo
 
 
 @click.group("labels", cls=StrictGroup)
@@ -28,8 +29,7 @@ def compare_command(a: str, b: str) -> None:
     """
     from yt360.labels.compare import compare
 
-    for line in compare(a, b).lines():
-        click.echo(line)
+    echo(*compare(a, b).lines())
 
 
 @examples("yt360 labels import DATASET segmentation --name released")
@@ -45,8 +45,8 @@ def import_command(dataset: Path, folder: Path, name: str) -> None:
     from yt360.labels.released import import_released
 
     report = import_released(dataset, folder, name)
-    click.echo(f"{report.clips} clips imported; {report.without_maps} others have no maps")
+    echo(f"{report.clips} clips imported; {report.without_maps} others have no maps")
     for reason, count in sorted(report.skipped.items()):
-        click.echo(f"{count} clips skipped: {reason}")
+        echo(f"{count} clips skipped: {reason}")
     if report.elsewhere:
-        click.echo(f"{report.elsewhere} shards are being labelled by another process")
+        echo(f"{report.elsewhere} shards are being labelled by another process")

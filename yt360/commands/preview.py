@@ -8,6 +8,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.commands.exclusive_options import refuse
+from yt360.terminal import echo
 
 
 @examples(
@@ -66,6 +67,6 @@ def command(
         keys=keys,
         num_clips=num_clips,
         at_s=at_s,
-        note=lambda line: click.echo(line, err=True),
+        note=lambda line: echo(line, err=True),
     )
-    click.echo(f"{out}: {', '.join(drawn)}")
+    echo(f"{out}: {', '.join(drawn)}")

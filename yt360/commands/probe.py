@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.errors import BadItem
-from yt360.text import printable
+from yt360.terminal import echo, echo_json
 
 # Spelled out so that --help need not import what knows them.
 SOUND_LAYOUTS = (
@@ -48,13 +47,13 @@ def command(
             except BadItem as error:
                 failures += 1
                 found.append({"path": str(path), "error": error.reason, "detail": error.detail})
-                click.echo(printable(f"error: {path}: {error}"), err=True)
+                echo(f"error: {path}: {error}", err=True)
                 continue
             found.append(values)
             if not as_json:
-                click.echo(printable("\n".join(lines)))
+                echo(*lines)
     if as_json:
-        click.echo(printable(json.dumps(found, indent=2, ensure_ascii=False)))
+        echo_json(found)
     context.exit(2 if failures else 0)
 
 

@@ -10,6 +10,7 @@ import click
 from yt360.cli_group import examples
 from yt360.commands.segmenter_options import segmenter_options
 from yt360.errors import UserError
+from yt360.terminal import echo
 
 MAX_SHARD = 999_999
 MAX_DIGITS = 100  # of a number, before Python refuses to read it
@@ -100,16 +101,16 @@ def command(
         short_side=view_size, mixed_precision=precision == "auto", **segmenter_choice
     )
     report = pseudolabel_in_processes(dataset, segmenter, options, workers)
-    click.echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
+    echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
     if report.panoramas:
-        click.echo(
+        echo(
             f"{report.elapsed_s / report.panoramas / workers:.3g} s a panorama, "
             f"{report.outside_share:.1%} of it outside the network"
         )
     for reason, count in sorted(report.skipped.items()):
-        click.echo(f"{count} clips skipped: {reason}; the next run tries them again")
+        echo(f"{count} clips skipped: {reason}; the next run tries them again")
     if report.elsewhere:
-        click.echo(f"{report.elsewhere} shards are being labelled by other workers")
+        echo(f"{report.elsewhere} shards are being labelled by other workers")
 
 
 def parse_numbers(text: str) -> frozenset[int]:

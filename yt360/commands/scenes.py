@@ -10,7 +10,7 @@ import click
 
 from yt360.cli_group import examples, unique_keys
 from yt360.errors import UserError
-from yt360.text import printable
+from yt360.terminal import echo
 
 
 @examples(
@@ -81,4 +81,4 @@ def command(
     parameters = choose_parameters(preset, assignments)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rendered = write_scenes(out, videos, seed, parameters, form, workers or cores or 1)
-    click.echo(f"{printable(out)}: {rendered} scenes rendered, {videos - rendered} were complete")
+    echo(f"{out}: {rendered} scenes rendered, {videos - rendered} were complete")

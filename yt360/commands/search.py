@@ -17,6 +17,7 @@ from yt360.commands.crawl_options import (
     search_session_options,
 )
 from yt360.commands.exclusive_options import refuse
+from yt360.terminal import echo
 
 if TYPE_CHECKING:
     from yt360.catalog import Catalog
@@ -110,11 +111,11 @@ def command(
             for query in wanted:
                 catalog.listings.add("search", query.text, parameter, query.language or None)
         if retry:
-            click.echo(f"{catalog.listings.reopen('failed')} searches begin anew")
+            echo(f"{catalog.listings.reopen('failed')} searches begin anew")
         if again:
-            click.echo(f"{catalog.listings.reopen('done')} searches are read again")
+            echo(f"{catalog.listings.reopen('done')} searches are read again")
         if short := catalog.listings.reopen_short(max_pages):
-            click.echo(f"{short} searches that had ended at fewer pages go on")
+            echo(f"{short} searches that had ended at fewer pages go on")
         stop = threading.Event()
         report = run_search(catalog, config, stop, _note)
         _print(report, catalog)
@@ -140,19 +141,19 @@ def _expand(catalog: Catalog, least_hits: int) -> None:
     channels = catalog.listings.channels_with_hits(least_hits)
     with catalog.transaction():
         new = sum(catalog.listings.add("channel", channel_id) for channel_id, _ in channels)
-    click.echo(f"{len(channels)} channels have {least_hits} hits or more, {new} are new")
+    echo(f"{len(channels)} channels have {least_hits} hits or more, {new} are new")
 
 
 def _print(report: SearchReport, catalog: Catalog) -> None:
     from yt360.catalog.summary import summarize
 
-    click.echo(f"read {report.pages} pages: {report.seen} videos, {report.new} new")
+    echo(f"read {report.pages} pages: {report.seen} videos, {report.new} new")
     for reason, count in sorted(report.failed.items()):
-        click.echo(f"  {count} searches given up: {reason}")
+        echo(f"  {count} searches given up: {reason}")
     if report.stopped:
-        click.echo(f"stopped early: {report.stopped}")
-    click.echo(f"the catalog knows {summarize(catalog).videos} videos")
+        echo(f"stopped early: {report.stopped}")
+    echo(f"the catalog knows {summarize(catalog).videos} videos")
 
 
 def _note(line: str) -> None:
-    click.echo(line, err=True)
+    echo(line, err=True)

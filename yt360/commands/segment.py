@@ -9,6 +9,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.commands.segmenter_options import segmenter_options
+from yt360.terminal import echo
 
 
 @examples(
@@ -102,6 +103,6 @@ def command(
         for reason, count in sorted(counts.items())
         if reason != "done"
     )
-    click.echo(f"{counts['done']} segmented into {out}{skipped}")
+    echo(f"{counts['done']} segmented into {out}{skipped}")
     if not counts["done"]:
         raise SystemExit(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from yt360.cli_group import examples
 from yt360.commands.exclusive_options import refuse
+from yt360.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from yt360.stats import Stats
@@ -45,19 +45,22 @@ def command(
         from yt360.labels.stats import label_stats
 
         found = label_stats(path, name)
-        click.echo(json.dumps(found.to_json(), indent=2) if as_json else "\n".join(found.lines()))
+        if as_json:
+            echo_json(found.to_json())
+        else:
+            echo(*found.lines())
         return
     refuse(context, ("name",), "goes with --labels")
     stats, more = _collect(path)
     if as_json:
-        click.echo(json.dumps({**stats.to_json(), **more}, indent=2))
+        echo_json({**stats.to_json(), **more})
     else:
         _print(stats, more)
     if plots is not None:
         from yt360.stats_plots import draw_stats
 
         for file in draw_stats(stats, plots):
-            click.echo(f"wrote {file}", err=as_json)
+            echo(f"wrote {file}", err=as_json)
 
 
 def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
@@ -81,24 +84,24 @@ def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
 
 
 def _print(stats: Stats, more: dict[str, Any]) -> None:
-    click.echo(f"{'':<10}{'videos':>9}{'clips':>9}{'hours':>10}")
+    echo(f"{'':<10}{'videos':>9}{'clips':>9}{'hours':>10}")
     for name, row in stats.rows.items():
-        click.echo(f"{name:<10}{row.videos:>9}{row.clips:>9}{row.hours:>10.2f}")
+        echo(f"{name:<10}{row.videos:>9}{row.clips:>9}{row.hours:>10.2f}")
     for reason, count in more.get("rejected", {}).items():
-        click.echo(f"left out: {count} {reason}, {more['lost_s'][reason]:.1f} s")
+        echo(f"left out: {count} {reason}, {more['lost_s'][reason]:.1f} s")
     if "labels" in more:
-        click.echo(f"labels: {', '.join(more['labels']) or 'none'}")
+        echo(f"labels: {', '.join(more['labels']) or 'none'}")
     for histogram in stats.histograms:
-        click.echo(f"\n{histogram.name}: {histogram.counts.sum()} values")
+        echo("", f"{histogram.name}: {histogram.counts.sum()} values")
         ranges = _merged(histogram)
         most = max(count for _, _, count in ranges)
         for low, high, count in ranges:
             bar = "#" * round(BAR * count / most)
-            click.echo(f"{low:>10.4g} to {high:<10.4g}{count:>8}  {bar}")
+            echo(f"{low:>10.4g} to {high:<10.4g}{count:>8}  {bar}")
     for name, counts in stats.categories.items():
         words = [f"{word} {count}" for word, count in counts.most_common(MOST_WORDS)]
         rest = len(counts) - len(words)
-        click.echo(f"\n{name}: {', '.join(words)}{f', {rest} more' if rest > 0 else ''}")
+        echo("", f"{name}: {', '.join(words)}{f', {rest} more' if rest > 0 else ''}")
 
 
 def _merged(histogram: Any, most_lines: int = 10) -> list[tuple[float, float, int]]:

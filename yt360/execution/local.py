@@ -19,10 +19,14 @@ from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
+from yt360.terminal import guard
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
+_FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
+"""Signals that go to all processes of a terminal: the parent's to handle."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,9 @@ class WorkerPool:
 
 @contextmanager
 def _interrupt_blocked() -> Iterator[None]:
-    """Block SIGINT, so that a process started meanwhile is not interrupted while it imports."""
+    """Block SIGINT and SIGHUP, so that a process started meanwhile may import in peace."""
     resource_tracker.ensure_running()  # starting it with the process would unblock SIGINT
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
     try:
         yield
     finally:
@@ -171,8 +175,10 @@ def _interrupt_blocked() -> Iterator[None]:
 
 def _work(connection: Connection, parent: int) -> None:
     _die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    guard()
+    for number in _FROM_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
     multiprocessing.current_process().daemon = False  # it may start workers, which die with it
     while True:
         try:

@@ -69,7 +69,7 @@ def test_a_signal_saves_the_step_and_ends_cleanly(
     outcome = train(config, data, run, alone, log_keys=True)
     assert signal.getsignal(number) == before
     assert load_checkpoint(run)["step"] == outcome.step == 5
-    message = outcome.message(run)
+    message = "\n".join(outcome.lines(run))
     assert f"stopped by {number.name}, step 5 of 40" in message
     assert outcome.exit_code == 128 + number
     assert f"go on: avsa train --out {run} --resume" in message

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from yt360.catalog.export import TABLES, export_table, write_rows
+from yt360.catalog.export import TABLES, export_table, row_lines
 from yt360.catalog.query import run_sql, select_videos
 from yt360.catalog.story import story_lines
 from yt360.catalog.summary import summarize, summary_lines
@@ -122,9 +121,7 @@ def test_sql_can_ask_for_columns_and_count_upwards(filled):
 def test_json_lines_take_any_content_under_the_names_of_our_columns():
     columns = ["facts", "numbers", "data"]
     rows = [('{"a": 1}', 3, b"\x01\xff"), ("plain", None, "text")]
-    file = io.StringIO()
-    assert write_rows(file, columns, iter(rows), "jsonl") == 2
-    assert [json.loads(line) for line in file.getvalue().splitlines()] == [
+    assert [json.loads(line) for line in row_lines(columns, rows, "jsonl")] == [
         {"facts": {"a": 1}, "numbers": 3, "data": "01ff"},
         {"facts": "plain", "numbers": None, "data": "text"},
     ]
