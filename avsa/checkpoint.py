@@ -1,7 +1,7 @@
 """Checkpoints: one file with everything that a run needs to go on, or a user to load the model.
 
 A file appears under its name only when it is whole and was read back; it holds tensors and plain
-values alone, so that nothing is ever unpickled (``weights_only=True``).
+values alone, and only these are read (`yt360.untrusted.torch_files`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from yt360.errors import UserError
 from yt360.files import atomic_write
+from yt360.untrusted.torch_files import read_torch
 
 FORMAT = "avsa-checkpoint"
 VERSION = 1
@@ -65,8 +66,7 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
     with atomic_write(path) as file:
         torch.save(whole, file)
         file.flush()
-        read_back = torch.load(file.name, map_location="cpu", weights_only=True)
-        if not _same(whole, read_back):
+        if not _same(whole, _read_back(Path(file.name))):
             raise OSError(f"{path} reads back otherwise than it was written; check the disk")
 
 
@@ -81,11 +81,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     path = newest_checkpoint(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds
-        raise UserError(
-            f"{path} is not a checkpoint: it cannot be read as torch weights"
-        ) from error
+        content = read_torch(path)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a checkpoint: {error}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         hint = ""
         if isinstance(content, dict) and {"model", "train_criterion"} <= content.keys():
@@ -120,6 +118,13 @@ def drop_old_checkpoints(run: Path, keep: int) -> None:
 def _step(path: Path) -> int:
     match = _NAME.match(path.name)
     return int(match[1]) if match else -1
+
+
+def _read_back(path: Path) -> Any:
+    try:
+        return read_torch(path)
+    except ValueError as error:
+        return error  # equal to nothing that was written
 
 
 def _same(value: Any, other: Any) -> bool:

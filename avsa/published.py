@@ -26,8 +26,8 @@ from avsa.stats import AudioStats, ensure_stats
 from avsa.tasks import build_task
 from avsa.typed import merged, to_mapping
 from yt360.errors import UserError
+from yt360.untrusted.torch_files import Weights, is_weights, read_torch
 
-Weights = dict[str, Tensor]
 STAGE = "imported"
 RECIPE = "avsa-published"
 # The published code takes decibels of magnitudes as if they were powers: half as many.
@@ -105,11 +105,14 @@ def _read(path: Path) -> Mapping[str, Mapping[str, Tensor]]:
     if not path.is_file():
         raise UserError(f"{path} does not exist")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds
-        raise UserError(f"{path} cannot be read as torch weights") from error
+        content = read_torch(path)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read as torch weights: {error}") from None
     if not isinstance(content, dict) or not {"model", "train_criterion"} <= content.keys():
         raise UserError(f"{path} is not a published checkpoint: it lacks model and train_criterion")
+    for part in ("model", "train_criterion"):
+        if not is_weights(content[part]):
+            raise UserError(f"{path}: {part} is not a table of named tensors")
     return content
 
 

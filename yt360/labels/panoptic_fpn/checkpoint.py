@@ -6,9 +6,8 @@ authors under CC BY-SA 3.0.
 
 from __future__ import annotations
 
-import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,9 @@ from torch import Tensor
 
 from yt360.errors import UserError
 from yt360.labels.panoptic_fpn.network import PanopticFPN, Widths
-from yt360.labels.panoptic_fpn.unpickle import load_arrays
+from yt360.untrusted.arrays import read_arrays
+from yt360.untrusted.safetensors_files import read_safetensors
+from yt360.untrusted.torch_files import read_torch
 
 SUFFIXES = (".pkl", ".pth", ".pt", ".safetensors")
 NAMES_SHOWN = 5
@@ -45,13 +46,16 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
             then names the first parameters missing, unexpected and of another shape.
     """
     state = read_state(path)
-    network = _build(path, state)
-    difference = mismatch(state, network.state_dict())
+    widths = _widths(path, state)
+    with torch.device("meta"):  # without memory, which such widths may need more of than there is
+        expected = PanopticFPN(widths).state_dict()
+    difference = mismatch(state, expected)
     if difference:
         raise UserError(
             f"{path} is no COCO Panoptic FPN R-101 ({difference}); "
             "the published one is model_final_cafdb1.pkl"
         )
+    network = PanopticFPN(widths)
     network.load_state_dict(state, strict=False)
     return network.eval().requires_grad_(False).to(device)
 
@@ -66,7 +70,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise UserError(f"no checkpoint at {path}; give a file that ends in {', '.join(SUFFIXES)}")
     if path.suffix not in SUFFIXES:
         raise UserError(f"{path} is no known kind of checkpoint; use {', '.join(SUFFIXES)}")
-    content = _READERS.get(path.suffix, _read_torch)(path)
+    content = _read(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping):
@@ -82,26 +86,19 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _read_torch(path: Path) -> Any:
+def _read(path: Path) -> Any:
+    """Return what a file holds; the kinds of damage are those of its reader."""
+    readers: dict[str, tuple[Callable[[Path], Any], str]] = {
+        ".pkl": (read_arrays, "cannot be read as a pickle of arrays"),
+        ".safetensors": (lambda path: read_safetensors(path)[0], "is no safetensors file"),
+    }
+    reader, problem = readers.get(path.suffix, (read_torch, "cannot be read as weights alone"))
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        text = str(error).strip().splitlines()
-        reason = text[0] if text else type(error).__name__
-        raise UserError(f"{path} cannot be read as weights alone: {reason}") from None
-
-
-def _read_safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, ValueError) as error:
-        raise UserError(f"{path} is no safetensors file: {error}") from None
-
-
-_READERS = {".pkl": load_arrays, ".safetensors": _read_safetensors}
+        return reader(path)
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{path} {problem}: {error}; get the checkpoint from its publisher again"
+        ) from None
 
 
 def _to_tensor(path: Path, name: str, value: np.ndarray | Tensor) -> Tensor:
@@ -116,7 +113,7 @@ def _to_tensor(path: Path, name: str, value: np.ndarray | Tensor) -> Tensor:
     return value.float()
 
 
-def _build(path: Path, state: dict[str, Tensor]) -> PanopticFPN:
+def _widths(path: Path, state: dict[str, Tensor]) -> Widths:
     published = Widths()
     sources = {
         "stem": ("backbone.bottom_up.stem.conv1.weight", published.stem),
@@ -133,7 +130,7 @@ def _build(path: Path, state: dict[str, Tensor]) -> PanopticFPN:
     }
     if widths["semantic_hidden"] % 32 or max(widths.values()) > 1 << 14:
         raise UserError(f"{path} has layer widths {widths}, which no Panoptic FPN has")
-    return PanopticFPN(Widths(**widths))
+    return Widths(**widths)
 
 
 def mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 from collections import OrderedDict
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_a_hostile_pth_is_refused(tmp_path):
 def test_an_array_of_objects_is_no_weight(tmp_path):
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps({"model": {"x": np.array(["a", None], dtype=object)}}))
-    with pytest.raises(UserError, match="x has dtype object"):
+    with pytest.raises(UserError, match="an array of dtype 'O8'; weights are numbers"):
         load_network(path)
 
 
@@ -110,8 +111,27 @@ def test_arrays_of_any_byte_order_and_width_are_read(tmp_path, dtype):
 @pytest.mark.parametrize("value", [torch.eye(2).to_sparse(), torch.ones(2, dtype=torch.complex64)])
 def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path, value):
     torch.save({"x": value}, tmp_path / "m.pth")
-    with pytest.raises(UserError, match="x is no plain array of real numbers"):
+    with pytest.raises(UserError, match=r"weights alone: it wants to run torch\.\w+"):
         read_state(tmp_path / "m.pth")
+
+
+def test_widths_that_weights_do_not_fill_take_no_memory(tmp_path):
+    keys = ["backbone.bottom_up.stem.conv1.weight", "roi_heads.box_head.fc1.weight"]
+    small = {key: torch.zeros(1 << 14, 1) for key in keys}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match="is no COCO Panoptic FPN R-101"):
+        load_network(save_pickle(tmp_path / "m.pkl", small))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["deep200k.pkl", "nd.pkl", "wide2.pkl"])
+def test_hostile_pickles_are_refused_within_their_size(real_data, name):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError) as caught:
+        load_network(real_data / "hostile" / name)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 100_000, -1])

@@ -1,0 +1,116 @@
+"""Pickles of NumPy arrays, as detectron2 publishes weights."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from yt360.untrusted.files import read_limited
+from yt360.untrusted.pickles import (
+    Name,
+    Reading,
+    empty_bytes,
+    empty_dict,
+    read_pickle,
+    require_bounded,
+)
+
+MAX_FILE_BYTES = 4 << 30
+"""Of a file of weights; the largest that are published for segmentation have 1 GiB."""
+EXPANSION = 4
+"""Arrays may take so many times the file's length: numbers of one byte become float32."""
+SLACK_BYTES = 1 << 20
+MAX_DIMENSIONS = 16
+_DTYPE = re.compile(r"[fiu](1|2|4|8|12|16)|b1")
+_BYTE_ORDERS = ("<", ">", "|", "=")
+_NDARRAY = Name("numpy", "ndarray")
+
+
+def read_arrays(path: Path) -> Any:
+    """Return the content of a pickle of arrays.
+
+    Raises:
+        ValueError: The file is no pickle, is cut short, or holds anything but arrays of numbers,
+            plain values, and dicts, lists and tuples of them; or takes too much memory
+            (`MAX_FILE_BYTES`, `EXPANSION`, `yt360.untrusted.pickles`).
+        OSError: It cannot be read.
+    """
+    content = read_limited(path, MAX_FILE_BYTES)
+    limit = EXPANSION * len(content) + SLACK_BYTES
+    value, _ = read_pickle(content, _Arrays(limit).reading)
+    require_bounded(value, np.ndarray, limit)
+    return value
+
+
+class _Arrays:
+    """Builds the arrays of one pickle, which copy no more than so many bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._bytes_left = max_bytes
+        builders = {
+            Name("collections", "OrderedDict"): empty_dict,
+            Name("__builtin__", "bytes"): empty_bytes,
+            Name("_codecs", "encode"): self._latin1,
+            _NDARRAY: None,
+            Name("numpy", "dtype"): _dtype,
+            Name("numpy.core.multiarray", "_reconstruct"): _empty,
+            Name("numpy._core.multiarray", "_reconstruct"): _empty,
+        }
+        self.reading = Reading(builders, self._update)
+
+    def _latin1(self, text: str, encoding: str) -> bytes:
+        if encoding not in ("latin1", "latin-1"):
+            raise ValueError("it holds text that is not in latin1; arrays are")
+        self._spend(len(text))
+        return text.encode("latin1")
+
+    def _update(self, value: Any, state: Any) -> None:
+        if isinstance(value, np.ndarray):
+            self._fill(value, *state)
+        elif isinstance(value, np.dtype):
+            _, order, *_ = state
+            if order not in _BYTE_ORDERS:
+                raise ValueError("it holds numbers in an unknown byte order")
+            cast(Any, value).__setstate__((3, order, None, None, None, -1, -1, 0))
+
+    def _fill(
+        self, array: np.ndarray, _: int, shape: Any, dtype: Any, by_column: Any, content: Any
+    ) -> None:
+        """Give an array its shape and content."""
+        if not isinstance(dtype, np.dtype) or not isinstance(content, bytes | str):
+            raise ValueError("it holds an array that is not plain")
+        if type(shape) is not tuple or len(shape) > MAX_DIMENSIONS or any(map(_is_odd, shape)):
+            raise ValueError("it holds an array whose shape is none")
+        if math.prod(shape) * dtype.itemsize != len(content):
+            raise ValueError(f"it holds an array {shape} of {dtype} in {len(content)} bytes")
+        self._spend(len(content))
+        # Python 2 wrote the content as a text.
+        content = content.encode("latin1") if isinstance(content, str) else content
+        cast(Any, array).__setstate__((1, shape, dtype, bool(by_column), content))
+
+    def _spend(self, length: int) -> None:
+        self._bytes_left -= length
+        if self._bytes_left < 0:
+            raise ValueError("its arrays take much more memory than the file")
+
+
+def _empty(kind: Any, shape: Any, _: Any) -> np.ndarray:
+    if kind != _NDARRAY or shape != (0,):
+        raise ValueError("it holds an array that is not plain")
+    return np.empty(0, np.uint8)
+
+
+def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:  # noqa: ARG001
+    if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+        shown = repr(code[:20]) if isinstance(code, str) else type(code).__name__
+        raise ValueError(f"it holds an array of dtype {shown}; weights are numbers")
+    # Without the copy its byte order would be that of all arrays in this process.
+    return np.dtype(code, False, True)
+
+
+def _is_odd(length: Any) -> bool:
+    return type(length) is not int or not 0 <= length < 1 << 40
