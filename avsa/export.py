@@ -14,6 +14,7 @@ from avsa.checkpoint import load_checkpoint
 from avsa.config import config_from_mapping, save_config
 from yt360.errors import UserError
 from yt360.files import atomic_write
+from yt360.text import markdown_code
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
@@ -44,7 +45,8 @@ def export_model(checkpoint: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     try:
         save_config(config, out / RECIPE_FILE)
-        (out / CARD_FILE).write_text(_card(content, tensors), encoding="utf-8")
+        with atomic_write(out / CARD_FILE, "w") as file:
+            file.write(_card(content, tensors))
         weights = save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)})
         with atomic_write(out / WEIGHTS_FILE) as file:  # last: a folder with weights is whole
             file.write(weights)
@@ -82,7 +84,9 @@ def _card(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
     """Return the model card: what it is, how it was made, how to use it, what it is not for."""
     config = config_from_mapping(content["config"])
     millions = sum(t.numel() for name, t in tensors.items() if name.startswith("encoders.")) / 1e6
-    stages = "\n".join(f"- {name}: {stage}" for name, stage in config.stages.items())
+    stages = "\n".join(
+        f"- {markdown_code(name)}: {markdown_code(stage)}" for name, stage in config.stages.items()
+    )
     frames = f"{config.views.height}x{config.views.width}"
     video, audio = config.data, config.audio
     return f"""---
@@ -101,8 +105,8 @@ Morgado et al., NeurIPS 2020).
 
 {stages}
 
-Stopped at step {content["step"]} in stage {content["stage"]}, on {content["clips"]}. The whole
-recipe is in `{RECIPE_FILE}`.
+Stopped at step {content["step"]} in stage {markdown_code(content["stage"])}, on
+{markdown_code(content["clips"])}. The whole recipe is in `{RECIPE_FILE}`.
 
 ## Use
 

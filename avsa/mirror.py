@@ -17,7 +17,7 @@ from typing import Any
 
 from avsa.fetching import fetch
 from yt360.errors import BadItem, UserError
-from yt360.files import write_json
+from yt360.files import private_folder, write_json
 from yt360.locks import exclusive_lock
 from yt360.shards.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
 from yt360.splits import SPLITS
@@ -89,6 +89,7 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
     folder = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+    private_folder(cache)
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
         (folder / _INCOMING / split).mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ from avsa.curriculum import fit_batches, keep_batches
 from avsa.distributed import from_first_rank
 from avsa.mirror import address_of, dataset_folder
 from yt360.errors import UserError
+from yt360.files import atomic_write
 from yt360.locks import exclusive_lock
 from yt360.shards.reader import ShardReader
 
@@ -80,7 +81,8 @@ def open_run(
         if resume:
             raise UserError(f"{run} holds no run to resume; leave out --resume to start one")
         run.mkdir(parents=True, exist_ok=True)
-        (run / DATASET_FILE).write_text(f"{address_of(dataset)}\n", encoding="utf-8")
+        with atomic_write(run / DATASET_FILE, "w") as file:
+            file.write(f"{address_of(dataset)}\n")
         save_config(config, run / CONFIG_FILE)  # last: what makes the folder a run
         return None
     if not resume:

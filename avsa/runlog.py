@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from yt360.files import atomic_write, naming
+from yt360.files import append_lines, atomic_write, naming
 from yt360.progress import Progress
 
 FILE_NAME = "log.jsonl"
@@ -35,7 +35,7 @@ class RunLog:
         _drop_lines_after(run / FILE_NAME, first_step)
         self._progress = Progress("training", last_step, "steps", done=first_step)
         with ExitStack() as opened, naming(run):
-            self._lines = opened.enter_context((run / FILE_NAME).open("a", encoding="utf-8"))
+            self._lines = opened.enter_context(append_lines(run / FILE_NAME))
             opened.enter_context(_threads_of_curves_are_silent())
             self._curves = SummaryWriter(str(run), purge_step=first_step + 1)
             opened.callback(self._curves.close)

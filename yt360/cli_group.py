@@ -21,28 +21,13 @@ from yt360.errors import BadItem, UserError
 from yt360.terminal import OutputClosed, echo
 from yt360.text import shortened
 
-_STORAGE_TROUBLE = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-"""What SQLite says of the disk and of other processes; all else is a bug of ours."""
-
 _ADVICE = {
     errno.EACCES: "change its permissions, or name another place",
     errno.EDQUOT: "free some of the quota and run the same command again",
     errno.EFBIG: "raise the limit (`ulimit -f`) and run the same command again",
     errno.EIO: "check the disk",
     errno.EISDIR: "name a file",
+    errno.ELOOP: "links are not followed here; name the file itself, or remove the link",
     errno.EMFILE: "raise the limit (`ulimit -n`) or use fewer workers",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENFILE: "close other programs and run the same command again",
@@ -54,6 +39,23 @@ _ADVICE = {
     errno.EROFS: "mount it for writing, or use a copy or another place",
 }
 """What to do about an error of the system, by its number."""
+
+_STORAGE_TROUBLE: dict[int, int | str] = {
+    sqlite3.SQLITE_BUSY: "wait until the other program ends, or stop it",
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_CORRUPT: "go on with a copy of it",
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: "check the disk, and that there is room on it",
+    sqlite3.SQLITE_LOCKED: "wait until the other program ends, or stop it",
+    sqlite3.SQLITE_NOTADB: "go on with a copy of it",
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_PROTOCOL: "wait until the other program ends, or stop it",
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+}
+"""What SQLite says of the disk and of other processes, and what to do; all else is a bug of ours.
+
+A number stands for the advice of that error of the system.
+"""
 
 
 class StrictGroup(click.Group):
@@ -251,13 +253,28 @@ def unique_keys(
 
 
 def _is_storage_trouble(error: sqlite3.Error) -> bool:
-    """Say whether the disk or another process is to blame; the low byte is the primary code."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORAGE_TROUBLE
+    """Say whether the disk or another process is to blame."""
+    return _primary_code(error) in _STORAGE_TROUBLE
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _one_line(error: Exception) -> str:
-    text = _os_error_text(error) if isinstance(error, OSError) else str(error)
+    text = str(error)
+    if isinstance(error, OSError):
+        text = _os_error_text(error)
+    elif isinstance(error, sqlite3.Error):
+        text = _sqlite_error_text(error)
     return shortened(" ".join(text.split())) or type(error).__name__
+
+
+def _sqlite_error_text(error: sqlite3.Error) -> str:
+    """Return what failed, with the name of the file that the error was given as a note."""
+    where = "".join(f"{note}: " for note in getattr(error, "__notes__", [])[:1])
+    hint = _STORAGE_TROUBLE[_primary_code(error)]
+    return f"{where}{error}; {_ADVICE.get(hint, hint) if isinstance(hint, int) else hint}"
 
 
 def _os_error_text(error: OSError) -> str:

@@ -7,17 +7,20 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 MACHINE_TROUBLE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
 """Errors of this machine, met while reading an item: no fault of the item."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Nothing more can be written: no room on the disk, in the quota, or below the limit of a file."""
 # Writing raises these without the name of a file: the disk is full, or fails.
-_NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NAMELESS = (*DISK_FULL, errno.EIO)
 
 
 @contextmanager
@@ -25,7 +28,9 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file for writing that appears under `path` only when whole.
 
     The content goes to a `temporary_name` in the same folder, is fsynced and renamed when the block
-    ends; if the block raises, the temporary file is removed and `path` stays as it was.
+    ends; if the block raises, the temporary file is removed and `path` stays as it was. A file that
+    takes the place of another one has its permissions from the beginning. A link is replaced, not
+    followed.
 
     Args:
         path: The final name. Its folder must exist.
@@ -37,7 +42,7 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     temporary = temporary_name(path)
     try:
-        with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+        with _new_file(temporary, mode, _permissions(path)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -50,6 +55,48 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             raise
         raise OSError(trouble.errno, trouble.strerror, str(path)) from error
     sync_folder(path.parent)
+
+
+def _new_file(path: Path, mode: str, permissions: int | None) -> IO[Any]:
+    """Make a file that was not there, with given permissions or those that the umask leaves."""
+
+    def opener(name: str, flags: int) -> int:
+        if permissions is None:
+            return os.open(name, flags, 0o666)
+        descriptor = os.open(name, flags, permissions & 0o600)
+        with suppress(OSError):  # a file system without permissions
+            os.fchmod(descriptor, permissions)
+        return descriptor
+
+    encoding = None if "b" in mode else "utf-8"
+    return open(path, mode.replace("w", "x"), encoding=encoding, opener=opener)
+
+
+def _permissions(path: Path) -> int | None:
+    """Return the permissions of a regular file, None where there is none."""
+    try:
+        found = path.lstat().st_mode
+    except OSError:
+        return None
+    return stat.S_IMODE(found) & 0o777 if stat.S_ISREG(found) else None
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter, whatever the umask; one that is there stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
+def append_lines(path: Path) -> IO[str]:
+    """Open a file for writing at its end; a link is not followed.
+
+    Raises:
+        OSError: It cannot be opened, or is a link (ELOOP).
+    """
+    return open(
+        path, "a", encoding="utf-8",
+        opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666),
+    )  # fmt: skip
 
 
 @contextmanager

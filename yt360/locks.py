@@ -10,11 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from yt360.errors import UserError
+from yt360.files import naming
 
 
 class Locked(UserError):
@@ -32,11 +34,14 @@ def exclusive_lock(path: Path, what: Path | str = "", wait: bool = False) -> Ite
 
     Raises:
         Locked: Another process holds the lock, and `wait` is false.
+        UserError: Something else has the file's name.
+        OSError: The file cannot be made, or is a link (ELOOP), which is not followed.
     """
     descriptor = acquire(path, what, wait)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        with naming(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -47,11 +52,15 @@ def acquire(path: Path, what: Path | str = "", wait: bool = False) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644
+            )
         except FileNotFoundError:
             continue  # the holder removed the folder in between
         held = False
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UserError(f"{path} is not a regular file; remove it")
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             held = _is_same_file(descriptor, path)
             if held:

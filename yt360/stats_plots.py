@@ -8,7 +8,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from yt360.files import atomic_write
 from yt360.stats import Histogram, Stats
+from yt360.text import picture_text
 
 MOST_WORDS = 20
 _COLOUR = "#2f6f8f"
@@ -25,7 +27,7 @@ def draw_stats(stats: Stats, folder: Path) -> list[Path]:
     for name, counts in stats.categories.items():
         figure, axes = _figure()
         words, numbers = zip(*reversed(counts.most_common(MOST_WORDS)), strict=True)
-        axes.barh(words, numbers, color=_COLOUR)
+        axes.barh([*map(picture_text, words)], numbers, color=_COLOUR)
         axes.bar_label(axes.containers[0], padding=3)  # type: ignore[arg-type]
         axes.margins(x=0.12)
         axes.set_xlabel(f"videos by {name}")
@@ -51,5 +53,6 @@ def _draw_histogram(axes: Axes, histogram: Histogram) -> None:
 
 def _save(figure: Figure, folder: Path, name: str) -> Path:
     path = folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.png"
-    figure.savefig(path, dpi=120)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=120)
     return path

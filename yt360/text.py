@@ -8,6 +8,7 @@ or that begin a line of their own. `printable` shows these as escapes, such as `
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -48,6 +49,18 @@ def json_text(value: Any, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=bytes.hex)
     lines = text.split("\n")  # inside of strings, JSON escapes line feeds
     return "\n".join(_escaped(line, _json_escape) for line in lines)
+
+
+def picture_text(text: object) -> str:
+    r"""Return printable text that Matplotlib draws as it is: ``$...$`` is no formula."""
+    return printable(text).replace("$", r"\$")
+
+
+def markdown_code(text: object) -> str:
+    """Return printable text as Markdown code, in which nothing is markup."""
+    shown = printable(text)
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    return f"{fence}{shown}{fence}" if len(fence) == 1 else f"{fence} {shown} {fence}"
 
 
 def columns(text: str) -> int:

@@ -3,6 +3,7 @@
 import logging
 import math
 import shutil
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def test_clips_that_are_open_keep_to_the_dataset_that_they_began_with(server, ti
         build_anew(server, tiny_dataset)
         read_all(dataset_folder(server.url))
         assert bytes(clips.read(0, "flac")) == before
+
+
+def test_the_cache_is_its_owners_alone(server, cache):
+    dataset_folder(server.url)
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
 
 
 def test_statistics_go_with_the_dataset_that_they_are_of(server, tiny_dataset):

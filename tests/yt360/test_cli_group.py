@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -73,7 +74,20 @@ def test_a_database_on_a_full_disk_is_one_line_and_exit_code_2(capsys):
     with pytest.raises(SystemExit) as stop:
         run(group_that_raises(full.value), ["work"])
     assert stop.value.code == 2
-    assert capsys.readouterr().err == "error: database or disk is full\n"
+    said = capsys.readouterr().err
+    assert said == f"error: database or disk is full; {_ADVICE[errno.ENOSPC]}\n"
+
+
+def test_trouble_with_a_database_names_the_file(tmp_path, capsys):
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            connection.execute("CREATE TABLE t (x)")
+    full.value.add_note(str(path))
+    with pytest.raises(SystemExit):
+        run(group_that_raises(full.value), ["work"])
+    assert capsys.readouterr().err.startswith(f"error: {path}: database or disk is full; free ")
 
 
 def test_a_locked_database_is_one_line_and_exit_code_2(tmp_path, capsys):
@@ -84,7 +98,8 @@ def test_a_locked_database_is_one_line_and_exit_code_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         run(group_that_raises(locked.value), ["work"])
     assert stop.value.code == 2
-    assert capsys.readouterr().err == "error: database is locked\n"
+    said = capsys.readouterr().err
+    assert said == "error: database is locked; wait until the other program ends, or stop it\n"
 
 
 def test_a_query_with_a_mistake_is_a_bug_and_keeps_its_traceback():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
+import stat
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from yt360.files import atomic_write, sha256_of, write_json
+from yt360 import files
+from yt360.files import append_lines, atomic_write, private_folder, sha256_of, write_json
 
 
 def test_content_appears_under_the_final_name_only_when_whole(tmp_path):
@@ -115,3 +119,71 @@ def test_a_path_without_a_name_is_a_folder(path):
     with pytest.raises(IsADirectoryError) as trouble, atomic_write(Path(path)):
         pass
     assert trouble.value.filename == path
+
+
+@contextmanager
+def umask(mask):
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def permissions(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(("mask", "left"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_has_what_the_umask_leaves(tmp_path, mask, left):
+    with umask(mask), atomic_write(tmp_path / "a") as file:
+        file.write(b"x")
+    assert permissions(tmp_path / "a") == left
+
+
+@pytest.mark.parametrize("kept", [0o600, 0o640, 0o444])
+def test_a_file_that_is_written_anew_keeps_its_permissions_from_the_beginning(tmp_path, kept):
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    target.chmod(kept)
+    with umask(0o022), atomic_write(target) as file:
+        (half,) = set(tmp_path.iterdir()) - {target}
+        assert permissions(half) == kept
+        file.write(b"new")
+    assert (permissions(target), target.read_bytes()) == (kept, b"new")
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "a").symlink_to(victim)
+    with atomic_write(tmp_path / "a") as file:
+        file.write(b"new")
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "a").is_symlink() and (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_planted_temporary_file_is_not_written_to(tmp_path, monkeypatch):
+    victim = tmp_path / "victim"
+    monkeypatch.setattr(files, "temporary_name", lambda path: path.with_name("planted"))
+    (tmp_path / "planted").symlink_to(victim)
+    with pytest.raises(FileExistsError), atomic_write(tmp_path / "a"):
+        pass
+    assert not victim.exists()
+
+
+def test_lines_are_not_appended_through_a_link(tmp_path):
+    (tmp_path / "log").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError) as refused:
+        append_lines(tmp_path / "log")
+    assert refused.value.errno == errno.ELOOP and not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("mask", [0, 0o022])
+def test_a_private_folder_is_its_owners_alone_but_one_that_is_there_stays(tmp_path, mask):
+    with umask(mask):
+        private_folder(tmp_path / "new" / "cache")
+        (tmp_path / "shared").mkdir(0o755)
+        private_folder(tmp_path / "shared")
+    assert permissions(tmp_path / "new" / "cache") == 0o700
+    assert permissions(tmp_path / "shared") == 0o755

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 
 import pytest
 
+from yt360.errors import UserError
 from yt360.locks import Locked, exclusive_lock
 
 HOLDER = """
@@ -43,3 +45,24 @@ def test_a_lock_whose_file_is_deleted_does_not_keep_others_out_for_ever(tmp_path
         path.parent.rmdir()
     with exclusive_lock(path), pytest.raises(Locked), exclusive_lock(path):
         pass
+
+
+def test_a_lock_is_not_made_through_a_link(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "lock").symlink_to(victim)
+    with pytest.raises(OSError) as refused, exclusive_lock(tmp_path / "lock"):
+        pass
+    assert refused.value.errno == errno.ELOOP and victim.read_text() == "mine"
+
+
+def test_a_fifo_is_no_lock_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(UserError, match="not a regular file"), exclusive_lock(tmp_path / "lock"):
+        pass
+
+
+def test_a_full_disk_names_the_lock(tmp_path, file_size_limit):
+    with file_size_limit(0), pytest.raises(OSError) as full, exclusive_lock(tmp_path / "lock"):
+        pass
+    assert full.value.filename == str(tmp_path / "lock")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
-from yt360.text import columns, json_text, printable, shortened, table
+from yt360.text import columns, json_text, markdown_code, picture_text, printable, shortened, table
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 """Surrogates, too."""
@@ -77,3 +80,20 @@ def test_long_text_keeps_its_beginning_and_end(text, most):
     short = shortened(text, most)
     assert len(short) <= most
     assert short == text or (text.startswith(short[:2]) and text.endswith(short[-2:]))
+
+
+@pytest.mark.parametrize("text", ["from $5 to $6", r"$\frac{1}{", "a\x1b$b", "plain", "$", r"\\$"])
+def test_pictures_show_text_as_it_is(text):
+    figure = Figure()
+    label = figure.text(0.5, 0.5, picture_text(text))
+    shown, is_formula = label._preprocess_math(label.get_text())
+    assert not is_formula and shown == printable(text)
+    figure.savefig(io.BytesIO())
+
+
+@pytest.mark.parametrize("text", ["plain", "<b>`code`</b>", "``", "a`", "line\nbreak"])
+def test_markdown_code_holds_text_whatever_it_is(text):
+    code = markdown_code(text)
+    fence = re.match("`+", code)[0]
+    assert code.endswith(fence) and fence not in code[len(fence) : -len(fence)]
+    assert code[len(fence) : -len(fence)].strip(" ") == printable(text)

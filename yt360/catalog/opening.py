@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yt360.catalog.connection import Connection
@@ -46,7 +46,8 @@ def connect(path: Path, read_only: bool = False) -> Connection:
     Ctrl-C ends any statement of the main thread, however long it takes.
 
     Args:
-        path: The file; made by the first statement when missing, unless `read_only`.
+        path: The file; unless `read_only`, it is made when missing, for its owner alone. SQLite
+            gives the files that it keeps beside it the same permissions.
         read_only: Whether nothing may be changed.
 
     Raises:
@@ -57,10 +58,12 @@ def connect(path: Path, read_only: bool = False) -> Connection:
     _check_files(path, real)
     uri = f"{real.as_uri()}?mode={'ro' if read_only else 'rwc'}"
     try:
+        if not read_only:
+            _make_private(real)
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, factory=Connection
         )
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, OSError) as error:
         raise UserError(f"cannot open {path}: {error}") from error
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
@@ -89,6 +92,11 @@ def limited_time(connection: Connection, seconds: float = _SCHEMA_DEADLINE_S) ->
         yield
     finally:
         connection.set_progress_handler(lambda: 0, _STEPS_PER_LOOK)
+
+
+def _make_private(path: Path) -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _decode(content: bytes) -> str:

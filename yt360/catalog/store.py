@@ -77,6 +77,8 @@ class Catalog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, sqlite3.Error):  # which names no file
+            error.add_note(str(self.path))
         self.close()
 
     def close(self) -> None:

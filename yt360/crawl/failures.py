@@ -141,6 +141,7 @@ _SECONDS_OF = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _LOCAL_ERRNOS = {
     errno.ENOSPC: "disk-full",
     errno.EDQUOT: "disk-full",
+    errno.EFBIG: "disk-full",
     errno.EACCES: "not-writable",
     errno.EROFS: "not-writable",
     errno.EMFILE: "too-many-files",

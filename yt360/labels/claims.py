@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from yt360.files import naming
+
 LEASE_S = 600.0
 BEAT_S = 60.0
 
@@ -54,8 +56,9 @@ def claimed(path: Path, lease_s: float = LEASE_S, beat_s: float = BEAT_S) -> Ite
 
 def _take(path: Path, token: str, lease_s: float) -> bool:
     mine = path.with_name(f"{path.name}.{token}")
-    mine.write_text(json.dumps({"token": token, **_here(), "pid": os.getpid()}))
     try:
+        with naming(mine):
+            mine.write_text(json.dumps({"token": token, **_here(), "pid": os.getpid()}))
         if _link(mine, path):
             return True
         # Both times are those of the file server, so machines need not agree about the time.

@@ -11,7 +11,6 @@ CABAC and no deblocking (x264's ``fastdecode``).
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ import av
 import numpy as np
 
 from yt360.errors import BadItem, UserError
-from yt360.files import temporary_name
+from yt360.files import DISK_FULL, temporary_name
 from yt360.media.encode import encode_pictures
 from yt360.media.ffmpeg import input_name
 from yt360.media.flac import flac_bytes
@@ -187,7 +186,7 @@ def _naming_the_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in DISK_FULL:
             raise
         message = "no space left on this disk; free some and run the same command again"
         raise OSError(error.errno, message, str(folder)) from error

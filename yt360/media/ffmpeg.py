@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections import deque
 from functools import lru_cache
@@ -196,6 +197,8 @@ def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: b
     """Raise what a failed run of FFmpeg on `item` means; return when it did not fail."""
     if disk_full:
         raise OSError(errno.ENOSPC, f"{_DISK_FULL} while converting {item.name}")
+    if code == -signal.SIGXFSZ:
+        raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)} while converting {item.name}")
     if last_lines and last_lines[-1].startswith(NOT_STARTED):
         raise UserError(f"{last_lines[-1]}; set {BINARY_VARIABLE} to a program that runs")
     words = "; ".join(last_lines[-3:]) or "no message"

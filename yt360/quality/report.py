@@ -15,6 +15,7 @@ from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome
+from yt360.text import picture_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,15 @@ def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DE
     )  # fmt: skip
     axes = [figure.add_subplot(grid[row, 0]) for row in range(4)]
     top = 1 - 0.3 / height
-    figure.text(0.085, top, inspection.name, fontsize=14, color=_INK, weight="bold", va="center")
+    figure.text(
+        0.085,
+        top,
+        picture_text(inspection.name),
+        fontsize=14,
+        color=_INK,
+        weight="bold",
+        va="center",
+    )
     layout = f"sound stored as {inspection.layout}" if inspection.layout else "no sound"
     figure.text(0.93, top, layout, fontsize=10, color=_FAINT, ha="right", va="center")
     decision = decide(inspection)
@@ -178,8 +187,8 @@ def _badge(color: str) -> dict[str, str]:
 
 def _shortened(text: str) -> str:
     if len(text) <= _LONGEST_LINE:
-        return text
-    return text[: _LONGEST_LINE - 1].rsplit(" ", 1)[0] + " …"
+        return picture_text(text)
+    return picture_text(text[: _LONGEST_LINE - 1].rsplit(" ", 1)[0] + " …")
 
 
 def _say_nothing(axis: Axes, what: str, height: float) -> None:

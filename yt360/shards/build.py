@@ -7,7 +7,6 @@ and shards are packed in an order that depends on the inputs alone.
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from yt360.errors import UserError
 from yt360.execution.local import Pool, WorkerPool
+from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.doubts import Doubt
 from yt360.shards.inputs import FoundInputs
@@ -83,7 +83,7 @@ def build_shards(
                     session.run(pool)
                 notes, doubts = tuple(session.notes), tuple(session.doubts)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in DISK_FULL:
                 raise
             raise UserError(_disk_full(out)) from None
     after = DatasetInfo.load(out)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 
 import pytest
 
@@ -98,3 +100,29 @@ def test_a_transaction_is_all_or_nothing_even_when_nested(catalog):
             catalog.videos.add(B)
         raise ZeroDivisionError
     assert summarize(catalog).videos == 0
+
+
+@pytest.mark.parametrize("mask", [0, 0o022])
+def test_a_catalog_and_what_lies_beside_it_is_its_owners_alone(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with Catalog(tmp_path / "x.catalog", create=True) as catalog:
+            catalog.videos.add("kqAZkf5Odyw")
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(["x.catalog", "x.catalog-wal", "x.catalog-shm"], 0o600)
+
+
+def test_trouble_with_the_disk_names_the_catalog(tmp_path):
+    path = tmp_path / "x.catalog"
+    with Catalog(path, create=True) as catalog:
+        pages = catalog.connection.execute("PRAGMA page_count").fetchone()[0]
+    with pytest.raises(sqlite3.OperationalError) as full, Catalog(path) as catalog:
+        catalog.connection.execute(f"PRAGMA max_page_count = {pages}")
+        with catalog.transaction():
+            for number in range(5000):
+                catalog.videos.add(f"{number:011d}")
+    assert full.value.__notes__ == [str(path)]
+    with Catalog(path) as catalog:
+        assert not list(catalog.videos.select())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 
 import av
@@ -24,6 +25,13 @@ def test_a_video_is_downloaded_whole_with_its_facts(
     assert (facts.state, facts.title, facts.duration_s) == ("downloaded", "A hall", 4)
     assert (facts.projection, facts.spatial_audio) == ("equirectangular", "quad")
     assert youtube.sent(paths[0]) == len(picture_bytes)
+
+
+def test_media_are_their_owners_alone(ready_video, download, catalog_path):
+    ready_video(VIDEO)
+    download(VIDEO)
+    with Catalog(catalog_path) as catalog:
+        assert stat.S_IMODE(catalog.media.stat().st_mode) == 0o700
 
 
 def test_half_a_character_in_a_title_does_no_harm(ready_video, download, video, content):
