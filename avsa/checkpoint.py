@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.untrusted.torch_files import read_torch
@@ -35,6 +36,7 @@ class CheckpointConfig:
     """Newest checkpoints that are kept."""
 
     def __post_init__(self) -> None:
+        require_at_most("checkpoint", self, every=1e9, keep=1e6)
         if self.every < 1 or self.keep < 1:
             raise UserError("checkpoint every and keep must be 1 or more")
 

@@ -25,12 +25,13 @@ from avsa.optimization import OptimizerConfig
 from avsa.plan import PlanConfig
 from avsa.spectrogram import AudioConfig
 from avsa.tasks import TaskConfig
-from avsa.typed import flatten, from_mapping, merged, to_mapping
+from avsa.typed import flatten, from_mapping, merged, require_at_most, to_mapping
 from avsa.views import ViewConfig
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
 from yt360.splits import SPLITS
-from yt360.yaml_text import load_yaml
+from yt360.text import shortened
+from yt360.yaml_text import load_yaml, read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class StageConfig:
     """Moments of a clip; null: as in `data`."""
 
     def __post_init__(self) -> None:
+        limits = {"epochs": 1e6, "steps": 1e9, "batch_size": 1e6, "num_views": 1024, "moments": 64}
+        require_at_most("stage", self, **limits)
         if min(self.epochs, self.steps) < 0 or (self.epochs > 0) == (self.steps > 0):
             raise UserError(
                 f"a stage has epochs {self.epochs} and steps {self.steps}; give exactly one of them"
@@ -76,6 +79,7 @@ class ValidationConfig:
     """Split of the dataset with the held-out clips."""
 
     def __post_init__(self) -> None:
+        require_at_most("validation", self, every=1e9)
         if self.every < 0:
             raise UserError(f"validation.every must be 0 (never) or more, not {self.every}")
         if self.split not in SPLITS:
@@ -155,6 +159,8 @@ class TrainConfig:
             )
 
 
+MAX_EXTENSIONS = 16
+MAX_KEY_PARTS = 16  # of a dotted key; none in a recipe has more than five
 # Keys that say how a run is carried out and not what it computes: a resumed run may change them.
 FREE_TO_CHANGE = re.compile(
     r"checkpoint\.|compute\.(?!batch_norm_parts)|validation\.|data\.(threads|prefetch_batches)$"
@@ -185,7 +191,8 @@ def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (
     changes = [_parse_override(override) for override in overrides]
     mapping = dict(mapping)
     if not isinstance(mapping.get("stages", {}), Mapping):
-        raise UserError(f"stages is {mapping['stages']!r}; it must be a mapping of names to stages")
+        found = shortened(repr(mapping["stages"]), 80)
+        raise UserError(f"stages is {found}; it must be a mapping of names to stages")
     for change in changes:
         _require_known_stages(change, mapping)
         mapping = merged(mapping, change)
@@ -213,12 +220,16 @@ def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
             )
 
 
-def read_yaml(path: Any) -> dict[str, Any]:
-    """Return the mapping in a YAML file (a path, or a file inside the package)."""
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        UserError: There is no such file, or it holds something else.
+    """
     try:
-        content = load_yaml(path.read_text(encoding="utf-8")) or {}
-    except ValueError as error:
-        raise UserError(f"{path} is not YAML: {error}") from error
+        content = read_yaml(path) or {}
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a mapping of keys to values")
     return content
@@ -227,26 +238,35 @@ def read_yaml(path: Any) -> dict[str, Any]:
 def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
     if recipe in children:
         raise UserError(f"recipe {recipe} extends itself: {' -> '.join((*children, recipe))}")
-    path: Any = Path(recipe)
+    if len(children) == MAX_EXTENSIONS:
+        raise UserError(f"recipe {children[0]} extends more than {MAX_EXTENSIONS} others in a row")
+    path = Path(recipe)
     if recipe in recipe_names():
-        path = resources.files("avsa") / "recipes" / f"{recipe}.yaml"
+        path = Path(str(resources.files("avsa"))) / "recipes" / f"{recipe}.yaml"
     elif path.suffix not in (".yaml", ".yml"):
-        raise UserError(f"unknown recipe {recipe!r}{did_you_mean(recipe, recipe_names())}")
-    elif not path.is_file():
-        raise UserError(f"recipe file {recipe} does not exist; recipes: {recipe_names()}")
-    content = read_yaml(path)
+        raise UserError(
+            f"unknown recipe {shortened(repr(recipe), 80)}{did_you_mean(recipe, recipe_names())}"
+        )
+    elif not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
+        raise UserError(
+            f"recipe file {shortened(recipe, 200)} does not exist; recipes: {recipe_names()}"
+        )
+    content = read_mapping(path)
     parent = content.pop("extends", None)
     if parent is None:
         return merged({}, content)
-    if str(parent).endswith((".yaml", ".yml")):  # as seen from the file that names it
-        parent = os.path.normpath(path.parent / str(parent))
-    return merged(_read_recipe(str(parent), (*children, recipe)), content)
+    if not isinstance(parent, str):
+        raise UserError(f"{path}: extends must be the name of one recipe, or the path of a file")
+    if parent.endswith((".yaml", ".yml")):  # as seen from the file that names it
+        parent = os.path.normpath(path.parent / parent)
+    return merged(_read_recipe(parent, (*children, recipe)), content)
 
 
 def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:
     stages, changed = mapping.get("stages", {}), change.get("stages", {})
     if not isinstance(changed, Mapping):
-        raise UserError(f"--set stages={changed} is no mapping; set stages.NAME.KEY=VALUE")
+        found = shortened(str(changed), 80)
+        raise UserError(f"--set stages={found} is no mapping; set stages.NAME.KEY=VALUE")
     for name in changed:
         if name not in stages:
             raise UserError(f"unknown key stages.{name}{did_you_mean(name, stages)}")
@@ -255,12 +275,15 @@ def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any])
 def _parse_override(override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {override!r} is not KEY=VALUE, such as optimizer.lr=0.001")
+        raise UserError(
+            f"--set {shortened(override, 80)!r} is not KEY=VALUE, such as optimizer.lr=0.001"
+        )
     try:
         value = load_yaml(text)
     except ValueError as error:
-        raise UserError(f"--set {override!r}: the value is not YAML") from error
-    *parents, last = key.split(".")
+        shown = shortened(override, 80)
+        raise UserError(f"--set {shown!r}: the value is not YAML: {error}") from None
+    *parents, last = key.split(".", MAX_KEY_PARTS)
     change: dict[str, Any] = {last: value}
     for part in reversed(parents):
         change = {part: change}

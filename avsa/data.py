@@ -27,6 +27,7 @@ from avsa.guides import Guide, Map
 from avsa.moments import Moment, Span, VideoPosition, draw_moments
 from avsa.plan import Draw, Order, rank_part
 from avsa.raw import Buffer, RawBatch
+from avsa.typed import require_at_most
 from yt360.errors import BadItem, UserError
 from yt360.media.form import ClipFormat
 from yt360.randomness import keyed_generator
@@ -63,6 +64,8 @@ class DataConfig:
         for name, least in (("moments", 1), ("threads", 0), ("prefetch_batches", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"data.{name} must be at least {least}, not {getattr(self, name)}")
+        seconds = dict.fromkeys(("video_duration_s", "audio_duration_s", "moment_gap_s"), 600)
+        require_at_most("data", self, **seconds, moments=64, threads=1024, prefetch_batches=1024)
         if self.moment_gap_s < 0:
             raise UserError(f"data.moment_gap_s must not be negative, not {self.moment_gap_s}")
 

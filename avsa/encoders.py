@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from avsa.typed import require_at_most
 from yt360.errors import UserError
+
+MAX_FEATURE_DIM = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class VideoEncoderConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "width", "stages", "blocks_per_stage")
+        require_at_most("video_encoder", self, stages=8, blocks_per_stage=32)
+        require_at_most("video_encoder", self, feature_dim=MAX_FEATURE_DIM)
 
     @property
     def feature_dim(self) -> int:
@@ -48,6 +53,8 @@ class AudioEncoderConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "width", "stages")
+        require_at_most("audio_encoder", self, stages=8)
+        require_at_most("audio_encoder", self, feature_dim=MAX_FEATURE_DIM)
 
     @property
     def feature_dim(self) -> int:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 
 Proposals = Literal["all", "published", "clip"]
@@ -39,6 +40,7 @@ class ContrastConfig:
     that memory grows with chunk times proposals only."""
 
     def __post_init__(self) -> None:
+        require_at_most("contrast", self, temperature=1e6, clip_weight=1e6, chunk=1e9)
         if self.temperature <= 0:
             raise UserError(f"contrast temperature is {self.temperature}; it must be above 0")
         if self.clip_weight < 0 or self.chunk < 0:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from avsa.distributed import World
 from avsa.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 
 
@@ -37,6 +38,7 @@ class ComputeConfig:
     """Only deterministic CUDA kernels, so that runs repeat to the bit there too (slower)."""
 
     def __post_init__(self) -> None:
+        require_at_most("compute", self, batch_norm_parts=1e6)
         if self.batch_norm_parts < 1:
             raise UserError(
                 f"compute.batch_norm_parts is {self.batch_norm_parts}; it must be 1 or more"

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 
 
@@ -36,6 +37,8 @@ class OptimizerConfig:
     those of the whole batch; batch norm sees a part at a time."""
 
     def __post_init__(self) -> None:
+        limits = {"lr": 1e6, "weight_decay": 1e6, "warmup_steps": 1e9, "gradient_clip": 1e9}
+        require_at_most("optimizer", self, **limits, micro_batches=1e6)
         if not 0 < self.lr < math.inf:
             raise UserError(f"optimizer lr is {self.lr}; it must be above 0")
         for name in ("weight_decay", "warmup_steps", "gradient_clip"):

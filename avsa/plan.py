@@ -28,6 +28,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 
@@ -51,6 +52,7 @@ class PlanConfig:
             raise UserError(f"plan.sampling must be 'video' or 'clip', not {self.sampling!r}")
         if self.draws_per_video is not None and self.draws_per_video < 1:
             raise UserError(f"plan.draws_per_video must be at least 1, not {self.draws_per_video}")
+        require_at_most("plan", self, draws_per_video=1e6, window_shards=1e6)
         if self.window_shards < 0:
             raise UserError(
                 f"plan.window_shards must be 0 (shuffle freely) or more, not {self.window_shards}"

@@ -20,7 +20,7 @@ from avsa.config import (
     TrainConfig,
     config_from_mapping,
     load_config,
-    read_yaml,
+    read_mapping,
     recipe_names,
     require_same_config,
     save_config,
@@ -104,7 +104,7 @@ def open_run(
 def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """Return the recipe that a run began with, changed by ``dotted.key=value`` texts."""
     _require_run(run)
-    return config_from_mapping(read_yaml(run / CONFIG_FILE), overrides)
+    return config_from_mapping(read_mapping(run / CONFIG_FILE), overrides)
 
 
 def read_dataset(run: Path) -> str:

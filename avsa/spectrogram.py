@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from avsa.mel import mel_filters
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 
 Inputs = Literal["ambix", "ambix+intensity", "mono", "stereo"]
@@ -77,6 +78,8 @@ class AudioConfig:
         for name in ("sample_rate_hz", "window", "hop", "bands", "top_db"):
             if getattr(self, name) <= 0:
                 raise UserError(f"audio.{name} must be positive, not {getattr(self, name)}")
+        limits = {"sample_rate_hz": 768_000, "window": 1 << 16, "bands": 1024, "top_db": 1000}
+        require_at_most("audio", self, **limits)
         if not -300 <= self.min_db <= 0:
             raise UserError(f"audio.min_db is {self.min_db:g}; allowed is from -300 to 0")
         if self.window % 2 or self.hop > self.window:

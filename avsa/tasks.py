@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from avsa.distributed import gather, rank
 from avsa.losses import Contrast, ContrastConfig, contrast, embedding_spread, view_accuracy
 from avsa.translation import TranslationConfig, build_translation
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 from yt360.sphere import azimuth_elevation, view_rotation
 
@@ -48,6 +49,7 @@ class TaskConfig:
     """How predictions are told from proposals (not for regression)."""
 
     def __post_init__(self) -> None:
+        require_at_most("task", self, head_dim=1 << 14)
         if self.head_dim < 1:
             raise UserError(f"task head_dim is {self.head_dim}; use 1 or more")
         if self.kind == "regression" and self.translation.kind != "none":

@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from avsa.typed import require_at_most
 from yt360.errors import UserError
 
 EXPANSION = 4
@@ -37,6 +38,7 @@ class TranslationConfig:
     """ReLU at the end of each layer, which the published code has and the paper has not."""
 
     def __post_init__(self) -> None:
+        require_at_most("translation", self, depth=64)
         if self.depth < 1:
             raise UserError(f"translation depth is {self.depth}; use 1 or more, or kind: none")
         if not 0 <= self.dropout < 1:

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from yt360.errors import UserError, did_you_mean
+from yt360.text import shortened
 
 T = TypeVar("T")
+LARGEST_INTEGER = 2**53
+"""Of every whole number in a recipe."""
 
 
 def from_mapping(kind: type[T], value: Any, where: str = "") -> T:
@@ -28,6 +31,23 @@ def from_mapping(kind: type[T], value: Any, where: str = "") -> T:
         UserError: An unknown key (names the nearest known one) or a value of the wrong type.
     """
     return _convert(kind, value, where)
+
+
+def require_at_most(where: str, config: object, **limits: float) -> None:
+    """Check upper limits, beyond which a number is a mistake or would exhaust the machine.
+
+    Args:
+        where: Name of the part of the recipe, for the message.
+        config: The part.
+        limits: By name of an attribute; one that is None passes.
+
+    Raises:
+        UserError: A number is above its limit.
+    """
+    for name, most in limits.items():
+        value = getattr(config, name)
+        if value is not None and not value <= most:
+            raise UserError(f"{where}.{name} is {value:g}; at most {most:g} is allowed")
 
 
 def to_mapping(value: Any) -> Any:
@@ -75,9 +95,9 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _convert_dataclass(kind, value, where)
     if origin is Literal:
-        if value not in arguments or isinstance(value, bool):
+        if not isinstance(value, str) or value not in arguments:
             choices = ", ".join(map(str, arguments))
-            raise UserError(f"{where} is {value!r}; it must be one of: {choices}")
+            raise UserError(f"{where} is {_shown(value)}; it must be one of: {choices}")
         return value
     if origin in (Union, types.UnionType):
         rest = [argument for argument in arguments if argument is not type(None)]
@@ -98,7 +118,8 @@ def _convert_dataclass(kind: Any, value: Any, where: str) -> Any:
     prefix = f"{where}." if where else ""
     for key in mapping:
         if key not in names:
-            raise UserError(f"unknown key {prefix}{key}{did_you_mean(str(key), names)}")
+            name = shortened(str(key), 80)
+            raise UserError(f"unknown key {prefix}{name}{did_you_mean(name, names)}")
     converted = {
         key: _convert(types_of[key], item, f"{prefix}{key}") for key, item in mapping.items()
     }
@@ -112,11 +133,21 @@ def _convert_plain(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{where} is {value}; it must be a finite number")
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UserError(f"{where} is {value!r} ({type(value).__name__}); it must be {words[kind]}")
+        raise _other_type(where, value, words[kind])
+    if kind is int and abs(value) > LARGEST_INTEGER:
+        raise UserError(f"{where} is {_shown(value)}; at most {LARGEST_INTEGER} is allowed")
     return value
 
 
 def _require(value: Any, kind: Any, where: str, words: str) -> Any:
     if not isinstance(value, kind):
-        raise UserError(f"{where} is {value!r} ({type(value).__name__}); it must be {words}")
+        raise _other_type(where, value, words)
     return value
+
+
+def _other_type(where: str, value: Any, words: str) -> UserError:
+    return UserError(f"{where} is {_shown(value)} ({type(value).__name__}); it must be {words}")
+
+
+def _shown(value: Any) -> str:
+    return shortened(repr(value), 80)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avsa.colors import color_map
+from avsa.typed import require_at_most
 from avsa.viewpoints import (
     Band,
     Sampler,
@@ -92,6 +93,7 @@ class ViewConfig:
     """Change the level of each view by itself; off: of all views of a clip alike."""
 
     def __post_init__(self) -> None:
+        require_at_most("views", self, num_views=1024, height=4096, width=4096)
         for name in ("num_views", "height", "width"):
             _require(name, getattr(self, name), 1, math.inf)
         _require("hfov_min_deg", self.hfov_min_deg, 1, self.hfov_max_deg)

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import os
 
 import pytest
 
@@ -8,7 +9,7 @@ from avsa.config import (
     TrainConfig,
     config_from_mapping,
     load_config,
-    read_yaml,
+    read_mapping,
     recipe_names,
     require_same_config,
     save_config,
@@ -21,12 +22,12 @@ from yt360.errors import UserError
 def test_every_recipe_loads_and_survives_being_saved(recipe, tmp_path):
     config = load_config(recipe)
     save_config(config, tmp_path / "config.yaml")
-    assert config_from_mapping(read_yaml(tmp_path / "config.yaml")) == config
+    assert config_from_mapping(read_mapping(tmp_path / "config.yaml")) == config
 
 
 def test_a_saved_config_is_complete(tmp_path):
     save_config(load_config("avc"), tmp_path / "config.yaml")
-    saved = flatten(read_yaml(tmp_path / "config.yaml"))
+    saved = flatten(read_mapping(tmp_path / "config.yaml"))
     assert saved["optimizer.lr"] == 1e-4
     assert saved["stages.avc.task.contrast.temperature"] == 0.07
 
@@ -109,6 +110,55 @@ def test_a_recipe_that_is_not_yaml_is_refused(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(UserError, match="is not a mapping"):
         load_config(str(tmp_path / "list.yaml"))
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 1e300, -1e300])
+def test_every_number_of_a_recipe_has_a_range(number):
+    recipe = to_mapping(load_config("small"))
+    values, stage = flatten(recipe), next(iter(recipe["stages"]))
+    keys = [key for key, value in values.items() if type(value) in (int, float)]
+    keys += [f"stages.{stage}.num_views", f"stages.{stage}.moments", "plan.draws_per_video"]
+    assert len(keys) > 40
+    for key in keys:
+        with pytest.raises(UserError) as caught:
+            config_from_mapping(recipe, [f"{key}={number}"])
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: [" + "x, " * 5000 + "]", r"seed is \['x'.* \(list\); it must be a whole number"),
+        ("stages: {1: 2}", "stages.1 is 2"),
+        ("stages: [" + "[], " * 5000 + "]", "it must be a mapping"),
+        ("? " + "k" * 500 + "\n: 1", "unknown key kkk.*; (known|did)"),
+        ("extends: [small]", "extends must be the name"),
+        ("extends: 3", "extends must be the name"),
+        ("extends: mine.yaml", "extends itself"),
+        ("extends: loop/mine.yaml", "extends more than 16"),
+        ("extends: pipe.yaml", "FIFO"),
+        ("extends: /dev/zero", "unknown recipe '/dev/zero'"),
+        ("extends: zero.yaml", "device"),
+        ("extends: " + "x" * 5000 + ".yaml", "does not exist"),
+        ("seed: " + "9" * 250, "seed is 9+ ... 9+; at most"),
+        ("views: {sampler: [[[[uniform]]]]}", "views.sampler is .*; it must be one of"),
+    ],
+)
+def test_a_hostile_recipe_is_one_short_line(tmp_path, text, message):
+    (tmp_path / "mine.yaml").write_text(text)
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UserError, match=message) as caught:
+        load_config(str(tmp_path / "mine.yaml"))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.real
+def test_an_alias_bomb_is_refused_at_once(real_data):
+    with pytest.raises(UserError, match="more than 20000 values"):
+        load_config(str(real_data / "hostile" / "r7_lol2.yaml"))
 
 
 def test_configs_are_frozen_and_keyword_only():

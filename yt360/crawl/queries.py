@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from yt360.errors import UserError, did_you_mean
-from yt360.yaml_text import load_yaml
+from yt360.text import shortened
+from yt360.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,11 @@ def load_queries(path: Path | None = None, languages: Sequence[str] = ()) -> lis
     Raises:
         UserError: The file is missing or has another form, or lacks a language.
     """
-    text = _read(path)
     name = str(path or "the built-in queries")
     try:
-        content = load_yaml(text)
+        content = read_yaml(path or Path(str(files("yt360.crawl"))) / "queries.yaml")
+    except OSError as error:
+        raise UserError(f"cannot read queries from {name}: {error}") from error
     except ValueError as error:
         raise UserError(f"{name} is not YAML: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("languages"), dict):
@@ -51,15 +53,6 @@ def load_queries(path: Path | None = None, languages: Sequence[str] = ()) -> lis
     chosen = {code: offered[code] for code in (languages or offered)}
     lists = [_texts(code, chosen[code], content.get("suffixes"), name) for code in chosen]
     return _in_turn(lists)
-
-
-def _read(path: Path | None) -> str:
-    if path is None:
-        return files("yt360.crawl").joinpath("queries.yaml").read_text(encoding="utf-8")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read queries from {path}: {error}") from error
 
 
 def _texts(code: str, language: Any, common: Any, name: str) -> list[Query]:
@@ -79,10 +72,12 @@ def _words(value: Any, where: str) -> list[str]:
     each = list(value.values()) if isinstance(value, dict) else value
     each = [each] if isinstance(each, str) else [] if each is None else each
     if not isinstance(each, list):
-        raise UserError(f"{where} {value!r} is not a list or map of words; quote words like '360'")
+        shown = shortened(repr(value), 80)
+        raise UserError(f"{where} {shown} is not a list or map of words; quote words like '360'")
     for word in each:
         if not isinstance(word, str):
-            raise UserError(f"{where} {word!r} is no text; quote words like '360' and 'true'")
+            shown = shortened(repr(word), 80)
+            raise UserError(f"{where} {shown} is no text; quote words like '360' and 'true'")
     return each
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 import yaml
 
-from yt360.crawl.queries import Query, _read, load_queries
+from yt360.crawl.queries import Query, load_queries
 from yt360.errors import UserError
 
-BUILT_IN = yaml.safe_load(_read(None))
+BUILT_IN = yaml.safe_load(files("yt360.crawl").joinpath("queries.yaml").read_text("utf-8"))
 
 
 def test_the_built_in_queries_know_many_languages_and_the_same_things_in_each():
@@ -97,3 +99,17 @@ def test_norwegian_needs_no_quotes(tmp_path):
 def test_an_unknown_language_is_refused_with_a_hint():
     with pytest.raises(UserError, match="no language 'dd'"):
         load_queries(languages=["dd"])
+
+
+@pytest.mark.real
+def test_an_alias_bomb_is_refused_at_once(real_data):
+    with pytest.raises(UserError, match="more than 20000 values"):
+        load_queries(real_data / "hostile" / "q_laughs_keywords")
+
+
+def test_a_long_list_of_odd_words_is_not_repeated_in_the_message(tmp_path):
+    path = tmp_path / "q.yaml"
+    path.write_text("languages: {en: {keywords: [[" + "x, " * 5000 + "]]}}")
+    with pytest.raises(UserError, match="is no text") as caught:
+        load_queries(path)
+    assert len(str(caught.value)) < 400
