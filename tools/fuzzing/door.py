@@ -1,0 +1,79 @@
+"""What is fuzzed: a door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from yt360.errors import BadItem, UserError
+
+Files = Mapping[str, bytes]
+"""An input: path inside the folder of a trial -> content."""
+
+
+class Refused(Exception):
+    """The product refused the input in one line, in a way that raises nothing."""
+
+
+class Unclear(Exception):
+    """The product said something that no user should see."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """A place of the product that reads one kind of outside data.
+
+    Attributes:
+        name: Tells it from the others.
+        valid: Makes the inputs to start from, which the product accepts.
+        mutate: Makes an input from the valid ones; depends on the generator alone.
+        read: Reads the input in a folder, as the product does.
+        refusals: Exceptions by which it refuses an input in one line.
+        share: Part of a run's inputs that it gets; small where one input takes long.
+        limit_s: An input that takes longer hangs.
+        limit_mb: Memory that one input may take.
+    """
+
+    name: str
+    valid: Callable[[], Sequence[Files]]
+    mutate: Callable[[Random, Sequence[Files]], Files]
+    read: Callable[[Path], object]
+    refusals: tuple[type[BaseException], ...] = (UserError, BadItem)
+    share: float = 1.0
+    limit_s: float = 10.0
+    limit_mb: int = 512
+
+    def input(self, seed: int, number: int) -> Files:
+        """Return an input; every tenth of the first hundred is a valid one, unchanged."""
+        draw = Random(f"{seed}/{self.name}/{number}")
+        valid = self.valid()
+        if number % 10 == 0 and number < 100:
+            return valid[number // 10 % len(valid)]
+        return self.mutate(draw, valid)
+
+
+def door_of(
+    name: str,
+    read: Callable[[Path], object],
+    valid: Callable[[], Files],
+    changes: Mapping[str, Callable[[Random, bytes], bytes]],
+    **options: Any,
+) -> Door:
+    """Return a door that reads a set of files, of which one at a time is changed.
+
+    Args:
+        name: As `Door`.
+        read: Likewise.
+        valid: Makes the files.
+        changes: Path of a file -> what changes its content.
+        options: Further attributes of `Door`.
+    """
+
+    def mutate(draw: Random, inputs: Sequence[Files]) -> Files:
+        path = draw.choice(list(changes))
+        return {**inputs[0], path: changes[path](draw, inputs[0][path])}
+
+    return Door(name=name, valid=lambda: [valid()], mutate=mutate, read=read, **options)

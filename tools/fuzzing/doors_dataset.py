@@ -1,0 +1,205 @@
+"""Doors of datasets: the folder, its index, shards, labels and statistics."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+from fuzzing.archives import mutate_tar, mutate_zip
+from fuzzing.command import run_command
+from fuzzing.door import Files, Refused, door_of
+from fuzzing.material import dataset, written
+from fuzzing.mutate import mutate_bytes, mutate_json
+from fuzzing.tables import mutate_parquet
+
+SHARD, LABEL_SHARD = "train/clips-000000.tar", "train/panoptic-000000.tar"
+INDEX, STATS, SET = "train/index.parquet", "audio_stats.json", "labels-panoptic.json"
+
+
+class InlinePool:
+    """Does the tasks in this process."""
+
+    def __init__(self, workers: int = 1) -> None: ...
+
+    def __enter__(self) -> InlinePool:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def run(self, function: Callable[[Any], Any], tasks: deque[Any]) -> Iterator[tuple[Any, Any]]:
+        """Yield each task and its result."""
+        while tasks:
+            task = tasks.popleft()
+            yield task, function(task)
+
+
+def _small(*names: str) -> Callable[[], Files]:
+    return lambda: {name: content for name, content in dataset().items() if name in names}
+
+
+def _read_description(folder: Path) -> None:
+    from avsa.clips import clips_form
+    from yt360.shards.schema import DatasetInfo
+
+    info = DatasetInfo.load(folder)
+    _ = info.num_clips, info.covered_s, info.rejected_by_reason(), info.to_json()
+    clips_form(info)
+
+
+def _read_index(folder: Path) -> None:
+    from yt360.errors import BadItem
+    from yt360.shards.reader import ShardReader
+    from yt360.shards.schema import CLIP_MEMBERS
+
+    for split in ("train", "test"):
+        methods: tuple[Literal["mmap", "pread"], ...] = ("mmap", "pread")
+        for method in methods:
+            reader = ShardReader(folder, split, method=method)
+            _ = reader.keys, reader.video_ids, reader.durations_s, reader.rows
+            for clip in range(min(len(reader), 3)):
+                for member in CLIP_MEMBERS:
+                    try:
+                        bytes(reader.read(clip, member))
+                        reader.will_read(clip, member)
+                    except BadItem:
+                        continue
+
+
+def _read_shard(folder: Path) -> None:
+    from yt360.shards.index import clip_rows, scan_shard
+
+    for _ in scan_shard(folder / SHARD):
+        pass
+    clip_rows(folder / SHARD)
+
+
+def _change_clip_json(draw: Random, content: bytes) -> bytes:
+    """Change the ``.json`` of the clips of a shard, which stays whole otherwise."""
+    import tarfile
+
+    out = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(content)) as old,
+        tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as new,
+    ):
+        for member in old:
+            inner = old.extractfile(member).read()  # type: ignore[union-attr]
+            if member.name.endswith(".json") and draw.random() < 0.7:
+                inner = mutate_json(draw, inner)
+            member.size = len(inner)
+            new.addfile(member, io.BytesIO(inner))
+    return out.getvalue()
+
+
+def _check(folder: Path) -> None:
+    from yt360.shards.check import check_dataset
+
+    faults = list(check_dataset(folder, make_pool=InlinePool))
+    if faults:
+        raise Refused(faults[0][:200])
+
+
+def _read_stats(folder: Path) -> None:
+    from avsa.spectrogram import AudioConfig
+    from avsa.stats import load_stats
+
+    load_stats(folder, AudioConfig())
+
+
+def _read_label_set(folder: Path) -> None:
+    from yt360.labels.store import LabelSet, label_sets
+
+    label_sets(folder)
+    LabelSet.load(folder, "panoptic").check(folder)
+
+
+def _read_labels(folder: Path) -> None:
+    from yt360.labels.store import LabelReader
+
+    reader = LabelReader(folder, "train")
+    for key in reader.keys:
+        reader.read(key)
+
+
+def _label_maps() -> Files:
+    from yt360.labels.maps import encode_labels
+
+    def write(folder: Path) -> None:
+        import numpy as np
+
+        maps = np.random.default_rng(0).integers(0, 135, (2, 8, 16)).astype(np.uint8)
+        (folder / "maps.npz").write_bytes(encode_labels(maps))
+
+    return written(write)
+
+
+def _decode_maps(folder: Path) -> None:
+    from yt360.labels.maps import decode_labels
+
+    decode_labels((folder / "maps.npz").read_bytes())
+
+
+def _change_npz(draw: Random, content: bytes) -> bytes:
+    return mutate_zip(draw, content, lambda draw, _, inner: mutate_bytes(draw, inner))
+
+
+def _mirror() -> Files:
+    remote = {"url": "http://127.0.0.1:9/set", "cache_bytes": 1_000_000_000}
+    return {**dataset(), "remote.json": json.dumps(remote).encode()}
+
+
+def _read_mirror(folder: Path) -> None:
+    from avsa.mirror import address_of, dataset_folder
+    from avsa.remote import open_clips
+
+    dataset_folder(folder, cache_gb=1.0)
+    address_of(folder)
+    open_clips(folder, "train").close()
+
+
+def _read_clip(folder: Path) -> None:
+    from yt360 import open_dataset, read_clip
+
+    reader = open_dataset(folder)
+    for key in reader.keys[:2]:
+        read_clip(reader, key)
+
+
+DOORS = (
+    door_of(
+        "dataset.json", _read_description, _small("dataset.json"), {"dataset.json": mutate_json}
+    ),
+    door_of("index.parquet", _read_index, dataset, {INDEX: mutate_parquet}),
+    door_of("shard (tar)", _read_shard, _small(SHARD), {SHARD: mutate_tar}),
+    door_of("clip .json", _read_shard, _small(SHARD), {SHARD: _change_clip_json}),
+    door_of("audio_stats.json", _read_stats, _small(STATS), {STATS: mutate_json}),
+    door_of("labels-NAME.json", _read_label_set, _small("dataset.json", SET), {SET: mutate_json}),
+    door_of("shard of labels", _read_labels, dataset, {LABEL_SHARD: mutate_tar}),
+    door_of("label maps (.npz)", _decode_maps, _label_maps, {"maps.npz": _change_npz}),
+    door_of("remote.json", _read_mirror, _mirror, {"remote.json": mutate_json}),
+    door_of(
+        "yt360 check",
+        _check,
+        dataset,
+        {
+            "dataset.json": mutate_json,
+            INDEX: mutate_parquet,
+            SHARD: mutate_tar,
+            LABEL_SHARD: mutate_tar,
+        },
+        share=0.2,
+    ),
+    door_of(
+        "yt360 index",
+        lambda folder: run_command("yt360", "index", str(folder)),
+        dataset,
+        {"dataset.json": mutate_json, SHARD: _change_clip_json},
+        share=0.2,
+    ),
+    door_of("yt360.read_clip", _read_clip, dataset, {SHARD: mutate_tar}, share=0.2),
+)

@@ -1,0 +1,230 @@
+"""Doors of media files: boxes, headers, pictures, and what decoders make of them."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from fuzzing.door import Door, Files, door_of
+from fuzzing.material import FPS, HEIGHT, RATE_HZ, WIDTH, flac, media, mp4, written
+from fuzzing.mutate import mutate_bytes, mutate_text
+
+_V1 = """<?xml version="1.0"?><rdf:SphericalVideo
+xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+xmlns:GSpherical="http://ns.google.com/videos/1.0/spherical/">
+<GSpherical:Spherical>true</GSpherical:Spherical><GSpherical:Stitched>true</GSpherical:Stitched>
+<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType>
+<GSpherical:StereoMode>top-bottom</GSpherical:StereoMode>
+<GSpherical:CroppedAreaImageWidthPixels>640</GSpherical:CroppedAreaImageWidthPixels>
+<GSpherical:FullPanoWidthPixels>1280</GSpherical:FullPanoWidthPixels>
+</rdf:SphericalVideo>"""
+
+
+@cache
+def _tagged() -> Files:
+    def write(folder: Path) -> None:
+        from yt360.media.tagging import tag_spherical
+
+        path = folder / "video.mp4"
+        path.write_bytes(media("mp4", "aac"))
+        tag_spherical(path, ambix_channels=4)
+
+    return written(write)
+
+
+def _file(
+    name: str, container: str, sound: str | None, picture: str | None = "libx264"
+) -> Callable[[], Files]:
+    return lambda: {name: media(container, sound, picture)}
+
+
+def _tags_of_mp4(folder: Path) -> None:
+    from yt360.media.spherical import read_mp4_tags
+
+    with (folder / "video.mp4").open("rb") as file:
+        read_mp4_tags(file)
+
+
+def _tags_of_matroska(folder: Path) -> None:
+    from yt360.media.matroska import read_matroska_tags
+
+    with (folder / "video.webm").open("rb") as file:
+        read_matroska_tags(file)
+
+
+def _read_parts(folder: Path) -> None:
+    """Read payloads of boxes for themselves."""
+    from yt360.media.mesh import mesh_projection
+    from yt360.media.opus import undecodable_family
+    from yt360.media.spherical import parse_sa3d, parse_v1, projection_box
+
+    if (folder / "mesh").exists():
+        mesh_projection((folder / "mesh").read_bytes())
+    if (folder / "xml").exists():
+        parse_v1((folder / "xml").read_bytes().decode("utf-8", "replace"))
+    if (folder / "sa3d").exists():
+        parse_sa3d((folder / "sa3d").read_bytes())
+        undecodable_family(b"OpusHead" + (folder / "sa3d").read_bytes())
+    for kind in (b"prhd", b"equi", b"cbmp"):
+        if (folder / "box").exists():
+            projection_box(kind, (folder / "box").read_bytes())
+
+
+def _parts() -> Files:
+    count, vertices = 4, 6
+    coordinates = struct.pack(">I4f", count, -1.0, 0.0, 0.5, 1.0)
+    mesh = coordinates + struct.pack(">I", vertices) + bytes(range(30)) + struct.pack(">I", 1)
+    body = struct.pack(">I4s", 8 + len(mesh), b"mesh") + mesh
+    sa3d = struct.pack(">BBIBBI", 0, 0, 1, 0, 0, 4) + struct.pack(">4I", 0, 1, 2, 3)
+    return {
+        "mesh": bytes(8) + b"raw " + body,
+        "xml": _V1.encode(),
+        "sa3d": sa3d,
+        "box": bytes(4) + struct.pack(">4I", 0, 0, 2**30, 2**30),
+    }
+
+
+def _change_xml(draw: Random, content: bytes) -> bytes:
+    return mutate_text(draw, content.decode()).encode(errors="surrogatepass")
+
+
+def _index_of_clip(folder: Path) -> None:
+    from avsa.decode import find_frames
+
+    find_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, 4, HEIGHT, WIDTH)
+
+
+def _index_of_audio(folder: Path) -> None:
+    from avsa.decode import find_sound
+
+    find_sound(memoryview((folder / "clip.flac").read_bytes()), 0, 1000, 4)
+
+
+def _decode_clip(folder: Path) -> None:
+    """Decode as a loader does, in the decoders' processes."""
+    import numpy as np
+
+    from avsa.decoder_process import DECODERS
+
+    luma = np.empty((FPS, HEIGHT, WIDTH), np.uint8)
+    chroma = np.empty((2, FPS, HEIGHT // 2, WIDTH // 2), np.uint8)
+    DECODERS.frames(memoryview((folder / "clip.mp4").read_bytes()), 0, luma, chroma)
+    sound = np.empty((4, RATE_HZ), np.int16)
+    DECODERS.sound(memoryview((folder / "clip.flac").read_bytes()), 0, sound)
+
+
+@cache
+def _isolated():  # type: ignore[no-untyped-def]
+    from yt360.execution.isolation import IsolatedProcess
+
+    return IsolatedProcess()
+
+
+def _probe(folder: Path) -> None:
+    """Probe in a process of its own, as all commands do."""
+    from yt360.media.probe import probe
+
+    (path,) = folder.iterdir()
+    _isolated().call(path.name, probe, path)
+
+
+def _clip() -> Files:
+    return {"clip.mp4": mp4(), "clip.flac": flac()}
+
+
+def _picture(form: str) -> Callable[[], Files]:
+    def make() -> Files:
+        import numpy as np
+        from PIL import Image
+
+        noise = np.random.default_rng(0).integers(0, 50, (16, 32, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(noise).save(buffer, form)
+        return {f"picture.{form}": buffer.getvalue()}
+
+    return cache(make)
+
+
+def _read_picture(folder: Path) -> None:
+    from yt360.labels.pictures import read_picture
+
+    (path,) = folder.iterdir()
+    read_picture(path)
+
+
+@cache
+def _released_maps() -> Files:
+    (png,) = _picture("png")().values()
+    return {
+        f"clip/{kind}-{number:04d}.png": png for kind in ("things", "stuff") for number in (0, 1)
+    }
+
+
+def _read_released_maps(folder: Path) -> None:
+    from yt360.labels.released import clip_folders, read_released
+
+    clip_folders(folder)
+    read_released(folder / "clip", 2, (8, 16))
+
+
+def _probe_door(
+    name: str, container: str, sound: str | None, picture: str | None = "libx264"
+) -> Door:
+    file = f"a.{container}"
+    return door_of(
+        f"probe ({name})", _probe, _file(file, container, sound, picture), {file: mutate_bytes},
+        share=0.03, limit_s=30.0,
+    )  # fmt: skip
+
+
+DOORS: Sequence[Door] = (
+    door_of("MP4 tags", _tags_of_mp4, _tagged, {"video.mp4": mutate_bytes}),
+    door_of(
+        "Matroska tags",
+        _tags_of_matroska,
+        _file("video.webm", "matroska", "flac"),
+        {"video.webm": mutate_bytes},
+    ),
+    door_of(
+        "spherical, mesh and SA3D boxes",
+        _read_parts,
+        _parts,
+        {"mesh": mutate_bytes, "xml": _change_xml, "sa3d": mutate_bytes, "box": mutate_bytes},
+    ),
+    door_of(
+        "clip index (MP4)", _index_of_clip, lambda: {"clip.mp4": mp4()}, {"clip.mp4": mutate_bytes}
+    ),
+    door_of(
+        "clip index (FLAC)",
+        _index_of_audio,
+        lambda: {"clip.flac": flac()},
+        {"clip.flac": mutate_bytes},
+    ),
+    door_of(
+        "clip decoding",
+        _decode_clip,
+        _clip,
+        {"clip.mp4": mutate_bytes, "clip.flac": mutate_bytes},
+        share=0.3,
+        limit_s=30.0,
+    ),
+    door_of("picture (PNG)", _read_picture, _picture("png"), {"picture.png": mutate_bytes}),
+    door_of("picture (JPEG)", _read_picture, _picture("jpeg"), {"picture.jpeg": mutate_bytes}),
+    door_of("picture (TIFF)", _read_picture, _picture("tiff"), {"picture.tiff": mutate_bytes}),
+    door_of(
+        "released label maps (PNG)",
+        _read_released_maps,
+        _released_maps,
+        {"clip/things-0000.png": mutate_bytes},
+    ),
+    _probe_door("MP4", "mp4", "aac"),
+    _probe_door("Matroska", "matroska", "flac"),
+    _probe_door("MPEG-TS", "mpegts", "aac"),
+    _probe_door("Ogg", "ogg", "flac", None),
+    _probe_door("WAV", "wav", "pcm_s16le", None),
+    _probe_door("CAF", "caf", "pcm_s16le", None),
+)
