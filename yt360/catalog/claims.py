@@ -8,10 +8,11 @@ indexed question: the first row of a state with ``due_at`` in the past.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from yt360.catalog.ids import watch_url
 from yt360.catalog.records import JOB_STATES, Attempt, Claim, Job, State
+from yt360.catalog.rows import read_record, with_url
 from yt360.errors import BadItem
 
 if TYPE_CHECKING:
@@ -61,7 +62,15 @@ class Claims:
             else:
                 return None
             expired = row["claim"] is not None
-            tries = row["tries"] + (expired and job == "inspect")
+            claim = read_record(
+                Claim,
+                with_url(row),
+                job=job,
+                token=token,
+                attempt=0,
+                expires_at=now + lease_s,
+            )
+            claim = replace(claim, tries=claim.tries + (expired and job == "inspect"))
             if expired:
                 connection.execute(
                     "UPDATE attempts SET ended_at = ?, outcome = 'expired' "
@@ -70,22 +79,13 @@ class Claims:
                 )
             connection.execute(
                 "UPDATE videos SET claim = ?, due_at = ?, tries = ? WHERE number = ?",
-                (token, now + lease_s, tries, row["number"]),
+                (token, claim.expires_at, claim.tries, row["number"]),
             )
             attempt = connection.execute(
                 "INSERT INTO attempts (video, job, worker, started_at) VALUES (?, ?, ?, ?)",
                 (row["number"], job, worker, now),
             ).lastrowid
-        return Claim(
-            video_id=row["video_id"],
-            url=row["url"] or watch_url(row["video_id"]),
-            job=job,
-            token=token,
-            attempt=int(attempt or 0),
-            expires_at=now + lease_s,
-            tries=tries,
-            state=row["state"],
-        )
+        return replace(claim, attempt=int(attempt or 0))
 
     def held_by(self, worker: str) -> Claim | None:
         """Return the claim of a worker that can no longer show it itself: its process died.
@@ -94,23 +94,15 @@ class Claims:
             worker: As given to `take`.
         """
         row = self._catalog.connection.execute(
-            "SELECT video_id, url, job, claim, attempts.number AS attempt, due_at, tries, state "
+            "SELECT video_id, url, job, claim AS token, attempts.number AS attempt, "
+            "due_at AS expires_at, tries, state "
             "FROM videos JOIN attempts ON attempts.video = videos.number "
             "WHERE claim IS NOT NULL AND ended_at IS NULL AND worker = ?",
             (worker,),
         ).fetchone()
         if row is None:
             return None
-        return Claim(
-            video_id=row["video_id"],
-            url=row["url"] or watch_url(row["video_id"]),
-            job=row["job"],
-            token=row["claim"],
-            attempt=row["attempt"],
-            expires_at=row["due_at"],
-            tries=row["tries"],
-            state=row["state"],
-        )
+        return read_record(Claim, with_url(row))
 
     def renew(self, claim: Claim, lease_s: float = 300.0) -> None:
         """Hold a claim for `lease_s` from now.
@@ -183,7 +175,7 @@ class Claims:
             "WHERE video = ? ORDER BY number",
             (self._catalog.number_of(video_id),),
         )
-        return [Attempt(**dict(row)) for row in rows]
+        return [read_record(Attempt, row) for row in rows]
 
     def _end(
         self,

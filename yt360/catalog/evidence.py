@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from yt360.catalog.connection import as_json
 from yt360.catalog.records import Clip, MediaFile, Verdict
+from yt360.catalog.rows import read_record
 from yt360.errors import BadItem
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Files:
             "WHERE video = ? ORDER BY role DESC, start_s",
             (self._catalog.number_of(video_id),),
         )
-        return [MediaFile(**_with_json(row, "facts")) for row in rows]
+        return [read_record(MediaFile, row) for row in rows]
 
     def forget(self, video_id: str) -> None:
         """Drop the record of a video's files (the files stay where they are)."""
@@ -103,7 +102,7 @@ class Verdicts:
             "SELECT kind, verdict, numbers FROM verdicts WHERE video = ? ORDER BY kind",
             (self._catalog.number_of(video_id),),
         )
-        return {row["kind"]: Verdict(**_with_json(row, "numbers")) for row in rows}
+        return {each.kind: each for each in (read_record(Verdict, row) for row in rows)}
 
 
 class Clips:
@@ -150,8 +149,4 @@ class Clips:
             "WHERE video = ? ORDER BY start_s",
             (self._catalog.number_of(video_id),),
         )
-        return [Clip(**{**_with_json(row, "numbers"), "kept": bool(row["kept"])}) for row in rows]
-
-
-def _with_json(row: sqlite3.Row, column: str) -> dict:
-    return {**dict(row), column: json.loads(row[column])}
+        return [read_record(Clip, row) for row in rows]

@@ -17,6 +17,7 @@ from yt360.errors import UserError
 YOUTUBE_HOSTS = frozenset(
     {"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"}
 )
+WATCH_URL = "https://www.youtube.com/watch?v="
 _VIDEO_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 _CHANNEL_ID = re.compile(r"UC[A-Za-z0-9_-]{22}")
 
@@ -46,7 +47,7 @@ def check_channel_id(text: str) -> str:
 
 def watch_url(video_id: str) -> str:
     """Return the page of a YouTube video."""
-    return f"https://www.youtube.com/watch?v={check_video_id(video_id)}"
+    return f"{WATCH_URL}{check_video_id(video_id)}"
 
 
 def split_url(url: str) -> SplitResult:

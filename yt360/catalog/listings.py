@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from yt360.catalog.rows import read_record
+
 if TYPE_CHECKING:
     from yt360.catalog.store import Catalog
 
@@ -69,7 +71,7 @@ class Listings:
                 "UPDATE listings SET claim = ?, due_at = ? WHERE number = ?",
                 (token, now + lease_s, row["number"]),
             )
-        return Listing(**dict(row), token=token)
+        return read_record(Listing, row, token=token)
 
     def turn_page(
         self, listing: Listing, video_ids: Iterable[str], next_page: str | None, lease_s: float

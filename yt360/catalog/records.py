@@ -18,8 +18,10 @@ failed       given up after repeated trouble; ``--retry failed`` tries again    
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
+from yt360.catalog.media import recorded_path
+from yt360.catalog.rows import VideoId
 from yt360.clips import DEFAULT_CLIP_S
 
 State = Literal["found", "wanted", "downloaded", "accepted", "rejected", "unavailable", "failed"]
@@ -43,7 +45,7 @@ class Video:
         stated_sound_layout: The same of the sound.
     """
 
-    video_id: str
+    video_id: VideoId
     url: str
     state: State
     reason: str | None = None
@@ -71,7 +73,7 @@ class Claim:
             and was handed to another worker is refused then.
     """
 
-    video_id: str
+    video_id: VideoId
     url: str
     job: Job
     token: str
@@ -92,7 +94,7 @@ class MediaFile:
     """
 
     role: Literal["video", "sound", "both"]
-    path: str
+    path: Annotated[str, recorded_path]
     bytes: int
     start_s: float = 0.0
     end_s: float | None = None

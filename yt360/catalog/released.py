@@ -8,16 +8,17 @@ others with one).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from yt360.catalog.ids import id_of_url, is_video_id, youtube_id_of
+from yt360.catalog.ids import check_video_id, id_of_url, is_video_id, youtube_id_of
 from yt360.catalog.records import Clip
 from yt360.catalog.store import Catalog
 from yt360.clips import DEFAULT_CLIP_S
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.files import atomic_write
 
 CLIP_S = float(DEFAULT_CLIP_S)
@@ -189,4 +190,11 @@ def _segment_lines(catalog: Catalog) -> Iterable[str]:
         "JOIN videos ON videos.number = video WHERE state != 'rejected' "
         "GROUP BY video ORDER BY video"
     )
-    return (f"{row['video_id']} {row['starts']}" for row in rows)
+    for row in rows:
+        if not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(row["starts"])):
+            raise BadItem(
+                "damaged-catalog",
+                f"a clip of {row['video_id']!r:.60} starts at none of 0, 1, 2, ... s; get the "
+                "catalog anew",
+            )
+        yield f"{check_video_id(row['video_id'])} {row['starts']}"

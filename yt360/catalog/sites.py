@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from yt360.catalog.rows import read_record
+
 if TYPE_CHECKING:
     from yt360.catalog.store import Catalog
+
+_LONGEST_QUEUE_S = 3600.0
+"""A moment that is booked later than this was booked by a clock that was wrong."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,12 @@ class SiteState:
     troubles: int = 0
 
 
+@dataclass(frozen=True)
+class _Booking:
+    next_at: float = 0.0
+    paused_until: float = 0.0
+
+
 class Sites:
     """The ``sites`` table."""
 
@@ -35,7 +46,7 @@ class Sites:
         row = self._catalog.connection.execute(
             "SELECT paused_until, strikes, troubles FROM sites WHERE site = ?", (site,)
         ).fetchone()
-        return SiteState(*row) if row else SiteState()
+        return read_record(SiteState, row) if row else SiteState()
 
     def reserve(self, site: str, gap_s: float) -> float:
         """Book the next free moment to ask `site` and return it (seconds since 1970).
@@ -46,7 +57,11 @@ class Sites:
             row = connection.execute(
                 "SELECT next_at, paused_until FROM sites WHERE site = ?", (site,)
             ).fetchone()
-            moment = max(self._catalog.clock(), *(row or (0.0,)))
+            now = self._catalog.clock()
+            booked = read_record(_Booking, row) if row else _Booking()
+            moment = max(now, booked.paused_until)
+            if booked.next_at < now + _LONGEST_QUEUE_S:
+                moment = max(moment, booked.next_at)
             connection.execute(
                 "INSERT INTO sites (site, next_at) VALUES (?, ?) "
                 "ON CONFLICT (site) DO UPDATE SET next_at = excluded.next_at",

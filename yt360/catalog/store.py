@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from yt360.catalog.claims import Claims
 from yt360.catalog.connection import Connection, transaction
 from yt360.catalog.evidence import Clips, Files, Verdicts
 from yt360.catalog.listings import Listings
+from yt360.catalog.media import CATALOG_ID, mark, marks_of, trusted_folder
 from yt360.catalog.opening import BUSY_TIMEOUT_S, connect, limited_time
 from yt360.catalog.schema import APPLICATION_ID, ForeignSchema, check_schema, migrate
 from yt360.catalog.sites import Sites
 from yt360.catalog.splits import Splits
 from yt360.catalog.videos import Videos
 from yt360.errors import UserError
+
+T = TypeVar("T")
 
 _BUSY_RETRY_S = 0.01
 
@@ -59,6 +64,7 @@ class Catalog:
             raise UserError(f"no folder {path.parent} to make the catalog {path.name} in")
         self.connection = _open(path, create)
         self._depth = 0
+        self._media: Path | None = None
         self.videos = Videos(self)
         self.claims = Claims(self)
         self.files = Files(self)
@@ -111,10 +117,21 @@ class Catalog:
             raise UserError(f"{video_id!r} is not in {self.path}")
         return int(row["number"])
 
-    def setting(self, key: str, default: Any = None) -> Any:
-        """Return a stored JSON value."""
+    def setting(self, key: str, kind: type[T], default: T) -> T:
+        """Return a stored JSON value of a known type.
+
+        Raises:
+            UserError: It is of another type.
+        """
         row = self.connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
-        return default if row is None else json.loads(row["value"])
+        if row is None:
+            return default
+        from yt360.untrusted.parsing import parse_json
+
+        try:
+            return parse_json(row["value"], kind)
+        except ValueError as error:
+            raise UserError(f"{self.path}: the setting {key!r} is damaged: {error}") from error
 
     def set_setting(self, key: str, value: Any) -> None:
         """Store a JSON value."""
@@ -126,18 +143,78 @@ class Catalog:
 
     @property
     def media(self) -> Path:
-        """The folder of the downloaded files: ``NAME-media`` beside the catalog unless set."""
-        folder = self.setting("media", f"{self.path.stem}-media")
-        return self.path.parent / folder
+        """The folder of the downloaded files: ``NAME-media`` beside the catalog unless set.
+
+        Raises:
+            UserError: It lies outside of the catalog's folder and is not marked as the catalog's.
+        """
+        if self._media is None:
+            name = self.setting("media", str, self._usual_media)
+            self._media = trusted_folder(self.path.parent, name, self.setting("id", str, ""))
+        return self._media
 
     def set_media(self, folder: Path) -> None:
-        """Keep the downloaded files in `folder` from now on.
+        """Keep the downloaded files in `folder` from now on, and mark it as this catalog's.
 
         A folder beside or below the catalog is stored relative to it, so both can move together.
+
+        Raises:
+            UserError: The folder cannot be made or marked.
         """
         home, target = self.path.parent.resolve(), folder.resolve()
+        self._mark(target)
         inside = target.is_relative_to(home)
         self.set_setting("media", str(target.relative_to(home) if inside else target))
+        self._media = None
+
+    def make_media(self) -> Path:
+        """Return the media folder, in which files may be written and removed.
+
+        It is made and marked when missing. One that was made before folders were marked is marked
+        now when it is the usual one.
+
+        Raises:
+            UserError: As `own_media`.
+        """
+        if not self.media.exists() or (self._is_usual_media() and not marks_of(self.media)):
+            self._mark(self.media)
+        return self.own_media()
+
+    def own_media(self) -> Path:
+        """Return the media folder, in which files may be removed.
+
+        Raises:
+            UserError: It does not say that it belongs to this catalog.
+        """
+        folder = self.media
+        marks = marks_of(folder)
+        if self.setting("id", str, "") in marks or (not marks and self._is_usual_media()):
+            return folder
+        raise UserError(
+            f"{folder} is not marked as the media folder of {self.path}, so nothing is changed in "
+            f"it; if it is, run `yt360 catalog media {self.path} {folder}` once"
+        )
+
+    @property
+    def _usual_media(self) -> str:
+        return f"{self.path.stem}-media"
+
+    def _is_usual_media(self) -> bool:
+        usual = self.path.parent / self._usual_media
+        return self.media == usual and not usual.is_symlink()
+
+    def _mark(self, folder: Path) -> None:
+        with self.transaction():
+            catalog_id = self.setting("id", str, "")
+            if not re.fullmatch(CATALOG_ID, catalog_id):
+                catalog_id = secrets.token_hex(16)
+                self.set_setting("id", catalog_id)
+        try:
+            mark(folder, catalog_id)
+        except OSError as error:
+            raise UserError(
+                f"cannot make {folder} the media folder of {self.path}: {error.strerror}"
+            ) from error
 
 
 def is_catalog(path: Path) -> bool:

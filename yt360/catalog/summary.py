@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yt360.catalog.records import STATES
+from yt360.catalog.rows import read_record
 
 if TYPE_CHECKING:
     from yt360.catalog.store import Catalog
@@ -45,19 +46,29 @@ class Summary:
         return sum(self.states.values())
 
 
+@dataclass(frozen=True)
+class _Counter:
+    topic: str
+    key: str
+    count: int
+    seconds: float
+
+
 def summarize(catalog: Catalog) -> Summary:
     """Return the counts of a catalog."""
     topics: dict[str, dict[str, int]] = {}
     hours = 0.0
     clips: dict[str, int] = {}
     for row in catalog.connection.execute(
-        "SELECT topic, key, count, seconds FROM counters WHERE count > 0 ORDER BY topic, key"
+        "SELECT topic, key, count, max(seconds, 0.0) AS seconds FROM counters WHERE count > 0 "
+        "ORDER BY topic, key"
     ):
-        topics.setdefault(row["topic"], {})[row["key"]] = row["count"]
-        if row["topic"] == "kept_of":
-            name = "rejected" if row["key"] == "rejected" else "kept"
-            clips[name] = clips.get(name, 0) + row["count"]
-            hours += row["seconds"] / 3600 if name == "kept" else 0.0
+        counter = read_record(_Counter, row)
+        topics.setdefault(counter.topic, {})[counter.key] = counter.count
+        if counter.topic == "kept_of":
+            name = "rejected" if counter.key == "rejected" else "kept"
+            clips[name] = clips.get(name, 0) + counter.count
+            hours += counter.seconds / 3600 if name == "kept" else 0.0
     dropped = topics.get("clip", {})
     clips.update((key, count) for key, count in dropped.items() if key != "kept")
     at_work = catalog.connection.execute(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from yt360.catalog.connection import as_json
-from yt360.catalog.ids import check_video_id, watch_url
+from yt360.catalog.ids import check_video_id
 from yt360.catalog.records import STATES, State, Video
+from yt360.catalog.rows import read_record, with_url
 from yt360.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ _FACTS = (
     "title", "channel_id", "channel", "license", "upload_date", "duration_s", "projection",
     "spatial_audio",
 )  # fmt: skip
+_TEXT = str | int | float  # SQLite makes a text of a number in these columns
+_FACT_TYPES = {"duration_s": int | float}
+_STORED = "iif(json_valid(facts), facts, '{}')"
 DROPPED = "dropped by hand"
 
 
@@ -59,12 +62,14 @@ class Videos:
         """
         finite = json.loads(json.dumps(facts), parse_constant=lambda _: None)
         known = {key: value for key, value in finite.items() if value is not None}
-        columns = [key for key in _FACTS if isinstance(known.get(key), str | int | float)]
+        columns = [key for key in _FACTS if isinstance(known.get(key), _FACT_TYPES.get(key, _TEXT))]
         extra = {key: value for key, value in known.items() if key not in _FACTS}
         value = "?" if overwrite else "ifnull({column}, ?)"
         assignments = [f"{column} = {value.format(column=column)}" for column in columns]
         assignments.append(
-            "facts = json_patch(facts, ?)" if overwrite else "facts = json_patch(?, facts)"
+            f"facts = json_patch({_STORED}, ?)"
+            if overwrite
+            else f"facts = json_patch(?, {_STORED})"
         )
         self._catalog.connection.execute(
             f"UPDATE videos SET {', '.join(assignments)} WHERE video_id = ?",
@@ -95,7 +100,7 @@ class Videos:
         ).fetchone()
         if row is None:
             raise UserError(f"{video_id!r} is not in {self._catalog.path}")
-        return _video(row)
+        return read_record(Video, with_url(row))
 
     def __contains__(self, video_id: str) -> bool:
         return (
@@ -108,14 +113,12 @@ class Videos:
     def select(self, state: State | None = None, reason: str | None = None) -> Iterator[Video]:
         """Yield videos in order of arrival, optionally of one state and reason."""
         check_state(state)
-        yield from map(
-            _video,
-            self._catalog.connection.execute(
-                "SELECT * FROM videos WHERE state = COALESCE(?, state) "
-                "AND (? IS NULL OR reason = ?) ORDER BY number",
-                (state, reason, reason),
-            ),
+        rows = self._catalog.connection.execute(
+            "SELECT * FROM videos WHERE state = COALESCE(?, state) "
+            "AND (? IS NULL OR reason = ?) ORDER BY number",
+            (state, reason, reason),
         )
+        yield from (read_record(Video, with_url(row)) for row in rows)
 
     def reject(self, video_id: str, reason: str, detail: str) -> bool:
         """Reject a video that nobody has worked on yet; return whether it was one."""
@@ -167,18 +170,3 @@ def check_state(state: str | None) -> None:
     """Raise UserError unless `state` is None or one of the seven."""
     if state is not None and state not in STATES:
         raise UserError(f"no state {state!r}{did_you_mean(state, STATES)}")
-
-
-def _video(row: sqlite3.Row) -> Video:
-    return Video(
-        video_id=row["video_id"],
-        url=row["url"] or watch_url(row["video_id"]),
-        state=row["state"],
-        reason=row["reason"],
-        detail=row["detail"],
-        tries=row["tries"],
-        stated_sound_layout=row["stated_sound_layout"],
-        stated_projection=row["stated_projection"],
-        facts=json.loads(row["facts"]),
-        **{name: row[name] for name in _FACTS},
-    )

@@ -183,3 +183,21 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
             catalog.videos.drop(video_id, reason)
             files = remove_media(catalog, video_id) if delete_media else 0
             echo(f"{video_id}: rejected ({reason}), {files} files removed")
+
+
+@examples("yt360 catalog media my.catalog", "yt360 catalog media my.catalog /disk/media")
+@command.command("media")
+@click.argument("path", metavar="CATALOG", type=Path)
+@click.argument("folder", required=False, type=Path)
+def media(path: Path, folder: Path | None) -> None:
+    """Print the media folder of a catalog, or set it and mark it as the catalog's.
+
+    A folder outside of the catalog's own is used only when it is marked, and files are written and
+    removed only in a marked one, since anybody can write a folder's name into a catalog.
+    """
+    from yt360.catalog import Catalog
+
+    with Catalog(path) as catalog:
+        if folder is not None:
+            catalog.set_media(folder)
+        echo(catalog.media)

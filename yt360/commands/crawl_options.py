@@ -92,12 +92,12 @@ def make_session_options(values: dict[str, Any]) -> SessionOptions:
     return SessionOptions(**{name: values.pop(name) for name in names if name in values})
 
 
-def make_filters(values: dict[str, Any], stored: dict[str, Any] | None) -> Filters:
+def make_filters(values: dict[str, Any], stored: dict[str, Any]) -> Filters:
     """Take the filters out of a command's values; what is not given is as stored before."""
     from yt360.crawl.filters import Filters
 
     given = {name: values.pop(name) for name in Filters.__dataclass_fields__ if name in values}
-    return Filters.from_dict({**(stored or {}), **_given(given)})
+    return Filters.from_dict({**stored, **_given(given)})
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

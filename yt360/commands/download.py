@@ -81,7 +81,9 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
 
     with Catalog(path) as catalog:
         # All that was asked is judged before the catalog is changed.
-        config = _config(make_filters(options, catalog.setting("filters")), options)
+        config = _config(
+            make_filters(options, catalog.setting("filters", dict[str, Any], {})), options
+        )
         if media is not None:
             catalog.set_media(media)
         for state in retry:

@@ -126,15 +126,14 @@ def command(
     context.exit(2 if report.stopped else 0)
 
 
-def _stored_filters(path: Path) -> dict[str, Any] | None:
+def _stored_filters(path: Path) -> dict[str, Any]:
     from yt360.catalog import Catalog
     from yt360.catalog.store import is_catalog
 
     if not is_catalog(path):
-        return None
+        return {}
     with Catalog(path) as catalog:
-        stored: dict[str, Any] | None = catalog.setting("filters")
-    return stored
+        return catalog.setting("filters", dict[str, Any], {})
 
 
 def _expand(catalog: Catalog, least_hits: int) -> None:

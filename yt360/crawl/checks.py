@@ -21,8 +21,8 @@ _COOKIE_FIELDS = 7
 
 def check_amount(name: str, value: float, *, above_zero: bool = False) -> None:
     """Raise UserError unless a setting is a finite number of 0 or more, or above 0."""
-    if not math.isfinite(value):
-        raise UserError(f"{name} of {value} is not a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{name} of {value!r:.60} is not a finite number")
     if value < 0:
         raise UserError(f"{name} of {value} is negative")
     if above_zero and value == 0:

@@ -18,7 +18,6 @@ from yt360.crawl.politeness import Interrupted, SiteRefuses
 from yt360.crawl.report import Report
 from yt360.crawl.session import Session
 from yt360.crawl.worker import RunState, Worker
-from yt360.files import private_folder
 
 
 def run_download(
@@ -48,7 +47,7 @@ def run_download(
         Exception: A worker met an error of the program itself; the others were stopped first.
     """
     with Catalog(path) as catalog:
-        private_folder(catalog.media)
+        catalog.make_media()
     with Heartbeat(path, config.lease_s) as heartbeat:
         state = RunState(config, stop, heartbeat, note, finished, make_session)
         with ThreadPoolExecutor(config.workers, thread_name_prefix="worker") as pool:

@@ -41,7 +41,7 @@ class Filters:
             raise UserError(f"license {self.license!r} is not 'any' or 'creativecommon'")
         for name in ("uploaded_after", "uploaded_before"):
             value = getattr(self, name)
-            if value is not None and not _is_date(value):
+            if value is not None and not (isinstance(value, str) and _is_date(value)):
                 raise UserError(f"{name} {value!r} is not a date as YYYYMMDD")
         if (self.uploaded_after or "") > (self.uploaded_before or "99999999"):
             raise UserError(

@@ -16,31 +16,32 @@ def remove_media(catalog: Catalog, video_id: str) -> int:
     """Remove a video's folder and the record of its files; return how many files there were.
 
     What no record tells of goes too: parts of files, and files of a download that never ended.
-    Links are removed, never followed.
+    Links are removed, never followed. Nothing is removed outside of the video's folder, whatever
+    the catalog records.
 
     Args:
         catalog: Knows the media folder.
         video_id: A known video that nobody works on, as after `Videos.drop`.
 
     Raises:
-        UserError: A link leads from the media folder to the files, or a process that has lost the
-            video still works in its folder. Nothing is removed then.
+        UserError: The media folder is not known to be the catalog's (`Catalog.own_media`), a file
+            is recorded elsewhere in it, a link leads from it to the files, or a process that has
+            lost the video still works in its folder. Nothing is removed then.
         OSError: A file cannot be removed; some may be gone.
     """
-    home = catalog.media.resolve()
+    media = catalog.own_media()
+    home = media.resolve()
     folder = home / media_folder(video_id)
-    recorded = [home / file.path for file in catalog.files.of(video_id)]
-    for path in (folder, *(path.parent for path in recorded)):
-        if path.resolve() != path:
-            raise UserError(f"{path} leads elsewhere by a link; remove what is there by hand")
+    for file in catalog.files.of(video_id):
+        path = media / file.path
+        if home / file.path != folder / path.name and path.exists():
+            raise UserError(f"{path} is recorded but not in the video's folder; remove it by hand")
+    if folder.resolve() != folder:
+        raise UserError(f"{folder} leads elsewhere by a link; remove what is there by hand")
     removed = 0
     if folder.exists():
         with folder_lock(folder):
             removed += _empty(folder)
-    for path in recorded:
-        if path.exists():
-            path.unlink()
-            removed += 1
     catalog.files.forget(video_id)
     return removed
 

@@ -194,8 +194,9 @@ class Worker:
         """
         with self._catalog.transaction():
             self._catalog.claims.renew(claim, self._config.lease_s)  # it may be lost meanwhile
+            folder = self._catalog.media / media_folder(claim.video_id)
             for file in self._catalog.files.of(claim.video_id):
-                (self._catalog.media / file.path).unlink(missing_ok=True)
+                (folder / Path(file.path).name).unlink(missing_ok=True)
             self._catalog.files.forget(claim.video_id)
 
     def _store(self, claim: Claim, fetched: Fetched) -> None:

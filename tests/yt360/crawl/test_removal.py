@@ -10,7 +10,7 @@ from yt360.cli_group import run
 from yt360.crawl.guard import folder_lock
 from yt360.crawl.removal import remove_media
 from yt360.crawl.worker import media_folder
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.locks import Locked
 
 A, B = "AAAAAAAAAAA", "AAbbbbbbbbb"
@@ -47,12 +47,9 @@ def record(catalog, *paths):
 def test_everything_goes_recorded_or_not_and_the_neighbours_stay(catalog, put):
     folder = put(A, "v.mp4", "s.webm", "v.137.mp4.part", ".s.mkv.tmp", "sub/folder/x", "sub/y")
     neighbour = put(B, "v.mp4")
-    elsewhere = catalog.media / "old" / "v.mp4"
-    elsewhere.parent.mkdir()
-    elsewhere.write_bytes(b"x")
-    record(catalog, media_folder(A) / "v.mp4", "old/v.mp4", media_folder(A) / "gone.mp4")
-    assert remove_media(catalog, A) == 7
-    assert not folder.exists() and not elsewhere.exists() and catalog.files.of(A) == []
+    record(catalog, media_folder(A) / "v.mp4", "old/gone.mp4", media_folder(A) / "gone.mp4")
+    assert remove_media(catalog, A) == 6
+    assert not folder.exists() and catalog.files.of(A) == []
     assert [path.name for path in neighbour.iterdir()] == ["v.mp4"]
     assert remove_media(catalog, A) == 0, "again does no harm"
 
@@ -89,19 +86,56 @@ def test_a_media_folder_that_is_itself_a_link_is_one(catalog, put, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     catalog.media.symlink_to(disk)
+    catalog.set_media(catalog.media)
     put(A, "v.mp4")
     assert remove_media(catalog, A) == 1 and not list(disk.rglob("v.mp4"))
 
 
-@pytest.mark.parametrize("path", ["../precious", "out/precious"])
-def test_a_recorded_file_outside_of_the_media_folder_is_refused(catalog, put, tmp_path, path):
+@pytest.mark.parametrize(
+    "path", ["../precious", "out/precious", "/precious", "a/../../precious", ".", "a\\b", ""]
+)
+def test_a_recorded_file_outside_of_the_videos_folder_is_refused(catalog, put, tmp_path, path):
     folder = put(A, "v.mp4")
     (catalog.media / "out").symlink_to(tmp_path)
     (tmp_path / "precious").write_bytes(b"x")
-    record(catalog, path)
-    with pytest.raises(UserError, match="leads elsewhere"):
+    record(catalog, f"{tmp_path}{path}" if path.startswith("/") else path)
+    with pytest.raises((UserError, BadItem), match=r"not in the video's folder|damaged-catalog"):
         remove_media(catalog, A)
     assert (tmp_path / "precious").exists() and (folder / "v.mp4").exists()
+
+
+def test_a_file_of_another_video_is_refused(catalog, put):
+    put(A, "v.mp4")
+    neighbour = put(B, "v.mp4")
+    record(catalog, media_folder(B) / "v.mp4")
+    with pytest.raises(UserError, match=r"v\.mp4 is recorded but not in the video's folder"):
+        remove_media(catalog, A)
+    assert (neighbour / "v.mp4").exists()
+
+
+@pytest.mark.parametrize("where", ["beside", "outside", "link"])
+def test_the_media_folder_of_another_catalog_is_refused_until_the_user_says_so(tmp_path, where):
+    """A catalog names any folder as its own; only the user marks one."""
+    home = tmp_path / "home"
+    home.mkdir()
+    victim = (tmp_path if where == "outside" else home) / "victim-media"
+    file = victim / media_folder(A) / f"{A}.both.18.mp4"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x")
+    with Catalog(home / "planted.catalog", create=True) as catalog:
+        catalog.videos.add(A)
+        catalog.set_setting("id", "0" * 32)
+        if where == "link":
+            catalog.media.symlink_to(victim)
+        else:
+            catalog.set_setting("media", str(victim) if where == "outside" else victim.name)
+    with Catalog(home / "planted.catalog") as catalog:
+        for change in (catalog.make_media, lambda: remove_media(catalog, A)):
+            with pytest.raises(UserError, match=r"run `yt360 catalog media \S+ \S+` once"):
+                change()
+        assert file.exists()
+        catalog.set_media(victim)
+        assert remove_media(catalog, A) == 1
 
 
 def test_nothing_is_removed_while_a_process_works_in_the_folder(catalog, put):
