@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.catalog.store import Catalog
+from yt360.errors import UserError
+from yt360.shards.clip_facts import ClipFacts, parse_facts
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import DatasetInfo
 from yt360.splits import SPLITS
@@ -95,12 +97,11 @@ def dataset_stats(dataset: Path) -> Stats:
     clips: Counter[str] = Counter()
     by_id: dict[str, _VideoFacts] = {}
     for record in _records(dataset, [split for split in SPLITS if info.splits[split].clips]):
-        level_dbfs = record.get("quality", {}).get("level_dbfs")
-        if level_dbfs is not None:
-            levels_dbfs.append(level_dbfs)
-        starts_s.append(record["start_s"])
-        clips[record["video_id"]] += 1
-        by_id[record["video_id"]] = _facts(record)
+        if record.quality.level_dbfs is not None:
+            levels_dbfs.append(record.quality.level_dbfs)
+        starts_s.append(record.start_s)
+        clips[record.video_id] += 1
+        by_id[record.video_id] = _facts(record)
     videos = by_id.values()
     return Stats(
         rows={**rows, "total": _sum(rows.values())},
@@ -176,24 +177,29 @@ class _VideoFacts(NamedTuple):
     doubts: tuple[str, ...]
 
 
-def _records(dataset: Path, splits: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _records(dataset: Path, splits: Iterable[str]) -> Iterator[ClipFacts]:
     """Yield the record of each clip."""
     for split in splits:
         reader = ShardReader(dataset, split)
         for index in range(len(reader)):
-            yield json.loads(bytes(reader.read(index, "json")))
+            try:
+                yield parse_facts(reader.read(index, "json"))
+            except ValueError as error:
+                raise UserError(
+                    f"the .json of {reader.keys[index]} cannot be used: {error}; "
+                    f"`yt360 check {dataset}` tells what else is wrong"
+                ) from None
 
 
-def _facts(record: Mapping[str, Any]) -> _VideoFacts:
-    source, conversion = record.get("source", {}), record.get("conversion", {})
-    picture = conversion.get("video", {})
+def _facts(record: ClipFacts) -> _VideoFacts:
+    source, video, audio = record.source, record.conversion.video, record.conversion.sound
     return _VideoFacts(
-        upload_year=(source.get("upload_date") or "")[:4],
-        license=source.get("license"),
-        projection=picture.get("projection"),
-        sound=_sound_name(conversion.get("sound", {})),
-        rows=picture.get("height"),
-        doubts=_codes(conversion.get("sound", {}).get("doubts", ())),
+        upload_year=(source.upload_date or "")[:4],
+        license=source.license,
+        projection=video.projection,
+        sound=" ".join(name for name in (audio.layout, audio.codec) if name) or None,
+        rows=video.height,
+        doubts=audio.codes,
     )
 
 
@@ -240,11 +246,6 @@ def _sum(rows: Iterable[TableRow]) -> TableRow:
         sum(row.clips for row in rows),
         sum(row.hours for row in rows),
     )
-
-
-def _sound_name(sound: Mapping[str, Any]) -> str | None:
-    names = [sound.get("layout"), sound.get("codec")]
-    return " ".join(str(name) for name in names if name) or None
 
 
 def _histograms(values: Mapping[str, Iterable[float | None]]) -> list[Histogram]:

@@ -132,7 +132,7 @@ def test_an_index_of_another_dataset_is_refused(server):
     folder = dataset_folder(server.url)
     dataset = folder / "dataset.json"
     dataset.write_text(dataset.read_text().replace("clips-000001.tar", "clips-000007.tar"))
-    with pytest.raises(UserError, match=r"does not list clips-000001.tar.*try again"):
+    with pytest.raises(UserError, match=r"does not list the shard .clips-000001.tar.*try again"):
         open_clips(folder, "train")
 
 

@@ -14,6 +14,7 @@ import pytest
 import yt360
 from yt360.errors import BadItem, UserError
 from yt360.shards.check_clip import check_clip
+from yt360.shards.clip_facts import parse_facts
 
 SHARDS = Path(__file__).resolve().parents[2] / "shards"
 
@@ -50,7 +51,8 @@ def test_a_clip_has_the_frames_samples_and_facts_of_its_members(reader):
     assert clip.frames.dtype == np.uint8
     assert clip.ambix.shape == (4, round(clip.duration_s * clip.sample_rate_hz))
     assert clip.ambix.dtype == np.float32 and 0 < np.abs(clip.ambix).max() <= 1
-    check_clip(clip.facts, bytes(reader.read(0, "mp4")), bytes(reader.read(0, "flac")))
+    facts = parse_facts(reader.read(0, "json"))
+    check_clip(facts, bytes(reader.read(0, "mp4")), bytes(reader.read(0, "flac")))
 
 
 def test_folder_shard_and_reader_give_the_same_clip(reader):

@@ -85,8 +85,9 @@ class ManyClips:
         record = {
             "video_id": f"video{index // 10 % self.videos:06d}",
             "start_s": 10 * (index % 10),
+            "duration_s": 10.0,
             "quality": {"level_dbfs": -20.0 - index % 7} if index % 3 else {},
-            "source": {"upload_date": f"{2015 + index // 10 % 5}0101", "license": None},
+            "source": {"upload_date": f"{2015 + index // 10 % 5}0101", "file_start_s": 0},
             "conversion": {"video": {"projection": "eac", "height": 1080}, "sound": {}},
             "more": [{"number": number} for number in range(40)],
         }

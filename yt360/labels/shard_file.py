@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yt360.errors import BadItem, UserError
-from yt360.shards.index import scan_shard
+from yt360.shards.scan import scan_shard
 
 MAX_TRIES = 20
 

@@ -12,7 +12,7 @@ from yt360.errors import BadItem
 from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_SHARE_NONE
 from yt360.labels.store import DEFAULT_NAME, LabelReader, LabelSet
 from yt360.progress import Progress
-from yt360.shards.index import read_index
+from yt360.shards.schema import DatasetInfo
 from yt360.splits import SPLITS
 
 BAR = 30
@@ -109,7 +109,7 @@ def label_stats(dataset: Path, name: str = DEFAULT_NAME) -> LabelStats:
     """
     labels = LabelSet.load(dataset, name)
     readers = [LabelReader(dataset, split, name) for split in SPLITS]
-    all_clips = sum(len(read_index(dataset / split)) for split in SPLITS)
+    all_clips = DatasetInfo.load(dataset).num_clips
     pixels = np.zeros(NUM_CLASSES + 1, dtype=np.int64)
     clips_of = np.zeros(NUM_CLASSES, dtype=np.int64)
     clips = maps = damaged = 0

@@ -25,7 +25,7 @@ from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.files import temporary_name, write_json
 from yt360.labels.maps import LabelMaps, decode_labels
 from yt360.labels.shard_file import Contents, LabelShardFile
-from yt360.shards.index import read_index
+from yt360.shards.index_file import read_index
 from yt360.shards.options import first_difference
 from yt360.shards.schema import CLIPS, DatasetInfo, parse_shard_name, shard_name
 
@@ -161,7 +161,7 @@ class LabelReader:
     def __init__(self, dataset: Path, split: str, name: str = DEFAULT_NAME) -> None:
         self.info = LabelSet.load(dataset, name)
         self.folder = dataset / split
-        table = read_index(self.folder)
+        table = read_index(self.folder, DatasetInfo.load(dataset).splits[split])
         shards = table.column("shard").to_pylist()
         self._shard_of = dict(zip(table.column("key").to_pylist(), shards, strict=True))
         self._contents: dict[str, Contents] = {}

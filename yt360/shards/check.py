@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -13,11 +14,13 @@ from pathlib import Path
 from yt360.clips import key_order
 from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed, Pool, WorkerPool
-from yt360.files import sha256_of
 from yt360.progress import Progress
 from yt360.shards.check_clip import check_clip
-from yt360.shards.index import clip_rows, index_table, read_index, scan_shard
+from yt360.shards.clip_facts import facts_at
+from yt360.shards.index import clip_rows, index_table
+from yt360.shards.index_file import read_index
 from yt360.shards.output import is_leftover
+from yt360.shards.scan import scan_shard
 from yt360.shards.schema import (
     CLIPS,
     ClipRow,
@@ -28,6 +31,7 @@ from yt360.shards.schema import (
 )
 from yt360.shards.staging import Staging
 from yt360.splits import SPLITS, Split
+from yt360.untrusted.files import open_regular
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class ShardJob:
 
     path: Path
     listed: ShardInfo
+
+    @property
+    def dataset(self) -> Path:
+        """The dataset folder."""
+        return self.path.parent.parent
 
 
 @dataclass(frozen=True)
@@ -101,13 +110,16 @@ def check_shard(job: ShardJob) -> ShardFacts:
     """Check one shard of clips; every fault is a line that begins with its path."""
     faults: list[str] = []
     try:
-        size = job.path.stat().st_size
+        with open_regular(job.path, job.dataset) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != job.listed.bytes:
+                faults.append(f"{job.path}: has {size} bytes, not {job.listed.bytes}")
+            elif hashlib.file_digest(file, "sha256").hexdigest() != job.listed.sha256:
+                faults.append(f"{job.path}: its SHA-256 is not the one in dataset.json")
     except FileNotFoundError:
         return ShardFacts((), (f"{job.path}: is listed in dataset.json and missing",))
-    if size != job.listed.bytes:
-        faults.append(f"{job.path}: has {size} bytes, not {job.listed.bytes}")
-    elif sha256_of(job.path) != job.listed.sha256:
-        faults.append(f"{job.path}: its SHA-256 is not the one in dataset.json")
+    except ValueError as error:
+        return ShardFacts((), (str(error),))
     try:
         rows = clip_rows(job.path)
     except UserError as error:
@@ -122,17 +134,20 @@ def check_shard(job: ShardJob) -> ShardFacts:
 
 def decode_clip(job: ClipJob) -> str | None:
     """Decode a clip; return what is wrong with it, or None."""
-    with job.path.open("rb") as file:
+    try:
+        with open_regular(job.path, job.path.parent.parent) as file:
 
-        def read(member: str) -> bytes:
-            offset, size = job.row.byte_range(member)
-            file.seek(offset)
-            return file.read(size)
+            def read(member: str) -> bytes:
+                offset, size = job.row.byte_range(member)
+                file.seek(offset)
+                return file.read(size)
 
-        try:
-            check_clip(json.loads(read("json")), read("mp4"), read("flac"))
-        except BadItem as error:
-            return error.detail
+            facts = facts_at(file, *job.row.byte_range("json"))
+            check_clip(facts, read("mp4"), read("flac"))
+    except BadItem as error:
+        return error.detail
+    except ValueError as error:
+        return f"its .json cannot be used: {error}"
     return None
 
 
@@ -163,7 +178,7 @@ def _check_folder(
         elif is_leftover(file.name):
             yield f"{file}: is a leftover of an interrupted write; remove it"
     try:
-        if not read_index(folder).equals(index_table(rows)):
+        if not read_index(folder, listed, verify_keys=True).equals(index_table(rows)):
             yield f"{folder}: its index differs from its shards; `yt360 index` rebuilds it"
     except UserError as error:
         yield str(error)
@@ -182,7 +197,7 @@ def _check_labels(labels: Path, clips: Path, rows: Sequence[ClipRow]) -> Iterato
     """Label shards hold keys of the shard of the same number, in the same order."""
     order = iter([row.key for row in rows if row.shard == clips.name])
     try:
-        for sample in scan_shard(labels):
+        for sample in scan_shard(labels, labels.parent.parent):
             if sample.key not in order:  # consumes `order` up to the key
                 yield f"{labels}: {sample.key} is not in {clips.name}, or out of order"
                 return

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from typing import Any
 
 from yt360.errors import BadItem
+from yt360.shards.clip_facts import ClipFacts
 
 
-def check_clip(facts: Mapping[str, Any], mp4: bytes, flac: bytes) -> None:
+def check_clip(facts: ClipFacts, mp4: bytes, flac: bytes) -> None:
     """Decode a clip whole.
 
     Args:
@@ -20,19 +19,16 @@ def check_clip(facts: Mapping[str, Any], mp4: bytes, flac: bytes) -> None:
     Raises:
         BadItem: Something does not decode, or has another size, rate or length than `facts` says.
     """
-    try:
-        size = int(facts["width"]), int(facts["height"])
-        frames = round(float(facts["duration_s"]) * float(facts["fps"]))
-        rate_hz = int(facts["sample_rate_hz"])
-        samples = round(float(facts["duration_s"]) * rate_hz)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadItem("bad-json", f"its .json lacks {error}") from None
+    needed = ("width", "height", "fps", "sample_rate_hz")
+    if missing := [name for name in needed if getattr(facts, name) is None]:
+        raise BadItem("bad-json", f"its .json lacks {missing[0]!r}")
     found = _decode_picture(mp4)
-    _compare("picture", "frames", found[0], frames)
-    _compare("picture", "size", found[1], size)
+    _compare("picture", "frames", found[0], round(facts.duration_s * (facts.fps or 0)))
+    _compare("picture", "size", found[1], (facts.width, facts.height))
     sound = _decode_sound(flac)
+    samples = round(facts.duration_s * (facts.sample_rate_hz or 0))
     _compare("sound", "samples and channels", sound[0], (samples, 4))
-    _compare("sound", "rate", sound[1], rate_hz)
+    _compare("sound", "rate", sound[1], facts.sample_rate_hz)
 
 
 def _decode_picture(mp4: bytes) -> tuple[int, tuple[int, int]]:

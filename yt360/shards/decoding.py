@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem, UserError, did_you_mean
-from yt360.shards.index import scan_shard
+from yt360.shards.clip_facts import parse_facts
 from yt360.shards.reader import ShardReader
+from yt360.shards.scan import scan_shard
 from yt360.shards.schema import CLIP_MEMBERS, DATASET_FILE
 from yt360.splits import SPLITS, Split
+from yt360.untrusted.files import open_regular
+from yt360.untrusted.parsing import parse_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +95,10 @@ def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
         BadItem: The clip does not decode.
     """
     read = _finder(source, key)
+    content = read("json")
     try:
-        facts = json.loads(read("json"))
+        parse_facts(content)
+        facts = parse_json(content, dict[str, Any])
     except ValueError as error:
         raise BadItem("bad-json", f"{key}: its .json is damaged: {error}") from None
     return Clip(key, _frames(key, read("mp4")), _ambix(key, read("flac")), facts)
@@ -130,9 +135,8 @@ def _finder_in_shard(path: Path, key: str) -> Callable[[str], bytes]:
 
 
 def _part_of(path: Path, offset: int, size: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(size)
+    with open_regular(path) as file:
+        return os.pread(file.fileno(), size, offset)
 
 
 def _no_clip(key: str, where: Path, keys: list[str]) -> UserError:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
 
 from yt360.errors import UserError
+from yt360.shards.clip_facts import facts_at
 from yt360.shards.inputs import InputVideo
 from yt360.shards.sidecar import SOURCE_FACTS, channel_of
 from yt360.splits import Split
+from yt360.untrusted.files import open_regular
 
 CHANNEL, VIDEO = "channel", "video"
 # A name that ends in a number of its own, as pieces of one recording are often called.
@@ -136,14 +138,15 @@ def _packed_groups(
     for video_id, row in rows.items():
         path = folder / row["shard"]
         try:
-            with path.open("rb") as file:
-                file.seek(row["json_offset"])
-                source = json.loads(file.read(row["json_bytes"]))["source"]
-            group = group_of(group_by, source["file"], source)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            with open_regular(path, folder.parent) as file:
+                source = facts_at(file, row["json_offset"], row["json_bytes"]).source
+            if source.file is None:
+                raise ValueError("source.file is missing")
+            group = group_of(group_by, source.file, asdict(source))
+        except (OSError, ValueError) as error:
             raise UserError(
                 f"{path} does not tell the group of {video_id}, which may be that of new videos "
-                f"({type(error).__name__}: {error}); mend the dataset (`yt360 check` tells what is "
+                f"({error}); mend the dataset (`yt360 check` tells what is "
                 "wrong), or use another --out"
             ) from None
         if group is not None:

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from yt360 import __version__
 from yt360.errors import UserError
-from yt360.shards.index import clip_rows, index_table, read_index
+from yt360.shards.index import clip_rows, index_table
+from yt360.shards.index_file import read_index
 from yt360.shards.inputs import InputVideo, fingerprint_of
 from yt360.shards.options import BuildOptions, first_difference
 from yt360.shards.schema import (
@@ -70,7 +71,7 @@ def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
     """
     names = [shard.name for shard in info.shards]
     try:
-        table = read_index(split_folder)
+        table = read_index(split_folder, info)
     except UserError:
         table = index_table(())
         written = False

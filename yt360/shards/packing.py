@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from yt360.shards.index import INDEX_SCHEMA, clip_rows, index_table
+from yt360.shards.index import clip_rows, index_table
+from yt360.shards.index_file import INDEX_SCHEMA
 from yt360.shards.schema import ShardInfo, SplitInfo, shard_name
 from yt360.shards.staging import StagedClip, Staging
 from yt360.shards.writer import ShardWriter

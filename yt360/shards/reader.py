@@ -14,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from yt360.errors import BadItem, UserError
-from yt360.shards.index import read_index, table_rows
+from yt360.shards.index import table_rows
+from yt360.shards.index_file import read_index
 from yt360.shards.schema import CLIP_MEMBERS, ClipRow, DatasetInfo
 from yt360.splits import SPLITS
+from yt360.untrusted.files import open_regular
 
 MAX_OPEN_SHARDS = 256
 
@@ -49,7 +51,9 @@ class ShardReader:
             raise UserError(f"method {method!r} must be 'mmap' or 'pread'")
         self.dataset, self.split, self.method = dataset, split, method
         self.info = DatasetInfo.load(dataset)
-        self.table: pa.Table = read_index(dataset / split)
+        self.table: pa.Table = read_index(
+            dataset / split, self.info.splits[split], advice=self._advice
+        )
         names = self.table.column("shard").combine_chunks().dictionary_encode()
         self._shard_names: list[str] = names.dictionary.to_pylist()
         self._shard_numbers = names.indices.to_numpy(zero_copy_only=False)
@@ -59,6 +63,11 @@ class ShardReader:
         }
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def _advice(self) -> str:
+        """How an index that cannot be used is mended."""
+        return f"`yt360 index {self.dataset}` rebuilds it"
 
     def __len__(self) -> int:
         return len(self._shard_numbers)
@@ -131,7 +140,7 @@ class ShardReader:
             shard = self._open.get(number)
             if shard is None:
                 path = self.dataset / self.split / self._shard_names[number]
-                shard = self._open[number] = _OpenShard(path, self.method)
+                shard = self._open[number] = _OpenShard(path, self.dataset, self.method)
                 if len(self._open) > MAX_OPEN_SHARDS:
                     self._open.popitem(last=False)
             else:
@@ -142,12 +151,13 @@ class ShardReader:
 class _OpenShard:
     """One open shard; closed when nobody refers to it or to a view of it."""
 
-    def __init__(self, path: Path, method: str) -> None:
+    def __init__(self, path: Path, dataset: Path, method: str) -> None:
         self.path = path
         self._view: memoryview | None = None
         self._map: mmap.mmap | None = None
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = open_regular(path, dataset)
+            self._size = os.fstat(self._file.fileno()).st_size
             if method == "mmap":
                 self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
                 self._view = memoryview(self._map)
@@ -156,10 +166,12 @@ class _OpenShard:
             raise BadItem("shard-unreadable", f"{path} cannot be opened: {error}") from None
 
     def read(self, offset: int, size: int) -> memoryview:
-        if self._view is not None:
-            content = self._view[offset : offset + size]
-        else:
-            content = memoryview(_pread(self._file.fileno(), offset, size))
+        content = memoryview(b"")
+        if offset + size <= self._size:  # a wrong size must not be allocated
+            if self._view is not None:
+                content = self._view[offset : offset + size]
+            else:
+                content = memoryview(_pread(self._file.fileno(), offset, size))
         if len(content) != size:
             raise BadItem(
                 "shard-truncated",
@@ -170,7 +182,7 @@ class _OpenShard:
     def will_read(self, offset: int, size: int) -> None:
         if self._map is not None:
             start = offset - offset % mmap.PAGESIZE
-            if hasattr(mmap, "MADV_WILLNEED") and offset + size <= len(self._map):
+            if hasattr(mmap, "MADV_WILLNEED") and offset + size <= self._size:
                 self._map.madvise(mmap.MADV_WILLNEED, start, offset + size - start)
         elif hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._file.fileno(), offset, size, os.POSIX_FADV_WILLNEED)

@@ -5,18 +5,23 @@ The folder's specification is ``shards/README.md`` at the top of the repository.
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.shards.cuts import REST_REASONS
 from yt360.splits import SPLITS
+from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
+from yt360.untrusted.names import file_name
+from yt360.untrusted.parsing import Count, Seconds, Sha256, parse_json
 
 FORMAT = "yt360-shards"
 FORMAT_VERSION = 1
@@ -25,6 +30,8 @@ INDEX_FILE = "index.parquet"
 AUDIO_STATS_FILE = "audio_stats.json"
 CLIPS = "clips"
 CLIP_MEMBERS = ("flac", "json", "mp4")
+MAX_CLIPS = 20_000_000
+"""Limit of a split, in clips: six years of clips of 10 s."""
 
 _SHARD_NAME = re.compile(r"([a-z][a-z0-9_]*(?:-[a-z0-9_]+)*)-([0-9]{6,})\.tar")
 
@@ -38,6 +45,30 @@ def parse_shard_name(name: str) -> tuple[str, int] | None:
     """Return (kind, number) of a shard's file name, or None where it is none."""
     match = _SHARD_NAME.fullmatch(name)
     return (match[1], int(match[2])) if match else None
+
+
+def clip_shard_name(name: str) -> str:
+    """Return `name` when it is the file name of a shard of clips, which `shard_name` returns.
+
+    Raises:
+        ValueError: It is another name, or no name of a file at all.
+    """
+    parsed = parse_shard_name(file_name(name))
+    if parsed is None or shard_name(parsed[1]) != name:
+        raise ValueError(f"{name!r} cannot name a shard of clips; {shard_name(0)!r} can")
+    return name
+
+
+ClipShardName = Annotated[str, AfterValidator(clip_shard_name)]
+"""The type of a field that holds the file name of a shard of clips."""
+MAX_SECOND = 10**9
+MAX_CLIP_S = 1e6
+Second = Annotated[int, Field(ge=0, le=MAX_SECOND)]
+"""A whole second of a video."""
+ClipSeconds = Annotated[float, Field(gt=0, le=MAX_CLIP_S)]
+"""Length of a clip in seconds, up to eleven days."""
+ClipCount = Annotated[int, Field(ge=0, le=MAX_CLIPS)]
+"""A number of clips of a split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +106,38 @@ class ClipRow:
 class ShardInfo:
     """A finished shard, which never changes again."""
 
-    name: str
-    clips: int
-    bytes: int
-    sha256: str
+    name: ClipShardName
+    clips: ClipCount
+    bytes: Count
+    sha256: Sha256
+
+
+def _different_shards(shards: tuple[ShardInfo, ...]) -> tuple[ShardInfo, ...]:
+    name, count = Counter(shard.name for shard in shards).most_common(1)[0] if shards else ("", 0)
+    if count > 1:
+        raise ValueError(f"{name} is listed {count} times")
+    return shards
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitInfo:
     """What a split holds."""
 
-    clips: int = 0
-    videos: int = 0
-    duration_s: float = 0.0
-    shards: tuple[ShardInfo, ...] = ()
+    clips: ClipCount = 0
+    videos: ClipCount = 0
+    duration_s: Seconds = 0.0
+    shards: Annotated[tuple[ShardInfo, ...], AfterValidator(_different_shards)] = ()
 
 
+def _known_splits(splits: Mapping[str, SplitInfo]) -> Mapping[str, SplitInfo]:
+    missing = [split for split in SPLITS if split not in splits]
+    if missing:
+        raise ValueError(f"the split {missing[0]!r} is missing")
+    return {split: splits[split] for split in SPLITS}
+
+
+_Lost = Second | Seconds
+"""Seconds; a whole number stays one, so that ``dataset.json`` is written again as it was read."""
 FileId = tuple[str, int, str]
 """Video id, second of the upload at which a file starts, name of the file."""
 
@@ -111,13 +158,13 @@ class Rejection:
     """
 
     video_id: str
-    file_start_s: int
-    start_s: int | None
+    file_start_s: Second
+    start_s: Second | None
     file: str
     reason: str
     detail: str
     fingerprint: str
-    lost_s: float | None = None
+    lost_s: _Lost | None = None
 
     @property
     def is_rest(self) -> bool:
@@ -162,7 +209,7 @@ class DatasetInfo:
     """
 
     options: Mapping[str, Any]
-    splits: Mapping[str, SplitInfo] = field(
+    splits: Annotated[Mapping[str, SplitInfo], AfterValidator(_known_splits)] = field(
         default_factory=lambda: {split: SplitInfo() for split in SPLITS}
     )
     rejected: tuple[Rejection, ...] = ()
@@ -218,38 +265,42 @@ class DatasetInfo:
         """Read ``dataset.json``.
 
         Raises:
-            UserError: There is none, or it is of another format or version, or damaged.
+            UserError: There is none, or it is of another format or version, or damaged; or the
+                folder of a split is a link that leads out of the dataset.
         """
         path = dataset / DATASET_FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_limited(path, MAX_JSON_BYTES, inside=dataset)
+            head = parse_json(content, _Head)
+            if head.format != FORMAT:
+                raise UserError(f"{path} does not describe a dataset of the format {FORMAT!r}")
+            if head.format_version != FORMAT_VERSION:
+                raise UserError(
+                    f"{path} has format version {head.format_version!r}; "
+                    f"this program reads version {FORMAT_VERSION}"
+                )
+            info = parse_json(content, cls)
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
                 f"{dataset} is no dataset: it has no {DATASET_FILE}; make one with "
                 "`yt360 build-shards INPUT --out DATASET`"
             ) from None
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except ValueError as error:
             raise UserError(f"{path} is damaged: {error}") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UserError(f"{path} does not describe a dataset of the format {FORMAT!r}")
-        if content.get("format_version") != FORMAT_VERSION:
-            raise UserError(
-                f"{path} has format version {content.get('format_version')!r}; "
-                f"this program reads version {FORMAT_VERSION}"
-            )
-        try:
-            return cls(
-                options=dict(content["options"]),
-                splits={name: _split_from(content["splits"][name]) for name in SPLITS},
-                rejected=tuple(Rejection(**item) for item in content["rejected"]),
-                complete=bool(content["complete"]),
-                unfinished=tuple(content["unfinished"]),
-                built_with=str(content["built_with"]),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is damaged: {type(error).__name__} {error}") from None
+        for split in SPLITS:
+            _require_inside(dataset / split, dataset)
+        return info
 
 
-def _split_from(content: Mapping[str, Any]) -> SplitInfo:
-    shards = tuple(ShardInfo(**shard) for shard in content["shards"])
-    return SplitInfo(**{**content, "shards": shards})
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """What says whether the rest of ``dataset.json`` can be read."""
+
+    format: Annotated[str, Field(max_length=100)] | None = None
+    format_version: Count | None = None
+
+
+def _require_inside(folder: Path, dataset: Path) -> None:
+    """Refuse a folder, which will be written to, that leads somewhere else."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(dataset)):
+        raise UserError(f"{folder} is a link that leads out of {dataset}; move its files there")

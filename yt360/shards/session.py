@@ -239,7 +239,7 @@ class BuildSession:
     def _finish(self) -> None:
         for split, packer in self.packers.items():
             (self.out / split).mkdir(exist_ok=True)
-            write_index(self.out / split, packer.table)
+            write_index(self.out / split, packer.table, packer.info)
         self._save(complete=True)
         self.staging.remove()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MAX_JSON_BYTES = 1 << 30
 """Limit of a JSON file: the lists of a dataset of a million videos have a quarter of that."""
@@ -18,7 +18,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path, inside: Path | None = None) -> BinaryIO:
+def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
     """Open a regular file for reading; nothing else is opened, and nothing is waited for.
 
     Args:
@@ -58,7 +58,8 @@ def read_limited(path: Path, max_bytes: int, inside: Path | None = None) -> byte
         OSError: It does not exist or cannot be read.
     """
     with open_regular(path, inside) as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise ValueError(f"{path} is longer than {max_bytes} bytes")
-    return content
+        # `read` allocates as much as it is asked for: no more than there is.
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ValueError(f"{path} has {size} bytes, allowed are {max_bytes}")
+        return file.read(size)

@@ -197,7 +197,7 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(fake, media, tmp_pa
         ('{"format": "yt360-shards", "format_version": 2}', "format version 2"),
         ('{"format": "yt360-shards", "format_version": 1}', "damaged"),
         ("{", "damaged"),
-        ("[]", "does not describe"),
+        ("[]", "damaged"),
     ],
 )
 def test_a_foreign_dataset_file_is_refused(fake, media, tmp_path, content, message):

@@ -67,7 +67,8 @@ def test_an_unlisted_shard_and_a_leftover_are_found(fake, dataset):
 
 def test_a_wrong_or_missing_index_is_found(fake, dataset):
     rows = ShardReader(dataset, "train").rows
-    write_index(dataset / "train", index_table(rows[1:]))
+    info = DatasetInfo.load(dataset).splits["train"]
+    write_index(dataset / "train", index_table(rows[1:]), info)
     assert "index differs from its shards" in the_only_fault(fake, dataset)
     (dataset / "train" / "index.parquet").unlink()
     assert "has no index.parquet" in the_only_fault(fake, dataset)

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from yt360.errors import UserError
-from yt360.shards.index import read_index, rebuild_index, scan_shard, table_rows
+from yt360.shards.index import rebuild_index, table_rows
+from yt360.shards.index_file import read_index
+from yt360.shards.scan import scan_shard
+from yt360.shards.schema import DatasetInfo
 from yt360.shards.writer import ShardWriter
 
 
@@ -38,8 +41,9 @@ def slow_rows(dataset: Path, split: str) -> list[dict]:
 def test_the_index_says_what_the_tars_hold(fake, dataset, tmp_path):
     for split in ("train", "test"):
         expected = slow_rows(dataset, split)
-        assert read_index(dataset / split).to_pylist() == expected
-        assert [vars(row) for row in table_rows(read_index(dataset / split))] == expected
+        index = read_index(dataset / split, DatasetInfo.load(dataset).splits[split])
+        assert index.to_pylist() == expected
+        assert [vars(row) for row in table_rows(index)] == expected
 
 
 def test_a_rebuilt_index_has_the_same_bytes(fake, dataset):
@@ -67,16 +71,17 @@ def test_a_missing_damaged_or_foreign_index_says_how_to_mend_it(fake, dataset, t
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    info = DatasetInfo.load(dataset).splits["train"]
     index = dataset / "train" / "index.parquet"
     pq.write_table(pa.table({"key": ["a"]}), index)
     with pytest.raises(UserError, match=r"columns .* `yt360 index"):
-        read_index(index.parent)
+        read_index(index.parent, info)
     index.write_bytes(b"PAR1 no more")
     with pytest.raises(UserError, match=r"cannot be read .* `yt360 index"):
-        read_index(index.parent)
+        read_index(index.parent, info)
     index.unlink()
     with pytest.raises(UserError, match=r"has no index\.parquet; `yt360 index"):
-        read_index(index.parent)
+        read_index(index.parent, info)
 
 
 def test_a_tar_cut_at_any_block_is_no_whole_tar(fake, dataset, tmp_path):
@@ -131,7 +136,7 @@ def facts(**changes):
         ({"mp4": b"", "json": facts()}, "it should have"),
         ({"mp4": b"", "flac": b"", "json": b"{"}, "cannot be used"),
         ({"mp4": b"", "flac": b"", "json": b"[]"}, "cannot be used"),
-        ({"mp4": b"", "flac": b"", "json": b"{}"}, "cannot be used .*video_id"),
+        ({"mp4": b"", "flac": b"", "json": b"{}"}, "cannot be used: video_id"),
         ({"mp4": b"", "flac": b"", "json": facts(start_s=10)}, "about another clip"),
         ({"mp4": b"", "flac": b"", "json": facts(source=3)}, "cannot be used"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yt360.errors import UserError
-from yt360.shards.index import scan_shard
+from yt360.shards.scan import scan_shard
 from yt360.shards.writer import ShardWriter, member_bytes
 
 SAMPLES = {
