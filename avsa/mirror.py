@@ -19,14 +19,19 @@ from avsa.fetching import fetch
 from yt360.errors import BadItem, UserError
 from yt360.files import private_folder, write_json
 from yt360.locks import exclusive_lock
-from yt360.shards.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE
+from yt360.shards.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, DatasetInfo
 from yt360.splits import SPLITS
 
 logger = logging.getLogger(__name__)
 
 REMOTE_FILE = "remote.json"
 DEFAULT_CACHE_GB = 20.0
-_SMALL_FILES = (DATASET_FILE, *(f"{split}/{INDEX_FILE}" for split in SPLITS), AUDIO_STATS_FILE)
+# What is small of a dataset, and how large it may be: an index of ten million clips has 2 GB.
+_SMALL_FILES = {
+    DATASET_FILE: 1 << 28,
+    **{f"{split}/{INDEX_FILE}": 1 << 32 for split in SPLITS},
+    AUDIO_STATS_FILE: 1 << 24,
+}
 _INCOMING = ".incoming"
 _MIRROR_LOCK = ".mirror.lock"
 # One slash or two: `Path` and shells may have made one of two.
@@ -111,14 +116,24 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
 
 
 def _fetch_small(url: str, incoming: Path) -> None:
-    for file in _SMALL_FILES:
+    for file, max_bytes in _SMALL_FILES.items():
         try:
-            fetch(f"{url}/{file}", incoming / file)
-        except BadItem:
+            fetch(f"{url}/{file}", incoming / file, max_bytes=max_bytes)
+        except BadItem as error:
             # Not every use needs statistics; training says so where they are missing.
-            if file != AUDIO_STATS_FILE:
+            if file != AUDIO_STATS_FILE or error.reason != "not-found":
                 raise
             (incoming / file).unlink(missing_ok=True)
+        if file == DATASET_FILE:
+            _check_dataset(url, incoming)
+
+
+def _check_dataset(url: str, incoming: Path) -> None:
+    """Refuse a dataset.json that is none, such as a web page, before a good one is replaced."""
+    try:
+        DatasetInfo.load(incoming)
+    except UserError as error:
+        raise UserError(f"no dataset can be read at {url}: {error}") from None
 
 
 def _replace_small(folder: Path) -> None:

@@ -156,10 +156,14 @@ def _join_cache(clips: RemoteClips) -> ShardCache:
     }
     folder = clips.dataset.resolve()
     with _caches_lock:
-        cache = _caches.get(folder) or ShardCache(ShardFolder(folder, SPLITS), fetch)
+        cache = _caches.get(folder) or ShardCache(ShardFolder(folder, SPLITS), _fetch_shard)
         cache.join(shards, remote["cache_bytes"], clips._let_go)
         _caches[folder] = cache
     return cache
+
+
+def _fetch_shard(shard: RemoteShard, path: Path, cancelled: threading.Event) -> None:
+    fetch(shard.url, path, shard.sha256, cancelled, size_bytes=shard.bytes)
 
 
 def _leave_cache(clips: RemoteClips) -> None:

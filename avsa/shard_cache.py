@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from avsa.shard_folder import Claim, Refusal, ShardFolder
 from avsa.shard_order import Course, OrderOfUse, ShardsOfStep
@@ -42,11 +43,15 @@ class ShardCache:
 
     Args:
         folder: Where the shards appear.
-        fetch: Copies (address, path, sum, what ends the copy early) so that the path appears only
-            when whole; raises OSError or BadItem.
+        fetch: Copies (shard, path, what ends the copy early) so that the path appears only when
+            whole; raises OSError or BadItem.
     """
 
-    def __init__(self, folder: ShardFolder, fetch: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        folder: ShardFolder,
+        fetch: Callable[[RemoteShard, Path, threading.Event], None],
+    ) -> None:
         self.folder, self._fetch = folder, fetch
         self.shards: dict[str, RemoteShard] = {}
         self.limit_bytes = 0
@@ -285,7 +290,7 @@ class ShardCache:
         shard = self.shards[name]
         failure = None
         try:
-            self._fetch(shard.url, claim.path, shard.sha256, self._closed)
+            self._fetch(shard, claim.path, self._closed)
         except Exception as error:  # whatever it is, who waits for the shard must hear of it
             known = isinstance(error, OSError | BadItem)
             failure = str(error) if known else f"{shard.url}: {type(error).__name__}: {error}"

@@ -1,13 +1,19 @@
 """Copies of remote files are whole or not there, whatever a server sends."""
 
+import errno
+import io
+import itertools
 import socket
 import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
 
 import fsspec
 import pytest
 
 from avsa import fetching
-from avsa.fetching import ATTEMPTS, fetch
+from avsa.fetching import ALLOWED_HOSTS_VARIABLE, ATTEMPTS, LIMITS, fetch
 from yt360.errors import BadItem, UserError
 
 
@@ -18,7 +24,10 @@ def no_pauses(monkeypatch):
 
 @pytest.fixture
 def serve():
-    """Return a function that serves raw answers, the last one again and again."""
+    """Return a function that serves raw answers, the last one again and again.
+
+    An answer is bytes, or a function that gives blocks.
+    """
     listeners = []
 
     def start(*answers):
@@ -32,10 +41,12 @@ def serve():
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                with connection:
+                with connection, suppress(ConnectionError):
                     connection.recv(4096)
-                    connection.sendall(answers[min(len(served), len(answers) - 1)])
+                    answer = answers[min(len(served), len(answers) - 1)]
                     served.append(1)
+                    for block in answer() if callable(answer) else [answer]:
+                        connection.sendall(block)
 
         threading.Thread(target=work, daemon=True).start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}/x", served
@@ -126,3 +137,159 @@ def test_a_copy_that_is_no_longer_wanted_ends(serve, tmp_path):
     with pytest.raises(OSError, match="no longer wanted"):
         fetch(url, tmp_path / "x", cancelled=cancelled)
     assert len(served) == 1 and not list(tmp_path.iterdir())
+
+
+def head(*lines, status="200 OK"):
+    return "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", *lines, "")).encode()
+
+
+def endless(*lines, block=b"x" * 65536):
+    """Return an answer without an end."""
+    return lambda: itertools.chain([head(*lines)], itertools.repeat(block))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [endless(), endless("Transfer-Encoding: chunked", block=b"400\r\n" + b"x" * 1024 + b"\r\n")],
+    ids=["body", "chunks"],
+)
+@pytest.mark.parametrize("size", [{"size_bytes": 100_000}, {"max_bytes": 100_000}])
+def test_a_body_without_end_is_cut_at_the_size(serve, tmp_path, answer, size):
+    url, _ = serve(answer)
+    with pytest.raises(BadItem, match=r"wrong-size: .* more than 100000 bytes"):
+        fetch(url, tmp_path / "x", **size)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("announced", [3, 5, 10**14])
+def test_another_size_than_announced_is_refused_before_the_body(serve, tmp_path, announced):
+    url, _ = serve(head(f"Content-Length: {announced}"))
+    with pytest.raises(BadItem, match=f"wrong-size: .* has {announced} bytes, .* announces 4"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+
+
+def test_a_file_beyond_its_limit_is_refused_before_the_body(serve, tmp_path):
+    url, _ = serve(head("Content-Length: 100000000000000"))
+    with pytest.raises(BadItem, match=r"wrong-size: .* more than 1000 bytes"):
+        fetch(url, tmp_path / "x", max_bytes=1000)
+
+
+def test_a_body_without_announced_length_that_ends_early_is_refused(serve, tmp_path):
+    url, _ = serve(head() + b"fou")
+    with pytest.raises(BadItem, match=r"wrong-size: .* has 3 bytes, .* announces 4"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+
+
+def test_what_follows_the_announced_length_is_left_out(serve, tmp_path):
+    url, _ = serve(WHOLE + b"more")
+    fetch(url, tmp_path / "x", size_bytes=4)
+    assert (tmp_path / "x").read_bytes() == b"four"
+
+
+@pytest.mark.parametrize("status", ["206 Partial Content", "203 Changed", "299 Odd"])
+def test_an_answer_that_is_not_the_whole_file_is_refused(serve, tmp_path, status):
+    url, _ = serve(head("Content-Length: 4", status=status) + b"four")
+    with pytest.raises(OSError, match=f"it answers {status}, and 200 alone is a whole file"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+
+
+@pytest.mark.parametrize("start", [b"", head("Content-Length: 1000")], ids=["head", "body"])
+def test_a_trickle_is_too_slow(serve, tmp_path, start):
+    def trickle():
+        yield start
+        while True:
+            time.sleep(0.01)
+            yield b"x"
+
+    url, served = serve(trickle)
+    limits = replace(LIMITS, window_s=0.05)
+    with pytest.raises(OSError, match=r"too slow: .* bytes in "):
+        fetch(url, tmp_path / "x", size_bytes=1000, limits=limits)
+    assert len(served) == ATTEMPTS
+
+
+def test_a_file_for_which_there_is_no_room_is_not_begun(serve, tmp_path):
+    url, served = serve(head(f"Content-Length: {10**15}"))
+    with pytest.raises(OSError, match=r"MB are free, 1000000050 MB are needed") as full:
+        fetch(url, tmp_path / "x", size_bytes=10**15)
+    assert full.value.errno == errno.ENOSPC and len(served) == 1
+
+
+def redirect(url):
+    return head(f"Location: {url}", "Content-Length: 0", status="302 Found")
+
+
+def test_a_redirect_to_another_site_is_not_followed(serve, tmp_path):
+    elsewhere, asked = serve(WHOLE)
+    url, served = serve(redirect(elsewhere))
+    with pytest.raises(BadItem, match=f"name 127.0.0.1 in {ALLOWED_HOSTS_VARIABLE}") as refusal:
+        fetch(url, tmp_path / "x")
+    assert refusal.value.reason == "forbidden-address"
+    assert len(served) == 1 and not asked
+
+
+def test_a_redirect_to_an_allowed_host_is_followed(serve, tmp_path, monkeypatch):
+    elsewhere, _ = serve(WHOLE)
+    url, _ = serve(redirect(elsewhere.replace("127.0.0.1", "localhost")))
+    monkeypatch.setenv(ALLOWED_HOSTS_VARIABLE, "cdn.example.org, localhost")
+    fetch(url, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"four"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "//[/"])
+def test_a_redirect_to_what_is_no_web_address_is_refused(serve, tmp_path, target):
+    url, _ = serve(redirect(target))
+    with pytest.raises(BadItem, match="forbidden-address"):
+        fetch(url, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        head(status="404 \x1b[2J\x07 gone"),
+        head(status="503 \x1b]0;title\x07"),
+        b"\x1b[31mgarbage\r\n\r\n",
+        redirect("http://\x1b[2J/x"),
+    ],
+)
+def test_errors_hold_no_control_characters(serve, tmp_path, answer):
+    url, _ = serve(answer)
+    with pytest.raises((OSError, BadItem)) as error:
+        fetch(url, tmp_path / "x")
+    assert str(error.value).isprintable()
+
+
+def test_a_server_without_tls_is_one_line(serve, tmp_path):
+    url, _ = serve(WHOLE)
+    with pytest.raises(OSError, match=r"^https://127.0.0.1:\d+/x: .*SSL") as error:
+        fetch(url.replace("http:", "https:"), tmp_path / "x")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://x", "local:///etc/passwd", "zip://x::http://127.0.0.1/x.zip",
+        "simplecache::http://127.0.0.1/x", "s3://bucket/x::file:///etc/passwd",
+        "reference://::x", "tar://x",
+    ],
+)  # fmt: skip
+def test_addresses_of_this_machine_and_chains_of_addresses_are_refused(tmp_path, url):
+    with pytest.raises(BadItem, match=r"bad-address: .* no address of another machine"):
+        fetch(url, tmp_path / "x")
+
+
+@pytest.mark.parametrize(("content", "size"), [(b"four+", None), (b"fou", None), (b"four", 5)])
+def test_sizes_of_other_backends_are_checked_too(tmp_path, monkeypatch, content, size):
+    class Remote(io.BytesIO):
+        def open(self):
+            return self
+
+    def open_remote(*_):
+        file = Remote(content)
+        file.size = size
+        return file
+
+    monkeypatch.setattr(fsspec, "open", open_remote)
+    with pytest.raises(BadItem, match="wrong-size"):
+        fetch("s3://bucket/x", tmp_path / "x", size_bytes=4)

@@ -97,6 +97,15 @@ def test_a_mirror_serves_while_its_server_is_away(server, caplog):
     assert "as it is" in caplog.text
 
 
+def test_a_web_page_in_place_of_a_dataset_is_refused_and_the_mirror_kept(server):
+    folder = dataset_folder(server.url)
+    known = read_all(folder)
+    (server.folder / "dataset.json").write_text("<html>Please log in</html>")
+    with pytest.raises(UserError, match=r"no dataset can be read at .*dataset.json"):
+        dataset_folder(server.url)
+    assert read_all(folder) == known
+
+
 def test_a_server_that_is_away_has_no_dataset_for_a_new_mirror(server):
     server.failures["dataset.json"] = 10**6
     with pytest.raises(UserError, match=r"no dataset can be read at .*503"):

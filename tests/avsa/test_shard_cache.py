@@ -31,7 +31,8 @@ class Source:
         self._coming = 0
         self._lock = threading.Lock()
 
-    def __call__(self, url, path, _sha256, cancelled):
+    def __call__(self, shard, path, cancelled):
+        url = shard.url
         with self._lock:
             self.fetched.append(url)
             self._coming += 1
