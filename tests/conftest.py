@@ -7,8 +7,10 @@ import os
 import random
 import resource
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +114,62 @@ def crashing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     (folder / "sitecustomize.py").write_text(CRASHES)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     return Crashing(monkeypatch)
+
+
+Answer = bytes | Callable[[str], Iterable[bytes]]
+
+
+class RawServer:
+    """Sends whatever bytes a test wants, on loopback.
+
+    Args:
+        answers: For one request after the other, the last one again and again: bytes, or a function
+            from the request to blocks of bytes.
+
+    Attributes:
+        url: Its address.
+        requests: The beginnings of what it was asked.
+    """
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers, self.requests = answers, list[str]()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                line, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(line,), daemon=True).start()
+
+    def _answer(self, line: socket.socket) -> None:
+        with line, suppress(OSError):
+            request = line.recv(65536).decode(errors="replace")
+            self.requests.append(request)
+            answer = self._answers[min(len(self.requests), len(self._answers)) - 1]
+            for block in answer(request) if callable(answer) else [answer]:
+                line.sendall(block)
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[..., RawServer]]:
+    """Return a function that starts a `RawServer`."""
+    servers: list[RawServer] = []
+
+    def start(*answers: Answer) -> RawServer:
+        servers.append(RawServer(*answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -3,10 +3,8 @@
 import errno
 import io
 import itertools
-import socket
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 
 import fsspec
@@ -23,37 +21,14 @@ def no_pauses(monkeypatch):
 
 
 @pytest.fixture
-def serve():
-    """Return a function that serves raw answers, the last one again and again.
-
-    An answer is bytes, or a function that gives blocks.
-    """
-    listeners = []
+def serve(raw_server):
+    """Return a function that serves raw answers; it gives an address and the list of requests."""
 
     def start(*answers):
-        listener = socket.create_server(("127.0.0.1", 0))
-        listeners.append(listener)
-        served = []
+        server = raw_server(*answers)
+        return f"{server.url}/x", server.requests
 
-        def work():
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection, suppress(ConnectionError):
-                    connection.recv(4096)
-                    answer = answers[min(len(served), len(answers) - 1)]
-                    served.append(1)
-                    for block in answer() if callable(answer) else [answer]:
-                        connection.sendall(block)
-
-        threading.Thread(target=work, daemon=True).start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/x", served
-
-    yield start
-    for listener in listeners:
-        listener.close()
+    return start
 
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour"
@@ -145,7 +120,7 @@ def head(*lines, status="200 OK"):
 
 def endless(*lines, block=b"x" * 65536):
     """Return an answer without an end."""
-    return lambda: itertools.chain([head(*lines)], itertools.repeat(block))
+    return lambda _: itertools.chain([head(*lines)], itertools.repeat(block))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +170,7 @@ def test_an_answer_that_is_not_the_whole_file_is_refused(serve, tmp_path, status
 
 @pytest.mark.parametrize("start", [b"", head("Content-Length: 1000")], ids=["head", "body"])
 def test_a_trickle_is_too_slow(serve, tmp_path, start):
-    def trickle():
+    def trickle(_):
         yield start
         while True:
             time.sleep(0.01)

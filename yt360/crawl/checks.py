@@ -15,7 +15,7 @@ from yt_dlp.cookies import YoutubeDLCookieJar
 from yt360.catalog.ids import split_url
 from yt360.errors import UserError, did_you_mean
 
-PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 _COOKIE_FIELDS = 7
 
 

@@ -19,6 +19,8 @@ from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
+from yt360.text import printable
+
 
 class Kind(Enum):
     """What a failure means for the video and for the run."""
@@ -122,6 +124,7 @@ _WORDS: tuple[tuple[str, Kind, str], ...] = (
     (r"unsupported proxy|invalid proxy|proxy .{0,99}missing scheme", Kind.LOCAL, "proxy"),
     (r"\bsign in\b|\blog ?in\b|\bcookies\b", Kind.NOT_HERE, "login"),
     (r"unsupported url", Kind.UNSUITABLE, "no-media"),
+    (r"\btoo slow: ", Kind.BROKEN, "too-slow"),
     (r"did not get any data|file is empty|\b0 bytes", Kind.BROKEN, "empty"),
     (r"content too short|bytes read|more expected|incomplete", Kind.BROKEN, "truncated"),
     (r"timed ?out|timeout|\btime out\b", Kind.BROKEN, "timeout"),
@@ -137,6 +140,7 @@ _COMPILED = tuple(
 )
 # What a message names rather than says: the id in front of it, and addresses.
 _NAMES = re.compile(r"^\[\S+\] (\S+: )?|\bhttps?://\S+", re.IGNORECASE)
+_LONGEST_PAUSE_S = 7 * 86400.0
 _SECONDS_OF = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _LOCAL_ERRNOS = {
     errno.ENOSPC: "disk-full",
@@ -227,15 +231,20 @@ def _of_words(detail: str) -> Failure:
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (a number or an HTTP date)."""
+    """Return the seconds that a ``Retry-After`` header asks for (a number or an HTTP date).
+
+    Nobody is waited for longer than a week.
+    """
     value = (headers.get("Retry-After") or "").strip()
     if not value:
         return None
-    if value.isdigit():
-        return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
-    except (ValueError, TypeError):
+        if value.isdecimal():
+            seconds = float(value)
+        else:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now()
+        return min(max(0.0, seconds), _LONGEST_PAUSE_S)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -270,4 +279,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _one_line(error: BaseException) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = " ".join(text.split()).removeprefix("ERROR: ").partition("; please report this issue")[0]
-    return text[:500] or type(error).__name__
+    return printable(text)[:500] or type(error).__name__

@@ -130,7 +130,7 @@ class Fetcher:
                 info = self._open(parameters).extract_info(url, download=True)
                 return Fetched(plan.facts(), plan.collect(info))
             except Exception as error:
-                if self.failure(error).reason == "http-416":
+                if self.failure(error).reason in ("http-416", "too-long"):
                     _remove_partial_files(folder)  # they are longer than what the site has
                 raise
 

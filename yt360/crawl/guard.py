@@ -13,6 +13,7 @@ from typing import Any
 
 from yt360.crawl.failures import Damaged
 from yt360.crawl.politeness import Interrupted
+from yt360.crawl.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
 from yt360.locks import exclusive_lock
 
 _DISK_CHECK_S = 2.0
@@ -86,7 +87,8 @@ class TransferGuard:
 
         Raises:
             Interrupted: The run is being stopped.
-            Damaged: ``"too-slow"``.
+            Damaged: ``"too-slow"``, or ``"too-long"`` when more came than the site declares, or
+                than `MAX_MEDIA_BYTES`.
             OSError: The disk is nearly full.
         """
         if self._stop.is_set():
@@ -96,7 +98,12 @@ class TransferGuard:
         if now - self._disk_checked >= _DISK_CHECK_S:
             check_room(self._folder, self._min_free_bytes)
             self._disk_checked = now
-        self._check_rate(now, str(status.get("filename")), status.get("downloaded_bytes") or 0)
+        done_bytes = status.get("downloaded_bytes") or 0
+        declared = (status.get("info_dict") or {}).get("filesize")
+        most = MAX_MEDIA_BYTES if declared is None else declared + SIZE_SLACK_BYTES
+        if done_bytes > most:
+            raise Damaged("too-long", f"the stream goes on after {most} bytes")
+        self._check_rate(now, str(status.get("filename")), done_bytes)
 
     def _check_rate(self, now: float, file: str, done_bytes: float) -> None:
         elapsed = now - self._window_start

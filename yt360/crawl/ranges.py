@@ -22,7 +22,9 @@ from yt360.crawl.failures import Damaged, retry_after_s
 from yt360.crawl.verify import SIZE_SLACK_BYTES
 
 BLOCK_BYTES = 16 * 1024
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +91,38 @@ def extent(response: Response, source: Source) -> tuple[int, int | None]:
     length = response.headers.get("Content-Length") or ""
     begin, total = 0, source.size_bytes
     if response.status == HTTPStatus.PARTIAL_CONTENT and found:
-        begin, total = int(found[1]), int(found[2]) if found[2] != "*" else total
+        begin, total = int(found[1]), int(found[3]) if found[3] != "*" else total
     elif response.status != HTTPStatus.PARTIAL_CONTENT:
         encoded = response.headers.get("Content-Encoding")
-        total = int(length) if length.isdigit() and not encoded else None
+        total = int(length) if _LENGTH.fullmatch(length) and not encoded else None
     if total == 0:
         raise Damaged("empty", "the stream has 0 bytes")
     declared = source.size_bytes
     if total and declared and abs(total - declared) > SIZE_SLACK_BYTES:
         raise Damaged("wrong-size", f"the stream has {total} bytes, declared {declared}")
     return begin, total
+
+
+def check_range(request: Request, response: Response) -> None:
+    """Raise TransportError when a part came that was not asked for, or less of it than there is.
+
+    yt-dlp takes such a part for the whole.
+    """
+    if response.status != HTTPStatus.PARTIAL_CONTENT:
+        return
+    asked = _RANGE.fullmatch(request.headers.get("Range") or "")
+    header = response.headers.get("Content-Range") or ""
+    found = _CONTENT_RANGE.fullmatch(header)
+    problem = None
+    if asked is None or found is None or int(found[1]) != int(asked[1]):
+        problem = f"{request.headers.get('Range') or 'the whole'} was asked for"
+    elif found[3] != "*":
+        end = min(int(asked[2] or found[3]), int(found[3]) - 1)
+        if int(found[2]) < end:
+            problem = f"the stream has more of {asked[0]}"
+    if problem:
+        response.close()
+        raise TransportError(f"incomplete: part {header!r} came, {problem}")
 
 
 def may_pass(error: RequestError) -> bool:

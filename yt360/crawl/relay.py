@@ -173,7 +173,7 @@ class Relay:
                     _send_head(talk, response, ask.position if seekable else None, end, total)
                     begun = True
                 last = ask.last_now()
-                self._pump(talk, ask, response)
+                self._pump(talk, ask, response, end)
                 if end is None or ask.position >= end:
                     return
                 if last is None or ask.position <= last:
@@ -197,8 +197,10 @@ class Relay:
                 return None
         return ask.response
 
-    def _pump(self, talk: BaseHTTPRequestHandler, ask: Ask, response: Response) -> None:
-        """Pass on what a connection brings, up to its end."""
+    def _pump(
+        self, talk: BaseHTTPRequestHandler, ask: Ask, response: Response, end: int | None
+    ) -> None:
+        """Pass on what a connection brings, up to its end or to byte `end` of the stream."""
         line = own_socket(response)
         with self._lock:
             if line is not None:
@@ -206,8 +208,11 @@ class Relay:
         try:
             while not self._closed.is_set() and (block := read_block(response)):
                 self._hold_back(len(block))
+                block = block[: None if end is None else end - ask.position]
                 talk.wfile.write(block)
                 ask.position += len(block)
+                if ask.position == end:
+                    break
         finally:
             with self._lock:
                 if line is not None:

@@ -2,7 +2,9 @@
 
 All requests of yt-dlp's extractors and downloaders pass `Session.urlopen`, so that is where the
 allow-list, the pace and the wish to stop are enforced. So do those of the FFmpeg that fetches
-sections, see `section_fetch.py`.
+sections, see `section_fetch.py`. Redirects are checked hop by hop in `request_handler.py`.
+
+Nothing of the user's yt-dlp counts: no configuration, plugins, cache, netrc or external downloader.
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from yt_dlp import YoutubeDL
+from yt_dlp.globals import plugin_dirs
 from yt_dlp.networking import Request, Response
+from yt_dlp.networking.common import RequestDirector
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
@@ -26,12 +32,22 @@ from yt360.crawl.checks import check_cookies, check_player_client, check_proxy
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.js_runtimes import JS_RUNTIMES
 from yt360.crawl.politeness import Interrupted, Pace, is_youtube_host, site_of
+from yt360.crawl.ranges import check_range
+from yt360.crawl.request_handler import MAX_PAGE_BYTES, CheckedRH
 from yt360.crawl.section_fetch import fetch_section
+from yt360.crawl.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
 from yt360.errors import UserError
+from yt360.untrusted.addresses import Forbidden, Reach
+from yt360.untrusted.transfer import TransferLimits, Watch
 
 _LOG = logging.getLogger("yt360.crawl")
 _YOUTUBE_EXTRACTORS = ["^youtube$", "^youtube:tab$", "^youtube:search_url$"]
 _PAGED_APIS = ("/youtubei/v1/search", "/youtubei/v1/browse")
+_PROTOCOLS = ("http", "https", "http_dash_segments", "http_dash_segments_generator")
+_PAGE_LIMITS = TransferLimits(
+    max_bytes=MAX_PAGE_BYTES, mean_rate_bytes_per_s=100_000.0, grace_s=60.0
+)
+plugin_dirs.value = []  # yt-dlp would run whatever it finds in the user's folders and sys.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +124,9 @@ class Session(YoutubeDL):
     ) -> None:
         self.seen_errors: list[RequestError] = []
         self._sites = AllowedSites(options.allow_urls)
+        named = [urlsplit(prefix).hostname or "" for prefix in options.allow_urls]
+        self.reach = Reach(self._check_hop, named)
+        self._limits = _PAGE_LIMITS
         self._pace = pace
         self._stop = stop
         self._turn_page = turn_page
@@ -142,14 +161,11 @@ class Session(YoutubeDL):
             self._pace.wait_turn(site_of(request.url))
         try:
             response = self.send(request)
+            check_range(request, response)
         except RequestError as error:
+            if isinstance(error.cause, Forbidden):
+                raise Unsuitable("forbidden-site", str(error.cause)) from error
             self.seen_errors.append(error)
-            raise
-        # A redirect may lead away from the allowed sites; what it brought is not read then.
-        try:
-            self.check_request(response.url)
-        except Unsuitable:
-            response.close()
             raise
         return response
 
@@ -161,13 +177,42 @@ class Session(YoutubeDL):
         self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False
     ) -> tuple[bool, bool]:
         """Download a file; sections by requests of this session, which yt-dlp leaves to FFmpeg."""
-        if "m3u8" in str(info.get("protocol")):
+        protocol = str(info.get("protocol") or urlsplit(str(info.get("url"))).scheme)
+        if "m3u8" in protocol:
             # yt-dlp may give such a playlist to FFmpeg, whose requests nobody checks or paces.
             raise Unsuitable("hls-only", "the stream comes as an HLS playlist, not as a file")
-        if info.get("section_end") is None:
-            return super().dl(name, info, subtitle, test)
-        fetch_section(self, Path(name), info)
-        return True, True
+        if not set(protocol.split("+")) <= set(_PROTOCOLS):
+            # yt-dlp has programs for some others, such as rtmpdump, that ask by themselves.
+            raise Unsuitable("no-web-file", f"the stream comes over {protocol}")
+        with self._transferring(info):
+            if info.get("section_end") is None:
+                return super().dl(name, info, subtitle, test)
+            fetch_section(self, Path(name), info)
+            return True, True
+
+    @contextmanager
+    def _transferring(self, info: dict[str, Any]) -> Iterator[None]:
+        """Let answers be as large as the streams of a video meanwhile."""
+        sizes = [form.get("filesize") for form in info.get("requested_formats") or [info]]
+        known = [size + SIZE_SLACK_BYTES for size in sizes if size is not None]
+        largest = max(known) if len(known) == len(sizes) else MAX_MEDIA_BYTES
+        self._limits = TransferLimits(max_bytes=largest)
+        try:
+            yield
+        finally:
+            self._limits = _PAGE_LIMITS
+
+    @cached_property
+    def _request_director(self) -> RequestDirector:
+        """What yt-dlp sends requests by: one handler, which checks every hop."""
+        handler = partial(CheckedRH, reach=self.reach, new_watch=lambda: Watch(self._limits))
+        return self.build_request_director([handler])
+
+    def _check_hop(self, url: str) -> None:
+        try:
+            self.check_request(url)
+        except Unsuitable as error:
+            raise ValueError(error.detail) from error
 
     def check_request(self, url: str) -> None:
         """Raise `Unsuitable` unless `url` belongs to YouTube or to the allowed sites."""

@@ -12,6 +12,9 @@ from yt360.media.extent import declared_and_measured_s
 SIZE_SLACK_BYTES = 100
 """YouTube now and then adds or takes a few bytes at a file's end without harm."""
 
+MAX_MEDIA_BYTES = 100 * 10**9
+"""Limit of a stream whose size the site does not declare."""
+
 
 def end_slack_s(duration_s: float) -> float:
     """Return by how much media may end before the length that is declared: 2 s or 2%."""

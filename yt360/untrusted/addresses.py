@@ -86,6 +86,9 @@ class Reach:
         allows: Raises ValueError for an address that is on no allowed site.
         named: Hosts that the user named.
         resolve: ``socket.getaddrinfo``, or a stand-in.
+
+    Attributes:
+        named: These hosts, in lower case.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class Reach:
     ) -> None:
         self._allows = allows
         self._resolve = resolve
-        self._named = {host.lower() for host in named}
+        self.named = {host.lower() for host in named}
         self._at_private: dict[str, bool] = {}
 
     def check_hop(self, source: str, target: str) -> None:
@@ -157,7 +160,7 @@ class Reach:
 
     def _may_be_private(self, host: str, is_private: bool) -> bool:
         host = host.lower()
-        if host in self._named:
+        if host in self.named:
             return self._at_private.setdefault(host, is_private)
         return any(self._at_private.values())
 

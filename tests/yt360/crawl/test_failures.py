@@ -211,6 +211,9 @@ def test_a_loop_of_causes_ends():
         ("Wed, 21 Oct 2015 07:00:00 GMT", 0.0),
         ("soon", None),
         ("", None),
+        ("\u00b2", None),
+        ("9" * 5000, 7 * 86400.0),
+        ("Fri, 31 Dec 9998 23:59:59 GMT", 7 * 86400.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value, seconds):

@@ -13,6 +13,7 @@ from yt_dlp.networking.exceptions import RequestError
 from yt360.crawl.failures import Damaged
 from yt360.crawl.ranges import BLOCK_BYTES, Source
 from yt360.crawl.relay import Relay
+from yt360.crawl.session import SessionOptions
 
 CONTENT = bytes(range(256)) * 400
 PATH = "/media/x.mp4"
@@ -108,6 +109,16 @@ def test_who_does_not_know_the_address_gets_nothing(relayed, youtube, span, path
     with relayed() as get:
         assert get(span, path) == (404, b"")
     assert not youtube.log
+
+
+def test_no_more_than_the_stream_has_comes_through(raw_server, make_session, pace):
+    lines = ["HTTP/1.1 206 Partial Content", "Content-Range: bytes 0-9/10", "", "x" * 5000]
+    server = raw_server("\r\n".join(lines).encode())
+    options = SessionOptions(allow_urls=(server.url,))
+    session = make_session(options, pace, threading.Event())
+    with Relay([Source(url=server.url, size_bytes=10)], session.urlopen) as relay:
+        assert ask(relay, "bytes=0-", "") == (206, b"x" * 10)
+        assert relay.relayed_bytes < 5000 + BLOCK_BYTES
 
 
 def test_each_relay_has_a_secret_of_its_own(session):

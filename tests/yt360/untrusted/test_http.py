@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from urllib.error import HTTPError
 
 import pytest
@@ -13,43 +11,6 @@ from yt360.untrusted.http import open_url
 from yt360.untrusted.transfer import TooMuch, TransferLimits, Watch
 
 LIMITS = TransferLimits(max_bytes=1_000)
-
-
-class RawServer:
-    """Answers each request with what `answer` returns for its bytes; keeps the requests."""
-
-    def __init__(self, answer):
-        self.answer, self.requests = answer, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def _work(self):
-        while True:
-            try:
-                line, _ = self.listener.accept()
-            except OSError:
-                return
-            with line:
-                self.requests.append(line.recv(65536).decode())
-                for part in self.answer(self.requests[-1]):
-                    try:
-                        line.sendall(part)
-                    except OSError:
-                        break
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(answer):
-        servers.append(RawServer(answer if callable(answer) else lambda _: [answer]))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.listener.close()
 
 
 def redirect(to, code=302):
@@ -72,30 +33,30 @@ def ask(server, path="/x", limits=LIMITS):
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_redirect_on_the_same_site_is_followed(serve, code):
-    server = serve(lambda request: [OK if "/y" in request else redirect("/y", code)])
+def test_a_redirect_on_the_same_site_is_followed(raw_server, code):
+    server = raw_server(redirect("/y", code), OK)
     assert ask(server) == b"ok"
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_another_site_is_not_even_asked(serve, code):
-    other = serve(OK)
-    server = serve(redirect(other.url + "/x", code))
+def test_another_site_is_not_even_asked(raw_server, code):
+    other = raw_server(OK)
+    server = raw_server(redirect(other.url + "/x", code))
     with pytest.raises(Forbidden, match="another site"):
         ask(server)
     assert not other.requests and len(server.requests) == 1
 
 
-def test_redirects_end(serve):
-    server = serve(redirect("/x"))
+def test_redirects_end(raw_server):
+    server = raw_server(redirect("/x"))
     with pytest.raises(Forbidden, match="redirects for the 6th time"):
         ask(server)
     assert len(server.requests) == MAX_HOPS + 1
 
 
-def test_a_redirect_to_nowhere_is_an_error_of_the_server(serve):
+def test_a_redirect_to_nowhere_is_an_error_of_the_server(raw_server):
     with pytest.raises(HTTPError):
-        ask(serve(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"))
+        ask(raw_server(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"))
 
 
 def endless(head, block=b"x" * 65536):
@@ -118,22 +79,22 @@ def endless(head, block=b"x" * 65536):
     ],
     ids=["body", "chunks", "extensions of chunks", "continue"],
 )  # fmt: skip
-def test_an_answer_without_end_is_cut(serve, head, block):
+def test_an_answer_without_end_is_cut(raw_server, head, block):
     with pytest.raises(TooMuch, match="more than 1000 bytes"):
-        ask(serve(endless(head, block)))
+        ask(raw_server(endless(head, block)))
 
 
-def test_the_body_of_a_redirect_is_not_waited_for(serve):
+def test_the_body_of_a_redirect_is_not_waited_for(raw_server):
     first = redirect("/y").replace(b"Content-Length: 0\r\n", b"")
 
     def answer(request):
         return [OK] if "/y" in request else endless(first)(request)
 
-    assert ask(serve(answer)) == b"ok"
+    assert ask(raw_server(answer)) == b"ok"
 
 
-def test_a_proxy_of_the_environment_is_used(serve, monkeypatch):
-    proxy = serve(OK)
+def test_a_proxy_of_the_environment_is_used(raw_server, monkeypatch):
+    proxy = raw_server(OK)
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.delenv("no_proxy", raising=False)
     reach = Reach(lambda _: None, ["site.example"])
@@ -142,8 +103,8 @@ def test_a_proxy_of_the_environment_is_used(serve, monkeypatch):
     assert proxy.requests[0].startswith("GET http://site.example/x ")
 
 
-def test_a_proxy_does_not_lead_to_what_an_address_spells_out(serve, monkeypatch):
-    proxy = serve(redirect("http://127.1/x"))
+def test_a_proxy_does_not_lead_to_what_an_address_spells_out(raw_server, monkeypatch):
+    proxy = raw_server(redirect("http://127.1/x"))
     monkeypatch.setenv("http_proxy", proxy.url)
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(Forbidden, match="no public address"):
