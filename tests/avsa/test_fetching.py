@@ -3,9 +3,11 @@
 import errno
 import io
 import itertools
+import ssl
 import threading
 import time
 from dataclasses import replace
+from urllib.error import URLError
 
 import fsspec
 import pytest
@@ -239,6 +241,19 @@ def test_a_server_without_tls_is_one_line(serve, tmp_path):
     with pytest.raises(OSError, match=r"^https://127.0.0.1:\d+/x: .*SSL") as error:
         fetch(url.replace("http:", "https:"), tmp_path / "x")
     assert "\n" not in str(error.value)
+
+
+def test_a_certificate_that_is_not_valid_is_not_asked_for_again(tmp_path, monkeypatch):
+    calls = []
+
+    def refuse(*arguments):
+        calls.append(arguments)
+        raise URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+
+    monkeypatch.setattr(fetching, "open_url", refuse)
+    with pytest.raises(OSError, match="certificate verify failed"):
+        fetch("https://example.org/x", tmp_path / "x")
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ _ALLOW = click.option(
 )
 _SESSION = (
     click.option("--cookies", type=Path, help="Netscape cookie file of an account."),
-    click.option("--proxy", metavar="URL", help="Proxy for everything."),
+    click.option("--proxy", metavar="URL", help="Proxy for everything (http or SOCKS)."),
     click.option("--timeout-s", default=30.0, show_default=True, help="Longest silence."),
 )
 _CLIENTS = click.option(

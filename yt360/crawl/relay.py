@@ -34,6 +34,7 @@ from yt360.crawl.ranges import Ask, Source, extent, may_pass, own_socket, read_b
 
 _SEND_BUFFER_BYTES = 64 * 1024  # FFmpeg often hangs up early: little should be under way to it
 _POLL_S = 0.05
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
@@ -275,7 +276,8 @@ def _send_head(
 ) -> None:
     """Begin the answer to FFmpeg: from byte `begin`, or all of a stream that cannot seek (None)."""
     talk.send_response(HTTPStatus.OK if begin is None else HTTPStatus.PARTIAL_CONTENT)
-    talk.send_header("Content-Type", response.headers.get("Content-Type") or "video/mp4")
+    kind = _MEDIA_TYPE.match(response.headers.get("Content-Type") or "")
+    talk.send_header("Content-Type", kind[0] if kind else "video/mp4")
     if end is not None:
         talk.send_header("Content-Length", str(end - (begin or 0)))
     if begin is not None and end is not None:

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 MAX_HOPS = 5
 """Redirects of one request."""
+_MAX_ADDRESSES = 8
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -137,15 +138,18 @@ class Reach:
         """
         host, port = address
         found = self._resolve(host, port, 0, socket.SOCK_STREAM)
-        private = any(not is_public(entry[4][0]) for entry in found)
-        if not self._may_be_private(host, private):
-            public = [entry for entry in found if is_public(entry[4][0])]
+        public = [entry for entry in found if is_public(entry[4][0])]
+        if not self._may_be_private(host, not public):
             if found and not public:
                 raise Forbidden(f"{host} is at {found[0][4][0]}, which is no public address")
             found = public
-        problem: OSError = OSError(f"{host} has no address")
-        for family, kind, protocol, _, where in found:
-            line = socket.socket(family, kind, protocol)
+        problem = OSError(f"{host} has no address")
+        for family, kind, protocol, _, where in found[:_MAX_ADDRESSES]:
+            try:
+                line = socket.socket(family, kind, protocol)
+            except OSError as error:  # no IPv6 here
+                problem = error
+                continue
             try:
                 if timeout is not socket._GLOBAL_DEFAULT_TIMEOUT:  # type: ignore[attr-defined]
                     line.settimeout(timeout)

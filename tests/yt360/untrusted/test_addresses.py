@@ -74,12 +74,20 @@ def test_a_hop_within_a_named_private_host_is_followed():
     reach_for("127.0.0.1").check_hop("http://127.0.0.1/x", "http://127.0.0.1/y")
 
 
-def answers(address):
-    """Return a resolver that gives this address for every name."""
+def answers(*addresses):
+    """Return a resolver that gives these addresses for every name."""
 
     def resolve(_host, port, *_):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
+        return [
+            (
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
+                socket.SOCK_STREAM,
+                6,
+                "",
+                (address, port),
+            )
+            for address in addresses
+        ]
 
     return resolve
 
@@ -116,3 +124,21 @@ def test_a_named_host_that_was_public_does_not_become_private(listener):
 def test_origins_are_compared_with_their_implied_port():
     assert origin_of("HTTPS://Example.org/x") == origin_of("https://example.org:443/y")
     assert origin_of("http://a.org") != origin_of("http://a.org:8000")
+
+
+def test_a_host_with_public_and_private_addresses_leads_to_no_private_one(monkeypatch):
+    asked = []
+
+    class Line:
+        def __init__(self, *_):
+            self.settimeout = self.close = lambda *_: None
+
+        def connect(self, where):
+            asked.append(where[0])
+            raise OSError("no way there")
+
+    reach = reach_for("mixed.example", resolve=answers("127.0.0.1", "8.8.8.8", "10.0.0.1"))
+    monkeypatch.setattr(socket, "socket", Line)
+    with pytest.raises(OSError, match="no way there"):
+        reach.connect(("mixed.example", 80), 1.0)
+    assert asked == ["8.8.8.8"]
