@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -24,17 +25,19 @@ _NAMELESS = (*DISK_FULL, errno.EIO)
 
 
 @contextmanager
-def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(path: Path, mode: str = "wb", *, replace: bool = True) -> Iterator[IO[Any]]:
     """Open a file for writing that appears under `path` only when whole.
 
-    The content goes to a `temporary_name` in the same folder, is fsynced and renamed when the block
-    ends; if the block raises, the temporary file is removed and `path` stays as it was. A file that
-    takes the place of another one has its permissions from the beginning. A link is replaced, not
-    followed.
+    The content goes to a temporary file in the same folder, is fsynced and renamed when the block
+    ends; if the block raises, the temporary file is removed and `path` stays as it was. If the
+    process is killed, the temporary file stays until `path` is written again. A file that takes the
+    place of another one has its permissions from the beginning. A link is replaced, not followed.
 
     Args:
         path: The final name. Its folder must exist.
         mode: ``"wb"`` or ``"w"`` (UTF-8).
+        replace: Whether a file that has the final name when the block ends is replaced. If not, it
+            stays, and the new content is dropped.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; it names `path`, also where the
@@ -42,11 +45,13 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     temporary = temporary_name(path)
     try:
-        with _new_file(temporary, mode, _permissions(path)) as file:
+        with _open_temporary(path, temporary, mode) as file:
+            temporary = Path(file.name)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+            # Before it is closed and the lock released: else another process may remove it.
+            _give_name(temporary, path, replace)
     except BaseException as error:
         with suppress(OSError):  # it was never made
             temporary.unlink()
@@ -55,6 +60,61 @@ def atomic_write(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             raise
         raise OSError(trouble.errno, trouble.strerror, str(path)) from error
     sync_folder(path.parent)
+
+
+def _open_temporary(path: Path, other: Path, mode: str) -> IO[Any]:
+    """Open the new file ``.NAME.0.tmp``, locked, in place of one that a killed process left.
+
+    While another process writes a file of that name, the file `other` is opened instead.
+    """
+    usual, permissions = path.with_name(f".{path.name}.0.tmp"), _permissions(path)
+    _remove_abandoned(usual)
+    with suppress(OSError):
+        file = _new_file(usual, mode, permissions)
+        if _lock(file.fileno(), usual):
+            return file
+        file.close()
+    return _new_file(other, mode, permissions)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a temporary file that no process has locked."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_same_file(descriptor, path):
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock a file that was just made; return False if another process took it for abandoned."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # the file system has no locks: nobody can take it for abandoned
+    return is_same_file(descriptor, path)
+
+
+def is_same_file(descriptor: int, path: Path) -> bool:
+    """Return whether an open file still has a name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _give_name(temporary: Path, path: Path, replace: bool) -> None:
+    if replace:
+        temporary.replace(path)
+        return
+    with suppress(FileExistsError):
+        os.link(temporary, path)
+    temporary.unlink()
 
 
 def _new_file(path: Path, mode: str, permissions: int | None) -> IO[Any]:
@@ -136,10 +196,13 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with sorted keys, atomically; the bytes depend on it alone."""
+def write_json(path: Path, value: Any, *, replace: bool = True) -> None:
+    """Write `value` as indented JSON with sorted keys; the bytes depend on it alone.
+
+    It is written as `atomic_write` does.
+    """
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path, "w") as file:
+    with atomic_write(path, "w", replace=replace) as file:
         file.write(text + "\n")
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yt360.errors import UserError
-from yt360.files import naming
+from yt360.files import is_same_file, naming
 
 
 class Locked(UserError):
@@ -62,7 +62,7 @@ def acquire(path: Path, what: Path | str = "", wait: bool = False) -> int:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UserError(f"{path} is not a regular file; remove it")
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            held = _is_same_file(descriptor, path)
+            held = is_same_file(descriptor, path)
             if held:
                 return descriptor
         except BlockingIOError:
@@ -73,10 +73,3 @@ def acquire(path: Path, what: Path | str = "", wait: bool = False) -> int:
         finally:
             if not held:
                 os.close(descriptor)
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

@@ -7,12 +7,13 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from yt360 import files
 from yt360.files import append_lines, atomic_write, private_folder, sha256_of, write_json
 
 
@@ -108,6 +109,42 @@ def test_writers_of_one_file_never_share_its_half_written_content(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
 
 
+KILLED_WHILE_WRITING = """
+import os, pathlib, signal, sys
+from yt360.files import atomic_write
+with atomic_write(pathlib.Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_goes_when_the_file_is_written_again(tmp_path):
+    target = tmp_path / "clip.bin"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(target)])
+    assert len(list(tmp_path.iterdir())) == 1, "a second kill leaves no second file"
+    with atomic_write(target) as file:
+        file.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
+
+
+@pytest.mark.parametrize("plant", [Path.mkdir, os.mkfifo])
+def test_what_has_the_name_of_a_temporary_file_and_is_none_does_not_matter(tmp_path, plant):
+    plant(tmp_path / ".clip.bin.0.tmp")
+    with atomic_write(tmp_path / "clip.bin") as file:
+        file.write(b"whole")
+    assert (tmp_path / "clip.bin").read_bytes() == b"whole"
+
+
+def test_a_file_that_is_not_to_be_replaced_stays(tmp_path):
+    for content in (b"first", b"second"):
+        with atomic_write(tmp_path / "clip.bin", replace=False) as file:
+            file.write(content)
+    assert (tmp_path / "clip.bin").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.bin"]
+
+
 def test_a_half_written_file_has_a_name_that_cleaning_finds(tmp_path):
     with atomic_write(tmp_path / "clip.bin"):
         (half,) = tmp_path.iterdir()
@@ -163,12 +200,11 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path):
     assert not (tmp_path / "a").is_symlink() and (tmp_path / "a").read_bytes() == b"new"
 
 
-def test_a_planted_temporary_file_is_not_written_to(tmp_path, monkeypatch):
+def test_a_planted_link_is_not_written_to(tmp_path):
     victim = tmp_path / "victim"
-    monkeypatch.setattr(files, "temporary_name", lambda path: path.with_name("planted"))
-    (tmp_path / "planted").symlink_to(victim)
-    with pytest.raises(FileExistsError), atomic_write(tmp_path / "a"):
-        pass
+    (tmp_path / ".a.0.tmp").symlink_to(victim)
+    with atomic_write(tmp_path / "a") as file:
+        file.write(b"x")
     assert not victim.exists()
 
 

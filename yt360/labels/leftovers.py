@@ -9,23 +9,24 @@ from pathlib import Path
 
 from yt360.labels.claims import LEASE_S
 
-_LEFTOVER = re.compile(
-    r"\.(?P<labels>[a-z][a-z0-9_]*)-\d{6,}"
-    r"(\.tar\.[0-9a-z.]+\.tmp|\.claim(\.takeover)?\.[0-9a-f]{32})"
+_NAME = r"(?P<labels>[a-z][a-z0-9_]*)"
+_LEFTOVERS = (
+    re.compile(rf"\.{_NAME}-\d{{6,}}(\.tar\.[0-9a-z.]+\.tmp|\.claim(\.takeover)?\.[0-9a-f]{{32}})"),
+    re.compile(rf"\.labels-{_NAME}\.json\.[0-9a-z]+\.tmp"),
 )
 
 
 def remove_leftovers(folder: Path, name: str, lease_s: float = LEASE_S) -> None:
-    """Remove half-written shards of labels and claims in the making that nobody works on.
+    """Remove half-written files of labels and claims in the making that nobody works on.
 
     Younger ones may belong to a worker that lives, here or on another machine.
 
     Args:
-        folder: Of a split.
+        folder: Of the dataset or of a split.
         name: Of the set of labels.
         lease_s: How long a file must have lain untouched.
     """
-    found = [path for path in folder.glob(f".{name}-*") if _is_of(path, name)]
+    found = [path for path in folder.glob(".*") if _is_of(path, name)]
     if not found:
         return
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -40,5 +41,5 @@ def remove_leftovers(folder: Path, name: str, lease_s: float = LEASE_S) -> None:
 
 
 def _is_of(path: Path, name: str) -> bool:
-    match = _LEFTOVER.fullmatch(path.name)
-    return match is not None and match["labels"] == name
+    matches = (pattern.fullmatch(path.name) for pattern in _LEFTOVERS)
+    return any(match is not None and match["labels"] == name for match in matches)

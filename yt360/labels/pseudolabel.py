@@ -89,7 +89,7 @@ def pseudolabel(
     works = list(shard_works(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
     labels.check(dataset)
-    for folder in {work.path.parent for work in works}:
+    for folder in {dataset, *(work.path.parent for work in works)}:
         remove_leftovers(folder, labels.name)
     planned = {
         work.path: sum(work.num_maps(clip, labels.fps) for clip in work.missing(labels.name))

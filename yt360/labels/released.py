@@ -74,8 +74,8 @@ def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
     made_by = {"segmenter": "released maps"}
     labels = LabelSet(name=name, fps=RELEASED_FPS, height=height, width=width, made_by=made_by)
     labels.check(dataset)
-    for shards in {work.path.parent for work in works}:
-        remove_leftovers(shards, name)
+    for each in {dataset, *(work.path.parent for work in works)}:
+        remove_leftovers(each, name)
     report = ImportReport()
     with Progress("importing", len(known), "clips") as progress:
         for work in works:

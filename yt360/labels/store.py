@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import threading
 from collections import OrderedDict
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from yt360.errors import BadItem, UserError, did_you_mean
-from yt360.files import temporary_name, write_json
+from yt360.files import write_json
 from yt360.labels.maps import LabelMaps, decode_labels
 from yt360.labels.shard_file import Contents, LabelShardFile
 from yt360.shards.index_file import read_index
@@ -97,14 +96,7 @@ class LabelSet:
         path = self.path(dataset, self.name)
         content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
         if not path.exists():
-            aside = temporary_name(path)
-            write_json(aside, content)
-            try:
-                os.link(aside, path)  # unlike a rename it never replaces what another worker wrote
-            except FileExistsError:
-                pass
-            finally:
-                aside.unlink()
+            write_json(path, content, replace=False)  # what another worker wrote meanwhile stays
         self.check(dataset)
 
     def check(self, dataset: Path) -> None:

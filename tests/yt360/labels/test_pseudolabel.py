@@ -200,7 +200,8 @@ def test_leftovers_of_killed_workers_are_removed_once_nobody_can_be_writing_them
         f".panoptic-000000.claim.{token}",
         f".panoptic-000000.claim.takeover.{token}",
     )
-    old = [dataset / "train" / name for name in names]
+    described = dataset / ".labels-panoptic.json.0.tmp"
+    old = [described, *(dataset / "train" / name for name in names)]
     young = [dataset / "test" / name for name in names]
     others = [dataset / "train" / f".released{name.removeprefix('.panoptic')}" for name in names]
     for path in (*old, *young, *others):
