@@ -27,14 +27,12 @@ def export_model(checkpoint: Path, out: Path) -> None:
 
     Args:
         checkpoint: A checkpoint file or a run's folder.
-        out: A folder, which must be new or empty.
+        out: A folder, which must be new or empty, or hold what an interrupted call left there.
 
     Raises:
-        UserError: `checkpoint` is none, or `out` holds something.
+        UserError: `checkpoint` is none, or `out` holds something else.
     """
     content = load_checkpoint(checkpoint)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is not an empty folder; choose another --out")
     config = config_from_mapping(content["config"])
     tensors = {
         f"{part}.{name}": tensor.contiguous()
@@ -42,18 +40,47 @@ def export_model(checkpoint: Path, out: Path) -> None:
         for name, tensor in (content[part] or {}).items()
     }
     facts = {key: content[key] for key in ("config", "stage", "step", "clips", "fps")}
+    weights = _ordered(save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)}))
+    if is_export(out) and (out / WEIGHTS_FILE).read_bytes() == weights:
+        return  # a call that was killed at its very end
+    if not _is_free(out):
+        raise UserError(f"{out} is not an empty folder; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     try:
-        save_config(config, out / RECIPE_FILE)
-        with atomic_write(out / CARD_FILE, "w") as file:
-            file.write(_card(content, tensors))
-        weights = save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)})
-        with atomic_write(out / WEIGHTS_FILE) as file:  # last: a folder with weights is whole
+        # The weights get their name last: a folder with weights is whole. Their temporary file is
+        # there from the beginning: what is beside it in a folder without weights is ours.
+        with atomic_write(out / WEIGHTS_FILE) as file:
+            save_config(config, out / RECIPE_FILE)
+            with atomic_write(out / CARD_FILE, "w") as card:
+                card.write(_card(content, tensors))
             file.write(weights)
     except BaseException:  # the same command must work again, once there is room
         for name in (RECIPE_FILE, CARD_FILE):
             (out / name).unlink(missing_ok=True)
         raise
+
+
+def _ordered(weights: bytes) -> bytes:
+    """Return a safetensors file whose metadata are in order; `save` writes them in a random one.
+
+    The file begins with the length of its header, 8 bytes; a header is padded to a multiple of 8.
+    """
+    end = 8 + int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + weights[end:]
+
+
+def _is_free(out: Path) -> bool:
+    """Return whether a folder is new, empty, or holds only what a killed export left."""
+    if not out.is_dir():
+        return not out.exists()
+    names = {path.name for path in out.iterdir()}
+    temporary = {name for name in names if name.startswith(f".{WEIGHTS_FILE}.")}
+    ours = tuple(name for file in (RECIPE_FILE, CARD_FILE) for name in (file, f".{file}."))
+    return not names or (bool(temporary) and all(n.startswith(ours) for n in names - temporary))
 
 
 def is_export(path: Path) -> bool:

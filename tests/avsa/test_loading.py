@@ -1,3 +1,6 @@
+import os
+import sys
+from itertools import count
 from unittest.mock import Mock
 
 import numpy as np
@@ -157,6 +160,29 @@ def test_an_export_that_failed_can_be_repeated(checkpoint, tmp_path, monkeypatch
     assert not any(out.iterdir())
     export_model(checkpoint, out)
     avsa.load(out)
+
+
+def test_an_export_that_was_killed_anywhere_can_be_repeated(checkpoint, tmp_path):
+    export_model(checkpoint, tmp_path / "whole")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    for stop in range(100):
+        out, calls = tmp_path / f"killed-{stop}", count()
+
+        def killed(event, arguments, out=out, calls=calls, stop=stop):
+            changes = event in ("open", "os.rename", "os.mkdir") and str(out) in str(arguments[0])
+            if changes and next(calls) == stop:
+                os._exit(1)
+
+        if (pid := os.fork()) == 0:
+            sys.addaudithook(killed)
+            export_model(checkpoint, out)
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        export_model(checkpoint, out)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+        if status == 0:
+            break
+    assert stop > 6
 
 
 def test_an_export_never_overwrites(checkpoint, tmp_path):
