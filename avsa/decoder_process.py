@@ -212,8 +212,8 @@ def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_
     module, _, attribute = name.partition(":")
     decoder = getattr(import_module(module), attribute)()
     connection, memory = Connection(connection_descriptor), _SharedMemory(memory_descriptor)
-    connection.send(None)
-    with suppress(EOFError):
+    with suppress(EOFError, ConnectionError):
+        connection.send(None)
         while True:
             method, stretch, places, size = connection.recv()
             memory.reserve(size)

@@ -9,6 +9,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import islice
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch
 
 from avsa.data import DataConfig, Loader
 from avsa.decode import ClipDecoder, find_frames, find_sound
-from avsa.decoder_process import DecoderPool
+from avsa.decoder_process import DecoderPool, _serve
 from avsa.plan import Plan, SequentialPlan
 from yt360.errors import BadItem
 from yt360.shards.reader import ShardReader
@@ -220,3 +221,9 @@ def test_no_process_outlives_the_program(tiny_dataset, tmp_path, way):
 def test_decoder_processes_do_not_import_torch():
     program = "import sys, avsa.decode, avsa.decoder_process; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_decoder_ends_in_silence_when_the_process_that_made_it_has_gone():
+    ours, theirs = Pipe()
+    ours.close()
+    _serve(os.dup(theirs.fileno()), os.memfd_create("test"), "builtins:dict", 1.0)

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -180,16 +180,19 @@ def _work(connection: Connection, parent: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
     multiprocessing.current_process().daemon = False  # it may start workers, which die with it
-    while True:
-        try:
+    _serve(connection)
+
+
+def _serve(connection: Connection) -> None:
+    """Do the tasks that come over a connection, until the other end is closed."""
+    with suppress(EOFError, ConnectionError):
+        while True:
             function, task = connection.recv()
-        except EOFError:
-            return
-        try:
-            reply = ForkingPickler.dumps((True, function(task)))
-        except Exception as error:
-            reply = _pickled_error(error)
-        connection.send_bytes(reply)
+            try:
+                reply = ForkingPickler.dumps((True, function(task)))
+            except Exception as error:
+                reply = _pickled_error(error)
+            connection.send_bytes(reply)
 
 
 def _pickled_error(error: Exception) -> memoryview:

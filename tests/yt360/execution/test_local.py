@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections import deque
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
 from yt360.errors import BadItem
-from yt360.execution.local import Crashed, WorkerPool
+from yt360.execution.local import Crashed, WorkerPool, _serve
 
 # Workers are new interpreters that cannot import this file: `eval` serves as the function.
 
@@ -105,3 +106,14 @@ def test_workers_die_with_a_parent_that_is_killed(tmp_path):
     while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(map(is_alive, workers))
+
+
+@pytest.mark.parametrize("unread", [True, False])
+def test_a_worker_ends_in_silence_when_the_process_that_made_it_has_gone(unread):
+    ours, theirs = Pipe()
+    if unread:
+        theirs.send("an answer")  # reading then fails, instead of saying that the end is reached
+    else:
+        ours.send((abs, -1))  # and nobody is there to take the answer
+    ours.close()
+    _serve(theirs)
