@@ -3,7 +3,7 @@
 test test-slow: export OMP_NUM_THREADS = 1
 test test-slow: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow lint types check format bench proof fuzz constraints sbom clean
+.PHONY: setup demo test test-slow lint types check format bench proof fuzz kill constraints sbom clean
 
 setup:
 	@tools/setup.sh
@@ -39,6 +39,9 @@ proof: setup  ## that the small recipe learns (docs/results); more than an hour 
 fuzz: setup  ## 10,000 inputs at every place that reads data of others; about two hours on 2 cores
 	.venv/bin/python tools/fuzz.py --keep fuzz-faults
 
+kill: setup  ## every long command, killed at random moments; more than an hour on 2 cores
+	.venv/bin/python tools/kill.py --kills 1000 --out kills
+
 constraints:  ## choose the pinned versions anew, within the bounds of pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file constraints.txt
@@ -50,4 +53,4 @@ sbom: setup  ## sbom.json: all installed packages with versions and licences, in
 		--pyproject pyproject.toml --output-reproducible --output-file sbom.json
 
 clean:
-	rm -rf demo sbom.json fuzz-faults .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo sbom.json fuzz-faults kills .pytest_cache .mypy_cache .ruff_cache .hypothesis
