@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -9,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from yt360.errors import BadItem, UserError
 from yt360.media.form import ClipFormat
 from yt360.shards.schema import DatasetInfo
+from yt360.untrusted.parsing import parse_json
 
 
 class Clips(Protocol):
@@ -88,8 +90,8 @@ def clips_form(info: DatasetInfo) -> ClipFormat:
         UserError: ``dataset.json`` does not say it.
     """
     try:
-        return ClipFormat(**info.options["form"])
-    except (KeyError, TypeError) as error:
+        return parse_json(json.dumps(info.options["form"]), ClipFormat)
+    except (KeyError, ValueError) as error:
         raise UserError(f"dataset.json does not say how clips are stored ({error})") from None
 
 

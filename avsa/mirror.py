@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
-import json
 import logging
 import math
 import os
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from avsa.fetching import fetch
 from yt360.errors import BadItem, UserError
@@ -21,6 +23,7 @@ from yt360.files import private_folder, write_json
 from yt360.locks import exclusive_lock
 from yt360.shards.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, DatasetInfo
 from yt360.splits import SPLITS
+from yt360.untrusted.parsing import Count, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ _SMALL_FILES = {
     AUDIO_STATS_FILE: 1 << 24,
 }
 _INCOMING = ".incoming"
+_MAX_REMOTE_BYTES = 100_000
 _MIRROR_LOCK = ".mirror.lock"
 # One slash or two: `Path` and shells may have made one of two.
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])", re.IGNORECASE)
@@ -50,6 +54,25 @@ def as_url(dataset: str | Path) -> str | None:
         raise UserError(f"{text} is on this machine; give its path, /{text[local.end() :]}")
     match = _URL.match(text)
     return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
+
+
+def _address(url: str) -> str:
+    if as_url(url) != url:
+        raise ValueError(f"{url!r} is not the address of a dataset")
+    return url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """What a mirror is of: the content of ``remote.json``.
+
+    Attributes:
+        url: Address of the dataset's folder.
+        cache_bytes: Most bytes of shards to keep.
+    """
+
+    url: Annotated[str, AfterValidator(_address)]
+    cache_bytes: Count
 
 
 def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
@@ -73,7 +96,7 @@ def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
     if url is None:
         folder = Path(dataset)
         if limit_bytes is not None and is_mirror(folder):
-            _set_remote(folder, str(read_remote(folder)["url"]), limit_bytes)
+            _set_remote(folder, read_remote(folder).url, limit_bytes)
         return folder
     cache = Path(os.environ.get("AVSA_CACHE") or Path.home() / ".cache" / "avsa")
     return mirror(url, cache, limit_bytes)
@@ -99,7 +122,7 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
         (folder / split).mkdir(parents=True, exist_ok=True)
         (folder / _INCOMING / split).mkdir(parents=True, exist_ok=True)
     with exclusive_lock(folder / _MIRROR_LOCK, wait=True):
-        before = read_remote(folder) if is_mirror(folder) else {}
+        before = read_remote(folder) if is_mirror(folder) else None
         try:
             _fetch_small(url, folder / _INCOMING)
         except BadItem as error:
@@ -110,7 +133,7 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
             logger.warning("using %s as it is, since %s cannot be read: %s", folder, url, error)
         else:
             _replace_small(folder)
-        default = before.get("cache_bytes", round(DEFAULT_CACHE_GB * 1e9))
+        default = before.cache_bytes if before else round(DEFAULT_CACHE_GB * 1e9)
         _set_remote(folder, url, default if limit_bytes is None else limit_bytes)
     return folder
 
@@ -162,16 +185,23 @@ def is_mirror(dataset: Path) -> bool:
 
 def address_of(dataset: Path) -> str:
     """Return what `dataset_folder` makes this folder of: a mirror's address, or the path."""
-    return str(read_remote(dataset)["url"] if is_mirror(dataset) else dataset.resolve())
+    return read_remote(dataset).url if is_mirror(dataset) else str(dataset.resolve())
 
 
-def read_remote(folder: Path) -> dict[str, Any]:
-    """Return a mirror's ``url`` and ``cache_bytes``, the most bytes of shards to keep."""
-    content: dict[str, Any] = json.loads((folder / REMOTE_FILE).read_text(encoding="utf-8"))
-    return content
+def read_remote(folder: Path) -> Remote:
+    """Return what a mirror's ``remote.json`` says.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    path = folder / REMOTE_FILE
+    try:
+        return read_json(path, Remote, _MAX_REMOTE_BYTES, inside=folder)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; give the dataset's address again") from None
 
 
 def _set_remote(folder: Path, url: str, limit_bytes: int) -> None:
-    content = {"url": url, "cache_bytes": limit_bytes}
-    if not is_mirror(folder) or read_remote(folder) != content:
-        write_json(folder / REMOTE_FILE, content)
+    remote = Remote(url=url, cache_bytes=limit_bytes)
+    if not is_mirror(folder) or read_remote(folder) != remote:
+        write_json(folder / REMOTE_FILE, asdict(remote))

@@ -149,7 +149,7 @@ def _join_cache(clips: RemoteClips) -> ShardCache:
     remote, splits = read_remote(clips.dataset), clips.info.splits
     shards = {
         f"{split}/{local_name(shard)}": RemoteShard(
-            f"{remote['url']}/{split}/{shard.name}", shard.bytes, shard.sha256
+            f"{remote.url}/{split}/{shard.name}", shard.bytes, shard.sha256
         )
         for split in SPLITS
         for shard in splits[split].shards
@@ -157,7 +157,7 @@ def _join_cache(clips: RemoteClips) -> ShardCache:
     folder = clips.dataset.resolve()
     with _caches_lock:
         cache = _caches.get(folder) or ShardCache(ShardFolder(folder, SPLITS), _fetch_shard)
-        cache.join(shards, remote["cache_bytes"], clips._let_go)
+        cache.join(shards, remote.cache_bytes, clips._let_go)
         _caches[folder] = cache
     return cache
 

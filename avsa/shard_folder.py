@@ -15,9 +15,11 @@ from enum import Enum
 from pathlib import Path
 
 from yt360.locks import Locked, acquire, exclusive_lock
+from yt360.untrusted.files import read_limited
 
 _ROOM_LOCK = ".room.lock"
 _CLAIM = ".claim"
+_MAX_CLAIM_BYTES = 20  # one number
 
 
 class Refusal(Enum):
@@ -115,7 +117,7 @@ class ShardFolder:
                             _remove_parts(self.root / split / name)
                             path.unlink()
                     except Locked:
-                        sizes[f"{split}/{name}"] = int(path.read_text() or 0)
+                        sizes[f"{split}/{name}"] = _claimed_bytes(path)
         return sizes
 
 
@@ -146,6 +148,15 @@ class Claim:
         """Let others claim the shard; done when it is there, or could not be fetched."""
         self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
+
+
+def _claimed_bytes(claim: Path) -> int:
+    """Return the size that a claim states; 0 where it does not, or not yet."""
+    try:
+        text = read_limited(claim, _MAX_CLAIM_BYTES)
+    except ValueError:
+        return 0
+    return int(text) if text.isdigit() else 0
 
 
 def _remove_parts(shard: Path) -> None:

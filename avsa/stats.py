@@ -6,15 +6,14 @@ itself they would all look alike.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from avsa.clips import clips_form
@@ -30,6 +29,7 @@ from yt360.progress import Progress
 from yt360.randomness import keyed_generator
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import AUDIO_STATS_FILE, DatasetInfo
+from yt360.untrusted.parsing import Count, Finite, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,31 @@ class AudioStats:
 
     mean_db: Tensor
     std_db: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """Statistics of one kind of spectrograms, as they are stored."""
+
+    spectrogram: Mapping[str, Any]
+    samples: Count = 0
+    seed: Count = 0
+    mean_db: Sequence[Finite]
+    std_db: Sequence[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+
+    def __post_init__(self) -> None:
+        bands = self.spectrogram.get("bands")
+        if not bands == len(self.mean_db) == len(self.std_db):
+            numbers = len(self.mean_db) + len(self.std_db)
+            raise ValueError(f"{numbers} numbers for {bands} bands")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StatsFile:
+    """The content of ``audio_stats.json``."""
+
+    format_version: Count
+    stats: tuple[_Entry, ...] = ()
 
 
 def measure_stats(
@@ -106,15 +131,15 @@ def save_stats(
     The file holds those of several kinds of spectrograms; earlier ones of the same kind go.
     """
     path = dataset / AUDIO_STATS_FILE
-    entry = {
-        "spectrogram": _identity(config),
-        "samples": samples,
-        "seed": seed,
-        "mean_db": _rounded(stats.mean_db),
-        "std_db": _rounded(stats.std_db),
-    }
-    others = [each for each in _entries(path) if each["spectrogram"] != entry["spectrogram"]]
-    write_json(path, {"format_version": FORMAT_VERSION, "stats": [*others, entry]})
+    entry = _Entry(
+        spectrogram=_identity(config),
+        samples=samples,
+        seed=seed,
+        mean_db=_rounded(stats.mean_db),
+        std_db=_rounded(stats.std_db),
+    )
+    others = [each for each in _entries(path) if each.spectrogram != entry.spectrogram]
+    write_json(path, asdict(_StatsFile(format_version=FORMAT_VERSION, stats=(*others, entry))))
     return path
 
 
@@ -127,8 +152,8 @@ def load_stats(dataset: Path, config: AudioConfig) -> AudioStats | None:
     wanted, defaults = _identity(config), _identity(AudioConfig())
     for entry in _entries(dataset / AUDIO_STATS_FILE):
         # A key that the file does not know yet had its default's effect.
-        if defaults | entry["spectrogram"] == wanted:
-            return AudioStats(torch.tensor(entry["mean_db"]), torch.tensor(entry["std_db"]))
+        if defaults | dict(entry.spectrogram) == wanted:
+            return AudioStats(torch.tensor(entry.mean_db), torch.tensor(entry.std_db))
     return None
 
 
@@ -173,28 +198,21 @@ def require_sample_rate(config: AudioConfig, sample_rate_hz: int) -> None:
         )
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Path) -> tuple[_Entry, ...]:
     """Return the checked entries of a file of statistics; none where there is no file."""
     again = f"remove it and run `avsa stats {path.parent}`"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version, entries = content["format_version"], content.get("stats", [])
-        for entry in entries:
-            bands = entry["spectrogram"]["bands"]
-            numbers = [*entry["mean_db"], *entry["std_db"]]
-            if len(entry["mean_db"]) != bands or len(numbers) != 2 * bands:
-                raise ValueError(f"{len(numbers)} numbers for {bands} bands")
-            if not all(math.isfinite(number) for number in numbers) or min(entry["std_db"]) <= 0:
-                raise ValueError("a number is not finite, or a deviation not positive")
+        content = read_json(path, _StatsFile, inside=path.parent)
     except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); {again}") from None
-    if version != FORMAT_VERSION:
+        return ()
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); {again}") from None
+    if content.format_version != FORMAT_VERSION:
         raise UserError(
-            f"{path} has format version {version}, this program reads {FORMAT_VERSION}; {again}"
+            f"{path} has format version {content.format_version}, this program reads "
+            f"{FORMAT_VERSION}; {again}"
         )
-    return entries
+    return content.stats
 
 
 def _rounded(values: Tensor) -> list[float]:

@@ -114,12 +114,12 @@ def test_a_server_that_is_away_has_no_dataset_for_a_new_mirror(server):
 
 def test_the_limit_stays_until_another_one_is_asked_for(server):
     folder = dataset_folder(server.url)
-    assert read_remote(folder)["cache_bytes"] == 20 * 10**9
+    assert read_remote(folder).cache_bytes == 20 * 10**9
     for asked_gb, holds in ((3.0, 3), (None, 3), (0.5, 0.5), (None, 0.5)):
         assert dataset_folder(server.url, asked_gb) == folder
-        assert read_remote(folder)["cache_bytes"] == holds * 10**9
+        assert read_remote(folder).cache_bytes == holds * 10**9
     assert dataset_folder(folder, 2.0) == folder  # a mirror is as good as its address
-    assert read_remote(folder)["cache_bytes"] == 2 * 10**9
+    assert read_remote(folder).cache_bytes == 2 * 10**9
 
 
 @pytest.mark.parametrize("gigabytes", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])

@@ -287,4 +287,4 @@ def test_training_from_an_address_goes_on_when_the_mirror_is_gone(server, tmp_pa
     (folder,) = (tmp_path / "cache").iterdir()
     shutil.rmtree(folder)
     assert train("--resume", "--cache-gb", "0.03") == 2
-    assert read_remote(folder)["cache_bytes"] == 30_000_000
+    assert read_remote(folder).cache_bytes == 30_000_000

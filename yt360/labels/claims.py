@@ -16,14 +16,19 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from yt360.files import naming
+from yt360.untrusted.parsing import read_json
 
 LEASE_S = 600.0
 BEAT_S = 60.0
+_MAX_CLAIM_BYTES = 10_000
 
 
 @contextmanager
@@ -112,12 +117,22 @@ def _beat(path: Path, token: str, stop: threading.Event, beat_s: float) -> None:
             return
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Holder:
+    """Who holds a claim, as its file says."""
+
+    token: str
+    host: str = ""
+    boot: str = ""
+    space: str = ""
+    pid: Annotated[int, Field(ge=1, lt=1 << 31)]
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        return asdict(read_json(path, _Holder, _MAX_CLAIM_BYTES))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 @cache

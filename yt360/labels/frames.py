@@ -18,6 +18,10 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
+MAX_FRAMES_BYTES = 1 << 33
+"""Limit of the frames of a clip in memory."""
+
+
 def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArray[np.uint8]:
     """Return a clip's frames at seconds 0, 1 / fps, 2 / fps, ...: those shown at these moments.
 
@@ -39,6 +43,10 @@ def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArr
             stream = container.streams.video[0]
             frame_s = 1 / float(stream.average_rate or fps)
             for frame, until_s in _shown(container.decode(stream), frame_s):
+                if wanted * frame.height * frame.width * 3 > MAX_FRAMES_BYTES:
+                    raise ValueError(
+                        f"{wanted} frames of {frame.width}x{frame.height} are too many"
+                    )
                 while len(pictures) < wanted and len(pictures) / fps < until_s:
                     pictures.append(frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, IndexError, ValueError) as error:

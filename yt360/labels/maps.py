@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,6 +17,13 @@ import numpy as np
 from yt360.errors import BadItem
 from yt360.labels.classes import NO_STUFF, NO_THING, join, split
 
+MAX_MAP_BYTES = 1 << 30
+"""Limit of the things or the stuff of a clip."""
+# What `zipfile` and its decompressors raise; a password or an unknown method is a RuntimeError.
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError,
+    struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
     rb"\{'descr': '\|u1', 'fortran_order': (True|False), 'shape': \((\d+), (\d+), (\d+)\), \} *\n"
@@ -60,14 +69,23 @@ def decode_labels(content: bytes | memoryview) -> LabelMaps:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            things, stuff = (_array(archive.read(f"{name}.npy")) for name in ("things", "stuff"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            things, stuff = (
+                _array(_member(archive, f"{name}.npy")) for name in ("things", "stuff")
+            )
+    except _DAMAGE as error:
         raise BadItem("labels-damaged", f"the maps cannot be read: {error}") from None
     if things.shape != stuff.shape:
         raise BadItem("labels-damaged", f"maps of {things.shape} and {stuff.shape} do not match")
     if things.size and (things.max() > NO_THING or stuff.max() > NO_STUFF):
         raise BadItem("labels-damaged", "the maps hold class numbers that do not exist")
     return LabelMaps(things, stuff)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    size = archive.getinfo(name).file_size  # zipfile never reads more
+    if size > MAX_MAP_BYTES:
+        raise ValueError(f"{name} has {size} bytes, allowed are {MAX_MAP_BYTES}")
+    return archive.read(name)
 
 
 def _array(npy: bytes) -> np.ndarray:

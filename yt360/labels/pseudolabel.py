@@ -18,13 +18,11 @@ from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.shard_work import LabelReport, shard_works
-from yt360.labels.store import DEFAULT_NAME, LabelSet, check_name
+from yt360.labels.store import DEFAULT_NAME, MAX_FPS, MAX_ROWS, LabelSet, check_name
 from yt360.labels.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.progress import Progress
 from yt360.shards.schema import DatasetInfo
 from yt360.splits import SPLITS
-
-MAX_FPS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +55,8 @@ class LabelOptions:
             view_set(self.views)
         if not 0 < self.fps <= MAX_FPS:
             raise UserError(f"{self.fps:g} labels per second are impossible; give up to {MAX_FPS}")
+        if self.height > MAX_ROWS:
+            raise UserError(f"maps cannot have {self.height} rows; give up to {MAX_ROWS}")
 
 
 def pseudolabel(

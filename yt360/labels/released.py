@@ -14,21 +14,24 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from yt360.clips import clip_key, video_id_of
 from yt360.errors import BadItem, UserError
 from yt360.labels.claims import claimed
 from yt360.labels.classes import NO_STUFF, NO_THING
 from yt360.labels.leftovers import remove_leftovers
-from yt360.labels.maps import LabelMaps, encode_maps
+from yt360.labels.maps import MAX_MAP_BYTES, LabelMaps, encode_maps
 from yt360.labels.shard_work import ShardWork, shard_works
-from yt360.labels.store import LabelSet, check_name
+from yt360.labels.store import MAX_ROWS, LabelSet, check_name
 from yt360.progress import Progress
 from yt360.splits import SPLITS
+from yt360.untrusted.files import open_regular
 
 RELEASED_FPS = 4.0
 _CLIP = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{1,6})")
+# What Pillow raises for files that are no pictures, or far too large ones.
+_NO_IMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 _MAP = re.compile(r"(things|stuff)-(\d{1,9})\.png")
 
 
@@ -120,6 +123,8 @@ def read_released(folder: Path, num_maps: int, size: tuple[int, int]) -> LabelMa
     numbers = sorted(files["things"].keys() & files["stuff"].keys())
     if not numbers:
         raise BadItem("no-maps", f"{folder} has no pair of things-NNNN.png and stuff-NNNN.png")
+    if num_maps * size[0] * size[1] > MAX_MAP_BYTES:
+        raise BadItem("too-long", f"{num_maps} maps of {size[1]}x{size[0]} are too many")
     chosen = [max((n for n in numbers if n <= t), default=numbers[0]) for t in range(num_maps)]
     things = {n: _read_map(files["things"][n], size, NO_THING) for n in set(chosen)}
     stuff = {n: _read_map(files["stuff"][n], size, NO_STUFF) for n in set(chosen)}
@@ -172,18 +177,19 @@ def _first_size(folders: Mapping[str, Path]) -> tuple[int, int]:
     for folder in folders.values():
         for path in sorted(_files(folder)["things"].values()):
             try:
-                with Image.open(path) as image:
-                    return image.height, image.width
-            except (OSError, UnidentifiedImageError):
+                with open_regular(path, folder) as file, Image.open(file) as image:
+                    if image.height <= MAX_ROWS and image.width <= 2 * MAX_ROWS:
+                        return image.height, image.width
+            except _NO_IMAGE:
                 continue
     raise UserError("none of the clips' folders holds a readable things-NNNN.png")
 
 
 def _read_map(path: Path, size: tuple[int, int], none: int) -> np.ndarray:
     try:
-        with Image.open(path) as image:
+        with open_regular(path, path.parent) as file, Image.open(file) as image:
             values = np.asarray(image.convert("RGB"))[..., 0]  # as the authors' loader reads them
-    except (OSError, ValueError, SyntaxError) as error:
+    except _NO_IMAGE as error:
         raise BadItem("unreadable-map", f"{path} cannot be read: {error}") from None
     if values.max(initial=0) > none:
         raise BadItem("unknown-class", f"{path} holds {values.max()}; the largest may be {none}")

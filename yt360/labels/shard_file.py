@@ -14,6 +14,7 @@ from pathlib import Path
 
 from yt360.errors import BadItem, UserError
 from yt360.shards.scan import scan_shard
+from yt360.untrusted.files import open_regular
 
 MAX_TRIES = 20
 
@@ -44,15 +45,18 @@ class LabelShardFile:
 
     Raises:
         FileNotFoundError: There is none.
-        UserError: It is no whole shard, or is replaced all the time.
+        UserError: It is no whole shard or no regular file, or is replaced all the time.
     """
 
     def __init__(self, path: Path, name: str, known: Contents | None = None) -> None:
         self.path = path
         for _ in range(MAX_TRIES):
-            self._descriptor = os.open(path, os.O_RDONLY)
-            close = weakref.finalize(self, os.close, self._descriptor)
-            status = os.fstat(self._descriptor)
+            try:
+                self._file = open_regular(path, path.parent.parent)
+            except ValueError as error:
+                raise UserError(str(error)) from None
+            close = weakref.finalize(self, self._file.close)
+            status = os.fstat(self._file.fileno())
             if known is not None and known.identity == _identity(status):
                 self.contents = known
                 return
@@ -71,7 +75,7 @@ class LabelShardFile:
             OSError: It cannot be read, or is gone from a network's file server.
         """
         offset, size = self.contents.ranges[key]
-        content = os.pread(self._descriptor, size, offset)
+        content = os.pread(self._file.fileno(), size, offset)
         if len(content) != size:
             raise BadItem("labels-damaged", f"{self.path} ends before byte {offset + size}")
         return content
@@ -85,7 +89,11 @@ def member_ranges(path: Path, name: str) -> dict[str, tuple[int, int]]:
         UserError: The shard cannot be read.
     """
     suffix = f"{name}.npz"
-    return {s.key: s.members[suffix] for s in scan_shard(path) if suffix in s.members}
+    return {
+        s.key: s.members[suffix]
+        for s in scan_shard(path, path.parent.parent)
+        if suffix in s.members
+    }
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ labelled are absent, and so are whole shards that nobody has labelled yet.
 from __future__ import annotations
 
 import errno
-import json
 import re
 import threading
 from collections import OrderedDict
@@ -18,7 +17,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.files import write_json
@@ -27,13 +28,18 @@ from yt360.labels.shard_file import Contents, LabelShardFile
 from yt360.shards.index_file import read_index
 from yt360.shards.options import first_difference
 from yt360.shards.schema import CLIPS, DatasetInfo, parse_shard_name, shard_name
+from yt360.untrusted.files import read_limited
+from yt360.untrusted.parsing import parse_json
 
 FORMAT = "yt360-labels"
 FORMAT_VERSION = 1
 DEFAULT_NAME = "panoptic"
 MAX_OPEN_SHARDS = 64
 _NOTHING = Contents((), {})
+MAX_FPS = 60
+MAX_ROWS = 1 << 14
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +55,9 @@ class LabelSet:
     """
 
     name: str
-    fps: float
-    height: int
-    width: int
+    fps: Annotated[float, Field(gt=0, le=MAX_FPS)]
+    height: Annotated[int, Field(ge=1, le=MAX_ROWS)]
+    width: Annotated[int, Field(ge=1, le=2 * MAX_ROWS)]
     made_by: Mapping[str, Any]
 
     @staticmethod
@@ -68,20 +74,20 @@ class LabelSet:
         """
         DatasetInfo.load(dataset)
         path = cls.path(dataset, name)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            known = label_sets(dataset)
+        known = label_sets(dataset)
+        if name not in known:
             hint = did_you_mean(name, known) if known else "; `yt360 pseudolabel` makes them"
-            raise UserError(f"{dataset} has no labels named {name!r}{hint}") from None
+            raise UserError(f"{dataset} has no labels named {name!r}{hint}")
+        try:
+            content = read_limited(path, _MAX_BYTES, inside=dataset)
+            if parse_json(content, _Head) != _Head(format=FORMAT, format_version=FORMAT_VERSION):
+                raise UserError(f"{path} is of another format or version")
+            labels = parse_json(content, cls)
+            if labels.name != name:
+                raise ValueError(f"it describes the labels {labels.name!r}")
         except ValueError as error:
             raise UserError(f"{path} is damaged: {error}") from None
-        try:
-            if (content.pop("format"), content.pop("format_version")) != (FORMAT, FORMAT_VERSION):
-                raise UserError(f"{path} is of another format or version")
-            return cls(**content)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is damaged: {error}") from None
+        return labels
 
     def create(self, dataset: Path) -> None:
         """Describe a new set, or make sure that the one that is there was made the same way.
@@ -114,6 +120,14 @@ class LabelSet:
                 f"the labels {self.name!r} of {dataset} were made otherwise ({difference}); "
                 "go on with the same options, or choose another --name"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """What says whether the rest of a description can be read."""
+
+    format: str
+    format_version: int
 
 
 def check_name(name: str) -> None:

@@ -13,7 +13,7 @@ class ClipFormat:
 
     Attributes:
         width: Pixels; even, and twice the height.
-        height: Pixels; even.
+        height: Pixels; even, 16 to 8192.
         fps: Whole frames per second.
         crf: x264's constant rate factor, 0 (lossless) to 51.
         gop: Frames in a group of pictures; each group can be decoded alone.
@@ -36,7 +36,8 @@ class ClipFormat:
                 "the height even and at least 16"
             )
         for name, low, high in (
-            ("fps", 1, 240), ("crf", 0, 51), ("gop", 1, 1000), ("sample_rate_hz", 8000, 192000),
+            ("height", 16, 8192), ("fps", 1, 240), ("crf", 0, 51), ("gop", 1, 1000),
+            ("sample_rate_hz", 8000, 192000),
         ):  # fmt: skip
             value = getattr(self, name)
             if not low <= value <= high:

@@ -35,7 +35,7 @@ class ClipPlan:
     """
 
     start_s: int
-    duration_s: float
+    duration_s: int | float
     level_dbfs: float
 
     @property

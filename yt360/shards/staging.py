@@ -21,18 +21,22 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from yt360.errors import UserError
 from yt360.files import atomic_write, sync_folder, write_json
 from yt360.media.doubts import Doubt
 from yt360.shards.cuts import ClipPlan
 from yt360.shards.inputs import InputVideo
 from yt360.shards.schema import CLIP_MEMBERS, Rejection
 from yt360.shards.writer import member_bytes
+from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
+from yt360.untrusted.parsing import read_json
 
 STAGING_FOLDER = ".staging"
 STAGING_VERSION = 2
 """What another version has staged is made anew."""
 _TRASH = f"{STAGING_FOLDER}-trash-"
 _REJECTED_FILE = "rejected.json"
+_MAX_MEMBER_BYTES = 1 << 40
 _ATTEMPTS, _ATTEMPT_S = 20, 0.1
 
 
@@ -75,11 +79,14 @@ class Staging:
         self._plans, self._clips = self.folder / "plans", self.folder / "clips"
         self._work = self.folder / "work"
         self._options = self.folder / "options.json"
+        for folder in (self.folder, self._plans, self._clips, self._work):
+            if folder.is_symlink():
+                raise UserError(f"{folder} is a link, which a build does not follow; remove it")
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         """Make the folders; drop what a killed build was in the middle of, or made otherwise."""
         wanted = json_bytes({"staging_version": STAGING_VERSION, **options})
-        if not self._options.exists() or self._options.read_bytes() != wanted:
+        if self._staged_options() != wanted:
             _remove(self._clips)
             _remove(self._plans)
             with atomic_write(self._options) as file:
@@ -89,6 +96,12 @@ class Staging:
         leftovers = [*self.folder.glob(".*.tmp"), *self._plans.glob(".*.tmp")]
         for leftover in [*self._work.iterdir(), *leftovers]:
             _remove(leftover)
+
+    def _staged_options(self) -> bytes | None:
+        try:
+            return read_limited(self._options, MAX_JSON_BYTES, inside=self.folder)
+        except (FileNotFoundError, ValueError):
+            return None
 
     @property
     def is_there(self) -> bool:
@@ -118,23 +131,23 @@ class Staging:
         """Return the plan of an input, if there is one.
 
         One for other content is dropped with its clips. With `retry` one that turns anything down
-        is dropped, too, so that it is made anew.
+        is dropped, too, so that it is made anew; so is one that cannot be read.
         """
         try:
-            content = json.loads(self._plan_file(item).read_text(encoding="utf-8"))
+            plan = read_json(self._plan_file(item), VideoPlan, inside=self.folder)
         except FileNotFoundError:
             return None
-        clips = tuple(ClipPlan(**clip) for clip in content["clips"])
-        if content["fingerprint"] != fingerprint:
-            self.discard(item.clip_key(clip.start_s) for clip in clips)
+        except ValueError:
             self.discard_plan(item)
             return None
-        rejected = tuple(Rejection(**it) for it in content["rejected"])
-        if retry and not all(each.is_rest for each in rejected):
+        if plan.fingerprint != fingerprint:
+            self.discard(item.clip_key(clip.start_s) for clip in plan.clips)
             self.discard_plan(item)
             return None
-        doubts = tuple(Doubt(**it) for it in content.get("doubts", ()))
-        return VideoPlan(fingerprint, clips, rejected, tuple(content.get("notes", ())), doubts)
+        if retry and not all(each.is_rest for each in plan.rejected):
+            self.discard_plan(item)
+            return None
+        return plan
 
     def discard_plan(self, item: InputVideo) -> None:
         """Drop the plan of an input."""
@@ -157,12 +170,14 @@ class Staging:
         """Return what is staged as `key`, if anything is."""
         folder = self._clips / key
         try:
-            content = (folder / _REJECTED_FILE).read_text(encoding="utf-8")
-            return Rejection(**json.loads(content))
+            return read_json(folder / _REJECTED_FILE, Rejection, inside=self.folder)
         except FileNotFoundError:
             pass
+        except ValueError:
+            self.discard([key])
+            return None
         try:
-            sizes = [(folder / f"clip.{member}").stat().st_size for member in CLIP_MEMBERS]
+            sizes = [(folder / f"clip.{member}").lstat().st_size for member in CLIP_MEMBERS]
         except FileNotFoundError:
             return None
         return StagedClip(sum(member_bytes(size) for size in sizes))
@@ -170,7 +185,13 @@ class Staging:
     def members(self, key: str) -> dict[str, bytes]:
         """Return the members of a staged clip."""
         folder = self._clips / key
-        return {member: (folder / f"clip.{member}").read_bytes() for member in CLIP_MEMBERS}
+        try:
+            return {
+                member: read_limited(folder / f"clip.{member}", _MAX_MEMBER_BYTES, self.folder)
+                for member in CLIP_MEMBERS
+            }
+        except ValueError as error:
+            raise UserError(f"{error}; remove {folder}") from None
 
     def discard(self, keys: Iterable[str]) -> None:
         """Drop staged clips and rejections; each is there whole or gone, even after a kill."""

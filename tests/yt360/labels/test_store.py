@@ -137,7 +137,7 @@ def test_a_reader_keeps_a_bounded_number_of_shards_open(dataset, clips, monkeypa
     class Counted(store.LabelShardFile):
         def __init__(self, *arguments):
             super().__init__(*arguments)
-            opened.append(self._descriptor)
+            opened.append(self._file.fileno())
 
     monkeypatch.setattr(store, "MAX_OPEN_SHARDS", 1)
     monkeypatch.setattr(store, "LabelShardFile", Counted)
