@@ -71,10 +71,9 @@ def test_a_server_cannot_choose_where_its_shards_are_written(server, tmp_path, n
             served.write_bytes(PLANTED)
     (tmp_path / "victim").mkdir()
     before = files_in(tmp_path)
-    folder = mirror(server.url, tmp_path / "cache", 10**9)
     with (
         pytest.raises(UserError, match=r"dataset.json is damaged: splits.train.shards.0.name: "),
-        closing(open_clips(folder, "train")) as clips,
+        closing(open_clips(mirror(server.url, tmp_path / "cache", 10**9), "train")) as clips,
     ):
         clips.read(0, "json")
     written = files_in(tmp_path) - before
