@@ -62,7 +62,7 @@ def claimed(path: Path, lease_s: float = LEASE_S, beat_s: float = BEAT_S) -> Ite
 def _take(path: Path, token: str, lease_s: float) -> bool:
     mine = path.with_name(f"{path.name}.{token}")
     try:
-        with naming(mine):
+        with naming(path):
             mine.write_text(json.dumps({"token": token, **_here(), "pid": os.getpid()}))
         if _link(mine, path):
             return True
