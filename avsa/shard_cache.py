@@ -17,6 +17,7 @@ from pathlib import Path
 from avsa.shard_folder import Claim, Refusal, ShardFolder
 from avsa.shard_order import Course, OrderOfUse, ShardsOfStep
 from yt360.errors import BadItem, UserError
+from yt360.files import MACHINE_TROUBLE
 
 _POLL_S = 0.2
 # Closing waits this long for a fetch to end; one that hangs is left to end by itself.
@@ -61,7 +62,7 @@ class ShardCache:
         self._reading: Counter[str] = Counter()
         self._asked: dict[str, int] = {}  # when each shard was asked for last, by a count of asks
         self._asks = 0
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, BadItem | OSError] = {}
         self._present: set[str] = set()
         self._on_removal: list[Callable[[], None]] = []
         self._wants_room = False
@@ -154,6 +155,7 @@ class ShardCache:
 
         Raises:
             BadItem: ``"shard-unreadable"`` when it cannot be fetched.
+            OSError: The disk is full, or this machine has another trouble of its own.
             UserError: The cache or the course was closed while it was waited for.
         """
         path = self.folder.root / name
@@ -186,7 +188,7 @@ class ShardCache:
                 if self._closed.is_set() or (course is not None and course.closed):
                     raise UserError(f"{path} was waited for when its cache was closed")
                 if name in self._failed:
-                    raise BadItem("shard-unreadable", self._failed[name])
+                    raise self._failed[name]
                 self._arrived.wait(_POLL_S)
 
     def close(self) -> None:
@@ -215,7 +217,7 @@ class ShardCache:
                 busy = self._fetch_next()
             except Exception as error:
                 busy = False
-                self._fail_waiting(asks, f"{type(error).__name__}: {error}")
+                self._fail_waiting(asks, _failure(error, f"{type(error).__name__}: {error}"))
             if not busy:
                 self._stir.wait(_POLL_S)
 
@@ -293,7 +295,8 @@ class ShardCache:
             self._fetch(shard, claim.path, self._closed)
         except Exception as error:  # whatever it is, who waits for the shard must hear of it
             known = isinstance(error, OSError | BadItem)
-            failure = str(error) if known else f"{shard.url}: {type(error).__name__}: {error}"
+            text = str(error) if known else f"{shard.url}: {type(error).__name__}: {error}"
+            failure = _failure(error, text)
         finally:
             claim.give_up()
         with self._arrived:
@@ -301,10 +304,17 @@ class ShardCache:
                 self._failed[name] = failure
             self._arrived.notify_all()
 
-    def _fail_waiting(self, asks: int, failure: str) -> None:
+    def _fail_waiting(self, asks: int, failure: BadItem | OSError) -> None:
         """Tell those of the first `asks` who still wait; who asked later may have better luck."""
         with self._arrived:
             for name in self._reading:
                 if self._asked[name] <= asks and not (self.folder.root / name).exists():
                     self._failed[name] = failure
             self._arrived.notify_all()
+
+
+def _failure(error: Exception, text: str) -> BadItem | OSError:
+    """Return what readers of a shard are told: no full disk may pass for a damaged dataset."""
+    if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE:
+        return error
+    return BadItem("shard-unreadable", text)

@@ -1,5 +1,6 @@
 """Shards come when they are needed, and go in time; nobody waits for ever."""
 
+import errno
 import shutil
 import threading
 import time
@@ -116,6 +117,14 @@ def test_a_fetch_that_fails_in_an_unforeseen_way_is_told_and_the_next_one_works(
     read(cache, NAMES[1])
     source.failures.clear()
     read(cache, NAMES[0])
+
+
+def test_a_full_disk_is_no_damaged_shard(open_cache, source):
+    cache = open_cache()
+    source.failures[NAMES[0]] = OSError(errno.ENOSPC, "No space left on device", "/cache/a.tar")
+    with pytest.raises(OSError) as full:
+        read(cache, NAMES[0])
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, "/cache/a.tar")
 
 
 def test_a_folder_that_vanishes_is_told_and_may_come_back(open_cache, folder):
