@@ -43,6 +43,7 @@ _ADVICE = {
 _STORAGE_TROUBLE: dict[int, int | str] = {
     sqlite3.SQLITE_BUSY: "wait until the other program ends, or stop it",
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_CONSTRAINT: "get the catalog anew",
     sqlite3.SQLITE_CORRUPT: "go on with a copy of it",
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_IOERR: "check the disk, and that there is room on it",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.catalog.rows import read_value
 from yt360.catalog.store import Catalog
 from yt360.errors import UserError
 from yt360.shards.clip_facts import ClipFacts, parse_facts
@@ -136,7 +137,9 @@ def catalog_stats(catalog: Catalog) -> Stats:
     states = dict(catalog.connection.execute("SELECT state, count(*) FROM videos GROUP BY state"))
     where = "state = 'accepted'" if states.get("accepted") else "state != 'rejected'"
     rows = {
-        row["split"]: TableRow(row["videos"], row["clips"], row["seconds"] / 3600)
+        read_value(str, row["split"], "split"): TableRow(
+            row["videos"], row["clips"], read_value(float, row["seconds"], "duration_s") / 3600
+        )
         for row in catalog.connection.execute(
             "SELECT ifnull(split, 'no split') AS split, count(DISTINCT clips.video) AS videos, "
             "count(*) AS clips, sum(clips.duration_s) AS seconds FROM clips "
@@ -149,16 +152,16 @@ def catalog_stats(catalog: Catalog) -> Stats:
         rows={**_in_order(rows), "total": _sum(rows.values())},
         histograms=_histograms(
             {
-                "clips of a video": column("clips"),
-                "length of a video (s)": column("duration_s"),
+                "clips of a video": column(float, "clips"),
+                "length of a video (s)": column(float, "duration_s"),
             }
         ),
         categories=_categories(
             {
-                "upload year": [(date or "")[:4] for date in column("upload_date")],
-                "licence": column("license"),
-                "projection": column("projection"),
-                "sound": column("spatial_audio"),
+                "upload year": [(date or "")[:4] for date in column(str, "upload_date")],
+                "licence": column(str, "license"),
+                "projection": column(str, "projection"),
+                "sound": column(str, "spatial_audio"),
                 "language of the search": _languages(catalog),
                 "doubt about the sound layout": _doubts(catalog, where),
             }
@@ -209,7 +212,7 @@ def _columns(catalog: Catalog, where: str) -> Any:
         "(SELECT count(*) FROM clips WHERE video = number AND kept) AS clips "
         f"FROM videos WHERE {where} AND clips > 0"
     ).fetchall()
-    return lambda name: [row[name] for row in rows]
+    return lambda kind, name: [read_value(kind | None, row[name], name) for row in rows]
 
 
 def _doubts(catalog: Catalog, where: str) -> list[str]:
@@ -218,13 +221,15 @@ def _doubts(catalog: Catalog, where: str) -> list[str]:
         "SELECT numbers FROM verdicts JOIN videos ON videos.number = verdicts.video "
         f"WHERE kind = 'spatial-audio' AND {where}"
     )
-    found = [_codes(json.loads(row["numbers"]).get("doubts", ())) for row in rows]
+    numbers = (read_value(dict, row["numbers"], "numbers") for row in rows)
+    found = [_codes(each.get("doubts", ())) for each in numbers]
     return [code for codes in found for code in codes or ("none",)]
 
 
-def _codes(doubts: Iterable[Any]) -> tuple[str, ...]:
+def _codes(doubts: Any) -> tuple[str, ...]:
     """Return the codes of stored doubts; older datasets hold sentences without a code."""
-    return tuple(doubt["code"] for doubt in doubts if isinstance(doubt, Mapping))
+    each = doubts if isinstance(doubts, list) else ()
+    return tuple(str(doubt.get("code")) for doubt in each if isinstance(doubt, Mapping))
 
 
 def _languages(catalog: Catalog) -> list[str]:
@@ -232,7 +237,7 @@ def _languages(catalog: Catalog) -> list[str]:
         "SELECT DISTINCT video, language FROM sightings "
         "JOIN listings ON listings.number = listing WHERE language IS NOT NULL"
     )
-    return [row["language"] for row in rows]
+    return [read_value(str, row["language"], "language") for row in rows]
 
 
 def _in_order(rows: Mapping[str, TableRow]) -> dict[str, TableRow]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from yt360.catalog.ids import is_video_id
 from yt360.catalog.store import Catalog
-from yt360.errors import UserError, did_you_mean
+from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.files import atomic_write
 from yt360.text import json_text
 
@@ -83,19 +83,31 @@ def row_lines(
 ) -> Iterator[str]:
     """Yield rows as CSV, with a header first, or as JSON lines; without the final line feeds.
 
-    In JSON lines, texts named ``facts`` and ``numbers`` are written as the values that they hold,
-    bytes as hexadecimal digits, and control characters as JSON's escapes.
+    In CSV, texts are as `csv_cell` gives them. In JSON lines, texts named ``facts`` and
+    ``numbers`` are written as the values that they hold, bytes as hexadecimal digits, and control
+    characters as JSON's escapes.
     """
     if file_format == "csv":
         record = csv.writer(_Returning(), lineterminator="").writerow
         yield record(columns)
-        yield from map(record, rows)
+        yield from (record([*map(csv_cell, row)]) for row in rows)
         return
     for row in rows:
         values = dict(zip(columns, row, strict=True))
         for name in _JSON_COLUMNS.intersection(values):
             values[name] = _decoded(values[name])
         yield json_text(values)
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a value for a CSV file, in which no text is a formula to a spreadsheet.
+
+    Titles come from anybody, and spreadsheets run a text that begins with ``=``, ``+``, ``-``,
+    ``@``, a tab or a carriage return. Such a text gets an apostrophe in front of it. Numbers and
+    video ids, which may begin with ``-`` and are no formula that does anything, stay as they are.
+    """
+    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if risky and not is_video_id(value) else value
 
 
 class _Returning:
@@ -107,8 +119,12 @@ class _Returning:
 
 def _decoded(value: Any) -> Any:
     """Return the value of a JSON text; a query may give a column of ours another content."""
+    if value == "{}":
+        return {}
+    from yt360.untrusted.parsing import parse_json
+
     try:
-        return json.loads(value) if isinstance(value, str) else value
+        return parse_json(value, Any) if isinstance(value, str) else value
     except ValueError:
         return value
 
@@ -143,10 +159,15 @@ def _write_parquet(
     with pq.ParquetWriter(file, schema) as writer:
         for rows in batches:
             values = zip(*rows, strict=True)
-            arrays = [
-                pa.array([bool(v) for v in column] if field.name == "kept" else column, field.type)
-                for field, column in zip(schema, values, strict=True)
-            ]
+            try:
+                arrays = [
+                    pa.array(map(bool, column) if field.name == "kept" else column, field.type)
+                    for field, column in zip(schema, values, strict=True)
+                ]
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+                raise BadItem(
+                    "damaged-catalog", f"a value of another type: {str(error):.100}"
+                ) from error
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             count += len(rows)
     return count

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from yt360.catalog.ids import check_video_id, id_of_url, is_video_id, youtube_id_of
+from yt360.catalog.ids import id_of_url, is_video_id, youtube_id_of
 from yt360.catalog.records import Clip
+from yt360.catalog.rows import VideoId, read_value
 from yt360.catalog.store import Catalog
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.errors import BadItem, UserError
@@ -25,6 +26,11 @@ CLIP_S = float(DEFAULT_CLIP_S)
 """Length of the clips of a released list, which gives their starts alone."""
 ORIGIN = "released"
 SPLITS = ("train", "test")
+MAX_LIST_BYTES = 256 << 20
+"""Limit of a list; that of a million videos with ten clips each has a quarter of it."""
+MAX_CLIPS = 100_000
+"""Limit of the clips of one video in a list: eleven days of them without a gap."""
+MAX_URL = 2048
 _MOST_DIGITS = 9
 
 
@@ -52,7 +58,7 @@ def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
         video_id, _, times = line.strip().partition(" ")
         where = f"{name}, line {number}"
         if not is_video_id(video_id):
-            raise UserError(f"{where}: {video_id!r} is not a video id of 11 characters")
+            raise UserError(f"{where}: {video_id!r:.60} is not a video id of 11 characters")
         if video_id in segments:
             raise UserError(f"{where}: {video_id} stands here a second time")
         segments[video_id] = _parse_times(times, where)
@@ -60,14 +66,16 @@ def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
 
 
 def _parse_times(text: str, where: str) -> list[int]:
-    fields = text.strip().split(",")
+    fields = text.strip().split(",", MAX_CLIPS)
+    if len(fields) > MAX_CLIPS:
+        raise UserError(f"{where}: a video has more than {MAX_CLIPS} clips")
     if not all(field.isascii() and field.isdigit() for field in fields):
-        raise UserError(f"{where}: {text!r} is not a list of whole seconds such as 0,10,27")
+        raise UserError(f"{where}: {text!r:.60} is not a list of whole seconds such as 0,10,27")
     if any(len(field) > _MOST_DIGITS for field in fields):
         raise UserError(f"{where}: a time has more than {_MOST_DIGITS} digits; give seconds")
     times = [int(field) for field in fields]
     if any(later <= earlier for earlier, later in pairwise(times)):
-        raise UserError(f"{where}: the times {text} do not rise")
+        raise UserError(f"{where}: the times {text:.60} do not rise")
     return times
 
 
@@ -83,7 +91,7 @@ def parse_ids(text: str, name: str = "list") -> list[str]:
         if not video_id:
             continue
         if not is_video_id(video_id):
-            raise UserError(f"{name}, line {number}: {video_id!r} is not a video id")
+            raise UserError(f"{name}, line {number}: {video_id!r:.60} is not a video id")
         if video_id in ids:
             raise UserError(f"{name}, line {number}: {video_id} stands here a second time")
         ids[video_id] = None
@@ -158,7 +166,9 @@ def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:
     with catalog.transaction():
         for url in urls:
             if not url.startswith(("http://", "https://")):
-                raise UserError(f"{url!r} is not an address: http:// or https:// is missing")
+                raise UserError(f"{url!r:.60} is not an address: http:// or https:// is missing")
+            if len(url) > MAX_URL:
+                raise UserError(f"{url!r:.60}... is longer than {MAX_URL} characters")
             new += catalog.videos.add(id_of_url(url), None if youtube_id_of(url) else url)
     return new
 
@@ -191,10 +201,7 @@ def _segment_lines(catalog: Catalog) -> Iterable[str]:
         "GROUP BY video ORDER BY video"
     )
     for row in rows:
-        if not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(row["starts"])):
-            raise BadItem(
-                "damaged-catalog",
-                f"a clip of {row['video_id']!r:.60} starts at none of 0, 1, 2, ... s; get the "
-                "catalog anew",
-            )
-        yield f"{check_video_id(row['video_id'])} {row['starts']}"
+        video_id, starts = read_value(VideoId, row["video_id"], "video_id"), row["starts"]
+        if not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(starts)):
+            raise BadItem("damaged-catalog", f"a clip of {video_id} starts at no whole second")
+        yield f"{video_id} {starts}"

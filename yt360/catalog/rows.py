@@ -46,16 +46,28 @@ def read_record(kind: type[T], row: Mapping[str, Any], **given: Any) -> T:
             try:
                 values[name] = read(row[name])
             except ValueError as error:
-                raise _damaged(kind, name, row[name], error) from None
+                raise _damaged(f"{kind.__name__}.{name}", row[name], error) from None
     return kind(**values)
 
 
-def _damaged(kind: type, name: str, value: Any, error: ValueError) -> BadItem:
+def read_value(kind: Any, value: Any, name: str) -> Any:
+    """Return a value of the column `name` that `read_record` takes for a field of type `kind`.
+
+    Raises:
+        BadItem: ``"damaged-catalog"``: it is another.
+    """
+    try:
+        return _reader(kind)(value)
+    except ValueError as error:
+        raise _damaged(name, value, error) from None
+
+
+def _damaged(name: str, value: Any, error: ValueError) -> BadItem:
     shown = f"{value!r:.60}" if isinstance(value, str | int | float) else type(value).__name__
     return BadItem(
         "damaged-catalog",
-        f"a {kind.__name__} of the catalog has {name} = {shown}, {error}; get the catalog anew, or "
-        "`yt360 catalog drop` the video",
+        f"the catalog holds {name} = {shown}, {error}; get the catalog anew, or `yt360 catalog "
+        "drop` the video",
     )
 
 
@@ -87,6 +99,7 @@ def _readers(kind: type) -> list[tuple[str, Read]]:
 _SIMPLE: dict[Any, Read] = {}
 
 
+@lru_cache
 def _reader(hint: Any) -> Read:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:

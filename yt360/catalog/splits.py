@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+from yt360.catalog.rows import VideoId, read_value
 from yt360.errors import UserError
 from yt360.splits import PAPER_TEST_FRACTION, split_of
 
@@ -59,7 +60,7 @@ class Splits:
             "WHERE split = ? AND (? OR state != 'rejected') ORDER BY position",
             (split, with_rejected),
         )
-        return [row["video_id"] for row in rows]
+        return [read_value(VideoId, row["video_id"], "video_id") for row in rows]
 
     def assign(
         self,

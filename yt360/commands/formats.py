@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -65,16 +64,18 @@ def _ask(video: str, options: Any) -> list[dict[str, Any]]:
 
 
 def _read_info(path: Path) -> list[dict[str, Any]]:
+    from yt360.untrusted.page import read_formats, read_info_file
+
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_info_file(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} is not an info file of yt-dlp: {error}") from error
     formats = content.get("formats") if isinstance(content, dict) else None
     if not isinstance(formats, list):
         raise UserError(f"{path} is not an info file of yt-dlp: it has no list `formats`")
     for number, form in enumerate(formats, 1):
         _check_format(form, f"{path}, format {number}")
-    return formats
+    return read_formats(formats)
 
 
 def _check_format(form: Any, where: str) -> None:
@@ -83,4 +84,4 @@ def _check_format(form: Any, where: str) -> None:
     for name in _NUMBERS:
         value = form.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise UserError(f"{where}: `{name}` {value!r} is not a number")
+            raise UserError(f"{where}: `{name}` {value!r:.60} is not a number")

@@ -62,7 +62,10 @@ def command(
 
 
 def _read(path: Path) -> str:
+    from yt360.catalog.released import MAX_LIST_BYTES
+    from yt360.untrusted.files import read_limited
+
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_limited(path, MAX_LIST_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error

@@ -14,9 +14,11 @@ from yt_dlp.cookies import YoutubeDLCookieJar
 
 from yt360.catalog.ids import split_url
 from yt360.errors import UserError, did_you_mean
+from yt360.untrusted.files import read_limited
 
 PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 _COOKIE_FIELDS = 7
+_MAX_COOKIES_BYTES = 16 << 20
 
 
 def check_amount(name: str, value: float, *, above_zero: bool = False) -> None:
@@ -31,10 +33,10 @@ def check_amount(name: str, value: float, *, above_zero: bool = False) -> None:
 
 def check_cookies(path: Path) -> None:
     """Raise UserError unless yt-dlp can load the whole of a Netscape cookie file."""
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"no cookie file at {path}")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_limited(path, _MAX_COOKIES_BYTES).decode().splitlines()
         for number, line in enumerate(lines, 1):
             fields = line.count("\t") + 1
             if line.strip() and not line.startswith("#") and fields != _COOKIE_FIELDS:

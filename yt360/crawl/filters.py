@@ -67,11 +67,15 @@ class Filters:
         """Return plain JSON values."""
         return asdict(self)
 
-    def check_page(self, info: Mapping[str, Any]) -> None:
-        """Raise `Unsuitable` when a page's facts (yt-dlp's names) are out of bounds.
+    def check_page(self, info: Mapping[str, Any], is_whole: bool | None = None) -> None:
+        """Raise `Unsuitable` when a page's facts are out of bounds.
 
-        Works on the few facts of a search result as on a whole page.
+        Args:
+            info: From `yt360.untrusted.page.read_page`.
+            is_whole: False for the few facts of a search result, which tells no licence; by
+                default, whether it lists ``formats``.
         """
+        is_whole = "formats" in info if is_whole is None else is_whole
         duration = info.get("duration")
         if duration is not None and duration < self.min_duration_s:
             raise Unsuitable("too-short", f"{duration:.0f} s, wanted {self.min_duration_s:.0f} s")
@@ -80,7 +84,7 @@ class Filters:
         self._check_date(info.get("upload_date"))
         if self.exclude_vr180 and _VR180.search(info.get("title") or ""):
             raise Unsuitable("vr180", f"calls itself VR180: {info.get('title')!r}")
-        if self.license == "creativecommon" and "formats" in info:
+        if self.license == "creativecommon" and is_whole:
             licence = info.get("license") or "none declared"
             if not is_creative_commons(licence):
                 raise Unsuitable("license", f"licence is {licence!r}, wanted Creative Commons")

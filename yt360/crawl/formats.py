@@ -10,6 +10,7 @@ file itself tells which.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 from yt360.crawl.failures import Unsuitable
 from yt360.errors import UserError
+from yt360.untrusted.page import file_part
 
 Format = Mapping[str, Any]
 SpatialAudio = Literal["quad", "foa+stereo", "aac-5.1", "unknown", "none"]
@@ -194,8 +196,19 @@ def _sound_order(form: Format) -> tuple[Any, ...]:
     )
 
 
+def format_part(form: Format) -> str:
+    """Return what of a format's id stands in the name of its file: the id, or a hash of it.
+
+    Ids of other sites than YouTube may hold any characters.
+    """
+    name = str(form["format_id"])
+    digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=8)
+    return file_part(name) or digest.hexdigest()
+
+
 def _is_usable(form: Format) -> bool:
-    return bool(form.get("url")) and form.get("has_drm") is not True
+    has_name = "ext" not in form or file_part(form["ext"]) is not None
+    return bool(form.get("url")) and has_name and form.get("has_drm") is not True
 
 
 def _is_doubtful(form: Format) -> bool:

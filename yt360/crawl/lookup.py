@@ -15,6 +15,7 @@ from yt360.crawl.failures import classify
 from yt360.crawl.politeness import Pace, PaceConfig
 from yt360.crawl.session import Session, SessionOptions
 from yt360.errors import UserError
+from yt360.untrusted.page import read_formats
 
 
 def ask_formats(
@@ -32,7 +33,7 @@ def ask_formats(
     seen: list[dict[str, Any]] = []
 
     def note_formats(context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        seen.extend(context["formats"])
+        seen.extend(read_formats(context["formats"]))
         yield context["formats"][-1]
 
     with (

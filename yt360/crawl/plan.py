@@ -10,13 +10,14 @@ from typing import Any, Literal, get_args
 from yt360.catalog import MediaFile
 from yt360.crawl.failures import Damaged, NotYet, Unsuitable
 from yt360.crawl.filters import Filters
-from yt360.crawl.formats import Choice, Format, Target, choose
+from yt360.crawl.formats import Choice, Format, Target, choose, format_part
 from yt360.crawl.section_fetch import PROTOCOLS
 from yt360.crawl.sections import needed_span, plan_sections, rebase, section_name, section_span
 from yt360.crawl.verify import check_whole
 from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.media.extent import declared_and_measured_s
+from yt360.untrusted.page import read_formats, read_page
 
 Sections = Literal["auto", "never"]
 _NOT_YET = ("is_live", "is_upcoming", "post_live")
@@ -76,7 +77,7 @@ class VideoPlan:
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of `YoutubeDL` that carry the decisions out."""
-        name = f"{self._video_id}.%(yt360_role)s%(section_start&-{{}}|)s.%(format_id)s.%(ext)s"
+        name = f"{self._video_id}.%(yt360_role)s%(section_start&-{{}}|)s.%(yt360_format)s.%(ext)s"
         return {
             "match_filter": self._judge_page,
             "format": self._select,
@@ -89,17 +90,17 @@ class VideoPlan:
     def _judge_page(self, info: Mapping[str, Any], *, incomplete: object = False) -> None:
         """Raise when the page's facts are not wanted; the hook ``match_filter``."""
         del incomplete  # a missing fact passes, so it makes no difference
-        self._page = dict(info)  # yt-dlp empties its own copies later
-        if info.get("live_status") in _NOT_YET:
-            status = str(info["live_status"]).replace("_", "-")
-            raise NotYet(status, "no recording of it yet", info.get("release_timestamp"))
-        self._wanted.filters.check_page(info)
+        self._page = read_page(info)
+        if (status := self._page.get("live_status")) in _NOT_YET:
+            begins_at = self._page.get("release_timestamp")
+            raise NotYet(str(status).replace("_", "-"), "no recording of it yet", begins_at)
+        self._wanted.filters.check_page(self._page, is_whole="formats" in info)
         if self._wanted.sections == "auto":
             self.sections = plan_sections(self._clip_starts_s, self._duration_s)
 
     def _select(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what to download; the hook ``format``."""
-        self.choice = choose(context["formats"], self._wanted.target)
+        self.choice = choose(read_formats(context["formats"]), self._wanted.target)
         self._make_way()
         video, sound = self.choice.video, self.choice.sound
         if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):
@@ -113,6 +114,7 @@ class VideoPlan:
         part: dict[str, Any] = {
             "ext": "mkv",
             "yt360_role": "part",
+            "yt360_format": "+".join(format_part(form) for form in (video, sound) if form),
             "format_id": self.choice.format_ids,
         }
         if sound is not None:
@@ -129,15 +131,15 @@ class VideoPlan:
         is complete. Asked for the bytes after it, servers answer 416, from which yt-dlp does not
         recover.
         """
-        size = form.get("filesize")
-        final = self._folder / f"{self._video_id}.{role}.{form['format_id']}.{form['ext']}"
+        size, part_name = form.get("filesize"), format_part(form)
+        final = self._folder / f"{self._video_id}.{role}.{part_name}.{form['ext']}"
         part = final.with_name(f"{final.name}.part")
         if size is not None and part.exists() and part.stat().st_size >= size:
             if part.stat().st_size == size:
                 part.replace(final)
             else:
                 part.unlink()
-        return {**form, "yt360_role": role}
+        return {**form, "yt360_role": role, "yt360_format": part_name}
 
     def _ranges(self, _info: Mapping[str, Any], _session: object) -> list[dict[str, Any]]:
         """Return the sections that are not here yet; the hook ``download_ranges``."""

@@ -22,6 +22,7 @@ from yt360.crawl.filters import Filters
 from yt360.crawl.politeness import Interrupted, Pace, PaceConfig, SiteRefuses
 from yt360.crawl.session import PageTurner, Session, SessionOptions
 from yt360.errors import UserError
+from yt360.untrusted.page import read_page
 
 SITE = "youtube"
 _FEATURE_CREATIVE_COMMONS, _FEATURE_360 = 6, 15
@@ -229,8 +230,9 @@ class _Page:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take an entry of yt-dlp's if it is a video."""
-        if entry and entry.get("ie_key") == "Youtube" and is_video_id(str(entry.get("id"))):
-            self._entries.append(entry)
+        page = read_page(entry)
+        if page and entry.get("ie_key") == "Youtube" and is_video_id(page.get("id", "")):
+            self._entries.append(page)
 
     def clear(self) -> None:
         """Forget what came before the page at which a listing is taken up again."""

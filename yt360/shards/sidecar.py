@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from yt360.untrusted.page import read_info_file, read_page
 
 SOURCE_FACTS = {
     "webpage_url": "url",
@@ -21,16 +22,13 @@ SOURCE_FACTS = {
 def read_sidecar(path: Path) -> tuple[str | None, dict[str, Any]]:
     """Return the id and the source facts in a yt-dlp info file; nothing where it is not usable."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        page = read_page(read_info_file(path))
     except (OSError, ValueError):
         return None, {}
-    if not isinstance(content, dict):
-        return None, {}
-    stated_id = content.get("id")
-    return stated_id if isinstance(stated_id, str) else None, {
-        ours: content[theirs].encode(errors="replace").decode()
+    return page.get("id"), {
+        ours: page[theirs].encode(errors="replace").decode()
         for theirs, ours in SOURCE_FACTS.items()
-        if isinstance(content.get(theirs), str)
+        if theirs in page
     }
 
 
