@@ -166,7 +166,7 @@ def _write_parquet(
                 ]
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise BadItem(
-                    "damaged-catalog", f"a value of another type: {str(error):.100}"
+                    "damaged-catalog", f"a value of another type: {error!s:.100}"
                 ) from error
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             count += len(rows)

@@ -28,6 +28,9 @@ from yt360.errors import UserError
 T = TypeVar("T")
 
 _BUSY_RETRY_S = 0.01
+_MAX_CHECKED_BYTES = 1 << 20  # 10 to 20 ms
+_checked: set[tuple[int, int, int]] = set()
+"""Device, inode and time of change of the catalogs whose pages were checked."""
 
 
 class Catalog:
@@ -234,6 +237,7 @@ def _open(path: Path, create: bool) -> Connection:
     try:
         with limited_time(connection):
             _check_content(connection, path, create)
+            _check_pages(connection, path)
         _use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -265,6 +269,25 @@ def _check_content(connection: Connection, path: Path, create: bool) -> None:
             f"{path} is empty, not a catalog; fill it with `yt360 import` or "
             f"`yt360 search --out {path}`"
         )
+
+
+def _check_pages(connection: Connection, path: Path) -> None:
+    """Check that the pages of a small catalog are whole, once in a process.
+
+    Pages that refer to each other over and over make the reading of a small file endless. Large
+    files take seconds: `yt360.catalog.check` is for those.
+
+    Raises:
+        sqlite3.DatabaseError: They are not.
+    """
+    status = path.stat()
+    state = status.st_dev, status.st_ino, status.st_mtime_ns
+    if status.st_size > _MAX_CHECKED_BYTES or state in _checked:
+        return
+    (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != "ok":
+        raise sqlite3.DatabaseError(f"it is damaged: {' '.join(str(answer).split())}")
+    _checked.add(state)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,28 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
             catalog.videos.drop(video_id, reason)
             files = remove_media(catalog, video_id) if delete_media else 0
             echo(f"{video_id}: rejected ({reason}), {files} files removed")
+
+
+@examples("yt360 catalog check my.catalog")
+@command.command("check")
+@click.argument("path", metavar="CATALOG", type=Path)
+def check(path: Path) -> None:
+    """Read the whole of a catalog, and say what is damaged in it.
+
+    Run it once on a catalog that you got from somebody else. The exit code is 1 when something is
+    damaged.
+    """
+    from yt360.catalog import Catalog
+    from yt360.catalog.check import catalog_troubles
+
+    is_whole = True
+    with Catalog(path) as catalog:
+        for line in catalog_troubles(catalog):
+            is_whole = False
+            echo(line)
+    if not is_whole:
+        sys.exit(1)
+    echo(f"{path} is whole")
 
 
 @examples("yt360 catalog media my.catalog", "yt360 catalog media my.catalog /disk/media")

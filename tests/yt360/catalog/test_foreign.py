@@ -15,6 +15,8 @@ from yt360.catalog.opening import connect, limited_time
 from yt360.catalog.query import run_sql
 from yt360.catalog.schema import MIGRATIONS, migrate
 from yt360.catalog.store import is_catalog
+from yt360.cli import cli
+from yt360.cli_group import run
 from yt360.errors import UserError
 
 A = "aaaaaaaaaaa"
@@ -191,3 +193,49 @@ def test_the_catalog_with_an_endless_trigger_is_refused(real_data, tmp_path):
         shutil.copyfile(source, path)
         with pytest.raises(UserError, match="the trigger 'evil' is not of yt360"):
             Catalog(path)
+
+
+def bomb(path):
+    """Let every page of the table of videos refer to the same leaf, over many levels."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'videos'"
+        ).fetchone()
+        connection.execute("PRAGMA journal_mode = DELETE")
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        leaf = file.read(size)
+        levels = 12
+        for level in range(levels):
+            number = root if level == 0 else pages + level
+            child = pages + level + 1
+            cells = [struct.pack(">I", child) + bytes([1]) for _ in range(200)]
+            start = size - 5 * len(cells)
+            head = bytes([5]) + struct.pack(">HHHB", 0, len(cells), start, 0)
+            head += struct.pack(">I", child)
+            pointers = b"".join(struct.pack(">H", start + 5 * i) for i in range(len(cells)))
+            body = head + pointers
+            file.seek((number - 1) * size)
+            file.write(body.ljust(start, b"\0") + b"".join(cells))
+        file.seek((pages + levels - 1) * size)
+        file.write(leaf)
+        file.seek(28)
+        file.write(struct.pack(">I", pages + levels))
+
+
+def test_pages_that_refer_to_each_other_over_and_over_are_refused(path):
+    bomb(path)
+    with pytest.raises(UserError, match=r"is not a catalog: it is damaged"):
+        Catalog(path)
+
+
+def test_the_check_names_damaged_videos_and_pages(path, capsys):
+    for statement, code in (("SELECT 1", 0), ("UPDATE videos SET title = x'00'", 1)):
+        change(path, statement)
+        with pytest.raises(SystemExit) as end:
+            run(cli, ["catalog", "check", str(path)])
+        assert (end.value.code or 0) == code
+    whole, damaged = capsys.readouterr().out.splitlines()
+    assert whole == f"{path} is whole" and damaged.startswith(f"{A}: the catalog holds Video.title")

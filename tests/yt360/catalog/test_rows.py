@@ -97,7 +97,7 @@ def test_any_value_in_any_column_is_an_error_of_ours_or_none(whole, tmp_path, co
                 try:
                     read()
                 except (UserError, BadItem) as error:
-                    assert len(str(error)) < 400
+                    assert len(str(error)) < 600
                 except sqlite3.IntegrityError:
                     assert value in (VALUES["infinite"], VALUES["bytes"], VALUES["text"])
 
@@ -129,7 +129,8 @@ def test_a_booking_in_the_far_future_is_not_waited_for(catalog, clock):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "-cmd|' /C'!A0"])
 def test_no_text_in_csv_is_a_formula(text):
-    (row,) = list(csv.reader(io.StringIO("\n".join(row_lines(["title"], [(text,)], "csv")))))[1:]
+    written = "\n".join(row_lines(["title"], [(text,)], "csv"))
+    _, row = csv.reader(io.StringIO(written, newline=""))
     assert row == [f"'{text}"]
 
 
