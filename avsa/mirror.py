@@ -98,8 +98,11 @@ def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
         if limit_bytes is not None and is_mirror(folder):
             _set_remote(folder, read_remote(folder).url, limit_bytes)
         return folder
-    cache = Path(os.environ.get("AVSA_CACHE") or Path.home() / ".cache" / "avsa")
-    return mirror(url, cache, limit_bytes)
+    return mirror(url, _cache_folder(), limit_bytes)
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("AVSA_CACHE") or Path.home() / ".cache" / "avsa")
 
 
 def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
@@ -179,8 +182,13 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def is_mirror(dataset: Path) -> bool:
-    """Tell whether a dataset folder is a mirror."""
-    return (dataset / REMOTE_FILE).is_file()
+    """Tell whether a dataset folder is a mirror: one that `mirror` made in ``$AVSA_CACHE``.
+
+    A folder elsewhere may come from anybody, who must not choose what is asked on the network.
+    """
+    if not (dataset / REMOTE_FILE).is_file():
+        return False
+    return dataset.resolve().parent == _cache_folder().resolve()
 
 
 def address_of(dataset: Path) -> str:

@@ -159,6 +159,7 @@ def server(
     By name of a file: how often it fails next, whether it answers nonsense, and when it answers.
     """
     monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
+    monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
     root = shutil.copytree(origin, tmp_path / "web" / "set").parent
     state = SimpleNamespace(requests=Counter(), failures=Counter(), nonsense=set(), gates={})
     state.folder = root / "set"

@@ -13,7 +13,7 @@ from avsa.mirror import address_of, as_url, dataset_folder, is_mirror, mirror, r
 from avsa.remote import RemoteClips, open_clips
 from avsa.spectrogram import AudioConfig
 from avsa.stats import load_stats
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import AUDIO_STATS_FILE, INDEX_FILE
 
@@ -135,6 +135,14 @@ def test_the_address_of_a_mirror_makes_the_mirror_again(server, tmp_path):
     shutil.rmtree(folder)
     assert dataset_folder(address) == folder and is_mirror(folder)
     assert address_of(tmp_path) == str(tmp_path.resolve())
+
+
+def test_a_mirror_that_somebody_else_made_asks_nobody(server, tmp_path):
+    foreign = shutil.copytree(dataset_folder(server.url), tmp_path / "foreign")
+    server.requests.clear()
+    with closing(open_clips(foreign, "train")) as clips, pytest.raises((BadItem, UserError)):
+        clips.read(0, "flac")
+    assert address_of(foreign) == str(foreign) and not server.requests
 
 
 def test_an_index_of_another_dataset_is_refused(server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -157,6 +158,7 @@ def _read_mirror(folder: Path) -> None:
     from avsa.mirror import address_of, dataset_folder
     from avsa.remote import open_clips
 
+    os.environ["AVSA_CACHE"] = str(folder.parent)  # mirrors count nowhere else
     dataset_folder(folder, cache_gb=1.0)
     address_of(folder)
     open_clips(folder, "train").close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
 import threading
 from collections.abc import Sequence
@@ -134,6 +135,7 @@ def _mirror(folder: Path) -> None:
     fetching.PAUSE_S = 0.0
     server = _server()
     server.answers = {f"/set/{path}": (folder / "answers" / path).read_bytes() for path in _PATHS}
+    os.environ["AVSA_CACHE"] = str(folder / "cache")  # mirrors count nowhere else
     made = mirror(f"{server.url}/set", folder / "cache", 1 << 30)
     open_clips(made, "train").close()
 
