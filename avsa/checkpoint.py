@@ -73,7 +73,7 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint, on the CPU.
+    """Return the content of a checkpoint, on the CPU, unchecked (see `avsa.saved.read_saved`).
 
     Args:
         path: A checkpoint, or a run folder (its newest checkpoint).
@@ -91,9 +91,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         if isinstance(content, dict) and {"model", "train_criterion"} <= content.keys():
             hint = f"; it looks published with the paper: avsa import-checkpoint {path} --out CKPT"
         raise UserError(f"{path} is not a checkpoint of avsa{hint}")
-    if content["version"] != VERSION:
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
+        shown = version if type(version) is int else f"({type(version).__name__})"
         raise UserError(
-            f"{path} has checkpoint version {content['version']}, this avsa reads {VERSION}; "
+            f"{path} has checkpoint version {shown}, this avsa reads {VERSION}; "
             "load it with the avsa that wrote it"
         )
     return content

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from avsa.checkpoint import load_checkpoint
-from avsa.config import config_from_mapping, save_config
+from avsa.config import save_config
+from avsa.saved import WEIGHTS_FILE, Saved, is_export, read_saved
+from avsa.typed import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.text import markdown_code
 
-WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 RECIPE_FILE = "config.yaml"
-PARTS = ("encoders", "task", "stats")
 
 
 def export_model(checkpoint: Path, out: Path) -> None:
@@ -32,14 +29,16 @@ def export_model(checkpoint: Path, out: Path) -> None:
     Raises:
         UserError: `checkpoint` is none, or `out` holds something else.
     """
-    content = load_checkpoint(checkpoint)
-    config = config_from_mapping(content["config"])
-    tensors = {
-        f"{part}.{name}": tensor.contiguous()
-        for part in PARTS
-        for name, tensor in (content[part] or {}).items()
+    saved = read_saved(checkpoint)
+    parts = {"encoders": saved.encoders, "task": saved.task or {}}
+    parts["stats"] = vars(saved.stats) if saved.stats else {}
+    tensors = {  # cloned, for in a checkpoint several may share memory
+        f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
+        for part, named in parts.items()
+        for name, tensor in named.items()
     }
-    facts = {key: content[key] for key in ("config", "stage", "step", "clips", "fps")}
+    facts = {key: getattr(saved, key) for key in ("stage", "step", "clips", "fps")}
+    facts = {"config": to_mapping(saved.config), **facts}
     weights = _ordered(save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)}))
     if is_export(out) and (out / WEIGHTS_FILE).read_bytes() == weights:
         return  # a call that was killed at its very end
@@ -50,9 +49,9 @@ def export_model(checkpoint: Path, out: Path) -> None:
         # The weights get their name last: a folder with weights is whole. Their temporary file is
         # there from the beginning: what is beside it in a folder without weights is ours.
         with atomic_write(out / WEIGHTS_FILE) as file:
-            save_config(config, out / RECIPE_FILE)
+            save_config(saved.config, out / RECIPE_FILE)
             with atomic_write(out / CARD_FILE, "w") as card:
-                card.write(_card(content, tensors))
+                card.write(_card(saved))
             file.write(weights)
     except BaseException:  # the same command must work again, once there is room
         for name in (RECIPE_FILE, CARD_FILE):
@@ -83,34 +82,10 @@ def _is_free(out: Path) -> bool:
     return not names or (bool(temporary) and all(n.startswith(ours) for n in names - temporary))
 
 
-def is_export(path: Path) -> bool:
-    """Return whether a path is an exported folder or its weights."""
-    return path.suffix == ".safetensors" or (path / WEIGHTS_FILE).is_file()
-
-
-def read_export(path: Path) -> dict[str, Any]:
-    """Return the content of an export, laid out as that of a checkpoint.
-
-    Raises:
-        UserError: The file is no export of avsa.
-    """
-    file = path / WEIGHTS_FILE if path.is_dir() else path
-    content: dict[str, Any] = {part: {} for part in PARTS}
-    try:
-        with safe_open(file, framework="pt") as weights:
-            content |= json.loads((weights.metadata() or {})["avsa"])
-            for name in weights.keys():  # noqa: SIM118 - it is no dict
-                part, _, rest = name.partition(".")
-                content[part][rest] = weights.get_tensor(name)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise UserError(f"{file} is not a model that avsa exported") from error
-    return {key: value if value != {} else None for key, value in content.items()}
-
-
-def _card(content: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
+def _card(saved: Saved) -> str:
     """Return the model card: what it is, how it was made, how to use it, what it is not for."""
-    config = config_from_mapping(content["config"])
-    millions = sum(t.numel() for name, t in tensors.items() if name.startswith("encoders.")) / 1e6
+    config = saved.config
+    millions = sum(tensor.numel() for tensor in saved.encoders.values()) / 1e6
     stages = "\n".join(
         f"- {markdown_code(name)}: {markdown_code(stage)}" for name, stage in config.stages.items()
     )
@@ -132,8 +107,8 @@ Morgado et al., NeurIPS 2020).
 
 {stages}
 
-Stopped at step {content["step"]} in stage {markdown_code(content["stage"])}, on
-{markdown_code(content["clips"])}. The whole recipe is in `{RECIPE_FILE}`.
+Stopped at step {saved.step} in stage {markdown_code(saved.stage)}, on
+{markdown_code(saved.clips)}. The whole recipe is in `{RECIPE_FILE}`.
 
 ## Use
 
@@ -145,7 +120,7 @@ features = model.embed(video, audio)  # features.video, features.audio
 match = model.similarity(video, audio)  # from -1 to 1
 ```
 
-- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {content["fps"]} frames a second,
+- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {saved.fps} frames a second,
   resized to {frames}: a perspective crop of the panorama.
 - `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, turned into
   the view's frame.

@@ -6,7 +6,6 @@ weights and dropout draw from torch's own generator, which is keyed here for eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -21,10 +20,9 @@ from avsa.curriculum import Stage
 from avsa.distributed import World
 from avsa.model import Encoders, autocast, place_encoders
 from avsa.optimization import build_optimizer, learning_rate, set_learning_rate
+from avsa.saved import Saved
 from avsa.tasks import Metrics, build_task
 from yt360.randomness import keyed_generator
-
-Saved = Mapping[str, Any]
 
 
 def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> Encoders:
@@ -32,7 +30,7 @@ def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> En
     _seed(config.seed, "encoders")
     encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
     if saved:
-        encoders.load_state_dict(saved["encoders"])
+        encoders.load_state_dict(saved.encoders)
     return place_encoders(encoders, config.compute, world).train()
 
 
@@ -44,7 +42,7 @@ class Learner:
         stage: The stage.
         encoders: From `build_encoders`.
         world: This process among the ranks.
-        saved: Content of a checkpoint; what it says of another stage does not count.
+        saved: The checkpoint to go on from; what it says of another stage does not count.
 
     Attributes:
         encoders: As given.
@@ -65,9 +63,11 @@ class Learner:
         self.encoders, self.task = encoders, task.to(world.device).train()
         self._parameters = [*encoders.parameters(), *self.task.parameters()]
         self._optimizer = build_optimizer(self._parameters, config.optimizer)
-        if saved and saved["stage"] == stage.name:
-            self.task.load_state_dict(saved["task"])
-            self._optimizer.load_state_dict(saved["optimizer"])
+        if saved and saved.stage == stage.name:
+            self.task.load_state_dict(saved.task or {})
+            options = self._optimizer.state_dict()["param_groups"]
+            state = {"state": saved.optimizer or {}, "param_groups": options}
+            self._optimizer.load_state_dict(state)
         self._gradient_norm = torch.zeros(())
         self._shared = _share(encoders, world), _share(self.task, world)
         self._numerics = partial(autocast, config.compute, world.device)

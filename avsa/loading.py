@@ -13,12 +13,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avsa.checkpoint import load_checkpoint
 from avsa.colors import RGB_MEAN, RGB_STD
-from avsa.config import TrainConfig, config_from_mapping
+from avsa.config import TrainConfig
 from avsa.distributed import resolve_device
-from avsa.export import is_export, read_export
 from avsa.model import Encoders
+from avsa.saved import read_saved
 from avsa.spectrogram import require_long_sound, view_spectrograms
 from avsa.stats import AudioStats
 from avsa.tasks import Task, build_task
@@ -226,21 +225,15 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     Raises:
         UserError: There is no such file, or it is no checkpoint of avsa.
     """
-    path = Path(checkpoint)
-    content = read_export(path) if is_export(path) else load_checkpoint(path)
-    config = config_from_mapping(content["config"])
+    saved = read_saved(Path(checkpoint))
+    config = saved.config
     encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+    encoders.load_state_dict(saved.encoders)
     task = None
-    if content["task"] is not None:
-        task = build_task(config.stages[content["stage"]].task, config.video_encoder.feature_dim)
-    try:
-        encoders.load_state_dict(content["encoders"])
-        if task is not None:
-            task.load_state_dict(content["task"])
-    except RuntimeError as error:
-        raise UserError(f"{checkpoint} does not fit its own recipe: {error}") from error
-    stats = AudioStats(**content["stats"]) if content["stats"] else None
-    model = Model(config, encoders, task, stats, content["fps"], content["step"])
+    if saved.task is not None:
+        task = build_task(config.stages[saved.stage].task, config.video_encoder.feature_dim)
+        task.load_state_dict(saved.task)
+    model = Model(config, encoders, task, saved.stats, saved.fps, saved.step)
     return model.to(resolve_device(device)).eval()
 
 

@@ -13,19 +13,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avsa.config import TrainConfig, config_from_mapping, load_config
-from avsa.model import Encoders
+from avsa.saved import mismatch, networks_without_memory
 from avsa.spectrogram import AudioConfig
 from avsa.stats import AudioStats, ensure_stats
-from avsa.tasks import build_task
 from avsa.typed import merged, to_mapping
 from yt360.errors import UserError
+from yt360.untrusted.arrays import read_npz
 from yt360.untrusted.torch_files import Weights, is_weights, read_torch
 
 STAGE = "imported"
@@ -34,6 +33,7 @@ RECIPE = "avsa-published"
 DB_PER_PUBLISHED_DB = 2
 # Of the pictures that the published weights were trained on.
 FPS = 16
+MAX_STATS_BYTES = 1 << 20
 INPUTS = {1: "mono", 2: "stereo", 4: "ambix"}
 
 
@@ -76,10 +76,12 @@ def read_published_stats(path: Path) -> AudioStats:
         UserError: It is no such file, or its numbers are no statistics.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            mean, std = (torch.from_numpy(arrays[name]).float() for name in ("mean", "std"))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path} holds no audio statistics (an .npz with mean and std)") from error
+        arrays = read_npz(path, ("mean", "std"), MAX_STATS_BYTES)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} holds no audio statistics (an .npz with mean and std): {error}"
+        ) from None
+    mean, std = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("mean", "std"))
     shape = (AudioConfig().bands,)
     if not (mean.shape == std.shape == shape and mean.isfinite().all() and std.isfinite().all()):
         raise UserError(
@@ -123,7 +125,7 @@ def _encoder_weights(state: Mapping[str, Tensor], path: Path) -> Weights:
     for key, tensor in state.items():
         part, _, name = key.removeprefix("module.").partition(".")
         if part not in names:
-            raise UserError(f"{path}: {key} belongs to neither video_model nor audio_model")
+            raise UserError(f"{path}: {key[:100]} belongs to neither video_model nor audio_model")
         weights[f"{names[part]}.{name}"] = tensor
     return weights
 
@@ -142,6 +144,10 @@ def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
         audio_width, channels = encoders["audio.conv1.0.weight"].shape[:2]
     except KeyError as error:
         raise UserError(f"{path} lacks {error}") from error
+    except (IndexError, ValueError):
+        raise UserError(
+            f"{path} has another layout: its first weights are no convolutions"
+        ) from None
     if channels not in INPUTS:
         raise UserError(f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4")
     published = load_config(RECIPE)
@@ -162,7 +168,7 @@ def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
 
 def _task_config(task: Weights) -> dict[str, Any]:
     heads = [name for name in task if name.endswith("projection.0.weight")]
-    size = {"head_dim": task[heads[0]].shape[0]} if heads else {}
+    size = {"head_dim": task[heads[0]].shape[0]} if heads and task[heads[0]].ndim else {}
     if not task or any(name.startswith("video_projection.") for name in task):
         return {"kind": "avc", "translation": {"kind": "none"}, **size}
     depth = _count(task, r"v2a_transformer\.transformer\.(\d+)\.") + 1
@@ -177,23 +183,8 @@ def _count(weights: Weights, pattern: str) -> int:
 
 
 def _require_fit(config: TrainConfig, encoders: Weights, task: Weights, path: Path) -> None:
-    _require_names(
-        Encoders(config.video_encoder, config.audio_encoder, config.audio.channels), encoders, path
-    )
-    if task:
-        module = build_task(config.stages[STAGE].task, config.video_encoder.feature_dim)
-        _require_names(module, task, path, "; --encoders-only imports the encoders alone")
-
-
-def _require_names(module: nn.Module, weights: Weights, path: Path, hint: str = "") -> None:
-    wanted = module.state_dict()
-    for name in [*wanted, *weights]:
-        ours, theirs = (_shape(side, name) for side in (wanted, weights))
-        if ours != theirs:
-            raise UserError(
-                f"{path} has another layout: {name} is {theirs}, and {ours} was expected{hint}"
-            )
-
-
-def _shape(weights: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(weights[name].shape)) if name in weights else "missing"
+    ours, our_task = networks_without_memory(config, STAGE)
+    hint = "; --encoders-only imports the encoders alone"
+    for module, weights, advice in ((ours, encoders, ""), (our_task, task, hint)):
+        if weights and (difference := mismatch(module, weights)):
+            raise UserError(f"{path} has another layout: {difference}{advice}")

@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from avsa.checkpoint import checkpoints_of, load_checkpoint
+from avsa.checkpoint import checkpoints_of
 from avsa.clips import clips_form
 from avsa.config import (
     TrainConfig,
@@ -28,14 +27,17 @@ from avsa.config import (
 from avsa.curriculum import fit_batches, keep_batches
 from avsa.distributed import from_first_rank
 from avsa.mirror import address_of, dataset_folder
+from avsa.saved import Saved, read_saved
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.locks import exclusive_lock
 from yt360.shards.reader import ShardReader
+from yt360.untrusted.files import read_limited
 
 CONFIG_FILE = "config.yaml"
 DATASET_FILE = "dataset.txt"
 LOCK_FILE = ".lock"
+MAX_ADDRESS_BYTES = 1 << 14
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def run_lock(run: Path) -> Iterator[None]:
 
 def open_run(
     config: TrainConfig, dataset: Path, clips: str, run: Path, resume: bool
-) -> dict[str, Any] | None:
+) -> Saved | None:
     """Make a run's folder, or check that the run in it can go on.
 
     Args:
@@ -69,7 +71,7 @@ def open_run(
         resume: Whether to go on with the run in it.
 
     Returns:
-        The newest checkpoint's content, or None when there is none yet.
+        The newest checkpoint, or None when there is none yet.
 
     Raises:
         UserError: The folder holds a run and `resume` is off, or it holds something else, or the
@@ -92,10 +94,15 @@ def open_run(
     require_same_config(read_config(run), config)
     if not checkpoints_of(run):
         return None
-    saved = load_checkpoint(run)
-    if saved["clips"] != clips:
+    saved = read_saved(run)
+    require_same_config(saved.config, config)
+    if saved.stats is None or saved.task is None or saved.optimizer is None:
         raise UserError(
-            f"cannot resume on other clips: {run} began with {saved['clips']}, {dataset} has "
+            f"{checkpoints_of(run)[-1]} lacks what a run needs to go on; start a new run"
+        )
+    if saved.clips != clips:
+        raise UserError(
+            f"cannot resume on other clips: {run} began with {saved.clips}, {dataset} has "
             f"{clips}; give the --data that it began with"
         )
     return saved
@@ -110,7 +117,11 @@ def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
 def read_dataset(run: Path) -> str:
     """Return the folder or address of the dataset that a run began with."""
     _require_run(run)
-    return (run / DATASET_FILE).read_text(encoding="utf-8").strip()
+    try:
+        content = read_limited(run / DATASET_FILE, MAX_ADDRESS_BYTES).decode()
+    except (ValueError, OSError) as error:
+        raise UserError(f"{run} does not say which dataset it began with: {error}") from None
+    return content.strip()
 
 
 def _require_run(run: Path) -> None:

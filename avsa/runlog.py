@@ -6,7 +6,7 @@ import json
 import resource
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +16,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from yt360.files import append_lines, atomic_write, naming
 from yt360.progress import Progress
+from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
+from yt360.untrusted.parsing import parse_json
 
 FILE_NAME = "log.jsonl"
 
@@ -111,23 +113,27 @@ def memory_mb(device: torch.device) -> float:
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's steps, but lines that a killed run left half-written."""
-    return [record for record in _lines(run / FILE_NAME) if "step" in record]
+    """Return the records of a run's steps, but lines that are none, as a killed run may leave.
+
+    Raises:
+        ValueError: The log is no regular file, or too long.
+        OSError: It cannot be read.
+    """
+    return [record for record, _ in _records(run / FILE_NAME) if "step" in record]
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
+def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yield the records of a log with the lines that hold them."""
+    for line in read_limited(path, MAX_JSON_BYTES).splitlines():
+        with suppress(ValueError):
+            record = parse_json(line, dict[str, Any])
+            if type(record.get("step", 0)) is int:
+                yield record, line
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
-    kept = [record for record in _lines(path) if record.get("step", 0) <= step]
-    with atomic_write(path, "w") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in kept)
+    kept = [line for record, line in _records(path) if record.get("step", 0) <= step]
+    with atomic_write(path) as file:
+        file.writelines(line + b"\n" for line in kept)

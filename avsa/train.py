@@ -27,13 +27,14 @@ from avsa.curriculum import Stage, lay_out
 from avsa.data import require_long_clips
 from avsa.distributed import World, from_first_rank, require_agreement
 from avsa.guides import open_guide
-from avsa.learner import Learner, Saved, build_encoders
+from avsa.learner import Learner, build_encoders
 from avsa.loop import Session, train_stage
 from avsa.remote import open_clips
 from avsa.repeatability import repeatable_compute, small_step
 from avsa.runfolder import fingerprint, open_run, run_lock
 from avsa.runlog import FILE_NAME as LOG_FILE
 from avsa.runlog import RunLog
+from avsa.saved import Saved
 from avsa.signals import StopSignals
 from avsa.spectrogram import require_long_sound
 from avsa.stats import AudioStats, ensure_stats
@@ -123,7 +124,7 @@ def train(
             world, lambda: _open(config, dataset, clips, run, resume, opened)
         )
 
-        step = saved["step"] if saved else 0
+        step = saved.step if saved else 0
         last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
         if step >= last_step:
             return Outcome(step, last_step, checkpoint_path(run, step), None)
@@ -165,8 +166,9 @@ def _open(
 ) -> tuple[Saved | None, AudioStats]:
     """Lock and open the run's folder; return its newest checkpoint, if any, and its statistics."""
     opened.enter_context(run_lock(run))
-    if resume and (saved := open_run(config, dataset, fingerprint(clips), run, resume)):
-        return saved, AudioStats(**saved["stats"])
+    saved = open_run(config, dataset, fingerprint(clips), run, resume) if resume else None
+    if saved and saved.stats:
+        return saved, saved.stats
     # Measured before there are files that a failure would leave behind.
     stats = ensure_stats(dataset, config.audio)
     if not resume:

@@ -302,3 +302,49 @@ def test_a_file_that_is_no_published_checkpoint_is_refused(tmp_path):
     (tmp_path / "y.pt").write_text("text")
     with pytest.raises(UserError, match="cannot be read as torch weights"):
         import_published(tmp_path / "y.pt")
+
+
+@pytest.mark.parametrize(
+    ("model", "criterion", "message"),
+    [
+        ([], {}, "model is not a table"),
+        ({}, [], "train_criterion is not a table"),
+        ({"module.video_model.a": 3}, {}, "model is not a table"),
+        ({1: torch.zeros(1)}, {}, "model is not a table"),
+        ({"a" * 1000: torch.zeros(1)}, {}, "belongs to neither"),
+        (
+            {
+                "video_model.conv1.0.weight": torch.zeros(()),
+                "audio_model.conv1.0.weight": torch.zeros(()),
+            },
+            {},
+            "no convolutions",
+        ),
+        (
+            {
+                "video_model.conv1.0.weight": torch.zeros(64, 1),
+                "audio_model.conv1.0.weight": torch.zeros(64, 4),
+                "video_model.conv2x.0.a": torch.zeros(1),
+                "video_model.conv99999x.0.a": torch.zeros(1),
+            },
+            {},
+            "stages is 99998; at most 8",
+        ),
+        (
+            {
+                "video_model.conv1.0.weight": torch.zeros(1024, 1),
+                "audio_model.conv1.0.weight": torch.zeros(1024, 4),
+                "video_model.conv2x.0.a": torch.zeros(1),
+                "video_model.conv5x.0.a": torch.zeros(1),
+                "audio_model.block4.a": torch.zeros(1),
+            },
+            {"losses.0.video_projection.projection.0.weight": torch.zeros(())},
+            "has another layout",
+        ),
+    ],
+)
+def test_odd_published_weights_are_refused_in_one_line(tmp_path, model, criterion, message):
+    with pytest.raises(UserError, match=message) as caught:
+        import_published(small_file(tmp_path, model, criterion))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500

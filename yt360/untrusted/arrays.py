@@ -1,11 +1,16 @@
-"""Pickles of NumPy arrays, as detectron2 publishes weights."""
+"""NumPy arrays in pickles, as detectron2 publishes weights, and in ``.npz``."""
 
 from __future__ import annotations
 
+import io
 import math
 import re
+import struct
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -27,6 +32,15 @@ SLACK_BYTES = 1 << 20
 MAX_DIMENSIONS = 16
 _DTYPE = re.compile(r"[fiu](1|2|4|8|12|16)|b1")
 _BYTE_ORDERS = ("<", ">", "|", "=")
+_NPY = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][fiu](?:1|2|4|8))', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,9},? ?){0,8})\), \} *\n",
+    re.DOTALL,
+)
+_DAMAGED = (
+    BadZipFile, OSError, EOFError, RuntimeError, LookupError, TypeError, OverflowError,
+    struct.error, zlib.error,
+)  # fmt: skip
 _NDARRAY = Name("numpy", "ndarray")
 
 
@@ -44,6 +58,43 @@ def read_arrays(path: Path) -> Any:
     value, _ = read_pickle(content, _Arrays(limit).reading)
     require_bounded(value, np.ndarray, limit)
     return value
+
+
+def read_npz(path: Path, names: Sequence[str], max_bytes: int) -> dict[str, np.ndarray]:
+    """Return arrays of numbers of an ``.npz``; its other arrays are not looked at.
+
+    Args:
+        path: The file.
+        names: Names of the arrays.
+        max_bytes: Of the file, and of each array, however well it is compressed.
+
+    Raises:
+        ValueError: It is no such file, is damaged or too large, or lacks an array of numbers.
+        OSError: It cannot be read.
+    """
+    content = io.BytesIO(read_limited(path, max_bytes))
+    try:
+        with ZipFile(content) as archive:
+            return {name: _npy(archive, f"{name}.npy", max_bytes) for name in names}
+    except _DAMAGED as error:
+        raise ValueError(f"it is damaged or lacks an array ({error})") from None
+
+
+def _npy(archive: ZipFile, name: str, max_bytes: int) -> np.ndarray:
+    with archive.open(name) as entry:
+        content = entry.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{name} has more than {max_bytes} bytes")
+    header = _NPY.match(content)
+    if not header:
+        raise ValueError(f"{name} is no array of numbers")
+    dtype, by_column, lengths = (group.decode() for group in header.groups())
+    shape = tuple(int(length) for length in lengths.split(",") if length.strip())
+    elements = content[header.end() :]
+    if math.prod(shape) * np.dtype(dtype).itemsize != len(elements):
+        raise ValueError(f"{name} has {len(elements)} bytes for an array {shape} of {dtype}")
+    order: Literal["F", "C"] = "F" if by_column == "True" else "C"
+    return np.frombuffer(elements, dtype).reshape(shape, order=order)
 
 
 class _Arrays:

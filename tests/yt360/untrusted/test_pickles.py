@@ -17,7 +17,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.untrusted.arrays import read_arrays
+from yt360.untrusted.arrays import read_arrays, read_npz
 from yt360.untrusted.torch_files import read_torch
 
 PLAIN = st.recursive(
@@ -186,3 +186,43 @@ def test_damage_is_refused_in_one_line(tmp_path_factory, data):
     path = write(tmp_path_factory.getbasetemp() / "damaged.pt", bytes(content))
     with contextlib.suppress(ValueError):
         read_torch(path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_of_an_npz_are_read_bit_for_bit(tmp_path, save):
+    values = {"a": np.arange(6, dtype=">f4").reshape(2, 3), "b": np.asfortranarray(np.eye(3))}
+    save(tmp_path / "a.npz", **values, other=np.array(["text"]))
+    read = read_npz(tmp_path / "a.npz", ("a", "b"), 10_000)
+    for name, array in values.items():
+        np.testing.assert_array_equal(read[name], array, strict=True)
+
+
+def npy(shape: str, content: bytes, kind: str = "<f4") -> bytes:
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy("(1000000000000,)", b""),
+        npy("(2,)", b"1234"),
+        npy("(-1,)", b""),
+        npy("(1,)", b"12345678", "|O"),
+        npy("(1,)", b"1", "|b1"),
+        npy("(" * 5000, b""),
+        npy("()", bytes(10_000_000)),
+        b"\x93NUMPY\x09\x00",
+        b"",
+    ],
+)
+def test_an_npz_with_an_odd_array_is_refused_in_one_line(tmp_path, content):
+    with ZipFile(tmp_path / "a.npz", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=r"^.{5,300}$"):
+        read_npz(tmp_path / "a.npz", ("a",), 1_000_000)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+    for name in ("b", "a.npy"):
+        with pytest.raises(ValueError, match="lacks an array"):
+            read_npz(tmp_path / "a.npz", (name,), 1_000_000)
