@@ -17,6 +17,7 @@ FileFormat = Literal["csv", "jsonl", "parquet"]
 SUFFIXES: dict[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 _JSON_COLUMNS = frozenset({"facts", "numbers"})
 _ROWS_PER_GROUP = 20_000
+_LINE_END = "\r\n"  # the writer puts quotes around texts that hold one of its characters
 
 _VIDEO = "SELECT video_id, {columns} FROM {table} JOIN videos ON videos.number = {table}.video"
 TABLES: dict[str, str] = {
@@ -88,7 +89,7 @@ def row_lines(
     characters as JSON's escapes.
     """
     if file_format == "csv":
-        record = csv.writer(_Returning(), lineterminator="").writerow
+        record = csv.writer(_Returning(), lineterminator=_LINE_END).writerow
         yield record(columns)
         yield from (record([*map(csv_cell, row)]) for row in rows)
         return
@@ -114,7 +115,7 @@ class _Returning:
     """A file for `csv.writer` whose ``writerow`` then returns what it would write."""
 
     def write(self, text: str) -> str:
-        return text
+        return text.removesuffix(_LINE_END)
 
 
 def _decoded(value: Any) -> Any:

@@ -134,6 +134,12 @@ def test_no_text_in_csv_is_a_formula(text):
     assert row == [f"'{text}"]
 
 
+def test_a_text_of_several_lines_is_one_cell_of_csv():
+    row = ("a\nb", "c\rd", 'e"f', "g,h")
+    written = "\n".join(row_lines(["1", "2", "3", "4"], [row], "csv"))
+    assert list(csv.reader(io.StringIO(written, newline="")))[1] == list(row)
+
+
 @pytest.mark.parametrize("value", ["-oytwMeyR74", "", "a=b", -1.5, 0, None, "1-2"])
 def test_ids_numbers_and_other_texts_stay_as_they_are_in_csv(value):
     assert csv_cell(value) is value
