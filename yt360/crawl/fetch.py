@@ -12,7 +12,7 @@ from yt360.catalog import MediaFile
 from yt360.catalog.ids import check_video_id
 from yt360.crawl.checks import check_amount
 from yt360.crawl.failures import Failure, classify
-from yt360.crawl.guard import TransferGuard, check_room, folder_lock
+from yt360.crawl.guard import TransferGuard, check_no_links, check_room, folder_lock
 from yt360.crawl.plan import VideoPlan, Wanted
 from yt360.crawl.politeness import Pace
 from yt360.crawl.sections import COPY_ARGUMENTS
@@ -115,6 +115,7 @@ class Fetcher:
         """
         plan = VideoPlan(self._wanted, check_video_id(video_id), folder, clip_starts_s, make_way)
         self._plan = plan
+        check_no_links(folder)
         with folder_lock(folder):
             check_room(folder, self._transfer.min_free_bytes)
             guard = TransferGuard(

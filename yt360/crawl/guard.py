@@ -31,6 +31,13 @@ def check_room(folder: Path, min_free_bytes: float) -> None:
         )
 
 
+def check_no_links(folder: Path) -> None:
+    """Raise Damaged when a video's folder holds a link, through which a download would write."""
+    links = [each.name for each in folder.iterdir() if each.is_symlink()] if folder.exists() else []
+    if links:
+        raise Damaged("link", f"{folder / links[0]} is a link; remove it, or put the file itself")
+
+
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a video's folder (made when missing) for this process alone.

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from yt360.catalog import Clip
 from yt360.catalog.released import (
     export_lists,
     import_lists,
+    import_urls,
     parse_ids,
     parse_segments,
 )
 from yt360.catalog.summary import summarize, summary_lines
+from yt360.cli import cli
+from yt360.cli_group import run
 from yt360.errors import UserError
 from yt360.stats import catalog_stats
 
@@ -152,3 +157,42 @@ def test_a_conflict_of_lists_stores_nothing(catalog):
     with pytest.raises(UserError, match="cannot be in"):
         import_lists(catalog, {A: [0]}, {"train": [A], "test": [A]})
     assert summarize(catalog).videos == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x" * 1000, "'xxxxxxxxxx"),
+        (b"aaaaaaaaaaa " + b"1" * 400, "a time has more than 9 digits"),
+        (b"aaaaaaaaaaa " + b"1," * 200_000, "a video has more than 100000 clips"),
+        (b"aaaaaaaaaaa 5,4" + b",3" * 9000, "do not rise"),
+        (b"aaaaaaaaaaa \x00\x01", "is not a list of whole seconds"),
+        (b"\xff\xfe\x00", "can't decode"),
+    ],
+)
+def test_a_list_of_anything_is_refused_in_one_short_line(tmp_path, capsys, content, message):
+    path = tmp_path / "list.txt"
+    path.write_bytes(content)
+    with pytest.raises(SystemExit) as end:
+        run(cli, ["import", "--segments", str(path), str(tmp_path / "my.catalog")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2 and message in line and len(line) < 400
+
+
+@pytest.mark.parametrize("option", ["--segments", "--train", "--test", "--ids", "--urls"])
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_a_list_that_is_no_regular_file_is_not_read(tmp_path, capsys, option, kind):
+    path = tmp_path / "list.txt"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(SystemExit) as end:
+        run(cli, ["import", option, str(path), str(tmp_path / "my.catalog")])
+    assert end.value.code == 2 and "not a regular file" in capsys.readouterr().err
+
+
+def test_an_address_of_any_length_is_refused_in_one_short_line(catalog):
+    with pytest.raises(UserError, match=r"is longer than 2048 characters") as caught:
+        import_urls(catalog, ["http://here/" + "x" * 10_000])
+    assert len(str(caught.value)) < 200

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from yt360 import locks
-from yt360.crawl.guard import folder_lock
+from yt360.crawl.failures import Damaged
+from yt360.crawl.guard import check_no_links, folder_lock
 from yt360.locks import Locked
 
 
@@ -79,3 +80,14 @@ def test_a_folder_is_not_taken_away_under_the_next_one(folder, monkeypatch):
         pass
     second.__exit__(None, None, None)
     assert not folder.exists()
+
+
+def test_a_folder_with_a_link_in_it_is_not_written_to(tmp_path):
+    folder, victim = tmp_path / "video", tmp_path / "victim"
+    check_no_links(folder)
+    folder.mkdir()
+    (folder / "whole.mp4").write_bytes(b"x")
+    check_no_links(folder)
+    (folder / "aaaaaaaaaaa.video.137.mp4.part").symlink_to(victim)
+    with pytest.raises(Damaged, match=r"137\.mp4\.part is a link"):
+        check_no_links(folder)
