@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -128,6 +130,19 @@ def test_the_pictures_are_written(example, tmp_path):
     paths = draw_stats(dataset_stats(example), tmp_path / "figures")
     assert len(paths) >= 5
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_a_picture_is_whole_or_not_there(example, tmp_path, file_size_limit):
+    with file_size_limit(1000), pytest.raises(OSError) as full:
+        draw_stats(dataset_stats(example), tmp_path)
+    assert full.value.filename.endswith(".png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_words_of_a_catalog_are_drawn_as_they_are(example, tmp_path):
+    stats = dataset_stats(example)
+    words = Counter({"$\\frac{1}{$": 2, "a\x1b[2Jb\nc": 1})
+    assert draw_stats(replace(stats, categories={"license": words}), tmp_path)
 
 
 def test_the_command_prints_the_row_of_a_dataset_and_of_a_catalog(example, catalog, capsys):

@@ -297,7 +297,8 @@ def _reading(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a failure may have ended it, and is what matters
+            connection.execute("ROLLBACK")
 
 
 def _use_wal(connection: Connection) -> None:

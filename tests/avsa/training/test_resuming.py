@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(
     assert comparable(run) == comparable(long_run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_the_step_and_ends_cleanly(
     comparable, alone, long_run, data, tmp_path, monkeypatch, number
 ):

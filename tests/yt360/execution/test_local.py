@@ -53,6 +53,13 @@ def test_a_dead_worker_costs_its_task_only():
     assert "exit code -9" in Crashed(-9).describe()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_sends_to_all_processes_costs_no_task(number):
+    with WorkerPool(1) as pool:
+        task = f"__import__('signal').raise_signal({int(number)}) or 7"
+        assert [result for _, result in pool.run(eval, deque([task]))] == [7]
+
+
 def test_a_worker_that_dies_without_a_task_is_replaced():
     with WorkerPool(2) as pool:
         ids = {pid for _, pid in pool.run(eval, deque(["__import__('os').getpid()"] * 8))}
