@@ -105,7 +105,6 @@ def _copy(
             _check_size(url, announced, size_bytes, limits)
             if announced < limits.max_bytes:
                 limits = replace(limits, max_bytes=announced)
-        # An unknown size may be as large as the limit, which need not be free.
         _check_room(path, announced or size_bytes or 0)
         with atomic_write(path) as target:
             for chunk in _chunks(source, limits):
@@ -115,6 +114,7 @@ def _copy(
                 size += len(chunk)
                 if announced is None:
                     _check_size(url, size, None, limits)
+                    _check_room(path, 0)
                 target.write(chunk)
             if announced is not None and size < announced:
                 raise OSError(f"it ended after {size} of {announced} bytes")

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import fsspec
@@ -190,6 +191,16 @@ def test_a_file_for_which_there_is_no_room_is_not_begun(serve, tmp_path):
     with pytest.raises(OSError, match=r"MB are free, 1000000050 MB are needed") as full:
         fetch(url, tmp_path / "x", size_bytes=10**15)
     assert full.value.errno == errno.ENOSPC and len(served) == 1
+
+
+def test_a_file_of_unknown_size_leaves_room_on_the_disk(serve, tmp_path, monkeypatch):
+    free = itertools.chain([10**9] * 3, itertools.repeat(fetching.MIN_FREE_BYTES - 1))
+    usage = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=next(free)))
+    monkeypatch.setattr(fetching, "shutil", usage)
+    url, served = serve(endless())
+    with pytest.raises(OSError, match="50 MB are free, 50 MB are needed") as full:
+        fetch(url, tmp_path / "x")
+    assert full.value.errno == errno.ENOSPC and len(served) == 1 and not list(tmp_path.iterdir())
 
 
 def redirect(url):
