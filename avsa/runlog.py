@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from yt360.errors import UserError
 from yt360.files import append_lines, atomic_write, naming
 from yt360.progress import Progress
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
@@ -116,7 +117,7 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     """Return the records of a run's steps, but lines that are none, as a killed run may leave.
 
     Raises:
-        ValueError: The log is no regular file, or too long.
+        UserError: The log is no regular file, or too long.
         OSError: It cannot be read.
     """
     return [record for record, _ in _records(run / FILE_NAME) if "step" in record]
@@ -124,7 +125,11 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Yield the records of a log with the lines that hold them."""
-    for line in read_limited(path, MAX_JSON_BYTES).splitlines():
+    try:
+        content = read_limited(path, MAX_JSON_BYTES)
+    except ValueError as error:
+        raise UserError(f"{error}; move it away, or choose another --out") from None
+    for line in content.splitlines():
         with suppress(ValueError):
             record = parse_json(line, dict[str, Any])
             if type(record.get("step", 0)) is int:

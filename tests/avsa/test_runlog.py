@@ -35,8 +35,11 @@ def test_a_run_whose_files_are_odd_is_refused_in_one_line(tmp_path, content):
         assert "\n" not in str(caught.value)
 
 
-def test_a_run_whose_dataset_is_a_fifo_is_refused(tmp_path):
+def test_a_run_whose_files_are_fifos_is_refused(tmp_path):
     (tmp_path / CONFIG_FILE).touch()
     os.mkfifo(tmp_path / DATASET_FILE)
     with pytest.raises(UserError, match="does not say which dataset"):
         read_dataset(tmp_path)
+    os.mkfifo(tmp_path / FILE_NAME)
+    with pytest.raises(UserError, match="is a FIFO"):
+        read_log(tmp_path)

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import torch
 
 from avsa import learner as learner_module
 from avsa.checkpoint import checkpoints_of, load_checkpoint
@@ -37,6 +38,26 @@ def test_what_a_later_stage_needs_is_refused_before_the_first_step(
     with pytest.raises(UserError, match="no labels named 'panoptic'"):
         train(tiny_config("avsa", labels), data, tmp_path / "run", alone)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_that_does_not_belong_to_its_run_is_refused(
+    tiny_config, alone, data, tmp_path
+):
+    config, run = tiny_config("avc", steps=2), tmp_path / "run"
+    train(config, data, run, alone, steps=1)
+    (path,) = checkpoints_of(run)
+    content = load_checkpoint(path)
+    for change, message in (
+        ({"optimizer": None}, "lacks what a run needs"),
+        ({"stats": None}, "lacks what a run needs"),
+        ({"task": None}, "lacks what a run needs"),
+        ({"encoders": {}}, "does not fit its own recipe"),
+        ({"config": {**content["config"], "seed": 7}}, "seed was 7 and is"),
+    ):
+        torch.save({**content, **change}, path)
+        with pytest.raises(UserError, match=message) as caught:
+            train(config, data, run, alone, resume=True)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(

@@ -129,16 +129,20 @@ class TransformersSegmenter:
 
 
 def _load(library: Any, name: str) -> tuple[Any, Any]:
-    """Return preprocessing and model.
+    """Return preprocessing and model; weights are read from safetensors, and code never runs.
 
     Raises:
         UserError: There is no such model, or its weights do not fit; the library itself only warns
             and leaves parameters random.
     """
     try:
-        processor = library.AutoProcessor.from_pretrained(name)
+        processor = library.AutoProcessor.from_pretrained(name, trust_remote_code=False)
         model, report = library.AutoModelForUniversalSegmentation.from_pretrained(
-            name, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+            name,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
     except _LOADING_ERRORS as error:
         raise UserError(
