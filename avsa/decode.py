@@ -22,6 +22,8 @@ from yt360.errors import BadItem
 
 # Contexts kept open; clips of one dataset share one for each codec.
 MAX_CONTEXTS = 4
+# 16K by 8K: a few hostile bytes can declare frames that fill any memory.
+MAX_PIXELS = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class ClipDecoder:
             context.extradata = extradata
             # Parallel work is across clips; threads inside one would only delay its first frame.
             context.thread_count = 1
-            context.options = {"err_detect": "explode"}
+            context.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
             context.open()
         self._contexts[codec, extradata] = context
         if len(self._contexts) > MAX_CONTEXTS:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import mmap
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ from yt360.execution.local import Crashed
 
 # Processor time of one call. Clips take milliseconds; what takes this long never ends.
 LIMIT_S = 60.0
+# Private memory of a decoder process; clips take 100 MB.
+MEMORY_BYTES = 4 << 30
 _ALIGNMENT = 64
 _GROWTH = 1 << 20
 
@@ -209,6 +212,7 @@ class _DecoderProcess:
 
 def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_s: float) -> None:
     """Decode what is asked for until the parent closes its end; the program of the process."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     module, _, attribute = name.partition(":")
     decoder = getattr(import_module(module), attribute)()
     connection, memory = Connection(connection_descriptor), _SharedMemory(memory_descriptor)
@@ -221,6 +225,8 @@ def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_
             signal.setitimer(signal.ITIMER_PROF, limit_s)  # at its end the system kills us
             try:
                 answer = getattr(decoder, method)(stretch, stored.data, *decoded)
+            except MemoryError:
+                answer = BadItem("memory", "decoding takes more memory than a process may use")
             except Exception as error:
                 answer = error
             signal.setitimer(signal.ITIMER_PROF, 0)

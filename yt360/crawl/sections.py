@@ -18,6 +18,7 @@ from yt360.crawl.verify import end_slack_s
 from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import sync_folder
+from yt360.media.container import OPEN_OPTIONS
 from yt360.media.extent import decodable_spans_s, read_metadata
 from yt360.media.ffmpeg import input_name, run_ffmpeg
 
@@ -128,14 +129,19 @@ def section_span(isolated: IsolatedProcess, path: Path) -> tuple[int, float]:
         Damaged: The file cannot be read.
     """
     try:
-        tags = isolated.call(path.name, read_metadata, path)
+        tags = isolated.call(path.name, read_metadata, path, (_START_TAG, _END_TAG))
+        return int(tags[_START_TAG]), float(tags[_END_TAG])
     except BadItem as error:
         raise Damaged(error.reason, error.detail) from error
-    return int(tags[_START_TAG]), float(tags[_END_TAG])
+    except (KeyError, ValueError) as error:
+        raise Damaged("not-a-section", f"{path.name} does not say its times: {error}") from None
 
 
 def _copy_shifted(raw: Path, target: Path, start_s: int, end_s: float) -> None:
-    arguments = ["-nostdin", "-v", "error", "-y", "-copyts", "-i", input_name(raw)]
+    arguments = ["-nostdin", "-v", "error", "-y", "-copyts"]
+    for name, value in OPEN_OPTIONS.items():
+        arguments += [f"-{name}", value]
+    arguments += ["-i", input_name(raw)]
     arguments += ["-map", "0", "-c", "copy", "-output_ts_offset", str(-start_s)]
     arguments += ["-strict", "unofficial", "-fflags", "+bitexact"]
     arguments += ["-metadata", f"{_START_TAG}={start_s}", "-metadata", f"{_END_TAG}={end_s:.6f}"]

@@ -1,7 +1,8 @@
 """Calling functions that run native code on files from outside, so that a crash costs one call.
 
 Decoders are C code, and files from outside reach parts of it that few files reach. What it does
-then cannot be caught in Python: the process dies. So the call is made in another process.
+then cannot be caught in Python: the process dies. So the call is made in another process, whose
+time and memory are limited.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from yt360.errors import BadItem
-from yt360.execution.local import Crashed, Pool, WorkerPool
+from yt360.execution.blame import blaming
+from yt360.execution.local import Crashed, Pool, limited_pool
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -31,7 +33,7 @@ class IsolatedProcess:
     """
 
     def __init__(
-        self, make_pool: Callable[[int], AbstractContextManager[Pool]] = WorkerPool
+        self, make_pool: Callable[[int], AbstractContextManager[Pool]] = limited_pool
     ) -> None:
         self._opened = make_pool(1)
         self._pool = self._opened.__enter__()
@@ -59,16 +61,21 @@ class IsolatedProcess:
             kwargs: Its named arguments.
 
         Raises:
-            BadItem: ``"crash"``: the process died.
-            Exception: Whatever `function` raises.
+            BadItem: ``"crash"``: the process died; ``"timeout"``: it took too long and was stopped;
+                what `function` raises, or `blaming` makes of it.
+            UserError: Raised by `function`.
+            OSError: Likewise.
         """
-        for _, result in self._pool.run(_call, deque([(function, args, kwargs)])):
+        for _, result in self._pool.run(_call, deque([(item, function, args, kwargs)])):
             if isinstance(result, Crashed):
-                raise BadItem("crash", f"{item}: {result.describe()}")
+                raise BadItem(result.reason, f"{item}: {result.describe()}")
             return result
         raise RuntimeError("the pool of worker processes returned no result")
 
 
-def _call(task: tuple[Callable[..., Result], tuple[object, ...], dict[str, object]]) -> Result:
-    function, args, kwargs = task
-    return function(*args, **kwargs)
+def _call(
+    task: tuple[str, Callable[..., Result], tuple[object, ...], dict[str, object]],
+) -> Result:
+    item, function, args, kwargs = task
+    with blaming(item):
+        return function(*args, **kwargs)

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -19,6 +19,7 @@ from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
+from yt360.execution.limits import OUT_OF_TIME, Limits
 from yt360.terminal import guard
 
 Task = TypeVar("Task")
@@ -31,7 +32,7 @@ _FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
 
 @dataclass(frozen=True)
 class Crashed:
-    """In place of a result: a process died of the task (a decoder's crash, out of memory).
+    """In place of a result: a process died of the task (a decoder's crash, a limit of time).
 
     Attributes:
         exit_code: As `multiprocessing` gives it; negative is the signal that killed the process.
@@ -41,8 +42,15 @@ class Crashed:
     exit_code: int | None
     process: str = "a worker process"
 
+    @property
+    def reason(self) -> str:
+        """``"timeout"`` when it took too long and was stopped, else ``"crash"``."""
+        return "timeout" if self.exit_code in OUT_OF_TIME else "crash"
+
     def describe(self) -> str:
         """Return one sentence for a person."""
+        if self.reason == "timeout":
+            return f"{self.process} took too long with it and was stopped"
         names = {-each: f", {each.name}" for each in signal.Signals}
         name = names.get(self.exit_code or 0, "")
         return f"{self.process} died of it (exit code {self.exit_code}{name})"
@@ -74,10 +82,11 @@ class WorkerPool:
 
     Args:
         workers: Number of processes, at least 1.
+        limits: What each may use; None for anything.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, limits: Limits | None = None) -> None:
+        self.workers, self.limits = workers, limits
         # Not forked: locks and libraries of the parent must not be inherited half-way.
         self._context = multiprocessing.get_context("spawn")
         self._alive: list[_Worker[Any]] = []
@@ -137,7 +146,8 @@ class WorkerPool:
 
     def _start(self) -> _Worker[Any]:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
+        arguments = theirs, os.getpid(), self.limits
+        process = self._context.Process(target=_work, args=arguments, daemon=True)
         with _interrupt_blocked():
             process.start()
         theirs.close()  # else the worker's death would not close the pipe
@@ -173,23 +183,31 @@ def _interrupt_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
-def _work(connection: Connection, parent: int) -> None:
+def limited_pool(workers: int) -> WorkerPool:
+    """Return a pool for tasks that read files from outside."""
+    return WorkerPool(workers, Limits())
+
+
+def _work(connection: Connection, parent: int, limits: Limits | None) -> None:
     _die_with(parent)
+    if limits is not None:
+        limits.limit_memory()
     guard()
     for number in _FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
     multiprocessing.current_process().daemon = False  # it may start workers, which die with it
-    _serve(connection)
+    _serve(connection, limits)
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, limits: Limits | None = None) -> None:
     """Do the tasks that come over a connection, until the other end is closed."""
     with suppress(EOFError, ConnectionError):
         while True:
             function, task = connection.recv()
             try:
-                reply = ForkingPickler.dumps((True, function(task)))
+                with limits.one_task() if limits is not None else nullcontext():
+                    reply = ForkingPickler.dumps((True, function(task)))
             except Exception as error:
                 reply = _pickled_error(error)
             connection.send_bytes(reply)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.media.container import open_clip
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -39,7 +41,7 @@ def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArr
     wanted = max(1, round(duration_s * fps))
     pictures: list[np.ndarray] = []
     try:
-        with av.open(io.BytesIO(mp4), "r", format="mp4") as container:
+        with open_clip(mp4) as container:
             stream = container.streams.video[0]
             frame_s = 1 / float(stream.average_rate or fps)
             for frame, until_s in _shown(container.decode(stream), frame_s):
@@ -49,16 +51,16 @@ def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArr
                     )
                 while len(pictures) < wanted and len(pictures) / fps < until_s:
                     pictures.append(frame.to_ndarray(format="rgb24"))
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise BadItem("undecodable", f"the clip does not decode: {error}") from None
+    except BadItem as error:
+        raise BadItem("undecodable", error.detail) from None
     if len(pictures) < wanted:
         raise BadItem("undecodable", f"the clip has frames for {len(pictures)} of {wanted} labels")
+    if len({picture.shape for picture in pictures}) > 1:
+        raise BadItem("undecodable", "the size of the clip's frames changes")
     return np.stack(pictures)
 
 
-def _shown(
-    frames: Iterable[av.VideoFrame], frame_s: float
-) -> Iterator[tuple[av.VideoFrame, float]]:
+def _shown(frames: Iterable[VideoFrame], frame_s: float) -> Iterator[tuple[VideoFrame, float]]:
     """Yield every frame with the moment at which the next one takes its place."""
     slack_s = frame_s / 10  # times in files are rounded
     last = None

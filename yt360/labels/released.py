@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -22,16 +23,15 @@ from yt360.labels.claims import claimed
 from yt360.labels.classes import NO_STUFF, NO_THING
 from yt360.labels.leftovers import remove_leftovers
 from yt360.labels.maps import MAX_MAP_BYTES, LabelMaps, encode_maps
+from yt360.labels.pictures import open_picture
 from yt360.labels.shard_work import ShardWork, shard_works
 from yt360.labels.store import MAX_ROWS, LabelSet, check_name
 from yt360.progress import Progress
 from yt360.splits import SPLITS
-from yt360.untrusted.files import open_regular
 
 RELEASED_FPS = 4.0
+_FORMATS = ("PNG",)
 _CLIP = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{1,6})")
-# What Pillow raises for files that are no pictures, or far too large ones.
-_NO_IMAGE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 _MAP = re.compile(r"(things|stuff)-(\d{1,9})\.png")
 
 
@@ -176,21 +176,18 @@ def _files(folder: Path) -> dict[str, dict[int, Path]]:
 def _first_size(folders: Mapping[str, Path]) -> tuple[int, int]:
     for folder in folders.values():
         for path in sorted(_files(folder)["things"].values()):
-            try:
-                with open_regular(path, folder) as file, Image.open(file) as image:
-                    if image.height <= MAX_ROWS and image.width <= 2 * MAX_ROWS:
-                        return image.height, image.width
-            except _NO_IMAGE:
-                continue
+            with suppress(BadItem), open_picture(path, _FORMATS, folder) as image:
+                if image.height <= MAX_ROWS and image.width <= 2 * MAX_ROWS:
+                    return image.height, image.width
     raise UserError("none of the clips' folders holds a readable things-NNNN.png")
 
 
 def _read_map(path: Path, size: tuple[int, int], none: int) -> np.ndarray:
     try:
-        with open_regular(path, path.parent) as file, Image.open(file) as image:
+        with open_picture(path, _FORMATS, path.parent) as image:
             values = np.asarray(image.convert("RGB"))[..., 0]  # as the authors' loader reads them
-    except _NO_IMAGE as error:
-        raise BadItem("unreadable-map", f"{path} cannot be read: {error}") from None
+    except BadItem as error:
+        raise BadItem("unreadable-map", error.detail) from None
     if values.max(initial=0) > none:
         raise BadItem("unknown-class", f"{path} holds {values.max()}; the largest may be {none}")
     if values.shape != size:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Samples = NDArray[np.float32]
 
+MAX_CHANNELS = 128
+"""Ambisonics of order 7 has 64 channels; the rest is for what lies beside it."""
+SAMPLE_RATES_HZ = (1000, 768_000)
+"""Least and greatest sample rate of anything that was recorded to be heard."""
+
 # FFmpeg's sample formats without the "p" of planar ones: stored type, value of silence, full scale.
 _FORMATS: dict[str, tuple[type[np.generic], float, float]] = {
     "u8": (np.uint8, 128.0, 2.0**7),
@@ -47,6 +52,18 @@ def take_layout(context: AudioCodecContext) -> str:
         # The list of channels of a custom order now belongs to `layout` alone, which frees it.
         context.layout = f"{layout.nb_channels}C"
     return layout.name
+
+
+def implausible(channels: int, sample_rate_hz: int) -> str:
+    """Return what is wrong with a number of channels or a sample rate; empty if nothing is."""
+    if not (channels and sample_rate_hz):
+        return "no channels declared"
+    if channels > MAX_CHANNELS:
+        return f"{channels} channels; at most {MAX_CHANNELS} are read"
+    least, most = SAMPLE_RATES_HZ
+    if not least <= sample_rate_hz <= most:
+        return f"a sample rate of {sample_rate_hz} Hz; {least} to {most} Hz are read"
+    return ""
 
 
 def samples_of(frame: AudioFrame) -> Samples:

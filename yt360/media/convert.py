@@ -18,13 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from yt360.errors import BadItem, UserError
 from yt360.files import DISK_FULL, temporary_name
+from yt360.media.container import open_media
 from yt360.media.encode import encode_pictures
-from yt360.media.ffmpeg import input_name
 from yt360.media.flac import flac_bytes
 from yt360.media.form import ClipFormat
 from yt360.media.sound import AmbixReader, Samples, SoundReader
@@ -193,7 +192,7 @@ def _naming_the_full_disk(folder: Path) -> Iterator[None]:
 
 
 def _check_frames(source: Source, request: ClipRequest, form: ClipFormat, picture: Path) -> None:
-    with av.open(input_name(picture)) as container:
+    with open_media(picture) as container:
         frames = container.streams.video[0].frames if container.streams.video else 0
     wanted = round(request.duration_s * form.fps)
     if frames != wanted:

@@ -93,7 +93,7 @@ def read_frames(
         stream.thread_type = "AUTO"
         if effort == "quick":
             stream.codec_context.skip_frame = "NONREF"
-            stream.codec_context.options = {"skip_loop_filter": "all", "flags2": "fast"}
+            stream.codec_context.options |= {"skip_loop_filter": "all", "flags2": "fast"}
         elif effort == "keyframes":
             stream.codec_context.skip_frame = "NONKEY"
         timed = _decode_from(container, stream, start_s)

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import ffmpeg
 
-from yt360.media.container import MAX_PIXELS, OPEN_OPTIONS, open_media, time_origin_s
+from yt360.media.container import (
+    MAX_PIXELS,
+    MAX_STREAMS,
+    OPEN_OPTIONS,
+    open_media,
+    time_origin_s,
+)
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.media.form import ClipFormat
 from yt360.media.projection import to_equirectangular
@@ -71,7 +77,9 @@ def frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpe
         can_seek = container.format.name.startswith(_SEARCHABLE)
     # Frames before the start are kept, because one of them is shown at the start.
     seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
-    options = {"threads": threads, "max_pixels": MAX_PIXELS, **OPEN_OPTIONS}
+    options = {
+        "threads": threads, "max_pixels": MAX_PIXELS, "max_streams": MAX_STREAMS, **OPEN_OPTIONS,
+    }  # fmt: skip
     stored = ffmpeg.input(graph_name(source.video), **options, **(seek if can_seek else {}))
     # Microseconds hold every instant of the output exactly; the time bases of some files do not.
     times = stored[str(source.video_stream.index)].filter("settb", "AVTB")

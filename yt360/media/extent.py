@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,14 +56,15 @@ def decodable_spans_s(path: Path) -> list[tuple[float, float]]:
     return list(spans.values())
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the text tags of a file, their names in upper case.
+def read_metadata(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return those text tags of a file that have one of some names, which are in upper case.
 
     Raises:
         BadItem: What `open_media` raises.
     """
     with open_media(path) as container:
-        return {key.upper(): value for key, value in container.metadata.items()}
+        tags = {key.upper(): value for key, value in container.metadata.items()}
+    return {name: tags[name] for name in names if name in tags}
 
 
 def _check_decodable(path: Path, container: InputContainer) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import ffmpeg as ffmpeg_python
 
 from yt360.errors import BadItem, UserError
+from yt360.execution.limits import cpu_limit_s
 from yt360.media.tether import NOT_STARTED, start_tethered
 
 REQUIRED_FILTERS = (
@@ -149,25 +150,27 @@ def compile_arguments(outputs: ffmpeg_python.nodes.OutputStream) -> list[str]:
     return [*_GLOBAL_OPTIONS, *(os.fsdecode(each.encode("latin-1")) for each in arguments)]
 
 
-def run_ffmpeg(arguments: list[str], item: Path) -> int:
+def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> int:
     """Run FFmpeg to its end.
 
     Args:
         arguments: From `compile_arguments`.
         item: The input that is blamed when it fails.
+        cpu_s: Longest processor time in seconds; by default what the size of `item` allows.
 
     Returns:
         The number of errors that FFmpeg reported and worked around.
 
     Raises:
         FfmpegDied: It was stopped from outside, or crashed.
-        BadItem: ``"not-decodable"`` with FFmpeg's last words.
+        BadItem: ``"not-decodable"`` with FFmpeg's last words; ``"timeout"``.
         UserError: The program cannot be run.
         OSError: The disk is full.
     """
     process = start_tethered(
         ffmpeg_binary(),
         arguments,
+        cpu_s=cpu_limit_s(item.stat().st_size) if cpu_s is None else cpu_s,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -201,6 +204,8 @@ def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: b
         raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)} while converting {item.name}")
     if last_lines and last_lines[-1].startswith(NOT_STARTED):
         raise UserError(f"{last_lines[-1]}; set {BINARY_VARIABLE} to a program that runs")
+    if code == -signal.SIGPROF:
+        raise BadItem("timeout", f"{item.name}: FFmpeg took too long with it and was stopped")
     words = "; ".join(last_lines[-3:]) or "no message"
     if code < 0 or code == _STOPPED_BY_SIGNAL:
         raise FfmpegDied("crash", f"{item.name}: FFmpeg was stopped ({code}): {words}", code)

@@ -61,6 +61,8 @@ def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
             _check_size(path, track.stream.width, track.stream.height)
         times = _packet_times(container)
         origin_s = time_origin_s(container)
+        for track in tracks:
+            _check_times(path, times[track.stream.index], track.stream.time_base, origin_s)
         video = tuple(
             _video_stream(
                 track,
@@ -81,15 +83,12 @@ def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
             for t in tracks
             if t.undecodable is not None
         ]
-        end_s = max(ends_s)
-        if end_s > MAX_DURATION_S:
-            raise BadItem("implausible-times", f"{path.name} claims to last {end_s:.3g} s")
         return MediaInfo(
             path=path,
             container=container.format.name,
             size_bytes=path.stat().st_size,
             duration_declared_s=(container.duration or 0) / 1_000_000,
-            duration_measured_s=end_s,
+            duration_measured_s=max(ends_s),
             video=video,
             audio=audio,
             undecodable=undecodable,
@@ -122,6 +121,21 @@ def _heard(reader: SoundReader, start: int, count: int) -> Samples:
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise BadItem("too-large", f"{path.name} has pictures of {width}x{height} pixels")
+
+
+def _check_times(
+    path: Path, times: _PacketTimes, time_base: Fraction | None, origin_s: float
+) -> None:
+    """Refuse times that no recording has; broken and hostile files hold them."""
+    if not times.start:
+        return
+    unit = float(time_base or 1)
+    first_s, last_s = (float(end(times.start)) * unit - origin_s for end in (min, max))
+    end_s = last_s + max(times.duration) * unit
+    if not -MAX_DURATION_S <= first_s <= end_s <= MAX_DURATION_S:
+        raise BadItem(
+            "implausible-times", f"{path.name} claims to last from {first_s:.3g} to {end_s:.3g} s"
+        )
 
 
 def _packet_times(container: InputContainer) -> dict[int, _PacketTimes]:

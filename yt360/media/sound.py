@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from yt360.ambisonic_formats import AmbisonicFormat
 from yt360.errors import BadItem
-from yt360.media.audio_frames import Samples, samples_of, take_layout
+from yt360.media.audio_frames import Samples, implausible, samples_of, take_layout
 from yt360.media.container import open_media, time_origin_s
 
 if TYPE_CHECKING:
@@ -69,11 +69,13 @@ class SoundReader:
         self._container = self._opened.__enter__()
         self.name = path.name
         streams = self._container.streams.audio
-        if stream >= len(streams) or not streams[stream].codec_context or not streams[stream].rate:
+        opened = [each for each in streams[stream : stream + 1] if each.codec_context]
+        for each in opened:
+            take_layout(each.codec_context)
+        if not opened or implausible(opened[0].channels, opened[0].rate):
             self._opened.__exit__(None, None, None)
             raise BadItem("no-audio", f"{path.name} has no sound stream that can be decoded")
-        self._stream = streams[stream]
-        take_layout(self._stream.codec_context)
+        self._stream = opened[0]
         self.sample_rate_hz = self._stream.rate
         self.channels = self._stream.channels
         self.damaged_packets = 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from av.stream import Disposition
 
 from yt360.errors import BadItem
-from yt360.media.audio_frames import take_layout
+from yt360.media.audio_frames import implausible, take_layout
 from yt360.media.matroska import projection_from_tags, read_matroska_tags
 from yt360.media.opus import undecodable_family
 from yt360.media.spherical import SA3D, Projection, TrackTags, read_mp4_tags
@@ -177,6 +177,5 @@ def _why_not(stream: Any, kind: TrackKind, codec: str) -> UndecodableTrack | Non
         family = undecodable_family(bytes(context.extradata or b""))
         if family is not None:
             return UndecodableTrack(stream.index, kind, f"opus mapping family {family}")
-    if kind == "audio" and not (stream.channels and stream.rate):
-        return UndecodableTrack(stream.index, kind, codec or context.name, "no channels declared")
-    return None
+    problem = implausible(stream.channels, stream.rate) if kind == "audio" else ""
+    return UndecodableTrack(stream.index, kind, codec or context.name, problem) if problem else None

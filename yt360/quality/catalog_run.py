@@ -24,6 +24,7 @@ from yt360.catalog.released import ORIGIN as RELEASED
 from yt360.catalog.sources import media_parts
 from yt360.crawl.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
+from yt360.execution.limits import MEMORY_BYTES, Limits
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.files import MACHINE_TROUBLE
 from yt360.quality import projection, spatial_audio
@@ -32,7 +33,6 @@ from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 from yt360.quality.tagger import load_tagger
-from yt360.quality.time_limit import STOPPED_EXIT_CODE, dies_after
 
 # A process may be killed for lack of memory by no fault of its video, but hardly three times.
 MAX_TRIES = 3
@@ -109,9 +109,11 @@ def inspect_catalog(
     supply = (_Turn(path, config, f"{run}:{number}") for number in numbers)
     turns = deque(islice(supply, config.workers))
     under_way = {turn.worker for turn in turns}
+    # A tagger may need any memory.
+    limits = Limits(config.timeout_s, memory_bytes=None if config.tagger else MEMORY_BYTES)
     with Catalog(path) as catalog:
         try:
-            with WorkerPool(config.workers) as pool:
+            with WorkerPool(config.workers, limits) as pool:
                 for turn, result in pool.run(_take_turn, turns):
                     under_way.discard(turn.worker)
                     if isinstance(result, Crashed):
@@ -180,7 +182,6 @@ def _take_turn(turn: _Turn) -> InspectedVideo | None:
         with (
             Catalog(turn.path) as catalog,
             Heartbeat(turn.path, turn.config.lease_s) as beat,
-            dies_after(turn.config.timeout_s),
         ):
             return inspect_next(catalog, beat, turn.worker, turn.config)
     except sqlite3.Error as error:
@@ -196,7 +197,7 @@ def _settle_crash(
         note(f"error: a worker process ended without a video (exit code {crash.exit_code})")
         return False
     what = crash.describe()
-    if crash.exit_code == STOPPED_EXIT_CODE:
+    if crash.reason == "timeout":
         limit = f"{turn.config.timeout_s:g} s"
         what = f"it took longer than {limit} and was stopped; --timeout-s sets the limit"
     note(f"error: {claim.video_id}: {what}")

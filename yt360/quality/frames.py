@@ -96,7 +96,7 @@ def read_probes(
         # What the deblocking filter does is invisible at this size, and frames that no other frame
         # needs can be left out as long as some remain every fifth of a second.
         stream.codec_context.skip_frame = "NONREF"
-        stream.codec_context.options = {"skip_loop_filter": "all"}
+        stream.codec_context.options["skip_loop_filter"] = "all"
         rate = float(stream.average_rate or 30)
         duration_s = (container.duration or 0) / 1_000_000
         least_s = probe_interval_s(stream.width, stream.height, rate, duration_s)

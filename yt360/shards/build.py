@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from yt360.errors import UserError
-from yt360.execution.local import Pool, WorkerPool
+from yt360.execution.local import Pool, limited_pool
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.doubts import Doubt
@@ -54,7 +54,7 @@ def build_shards(
     options: BuildOptions,
     workers: int = 1,
     retry: bool = False,
-    make_pool: Callable[[int], AbstractContextManager[Pool]] = WorkerPool,
+    make_pool: Callable[[int], AbstractContextManager[Pool]] = limited_pool,
 ) -> BuildReport:
     """Make or extend the dataset in the folder `out`.
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from yt360.clips import key_order
 from yt360.errors import BadItem, UserError
-from yt360.execution.local import Crashed, Pool, WorkerPool
+from yt360.execution.limits import allow_time
+from yt360.execution.local import Crashed, Pool, limited_pool
 from yt360.progress import Progress
 from yt360.shards.check_clip import check_clip
 from yt360.shards.clip_facts import facts_at
@@ -67,7 +68,7 @@ def check_dataset(
     dataset: Path,
     quick: bool = False,
     workers: int = 1,
-    make_pool: Callable[[int], AbstractContextManager[Pool]] = WorkerPool,
+    make_pool: Callable[[int], AbstractContextManager[Pool]] = limited_pool,
 ) -> Iterator[str]:
     """Yield one line for each fault of a dataset; nothing when it is as its format says.
 
@@ -112,6 +113,7 @@ def check_shard(job: ShardJob) -> ShardFacts:
     try:
         with open_regular(job.path, job.dataset) as file:
             size = os.fstat(file.fileno()).st_size
+            allow_time(str(job.path), size)
             if size != job.listed.bytes:
                 faults.append(f"{job.path}: has {size} bytes, not {job.listed.bytes}")
             elif hashlib.file_digest(file, "sha256").hexdigest() != job.listed.sha256:
@@ -155,7 +157,9 @@ def _decode_faults(pool: Pool, clips: Sequence[ClipJob]) -> Iterator[str]:
     """Yield one line for each clip that does not decode, or that crashes its decoder."""
     with Progress("decoding", len(clips), "clips") as progress:
         for job, result in pool.run(decode_clip, deque(clips)):
-            fault = f"crash: {result.describe()}" if isinstance(result, Crashed) else result
+            fault = result
+            if isinstance(result, Crashed):
+                fault = f"{result.reason}: {result.describe()}"
             if fault is not None:
                 yield f"{job.path}: clip {job.row.key}: {fault}"
             progress.advance()

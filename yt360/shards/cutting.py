@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yt360.clips import Stretch
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
+from yt360.execution.blame import blaming
 from yt360.execution.local import Crashed
 from yt360.files import MACHINE_TROUBLE
 from yt360.media.convert import END_TOLERANCE_S, ClipRequest, convert_clips
@@ -87,16 +88,19 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]] | Crashe
                 for clip in _convert(job, batch, staging):
                     pending.remove(clip)
         except BadItem as error:
-            if len(batch) > 1:  # one bad clip fails its neighbours: take them one by one
+            hangs = error.reason == "timeout"
+            if len(batch) > 1 and not hangs:  # one bad clip fails its neighbours: one by one
                 at_once = 1
                 continue
             if isinstance(error, FfmpegDied):
                 return Crashed(error.exit_code, "FFmpeg")
-            bad = pending.pop(0)
-            rejection = job.item.reject(
-                error.reason, error.detail, job.fingerprint, bad.start_s, bad.duration_s
-            )
-            staging.publish_rejection(job.item.clip_key(bad.start_s), rejection)
+            bad = list(pending) if hangs else pending[:1]
+            for clip in bad:
+                pending.remove(clip)
+                rejection = job.item.reject(
+                    error.reason, error.detail, job.fingerprint, clip.start_s, clip.duration_s
+                )
+                staging.publish_rejection(job.item.clip_key(clip.start_s), rejection)
     results = []
     for key in keys:
         result = staging.find(key)
@@ -110,18 +114,13 @@ def make_clips(job: CutJob) -> list[tuple[str, StagedClip | Rejection]] | Crashe
 def _blaming(item: InputVideo) -> Iterator[None]:
     """Turn what a hostile file may raise into a `BadItem`; let trouble with the output through."""
     try:
-        yield
-    except (UserError, BadItem):
-        raise
+        with blaming(item.name):
+            yield
     except OSError as error:
         names = {os.fspath(path) for path in (item.video, *item.companions)}
         if error.errno in MACHINE_TROUBLE or error.filename not in names:
             raise
         raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
-    except Exception as error:
-        # Thousands of files from anywhere: none of them may end the run, whatever it provokes.
-        detail = " ".join(f"{item.name}: {type(error).__name__}: {error}".split())
-        raise BadItem("unexpected-error", detail) from error
 
 
 def _open(item: InputVideo, options: BuildOptions) -> Source:

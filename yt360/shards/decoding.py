@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.shards.check_clip import ClipShape, clip_audio, clip_video
 from yt360.shards.clip_facts import parse_facts
 from yt360.shards.reader import ShardReader
 from yt360.shards.scan import scan_shard
@@ -92,16 +90,23 @@ def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
 
     Raises:
         UserError: `source` is none of these, or holds no clip of that name.
-        BadItem: The clip does not decode.
+        BadItem: The clip does not decode to what its ``.json`` says.
     """
     read = _finder(source, key)
     content = read("json")
     try:
-        parse_facts(content)
+        checked = parse_facts(content)
         facts = parse_json(content, dict[str, Any])
     except ValueError as error:
         raise BadItem("bad-json", f"{key}: its .json is damaged: {error}") from None
-    return Clip(key, _frames(key, read("mp4")), _ambix(key, read("flac")), facts)
+    try:
+        shape = ClipShape.of(checked)
+        ambix = np.ascontiguousarray(clip_audio(read("flac"), shape, "float32").T)
+        video = clip_video(read("mp4"), shape)
+        frames: NDArray[np.uint8] = np.stack([frame.to_ndarray(format="rgb24") for frame in video])
+    except BadItem as error:
+        raise BadItem(error.reason, f"{key}: {error.detail}") from None
+    return Clip(key, frames, ambix, facts)
 
 
 def _finder(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes]:
@@ -141,19 +146,3 @@ def _part_of(path: Path, offset: int, size: int) -> bytes:
 
 def _no_clip(key: str, where: Path, keys: list[str]) -> UserError:
     return UserError(f"no clip {key!r} in {where}{did_you_mean(key, keys)}")
-
-
-def _frames(key: str, mp4: bytes) -> NDArray[np.uint8]:
-    try:
-        with av.open(io.BytesIO(mp4), "r", format="mp4") as container:
-            return np.stack([it.to_ndarray(format="rgb24") for it in container.decode(video=0)])
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise BadItem("bad-mp4", f"{key}: its .mp4 does not decode: {error}") from None
-
-
-def _ambix(key: str, flac: bytes) -> NDArray[np.float32]:
-    try:
-        samples, _ = soundfile.read(io.BytesIO(flac), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise BadItem("bad-flac", f"{key}: its .flac does not decode: {error}") from None
-    return np.ascontiguousarray(samples.T)

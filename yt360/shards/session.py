@@ -105,13 +105,13 @@ class BuildSession:
                 key = job.item.key
                 if isinstance(plan, VideoPlan):
                     plans[key] = plan
-                elif key not in crashed:
+                elif key not in crashed and plan.reason == "crash":
                     crashed.add(key)
                     jobs.append(job)
                     continue
                 else:
                     fingerprint = fingerprint_of(job.item)
-                    rejection = job.item.reject("crash", plan.describe(), fingerprint)
+                    rejection = job.item.reject(plan.reason, plan.describe(), fingerprint)
                     plans[key] = VideoPlan(fingerprint, (), (rejection,))
                 progress.advance()
         return plans
@@ -195,18 +195,21 @@ class BuildSession:
         self._pack(last=True)
 
     def _after_crash(self, job: CutJob, crash: Crashed, crashed: set[str]) -> None:
-        """Find the clip that it happened at, and reject it when it is not the first time."""
+        """Reject the clip that it happened at, when it is not the first time.
+
+        A job that took too long is not tried again: all that it has not made is rejected.
+        """
         keys = {job.item.clip_key(clip.start_s): clip for clip in job.clips}
-        key = next((key for key in keys if self.staging.find(key) is None), None)
-        if key is None:
-            return
-        if key in crashed:
+        missing = [key for key in keys if self.staging.find(key) is None]
+        first = missing[:1]
+        bad = missing if crash.reason == "timeout" else [key for key in first if key in crashed]
+        for key in bad:
             clip = keys[key]
             rejection = job.item.reject(
-                "crash", crash.describe(), job.fingerprint, clip.start_s, clip.duration_s
+                crash.reason, crash.describe(), job.fingerprint, clip.start_s, clip.duration_s
             )
             self.staging.publish_rejection(key, rejection)
-        crashed.add(key)
+        crashed.update(first)
 
     def _take(self, key: str, result: StagedClip | Rejection) -> None:
         item_key = self.owner[key]

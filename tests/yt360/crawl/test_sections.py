@@ -15,6 +15,7 @@ from yt360.crawl.sections import (
     needed_span,
     plan_sections,
     rebase,
+    section_span,
 )
 from yt360.crawl.verify import check_whole, end_slack_s
 from yt360.execution.isolation import IsolatedProcess
@@ -80,6 +81,13 @@ def test_a_section_that_came_too_short_is_not_kept(tmp_path, long_bytes):
     with IsolatedProcess() as isolated, pytest.raises(Damaged, match="truncated"):
         rebase(isolated, raw, final, 10, 90)
     assert not final.exists()
+
+
+def test_a_file_that_does_not_say_its_times_is_no_section(tmp_path, long_bytes):
+    (tmp_path / "a.mkv").write_bytes(long_bytes[1])
+    with IsolatedProcess() as isolated, pytest.raises(Damaged) as found:
+        section_span(isolated, tmp_path / "a.mkv")
+    assert found.value.reason == "not-a-section"
 
 
 def test_a_crash_costs_the_section_that_it_comes_from(crashing, tmp_path, long_bytes):

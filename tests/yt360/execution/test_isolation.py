@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
+from yt360.execution.limits import Limits
+from yt360.execution.local import WorkerPool
 
 # Workers cannot import this file: functions of the standard library serve as the work.
 
@@ -30,24 +33,44 @@ def test_a_crash_costs_one_call(number):
         assert isolated.call("c.mp4", os.getpid) not in (dead, os.getpid())
 
 
-def test_an_error_is_raised_here_and_the_process_goes_on():
+def test_a_verdict_is_raised_here_and_the_process_goes_on():
     with IsolatedProcess() as isolated:
         process = isolated.call("a", os.getpid)
-        with pytest.raises(ZeroDivisionError):
-            isolated.call("b", divmod, 1, 0)
         bad = 'exec(\'from yt360.errors import BadItem; raise BadItem("slug", "why")\')'
         with pytest.raises(BadItem, match="slug: why"):
             isolated.call("c", eval, bad)
+        with pytest.raises(FileNotFoundError):
+            isolated.call("c", os.stat, "/none/such")
         assert isolated.call("d", os.getpid) == process
 
 
-def test_an_error_that_cannot_be_pickled_is_told_with_its_traceback():
+UNPICKLABLE = "exec('class Local(Exception):\\n  pass\\nraise Local(\"of no module\")')"
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "told"),
+    [
+        (int, "x", "unexpected-error: b: ValueError: invalid literal"),
+        (eval, UNPICKLABLE, "unexpected-error: b: Local: of no module"),
+        (eval, "[].append([]) or exec('raise MemoryError')", "memory: b: .* more memory"),
+    ],
+)
+def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, told):
     with IsolatedProcess() as isolated:
         process = isolated.call("a", os.getpid)
-        local = "class Local(Exception):\n  pass\nraise Local('of no module')"
-        with pytest.raises(RuntimeError, match="Local: of no module"):
-            isolated.call("b", eval, f"exec({local!r})")
+        with pytest.raises(BadItem, match=told):
+            isolated.call("b", function, argument)
         assert isolated.call("c", os.getpid) == process
+
+
+def test_a_call_that_takes_too_much_processor_time_or_memory_is_stopped():
+    limits = Limits(cpu_s=0.2, memory_bytes=1 << 30)
+    with IsolatedProcess(partial(WorkerPool, limits=limits)) as isolated:
+        with pytest.raises(BadItem, match=r"^timeout: a.mp4: .* took too long"):
+            isolated.call("a.mp4", sum, range(1 << 60))
+        with pytest.raises(BadItem, match=r"^memory: b.mp4: "):
+            isolated.call("b.mp4", bytes, 2 << 30)
+        assert isolated.call("c", abs, -1) == 1
 
 
 def test_the_process_ends_with_the_block():

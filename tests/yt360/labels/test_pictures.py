@@ -143,6 +143,15 @@ def test_a_bomb_is_a_bad_item(tmp_path, monkeypatch):
         read_picture(tmp_path / "x.png")
 
 
+def test_only_regular_files_of_known_formats_are_pictures(tmp_path):
+    os.mkfifo(tmp_path / "fifo.png")
+    with pytest.raises(BadItem, match=r"unreadable: .* FIFO"):
+        read_picture(tmp_path / "fifo.png")
+    Image.new("RGB", (5, 3)).save(tmp_path / "script.png", format="EPS")
+    with pytest.raises(BadItem, match="unreadable"):
+        read_picture(tmp_path / "script.png")
+
+
 def test_many_segments_get_a_deeper_map(tmp_path, paint):
     class Crowd(paint.Segmenter):
         def segment(self, *_):

@@ -84,20 +84,26 @@ def script(tmp_path, monkeypatch):
 def test_death_by_a_signal_is_told_from_failure(script, ending, code):
     script(f"#!/bin/sh\necho words >&2\n{ending}\n")
     with pytest.raises(ffmpeg.FfmpegDied, match=r"a\.mp4: .*words") as died:
-        ffmpeg.run_ffmpeg([], Path("a.mp4"))
+        ffmpeg.run_ffmpeg([], Path("a.mp4"), cpu_s=60)
     assert died.value.exit_code == code
     copy = pickle.loads(pickle.dumps(died.value))
     assert (type(copy), str(copy), copy.exit_code) == (ffmpeg.FfmpegDied, str(died.value), code)
     script("#!/bin/sh\nexit 1\n")
     with pytest.raises(BadItem, match="not-decodable") as failed:
-        ffmpeg.run_ffmpeg([], Path("a.mp4"))
+        ffmpeg.run_ffmpeg([], Path("a.mp4"), cpu_s=60)
     assert not isinstance(failed.value, ffmpeg.FfmpegDied)
+
+
+def test_ffmpeg_that_takes_too_much_processor_time_is_stopped(script):
+    script("#!/bin/sh\nwhile :; do :; done\n")
+    with pytest.raises(BadItem, match=r"^timeout: a\.mp4: FFmpeg took too long"):
+        ffmpeg.run_ffmpeg([], Path("a.mp4"), cpu_s=0.2)
 
 
 def test_a_program_that_cannot_be_run_is_no_items_fault(script):
     script("")
     with pytest.raises((UserError, OSError)) as refused:
-        ffmpeg.run_ffmpeg([], Path("a.mp4"))
+        ffmpeg.run_ffmpeg([], Path("a.mp4"), cpu_s=60)
     assert not isinstance(refused.value, BadItem)
 
 
@@ -117,7 +123,7 @@ def test_a_program_gets_its_arguments_as_they_are_and_a_group_of_its_own(tmp_pat
 def test_ffmpeg_dies_with_a_process_that_is_killed(script, tmp_path):
     script(f"#!/bin/sh\necho $$ > {tmp_path}/pid.tmp\nmv {tmp_path}/pid.tmp {tmp_path}/pid\n"
            "exec sleep 60\n")  # fmt: skip
-    code = "from yt360.media.ffmpeg import run_ffmpeg; run_ffmpeg([], None)"
+    code = "from yt360.media.ffmpeg import run_ffmpeg; run_ffmpeg([], None, 60)"
     with subprocess.Popen([sys.executable, "-c", code]) as parent:
         while not (tmp_path / "pid").exists():
             assert parent.poll() is None

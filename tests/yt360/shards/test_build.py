@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -254,14 +255,14 @@ def test_whatever_one_file_provokes_the_rest_goes_on(
     assert set(fake.all_keys(tmp_path / "again")) == others
 
 
-def crashing_pool(inline, crashes):
+def crashing_pool(inline, crashes, exit_code=-signal.SIGSEGV):
     """Return a maker of pools whose worker dies of the tasks that `crashes` picks."""
 
     class CrashingPool(inline):
         def run(self, function, tasks):
             while tasks:
                 task = tasks.popleft()
-                yield task, Crashed(-11) if crashes(task) else function(task)
+                yield task, Crashed(exit_code) if crashes(task) else function(task)
 
     return CrashingPool
 
@@ -274,6 +275,28 @@ def test_a_file_whose_probing_crashes_twice_is_left_out(fake, media, dataset, tm
     report = fake.build(media, tmp_path / "again", make_pool=pool)
     found = [(item.reason, item.start_s) for item in report.rejected if item.file == "pauses.mp4"]
     assert found == [("crash", None)]
+    others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
+    assert set(fake.all_keys(tmp_path / "again")) == others
+
+
+@pytest.mark.parametrize("kind", [PlanJob, CutJob])
+def test_a_job_that_takes_too_long_is_not_tried_again(fake, media, dataset, tmp_path, kind):
+    tries = []
+
+    def hangs(task):
+        found = isinstance(task, kind) and task.item.video_id == "pauses"
+        found = found and not all(map(staged, getattr(task, "clips", [None])))
+        tries.extend([task] * found)
+        return found
+
+    def staged(clip):
+        return clip and Staging(tmp_path / "again").find(f"pauses-{clip.start_s:05d}")
+
+    pool = crashing_pool(fake.pool, hangs, -signal.SIGPROF)
+    report = fake.build(media, tmp_path / "again", make_pool=pool)
+    late = [item.file for item in report.rejected if item.reason == "timeout"]
+    assert set(late) == {"pauses.mp4"}
+    assert len(tries) == 1
     others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
     assert set(fake.all_keys(tmp_path / "again")) == others
 
