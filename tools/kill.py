@@ -20,7 +20,6 @@ import json
 import random
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,6 +33,9 @@ SIGNALS = {"SIGKILL": 0.66, "SIGKILL of a child": 0.14, "SIGTERM": 0.1, "SIGINT"
 MOST_KILLS_IN_A_ROW = 6
 MOST_STARTS = 20
 MOST_CASES_PER_KILL = 3
+PYTHONS_OWN = ("EOFError: Ran out of input", "Exception ignored in atexit callback")
+"""Tracebacks of Python itself: its child's parent was killed while the child started; an interrupt
+came after the end of the command."""
 EXIT_CODES = {"SIGKILL": {-9}, "SIGTERM": {143, -15}, "SIGINT": {130, -2}}
 
 
@@ -164,7 +166,7 @@ class Killer:
 
 def _faults_of(run: Run, kill: Kill | None) -> list[str]:
     faults = [f"left running: {orphan}" for orphan in run.orphans]
-    if "Traceback" in run.errors:
+    if "Traceback" in run.errors and not any(text in run.errors for text in PYTHONS_OWN):
         faults.append(f"traceback: {run.errors[-2000:]}")
     if run.code is None:
         faults.append("it did not end")
@@ -199,8 +201,8 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     out = options.out.resolve()
     site, cases = Site(), []
-    with Launcher(site.url) as launcher, tempfile.TemporaryDirectory() as temporary:
-        material = Path(temporary) / "material"
+    with Launcher(site.url) as launcher:
+        material = out / "material"
         make_material(material, site, launcher.run_words)
         killer = Killer(material, out, launcher, options.seed)
         chosen = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from fake_youtube import FakeYouTube, media_bytes, search_page, video_renderer
-from kill_stages import CLIP_S, QUERIES, SCENE_FORM, SCENE_S, SCENES, stages
+from kill_stages import CLIP_S, QUERIES, SCENE_FORM, SCENE_S, SCENES, Stage, stages
 from PIL import Image
 
 from yt360.shards.reader import ShardReader
@@ -52,17 +52,29 @@ class Site(FakeYouTube):
 
 
 def make_material(folder: Path, site: Site, run: Callable[[tuple[str, ...], Path], None]) -> None:
-    """Make what the stages start from, by the commands themselves.
+    """Make what the stages start from, by the commands themselves, and put it on the site.
 
     Args:
-        folder: Where; new.
+        folder: Where; material that an earlier call has made there is used as it is.
         site: Gets the videos and the dataset.
         run: Runs a command in a folder.
     """
-    commands = {stage.name: stage.command for stage in stages(folder, site.url)}
-    folder.mkdir(parents=True)
-    run(("yt360", "scenes", "scenes", "--videos", str(SCENES), *SCENE_FORM), folder)
+    whole = folder / "whole"
+    if not whole.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        run(("yt360", "scenes", "scenes", "--videos", str(SCENES), *SCENE_FORM), folder)
     _fill_site(site, folder / "scenes")
+    if not whole.exists():
+        _make_the_rest(folder, stages(folder, site.url), run)
+        whole.touch()
+    site.add_folder(folder / "dataset")
+
+
+def _make_the_rest(
+    folder: Path, known: list[Stage], run: Callable[[tuple[str, ...], Path], None]
+) -> None:
+    commands = {stage.name: stage.command for stage in known}
     (folder / "segments.txt").write_text(f"{LONG_VIDEO_ID} 20\n")
     (folder / "ids.txt").write_text("".join(f"{each}\n" for each in VIDEO_IDS))
     run(commands["import"], folder)
@@ -75,7 +87,6 @@ def make_material(folder: Path, site: Site, run: Callable[[tuple[str, ...], Path
     run(("avsa", "stats", "dataset", "--recipe", "small", "--samples", "50"), folder)
     run(commands["train"], folder)
     _write_released_maps(folder / "dataset", folder / "released")
-    site.add_folder(folder / "dataset")
 
 
 def _fill_site(site: Site, scenes: Path) -> None:

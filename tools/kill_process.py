@@ -135,6 +135,8 @@ class Launcher:
         output, errors = (
             folder.with_name(f"{folder.name}-{number}.{end}") for end in ("out", "err")
         )
+        for path in (output, errors):
+            path.touch()  # a kill may come before the command opens them
         begin = time.monotonic()
         pid = self._ask(
             {
@@ -217,7 +219,11 @@ def sizes_in(folder: Path) -> set[tuple[str, int]]:
 def let_time_pass(folder: Path) -> None:
     """Make what a killed command holds an hour older, so that its leases have run out."""
     for path in folder.rglob("*.catalog"):
-        with closing(sqlite3.connect(path)) as connection, connection:
+        with (
+            suppress(sqlite3.OperationalError),  # it was killed before it made the tables
+            closing(sqlite3.connect(path)) as connection,
+            connection,
+        ):
             for table in ("videos", "listings"):
                 connection.execute(f"UPDATE {table} SET due_at = 0 WHERE claim IS NOT NULL")
     for path in folder.rglob(".*"):
