@@ -68,7 +68,7 @@ def _take(path: Path, token: str, lease_s: float) -> bool:
             return True
         # Both times are those of the file server, so machines need not agree about the time.
         now = mine.stat().st_mtime
-        return _is_abandoned(path, now, lease_s) and _take_over(path, mine, token, now, lease_s)
+        return is_abandoned(path, now, lease_s) and _take_over(path, mine, token, now, lease_s)
     finally:
         mine.unlink(missing_ok=True)
 
@@ -81,7 +81,14 @@ def _link(mine: Path, path: Path) -> bool:
     return True
 
 
-def _is_abandoned(path: Path, now: float, lease_s: float) -> bool:
+def is_abandoned(path: Path, now: float, lease_s: float = LEASE_S) -> bool:
+    """Return whether the maker of a claim is dead, or has not kept it fresh.
+
+    Args:
+        path: The claim's file.
+        now: The time of the file server, in seconds since 1970.
+        lease_s: How long a claim counts whose maker cannot be asked.
+    """
     try:
         age_s = now - path.stat().st_mtime
     except FileNotFoundError:
@@ -99,7 +106,7 @@ def _take_over(path: Path, mine: Path, token: str, now: float, lease_s: float) -
     if not _take(right, token, lease_s):
         return False
     try:
-        if not _is_abandoned(path, now, lease_s):
+        if not is_abandoned(path, now, lease_s):
             return False  # another one replaced it before the right was ours
         mine.replace(path)
         return True

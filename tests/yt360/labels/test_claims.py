@@ -11,6 +11,7 @@ import pytest
 
 from yt360.labels import claims
 from yt360.labels.claims import claimed
+from yt360.labels.leftovers import remove_leftovers
 
 
 @pytest.fixture
@@ -39,10 +40,14 @@ def test_an_error_releases_the_claim(path):
     assert not path.exists()
 
 
+def dead_process():
+    """Return the id of a process that has ended."""
+    with subprocess.Popen(["true"]) as child:
+        return child.pid
+
+
 def test_the_claim_of_a_dead_process_of_this_machine_is_taken_over_at_once(path):
-    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                           capture_output=True, check=True, text=True)  # fmt: skip
-    holder(path, pid=int(child.stdout))
+    holder(path, pid=dead_process())
     with claimed(path) as ours:
         assert ours
     assert list(path.parent.iterdir()) == []
@@ -118,7 +123,7 @@ def test_of_many_takers_of_a_stale_claim_one_succeeds(path):
 def test_a_claim_that_changes_hands_after_it_was_judged_is_left_alone(path, monkeypatch):
     holder(path, token="dead", host="elsewhere")
     os.utime(path, (0, 0))
-    judge, judged = claims._is_abandoned, []
+    judge, judged = claims.is_abandoned, []
 
     def judge_and_be_late(where, now, lease_s):
         verdict = judge(where, now, lease_s)
@@ -127,7 +132,7 @@ def test_a_claim_that_changes_hands_after_it_was_judged_is_left_alone(path, monk
         judged.append(verdict)
         return verdict
 
-    monkeypatch.setattr(claims, "_is_abandoned", judge_and_be_late)
+    monkeypatch.setattr(claims, "is_abandoned", judge_and_be_late)
     with claimed(path) as ours:
         assert not ours
     assert judged == [True, False]
@@ -143,3 +148,14 @@ def test_a_takeover_that_died_halfway_does_not_block_the_next_one(path):
     with claimed(path) as ours:
         assert ours
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_claim_that_nobody_needs_any_more_goes_with_its_maker(path):
+    holder(path)
+    remove_leftovers(path.parent, "panoptic")
+    assert path.exists(), "its maker lives"
+    holder(path, pid=dead_process())
+    remove_leftovers(path.parent, "released")
+    assert path.exists(), "it is of another set"
+    remove_leftovers(path.parent, "panoptic")
+    assert not path.exists()
