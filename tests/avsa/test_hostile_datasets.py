@@ -12,11 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from avsa.mirror import mirror
+from avsa.clips import clips_form
+from avsa.mirror import REMOTE_FILE, mirror, read_remote
 from avsa.remote import open_clips
+from avsa.spectrogram import AudioConfig
+from avsa.stats import load_stats
 from yt360.errors import BadItem, UserError
 from yt360.shards.reader import ShardReader
-from yt360.shards.schema import INDEX_FILE
+from yt360.shards.schema import AUDIO_STATS_FILE, INDEX_FILE, DatasetInfo
 
 PLANTED = b"import os"
 NAMES = [
@@ -96,3 +99,50 @@ def test_an_index_alone_cannot_make_a_mirror_fetch_something_else(server, tmp_pa
     folder = mirror(server.url, tmp_path / "cache", 10**9)
     with pytest.raises(UserError, match=r"does not list the shard .*try again"):
         open_clips(folder, "train")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [],
+        {"url": "http://127.0.0.1/set"},
+        {"url": None, "cache_bytes": 1},
+        {"url": "../elsewhere", "cache_bytes": 1},
+        {"url": "HTTP:/127.0.0.1/set", "cache_bytes": 1},
+        {"url": "http://127.0.0.1/set", "cache_bytes": -1},
+        {"url": "http://127.0.0.1/set", "cache_bytes": 10**400},
+    ],
+)
+def test_a_mirror_is_of_an_address_and_has_a_size(tmp_path, content):
+    (tmp_path / REMOTE_FILE).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"remote.json is damaged: .*give the dataset's address"):
+        read_remote(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spectrogram": None},
+        {"spectrogram": {"bands": "2"}},
+        {"spectrogram": {"bands": 3}},
+        {"mean_db": ["1", 2]},
+        {"mean_db": [10**400, 1]},
+        {"std_db": [-1, 1]},
+        {"std_db": {}},
+        {"samples": "x"},
+    ],
+)
+def test_statistics_that_cannot_be_are_told(tmp_path, changes):
+    entry = {"spectrogram": {"bands": 2}, "samples": 1, "seed": 0, "mean_db": [1, 2.5]}
+    content = {"format_version": 1, "stats": [{**entry, "std_db": [1, 1], **changes}]}
+    (tmp_path / AUDIO_STATS_FILE).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"is damaged \(stats.0.*remove it and run"):
+        load_stats(tmp_path, AudioConfig())
+
+
+@pytest.mark.parametrize(
+    "form", [None, [], {"width": "640"}, {"fps": 1e300}, {"width": 10**9, "height": 10**9 // 2}]
+)
+def test_a_form_of_clips_that_cannot_be_is_told(form):
+    with pytest.raises(UserError, match=r"how clips are stored|height is"):
+        clips_form(DatasetInfo(options={"form": form}))

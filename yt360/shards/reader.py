@@ -32,8 +32,10 @@ class ShardReader:
     Args:
         dataset: The dataset folder.
         split: ``"train"`` or ``"test"``.
-        method: ``"mmap"`` gives views of the page cache, the fastest where shards fit there;
-            ``"pread"`` copies, and never holds Python's lock while a disk is waited for.
+        method: ``"mmap"`` gives views of the page cache, the fastest where shards fit there; a
+            shard that is cut short while it is open ends the process (SIGBUS), so use it where
+            nobody else writes to the folder. ``"pread"`` copies, and never holds Python's lock
+            while a disk is waited for.
 
     Attributes:
         table: The index, a row per clip (`yt360.shards.schema.ClipRow`).

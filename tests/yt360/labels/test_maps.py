@@ -92,3 +92,21 @@ def test_reading_parses_no_python(random_maps, monkeypatch):
 
     monkeypatch.setattr(ast, "parse", refuse)
     assert (decode_labels(content).joint == random_maps()).all()
+
+
+def test_maps_that_unpack_to_more_than_their_limit_are_not_unpacked(monkeypatch):
+    monkeypatch.setattr("yt360.labels.maps.MAX_MAP_BYTES", 1000)
+    content = npz(things=np.zeros((9, 40, 80), np.uint8), stuff=np.zeros((9, 40, 80), np.uint8))
+    with pytest.raises(BadItem, match=r"things.npy has 28928 bytes, allowed are 1000"):
+        decode_labels(content)
+
+
+@pytest.mark.parametrize(("place", "value"), [(6, 1), (8, 99)], ids=["password", "unknown method"])
+def test_members_that_zipfile_does_not_know_are_bad_items(place, value):
+    content = bytearray(
+        npz(things=np.zeros((1, 4, 8), np.uint8), stuff=np.zeros((1, 4, 8), np.uint8))
+    )
+    entry = content.index(b"PK\x01\x02")
+    content[place] = content[entry + place + 2] = value
+    with pytest.raises(BadItem, match="labels-damaged"):
+        decode_labels(bytes(content))

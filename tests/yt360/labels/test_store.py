@@ -272,3 +272,39 @@ def test_missing_and_damaged_descriptions_are_told(dataset):
 def test_names_that_cannot_be_used(name):
     with pytest.raises(UserError, match="cannot be named"):
         check_name(name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../x"},
+        {"name": "other"},
+        {"fps": 0},
+        {"fps": 10**400},
+        {"fps": "4"},
+        {"height": -1},
+        {"width": 2**40},
+        {"made_by": []},
+    ],
+)
+def test_a_description_that_cannot_be_is_told(dataset, change):
+    LABELS.create(dataset)
+    path = LabelSet.path(dataset, "panoptic")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match=r"labels-panoptic.json is damaged: "):
+        LabelSet.load(dataset, "panoptic")
+
+
+def test_a_name_that_no_labels_can_have_opens_no_file(dataset):
+    with pytest.raises(UserError, match=r"has no labels named '\.\./\.\./x'"):
+        LabelSet.load(dataset, "../../x")
+
+
+def test_a_shard_of_labels_that_is_a_fifo_or_leads_elsewhere_is_not_opened(dataset, clips):
+    LABELS.create(dataset)
+    path = dataset / "train" / "panoptic-000000.tar"
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        make(path)
+        with pytest.raises(UserError, match=r"not a regular file|leads out of"):
+            LabelReader(dataset, "train").read(next(iter(clips)))
+        path.unlink()
