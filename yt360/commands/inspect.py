@@ -147,10 +147,13 @@ def _inspect_files(
 ) -> int:
     """Inspect files; return how many could not be read."""
     from yt360.execution.isolation import IsolatedProcess
+    from yt360.execution.local import WorkerPool, limited_pool
 
+    # A tagger may need any time and memory.
+    make_pool = WorkerPool if stated["tagger"] else limited_pool
     found: list[dict[str, Any]] = []
     failures = 0
-    with IsolatedProcess() as isolated:
+    with IsolatedProcess(make_pool) as isolated:
         for path in paths:
             try:
                 values, lines = isolated.call(path.name, _inspect, path, sound, report, **stated)
