@@ -134,9 +134,9 @@ def test_a_signal_reaches_the_child_that_is_meant():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["labels import"])
-def test_some_kills_of_a_real_command(tmp_path, stage):
-    tool = Path(kill_process.__file__).with_name("kill.py")
+@pytest.mark.timeout(1800)
+def test_some_kills_of_a_real_command(tmp_path):
+    tool, stage = Path(kill_process.__file__).with_name("kill.py"), "labels import"
     options = ["--kills", "3", "--stage", stage, "--out", str(tmp_path)]
     result = subprocess.run([sys.executable, str(tool), *options], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
