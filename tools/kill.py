@@ -33,9 +33,9 @@ SIGNALS = {"SIGKILL": 0.66, "SIGKILL of a child": 0.14, "SIGTERM": 0.1, "SIGINT"
 MOST_KILLS_IN_A_ROW = 6
 MOST_STARTS = 20
 MOST_CASES_PER_KILL = 3
-PYTHONS_OWN = ("EOFError: Ran out of input", "Exception ignored in atexit callback")
+PYTHONS_OWN = ("EOFError: Ran out of input", "Exception ignored in")
 """Tracebacks of Python itself: its child's parent was killed while the child started; an interrupt
-came after the end of the command."""
+came in a callback of the garbage collector, or after the end of the command."""
 EXIT_CODES = {"SIGKILL": {-9}, "SIGTERM": {143, -15}, "SIGINT": {130, -2}}
 
 
