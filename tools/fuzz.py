@@ -68,7 +68,7 @@ def table(reports: list[Report]) -> str:
 
 
 def _cells(report: Report) -> tuple[str, ...]:
-    counts = (report.counts[kind] for kind in ("accepted", "refused", *FAULTS))
+    counts = (report.counts.get(kind, 0) for kind in ("accepted", "refused", *FAULTS))
     figures = (report.inputs, *counts, round(report.peak_mb), round(report.seconds))
     return (report.door, *(f"{figure:,}" for figure in figures))
 
@@ -98,7 +98,7 @@ def _keeper(door: Door, seed: int, keep: Path | None):  # type: ignore[no-untype
 
 
 def _line(report: Report) -> str:
-    counts = ", ".join(f"{count} {kind}" for kind, count in report.counts.most_common())
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(report.counts.items()))
     return f"{report.door}: {counts}; {report.peak_mb:.0f} MB, {report.seconds:.0f} s"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fuzzing.command import run_command
 from fuzzing.door import Door, Files, door_of
-from fuzzing.material import VIDEO_IDS, catalog
+from fuzzing.material import MEDIA, VIDEO_IDS, catalog
 from fuzzing.mutate import mutate_bytes, mutate_json, mutate_text
 from fuzzing.tables import mutate_database
 
@@ -22,7 +22,8 @@ _URLS = "https://www.youtube.com/watch?v=kqAZkf5Odyw\nhttps://youtu.be/-b_bBbbbb
 
 
 def _catalog() -> Files:
-    return {CATALOG: catalog(), "my-media/kq/a.mp4": b"x", "my-media/kq/a.webm": b"x"}
+    media = {f"my-media/{MEDIA}/{name}": b"x" for name in ("a.mp4", "a.webm")}
+    return {CATALOG: catalog(), **media}
 
 
 def _open_catalog(folder: Path) -> None:
@@ -163,10 +164,10 @@ QUERIES = b"""\
 suffixes: ["360", "360 video"]
 languages:
   en:
-    keywords: {street: street musician, b: &a [walk, sea]}
+    keywords: {street: street musician, sea: &a sea}
     suffixes: ["360\\u00b0"]
   de:
-    keywords: [Wald, Meer]
+    keywords: [Wald, *a]
 """
 _BOMB = (
     "a: &a [x, x, x, x, x, x, x, x, x, x]\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
@@ -18,6 +19,8 @@ from fuzzing.pickles import mutate_pickle
 def _arrays() -> dict[str, object]:
     """Return a state dict as detectron2 publishes it: arrays in a plain pickle."""
     import numpy as np
+
+    import_module("yt360.labels.panoptic_fpn.checkpoint")  # here, else in every child process
 
     state = {
         "backbone.fpn_lateral2.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),

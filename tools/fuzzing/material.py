@@ -14,6 +14,7 @@ from typing import Any
 from fuzzing.door import Files
 
 WIDTH, HEIGHT, FPS, RATE_HZ = 64, 32, 8, 8000
+MEDIA = "kq/kqAZkf5Odyw"  # folder of the first video, in a catalog's media folder
 VIDEO_IDS = ("kqAZkf5Odyw", "-b_bBbbbbbb", "Zz9zZz9zZz9")
 
 
@@ -163,8 +164,8 @@ def _write_catalog(folder: Path) -> None:
         if claim is None:
             raise RuntimeError("a new catalog has no work")
         open_catalog.claims.finish(claim, "accepted")
-        open_catalog.files.put(accepted, MediaFile(role="video", path="kq/a.mp4", bytes=1))
-        open_catalog.files.put(accepted, MediaFile(role="sound", path="kq/a.webm", bytes=1))
+        open_catalog.files.put(accepted, MediaFile(role="video", path=f"{MEDIA}/a.mp4", bytes=1))
+        open_catalog.files.put(accepted, MediaFile(role="sound", path=f"{MEDIA}/a.webm", bytes=1))
         open_catalog.clips.replace(
             accepted, [Clip(start_s=0), Clip(start_s=10, kept=False, reason="silent")]
         )
@@ -172,7 +173,6 @@ def _write_catalog(folder: Path) -> None:
             accepted, Verdict(kind="still", verdict="pass", numbers={"share": 0.1})
         )
         open_catalog.splits.put([accepted], "test")
-        open_catalog.set_media(folder / "my-media")
     with sqlite3.connect(path) as connection:  # a copy in memory cannot have a write-ahead log
         connection.execute("PRAGMA journal_mode = DELETE")
 

@@ -74,7 +74,7 @@ def odd_value(draw: Random) -> Any:
             lambda: [odd_value(draw)],
             lambda: {draw.choice(HOSTILE): odd_value(draw)},
             lambda: _nested(draw),
-            lambda: [0] * draw.choice((1, 10, 20_000)),
+            lambda: Raw("[" + "0," * draw.choice((1, 10, 20_000)) + "0]"),
         )
     )()
 
