@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from fuzzing.door import Door
+from fuzzing.door import Door, write_files
 from fuzzing.doors import DOORS
 from fuzzing.run import Report, fuzz
 from fuzzing.trial import FAULTS, Result
@@ -89,10 +89,7 @@ def _keeper(door: Door, seed: int, keep: Path | None):  # type: ignore[no-untype
         print(f"  {door.name} {result.number}: {result.verdict}: {result.detail}", file=sys.stderr)
         if keep is not None:
             folder = keep / f"{door.name.replace(' ', '-').replace('/', '-')}-{result.number}"
-            for name, content in door.input(seed, result.number).items():
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+            write_files(folder, door.input(seed, result.number))
 
     return see
 
@@ -105,10 +102,9 @@ def _line(report: Report) -> str:
 def _show(door: Door, seed: int, number: int) -> None:
     """Read one input in this process, and show what comes of it."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        for name, content in door.input(seed, number).items():
-            path = Path(folder, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        files = door.input(seed, number)
+        write_files(Path(folder), files)
+        for name, content in files.items():
             print(f"{name}: {len(content)} bytes, {content[:300]!r}")
         try:
             door.read(Path(folder))

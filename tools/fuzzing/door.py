@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,25 @@ from yt360.errors import BadItem, UserError
 
 Files = Mapping[str, bytes]
 """An input: path inside the folder of a trial -> content."""
+
+
+FIFO, ENDLESS, ELSEWHERE, FOLDER = b"\0fifo", b"\0/dev/zero", b"\0/etc/hostname", b"\0folder"
+"""Contents that stand for what is no regular file: made by `write_files`."""
+
+
+def write_files(folder: Path, files: Files) -> None:
+    """Write an input into a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content == FIFO:
+            os.mkfifo(path)
+        elif content == FOLDER:
+            path.mkdir()
+        elif content in (ENDLESS, ELSEWHERE):
+            path.symlink_to(content[1:].decode())
+        else:
+            path.write_bytes(content)
 
 
 class Refused(Exception):
@@ -60,6 +80,7 @@ def door_of(
     read: Callable[[Path], object],
     valid: Callable[[], Files],
     changes: Mapping[str, Callable[[Random, bytes], bytes]],
+    found: bool = False,
     **options: Any,
 ) -> Door:
     """Return a door that reads a set of files, of which one at a time is changed.
@@ -69,11 +90,15 @@ def door_of(
         read: Likewise.
         valid: Makes the files.
         changes: Path of a file -> what changes its content.
+        found: The product finds the files in a folder, so that they may be no regular files, too.
+            (A FIFO that a user names is another matter: reading it is what was asked for.)
         options: Further attributes of `Door`.
     """
 
     def mutate(draw: Random, inputs: Sequence[Files]) -> Files:
         path = draw.choice(list(changes))
+        if found and draw.random() < 0.02:
+            return {**inputs[0], path: draw.choice((FIFO, ENDLESS, ELSEWHERE, FOLDER))}
         return {**inputs[0], path: changes[path](draw, inputs[0][path])}
 
     return Door(name=name, valid=lambda: [valid()], mutate=mutate, read=read, **options)

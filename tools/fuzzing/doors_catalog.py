@@ -264,6 +264,6 @@ DOORS: Sequence[Door] = (
         {"queries.yaml": mutate_yaml},
     ),
     door_of("cookies", _read_cookies, _cookies, {"cookies.txt": _change_text}),
-    door_of(".info.json", _read_sidecar, _info, {"a.info.json": mutate_json}),
+    door_of(".info.json", _read_sidecar, _info, {"a.info.json": mutate_json}, found=True),
     door_of("page facts (yt-dlp)", _judge_page, _info, {"a.info.json": _change_info}),
 )

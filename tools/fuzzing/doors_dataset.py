@@ -7,6 +7,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -20,6 +21,9 @@ from fuzzing.tables import mutate_parquet
 
 SHARD, LABEL_SHARD = "train/clips-000000.tar", "train/panoptic-000000.tar"
 INDEX, STATS, SET = "train/index.parquet", "audio_stats.json", "labels-panoptic.json"
+
+
+_door = partial(door_of, found=True)
 
 
 class InlinePool:
@@ -37,6 +41,10 @@ class InlinePool:
         while tasks:
             task = tasks.popleft()
             yield task, function(task)
+
+
+def _command(name: str) -> Callable[[Path], None]:
+    return lambda folder: run_command("yt360", name, str(folder))
 
 
 def _small(*names: str) -> Callable[[], Files]:
@@ -172,36 +180,25 @@ def _read_clip(folder: Path) -> None:
         read_clip(reader, key)
 
 
+EVERYTHING = {
+    "dataset.json": mutate_json,
+    INDEX: mutate_parquet,
+    SHARD: lambda draw, content: draw.choice((mutate_tar, _change_clip_json))(draw, content),
+    LABEL_SHARD: mutate_tar,
+    SET: mutate_json,
+}
 DOORS = (
-    door_of(
-        "dataset.json", _read_description, _small("dataset.json"), {"dataset.json": mutate_json}
-    ),
-    door_of("index.parquet", _read_index, dataset, {INDEX: mutate_parquet}),
-    door_of("shard (tar)", _read_shard, _small(SHARD), {SHARD: mutate_tar}),
-    door_of("clip .json", _read_shard, _small(SHARD), {SHARD: _change_clip_json}),
-    door_of("audio_stats.json", _read_stats, _small(STATS), {STATS: mutate_json}),
-    door_of("labels-NAME.json", _read_label_set, _small("dataset.json", SET), {SET: mutate_json}),
-    door_of("shard of labels", _read_labels, dataset, {LABEL_SHARD: mutate_tar}),
+    _door("dataset.json", _read_description, _small("dataset.json"), {"dataset.json": mutate_json}),
+    _door("index.parquet", _read_index, dataset, {INDEX: mutate_parquet}),
+    _door("shard (tar)", _read_shard, _small(SHARD), {SHARD: mutate_tar}),
+    _door("clip .json", _read_shard, _small(SHARD), {SHARD: _change_clip_json}),
+    _door("audio_stats.json", _read_stats, _small(STATS), {STATS: mutate_json}),
+    _door("labels-NAME.json", _read_label_set, _small("dataset.json", SET), {SET: mutate_json}),
+    _door("shard of labels", _read_labels, dataset, {LABEL_SHARD: mutate_tar}),
     door_of("label maps (.npz)", _decode_maps, _label_maps, {"maps.npz": _change_npz}),
-    door_of("remote.json", _read_mirror, _mirror, {"remote.json": mutate_json}),
-    door_of(
-        "yt360 check",
-        _check,
-        dataset,
-        {
-            "dataset.json": mutate_json,
-            INDEX: mutate_parquet,
-            SHARD: mutate_tar,
-            LABEL_SHARD: mutate_tar,
-        },
-        share=0.2,
-    ),
-    door_of(
-        "yt360 index",
-        lambda folder: run_command("yt360", "index", str(folder)),
-        dataset,
-        {"dataset.json": mutate_json, SHARD: _change_clip_json},
-        share=0.2,
-    ),
-    door_of("yt360.read_clip", _read_clip, dataset, {SHARD: mutate_tar}, share=0.2),
+    _door("remote.json", _read_mirror, _mirror, {"remote.json": mutate_json}),
+    _door("yt360 check", _check, dataset, EVERYTHING, share=0.2),
+    _door("yt360 index", _command("index"), dataset, EVERYTHING, share=0.2),
+    _door("yt360 stats", _command("stats"), dataset, EVERYTHING, share=0.2),
+    _door("yt360.read_clip", _read_clip, dataset, {SHARD: mutate_tar}, share=0.2),
 )

@@ -220,6 +220,7 @@ DOORS: Sequence[Door] = (
         _read_released_maps,
         _released_maps,
         {"clip/things-0000.png": mutate_bytes},
+        found=True,
     ),
     _probe_door("MP4", "mp4", "aac"),
     _probe_door("Matroska", "matroska", "flac"),

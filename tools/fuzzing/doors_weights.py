@@ -207,6 +207,19 @@ def _recipe() -> Files:
     return {"recipe.yaml": (resources.files("avsa") / "recipes" / "small.yaml").read_bytes()}
 
 
+def _run() -> Files:
+    log = b"".join(b'{"step": %d, "loss": 0.5, "images_per_s": 1.0}\n' % step for step in range(5))
+    (recipe,) = _recipe().values()
+    return {"run/config.yaml": recipe, "run/dataset.txt": b"data\n", "run/metrics.jsonl": log}
+
+
+def _read_run(folder: Path) -> None:
+    from avsa.runfolder import read_config, read_dataset
+
+    read_config(folder / "run")
+    read_dataset(folder / "run")
+
+
 def _change_safetensors(draw: Random, content: bytes) -> bytes:
     return mutate_safetensors(draw, content, mutate_json)
 
@@ -249,6 +262,13 @@ DOORS: Sequence[Door] = (
         _read_stats,
         _stats,
         {"stats.npz": lambda draw, content: mutate_zip(draw, content, _change_member)},
+    ),
+    door_of(
+        "folder of a run",
+        _read_run,
+        _run,
+        {"run/config.yaml": mutate_yaml, "run/dataset.txt": mutate_bytes},
+        found=True,
     ),
     door_of("recipe (YAML)", _read_recipe, _recipe, {"recipe.yaml": mutate_yaml}),
     door_of("--set", _read_settings, lambda: {"set": SETTINGS}, {"set": _change_settings}),

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from fuzzing.door import Door, Files, Refused, Unclear
+from fuzzing.door import Door, Files, Refused, Unclear, write_files
 from yt360.text import printable, shortened
 
 Verdict = Literal[
@@ -107,10 +107,7 @@ class Place:
         """Put an input into the emptied working folder."""
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
-        for name, content in files.items():
-            path = self.work / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        write_files(self.work, files)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
