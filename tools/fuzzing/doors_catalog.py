@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from fuzzing.command import run_command
-from fuzzing.door import Door, Files, door_of
+from fuzzing.door import Door, Files, Refused, door_of
 from fuzzing.material import MEDIA, VIDEO_IDS, catalog
 from fuzzing.mutate import mutate_bytes, mutate_json, mutate_text
 from fuzzing.tables import mutate_database
@@ -119,39 +119,28 @@ def _read_sidecar(folder: Path) -> None:
 
 
 def _judge_page(folder: Path) -> None:
-    """Choose streams, judge by the filters, and store what a page says."""
+    """Judge what a page states by the filters, choose among its formats, and store its facts."""
     from yt360.catalog import Catalog
     from yt360.crawl.failures import Unsuitable
     from yt360.crawl.filters import Filters
     from yt360.crawl.formats import choose, explain
+    from yt360.untrusted.page import read_formats, read_info_file, read_page
 
-    page = json.loads((folder / "a.info.json").read_bytes())
+    info = read_info_file(folder / "a.info.json")
+    page = read_page(info)
+    formats = read_formats(info.get("formats") if isinstance(info, dict) else None)
     with Catalog(folder / "new.catalog", create=True) as opened:
         opened.videos.add(VIDEO_IDS[0])
-        facts = {key: page.get(key) for key in ("title", "channel", "channel_id", "tags")}
-        opened.videos.add(VIDEO_IDS[0], **facts, duration_s=page.get("duration"))
+        facts = {name: value for name, value in page.items() if name not in ("id", "duration")}
+        opened.videos.update_facts(VIDEO_IDS[0], **facts, duration_s=page.get("duration"))
         opened.videos.get(VIDEO_IDS[0])
-    for judge in (
-        lambda: Filters(license="creativecommon", uploaded_after="20100101").check_page(page),
-        lambda: explain(page["formats"]),
-        lambda: choose(page["formats"]),
-    ):
-        try:
-            judge()
-        except Unsuitable:
-            continue
-
-
-def _change_info(draw: Random, content: bytes) -> bytes:
-    """Change what a page says, as far as yt-dlp's own JSON can say it."""
-    while True:
-        changed = mutate_json(draw, content)
-        try:
-            value = json.loads(changed)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and isinstance(value.get("formats"), list):
-            return changed
+    filters = Filters(license="creativecommon", uploaded_after="20100101")
+    explain(formats)
+    try:
+        filters.check_page(page, is_whole=True)
+        choose(formats)
+    except Unsuitable as error:
+        raise Refused(f"{error.reason}: {error.detail}") from error
 
 
 def _read_queries(folder: Path) -> None:
@@ -265,5 +254,11 @@ DOORS: Sequence[Door] = (
     ),
     door_of("cookies", _read_cookies, _cookies, {"cookies.txt": _change_text}),
     door_of(".info.json", _read_sidecar, _info, {"a.info.json": mutate_json}, found=True),
-    door_of("page facts (yt-dlp)", _judge_page, _info, {"a.info.json": _change_info}),
+    door_of(
+        "page facts (yt-dlp)",
+        _judge_page,
+        _info,
+        {"a.info.json": mutate_json},
+        refusals=(ValueError, Refused),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sqlite3
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -74,6 +75,8 @@ def mutate_database(draw: Random, content: bytes) -> bytes:
         connection.deserialize(content)
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute("PRAGMA foreign_keys = OFF")
+        steps = count()  # what was planted may be endless here, too
+        connection.set_progress_handler(lambda: next(steps) > 100, 1000)
         for _ in range(draw.choice((1, 1, 2, 3, 5))):
             try:
                 connection.execute("PRAGMA writable_schema = OFF")
