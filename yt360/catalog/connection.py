@@ -20,11 +20,24 @@ class Connection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
         """Run a statement."""
-        return super().execute(sql, [*map(storable, parameters)])
+        with _damage_named():
+            return super().execute(sql, [*map(storable, parameters)])
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> sqlite3.Cursor:  # type: ignore[override]
         """Run a statement for each row of parameters."""
-        return super().executemany(sql, ([*map(storable, row)] for row in rows))
+        with _damage_named():
+            return super().executemany(sql, ([*map(storable, row)] for row in rows))
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Raise what SQLite means where Python cannot decode its message, which names damaged parts."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        damage = sqlite3.DatabaseError(f"it is damaged: {error.object.decode(errors='replace')}")
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage from None
 
 
 def storable(value: Any) -> Any:

@@ -54,9 +54,10 @@ def split_url(url: str) -> SplitResult:
     """Return the parts of a URL, of which every one can be read.
 
     Raises:
-        UserError: It is malformed: an open bracket, a port that is none.
+        UserError: It is malformed: an open bracket, a port that is none, half a character.
     """
     try:
+        url.encode()
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:

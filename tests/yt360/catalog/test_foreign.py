@@ -186,6 +186,13 @@ def test_text_that_is_no_utf_8_is_shown_with_replacement_characters(path):
         assert catalog.videos.get(A).title == "A\N{REPLACEMENT CHARACTER}"
 
 
+def test_a_name_in_the_schema_that_is_no_utf_8_is_refused(path):
+    name = "UPDATE sqlite_master SET name = CAST(x'66ff' AS TEXT), sql = 'x' WHERE name = 'splits'"
+    change(path, "PRAGMA writable_schema = ON", name)
+    with pytest.raises(UserError, match=r"foreign.catalog is not a catalog: it is damaged: "):
+        Catalog(path)
+
+
 @pytest.mark.real
 def test_the_catalog_with_an_endless_trigger_is_refused(real_data, tmp_path):
     for number, source in enumerate(real_data.glob("hostile/trigger*.catalog")):

@@ -24,6 +24,12 @@ def test_addresses_of_youtube_give_their_own_id_and_others_a_stable_one():
     assert own != id_of_url("http://127.0.0.1:8000/film2.mp4")
 
 
+@pytest.mark.parametrize("url", ["http://[", "http://a:b/", "http://a/\ud800"])
+def test_a_malformed_address_is_refused(url):
+    with pytest.raises(UserError, match="is not a valid address"):
+        id_of_url(url)
+
+
 def test_an_address_is_stored_only_for_other_sites(catalog):
     assert import_urls(catalog, [watch_url(A), "http://here/film.mp4"]) == 2
     assert catalog.videos.get(A).url == watch_url(A)
