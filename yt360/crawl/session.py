@@ -37,6 +37,7 @@ from yt360.crawl.request_handler import MAX_PAGE_BYTES, CheckedRH
 from yt360.crawl.section_fetch import fetch_section
 from yt360.crawl.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
 from yt360.errors import UserError
+from yt360.files import atomic_write
 from yt360.untrusted.addresses import Forbidden, Reach
 from yt360.untrusted.transfer import TransferLimits, Watch
 
@@ -168,6 +169,12 @@ class Session(YoutubeDL):
             self.seen_errors.append(error)
             raise
         return response
+
+    def save_cookies(self) -> None:
+        """Write the cookies back whole or not at all, since workers share the file."""
+        if self.params.get("cookiefile") is not None:
+            with atomic_write(Path(self.params["cookiefile"]), "w") as file:
+                self.cookiejar.save(file)
 
     def send(self, request: Request) -> Response:
         """Send a request over the network."""

@@ -29,6 +29,21 @@ def test_a_netscape_cookie_file_is_taken(tmp_path):
     assert SessionOptions(cookies=path).parameters()["cookiefile"] == str(path)
 
 
+def test_cookies_are_written_back_whole_or_not_at_all(tmp_path, file_size_limit):
+    path = tmp_path / "cookies.txt"
+    path.write_text(f"{HEADER}\n{COOKIE}")
+    path.chmod(0o600)
+    opened = session.Session(SessionOptions(cookies=path), None, threading.Event())
+    before = path.read_bytes()
+    with file_size_limit(20), pytest.raises(OSError):
+        opened.save_cookies()
+    assert path.read_bytes() == before
+    opened.close()
+    assert "SID" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
