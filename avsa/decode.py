@@ -168,6 +168,8 @@ class ClipDecoder:
         for frame in self._decode("flac", stretch, coded):
             if frame.format.name != "s16":
                 raise BadItem("bad-flac", f"samples are {frame.format.name}, not 16-bit")
+            if frame.layout.nb_channels != channels:
+                raise BadItem("bad-flac", f"a block has {frame.layout.nb_channels} channels")
             block = np.frombuffer(frame.planes[0], np.int16)
             block = block[: frame.samples * channels].reshape(-1, channels)
             skip, stop = max(0, first - position), min(len(block), last - position)

@@ -80,7 +80,8 @@ def _read_header(file: memoryview) -> FlacFile:
     points, offsets = table["sample"].astype(np.int64), table["offset"].astype(np.int64) + position
     if not len(points) or points[0] != 0:
         points, offsets = np.append(0, points), np.append(position, offsets)
-    if offsets[-1] >= len(file) or (np.diff(points) <= 0).any() or (np.diff(offsets) <= 0).any():
+    ordered = (points[:-1] < points[1:]).all() and (offsets[:-1] < offsets[1:]).all()
+    if not ordered or offsets[0] < position or offsets[-1] >= len(file):
         raise ValueError("its seek table is out of order or points outside the file")
     return FlacFile(
         information=information,

@@ -10,14 +10,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
 
+# Boxes that lead to the table, from the outermost one inwards.
 _TABLE = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
-_CONTAINERS = frozenset(_TABLE)
+# Clips have about 30; a hostile file could have millions.
+_MAX_BOXES = 10_000
 # Bytes of a visual sample entry before its own boxes.
 _VISUAL_ENTRY = 78
 
@@ -64,17 +67,19 @@ def read_track(file: memoryview) -> VideoTrack:
 
 
 def _read_track(file: memoryview) -> VideoTrack:
-    table = dict(_boxes(file, 0, len(file)))
+    table = dict(islice(_boxes(file, 0, len(file), _TABLE), _MAX_BOXES))
     if b"ctts" in table:
         raise BadItem("bad-mp4", "frames are reordered (B-frames); build the shard again")
     width, height, configuration = _sample_entry(file, table[b"stsd"])
     sizes = _sizes(file, table[b"stsz"])
     offsets = _offsets(file, table, sizes)
-    if len(offsets) != len(sizes) or (offsets + sizes > len(file)).any() or (offsets < 0).any():
+    if len(offsets) != len(sizes) or (offsets > len(file) - sizes).any() or (offsets < 0).any():
         raise BadItem("bad-mp4", "the sample table points outside the file")
     keyframes = _numbers(file, table[b"stss"], 4, ">u4") - 1 if b"stss" in table else _all(sizes)
     if not len(keyframes) or keyframes[0] != 0:
         raise BadItem("bad-mp4", "the first frame is no keyframe")
+    if (np.diff(keyframes) <= 0).any():
+        raise BadItem("bad-mp4", "the keyframes are out of order")
     return VideoTrack(offsets, sizes, keyframes, width, height, configuration)
 
 
@@ -82,8 +87,10 @@ def _name(kind: bytes) -> str:
     return kind.decode("latin-1")
 
 
-def _boxes(file: memoryview, start: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
-    """Yield the type and payload range of each box, going into those that lead to the table."""
+def _boxes(
+    file: memoryview, start: int, end: int, path: tuple[bytes, ...] = ()
+) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield the type and payload range of each box, then what is in those on a path of types."""
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", file, start)
         header = 8
@@ -93,10 +100,9 @@ def _boxes(file: memoryview, start: int, end: int) -> Iterator[tuple[bytes, tupl
         stop = end if size == 0 else start + size
         if not start + header <= stop <= end:
             raise ValueError(f"box {_name(kind)} is larger than what holds it")
-        if kind in _CONTAINERS:
-            yield from _boxes(file, start + header, stop)
-        else:
-            yield kind, (start + header, stop)
+        yield kind, (start + header, stop)
+        if path and kind == path[0]:
+            yield from _boxes(file, start + header, stop, path[1:])
         start = stop
 
 
@@ -107,7 +113,7 @@ def _sample_entry(file: memoryview, payload: tuple[int, int]) -> tuple[int, int,
     if kind not in (b"avc1", b"avc3"):
         raise BadItem("bad-mp4", f"the video is {_name(kind)}, not H.264")
     width, height = struct.unpack_from(">HH", file, start + 8 + 24)
-    inner = dict(_boxes(file, start + 8 + _VISUAL_ENTRY, start + size))
+    inner = dict(islice(_boxes(file, start + 8 + _VISUAL_ENTRY, start + size), _MAX_BOXES))
     first, last = inner[b"avcC"]
     return width, height, bytes(file[first:last])
 

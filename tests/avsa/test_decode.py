@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import av
 import numpy as np
@@ -146,3 +147,53 @@ def test_damage_of_what_sets_a_decoder_up_is_a_bad_item_and_nothing_else(members
 def test_a_box_that_is_missing_is_named():
     with pytest.raises(BadItem, match=r"^bad-mp4: it has no box stsd$"):
         read_track(memoryview(b""))
+
+
+def test_boxes_in_boxes_without_end_are_refused():
+    content = b""
+    for _ in range(3000):
+        content = struct.pack(">I4s", len(content) + 8, b"moov") + content
+    with pytest.raises(BadItem, match="bad-mp4"):
+        read_track(memoryview(content))
+
+
+def test_more_boxes_than_any_clip_has_are_not_read(members):
+    many = struct.pack(">I4s", 8, b"free") * 10_000
+    with pytest.raises(BadItem, match="bad-mp4"):
+        read_track(memoryview(many + members[0]))
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_keyframes_out_of_order_are_refused(members, number):
+    content = bytearray(members[0])
+    second = content.index(b"stss") + 4 + 4 + 4 + 4
+    content[second : second + 4] = struct.pack(">I", number)
+    content[second + 4 : second + 8] = struct.pack(">I", 2)
+    with pytest.raises(BadItem, match="bad-mp4: the keyframes are out of order"):
+        decode_frames(bytes(content), 3)
+
+
+def test_offsets_that_overflow_are_outside_the_file(members):
+    content = bytearray(members[0])
+    start = content.index(b"stco") - 4
+    size, count = struct.unpack(">I8xI", content[start : start + 16])
+    table = struct.pack(">I4sII", 16 + 8 * count, b"co64", 0, count)
+    table += struct.pack(">Q", 2**63 - 1) * count
+    grown = len(table) - size
+    content[start : start + size] = table
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        place = content.index(kind) - 4
+        (old,) = struct.unpack(">I", content[place : place + 4])
+        content[place : place + 4] = struct.pack(">I", old + grown)
+    with pytest.raises(BadItem, match="bad-mp4: the sample table points outside the file"):
+        read_track(memoryview(content))
+
+
+def test_blocks_with_other_channels_than_the_header_says_are_refused():
+    file = io.BytesIO()
+    sound = np.random.default_rng(0).normal(0, 3000, (3001, 3)).astype(np.int16)
+    soundfile.write(file, sound, 24000, format="FLAC", subtype="PCM_16")
+    content = bytearray(file.getvalue())
+    content[20] |= 0b10  # STREAMINFO's channels less 1: 2 becomes 3
+    with pytest.raises(BadItem, match="bad-flac: a block has 3 channels"):
+        decode_sound(bytes(content), 0, 100)
