@@ -28,6 +28,8 @@ _CLUSTER = 0x1F43B675
 _HANDLERS = {1: "video", 2: "audio"}
 _MAX_ELEMENTS = 10_000
 _MAX_VALUE_BYTES = 1 << 20
+_MAX_NUMBER_BYTES = 8
+_MAX_CODEC_BYTES = 64
 
 _STEREO_MODES: dict[int, StereoMode] = {
     0: "mono", 1: "left-right", 2: "bottom-top", 3: "top-bottom", 11: "right-left",
@@ -87,6 +89,10 @@ class _Reader:
         self.file.seek(start)
         return self.file.read(min(end - start, _MAX_VALUE_BYTES))
 
+    def unsigned(self, start: int, end: int) -> int:
+        """Return a whole number; of one that is longer than EBML allows, the first bytes."""
+        return int.from_bytes(self.value(start, min(end, start + _MAX_NUMBER_BYTES)), "big")
+
     def _number(self, position: int, *, keep_marker: bool) -> tuple[int, int]:
         self.file.seek(position)
         data = self.file.read(8)
@@ -103,10 +109,14 @@ def _track_tags(reader: _Reader, start: int, end: int) -> TrackTags:
     handler, codec, projection = "", "", Projection()
     for kind, first, last in reader.elements(start, end):
         if kind == _TRACK_TYPE:
-            number = int.from_bytes(reader.value(first, last), "big")
+            number = reader.unsigned(first, last)
             handler = _HANDLERS.get(number, f"type {number}")
         elif kind == _CODEC:
-            codec = reader.value(first, last).rstrip(b"\0").decode("latin-1")
+            codec = (
+                reader.value(first, min(last, first + _MAX_CODEC_BYTES))
+                .rstrip(b"\0")
+                .decode("latin-1")
+            )
         elif kind == _VIDEO:
             projection = _video_projection(reader, first, last)
     return TrackTags(handler, codec, projection if handler == "video" else None)
@@ -116,7 +126,7 @@ def _video_projection(reader: _Reader, start: int, end: int) -> Projection:
     projection = Projection()
     for kind, first, last in reader.elements(start, end):
         if kind == _STEREO_MODE:
-            number = int.from_bytes(reader.value(first, last), "big")
+            number = reader.unsigned(first, last)
             mode = _STEREO_MODES.get(number, "custom")
             projection = projection.told(f"StereoMode {number}: {mode}", stereo_mode=mode)
         elif kind == _PROJECTION:
@@ -129,7 +139,7 @@ def _with_projection(projection: Projection, reader: _Reader, start: int, end: i
     for inner, first, last in reader.elements(start, end):
         value = reader.value(first, last)
         if inner == _PROJECTION_TYPE:
-            kind = int.from_bytes(value, "big")
+            kind = reader.unsigned(first, last)
         elif inner == _PROJECTION_PRIVATE:
             private = value
         elif inner in _POSE and len(value) in (4, 8):

@@ -10,13 +10,16 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_MAX_BYTES = 16 << 20
-_MAX_VERTICES = 1 << 20
+# A few kilobytes can be inflated a thousandfold. Players take no more than 32,000 vertices.
+_MAX_BYTES = 4 << 20
+_MAX_VERTICES = 1 << 16
+_MAX_MESHES = 2  # one an eye
 # Borders around faces move texture coordinates a little; a wrong projection moves them a lot.
 _TOLERANCE = 0.03
 _EDGE = 1e-3
@@ -38,7 +41,7 @@ def mesh_projection(payload: bytes) -> dict[str, Any]:
         meshes tell the places of two eyes.
     """
     try:
-        meshes = list(_meshes(payload))
+        meshes = list(islice(_meshes(payload), _MAX_MESHES))
     except (struct.error, zlib.error, ValueError, IndexError):
         return {"kind": "mesh"}
     if not meshes:
@@ -128,7 +131,11 @@ def _vertices(data: bytes) -> tuple[Array, Array]:
     coordinates = np.frombuffer(data, ">f4", count, 4).astype(np.float64)
     start = 4 + 4 * count
     (vertices,) = struct.unpack_from(">I", data, start)
-    if not 3 <= vertices <= _MAX_VERTICES or count == 0 or not np.isfinite(coordinates).all():
+    if (
+        not 3 <= vertices <= _MAX_VERTICES
+        or not 0 < count <= _MAX_VERTICES
+        or not np.isfinite(coordinates).all()
+    ):
         raise ValueError("not the vertices of a mesh")
     width = max((2 * count - 1).bit_length(), 1)
     bits = np.unpackbits(np.frombuffer(data, np.uint8, offset=start + 4))

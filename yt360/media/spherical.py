@@ -117,8 +117,8 @@ def parse_v1(xml: str) -> Projection | None:
     """
 
     def value(name: str) -> str | None:
-        match = re.search(rf"<GSpherical:{name}>\s*([^<]*?)\s*</GSpherical:{name}>", xml)
-        return match[1].lower() if match else None
+        match = re.search(rf"<GSpherical:{name}>([^<]*)</GSpherical:{name}>", xml)
+        return match[1].strip().lower() if match else None
 
     if value("Spherical") not in ("true", "1"):
         return None

@@ -1,5 +1,6 @@
 import struct
 import subprocess
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -148,3 +149,17 @@ def test_a_file_with_youtubes_mesh_is_taken_for_eac_and_vr180_is_not(media, tmp_
         else:
             with pytest.raises(BadItem, match="vr180: 180° video"):
                 plan_picture(video, spatial_sound=True)
+
+
+@pytest.mark.parametrize(("vertices", "meshes"), [(1 << 16, 50), (1 << 20, 4)])
+def test_meshes_that_inflate_to_more_than_any_player_takes_cost_little(vertices, meshes):
+    mesh = struct.pack(">IfI", 1, 1.0, vertices) + bytes(vertices * 5 // 8 + 1)
+    hostile = payload(*[box(b"mesh", mesh)] * meshes)
+    assert len(hostile) < 10_000
+    tracemalloc.start()
+    try:
+        assert mesh_projection(hostile)["kind"] in ("mesh", "eac")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6

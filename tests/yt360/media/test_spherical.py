@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -197,3 +198,36 @@ def test_numbers_that_are_none_tell_nothing_of_the_part_that_is_seen(digits):
         found = parse_v1(v1_xml(Spherical="true", **dict(zip(names, values, strict=True))))
         assert found is not None
         assert found.horizontal_part == 1.0
+
+
+def element(identifier: int, content: bytes) -> bytes:
+    head = identifier.to_bytes((identifier.bit_length() + 7) // 8, "big")
+    return head + (1 << 56 | len(content)).to_bytes(8, "big") + content
+
+
+@pytest.mark.parametrize("part", ["type", "stereo mode", "projection", "codec"])
+def test_numbers_and_names_of_a_matroska_that_never_end_are_cut(part):
+    endless = b"x" * 5000
+    projection = element(0x7670, element(0x7671, endless if part == "projection" else b"\1"))
+    stereo = element(0x53B8, endless if part == "stereo mode" else b"\1")
+    entry = element(0x83, endless if part == "type" else b"\1")
+    entry += element(0x86, endless if part == "codec" else b"V_VP9") + element(
+        0xE0, stereo + projection
+    )
+    content = element(0x18538067, element(0x1654AE6B, element(0xAE, entry)))
+    (track,) = read_matroska_tags(io.BytesIO(content))
+    assert len(repr(track)) < 500
+
+
+def test_xml_of_blanks_takes_no_longer_than_other_xml():
+    started = time.process_time()
+    for name in ("Spherical", "StereoMode"):
+        xml = "<GSpherical:Spherical>true</GSpherical:Spherical>"
+        assert parse_v1(xml + f"<GSpherical:{name}>" + " " * 100_000) is not None
+    assert time.process_time() - started < 1
+
+
+def test_blanks_around_words_of_xml_are_nothing():
+    xml = "<GSpherical:Spherical> true\n</GSpherical:Spherical>"
+    assert parse_v1(xml) == parse_v1(xml.replace(" true\n", "true"))
+    assert parse_v1(xml) is not None
