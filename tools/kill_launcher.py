@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 MODULES = (
+    "avsa.cli",
     "avsa.embed",
     "avsa.export",
     "avsa.loading",
@@ -32,6 +33,7 @@ MODULES = (
     "avsa.train",
     "fake_youtube",
     "yt360.catalog.released",
+    "yt360.cli",
     "yt360.crawl.download",
     "yt360.crawl.search",
     "yt360.execution.isolation",
