@@ -10,6 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from avsa.checkpoint import checkpoints_of
+from yt360.catalog.media import MARKER
+
 LOG_TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")
 CATALOG_TIMES = ("added_at", "changed_at", "due_at", "made_at", "next_at", "paused_until")
 CATALOG_NUMBERS = ("number", "position", "tries", "strikes", "troubles")
@@ -22,8 +28,9 @@ def snapshot(folder: Path) -> Snapshot:
     """Return a line for each file and folder in a folder, by path.
 
     Two folders with equal snapshots hold the same files with the same content: bytes, but for
-    catalogs, whose rows are compared without times and counts of attempts; logs of training, whose
-    records are compared without times; and TensorBoard's files, which are left out.
+    catalogs, whose rows are compared without times, counts of attempts and their random id; logs of
+    training, whose records are compared without times; the newest checkpoint of a run, whose values
+    are compared to the bit; and older ones and TensorBoard's files, which are left out.
     """
     found: Snapshot = {}
     for path in sorted(folder.rglob("*")):
@@ -32,6 +39,15 @@ def snapshot(folder: Path) -> Snapshot:
             found[name] = "folder"
         elif path.suffix == ".catalog":
             found |= {f"{name}: {key}": row for key, row in _catalog(path)}
+        elif path.suffix == ".lock":
+            found[name] = "lock"  # it names the process that held it last
+        elif path.suffix == ".pt" and path != checkpoints_of(path.parents[1])[-1]:
+            continue  # a signal has the step saved at which it comes
+        elif path.suffix == ".pt":
+            state = _values(torch.load(path, map_location="cpu", weights_only=True))
+            found[name] = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+        elif path.name == MARKER:
+            found[name] = "the mark of a media folder"
         elif path.name == "log.jsonl":
             found |= {f"{name}: {number}": line for number, line in enumerate(_log(path))}
         elif not path.name.startswith("events.out.tfevents."):
@@ -46,6 +62,23 @@ def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
         for name in sorted(one.keys() | other.keys())
         if one.get(name) != other.get(name)
     ]
+
+
+def _values(content: Any) -> Any:
+    """Return nested values for JSON, with type, shape and a hash of the bytes of each tensor.
+
+    Equal checkpoints may differ in bytes: a pickle refers to what it holds already, and after
+    loading equal keys of two dicts are no longer one object.
+    """
+    if isinstance(content, Tensor):
+        stored = content.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        digest = hashlib.sha256(stored).hexdigest()
+        return [str(content.dtype), list(content.shape), digest]
+    if isinstance(content, Mapping):
+        return {str(key): _values(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_values(value) for value in content]
+    return repr(content)
 
 
 def _log(path: Path) -> Iterator[str]:
@@ -70,6 +103,8 @@ def _catalog(path: Path) -> Iterator[tuple[str, str]]:
             for row in connection.execute(f"SELECT * FROM {table}"):
                 values = dict(row)
                 if table == "attempts" and values["outcome"] in UNFINISHED:
+                    continue
+                if table == "settings" and values["key"] == "id":
                     continue
                 if table == "counters" and (values["topic"] == "attempt" or not values["count"]):
                     continue
