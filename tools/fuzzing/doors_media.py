@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -171,14 +171,23 @@ def _read_released_maps(folder: Path) -> None:
     read_released(folder / "clip", 2, (8, 16))
 
 
-def _probe_door(
-    name: str, container: str, sound: str | None, picture: str | None = "libx264"
-) -> Door:
-    file = f"a.{container}"
-    return door_of(
-        f"probe ({name})", _probe, _file(file, container, sound, picture), {file: mutate_bytes},
-        share=0.03, limit_s=30.0,
-    )  # fmt: skip
+_CONTAINERS: Mapping[str, tuple[str, str | None]] = {
+    "mp4": ("aac", "libx264"),
+    "matroska": ("flac", "libx264"),
+    "mpegts": ("aac", "libx264"),
+    "ogg": ("flac", None),
+    "wav": ("pcm_s16le", None),
+    "caf": ("pcm_s16le", None),
+}
+
+
+def _media_files() -> list[Files]:
+    return [{f"a.{name}": media(name, *kinds)} for name, kinds in _CONTAINERS.items()]
+
+
+def _change_one(draw: Random, inputs: Sequence[Files]) -> Files:
+    ((name, content),) = draw.choice(inputs).items()
+    return {name: mutate_bytes(draw, content)}
 
 
 DOORS: Sequence[Door] = (
@@ -222,10 +231,12 @@ DOORS: Sequence[Door] = (
         {"clip/things-0000.png": mutate_bytes},
         found=True,
     ),
-    _probe_door("MP4", "mp4", "aac"),
-    _probe_door("Matroska", "matroska", "flac"),
-    _probe_door("MPEG-TS", "mpegts", "aac"),
-    _probe_door("Ogg", "ogg", "flac", None),
-    _probe_door("WAV", "wav", "pcm_s16le", None),
-    _probe_door("CAF", "caf", "pcm_s16le", None),
+    Door(
+        name="media files (probe)",
+        valid=_media_files,
+        mutate=_change_one,
+        read=_probe,
+        share=0.2,
+        limit_s=60.0,
+    ),
 )
