@@ -14,8 +14,11 @@ from PIL import Image, ImageOps
 from yt360.errors import BadItem
 from yt360.untrusted.files import open_regular
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
-"""What is read, by content: no format that runs another program (EPS) or is seldom tried."""
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""What is read, by content: no format that runs another program (EPS) or is seldom tried.
+
+JPEG includes MPO, which Pillow opens under that name alone.
+"""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from yt360.commands.pseudolabel import parse_numbers
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import palette
 from yt360.labels.drawing import legend, overlay, with_names
-from yt360.labels.pictures import read_picture
+from yt360.labels.pictures import FORMATS, read_picture
 from yt360.labels.preview import preview
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segment_pictures import segment_pictures
@@ -141,6 +141,13 @@ def test_a_bomb_is_a_bad_item(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(BadItem, match="too-large"):
         read_picture(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("form", [*FORMATS, "MPO"])
+def test_every_known_format_is_read(tmp_path, form):
+    more = {"save_all": True, "append_images": [Image.new("RGB", (8, 4))]} if form == "MPO" else {}
+    Image.new("RGB", (8, 4), (200, 200, 200)).save(tmp_path / "picture", form, **more)
+    assert abs(read_picture(tmp_path / "picture").astype(int) - 200).max() < 4
 
 
 def test_only_regular_files_of_known_formats_are_pictures(tmp_path):
