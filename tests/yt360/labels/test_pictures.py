@@ -89,7 +89,7 @@ def test_a_picture_with_a_name_of_any_bytes_is_segmented(tmp_path, paint):
         pytest.skip("this file system takes no such names")
     assert segment_pictures([path], tmp_path, paint.Segmenter()) == {"done": 1}
     content = json.loads((tmp_path / f"{name}.segments.json").read_text())
-    assert content["image"] == "caf\ufffd %03d:\n.png"
+    assert content["image"] == r"caf\xe9 %03d:\n.png"
 
 
 def test_very_thin_pictures_are_segmented_too(tmp_path, panoptic_fixture):
