@@ -1,13 +1,14 @@
-"""A decoder for decoder processes that marked bytes kill, hang or confuse."""
+"""A decoder for decoder processes that marked bytes kill, hang, inflate or confuse."""
 
 from __future__ import annotations
 
 import ctypes
 
 from avsa.decode import ClipDecoder
+from avsa.decoder_process import MEMORY_BYTES
 from avsa.flac import read_header
 
-CRASH, HANG, BUG = b"!crash!!", b"!hangs!!", b"!bug!!!!"
+CRASH, HANG, EAT, BUG = b"!crash!!", b"!hangs!!", b"!eats!!!", b"!bug!!!!"
 
 
 def marked(flac: memoryview, mark: bytes) -> memoryview:
@@ -20,7 +21,7 @@ class FatalDecoder(ClipDecoder):
     """Decodes, unless the coded bytes are a mark."""
 
     def sound(self, stretch, coded, samples):
-        for mark, fate in ((CRASH, _crash), (HANG, _hang), (BUG, _raise)):
+        for mark, fate in ((CRASH, _crash), (HANG, _hang), (EAT, _eat), (BUG, _raise)):
             if mark in bytes(coded):
                 fate()
         super().sound(stretch, coded, samples)
@@ -33,6 +34,10 @@ def _crash():
 def _hang():
     while True:
         pass
+
+
+def _eat():
+    bytearray(2 * MEMORY_BYTES)
 
 
 def _raise():

@@ -107,9 +107,13 @@ def test_a_process_decodes_what_a_decoder_does(tiny_dataset, pool):
 
 @pytest.mark.parametrize(
     ("mark", "reason"),
-    [("CRASH", "crash: the decoder died of it (exit code -11, SIGSEGV)"), ("HANG", "endless")],
+    [
+        ("CRASH", "crash: the decoder died of it (exit code -11, SIGSEGV)"),
+        ("HANG", "endless"),
+        ("EAT", "memory: decoding takes more memory than a process may use"),
+    ],
 )
-def test_a_clip_that_kills_its_decoder_is_replaced_counted_and_told_of(
+def test_a_clip_that_its_decoder_cannot_bear_is_replaced_counted_and_told_of(
     tiny_dataset, fatal, pool, mark, reason, caplog
 ):
     whole = ShardReader(tiny_dataset, "train")
