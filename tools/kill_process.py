@@ -217,7 +217,7 @@ def sizes_in(folder: Path) -> set[tuple[str, int]]:
 
 
 def let_time_pass(folder: Path) -> None:
-    """Make what a killed command holds an hour older, so that its leases have run out."""
+    """Make what a killed command holds an hour older, so that leases and pauses are over."""
     for path in folder.rglob("*.catalog"):
         with (
             suppress(sqlite3.OperationalError),  # it was killed before it made the tables
@@ -225,7 +225,7 @@ def let_time_pass(folder: Path) -> None:
             connection,
         ):
             for table in ("videos", "listings"):
-                connection.execute(f"UPDATE {table} SET due_at = 0 WHERE claim IS NOT NULL")
+                connection.execute(f"UPDATE {table} SET due_at = 0")
     for path in folder.rglob(".*"):
         with suppress(FileNotFoundError):
             long_ago = path.stat().st_mtime - HOUR_S
