@@ -114,12 +114,13 @@ def test_a_clip_without_labels_guides_to_nowhere(labelled):
     assert not guide(labelled.keys[1], 0.5, BLACK, SILENCE).any()
 
 
-def test_labels_that_cannot_guide_are_refused_at_once(labelled):
+def test_labels_that_cannot_guide_are_refused_at_once(labelled, monkeypatch):
     views = replace(VIEWS, sampler="labels", label_set="mine")
     with pytest.raises(UserError, match="no labels named 'panoptic'"):
         open_guide(replace(views, label_set="panoptic"), labelled)
     with pytest.raises(UserError, match=r"label_classes: unknown class 'carr'.*car"):
         open_guide(replace(views, label_classes=("carr",)), labelled)
+    monkeypatch.setenv("AVSA_CACHE", str(labelled.dataset.parent))
     (labelled.dataset / REMOTE_FILE).write_text("{}")
     with pytest.raises(UserError, match="needs label shards on this machine"):
         open_guide(views, labelled)
