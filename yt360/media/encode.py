@@ -50,7 +50,7 @@ def encode_pictures(
         OSError: The disk is full.
     """
     first_s = spans[0][0]
-    picture = frames_from(source, first_s, form.fps, threads)
+    picture = _frames_from(source, first_s, form.fps, threads)
     picture = to_equirectangular(picture, source.picture, form.width, form.height)
     picture = picture.filter(
         "tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps)
@@ -66,7 +66,7 @@ def encode_pictures(
     run_ffmpeg(compile_arguments(ffmpeg.merge_outputs(*results)), source.video)
 
 
-def frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpeg.Stream:
+def _frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpeg.Stream:
     """Return the source's frames at a constant rate; frame 0 is the one shown at `start_s`.
 
     The graph's arguments must come from `yt360.media.ffmpeg.compile_arguments`, which keeps the

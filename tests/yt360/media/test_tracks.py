@@ -12,11 +12,12 @@ from yt360.commands.probe import command
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.verify import check_whole
 from yt360.errors import BadItem
+from yt360.media.container import open_media
 from yt360.media.convert import ClipFormat, ClipRequest, convert_clip
-from yt360.media.decode import read_frames
 from yt360.media.ffmpeg import ffmpeg_binary
 from yt360.media.probe import probe
 from yt360.media.source import open_source
+from yt360.media.tracks import main_video
 from yt360.quality.frames import read_probes
 from yt360.quality.inspect import inspect_file
 
@@ -176,8 +177,11 @@ def test_the_largest_picture_is_used_everywhere(with_preview, tmp_path):
     assert "used: the largest of 2 video streams" in source.facts()["video"]["evidence"]
     request = ClipRequest(0.0, 1.0, tmp_path / "clip.mp4", tmp_path / "clip.flac")
     convert_clip(source, request, ClipFormat(width=96, height=48))
-    dark = [frame.image.mean() for frame in read_frames(request.mp4, pixel_format="gray")]
-    dark += [frame.image.mean() for frame in read_frames(with_preview, pixel_format="gray")]
+    dark = []
+    for path in (request.mp4, with_preview):
+        with open_media(path) as container:
+            frames = container.decode(main_video(container))
+            dark += [frame.to_ndarray(format="gray").mean() for frame in frames]
     dark += [probe_of_file.frames.mean() for probe_of_file in read_probes(with_preview)]
     assert max(dark) < 60
     assert "duration" in inspect_file(with_preview).verdicts
