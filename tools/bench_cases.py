@@ -66,7 +66,7 @@ class Inputs:
     decoder: ClipDecoder = field(default_factory=ClipDecoder)
 
     def __post_init__(self) -> None:
-        self.clips = ShardReader(self.material.dataset, "train")
+        self.clips = ShardReader(self.material.dataset, "train", method="mmap")
 
     def views(self, run: int) -> Views:
         """Return four random views (1, 4)."""

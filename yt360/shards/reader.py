@@ -1,4 +1,4 @@
-"""Random access to the clips of a split: by byte range, without unpacking and without copying."""
+"""Random access to the clips of a split: by byte range, without unpacking."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from yt360.splits import SPLITS
 from yt360.untrusted.files import open_regular
 
 MAX_OPEN_SHARDS = 256
+MAX_MEMBER_BYTES = 1 << 30
+"""Limit of a member that is copied; those of a clip of 10 s have 2 MB."""
 
 
 class ShardReader:
@@ -32,10 +34,10 @@ class ShardReader:
     Args:
         dataset: The dataset folder.
         split: ``"train"`` or ``"test"``.
-        method: ``"mmap"`` gives views of the page cache, the fastest where shards fit there; a
-            shard that is cut short while it is open ends the process (SIGBUS), so use it where
-            nobody else writes to the folder. ``"pread"`` copies, and never holds Python's lock
-            while a disk is waited for.
+        method: ``"pread"`` copies members of at most `MAX_MEMBER_BYTES`, and never holds Python's
+            lock while a disk is waited for. ``"mmap"`` gives views of the page cache, the fastest
+            where shards fit there; a shard that is cut short while it is open ends the process
+            (SIGBUS), so use it where nobody else writes to the folder.
 
     Attributes:
         table: The index, a row per clip (`yt360.shards.schema.ClipRow`).
@@ -45,7 +47,7 @@ class ShardReader:
     """
 
     def __init__(
-        self, dataset: Path, split: str, *, method: Literal["mmap", "pread"] = "mmap"
+        self, dataset: Path, split: str, *, method: Literal["mmap", "pread"] = "pread"
     ) -> None:
         if split not in SPLITS:
             raise UserError(f"split {split!r} must be one of {', '.join(SPLITS)}")
@@ -113,7 +115,7 @@ class ShardReader:
             member: ``"mp4"``, ``"flac"`` or ``"json"``.
 
         Raises:
-            BadItem: The shard is missing or shorter than the index says.
+            BadItem: The shard is missing or shorter than the index says, or the member is too large.
         """
         offset, size = self._range(clip, member)
         return self._shard(int(self._shard_numbers[clip])).read(offset, size)
@@ -169,6 +171,11 @@ class _OpenShard:
 
     def read(self, offset: int, size: int) -> memoryview:
         content = memoryview(b"")
+        if self._view is None and size > MAX_MEMBER_BYTES:
+            raise BadItem(
+                "too-large",
+                f"{self.path}: {size} bytes at byte {offset}, allowed are {MAX_MEMBER_BYTES}",
+            )
         if offset + size <= self._size:  # a wrong size must not be allocated
             if self._view is not None:
                 content = self._view[offset : offset + size]

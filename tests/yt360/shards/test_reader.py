@@ -58,7 +58,7 @@ def test_many_threads_read_what_one_reads(dataset, method, monkeypatch):
 
 
 def test_a_view_outlives_the_reader(dataset):
-    reader = ShardReader(dataset, "train")
+    reader = ShardReader(dataset, "train", method="mmap")
     view = reader.read(0, "mp4")
     expected = bytes(view)
     reader.close()
@@ -106,6 +106,25 @@ def test_a_damaged_shard_is_a_bad_item(dataset, method):
     shard.unlink()
     with pytest.raises(BadItem, match="cannot be opened"):
         ShardReader(dataset, "train", method=method).read(0, "mp4")
+
+
+def test_a_shard_cut_short_while_it_is_read_is_a_bad_item(dataset):
+    shard = dataset / "train" / "clips-000000.tar"
+    shard.chmod(0o644)
+    reader = ShardReader(dataset, "train")
+    before = reader.read(0, "mp4")
+    expected = bytes(before)
+    os.truncate(shard, 0)
+    assert before == expected
+    with pytest.raises(BadItem, match="ends before byte"):
+        reader.read(0, "mp4")
+
+
+def test_a_member_too_large_to_copy_is_a_bad_item(dataset, monkeypatch):
+    reader = ShardReader(dataset, "train")
+    monkeypatch.setattr(reader_module, "MAX_MEMBER_BYTES", reader.rows[0].mp4_bytes - 1)
+    with pytest.raises(BadItem, match="allowed are"):
+        reader.read(0, "mp4")
 
 
 def test_wrong_requests_are_refused(dataset, tmp_path):
