@@ -29,7 +29,7 @@ from yt360.progress import Progress
 from yt360.randomness import keyed_generator
 from yt360.shards.reader import ShardReader
 from yt360.shards.schema import AUDIO_STATS_FILE, DatasetInfo
-from yt360.untrusted.parsing import Count, Finite, read_json
+from yt360.untrusted.parsing import Count, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ FORMAT_VERSION = 1
 DEFAULT_SAMPLES = 1000
 # Bands that never sound (above what was recorded) would be divided by nothing.
 SMALLEST_STD_DB = 1.0
+# What a file may hold: log-mels lie within +-200 dB, and float32 must be able to divide by it.
+LARGEST_DB, SMALLEST_STORED_STD_DB = 1e6, 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class _Entry:
     spectrogram: Mapping[str, Any]
     samples: Count = 0
     seed: Count = 0
-    mean_db: Sequence[Finite]
-    std_db: Sequence[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    mean_db: Sequence[Annotated[float, Field(ge=-LARGEST_DB, le=LARGEST_DB)]]
+    std_db: Sequence[Annotated[float, Field(ge=SMALLEST_STORED_STD_DB, le=LARGEST_DB)]]
 
     def __post_init__(self) -> None:
         bands = self.spectrogram.get("bands")
@@ -203,7 +205,7 @@ def _entries(path: Path) -> tuple[_Entry, ...]:
     again = f"remove it and run `avsa stats {path.parent}`"
     try:
         content = read_json(path, _StatsFile, inside=path.parent)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); {again}") from None

@@ -38,9 +38,10 @@ def command(
     are missing; measure again after a dataset has grown.
     """
     from avsa.config import load_config
-    from avsa.stats import measure_stats, save_stats
+    from avsa.stats import load_stats, measure_stats, save_stats
 
     audio = load_config(recipe, overrides).audio
+    load_stats(dataset, audio)  # a damaged file is told before the work
     stats = measure_stats(dataset, audio, samples, seed)
     path = save_stats(stats, dataset, audio, samples, seed)
     echo(

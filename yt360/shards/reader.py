@@ -115,7 +115,7 @@ class ShardReader:
             member: ``"mp4"``, ``"flac"`` or ``"json"``.
 
         Raises:
-            BadItem: The shard is missing or shorter than the index says, or the member is too large.
+            BadItem: The shard is missing or ends before the member, or the member is too large.
         """
         offset, size = self._range(clip, member)
         return self._shard(int(self._shard_numbers[clip])).read(offset, size)

@@ -16,8 +16,6 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 """A whole number from 0 to 2^53, beyond which floats and other languages lose digits."""
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 """Seconds from 0 to thirty years."""
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-"""A number that is neither infinite nor NaN."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal digits."""
 _VALUE_SHOWN = 60
