@@ -68,7 +68,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
 
     Raises:
         UserError: The model has no audio statistics or was trained on clips of another form, or
-            the split has no clips.
+            the split has no clips, or none that can be read.
     """
     rows = 0
     with closing(open_clips(dataset, config.split)) as clips:
@@ -88,6 +88,11 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
                 writer.write_table(table)
                 rows += len(table)
                 progress.advance(len(batch.raw.keys))
+            if not rows:
+                raise UserError(
+                    f"no clip of the split {config.split} of {dataset} can be read; "
+                    f"`yt360 check {dataset}` tells why"
+                )
     return rows
 
 

@@ -1,6 +1,7 @@
 """Features of a whole dataset from a trained model."""
 
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -62,6 +63,16 @@ def test_a_dataset_of_another_form_than_the_model_takes_is_not_embedded(
     with pytest.raises(UserError, match="built with --fps 16 and the model takes --fps 30"):
         embed_dataset(model, data, tmp_path / "features.parquet", EmbedConfig())
     assert not list(tmp_path.iterdir())
+
+
+def test_clips_of_which_none_can_be_read_give_no_file(undisturbed, data, tmp_path):
+    damaged = shutil.copytree(data, tmp_path / "damaged")
+    for shard in damaged.glob("test/*.tar"):
+        shard.unlink()
+    model, out = avsa.load(undisturbed[1]), tmp_path / "features.parquet"
+    with pytest.raises(UserError, match=r"no clip of the split test .* `yt360 check"):
+        embed_dataset(model, damaged, out, EmbedConfig())
+    assert list(tmp_path.iterdir()) == [damaged]
 
 
 def test_features_are_the_same_bytes_again_and_close_in_other_batches(embedded, tmp_path):
