@@ -18,7 +18,7 @@ from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.shard_work import LabelReport, shard_works
-from yt360.labels.store import DEFAULT_NAME, MAX_FPS, MAX_ROWS, LabelSet, check_name
+from yt360.labels.store import DEFAULT_NAME, MAX_FPS, MAX_ROWS, MIN_FPS, LabelSet, check_name
 from yt360.labels.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.progress import Progress
 from yt360.shards.schema import DatasetInfo
@@ -53,8 +53,10 @@ class LabelOptions:
         check_name(self.name)
         if self.views != PANORAMA:
             view_set(self.views)
-        if not 0 < self.fps <= MAX_FPS:
-            raise UserError(f"{self.fps:g} labels per second are impossible; give up to {MAX_FPS}")
+        if not MIN_FPS <= self.fps <= MAX_FPS:
+            raise UserError(
+                f"{self.fps:g} labels per second are impossible; give {MIN_FPS:g} to {MAX_FPS}"
+            )
         if self.height > MAX_ROWS:
             raise UserError(f"maps cannot have {self.height} rows; give up to {MAX_ROWS}")
 

@@ -36,7 +36,7 @@ FORMAT_VERSION = 1
 DEFAULT_NAME = "panoptic"
 MAX_OPEN_SHARDS = 64
 _NOTHING = Contents((), {})
-MAX_FPS = 60
+MIN_FPS, MAX_FPS = 1e-3, 60
 MAX_ROWS = 1 << 14
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 _MAX_BYTES = 1 << 20
@@ -55,7 +55,7 @@ class LabelSet:
     """
 
     name: str
-    fps: Annotated[float, Field(gt=0, le=MAX_FPS)]
+    fps: Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
     height: Annotated[int, Field(ge=1, le=MAX_ROWS)]
     width: Annotated[int, Field(ge=1, le=2 * MAX_ROWS)]
     made_by: Mapping[str, Any]

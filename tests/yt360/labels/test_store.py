@@ -280,6 +280,7 @@ def test_names_that_cannot_be_used(name):
         {"name": "../x"},
         {"name": "other"},
         {"fps": 0},
+        {"fps": 1e-300},
         {"fps": 10**400},
         {"fps": "4"},
         {"height": -1},
