@@ -152,15 +152,27 @@ class _Answer(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, watch: Watch, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_WatchedIO(self.fp.detach(), watch))
+        self._watch = watch
+        self._watched = _WatchedIO(self.fp.detach(), watch)
+        self.fp = io.BufferedReader(self._watched)
+
+    def begin(self) -> None:
+        """Read the headers, and any number of answers 100 before them, within limits of their own.
+
+        Raises:
+            OSError: They are too long, or come too slowly.
+        """
+        self._watched.watch = self._watch.of_headers()
+        super().begin()
+        self._watched.watch = self._watch
 
 
 class _WatchedIO(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, watch: Watch) -> None:
-        self._raw, self._watch = raw, watch
+        self._raw, self.watch = raw, watch
 
     def readinto(self, buffer: Any) -> int:
-        return self._watch.wait_for(lambda: self._raw.readinto(buffer) or 0)
+        return self.watch.wait_for(lambda: self._raw.readinto(buffer) or 0)
 
     def readable(self) -> bool:
         return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _OVERHEAD_BYTES = 1 << 20
+HEADER_BYTES = 1 << 17
+"""Limit of the headers of an answer, whatever the size of its content."""
 
 
 class TooMuch(OSError):
@@ -56,6 +58,10 @@ class Watch:
         self._max_bytes = 2 * limits.max_bytes + _OVERHEAD_BYTES
         self._bytes = self._window_bytes = 0
         self._waited_s = self._window_s = 0.0
+
+    def of_headers(self) -> Watch:
+        """Return a watch of what comes before the content of the same answer."""
+        return Watch(replace(self._limits, max_bytes=HEADER_BYTES), self._clock)
 
     def wait_for(self, read: Callable[[], int]) -> int:
         """Return what `read` returns: how many bytes came, 0 at the end, after waiting for them.
