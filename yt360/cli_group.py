@@ -152,7 +152,10 @@ def run(group: click.Group, arguments: Sequence[str] | None = None) -> None:
 
 
 def _print_usage(error: click.ClickException) -> None:
-    """Print what click says of a mistake in the command line, which may name a file."""
+    """Print what click says of a wrong command line: the help where no command is given."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        echo(*error.format_message().splitlines(), err=True)
+        return
     context = getattr(error, "ctx", None)
     if context is not None:
         echo(*context.get_usage().splitlines(), err=True)

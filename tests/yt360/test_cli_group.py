@@ -269,6 +269,15 @@ finally:
     assert "Commands:" in result.stdout
 
 
+@pytest.mark.parametrize("arguments", [[], ["catalog"]])
+def test_the_help_is_shown_in_its_lines_where_no_command_is_given(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(yt360.cli.cli, arguments)
+    lines = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert "Commands:" in lines and "Options:" in lines
+
+
 def test_unknown_command_is_refused():
     group = LazyGroup("x", modules={})
     with pytest.raises(SystemExit) as stop:
