@@ -20,6 +20,7 @@ from yt360.untrusted.files import open_regular
 MAX_MEMBERS = 100
 """Limit of the members of one sample."""
 _REGULAR = (b"0", b"\0")
+_EXTENDED = (b"x", b"g", b"L", b"K")  # of POSIX.1-2001 (pax), and GNU's for long names
 # Fields of a header, in bytes: POSIX.1-1988, "ustar".
 _NAME, _SIZE, _SUM = slice(0, 100), slice(124, 136), slice(148, 156)
 _TYPE, _MAGIC, _PREFIX = slice(156, 157), slice(257, 262), slice(345, 500)
@@ -61,7 +62,7 @@ def scan_shard(path: Path, inside: Path | None = None) -> Iterator[SampleRanges]
                     raise UserError(f"{path}: {key!r} has more than {MAX_MEMBERS} members")
                 current.members[suffix] = (offset, size)
     except _NoMember as error:
-        raise UserError(f"{path}: {error} is no member of a sample") from None
+        raise UserError(f"{path}: {error}") from None
     except ValueError as error:
         raise UserError(f"{path} is no whole tar: {error}") from None
     if current is not None:
@@ -105,7 +106,12 @@ def _name_of(header: bytes) -> str:
     raw = header[_NAME].rstrip(b"\0")
     name = raw.decode("ascii", "backslashreplace")
     key, _, suffix = name.partition(".")
+    if header[_TYPE] in _EXTENDED:
+        raise _NoMember(
+            f"{name!r} is an extended header and no member of a sample; write shards in plain "
+            "ustar format (`tar --format=ustar`, tarfile.USTAR_FORMAT)"
+        )
     is_plain = raw.isascii() and name.isprintable() and "/" not in name and key and suffix
     if header[_TYPE] not in _REGULAR or header[_PREFIX][:1] != b"\0" or not is_plain:
-        raise _NoMember(repr(name))
+        raise _NoMember(f"{name!r} is no member of a sample")
     return name

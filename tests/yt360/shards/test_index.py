@@ -116,6 +116,29 @@ def test_members_that_are_no_samples_are_refused(tmp_path, name):
         list(scan_shard(tmp_path / "x.tar"))
 
 
+def test_shards_packed_anew_are_read_in_ustar_and_gnu_format(dataset, tmp_path):
+    shard = dataset / "train" / "clips-000000.tar"
+    with tarfile.open(shard) as tar:
+        tar.extractall(tmp_path / "members", filter="data")
+    for name, kind in (("ustar", tarfile.USTAR_FORMAT), ("gnu", tarfile.GNU_FORMAT)):
+        with tarfile.open(tmp_path / name, "w", format=kind) as tar:
+            for path in sorted((tmp_path / "members").iterdir()):
+                tar.add(path, path.name)
+        assert [sample.key for sample in scan_shard(tmp_path / name)] == [
+            sample.key for sample in scan_shard(shard)
+        ]
+
+
+def test_extended_headers_are_refused_with_the_way_to_write_none(tmp_path):
+    (tmp_path / "a-00000.mp4").touch()
+    with tarfile.open(tmp_path / "x.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("a-00000.mp4")
+        entry.mtime = 0.5  # type: ignore[assignment]  # as `TarFile.add` takes it from the disk
+        tar.addfile(entry)
+    with pytest.raises(UserError, match=r"extended header .*--format=ustar"):
+        list(scan_shard(tmp_path / "x.tar"))
+
+
 def test_links_are_refused(tmp_path):
     entry = tarfile.TarInfo("a-00000.mp4")
     entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
