@@ -18,8 +18,7 @@ def story_lines(catalog: Catalog, video_id: str) -> Iterator[str]:
         UserError: It does not know the video.
     """
     video = catalog.videos.get(video_id)
-    why = f" ({video.reason}: {video.detail})" if video.reason else ""
-    yield f"{video_id}  {video.state}{why}"
+    yield f"{video_id}  {video.state}{_why(video.reason, video.detail)}"
     yield f"  url: {video.url}"
     named = ("title", "channel", "channel_id", "license", "upload_date", "duration_s")
     for name in (*named, "projection", "spatial_audio", "stated_sound_layout", "stated_projection"):
@@ -54,8 +53,12 @@ def _found_by(catalog: Catalog, video_id: str) -> list[str]:
 def _attempt(attempt: Attempt) -> str:
     when = datetime.fromtimestamp(attempt.started_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     took = f" in {attempt.ended_at - attempt.started_at:.1f} s" if attempt.ended_at else ""
-    why = f" ({attempt.reason}: {attempt.detail})" if attempt.reason else ""
+    why = _why(attempt.reason, attempt.detail)
     return f"{when} {attempt.job} by {attempt.worker}: {attempt.outcome}{took}{why}"
+
+
+def _why(reason: str | None, detail: str | None) -> str:
+    return f" ({': '.join(filter(None, (reason, detail)))})" if reason else ""
 
 
 def _clip(clip: Clip) -> str:

@@ -35,6 +35,14 @@ def test_a_story_says_why_a_video_is_in_or_out(filled):
         list(story_lines(filled, C))
 
 
+def test_a_story_shows_a_reason_without_details_alone(catalog):
+    catalog.videos.add(A)
+    claim = catalog.claims.take("download", "worker", 60)
+    catalog.claims.release(claim)
+    text = "\n".join(story_lines(catalog, A))
+    assert "(interrupted)" in text and "None" not in text
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("table", list(TABLES))
 def test_every_table_is_written_in_every_format(filled, tmp_path, table, suffix):
