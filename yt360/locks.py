@@ -52,8 +52,9 @@ def acquire(path: Path, what: Path | str = "", wait: bool = False) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            # The umask decides who else may lock it, such as a group that shares the folder.
             descriptor = os.open(
-                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644
+                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666
             )
         except FileNotFoundError:
             continue  # the holder removed the folder in between

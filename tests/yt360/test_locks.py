@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -21,6 +22,16 @@ with exclusive_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+@pytest.mark.parametrize(("mask", "left"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_the_umask_decides_who_else_may_lock(tmp_path, mask, left):
+    before = os.umask(mask)
+    try:
+        with exclusive_lock(tmp_path / "lock"):
+            assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == left
+    finally:
+        os.umask(before)
 
 
 def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path):

@@ -62,8 +62,8 @@ def trusted_folder(home: Path, setting: str, catalog_id: str) -> Path:
     if is_inside(folder, home) or is_marked(folder, catalog_id):
         return folder
     raise UserError(
-        f"the catalog's media folder {str(folder)!r:.200} lies outside of {home} and is not marked "
-        "as belonging to this catalog; if it does, run `yt360 catalog media CATALOG FOLDER` once"
+        f"the catalog's media folder {str(folder)!r:.200} is not in the folder of the catalog and "
+        "not marked as its own; if it is, run `yt360 catalog media CATALOG FOLDER` once"
     )
 
 
@@ -97,6 +97,6 @@ def mark(folder: Path, catalog_id: str) -> None:
     if is_marked(folder, catalog_id):
         return
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(folder / MARKER, flags, 0o644)
+    descriptor = os.open(folder / MARKER, flags, 0o666)
     with os.fdopen(descriptor, "ab") as file:
         file.write(f"{catalog_id}\n".encode())
