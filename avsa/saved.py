@@ -176,7 +176,7 @@ def _moments(value: Any, parameters: Sequence[Tensor]) -> Moments | None:
         if not is_weights(moments) or {n: t.shape for n, t in moments.items()} != wanted:
             raise ValueError("its optimizer's state does not fit the weights")
         if not 0 <= moments["step"].item() < MOST_STEPS:
-            raise ValueError("its optimizer's number of steps is none")
+            raise ValueError("its optimizer's number of steps is out of range")
     return state
 
 

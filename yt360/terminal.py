@@ -1,4 +1,4 @@
-"""What commands say: all of it passes this module, which lets nothing act on the terminal.
+"""Output of the commands. All of it passes this module, so that no text controls the terminal.
 
 Nothing else in the packages writes to standard output or standard error (ruff enforces that, see
 ``banned-api`` in pyproject.toml), so no title, file name or message can clear the screen, rename
@@ -24,7 +24,7 @@ from yt360.text import json_text, printable
 
 
 class OutputClosed(Exception):
-    """Nobody reads standard output any more; no OSError, which click would end silently."""
+    """The reader of standard output is gone. Not an OSError, which click would end silently."""
 
 
 def echo(*lines: object, err: bool = False) -> None:

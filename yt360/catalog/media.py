@@ -27,8 +27,8 @@ def recorded_path(value: object) -> str:
     """Return the path of a media file as a catalog records it, relative to the media folder.
 
     Raises:
-        ValueError: It is absolute, or a part of it is none that `yt360.untrusted.names.file_name`
-            takes, such as ``..``.
+        ValueError: It is absolute, or `yt360.untrusted.names.file_name` refuses a part of it, such
+            as ``..``.
     """
     from yt360.untrusted.names import (
         file_name,  # it takes pydantic, which most commands do not need
@@ -53,8 +53,8 @@ def trusted_folder(home: Path, setting: str, catalog_id: str) -> Path:
         catalog_id: The catalog's id; empty without one.
 
     Raises:
-        UserError: It lies elsewhere, and is not marked as belonging to the catalog; or it is no
-            name of a folder.
+        UserError: It lies elsewhere and is not marked as belonging to the catalog, or it cannot
+            be the name of a folder.
     """
     if not setting.isprintable():
         raise UserError(f"the catalog's media folder {setting!r:.200} is not a name of a folder")

@@ -61,7 +61,7 @@ class SessionOptions:
         proxy: Proxy URL for everything, such as ``socks5://127.0.0.1:1080``; empty for none, None
             for what the environment says.
         player_clients: YouTube player clients to ask, in this order; empty for yt-dlp's own.
-        timeout_s: Longest silence of a connection.
+        timeout_s: Socket timeout in seconds.
         rate_limit_bytes_per_s: Cap of one download; None for no cap.
 
     Raises:

@@ -135,7 +135,7 @@ class _Arrays:
         if not isinstance(dtype, np.dtype) or not isinstance(content, bytes | str):
             raise ValueError("it holds an array that is not plain")
         if type(shape) is not tuple or len(shape) > MAX_DIMENSIONS or any(map(_is_odd, shape)):
-            raise ValueError("it holds an array whose shape is none")
+            raise ValueError("it holds an array with an invalid shape")
         if math.prod(shape) * dtype.itemsize != len(content):
             raise ValueError(f"it holds an array {shape} of {dtype} in {len(content)} bytes")
         self._spend(len(content))

@@ -37,12 +37,12 @@ def open_url(url: str, reach: Reach, watch: Watch, timeout_s: float) -> HTTPResp
         url: The address.
         reach: Where requests may go.
         watch: Limits the answer, from its first byte.
-        timeout_s: Longest silence.
+        timeout_s: Socket timeout in seconds.
 
     Raises:
         Forbidden: It redirects to where it must not, or resolves to no public address.
         ValueError: It is malformed.
-        urllib.error.HTTPError: The server says no.
+        urllib.error.HTTPError: The server answers with an error status.
         OSError: It cannot be reached, or answers too slowly.
         http.client.HTTPException: It does not answer in HTTP.
     """

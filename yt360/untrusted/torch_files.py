@@ -137,7 +137,7 @@ def _tensor(storage: Tensor, offset: Any, size: Any, stride: Any, *_: Any) -> Te
         raise TypeError
     numbers = (offset, *size, *stride)
     if any(type(number) is not int or not 0 <= number < 1 << 40 for number in numbers):
-        raise ValueError("it holds a tensor whose shape is none")
+        raise ValueError("it holds a tensor with an invalid shape")
     elements = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if elements > len(storage) or (elements and last >= len(storage)):
