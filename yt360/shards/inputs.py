@@ -207,7 +207,8 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
         yield path, path.parent
         return
     if not path.is_dir():
-        raise UserError(f"{path} does not exist; give media files or folders that hold them")
+        fault = "is neither a regular file nor a folder" if path.exists() else "does not exist"
+        raise UserError(f"{path} {fault}; give media files or folders that hold them")
     excluded = exclude.resolve() if exclude else None
     seen: set[Path] = set()
     for folder, subfolders, names in os.walk(path, followlinks=True):

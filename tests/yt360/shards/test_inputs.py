@@ -244,3 +244,9 @@ def test_a_broken_info_file_is_no_obstacle(tmp_path, content):
 def test_a_crash_while_looking_for_pictures_costs_no_other_input(crashing, tmp_path):
     touch(tmp_path, "a.mp4", "crash.mp4", "crash.webm")
     assert [item.name for item in find_inputs([tmp_path]).videos] == ["a.mp4", "crash.mp4"]
+
+
+def test_a_fifo_is_no_input(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(UserError, match="is neither a regular file nor a folder"):
+        find_inputs([tmp_path / "a.mp4"])
