@@ -17,8 +17,8 @@ import numpy as np
 from yt360.errors import BadItem
 from yt360.labels.classes import NO_STUFF, NO_THING, join, split
 
-MAX_MAP_BYTES = 1 << 30
-"""Limit of the things or the stuff of a clip."""
+MAX_MAP_BYTES = 1 << 28
+"""Limit of the things or the stuff of a clip: 500 maps of 512x1024."""
 # What `zipfile` and its decompressors raise; a password or an unknown method is a RuntimeError.
 _DAMAGE = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError,
