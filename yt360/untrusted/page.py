@@ -7,11 +7,14 @@ prints them as escapes.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from yt360.untrusted.files import read_limited
 
 MAX_INFO_BYTES = 64 << 20
 MAX_TEXT = 10_000
@@ -120,6 +123,9 @@ def read_info_file(path: Path) -> Any:
         ValueError: It is no regular file of at most `MAX_INFO_BYTES`, or no JSON.
         OSError: It does not exist or cannot be read.
     """
-    from yt360.untrusted.parsing import read_json
-
-    return read_json(path, Any, MAX_INFO_BYTES)
+    content = read_limited(path, MAX_INFO_BYTES)
+    try:
+        # Unlike `parse_json` this takes half a surrogate pair, which titles may end with.
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
