@@ -134,7 +134,9 @@ def _check_times(
     end_s = last_s + max(times.duration) * unit
     if not -MAX_DURATION_S <= first_s <= end_s <= MAX_DURATION_S:
         raise BadItem(
-            "implausible-times", f"{path.name} claims to last from {first_s:.3g} to {end_s:.3g} s"
+            "implausible-times",
+            f"{path.name} claims to last from {first_s:,.0f} s to {end_s:,.0f} s; "
+            f"allowed are {MAX_DURATION_S:,.0f} s before and after 0",
         )
 
 

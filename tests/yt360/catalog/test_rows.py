@@ -92,7 +92,11 @@ def test_any_value_in_any_column_is_an_error_of_ours_or_none(whole, tmp_path, co
                 connection.execute(f"UPDATE {table} SET {name} = {value}")
             except sqlite3.Error:
                 continue  # SQLite itself keeps the value out
-        with Catalog(path) as catalog:
+        try:
+            catalog = Catalog(path)
+        except UserError:
+            continue  # newer versions of SQLite find the value when pages are checked
+        with catalog:
             for read in everything(catalog, tmp_path):
                 try:
                     read()

@@ -224,7 +224,7 @@ def test_pictures_that_would_fill_the_memory_are_refused(media, tmp_path, monkey
 
 def test_a_video_of_years_is_refused(media, tmp_path):
     path = media.write(tmp_path / "a.mkv", seconds=1, video_start_s=3e5)
-    with pytest.raises(BadItem, match=r"implausible-times: a\.mkv claims to last 3e\+05 s"):
+    with pytest.raises(BadItem, match=r"implausible-times: a\.mkv claims to last from 300,000 s"):
         probe(path)
 
 

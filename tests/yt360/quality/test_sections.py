@@ -44,7 +44,7 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = ["-i", str(folder / "film.mkv"), "-itsoffset", str(LATE_S)]
     inputs += ["-i", str(folder / "sound.wav")]
     arguments = ["-v", "error", *inputs, "-map", "0", "-map", "1", "-c", "copy", str(path)]
-    run_ffmpeg(arguments, path)
+    run_ffmpeg(arguments, folder / "film.mkv")
     return path
 
 
