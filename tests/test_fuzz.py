@@ -99,6 +99,17 @@ def test_a_planted_fault_is_noticed_and_the_next_input_is_read(fault):
     Path("/tmp/planted-by-a-test").unlink(missing_ok=True)
 
 
+def replace_a_link(folder):
+    (folder / "link").symlink_to(folder.parent / "victim" / "file")
+    (folder / "new").write_text("x")
+    (folder / "new").rename(folder / "link")
+    (folder / "link").unlink()
+
+
+def test_a_link_inside_may_be_replaced_and_removed():
+    assert verdicts(on_others(replace_a_link)) == {"accepted": 3}
+
+
 def test_a_hang_that_catches_everything_is_killed(monkeypatch):
     monkeypatch.setattr("fuzzing.run.GRACE_S", 0.2)
     assert verdicts(on_others(catch_everything), limit_s=0.2) == {"accepted": 1, "hang": 2}

@@ -54,6 +54,8 @@ _CHANGING: dict[str, tuple[tuple[int, int | None], ...]] = {
     "os.utime": ((0, 3),),
 }
 """Audit event -> positions of each path among its arguments, and of the folder's descriptor."""
+_OF_NAMES = {"os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink"}
+"""Those that change a name; where it is a link, what it leads to stays."""
 _STARTING = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pty.spawn"}
 
 
@@ -148,7 +150,11 @@ class Place:
     def _require_inside(self, event: str, path: Any, folder: int | None = None) -> None:
         start = Path() if folder in (None, -1) else Path(f"/proc/self/fd/{folder}")
         named = f"/proc/self/fd/{path}" if isinstance(path, int) else os.fsdecode(path)
-        real = os.path.realpath(start / named)
+        given = start / named
+        if event in _OF_NAMES:
+            real = str(Path(os.path.realpath(given.parent), given.name))
+        else:
+            real = os.path.realpath(given)
         if not real.startswith((f"{self.work}", f"{self.home}", "/dev/null", "/proc/")):
             self.broken.append(f"{event} {real}")
 
