@@ -13,7 +13,6 @@ from __future__ import annotations
 import atexit
 import mmap
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from numpy.typing import NDArray
 
 from avsa.decode import Stretch, find_frames, find_sound
 from yt360.errors import BadItem, UserError
+from yt360.execution.limits import Limits
 from yt360.execution.local import Crashed
 
 # Processor time of one call. Clips take milliseconds; what takes this long never ends.
@@ -212,7 +212,7 @@ class _DecoderProcess:
 
 def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_s: float) -> None:
     """Decode what is asked for until the parent closes its end; the program of the process."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    Limits(memory_bytes=MEMORY_BYTES).limit_memory()
     module, _, attribute = name.partition(":")
     decoder = getattr(import_module(module), attribute)()
     connection, memory = Connection(connection_descriptor), _SharedMemory(memory_descriptor)

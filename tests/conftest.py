@@ -20,9 +20,12 @@ from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# A shell starts jobs in the background with Ctrl-C ignored, and children inherit that.
+# A shell starts jobs in the background with Ctrl-C ignored, nohup with the end of the
+# terminal ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples on every machine, however slow it is.
 settings.register_profile("suite", derandomize=True, database=None, deadline=None)

@@ -16,7 +16,7 @@ MAX_ID_LENGTH = 64
 
 # The last character of a YouTube id holds the last 4 of its 64 bits, so there are 16 of them.
 _RELEASED_CLIP = re.compile(r"([A-Za-z0-9_-]{10}[AEIMQUYcgkosw048])-([0-9]{1,6})")
-_KEY = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{5,})")
+_KEY = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{5,18})")
 _OUTSIDE_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 

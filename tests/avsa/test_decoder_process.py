@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -227,7 +228,15 @@ def test_decoder_processes_do_not_import_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_a_decoder_ends_in_silence_when_the_process_that_made_it_has_gone():
+@pytest.fixture
+def former_limits():
+    """Give this process back the memory that a test takes from it."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield
+    resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def test_a_decoder_ends_in_silence_when_the_process_that_made_it_has_gone(former_limits):
     ours, theirs = Pipe()
     ours.close()
     _serve(os.dup(theirs.fileno()), os.memfd_create("test"), "builtins:dict", 1.0)

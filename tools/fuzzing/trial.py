@@ -25,6 +25,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from fuzzing.door import Door, Files, Refused, Unclear, write_files
+from yt360.execution.limits import Limits
 from yt360.text import printable, shortened
 
 Verdict = Literal[
@@ -186,7 +187,7 @@ def limit_memory() -> None:
     """Let this process take only so much more memory than it has."""
     used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     most = used + (_BLOCKS_MB << 20)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    Limits(memory_bytes=most).limit_memory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

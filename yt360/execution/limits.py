@@ -52,7 +52,9 @@ class Limits:
         """Limit the memory of this process; allocations beyond fail."""
         if self.memory_bytes is not None:
             _, most = resource.getrlimit(resource.RLIMIT_DATA)
-            resource.setrlimit(resource.RLIMIT_DATA, (self.memory_bytes, most))
+            unlimited = most == resource.RLIM_INFINITY
+            limit = self.memory_bytes if unlimited else min(self.memory_bytes, most)
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
     @contextmanager
     def one_task(self) -> Iterator[None]:

@@ -171,12 +171,12 @@ class _OpenShard:
 
     def read(self, offset: int, size: int) -> memoryview:
         content = memoryview(b"")
-        if self._view is None and size > MAX_MEMBER_BYTES:
-            raise BadItem(
-                "too-large",
-                f"{self.path}: {size} bytes at byte {offset}, allowed are {MAX_MEMBER_BYTES}",
-            )
         if offset + size <= self._size:  # a wrong size must not be allocated
+            if self._view is None and size > MAX_MEMBER_BYTES:
+                raise BadItem(
+                    "too-large",
+                    f"{self.path}: {size} bytes at byte {offset}, allowed are {MAX_MEMBER_BYTES}",
+                )
             if self._view is not None:
                 content = self._view[offset : offset + size]
             else:

@@ -33,7 +33,7 @@ CLIP_MEMBERS = ("flac", "json", "mp4")
 MAX_CLIPS = 20_000_000
 """Limit of a split, in clips: six years of clips of 10 s."""
 
-_SHARD_NAME = re.compile(r"([a-z][a-z0-9_]*(?:-[a-z0-9_]+)*)-([0-9]{6,})\.tar")
+_SHARD_NAME = re.compile(r"([a-z][a-z0-9_]*(?:-[a-z0-9_]+)*)-([0-9]{6,18})\.tar")
 
 
 def shard_name(number: int, kind: str = CLIPS) -> str:

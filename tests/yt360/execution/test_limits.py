@@ -1,12 +1,28 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections import deque
 
 import pytest
 
 from yt360.execution.limits import CPU_S_PER_MB, Limits, allow_time
 from yt360.execution.local import Crashed, WorkerPool
+
+
+def test_a_lower_limit_of_the_system_stays():
+    program = """
+import resource
+from yt360.execution.limits import Limits
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+Limits(memory_bytes=2 << 30).limit_memory()
+print(resource.getrlimit(resource.RLIMIT_DATA) == (1 << 30, 1 << 30))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "True\n", answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yt360.clips import parse_key
+from yt360.shards.schema import parse_shard_name
 from yt360.untrusted.names import MAX_NAME_BYTES, file_name, path_inside
 
 HOSTILE = (
@@ -37,3 +39,9 @@ def test_whatever_passes_stays_inside_the_folder(names):
         return
     assert path.relative_to(folder).parts == tuple(names)
     assert ".." not in path.parts
+
+
+def test_numbers_of_any_length_in_a_name_raise_no_other_error():
+    assert parse_shard_name(f"clips-{'9' * 5000}.tar") is None
+    with pytest.raises(ValueError, match="clip key"):
+        parse_key(f"abc-{'9' * 5000}")
