@@ -223,7 +223,13 @@ DOORS: Sequence[Door] = (
     ),
     door_of("picture (PNG)", _read_picture, _picture("png"), {"picture.png": mutate_bytes}),
     door_of("picture (JPEG)", _read_picture, _picture("jpeg"), {"picture.jpeg": mutate_bytes}),
-    door_of("picture (TIFF)", _read_picture, _picture("tiff"), {"picture.tiff": mutate_bytes}),
+    door_of(
+        "picture (TIFF)",
+        _read_picture,
+        _picture("tiff"),
+        {"picture.tiff": mutate_bytes},
+        limit_mb=1024,  # few bytes may stand for 179 million pixels, the limit of any picture
+    ),
     door_of(
         "released label maps (PNG)",
         _read_released_maps,
