@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import time
@@ -56,6 +57,13 @@ def refuse_when_memory_is_short(folder):
         raise UserError("it is damaged") from None
 
 
+def take_memory(folder):
+    # A bytearray might lie in what this process has freed and still holds.
+    taken = mmap.mmap(-1, 200 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for page in range(0, len(taken), mmap.PAGESIZE):
+        taken[page] = 1
+
+
 def catch_everything(folder):
     while True:
         try:
@@ -68,7 +76,7 @@ FAULTY = {
     "traceback": lambda _: {}["key"],
     "an error that is none of ours": lambda _: raise_error(ValueError("damaged")),
     "hang": lambda _: time.sleep(60),
-    "memory": lambda _: bytearray(200 << 20),
+    "memory": take_memory,
     "memory that is not there": refuse_when_memory_is_short,
     "crash": lambda _: os.kill(os.getpid(), signal.SIGSEGV),
     "exit": lambda _: os._exit(3),
