@@ -7,8 +7,8 @@ import os
 import click
 
 from avsa import __version__
-from yt360.cli_group import LazyGroup, run
-from yt360.terminal import guard
+from yt360.commands.group import LazyGroup, run
+from yt360.terminal.output import guard
 
 COMMANDS = {
     "stats": ("avsa.commands.stats", "Measure the audio statistics that training needs."),

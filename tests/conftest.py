@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.paths import REPOSITORY
 from hypothesis import settings
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+pytest_plugins = ("helpers.small_datasets",)
 
 # A shell starts jobs in the background with Ctrl-C ignored, nohup with the end of the
 # terminal ignored, and children inherit that.

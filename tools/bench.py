@@ -26,7 +26,7 @@ import torch
 from bench_cases import Case, Run, cases
 from bench_data import make_material, render_scenes
 
-from avsa.decoder_process import DECODERS
+from avsa.data.decoder_process import DECODERS
 
 PACKAGES = (
     "torch", "torchaudio", "torchvision", "av", "numpy", "librosa", "opencv-python-headless",

@@ -18,17 +18,17 @@ import webdataset
 from bench_data import Material
 from numpy.typing import NDArray
 
-from avsa.batch import make_batch
-from avsa.crops import crop_views
-from avsa.data import DataConfig, Loader
-from avsa.decode import ClipDecoder, find_frames, find_sound
-from avsa.plan import Plan
-from avsa.spectrogram import AudioConfig, view_spectrograms
-from avsa.stats import AudioStats
-from avsa.views import ViewConfig, Views, draw_views, stack_views
-from yt360.ambisonics import rotate
+from avsa.data.loader import DataConfig, Loader
+from avsa.data.sampling import Plan
+from avsa.views.audio_statistics import AudioStats
+from avsa.views.batch import make_batch
+from avsa.views.crops import crop_views
+from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from yt360.ambisonics.transforms import rotate
+from yt360.clip_codec.decoder import ClipDecoder, find_frames, find_sound
 from yt360.randomness import keyed_generator
-from yt360.shards.reader import ShardReader
+from yt360.shards.format.reader import ShardReader
 
 SIZE, HEIGHT, WIDTH, FRAMES, FPS = 112, 320, 640, 8, 16
 RATE_HZ, VIDEO_S, AUDIO_S, CLIP_S = 24000, 0.5, 1.0, 10.0

@@ -16,8 +16,8 @@ from pathlib import Path
 from yt360.catalog import Catalog, Claim, Job
 from yt360.catalog.ids import id_of_url
 from yt360.catalog.records import STATES
-from yt360.catalog.story import story_lines
-from yt360.catalog.summary import summarize, summary_lines
+from yt360.catalog.reports.story import story_lines
+from yt360.catalog.reports.summary import summarize, summary_lines
 
 REASONS = ("no-spatial-audio", "removed", "private", "geo", "http-403", "too-short", "silent")
 LIMIT_MS = 50.0

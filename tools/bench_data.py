@@ -8,11 +8,11 @@ from pathlib import Path
 import ffmpeg
 
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
-from yt360.scenes.parameters import SceneFormat, choose_parameters
+from yt360.scenes.world.parameters import SceneFormat, choose_parameters
 from yt360.scenes.write import write_scenes
-from yt360.shards.build import build_shards
-from yt360.shards.inputs import find_inputs
-from yt360.shards.options import BuildOptions
+from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.run import build_shards
 
 SOUND = (".flac", ".wav", ".m4a")
 

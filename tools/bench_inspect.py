@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import av
 import numpy as np
+from quality.coding import AMBIX_TO_5_1
+from quality.sounds import make_sound
 from scipy.ndimage import gaussian_filter, zoom
 
-from yt360.quality.examples.coding import AMBIX_TO_5_1
-from yt360.quality.examples.sounds import make_sound
 from yt360.quality.inspect import inspect_file
 from yt360.randomness import keyed_generator
 

@@ -25,18 +25,18 @@ import torch
 from safetensors.torch import save_file
 
 from yt360.labels.frames import clip_frames
-from yt360.labels.fusion import fuse, plan_fusion, render_views
-from yt360.labels.maps import encode_labels
 from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segmenters.base import Source
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.segmenters.native import NativeSegmenter
-from yt360.labels.views import VIEW_SETS
+from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
+from yt360.labels.sphere.views import VIEW_SETS
+from yt360.labels.store.maps import encode_labels
 from yt360.randomness import keyed_generator
-from yt360.shards.index import rebuild_index
-from yt360.shards.schema import DatasetInfo, SplitInfo, shard_name
-from yt360.shards.writer import ShardWriter
+from yt360.shards.format.index import rebuild_index
+from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
+from yt360.shards.format.writer import ShardWriter
 
 FPS = 4
 KEY = "noise-00000"

@@ -18,12 +18,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from yt360.labels.drawing import overlay, stacked
-from yt360.labels.fusion import fuse, plan_fusion, render_views
 from yt360.labels.segmenters.base import Segmentation
-from yt360.labels.views import DEFAULT_VIEWS, VIEW_SETS, ViewSet
-from yt360.scenes.drawing import draw_scene
-from yt360.scenes.parameters import PRESETS
-from yt360.scenes.picture import render
+from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
+from yt360.labels.sphere.views import DEFAULT_VIEWS, VIEW_SETS, ViewSet
+from yt360.scenes.video.frames import render
+from yt360.scenes.world.parameters import PRESETS
+from yt360.scenes.world.sampling import draw_scene
 from yt360.sphere import direction_to_equirect
 
 WIDTH, SIDE, GAP = 1200, 320, 10

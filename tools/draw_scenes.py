@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from yt360.scenes.drawing import draw_scene
-from yt360.scenes.parameters import PLACES, PRESETS, override
-from yt360.scenes.picture import render
+from yt360.scenes.video.frames import render
+from yt360.scenes.world.parameters import PLACES, PRESETS, override
+from yt360.scenes.world.sampling import draw_scene
 
 WIDTH, HEIGHT, GAP = 512, 256, 6
 SEED, MOMENT_S = 3, 2.0

@@ -25,7 +25,7 @@ import numpy as np
 from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
 
-from yt360.crawl.session import Session
+from yt360.crawl.youtube.session import Session
 
 DRIP_BYTES, DRIP_S = 40, 0.02
 

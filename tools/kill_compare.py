@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avsa.checkpoint import checkpoints_of
+from avsa.training.checkpoint import checkpoints_of
 from yt360.catalog.media import MARKER
 
 LOG_TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")

@@ -26,26 +26,26 @@ from typing import Any
 
 MODULES = (
     "avsa.cli",
-    "avsa.embed",
-    "avsa.export",
-    "avsa.loading",
-    "avsa.preview",
-    "avsa.train",
+    "avsa.evals.features",
+    "avsa.hub.export",
+    "avsa.hub.load",
+    "avsa.views.preview",
+    "avsa.training.run",
     "fake_youtube",
-    "yt360.catalog.released",
+    "yt360.catalog.lists.released",
     "yt360.cli",
-    "yt360.crawl.download",
-    "yt360.crawl.search",
+    "yt360.crawl.download.run",
+    "yt360.crawl.search.run",
     "yt360.execution.isolation",
     "yt360.labels.pseudolabel",
-    "yt360.labels.released",
+    "yt360.labels.store.released",
     "yt360.labels.segmenters.native",
     "yt360.labels.segmenters.truth",
     "yt360.quality.catalog_run",
     "yt360.quality.report",
     "yt360.scenes.write",
-    "yt360.shards.build",
-    "yt360.stats",
+    "yt360.shards.builder.run",
+    "yt360.stats.counts",
 )
 ORPHANS_END_S = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -89,7 +89,7 @@ def _run(request: dict[str, Any]) -> None:
     if request["youtube"]:
         from fake_youtube import send_to
 
-        from yt360.crawl.session import Session
+        from yt360.crawl.youtube.session import Session
 
         Session.send = send_to(request["youtube"])  # type: ignore[method-assign, assignment]
     sys.argv = request["command"]

@@ -12,7 +12,7 @@ from fake_youtube import FakeYouTube, media_bytes, search_page, video_renderer
 from kill_stages import CLIP_S, QUERIES, SCENE_FORM, SCENE_S, SCENES, Stage, stages
 from PIL import Image
 
-from yt360.shards.reader import ShardReader
+from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
 
 VIDEO_IDS = tuple(f"video-{number:05d}" for number in range(SCENES))

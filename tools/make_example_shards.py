@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from yt360.cli import cli
-from yt360.shards.schema import DATASET_FILE, DatasetInfo
+from yt360.shards.format.schema import DATASET_FILE, DatasetInfo
 from yt360.splits import SPLITS
 
 TARGET = Path(__file__).resolve().parents[1] / "shards"

@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 from yt360.labels.classes import NUM_THINGS
-from yt360.labels.panorama import PanoramaLabeller
 from yt360.labels.segmenters.base import Segmentation, Source
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.truth import connected
-from yt360.labels.views import VIEW_SETS
+from yt360.labels.sphere.panorama import PanoramaLabeller
+from yt360.labels.sphere.views import VIEW_SETS
 from yt360.randomness import keyed_generator
-from yt360.scenes.drawing import draw_scene
-from yt360.scenes.parameters import choose_parameters
-from yt360.scenes.world import Scene
+from yt360.scenes.world.parameters import choose_parameters
+from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.scene import Scene
 from yt360.sphere import equirect_grid
 
 BORDER = 2  # pixels around a class border that do not count as "away from borders"

@@ -21,19 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avsa.config import load_config
-from avsa.encoders import AudioEncoder, AudioEncoderConfig
-from avsa.moments import draw_moments
-from avsa.published import read_published_stats
-from avsa.spectrogram import AudioConfig, view_spectrograms
-from avsa.stats import AudioStats, measure_stats, random_sounds
-from avsa.translation import TranslationConfig, build_translation
-from avsa.views import ViewConfig, Views, draw_views, stack_views
-from yt360.media.form import ClipFormat
+from avsa.config.recipe import load_config
+from avsa.data.clip_window import draw_moments
+from avsa.hub.published import read_published_stats
+from avsa.models.encoders import AudioEncoder, AudioEncoderConfig
+from avsa.models.translation import TranslationConfig, build_translation
+from avsa.views.audio_statistics import AudioStats, measure_stats, random_sounds
+from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from yt360.clip_codec.format import ClipFormat
+from yt360.media.audio import AmbixReader, SoundReader
 from yt360.media.probe import probe
-from yt360.media.sound import AmbixReader, SoundReader
 from yt360.randomness import keyed_generator
-from yt360.shards.reader import ShardReader
+from yt360.shards.format.reader import ShardReader
 from yt360.sphere import angle_between, view_rotation
 
 OURS, PUBLISHED = load_config("avsa"), load_config("avsa-published")

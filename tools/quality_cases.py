@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from quality import pictures, sounds
+from quality.coding import YOUTUBE_CODINGS, code
+from quality.filming import write_film
+from quality.hot import make_hot
+from quality.turning import make_turning
 
-from yt360.media.field import FieldAnalyzer
-from yt360.quality.clipping import ClippingTest
-from yt360.quality.examples import pictures, sounds
-from yt360.quality.examples.coding import YOUTUBE_CODINGS, code
-from yt360.quality.examples.filming import write_film
-from yt360.quality.examples.hot import make_hot
-from yt360.quality.examples.turning import make_turning
-from yt360.quality.frames import read_probes
-from yt360.quality.picture import PictureTest
-from yt360.quality.postproduction import PostProductionTest
-from yt360.quality.spatial_audio import SpatialAudioTest
-from yt360.quality.still import StillImageTest
+from yt360.media.layout.field import FieldAnalyzer
+from yt360.quality.checks.clipping import ClippingTest
+from yt360.quality.checks.postproduction import PostProductionTest
+from yt360.quality.checks.spatial_audio import SpatialAudioTest
+from yt360.quality.checks.still import StillImageTest
+from yt360.quality.checks.video import PictureTest
+from yt360.quality.signal.frames import read_probes
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 

@@ -19,17 +19,17 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
+from quality.filming import write_film, write_sound
+from quality.pictures import make_picture
+from quality.sounds import make_sound
 from scipy.ndimage import zoom
 
-from yt360.media.field import FieldAnalyzer
-from yt360.quality.alignment import align
-from yt360.quality.blocks import changed_blocks
-from yt360.quality.examples.filming import write_film, write_sound
-from yt360.quality.examples.pictures import make_picture
-from yt360.quality.examples.sounds import make_sound
-from yt360.quality.frames import HEIGHT, WIDTH
+from yt360.media.layout.field import FieldAnalyzer
 from yt360.quality.inspect import inspect_file
 from yt360.quality.report import write_report
+from yt360.quality.signal.alignment import align
+from yt360.quality.signal.blocks import changed_blocks
+from yt360.quality.signal.frames import HEIGHT, WIDTH
 from yt360.randomness import keyed_generator
 
 RATE_HZ = 24_000

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from avsa.runlog import read_log
+from avsa.training.metrics_log import read_log
 
 SCENES, SCENE_SEED, TEST_FRACTION, ROWS = 2300, 1, 0.13, 160
 SCORE = "held_out_view_accuracy"

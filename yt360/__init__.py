@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yt360.media.probe import probe
-    from yt360.shards.decoding import Clip, open_dataset, read_clip
+    from yt360.shards.format.clips import Clip, open_dataset, read_clip
     from yt360.views import crop_view, rotate_to_view
 
 __version__ = "0.1.0"
@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Clip": "yt360.shards.decoding",
+    "Clip": "yt360.shards.format.clips",
     "crop_view": "yt360.views",
-    "open_dataset": "yt360.shards.decoding",
+    "open_dataset": "yt360.shards.format.clips",
     "probe": "yt360.media.probe",
-    "read_clip": "yt360.shards.decoding",
+    "read_clip": "yt360.shards.format.clips",
     "rotate_to_view": "yt360.views",
 }
 

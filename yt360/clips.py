@@ -48,7 +48,7 @@ def released_clip(stem: str) -> tuple[str, int] | None:
     """Return the video id and second in a name like ``kqAZkf5Odyw-80``; None for other names.
 
     YT-360's authors named their clips so: a YouTube id, ``-``, whole seconds. Other names may look
-    the same by chance: see `yt360.shards.naming`.
+    the same by chance: see `yt360.shards.builder.naming`.
     """
     match = _RELEASED_CLIP.fullmatch(stem)
     return (match[1], int(match[2])) if match else None

@@ -97,7 +97,7 @@ def _download() -> Finding:
     packages = _packages(job, ("yt-dlp", "yt-dlp-ejs"))
     if packages.state != "ok":
         return packages
-    from yt360.crawl.js_runtimes import js_runtimes, oldest_version
+    from yt360.crawl.youtube.js_runtimes import js_runtimes, oldest_version
 
     runtimes = js_runtimes()
     usable = [f"{each.name} {each.version}" for each in runtimes if each.usable]

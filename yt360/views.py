@@ -1,6 +1,6 @@
 """Views of a clip as arrays, with angles in degrees.
 
-`yt360.sphere` and `yt360.ambisonics` have the mathematics, on tensors and in radians.
+`yt360.sphere` and `yt360.ambisonics.transforms` have the mathematics, on tensors and in radians.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d
 
-from yt360 import ambisonics
+from yt360.ambisonics import transforms as ambisonics
 from yt360.errors import UserError
 from yt360.sphere import pooling_of_view, sample_equirect, view_grid
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
-from yt360.terminal import echo
+from yt360.commands.group import examples
+from yt360.terminal.output import echo
 
 
 @examples(
@@ -43,9 +43,9 @@ def command(
     product, in [-1, 1], says how well a view and a sound match. The metadata "avsa" of the file
     names the weights, the recipe, the dataset and the views.
     """
-    from avsa.embed import EmbedConfig, embed_dataset
-    from avsa.loading import load
-    from avsa.mirror import dataset_folder
+    from avsa.data.remote.mirror import dataset_folder
+    from avsa.evals.features import EmbedConfig, embed_dataset
+    from avsa.hub.load import load
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
     rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), out, config)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
-from yt360.terminal import echo
+from yt360.commands.group import examples
+from yt360.terminal.output import echo
 
 
 @examples("avsa export runs/avsa --out avsa-model")
@@ -16,7 +16,7 @@ from yt360.terminal import echo
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
 def command(checkpoint: Path, out: Path) -> None:
     """Write a trained model as safetensors, with its recipe and a model card."""
-    from avsa.export import export_model
+    from avsa.hub.export import export_model
 
     export_model(checkpoint, out)
     echo(f'{out}: weights, recipe and model card; use them: model = avsa.load("{out}")')

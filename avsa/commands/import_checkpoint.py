@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
-from yt360.terminal import echo
+from yt360.commands.group import examples
+from yt360.terminal.output import echo
 
 
 @examples("avsa import-checkpoint checkpoint.pth.tar --out avsa.pt --stats DATASET")
@@ -26,8 +26,8 @@ def command(file: Path, out: Path, stats: Path | None, encoders_only: bool) -> N
     The result works wherever a checkpoint does. Without --stats it embeds spectrograms only, not
     raw sound.
     """
-    from avsa.checkpoint import save_checkpoint
-    from avsa.published import import_published, read_any_stats
+    from avsa.hub.published import import_published, read_any_stats
+    from avsa.training.checkpoint import save_checkpoint
 
     found = None if stats is None else read_any_stats(stats)
     content = import_published(file, found, encoders_only)

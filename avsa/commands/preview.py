@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples, unique_keys
 from yt360.commands.exclusive_options import refuse
+from yt360.commands.group import examples, unique_keys
 from yt360.errors import UserError
-from yt360.terminal import echo
+from yt360.terminal.output import echo
 
 
 @examples(
@@ -62,9 +62,9 @@ def command(
     the views; and of each view, in the same colour, the crop (a frame from its middle) and the
     log-mels of W, Y, Z and X in its frame. Dashed lines mark the time of the picture.
     """
-    from avsa.config import load_config
-    from avsa.mirror import dataset_folder
-    from avsa.preview import PreviewConfig, save_preview, save_run_preview
+    from avsa.config.recipe import load_config
+    from avsa.data.remote.mirror import dataset_folder
+    from avsa.views.preview import PreviewConfig, save_preview, save_run_preview
 
     if run is not None:
         refuse(

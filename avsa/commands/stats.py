@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples, unique_keys
-from yt360.terminal import echo
+from yt360.commands.group import examples, unique_keys
+from yt360.terminal.output import echo
 
 
 @examples(
@@ -37,8 +37,8 @@ def command(
     to the four channels, go to DATASET/audio_stats.json. Training measures them itself where they
     are missing; measure again after a dataset has grown.
     """
-    from avsa.config import load_config
-    from avsa.stats import load_stats, measure_stats, save_stats
+    from avsa.config.recipe import load_config
+    from avsa.views.audio_statistics import load_stats, measure_stats, save_stats
 
     audio = load_config(recipe, overrides).audio
     load_stats(dataset, audio)  # a damaged file is told before the work

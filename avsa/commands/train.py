@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples, unique_keys
+from yt360.commands.group import examples, unique_keys
 from yt360.errors import UserError
-from yt360.terminal import echo
+from yt360.terminal.output import echo
 
 
 @examples(
@@ -88,17 +88,17 @@ def command(
     if dry_run:
         if steps is not None or log_keys or device != "auto":
             raise UserError("--steps, --log-keys and --device mean nothing in a dry run; omit them")
-        from avsa.dryrun import dry_run_report
+        from avsa.training.dry_run import dry_run_report
 
         asked = data, recipe, overrides, out, resume, cache_gb
         echo(*dry_run_report(*asked, ranks=ranks, views_per_s=views_per_s))
         return
     if ranks is not None or views_per_s is not None:
         raise UserError("--ranks and --views-per-s go with --dry-run; torchrun starts ranks")
-    from avsa.distributed import joined_world
-    from avsa.mirror import dataset_folder
-    from avsa.runfolder import settle_request
-    from avsa.train import train
+    from avsa.data.remote.mirror import dataset_folder
+    from avsa.training.distributed import joined_world
+    from avsa.training.run import train
+    from avsa.training.run_folder import settle_request
 
     with joined_world(device) as world:
         dataset = dataset_folder(data, cache_gb) if data else None

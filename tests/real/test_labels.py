@@ -1,20 +1,19 @@
 """Labels on real pictures: views show what is known to be where, and clips are labelled."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from helpers.paths import FIXTURES
 
 from yt360.labels.frames import clip_frames
-from yt360.labels.fusion import render_views
-from yt360.labels.panorama import PanoramaLabeller
 from yt360.labels.pictures import read_picture
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
-from yt360.labels.views import VIEW_SETS
+from yt360.labels.sphere.fusion import render_views
+from yt360.labels.sphere.panorama import PanoramaLabeller
+from yt360.labels.sphere.views import VIEW_SETS
 
 pytestmark = pytest.mark.real
-CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "panoptic" / "model_random.pkl"
+CHECKPOINT = FIXTURES / "panoptic" / "model_random.pkl"
 
 
 def test_views_of_the_test_room_show_its_landmarks(real_data):

@@ -9,12 +9,12 @@ import pytest
 import soundfile
 import torch
 
-from yt360.ambisonics import beam, energy_map
+from yt360.ambisonics.transforms import beam, energy_map
 from yt360.errors import BadItem
-from yt360.media.container import open_media
+from yt360.media.audio import AmbixReader, SoundReader
+from yt360.media.containers.opening import open_media
 from yt360.media.convert import ClipFormat, ClipRequest, convert_clip
 from yt360.media.probe import probe
-from yt360.media.sound import AmbixReader, SoundReader
 from yt360.media.source import open_source, w_levels_dbfs
 from yt360.sphere import azimuth_elevation, direction, equirect_grid, sample_equirect, view_grid
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quality.filming import write_film
+from quality.pictures import HEIGHT, WIDTH, PictureExample
 
-from yt360.quality.examples.filming import write_film
-from yt360.quality.examples.pictures import HEIGHT, WIDTH, PictureExample
-from yt360.quality.frames import read_probes
+from yt360.quality.checks.still import StillImageTest
 from yt360.quality.inspect import InspectOptions, inspect_file
-from yt360.quality.still import StillImageTest
+from yt360.quality.signal.frames import read_probes
 from yt360.quality.verdict import Outcome
 
 pytestmark = pytest.mark.real

@@ -5,17 +5,17 @@ import math
 import pytest
 import torch
 
-from avsa.batch import make_batch
-from avsa.crops import crop_views
-from avsa.data import DataConfig, Loader
-from avsa.plan import SequentialPlan
-from avsa.spectrogram import AudioConfig, view_spectrograms
-from avsa.stats import AudioStats
-from avsa.views import ViewConfig, Views, draw_views
-from yt360.shards.build import build_shards
-from yt360.shards.inputs import find_inputs
-from yt360.shards.options import BuildOptions
-from yt360.shards.reader import ShardReader
+from avsa.data.loader import DataConfig, Loader
+from avsa.data.sampling import SequentialPlan
+from avsa.views.audio_statistics import AudioStats
+from avsa.views.batch import make_batch
+from avsa.views.crops import crop_views
+from avsa.views.sampling import ViewConfig, Views, draw_views
+from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.run import build_shards
+from yt360.shards.format.reader import ShardReader
 
 pytestmark = pytest.mark.real
 

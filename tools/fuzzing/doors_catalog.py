@@ -28,8 +28,8 @@ def _catalog() -> Files:
 
 def _open_catalog(folder: Path) -> None:
     from yt360.catalog import Catalog
+    from yt360.catalog.reports.summary import summarize, summary_lines
     from yt360.catalog.sources import find_all_inputs, media_parts
-    from yt360.catalog.summary import summarize, summary_lines
 
     path = folder / CATALOG
     with Catalog(path) as opened:
@@ -111,7 +111,7 @@ def _info() -> Files:
 
 
 def _read_sidecar(folder: Path) -> None:
-    from yt360.shards.sidecar import channel_of, read_sidecar
+    from yt360.shards.builder.sidecar import channel_of, read_sidecar
 
     stated, facts = read_sidecar(folder / "a.info.json")
     channel_of(facts)
@@ -121,9 +121,9 @@ def _read_sidecar(folder: Path) -> None:
 def _judge_page(folder: Path) -> None:
     """Judge what a page states by the filters, choose among its formats, and store its facts."""
     from yt360.catalog import Catalog
-    from yt360.crawl.failures import Unsuitable
-    from yt360.crawl.filters import Filters
-    from yt360.crawl.formats import choose, explain
+    from yt360.crawl.search.filters import Filters
+    from yt360.crawl.youtube.failures import Unsuitable
+    from yt360.crawl.youtube.formats import choose, explain
     from yt360.untrusted.page import read_formats, read_info_file, read_page
 
     info = read_info_file(folder / "a.info.json")
@@ -144,7 +144,7 @@ def _judge_page(folder: Path) -> None:
 
 
 def _read_queries(folder: Path) -> None:
-    from yt360.crawl.queries import load_queries
+    from yt360.crawl.search.queries import load_queries
 
     load_queries(folder / "queries.yaml")
 

@@ -52,8 +52,8 @@ def _small(*names: str) -> Callable[[], Files]:
 
 
 def _read_description(folder: Path) -> None:
-    from avsa.clips import clips_form
-    from yt360.shards.schema import DatasetInfo
+    from avsa.data.clips import clips_form
+    from yt360.shards.format.schema import DatasetInfo
 
     info = DatasetInfo.load(folder)
     _ = info.num_clips, info.covered_s, info.rejected_by_reason(), info.to_json()
@@ -62,8 +62,8 @@ def _read_description(folder: Path) -> None:
 
 def _read_index(folder: Path) -> None:
     from yt360.errors import BadItem
-    from yt360.shards.reader import ShardReader
-    from yt360.shards.schema import CLIP_MEMBERS
+    from yt360.shards.format.reader import ShardReader
+    from yt360.shards.format.schema import CLIP_MEMBERS
 
     for split in ("train", "test"):
         methods: tuple[Literal["mmap", "pread"], ...] = ("mmap", "pread")
@@ -80,7 +80,7 @@ def _read_index(folder: Path) -> None:
 
 
 def _read_shard(folder: Path) -> None:
-    from yt360.shards.index import clip_rows, scan_shard
+    from yt360.shards.format.index import clip_rows, scan_shard
 
     for _ in scan_shard(folder / SHARD):
         pass
@@ -106,7 +106,7 @@ def _change_clip_json(draw: Random, content: bytes) -> bytes:
 
 
 def _check(folder: Path) -> None:
-    from yt360.shards.check import check_dataset
+    from yt360.shards.check.dataset import check_dataset
 
     faults = list(check_dataset(folder, make_pool=InlinePool))
     if faults:
@@ -114,21 +114,21 @@ def _check(folder: Path) -> None:
 
 
 def _read_stats(folder: Path) -> None:
-    from avsa.spectrogram import AudioConfig
-    from avsa.stats import load_stats
+    from avsa.views.audio_statistics import load_stats
+    from avsa.views.spectrogram import AudioConfig
 
     load_stats(folder, AudioConfig())
 
 
 def _read_label_set(folder: Path) -> None:
-    from yt360.labels.store import LabelSet, label_sets
+    from yt360.labels.store.reader import LabelSet, label_sets
 
     label_sets(folder)
     LabelSet.load(folder, "panoptic").check(folder)
 
 
 def _read_labels(folder: Path) -> None:
-    from yt360.labels.store import LabelReader
+    from yt360.labels.store.reader import LabelReader
 
     reader = LabelReader(folder, "train")
     for key in reader.keys:
@@ -136,7 +136,7 @@ def _read_labels(folder: Path) -> None:
 
 
 def _label_maps() -> Files:
-    from yt360.labels.maps import encode_labels
+    from yt360.labels.store.maps import encode_labels
 
     def write(folder: Path) -> None:
         import numpy as np
@@ -148,7 +148,7 @@ def _label_maps() -> Files:
 
 
 def _decode_maps(folder: Path) -> None:
-    from yt360.labels.maps import decode_labels
+    from yt360.labels.store.maps import decode_labels
 
     decode_labels((folder / "maps.npz").read_bytes())
 
@@ -163,8 +163,8 @@ def _mirror() -> Files:
 
 
 def _read_mirror(folder: Path) -> None:
-    from avsa.mirror import address_of, dataset_folder
-    from avsa.remote import open_clips
+    from avsa.data.remote.clips import open_clips
+    from avsa.data.remote.mirror import address_of, dataset_folder
 
     os.environ["AVSA_CACHE"] = str(folder.parent)  # mirrors count nowhere else
     dataset_folder(folder, cache_gb=1.0)

@@ -27,7 +27,7 @@ xmlns:GSpherical="http://ns.google.com/videos/1.0/spherical/">
 @cache
 def _tagged() -> Files:
     def write(folder: Path) -> None:
-        from yt360.media.tagging import tag_spherical
+        from yt360.media.containers.tagging import tag_spherical
 
         path = folder / "video.mp4"
         path.write_bytes(media("mp4", "aac"))
@@ -43,14 +43,14 @@ def _file(
 
 
 def _tags_of_mp4(folder: Path) -> None:
-    from yt360.media.spherical import read_mp4_tags
+    from yt360.media.containers.spherical import read_mp4_tags
 
     with (folder / "video.mp4").open("rb") as file:
         read_mp4_tags(file)
 
 
 def _tags_of_matroska(folder: Path) -> None:
-    from yt360.media.matroska import read_matroska_tags
+    from yt360.media.containers.matroska import read_matroska_tags
 
     with (folder / "video.webm").open("rb") as file:
         read_matroska_tags(file)
@@ -58,9 +58,9 @@ def _tags_of_matroska(folder: Path) -> None:
 
 def _read_parts(folder: Path) -> None:
     """Read payloads of boxes for themselves."""
-    from yt360.media.mesh import mesh_projection
-    from yt360.media.opus import undecodable_family
-    from yt360.media.spherical import parse_sa3d, parse_v1, projection_box
+    from yt360.media.containers.mesh import mesh_projection
+    from yt360.media.containers.opus import undecodable_family
+    from yt360.media.containers.spherical import parse_sa3d, parse_v1, projection_box
 
     if (folder / "mesh").exists():
         mesh_projection((folder / "mesh").read_bytes())
@@ -93,13 +93,13 @@ def _change_xml(draw: Random, content: bytes) -> bytes:
 
 
 def _index_of_clip(folder: Path) -> None:
-    from avsa.decode import find_frames
+    from yt360.clip_codec.decoder import find_frames
 
     find_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, 4, HEIGHT, WIDTH)
 
 
 def _index_of_audio(folder: Path) -> None:
-    from avsa.decode import find_sound
+    from yt360.clip_codec.decoder import find_sound
 
     find_sound(memoryview((folder / "clip.flac").read_bytes()), 0, 1000, 4)
 
@@ -108,7 +108,7 @@ def _decode_clip(folder: Path) -> None:
     """Decode as a loader does, in the decoders' processes."""
     import numpy as np
 
-    from avsa.decoder_process import DECODERS
+    from avsa.data.decoder_process import DECODERS
 
     luma = np.empty((FPS, HEIGHT, WIDTH), np.uint8)
     chroma = np.empty((2, FPS, HEIGHT // 2, WIDTH // 2), np.uint8)
@@ -165,7 +165,7 @@ def _released_maps() -> Files:
 
 
 def _read_released_maps(folder: Path) -> None:
-    from yt360.labels.released import clip_folders, read_released
+    from yt360.labels.store.released import clip_folders, read_released
 
     clip_folders(folder)
     read_released(folder / "clip", 2, (8, 16))

@@ -128,9 +128,9 @@ def _dataset_answers() -> Files:
 
 def _mirror(folder: Path) -> None:
     """Make a mirror of a dataset from a server, and open it."""
-    from avsa import fetching
-    from avsa.mirror import mirror
-    from avsa.remote import open_clips
+    from avsa.data.remote import fetching
+    from avsa.data.remote.clips import open_clips
+    from avsa.data.remote.mirror import mirror
 
     fetching.PAUSE_S = 0.0
     server = _server()
@@ -153,8 +153,8 @@ def _ask(folder: Path) -> None:
     """Send a request as every request of a download is sent."""
     from yt_dlp.networking.exceptions import RequestError
 
-    from yt360.crawl.failures import Unsuitable, classify
-    from yt360.crawl.session import Session, SessionOptions
+    from yt360.crawl.youtube.failures import Unsuitable, classify
+    from yt360.crawl.youtube.session import Session, SessionOptions
 
     server = _server()
     server.answers = {"": (folder / "answer").read_bytes()}
@@ -203,7 +203,7 @@ def _session_of(answer: bytes) -> type[Any]:
     """Return a class of sessions whose every request gets this answer."""
     from yt_dlp.networking import Request, Response
 
-    from yt360.crawl.session import Session
+    from yt360.crawl.youtube.session import Session
 
     class FileSession(Session):
         def __init__(self, options: Any, _: Any, stop: Any, parameters: Any, turner: Any = None):
@@ -219,9 +219,9 @@ def _session_of(answer: bytes) -> type[Any]:
 
 def _ask_formats(folder: Path) -> None:
     """Ask for a video's formats."""
-    from yt360.crawl.formats import explain
-    from yt360.crawl.lookup import ask_formats
-    from yt360.crawl.session import SessionOptions
+    from yt360.crawl.youtube.formats import explain
+    from yt360.crawl.youtube.lookup import ask_formats
+    from yt360.crawl.youtube.session import SessionOptions
 
     session = _session_of((folder / "player.json").read_bytes())
     url = f"https://www.youtube.com/watch?v={VIDEO_IDS[0]}"
@@ -231,7 +231,7 @@ def _ask_formats(folder: Path) -> None:
 def _search(folder: Path) -> None:
     """Search, and store what was found."""
     from yt360.catalog import Catalog
-    from yt360.crawl.search import SearchConfig, run_search
+    from yt360.crawl.search.run import SearchConfig, run_search
 
     session = _session_of((folder / "search.json").read_bytes())
     with Catalog(folder / "new.catalog", create=True) as opened:
@@ -250,7 +250,7 @@ def _mutate_page(draw: Random, content: bytes) -> bytes:
 
 
 def _unsuitable() -> tuple[type[BaseException], ...]:
-    from yt360.crawl.failures import Unsuitable
+    from yt360.crawl.youtube.failures import Unsuitable
     from yt360.errors import BadItem, UserError
 
     return (UserError, BadItem, Unsuitable)

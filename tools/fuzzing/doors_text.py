@@ -69,13 +69,13 @@ def _address(text: str) -> None:
 
 
 def _argument(text: str) -> None:
-    from avsa.mirror import as_url
+    from avsa.data.remote.mirror import as_url
 
     as_url(text)
 
 
 def _printable(text: str) -> None:
-    from yt360.text import printable
+    from yt360.terminal.text import printable
 
     shown = printable(text)
     odd = {
@@ -88,7 +88,7 @@ def _printable(text: str) -> None:
 
 def _key(text: str) -> None:
     from yt360.clips import parse_key
-    from yt360.shards.schema import parse_shard_name
+    from yt360.shards.format.schema import parse_shard_name
 
     parse_shard_name(text)
     try:

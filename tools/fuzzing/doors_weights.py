@@ -68,7 +68,7 @@ def _published() -> Files:
 @cache
 def _export() -> Files:
     def write(folder: Path) -> None:
-        from avsa.export import export_model
+        from avsa.hub.export import export_model
 
         (folder / "c.pt").write_bytes(saved(checkpoint()))
         export_model(folder / "c.pt", folder / "model")
@@ -82,7 +82,7 @@ def _stats() -> Files:
     def write(folder: Path) -> None:
         import numpy as np
 
-        from avsa.spectrogram import AudioConfig
+        from avsa.views.spectrogram import AudioConfig
 
         bands = AudioConfig().bands
         np.savez(folder / "stats.npz", mean=np.zeros(bands), std=np.ones(bands))
@@ -109,19 +109,19 @@ def _load(name: str) -> Callable[[Path], object]:
 
 
 def _read_checkpoint(folder: Path) -> None:
-    from avsa.checkpoint import load_checkpoint
+    from avsa.training.checkpoint import load_checkpoint
 
     load_checkpoint(folder / "step-00000003.pt")
 
 
 def _import_published(folder: Path) -> None:
-    from avsa.published import import_published
+    from avsa.hub.published import import_published
 
     import_published(folder / "published.pth")
 
 
 def _read_stats(folder: Path) -> None:
-    from avsa.published import read_any_stats
+    from avsa.hub.published import read_any_stats
 
     read_any_stats(folder / "stats.npz")
 
@@ -173,13 +173,13 @@ def _with_odd_values(draw: Random, value: object, depth: int = 0) -> object:
 
 
 def _read_recipe(folder: Path) -> None:
-    from avsa.config import load_config
+    from avsa.config.recipe import load_config
 
     load_config(str(folder / "recipe.yaml"))
 
 
 def _read_settings(folder: Path) -> None:
-    from avsa.config import load_config
+    from avsa.config.recipe import load_config
 
     load_config("small", (folder / "set").read_text(encoding="utf-8", errors="replace").split("\n"))
 
@@ -204,7 +204,7 @@ validation.every=null"""
 def _recipe() -> Files:
     from importlib import resources
 
-    return {"recipe.yaml": (resources.files("avsa") / "recipes" / "small.yaml").read_bytes()}
+    return {"recipe.yaml": (resources.files("avsa.config") / "recipes" / "small.yaml").read_bytes()}
 
 
 def _run() -> Files:
@@ -214,7 +214,7 @@ def _run() -> Files:
 
 
 def _read_run(folder: Path) -> None:
-    from avsa.runfolder import read_config, read_dataset
+    from avsa.training.run_folder import read_config, read_dataset
 
     read_config(folder / "run")
     read_dataset(folder / "run")

@@ -38,7 +38,7 @@ def flac() -> bytes:
     """Return a clip's audio: one second of ambiX."""
     import numpy as np
 
-    from yt360.media.flac import flac_bytes
+    from yt360.clip_codec.flac_encoder import flac_bytes
 
     noise = np.random.default_rng(0).normal(0, 2000, (4, RATE_HZ))
     return flac_bytes(noise.astype(np.int16), RATE_HZ)
@@ -102,14 +102,14 @@ def _write_dataset(folder: Path) -> None:
     import numpy as np
     import torch
 
-    from avsa.spectrogram import AudioConfig
-    from avsa.stats import AudioStats, save_stats
-    from yt360.labels.maps import encode_labels
-    from yt360.labels.store import LabelSet
-    from yt360.shards.index import rebuild_index
-    from yt360.shards.options import BuildOptions, ClipFormat
-    from yt360.shards.schema import DatasetInfo, Rejection, SplitInfo, shard_name
-    from yt360.shards.writer import ShardWriter
+    from avsa.views.audio_statistics import AudioStats, save_stats
+    from avsa.views.spectrogram import AudioConfig
+    from yt360.labels.store.maps import encode_labels
+    from yt360.labels.store.reader import LabelSet
+    from yt360.shards.builder.options import BuildOptions, ClipFormat
+    from yt360.shards.format.index import rebuild_index
+    from yt360.shards.format.schema import DatasetInfo, Rejection, SplitInfo, shard_name
+    from yt360.shards.format.writer import ShardWriter
 
     maps = encode_labels(np.random.default_rng(0).integers(0, 135, (2, 8, 16)).astype(np.uint8))
     splits = {}
@@ -180,8 +180,8 @@ def _write_catalog(folder: Path) -> None:
 @cache
 def checkpoint() -> dict[str, Any]:
     """Return the content of a checkpoint of a very small model."""
-    from avsa.checkpoint import FORMAT, VERSION
-    from avsa.typed import to_mapping
+    from avsa.config.typed import to_mapping
+    from avsa.training.checkpoint import FORMAT, VERSION
 
     config, name, encoders, task = _small_model("small")
     return {
@@ -212,9 +212,9 @@ def published() -> dict[str, Any]:
 
 
 def _small_model(recipe: str) -> tuple[Any, str, Any, Any]:
-    from avsa.config import load_config
-    from avsa.model import Encoders
-    from avsa.tasks import build_task
+    from avsa.config.recipe import load_config
+    from avsa.models.model import Encoders
+    from avsa.tasks.tasks import build_task
 
     config = load_config(recipe, ["video_encoder.width=2", "audio_encoder.width=2"])
     name, stage = list(config.stages.items())[-1]

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from fuzzing.door import Door, Files, Refused, Unclear, write_files
 from yt360.execution.limits import Limits
-from yt360.text import printable, shortened
+from yt360.terminal.text import printable, shortened
 
 Verdict = Literal[
     "accepted", "refused", "traceback", "hang", "memory", "crash", "outside", "unclear"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yt360.catalog.lists.released import ORIGIN as RELEASED
 from yt360.catalog.records import Clip, Video
-from yt360.catalog.released import ORIGIN as RELEASED
 from yt360.catalog.store import Catalog, is_catalog
 from yt360.clips import Stretch
 from yt360.errors import UserError
-from yt360.shards.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
+from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
 
 
@@ -36,7 +36,7 @@ class MediaPart:
 def find_all_inputs(
     paths: Sequence[Path], exclude: Path | None = None, clip_s: int | None = None
 ) -> FoundInputs:
-    """Return the inputs in files, folders and catalogs; as `yt360.shards.inputs.find_inputs`.
+    """Return the inputs in files, folders and catalogs, as `find_inputs` does without catalogs.
 
     Args:
         paths: Media files, folders of them, and catalogs.
@@ -44,7 +44,7 @@ def find_all_inputs(
         clip_s: Length of clips that is asked for; None for that of each catalog.
 
     Raises:
-        UserError: See `yt360.shards.inputs.find_inputs` and `catalog_inputs`.
+        UserError: See `yt360.shards.builder.inputs.find_inputs` and `catalog_inputs`.
     """
     catalogs = [path for path in paths if is_catalog(path)]
     media = [path for path in paths if path not in catalogs]

@@ -13,16 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from yt360.catalog.claims import Claims
 from yt360.catalog.connection import Connection, transaction
-from yt360.catalog.evidence import Clips, Files, Verdicts
-from yt360.catalog.listings import Listings
 from yt360.catalog.media import CATALOG_ID, mark, marks_of, trusted_folder
 from yt360.catalog.opening import BUSY_TIMEOUT_S, connect, limited_time
 from yt360.catalog.schema import APPLICATION_ID, ForeignSchema, check_schema, migrate
-from yt360.catalog.sites import Sites
-from yt360.catalog.splits import Splits
-from yt360.catalog.videos import Videos
+from yt360.catalog.tables.claims import Claims
+from yt360.catalog.tables.evidence import Clips, Files, Verdicts
+from yt360.catalog.tables.listings import Listings
+from yt360.catalog.tables.sites import Sites
+from yt360.catalog.tables.splits import Splits
+from yt360.catalog.tables.videos import Videos
 from yt360.errors import UserError
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from yt360.cli_group import StrictGroup, examples
 from yt360.commands.exclusive_options import refuse
-from yt360.terminal import echo
-from yt360.text import table
+from yt360.commands.group import StrictGroup, examples
+from yt360.terminal.output import echo
+from yt360.terminal.text import table
 
 _QUERY_COLUMNS = ("video_id", "state", "reason", "split", "clips_kept", "duration_s", "title")
 
@@ -32,8 +32,8 @@ def command() -> None:
 def show(path: Path, video_id: str | None) -> None:
     """Sum up a catalog, or tell the whole story of one video: why it is in or out."""
     from yt360.catalog import Catalog
-    from yt360.catalog.story import story_lines
-    from yt360.catalog.summary import summarize, summary_lines
+    from yt360.catalog.reports.story import story_lines
+    from yt360.catalog.reports.summary import summarize, summary_lines
 
     with Catalog(path) as catalog:
         lines = story_lines(catalog, video_id) if video_id else summary_lines(summarize(catalog))
@@ -82,8 +82,8 @@ def query(
     value exactly, and such as \x1b with the others. `yt360 catalog export` writes exact CSV, too.
     """
     from yt360.catalog import Catalog
-    from yt360.catalog.export import row_lines
-    from yt360.catalog.query import run_sql, select_videos
+    from yt360.catalog.lists.export import row_lines
+    from yt360.catalog.reports.query import run_sql, select_videos
 
     if sql is not None:
         refuse(context, criteria, "does not go with --sql; put the condition into the query")
@@ -119,8 +119,8 @@ def query(
 def export(context: click.Context, path: Path, out: Path, table: str, file_format: Any) -> None:
     """Write a table (videos, clips, verdicts, attempts, files) or the released text lists."""
     from yt360.catalog import Catalog
-    from yt360.catalog.export import export_table
-    from yt360.catalog.released import export_lists
+    from yt360.catalog.lists.export import export_table
+    from yt360.catalog.lists.released import export_lists
 
     if file_format == "released":
         refuse(context, ("table",), "does not go with --format released, which writes all lists")
@@ -151,7 +151,7 @@ def export(context: click.Context, path: Path, out: Path, table: str, file_forma
 def split(path: Path, test_fraction: float, by: Any) -> None:
     """Give accepted videos that have none a split; the others keep theirs for ever."""
     from yt360.catalog import Catalog
-    from yt360.catalog.summary import summarize
+    from yt360.catalog.reports.summary import summarize
 
     with Catalog(path) as catalog:
         echo(f"{catalog.splits.assign(test_fraction, by)} videos have a split now")
@@ -177,7 +177,7 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
     from yt360.catalog import Catalog
 
     if delete_media:
-        from yt360.crawl.removal import remove_media
+        from yt360.crawl.download.removal import remove_media
 
     with Catalog(path) as catalog:
         for video_id in video_ids:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples
-from yt360.terminal import echo, echo_marked
+from yt360.commands.group import examples
+from yt360.terminal.output import echo, echo_marked
 
 MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "optional": ("absent", "yellow")}
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from yt360.cli_group import examples
-from yt360.commands.build_shards import PROJECTIONS
+from yt360.commands.dataset.build_shards import PROJECTIONS
 from yt360.commands.exclusive_options import refuse
+from yt360.commands.group import examples
 from yt360.errors import BadItem, UserError
-from yt360.terminal import echo, echo_json
+from yt360.terminal.output import echo, echo_json
 
 if TYPE_CHECKING:
     from yt360.catalog import State
@@ -122,7 +122,7 @@ def command(
 
 def _files_in(paths: tuple[Path, ...], *, stated_sound: bool) -> list[Path]:
     """Return files as they are, and the videos in folders."""
-    from yt360.shards.inputs import find_inputs
+    from yt360.shards.builder.inputs import find_inputs
 
     files: list[Path] = []
     for path in paths:
@@ -221,10 +221,10 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
 def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, Any]) -> int:
     """Inspect a catalog; return how many processes died or were stopped."""
     from yt360.catalog import Catalog
-    from yt360.progress import Progress
     from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
     from yt360.quality.catalog_run import inspect_again, inspect_catalog
     from yt360.quality.tagger import load_tagger
+    from yt360.terminal.progress import Progress
 
     config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or REJECTING})
     if config.tagger is not None:

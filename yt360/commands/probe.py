@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from yt360.cli_group import examples
+from yt360.commands.group import examples
 from yt360.errors import BadItem
-from yt360.terminal import echo, echo_json
+from yt360.terminal.output import echo, echo_json
 
 # Spelled out so that --help need not import what knows them.
 SOUND_LAYOUTS = (

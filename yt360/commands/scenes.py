@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from yt360.cli_group import examples, unique_keys
+from yt360.commands.group import examples, unique_keys
 from yt360.errors import UserError
-from yt360.terminal import echo
+from yt360.terminal.output import echo
 
 
 @examples(
@@ -63,7 +63,7 @@ def command(
     speed_deg_per_s, still_share, flashing_share, level_spread_db, noise_db, reverberation_s,
     ambience_db, ambience_cue, places.
     """
-    from yt360.scenes.parameters import SceneFormat, choose_parameters
+    from yt360.scenes.world.parameters import SceneFormat, choose_parameters
     from yt360.scenes.write import write_scenes
 
     match = re.fullmatch(r"(\d+)x(\d+)", size)

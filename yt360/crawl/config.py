@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from yt360.crawl.checks import check_amount
-from yt360.crawl.fetch import TransferOptions
-from yt360.crawl.heartbeat import MAX_LEASE_S
-from yt360.crawl.plan import Wanted
-from yt360.crawl.politeness import PaceConfig
-from yt360.crawl.session import SessionOptions
+from yt360.crawl.download.fetch import TransferOptions
+from yt360.crawl.download.heartbeat import MAX_LEASE_S
+from yt360.crawl.download.plan import Wanted
+from yt360.crawl.rate_limit import PaceConfig
+from yt360.crawl.youtube.session import SessionOptions
 from yt360.errors import UserError
 
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from yt360.execution.limits import OUT_OF_TIME, Limits
-from yt360.terminal import guard
+from yt360.terminal.output import guard
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

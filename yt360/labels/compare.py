@@ -9,9 +9,9 @@ import numpy as np
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NAMES, NUM_CLASSES
-from yt360.labels.store import DEFAULT_NAME, LabelReader
-from yt360.progress import Progress
+from yt360.labels.store.reader import DEFAULT_NAME, LabelReader
 from yt360.splits import SPLITS
+from yt360.terminal.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
-from yt360.media.container import open_clip
+from yt360.media.containers.opening import open_clip
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -16,8 +16,8 @@ from yt360.labels.classes import NUM_CLASSES
 from yt360.labels.compare import align
 from yt360.labels.drawing import legend, overlay, stacked
 from yt360.labels.frames import clip_frames
-from yt360.labels.store import LabelReader
-from yt360.shards.reader import ShardReader
+from yt360.labels.store.reader import LabelReader
+from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
 
 GAP = 12

@@ -12,17 +12,17 @@ import torch
 from yt360.errors import UserError
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.labels.claims import claimed
-from yt360.labels.leftovers import remove_leftovers
-from yt360.labels.panorama import PanoramaLabeller
 from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
 from yt360.labels.shard_work import LabelReport, shard_works
-from yt360.labels.store import DEFAULT_NAME, MAX_FPS, MAX_ROWS, MIN_FPS, LabelSet, check_name
-from yt360.labels.views import DEFAULT_VIEWS, PANORAMA, view_set
-from yt360.progress import Progress
-from yt360.shards.schema import DatasetInfo
+from yt360.labels.sphere.panorama import PanoramaLabeller
+from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
+from yt360.labels.store.leftovers import remove_leftovers
+from yt360.labels.store.reader import DEFAULT_NAME, MAX_FPS, MAX_ROWS, MIN_FPS, LabelSet, check_name
+from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
+from yt360.terminal.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write, write_json
 from yt360.labels.drawing import overlay, with_names
-from yt360.labels.panorama import PanoramaLabeller
 from yt360.labels.pictures import read_picture
 from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
-from yt360.labels.segments import segments_of
-from yt360.progress import Progress
-from yt360.text import printable
+from yt360.labels.sphere.panorama import PanoramaLabeller
+from yt360.labels.store.segments import segments_of
+from yt360.terminal.progress import Progress
+from yt360.terminal.text import printable
 
 
 def segment_pictures(

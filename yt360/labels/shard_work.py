@@ -15,13 +15,13 @@ from torch import Tensor
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.labels.frames import ahead, clip_frames
-from yt360.labels.maps import encode_labels
-from yt360.labels.panorama import PanoramaLabeller
-from yt360.labels.shard_file import LabelShardFile
-from yt360.labels.store import LabelSet, label_shard
-from yt360.shards.reader import ShardReader
-from yt360.shards.schema import parse_shard_name
-from yt360.shards.writer import ShardWriter
+from yt360.labels.sphere.panorama import PanoramaLabeller
+from yt360.labels.store.maps import encode_labels
+from yt360.labels.store.reader import LabelSet, label_shard
+from yt360.labels.store.shard_file import LabelShardFile
+from yt360.shards.format.reader import ShardReader
+from yt360.shards.format.schema import parse_shard_name
+from yt360.shards.format.writer import ShardWriter
 
 
 @dataclass

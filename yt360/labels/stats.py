@@ -10,10 +10,10 @@ import numpy as np
 
 from yt360.errors import BadItem
 from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_SHARE_NONE
-from yt360.labels.store import DEFAULT_NAME, LabelReader, LabelSet
-from yt360.progress import Progress
-from yt360.shards.schema import DatasetInfo
+from yt360.labels.store.reader import DEFAULT_NAME, LabelReader, LabelSet
+from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
+from yt360.terminal.progress import Progress
 
 BAR = 30
 

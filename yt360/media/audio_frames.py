@@ -6,7 +6,7 @@
   order, and frees it when the object goes. Every ``stream.layout`` and ``stream.channels`` makes
   one, and so does every decoded frame. `take_layout` leaves FFmpeg's decoder without that list.
 
-Channels are counted, never named: a stored order has its meaning from `yt360.media.layout`.
+Channels are counted, never named: a stored order has its meaning from `yt360.media.layout.names`.
 """
 
 from __future__ import annotations

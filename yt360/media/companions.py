@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yt360.errors import BadItem
-from yt360.media.container import open_media
+from yt360.media.containers.opening import open_media
+from yt360.media.containers.tracks import is_cover, undecodable
 from yt360.media.info import AudioStream, MediaInfo
 from yt360.media.probe import probe
-from yt360.media.tracks import is_cover, undecodable
-from yt360.text import printable
+from yt360.terminal.text import printable
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogv", ".avi"})
 AUDIO_SUFFIXES = (

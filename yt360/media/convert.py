@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from yt360.clip_codec.flac_encoder import flac_bytes
+from yt360.clip_codec.format import ClipFormat
+from yt360.clip_codec.video_encoder import encode_pictures
 from yt360.errors import BadItem, UserError
 from yt360.files import DISK_FULL, temporary_name
-from yt360.media.container import open_media
-from yt360.media.encode import encode_pictures
-from yt360.media.flac import flac_bytes
-from yt360.media.form import ClipFormat
-from yt360.media.sound import AmbixReader, Samples, SoundReader
+from yt360.media.audio import AmbixReader, Samples, SoundReader
+from yt360.media.containers.opening import open_media
 from yt360.media.source import Source
 
 __all__ = ["ClipFormat", "ClipRequest", "convert_clip", "convert_clips"]

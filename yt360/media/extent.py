@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import av
 
 from yt360.errors import BadItem
-from yt360.media.container import open_media
-from yt360.media.tracks import read_tracks, undecodable
+from yt360.media.containers.opening import open_media
+from yt360.media.containers.tracks import read_tracks, undecodable
 
 if TYPE_CHECKING:
     from av.container import InputContainer

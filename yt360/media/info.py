@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yt360.media.color import ColorTags
-from yt360.media.layout import SoundLayout
-from yt360.media.spherical import SA3D, Projection
-from yt360.media.tracks import UndecodableTrack, main_of
+from yt360.media.containers.spherical import SA3D, Projection
+from yt360.media.containers.tracks import UndecodableTrack, main_of
+from yt360.media.layout.names import SoundLayout
 
 # A file that holds less than it declares by more than this was cut off.
 _MISSING_S, _MISSING_PART = 1.0, 0.02

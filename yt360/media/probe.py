@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from yt360.errors import BadItem
+from yt360.media.audio import SoundReader, is_sound
 from yt360.media.color import IPT_MATRIX, IPT_PROFILE, ColorTags
-from yt360.media.container import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
-from yt360.media.field_fit import Samples
+from yt360.media.containers.opening import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
+from yt360.media.containers.tracks import Track, read_tracks
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.layout_detection import detect_layout
-from yt360.media.sound import SoundReader, is_sound
-from yt360.media.tracks import Track, read_tracks
+from yt360.media.layout.detection import detect_layout
+from yt360.media.layout.field_fit import Samples
 
 if TYPE_CHECKING:
     from av import VideoCodecContext
@@ -98,7 +98,7 @@ def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
     """Decode some pieces of a sound stream, evenly spread over [start_s, end_s).
 
-    What is no sound (`yt360.media.sound.is_sound`) is taken for silence.
+    What is no sound (`yt360.media.audio.is_sound`) is taken for silence.
 
     Returns:
         Pieces (C, S) of about a second, and their sample rate.

@@ -24,8 +24,8 @@ from ffmpeg.nodes import FilterableStream
 
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.media.color import ColorTags
+from yt360.media.containers.spherical import Projection, StereoMode
 from yt360.media.info import VideoStream
-from yt360.media.spherical import Projection, StereoMode
 from yt360.media.tone_mapping import append_to_sdr
 
 Kind = Literal["equirectangular", "eac", "cubemap", "c3x2"]

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.ambisonic_formats import AmbisonicFormat
+from yt360.ambisonics.formats import AmbisonicFormat
 from yt360.errors import BadItem
+from yt360.media.audio import Samples, SoundReader, apply_format, is_sound
 from yt360.media.color import ColorTags
 from yt360.media.companions import AudioChoice, choose_audio
+from yt360.media.containers.tracks import undecodable
 from yt360.media.ffmpeg import BINARY_VARIABLE, ffmpeg_binary, missing_color_filters
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.projection import PicturePlan, plan_picture
-from yt360.media.sound import Samples, SoundReader, apply_format, is_sound
 from yt360.media.tone_mapping import mapping_facts
-from yt360.media.tracks import undecodable
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def open_source(
         companions: Files with audio in step with it; see `yt360.media.companions.choose_audio`.
         projection: A key of `yt360.media.projection.PROJECTIONS`.
         stereo_mode: One of `yt360.media.projection.STEREO_MODES`.
-        sound_layout: A key of `yt360.media.layout.STATED_LAYOUTS`; None to find out.
+        sound_layout: A key of `yt360.media.layout.names.STATED_LAYOUTS`; None to find out.
 
     Raises:
         UserError: An option that does not exist.
@@ -157,7 +157,7 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
     Returns:
         RMS levels in dB relative to a full-scale square wave, floor -200; window i covers
         ``[i, i + 1) * window_s``. The last, shorter window is included. NaN where the sound of any
-        channel is none (`yt360.media.sound.is_sound`).
+        channel is none (`yt360.media.audio.is_sound`).
     """
     layout = source.sound_stream.layout.format
     assert layout is not None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yt360.crawl.heartbeat import MAX_LEASE_S
+from yt360.crawl.download.heartbeat import MAX_LEASE_S
 from yt360.errors import UserError, did_you_mean
-from yt360.media.layout import STATED_LAYOUTS
+from yt360.media.layout.names import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS
 from yt360.quality.decision import REJECTING
 

@@ -20,15 +20,15 @@ from pathlib import Path
 
 from yt360.catalog import Catalog, Claim, ClaimLost, State
 from yt360.catalog import Verdict as StoredVerdict
-from yt360.catalog.released import ORIGIN as RELEASED
+from yt360.catalog.lists.released import ORIGIN as RELEASED
 from yt360.catalog.sources import media_parts
-from yt360.crawl.heartbeat import Heartbeat
+from yt360.crawl.download.heartbeat import Heartbeat
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import MEMORY_BYTES, Limits
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.files import MACHINE_TROUBLE
-from yt360.quality import projection, spatial_audio
 from yt360.quality.catalog_config import CatalogRunConfig
+from yt360.quality.checks import projection, spatial_audio
 from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector

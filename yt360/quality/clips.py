@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from yt360.catalog.records import Clip
 from yt360.clips import DEFAULT_CLIP_S
+from yt360.quality.checks.silence import sounding_clips
 from yt360.quality.inspect import Inspection, Part
-from yt360.quality.silence import sounding_clips
 from yt360.quality.thresholds import DEFAULTS, SilenceThresholds
 
 
@@ -24,7 +24,7 @@ def clips_of(
         known: Clips that are given (a released list): they keep their times, and are dropped when
             they are silent or not covered by the files. Without any, clips lie end to end. Where
             sections overlap, a clip belongs to the one that holds more of it, or to the first.
-        thresholds: See `yt360.quality.silence`.
+        thresholds: See `yt360.quality.checks.silence`.
     """
     given = sorted(known, key=lambda clip: clip.start_s)
     homes = [_home_of(clip, inspection.parts) for clip in given]

@@ -15,24 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.media.audio import SoundReader
 from yt360.media.companions import AudioChoice, choose_audio, companions_of
-from yt360.media.doubts import Doubt
-from yt360.media.field import FieldAnalyzer
+from yt360.media.containers.tracks import undecodable
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.sound import SoundReader
+from yt360.media.layout.doubts import Doubt
+from yt360.media.layout.field import FieldAnalyzer
 from yt360.media.source import check_whole
-from yt360.media.tracks import undecodable
-from yt360.quality import spatial_audio
-from yt360.quality.clipping import ClippingTest
-from yt360.quality.duration import duration_verdict
-from yt360.quality.frames import read_probes
-from yt360.quality.picture import PictureTest
-from yt360.quality.postproduction import PostProductionTest
-from yt360.quality.projection import projection_verdict
-from yt360.quality.series import DirectionSeries
-from yt360.quality.silence import SilenceTest, silence_verdict
-from yt360.quality.spatial_audio import SpatialAudioTest
-from yt360.quality.still import StillImageTest
+from yt360.quality.checks import spatial_audio
+from yt360.quality.checks.clipping import ClippingTest
+from yt360.quality.checks.duration import duration_verdict
+from yt360.quality.checks.postproduction import PostProductionTest
+from yt360.quality.checks.projection import projection_verdict
+from yt360.quality.checks.silence import SilenceTest, silence_verdict
+from yt360.quality.checks.spatial_audio import SpatialAudioTest
+from yt360.quality.checks.still import StillImageTest
+from yt360.quality.checks.video import PictureTest
+from yt360.quality.signal.frames import read_probes
+from yt360.quality.signal.series import DirectionSeries
 from yt360.quality.streams import check_finite, span_of, tested_format
 from yt360.quality.tagger import AudioTagger, TagMeans
 from yt360.quality.thresholds import DEFAULTS, Thresholds

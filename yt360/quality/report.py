@@ -15,7 +15,7 @@ from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome
-from yt360.text import picture_text
+from yt360.terminal.text import picture_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

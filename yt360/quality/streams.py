@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.ambisonic_formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
+from yt360.ambisonics.formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
 from yt360.errors import BadItem
 from yt360.media.info import AudioStream, VideoStream
-from yt360.quality.duration import Span
+from yt360.quality.checks.duration import Span
 
 
 def tested_format(stream: AudioStream) -> AmbisonicFormat | None:

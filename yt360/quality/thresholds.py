@@ -13,7 +13,7 @@ from yt360.clips import DEFAULT_CLIP_S
 
 @dataclass(frozen=True, kw_only=True)
 class SpatialAudioThresholds:
-    """For `yt360.quality.spatial_audio`; ratios are (X²+Y²+Z²)/W² in decibels."""
+    """For `yt360.quality.checks.spatial_audio`; ratios are (X²+Y²+Z²)/W² in decibels."""
 
     # SN3D: equation of a plane wave; FuMa: W is stored 3 dB down; N3D: X, Y, Z by sqrt(3).
     sn3d_db: float = 0.0
@@ -60,7 +60,7 @@ class SpatialAudioThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class StillThresholds:
-    """For `yt360.quality.still`; levels are of luma in [0, 255], areas parts of the picture."""
+    """For `yt360.quality.checks.still`; luma in [0, 255], areas as fractions of the picture."""
 
     # H.264 at the bit rates of 360p changes a still block by less than 0.7 within half a second
     # and by less than 1 across key frames (measured on the calibration clip).
@@ -104,7 +104,7 @@ class StillThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureThresholds:
-    """For `yt360.quality.picture`; levels are of luma in [0, 255]."""
+    """For `yt360.quality.checks.video`; levels are of luma in [0, 255]."""
 
     # Black of limited range is 16; a starry sky has more contrast.
     black_luma: float = 32.0
@@ -125,7 +125,7 @@ class PictureThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class SilenceThresholds:
-    """For `yt360.quality.silence`; levels of W in dB relative to a full-scale square wave."""
+    """For `yt360.quality.checks.silence`; W in dB relative to a full-scale square wave."""
 
     # A quiet recording of a beach has -39; hiss and dither of empty tracks lie below -65.
     open_dbfs: float = -55.0
@@ -138,7 +138,7 @@ class SilenceThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class ClippingThresholds:
-    """For `yt360.quality.clipping`; sizes of samples, full scale at 1."""
+    """For `yt360.quality.checks.clipping`; sizes of samples, full scale at 1."""
 
     sounding: float = 1e-3
     # -0.3 and -1.4 dBFS: the pile, smeared by coding, and what lies just below it.
@@ -152,7 +152,7 @@ class ClippingThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class DurationThresholds:
-    """For `yt360.quality.duration`."""
+    """For `yt360.quality.checks.duration`."""
 
     # The trainer's sample is half a second of picture.
     allowed_s: float = 0.5
@@ -162,7 +162,7 @@ class DurationThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class PostProductionThresholds:
-    """For `yt360.quality.postproduction`; ratios are (X²+Y²+Z²)/W² in decibels."""
+    """For `yt360.quality.checks.postproduction`; ratios are (X²+Y²+Z²)/W² in decibels."""
 
     # Chosen: true fields keep at most 1.4 % of their half seconds below this, a narrator for a
     # third of the time at the level of the scene makes it 7 % and more.

@@ -17,9 +17,9 @@ from typing import Any
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.locks import exclusive_lock
-from yt360.scenes.drawing import draw_scene
-from yt360.scenes.parameters import SceneFormat, SceneParameters, to_dict
-from yt360.scenes.world import Scene
+from yt360.scenes.world.parameters import SceneFormat, SceneParameters, to_dict
+from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.scene import Scene
 
 DESCRIPTION = "scenes.json"
 LOCK = ".scenes.lock"

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from yt360.errors import UserError
 from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.files import atomic_write
-from yt360.progress import Progress
-from yt360.scenes.drawing import draw_scene, scene_name
+from yt360.scenes.audio.ambix import render_sound
 from yt360.scenes.folder import SceneFolder
-from yt360.scenes.parameters import SceneFormat, SceneParameters
-from yt360.scenes.picture import render, render_classes
-from yt360.scenes.sound import render_sound
-from yt360.scenes.video import encode_video
-from yt360.scenes.world import Scene
+from yt360.scenes.video.encode import encode_video
+from yt360.scenes.video.frames import render, render_classes
+from yt360.scenes.world.parameters import SceneFormat, SceneParameters
+from yt360.scenes.world.sampling import draw_scene, scene_name
+from yt360.scenes.world.scene import Scene
+from yt360.terminal.progress import Progress
 
 MakePool = Callable[[int], AbstractContextManager[Pool]]
 
@@ -96,7 +96,7 @@ def truth(scene: Scene, form: SceneFormat, gain_db: float) -> dict[str, NDArray[
     - ``sounding`` (N,), ``flashing`` (N,), ``levels_db`` (N,)
     - ``onset_times`` (M,), ``onset_objects`` (M,): beginnings of events of sound, and whose
     - ``segmentation`` (L, H, W), ``segmentation_times`` (L,): panoptic numbers as in
-      `yt360.scenes.classes`
+      `yt360.scenes.world.classes`
     - ``gain_db`` (): gain that kept the sound from clipping, 0 for most
     - ``reverberation_s`` (): reverberation time, 0 for none
 

@@ -1,7 +1,7 @@
 """Requests to servers that nobody vouches for: hops checked, connections checked, answers watched.
 
 The one place that follows redirects. `open_url` is the whole of it for files; yt-dlp's requests go
-through the same `Redirects` and `guard` (`yt360.crawl.request_handler`).
+through the same `Redirects` and `guard` (`yt360.crawl.youtube.request_handler`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a video's page states, as yt-dlp gives it: from the site, or from an ``.info.json``.
 
 yt-dlp passes on what pages hold, of any type, length and depth. Here every fact is text or a number
-within limits, or unknown. Control characters in texts stay: they are data, and `yt360.terminal`
-prints them as escapes.
+within limits, or unknown. Control characters in texts stay: they are data, and
+`yt360.terminal.output` prints them as escapes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
 from yt360.labels.segmenters.base import Segmentation, Source
 from yt360.scenes.folder import load_scene, open_folder
-from yt360.scenes.world import Scene
+from yt360.scenes.world.scene import Scene
 
 
 class TruthSegmenter:

@@ -1,0 +1,1 @@
+"""Reading clips in the order of training, and decoding them."""

@@ -1,0 +1,276 @@
+"""Decoding in processes of their own, so that a crash of a decoder costs one clip and not the run.
+
+`DecoderPool` does what `yt360.clip_codec.decoder.ClipDecoder` does, for any number of threads at a
+time. Bytes of a clip and what they decode to travel in memory that both processes map; two short
+messages a call tell what to do and how it went. A process is lent to one call at a time and kept
+for the next.
+
+Nothing outlives the program, however it ends: a decoder process ends when its connection closes,
+and the shared memory has no name.
+"""
+
+from __future__ import annotations
+
+import atexit
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.clip_codec.decoder import Stretch, find_frames, find_sound
+from yt360.errors import BadItem, UserError
+from yt360.execution.limits import Limits
+from yt360.execution.local import Crashed
+
+# Processor time of one call. Clips take milliseconds; what takes this long never ends.
+LIMIT_S = 60.0
+# Private memory of a decoder process; clips take 100 MB.
+MEMORY_BYTES = 4 << 30
+_ALIGNMENT = 64
+_GROWTH = 1 << 20
+
+Method: TypeAlias = Literal["frames", "sound"]
+# Offset, shape and type of an array in shared memory.
+Place: TypeAlias = tuple[int, tuple[int, ...], str]
+
+
+class DecoderPool:
+    """Decoder processes, started as they are needed and lent to one call at a time.
+
+    All methods may be called from many threads; there are as many processes as calls at a time.
+
+    Args:
+        decoder: What decodes, as ``"module:class"``: `yt360.clip_codec.decoder.ClipDecoder` or its
+            like.
+        limit_s: Processor time after which a call is given up.
+    """
+
+    def __init__(
+        self, decoder: str = "yt360.clip_codec.decoder:ClipDecoder", limit_s: float = LIMIT_S
+    ) -> None:
+        self.decoder, self.limit_s = decoder, limit_s
+        self._idle: deque[_DecoderProcess] = deque()
+        # A fork of this process shares the connections, and must not talk on them.
+        os.register_at_fork(after_in_child=self._idle.clear)
+        atexit.register(self.close)
+
+    def frames(
+        self, mp4: memoryview, first: int, luma: NDArray[np.uint8], chroma: NDArray[np.uint8]
+    ) -> None:
+        """Decode consecutive frames of a clip's MP4 into arrays, as `ClipDecoder.frames` does.
+
+        Raises:
+            BadItem: As there; ``"crash"`` when the decoder dies of it, ``"endless"`` when it does
+                not come to an end.
+        """
+        self._call("frames", *find_frames(mp4, first, *luma.shape), luma, chroma)
+
+    def sound(self, flac: memoryview, first: int, samples: NDArray[np.int16]) -> None:
+        """Decode consecutive samples of a clip's FLAC into an array: `ClipDecoder.sound`.
+
+        Raises:
+            BadItem: As `frames`.
+        """
+        channels, count = samples.shape
+        self._call("sound", *find_sound(flac, first, count, channels), samples)
+
+    @property
+    def idle_processes(self) -> list[int]:
+        """Process ids of those that wait for a call."""
+        return [process.pid for process in self._idle]
+
+    def close(self) -> None:
+        """End the processes that are idle; later calls start new ones."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _call(
+        self, method: Method, stretch: Stretch, coded: memoryview, *targets: NDArray[Any]
+    ) -> None:
+        for attempt in (1, 2):
+            try:
+                with self._lent(new=attempt == 2) as process:
+                    process.call(method, stretch, coded, targets)
+            except _DecoderDiedError as death:
+                if death.exit_code == -signal.SIGPROF:
+                    raise BadItem("endless", f"decoding went on for {self.limit_s:g} s") from None
+                # Not every death is the clip's fault (memory may run out): it gets a second try, in
+                # a new process, since idle ones may have been killed with the first.
+                if attempt == 2:
+                    raise BadItem("crash", str(death)) from None
+            else:
+                return
+
+    @contextmanager
+    def _lent(self, *, new: bool = False) -> Iterator[_DecoderProcess]:
+        process = None
+        if not new:
+            with suppress(IndexError):
+                process = self._idle.pop()
+        if process is None:
+            process = _DecoderProcess(self.decoder, self.limit_s)
+        try:
+            yield process
+        except BadItem:
+            self._idle.append(process)
+            raise
+        except BaseException:  # it is dead, or its answer may still be on the way
+            process.close()
+            raise
+        self._idle.append(process)
+
+
+# One pool serves all loaders of a program: those of training and validation take turns.
+DECODERS = DecoderPool()
+
+
+class _DecoderDiedError(Exception):
+    """A decoder process ended in place of an answer."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(Crashed(exit_code, "the decoder").describe())
+        self.exit_code = exit_code
+
+
+class _DecoderProcess:
+    """The parent's end of one decoder process."""
+
+    def __init__(self, decoder: str, limit_s: float) -> None:
+        self._memory = _SharedMemory(_nameless_file())
+        self._connection, theirs = Pipe()
+        descriptors = theirs.fileno(), self._memory.descriptor
+        # Not by `multiprocessing`, which would import the main program, and torch with it.
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import _serve; "
+            f"_serve{(*descriptors, decoder, limit_s)!r}"
+        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program],
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                process_group=0,  # Ctrl-C is the parent's to handle
+            )
+            theirs.close()  # else the process's death would not close the connection
+            self._receive()
+        except (OSError, _DecoderDiedError) as error:
+            raise UserError(
+                f"a decoder process does not start ({error}); where memory or processes are few, "
+                "lower data.threads"
+            ) from None
+
+    def call(
+        self, method: Method, stretch: Stretch, coded: memoryview, targets: tuple[NDArray[Any], ...]
+    ) -> None:
+        """Have a stretch decoded into arrays.
+
+        Raises:
+            BadItem: As the decoder does.
+            _DecoderDiedError: The process died of it.
+        """
+        stored = np.asarray(coded)
+        places, size = _places(stored, *targets)
+        self._memory.reserve(size)
+        shared, *decoded = self._memory.arrays(places)
+        shared[...] = stored  # NumPy lets go of Python's lock while it copies
+        with suppress(OSError):  # it is dead: receiving tells
+            self._connection.send((method, stretch, places, size))
+        self._receive()
+        for target, source in zip(targets, decoded, strict=True):
+            target[...] = source
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the process at once."""
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _receive(self) -> None:
+        """Wait for an answer; raise what it says."""
+        try:
+            error = self._connection.recv()
+        except (EOFError, OSError):
+            raise _DecoderDiedError(self._process.wait()) from None
+        if error is not None:
+            raise error
+
+
+def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_s: float) -> None:
+    """Decode what is asked for until the parent closes its end; the program of the process."""
+    Limits(memory_bytes=MEMORY_BYTES).limit_memory()
+    module, _, attribute = name.partition(":")
+    decoder = getattr(import_module(module), attribute)()
+    connection, memory = Connection(connection_descriptor), _SharedMemory(memory_descriptor)
+    with suppress(EOFError, ConnectionError):
+        connection.send(None)
+        while True:
+            method, stretch, places, size = connection.recv()
+            memory.reserve(size)
+            stored, *decoded = memory.arrays(places)
+            signal.setitimer(signal.ITIMER_PROF, limit_s)  # at its end the system kills us
+            try:
+                answer = getattr(decoder, method)(stretch, stored.data, *decoded)
+            except MemoryError:
+                answer = BadItem("memory", "decoding takes more memory than a process may use")
+            except Exception as error:
+                answer = error
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            connection.send(answer)
+
+
+def _places(*arrays: NDArray[Any]) -> tuple[list[Place], int]:
+    """Return where arrays lie in shared memory, one behind the other, and the size of it all."""
+    places, end = [], 0
+    for array in arrays:
+        places.append((end, array.shape, array.dtype.str))
+        end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+    return places, end
+
+
+class _SharedMemory:
+    """A file that two processes map; it grows and never shrinks."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._map: mmap.mmap | bytearray = bytearray()
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def reserve(self, size: int) -> None:
+        """Map at least so many bytes; let the file grow to hold them."""
+        if size > len(self._map):
+            if size > os.fstat(self.descriptor).st_size:
+                os.ftruncate(self.descriptor, -(-size // _GROWTH) * _GROWTH)
+            self._map = mmap.mmap(self.descriptor, 0)
+
+    def arrays(self, places: list[Place]) -> list[NDArray[Any]]:
+        """Return views of places in the memory."""
+        return [np.ndarray(shape, kind, self._map, offset) for offset, shape, kind in places]
+
+
+def _nameless_file() -> int:
+    """Return the descriptor of a file in memory that is gone when nobody has it open."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("avsa-decoder")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,0 +1,174 @@
+"""Datasets elsewhere: clips whose shards are fetched as training needs them.
+
+Shards are fetched whole into a mirror (`avsa.data.remote.mirror`), ahead of use and in the order of
+the plan, and removed again when the cache is full. `open_clips` opens mirrors and other datasets
+alike.
+
+With such a dataset the plan must keep to few shards at a time: ``plan.window_shards``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from avsa.data.remote.fetching import fetch
+from avsa.data.remote.mirror import is_mirror, read_remote
+from avsa.data.remote.shard_cache import RemoteShard, ShardCache
+from avsa.data.remote.shard_folder import ShardFolder
+from avsa.data.remote.shard_order import Course
+from yt360.errors import BadItem
+from yt360.shards.format.reader import ShardReader
+from yt360.shards.format.schema import ShardInfo
+from yt360.splits import SPLITS
+
+
+def open_clips(dataset: Path, split: str) -> ShardReader | RemoteClips:
+    """Open a split of a dataset folder or of a mirror; to be closed after use.
+
+    Raises:
+        UserError: As `ShardReader`.
+    """
+    if is_mirror(dataset):
+        return RemoteClips(dataset, split)
+    return ShardReader(dataset, split)
+
+
+class RemoteClips(ShardReader):
+    """The clips of a split whose shards are fetched when they are needed.
+
+    Args:
+        dataset: A mirror.
+        split: ``"train"`` or ``"test"``.
+
+    Raises:
+        UserError: As `ShardReader`, or the cache has no room for two shards.
+    """
+
+    def __init__(self, dataset: Path, split: str) -> None:
+        super().__init__(dataset, split)
+        announced = {shard.name: shard for shard in self.info.splits[split].shards}
+        # A dataset that was built anew has other shards under the same names.
+        self._shard_names = [local_name(announced[name]) for name in self._shard_names]
+        self._sizes = {f"{split}/{local_name(shard)}": shard.bytes for shard in announced.values()}
+        self._let_go = super().close
+        self._cache = _join_cache(self)
+
+    @property
+    def _advice(self) -> str:
+        return "the dataset may have changed while it was copied: try again"
+
+    def read(self, clip: int, member: str) -> memoryview:
+        """Return a member of a clip, read-only; waits until its shard is there.
+
+        Raises:
+            BadItem: The shard cannot be fetched, or is shorter than the index says.
+            UserError: The clips were closed meanwhile.
+        """
+        return self.read_for(None, clip, member)
+
+    def read_for(self, course: Course | None, clip: int, member: str) -> memoryview:
+        """Do what `read` does, on behalf of a course, whose end ends the waiting."""
+        name = self._cache_name(clip)
+        while True:
+            with self._cache.reading(name, course):
+                try:
+                    return super().read(clip, member)
+                except BadItem:
+                    if (self.dataset / name).exists():
+                        raise
+            # Another process that shares the mirror made room in this very moment.
+
+    def will_read(self, clip: int, member: str) -> None:
+        """Do nothing: `follow` tells more, and earlier."""
+
+    def follow(
+        self, clips_of_step: Callable[[int], Iterable[int]], first_step: int
+    ) -> RemoteCourse:
+        """Fetch shards in the order in which steps will read their clips.
+
+        Args:
+            clips_of_step: Clips that a step reads, on all ranks; none past the end.
+            first_step: The first step.
+
+        Returns:
+            What reads the clips; to be closed when no more will be read.
+
+        Raises:
+            UserError: One step alone reads more shards than the cache holds.
+        """
+        course = self._cache.follow(
+            self._sizes,
+            lambda step: {self._cache_name(clip) for clip in clips_of_step(step)},
+            first_step,
+        )
+        return RemoteCourse(self, self._cache, course)
+
+    def close(self) -> None:
+        """Stop fetching and close the shards; the mirror stays."""
+        _leave_cache(self)
+        super().close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"dataset": self.dataset, "split": self.split}
+
+    def _cache_name(self, clip: int) -> str:
+        return f"{self.split}/{self._shard_names[int(self.shard_numbers[clip])]}"
+
+
+class RemoteCourse:
+    """Reading remote clips in the order of a plan (`avsa.data.clips.Course`)."""
+
+    def __init__(self, clips: RemoteClips, cache: ShardCache, course: Course) -> None:
+        self._cache, self._course = cache, course
+        self.read = partial(clips.read_for, course)
+
+    def at_step(self, step: int) -> None:
+        """Hear that all steps before this one are done with."""
+        self._cache.at_step(self._course, step)
+
+    def close(self) -> None:
+        """Fetch no more for this order; reads that wait for shards end with a `UserError`."""
+        self._cache.unfollow(self._course)
+
+
+def local_name(shard: ShardInfo) -> str:
+    """Return the name of a shard in a mirror, which says what its content is."""
+    stem, dot, ending = shard.name.rpartition(".")
+    return f"{stem}-{shard.sha256[:12]}{dot}{ending}"
+
+
+_caches: dict[Path, ShardCache] = {}
+_caches_lock = threading.Lock()
+
+
+def _join_cache(clips: RemoteClips) -> ShardCache:
+    """Return the cache of a mirror; its splits share one in this process, and with it the limit."""
+    remote, splits = read_remote(clips.dataset), clips.info.splits
+    shards = {
+        f"{split}/{local_name(shard)}": RemoteShard(
+            f"{remote.url}/{split}/{shard.name}", shard.bytes, shard.sha256
+        )
+        for split in SPLITS
+        for shard in splits[split].shards
+    }
+    folder = clips.dataset.resolve()
+    with _caches_lock:
+        cache = _caches.get(folder) or ShardCache(ShardFolder(folder, SPLITS), _fetch_shard)
+        cache.join(shards, remote.cache_bytes, clips._let_go)
+        _caches[folder] = cache
+    return cache
+
+
+def _fetch_shard(shard: RemoteShard, path: Path, cancelled: threading.Event) -> None:
+    fetch(shard.url, path, shard.sha256, cancelled, size_bytes=shard.bytes)
+
+
+def _leave_cache(clips: RemoteClips) -> None:
+    with _caches_lock:
+        folder = clips.dataset.resolve()
+        if clips._cache.leave(clips._let_go) and _caches.get(folder) is clips._cache:
+            del _caches[folder]

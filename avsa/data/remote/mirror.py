@@ -1,0 +1,216 @@
+"""A local folder for a dataset elsewhere: what is small of it, copied, and room for its shards.
+
+The folder is a dataset like any other, except that its shards come and go
+(`avsa.data.remote.clips`).
+"""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import logging
+import math
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from avsa.data.remote.fetching import fetch
+from yt360.errors import BadItem, UserError
+from yt360.files import private_folder, write_json
+from yt360.locks import exclusive_lock
+from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, DatasetInfo
+from yt360.splits import SPLITS
+from yt360.untrusted.parsing import Count, read_json
+
+logger = logging.getLogger(__name__)
+
+REMOTE_FILE = "remote.json"
+DEFAULT_CACHE_GB = 20.0
+# What is small of a dataset, and how large it may be: an index of ten million clips has 2 GB.
+_SMALL_FILES = {
+    DATASET_FILE: 1 << 28,
+    **{f"{split}/{INDEX_FILE}": 1 << 32 for split in SPLITS},
+    AUDIO_STATS_FILE: 1 << 24,
+}
+_INCOMING = ".incoming"
+_MAX_REMOTE_BYTES = 100_000
+_MIRROR_LOCK = ".mirror.lock"
+# One slash or two: `Path` and shells may have made one of two.
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])", re.IGNORECASE)
+_FILE_URL = re.compile(r"file:/+", re.IGNORECASE)
+
+
+def as_url(dataset: str | Path) -> str | None:
+    """Return the address that a dataset argument stands for, or None for a folder.
+
+    Raises:
+        UserError: It is a ``file:`` address.
+    """
+    text = str(dataset)
+    if local := _FILE_URL.match(text):
+        raise UserError(f"{text} is on this machine; give its path, /{text[local.end() :]}")
+    match = _URL.match(text)
+    return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
+
+
+def _address(url: str) -> str:
+    if as_url(url) != url:
+        raise ValueError(f"{url!r} is not the address of a dataset")
+    return url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """What a mirror is of: the content of ``remote.json``.
+
+    Attributes:
+        url: Address of the dataset's folder.
+        cache_bytes: Most bytes of shards to keep.
+    """
+
+    url: Annotated[str, AfterValidator(_address)]
+    cache_bytes: Count
+
+
+def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
+    """Return the folder of a dataset; for an address, that of its mirror.
+
+    Mirrors live in ``$AVSA_CACHE``, by default ``~/.cache/avsa``.
+
+    Args:
+        dataset: Folder or address.
+        cache_gb: Most of a dataset elsewhere to keep here; by default what was last set for it.
+
+    Raises:
+        UserError: There is no dataset at the address, or `cache_gb` is not positive and finite.
+    """
+    limit_bytes = None
+    if cache_gb is not None:
+        if not (cache_gb > 0 and math.isfinite(cache_gb * 1e9)):
+            raise UserError(f"--cache-gb must be a positive number of gigabytes, not {cache_gb:g}")
+        limit_bytes = round(cache_gb * 1e9)
+    url = as_url(dataset)
+    if url is None:
+        folder = Path(dataset)
+        if limit_bytes is not None and is_mirror(folder):
+            _set_remote(folder, read_remote(folder).url, limit_bytes)
+        return folder
+    return mirror(url, _cache_folder(), limit_bytes)
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("AVSA_CACHE") or Path.home() / ".cache" / "avsa")
+
+
+def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
+    """Copy what is small of a remote dataset; return the folder, with no shards yet.
+
+    Where the dataset cannot be reached, a mirror that was made before is taken as it is.
+
+    Args:
+        url: Address of the dataset's folder: http(s), or what fsspec knows (``s3://`` and so on).
+        cache: Folder of all mirrors.
+        limit_bytes: Most bytes of shards to keep; by default what was last set, or 20 GB.
+
+    Raises:
+        UserError: There is no dataset at the address.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
+    folder = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+    private_folder(cache)
+    for split in SPLITS:
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        (folder / _INCOMING / split).mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(folder / _MIRROR_LOCK, wait=True):
+        before = read_remote(folder) if is_mirror(folder) else None
+        try:
+            _fetch_small(url, folder / _INCOMING)
+        except BadItem as error:
+            raise UserError(f"no dataset can be read at {url}: {error}") from None
+        except OSError as error:
+            if not before:
+                raise UserError(f"no dataset can be read at {url}: {error}") from None
+            logger.warning("using %s as it is, since %s cannot be read: %s", folder, url, error)
+        else:
+            _replace_small(folder)
+        default = before.cache_bytes if before else round(DEFAULT_CACHE_GB * 1e9)
+        _set_remote(folder, url, default if limit_bytes is None else limit_bytes)
+    return folder
+
+
+def _fetch_small(url: str, incoming: Path) -> None:
+    for file, max_bytes in _SMALL_FILES.items():
+        try:
+            fetch(f"{url}/{file}", incoming / file, max_bytes=max_bytes)
+        except BadItem as error:
+            # Not every use needs statistics; training says so where they are missing.
+            if file != AUDIO_STATS_FILE or error.reason != "not-found":
+                raise
+            (incoming / file).unlink(missing_ok=True)
+        if file == DATASET_FILE:
+            _check_dataset(url, incoming)
+
+
+def _check_dataset(url: str, incoming: Path) -> None:
+    """Refuse a dataset.json that is none, such as a web page, before a good one is replaced."""
+    try:
+        DatasetInfo.load(incoming)
+    except UserError as error:
+        raise UserError(f"no dataset can be read at {url}: {error}") from None
+
+
+def _replace_small(folder: Path) -> None:
+    """Put what was fetched in place; while that is half done, the folder is no mirror."""
+    incoming = folder / _INCOMING
+    changed = [file for file in _SMALL_FILES if not _same(incoming / file, folder / file)]
+    if changed:
+        (folder / REMOTE_FILE).unlink(missing_ok=True)
+    for file in changed:
+        if (incoming / file).exists():
+            (incoming / file).replace(folder / file)
+        else:
+            (folder / file).unlink()
+
+
+def _same(one: Path, other: Path) -> bool:
+    if not (one.exists() and other.exists()):
+        return one.exists() == other.exists()
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def is_mirror(dataset: Path) -> bool:
+    """Tell whether a dataset folder is a mirror: one that `mirror` made in ``$AVSA_CACHE``.
+
+    A folder elsewhere may come from anybody, who must not choose what is asked on the network.
+    """
+    if not (dataset / REMOTE_FILE).is_file():
+        return False
+    return dataset.resolve().parent == _cache_folder().resolve()
+
+
+def address_of(dataset: Path) -> str:
+    """Return what `dataset_folder` makes this folder of: a mirror's address, or the path."""
+    return read_remote(dataset).url if is_mirror(dataset) else str(dataset.resolve())
+
+
+def read_remote(folder: Path) -> Remote:
+    """Return what a mirror's ``remote.json`` says.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    path = folder / REMOTE_FILE
+    try:
+        return read_json(path, Remote, _MAX_REMOTE_BYTES, inside=folder)
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; give the dataset's address again") from None
+
+
+def _set_remote(folder: Path, url: str, limit_bytes: int) -> None:
+    remote = Remote(url=url, cache_bytes=limit_bytes)
+    if not is_mirror(folder) or read_remote(folder) != remote:
+        write_json(folder / REMOTE_FILE, asdict(remote))

@@ -1,0 +1,281 @@
+"""Which clip at which step: a pure function of (index, seed, epoch, options).
+
+Nothing here reads data, talks to other ranks or depends on how many there are: every rank computes
+the same global batches and takes its own contiguous part. A run can start at any step; an epoch's
+order costs a few sorts of the index and is kept while it is in use.
+
+How an epoch is made:
+
+1. *Choose.* Video sampling takes ``draws_per_video`` random clips of every video (each video
+   equally often, as in the paper), by default twice the clips of an average video, as the published
+   code does; clip sampling takes every clip once.
+2. *Order.* At random; with ``window_shards`` by shuffled shards, so that few shards are in use at
+   a time, and cut into segments of about that many shards.
+3. *Deal.* Within a segment of n batches the clips, sorted by video, are dealt out like cards:
+   the j-th goes to batch j mod n. Clips of one video are neighbours, so no batch gets two of them.
+
+Two kinds of clips sit out an epoch, chosen anew at random in each: the remainder that would leave
+the last batch partial, and, of a video with more clips than a segment has batches, the surplus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avsa.config.typed import require_at_most
+from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanConfig:
+    """How an epoch is drawn from the clips of a split."""
+
+    sampling: Literal["video", "clip"] = "video"
+    """``video``: each video equally often, a random clip of it; ``clip``: each clip once."""
+    draws_per_video: int | None = None
+    """How often an epoch draws each video (video sampling); null: 2 * floor(clips / videos) of the
+    split, as in the published code, which is 32 for YT-360."""
+    window_shards: int = 0
+    """Shuffle shards, then clips within about this many of them (for remote shards); 0: freely."""
+
+    def __post_init__(self) -> None:
+        if self.sampling not in ("video", "clip"):
+            raise UserError(f"plan.sampling must be 'video' or 'clip', not {self.sampling!r}")
+        if self.draws_per_video is not None and self.draws_per_video < 1:
+            raise UserError(f"plan.draws_per_video must be at least 1, not {self.draws_per_video}")
+        require_at_most("plan", self, draws_per_video=1e6, window_shards=1e6)
+        if self.window_shards < 0:
+            raise UserError(
+                f"plan.window_shards must be 0 (shuffle freely) or more, not {self.window_shards}"
+            )
+
+    def draws(self, clips: int, videos: int) -> int:
+        """Return how often an epoch draws each video of a split (video sampling)."""
+        return self.draws_per_video or 2 * (clips // videos)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One sample of the plan.
+
+    Attributes:
+        position: Number of the sample in the whole run; with seed and epoch it keys every random
+            choice made for it.
+        epoch: Epoch that the sample belongs to.
+        clip: Row of the clip in the index.
+    """
+
+    position: int
+    epoch: int
+    clip: int
+
+
+class Order(Protocol):
+    """What a loader needs to know of a plan.
+
+    Attributes:
+        batch_size: Clips in a global batch.
+        full_batches: Whether every batch must have that many.
+    """
+
+    batch_size: int
+    full_batches: bool
+
+    def batch(self, step: int) -> list[Draw]:
+        """Return the global batch of a step; empty past the end."""
+
+    def replacements(self, draw: Draw) -> Iterator[int]:
+        """Return clips to take, in this order, where the drawn one cannot be read."""
+
+
+class Plan:
+    """The endless order of training.
+
+    Args:
+        video_ids: Video of each clip, in the order of the index.
+        batch_size: Clips in a global batch (over all ranks).
+        seed: Seed of the run.
+        config: How an epoch is drawn.
+        shards: Shard number of each clip; needed for ``window_shards``.
+
+    Attributes:
+        steps_per_epoch: Batches in every epoch.
+        clips_left_out: Clips (video sampling: draws) that sit out each epoch.
+
+    Raises:
+        UserError: There are fewer videos than a batch needs.
+    """
+
+    full_batches = True
+
+    def __init__(
+        self,
+        video_ids: Sequence[str],
+        batch_size: int,
+        seed: int,
+        config: PlanConfig | None = None,
+        shards: Sequence[int] | None = None,
+    ) -> None:
+        self.config = config or PlanConfig()
+        self.batch_size, self.seed = batch_size, seed
+        _, videos = np.unique(np.asarray(video_ids, dtype=str), return_inverse=True)
+        self._videos: Indices = videos.astype(np.int64)
+        self._clips_of_video: Indices = np.bincount(self._videos)
+        self._check_size()
+        uses = self._clips_of_video
+        if self.config.sampling == "video":
+            uses = np.full_like(uses, self.config.draws(len(self._videos), len(uses)))
+        self._shards = self._windowed_shards(shards)
+        window = self._window_batches(uses)
+        self._uses, self.steps_per_epoch = _epoch_shape(uses, batch_size, window)
+        self._segments = max(1, self.steps_per_epoch // window) if window else 1
+        self.clips_left_out = int(uses.sum()) - self.steps_per_epoch * batch_size
+        self._orders: dict[int, Indices] = {}
+
+    def batch(self, step: int) -> list[Draw]:
+        """Return the global batch of a step >= 0: `batch_size` draws of different videos."""
+        epoch, row = divmod(step, self.steps_per_epoch)
+        first = step * self.batch_size
+        clips = self._order(epoch)[row].tolist()
+        return [Draw(first + slot, epoch, clip) for slot, clip in enumerate(clips)]
+
+    def replacements(self, draw: Draw) -> Iterator[int]:
+        """Return every clip that may stand in for an unreadable one, each once, in a fixed order.
+
+        First the other clips of its video, then those of videos outside the batch, which are
+        shared out among the slots: so a batch never gets two clips of one video, and no rank needs
+        to know what another one replaced.
+        """
+        step, slot = divmod(draw.position, self.batch_size)
+        own = self._videos[draw.clip]
+        taken = self._videos[[other.clip for other in self.batch(step)]]
+        videos = np.arange(len(self._clips_of_video))
+        others = keyed_generator(self.seed, "replacement videos", step).permutation(
+            np.setdiff1d(videos, taken)
+        )
+        generator = keyed_generator(self.seed, "replacement clips", draw.position)
+        for video in [own, *others[slot :: self.batch_size]]:
+            clips = generator.permutation(np.flatnonzero(self._videos == video))
+            yield from (clip for clip in clips.tolist() if clip != draw.clip)
+
+    def _check_size(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"batch_size must be at least 1, not {self.batch_size}")
+        videos = len(self._clips_of_video)
+        if videos < self.batch_size:
+            raise UserError(
+                f"a batch of {self.batch_size} clips needs as many different videos, and the split "
+                f"has {videos} ({len(self._videos)} clips); set batch_size to at most {videos}"
+            )
+
+    def _windowed_shards(self, shards: Sequence[int] | None) -> Indices:
+        if not self.config.window_shards:
+            return np.zeros(len(self._videos), dtype=np.int64)
+        if shards is None:
+            raise ValueError("window_shards needs the shard number of each clip")
+        return np.unique(np.asarray(shards), return_inverse=True)[1].astype(np.int64)
+
+    def _window_batches(self, uses: Indices) -> int:
+        """Return how many batches about `window_shards` shards fill; 0 for no window."""
+        if not self.config.window_shards:
+            return 0
+        draws_per_shard = uses.sum() / (self._shards.max() + 1)
+        return max(1, round(self.config.window_shards * draws_per_shard / self.batch_size))
+
+    def _order(self, epoch: int) -> Indices:
+        """Return the clips (steps_per_epoch, batch_size) of an epoch; the last two are kept."""
+        order = self._orders.get(epoch)
+        if order is None:
+            order = self._make_order(epoch)
+            recent = dict(list(self._orders.items())[-1:])
+            self._orders = recent | {epoch: order}
+        return order
+
+    def _make_order(self, epoch: int) -> Indices:
+        generator = keyed_generator(self.seed, "plan", epoch)
+        clips = self._choose(generator)
+        shard_rank = generator.permutation(self._shards.max() + 1)[self._shards[clips]]
+        clips = clips[np.argsort(shard_rank + generator.random(len(clips)))]
+        bounds = np.arange(self._segments + 1) * self.steps_per_epoch // self._segments
+        bounds *= self.batch_size
+        return np.concatenate([self._deal(clips[i:j], generator) for i, j in pairwise(bounds)])
+
+    def _choose(self, generator: np.random.Generator) -> Indices:
+        """Return this epoch's clips: of each video its number of uses, different ones first."""
+        shuffled = generator.permutation(len(self._videos))
+        by_video = shuffled[np.argsort(self._videos[shuffled], kind="stable")]
+        video = np.repeat(np.arange(len(self._uses)), self._uses)
+        turn = np.arange(len(video)) - np.repeat(np.cumsum(self._uses) - self._uses, self._uses)
+        first = np.cumsum(self._clips_of_video) - self._clips_of_video
+        return by_video[first[video] + turn % self._clips_of_video[video]]
+
+    def _deal(self, clips: Indices, generator: np.random.Generator) -> Indices:
+        """Deal n * batch_size clips, at most n of a video, into n batches without repeats."""
+        video_rank = generator.permutation(len(self._clips_of_video))[self._videos[clips]]
+        by_video = clips[np.argsort(video_rank, kind="stable")]
+        batches = by_video.reshape(self.batch_size, -1).T
+        return generator.permuted(generator.permutation(batches), axis=1)
+
+
+class SequentialPlan:
+    """Every clip once, in the order of the index; the last batch may be partial.
+
+    A clip that cannot be read has no replacement: a loader leaves it out and reports it.
+
+    Args:
+        num_clips: Clips in the index.
+        batch_size: Clips in a batch.
+    """
+
+    full_batches = False
+
+    def __init__(self, num_clips: int, batch_size: int) -> None:
+        self.num_clips, self.batch_size = num_clips, batch_size
+
+    def batch(self, step: int) -> list[Draw]:
+        """Return the batch of a step; empty past the last clip."""
+        first = step * self.batch_size
+        return [Draw(i, 0, i) for i in range(first, min(first + self.batch_size, self.num_clips))]
+
+    def replacements(self, draw: Draw) -> Iterator[int]:  # noqa: ARG002 - the protocol's signature
+        """Return nothing: no clip stands for another one."""
+        return iter(())
+
+
+def rank_part(draws: list[Draw], rank: int, world: int) -> list[Draw]:
+    """Return a rank's contiguous part of a global batch, so that parts in rank order are the batch.
+
+    Raises:
+        UserError: The batch cannot be shared out evenly.
+    """
+    if len(draws) % world:
+        raise UserError(
+            f"a global batch of {len(draws)} clips cannot be shared by {world} ranks; set "
+            f"batch_size to a multiple of {world}"
+        )
+    size = len(draws) // world
+    return draws[rank * size : (rank + 1) * size]
+
+
+def _epoch_shape(uses: Indices, batch_size: int, window: int) -> tuple[Indices, int]:
+    """Return how often each video is used in an epoch, and how many full batches that makes.
+
+    A video may be used at most once a batch, so its uses are capped at the number of batches in a
+    segment; capping leaves fewer batches, hence the search for the largest cap that fits.
+    """
+    cap = int(min(uses.max(), window)) if window else int(uses.max())
+    while True:
+        capped = np.minimum(uses, cap)
+        steps = int(capped.sum()) // batch_size
+        if cap <= steps:
+            return capped, steps
+        cap = steps

@@ -1,0 +1,192 @@
+"""Features of every clip of a dataset, as one Parquet file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from avsa import __version__
+from avsa.config.typed import to_mapping
+from avsa.data.clips import clips_form
+from avsa.data.loader import Loader
+from avsa.data.remote.clips import open_clips
+from avsa.data.remote.mirror import address_of
+from avsa.data.sampling import SequentialPlan
+from avsa.hub.load import Model
+from avsa.training.gradient_cache import Inputs
+from avsa.training.run_folder import fingerprint
+from avsa.views.batch import Batch, make_batch
+from avsa.views.sampling import ViewConfig
+from yt360.clip_codec.format import ClipFormat
+from yt360.errors import UserError
+from yt360.files import atomic_write
+from yt360.shards.format.reader import ShardReader
+from yt360.sphere import azimuth_elevation
+from yt360.terminal.progress import Progress
+
+SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """Which views of each clip are embedded."""
+
+    split: str = "test"
+    """Split of the dataset."""
+    num_views: int = 4
+    """Views of a clip, evenly spaced on the horizon, the first in front."""
+    hfov_deg: float = 60.0
+    """Full horizontal field of view."""
+    batch_size: int = 8
+    """Clips at a time; it does not affect features beyond rounding."""
+
+
+def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -> int:
+    """Write the features of every clip and view; return how many rows.
+
+    The file has the columns ``key``, ``start_s`` (of the audio within the clip), ``view``,
+    ``azimuth_deg``, ``elevation_deg``; ``video`` and ``audio``, the features of the two encoders,
+    which lie in different spaces; and, where the model's task compares embeddings, ``video_joint``
+    and ``audio_joint``, whose dot product says how well they match (`Model.similarity` of the views
+    of one clip). All are lists of float32. The metadata ``avsa`` of the file is a JSON object that
+    says what it was made from. The file appears under its name only when whole. Equal arguments
+    give equal bytes on the same machine.
+
+    Args:
+        model: From `avsa.load`.
+        dataset: Folder of shards.
+        out: The file.
+        config: Which views.
+
+    Raises:
+        UserError: The model has no audio statistics or was trained on clips of another form, or
+            the split has no clips, or none that can be read.
+    """
+    rows = 0
+    with closing(open_clips(dataset, config.split)) as clips:
+        if not len(clips):
+            raise UserError(
+                f"the split {config.split} of {dataset} has no clips; use another --split"
+            )
+        _require_fit(model, clips_form(clips.info))
+        schema = _schema(model, _provenance(model, clips, config))
+        with (
+            Progress("embedding", len(clips), "clips") as progress,
+            atomic_write(out) as file,
+            pq.ParquetWriter(file, schema) as writer,
+        ):
+            for batch in _batches(model, clips, config):
+                table = _table(model, batch, schema)
+                writer.write_table(table)
+                rows += len(table)
+                progress.advance(len(batch.raw.keys))
+            if not rows:
+                raise UserError(
+                    f"no clip of the split {config.split} of {dataset} can be read; "
+                    f"`yt360 check {dataset}` tells why"
+                )
+    return rows
+
+
+def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[Batch]:
+    assert model.stats is not None  # see `_require_fit`
+    views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
+    data = replace(model.config.data, moments=1, video_position="middle")
+    plan = SequentialPlan(len(clips), config.batch_size)
+    on_cuda = model.device.type == "cuda"
+    for raw in Loader(clips, plan, data, SEED, pin_memory=on_cuda).batches():
+        yield make_batch(raw, SEED, views, model.config.audio, model.stats, model.device)
+
+
+def _require_fit(model: Model, form: ClipFormat) -> None:
+    if model.stats is None:
+        raise UserError("the model has no audio statistics; import it again with --stats DATASET")
+    takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
+    has = {"--fps": form.fps, "--sample-rate-hz": form.sample_rate_hz}
+    for option, value in takes.items():
+        if has[option] != value:
+            raise UserError(
+                f"the dataset was built with {option} {has[option]} and the model takes "
+                f"{option} {value}; build a dataset of that form (`yt360 build-shards`)"
+            )
+
+
+def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:
+    """Return views without any jitter, evenly spaced on the horizon, each with its own sound."""
+    return replace(
+        views,
+        sound_frame="view",
+        num_views=num_views,
+        sampler="grid",
+        augment=False,
+        hfov_min_deg=hfov_deg,
+        hfov_max_deg=hfov_deg,
+    )
+
+
+@torch.inference_mode()
+def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
+    inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
+    video, audio = model.encoders(inputs.video, inputs.audio)
+    features = [video, audio]
+    if _joint_dim(model):
+        features += model.joint_embeddings(video, audio)
+    clips, views = video.shape[:2]
+    azimuth, elevation = azimuth_elevation(batch.directions.flatten(0, 1).cpu())
+    columns = [
+        pa.array([key for key in batch.raw.keys for _ in range(views)]),
+        pa.array([start for start in batch.raw.start_s for _ in range(views)], pa.float64()),
+        pa.array(list(range(views)) * clips, pa.int32()),
+        pa.array(torch.rad2deg(azimuth).numpy(), pa.float32()),
+        pa.array(torch.rad2deg(elevation).numpy(), pa.float32()),
+        *(
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(feature.float().flatten().cpu().numpy()), feature.shape[-1]
+            )
+            for feature in features
+        ),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _schema(model: Model, provenance: dict[str, Any]) -> pa.Schema:
+    feature = pa.list_(pa.float32(), model.feature_dim)
+    fields = [
+        ("key", pa.string()),
+        ("start_s", pa.float64()),
+        ("view", pa.int32()),
+        ("azimuth_deg", pa.float32()),
+        ("elevation_deg", pa.float32()),
+        ("video", feature),
+        ("audio", feature),
+    ]
+    if joint_dim := _joint_dim(model):
+        joint = pa.list_(pa.float32(), joint_dim)
+        fields += [("video_joint", joint), ("audio_joint", joint)]
+    return pa.schema(fields, metadata={"avsa": json.dumps(provenance, sort_keys=True)})
+
+
+def _joint_dim(model: Model) -> int:
+    return 0 if model.task is None else model.task.joint_dim
+
+
+def _provenance(model: Model, clips: ShardReader, config: EmbedConfig) -> dict[str, Any]:
+    """Return what the features were made from, as JSON values."""
+    return {
+        "avsa": __version__,
+        "weights_sha256": model.weights_hash(),
+        "step": model.step,
+        "recipe": to_mapping(model.config),
+        "dataset": {"path": address_of(clips.dataset), "clips": fingerprint(clips)},
+        "split": config.split,
+        "num_views": config.num_views,
+        "hfov_deg": config.hfov_deg,
+    }

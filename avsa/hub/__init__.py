@@ -1,0 +1,1 @@
+"""Trained models: loading, exporting, and importing published weights."""

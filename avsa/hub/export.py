@@ -1,0 +1,132 @@
+"""A trained model as a folder to publish: safetensors, its recipe, and a model card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from avsa.config.recipe import save_config
+from avsa.config.typed import to_mapping
+from avsa.hub.saved import WEIGHTS_FILE, Saved, is_export, read_saved
+from yt360.errors import UserError
+from yt360.files import atomic_write
+from yt360.terminal.text import markdown_code
+
+CARD_FILE = "README.md"
+RECIPE_FILE = "config.yaml"
+
+
+def export_model(checkpoint: Path, out: Path) -> None:
+    """Write weights, recipe and model card of a checkpoint; `avsa.load` reads the folder.
+
+    Args:
+        checkpoint: A checkpoint file or a run's folder.
+        out: A folder, which must be new or empty, or hold what an interrupted call left there.
+
+    Raises:
+        UserError: `checkpoint` is none, or `out` holds something else.
+    """
+    saved = read_saved(checkpoint)
+    parts = {"encoders": saved.encoders, "task": saved.task or {}}
+    parts["stats"] = vars(saved.stats) if saved.stats else {}
+    tensors = {  # cloned, for in a checkpoint several may share memory
+        f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
+        for part, named in parts.items()
+        for name, tensor in named.items()
+    }
+    facts = {key: getattr(saved, key) for key in ("stage", "step", "clips", "fps")}
+    facts = {"config": to_mapping(saved.config), **facts}
+    weights = _ordered(save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)}))
+    if is_export(out) and (out / WEIGHTS_FILE).read_bytes() == weights:
+        return  # a call that was killed at its very end
+    if not _is_free(out):
+        raise UserError(f"{out} is not an empty folder; choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        # The weights get their name last: a folder with weights is whole. Their temporary file is
+        # there from the beginning: what is beside it in a folder without weights is ours.
+        with atomic_write(out / WEIGHTS_FILE) as file:
+            save_config(saved.config, out / RECIPE_FILE)
+            with atomic_write(out / CARD_FILE, "w") as card:
+                card.write(_card(saved))
+            file.write(weights)
+    except BaseException:  # the same command must work again, once there is room
+        for name in (RECIPE_FILE, CARD_FILE):
+            (out / name).unlink(missing_ok=True)
+        raise
+
+
+def _ordered(weights: bytes) -> bytes:
+    """Return a safetensors file whose metadata are in order; `save` writes them in a random one.
+
+    The file begins with the length of its header, 8 bytes; a header is padded to a multiple of 8.
+    """
+    end = 8 + int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + weights[end:]
+
+
+def _is_free(out: Path) -> bool:
+    """Return whether a folder is new, empty, or holds only what a killed export left."""
+    if not out.is_dir():
+        return not out.exists()
+    names = {path.name for path in out.iterdir()}
+    temporary = {name for name in names if name.startswith(f".{WEIGHTS_FILE}.")}
+    ours = tuple(name for file in (RECIPE_FILE, CARD_FILE) for name in (file, f".{file}."))
+    return not names or (bool(temporary) and all(n.startswith(ours) for n in names - temporary))
+
+
+def _card(saved: Saved) -> str:
+    """Return the model card: what it is, how it was made, how to use it, what it is not for."""
+    config = saved.config
+    millions = sum(tensor.numel() for tensor in saved.encoders.values()) / 1e6
+    stages = "\n".join(
+        f"- {markdown_code(name)}: {markdown_code(stage)}" for name, stage in config.stages.items()
+    )
+    frames = f"{config.views.height}x{config.views.width}"
+    video, audio = config.data, config.audio
+    return f"""---
+library_name: avsa
+tags: [audio-visual, self-supervised, spatial-audio, 360-video, ambisonics]
+---
+
+# Audio-visual encoders trained by avsa
+
+Two encoders ({millions:.1f} million weights) that give {config.video_encoder.feature_dim} features
+each of a perspective view of a 360° video and of its spatial sound, trained without labels by
+predicting one from the other ("Learning Representations from Audio-Visual Spatial Alignment",
+Morgado et al., NeurIPS 2020).
+
+## How it was trained
+
+{stages}
+
+Stopped at step {saved.step} in stage {markdown_code(saved.stage)}, on
+{markdown_code(saved.clips)}. The whole recipe is in `{RECIPE_FILE}`.
+
+## Use
+
+```python
+import avsa
+
+model = avsa.load("PATH_OF_THIS_FOLDER")
+features = model.embed(video, audio)  # features.video, features.audio
+match = model.similarity(video, audio)  # from -1 to 1
+```
+
+- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {saved.fps} frames a second,
+  resized to {frames}: a perspective crop of the panorama.
+- `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, turned into
+  the view's frame.
+
+## Limits
+
+Features reflect the videos it was trained on, their places, people and music. Nobody has checked
+them for fairness, and they are no basis for decisions about people.
+"""

@@ -1,0 +1,253 @@
+"""A trained model for users: loaded from a checkpoint, fed with raw arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from avsa.config.recipe import TrainConfig
+from avsa.hub.saved import read_saved
+from avsa.models.model import Encoders
+from avsa.tasks.tasks import Task, build_task
+from avsa.training.distributed import resolve_device
+from avsa.views.audio_statistics import AudioStats
+from avsa.views.colors import RGB_MEAN, RGB_STD
+from avsa.views.spectrogram import require_long_sound, view_spectrograms
+from yt360.errors import UserError
+
+Array = NDArray[Any] | Tensor
+
+
+class Embedding(NamedTuple):
+    """Features of views, each encoder's in a space of its own (`Model.similarity` compares them).
+
+    Attributes:
+        video: float32 (B, D) or (D,), of the pictures.
+        audio: float32 (B, D) or (D,), of the sounds.
+    """
+
+    video: Tensor
+    audio: Tensor
+
+
+class Model(nn.Module):
+    """Trained encoders, the networks of their pretext task, and how their inputs are made.
+
+    Attributes:
+        config: The recipe that it was trained by.
+        encoders: `Encoders`; their ``video`` and ``audio`` can be used alone.
+        task: Heads and translation networks of the last stage, or None.
+        stats: Statistics that standardize spectrograms, or None (imported weights may lack them).
+        fps: Frames a second of the video that it was trained on.
+        step: Steps of training done.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        encoders: Encoders,
+        task: Task | None,
+        stats: AudioStats | None,
+        fps: int,
+        step: int,
+    ) -> None:
+        super().__init__()
+        self.config, self.stats, self.fps, self.step = config, stats, fps, step
+        self.encoders, self.task = encoders, task
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def feature_dim(self) -> int:
+        """D, the length of a feature vector."""
+        return self.config.video_encoder.feature_dim
+
+    @torch.inference_mode()
+    def embed(self, video: Array, audio: Array, sample_rate_hz: int | None = None) -> Embedding:
+        """Return the features of pictures and sounds, with the model in evaluation mode.
+
+        Args:
+            video: Perspective crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), at the rate and of
+                the length that the model was trained with (`fps`, 16, and half a second by
+                default). Another size than the trained one is resized.
+            audio: ambiX (W, Y, Z, X) float (4, S) or (B, 4, S), full scale 1, already turned into
+                the view (`yt360.ambisonics.transforms.rotate`): the view's direction is the sound's
+                front.
+            sample_rate_hz: Of `audio`; None means that of the model (24 kHz by default). Another
+                rate is resampled.
+
+        Returns:
+            float32 features, (D,) each for single inputs and (B, D) for batches.
+
+        Raises:
+            UserError: Wrong shapes or types, or the model has no audio statistics.
+        """
+        frames, sounds = torch.as_tensor(video), torch.as_tensor(audio)
+        _check_arrays(frames, sounds)
+        with self._evaluating():
+            features = self._features(frames, sounds, sample_rate_hz)
+        return Embedding(*(each[0] for each in features) if frames.ndim == 4 else features)
+
+    @torch.inference_mode()
+    def similarity(
+        self,
+        video: Array,
+        audio: Array,
+        sample_rate_hz: int | None = None,
+        views_of_one_clip: bool = False,
+    ) -> Tensor:
+        """Return how well each video matches each audio, with the model in evaluation mode.
+
+        Features of the two encoders (`embed`) lie in different spaces. This compares them as the
+        pretext task does, after its heads and translation networks.
+
+        Args:
+            video: As for `embed`: (T, H, W, 3), or (B, T, H, W, 3).
+            audio: As for `embed`: (4, S), or (C, 4, S).
+            sample_rate_hz: Of `audio`, as for `embed`.
+            views_of_one_clip: Translation networks see all of `video` together, and all of `audio`,
+                as the views of one clip in training. Otherwise each alone.
+
+        Returns:
+            Mean cosine of the task's two directions, float32 in [-1, 1]: (B, C), or a scalar for
+            single inputs.
+
+        Raises:
+            UserError: As `embed`; or the model has no pretext task that compares embeddings.
+        """
+        frames, sounds = torch.as_tensor(video), torch.as_tensor(audio)
+        _check_arrays(frames, sounds, paired=False)
+        with self._evaluating():
+            features = self._features(frames, sounds, sample_rate_hz)
+            if views_of_one_clip:
+                joint_video, joint_audio = self.joint_embeddings(*features)
+            else:
+                joint_video, joint_audio = (
+                    each[:, 0] for each in self.joint_embeddings(*(f[:, None] for f in features))
+                )
+        cosine = (joint_video @ joint_audio.T).clamp(-1, 1)
+        return cosine[0, 0] if frames.ndim == 4 else cosine
+
+    def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return embeddings (..., K, E) that can be compared, of features (..., K, D) of views.
+
+        Raises:
+            UserError: The model has no pretext task that compares embeddings (`Task`).
+        """
+        if self.task is None:
+            raise UserError(
+                "the model has encoders alone, without the heads that compare video with audio; "
+                "use a checkpoint of a run"
+            )
+        return self.task.joint_embeddings(video, audio)
+
+    def weights_hash(self) -> str:
+        """Return the SHA-256 of all names and values of weights, 64 hexadecimal digits."""
+        digest = sha256()
+        for name, tensor in self.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluate while the block runs, then return to the former mode."""
+        was_training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(was_training)
+
+    def _features(
+        self, video: Tensor, audio: Tensor, sample_rate_hz: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the features (B, D) and (C, D) of checked arrays; single inputs make B and C 1."""
+        video = video if video.ndim == 5 else video[None]
+        audio = audio if audio.ndim == 3 else audio[None]
+        return (
+            self.encoders.video(self.prepare_video(video.to(self.device))),
+            self.encoders.audio(self.prepare_audio(audio.to(self.device), sample_rate_hz)[:, 0]),
+        )
+
+    def prepare_video(self, video: Tensor) -> Tensor:
+        """Return standardized pictures (B, 3, T, h, w) of RGB uint8 (B, T, H, W, 3)."""
+        size = (self.config.views.height, self.config.views.width)
+        frames = video.permute(0, 1, 4, 2, 3).float() / 255
+        if frames.shape[-2:] != size:
+            frames = F.interpolate(
+                frames.flatten(0, 1), size, mode="bilinear", antialias=True
+            ).unflatten(0, frames.shape[:2])
+        mean, std = (frames.new_tensor(value).view(3, 1, 1) for value in (RGB_MEAN, RGB_STD))
+        return ((frames - mean) / std).transpose(1, 2)
+
+    def prepare_audio(self, audio: Tensor, sample_rate_hz: int | None = None) -> Tensor:
+        """Return standardized spectrograms (B, 1, C, N, F) of ambiX (B, 4, S) in the view's frame.
+
+        Raises:
+            UserError: The model has no audio statistics.
+        """
+        config = self.config.audio
+        if self.stats is None:
+            raise UserError(
+                "the model has no audio statistics; import it again with --stats DATASET"
+            )
+        audio = audio.float()
+        if sample_rate_hz not in (None, config.sample_rate_hz):
+            from torchaudio.functional import resample
+
+            audio = resample(audio, sample_rate_hz, config.sample_rate_hz)
+        require_long_sound(config, audio.shape[-1])
+        ahead = torch.eye(3, device=audio.device).expand(len(audio), 1, 3, 3)
+        return view_spectrograms(audio, ahead, config, self.stats.mean_db, self.stats.std_db)
+
+
+def load(checkpoint: str | Path, device: str = "cpu") -> Model:
+    """Load a trained model.
+
+    Args:
+        checkpoint: A checkpoint file, a run's folder (its newest one), or an exported folder.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        UserError: There is no such file, or it is no checkpoint of avsa.
+    """
+    saved = read_saved(Path(checkpoint))
+    config = saved.config
+    encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+    encoders.load_state_dict(saved.encoders)
+    task = None
+    if saved.task is not None:
+        task = build_task(config.stages[saved.stage].task, config.video_encoder.feature_dim)
+        task.load_state_dict(saved.task)
+    model = Model(config, encoders, task, saved.stats, saved.fps, saved.step)
+    return model.to(resolve_device(device)).eval()
+
+
+def _check_arrays(video: Tensor, audio: Tensor, paired: bool = True) -> None:
+    if video.dtype != torch.uint8 or video.ndim not in (4, 5) or video.shape[-1] != 3:
+        raise UserError(
+            f"video is {video.dtype} {tuple(video.shape)}; it must be uint8 (T, H, W, 3) or "
+            "(B, T, H, W, 3)"
+        )
+    if not audio.is_floating_point() or audio.ndim != video.ndim - 2 or audio.shape[-2] != 4:
+        raise UserError(
+            f"audio is {audio.dtype} {tuple(audio.shape)}; it must be float (4, S), or (B, 4, S) "
+            "for a batch of videos"
+        )
+    if paired and audio.ndim == 3 and len(audio) != len(video):
+        raise UserError(f"there are {len(video)} videos and {len(audio)} sounds; give as many")

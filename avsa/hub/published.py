@@ -1,0 +1,190 @@
+"""Weights published with the paper's code, turned into a checkpoint of ours.
+
+A published file is ``{"model": ..., "train_criterion": ...}``, saved from DataParallel, so that
+names begin with ``module.``. Layers have the same names here, so importing is renaming, and sizes
+are read from shapes. Whatever else the weights were trained with (docs/paper.md), such as the floor
+of their spectrograms and the ReLU at the end of translation networks, comes from the recipe
+``avsa-published``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avsa.config.recipe import TrainConfig, config_from_mapping, load_config
+from avsa.config.typed import merged, to_mapping
+from avsa.hub.saved import mismatch, networks_without_memory
+from avsa.views.audio_statistics import AudioStats, ensure_stats
+from avsa.views.spectrogram import AudioConfig
+from yt360.errors import UserError
+from yt360.untrusted.arrays import read_npz
+from yt360.untrusted.torch_files import Weights, is_weights, read_torch
+
+STAGE = "imported"
+RECIPE = "avsa-published"
+# The published code takes decibels of magnitudes as if they were powers: half as many.
+DB_PER_PUBLISHED_DB = 2
+# Of the pictures that the published weights were trained on.
+FPS = 16
+MAX_STATS_BYTES = 1 << 20
+INPUTS = {1: "mono", 2: "stereo", 4: "ambix"}
+
+
+def import_published(
+    path: Path, stats: AudioStats | None = None, encoders_only: bool = False
+) -> dict[str, Any]:
+    """Return the content of a checkpoint (for `avsa.training.checkpoint.save_checkpoint`).
+
+    Args:
+        path: The published file.
+        stats: Statistics that standardize spectrograms; without them the model takes spectrograms
+            alone.
+        encoders_only: Leave the heads and translation networks behind.
+
+    Raises:
+        UserError: It is no such file, or its layout is another one; names what does not fit.
+    """
+    content = _read(path)
+    encoders = _encoder_weights(content["model"], path)
+    task = {} if encoders_only else _task_weights(content["train_criterion"])
+    config = _config_of(encoders, task, path)
+    _require_fit(config, encoders, task, path)
+    return {
+        "step": 0,
+        "stage": STAGE,
+        "config": to_mapping(config),
+        "clips": "imported",
+        "fps": FPS,
+        "stats": None if stats is None else {"mean_db": stats.mean_db, "std_db": stats.std_db},
+        "encoders": encoders,
+        "task": task or None,
+        "optimizer": None,
+    }
+
+
+def read_published_stats(path: Path) -> AudioStats:
+    """Return the statistics of a published ``.npz`` with ``mean`` and ``std`` of each mel band.
+
+    Raises:
+        UserError: It is no such file, or its numbers are no statistics.
+    """
+    try:
+        arrays = read_npz(path, ("mean", "std"), MAX_STATS_BYTES)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} holds no audio statistics (an .npz with mean and std): {error}"
+        ) from None
+    mean, std = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("mean", "std"))
+    shape = (AudioConfig().bands,)
+    if not (mean.shape == std.shape == shape and mean.isfinite().all() and std.isfinite().all()):
+        raise UserError(
+            f"{path} holds a mean {tuple(mean.shape)} and std {tuple(std.shape)}; both must be "
+            f"{shape}, finite numbers"
+        )
+    if not (std > 0).all():
+        raise UserError(f"{path} holds deviations of {std.min():g}; all must be above 0")
+    return AudioStats(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
+
+
+def read_any_stats(path: Path) -> AudioStats:
+    """Return audio statistics of a dataset's folder, or of a published ``.npz``.
+
+    Those of a dataset are of spectrograms as the published weights take them.
+    """
+    if path.is_dir():
+        return ensure_stats(path, load_config(RECIPE).audio)
+    return read_published_stats(path)
+
+
+def _read(path: Path) -> Mapping[str, Mapping[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    try:
+        content = read_torch(path)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read as torch weights: {error}") from None
+    if not isinstance(content, dict) or not {"model", "train_criterion"} <= content.keys():
+        raise UserError(f"{path} is not a published checkpoint: it lacks model and train_criterion")
+    for part in ("model", "train_criterion"):
+        if not is_weights(content[part]):
+            raise UserError(f"{path}: {part} is not a table of named tensors")
+    return content
+
+
+def _encoder_weights(state: Mapping[str, Tensor], path: Path) -> Weights:
+    """Return our names -> tensors of both encoders."""
+    names = {"video_model": "video", "audio_model": "audio"}
+    weights: Weights = {}
+    for key, tensor in state.items():
+        part, _, name = key.removeprefix("module.").partition(".")
+        if part not in names:
+            raise UserError(f"{path}: {key[:100]} belongs to neither video_model nor audio_model")
+        weights[f"{names[part]}.{name}"] = tensor
+    return weights
+
+
+def _task_weights(state: Mapping[str, Tensor]) -> Weights:
+    """Return our names -> tensors of the first loss's networks."""
+    stripped = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    prefix = "losses.0."
+    return {key.removeprefix(prefix): t for key, t in stripped.items() if key.startswith(prefix)}
+
+
+def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
+    """Return the recipe that the shapes tell of."""
+    try:
+        video_width = encoders["video.conv1.0.weight"].shape[0]
+        audio_width, channels = encoders["audio.conv1.0.weight"].shape[:2]
+    except KeyError as error:
+        raise UserError(f"{path} lacks {error}") from error
+    except (IndexError, ValueError):
+        raise UserError(
+            f"{path} has another layout: its first weights are no convolutions"
+        ) from None
+    if channels not in INPUTS:
+        raise UserError(f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4")
+    published = load_config(RECIPE)
+    sizes = {
+        "audio": {"inputs": INPUTS[channels]},
+        "video_encoder": {
+            "width": video_width,
+            "stages": _count(encoders, r"video\.conv(\d+)x\.") - 1,
+            "blocks_per_stage": _count(encoders, r"video\.conv2x\.(\d+)\.") + 1,
+        },
+        "audio_encoder": {"width": audio_width, "stages": _count(encoders, r"audio\.block(\d+)\.")},
+    }
+    published_task = to_mapping(published.stages["avsa"].task)
+    stage = {"steps": 1, "task": merged(published_task, _task_config(task))}
+    recipe = {**to_mapping(published), "stages": {STAGE: stage}}
+    return config_from_mapping(merged(recipe, sizes))
+
+
+def _task_config(task: Weights) -> dict[str, Any]:
+    heads = [name for name in task if name.endswith("projection.0.weight")]
+    size = {"head_dim": task[heads[0]].shape[0]} if heads and task[heads[0]].ndim else {}
+    if not task or any(name.startswith("video_projection.") for name in task):
+        return {"kind": "avc", "translation": {"kind": "none"}, **size}
+    depth = _count(task, r"v2a_transformer\.transformer\.(\d+)\.") + 1
+    translation = {"kind": "transformer", "depth": depth} if depth else {"kind": "none"}
+    return {"kind": "avsa", "translation": translation, **size}
+
+
+def _count(weights: Weights, pattern: str) -> int:
+    """Return the largest number that `pattern` finds in the names, -1 for none."""
+    found = (re.match(pattern, name) for name in weights)
+    return max((int(match[1]) for match in found if match), default=-1)
+
+
+def _require_fit(config: TrainConfig, encoders: Weights, task: Weights, path: Path) -> None:
+    ours, our_task = networks_without_memory(config, STAGE)
+    hint = "; --encoders-only imports the encoders alone"
+    for module, weights, advice in ((ours, encoders, ""), (our_task, task, hint)):
+        if weights and (difference := mismatch(module, weights)):
+            raise UserError(f"{path} has another layout: {difference}{advice}")

@@ -1,0 +1,1 @@
+"""Networks: encoders, translation networks, and the model that holds them."""

@@ -1,0 +1,197 @@
+"""The two encoders: R(2+1)D for pictures and a plain 2-D convolutional network for sound.
+
+Layer names and layout are those of the weights published with "Learning Representations from
+Audio-Visual Spatial Alignment" (Morgado et al., NeurIPS 2020), so that their state dicts load as
+they are. No convolution has a bias: a batch norm follows each sum.
+
+Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel bands, D features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from avsa.config.typed import require_at_most
+from yt360.errors import UserError
+
+MAX_FEATURE_DIM = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoEncoderConfig:
+    """Size of the picture's network. The defaults are R(2+1)D-18."""
+
+    width: int = 64
+    """Channels of the stem and the first stage; each further stage doubles them."""
+    stages: int = 4
+    """Residual stages; every one but the first halves time and space."""
+    blocks_per_stage: int = 2
+    """Residual blocks in a stage: 2 makes 18 layers, 1 makes 10."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "width", "stages", "blocks_per_stage")
+        require_at_most("video_encoder", self, stages=8, blocks_per_stage=32)
+        require_at_most("video_encoder", self, feature_dim=MAX_FEATURE_DIM)
+
+    @property
+    def feature_dim(self) -> int:
+        """Length of a feature vector (512 by default)."""
+        return self.width * 2 ** (self.stages - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioEncoderConfig:
+    """Size of the sound's network. The defaults are the published 9 layers."""
+
+    width: int = 64
+    """Channels of the stem and the first block; each further block doubles them."""
+    stages: int = 4
+    """Blocks of two convolutions; all but the first and the last halve the resolution."""
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "width", "stages")
+        require_at_most("audio_encoder", self, stages=8)
+        require_at_most("audio_encoder", self, feature_dim=MAX_FEATURE_DIM)
+
+    @property
+    def feature_dim(self) -> int:
+        """Length of a feature vector (512 by default)."""
+        return self.width * 2 ** (self.stages - 1)
+
+
+class VideoEncoder(nn.Module):
+    """R(2+1)D: pictures (B, 3, T, H, W) to features (B, D).
+
+    The stem is a 3x7x7 convolution with spatial stride 2. Each 3x3x3 convolution of a residual
+    network is split into a spatial (1, 3, 3) and a temporal (3, 1, 1) one whose middle width equals
+    the output width. Features are the maximum over time and space.
+    """
+
+    def __init__(self, config: VideoEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.conv1 = nn.Sequential(
+            nn.Conv3d(3, config.width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False),
+            nn.BatchNorm3d(config.width),
+            nn.ReLU(inplace=True),
+        )
+        channels = config.width
+        self.stage_names = [f"conv{stage + 2}x" for stage in range(config.stages)]
+        for stage, name in enumerate(self.stage_names):
+            width, stride = config.width * 2**stage, 1 if stage == 0 else 2
+            blocks = [ResidualBlock(channels, width, stride)]
+            blocks += [ResidualBlock(width, width, 1) for _ in range(config.blocks_per_stage - 1)]
+            self.add_module(name, nn.Sequential(*blocks))
+            channels = width
+
+    def forward_maps(self, video: Tensor) -> list[Tensor]:
+        """Return the maps (B, width * 2**i, T_i, H_i, W_i) of every stage i, first to last."""
+        maps = [self.conv1(video)]
+        for name in self.stage_names:
+            maps.append(self.get_submodule(name)(maps[-1]))
+        return maps[1:]
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Return features (B, D) of standardized pictures (B, 3, T, H, W)."""
+        return self.forward_maps(video)[-1].amax(dim=(2, 3, 4))
+
+
+class ResidualBlock(nn.Module):
+    """Two (1, 3, 3) + (3, 1, 1) convolutions and a shortcut; the last norm acts on their sum.
+
+    The spatial convolution carries the spatial stride and the temporal one the temporal stride.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        spatial, temporal = (1, stride, stride), (stride, 1, 1)
+        self.spt_conv1 = _spatial_conv(in_channels, channels, spatial)
+        self.spt_bn1 = nn.BatchNorm3d(channels)
+        self.tmp_conv1 = _temporal_conv(channels, temporal)
+        self.tmp_bn1 = nn.BatchNorm3d(channels)
+        self.spt_conv2 = _spatial_conv(channels, channels, (1, 1, 1))
+        self.spt_bn2 = nn.BatchNorm3d(channels)
+        self.tmp_conv2 = _temporal_conv(channels, (1, 1, 1))
+        self.out_bn = nn.BatchNorm3d(channels)
+        self.res_conv: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != channels:
+            self.res_conv = nn.Conv3d(in_channels, channels, 1, stride=stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, T', H', W') of (B, in_channels, T, H, W)."""
+        y = torch.relu(self.spt_bn1(self.spt_conv1(x)))
+        y = torch.relu(self.tmp_bn1(self.tmp_conv1(y)))
+        y = torch.relu(self.spt_bn2(self.spt_conv2(y)))
+        return torch.relu(self.out_bn(self.tmp_conv2(y) + self.res_conv(x)))
+
+
+class AudioEncoder(nn.Module):
+    """Nine convolutions: spectrograms (B, C, N, F) to features (B, D).
+
+    A 7x7 stem with stride 2, then blocks of two 3x3 convolutions with strides 1, 2, 2, 1. Features
+    are the maximum over time and frequency.
+
+    Args:
+        config: Its size.
+        in_channels: C, the channels of the spectrogram (4 for ambiX).
+    """
+
+    def __init__(self, config: AudioEncoderConfig, in_channels: int = 4) -> None:
+        super().__init__()
+        self.config = config
+        self.conv1 = nn.Sequential(
+            nn.Conv2d(in_channels, config.width, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(config.width),
+            nn.ReLU(inplace=True),
+        )
+        channels = config.width
+        self.block_names = [f"block{stage + 1}" for stage in range(config.stages)]
+        for stage, name in enumerate(self.block_names):
+            width, stride = config.width * 2**stage, 2 if 0 < stage < config.stages - 1 else 1
+            self.add_module(name, ConvBlock(channels, width, stride))
+            channels = width
+
+    def forward_maps(self, audio: Tensor) -> list[Tensor]:
+        """Return the maps (B, width * 2**i, N_i, F_i) of every block i, first to last."""
+        maps = [self.conv1(audio)]
+        for name in self.block_names:
+            maps.append(self.get_submodule(name)(maps[-1]))
+        return maps[1:]
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Return features (B, D) of standardized spectrograms (B, C, N, F)."""
+        return self.forward_maps(audio)[-1].amax(dim=(2, 3))
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3 convolutions, each with batch norm and ReLU; the first carries the stride."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, N', F') of (B, in_channels, N, F)."""
+        x = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(x)))
+
+
+def _spatial_conv(in_channels: int, channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
+    return nn.Conv3d(in_channels, channels, (1, 3, 3), stride=stride, padding=(0, 1, 1), bias=False)
+
+
+def _temporal_conv(channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
+    return nn.Conv3d(channels, channels, (3, 1, 1), stride=stride, padding=(1, 0, 0), bias=False)
+
+
+def _require_positive(config: object, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if value < 1:
+            raise UserError(f"{type(config).__name__}.{name} is {value}; use 1 or more")

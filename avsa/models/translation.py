@@ -1,0 +1,132 @@
+"""Translation networks: from the features of one modality's views to those of the other.
+
+Equations 4-6 of "Learning Representations from Audio-Visual Spatial Alignment" (Morgado et al.,
+NeurIPS 2020): a transformer encoder over the K views of one clip, with a single head, no positional
+encoding and layer norm after each sum. Its ablation, an MLP, sees each view alone. Parameter names
+are those of the published weights.
+
+Shapes: B clips, K views, D features.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from avsa.config.typed import require_at_most
+from yt360.errors import UserError
+
+EXPANSION = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationConfig:
+    """The network that predicts one modality's features from the other's."""
+
+    kind: Literal["transformer", "mlp", "none"] = "none"
+    """transformer: views see each other; mlp: each view alone; none: features are compared as they
+    are, behind their linear heads."""
+    depth: int = 2
+    """Layers."""
+    dropout: float = 0.1
+    """Share of values dropped before each layer norm while training."""
+    output_relu: bool = False
+    """ReLU at the end of each layer, which the published code has and the paper has not."""
+
+    def __post_init__(self) -> None:
+        require_at_most("translation", self, depth=64)
+        if self.depth < 1:
+            raise UserError(f"translation depth is {self.depth}; use 1 or more, or kind: none")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"translation dropout is {self.dropout}; it must be in [0, 1)")
+
+
+def build_translation(config: TranslationConfig, dim: int) -> nn.Module:
+    """Return a network from features (B, K, dim) to features (B, K, dim)."""
+    if config.kind == "none":
+        return nn.Identity()
+    return TranslationNetwork(config, dim)
+
+
+class TranslationNetwork(nn.Module):
+    """A stack of layers over (B, K, D)."""
+
+    def __init__(self, config: TranslationConfig, dim: int) -> None:
+        super().__init__()
+        layer = TransformerLayer if config.kind == "transformer" else MlpLayer
+        self.transformer = nn.Sequential(
+            *[layer(dim, config.dropout, config.output_relu) for _ in range(config.depth)]
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return predicted features (B, K, D) of the other modality."""
+        translated: Tensor = self.transformer(features)
+        return translated
+
+
+class TransformerLayer(nn.Module):
+    """Attention among the views, then a two-layer network on each; post-norm."""
+
+    def __init__(self, dim: int, dropout: float, output_relu: bool) -> None:
+        super().__init__()
+        self.attention = SingleHeadAttention(dim)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.dense = _two_layers(dim, EXPANSION * dim)
+        self.dense_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.ReLU() if output_relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, K, D) of (B, K, D)."""
+        x = self.attention_norm(x + self.dropout(self.attention(x)))
+        x = self.dense_norm(x + self.dropout(self.dense(x)))
+        output: Tensor = self.output(x)
+        return output
+
+
+class SingleHeadAttention(nn.Module):
+    """Eq. 4: softmax(query . key / sqrt(D)) over the views of one clip, one head."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.dense = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, K, D) of (B, K, D)."""
+        scores = self.query(x) @ self.key(x).transpose(-2, -1) / math.sqrt(x.shape[-1])
+        mixed: Tensor = self.dense(torch.softmax(scores, dim=-1) @ self.value(x))
+        return mixed
+
+
+class MlpLayer(nn.Module):
+    """The ablation: a two-layer network stands where the attention was.
+
+    Its hidden width of 2 D gives it the 4 D² weights of query, key, value and dense.
+    """
+
+    def __init__(self, dim: int, dropout: float, output_relu: bool) -> None:
+        super().__init__()
+        self.dense1 = _two_layers(dim, 2 * dim)
+        self.dense1_norm = nn.LayerNorm(dim)
+        self.dense2 = _two_layers(dim, EXPANSION * dim)
+        self.dense2_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.ReLU() if output_relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, K, D) of (B, K, D)."""
+        x = self.dense1_norm(x + self.dropout(self.dense1(x)))
+        x = self.dense2_norm(x + self.dropout(self.dense2(x)))
+        output: Tensor = self.output(x)
+        return output
+
+
+def _two_layers(dim: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))

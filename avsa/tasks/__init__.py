@@ -1,0 +1,1 @@
+"""Pretext tasks and their losses."""

@@ -1,0 +1,147 @@
+"""Checkpoints: one file with everything that a run needs to go on, or a user to load the model.
+
+A file appears under its name only when it is whole and was read back; it holds tensors and plain
+values alone, and only these are read (`yt360.untrusted.torch_files`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avsa.config.typed import require_at_most
+from yt360.errors import UserError
+from yt360.files import atomic_write
+from yt360.untrusted.torch_files import read_torch
+
+FORMAT = "avsa-checkpoint"
+VERSION = 1
+FOLDER = "checkpoints"
+_NAME = re.compile(r"^step-(\d{8,})\.pt$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """When the run is saved."""
+
+    every: int = 1000
+    """Steps from one checkpoint to the next; the last step is saved always."""
+    keep: int = 3
+    """Newest checkpoints that are kept."""
+
+    def __post_init__(self) -> None:
+        require_at_most("checkpoint", self, every=1e9, keep=1e6)
+        if self.every < 1 or self.keep < 1:
+            raise UserError("checkpoint every and keep must be 1 or more")
+
+
+def checkpoint_path(run: Path, step: int) -> Path:
+    """Return where the checkpoint of a step belongs."""
+    return run / FOLDER / f"step-{step:08d}.pt"
+
+
+def checkpoints_of(run: Path) -> list[Path]:
+    """Return a run's checkpoints, oldest first."""
+    folder = run / FOLDER
+    names = [path for path in folder.iterdir() if _NAME.match(path.name)] if folder.is_dir() else []
+    return sorted(names, key=_step)
+
+
+def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint aside, read it back, compare, and give it its name.
+
+    Args:
+        path: The final name; its folder is made.
+        content: Nested dicts and lists of tensors and plain values.
+
+    Raises:
+        OSError: It cannot be written, or reads back otherwise than it was written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = {"format": FORMAT, "version": VERSION, **content}
+    with atomic_write(path) as file:
+        torch.save(whole, file)
+        file.flush()
+        if not _same(whole, _read_back(Path(file.name))):
+            raise OSError(f"{path} reads back otherwise than it was written; check the disk")
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint, on the CPU, unchecked (see `avsa.hub.saved.read_saved`).
+
+    Args:
+        path: A checkpoint, or a run folder (its newest checkpoint).
+
+    Raises:
+        UserError: There is none, or it is not a checkpoint of avsa.
+    """
+    path = newest_checkpoint(path)
+    try:
+        content = read_torch(path)
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a checkpoint: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        hint = ""
+        if isinstance(content, dict) and {"model", "train_criterion"} <= content.keys():
+            hint = f"; it looks published with the paper: avsa import-checkpoint {path} --out CKPT"
+        raise UserError(f"{path} is not a checkpoint of avsa{hint}")
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
+        shown = version if type(version) is int else f"({type(version).__name__})"
+        raise UserError(
+            f"{path} has checkpoint version {shown}, this avsa reads {VERSION}; "
+            "load it with the avsa that wrote it"
+        )
+    return content
+
+
+def newest_checkpoint(path: Path) -> Path:
+    """Return `path` itself when it is a file, or the newest checkpoint of a run folder."""
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise UserError(f"checkpoint {path} does not exist")
+    found = checkpoints_of(path)
+    if not found:
+        raise UserError(f"{path} holds no checkpoint; give a file, or the folder of a run")
+    return found[-1]
+
+
+def drop_old_checkpoints(run: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints of a run."""
+    for path in checkpoints_of(run)[:-keep]:
+        path.unlink()
+
+
+def _step(path: Path) -> int:
+    match = _NAME.match(path.name)
+    return int(match[1]) if match else -1
+
+
+def _read_back(path: Path) -> Any:
+    try:
+        return read_torch(path)
+    except ValueError as error:
+        return error  # equal to nothing that was written
+
+
+def _same(value: Any, other: Any) -> bool:
+    """Compare nested values; tensors bit by bit (NaN equals NaN)."""
+    if isinstance(value, Tensor):
+        if not isinstance(other, Tensor) or value.shape != other.shape:
+            return False
+        return value.dtype == other.dtype and torch.equal(
+            value.detach().cpu().contiguous().view(-1).view(torch.uint8),
+            other.contiguous().view(-1).view(torch.uint8),
+        )
+    if isinstance(value, Mapping):
+        return value.keys() == other.keys() and all(_same(value[key], other[key]) for key in value)
+    if isinstance(value, list | tuple):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return bool(value == other)

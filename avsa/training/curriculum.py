@@ -1,0 +1,154 @@
+"""The stages of a run laid out on one axis of steps: a pure function of config and index."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from avsa.config.recipe import StageConfig, TrainConfig
+from avsa.data.sampling import Plan
+from yt360.errors import UserError
+
+# Plans of different stages must not draw the same order, and seeds are below this.
+SEEDS_PER_STAGE = 2**32
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a run.
+
+    Attributes:
+        name: As in the recipe.
+        config: Its task and length.
+        first_step: Steps of the run before it.
+        steps: Its length.
+        seed: Of its plan, views and times.
+        plan: Which clips at which of its steps.
+    """
+
+    name: str
+    config: StageConfig
+    first_step: int
+    steps: int
+    seed: int
+    plan: Plan
+
+    @property
+    def last_step(self) -> int:
+        """Steps of the run when it is done."""
+        return self.first_step + self.steps
+
+
+def fit_batches(
+    config: TrainConfig, num_videos: int, ranks: int, kept: Collection[str] = ()
+) -> tuple[TrainConfig, list[str]]:
+    """Lower the batch sizes of a recipe to what a small dataset can fill.
+
+    A batch holds at most one clip of each video. Fewer proposals make an easier task, so each
+    change comes with a line that says so.
+
+    Args:
+        config: The recipe.
+        num_videos: Videos of the training split.
+        ranks: Processes that share each batch; the new size is a multiple of it.
+        kept: Names of the stages whose batch size the user chose, which is never changed.
+
+    Returns:
+        The recipe to train by, and a line for each stage that was changed.
+    """
+    largest = num_videos // ranks * ranks
+    stages, notes = dict(config.stages), []
+    for name, stage in config.stages.items():
+        if name in kept or stage.batch_size <= largest or largest < 2:
+            continue
+        stages[name] = replace(stage, batch_size=largest)
+        notes.append(
+            f"stages.{name}: batch_size {stage.batch_size} lowered to {largest}, because the "
+            f"dataset has {num_videos} training videos; results will not compare with the paper's"
+        )
+    return replace(config, stages=stages), notes
+
+
+def keep_batches(
+    config: TrainConfig, began: TrainConfig, kept: Collection[str] = ()
+) -> tuple[TrainConfig, list[str]]:
+    """Give the stages of a resumed run the smaller batches that it began with (`fit_batches`).
+
+    Args:
+        config: The recipe as asked for now.
+        began: The recipe that the run began with.
+        kept: Names of the stages whose batch size the user chose now, which is never changed.
+
+    Returns:
+        The recipe to go on by, and a line for each stage that was changed.
+    """
+    stages, notes = dict(config.stages), []
+    for name, stage in config.stages.items():
+        if name in kept or name not in began.stages:
+            continue
+        size = began.stages[name].batch_size
+        if size < stage.batch_size:
+            stages[name] = replace(stage, batch_size=size)
+            notes.append(f"stages.{name}: batch_size {size}, as the run began")
+    return replace(config, stages=stages), notes
+
+
+def require_shareable(config: TrainConfig, ranks: int) -> None:
+    """Check that the ranks can share every batch evenly.
+
+    Raises:
+        UserError: They cannot; proposes the nearest numbers of ranks and sizes of batches that go
+            together.
+    """
+    sizes = {name: stage.batch_size for name, stage in config.stages.items()}
+    uneven = {name: size for name, size in sizes.items() if size % ranks}
+    if not uneven:
+        return
+    common = math.gcd(*sizes.values())
+    shared = [count for count in range(1, common + 1) if common % count == 0]
+    fewer = max(count for count in shared if count < ranks)
+    more = min((count for count in shared if count > ranks), default=None)
+    counts = _either([fewer, *([] if more is None else [more])])
+    name, size = next(iter(uneven.items()))
+    changes = [
+        f"stages.{name}.batch_size={_either([n for n in (below, below + ranks) if n > 1])}"
+        for name, size in uneven.items()
+        for below in (size // ranks * ranks,)
+    ]
+    raise UserError(
+        f"stages.{name}.batch_size is {size}, which {ranks} ranks cannot share; start {counts} "
+        f"ranks, or --set {' and '.join(changes)}"
+    )
+
+
+def _either(values: Sequence[int]) -> str:
+    return " or ".join(map(str, values))
+
+
+def lay_out(
+    config: TrainConfig, video_ids: Sequence[str], shards: Sequence[int], ranks: int
+) -> list[Stage]:
+    """Return the stages of a run.
+
+    Args:
+        config: The recipe.
+        video_ids: Video of each clip, in the order of the index.
+        shards: Shard number of each clip.
+        ranks: Processes that share each batch.
+
+    Raises:
+        UserError: A batch is larger than the dataset, or cannot be shared by the ranks.
+    """
+    require_shareable(config, ranks)
+    stages: list[Stage] = []
+    for number, (name, stage) in enumerate(config.stages.items()):
+        seed = config.seed + number * SEEDS_PER_STAGE
+        try:
+            plan = Plan(video_ids, stage.batch_size, seed, config.plan, shards)
+        except UserError as error:
+            raise UserError(f"stages.{name}: {error} (--set stages.{name}.batch_size=N)") from error
+        first = stages[-1].last_step if stages else 0
+        steps = stage.steps or stage.epochs * plan.steps_per_epoch
+        stages.append(Stage(name, stage, first, steps, seed, plan))
+    return stages

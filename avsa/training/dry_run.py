@@ -1,0 +1,252 @@
+"""What a run would do and take, told from the recipe and the index alone: ``--dry-run``.
+
+Steps and samples are exact. Hours are views divided by a speed that the caller gives, since speed
+depends on the machine. What is counted as memory is in `avsa.training.memory`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avsa.config.recipe import TrainConfig, load_config, recipe_names
+from avsa.data.clips import clips_form
+from avsa.data.remote.mirror import dataset_folder
+from avsa.training.curriculum import Stage, fit_batches, lay_out
+from avsa.training.memory import stage_memory
+from avsa.training.optimizer import OptimizerConfig, learning_rate
+from avsa.training.run_folder import settle_request
+from yt360.clip_codec.format import ClipFormat
+from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
+from yt360.terminal.text import table
+
+# Of the released split lists and segments of YT-360: clips and videos.
+YT360_TRAIN, YT360_TEST = (73_635, 4_506), (15_119, 1_000)
+DEFAULT_VIEWS_PER_S = 1000.0
+# A forward pass is about a third of a training step.
+FORWARD_SHARE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What must be known of a dataset.
+
+    Attributes:
+        name: What to call it.
+        video_ids: Video of each training clip.
+        shards: Shard number of each training clip.
+        held_out_videos: Videos of the split that training is judged on.
+        form: How clips are stored.
+    """
+
+    name: str
+    video_ids: Sequence[str]
+    shards: Sequence[int]
+    held_out_videos: int
+    form: ClipFormat
+
+
+def dry_run_report(
+    data: str | None,
+    recipe: str | None,
+    overrides: Sequence[str],
+    out: Path | None,
+    resume: bool,
+    cache_gb: float | None,
+    *,
+    ranks: int | None = None,
+    views_per_s: float | None = None,
+) -> list[str]:
+    """Return what ``avsa train`` with these arguments would do, in lines; it reads the index alone.
+
+    Without a dataset the sizes of YT-360 are taken; without a recipe, all of them are listed.
+
+    Raises:
+        UserError: As `avsa.training.run.train` would, as far as that can be known before a clip is
+            read.
+    """
+    speed = views_per_s or DEFAULT_VIEWS_PER_S
+    if not recipe and not resume:
+        if overrides or ranks:
+            raise UserError("--set and --ranks are about one recipe; give --recipe NAME with them")
+        splits = yt360_splits() if data is None else splits_of(dataset_folder(data, cache_gb))
+        return describe_recipes(splits, speed)
+    ranks = ranks or 1
+    if data is None and not resume:
+        assert recipe is not None
+        return describe_run(load_config(recipe, overrides), yt360_splits(), ranks, speed)
+    folder = None if data is None else dataset_folder(data, cache_gb)
+    request = settle_request(folder, recipe, overrides, out, resume, ranks, cache_gb)
+    splits = splits_of(request.dataset, request.config.validation.split)
+    return [*request.notes, *describe_run(request.config, splits, ranks, speed)]
+
+
+def splits_of(dataset: Path, held_out: str = "test") -> Splits:
+    """Return the splits of a dataset; reads ``dataset.json`` and the index of each."""
+    clips, judged = ShardReader(dataset, "train"), ShardReader(dataset, held_out)
+    return Splits(
+        name=str(dataset),
+        video_ids=clips.video_ids,
+        shards=clips.shard_numbers.tolist(),
+        held_out_videos=len(set(judged.video_ids)),
+        form=clips_form(clips.info),
+    )
+
+
+def yt360_splits() -> Splits:
+    """Return YT-360's splits by their published sizes, clips shared out evenly among videos."""
+    clips, videos = YT360_TRAIN
+    owner = np.sort(np.arange(clips) % videos)
+    return Splits(
+        name="YT-360 (published sizes)",
+        video_ids=[f"{video:04d}" for video in owner],
+        shards=[0] * clips,
+        held_out_videos=YT360_TEST[1],
+        form=ClipFormat(),
+    )
+
+
+def describe_recipes(splits: Splits, views_per_s: float = DEFAULT_VIEWS_PER_S) -> list[str]:
+    """Return a table with steps and hours of every recipe."""
+    rows = [("recipe", "stages (batch)", "steps", "views", f"hours at {views_per_s:,g} views/s")]
+    for name in recipe_names():
+        config, _ = fit_batches(load_config(name), len(set(splits.video_ids)), ranks=1)
+        stages = lay_out(config, splits.video_ids, splits.shards, ranks=1)
+        views = sum(_views(config, stage) for stage in stages)
+        names = ", ".join(f"{stage.name} ({stage.config.batch_size})" for stage in stages)
+        rows.append(
+            (name, names, f"{stages[-1].last_step:,}", f"{views:,}", _hours(views, views_per_s))
+        )
+    return [_split_line(splits), "", *table(rows, left=2), "", _speed_line(views_per_s)]
+
+
+def describe_run(
+    config: TrainConfig, splits: Splits, ranks: int, views_per_s: float = DEFAULT_VIEWS_PER_S
+) -> list[str]:
+    """Return plan, schedule, views, memory and hours of a run.
+
+    Raises:
+        UserError: The recipe does not fit the splits, or the ranks cannot share its batches.
+    """
+    stages = lay_out(config, splits.video_ids, splits.shards, ranks)
+    return [
+        *(_split_line(splits), ""),
+        *(*_plan_lines(config, splits, stages, ranks, views_per_s), ""),
+        *(_speed_line(views_per_s), ""),
+        *_details(config, splits, stages, ranks),
+    ]
+
+
+def _plan_lines(
+    config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int, views_per_s: float
+) -> list[str]:
+    header = ("stage", "task", "epochs", "batch", "a rank", "views a clip")
+    rows: list[Sequence[str]] = [(*header, "steps an epoch", "steps", "views drawn", "hours")]
+    for stage in stages:
+        task, views = stage.config.task, _views(config, stage)
+        translation = task.translation.kind
+        kind = task.kind if translation == "none" else f"{task.kind} ({translation})"
+        size = stage.config.batch_size
+        rows.append((
+            stage.name, kind, f"{stage.steps / stage.plan.steps_per_epoch:,.4g}", f"{size:,}",
+            f"{size // ranks:,}", f"{_views_of_clip(config, stage):,}",
+            f"{stage.plan.steps_per_epoch:,}", f"{stage.steps:,}", f"{views:,}",
+            _hours(views, views_per_s),
+        ))  # fmt: skip
+    total = sum(_views(config, stage) for stage in stages)
+    rows.append((
+        "total", *[""] * 6, f"{stages[-1].last_step:,}", f"{total:,}",
+        _hours(total, views_per_s),
+    ))  # fmt: skip
+    draws = config.plan.draws(len(splits.video_ids), len(set(splits.video_ids)))
+    each = f"each video {draws} times" if config.plan.sampling == "video" else "each clip once"
+    return [f"an epoch draws {each}; ranks: {ranks}", *table(rows, left=2)]
+
+
+def _details(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int) -> list[str]:
+    views, audio, optimizer = config.views, config.audio, config.optimizer
+    low, high = (math.degrees(bound) for bound in (views.band.low, views.band.high))
+    span = config.data.span(splits.form)
+    return [
+        f"views     {views.sampler}, elevation {low:g}° to {high:g}° (even in "
+        f"{views.elevation_spacing}), at least {views.min_separation_deg:g}° apart",
+        f"fields    {views.hfov_min_deg:g}° to {views.hfov_max_deg:g}° wide (even in "
+        f"{views.hfov_spacing}), {views.height}x{views.width} pixels",
+        f"video     {span.frames} frames at {span.fps}/s, in the audio: {span.video_position}",
+        f"audio     {span.samples / span.sample_rate_hz:g} s at {audio.sample_rate_hz:,} Hz: "
+        f"{audio.channels} x {audio.steps(span.samples)} x {audio.bands}",
+        *(_schedule(optimizer, stage) for stage in stages),
+        *(_memory(config, splits, stage, ranks) for stage in stages),
+        _validation(config, splits, stages, ranks),
+    ]
+
+
+def _schedule(optimizer: OptimizerConfig, stage: Stage) -> str:
+    def rate(step: int) -> str:
+        return f"{learning_rate(optimizer, step, stage.steps):.3g}"
+
+    marks = {0, min(optimizer.warmup_steps, stage.steps - 1), stage.steps // 2, stage.steps - 1}
+    rates = ", ".join(f"{rate(step)} at step {step + 1:,}" for step in sorted(marks))
+    if optimizer.schedule == "constant" and not optimizer.warmup_steps:
+        rates = f"{optimizer.lr:.3g} throughout"
+    return f"rate      {stage.name}: {optimizer.kind}, {rates}"
+
+
+def _memory(config: TrainConfig, splits: Splits, stage: Stage, ranks: int) -> str:
+    needs = stage_memory(config, stage.name, splits.form, ranks)
+    return (
+        f"memory    {stage.name}, a rank: {needs.num_weights / 1e6:,.1f} M weights with gradients "
+        f"and optimizer {_size(needs.weights)}, activations {_size(needs.activations)} (float32; "
+        f"about half in bfloat16), two batches {_size(needs.batches)}; on the host, loader "
+        f"{_size(needs.loader)}"
+    )
+
+
+def _validation(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int) -> str:
+    every = config.validation.every
+    if not every:
+        return "held out  never judged (validation.every=0)"
+    videos = splits.held_out_videos // ranks * ranks
+    if videos < 2:
+        return f"held out  never judged: too few videos in {config.validation.split}"
+    costs = []
+    for stage in stages:
+        size = min(stage.config.batch_size, videos)
+        batches = videos // size
+        share = batches * size * FORWARD_SHARE / (every * stage.config.batch_size)
+        costs.append(f"{stage.name} {batches:,} batches of {size}, about {share:.1%} of the time")
+    return f"held out  every {every:,} steps: {'; '.join(costs)}"
+
+
+def _views_of_clip(config: TrainConfig, stage: Stage) -> int:
+    return config.stage_views(stage.name).num_views * config.stage_data(stage.name).moments
+
+
+def _views(config: TrainConfig, stage: Stage) -> int:
+    return stage.steps * stage.config.batch_size * _views_of_clip(config, stage)
+
+
+def _hours(views: int, views_per_s: float) -> str:
+    hours = views / views_per_s / 3600
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2g}"
+
+
+def _split_line(splits: Splits) -> str:
+    clips, videos = len(splits.video_ids), len(set(splits.video_ids))
+    return f"{splits.name}: {clips:,} training clips of {videos:,} videos"
+
+
+def _speed_line(views_per_s: float) -> str:
+    return (
+        f"Hours are those of training at {views_per_s:,g} views a second over all ranks; set yours "
+        "by --views-per-s. A run logs it as views_per_s."
+    )
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**30:,.1f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"

@@ -1,0 +1,106 @@
+"""How much memory a stage of training needs, from sizes alone: no data, no device.
+
+Weights, batches and buffers are exact. Activations are what autograd keeps in float32 in both
+encoders, counted in a forward pass without data (torch's ``meta`` device). Not counted are the
+scratch memory of kernels and of the allocator, and what cropping and spectrograms need in passing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from avsa.config.recipe import TrainConfig
+from avsa.data.clip_window import Span
+from avsa.models.model import Encoders
+from avsa.tasks.tasks import build_task
+from yt360.clip_codec.format import ClipFormat
+
+FLOAT_BYTES = 4
+# Weights, their gradients, and the two running means of Adam.
+COPIES_OF_WEIGHTS = 4
+
+
+@dataclass(frozen=True)
+class StageMemory:
+    """What one rank needs in a stage, in bytes but for the first.
+
+    Attributes:
+        num_weights: Number of weights.
+        weights: Weights, gradients and optimizer.
+        activations: What the encoders keep for the backward pass, in float32.
+        batches: Views of two batches: one in use, the next one being made.
+        loader: The loader's buffers, in the memory of the host.
+    """
+
+    num_weights: int
+    weights: int
+    activations: int
+    batches: int
+    loader: int
+
+
+def stage_memory(config: TrainConfig, stage: str, form: ClipFormat, ranks: int) -> StageMemory:
+    """Return what a rank needs in a stage.
+
+    Args:
+        config: The recipe.
+        stage: Name of the stage.
+        form: How clips are stored.
+        ranks: Processes that share each batch.
+    """
+    data = config.stage_data(stage)
+    samples = config.stages[stage].batch_size // ranks * data.moments
+    span = data.span(form)
+    shapes = sample_shapes(config, stage, span)
+    with torch.device("meta"):
+        encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+        task = build_task(config.stages[stage].task, config.video_encoder.feature_dim)
+        kept = saved_bytes(encoders, [torch.empty((1, *shape)) for shape in shapes])
+    num_weights = sum(p.numel() for module in (encoders, task) for p in module.parameters())
+    values = sum(math.prod(shape) for shape in shapes)
+    return StageMemory(
+        num_weights=num_weights,
+        weights=num_weights * FLOAT_BYTES * COPIES_OF_WEIGHTS,
+        activations=kept * samples // config.optimizer.micro_batches,
+        batches=2 * samples * values * FLOAT_BYTES,
+        loader=samples * _stored_bytes(form, span) * (data.prefetch_batches + 1),
+    )
+
+
+def sample_shapes(config: TrainConfig, stage: str, span: Span) -> list[tuple[int, ...]]:
+    """Return the shapes of one sample's views: video (K, 3, T, h, w) and audio (K, C, N, F)."""
+    views, audio = config.stage_views(stage), config.audio
+    return [
+        (views.num_views, 3, span.frames, views.height, views.width),
+        (views.num_views, audio.channels, audio.steps(span.samples), audio.bands),
+    ]
+
+
+def saved_bytes(module: torch.nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Return the bytes that a forward pass keeps for the backward one, but weights and inputs."""
+    own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers(), *inputs)}
+    kept: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        kept[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(count, lambda tensor: tensor):
+        outputs = module(*inputs)  # alive until all is counted, so that no memory is used twice
+    del outputs
+    return sum(size for storage, size in kept.items() if storage not in own)
+
+
+def _stored_bytes(form: ClipFormat, span: Span) -> int:
+    """Return the bytes of one sample as stored: luma, two planes of a quarter of it, and sound."""
+    return form.width * form.height * span.frames * 3 // 2 + 4 * span.samples * 2
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)

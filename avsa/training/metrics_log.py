@@ -1,0 +1,144 @@
+"""What a run leaves behind while it trains: a line a step, curves, and a word on the terminal."""
+
+from __future__ import annotations
+
+import json
+import resource
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from yt360.errors import UserError
+from yt360.files import append_lines, atomic_write, naming
+from yt360.terminal.progress import Progress
+from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
+from yt360.untrusted.parsing import parse_json
+
+FILE_NAME = "log.jsonl"
+
+
+class RunLog:
+    """Writes ``log.jsonl`` (a line a step), TensorBoard scalars, and progress. A context manager.
+
+    Args:
+        run: The run's folder.
+        first_step: Steps done before. Lines and curves of later ones, which a killed run may have
+            left, are dropped: they will be made again.
+        last_step: Where this call will stop.
+    """
+
+    def __init__(self, run: Path, first_step: int, last_step: int) -> None:
+        self.run = run
+        _drop_lines_after(run / FILE_NAME, first_step)
+        self._progress = Progress("training", last_step, "steps", done=first_step)
+        with ExitStack() as opened, naming(run):
+            self._lines = opened.enter_context(append_lines(run / FILE_NAME))
+            opened.enter_context(_threads_of_curves_are_silent())
+            self._curves = SummaryWriter(str(run), purge_step=first_step + 1)
+            opened.callback(self._curves.close)
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> RunLog:
+        self._opened.enter_context(self._progress)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with naming(self.run):
+            self._opened.__exit__(kind, error, trace)
+
+    def step(
+        self,
+        step: int,
+        stage: str,
+        epoch: int,
+        values: Mapping[str, float],
+        keys: list[str] | None = None,
+    ) -> None:
+        """Write one step: a line with everything, and a curve for each of `values`."""
+        record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
+        if keys is not None:
+            record["keys"] = keys
+        with naming(self.run):
+            self._write(record)
+            for name, value in values.items():
+                self._curves.add_scalar(name, value, step)
+        self._progress.advance()
+
+    def note(self, message: str) -> None:
+        """Say something without disturbing the progress bar."""
+        self._progress.note(message)
+
+    def warn(self, message: str) -> None:
+        """Say something, and keep it in the log as a line that holds ``warning`` alone."""
+        with naming(self.run):
+            self._write({"warning": message})
+        self.note(message)
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._lines.flush()
+
+
+@contextmanager
+def _threads_of_curves_are_silent() -> Iterator[None]:
+    """Keep TensorBoard's thread from printing a traceback: its next caller gets the same error."""
+    before = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        if not type(failure.thread).__module__.startswith("tensorboard"):
+            before(failure)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+def memory_mb(device: torch.device) -> float:
+    """Return the most memory used so far: of the CUDA device, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's steps, but lines that are none, as a killed run may leave.
+
+    Raises:
+        UserError: The log is no regular file, or too long.
+        OSError: It cannot be read.
+    """
+    return [record for record, _ in _records(run / FILE_NAME) if "step" in record]
+
+
+def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yield the records of a log with the lines that hold them."""
+    try:
+        content = read_limited(path, MAX_JSON_BYTES)
+    except ValueError as error:
+        raise UserError(f"{error}; move it away, or choose another --out") from None
+    for line in content.splitlines():
+        with suppress(ValueError):
+            record = parse_json(line, dict[str, Any])
+            if type(record.get("step", 0)) is int:
+                yield record, line
+
+
+def _drop_lines_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    kept = [line for record, line in _records(path) if record.get("step", 0) <= step]
+    with atomic_write(path) as file:
+        file.writelines(line + b"\n" for line in kept)

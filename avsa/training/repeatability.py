@@ -1,0 +1,140 @@
+"""Whether a CPU computes a step of training the same way twice, and what to do where it does not.
+
+Kernels may read memory that nobody wrote. torch 2.13's convolutions did, in bfloat16 and
+channels_last on some CPUs: gradients of equal steps differed, by up to 1e35 or as NaN. Which
+options are safe depends on the version of torch, on the processor and on the layers. So nothing is
+listed here: a small step of the run's own networks is computed several times, with NaN left in
+the memory that it gets, and its gradients are compared with each other and with plain float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from avsa.config.recipe import TrainConfig
+from avsa.data.clip_window import Span
+from avsa.models.model import ComputeConfig, Encoders, autocast, is_on, place_encoders
+from avsa.tasks.tasks import build_task
+from avsa.training.distributed import World, mean_over_ranks
+from avsa.training.gradient_cache import Inputs, forward_backward
+from avsa.training.memory import sample_shapes
+
+Gradients: TypeAlias = list[Tensor]
+# Computes the gradients of one and the same step under some options.
+Step: TypeAlias = Callable[[ComputeConfig], Gradients]
+
+REPEATS = 3
+# Largest distance from the gradient in float32, as a part of its length. Rounding to bfloat16 stays
+# well below; what reads foreign memory does not.
+TOLERANCE = 0.5
+# NaN for float32 and for each half of it as bfloat16.
+_NAN_BITS = 0x7FC07FC0
+_FREED_BYTES = tuple(1 << power for power in range(10, 26))
+
+
+def repeatable_compute(
+    wanted: ComputeConfig, world: World, step: Step
+) -> tuple[ComputeConfig, str | None]:
+    """Return the options nearest to the wanted ones under which a CPU repeats a step.
+
+    All ranks agree. On other devices, and where neither bfloat16 nor channels_last is on, the
+    options are returned as they are.
+
+    Args:
+        wanted: What the recipe asks for.
+        world: This process among the ranks.
+        step: The step; `small_step` with its first three arguments given.
+
+    Returns:
+        The options, and one line that says what was changed and why, or None.
+    """
+    *candidates, plain = _candidates(wanted, world.device)
+    if world.device.type != "cpu" or not candidates:
+        return wanted, None
+    for candidate in candidates:
+        repeats = torch.tensor(float(is_repeatable(step, candidate, plain)))
+        if mean_over_ranks(repeats) == 1:
+            break
+    else:
+        candidate = plain
+    if candidate == wanted:
+        return wanted, None
+    changed = [
+        f"compute.{name}=off"
+        for name in ("bfloat16", "channels_last")
+        if getattr(candidate, name) != getattr(wanted, name)
+    ]
+    return candidate, (
+        f"this CPU does not repeat a step with compute.bfloat16={wanted.bfloat16} and "
+        f"compute.channels_last={wanted.channels_last}: gradients differ between equal calls, or "
+        f"from float32; training goes on with {' and '.join(changed)}"
+    )
+
+
+def is_repeatable(step: Step, compute: ComputeConfig, plain: ComputeConfig) -> bool:
+    """Return whether a step gives equal gradients each time, close to those of plain options."""
+    reference = step(plain)
+    first: Gradients | None = None
+    for _ in range(REPEATS):
+        _leave_nan_in_freed_memory()
+        gradients = step(compute)
+        if first is None:
+            first = gradients
+            errors = [one - other for one, other in zip(first, reference, strict=True)]
+            limit = TOLERANCE * nn.utils.get_total_norm(reference)
+            if not nn.utils.get_total_norm(errors) <= limit:  # NaN is not either
+                return False
+        elif not all(map(torch.equal, gradients, first)):
+            return False
+    return True
+
+
+def small_step(config: TrainConfig, stage: str, span: Span, compute: ComputeConfig) -> Gradients:
+    """Return the gradients of a stage's networks, at first, for two clips of noise on the CPU.
+
+    Args:
+        config: The recipe.
+        stage: Name of the stage.
+        span: What a sample consists of.
+        compute: Options to compute with; networks are not compiled.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+        alone = World(0, 1, torch.device("cpu"))
+        place_encoders(encoders, replace(compute, compile="off", batch_norm_parts=1), alone).train()
+        settings = config.stages[stage].task
+        task = build_task(settings, config.video_encoder.feature_dim).train()
+        moments = config.stage_data(stage).moments
+        shapes = sample_shapes(config, stage, span)
+        video, audio = (torch.randn(2 * moments, *shape) for shape in shapes)
+        directions = nn.functional.normalize(torch.randn(*video.shape[:2], 3), dim=-1)
+        inputs = Inputs(video, audio, directions, moments)
+        forward_backward(encoders, task, inputs, partial(autocast, compute, alone.device))
+    parameters = (*encoders.parameters(), *task.parameters())
+    return [each.grad for each in parameters if each.grad is not None]
+
+
+def _candidates(wanted: ComputeConfig, device: torch.device) -> Iterator[ComputeConfig]:
+    """Yield the wanted options, then without channels_last, without bfloat16, and without both."""
+    options = [
+        name for name in ("bfloat16", "channels_last") if is_on(getattr(wanted, name), device)
+    ]
+    for switches in product((None, "off"), repeat=len(options)):
+        changes: dict[str, Any] = {
+            name: value for name, value in zip(options, switches, strict=True) if value
+        }
+        yield replace(wanted, **changes)
+
+
+def _leave_nan_in_freed_memory() -> None:
+    """Write NaN to blocks of all sizes and free them: what is allocated next may hold them."""
+    blocks = [torch.full((size // 4,), _NAN_BITS, dtype=torch.int32) for size in _FREED_BYTES]
+    del blocks

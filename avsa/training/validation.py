@@ -1,0 +1,156 @@
+"""How well the pretext task is solved on clips that training never sees.
+
+Views are drawn without jitter and by one seed for all runs, the picture lies in the middle of its
+sound, and the sound is always turned to the view, whatever the recipe trains with; networks are in
+evaluation mode. So the numbers of two steps, or of two runs with equal views, are about the same
+samples.
+
+Views that follow a guide (``views.sampler=energy``, say) follow it here too, and sound alone gains
+nothing from that: all proposals of a clip are its own views, drawn alike, and a network that
+ignores one modality makes the same prediction for each of them, which is right for one view of K.
+That holds for choosing among views, not for telling aligned from turned sound (AVSA-Bin), where a
+guide makes aligned sound loud in front: such a task must draw its views uniformly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from avsa.config.recipe import TrainConfig
+from avsa.data.loader import Loader
+from avsa.data.sampling import Draw, Plan
+from avsa.models.model import Encoders, autocast
+from avsa.tasks.tasks import Task
+from avsa.training.distributed import World, mean_over_ranks
+from avsa.training.gradient_cache import Inputs
+from avsa.views.audio_statistics import AudioStats
+from avsa.views.batch import make_batch
+from avsa.views.saliency import open_guide
+from yt360.shards.format.reader import ShardReader
+
+PREFIX = "held_out_"
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The held-out samples of a stage: one of each video, in full batches like training's.
+
+    Clips that cannot be read are replaced by others, and left to the loader to report.
+
+    Attributes:
+        config: The recipe.
+        stage: Name of the stage.
+        clips: The held-out split.
+        stats: Statistics that standardize spectrograms.
+        world: This process among the ranks.
+    """
+
+    config: TrainConfig
+    stage: str
+    clips: ShardReader
+    stats: AudioStats
+    world: World
+
+    @torch.inference_mode()
+    def judge(self, encoders: Encoders, task: Task) -> dict[str, float]:
+        """Return loss and metrics over the split, named ``held_out_...``; all ranks take part.
+
+        A split with fewer videos than a batch is judged in smaller ones, which is an easier task.
+        Where not even two can be compared (`possible`), nothing is returned.
+
+        Args:
+            encoders: Bare ones, not wrapped by DDP; they are left in training mode.
+            task: Likewise.
+        """
+        if not self.possible:
+            return {}
+        if self.world.size > 1:
+            # Each rank has gathered statistics of its own; those of the first are saved.
+            for buffer in encoders.buffers():
+                dist.broadcast(buffer, src=0)
+        with _evaluating(encoders, task):
+            records = [self._judge_batch(encoders, task, inputs) for inputs in self._batches()]
+        table = torch.stack([torch.stack(list(record.values())) for record in records])
+        means = mean_over_ranks(table.mean(0)).tolist()
+        return {PREFIX + name: mean for name, mean in zip(records[0], means, strict=True)}
+
+    def summary(self, record: Mapping[str, float]) -> str:
+        """Return the number of `judge` to watch, with what chance would give, as one line."""
+        about = f"held out, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
+        if (angle := record.get(PREFIX + "rotation_error_deg")) is not None:
+            return f"{about}: rotation error {angle:.1f}°"
+        items = self.config.stage_views(self.stage).num_views
+        if self.config.stages[self.stage].task.kind == "avts":
+            items = self.config.stage_data(self.stage).moments
+        name, chance = "view_accuracy", 1 / items
+        if PREFIX + name not in record:
+            name, chance = "avc_accuracy", 1 / self._batch_size
+        value = record[PREFIX + name]
+        return f"{about}: {name} {value:.1%} (chance {chance:.1%})"
+
+    @property
+    def possible(self) -> bool:
+        """Whether there are enough videos to compare."""
+        return self._batch_size > 1
+
+    @property
+    def _batch_size(self) -> int:
+        ranks = self.world.size
+        videos = len(set(self.clips.video_ids)) // ranks * ranks
+        return min(self.config.stages[self.stage].batch_size, videos)
+
+    def _batches(self) -> Iterator[Inputs]:
+        clips, world = self.clips, self.world
+        shards = clips.shard_numbers.tolist()
+        once = replace(self.config.plan, draws_per_video=1)
+        plan = _HeldOutPlan(clips.video_ids, self._batch_size, SEED, once, shards)
+        views = self.config.stage_views(self.stage)
+        views = replace(views, augment=False, sound_frame="view")
+        loader = Loader(
+            clips,
+            plan,
+            replace(self.config.stage_data(self.stage), video_position="middle"),
+            SEED,
+            world.rank,
+            world.size,
+            pin_memory=world.device.type == "cuda",
+            guide=open_guide(views, clips),
+        )
+        for raw in islice(loader.batches(), plan.steps_per_epoch):
+            batch = make_batch(raw, SEED, views, self.config.audio, self.stats, world.device)
+            yield Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
+
+    def _judge_batch(self, encoders: Encoders, task: Task, inputs: Inputs) -> dict[str, Tensor]:
+        with autocast(self.config.compute, self.world.device):
+            features = encoders(inputs.video, inputs.audio)
+            loss, metrics = task(*map(inputs.by_clip, (*features, inputs.directions)))
+        return {"loss": loss, **metrics}
+
+
+class _HeldOutPlan(Plan):
+    """A plan whose batches are full as long as any clip can be read: nothing is learned here."""
+
+    def replacements(self, draw: Draw) -> Iterator[int]:
+        """Return what may stand in for a clip; when all else fails, a clip of the same batch."""
+        yield from super().replacements(draw)
+        yield from (other.clip for other in self.batch(draw.position // self.batch_size))
+
+
+@contextmanager
+def _evaluating(*modules: nn.Module) -> Iterator[None]:
+    """Put modules into evaluation mode, and back into training mode."""
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.train()

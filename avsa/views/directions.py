@@ -1,0 +1,227 @@
+"""Samplers of directions: where the K views of a clip look.
+
+Every sampler draws candidate directions; views are then placed one after the other, each at the
+first candidate that is far enough from those before. What a sampler is guided by is a map over the
+sphere (`avsa.views.saliency`), so that new kinds of guidance need no change here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+
+Sampler = Literal["uniform", "horizon", "grid", "energy", "motion", "labels"]
+Spacing = Literal["area", "angle"]
+Directions = NDArray[np.float64]
+Source = Callable[[int], Directions]
+
+GUIDED: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
+CANDIDATES = 64
+ATTEMPTS = 2000
+# As many successes among so few show that no sample will need all of `ATTEMPTS`: even at half the
+# rate that they suggest, one in 1e11 would.
+CHECK_ATTEMPTS, CHECK_SUCCESSES = 200, 5
+
+
+@dataclass(frozen=True)
+class Band:
+    """The elevations that views may look at.
+
+    Attributes:
+        low: Lowest elevation, radians.
+        high: Highest elevation, radians.
+        spacing: How elevations are drawn: ``area`` makes directions uniform on the sphere,
+            ``angle`` makes the elevation itself uniform, which looks at poles more often.
+    """
+
+    low: float
+    high: float
+    spacing: Spacing = "area"
+
+    def draw_heights(self, generator: np.random.Generator, count: int) -> Directions:
+        """Return the sine of `count` elevations."""
+        # Equal areas on the sphere are equal steps in height, not in elevation.
+        low, high = self.low, self.high
+        if self.spacing == "area":
+            low, high = math.sin(low), math.sin(high)
+        drawn = generator.uniform(-1.0, 1.0, count) * ((high - low) / 2) + (high + low) / 2
+        return drawn if self.spacing == "area" else np.sin(drawn)
+
+
+def uniform(generator: np.random.Generator, count: int, band: Band) -> Directions:
+    """Return `count` directions (count, 3) within a band, at any azimuth alike."""
+    azimuth = generator.uniform(-math.pi, math.pi, count)
+    return _from_height(azimuth, band.draw_heights(generator, count))
+
+
+def horizon(generator: np.random.Generator, count: int) -> Directions:
+    """Return `count` directions (count, 3), uniform on the horizon."""
+    return _from_height(generator.uniform(-math.pi, math.pi, count), np.zeros(count))
+
+
+def grid(num_views: int) -> Directions:
+    """Return `num_views` directions (num_views, 3), evenly spaced on the horizon from the front."""
+    azimuth = np.linspace(0, 2 * math.pi, num_views, endpoint=False)
+    return _from_height(azimuth, np.zeros(num_views))
+
+
+def guided(generator: np.random.Generator, count: int, guide: Directions, band: Band) -> Directions:
+    """Return `count` directions (count, 3) with a density on the sphere that follows a map.
+
+    Args:
+        generator: Source of randomness.
+        count: How many.
+        guide: (H, W) equirectangular, non-negative; all zeros count as the same everywhere.
+        band: Rows whose middle lies outside are left out.
+    """
+    rows, columns = guide.shape
+    elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
+    inside = (band.low <= elevation) & (elevation <= band.high)
+    area = np.where(inside, np.cos(elevation), 0.0)[:, None]
+    density = guide * area
+    if not density.any():
+        return uniform(generator, count, band)
+    pixel = generator.choice(density.size, count, p=density.ravel() / density.sum())
+    row, column = np.divmod(pixel, columns)
+    row, column = row + generator.random(count), column + generator.random(count)
+    elevation = np.clip((0.5 - row / rows) * math.pi, band.low, band.high)
+    return _from_height((0.5 - column / columns) * 2 * math.pi, np.sin(elevation))
+
+
+def place(sources: list[Source], min_separation: float) -> Directions | None:
+    """Place one view per source at the first of its candidates that is far enough from the others.
+
+    Args:
+        sources: For each view a function that returns candidates (count, 3).
+        min_separation: Smallest angle between two views, radians.
+
+    Returns:
+        (K, 3), or None when some view found no place.
+    """
+    placed = np.zeros((0, 3))
+    limit = math.cos(min_separation)
+    for source in sources:
+        # Most views find their place among few candidates.
+        for count in (4, CANDIDATES):
+            candidates = source(count)
+            free = np.flatnonzero((candidates @ placed.T <= limit).all(1))
+            if len(free):
+                break
+        else:
+            return None
+        placed = np.concatenate([placed, candidates[free[:1]]])
+    return placed
+
+
+def sample_directions(
+    sampler: Sampler,
+    num_views: int,
+    generator: np.random.Generator,
+    *,
+    min_separation: float,
+    band: Band,
+    guide: Directions | None = None,
+    guided_share: float = 0.0,
+) -> Directions:
+    """Return the directions (K, 3) of the views of a clip; angles in radians.
+
+    Args:
+        sampler: How candidates are drawn.
+        num_views: K.
+        generator: Source of randomness.
+        min_separation: Smallest angle between two views.
+        band: Elevations of the views.
+        guide: (H, W) map for the guided samplers.
+        guided_share: Share of views that follow the guide. A view for which the guide leaves no
+            place is drawn like the others.
+
+    Raises:
+        UserError: No placement was found.
+        ValueError: A guided sampler got no map.
+    """
+    if sampler == "grid":
+        return grid(num_views)
+    if sampler in GUIDED and guide is None:
+        raise ValueError(f"sampler {sampler!r} needs a guide (`avsa.views.saliency.open_guide`)")
+
+    def free(count: int) -> Directions:
+        return _unguided(sampler, generator, count, band)
+
+    def follow(count: int) -> Directions:
+        assert guide is not None
+        return np.concatenate([guided(generator, count, guide, band), free(count)])
+
+    for _ in range(ATTEMPTS):
+        follows = generator.random(num_views) < (guided_share if sampler in GUIDED else 0.0)
+        placed = place([follow if each else free for each in follows], min_separation)
+        if placed is not None:
+            return placed
+    raise UserError(_too_many(num_views, min_separation, band, "fewer"))
+
+
+def check_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> None:
+    """Check that `sample_directions` will find places (angles in radians).
+
+    Raises:
+        UserError: Says how many views do fit.
+    """
+    if sampler == "grid":
+        alone = num_views == 1 or min_separation == 0
+        most = num_views if alone else math.floor(2 * math.pi / min_separation + 1e-9)
+    else:
+        most = _most_placeable(sampler, num_views, min_separation, band)
+    if num_views > most:
+        raise UserError(_too_many(num_views, min_separation, band, f"at most {most}"))
+
+
+def _unguided(
+    sampler: Sampler, generator: np.random.Generator, count: int, band: Band
+) -> Directions:
+    if sampler == "horizon":
+        return horizon(generator, count)
+    return uniform(generator, count, band)
+
+
+def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> int:
+    def succeeds(count: int) -> bool:
+        # The verdict on a count depends on nothing else that was asked.
+        generator = keyed_generator("placeable", count)
+
+        def source(candidates: int) -> Directions:
+            return _unguided(sampler, generator, candidates, band)
+
+        attempts = (place([source] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
+        placed = (found for found in attempts if found is not None)
+        return len(list(islice(placed, CHECK_SUCCESSES))) == CHECK_SUCCESSES
+
+    # Beyond what caps of half the separation could cover, no arrangement exists at all.
+    cap_area = 1 - math.cos(min_separation / 2) if min_separation > 0 else 0.0
+    if num_views * cap_area <= 2 and succeeds(num_views):
+        return num_views
+    most = 1
+    while succeeds(most + 1):
+        most += 1
+    return most
+
+
+def _too_many(num_views: int, separation: float, band: Band, how_many: str) -> str:
+    low, high = (f"{math.degrees(bound):g}°" for bound in (band.low, band.high))
+    return (
+        f"{num_views} views at least {math.degrees(separation):g}° apart between {low} and {high} "
+        f"of elevation cannot be placed; set views.num_views to {how_many}, or a smaller "
+        "views.min_separation_deg"
+    )
+
+
+def _from_height(azimuth: Directions, height: Directions) -> Directions:
+    across = np.sqrt(1 - height**2)
+    return np.stack([across * np.cos(azimuth), across * np.sin(azimuth), height], -1)

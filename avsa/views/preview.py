@@ -1,0 +1,323 @@
+"""A contact sheet of training samples: panorama, sound energy, views, and what the networks get."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from avsa.data.loader import DataConfig
+from avsa.data.remote.clips import open_clips
+from avsa.data.remote.mirror import dataset_folder
+from avsa.training.metrics_log import FILE_NAME as LOG_FILE
+from avsa.training.metrics_log import read_log
+from avsa.training.run_folder import read_dataset
+from avsa.views.batch import Batch
+from avsa.views.colors import stored_to_rgb, to_rgb_bytes
+from avsa.views.mel import hz_to_mel
+from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
+from avsa.views.sampling import ViewConfig, Views
+from avsa.views.spectrogram import AudioConfig
+from yt360.ambisonics.transforms import energy_map
+from yt360.errors import UserError
+from yt360.files import atomic_write
+from yt360.sphere import direction_to_equirect, view_grid
+from yt360.terminal.text import picture_text
+
+# Okabe and Ito's colours for colour-blind readers, the ones that stand out from pictures.
+VIEW_COLORS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#009E73", "#D55E00", "#0072B2")
+ENERGY_COLORS = "inferno"
+MAP_SIZE = (90, 180)
+CHANNELS = ("W", "Y", "Z", "X")
+FREQUENCY_TICKS_HZ = (500, 2000, 8000)
+MAX_VIEWS = 6
+
+# Layout of one sample in inches; the origin is its lower left corner.
+WIDTH_IN, HEIGHT_IN, DPI = 15.0, 4.25, 100
+PANORAMA = (0.5, 0.78, 6.16, 3.08)
+ENERGY_BAR = (2.9, 0.3, 2.2, 0.09)
+VIEWS_LEFT, VIEWS_RIGHT, VIEWS_TOP = 7.35, 14.68, 3.72
+LARGEST_CROP, VIEW_GAP, STRIP_GAP, STRIPS_BOTTOM = 1.75, 0.14, 0.07, 0.42
+
+
+@dataclass(frozen=True)
+class PreviewConfig:
+    """What to draw.
+
+    Attributes:
+        split: Split of the dataset.
+        samples: Number of samples, one below the other.
+        seed: Which samples and views are drawn.
+    """
+
+    split: str = "train"
+    samples: int = 3
+    seed: int = 0
+
+
+def save_preview(
+    dataset: Path,
+    out: Path,
+    data: DataConfig,
+    views: ViewConfig,
+    audio: AudioConfig,
+    config: PreviewConfig,
+) -> list[str]:
+    """Draw samples as training would take them, and write a PNG; return the keys of the clips.
+
+    Args:
+        dataset: The dataset folder.
+        out: The PNG.
+        data: What is taken from each clip.
+        views: How views are drawn, at most 6 of them.
+        audio: The spectrograms; drawn in decibels, not standardized.
+        config: Which samples.
+
+    Raises:
+        UserError: The split has no clips, or the recipe does not fit it.
+    """
+    with closing(open_clips(dataset, config.split)) as clips:
+        samples = samples_of_recipe(clips, data, views, audio, config.seed)
+        return _save(out, samples, config.samples)
+
+
+def save_run_preview(run: Path, out: Path, samples: int, step: int | None = None) -> list[str]:
+    """Draw samples that a run was trained on, and write a PNG; return the keys of the clips.
+
+    Args:
+        run: The run's folder.
+        out: The PNG.
+        samples: How many samples of the step's batch, one below the other.
+        step: The step, from 1; by default the last one in the run's log.
+
+    Raises:
+        UserError: The folder holds no run, or the run has no such step or smaller batches.
+    """
+    if step is None:
+        log = run / LOG_FILE
+        records = read_log(run) if log.exists() else []
+        step = records[-1]["step"] if records else 1
+    with closing(open_clips(dataset_folder(read_dataset(run)), "train")) as clips:
+        return _save(out, samples_of_step(clips, run, step), samples)
+
+
+def _save(out: Path, samples: Samples, count: int) -> list[str]:
+    num_views = samples.config.views.num_views
+    if num_views > MAX_VIEWS:
+        raise UserError(
+            f"{num_views} views do not fit on the sheet; set views.num_views to at most {MAX_VIEWS}"
+        )
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * count), dpi=DPI, facecolor="white")
+    keys = []
+    for number, part in enumerate(figure.subfigures(count, 1, squeeze=False)[:, 0]):
+        batch = samples.load(number)
+        draw_sample(part, batch, samples.config.audio, samples.video_s)
+        keys.append(batch.raw.keys[0])
+    with atomic_write(out) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return keys
+
+
+def draw_sample(part: SubFigure, batch: Batch, audio: AudioConfig, video_s: float) -> None:
+    """Draw the first sample of a batch.
+
+    Args:
+        part: Where.
+        batch: Made with a mean of 0 and a deviation of 1 dB; its raw tensors still hold it.
+        audio: The spectrograms' parameters.
+        video_s: Length of the picture.
+    """
+    _draw_panorama(part, batch, audio.sample_rate_hz)
+    lead_s = batch.raw.video_start_s[0] - batch.raw.start_s[0]
+    _draw_views(part, batch, audio, (lead_s, lead_s + video_s))
+
+
+def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
+    axes = _axes(part, *PANORAMA)
+    raw = batch.raw
+    extent = (180, -180, -90, 90)
+    middle = raw.luma.shape[1] // 2
+    picture = panorama_rgb(raw.luma[0, middle].numpy(), raw.chroma[0, :, middle].numpy())
+    axes.imshow(picture, extent=extent, interpolation="lanczos")
+    energy = energy_db(raw.sound[0])
+    quietest = float(energy.min())
+    # First-order beams are wide: only the upper part of their range says anything of direction.
+    opacity = np.clip(1 - energy / min(quietest, -0.1), 0, 1) ** 2.5 * 0.7
+    layer = axes.imshow(
+        energy, extent=extent, alpha=opacity, cmap=ENERGY_COLORS, vmin=quietest, vmax=0,
+        interpolation="bilinear",
+    )  # fmt: skip
+    for k, color in _numbered_colors(batch.views):
+        for line in outline(batch.views, k):
+            u, v = line.T
+            axes.plot(
+                360 * (0.5 - u), 180 * (0.5 - v), color=color, lw=1.8, path_effects=_halo(3.2)
+            )
+        azimuth, elevation = _degrees(batch.views.azimuth[0, k], batch.views.elevation[0, k])
+        axes.text(
+            azimuth, elevation, str(k + 1), color=color, ha="center", va="center", size=13,
+            weight="bold", path_effects=_halo(2.5), clip_on=True,
+        )  # fmt: skip
+    axes.set(xlim=(180, -180), ylim=(-90, 90), aspect="equal")
+    axes.set_xticks(
+        [180, 90, 0, -90, -180], ["180°", "left 90°", "front 0°", "right −90°", "−180°"]
+    )
+    axes.set_yticks([-90, -45, 0, 45, 90], ["−90°", "−45°", "0°", "45°", "90°"])
+    _quiet(axes, size=8.5)
+    start_s, end_s = raw.start_s[0], raw.start_s[0] + raw.sound.shape[-1] / sample_rate_hz
+    axes.set_title(picture_text(raw.keys[0]), loc="left", size=11.5, weight="bold")
+    axes.set_title(f"{start_s:.2f} s to {end_s:.2f} s", loc="right", size=9.5)
+    _draw_energy_bar(part, layer, quietest)
+
+
+def _draw_energy_bar(part: SubFigure, layer: Any, quietest_db: float) -> None:
+    bar = part.colorbar(layer, cax=_axes(part, *ENERGY_BAR), orientation="horizontal")
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
+    bar.set_ticks([])
+    bar.outline.set_visible(False)
+    texts = ((-0.02, "right", f"sound energy   {quietest_db:.1f} dB"), (1.02, "left", "loudest"))
+    for x, side, text in texts:
+        bar.ax.text(
+            x, 0.5, text.replace("-", "−"), transform=bar.ax.transAxes, ha=side, va="center",
+            size=8.5,
+        )  # fmt: skip
+
+
+def _draw_views(
+    part: SubFigure, batch: Batch, audio: AudioConfig, picture_s: tuple[float, float]
+) -> None:
+    num_views, num_channels = batch.video.shape[1], min(batch.audio.shape[2], len(CHANNELS))
+    names = ("L", "R") if audio.inputs == "stereo" else CHANNELS
+    levels = batch.audio[0, :, :num_channels].numpy()
+    room = VIEWS_RIGHT - VIEWS_LEFT - (num_views - 1) * VIEW_GAP
+    size = min(LARGEST_CROP, room / num_views)
+    strips_top = VIEWS_TOP - size - 1.5 * STRIP_GAP
+    strip = (strips_top - STRIPS_BOTTOM - (num_channels - 1) * STRIP_GAP) / num_channels
+    for k, color in _numbered_colors(batch.views):
+        left = VIEWS_LEFT + k * (size + VIEW_GAP)
+        _draw_crop(_axes(part, left, VIEWS_TOP - size, size, size), batch, k, color)
+        for channel in range(num_channels):
+            bottom = strips_top - strip - channel * (strip + STRIP_GAP)
+            axes = _axes(part, left, bottom, size, strip)
+            _draw_log_mel(axes, levels[k, channel], audio, levels.max(), picture_s)
+            if k == 0:
+                axes.set_yticks(*_mel_ticks(audio), size=7.5)
+            if k == num_views - 1:
+                axes.text(
+                    1.04, 0.5, names[channel], transform=axes.transAxes, size=10, va="center",
+                    weight="bold",
+                )  # fmt: skip
+            if k == 0 and channel == num_channels - 1:
+                _label_time(axes, (levels.shape[2] - 1) * audio.hop / audio.sample_rate_hz)
+
+
+def _label_time(axes: Any, duration_s: float) -> None:
+    ticks = (0.0, duration_s / 2, duration_s)
+    axes.set_xticks(ticks, ["0", f"{duration_s / 2:g}", f"{duration_s:g} s"], size=8)
+
+
+def _draw_crop(axes: Any, batch: Batch, view: int, color: str) -> None:
+    video = batch.video[0, view]
+    axes.imshow(to_rgb_bytes(video[:, video.shape[1] // 2].double().numpy()), aspect="auto")
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color=color, linewidth=3.5)
+    axes.set_title(_view_title(batch.views, view), size=8.8)
+
+
+def _draw_log_mel(
+    axes: Any,
+    levels: NDArray[np.float32],
+    audio: AudioConfig,
+    top: float,
+    picture_s: tuple[float, float],
+) -> None:
+    duration_s = (len(levels) - 1) * audio.hop / audio.sample_rate_hz
+    axes.imshow(
+        levels.T, origin="lower", aspect="auto", extent=(0, duration_s, 0, audio.bands),
+        cmap="magma", vmin=top - 70, vmax=top, interpolation="nearest",
+    )  # fmt: skip
+    for edge_s in picture_s:
+        axes.axvline(edge_s, color="white", lw=0.7, alpha=0.65, ls=(0, (3, 2)))
+    axes.set(xticks=[], yticks=[])
+    _quiet(axes, size=7)
+
+
+def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
+    """Return the border of a view of the first sample in uv, cut where it crosses the seam."""
+    azimuth, elevation, hfov, vfov = (
+        each[0, view] for each in (views.azimuth, views.elevation, views.hfov, views.vfov)
+    )
+    grid = view_grid(azimuth, elevation, hfov, 96, 96, vfov=vfov)
+    border = torch.cat([grid[0], grid[:, -1], grid[-1].flip(0), grid[:, 0].flip(0), grid[0, :1]])
+    uv = direction_to_equirect(border).double().numpy()
+    jumps = np.flatnonzero(np.abs(np.diff(uv[:, 0])) > 0.5) + 1
+    return [piece for piece in np.split(uv, jumps) if len(piece) > 1]
+
+
+def energy_db(sound: torch.Tensor) -> NDArray[np.float32]:
+    """Return the power of a beam to each direction (90, 180) in dB under the loudest one."""
+    power = energy_map(sound.double(), *MAP_SIZE)
+    return (
+        (10 * torch.log10((power / power.max().clamp(min=1e-12)).clamp(min=1e-6))).float().numpy()
+    )
+
+
+def panorama_rgb(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB (H, W, 3) of one stored frame: luma (H, W), chroma (2, H/2, W/2)."""
+    full = chroma.repeat(2, 1).repeat(2, 2).astype(np.float64)
+    yuv = np.concatenate([luma[None], full, np.ones_like(luma[None])])
+    rgb = np.einsum("cd,dhw->hwc", stored_to_rgb(), yuv)
+    return np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8)
+
+
+def _view_title(views: Views, view: int) -> str:
+    azimuth, elevation = _degrees(views.azimuth[0, view], views.elevation[0, view])
+    hfov = math.degrees(views.hfov[0, view])
+    mirrored = ", mirrored" if views.mirror[0, view] else ""
+    text = f"{view + 1}: az {azimuth:+.0f}°, el {elevation:+.0f}°\n{hfov:.0f}° wide{mirrored}"
+    return text.replace("-", "−")
+
+
+def _numbered_colors(views: Views) -> list[tuple[int, str]]:
+    return list(enumerate(islice(cycle(VIEW_COLORS), views.azimuth.shape[1])))
+
+
+def _degrees(azimuth: torch.Tensor, elevation: torch.Tensor) -> tuple[float, float]:
+    return math.degrees(azimuth), math.degrees(elevation)
+
+
+def _mel_ticks(audio: AudioConfig) -> tuple[list[float], list[str]]:
+    top_hz = audio.sample_rate_hz / 2
+    shown = [hz for hz in FREQUENCY_TICKS_HZ if hz < top_hz]
+    scale = audio.bands / float(hz_to_mel(np.array(top_hz)))
+    labels = [f"{hz / 1000:g} kHz" for hz in shown]
+    return [float(hz_to_mel(np.array(float(hz)))) * scale for hz in shown], labels
+
+
+def _halo(width: float) -> list[Any]:
+    return [withStroke(linewidth=width, foreground="black", alpha=0.55)]
+
+
+def _axes(part: SubFigure, left: float, bottom: float, width: float, height: float) -> Any:
+    """Add axes at a place in inches."""
+    return part.add_axes(
+        (left / WIDTH_IN, bottom / HEIGHT_IN, width / WIDTH_IN, height / HEIGHT_IN)
+    )
+
+
+def _quiet(axes: Any, size: float) -> None:
+    """Draw axes without a frame and with small ticks."""
+    axes.tick_params(labelsize=size, length=2, color="0.5")
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,310 @@
+"""Log-mel spectrograms of views: one STFT a clip, rotated into each view.
+
+Legend: B batch, K views, C channels, N time steps, F mel bands, S samples, Q frequency bins.
+
+Rotating the sound field is linear along time, so it commutes with the STFT: four transforms a clip
+serve all views, and W, which no rotation changes, is taken once. Spectra stay in real and imaginary
+planes, whose products and square root are far cheaper than the magnitude of complex numbers, and
+mel bands are sums over the few bins that each of them covers.
+
+Parameters follow Morgado et al., section 4: 128 Slaney mel bands of the STFT's magnitude (21 ms
+Hann windows every 10 ms, reflected at the ends) in decibels. Two floors, an absolute and a relative
+one, bound the levels from below (`AudioConfig.min_db`, `AudioConfig.top_db`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from avsa.config.typed import require_at_most
+from avsa.views.mel import mel_filters
+from yt360.errors import UserError
+
+Inputs = Literal["ambix", "ambix+intensity", "mono", "stereo"]
+CHANNELS: dict[Inputs, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
+
+# Energies under this count as this where directions are divided by them.
+SMALLEST_ENERGY = 1e-10
+INT16_SCALE = 32768.0
+# Float32 rounds about 140 dB under the loudest, where sources also cancel no better when rotated.
+FLOAT32_FLOOR_DB = -140.0
+# Groups of neighbouring mel bands that are multiplied as one dense block of the sparse matrix.
+MEL_BLOCKS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioConfig:
+    """The audio network's input."""
+
+    sample_rate_hz: int = 24000
+    """Of the stored sound."""
+    window: int = 512
+    """Samples of an STFT window (21 ms), Hann."""
+    hop: int = 240
+    """Samples between windows (10 ms)."""
+    bands: int = 128
+    """Slaney mel bands, from 0 to half the sample rate."""
+    min_db: float = -100.0
+    """Absolute floor: lower levels count as this. 0 dB is a mel band of magnitude 1. Below -140 dB,
+    where float32 rounds, transforms and rotations are made in float64."""
+    top_db: float = 100.0
+    """Relative floor: levels are raised to at least this far under the peak. The higher of the two
+    floors acts."""
+    peak: Literal["view", "channel"] = "view"
+    """What `top_db` is measured from: the loudest level in all channels of a view, which keeps the
+    relation between channels, or in each channel by itself."""
+    drop_last: bool = False
+    """Leave out the last window, centred on the end of the audio: N is S // hop in place of
+    S // hop + 1."""
+    inputs: Inputs = "ambix"
+    """ambix: log-mels of W, Y, Z, X in the view's frame; +intensity: and of each mel band the
+    direction that its energy comes from (y, z, x); mono: W; stereo: cardioids to the left and right
+    of the view."""
+
+    def __post_init__(self) -> None:
+        if self.inputs not in CHANNELS:
+            known = ", ".join(get_args(Inputs))
+            raise UserError(f"audio.inputs must be one of {known}, not {self.inputs!r}")
+        for name in ("sample_rate_hz", "window", "hop", "bands", "top_db"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"audio.{name} must be positive, not {getattr(self, name)}")
+        limits = {"sample_rate_hz": 768_000, "window": 1 << 16, "bands": 1024, "top_db": 1000}
+        require_at_most("audio", self, **limits)
+        if not -300 <= self.min_db <= 0:
+            raise UserError(f"audio.min_db is {self.min_db:g}; allowed is from -300 to 0")
+        if self.window % 2 or self.hop > self.window:
+            raise UserError(
+                f"audio.window ({self.window}) must be even and at least audio.hop ({self.hop})"
+            )
+
+    @property
+    def channels(self) -> int:
+        """C, the channels of a spectrogram."""
+        return CHANNELS[self.inputs]
+
+    @property
+    def transform_dtype(self) -> torch.dtype:
+        """Precision of transforms and rotations: one whose rounding lies below `min_db`."""
+        return torch.float64 if self.min_db < FLOAT32_FLOOR_DB else torch.float32
+
+    @property
+    def min_magnitude(self) -> float:
+        """`min_db` as the magnitude of a mel band."""
+        return float(10 ** (self.min_db / 20))
+
+    def steps(self, samples: int) -> int:
+        """Return N, the time steps of the spectrogram of so many samples."""
+        return samples // self.hop + (0 if self.drop_last else 1)
+
+
+def view_spectrograms(
+    sound: Tensor,
+    rotations: Tensor,
+    config: AudioConfig,
+    mean_db: Tensor,
+    std_db: Tensor,
+    gain_db: Tensor | None = None,
+) -> Tensor:
+    """Return the standardized spectrograms of each view, on the device of the sound.
+
+    Args:
+        sound: ambiX (B, 4, S), int16 or float in [-1, 1]; S more than half a window.
+        rotations: (B, K, 3, 3) from the world into each view's frame (`Views.rotations`).
+        config: The spectrogram's parameters.
+        mean_db: (F,) from `avsa.views.audio_statistics`.
+        std_db: (F,).
+        gain_db: (B, K) change of level, or None.
+
+    Returns:
+        float32 (B, K, C, N, F) with N of `AudioConfig.steps`; log-mels standardized, directions of
+        intensity in [-1, 1] as they are.
+    """
+    device = sound.device
+    scale = (1 / std_db).to(device, non_blocking=True)
+    rotations = rotations.to(device, non_blocking=True)
+    shifts = -mean_db / std_db + torch.zeros(*rotations.shape[:2], 1)
+    if gain_db is not None:
+        shifts = shifts + gain_db[..., None] / std_db
+    shifts = shifts.to(device, non_blocking=True)
+    steps = config.steps(sound.shape[-1])
+    shape = (*rotations.shape[:2], config.channels, steps, config.bands)
+    spectrograms = torch.empty(shape, device=device)
+    if device.type != "cpu":
+        _fill(spectrograms, sound, rotations, config, scale, shifts)
+        return spectrograms
+    # One by one a sample's spectra stay in the processor's caches.
+    for b in range(len(sound)):
+        _fill(spectrograms[b], sound[b], rotations[b], config, scale, shifts[b])
+    return spectrograms
+
+
+def log_mels(sound: Tensor, config: AudioConfig) -> Tensor:
+    """Return the log-mels in dB (B, 4, N, F) of W, Y, Z and X as stored; not standardized.
+
+    Args:
+        sound: ambiX (B, 4, S), int16 or float in [-1, 1].
+        config: The spectrogram's parameters.
+    """
+    real, imaginary = stft(sound, config)
+    magnitude = torch.hypot(real, imaginary)
+    levels = _to_mel(magnitude, config).clamp_(min=config.min_magnitude).log10_().mul_(20)
+    dims = (-2, -1) if config.peak == "channel" else (-3, -2, -1)
+    return torch.maximum(levels, levels.amax(dims, keepdim=True) - config.top_db)
+
+
+def require_long_sound(config: AudioConfig, samples: int) -> None:
+    """Check that sound can be reflected at its ends, as the first and last windows need it.
+
+    Raises:
+        UserError: It is too short.
+    """
+    if samples <= config.window // 2 or not config.steps(samples):
+        raise UserError(
+            f"the sound of a sample has {samples} samples, but an audio.window of {config.window} "
+            f"needs more than {config.window // 2} and audio.hop {config.hop}; lower them, or take "
+            "longer sound"
+        )
+
+
+def stft(sound: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
+    """Return the real and imaginary parts (..., N, Q) of the STFT of sound (..., S).
+
+    Windows are centred on multiples of the hop; beyond its ends the sound is reflected.
+    """
+    steps = config.steps(sound.shape[-1])
+    dtype = config.transform_dtype
+    window = torch.hann_window(config.window, dtype=dtype, device=sound.device)
+    if not sound.is_floating_point():
+        window = window / INT16_SCALE
+    sound = sound.to(dtype)
+    half = config.window // 2
+    before, after = sound[..., 1 : half + 1].flip(-1), sound[..., -half - 1 : -1].flip(-1)
+    reflected = torch.cat([before, sound, after], -1)
+    frames = reflected.unfold(-1, config.window, config.hop)[..., :steps, :]
+    spectrum = torch.fft.rfft(frames * window)
+    return spectrum.real, spectrum.imag
+
+
+def _fill(
+    spectrograms: Tensor,
+    sound: Tensor,
+    rotations: Tensor,
+    config: AudioConfig,
+    scale: Tensor,
+    shifts: Tensor,
+) -> None:
+    """Write (..., K, C, N, F): log-mels in dB times `scale` (F,) plus `shifts` (..., K, F)."""
+    real, imaginary = (plane.contiguous() for plane in stft(sound, config))
+    mixing = _mixing(rotations.to(real.dtype), config.inputs)
+    mixed = mixing @ real.flatten(-2)
+    mixed_imaginary = mixing @ imaginary.flatten(-2)
+    magnitude = mixed.mul_(mixed).addcmul_(mixed_imaginary, mixed_imaginary).sqrt_()
+    mel = _to_mel(magnitude.unflatten(-1, real.shape[-2:]), config)
+    # Powers of ten for now; the factor 20 of decibels goes with the standardization.
+    levels = mel.clamp_(min=config.min_magnitude).log10_()
+    channels = _as_channels(levels, rotations.shape[-3], config.inputs)
+    peaks = [each.amax((-2, -1), keepdim=True) for each in channels]
+    if config.peak == "view":
+        peak = torch.cat(peaks, -3).amax(-3, keepdim=True)
+        peaks = [peak] * len(channels)
+    shifts, scale, filled = shifts[..., None, None, :], scale * 20, 0
+    for each, peak in zip(channels, peaks, strict=True):
+        out = spectrograms[..., filled : filled + each.shape[-3], :, :]
+        torch.addcmul(shifts, torch.maximum(each, peak - config.top_db / 20), scale, out=out)
+        filled += each.shape[-3]
+    if config.inputs == "ambix+intensity":
+        spectrograms[..., filled:, :, :] = _intensity(real, imaginary, rotations, config)
+
+
+def _mixing(rotations: Tensor, inputs: Inputs) -> Tensor:
+    """Return how the signals of all views are mixed from the stored W, Y, Z, X.
+
+    Returns:
+        Matrices (..., U, 4) for the U different signals that `_as_channels` expects. W is the same
+        in all views, so it is made once.
+    """
+    omni = rotations.new_zeros(*rotations.shape[:-3], 1, 4)
+    omni[..., 0] = 1
+    if inputs == "mono":
+        return omni
+    steered = pad(_in_channel_order(rotations), (1, 0))
+    if inputs == "stereo":
+        sides = omni[..., None, :, :] + torch.stack([steered[..., 0, :], -steered[..., 0, :]], -2)
+        return 0.5 * sides.flatten(-3, -2)
+    return torch.cat([omni, steered.flatten(-3, -2)], -2)
+
+
+def _as_channels(levels: Tensor, num_views: int, inputs: Inputs) -> list[Tensor]:
+    """Return the signals (..., U, N, F) of `_mixing` as channels (..., K, c, N, F) of views."""
+    if inputs == "stereo":
+        return [levels.unflatten(-3, (num_views, 2))]
+    omni = levels[..., None, :1, :, :].expand(*levels.shape[:-3], num_views, 1, *levels.shape[-2:])
+    if inputs == "mono":
+        return [omni]
+    return [omni, levels[..., 1:, :, :].unflatten(-3, (num_views, 3))]
+
+
+def _in_channel_order(rotations: Tensor) -> Tensor:
+    """Return matrices on (x, y, z) as matrices on (y, z, x)."""
+    return rotations.roll((-1, -1), (-2, -1))
+
+
+def _intensity(real: Tensor, imaginary: Tensor, rotations: Tensor, config: AudioConfig) -> Tensor:
+    """Return where the energy of each mel band comes from, in each view's frame.
+
+    The active intensity Re(W* [Y, Z, X]) over the energy (|W|² + |Y|² + |Z|² + |X|²) / 2, both
+    summed over the band: the direction itself for one plane wave, shorter where several or diffuse
+    sound share the band. Both are quadratic with rotations acting on the vector alone, so they are
+    made once a clip and turned at the resolution of the bands. (Perotin et al., "CRNN-based
+    multiple DoA estimation using acoustic intensity features", 2019.)
+
+    Returns:
+        (..., K, 3, N, F): y, z, x, each in [-1, 1].
+    """
+    flow = real[..., :1, :, :] * real[..., 1:, :, :]
+    flow.addcmul_(imaginary[..., :1, :, :], imaginary[..., 1:, :, :])
+    energy = 0.5 * (real.square() + imaginary.square()).sum(-3, keepdim=True)
+    mel = _to_mel(torch.cat([flow, energy], -3), config)
+    vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=SMALLEST_ENERGY)
+    turned = _in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
+    return turned.view(*rotations.shape[:-1], *vector.shape[-2:])
+
+
+def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
+    """Sum (..., Q) into mel bands (..., F), float32."""
+    rows = spectrum.reshape(-1, spectrum.shape[-1]).float()
+    mel = rows.new_empty(len(rows), config.bands)
+    for bands, bins, weights in _mel_blocks(config, spectrum.device):
+        torch.mm(rows[:, bins], weights, out=mel[:, bands])
+    return mel.view(*spectrum.shape[:-1], config.bands)
+
+
+@lru_cache(maxsize=8)
+def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
+    """Return the mel matrix as blocks of neighbouring bands: bands, bins, and their weights.
+
+    On the CPU that saves most of the multiplications by zero; elsewhere one dense block is faster.
+    """
+    filters = mel_filters(config.sample_rate_hz, config.window, config.bands)
+    matrix = torch.from_numpy(filters.T.astype(np.float32)).to(device)
+    blocks = []
+    for first, last in pairwise(_cuts(config.bands, MEL_BLOCKS if device.type == "cpu" else 1)):
+        used = matrix[:, first:last].any(1).nonzero()
+        bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0, 1)
+        blocks.append((slice(first, last), bins, matrix[bins, first:last].contiguous()))
+    return blocks
+
+
+def _cuts(bands: int, blocks: int) -> Iterator[int]:
+    count = min(blocks, bands)
+    return (math.floor(i * bands / count) for i in range(count + 1))

@@ -1,0 +1,1 @@
+"""Fakes and paths that several tests share."""

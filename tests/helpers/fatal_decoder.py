@@ -1,0 +1,44 @@
+"""A decoder for decoder processes that marked bytes kill, hang, inflate or confuse."""
+
+from __future__ import annotations
+
+import ctypes
+
+from avsa.data.decoder_process import MEMORY_BYTES
+from yt360.clip_codec.decoder import ClipDecoder
+from yt360.clip_codec.flac_index import read_header
+
+CRASH, HANG, EAT, BUG = b"!crash!!", b"!hangs!!", b"!eats!!!", b"!bug!!!!"
+
+
+def marked(flac: memoryview, mark: bytes) -> memoryview:
+    """Return a FLAC file with its header intact, and a mark in place of all coded bytes."""
+    start = int(read_header(flac).offsets[0])
+    return memoryview(bytes(flac[:start]) + mark * (len(flac) // len(mark)))[: len(flac)]
+
+
+class FatalDecoder(ClipDecoder):
+    """Decodes, unless the coded bytes are a mark."""
+
+    def sound(self, stretch, coded, samples):
+        for mark, fate in ((CRASH, _crash), (HANG, _hang), (EAT, _eat), (BUG, _raise)):
+            if mark in bytes(coded):
+                fate()
+        super().sound(stretch, coded, samples)
+
+
+def _crash():
+    ctypes.string_at(0)
+
+
+def _hang():
+    while True:
+        pass
+
+
+def _eat():
+    bytearray(2 * MEMORY_BYTES)
+
+
+def _raise():
+    raise ArithmeticError("a bug")

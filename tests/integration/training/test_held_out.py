@@ -1,0 +1,87 @@
+"""Held-out clips, judged while training."""
+
+import shutil
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from avsa.config.recipe import ValidationConfig
+from avsa.training.metrics_log import RunLog, read_log
+from avsa.training.run import train
+from avsa.training.validation import Validation
+from yt360.shards.format.reader import ShardReader
+
+
+def damaged(data, folder, videos, split="train"):
+    """Return a copy of the dataset whose clips of some videos cannot be decoded."""
+    shutil.copytree(data, folder)
+    clips = ShardReader(folder, split)
+    for row in clips.rows:
+        if row.video_id in videos:
+            with (folder / split / row.shard).open("r+b") as shard:
+                shard.seek(row.mp4_offset)
+                shard.write(bytes(row.mp4_bytes))
+    return folder
+
+
+def test_held_out_clips_are_judged_now_and_then_and_at_the_end(tiny_config, alone, data, tmp_path):
+    plain, judged = tmp_path / "plain", tmp_path / "judged"
+    config = tiny_config("avsa-no-curriculum", steps=5)
+    train(config, data, plain, alone)
+    judging = replace(config, validation=ValidationConfig(every=2, split="train"))
+    train(judging, data, judged, alone, steps=3)
+    train(judging, data, judged, alone, resume=True)
+    at = [r["step"] for r in read_log(judged) if "held_out_view_accuracy" in r]
+    assert at == [2, 3, 4, 5]
+    # Training itself goes on as if nobody had looked.
+    losses = [[record["loss"] for record in read_log(run)] for run in (plain, judged)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("dies_in", [(Validation, "judge"), (RunLog, "step")])
+def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_end(
+    tiny_config, alone, data, tmp_path, monkeypatch, dies_in
+):
+    config = tiny_config("avsa-no-curriculum", steps=6)
+    judging = replace(config, validation=ValidationConfig(every=3, split="train"))
+
+    class Died(BaseException):
+        pass
+
+    owner, name = dies_in
+    whole, step_of_line = getattr(owner, name), count(1)
+
+    def die(*arguments):
+        if owner is RunLog and next(step_of_line) < 3:
+            return whole(*arguments)
+        raise Died
+
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(owner, name, die)
+        train(judging, data, tmp_path / "run", alone)
+    train(judging, data, tmp_path / "run", alone, resume=True)
+    judged = [record["step"] for record in read_log(tmp_path / "run") if "held_out_loss" in record]
+    assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
+    assert judged == [3, 6]
+
+
+def test_a_held_out_clip_that_cannot_be_read_does_not_end_training(
+    tiny_config, alone, data, tmp_path
+):
+    config = tiny_config("avsa-no-curriculum", steps=2)
+    judging = replace(config, validation=ValidationConfig(every=1, split="test"))
+    videos = ShardReader(data, "test").video_ids
+    train(judging, damaged(data, tmp_path / "data", videos[:1], "test"), tmp_path / "run", alone)
+    assert all("held_out_loss" in record for record in read_log(tmp_path / "run"))
+
+
+def test_too_few_held_out_videos_are_said_and_not_judged(
+    tiny_config, alone, data, many_shards, tmp_path, capsys
+):
+    dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips
+    shutil.copy(data / "audio_stats.json", dataset)
+    config = tiny_config("avsa-no-curriculum", steps=1)
+    train(replace(config, validation=ValidationConfig(every=1)), dataset, tmp_path / "run", alone)
+    assert "too few videos in test to judge" in capsys.readouterr().err
+    assert not any(key.startswith("held_out") for key in read_log(tmp_path / "run")[0])

@@ -1,0 +1,115 @@
+"""What ends a run, or keeps it from beginning, with a line that says why."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from avsa.training import learner as learner_module
+from avsa.training.checkpoint import checkpoints_of, load_checkpoint
+from avsa.training.run import train
+from yt360.errors import UserError
+
+
+def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(
+    tiny_config, alone, data, tmp_path, caplog
+):
+    dataset = shutil.copytree(data, tmp_path / "data")
+    sorted((dataset / "train").glob("clips-*.tar"))[0].unlink()
+    # Four videos are left; in this order each lost clip has one of them to take its place.
+    config = tiny_config("avc", "plan.draws_per_video=2", steps=2)
+    train(config, dataset, tmp_path / "run", alone)
+    assert caplog.text.count("cannot be opened") == 1
+    with pytest.raises(
+        UserError, match=r"clips cannot be read, so a batch of 8 .*lower batch_size"
+    ):
+        train(tiny_config("avc", batch_size=8), dataset, tmp_path / "larger", alone)
+
+
+def test_what_a_later_stage_needs_is_refused_before_the_first_step(
+    tiny_config, alone, data, tmp_path
+):
+    with pytest.raises(UserError, match=r"has no room for 4 moments .*lower .*data\.moment_gap_s"):
+        train(tiny_config("avts", "data.moment_gap_s=2.0"), data, tmp_path / "run", alone)
+    with pytest.raises(UserError, match=r"240 samples, but an audio\.window of 512 needs more"):
+        train(tiny_config("avc", "data.audio_duration_s=0.01"), data, tmp_path / "run", alone)
+    labels = "views.sampler=labels"
+    with pytest.raises(UserError, match="no labels named 'panoptic'"):
+        train(tiny_config("avsa", labels), data, tmp_path / "run", alone)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_that_does_not_belong_to_its_run_is_refused(
+    tiny_config, alone, data, tmp_path
+):
+    config, run = tiny_config("avc", steps=2), tmp_path / "run"
+    train(config, data, run, alone, steps=1)
+    (path,) = checkpoints_of(run)
+    content = load_checkpoint(path)
+    for change, message in (
+        ({"optimizer": None}, "lacks what a run needs"),
+        ({"stats": None}, "lacks what a run needs"),
+        ({"task": None}, "lacks what a run needs"),
+        ({"encoders": {}}, "does not fit its own recipe"),
+        ({"config": {**content["config"], "seed": 7}}, "seed was 7 and is"),
+    ):
+        torch.save({**content, **change}, path)
+        with pytest.raises(UserError, match=message) as caught:
+            train(config, data, run, alone, resume=True)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_move(
+    tiny_config, alone, data, tmp_path, monkeypatch
+):
+    whole = learner_module.forward_backward
+    calls = iter(range(10))
+
+    def explode(*arguments):
+        loss, metrics = whole(*arguments)
+        return (loss * float("nan") if next(calls) == 3 else loss), metrics
+
+    monkeypatch.setattr(learner_module, "forward_backward", explode)
+    run = tmp_path / "run"
+    with pytest.raises(UserError, match=r"loss is nan, .* at step 4: .*implausible-step"):
+        train(tiny_config("avc", steps=6), data, run, alone, log_keys=True)
+    report = json.loads(next(run.glob("implausible-step-*.json")).read_text())
+    assert (report["step"], report["loss"]) == (4, "nan")
+    assert len(report["keys"]) == 4
+    assert load_checkpoint(run)["step"] == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("inf", "(inf|nan)"), ("1e35", r"(inf|2\.\d+e\+36)"), ("1e12", "2[0-9.]+")]
+)
+def test_a_gradient_that_cannot_be_one_stops_before_the_weights_move(
+    tiny_config, alone, data, tmp_path, monkeypatch, value, shown
+):
+    whole = learner_module.forward_backward
+
+    def explode(encoders, *arguments):
+        result = whole(encoders, *arguments)
+        next(encoders.parameters()).grad[0] = float(value)
+        return result
+
+    monkeypatch.setattr(learner_module, "forward_backward", explode)
+    with pytest.raises(UserError, match=f"gradient_norm is {shown}, .* at step 1: "):
+        train(tiny_config("avc", "optimizer.gradient_clip=1.0"), data, tmp_path / "run", alone)
+    assert not checkpoints_of(tmp_path / "run")
+
+
+def test_a_dataset_smaller_than_a_batch_names_the_key_to_change(tiny_config, alone, data, tmp_path):
+    config = tiny_config("small", batch_size=64)
+    with pytest.raises(UserError, match=r"set batch_size to at most 8 .*--set stages\.avsa"):
+        train(config, data, tmp_path / "run", alone)
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_views_than_fit_are_refused_before_anything_is_written(
+    tiny_config, alone, data, tmp_path
+):
+    config = tiny_config("avsa-no-curriculum", "views.num_views=60")
+    with pytest.raises(UserError, match="60"):
+        train(config, data, tmp_path / "run", alone)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,216 @@
+"""Runs that stop, by whatever, and go on exactly."""
+
+import errno
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from avsa.config.recipe import load_config
+from avsa.training import learner as learner_module
+from avsa.training import run as train_module
+from avsa.training.checkpoint import checkpoints_of, load_checkpoint
+from avsa.training.metrics_log import RunLog, read_log
+from avsa.training.run import Outcome, train
+from avsa.training.run_folder import LOCK_FILE, run_lock, settle_request
+from avsa.training.signals import StopSignals
+from avsa.views.audio_statistics import measure_stats, save_stats
+from yt360.errors import UserError
+from yt360.locks import Locked
+from yt360.shards.format.schema import AUDIO_STATS_FILE
+
+
+@pytest.mark.parametrize("stop_at", [2, 4, 7])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(
+    comparable, alone, undisturbed, data, tmp_path, stop_at
+):
+    config, whole = undisturbed
+    train(config, data, tmp_path / "run", alone, steps=stop_at, log_keys=True)
+    train(config, data, tmp_path / "run", alone, resume=True, log_keys=True)
+    assert comparable(tmp_path / "run") == comparable(whole)
+    ours, theirs = (load_checkpoint(run) for run in (tmp_path / "run", whole))
+    torch.testing.assert_close(ours["encoders"], theirs["encoders"], rtol=0, atol=0)
+    torch.testing.assert_close(ours["optimizer"], theirs["optimizer"], rtol=0, atol=0)
+
+
+def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(
+    comparable, start, alone, long_run, data, tmp_path
+):
+    run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
+    process = start(["--data", data, "--recipe", recipe, "--out", run])
+    while process.poll() is None and not ((run / "log.jsonl").exists() and len(read_log(run)) > 4):
+        time.sleep(0.01)
+    process.kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, output
+    assert len(read_log(run)) < 40, "the run was over before it was killed"
+    train(load_config(recipe), data, run, alone, resume=True, log_keys=True)
+    assert comparable(run) == comparable(long_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_saves_the_step_and_ends_cleanly(
+    comparable, alone, long_run, data, tmp_path, monkeypatch, number
+):
+    config, run = load_config(str(long_run / "config.yaml")), tmp_path / "run"
+    whole, calls = learner_module.forward_backward, iter(range(40))
+
+    def interrupted(*arguments):
+        if next(calls) == 4:
+            os.kill(os.getpid(), number)
+        return whole(*arguments)
+
+    monkeypatch.setattr(learner_module, "forward_backward", interrupted)
+    before = signal.getsignal(number)
+    outcome = train(config, data, run, alone, log_keys=True)
+    assert signal.getsignal(number) == before
+    assert load_checkpoint(run)["step"] == outcome.step == 5
+    message = "\n".join(outcome.lines(run))
+    assert f"stopped by {number.name}, step 5 of 40" in message
+    assert outcome.exit_code == 128 + number
+    assert f"go on: avsa train --out {run} --resume" in message
+    assert train(config, data, run, alone, resume=True, log_keys=True).exit_code == 0
+    assert comparable(run) == comparable(long_run)
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT]
+)
+def test_a_stopped_command_does_not_exit_as_if_it_were_done(
+    start, long_run, data, tmp_path, number
+):
+    recipe = shutil.copy(long_run / "config.yaml", tmp_path)
+    process = start(["--data", data, "--recipe", recipe, "--out", tmp_path / "run"])
+    log = tmp_path / "run" / "log.jsonl"
+    while process.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, output
+    assert f"stopped by {number.name}" in output
+
+
+def test_a_run_goes_on_when_a_full_disk_has_room_again(
+    comparable, alone, undisturbed, data, tmp_path, file_size_limit, capsys
+):
+    config, whole = undisturbed
+    run = tmp_path / "run"
+    train(config, data, run, alone, steps=4, log_keys=True)
+    (*_, newest) = checkpoints_of(run)
+    with file_size_limit(newest.stat().st_size // 2), pytest.raises(OSError) as full:
+        train(config, data, run, alone, resume=True, log_keys=True)
+    assert (full.value.errno, full.value.filename) == (
+        errno.EFBIG,
+        str(run / "checkpoints" / "step-00000006.pt"),
+    )
+    assert checkpoints_of(run)[-1] == newest
+    train(config, data, run, alone, resume=True, log_keys=True)
+    assert comparable(run) == comparable(whole)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_is_one_error_that_names_the_run(
+    tmp_path, file_size_limit, capsys
+):
+    with file_size_limit(2000), pytest.raises(OSError) as full, RunLog(tmp_path, 0, 100) as log:
+        for step in range(1, 1000):
+            log.step(step, "avc", 0, {"loss": 1.0})
+            time.sleep(0.001)
+    assert (full.value.errno, full.value.filename) == (errno.EFBIG, str(tmp_path))
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_rank_that_stops_with_another_one_is_not_done_either():
+    assert Outcome(3, 4, Path("c.pt"), None).exit_code == 143
+    assert Outcome(4, 4, Path("c.pt"), "SIGINT").exit_code == 0
+
+
+def test_a_second_signal_ends_a_run_at_once_as_the_command_line_wants(monkeypatch):
+    calls = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: calls.append(number))
+    try:
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.name == "SIGTERM" and not calls
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert calls == [signal.SIGTERM]
+
+
+def test_a_resumed_run_keeps_the_statistics_that_it_began_with(
+    comparable, alone, undisturbed, data, tmp_path
+):
+    config, whole = undisturbed
+    dataset = shutil.copytree(data, tmp_path / "data")
+    train(config, dataset, tmp_path / "run", alone, steps=4, log_keys=True)
+    save_stats(
+        measure_stats(dataset, config.audio, samples=3, seed=9),
+        dataset, config.audio, samples=3, seed=9,
+    )  # fmt: skip
+    train(config, dataset, tmp_path / "run", alone, steps=7, resume=True, log_keys=True)
+    (dataset / AUDIO_STATS_FILE).write_text("{")  # not even looked at
+    train(config, dataset, tmp_path / "run", alone, resume=True, log_keys=True)
+    assert comparable(tmp_path / "run") == comparable(whole)
+
+
+def test_a_resumed_run_keeps_the_batches_that_several_ranks_began_with(
+    invoke, alone, tiny, data, tmp_path
+):
+    run, recipe = tmp_path / "run", ("--recipe", "small", "--data", data)
+    three = settle_request(data, "small", tiny, run, resume=False, ranks=3).config
+    assert three.stages["avsa"].batch_size == 6
+    train(three, data, run, alone, steps=1)
+    tiny = [part for text in tiny for part in ("--set", text)]
+    for request, step in (((), 2), ((*recipe, *tiny), 3)):
+        result = invoke("--out", run, "--resume", *request, "--steps", step)
+        assert result.exit_code == 0, result.output
+        assert load_checkpoint(run)["step"] == step
+    assert "batch_size 6, as the run began" in result.output
+    with pytest.raises(UserError, match="batch_size was 6 and is 8"):
+        invoke("--out", run, "--resume", *recipe, *tiny, "--set", "stages.avsa.batch_size=8")
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_by_mistake(
+    invoke, alone, undisturbed, data, tmp_path
+):
+    config, run = undisturbed
+    with pytest.raises(UserError, match="already holds a run; add --resume"):
+        train(config, data, run, alone)
+    with pytest.raises(UserError, match="holds no run to resume"):
+        train(config, data, tmp_path / "none", alone, resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        train(config, data, tmp_path / "other", alone)
+    with pytest.raises(UserError, match=r"optimizer\.lr was 0\.0001 and is 0\.1"):
+        invoke("--out", run, "--resume", "--set", "optimizer.lr=0.1")
+    with pytest.raises(UserError, match="--resume needs --out"):
+        invoke("--resume")
+    with pytest.raises(UserError, match="are needed to start a run; recipes: avc, "):
+        invoke("--data", data)
+
+
+def test_a_run_does_not_go_on_with_other_clips(alone, undisturbed, data, tmp_path, monkeypatch):
+    config, run = undisturbed
+    monkeypatch.setattr(train_module, "fingerprint", lambda _: "7 clips (another)")
+    with pytest.raises(UserError, match=r"began with 16 clips \(.*has 7 clips \(another\)"):
+        train(config, data, run, alone, resume=True)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(alone, undisturbed, data, tmp_path):
+    config, whole = undisturbed
+    run = shutil.copytree(whole, tmp_path / "run")
+    last = checkpoints_of(run)[-1]
+    last.unlink()
+    log = (run / "log.jsonl").read_bytes()
+    with run_lock(run), pytest.raises(Locked):
+        train(config, data, run, alone, resume=True)
+    assert (run / "log.jsonl").read_bytes() == log and not last.exists()
+    train(config, data, run, alone, resume=True)
+    assert last.exists() and not (run / LOCK_FILE).exists()

@@ -1,0 +1,296 @@
+"""Copies of remote files are whole or not there, whatever a server sends."""
+
+import errno
+import io
+import itertools
+import ssl
+import threading
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from urllib.error import URLError
+
+import fsspec
+import pytest
+
+from avsa.data.remote import fetching
+from avsa.data.remote.fetching import ALLOWED_HOSTS_VARIABLE, ATTEMPTS, LIMITS, fetch
+from yt360.errors import BadItem, UserError
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
+
+
+@pytest.fixture
+def serve(raw_server):
+    """Return a function that serves raw answers; it gives an address and the list of requests."""
+
+    def start(*answers):
+        server = raw_server(*answers)
+        return f"{server.url}/x", server.requests
+
+    return start
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"garbage\r\n\r\n", "BadStatusLine: garbage$"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "IncompleteRead"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}", "ended after 2 of 1000 bytes"),
+        (b"", "RemoteDisconnected|closed connection"),
+    ],
+    ids=["garbage", "chunk", "short", "nothing"],
+)
+def test_a_broken_answer_is_an_os_error_after_all_attempts(serve, tmp_path, answer, message):
+    url, served = serve(answer)
+    with pytest.raises(OSError, match=message):
+        fetch(url, tmp_path / "x")
+    assert len(served) == ATTEMPTS and not list(tmp_path.iterdir())
+
+
+def test_a_body_that_was_cut_off_is_fetched_again(serve, tmp_path):
+    url, served = serve(WHOLE[:-1], b"garbage\r\n\r\n", WHOLE)
+    fetch(url, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"four" and len(served) == 3
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:notaport/x", "http://[::1/x", "https://example.org/my data"]
+)
+def test_what_is_no_address_is_refused_at_once(tmp_path, url):
+    with pytest.raises(BadItem, match=r"bad-address: .* is no valid address") as caught:
+        fetch(url, tmp_path / "x")
+    assert caught.value.reason == "bad-address"
+
+
+def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
+    class OddError(Exception):
+        pass
+
+    def fail(*args):
+        raise OddError("token\nexpired")
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    with pytest.raises(OSError, match="s3://bucket/x: OddError: token expired"):
+        fetch("s3://bucket/x", tmp_path / "x")
+
+
+def test_an_unknown_kind_of_address_is_refused(tmp_path):
+    with pytest.raises(BadItem, match="bad-address: nonsense://x/y"):
+        fetch("nonsense://x/y", tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("s3://bucket/x", "it needs s3fs: `pip install s3fs`"),
+        ("gs://bucket/x", "it needs gcsfs: `pip install gcsfs`"),
+        ("other://bucket/x", "Install otherfs to access other"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch, url, advice):
+    calls = []
+
+    def fail(*args):
+        calls.append(args)
+        raise ImportError("Install otherfs to access other")
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    with pytest.raises(UserError) as missing:
+        fetch(url, tmp_path / "x")
+    assert str(missing.value) == f"{url} cannot be read here; {advice}"
+    assert len(calls) == 1
+
+
+def test_a_copy_that_is_no_longer_wanted_ends(serve, tmp_path):
+    url, served = serve(WHOLE)
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(OSError, match="no longer wanted"):
+        fetch(url, tmp_path / "x", cancelled=cancelled)
+    assert len(served) == 1 and not list(tmp_path.iterdir())
+
+
+def head(*lines, status="200 OK"):
+    return "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", *lines, "")).encode()
+
+
+def endless(*lines, block=b"x" * 65536):
+    """Return an answer without an end."""
+    return lambda _: itertools.chain([head(*lines)], itertools.repeat(block))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [endless(), endless("Transfer-Encoding: chunked", block=b"400\r\n" + b"x" * 1024 + b"\r\n")],
+    ids=["body", "chunks"],
+)
+@pytest.mark.parametrize("size", [{"size_bytes": 100_000}, {"max_bytes": 100_000}])
+def test_a_body_without_end_is_cut_at_the_size(serve, tmp_path, answer, size):
+    url, _ = serve(answer)
+    with pytest.raises(BadItem, match=r"wrong-size: .* more than 100000 bytes"):
+        fetch(url, tmp_path / "x", **size)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("announced", [3, 5, 10**14])
+def test_another_size_than_announced_is_refused_before_the_body(serve, tmp_path, announced):
+    url, _ = serve(head(f"Content-Length: {announced}"))
+    with pytest.raises(BadItem, match=f"wrong-size: .* has {announced} bytes, .* announces 4"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+
+
+def test_a_file_beyond_its_limit_is_refused_before_the_body(serve, tmp_path):
+    url, _ = serve(head("Content-Length: 100000000000000"))
+    with pytest.raises(BadItem, match=r"wrong-size: .* more than 1000 bytes"):
+        fetch(url, tmp_path / "x", max_bytes=1000)
+
+
+def test_a_body_without_announced_length_that_ends_early_is_refused(serve, tmp_path):
+    url, _ = serve(head() + b"fou")
+    with pytest.raises(BadItem, match=r"wrong-size: .* has 3 bytes, .* announces 4"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+
+
+def test_what_follows_the_announced_length_is_left_out(serve, tmp_path):
+    url, _ = serve(WHOLE + b"more")
+    fetch(url, tmp_path / "x", size_bytes=4)
+    assert (tmp_path / "x").read_bytes() == b"four"
+
+
+@pytest.mark.parametrize("status", ["206 Partial Content", "203 Changed", "299 Odd"])
+def test_an_answer_that_is_not_the_whole_file_is_refused(serve, tmp_path, status):
+    url, _ = serve(head("Content-Length: 4", status=status) + b"four")
+    with pytest.raises(OSError, match=f"it answers {status}, and 200 alone is a whole file"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+
+
+@pytest.mark.parametrize("start", [b"", head("Content-Length: 1000")], ids=["head", "body"])
+def test_a_trickle_is_too_slow(serve, tmp_path, start):
+    def trickle(_):
+        yield start
+        while True:
+            time.sleep(0.01)
+            yield b"x"
+
+    url, served = serve(trickle)
+    limits = replace(LIMITS, window_s=0.05)
+    with pytest.raises(OSError, match=r"too slow: .* bytes in "):
+        fetch(url, tmp_path / "x", size_bytes=1000, limits=limits)
+    assert len(served) == ATTEMPTS
+
+
+def test_a_file_for_which_there_is_no_room_is_not_begun(serve, tmp_path):
+    url, served = serve(head(f"Content-Length: {10**15}"))
+    with pytest.raises(OSError, match=r"MB are free, 1000000050 MB are needed") as full:
+        fetch(url, tmp_path / "x", size_bytes=10**15)
+    assert full.value.errno == errno.ENOSPC and len(served) == 1
+
+
+def test_a_file_of_unknown_size_leaves_room_on_the_disk(serve, tmp_path, monkeypatch):
+    free = itertools.chain([10**9] * 3, itertools.repeat(fetching.MIN_FREE_BYTES - 1))
+    usage = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=next(free)))
+    monkeypatch.setattr(fetching, "shutil", usage)
+    url, served = serve(endless())
+    with pytest.raises(OSError, match="50 MB are free, 50 MB are needed") as full:
+        fetch(url, tmp_path / "x")
+    assert full.value.errno == errno.ENOSPC and len(served) == 1 and not list(tmp_path.iterdir())
+
+
+def redirect(url):
+    return head(f"Location: {url}", "Content-Length: 0", status="302 Found")
+
+
+def test_a_redirect_to_another_site_is_not_followed(serve, tmp_path):
+    elsewhere, asked = serve(WHOLE)
+    url, served = serve(redirect(elsewhere))
+    with pytest.raises(BadItem, match=f"name 127.0.0.1 in {ALLOWED_HOSTS_VARIABLE}") as refusal:
+        fetch(url, tmp_path / "x")
+    assert refusal.value.reason == "forbidden-address"
+    assert len(served) == 1 and not asked
+
+
+def test_a_redirect_to_an_allowed_host_is_followed(serve, tmp_path, monkeypatch):
+    elsewhere, _ = serve(WHOLE)
+    url, _ = serve(redirect(elsewhere.replace("127.0.0.1", "localhost")))
+    monkeypatch.setenv(ALLOWED_HOSTS_VARIABLE, "cdn.example.org, localhost")
+    fetch(url, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"four"
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "//[/"])
+def test_a_redirect_to_what_is_no_web_address_is_refused(serve, tmp_path, target):
+    url, _ = serve(redirect(target))
+    with pytest.raises(BadItem, match="forbidden-address"):
+        fetch(url, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        head(status="404 \x1b[2J\x07 gone"),
+        head(status="503 \x1b]0;title\x07"),
+        b"\x1b[31mgarbage\r\n\r\n",
+        redirect("http://\x1b[2J/x"),
+    ],
+)
+def test_errors_hold_no_control_characters(serve, tmp_path, answer):
+    url, _ = serve(answer)
+    with pytest.raises((OSError, BadItem)) as error:
+        fetch(url, tmp_path / "x")
+    assert str(error.value).isprintable()
+
+
+def test_a_server_without_tls_is_one_line(serve, tmp_path):
+    url, _ = serve(WHOLE)
+    with pytest.raises(OSError, match=r"^https://127.0.0.1:\d+/x: .*SSL") as error:
+        fetch(url.replace("http:", "https:"), tmp_path / "x")
+    assert "\n" not in str(error.value)
+
+
+def test_a_certificate_that_is_not_valid_is_not_asked_for_again(tmp_path, monkeypatch):
+    calls = []
+
+    def refuse(*arguments):
+        calls.append(arguments)
+        raise URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+
+    monkeypatch.setattr(fetching, "open_url", refuse)
+    with pytest.raises(OSError, match="certificate verify failed"):
+        fetch("https://example.org/x", tmp_path / "x")
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://x", "local:///etc/passwd", "zip://x::http://127.0.0.1/x.zip",
+        "simplecache::http://127.0.0.1/x", "s3://bucket/x::file:///etc/passwd",
+        "reference://::x", "tar://x",
+    ],
+)  # fmt: skip
+def test_addresses_of_this_machine_and_chains_of_addresses_are_refused(tmp_path, url):
+    with pytest.raises(BadItem, match=r"bad-address: .* no address of another machine"):
+        fetch(url, tmp_path / "x")
+
+
+@pytest.mark.parametrize(("content", "size"), [(b"four+", None), (b"fou", None), (b"four", 5)])
+def test_sizes_of_other_backends_are_checked_too(tmp_path, monkeypatch, content, size):
+    class Remote(io.BytesIO):
+        def open(self):
+            return self
+
+    def open_remote(*_):
+        file = Remote(content)
+        file.size = size
+        return file
+
+    monkeypatch.setattr(fsspec, "open", open_remote)
+    with pytest.raises(BadItem, match="wrong-size"):
+        fetch("s3://bucket/x", tmp_path / "x", size_bytes=4)

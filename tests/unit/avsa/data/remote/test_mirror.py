@@ -1,0 +1,194 @@
+"""A folder stands for a dataset elsewhere, as that is now."""
+
+import logging
+import math
+import shutil
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from avsa.data.remote.clips import RemoteClips, open_clips
+from avsa.data.remote.mirror import (
+    address_of,
+    as_url,
+    dataset_folder,
+    is_mirror,
+    mirror,
+    read_remote,
+)
+from avsa.views.audio_statistics import load_stats
+from avsa.views.spectrogram import AudioConfig
+from yt360.errors import BadItem, UserError
+from yt360.shards.format.reader import ShardReader
+from yt360.shards.format.schema import AUDIO_STATS_FILE, INDEX_FILE
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def build_anew(server, dataset):
+    """Serve another dataset under the same address."""
+    shutil.rmtree(server.folder)
+    shutil.copytree(dataset, server.folder)
+
+
+def read_all(folder):
+    with closing(open_clips(folder, "train")) as clips:
+        return {key: bytes(clips.read(clip, "flac")) for clip, key in enumerate(clips.keys)}
+
+
+def test_a_dataset_that_was_built_anew_is_read_anew(server, tiny_dataset):
+    old = read_all(dataset_folder(server.url))
+    build_anew(server, tiny_dataset)
+    new, there = read_all(dataset_folder(server.url)), ShardReader(tiny_dataset, "train")
+    assert list(new) == list(there.keys) != list(old)
+    assert all(new[key] == there.read(clip, "flac") for clip, key in enumerate(there.keys))
+
+
+def test_clips_that_are_open_keep_to_the_dataset_that_they_began_with(server, tiny_dataset):
+    folder = dataset_folder(server.url)
+    with closing(open_clips(folder, "train")) as clips:
+        before = bytes(clips.read(0, "flac"))
+        build_anew(server, tiny_dataset)
+        read_all(dataset_folder(server.url))
+        assert bytes(clips.read(0, "flac")) == before
+
+
+def test_the_cache_is_its_owners_alone(server, cache):
+    dataset_folder(server.url)
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_statistics_go_with_the_dataset_that_they_are_of(server, tiny_dataset):
+    folder = dataset_folder(server.url)
+    assert load_stats(folder, AudioConfig(bands=16)) is not None
+    build_anew(server, tiny_dataset)
+    (server.folder / AUDIO_STATS_FILE).unlink(missing_ok=True)
+    assert load_stats(dataset_folder(server.url), AudioConfig(bands=16)) is None
+
+
+@pytest.mark.parametrize("files", range(1, 4))
+def test_an_update_that_was_killed_is_no_mirror_and_is_made_up_for(
+    server, tiny_dataset, monkeypatch, files
+):
+    folder = dataset_folder(server.url)
+    build_anew(server, tiny_dataset)
+    replaced, replace = [], Path.replace
+
+    def killed(path, target):
+        if path.parts[-2] == ".incoming" or path.parts[-3] == ".incoming":
+            replaced.append(target)
+            if len(replaced) == files:
+                raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        # Fetching renames within the incoming folder; only moves out of it count.
+        patch.setattr("avsa.data.remote.fetching.atomic_write", lambda path: path.open("wb"))
+        patch.setattr(Path, "replace", killed)
+        dataset_folder(server.url)
+    assert not is_mirror(folder)
+    assert list(read_all(dataset_folder(server.url))) == ShardReader(tiny_dataset, "train").keys
+
+
+def test_a_mirror_serves_while_its_server_is_away(server, caplog):
+    known = read_all(dataset_folder(server.url))
+    server.failures.update(dict.fromkeys(("dataset.json", INDEX_FILE), 10**6))
+    with caplog.at_level(logging.WARNING):
+        assert read_all(dataset_folder(server.url)) == known
+    assert "as it is" in caplog.text
+
+
+def test_a_web_page_in_place_of_a_dataset_is_refused_and_the_mirror_kept(server):
+    folder = dataset_folder(server.url)
+    known = read_all(folder)
+    (server.folder / "dataset.json").write_text("<html>Please log in</html>")
+    with pytest.raises(UserError, match=r"no dataset can be read at .*dataset.json"):
+        dataset_folder(server.url)
+    assert read_all(folder) == known
+
+
+def test_a_server_that_is_away_has_no_dataset_for_a_new_mirror(server):
+    server.failures["dataset.json"] = 10**6
+    with pytest.raises(UserError, match=r"no dataset can be read at .*503"):
+        dataset_folder(server.url)
+
+
+def test_the_limit_stays_until_another_one_is_asked_for(server):
+    folder = dataset_folder(server.url)
+    assert read_remote(folder).cache_bytes == 20 * 10**9
+    for asked_gb, holds in ((3.0, 3), (None, 3), (0.5, 0.5), (None, 0.5)):
+        assert dataset_folder(server.url, asked_gb) == folder
+        assert read_remote(folder).cache_bytes == holds * 10**9
+    assert dataset_folder(folder, 2.0) == folder  # a mirror is as good as its address
+    assert read_remote(folder).cache_bytes == 2 * 10**9
+
+
+@pytest.mark.parametrize("gigabytes", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])
+def test_a_limit_must_be_positive_and_finite(server, tmp_path, gigabytes):
+    for dataset in (server.url, tmp_path):
+        with pytest.raises(UserError, match="--cache-gb must be a positive number"):
+            dataset_folder(dataset, gigabytes)
+
+
+def test_the_address_of_a_mirror_makes_the_mirror_again(server, tmp_path):
+    folder = dataset_folder(server.url)
+    address = address_of(folder)
+    shutil.rmtree(folder)
+    assert dataset_folder(address) == folder and is_mirror(folder)
+    assert address_of(tmp_path) == str(tmp_path.resolve())
+
+
+def test_a_mirror_that_somebody_else_made_asks_nobody(server, tmp_path):
+    foreign = shutil.copytree(dataset_folder(server.url), tmp_path / "foreign")
+    server.requests.clear()
+    with closing(open_clips(foreign, "train")) as clips, pytest.raises((BadItem, UserError)):
+        clips.read(0, "flac")
+    assert address_of(foreign) == str(foreign) and not server.requests
+
+
+def test_an_index_of_another_dataset_is_refused(server):
+    folder = dataset_folder(server.url)
+    dataset = folder / "dataset.json"
+    dataset.write_text(dataset.read_text().replace("clips-000001.tar", "clips-000007.tar"))
+    with pytest.raises(UserError, match=r"does not list the shard .clips-000001.tar.*try again"):
+        open_clips(folder, "train")
+
+
+def test_an_address_without_a_dataset_is_refused(server, cache):
+    with pytest.raises(UserError, match=r"no dataset can be read at .*nothing: .*404"):
+        mirror(server.url + "/nothing", cache, 10**9)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:notaport/x", "http://[::1/x", "http://localhost/my data"]
+)
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(UserError, match=r"no dataset can be read at .*bad-address"):
+        dataset_folder(url)
+
+
+@pytest.mark.parametrize("url", ["file:///data/x", "file:/data/x", "file://data/x"])
+def test_folders_are_given_by_their_path(url):
+    with pytest.raises(UserError, match=r"file:.* is on this machine; give its path, /data/x$"):
+        dataset_folder(url)
+
+
+def test_addresses_and_folders_are_told_apart(tmp_path):
+    assert as_url("https://host/a/") == "https://host/a"
+    assert as_url(Path("https://host/a")) == "https://host/a"
+    assert as_url("s3://bucket/a") == "s3://bucket/a"
+    assert as_url("data/set") is None and as_url("/data/set") is None and as_url("a:b") is None
+    assert dataset_folder(str(tmp_path)) == tmp_path
+
+
+def test_mirrors_live_in_the_cache_folder(server, cache):
+    folder = dataset_folder(server.url)
+    assert folder.parent == cache
+    with closing(open_clips(folder, "test")) as clips:
+        assert isinstance(clips, RemoteClips)

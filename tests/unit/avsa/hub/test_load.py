@@ -1,0 +1,212 @@
+import os
+import sys
+from itertools import count
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import avsa
+from avsa.commands.export import command as export_command
+from avsa.config.recipe import config_from_mapping
+from avsa.config.typed import to_mapping
+from avsa.hub.export import export_model
+from avsa.models.model import Encoders
+from avsa.tasks.tasks import build_task
+from avsa.training.checkpoint import save_checkpoint
+from yt360.errors import UserError
+
+FRAMES, SIZE, RATE = 4, 24, 24000
+
+
+def tiny_content(stats=True):
+    config = config_from_mapping(
+        {
+            "views": {"height": SIZE, "width": SIZE},
+            "audio": {"bands": 16},
+            "video_encoder": {"width": 2, "stages": 2, "blocks_per_stage": 1},
+            "audio_encoder": {"width": 2, "stages": 2},
+            "stages": {
+                "avsa": {"steps": 1, "task": {"kind": "avsa", "translation": {"kind": "mlp"}}}
+            },
+        }
+    )
+    torch.manual_seed(0)
+    encoders = Encoders(config.video_encoder, config.audio_encoder, 4)
+    task = build_task(config.stages["avsa"].task, config.video_encoder.feature_dim)
+    return {
+        "step": 5,
+        "stage": "avsa",
+        "config": to_mapping(config),
+        "clips": "3 clips (abc)",
+        "fps": 16,
+        "stats": {"mean_db": torch.full((16,), -40.0), "std_db": torch.ones(16)} if stats else None,
+        "encoders": encoders.state_dict(),
+        "task": task.state_dict(),
+        "optimizer": {},
+    }
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    save_checkpoint(tmp_path / "c.pt", tiny_content())
+    return tmp_path / "c.pt"
+
+
+@pytest.fixture
+def arrays():
+    generator = np.random.default_rng(0)
+    video = generator.integers(0, 256, (2, FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
+    audio = generator.normal(0, 0.1, (2, 4, RATE)).astype(np.float32)
+    return video, audio
+
+
+def test_embedding_one_is_embedding_a_batch(checkpoint, arrays):
+    model = avsa.load(checkpoint)
+    batch = model.embed(*arrays)
+    assert batch.video.shape == batch.audio.shape == (2, model.feature_dim)
+    for number in range(2):
+        single = model.embed(arrays[0][number], arrays[1][number])
+        torch.testing.assert_close(single.video, batch.video[number])
+        torch.testing.assert_close(single.audio, batch.audio[number])
+
+
+def test_similarity_compares_each_video_with_each_audio(checkpoint, arrays):
+    model = avsa.load(checkpoint)
+    video, audio = arrays[0], np.concatenate([arrays[1], arrays[1][:1] * 0.1])
+    matrix = model.similarity(video, audio)
+    assert matrix.shape == (2, 3) and matrix.abs().max() <= 1
+    single = [[model.similarity(one, other) for other in audio] for one in video]
+    torch.testing.assert_close(matrix, torch.tensor(single))
+
+
+def test_encoders_without_a_task_have_no_similarity(tmp_path, arrays):
+    save_checkpoint(tmp_path / "c.pt", {**tiny_content(), "task": None})
+    with pytest.raises(UserError, match="encoders alone"):
+        avsa.load(tmp_path / "c.pt").similarity(*arrays)
+
+
+def test_the_hash_of_weights_is_of_their_values(checkpoint, tmp_path):
+    first, second = avsa.load(checkpoint), avsa.load(checkpoint)
+    assert first.weights_hash() == second.weights_hash()
+    with torch.no_grad():
+        next(second.parameters()).view(-1)[0] += 1e-3
+    assert first.weights_hash() != second.weights_hash()
+
+
+def test_embedding_leaves_the_mode_of_the_model_alone(checkpoint, arrays):
+    model = avsa.load(checkpoint)
+    before = model.embed(*arrays)
+    model.train()
+    torch.testing.assert_close(model.embed(*arrays), before)
+    assert model.training
+
+
+def test_pictures_of_another_size_and_sound_of_another_rate_are_brought_to_the_models(checkpoint):
+    model = avsa.load(checkpoint)
+    video = np.full((FRAMES, SIZE, SIZE, 3), 90, dtype=np.uint8)
+    large = np.full((FRAMES, 3 * SIZE, 2 * SIZE, 3), 90, dtype=np.uint8)
+    time = torch.arange(2 * RATE) / (2 * RATE)
+    tone = (0.3 * torch.sin(2 * torch.pi * 440 * time)).expand(4, -1)
+    at_rate = model.embed(video, tone[:, ::2])
+    resampled = model.embed(large, tone, sample_rate_hz=2 * RATE)
+    torch.testing.assert_close(resampled.video, at_rate.video)
+    torch.testing.assert_close(resampled.audio, at_rate.audio, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("video", "audio", "message"),
+    [
+        (np.zeros((4, 8, 8, 3), np.float32), np.zeros((4, 9), np.float32), "it must be uint8"),
+        (np.zeros((4, 3, 8, 8), np.uint8), np.zeros((4, 9), np.float32), "it must be uint8"),
+        (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((2, 9), np.float32), "it must be float"),
+        (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 9), np.int16), "it must be float"),
+        (np.zeros((2, 4, 8, 8, 3), np.uint8), np.zeros((3, 4, 9), np.float32), "give as many"),
+        (np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 9), np.float32), "has 9 samples, but"),
+    ],
+)
+def test_arrays_of_other_shapes_are_refused(checkpoint, video, audio, message):
+    with pytest.raises(UserError, match=message):
+        avsa.load(checkpoint).embed(video, audio)
+
+
+def test_an_exported_model_gives_the_same_features(checkpoint, arrays, tmp_path):
+    out = tmp_path / "model"
+    result = CliRunner().invoke(export_command, [str(checkpoint), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    before, after = avsa.load(checkpoint), avsa.load(out)
+    torch.testing.assert_close(after.embed(*arrays), before.embed(*arrays), rtol=0, atol=0)
+    torch.testing.assert_close(after.state_dict(), before.state_dict(), rtol=0, atol=0)
+    assert after.config == before.config
+    assert avsa.load(out / "model.safetensors").task is not None
+
+
+def test_the_model_card_says_what_it_is_and_how_to_use_it(checkpoint, tmp_path):
+    CliRunner().invoke(export_command, [str(checkpoint), "--out", str(tmp_path / "model")])
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: avsa")
+    for fact in ("avsa for 1 steps", "step 5", "3 clips (abc)", "24x24", "avsa.load"):
+        assert fact in card
+
+
+def test_an_export_that_failed_can_be_repeated(checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / "model"
+    with monkeypatch.context() as full:
+        full.setattr("avsa.hub.export.atomic_write", Mock(side_effect=OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space"):
+            export_model(checkpoint, out)
+    assert not any(out.iterdir())
+    export_model(checkpoint, out)
+    avsa.load(out)
+
+
+def test_an_export_that_was_killed_anywhere_can_be_repeated(checkpoint, tmp_path):
+    export_model(checkpoint, tmp_path / "whole")
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    for stop in range(100):
+        out, calls = tmp_path / f"killed-{stop}", count()
+
+        def killed(event, arguments, out=out, calls=calls, stop=stop):
+            changes = event in ("open", "os.rename", "os.mkdir") and str(out) in str(arguments[0])
+            if changes and next(calls) == stop:
+                os._exit(1)
+
+        if (pid := os.fork()) == 0:
+            sys.addaudithook(killed)
+            export_model(checkpoint, out)
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        export_model(checkpoint, out)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == whole
+        if status == 0:
+            break
+    assert stop > 6
+
+
+def test_an_export_never_overwrites(checkpoint, tmp_path):
+    with pytest.raises(UserError, match="is not an empty folder"):
+        CliRunner().invoke(
+            export_command, [str(checkpoint), "--out", str(tmp_path)], catch_exceptions=False
+        )
+
+
+def test_a_safetensors_file_of_others_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="is not a model that avsa exported"):
+        avsa.load(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"text")
+    with pytest.raises(UserError, match="is not a model that avsa exported"):
+        avsa.load(tmp_path)
+
+
+def test_weights_that_do_not_fit_their_recipe_are_refused(tmp_path):
+    content = tiny_content()
+    content["config"]["video_encoder"]["width"] = 4
+    content["config"]["audio_encoder"]["width"] = 4
+    save_checkpoint(tmp_path / "c.pt", content)
+    with pytest.raises(UserError, match="does not fit its own recipe"):
+        avsa.load(tmp_path / "c.pt")

@@ -1,0 +1,64 @@
+import pytest
+import torch
+from torch.nn.modules.conv import _ConvNd
+
+from avsa.models.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
+from yt360.errors import UserError
+
+
+def test_video_features_have_the_published_size_and_stage_sizes():
+    encoder = VideoEncoder(VideoEncoderConfig()).eval()
+    with torch.no_grad():
+        maps = encoder.forward_maps(torch.zeros(1, 3, 8, 112, 112))
+    assert [tuple(stage.shape[1:]) for stage in maps] == [
+        (64, 8, 56, 56),
+        (128, 4, 28, 28),
+        (256, 2, 14, 14),
+        (512, 1, 7, 7),
+    ]
+
+
+def test_audio_features_have_the_published_size_and_block_sizes():
+    encoder = AudioEncoder(AudioEncoderConfig()).eval()
+    with torch.no_grad():
+        maps = encoder.forward_maps(torch.zeros(1, 4, 100, 128))
+    assert [tuple(block.shape[1:]) for block in maps] == [
+        (64, 50, 64),
+        (128, 25, 32),
+        (256, 13, 16),
+        (512, 13, 16),
+    ]
+
+
+def test_no_convolution_has_a_bias():
+    for encoder in (VideoEncoder(VideoEncoderConfig(width=2)), AudioEncoder(AudioEncoderConfig())):
+        layers = [module for module in encoder.modules() if isinstance(module, _ConvNd)]
+        assert layers
+        assert all(layer.bias is None for layer in layers)
+
+
+def test_video_keys_are_the_published_ones():
+    keys = set(VideoEncoder(VideoEncoderConfig()).state_dict())
+    assert {"conv1.0.weight", "conv1.1.running_mean", "conv2x.0.spt_conv1.weight"} <= keys
+    assert {"conv3x.0.res_conv.weight", "conv5x.1.out_bn.weight"} <= keys
+    assert "conv2x.0.res_conv.weight" not in keys
+
+
+@pytest.mark.parametrize("sizes", [{"width": 4}, {"width": 2, "stages": 2, "blocks_per_stage": 1}])
+def test_width_and_depth_set_the_feature_size(sizes):
+    config = VideoEncoderConfig(**sizes)
+    features = VideoEncoder(config)(torch.randn(2, 3, 4, 16, 16))
+    assert features.shape == (2, config.feature_dim)
+
+
+def test_features_do_not_depend_on_where_in_time_and_space_something_is():
+    encoder = AudioEncoder(AudioEncoderConfig(width=2)).eval()
+    sound = torch.zeros(1, 4, 64, 64)
+    sound[..., 24:28, 24:28] = 1
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(sound), encoder(sound.roll((8, 8), (2, 3))))
+
+
+def test_zero_width_is_refused():
+    with pytest.raises(UserError, match=r"width is 0; use 1 or more"):
+        VideoEncoderConfig(width=0)

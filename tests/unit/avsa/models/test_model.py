@@ -1,0 +1,50 @@
+"""Batch norm over parts of a batch, and over ranks."""
+
+import pytest
+import torch
+
+from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
+from avsa.models.model import ComputeConfig, Encoders, place_encoders
+from avsa.training.distributed import World
+from yt360.errors import UserError
+
+
+def encoders(parts, ranks=1):
+    torch.manual_seed(0)
+    video = VideoEncoderConfig(width=2, stages=2, blocks_per_stage=1)
+    made = Encoders(video, AudioEncoderConfig(width=2, stages=2), 4)
+    world = World(0, ranks, torch.device("cpu"))
+    return place_encoders(made, ComputeConfig(batch_norm_parts=parts), world)
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    shapes = (6, 3, 3, 2, 16, 16), (6, 3, 4, 16, 16)
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def test_each_part_has_its_own_statistics(batch):
+    for parts in (2, 3):
+        got = encoders(parts).train()(*batch)
+        whole = encoders(1).train()
+        cut = [each.chunk(parts) for each in batch]
+        pieces = [whole(*piece) for piece in zip(*cut, strict=True)]
+        for features, expected in zip(got, zip(*pieces, strict=True), strict=True):
+            assert torch.equal(features, torch.cat(expected))
+    assert not torch.allclose(encoders(2).train()(*batch)[0], encoders(1).train()(*batch)[0])
+
+
+def test_parts_are_of_the_global_batch_and_do_not_matter_in_evaluation(batch):
+    half = [each[:3] for each in batch]
+    # One of two ranks with two parts has its own half as one part.
+    for got, expected in zip(encoders(2, ranks=2)(*half), encoders(1)(*half), strict=True):
+        assert torch.equal(got, expected)
+    for got, expected in zip(encoders(2).eval()(*batch), encoders(1).eval()(*batch), strict=True):
+        assert torch.equal(got, expected)
+
+
+def test_batch_norm_that_cannot_be_synchronized_is_refused():
+    made = encoders(1)
+    with pytest.raises(UserError, match="needs CUDA devices, not cpu"):
+        place_encoders(made, ComputeConfig(sync_batch_norm=True), World(0, 2, torch.device("cpu")))

@@ -1,0 +1,193 @@
+"""Two processes over gloo must do what one does with the whole batch."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
+from avsa.models.model import ComputeConfig, Encoders, autocast
+from avsa.models.translation import TranslationConfig
+from avsa.tasks.infonce import ContrastConfig
+from avsa.tasks.tasks import TaskConfig, build_task
+from avsa.training.distributed import (
+    from_first_rank,
+    gather,
+    joined_world,
+    mean_over_ranks,
+    require_agreement,
+    resolve_device,
+)
+from avsa.training.gradient_cache import Inputs, forward_backward
+from yt360.errors import UserError
+
+RANKS, CLIPS, VIEWS = 2, 4, 3
+
+TASKS = {
+    "avc": TaskConfig(kind="avc"),
+    "avsa": TaskConfig(
+        kind="avsa",
+        translation=TranslationConfig(kind="transformer", dropout=0.0),
+        contrast=ContrastConfig(clip_weight=0.5, chunk=5),
+    ),
+    "avsa-published": TaskConfig(kind="avsa", contrast=ContrastConfig(proposals="published")),
+    "regression": TaskConfig(kind="regression"),
+}
+
+
+def networks(task):
+    """Encoders and task in double precision, with the batch norms' statistics fixed."""
+    torch.manual_seed(0)
+    video = VideoEncoderConfig(width=2, stages=2, blocks_per_stage=1)
+    encoders = Encoders(video, AudioEncoderConfig(width=2, stages=2), 4)
+    return encoders.double().eval(), build_task(TASKS[task], video.feature_dim).double()
+
+
+def inputs(clips=slice(None)):
+    generator = torch.Generator().manual_seed(1)
+    video = torch.randn(CLIPS, VIEWS, 3, 2, 8, 8, generator=generator).double()
+    audio = torch.randn(CLIPS, VIEWS, 4, 8, 8, generator=generator).double()
+    directions = nn.functional.normalize(torch.randn(CLIPS, VIEWS, 3, generator=generator), dim=-1)
+    return Inputs(video[clips], audio[clips], directions.double()[clips], moments=1)
+
+
+def step(task, batch, wrap, parts):
+    encoders, head = networks(task)
+    config, cpu = ComputeConfig(), torch.device("cpu")
+    loss, metrics = forward_backward(
+        wrap(encoders), wrap(head), batch, lambda: autocast(config, cpu), parts
+    )
+    values = mean_over_ranks(torch.stack([loss, *(m.double() for m in metrics.values())]))
+    gradients = [p.grad for p in [*encoders.parameters(), *head.parameters()]]
+    return values, gradients
+
+
+def start(rank, port):
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
+    )
+    torch.set_num_threads(1)
+
+
+def shared_steps(rank, port, results):
+    start(rank, port)
+    mine = slice(rank * CLIPS // RANKS, (rank + 1) * CLIPS // RANKS)
+    outcome = {
+        (task, parts): step(task, inputs(mine), DistributedDataParallel, parts)
+        for task in TASKS
+        for parts in (1, 2)
+    }
+    outcome["gathered"] = gather(torch.full((1, 2), float(rank)))
+    outcome["from first"] = from_first_rank({"rank": rank})
+    try:
+        require_agreement({"dataset": "same", "optimizer.lr": rank})
+    except UserError as error:
+        outcome["disagreement"] = str(error)
+    torch.save(outcome, f"{results}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """What each of two ranks computed on its half of the batch."""
+    results = tmp_path_factory.mktemp("ranks")
+    port = str(free_port())
+    processes = [
+        subprocess.Popen([sys.executable, __file__, str(rank), port, str(results)])
+        for rank in range(RANKS)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0] * RANKS
+    return [torch.load(results / f"{rank}.pt", weights_only=True) for rank in range(RANKS)]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("task", TASKS)
+def test_loss_and_gradients_on_two_ranks_are_those_of_the_whole_batch(shared, task, parts):
+    whole_values, whole_gradients = step(task, inputs(), lambda module: module, 1)
+    for rank in range(RANKS):
+        values, gradients = shared[rank][task, parts]
+        assert values[0].item() == pytest.approx(whole_values[0].item(), rel=1e-9)
+        torch.testing.assert_close(gradients, whole_gradients)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_parts_on_one_rank_change_neither_loss_nor_gradients(task):
+    whole, parts = (step(task, inputs(), lambda module: module, parts) for parts in (1, 4))
+    torch.testing.assert_close(parts, whole)
+
+
+def test_gathered_tensors_come_in_order_of_rank(shared):
+    for outcome in shared:
+        assert outcome["gathered"].tolist() == [[0.0, 0.0], [1.0, 1.0]]
+
+
+def test_the_first_rank_tells_the_others(shared):
+    assert [outcome["from first"] for outcome in shared] == [{"rank": 0}] * RANKS
+
+
+def test_ranks_that_disagree_are_told_with_both_values(shared):
+    for outcome in shared:
+        assert "optimizer.lr is 0 on rank 0 and 1 on rank 1" in outcome["disagreement"]
+
+
+def test_parts_update_running_statistics_as_one_pass_over_them_does():
+    encoders, head = (module.float().train() for module in networks("avc"))
+    before = {name: value.clone() for name, value in encoders.state_dict().items()}
+    batch = inputs()
+    batch = Inputs(batch.video.float(), batch.audio.float(), batch.directions, 1)
+    cpu = torch.device("cpu")
+    forward_backward(encoders, head, batch, lambda: autocast(ComputeConfig(), cpu), parts=2)
+    after = {name: value.clone() for name, value in encoders.state_dict().items()}
+    encoders.load_state_dict(before)
+    with torch.no_grad():
+        for half in (slice(0, 2), slice(2, 4)):
+            encoders(batch.video[half], batch.audio[half])
+    torch.testing.assert_close(after, encoders.state_dict())
+
+
+def test_without_torchrun_there_is_one_rank(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined_world("cpu") as world:
+        assert (world.rank, world.size, world.is_first) == (0, 1, True)
+        tensor = torch.ones(2)
+        assert gather(tensor) is tensor
+        assert torch.equal(mean_over_ranks(tensor), tensor)
+
+
+def test_a_rank_that_never_comes_is_one_line(monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "RANK": "0"}
+    for name, value in address.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="rank 0 could not join the other 1: "):  # noqa: SIM117
+        with joined_world("cpu", timeout_s=1.0):
+            raise AssertionError("nobody else is here")
+    monkeypatch.delenv("MASTER_ADDR")
+    with pytest.raises(UserError, match="MASTER_ADDR"):  # noqa: SIM117
+        with joined_world("cpu"):
+            raise AssertionError("nobody else is here")
+
+
+def test_unknown_and_missing_devices_are_refused():
+    with pytest.raises(UserError, match="device 'tpu9' is not known"):
+        resolve_device("tpu9")
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="torch sees no CUDA; use cpu"):
+            resolve_device("cuda")
+
+
+if __name__ == "__main__":  # one of the two ranks
+    shared_steps(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,124 @@
+"""Judging held-out clips: the same samples every time, and nothing that training would notice."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avsa.config.recipe import load_config
+from avsa.data.remote.clips import open_clips
+from avsa.models.model import Encoders
+from avsa.tasks.infonce import view_accuracy
+from avsa.tasks.tasks import build_task
+from avsa.training.distributed import World
+from avsa.training.validation import Validation
+from avsa.views.audio_statistics import measure_stats
+from yt360.errors import UserError
+
+ALONE = World(0, 1, torch.device("cpu"))
+TINY = [
+    "views.height=16",
+    "views.width=16",
+    "audio.bands=16",
+    "video_encoder={width: 2, stages: 2, blocks_per_stage: 1}",
+    "audio_encoder={width: 2, stages: 2}",
+    "data.video_duration_s=0.125",
+    "stages.avsa.batch_size=4",
+]
+
+
+@pytest.fixture
+def setup(tiny_dataset):
+    """Return a function that makes a validation over a split, and networks to judge."""
+
+    def make(*overrides, split="train"):
+        config = load_config("small", [*TINY, *overrides])
+        stats = measure_stats(tiny_dataset, config.audio, samples=4)
+        torch.manual_seed(0)
+        encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+        task = build_task(config.stages["avsa"].task, config.video_encoder.feature_dim)
+        clips = open_clips(tiny_dataset, split)
+        return Validation(config, "avsa", clips, stats, ALONE), encoders, task
+
+    return make
+
+
+def test_the_same_networks_get_the_same_numbers_whenever_they_are_judged(setup):
+    validation, encoders, task = setup()
+    torch.manual_seed(1)
+    first = validation.judge(encoders, task)
+    torch.manual_seed(2)
+    assert validation.judge(encoders, task) == first
+    assert {"held_out_loss", "held_out_view_accuracy", "held_out_loss_v2a"} <= first.keys()
+
+
+def test_weights_statistics_and_mode_are_left_as_they_were(setup):
+    validation, encoders, task = setup()
+    before = [value.clone() for value in (*encoders.state_dict().values(), *task.parameters())]
+    state = torch.get_rng_state()
+    validation.judge(encoders, task)
+    after = [*encoders.state_dict().values(), *task.parameters()]
+    assert all(map(torch.equal, before, after))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(module.training for module in (*encoders.modules(), *task.modules()))
+
+
+@pytest.mark.parametrize("control", ["views.sound_frame=random", "views.augment=false", "seed=7"])
+def test_recipes_are_judged_on_the_same_aligned_samples_however_they_train(setup, control):
+    whole, *networks = setup()
+    other, *_ = setup(control)
+    assert other.judge(*networks) == whole.judge(*networks)
+
+
+def test_every_video_counts_and_a_small_split_makes_small_batches(setup, monkeypatch):
+    validation, encoders, task = setup(split="train")
+    seen = []
+    batches = Validation._batches
+
+    def spy(self):
+        for inputs in batches(self):
+            seen.append(len(inputs.video))
+            yield inputs
+
+    monkeypatch.setattr(Validation, "_batches", spy)
+    validation.judge(encoders, task)
+    videos = len(set(validation.clips.video_ids))
+    assert seen == [4] * (videos // 4)
+    seen.clear()
+    validation, *_ = setup("stages.avsa.batch_size=999")
+    validation.judge(encoders, task)
+    assert seen == [videos]
+
+
+def test_the_number_to_watch_is_said_with_chance(setup):
+    validation, *networks = setup()
+    record = validation.judge(*networks)
+    said = f"view_accuracy {record['held_out_view_accuracy']:.1%} (chance 25.0%)"
+    assert validation.summary(record) == f"held out, 8 videos of train: {said}"
+    for recipe, stage, name, value, said in (
+        ("avc", "avc", "avc_accuracy", 0.5, "avc_accuracy 50.0% (chance 25.0%)"),
+        ("avts", "avts", "view_accuracy", 0.5, "view_accuracy 50.0% (chance 25.0%)"),
+        ("avsa-regression", "regression", "rotation_error_deg", 50.0, "rotation error 50.0°"),
+    ):
+        config = load_config(recipe, [f"stages.{stage}.batch_size=4"])
+        other = replace(validation, config=config, stage=stage)
+        assert other.summary({f"held_out_{name}": value}).endswith(f": {said}")
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 1000), views=st.integers(2, 6))
+def test_a_network_that_ignores_one_modality_is_right_for_one_view_of_a_clip_at_most(seed, views):
+    """So guided views give nothing away here: whatever it knows, chance is all that it reaches."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.randn(5, views, 8, generator=generator)
+    predictions = torch.randn(5, 1, 8, generator=generator).expand(-1, views, -1)
+    assert view_accuracy(predictions, targets).item() == pytest.approx(1 / views)
+
+
+def test_the_option_knows_its_values():
+    with pytest.raises(UserError, match=r"validation\.split must be one of train, test"):
+        load_config("small", ["validation.split=dev"])
+    with pytest.raises(UserError, match=r"validation\.every must be 0"):
+        load_config("small", ["validation.every=-1"])

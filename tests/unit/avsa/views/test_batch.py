@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from avsa.data.loader import DataConfig, Loader
+from avsa.data.sampling import Plan
+from avsa.views.audio_statistics import AudioStats
+from avsa.views.batch import make_batch
+from avsa.views.crops import crop_views
+from avsa.views.sampling import ViewConfig, draw_views, stack_views
+from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from yt360.shards.format.reader import ShardReader
+from yt360.sphere import direction
+
+AUDIO = AudioConfig(bands=32)
+VIEWS = ViewConfig(num_views=3, height=16, width=20)
+STATS = AudioStats(torch.linspace(-60, -20, 32), torch.linspace(5, 15, 32))
+
+
+def load(dataset, step=0, **changes):
+    clips = ShardReader(dataset, "train")
+    config = DataConfig(threads=1, **changes)
+    return Loader(clips, Plan(clips.video_ids, 4, 0), config, 0).load(step)
+
+
+def test_a_batch_is_made_of_the_draws_of_its_positions(tiny_dataset):
+    raw = load(tiny_dataset, step=2)
+    batch = make_batch(raw, 7, VIEWS, AUDIO, STATS)
+    views = stack_views([draw_views(VIEWS, 7, raw.epoch, position) for position in raw.positions])
+    assert batch.video.shape == (4, 3, 3, 8, 16, 20) and batch.video.dtype == torch.float32
+    assert batch.audio.shape == (4, 3, 4, 101, 32)
+    assert torch.equal(batch.directions, direction(views.azimuth, views.elevation))
+    assert torch.equal(batch.video, crop_views(raw.luma, raw.chroma, views, 16, 20))
+    expected = view_spectrograms(
+        raw.sound, views.rotations, AUDIO, STATS.mean_db, STATS.std_db, views.gain_db
+    )
+    assert torch.equal(batch.audio, expected)
+
+
+def test_a_sample_is_the_same_in_any_batch(tiny_dataset):
+    clips = ShardReader(tiny_dataset, "train")
+    plan = Plan(clips.video_ids, 4, 0)
+    whole = make_batch(load(tiny_dataset), 0, VIEWS, AUDIO, STATS)
+    for rank in range(4):
+        raw = Loader(clips, plan, DataConfig(threads=1), 0, rank, 4).load(0)
+        alone = make_batch(raw, 0, VIEWS, AUDIO, STATS)
+        assert torch.equal(alone.video[0], whole.video[rank])
+        assert torch.equal(alone.audio[0], whole.audio[rank])
+
+
+def test_moments_of_a_clip_share_their_views(tiny_dataset):
+    raw = load(tiny_dataset, moments=2, moment_gap_s=0.5)
+    batch = make_batch(raw, 0, VIEWS, AUDIO, STATS)
+    assert torch.equal(batch.directions[::2], batch.directions[1::2])
+    assert torch.equal(batch.views.color[::2], batch.views.color[1::2])
+    assert not torch.equal(batch.audio[::2], batch.audio[1::2])
+    assert not torch.equal(batch.directions[0], batch.directions[2])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("inputs", ["ambix+intensity", "stereo"])
+def test_a_batch_on_the_gpu_is_that_on_the_cpu(tiny_dataset, inputs):
+    audio, raw = replace(AUDIO, inputs=inputs), load(tiny_dataset)
+    here = make_batch(raw, 0, VIEWS, audio, STATS)
+    there = make_batch(raw, 0, VIEWS, audio, STATS, "cuda")
+    assert torch.allclose(there.video.cpu(), here.video, atol=5e-3)
+    assert torch.allclose(there.audio.cpu(), here.audio, atol=5e-3)
+
+
+@pytest.mark.gpu
+def test_pinned_memory_is_not_refilled_before_it_is_copied(tiny_dataset):
+    clips = ShardReader(tiny_dataset, "train")
+    plan, config = Plan(clips.video_ids, 4, 0), DataConfig(threads=2, prefetch_batches=1)
+    batches = Loader(clips, plan, config, 0, pin_memory=True).batches()
+    for step in range(12):
+        batch = make_batch(next(batches), 0, VIEWS, AUDIO, STATS, "cuda")
+        expected = make_batch(Loader(clips, plan, config, 0).load(step), 0, VIEWS, AUDIO, STATS)
+        assert torch.allclose(batch.audio.cpu(), expected.audio, atol=5e-3)

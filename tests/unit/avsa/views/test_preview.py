@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from avsa.commands.preview import command
+from avsa.data.loader import DataConfig
+from avsa.views.preview import (
+    DPI,
+    HEIGHT_IN,
+    VIEW_COLORS,
+    WIDTH_IN,
+    PreviewConfig,
+    energy_db,
+    outline,
+    panorama_rgb,
+    save_preview,
+)
+from avsa.views.sampling import ViewConfig, draw_views, stack_views
+from avsa.views.spectrogram import AudioConfig
+from yt360.ambisonics.transforms import encode
+from yt360.errors import UserError
+from yt360.sphere import direction
+
+VIEWS = ViewConfig(num_views=3, height=24, width=24)
+
+
+def one_view(azimuth_deg, elevation_deg, hfov_deg):
+    drawn = stack_views([draw_views(replace(VIEWS, num_views=1), 0, 0, 0)])
+    angles = [
+        torch.tensor([[math.radians(each)]]) for each in (azimuth_deg, elevation_deg, hfov_deg)
+    ]
+    return replace(drawn, azimuth=angles[0], elevation=angles[1], hfov=angles[2], vfov=angles[2])
+
+
+@pytest.mark.parametrize("inputs", ["ambix+intensity", "mono", "stereo"])
+def test_a_sheet_has_a_row_a_sample_and_every_views_color(tiny_dataset, tmp_path, inputs):
+    out, config = tmp_path / "sheet.png", PreviewConfig(samples=2)
+    keys = save_preview(tiny_dataset, out, DataConfig(), VIEWS, AudioConfig(inputs=inputs), config)
+    picture = np.asarray(Image.open(out).convert("RGB")).astype(int)
+    assert picture.shape == (round(2 * HEIGHT_IN * DPI), round(WIDTH_IN * DPI), 3)
+    for row in np.split(picture[: len(picture) // 2 * 2], 2):
+        for color in VIEW_COLORS[:3]:
+            rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+            assert (np.abs(row - rgb).max(-1) < 8).sum() > 500
+    assert len(keys) == 2 and keys[0] != keys[1]
+
+
+def test_the_same_seed_gives_the_same_bytes(tiny_dataset, tmp_path):
+    sheets = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        config = PreviewConfig(samples=1, seed=seed)
+        save_preview(tiny_dataset, tmp_path / name, DataConfig(), VIEWS, AudioConfig(), config)
+        sheets.append((tmp_path / name).read_bytes())
+    assert sheets[0] == sheets[1] != sheets[2]
+
+
+def test_outlines_follow_the_borders_of_views():
+    (line,) = outline(one_view(0, 0, 90), 0)
+    # The sides of a 90° view lie at azimuth ±45°, the middle of its top at elevation 45°.
+    assert line[:, 0].min() == pytest.approx(0.375, abs=2e-3)
+    assert line[:, 0].max() == pytest.approx(0.625, abs=2e-3)
+    assert line[:, 1].min() == pytest.approx(0.25, abs=2e-3)
+
+
+def test_outlines_break_at_the_seam():
+    lines = outline(one_view(180, 0, 60), 0)
+    assert len(lines) >= 2
+    assert all(np.abs(np.diff(line[:, 0])).max() < 0.1 for line in lines)
+
+
+def test_energy_is_highest_where_the_source_is():
+    signal = torch.randn(2400, generator=torch.Generator().manual_seed(0))
+    energy = energy_db(encode(signal, direction(-1.5, 0.3)))
+    row, column = np.unravel_index(energy.argmax(), energy.shape)
+    assert (row + 0.5) / 90 == pytest.approx(0.5 - 0.3 / math.pi, abs=0.01)
+    assert (column + 0.5) / 180 == pytest.approx(0.5 + 1.5 / (2 * math.pi), abs=0.01)
+    assert energy.max() == pytest.approx(0, abs=0.01) and energy.min() < -30
+
+
+def test_silence_has_an_energy_map_too():
+    assert np.isfinite(energy_db(torch.zeros(4, 100))).all()
+
+
+def test_grey_planes_are_grey_pictures():
+    luma = np.full((8, 16), 126, np.uint8)
+    chroma = np.full((2, 4, 8), 128, np.uint8)
+    assert np.array_equal(panorama_rgb(luma, chroma), np.full((8, 16, 3), 128))
+
+
+def test_more_views_than_fit_on_a_sheet_are_refused(tiny_dataset, tmp_path):
+    with pytest.raises(UserError, match="7 views do not fit on the sheet"):
+        save_preview(
+            tiny_dataset, tmp_path / "x.png", DataConfig(), replace(VIEWS, num_views=7),
+            AudioConfig(), PreviewConfig(),
+        )  # fmt: skip
+
+
+def test_the_command_names_what_it_drew(tiny_dataset, tmp_path):
+    arguments = [str(tiny_dataset), "--out", str(tmp_path / "p.png"), "--samples", "1"]
+    arguments += ["--recipe", "small", "--split", "test"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    assert "p.png: video0" in result.output
+
+
+def test_an_empty_split_is_refused(make_dataset, tmp_path):
+    with pytest.raises(UserError, match="no clips in its split train"):
+        save_preview(
+            make_dataset(), tmp_path / "x.png", DataConfig(), VIEWS, AudioConfig(), PreviewConfig()
+        )

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import math
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from avsa.evals.features import fixed_views
+from avsa.views.colors import RGB_MEAN, RGB_STD, color_map, stored_to_rgb, to_rgb_bytes
+from avsa.views.directions import Band, guided, sample_directions, uniform
+from avsa.views.sampling import ViewConfig, check_views, draw_views, stack_views
+from yt360.ambisonics.transforms import encode, rotate
+from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+from yt360.sphere import angle_between, azimuth_elevation, direction, view_rotation
+
+CONFIG = ViewConfig()
+EXACT = 1e-6
+BAND = Band(-math.radians(60), math.radians(60))
+
+
+def draw_many(config, count=200, guide=None):
+    return stack_views([draw_views(config, 0, 1, position, guide) for position in range(count)])
+
+
+def smallest_separation(directions):
+    angles = angle_between(directions[:, :, None], directions[:, None])
+    off_diagonal = ~torch.eye(directions.shape[1], dtype=torch.bool)
+    return angles[:, off_diagonal].min().item()
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "horizon", "grid", "energy", "motion"])
+@pytest.mark.parametrize("num_views", [1, 4, 6])
+def test_views_keep_their_distance_and_stay_in_the_band(sampler, num_views):
+    guide = np.zeros((20, 40))
+    guide[8, 10] = 1.0  # all views want to look here
+    config = replace(CONFIG, sampler=sampler, num_views=num_views)
+    check_views(config)
+    views = draw_many(config, 100, guide)
+    assert views.azimuth.shape == (100, num_views)
+    assert views.elevation.abs().max() <= math.radians(60) + EXACT
+    if num_views > 1:
+        assert smallest_separation(views.directions) >= math.radians(36) - 1e-4
+
+
+def test_a_draw_depends_on_its_keys_alone():
+    one = draw_views(CONFIG, 3, 4, 5)
+    again = draw_views(CONFIG, 3, 4, 5)
+    others = [draw_views(CONFIG, *key) for key in ((4, 4, 5), (3, 5, 5), (3, 4, 6))]
+    assert all(torch.equal(getattr(one, n), getattr(again, n)) for n in one.__dataclass_fields__)
+    for other in others:
+        assert not torch.equal(one.azimuth, other.azimuth)
+        assert not torch.equal(one.color, other.color)
+
+
+def test_sound_turned_at_random_tells_nothing_of_where_views_look():
+    aligned = draw_many(CONFIG, 500)
+    random = draw_many(replace(CONFIG, sound_frame="random"), 500)
+    assert torch.equal(aligned.azimuth, random.azimuth)
+    assert torch.equal(aligned.color, random.color)
+    heard = direction(random.sound_azimuth, random.sound_elevation)
+    cosines = (heard * random.directions).sum(-1)
+    assert abs(cosines.mean()) < 4 / math.sqrt(cosines.numel())  # 4 standard errors at least
+    assert torch.equal(
+        direction(aligned.sound_azimuth, aligned.sound_elevation), aligned.directions
+    )
+
+
+def test_views_for_embedding_hear_what_they_see_even_of_a_control():
+    views = fixed_views(replace(CONFIG, sound_frame="random"), 4, 60.0)
+    drawn = draw_views(views, 0, 0, 0)
+    assert torch.equal(direction(drawn.sound_azimuth, drawn.sound_elevation), drawn.directions)
+
+
+def test_a_grid_without_least_separation_takes_any_number():
+    check_views(replace(CONFIG, sampler="grid", num_views=50, min_separation_deg=0.0))
+
+
+def test_uniform_directions_are_uniform_on_the_sphere():
+    directions = uniform(np.random.default_rng(0), 40000, BAND)
+    # Within the band the height is uniform (Archimedes), and so is the azimuth.
+    height = directions[:, 2] / math.sin(math.radians(60))
+    for share in (-0.5, 0.0, 0.5):
+        assert np.mean(height < share) == pytest.approx((share + 1) / 2, abs=0.01)
+    assert abs(directions[:, :2].mean(0)).max() < 0.01
+
+
+@pytest.mark.parametrize("spacing", ["area", "angle"])
+def test_a_band_may_be_lopsided_and_even_in_area_or_in_angle(spacing):
+    config = replace(
+        CONFIG, num_views=1, elevation_spacing=spacing,
+        min_elevation_deg=-20.0, max_elevation_deg=70.0,
+    )  # fmt: skip
+    elevation = draw_many(config, 3000).elevation.double()
+    even = torch.sin(elevation) if spacing == "area" else elevation
+    low, high = (math.radians(bound) for bound in (-20, 70))
+    low, high = (math.sin(low), math.sin(high)) if spacing == "area" else (low, high)
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        below = (even < low + share * (high - low) + 1e-6 * (2 * share - 1)).double().mean()
+        assert below == pytest.approx(share, abs=0.03 if 0 < share < 1 else 0)
+
+
+def test_all_samplers_stay_in_a_lopsided_band():
+    guide = np.ones((20, 40))
+    for sampler in ("uniform", "energy"):
+        config = replace(CONFIG, sampler=sampler, min_elevation_deg=10.0, max_elevation_deg=50.0)
+        check_views(config)
+        elevation = torch.rad2deg(draw_many(config, 50, guide).elevation)
+        assert elevation.min() >= 10 - 1e-3 and elevation.max() <= 50 + 1e-3
+
+
+def test_horizon_and_grid_look_at_the_horizon():
+    horizon = draw_many(replace(CONFIG, sampler="horizon"))
+    grid = draw_many(replace(CONFIG, sampler="grid"), 3)
+    assert horizon.elevation.abs().max() < EXACT and grid.elevation.abs().max() < EXACT
+    expected = torch.tensor([0.0, math.pi / 2, math.pi, -math.pi / 2])
+    assert torch.allclose(grid.directions, direction(expected, torch.zeros(4)), atol=1e-6)
+
+
+def test_fields_of_view_lie_in_their_range():
+    views = draw_many(CONFIG)
+    hfov = torch.rad2deg(views.hfov)
+    assert 25 <= hfov.min() < 30 and 85 < hfov.max() <= 90
+    stretch = torch.tan(views.hfov / 2) / torch.tan(views.vfov / 2)
+    assert 1 / 1.2 - EXACT <= stretch.min() < 0.9 and 1.1 < stretch.max() <= 1.2 + EXACT
+
+
+@pytest.mark.parametrize("spacing", ["angle", "plane"])
+def test_fields_of_view_are_even_in_angle_or_in_the_plane(spacing):
+    config = replace(CONFIG, hfov_spacing=spacing, hfov_min_deg=25.05, hfov_max_deg=76.29)
+    hfov = draw_many(config, 1500).hfov.double()
+    limits = torch.deg2rad(torch.tensor([25.05, 76.29], dtype=torch.float64))
+    even, ends = (torch.tan(each / 2) if spacing == "plane" else each for each in (hfov, limits))
+    drawn = (even - ends[0]) / (ends[1] - ends[0])
+    assert drawn.min() >= -1e-6 and drawn.max() <= 1 + 1e-6
+    for share in (0.25, 0.5, 0.75):
+        assert (drawn < share).double().mean() == pytest.approx(share, abs=0.03)
+
+
+def test_the_level_changes_for_all_views_alike_or_for_each_by_itself():
+    alike = draw_many(CONFIG, 50).gain_db
+    assert torch.equal(alike, alike[:, :1].expand_as(alike)) and alike.std() > 0.3
+    each = draw_many(replace(CONFIG, volume_per_view=True, volume_jitter_db=0.5), 50).gain_db
+    assert each.std(1).min() > 0 and 0.4 < each.abs().max() <= 0.5
+
+
+def test_without_augmentation_only_directions_and_fields_vary():
+    config = replace(CONFIG, augment=False, height=60, width=120)
+    views = draw_many(config, 20)
+    assert not views.mirror.any() and not views.gain_db.any()
+    assert torch.allclose(torch.tan(views.hfov / 2), 2 * torch.tan(views.vfov / 2))
+    assert torch.equal(views.color, views.color[:1, :1].expand_as(views.color))
+    assert views.azimuth.std() > 1 and views.hfov.std() > 0.2
+    assert draw_many(CONFIG, 20).mirror.float().mean() == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({"num_views": 4, "min_separation_deg": 130.0}, "at most 2"),
+        ({"num_views": 60}, "at most 2"),
+        ({"num_views": 5, "sampler": "grid", "min_separation_deg": 90.0}, "at most 4"),
+        ({"num_views": 12, "sampler": "horizon"}, "at most [89]"),
+    ],
+)
+def test_more_views_than_fit_are_refused_before_any_work(changes, fits):
+    config = replace(CONFIG, **changes)
+    message = rf"{config.num_views} views at least .*° apart .* set views.num_views to {fits}"
+    with pytest.raises(UserError, match=message):
+        check_views(config)
+
+
+@pytest.mark.parametrize("separation", [36.0, 40.0, 60.0])
+def test_the_number_that_is_said_to_fit_is_accepted_and_always_placed(separation):
+    config = replace(CONFIG, num_views=200, min_separation_deg=separation)
+    with pytest.raises(UserError, match=r"at most \d+") as caught:
+        check_views(config)
+    most = int(re.search(r"at most (\d+)", str(caught.value))[1])
+    for num_views, accepted in ((most, True), (most + 1, False)):
+        with nullcontext() if accepted else pytest.raises(UserError):
+            check_views(replace(config, num_views=num_views))
+    draw_many(replace(config, num_views=most), 30)  # raises if one cannot be placed
+
+
+def test_as_many_views_as_were_said_to_fit_do_fit():
+    for num_views in (10, 16):
+        config = replace(CONFIG, num_views=num_views)
+        check_views(config)
+        assert smallest_separation(draw_many(config, 5).directions) >= math.radians(36) - 1e-4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"num_views": 0}, "views.num_views is 0; allowed is at least 1"),
+        ({"hfov_min_deg": 95.0}, "views.hfov_min_deg is 95; allowed is from 1 to 90"),
+        ({"max_elevation_deg": 91.0}, "views.max_elevation_deg is 91; allowed is from 0 to 90"),
+        ({"min_elevation_deg": 61.0}, "views.min_elevation_deg is 61; allowed is from -90 to 60"),
+        ({"sampler": "random"}, "views.sampler must be one of uniform, horizon, grid"),
+        ({"aspect_jitter": 0.5}, "views.aspect_jitter is 0.5; allowed is from 1 to 4"),
+    ],
+)
+def test_wrong_options_are_refused(wrong, message):
+    with pytest.raises(UserError, match=message):
+        ViewConfig(**wrong)
+
+
+def test_rotations_take_each_view_ahead_and_mirror_y_there():
+    views = draw_many(CONFIG, 10)
+    ahead = (views.rotations @ views.directions[..., None])[..., 0]
+    assert torch.allclose(ahead, torch.tensor([1.0, 0, 0]).expand_as(ahead), atol=1e-6)
+    plain = view_rotation(views.azimuth, views.elevation)
+    reflected = torch.diag(torch.tensor([1.0, -1.0, 1.0])) @ plain
+    expected = torch.where(views.mirror[..., None, None], reflected, plain)
+    assert views.mirror.any() and not views.mirror.all()
+    assert torch.allclose(views.rotations, expected)
+
+
+def test_guided_directions_follow_the_map():
+    guide = np.zeros((20, 40))
+    guide[5, 30] = 1.0
+    directions = torch.from_numpy(guided(np.random.default_rng(0), 300, guide, BAND))
+    azimuth, elevation = azimuth_elevation(directions)
+    # Row 5 of 20 spans elevations 36° to 45°, column 30 of 40 azimuths -99° to -90°.
+    assert math.radians(36) <= elevation.min() and elevation.max() <= math.radians(45)
+    assert math.radians(-99) <= azimuth.min() and azimuth.max() <= math.radians(-90)
+
+
+def test_a_flat_map_guides_like_no_map():
+    directions = guided(np.random.default_rng(0), 40000, np.ones((40, 80)), BAND)
+    height = directions[:, 2] / math.sin(math.radians(60))
+    assert np.mean(height < 0.5) == pytest.approx(0.75, abs=0.01)
+    empty = guided(np.random.default_rng(0), 100, np.zeros((4, 8)), BAND)
+    assert np.isfinite(empty).all()
+
+
+def test_the_guided_share_follows_and_the_rest_is_free():
+    guide = np.zeros((20, 40))
+    guide[9:11, 19:21] = 1.0
+    for share in (0.0, 0.5, 1.0):
+        config = replace(CONFIG, num_views=1, sampler="energy", guided_share=share)
+        views = draw_many(config, 300, guide)
+        near = (views.directions[..., 0] > math.cos(math.radians(13))).float().mean()
+        assert near == pytest.approx(share + (1 - share) * 0.015, abs=0.07)
+
+
+def test_a_guided_sampler_needs_a_map():
+    with pytest.raises(ValueError, match="needs a guide"):
+        sample_directions("motion", 2, keyed_generator("x"), min_separation=0.5, band=BAND)
+
+
+@pytest.mark.parametrize("standard", ["bt601", "bt709"])
+def test_stored_colors_turn_into_rgb(standard):
+    red, blue = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}[standard]
+    for rgb in np.random.default_rng(0).random((20, 3)):
+        y = red * rgb[0] + (1 - red - blue) * rgb[1] + blue * rgb[2]
+        cb, cr = (rgb[2] - y) / (2 - 2 * blue), (rgb[0] - y) / (2 - 2 * red)
+        stored = np.array([16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr, 1])
+        assert np.allclose(stored_to_rgb(standard) @ stored, rgb, atol=1e-12)
+
+
+def test_jitters_are_what_they_are_called():
+    def rgb(stored, brightness=1.0, contrast=1.0, saturation=1.0, hue=0.0):
+        arguments = map(np.array, (brightness, contrast, saturation, hue))
+        return (color_map(*arguments) @ [*stored, 1]) * RGB_STD + RGB_MEAN
+
+    color, gray = (120, 90, 160), (120, 128, 128)
+    plain = rgb(color)
+    assert np.allclose(rgb(color, brightness=1.3), 1.3 * plain)
+    assert np.allclose(rgb(color, contrast=0.7), 0.5 + 0.7 * (plain - 0.5))
+    assert np.allclose(rgb(color, saturation=0.0), rgb(gray))
+    assert np.allclose(rgb(color, saturation=0.5), 0.5 * (plain + rgb(gray)))
+    assert np.allclose(rgb(gray, hue=1.0), rgb(gray))
+    assert np.allclose(rgb(color, hue=2 * math.pi), plain)
+    assert np.allclose(rgb(color, hue=math.pi), 2 * rgb(gray) - plain)
+    assert np.allclose(rgb(color, brightness=1.2, contrast=0.8), 0.5 + 0.8 * (1.2 * plain - 0.5))
+
+
+def test_pictures_come_back_as_bytes():
+    colors = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    video = ((colors / 255 - RGB_MEAN) / RGB_STD).transpose(2, 0, 1)
+    assert np.array_equal(to_rgb_bytes(video), colors)
+
+
+def test_mirrored_sound_agrees_with_the_mirrored_picture():
+    # A source to the left in a view is to the right in the mirrored view.
+    views = draw_views(replace(CONFIG, num_views=1, mirror_probability=1.0), 0, 0, 0)
+    left_of_it = view_rotation(views.azimuth, views.elevation)[0].T @ direction(0.3, 0.0)
+    sound = encode(torch.ones(5), left_of_it)
+    heard = rotate(sound, views.rotations[0])
+    assert torch.allclose(heard[1:, 0], torch.tensor([-math.sin(0.3), 0, math.cos(0.3)]), atol=1e-6)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from yt360.catalog.ids import AllowedSites, id_of_url, is_video_id, watch_url
+from yt360.catalog.lists.released import (
+    import_urls,
+)
+from yt360.errors import UserError
+
+A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"
+
+
+def test_addresses_of_youtube_give_their_own_id_and_others_a_stable_one():
+    for url in (
+        watch_url(B),
+        f"https://youtu.be/{B}",
+        f"https://m.youtube.com/watch?list=x&v={B}&t=3",
+        f"https://www.youtube.com/shorts/{B}",
+    ):
+        assert id_of_url(url) == B
+    own = id_of_url("http://127.0.0.1:8000/film.mp4")
+    assert is_video_id(own) and own == id_of_url("http://127.0.0.1:8000/film.mp4")
+    assert own != id_of_url("http://127.0.0.1:8000/film2.mp4")
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a:b/", "http://a/\ud800"])
+def test_a_malformed_address_is_refused(url):
+    with pytest.raises(UserError, match="is not a valid address"):
+        id_of_url(url)
+
+
+def test_an_address_is_stored_only_for_other_sites(catalog):
+    assert import_urls(catalog, [watch_url(A), "http://here/film.mp4"]) == 2
+    assert catalog.videos.get(A).url == watch_url(A)
+    assert catalog.videos.get(id_of_url("http://here/film.mp4")).url == "http://here/film.mp4"
+    with pytest.raises(UserError, match="is not an address"):
+        import_urls(catalog, ["file:///etc/passwd"])
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://www.youtube.com/watch?v=x", True),
+        ("http://www.youtube.com/watch?v=x", False),
+        ("https://www.youtube.com.evil.org/", False),
+        ("https://evil.org/?www.youtube.com", False),
+        ("http://127.0.0.1:8000/media/film.mp4", True),
+        ("http://127.0.0.1:8000/media/../secret", False),
+        ("http://127.0.0.1:8000/other/film.mp4", False),
+        ("http://127.0.0.1:8001/media/film.mp4", False),
+        ("http://127.0.0.1:8000@evil.org/media/", False),
+        ("file:///etc/passwd", False),
+    ],
+)
+def test_only_allowed_addresses_pass(url, allowed):
+    sites = AllowedSites(["http://127.0.0.1:8000/media/"])
+    if allowed:
+        assert sites.check(url) == url
+    else:
+        with pytest.raises(UserError, match="no allowed site"):
+            sites.check(url)
+
+
+def test_an_allowed_prefix_needs_scheme_and_host():
+    with pytest.raises(UserError, match="give scheme and host"):
+        AllowedSites(["example.org/"])

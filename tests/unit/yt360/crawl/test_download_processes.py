@@ -1,0 +1,142 @@
+"""Downloads in processes of their own, which are killed, interrupted, and run side by side."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from yt360.catalog import Catalog
+from yt360.catalog.ids import id_of_url
+from yt360.catalog.lists.released import import_urls
+
+QUICK = {
+    "--interval-s": "0",
+    "--min-duration-s": "1",
+    "--min-free-gb": "0",
+    "--min-rate-kb": "0",
+    "--workers": "1",
+    "--lease-s": "600",
+    "--wait-s": "20",
+}
+SHORT_LEASE = {"--lease-s": "4"}
+
+
+@pytest.fixture
+def urls(youtube, picture_bytes, catalog_path):
+    """Put four addresses of plain media files into the catalog."""
+    addresses = []
+    for number in range(4):
+        path = f"/media/film-{number}.mp4"
+        youtube.media[path] = picture_bytes
+        addresses.append(youtube.url + path)
+    with Catalog(catalog_path) as catalog:
+        import_urls(catalog, addresses)
+    return addresses
+
+
+@pytest.fixture
+def start(catalog_path, youtube):
+    """Return a function that starts ``yt360 download``; what still runs at the end is killed."""
+    processes = []
+
+    def begin(options=None):
+        words = [word for pair in {**QUICK, **(options or {})}.items() for word in pair]
+        program = [sys.executable, "-c", "from yt360.cli import main; main()"]
+        allowed = ("--allow-url", youtube.url + "/media/")
+        process = subprocess.Popen(
+            [*program, "download", str(catalog_path), *words, *allowed],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def wait_for_partial_file(catalog_path, least_bytes=2000):
+    media = catalog_path.parent / "my-media"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for part in media.rglob("*.part"):
+            if part.stat().st_size >= least_bytes:
+                return part
+        time.sleep(0.02)
+    raise AssertionError("no download began")
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def outcomes(catalog_path, url):
+    with Catalog(catalog_path) as catalog:
+        return [attempt.outcome for attempt in catalog.claims.history(id_of_url(url))]
+
+
+def everything_is_here_once(catalog_path, urls, content):
+    with Catalog(catalog_path) as catalog:
+        for url in urls:
+            (file,) = catalog.files.of(id_of_url(url))
+            assert (catalog.media / file.path).read_bytes() == content
+        assert not list(catalog.media.rglob("*.part"))
+        assert [v.state for v in catalog.videos.select()] == ["downloaded"] * len(urls)
+
+
+def test_a_killed_download_is_resumed_by_the_next_run(
+    start, urls, youtube, catalog_path, picture_bytes
+):
+    path = "/media/film-0.mp4"
+    youtube.script[path] = ["ok", "drip"]  # the page, then the file
+    process = start(SHORT_LEASE)
+    part = wait_for_partial_file(catalog_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    had = part.stat().st_size
+    code, output = finish(start())
+    assert code == 0, output
+    everything_is_here_once(catalog_path, urls, picture_bytes)
+    assert outcomes(catalog_path, urls[0]) == ["expired", "downloaded"]
+    ranges = [span for name, span, _ in youtube.log if name == path and span]
+    assert ranges == [f"bytes={had}-"], "only the rest was asked for"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_download_gives_its_video_back_at_once(
+    start, urls, youtube, catalog_path, how
+):
+    youtube.script["/media/film-0.mp4"] = ["ok", "drip"]
+    process = start()
+    part = wait_for_partial_file(catalog_path)
+    process.send_signal(how)
+    code, output = finish(process)
+    assert code == 128 + how and "run the same command again" in output, output
+    assert outcomes(catalog_path, urls[0]) == ["released"]
+    assert part.exists()
+    with Catalog(catalog_path) as catalog:
+        assert catalog.claims.take("download", "another").video_id == id_of_url(urls[0])
+
+
+def test_several_processes_share_the_work_without_doing_any_twice(
+    start, urls, youtube, catalog_path, picture_bytes
+):
+    running = [start({"--workers": "2"}) for _ in range(2)]
+    for process in running:
+        code, output = finish(process)
+        assert code == 0, output
+    everything_is_here_once(catalog_path, urls, picture_bytes)
+    for number, url in enumerate(urls):
+        assert outcomes(catalog_path, url) == ["downloaded"]
+        asked = [name for name, _, _ in youtube.log if name == f"/media/film-{number}.mp4"]
+        assert len(asked) == 2, "the page and the file, once each"

@@ -1,0 +1,118 @@
+"""Pictures that are not 360° are told by the reason for which the conversion refuses them."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from quality.filming import write_sound
+from quality.sounds import make_sound
+
+from yt360.catalog import Catalog, MediaFile
+from yt360.catalog.sources import catalog_inputs
+from yt360.errors import BadItem, UserError
+from yt360.media.containers.spherical import Projection
+from yt360.media.containers.tagging import tag_spherical
+from yt360.media.source import open_source
+from yt360.quality.catalog_config import CatalogRunConfig
+from yt360.quality.catalog_run import inspect_catalog
+from yt360.quality.inspect import InspectOptions, Inspector, inspect_file
+from yt360.quality.verdict import Outcome
+from yt360.randomness import keyed_generator
+
+RATE_HZ = 16_000
+HALF = Projection("equirectangular", horizontal_part=0.5)
+# Name -> width, height, tag, and the reason for which it is refused ("" for none).
+FILMS: dict[str, tuple[int, int, Projection | None, str]] = {
+    "untagged360": (240, 120, None, ""),
+    "tagged-360-": (240, 160, Projection("equirectangular"), ""),
+    "tagged-180-": (240, 240, HALF, "vr180"),
+    "portrait---": (120, 240, None, "not-360"),
+    "eyes-apart-": (
+        240,
+        240,
+        Projection("equirectangular", stereo_mode="custom"),
+        "unknown-stereo-mode",
+    ),
+}
+
+
+def write_moving_film(path: Path, width: int, height: int, tag: Projection | None) -> None:
+    noise = np.random.default_rng(0).integers(40, 200, (height // 20, width // 20), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(55):
+            planes = np.full((height * 3 // 2, width), 128, np.uint8)
+            planes[:height] = np.roll(noise.repeat(20, 0).repeat(20, 1), 3 * number, axis=1)
+            # Something that no motion of the whole explains.
+            planes[height // 2 :, number * 4 : number * 4 + 20] = 10
+            planes[height // 4 :, -number * 3 - 20 :] //= 2
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        container.mux(stream.encode(None))
+    if tag is not None:
+        tag_spherical(path, tag)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    sound = make_sound("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
+    for name, (width, height, tag, _) in FILMS.items():
+        write_moving_film(folder / f"{name}.mp4", width, height, tag)
+        write_sound(folder / f"{name}.wav", sound, RATE_HZ)
+    return folder
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_the_verdict_is_the_answer_of_the_conversion(folder: Path, name: str) -> None:
+    verdict = inspect_file(folder / f"{name}.mp4").verdicts["projection"]
+    try:
+        source = open_source(folder / f"{name}.mp4", [folder / f"{name}.wav"])
+        expected = (Outcome.OK, source.picture.kind)
+    except BadItem as error:
+        expected = (Outcome.NOT_OK, error.reason)
+    assert (verdict.outcome, verdict.reason) == expected
+    assert FILMS[name][3] in ("", verdict.reason)
+
+
+def test_a_stated_projection_is_believed_and_an_unknown_one_is_a_bad_request(folder: Path) -> None:
+    stated = InspectOptions(projection="equirectangular")
+    verdict = inspect_file(folder / "portrait---.mp4", options=stated).verdicts["projection"]
+    assert verdict.outcome is Outcome.OK
+    with pytest.raises(UserError, match="unknown projection 'eacc'"):
+        inspect_file(folder / "portrait---.mp4", options=InspectOptions(projection="eacc"))
+
+
+def test_one_bad_section_speaks_for_the_recording(folder: Path) -> None:
+    inspector = Inspector("sections")
+    for name in ("portrait---", "untagged360"):
+        inspector.add(folder / f"{name}.mp4", [folder / f"{name}.wav"])
+    assert inspector.finish().verdicts["projection"].reason == "not-360"
+
+
+def test_what_a_catalog_accepts_is_not_refused_when_clips_are_cut(
+    folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "my.catalog"
+    with Catalog(path, create=True) as catalog:
+        catalog.set_media(folder)
+        for name in FILMS:
+            catalog.videos.add(name)
+            catalog.videos.requeue([name], "downloaded")
+            catalog.files.put(name, MediaFile(role="video", path=f"{name}.mp4", bytes=1))
+            catalog.files.put(name, MediaFile(role="sound", path=f"{name}.wav", bytes=1))
+        catalog.videos.add("no-picture-")
+        catalog.videos.requeue(["no-picture-"], "downloaded")
+        sound = MediaFile(role="both", path="portrait---.wav", bytes=1)
+        catalog.files.put("no-picture-", sound)
+    inspect_catalog(path, CatalogRunConfig(), lambda _: None)
+    with Catalog(path) as catalog:
+        found = {v.video_id: (v.state, v.reason) for v in catalog.videos.select()}
+        assert found.pop("no-picture-") == ("failed", "no-video")
+        assert found == {
+            name: ("rejected", reason) if reason else ("accepted", None)
+            for name, (_, _, _, reason) in FILMS.items()
+        }
+        for item in catalog_inputs(catalog).videos:
+            open_source(item.video, item.companions)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+import pickle
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from yt360.errors import BadItem, UserError
+from yt360.shards.format import reader as reader_module
+from yt360.shards.format.reader import ShardReader
+
+
+def contents(dataset, split):
+    found = {}
+    for shard in sorted((dataset / split).glob("*.tar")):
+        with tarfile.open(shard) as tar:
+            found.update({entry.name: tar.extractfile(entry).read() for entry in tar})
+    return found
+
+
+@pytest.mark.parametrize("method", ["mmap", "pread"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_every_member_is_what_tar_gives(dataset, split, method):
+    reader = ShardReader(dataset, split, method=method)
+    found = {
+        f"{key}.{member}": bytes(reader.read(clip, member))
+        for clip, key in enumerate(reader.keys)
+        for member in ("mp4", "flac", "json")
+    }
+    assert found == contents(dataset, split)
+    assert len(reader) == len(reader.rows) == len(reader.video_ids) == len(found) // 3
+
+
+def test_plain_webdataset_reads_the_same(dataset):
+    import webdataset
+
+    shards = sorted(str(path) for path in (dataset / "train").glob("*.tar"))
+    samples = list(webdataset.WebDataset(shards, shardshuffle=False))
+    reader = ShardReader(dataset, "train")
+    assert [sample["__key__"] for sample in samples] == reader.keys
+    for clip, sample in enumerate(samples):
+        for member in ("mp4", "flac", "json"):
+            assert sample[member] == reader.read(clip, member)
+
+
+@pytest.mark.parametrize("method", ["mmap", "pread"])
+def test_many_threads_read_what_one_reads(dataset, method, monkeypatch):
+    monkeypatch.setattr(reader_module, "MAX_OPEN_SHARDS", 2)  # shards come and go meanwhile
+    reader = ShardReader(dataset, "train", method=method)
+    clips = [clip * 7 % len(reader) for clip in range(600)]
+    alone = [bytes(reader.read(clip, "mp4")) for clip in clips]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda clip: bytes(reader.read(clip, "mp4")), clips))
+    assert together == alone
+
+
+def test_a_view_outlives_the_reader(dataset):
+    reader = ShardReader(dataset, "train", method="mmap")
+    view = reader.read(0, "mp4")
+    expected = bytes(view)
+    reader.close()
+    del reader
+    assert view == expected
+    assert view.readonly
+
+
+def test_open_shards_do_not_pile_up(dataset, monkeypatch):
+    monkeypatch.setattr(reader_module, "MAX_OPEN_SHARDS", 1)
+    reader = ShardReader(dataset, "train")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for clip in range(len(reader)):
+        reader.read(clip, "mp4")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+def test_a_reader_travels_to_another_process(dataset):
+    reader = ShardReader(dataset, "test", method="pread")
+    reader.read(0, "mp4")
+    copy = pickle.loads(pickle.dumps(reader))
+    assert (copy.keys, copy.method) == (reader.keys, "pread")
+    assert copy.read(0, "flac") == reader.read(0, "flac")
+
+
+@pytest.mark.parametrize("method", ["mmap", "pread"])
+def test_asking_ahead_changes_nothing(dataset, method):
+    reader = ShardReader(dataset, "train", method=method)
+    for clip in range(len(reader)):
+        reader.will_read(clip, "mp4")
+    assert reader.read(0, "mp4") == ShardReader(dataset, "train").read(0, "mp4")
+
+
+@pytest.mark.parametrize("method", ["mmap", "pread"])
+def test_a_damaged_shard_is_a_bad_item(dataset, method):
+    shard = dataset / "train" / "clips-000000.tar"
+    shard.chmod(0o644)
+    os.truncate(shard, 2000)
+    reader = ShardReader(dataset, "train", method=method)
+    with pytest.raises(BadItem, match="ends before byte"):
+        reader.read(0, "mp4")
+    os.truncate(shard, 0)
+    with pytest.raises(BadItem, match="shard-"):
+        ShardReader(dataset, "train", method=method).read(0, "mp4")
+    shard.unlink()
+    with pytest.raises(BadItem, match="cannot be opened"):
+        ShardReader(dataset, "train", method=method).read(0, "mp4")
+
+
+def test_a_shard_cut_short_while_it_is_read_is_a_bad_item(dataset):
+    shard = dataset / "train" / "clips-000000.tar"
+    shard.chmod(0o644)
+    reader = ShardReader(dataset, "train")
+    before = reader.read(0, "mp4")
+    expected = bytes(before)
+    os.truncate(shard, 0)
+    assert before == expected
+    with pytest.raises(BadItem, match="ends before byte"):
+        reader.read(0, "mp4")
+
+
+def test_a_member_too_large_to_copy_is_a_bad_item(dataset, monkeypatch):
+    reader = ShardReader(dataset, "train")
+    monkeypatch.setattr(reader_module, "MAX_MEMBER_BYTES", reader.rows[0].mp4_bytes - 1)
+    with pytest.raises(BadItem, match="allowed are"):
+        reader.read(0, "mp4")
+
+
+def test_wrong_requests_are_refused(dataset, tmp_path):
+    reader = ShardReader(dataset, "train")
+    for clip in (-1, len(reader)):
+        with pytest.raises(IndexError, match=r"not in \[0"):
+            reader.read(clip, "mp4")
+    with pytest.raises(UserError, match="one of train, test"):
+        ShardReader(dataset, "valid")
+    with pytest.raises(UserError, match="'mmap' or 'pread'"):
+        ShardReader(dataset, "train", method="curl")
+    with pytest.raises(UserError, match="is no dataset"):
+        ShardReader(tmp_path, "train")
+    with pytest.raises(UserError, match="is no dataset"):
+        ShardReader(tmp_path / "none", "train")

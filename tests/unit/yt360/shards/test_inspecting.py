@@ -1,0 +1,88 @@
+"""``build-shards --inspect``: files of one's own take the tests that a catalog's videos take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.fake_media import FakeMedia, InlinePool
+from quality.filming import write_film, write_sound
+from quality.pictures import make_picture
+from quality.sounds import make_sound
+
+from yt360.media.convert import ClipFormat
+from yt360.quality.decision import decide
+from yt360.quality.inspect import inspect_file
+from yt360.quality.verdict import Outcome
+from yt360.randomness import keyed_generator
+from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.run import BuildReport, build_shards
+
+OPTIONS = BuildOptions(
+    clip_s=2, inspect=True, test_fraction=0.0, form=ClipFormat(width=64, height=32)
+)
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good recording, and one picture and one sound that are none."""
+    folder = tmp_path_factory.mktemp("footage")
+    for name, picture, kind in (
+        ("good", "movers", "ambix"),
+        ("photo", "photo", "ambix"),
+        ("w-only", "movers", "mono-in-w"),
+    ):
+        film = make_picture(picture, keyed_generator(1, picture), 4.0)
+        write_film(folder / f"{name}.mkv", film)
+        sound = make_sound(kind, keyed_generator(1, kind), 4.0, 16_000).sound
+        write_sound(folder / f"{name}.wav", sound, 16_000)
+    return folder
+
+
+def build(footage: Path, out: Path, options: BuildOptions = OPTIONS) -> BuildReport:
+    return build_shards(find_inputs([footage]), out, options, make_pool=InlinePool)
+
+
+@pytest.mark.slow
+def test_what_the_inspection_rejects_is_left_out_with_its_reason_and_numbers(footage, tmp_path):
+    report = build(footage, tmp_path / "data")
+    rejected = {item.file: item for item in report.rejected}
+    assert set(rejected) == {"photo.mkv", "w-only.mkv"}
+    for file, item in rejected.items():
+        decision = decide(inspect_file(footage / file))
+        verdict = decision.against[0]
+        assert (decision.outcome, item.reason) == (Outcome.NOT_OK, verdict.reason)
+        assert item.detail.startswith(f"{verdict.name}: {verdict.detail} (")
+        for name in verdict.as_json()["numbers"]:
+            assert name in item.detail
+    assert decide(inspect_file(footage / "good.mkv")).outcome is not Outcome.NOT_OK
+    before = FakeMedia().tree(tmp_path / "data")
+    assert build(footage, tmp_path / "data").new_clips == 0
+    build(footage, tmp_path / "again")
+    assert FakeMedia().tree(tmp_path / "again") == FakeMedia().tree(tmp_path / "data") == before
+
+
+def test_without_the_option_only_what_cannot_be_converted_is_left_out(footage, tmp_path):
+    report = build(footage, tmp_path / "data", replace(OPTIONS, inspect=False))
+    assert report.rejected == ()
+
+
+def test_videos_that_a_catalog_accepted_are_not_inspected_again(footage, tmp_path):
+    found = find_inputs([footage / "photo.mkv"])
+    accepted = replace(found, videos=tuple(replace(it, inspected=True) for it in found.videos))
+    report = build_shards(accepted, tmp_path / "data", OPTIONS, make_pool=InlinePool)
+    assert report.rejected == () and report.new_clips > 0
+
+
+def test_a_dataset_from_before_the_option_can_be_added_to(fake, tmp_path):
+    fake.write(tmp_path / "media" / "a.mp4", 10)
+    fake.build(tmp_path / "media", tmp_path / "data")
+    description = tmp_path / "data" / "dataset.json"
+    content = json.loads(description.read_text())
+    del content["options"]["inspect"]
+    description.write_text(json.dumps(content))
+    fake.write(tmp_path / "media" / "b.mp4", 10)
+    assert fake.build(tmp_path / "media", tmp_path / "data").new_clips == 1

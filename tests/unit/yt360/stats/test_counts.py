@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from yt360.catalog import Catalog, Clip
+from yt360.catalog.lists.released import import_lists
+from yt360.cli import cli
+from yt360.commands.group import run
+from yt360.stats.counts import LONG_TAIL, catalog_stats, dataset_stats
+from yt360.stats.plots import draw_stats
+
+EXAMPLE = "shards"
+
+
+@pytest.fixture
+def example(request):
+    return request.config.rootpath / EXAMPLE
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    with Catalog(tmp_path / "my.catalog", create=True) as catalog:
+        ids = [f"video{number:06d}" for number in range(6)]
+        segments = {video_id: [10 * i for i in range(n + 1)] for n, video_id in enumerate(ids)}
+        import_lists(catalog, segments, {"train": ids[:3], "test": ids[3:5]})
+        yield catalog
+
+
+def test_the_row_of_a_catalog_counts_kept_clips_of_each_split(catalog):
+    rows = catalog_stats(catalog).rows
+    assert {name: (row.videos, row.clips) for name, row in rows.items()} == {
+        "train": (3, 1 + 2 + 3),
+        "test": (2, 4 + 5),
+        "no split": (1, 6),
+        "total": (6, 21),
+    }
+    assert rows["total"].hours == pytest.approx(21 * 10 / 3600)
+    catalog.clips.put("video000001", [Clip(start_s=0, kept=False, reason="silent")])
+    assert catalog_stats(catalog).rows["train"].clips == 5
+
+
+def test_once_videos_are_accepted_only_they_count(catalog):
+    catalog.claims.finish(catalog.claims.take("download", "w"), "accepted")
+    assert catalog_stats(catalog).rows["total"].videos == 1
+
+
+def test_every_histogram_counts_every_value(catalog):
+    (clips, *_) = catalog_stats(catalog).histograms
+    assert clips.name == "clips of a video" and clips.counts.sum() == 6
+
+
+def test_numbers_with_a_long_tail_are_counted_over_growing_ranges(catalog):
+    starts = range(0, 10 * int(LONG_TAIL) * 8, 10)
+    catalog.clips.put("video000000", [Clip(start_s=start) for start in starts])
+    (clips, *_) = catalog_stats(catalog).histograms
+    assert clips.is_log and clips.counts.sum() == 6
+    assert np.all(np.diff(clips.edges) > 0)
+    assert clips.edges[0] < 2 and clips.edges[-1] > len(starts)
+
+
+def test_a_dataset_tells_levels_projections_and_layouts(example):
+    stats = dataset_stats(example)
+    total = stats.rows["total"]
+    assert total.clips == stats.rows["train"].clips + stats.rows["test"].clips
+    level = next(each for each in stats.histograms if each.name.startswith("level"))
+    assert level.counts.sum() == total.clips
+    assert stats.categories["projection"] == {"equirectangular": total.videos}
+    assert stats.categories["sound"] == {"ambix flac": total.videos}
+
+
+class ManyClips:
+    """A reader of a split in which all clips have large records."""
+
+    def __init__(self, _dataset, split):
+        self.videos = 300 if split == "train" else 100
+
+    def __len__(self):
+        return 10 * self.videos
+
+    def read(self, index, _member):
+        record = {
+            "video_id": f"video{index // 10 % self.videos:06d}",
+            "start_s": 10 * (index % 10),
+            "duration_s": 10.0,
+            "quality": {"level_dbfs": -20.0 - index % 7} if index % 3 else {},
+            "source": {"upload_date": f"{2015 + index // 10 % 5}0101", "file_start_s": 0},
+            "conversion": {"video": {"projection": "eac", "height": 1080}, "sound": {}},
+            "more": [{"number": number} for number in range(40)],
+        }
+        return memoryview(json.dumps(record).encode())
+
+
+def test_records_of_clips_are_not_kept_in_memory(example, monkeypatch):
+    monkeypatch.setattr("yt360.stats.counts.ShardReader", ManyClips)
+    tracemalloc.start()
+    try:
+        stats = dataset_stats(example)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1_500_000  # 4,000 records of 9 kB each, once they are parsed
+    sums = {each.name: each.counts.sum() for each in stats.histograms}
+    assert sums["clips of a video"] == sums["rows of the source picture"] == 300
+    assert sums["start of a clip (s)"] == 4000
+    assert sums["level of a clip (dBFS)"] == 2000 + 666
+    assert stats.categories["upload year"] == dict.fromkeys(map(str, range(2015, 2020)), 60)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--labels", "--plots", "figures"], "--plots draws no labels; give it without --labels"),
+        (["--name", "mine"], "--name goes with --labels"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(example, capsys, options, told):
+    with pytest.raises(SystemExit) as end:
+        run(cli, ["stats", str(example), *options])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [f"error: {told}"]
+
+
+def test_the_pictures_are_written(example, tmp_path):
+    paths = draw_stats(dataset_stats(example), tmp_path / "figures")
+    assert len(paths) >= 5
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_a_picture_is_whole_or_not_there(example, tmp_path, file_size_limit):
+    with file_size_limit(1000), pytest.raises(OSError) as full:
+        draw_stats(dataset_stats(example), tmp_path)
+    assert full.value.filename.endswith(".png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_words_of_a_catalog_are_drawn_as_they_are(example, tmp_path):
+    stats = dataset_stats(example)
+    words = Counter({"$\\frac{1}{$": 2, "a\x1b[2Jb\nc": 1})
+    assert draw_stats(replace(stats, categories={"license": words}), tmp_path)
+
+
+def test_the_command_prints_the_row_of_a_dataset_and_of_a_catalog(example, catalog, capsys):
+    for path in (example, catalog.path):
+        with pytest.raises(SystemExit) as end:
+            run(cli, ["stats", str(path)])
+        assert not end.value.code
+        output = capsys.readouterr().out
+        assert "videos" in output and "total" in output and "clips of a video" in output
+    with pytest.raises(SystemExit):
+        run(cli, ["stats", str(catalog.path), "--json"])
+    assert json.loads(capsys.readouterr().out)["rows"]["total"]["clips"] == 21
+
+
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        run(cli, ["stats", str(tmp_path)])
+    assert end.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

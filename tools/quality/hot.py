@@ -1,0 +1,25 @@
+"""Sound that was recorded too hot, and sound that is loud but intact."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quality.soundfields import Sound, any_scene
+
+
+def make_hot(rng: np.random.Generator, clipped: bool, duration_s: float, rate_hz: int) -> Sound:
+    """Return ambiX (4, S) that is cut off at full scale, or peaks at most just below it.
+
+    Args:
+        rng: Where all draws come from.
+        clipped: Whether at least 0.2 % of the samples of W lie above full scale.
+        duration_s: Length.
+        rate_hz: Sampling rate.
+    """
+    sound, _ = any_scene(rng, int(duration_s * rate_hz), rate_hz)
+    if not clipped:
+        return sound * (10 ** (rng.uniform(-20, -0.2) / 20) / np.abs(sound).max())
+    size = np.abs(sound[0])
+    sounding = size[size > 1e-3 * size.max()]
+    level = float(np.quantile(sounding, 1 - 10 ** rng.uniform(-2.7, -1.3)))
+    return np.clip(sound / level, -1, 1)

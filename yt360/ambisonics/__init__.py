@@ -1,0 +1,1 @@
+"""First-order ambisonics: transforms, and the formats that are converted to ambiX."""

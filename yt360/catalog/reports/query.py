@@ -1,0 +1,75 @@
+"""Reading rows of a catalog by conditions or by SQL, without being able to change it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from yt360.catalog.lists.export import TABLES
+from yt360.catalog.opening import connect
+from yt360.catalog.store import Catalog
+from yt360.catalog.tables.videos import check_state
+from yt360.errors import UserError
+
+_CONDITIONS = {
+    "state": "state = ?",
+    "reason": "reason = ?",
+    "channel": "channel_id = ?",
+    "split": "split = ?",
+}
+_READING = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+)
+_READING_PRAGMAS = frozenset(
+    {"index_info", "index_list", "table_info", "table_list", "table_xinfo"}
+)
+Rows = tuple[list[str], Iterator[Sequence[Any]]]
+
+
+def select_videos(
+    catalog: Catalog, limit: int, columns: Sequence[str], **criteria: str | None
+) -> Rows:
+    """Return columns and rows of the videos that meet all given conditions.
+
+    Args:
+        catalog: Where to look.
+        limit: Most rows; 0 for all.
+        columns: Names of the ``videos`` table of `yt360.catalog.lists.export.TABLES`.
+        criteria: ``state``, ``reason``, ``channel``, ``split``; None is no condition.
+    """
+    check_state(criteria.get("state"))
+    given = {name: value for name, value in criteria.items() if value is not None}
+    where = " AND ".join(_CONDITIONS[name] for name in given) or "1"
+    base, _, order = TABLES["videos"].rpartition(" ORDER BY ")
+    sql = f"{base} WHERE {where} ORDER BY {order} LIMIT ?"
+    cursor = catalog.connection.execute(
+        f"SELECT {', '.join(columns)} FROM ({sql})", (*given.values(), limit or -1)
+    )
+    return list(columns), cursor
+
+
+def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
+    """Return columns and rows of an SQL query, asked over a connection that can only read.
+
+    It sees what is committed. Nothing but reading is allowed in it: no other file, no setting.
+
+    Raises:
+        UserError: SQLite refuses it.
+    """
+    with closing(connect(catalog.path, read_only=True)) as connection:
+        connection.set_authorizer(_only_reading)
+        try:
+            cursor = connection.execute(sql)
+            columns = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchmany(limit) if limit else cursor.fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise UserError(f"SQLite refuses the query (it can only read): {error}") from error
+    return columns, iter(rows)
+
+
+def _only_reading(action: int, first: str | None, *_: str | None) -> int:
+    """Allow reading tables and asking for their columns; the hook of SQLite's authorizer."""
+    allowed = action in _READING or (action == sqlite3.SQLITE_PRAGMA and first in _READING_PRAGMAS)
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

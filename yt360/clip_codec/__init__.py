@@ -1,0 +1,1 @@
+"""The stored form of a clip: its format, encoders, seek indexes, and decoder."""

@@ -1,0 +1,110 @@
+"""Encoding stretches of a video as mono equirectangular clips, with FFmpeg."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import ffmpeg
+
+from yt360.clip_codec.format import ClipFormat
+from yt360.media.containers.opening import (
+    MAX_PIXELS,
+    MAX_STREAMS,
+    OPEN_OPTIONS,
+    open_media,
+    time_origin_s,
+)
+from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
+from yt360.media.projection import to_equirectangular
+from yt360.media.source import Source
+
+# These have an index of key frames; others are read from their beginning.
+_SEARCHABLE = ("mov", "matroska")
+# The last frame of a stream is held for at most this long where a clip needs more.
+_HOLD_LAST_FRAME_S = 0.25
+
+
+def encode_pictures(
+    source: Source,
+    spans: Sequence[tuple[float, float]],
+    form: ClipFormat,
+    outputs: Sequence[Path],
+    *,
+    threads: int,
+) -> None:
+    """Encode stretches of a source's picture in one run of FFmpeg.
+
+    Output frame n of a stretch is the frame that the source shows at ``start_s + n / fps``.
+
+    Args:
+        source: From `yt360.media.source.open_source`.
+        spans: (start_s, duration_s) of each stretch, in order; their starts differ by whole frames.
+        form: How clips are stored.
+        outputs: Where each goes; MP4 whatever the name.
+        threads: Threads of the decoder; the encoder has one, so that the bytes never differ.
+
+    Raises:
+        BadItem: ``"not-decodable"``.
+        OSError: The disk is full.
+    """
+    first_s = spans[0][0]
+    picture = _frames_from(source, first_s, form.fps, threads)
+    picture = to_equirectangular(picture, source.picture, form.width, form.height)
+    picture = picture.filter(
+        "tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps)
+    )
+    copies = picture.filter_multi_output("split", len(spans))
+    results = []
+    for index, ((start_s, duration_s), path) in enumerate(zip(spans, outputs, strict=True)):
+        first_frame = round((start_s - first_s) * form.fps)
+        last_frame = first_frame + round(duration_s * form.fps)
+        part = copies.stream(index).filter("trim", start_frame=first_frame, end_frame=last_frame)
+        part = part.filter("setpts", "PTS-STARTPTS")
+        results.append(ffmpeg.output(part, graph_name(path), **_encoder_options(form)))
+    run_ffmpeg(compile_arguments(ffmpeg.merge_outputs(*results)), source.video)
+
+
+def _frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpeg.Stream:
+    """Return the source's frames at a constant rate; frame 0 is the one shown at `start_s`.
+
+    The graph's arguments must come from `yt360.media.ffmpeg.compile_arguments`, which keeps the
+    file's own times.
+    """
+    with open_media(source.video) as container:
+        start_in_file_s = start_s + time_origin_s(container)
+        can_seek = container.format.name.startswith(_SEARCHABLE)
+    # Frames before the start are kept, because one of them is shown at the start.
+    seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
+    options = {
+        "threads": threads, "max_pixels": MAX_PIXELS, "max_streams": MAX_STREAMS, **OPEN_OPTIONS,
+    }  # fmt: skip
+    stored = ffmpeg.input(graph_name(source.video), **options, **(seek if can_seek else {}))
+    # Microseconds hold every instant of the output exactly; the time bases of some files do not.
+    times = stored[str(source.video_stream.index)].filter("settb", "AVTB")
+    times = times.filter("setpts", f"PTS-{round(start_in_file_s * 1_000_000)}")
+    # Rounding up: a frame counts from the first output instant at which it is shown.
+    return times.filter("fps", fps=fps, round="up", start_time=0)
+
+
+def _encoder_options(form: ClipFormat) -> dict[str, object]:
+    return {
+        "format": "mp4",
+        "vcodec": "libx264",
+        "preset": form.preset,
+        "tune": "fastdecode",
+        "crf": form.crf,
+        "g": form.gop,
+        "keyint_min": form.gop,
+        "sc_threshold": 0,
+        "bf": 0,
+        # More reference pictures save nothing in groups this short, and cost a decoder a tenth.
+        "refs": 1,
+        "threads": 1,
+        "flags:v": "+bitexact+cgop",
+        "fflags": "+bitexact",
+        "movflags": "+faststart",
+        "map_metadata": -1,
+        "map_chapters": -1,
+    }

@@ -1,0 +1,203 @@
+"""``yt360 build-shards``: cut media into clips and write shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yt360.commands.group import examples
+from yt360.errors import UserError
+from yt360.terminal.output import echo
+
+if TYPE_CHECKING:
+    from yt360.shards.builder.run import BuildReport
+    from yt360.shards.format.schema import DatasetInfo
+
+MAX_LINES = 20
+# Spelled out so that --help need not import what knows them.
+PROJECTIONS = ("auto", "equirectangular", "eac", "cubemap", "c3x2")
+STEREO_MODES = ("auto", "mono", "top-bottom", "bottom-top", "left-right", "right-left")
+SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
+
+
+@examples(
+    "yt360 build-shards recordings --out DATASET",
+    "yt360 build-shards holiday.mp4 concert.mp4 --out DATASET --clip-s 5 --workers 4",
+    "yt360 build-shards downloads --out DATASET --group-by video --test-fraction 0.1",
+    "yt360 build-shards pieces --out DATASET --group-by '(.+)_[0-9]+'",
+    "yt360 build-shards my.catalog --out DATASET",
+    "yt360 build-shards footage --out DATASET --inspect",
+    "yt360 build-shards --out DATASET -- -abc.mp4",
+)
+@click.command("build-shards")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=Path)
+@click.option("--out", required=True, type=Path, help="Folder of the dataset, new or to add to.")
+@click.option(
+    "--clip-s",
+    type=int,
+    help="Length of clips in whole seconds.  [default: what a catalog says, else 10]",
+)
+@click.option(
+    "--min-level-dbfs",
+    default=-60.0,
+    show_default=True,
+    help="Leave out clips whose W channel has a lower RMS level.",
+)
+@click.option(
+    "--test-fraction",
+    default=1000 / 5506,
+    show_default="0.1816 as in YT-360",
+    help="Expected share of videos that test, 0 to 1.",
+)
+@click.option(
+    "--group-by",
+    "--split-by",
+    "split_by",
+    default="channel",
+    show_default=True,
+    metavar="channel|video|FACT|REGEX",
+    help="What never crosses train and test: videos of one channel, or with another fact in common "
+    "(title, upload_date, ... from a catalog or NAME.info.json), or with the same text in the one "
+    "group of a regular expression that is searched in their names without suffix. A video without "
+    "any of it stands for itself.",
+)
+@click.option("--shard-mb", default=256.0, show_default=True, help="Largest size of a shard.")
+@click.option("--height", default=320, show_default=True, help="Rows of clips; columns are twice.")
+@click.option("--fps", default=16, show_default=True, help="Frames per second of clips.")
+@click.option("--crf", default=23, show_default=True, help="H.264 quality, 0 (best) to 51.")
+@click.option("--gop", default=8, show_default=True, help="Frames from one key frame to the next.")
+@click.option("--sample-rate-hz", default=24000, show_default=True, help="Sample rate of sound.")
+@click.option(
+    "--projection",
+    default="auto",
+    show_default=True,
+    type=click.Choice(PROJECTIONS),
+    help="Projection of all inputs, where their metadata are missing or wrong.",
+)
+@click.option(
+    "--stereo-mode",
+    default="auto",
+    show_default=True,
+    type=click.Choice(STEREO_MODES),
+    help="Stereo mode of all inputs, likewise.",
+)
+@click.option(
+    "--sound-layout",
+    default="auto",
+    show_default=True,
+    type=click.Choice(SOUND_LAYOUTS),
+    help="Layout of the spatial audio of all inputs, likewise.",
+)
+@click.option(
+    "--inspect",
+    is_flag=True,
+    help="Leave out what the tests of `yt360 inspect` reject, as they reject videos of a catalog; "
+    "without it files and folders are only tested for being 360° video with ambisonic audio.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@click.option(
+    "--retry", is_flag=True, help="Try rejected files and stretches again, changed or not."
+)
+def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Cut 360° videos with spatial audio into clips and write them as a dataset.
+
+    INPUT is a media file, a folder of them, or a catalog, whose accepted videos are cut into the
+    clips that it keeps; what the inspection of a video was told of its sound and picture goes
+    before --sound-layout and --projection. Audio files with the name of a video but for the suffix
+    may hold its spatial audio. Run the same command again after an interruption, or with more
+    inputs: it goes on, and never changes a shard that is finished. What cannot be used is listed
+    with its reason.
+    """
+    from yt360.catalog.sources import find_all_inputs
+    from yt360.shards.builder.run import build_shards
+
+    workers, retry = options.pop("workers") or _cores(), options.pop("retry")
+    options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]
+    found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
+    report = build_shards(found, out, _build_options(**options), workers, retry)
+    _print_report(report, out, len(found.videos), found.ignored)
+    if found.without_media:
+        echo(
+            f"note: {len(found.without_media)} accepted videos have no media here and were not "
+            f"looked at, such as {found.without_media[0]}"
+        )
+    if report.info.num_clips == 0:
+        reasons = ", ".join(
+            f"{reason} {count}" for reason, count in report.info.rejected_by_reason().items()
+        )
+        raise UserError(
+            f"no usable clip in {len(found.videos)} videos ({reasons}); "
+            f"{out / 'dataset.json'} says why"
+        )
+
+
+def _build_options(
+    height: int, fps: int, crf: int, gop: int, sample_rate_hz: int, **options: Any
+) -> Any:
+    from yt360.media.convert import ClipFormat
+    from yt360.shards.builder.options import BuildOptions
+
+    if options["clip_s"] is None:
+        del options["clip_s"]
+    form = ClipFormat(
+        width=2 * height, height=height, fps=fps, crf=crf, gop=gop, sample_rate_hz=sample_rate_hz
+    )
+    return BuildOptions(form=form, **options)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> None:
+    from yt360.shards.format.schema import losses_by_reason
+
+    told = [item for item in report.rejected if not item.is_rest]
+    for item in told[:MAX_LINES]:
+        where = item.file if item.start_s is None else f"{item.file} at {item.start_s} s"
+        echo(f"left out: {where}: {item.reason}: {item.detail}")
+    if len(told) > MAX_LINES:
+        echo(f"left out: {len(told) - MAX_LINES} more, see {out}/dataset.json")
+    if report.rejected:
+        echo(f"{'reason':<24} left out  seconds")
+        for reason, (count, lost_s) in losses_by_reason(report.rejected).items():
+            echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
+    _print_doubts(report)
+    for note in report.notes[:MAX_LINES]:
+        echo(f"note: {note}")
+    if len(report.notes) > MAX_LINES:
+        echo(f"note: {len(report.notes) - MAX_LINES} more of these")
+    if ignored:
+        echo(f"ignored {ignored} files that are neither audio nor video")
+    echo(f"looked at {videos} videos; {report.new_clips} new clips")
+    for split, content in report.info.splits.items():
+        echo(
+            f"{out / split}: {content.clips} clips of {content.videos} videos, "
+            f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
+        )
+    info = report.info
+    echo(f"{out}: {info.covered_s:.1f} s with picture and sound: {_balance(info)}")
+
+
+def _balance(info: DatasetInfo) -> str:
+    words = [f"{info.clips_s:.1f} s in clips", f"{info.lost_s:.1f} s left out"]
+    unknown = sum(item.lost_s is None for item in info.rejected)
+    return ", ".join(words) + (f"; {unknown} files of unknown length" if unknown else "")
+
+
+def _print_doubts(report: BuildReport) -> None:
+    """Print what speaks against the sound layouts of files, and how many files each code has."""
+    for name, doubt in report.doubts[:MAX_LINES]:
+        echo(f"doubt: {name}: {doubt.code}: {doubt.detail}")
+    if len(report.doubts) > MAX_LINES:
+        echo(f"doubt: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
+    counts = Counter(doubt.code for _, doubt in report.doubts)
+    if counts:
+        echo(f"{'doubt about sound layout':<24} files")
+        for code, count in counts.most_common():
+            echo(f"{code:<24} {count:>5}")

@@ -1,0 +1,36 @@
+"""``yt360 check``: verify a dataset."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from yt360.commands.group import examples
+from yt360.terminal.output import echo
+
+
+@examples("yt360 check DATASET", "yt360 check DATASET --quick --workers 4")
+@click.command("check")
+@click.argument("dataset", type=Path)
+@click.option("--quick", is_flag=True, help="Compare sums, names and index; decode nothing.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+def command(dataset: Path, quick: bool, workers: int) -> None:
+    """Verify sums, keys, members, order and index of a dataset, and that every clip decodes.
+
+    Prints one line for each fault; the exit code is 1 when there is any.
+    """
+    from yt360.shards.check.dataset import check_dataset
+    from yt360.shards.format.schema import DatasetInfo
+
+    faults = 0
+    for fault in check_dataset(dataset, quick, workers):
+        echo(fault)
+        faults += 1
+    info = DatasetInfo.load(dataset)
+    shards = sum(len(split.shards) for split in info.splits.values())
+    if faults:
+        echo(f"{faults} faults in {info.num_clips} clips, {shards} shards")
+        sys.exit(1)
+    echo(f"{dataset}: no fault in {info.num_clips} clips, {shards} shards")

@@ -1,0 +1,118 @@
+"""``yt360 stats``: what a dataset or a catalog holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from yt360.commands.exclusive_options import refuse
+from yt360.commands.group import examples
+from yt360.terminal.output import echo, echo_json
+
+if TYPE_CHECKING:
+    from yt360.stats.counts import Stats
+
+BAR = 30
+MOST_WORDS = 8
+
+
+@examples(
+    "yt360 stats DATASET",
+    "yt360 stats DATASET --plots figures",
+    "yt360 stats DATASET --labels",
+    "yt360 stats my.catalog --json",
+)
+@click.command("stats")
+@click.argument("path", metavar="DATASET|CATALOG", type=Path)
+@click.option("--plots", metavar="FOLDER", type=Path, help="Write the histograms as PNG files.")
+@click.option("--labels", is_flag=True, help="Count the classes of the dataset's labels instead.")
+@click.option(
+    "--name", default="panoptic", show_default=True, help="Set of labels to count, with --labels."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(
+    context: click.Context, path: Path, plots: Path | None, labels: bool, name: str, as_json: bool
+) -> None:
+    """Say what a dataset holds, or a catalog would give: videos, clips, hours, and histograms.
+
+    With --labels, say how often each class occurs in the dataset's labels.
+    """
+    if labels:
+        refuse(context, ("plots",), "draws no labels; give it without --labels")
+        from yt360.labels.stats import label_stats
+
+        found = label_stats(path, name)
+        if as_json:
+            echo_json(found.to_json())
+        else:
+            echo(*found.lines())
+        return
+    refuse(context, ("name",), "goes with --labels")
+    stats, more = _collect(path)
+    if as_json:
+        echo_json({**stats.to_json(), **more})
+    else:
+        _print(stats, more)
+    if plots is not None:
+        from yt360.stats.plots import draw_stats
+
+        for file in draw_stats(stats, plots):
+            echo(f"wrote {file}", err=as_json)
+
+
+def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
+    """Return the statistics, and what else is told of a dataset."""
+    from yt360.catalog.store import Catalog, is_catalog
+    from yt360.labels.store.reader import label_sets
+    from yt360.shards.format.schema import DatasetInfo, losses_by_reason
+    from yt360.stats.counts import catalog_stats, dataset_stats
+
+    if is_catalog(path):
+        with Catalog(path) as catalog:
+            return catalog_stats(catalog), {}
+    info = DatasetInfo.load(path)
+    losses = losses_by_reason(info.rejected)
+    return dataset_stats(path), {
+        "rejected": {reason: count for reason, (count, _) in losses.items()},
+        "lost_s": {reason: lost_s for reason, (_, lost_s) in losses.items()},
+        "covered_s": info.covered_s,
+        "labels": label_sets(path),
+    }
+
+
+def _print(stats: Stats, more: dict[str, Any]) -> None:
+    echo(f"{'':<10}{'videos':>9}{'clips':>9}{'hours':>10}")
+    for name, row in stats.rows.items():
+        echo(f"{name:<10}{row.videos:>9}{row.clips:>9}{row.hours:>10.2f}")
+    for reason, count in more.get("rejected", {}).items():
+        echo(f"left out: {count} {reason}, {more['lost_s'][reason]:.1f} s")
+    if "labels" in more:
+        echo(f"labels: {', '.join(more['labels']) or 'none'}")
+    for histogram in stats.histograms:
+        echo("", f"{histogram.name}: {histogram.counts.sum()} values")
+        ranges = _merged(histogram)
+        most = max(count for _, _, count in ranges)
+        for low, high, count in ranges:
+            bar = "#" * round(BAR * count / most)
+            echo(f"{low:>10.4g} to {high:<10.4g}{count:>8}  {bar}")
+    for name, counts in stats.categories.items():
+        words = [f"{word} {count}" for word, count in counts.most_common(MOST_WORDS)]
+        rest = len(counts) - len(words)
+        echo("", f"{name}: {', '.join(words)}{f', {rest} more' if rest > 0 else ''}")
+
+
+def _merged(histogram: Any, most_lines: int = 10) -> list[tuple[float, float, int]]:
+    """Return (low, high, count) of at most `most_lines` neighbouring ranges taken together."""
+    step = -(-len(histogram.counts) // most_lines)
+    starts = range(0, len(histogram.counts), step)
+    return [
+        (
+            float(histogram.edges[start]),
+            float(histogram.edges[min(start + step, len(histogram.counts))]),
+            int(histogram.counts[start : start + step].sum()),
+        )
+        for start in starts
+    ]

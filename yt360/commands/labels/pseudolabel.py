@@ -1,0 +1,138 @@
+"""``yt360 pseudolabel``: label every clip of a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yt360.commands.group import examples
+from yt360.commands.labels.options import segmenter_options
+from yt360.errors import UserError
+from yt360.terminal.output import echo
+
+MAX_SHARD = 999_999
+MAX_DIGITS = 100  # of a number, before Python refuses to read it
+
+
+@examples(
+    "yt360 pseudolabel DATASET --checkpoint model_final_cafdb1.pkl",
+    "yt360 pseudolabel DATASET --segmenter transformers \\",
+    "    --model facebook/mask2former-swin-tiny-coco-panoptic --name mask2former",
+    "yt360 pseudolabel DATASET --segmenter truth --scenes SCENES --name truth",
+)
+@click.command("pseudolabel")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@segmenter_options
+@click.option("--name", default="panoptic", show_default=True, help="Of the set of labels.")
+@click.option(
+    "--views",
+    default="ring-8",
+    show_default=True,
+    help="Set of views, or `panorama` to segment the distorted picture itself.",
+)
+@click.option(
+    "--view-size",
+    type=click.IntRange(16),
+    default=512,
+    show_default=True,
+    help="Pixels along each side of a view.",
+)
+@click.option("--fps", type=float, default=4.0, show_default=True, help="Labels per second.")
+@click.option(
+    "--height",
+    type=click.IntRange(16),
+    default=320,
+    show_default=True,
+    help="Rows of the maps; they are twice as wide.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["all", "train", "test"]),
+    default="all",
+    show_default=True,
+    help="What to label.",
+)
+@click.option("--shards", metavar="NUMBERS", help="Label these shards only, such as 0-9,12.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "full"]),
+    default="auto",
+    show_default=True,
+    help="auto computes in float16 on a GPU (panoptic-fpn, transformers); full never does.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes on this machine; on GPUs they take turns.")  # fmt: skip
+def command(
+    dataset: Path,
+    batch: int | None,
+    name: str,
+    views: str,
+    view_size: int,
+    fps: float,
+    height: int,
+    split: str,
+    shards: str | None,
+    precision: str,
+    workers: int,
+    **segmenter_choice: Any,
+) -> None:
+    """Label the clips of DATASET and write the labels beside the shards.
+
+    Several machines may run the same command on one dataset: they share its shards. Run it again
+    after an interruption, or to try clips again that were skipped.
+    """
+    from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
+    from yt360.labels.segmenters.make import SegmenterOptions
+    from yt360.splits import SPLITS
+
+    options = LabelOptions(
+        name=name,
+        views=views,
+        view_size=view_size,
+        fps=fps,
+        height=height,
+        batch=batch,
+        splits=SPLITS if split == "all" else (split,),
+        shards=None if shards is None else parse_numbers(shards),
+    )
+    segmenter = SegmenterOptions(
+        short_side=view_size, mixed_precision=precision == "auto", **segmenter_choice
+    )
+    report = pseudolabel_in_processes(dataset, segmenter, options, workers)
+    echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
+    if report.panoramas:
+        echo(
+            f"{report.elapsed_s / report.panoramas / workers:.3g} s a panorama, "
+            f"{report.outside_share:.1%} of it outside the network"
+        )
+    for reason, count in sorted(report.skipped.items()):
+        echo(f"{count} clips skipped: {reason}; the next run tries them again")
+    if report.elsewhere:
+        echo(f"{report.elsewhere} shards are being labelled by other workers")
+
+
+def parse_numbers(text: str) -> frozenset[int]:
+    """Return the numbers in a list such as ``"0-9,12"``.
+
+    Raises:
+        UserError: It is no such list.
+    """
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not _is_number(first) or (dash and not _is_number(last)):
+            raise UserError(f"--shards {text!r} is no list of numbers such as 0-9,12")
+        start, end = int(first), int(last or first)
+        if end > MAX_SHARD:
+            raise UserError(f"--shards {text!r} asks for shard {end}; they end at {MAX_SHARD}")
+        if end < start:
+            raise UserError(f"--shards {text!r}: {start}-{end} ends before it begins; "
+                            f"write {end}-{start}")  # fmt: skip
+        numbers.update(range(start, end + 1))
+    return frozenset(numbers)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS

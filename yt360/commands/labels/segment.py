@@ -1,0 +1,108 @@
+"""``yt360 segment``: panoptic segmentation of pictures and panoramas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from yt360.commands.group import examples
+from yt360.commands.labels.options import segmenter_options
+from yt360.terminal.output import echo
+
+
+@examples(
+    "yt360 segment photo.jpg --checkpoint model_final_cafdb1.pkl --out segmented",
+    "yt360 segment --panorama room.jpg --checkpoint model_final_cafdb1.pkl --out segmented",
+)
+@click.command("segment")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
+@segmenter_options
+@click.option(
+    "--short-side",
+    type=click.IntRange(16),
+    help="Pixels to which a picture's shorter side is resized. "
+    "[default: 800; for views their size]",
+)
+@click.option(
+    "--long-side",
+    type=click.IntRange(16),
+    default=1333,
+    show_default=True,
+    help="Pixels that its longer side may not pass.",
+)
+@click.option(
+    "--stuff-area",
+    type=click.FloatRange(0),
+    metavar="PIXELS",
+    help="panoptic-fpn, detectron2: smallest stuff segment. "
+    "[default: 4096; for views scaled to their size]",
+)
+@click.option("--panorama", is_flag=True, help="The pictures are equirectangular panoramas.")
+@click.option(
+    "--views",
+    default="ring-8",
+    show_default=True,
+    help="Panoramas: set of views, or `panorama` to segment the picture itself.",
+)
+@click.option(
+    "--view-size",
+    type=click.IntRange(16),
+    default=800,
+    show_default=True,
+    help="Panoramas: pixels along each side of a view.",
+)
+@click.option("--height", type=click.IntRange(16), default=640, show_default=True,
+              help="Panoramas: rows of the map.")  # fmt: skip
+def command(
+    images: tuple[Path, ...],
+    out: Path,
+    batch: int | None,
+    short_side: int | None,
+    stuff_area: float | None,
+    panorama: bool,
+    views: str,
+    view_size: int,
+    height: int,
+    **segmenter_choice: Any,
+) -> None:
+    """Segment pictures into objects and stuff.
+
+    Writes for each NAME an overlay (NAME.overlay.png), a map of segment ids (NAME.panoptic.png,
+    0 for none) and the segments behind the ids (NAME.segments.json).
+    """
+    from yt360.labels.panoptic_fpn.merge import STUFF_AREA
+    from yt360.labels.segment_pictures import segment_pictures
+    from yt360.labels.segmenters.batches import Batches, usual_batch
+    from yt360.labels.segmenters.make import (
+        TAKES,
+        SegmenterOptions,
+        choose_device,
+        make_segmenter,
+    )
+    from yt360.labels.sphere.panorama import PanoramaLabeller
+    from yt360.labels.sphere.views import PANORAMA
+
+    if stuff_area is None and not panorama and "stuff_area" in TAKES[segmenter_choice["kind"]]:
+        stuff_area = STUFF_AREA
+    if short_side is None and panorama and views != PANORAMA:
+        short_side = view_size
+    segmenter = make_segmenter(
+        SegmenterOptions(short_side=short_side, stuff_area=stuff_area, **segmenter_choice)
+    )
+    labeller = None
+    if panorama:
+        device = choose_device(segmenter_choice["device"])
+        batches = Batches(segmenter, batch or usual_batch(device))
+        labeller = PanoramaLabeller(batches, views, view_size, height, device)
+    counts = segment_pictures(images, out, segmenter, labeller)
+    skipped = "".join(
+        f", {count} skipped ({reason})"
+        for reason, count in sorted(counts.items())
+        if reason != "done"
+    )
+    echo(f"{counts['done']} segmented into {out}{skipped}")
+    if not counts["done"]:
+        raise SystemExit(2)

@@ -1,0 +1,1 @@
+"""Downloading the videos of a catalog."""

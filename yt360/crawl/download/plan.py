@@ -1,0 +1,271 @@
+"""What yt-dlp is to do with one video: filter its page, choose streams and sections, name files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from yt360.catalog import MediaFile
+from yt360.crawl.download.verify import check_whole
+from yt360.crawl.search.filters import Filters
+from yt360.crawl.sections.fetch import PROTOCOLS
+from yt360.crawl.sections.planning import (
+    needed_span,
+    plan_sections,
+    rebase,
+    section_name,
+    section_span,
+)
+from yt360.crawl.youtube.failures import Damaged, NotYet, Unsuitable
+from yt360.crawl.youtube.formats import Choice, Format, Target, choose, format_part
+from yt360.errors import UserError
+from yt360.execution.isolation import IsolatedProcess
+from yt360.media.extent import declared_and_measured_s
+from yt360.untrusted.page import read_formats, read_page
+
+Sections = Literal["auto", "never"]
+_NOT_YET = ("is_live", "is_upcoming", "post_live")
+_EXTRA_FACTS = (
+    "availability", "categories", "language", "live_status", "tags", "timestamp", "view_count",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is wanted of each video.
+
+    Attributes:
+        sections: ``"auto"`` fetches only the parts around known clips where that saves enough.
+    """
+
+    target: Target = field(default_factory=Target)
+    filters: Filters = field(default_factory=Filters)
+    sections: Sections = "auto"
+
+    def __post_init__(self) -> None:
+        if self.sections not in get_args(Sections):
+            raise UserError(f"sections {self.sections!r} is not one of {get_args(Sections)}")
+
+
+class VideoPlan:
+    """The decisions on one video, made while yt-dlp walks through it.
+
+    Args:
+        wanted: What is wanted of it.
+        video_id: Its id; names the files.
+        folder: Where they go.
+        clip_starts_s: Where clips are known to begin.
+        make_way: Called when the streams are chosen, before any file is looked at.
+
+    Attributes:
+        choice: The chosen streams, once the page is known.
+        sections: The parts to fetch as (start, end) in seconds, or None for the whole video.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        video_id: str,
+        folder: Path,
+        clip_starts_s: Sequence[int] = (),
+        make_way: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._wanted = wanted
+        self._video_id = video_id
+        self._folder = folder
+        self._clip_starts_s = clip_starts_s
+        self._make_way = make_way
+        self._page: Mapping[str, Any] = {}
+        self.choice: Choice | None = None
+        self.sections: list[tuple[int, int]] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of `YoutubeDL` that carry the decisions out."""
+        name = f"{self._video_id}.%(yt360_role)s%(section_start&-{{}}|)s.%(yt360_format)s.%(ext)s"
+        return {
+            "match_filter": self._judge_page,
+            "format": self._select,
+            "download_ranges": self._ranges,
+            "outtmpl": {"default": name},
+            "paths": {"home": str(self._folder.resolve())},
+            "extract_flat": "in_playlist",  # a page with several videos is refused in `collect`
+        }
+
+    def _judge_page(self, info: Mapping[str, Any], *, incomplete: object = False) -> None:
+        """Raise when the page's facts are not wanted; the hook ``match_filter``."""
+        del incomplete  # a missing fact passes, so it makes no difference
+        self._page = read_page(info)
+        if (status := self._page.get("live_status")) in _NOT_YET:
+            begins_at = self._page.get("release_timestamp")
+            raise NotYet(str(status).replace("_", "-"), "no recording of it yet", begins_at)
+        self._wanted.filters.check_page(self._page, is_whole="formats" in info)
+        if self._wanted.sections == "auto":
+            self.sections = plan_sections(self._clip_starts_s, self._duration_s)
+
+    def _select(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield what to download; the hook ``format``."""
+        self.choice = choose(read_formats(context["formats"]), self._wanted.target)
+        self._make_way()
+        video, sound = self.choice.video, self.choice.sound
+        if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):
+            self._clip_starts_s, self.sections = (), None  # yt-dlp judges the page once more
+        if self.sections is None:
+            yield self._whole(video, "both" if sound is None else "video")
+            if sound is not None:
+                yield self._whole(sound, "sound")
+            return
+        # FFmpeg must cut picture and sound in one go, or they begin at different times.
+        part: dict[str, Any] = {
+            "ext": "mkv",
+            "yt360_role": "part",
+            "yt360_format": "+".join(format_part(form) for form in (video, sound) if form),
+            "format_id": self.choice.format_ids,
+        }
+        if sound is not None:
+            part["requested_formats"] = [dict(video), dict(sound)]
+            part["protocol"] = f"{video['protocol']}+{sound['protocol']}"
+            yield part
+        else:
+            yield {**video, **part}
+
+    def _whole(self, form: Format, role: str) -> dict[str, Any]:
+        """Return a format to download whole; a partial file that cannot be resumed is settled.
+
+        A worker that was killed between the last byte and the renaming leaves a partial file that
+        is complete. Asked for the bytes after it, servers answer 416, from which yt-dlp does not
+        recover.
+        """
+        size, part_name = form.get("filesize"), format_part(form)
+        final = self._folder / f"{self._video_id}.{role}.{part_name}.{form['ext']}"
+        part = final.with_name(f"{final.name}.part")
+        if size is not None and part.exists() and part.stat().st_size >= size:
+            if part.stat().st_size == size:
+                part.replace(final)
+            else:
+                part.unlink()
+        return {**form, "yt360_role": role, "yt360_format": part_name}
+
+    def _ranges(self, _info: Mapping[str, Any], _session: object) -> list[dict[str, Any]]:
+        """Return the sections that are not here yet; the hook ``download_ranges``."""
+        if self.sections is None:
+            return [{}]
+        return [
+            {"start_time": begin, "end_time": end}
+            for begin, end in self.sections
+            if not self._section_path(begin, end).exists()
+        ]
+
+    @property
+    def _duration_s(self) -> float | None:
+        return self._page.get("duration")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the catalog keeps of the page, as far as it was seen."""
+        info, choice = self._page, self.choice
+        return {
+            "title": info.get("title"),
+            "channel_id": info.get("channel_id"),
+            "channel": info.get("channel") or info.get("uploader"),
+            "license": info.get("license"),
+            "upload_date": info.get("upload_date"),
+            "duration_s": self._duration_s,
+            "projection": choice.projection if choice else None,
+            "spatial_audio": choice.spatial_audio if choice else None,
+            "format_ids": choice.format_ids if choice else None,
+            "feeds_target": choice.feeds_target if choice else None,
+            **{name: info[name] for name in _EXTRA_FACTS if info.get(name) is not None},
+        }
+
+    def collect(self, info: Mapping[str, Any]) -> tuple[MediaFile, ...]:
+        """Check what was downloaded and return it; files that are not whole are removed.
+
+        Raises:
+            Damaged: A file is missing or not whole.
+            Unsuitable: The page holds several videos, a file cannot be decoded, or two sections
+                have the same key frame.
+        """
+        if info.get("_type") == "playlist":
+            raise Unsuitable("several-videos", "the page holds several; give their own addresses")
+        if self.choice is None:
+            raise Damaged("empty", "yt-dlp downloaded nothing")
+        downloads = info.get("requested_downloads") or []
+        with IsolatedProcess() as isolated:
+            if self.sections is None:
+                return tuple(self._whole_file(isolated, download) for download in downloads)
+            raws = {
+                int(each["section_start"]): Path(each["filepath"])
+                for each in downloads
+                if "filepath" in each
+            }
+            files = tuple(
+                self._section_file(isolated, begin, end, raws) for begin, end in self.sections
+            )
+        if len({file.start_s for file in files}) < len(files):
+            raise Unsuitable(
+                "sparse-key-frames",
+                "two sections begin at the same key frame; fetch it whole, with --sections never",
+            )
+        return files
+
+    def _whole_file(self, isolated: IsolatedProcess, download: Mapping[str, Any]) -> MediaFile:
+        assert self.choice is not None
+        if "filepath" not in download:
+            raise Damaged("empty", "yt-dlp left no file")
+        path, role = Path(download["filepath"]), download["yt360_role"]
+        form: Format = self.choice.video
+        if role == "sound" and self.choice.sound is not None:
+            form = self.choice.sound
+        try:
+            length = check_whole(
+                path,
+                form.get("filesize"),
+                self._duration_s,
+                lambda file: isolated.call(file.name, declared_and_measured_s, file),
+            )
+        except (Damaged, Unsuitable):
+            path.unlink(missing_ok=True)
+            raise
+        return MediaFile(
+            role=role,
+            path=path.name,
+            bytes=path.stat().st_size,
+            format_id=str(form["format_id"]),
+            facts={"length_s": round(length, 3)},
+        )
+
+    def _section_file(
+        self, isolated: IsolatedProcess, begin: int, end: int, raws: Mapping[int, Path]
+    ) -> MediaFile:
+        assert self.choice is not None
+        final = self._section_path(begin, end)
+        if not final.exists():
+            if begin not in raws:
+                raise Damaged("empty", f"yt-dlp left no file for section {begin}-{end} s")
+            try:
+                rebase(
+                    isolated,
+                    raws[begin],
+                    final,
+                    *needed_span((begin, end), self._clip_starts_s, self._duration_s or end),
+                )
+            except Damaged:
+                raws[begin].unlink(missing_ok=True)
+                raise
+        try:
+            start_s, end_s = section_span(isolated, final)
+        except Damaged:
+            final.unlink(missing_ok=True)
+            raise
+        return MediaFile(
+            role="both",
+            path=final.name,
+            bytes=final.stat().st_size,
+            start_s=start_s,
+            end_s=end_s,
+            format_id=self.choice.format_ids,
+        )
+
+    def _section_path(self, begin: int, end: int) -> Path:
+        return self._folder / section_name(self._video_id, begin, end)

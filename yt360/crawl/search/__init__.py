@@ -1,0 +1,1 @@
+"""Searching: queries, filters, and the run that reads listings."""

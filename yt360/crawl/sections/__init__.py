@@ -1,0 +1,1 @@
+"""Downloading sections of a video instead of the whole."""

@@ -1,0 +1,137 @@
+"""Fetching a section: FFmpeg cuts it, and asks through a relay as everything else asks.
+
+A section is refused, slowed down, watched and stopped like a whole file (`relay.py`), and fails
+with the same exceptions.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from yt_dlp import YoutubeDL
+
+from yt360.crawl.sections.planning import COPY_ARGUMENTS
+from yt360.crawl.sections.ranges import Source
+from yt360.crawl.sections.relay import Relay
+from yt360.crawl.youtube.failures import Damaged
+from yt360.errors import BadItem
+from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit
+from yt360.media.tether import start_tethered
+
+PROTOCOLS = ("http", "https")
+"""Protocols of yt-dlp whose streams can be fetched in sections."""
+_FORMATS = "mov,matroska,ogg,mpegts,flv,avi,wav,flac,mp3,aac"
+_KEPT_ERROR_LINES = 12
+_DISK_FULL = "No space left on device"
+
+
+def fetch_section(session: YoutubeDL, path: Path, info: Mapping[str, Any]) -> None:
+    """Fetch the section of a video that yt-dlp has described, in place of yt-dlp's downloader.
+
+    The session's options count as for whole files, and its progress hooks are called several times
+    a second, whether or not data arrives. They may raise to end it.
+
+    Args:
+        session: Sends the requests.
+        path: Where the Matroska file goes; written aside first.
+        info: yt-dlp's description, with ``section_start`` and ``section_end`` in seconds.
+
+    Raises:
+        Damaged: The site's data is not media, or not of the declared size.
+        OSError: The disk is full.
+        Exception: Whatever the session's requests or the progress hooks raise.
+    """
+    options = session.params
+    part = path.with_name(f"{path.name}.part")
+    with Relay(
+        [_source(form) for form in info.get("requested_formats") or [info]],
+        session.urlopen,
+        retries=options.get("retries") or 0,
+        nap=(options.get("retry_sleep_functions") or {}).get("http") or (lambda _: None),
+        rate_bytes_per_s=options.get("ratelimit"),
+    ) as relay:
+
+        def progress() -> None:
+            # Each connection counts as a transfer of its own: waiting for one is not slowness.
+            transfer = {
+                "status": "downloading",
+                "filename": f"{part} {relay.connections}",
+                "downloaded_bytes": relay.relayed_bytes,
+            }
+            for hook in session._progress_hooks:
+                hook(transfer)
+
+        try:
+            _run(_section_arguments(relay.addresses, part, info), relay, progress, path)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)  # it could not be resumed
+            raise
+
+
+def _source(form: Mapping[str, Any]) -> Source:
+    return Source(
+        url=form["url"],
+        headers=form.get("http_headers") or {},
+        size_bytes=form.get("filesize"),
+        chunk_bytes=(form.get("downloader_options") or {}).get("http_chunk_size"),
+    )
+
+
+def _section_arguments(
+    addresses: Sequence[str], target: Path, info: Mapping[str, Any]
+) -> list[str]:
+    start, end = info.get("section_start") or 0, info["section_end"]
+    arguments = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
+    for address in addresses:
+        # A hostile "video" that is a playlist would lead past the relay, so no such format is read.
+        arguments += ["-protocol_whitelist", "http,tcp", "-format_whitelist", _FORMATS]
+        arguments += [*(["-ss", str(start)] if start else []), "-t", str(end - start)]
+        arguments += ["-i", address]
+    for number in range(len(addresses) if len(addresses) > 1 else 0):
+        arguments += ["-map", f"{number}:0"]
+    return [*arguments, "-c", "copy", *COPY_ARGUMENTS, "-f", "matroska", input_name(target)]
+
+
+def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], path: Path) -> None:
+    """Run FFmpeg on a relay's streams; what ends the relay's work or `progress` ends it too."""
+    process = start_tethered(
+        ffmpeg_binary(),
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        # A proxy is for the session, not for the way to the relay.
+        env={key: value for key, value in os.environ.items() if key.lower() != "http_proxy"},
+    )
+    assert process.stderr is not None
+    last_lines: deque[str] = deque(maxlen=_KEPT_ERROR_LINES)
+    reader = threading.Thread(target=last_lines.extend, args=(process.stderr,), daemon=True)
+    reader.start()
+    try:
+        while process.poll() is None:
+            relay.work()
+            progress()
+        relay.check()
+        progress()
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        process.stderr.close()
+    if process.returncode and relay.doubt is not None:
+        raise relay.doubt
+    lines = [line.strip() for line in last_lines]
+    disk_full = any(_DISK_FULL in line for line in lines)
+    try:
+        raise_for_exit(process.returncode, lines, path, disk_full=disk_full)
+    except BadItem as error:
+        raise Damaged("not-media", error.detail) from error

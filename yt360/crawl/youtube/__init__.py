@@ -1,0 +1,1 @@
+"""yt-dlp as this package uses it: session, formats, failures."""

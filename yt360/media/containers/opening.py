@@ -1,0 +1,166 @@
+"""Opening media safely: only what is given, only known containers, within limits, with a reason.
+
+`open_media` opens files from anywhere, `open_clip` the MP4 of a stored clip; nothing else hands
+bytes from outside to FFmpeg's demuxers.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+
+from yt360.errors import BadItem
+from yt360.execution.limits import allow_time
+from yt360.files import MACHINE_TROUBLE
+from yt360.media.containers.boxes import BoxReader
+from yt360.media.containers.opus import undecodable_family
+from yt360.media.ffmpeg import input_name
+from yt360.untrusted.files import open_regular
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+# Containers are told apart by content, not by name. Playlists and scripts, which could make FFmpeg
+# open other files or addresses, are not among them.
+KNOWN_CONTAINERS = (
+    "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "ogg", "wav", "w64", "flac",
+    "mpegts", "avi", "aiff", "caf", "flv", "au", "wv", "tta", "truehd", "mlp",
+)  # fmt: skip
+# 16K by 8K. A few hostile bytes can declare pictures that fill any memory.
+MAX_PIXELS = 1 << 27
+MAX_SAMPLES = 1 << 22
+"""Samples of one channel that one packet may hold: a minute."""
+MAX_STREAMS = 256
+# Of the demuxer and of each decoder.
+_LIMITS = {
+    "max_streams": str(MAX_STREAMS),
+    "max_pixels": str(MAX_PIXELS),
+    "max_samples": str(MAX_SAMPLES),
+}
+OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(KNOWN_CONTAINERS)}
+_CLIP_OPTIONS = {"protocol_whitelist": "", "format_whitelist": "mov", "codec_whitelist": "h264"}
+# Nor do real videos last for days, as broken timestamps do.
+MAX_DURATION_S = 48 * 3600.0
+
+# Their clocks start anywhere; elsewhere time 0 means the start of the presentation.
+_ARBITRARY_CLOCK = "mpegts"
+# The first page of an Ogg stream, which holds the codec's header, is shorter.
+_OGG_PAGE_BYTES = 1 << 16
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading with PyAV.
+
+    Raises:
+        BadItem: ``"missing-file"``, ``"empty-file"``, ``"unreadable-file"``, ``"truncated"`` (an
+            MP4 without its index), ``"undecodable"`` (Opus that FFmpeg does not open) or
+            ``"not-media"``; also when reading fails inside the block. ``"memory"``: FFmpeg does not
+            get the memory that it asks for, or the file has more than `MAX_STREAMS` streams.
+    """
+    allow_time(str(path), _size_of(path))
+    options = {**OPEN_OPTIONS, **_LIMITS}
+    try:
+        container = av.open(input_name(path), options=options, metadata_errors="replace")
+    except MemoryError as error:
+        raise _too_much(path.name) from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _why_not_opened(path, error) from error
+    with container:
+        _limit_decoders(container)
+        try:
+            yield container
+        except MemoryError as error:
+            raise _too_much(path.name) from error
+        except av.error.FFmpegError as error:
+            raise BadItem("not-decodable", f"{path.name}: {error.strerror}") from error
+
+
+@contextmanager
+def open_clip(mp4: bytes | memoryview) -> Iterator[InputContainer]:
+    """Open the MP4 of a stored clip, which holds H.264, for reading with PyAV.
+
+    Raises:
+        BadItem: ``"bad-mp4"``: it is no such file; also when reading fails inside the block.
+    """
+    allow_time("a clip", len(mp4))
+    options = {**_CLIP_OPTIONS, **_LIMITS}
+    try:
+        with av.open(
+            io.BytesIO(mp4), "r", format="mp4", options=options, metadata_errors="replace"
+        ) as container:
+            _limit_decoders(container)
+            contexts = [stream.codec_context for stream in container.streams.video[:1]]
+            if [context and context.name for context in contexts] != ["h264"]:
+                raise BadItem("bad-mp4", "the clip does not begin with a track of H.264")
+            yield container
+    except MemoryError as error:
+        raise _too_much("the clip") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise BadItem("bad-mp4", f"the clip does not decode: {error}") from None
+
+
+def time_origin_s(container: InputContainer) -> float:
+    """Return the timestamp that is time 0 of the presentation, in seconds."""
+    if container.format.name == _ARBITRARY_CLOCK and container.start_time is not None:
+        return container.start_time / 1_000_000
+    return 0.0
+
+
+def _too_much(name: str) -> BadItem:
+    return BadItem(
+        "memory",
+        f"{name}: FFmpeg asks for more memory than it may have, or meets more than {MAX_STREAMS} "
+        "streams",
+    )
+
+
+def _limit_decoders(container: InputContainer) -> None:
+    limits = {name: _LIMITS[name] for name in ("max_pixels", "max_samples")}
+    for stream in container.streams:
+        if stream.codec_context is not None:
+            stream.codec_context.options = dict(limits)
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a file that is there and holds something."""
+    try:
+        with open_regular(path) as file:
+            size = file.seek(0, 2)
+    except FileNotFoundError:
+        raise BadItem("missing-file", f"{path} does not exist; give a media file") from None
+    except ValueError as error:
+        raise BadItem("missing-file", f"{error}; give a media file") from None
+    except OSError as error:
+        if error.errno in MACHINE_TROUBLE:
+            raise
+        raise BadItem("unreadable-file", f"{path}: {error.strerror}") from error
+    if not size:
+        raise BadItem("empty-file", f"{path.name} has no content; download it again")
+    return size
+
+
+def _why_not_opened(path: Path, error: Exception) -> BadItem:
+    with path.open("rb") as file:
+        kinds = [box.type for box in BoxReader(file).top()]
+        file.seek(0)
+        head = file.read(_OGG_PAGE_BYTES)
+    is_mp4 = head[4:8] == b"ftyp"
+    if is_mp4 and b"moov" not in kinds:
+        return BadItem(
+            "truncated", f"{path.name} ends before its index (moov box); download it again"
+        )
+    family = undecodable_family(head) if head.startswith(b"OggS") else None
+    if family is not None:
+        return BadItem(
+            "undecodable",
+            f"opus mapping family {family}: FFmpeg cannot open the audio of {path.name}",
+        )
+    reason = getattr(error, "strerror", None) or str(error)
+    return BadItem("not-media", f"{path.name} is no media file that can be read ({reason})")

@@ -1,0 +1,143 @@
+"""Marking an MP4 as 360° video with spatial sound, without touching its streams.
+
+Sources: Google's Spherical Video RFC V2 (``st3d``, ``sv3d``) and Spatial Audio RFC (``SA3D``).
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from yt360.errors import BadItem
+from yt360.files import atomic_write
+from yt360.media.containers.boxes import Box, BoxReader
+from yt360.media.containers.spherical import ST3D_MODES, Projection
+
+_CONTAINERS = (b"trak", b"mdia", b"minf", b"stbl")
+_METADATA_SOURCE = b"yt360\0"
+
+
+def tag_spherical(
+    path: Path,
+    projection: Projection | None = None,
+    *,
+    ambix_channels: int | None = None,
+) -> None:
+    """Mark every picture of an MP4 as spherical, and its sound as ambiX, in place.
+
+    Args:
+        path: An MP4 or MOV; it is replaced when the new file is whole.
+        projection: Equirectangular (the default) or cubemap, with its stereo mode and pose.
+        ambix_channels: Channels of the ambisonic sound: 4, 9, 16, ...; None leaves the sound as it
+            is.
+
+    Raises:
+        BadItem: ``"not-mp4"`` when the file has no index (moov box).
+        ValueError: A projection or number of channels that cannot be written.
+    """
+    projection = projection or Projection("equirectangular")
+    video = st3d_box(projection) + sv3d_box(projection)
+    audio = b"" if ambix_channels is None else sa3d_box(range(ambix_channels))
+    add_to_sample_entries(path, video, audio)
+
+
+def st3d_box(projection: Projection) -> bytes:
+    """Return the box for a stereo mode."""
+    return _full_box(b"st3d", bytes([ST3D_MODES.index(projection.stereo_mode)]))
+
+
+def sv3d_box(projection: Projection) -> bytes:
+    """Return the box for a projection: equirectangular (centred, if partial) or cubemap."""
+    degrees = (projection.yaw_deg, projection.pitch_deg, projection.roll_deg)
+    header = _full_box(b"prhd", struct.pack(">3i", *(round(value * 65536) for value in degrees)))
+    if projection.kind == "equirectangular":
+        side = round((1 - projection.horizontal_part) / 2 * (2**32 - 1))
+        edge = round((1 - projection.vertical_part) / 2 * (2**32 - 1))
+        data = _full_box(b"equi", struct.pack(">4I", edge, edge, side, side))
+    elif projection.kind == "cubemap":
+        data = _full_box(b"cbmp", struct.pack(">II", 0, projection.padding_px))
+    else:
+        raise ValueError(f"cannot write a {projection.kind} projection; equirectangular or cubemap")
+    source = _full_box(b"svhd", _METADATA_SOURCE)
+    return _box(b"sv3d", source + _box(b"proj", header + data))
+
+
+def sa3d_box(channel_map: Sequence[int]) -> bytes:
+    """Return the box for ACN/SN3D sound whose channels carry the given components.
+
+    Raises:
+        ValueError: The number of channels is not that of a full order.
+    """
+    order = round(len(channel_map) ** 0.5) - 1
+    if (order + 1) ** 2 != len(channel_map):
+        raise ValueError(f"{len(channel_map)} channels are no full ambisonic order; 4, 9, 16, ...")
+    content = struct.pack(">BBIBBI", 0, 0, order, 0, 0, len(channel_map))
+    return _box(b"SA3D", content + struct.pack(f">{len(channel_map)}I", *channel_map))
+
+
+def add_to_sample_entries(path: Path, video: bytes, audio: bytes) -> None:
+    """Append boxes to the sample entries of an MP4's video and sound tracks, in place."""
+    with path.open("rb") as file:
+        reader = BoxReader(file)
+        top = list(reader.top())
+        movie = next((box for box in top if box.type == b"moov"), None)
+        if movie is None:
+            raise BadItem("not-mp4", f"{path.name} has no index (moov box)")
+        file.seek(movie.start)
+        old = file.read(movie.end - movie.start)
+        # The index may grow in front of the media that it points to.
+        moved = any(box.type == b"mdat" and box.start > movie.start for box in top)
+        growth = len(_rebuilt(old, video, audio, 0)) - len(old)
+        new = _rebuilt(old, video, audio, growth if moved else 0)
+        with atomic_write(path) as target:
+            file.seek(0)
+            target.write(file.read(movie.start))
+            target.write(new)
+            file.seek(movie.end)
+            shutil.copyfileobj(file, target)
+
+
+def _rebuilt(movie: bytes, video: bytes, audio: bytes, shift: int) -> bytes:
+    reader = BoxReader(io.BytesIO(movie))
+    (box,) = reader.top()
+    tracks = []
+    for child in reader.children(box):
+        handler = reader.find(child, b"mdia", b"hdlr") if child.type == b"trak" else None
+        kind = reader.payload(handler)[8:12] if handler else b""
+        addition = {b"vide": video, b"soun": audio}.get(kind, b"")
+        tracks.append(_copy(reader, movie, child, addition, shift))
+    return _box(b"moov", b"".join(tracks))
+
+
+def _copy(reader: BoxReader, data: bytes, box: Box, addition: bytes, shift: int) -> bytes:
+    """Return a box again, with `addition` in its sample entries and its chunk offsets shifted."""
+    if box.type in _CONTAINERS:
+        children = (_copy(reader, data, child, addition, shift) for child in reader.children(box))
+        return _box(box.type, b"".join(children))
+    payload = data[box.payload : box.end]
+    if box.type == b"stsd":
+        entries = (
+            _box(entry.type, data[entry.payload : entry.end] + addition)
+            for entry in reader.children(box)
+        )
+        return _box(b"stsd", payload[:8] + b"".join(entries))
+    if box.type in (b"stco", b"co64"):
+        letter = "I" if box.type == b"stco" else "Q"
+        count = struct.unpack(">I", payload[4:8])[0]
+        offsets = struct.unpack(
+            f">{count}{letter}", payload[8 : 8 + count * struct.calcsize(letter)]
+        )
+        shifted = struct.pack(f">{count}{letter}", *(offset + shift for offset in offsets))
+        return _box(box.type, payload[:8] + shifted)
+    return data[box.start : box.end]
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content) + 8) + kind + content
+
+
+def _full_box(kind: bytes, content: bytes) -> bytes:
+    return _box(kind, bytes(4) + content)

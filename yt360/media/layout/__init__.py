@@ -1,0 +1,1 @@
+"""Which channels of an audio stream are ambisonics."""

@@ -1,0 +1,117 @@
+"""Deciding which channels of a sound are ambisonics, and checking it against the samples.
+
+Pure functions: declarations and samples in, a `SoundLayout` with its evidence out. What a user, a
+catalog or the container declares is believed, what is not declared is guessed
+(`yt360.media.layout.guess`); either way the samples are asked what speaks against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from yt360.ambisonics.formats import AMBIX, HEAD_LOCKED, YOUTUBE_5_1, sa3d_format
+from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.media.containers.spherical import SA3D
+from yt360.media.layout.doubts import (
+    FUMA_DB,
+    N3D_DB,
+    SN3D_DB,
+    Doubt,
+    doubts_about,
+    field_shape,
+)
+from yt360.media.layout.field_fit import Samples, silent_channels
+from yt360.media.layout.guess import guess_layout
+from yt360.media.layout.names import STATED_LAYOUTS, SoundLayout
+
+# Of the energies X² + Y² + Z² over W² that each layout has before its gains are put right.
+_RATIOS_DB = {"fuma": FUMA_DB, "n3d": N3D_DB}
+
+
+def detect_layout(
+    pieces: Sequence[Samples],
+    sample_rate_hz: int,
+    *,
+    codec: str = "",
+    declared: str = "",
+    sa3d: SA3D | None = None,
+    stated: str | None = None,
+) -> SoundLayout:
+    """Decide what the channels of a sound stream are.
+
+    Args:
+        pieces: Stretches (C, S) of the decoded sound, channels in the decoder's order; at least
+            one, which may be empty (C, 0).
+        sample_rate_hz: Their rate.
+        codec: FFmpeg's name of the codec.
+        declared: FFmpeg's name of the container's layout, such as ``"5.1"`` or ``"ambisonic 1"``.
+        sa3d: The stream's SA3D box, if it has one.
+        stated: A layout that the user or a catalog states. It is believed before a box, a box
+            before a name, and a name before a guess; the samples are asked in each case.
+
+    Raises:
+        UserError: `stated` is not one of `STATED_LAYOUTS`.
+        BadItem: `stated` or `sa3d` does not fit the number of channels.
+    """
+    layout = _declared_layout(pieces[0].shape[0], declared, sa3d, stated)
+    if layout is None:
+        layout = guess_layout(pieces, sample_rate_hz, codec, declared)
+    found = _contradictions(pieces, sample_rate_hz, layout)
+    return replace(layout, doubts=(*layout.doubts, *found))
+
+
+def _declared_layout(
+    channels: int, declared: str, sa3d: SA3D | None, stated: str | None
+) -> SoundLayout | None:
+    if stated is not None:
+        return _from_statement(stated, channels)
+    if sa3d is not None:
+        return _from_sa3d(sa3d, channels)
+    if declared.startswith("ambisonic") and channels in (4, 6):
+        evidence = (f"the container declares {declared!r}",)
+        if channels == 4:
+            return SoundLayout("ambix", AMBIX, evidence)
+        return SoundLayout("head-locked", HEAD_LOCKED, evidence)
+    return None
+
+
+def _contradictions(pieces: Sequence[Samples], rate: int, layout: SoundLayout) -> tuple[Doubt, ...]:
+    if layout.format is None:
+        return ()
+    channels = layout.format.channels
+    silent = silent_channels([piece[list(channels)] for piece in pieces])
+    if silent[0]:
+        return (Doubt("silent-w", "channel W is silent"),)
+    shape = field_shape(pieces, rate, channels)
+    if shape is None:
+        return ()
+    any_order = channels != YOUTUBE_5_1.channels
+    expected_db = _RATIOS_DB.get(layout.name, SN3D_DB)
+    return tuple(doubts_about(shape, expected_db, any_order=any_order))
+
+
+def _from_statement(stated: str, channels: int) -> SoundLayout:
+    if stated not in STATED_LAYOUTS:
+        raise UserError(f"unknown sound layout {stated!r}{did_you_mean(stated, STATED_LAYOUTS)}")
+    layout = STATED_LAYOUTS[stated]
+    needed = max(layout.channels) + 1
+    if channels < needed:
+        raise BadItem(
+            "channel-count", f"layout {stated} needs {needed} channels, the sound has {channels}"
+        )
+    name = next(name for name, known in STATED_LAYOUTS.items() if known == layout)
+    return SoundLayout(name, layout, (f"stated: {stated}",))
+
+
+def _from_sa3d(sa3d: SA3D, channels: int) -> SoundLayout:
+    if len(sa3d.channel_map) != channels:
+        raise BadItem(
+            "sa3d", f"the SA3D box maps {len(sa3d.channel_map)} channels, the sound has {channels}"
+        )
+    layout = sa3d_format(sa3d.order, sa3d.ordering, sa3d.normalization, sa3d.channel_map)
+    evidence = (
+        f"SA3D box: order {sa3d.order}, {sa3d.ordering} {sa3d.normalization}, "
+        f"channel map {list(sa3d.channel_map)}"
+    )
+    return SoundLayout("n3d" if sa3d.normalization == "n3d" else "ambix", layout, (evidence,))

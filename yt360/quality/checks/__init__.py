@@ -1,0 +1,1 @@
+"""Quality checks, one a file; each gives a verdict with its numbers."""

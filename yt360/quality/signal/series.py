@@ -1,0 +1,65 @@
+"""What the report draws over time: where the sound comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.media.layout.field import BAND_EDGES_HZ, FieldTile
+from yt360.quality.signal.timeline import Timeline
+
+MOST_ROWS = 4096
+# Power of a beam (0.35 + 0.65 cos) is a quadratic form in W, X and Y.
+_OMNI = 0.35
+
+
+class DirectionSeries:
+    """Accumulates the horizontal sound field, tile by tile, as six numbers each."""
+
+    def __init__(self) -> None:
+        self._rows = Timeline(MOST_ROWS, 7)
+        # Power falls with frequency about as 1/f; this makes the bands count about equally.
+        self._weights = np.sqrt(np.array(BAND_EDGES_HZ[:-1]) * np.array(BAND_EDGES_HZ[1:]))
+        self._weights /= self._weights.max()
+
+    def feed(self, tile: FieldTile) -> None:
+        """Take the next tile of true ambiX."""
+        field = np.tensordot(self._weights, tile.covariance.real, 1)
+        w, y, x = 0, 1, 3
+        pairs = ((w, w), (w, x), (w, y), (x, x), (y, y), (x, y))
+        self._rows.add((tile.start_s, *(field[a, b] for a, b in pairs)))
+
+    def energy_map(self, azimuths: int, columns: int) -> tuple[NDArray, NDArray]:
+        """Return the power by azimuth and time.
+
+        Args:
+            azimuths: Rows of the map, from azimuth +pi (top) to -pi.
+            columns: Most columns; neighbouring tiles are averaged to get there.
+
+        Returns:
+            Times (T,) at which the columns begin, in seconds and evenly spaced, and power
+            (azimuths, T) in squares of full scale, NaN where no sound was heard.
+        """
+        times, (ww, wx, wy, xx, yy, xy) = self._columns(columns)
+        azimuth = np.pi - (np.arange(azimuths) + 0.5) / azimuths * 2 * np.pi
+        cos, sin = np.cos(azimuth)[:, None], np.sin(azimuth)[:, None]
+        figure = 1 - _OMNI
+        power = _OMNI**2 * ww + 2 * _OMNI * figure * (wx * cos + wy * sin)
+        power = power + figure**2 * (xx * cos**2 + yy * sin**2 + 2 * xy * sin * cos)
+        return times, np.maximum(power, 0)
+
+    def _columns(self, most: int) -> tuple[NDArray, NDArray]:
+        """Return the times (T,) of at most `most` columns, and the mean rows (6, T) in them."""
+        rows = self._rows.rows.astype(np.float64)
+        if not len(rows):
+            return np.zeros(0), np.zeros((6, 0))
+        # Tiles follow each other evenly, but for the gaps between the sections of a video.
+        tile_s = float(np.median(np.diff(rows[:, 0]))) if len(rows) > 1 else 1.0
+        numbers = np.round((rows[:, 0] - rows[0, 0]) / tile_s).astype(int)
+        step = max(-(-(numbers[-1] + 1) // most), 1)
+        columns = numbers // step
+        count = (numbers[-1] + 1) // step
+        tiles = np.bincount(columns, minlength=count)[:count]
+        sums = [np.bincount(columns, each, minlength=count)[:count] for each in rows[:, 1:].T]
+        means = np.where(tiles > 0, sums / np.maximum(tiles, 1), np.nan)
+        return rows[0, 0] + np.arange(count) * step * tile_s, means

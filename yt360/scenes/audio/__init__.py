@@ -1,0 +1,1 @@
+"""The sound field of a synthetic scene."""

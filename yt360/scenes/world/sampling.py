@@ -1,0 +1,164 @@
+"""Draws scenes from a seed: which objects there are, where they go, and in what place."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+from yt360.scenes.audio.voices import draw_onsets
+from yt360.scenes.video.grounds import EYE_HEIGHT_M
+from yt360.scenes.video.hall import Hall
+from yt360.scenes.video.places import Place, draw_place
+from yt360.scenes.world.classes import CLASSES, SILENT_CLASSES, SOUNDING_CLASSES, SceneClass
+from yt360.scenes.world.motion import Motion, draw_motion, frame
+from yt360.scenes.world.objects import SceneObject
+from yt360.scenes.world.parameters import SceneParameters
+from yt360.scenes.world.scene import Scene
+
+Array = NDArray[np.floating]
+Generator = np.random.Generator
+
+FARTHEST_M = 7.0
+TRIES = 40
+
+
+def scene_name(seed: int, index: int) -> str:
+    """Return the file stem of a scene.
+
+    Seeds of more than four digits get at least six: ``scene-12345-7`` would read as second 7 of the
+    video with the 11-character id ``scene-12345``.
+    """
+    return f"scene-{seed:04d}-{index:04d}" if seed < 10**4 else f"scene-{seed:06d}-{index:04d}"
+
+
+def draw_scene(
+    seed: int, index: int, parameters: SceneParameters, duration_s: float = 10.0
+) -> Scene:
+    """Draw scene `index` of a collection; it does not depend on the others.
+
+    Args:
+        seed: Of the collection, at least 0.
+        index: Number of the scene, at least 0.
+        parameters: Difficulty.
+        duration_s: How long sounds go on.
+
+    Raises:
+        UserError: A negative seed or index.
+    """
+    if seed < 0 or index < 0:
+        raise UserError(f"seed and scene number must be 0 or more, not {seed} and {index}")
+    key = ("scene", seed, index)
+    place = draw_place(keyed_generator(*key, "place"), parameters.places)
+    roles = _draw_roles(keyed_generator(*key, "objects"), parameters)
+    objects: list[SceneObject] = []
+    for number, (name, sounding) in enumerate(roles):
+        generator = keyed_generator(*key, "object", number)
+        radius = float(np.deg2rad(generator.uniform(*parameters.radius_deg)))
+        motion = _draw_apart(generator, radius, parameters, duration_s, objects)
+        geometry = radius, _draw_distance(generator, place, motion, radius, duration_s)
+        kind = CLASSES[name]
+        objects.append(
+            _draw_object(generator, kind, sounding, motion, geometry, parameters, duration_s)
+        )
+    return Scene(
+        name=scene_name(seed, index),
+        seed=seed,
+        index=index,
+        parameters=parameters,
+        place=place,
+        objects=tuple(objects),
+        reverberation_s=float(keyed_generator(*key, "room").uniform(*parameters.reverberation_s)),
+    )
+
+
+def _draw_roles(generator: Generator, parameters: SceneParameters) -> list[tuple[str, bool]]:
+    """Draw the objects' classes and whether they sound, sources first."""
+
+    def count(limits: tuple[int, int]) -> int:
+        return int(generator.integers(limits[0], limits[1] + 1))
+
+    sources = generator.permutation(SOUNDING_CLASSES)[: count(parameters.sources)]
+    lookalikes = generator.choice(SOUNDING_CLASSES, size=count(parameters.lookalikes))
+    distractors = generator.choice(SILENT_CLASSES, size=count(parameters.distractors))
+    roles = [(str(name), True) for name in sources]
+    return roles + [(str(name), False) for name in (*lookalikes, *distractors)]
+
+
+def _draw_object(
+    generator: Generator,
+    kind: SceneClass,
+    sounding: bool,
+    motion: Motion,
+    geometry: tuple[float, float],
+    parameters: SceneParameters,
+    duration_s: float,
+) -> SceneObject:
+    """Draw what an object looks and sounds like; `geometry` is its radius and distance."""
+    onsets: Array = np.zeros(0)
+    period = 0.0
+    if sounding and kind.voice is not None:
+        onsets, period = draw_onsets(generator, kind.voice, duration_s)
+    return SceneObject(
+        kind=kind,
+        motion=motion,
+        radius=geometry[0],
+        distance_m=geometry[1],
+        hue_shift=float(generator.uniform(-0.035, 0.035)),
+        facing=int(generator.choice([-1, 1])),
+        spin=float(generator.uniform(0.8, 3.0) * generator.choice([-1, 1])),
+        tilt=(float(generator.uniform(0.02, 0.18)), float(generator.uniform(0.15, 0.5))),
+        sounding=sounding,
+        flashing=sounding and bool(generator.random() < parameters.flashing_share),
+        onsets=onsets,
+        period_s=period,
+        pitch=float(2 ** generator.uniform(-0.3, 0.3)),
+        level_db=float(generator.uniform(-1, 1) * parameters.level_spread_db),
+    )
+
+
+def _draw_apart(
+    generator: Generator,
+    radius: float,
+    parameters: SceneParameters,
+    duration_s: float,
+    others: list[SceneObject],
+) -> Motion:
+    """Draw a path that meets no other object; after some tries, the one that comes least close."""
+    times = np.arange(0, duration_s + 0.25, 0.25)
+    paths = [frame(*item.motion.angles(times)).forward for item in others]
+    best, best_gap = None, -np.inf
+    for _ in range(TRIES):
+        motion = draw_motion(
+            generator,
+            np.deg2rad(parameters.max_elevation_deg),
+            np.deg2rad(parameters.speed_deg_per_s),
+            parameters.still_share,
+        )
+        path = frame(*motion.angles(times)).forward
+        gaps = [
+            np.arccos(np.clip((path * other).sum(-1).max(), -1, 1)) - radius - item.radius
+            for other, item in zip(paths, others, strict=True)
+        ]
+        gap = min(gaps, default=np.inf)
+        if gap > best_gap:
+            best, best_gap = motion, gap
+        if gap > 0:
+            break
+    assert best is not None, "at least one path was drawn"
+    return best
+
+
+def _draw_distance(
+    generator: Generator, place: Place, motion: Motion, radius: float, duration_s: float
+) -> float:
+    """Draw a distance in m at which the object dips into no floor, wall or ceiling."""
+    _, elevation = motion.angles(np.linspace(0, duration_s, 41))
+    extent = np.tan(radius)
+    reaches = [FARTHEST_M, EYE_HEIGHT_M / (extent + np.sin(max(0.0, -float(elevation.min()))))]
+    if isinstance(place.backdrop, Hall):
+        top = extent + np.sin(max(0.0, float(elevation.max())))
+        reaches.append(place.backdrop.ceiling_m / top)
+        reaches.append(float(place.backdrop.half_size_m.min()) / (1 + extent))
+    return float(0.92 * min(reaches) * generator.uniform(0.6, 1.0))

@@ -1,0 +1,166 @@
+"""The dataset folder at the start of a build: may it be written, and what is in it already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from yt360 import __version__
+from yt360.errors import UserError
+from yt360.shards.builder.inputs import InputVideo, fingerprint_of
+from yt360.shards.builder.options import BuildOptions, first_difference
+from yt360.shards.builder.staging import STAGING_FOLDER
+from yt360.shards.format.index import clip_rows, index_table
+from yt360.shards.format.index_file import read_index
+from yt360.shards.format.schema import (
+    CLIPS,
+    DATASET_FILE,
+    INDEX_FILE,
+    DatasetInfo,
+    SplitInfo,
+    parse_shard_name,
+)
+from yt360.splits import SPLITS, Split
+
+
+def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
+    """Return what a dataset folder holds; for one that is yet to be made, that it is empty.
+
+    A dataset without any shard takes the new options.
+
+    Raises:
+        UserError: The folder holds something else, or a dataset that was built otherwise.
+    """
+    fresh = DatasetInfo(options=options.to_json(), built_with=__version__)
+    if not out.exists():
+        return fresh
+    if not out.is_dir():
+        raise UserError(f"{out} is a file; --out names the dataset's folder")
+    if not (out / DATASET_FILE).exists():
+        foreign = [name for name in os.listdir(out) if not _is_ours(name)]  # noqa: PTH208
+        if foreign:
+            raise UserError(
+                f"{out} is not empty and is no dataset (it holds {sorted(foreign)[0]!r}); "
+                "give --out a new or empty folder"
+            )
+        return fresh
+    info = DatasetInfo.load(out)
+    # Options that are younger than the dataset had the values that are the defaults now.
+    difference = first_difference(fresh.options, {**BuildOptions().to_json(), **info.options})
+    if difference is None:
+        return info
+    if not any(split.shards for split in info.splits.values()):
+        return fresh
+    raise UserError(
+        f"{out} was built with other options ({difference}); "
+        "use the same to add to it, or another --out"
+    )
+
+
+def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
+    """Return the index of the shards that `info` lists, and whether the index file says that.
+
+    A killed build leaves an index that lacks the newest shards: those are read.
+
+    Raises:
+        UserError: A shard cannot be read.
+    """
+    names = [shard.name for shard in info.shards]
+    try:
+        table = read_index(split_folder, info)
+    except UserError:
+        table = index_table(())
+        written = False
+    else:
+        written = True
+    present = table.column("shard").unique().to_pylist()
+    current = written and present == names and table.num_rows == info.clips
+    if current:
+        return table, True
+    parts = []
+    for name in names:
+        rows = table.filter(pc.equal(table.column("shard"), name))
+        parts.append(rows if rows.num_rows else index_table(clip_rows(split_folder / name)))
+    return pa.concat_tables(parts) if parts else index_table(()), False
+
+
+def drop_leftovers(out: Path, info: DatasetInfo) -> None:
+    """Remove what a killed build left: half-written files, and shards that are not listed yet.
+
+    The clips of such a shard are still staged, and it will be written again.
+    """
+    for folder in (out, *(out / split for split in SPLITS)):
+        for file in list(folder.glob(".*.tmp")):
+            if is_leftover(file.name):
+                file.unlink()
+    for split in SPLITS:
+        listed = {shard.name for shard in info.splits[split].shards}
+        for file in list((out / split).glob(f"{CLIPS}-*.tar")):
+            if parse_shard_name(file.name) is not None and file.name not in listed:
+                file.unlink()
+
+
+def is_leftover(name: str) -> bool:
+    """Tell whether a file is a half-written one of a build (labels may be under way beside it)."""
+    parts = (f".{DATASET_FILE}.", f".{INDEX_FILE}.", f".{CLIPS}-")
+    return name.startswith(parts) and name.endswith(".tmp")
+
+
+def packed_starts(tables: Mapping[Split, pa.Table]) -> dict[tuple[str, int], set[int]]:
+    """Return (video id, second at which a file starts) -> starts of its clips in shards."""
+    starts: dict[tuple[str, int], set[int]] = {}
+    for table in tables.values():
+        columns = table.select(["video_id", "file_start_s", "start_s"]).to_pydict()
+        for video_id, file_start_s, start_s in zip(*columns.values(), strict=True):
+            starts.setdefault((video_id, file_start_s), set()).add(start_s)
+    return starts
+
+
+def inputs_to_do(
+    videos: Iterable[InputVideo],
+    info: DatasetInfo,
+    tables: Mapping[Split, pa.Table],
+    retry: bool = False,
+) -> list[InputVideo]:
+    """Return the inputs of which something is neither in the dataset nor rejected as it is now.
+
+    Args:
+        videos: All inputs.
+        info: What the dataset holds.
+        tables: Its index, by split.
+        retry: Take inputs that were rejected, or stretches of which were, again, changed or not.
+    """
+    packed = packed_starts(tables)
+    seen = {item.file_id: item.fingerprint for item in info.rejected}
+    again = {item.file_id for item in info.rejected if retry and not item.is_rest}
+    return [
+        item
+        for item in videos
+        if item.file_id in again or not _is_done(item, info, packed, seen.get(item.file_id))
+    ]
+
+
+def _is_done(
+    item: InputVideo,
+    info: DatasetInfo,
+    packed: Mapping[tuple[str, int], set[int]],
+    seen: str | None,
+) -> bool:
+    """Tell whether an input needs no work; `seen` is its fingerprint when it was recorded."""
+    if item.key in info.unfinished:
+        return False
+    starts = packed.get((item.video_id, item.start_s))
+    if starts is not None and (
+        item.segments is None or starts.issuperset(int(each.start_s) for each in item.segments)
+    ):
+        return True
+    return seen is not None and seen == fingerprint_of(item)
+
+
+def _is_ours(name: str) -> bool:
+    """A build that was killed before it wrote dataset.json leaves no more than this."""
+    return name.startswith(STAGING_FOLDER) or is_leftover(name)

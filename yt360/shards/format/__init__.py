@@ -1,0 +1,1 @@
+"""The dataset folder as specified in shards/README.md: schema, index, reader, writer."""

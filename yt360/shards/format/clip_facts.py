@@ -1,0 +1,121 @@
+"""What the ``.json`` of a clip says, in the types that shards/README.md gives."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Annotated, BinaryIO
+
+from pydantic import Field
+
+from yt360.clips import MAX_ID_LENGTH, clip_key
+from yt360.shards.format.schema import ClipSeconds, Second
+from yt360.untrusted.parsing import parse_json
+
+MAX_FACTS_BYTES = 1 << 20
+"""Limit of a clip's ``.json``; they have about 1,500 bytes."""
+VideoId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}$")]
+Pixels = Annotated[int, Field(ge=1, le=1 << 16)]
+Level = Annotated[float, Field(ge=-1000, le=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFacts:
+    """The file that a clip was cut from; None where it is not known."""
+
+    file_start_s: Second
+    file: str | None = None
+    url: str | None = None
+    title: str | None = None
+    channel: str | None = None
+    channel_id: str | None = None
+    license: str | None = None
+    upload_date: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceVideo:
+    """The video stream of the source."""
+
+    projection: str | None = None
+    height: Pixels | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoubtFacts:
+    """What speaks against the layout of the source's audio (`yt360.media.layout.doubts.Doubt`)."""
+
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceAudio:
+    """The audio stream of the source; older datasets have doubts that are sentences."""
+
+    layout: str | None = None
+    codec: str | None = None
+    doubts: tuple[DoubtFacts | str, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes of the doubts; those without one are left out."""
+        return tuple(doubt.code for doubt in self.doubts if isinstance(doubt, DoubtFacts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionFacts:
+    """What the source was."""
+
+    video: SourceVideo = SourceVideo()
+    sound: SourceAudio = SourceAudio()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityFacts:
+    """Measurements before conversion."""
+
+    level_dbfs: Level | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFacts:
+    """The content of a clip's ``.json`` that this program uses.
+
+    The members' sizes and rates are None where the file lacks them, which `yt360 check` tells.
+    """
+
+    video_id: VideoId
+    start_s: Second
+    duration_s: ClipSeconds
+    source: SourceFacts
+    width: Pixels | None = None
+    height: Pixels | None = None
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    sample_rate_hz: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    conversion: ConversionFacts = field(default_factory=ConversionFacts)
+    quality: QualityFacts = field(default_factory=QualityFacts)
+
+    @property
+    def key(self) -> str:
+        """Key of the clip that it is about."""
+        return clip_key(self.video_id, self.start_s)
+
+
+def parse_facts(content: bytes | memoryview) -> ClipFacts:
+    """Return what a clip's ``.json`` says.
+
+    Raises:
+        ValueError: It is longer than `MAX_FACTS_BYTES`, no JSON, or a value is not as it should be.
+    """
+    if len(content) > MAX_FACTS_BYTES:
+        raise ValueError(f"it has {len(content)} bytes, allowed are {MAX_FACTS_BYTES}")
+    return parse_json(bytes(content), ClipFacts)
+
+
+def facts_at(shard: BinaryIO, offset: int, size: int) -> ClipFacts:
+    """Return what a clip's ``.json`` says that lies at some bytes of an open shard.
+
+    Raises:
+        ValueError: As `parse_facts`.
+    """
+    return parse_facts(os.pread(shard.fileno(), min(size, MAX_FACTS_BYTES + 1), offset))

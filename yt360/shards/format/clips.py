@@ -1,0 +1,148 @@
+"""Clips of a dataset as arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.errors import BadItem, UserError, did_you_mean
+from yt360.shards.check.clip import ClipShape, clip_audio, clip_video
+from yt360.shards.format.clip_facts import parse_facts
+from yt360.shards.format.reader import ShardReader
+from yt360.shards.format.scan import scan_shard
+from yt360.shards.format.schema import CLIP_MEMBERS, DATASET_FILE
+from yt360.splits import SPLITS, Split
+from yt360.untrusted.files import open_regular
+from yt360.untrusted.parsing import parse_json
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A clip as arrays.
+
+    Attributes:
+        key: Its name, ``{video_id}-{start_s:05d}``.
+        frames: uint8 (T, H, W, 3) RGB: mono equirectangular, the front in the middle column.
+        ambix: float32 (4, S), full scale 1: ambiX W, Y, Z, X, from the same instant on.
+        facts: The content of its ``.json``, as shards/README.md specifies it.
+    """
+
+    key: str
+    frames: NDArray[np.uint8]
+    ambix: NDArray[np.float32]
+    facts: Mapping[str, Any]
+
+    @property
+    def video_id(self) -> str:
+        """The whole video."""
+        return str(self.facts["video_id"])
+
+    @property
+    def start_s(self) -> int:
+        """Second of the video at which it starts."""
+        return int(self.facts["start_s"])
+
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds."""
+        return float(self.facts["duration_s"])
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of `frames`."""
+        return float(self.facts["fps"])
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Sample rate of `ambix`."""
+        return int(self.facts["sample_rate_hz"])
+
+
+def open_dataset(dataset: str | Path, split: Split = "train") -> ShardReader:
+    """Open a split of a dataset for random access; nothing but its index is read.
+
+    Args:
+        dataset: The dataset folder.
+        split: ``"train"`` or ``"test"``.
+
+    Returns:
+        A reader: ``len(reader)``, ``reader.keys``, ``reader.rows``, ``reader.read(clip, "mp4")``.
+        `read_clip` takes it in place of the folder, which saves reading the index each time.
+
+    Raises:
+        UserError: The folder is no dataset, has no such split, or its index is damaged.
+    """
+    return ShardReader(Path(dataset), split)
+
+
+def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
+    """Decode a clip whole.
+
+    Args:
+        source: A dataset folder, a shard of clips (``.tar``), or what `open_dataset` returns.
+        key: The clip's name.
+
+    Raises:
+        UserError: `source` is none of these, or holds no clip of that name.
+        BadItem: The clip does not decode to what its ``.json`` says.
+    """
+    read = _finder(source, key)
+    content = read("json")
+    try:
+        checked = parse_facts(content)
+        facts = parse_json(content, dict[str, Any])
+    except ValueError as error:
+        raise BadItem("bad-json", f"{key}: its .json is damaged: {error}") from None
+    try:
+        shape = ClipShape.of(checked)
+        ambix = np.ascontiguousarray(clip_audio(read("flac"), shape, "float32").T)
+        video = clip_video(read("mp4"), shape)
+        frames: NDArray[np.uint8] = np.stack([frame.to_ndarray(format="rgb24") for frame in video])
+    except BadItem as error:
+        raise BadItem(error.reason, f"{key}: {error.detail}") from None
+    return Clip(key, frames, ambix, facts)
+
+
+def _finder(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes]:
+    """Return what reads a member of the clip."""
+    if isinstance(source, ShardReader):
+        if key in source.keys:
+            clip = source.keys.index(key)
+            return lambda member: bytes(source.read(clip, member))
+        raise _no_clip(key, source.dataset / source.split, source.keys)
+    path = Path(source)
+    if path.is_file():
+        return _finder_in_shard(path, key)
+    keys: list[str] = []
+    for split in SPLITS:
+        if (path / split).is_dir() or not (path / DATASET_FILE).exists():
+            reader = ShardReader(path, split)  # tells what is wrong with the folder
+            if key in reader.keys:
+                return _finder(reader, key)
+            keys += reader.keys
+    raise _no_clip(key, path, keys)
+
+
+def _finder_in_shard(path: Path, key: str) -> Callable[[str], bytes]:
+    keys = []
+    for sample in scan_shard(path):
+        keys.append(sample.key)
+        if sample.key == key and set(sample.members) >= set(CLIP_MEMBERS):
+            members = sample.members
+            return lambda member: _part_of(path, *members[member])
+    raise _no_clip(key, path, keys)
+
+
+def _part_of(path: Path, offset: int, size: int) -> bytes:
+    with open_regular(path) as file:
+        return os.pread(file.fileno(), size, offset)
+
+
+def _no_clip(key: str, where: Path, keys: list[str]) -> UserError:
+    return UserError(f"no clip {key!r} in {where}{did_you_mean(key, keys)}")

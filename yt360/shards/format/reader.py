@@ -1,0 +1,208 @@
+"""Random access to the clips of a split: by byte range, without unpacking."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections import OrderedDict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from yt360.errors import BadItem, UserError
+from yt360.shards.format.index import table_rows
+from yt360.shards.format.index_file import read_index
+from yt360.shards.format.schema import CLIP_MEMBERS, ClipRow, DatasetInfo
+from yt360.splits import SPLITS
+from yt360.untrusted.files import open_regular
+
+MAX_OPEN_SHARDS = 256
+MAX_MEMBER_BYTES = 1 << 30
+"""Limit of a member that is copied; those of a clip of 10 s have 2 MB."""
+
+
+class ShardReader:
+    """The clips of a split, in the order of its index.
+
+    Opening reads the index alone; shards are opened on first use. All methods may be called from
+    many threads, and a reader may be sent to another process.
+
+    Args:
+        dataset: The dataset folder.
+        split: ``"train"`` or ``"test"``.
+        method: ``"pread"`` copies members of at most `MAX_MEMBER_BYTES`, and never holds Python's
+            lock while a disk is waited for. ``"mmap"`` gives views of the page cache, the fastest
+            where shards fit there; a shard that is cut short while it is open ends the process
+            (SIGBUS), so use it where nobody else writes to the folder.
+
+    Attributes:
+        table: The index, a row per clip (`yt360.shards.format.schema.ClipRow`).
+
+    Raises:
+        UserError: `dataset` is none, has no such split, or its index is missing or damaged.
+    """
+
+    def __init__(
+        self, dataset: Path, split: str, *, method: Literal["mmap", "pread"] = "pread"
+    ) -> None:
+        if split not in SPLITS:
+            raise UserError(f"split {split!r} must be one of {', '.join(SPLITS)}")
+        if method not in ("mmap", "pread"):
+            raise UserError(f"method {method!r} must be 'mmap' or 'pread'")
+        self.dataset, self.split, self.method = dataset, split, method
+        self.info = DatasetInfo.load(dataset)
+        self.table: pa.Table = read_index(
+            dataset / split, self.info.splits[split], advice=self._advice
+        )
+        names = self.table.column("shard").combine_chunks().dictionary_encode()
+        self._shard_names: list[str] = names.dictionary.to_pylist()
+        self._shard_numbers = names.indices.to_numpy(zero_copy_only=False)
+        self._ranges = {
+            member: np.stack([self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes")])
+            for member in CLIP_MEMBERS
+        }
+        self._open: OrderedDict[int, _OpenShard] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def _advice(self) -> str:
+        """How an index that cannot be used is mended."""
+        return f"`yt360 index {self.dataset}` rebuilds it"
+
+    def __len__(self) -> int:
+        return len(self._shard_numbers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"dataset": self.dataset, "split": self.split, "method": self.method}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Key of each clip."""
+        return self.table.column("key").to_pylist()
+
+    @cached_property
+    def video_ids(self) -> list[str]:
+        """Video of each clip."""
+        return self.table.column("video_id").to_pylist()
+
+    @cached_property
+    def durations_s(self) -> list[float]:
+        """Length of each clip."""
+        return self.table.column("duration_s").to_pylist()
+
+    @property
+    def shard_numbers(self) -> np.ndarray:
+        """Shard of each clip, counted from 0 in the order of the index."""
+        return self._shard_numbers
+
+    @cached_property
+    def rows(self) -> list[ClipRow]:
+        """Row of each clip."""
+        return table_rows(self.table)
+
+    def read(self, clip: int, member: str) -> memoryview:
+        """Return a member of a clip, read-only.
+
+        Args:
+            clip: Number of the clip, in [0, len).
+            member: ``"mp4"``, ``"flac"`` or ``"json"``.
+
+        Raises:
+            BadItem: The shard is missing or ends before the member, or the member is too large.
+        """
+        offset, size = self._range(clip, member)
+        return self._shard(int(self._shard_numbers[clip])).read(offset, size)
+
+    def will_read(self, clip: int, member: str) -> None:
+        """Ask the system to fetch a member ahead of `read`, without waiting for it."""
+        offset, size = self._range(clip, member)
+        self._shard(int(self._shard_numbers[clip])).will_read(offset, size)
+
+    def close(self) -> None:
+        """Close the shards; views that were handed out stay valid."""
+        with self._lock:
+            self._open.clear()
+
+    def _numbers(self, column: str) -> np.ndarray:
+        return self.table.column(column).to_numpy()
+
+    def _range(self, clip: int, member: str) -> tuple[int, int]:
+        if not 0 <= clip < len(self):
+            raise IndexError(f"clip {clip} is not in [0, {len(self)})")
+        offset, size = self._ranges[member][:, clip].tolist()
+        return offset, size
+
+    def _shard(self, number: int) -> _OpenShard:
+        with self._lock:
+            shard = self._open.get(number)
+            if shard is None:
+                path = self.dataset / self.split / self._shard_names[number]
+                shard = self._open[number] = _OpenShard(path, self.dataset, self.method)
+                if len(self._open) > MAX_OPEN_SHARDS:
+                    self._open.popitem(last=False)
+            else:
+                self._open.move_to_end(number)
+            return shard
+
+
+class _OpenShard:
+    """One open shard; closed when nobody refers to it or to a view of it."""
+
+    def __init__(self, path: Path, dataset: Path, method: str) -> None:
+        self.path = path
+        self._view: memoryview | None = None
+        self._map: mmap.mmap | None = None
+        try:
+            self._file = open_regular(path, dataset)
+            self._size = os.fstat(self._file.fileno()).st_size
+            if method == "mmap":
+                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._view = memoryview(self._map)
+                self._file.close()  # the map keeps a descriptor of its own
+        except (OSError, ValueError) as error:
+            raise BadItem("shard-unreadable", f"{path} cannot be opened: {error}") from None
+
+    def read(self, offset: int, size: int) -> memoryview:
+        content = memoryview(b"")
+        if offset + size <= self._size:  # a wrong size must not be allocated
+            if self._view is None and size > MAX_MEMBER_BYTES:
+                raise BadItem(
+                    "too-large",
+                    f"{self.path}: {size} bytes at byte {offset}, allowed are {MAX_MEMBER_BYTES}",
+                )
+            if self._view is not None:
+                content = self._view[offset : offset + size]
+            else:
+                content = memoryview(_pread(self._file.fileno(), offset, size))
+        if len(content) != size:
+            raise BadItem(
+                "shard-truncated",
+                f"{self.path} ends before byte {offset + size}; `yt360 check` tells which differ",
+            )
+        return content
+
+    def will_read(self, offset: int, size: int) -> None:
+        if self._map is not None:
+            start = offset - offset % mmap.PAGESIZE
+            if hasattr(mmap, "MADV_WILLNEED") and offset + size <= self._size:
+                self._map.madvise(mmap.MADV_WILLNEED, start, offset + size - start)
+        elif hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.fileno(), offset, size, os.POSIX_FADV_WILLNEED)
+
+
+def _pread(descriptor: int, offset: int, size: int) -> bytes:
+    """A single pread may return less (it stops at 2 GiB and at signals)."""
+    content = os.pread(descriptor, size, offset)
+    while len(content) < size:
+        more = os.pread(descriptor, size - len(content), offset + len(content))
+        if not more:
+            break
+        content += more
+    return content

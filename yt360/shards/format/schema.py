@@ -1,0 +1,306 @@
+"""The dataset folder: names, versions and the typed content of ``dataset.json``.
+
+The folder's specification is ``shards/README.md`` at the top of the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from yt360.errors import UserError
+from yt360.files import write_json
+from yt360.shards.builder.cuts import REST_REASONS
+from yt360.splits import SPLITS
+from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
+from yt360.untrusted.names import file_name
+from yt360.untrusted.parsing import Count, Seconds, Sha256, parse_json
+
+FORMAT = "yt360-shards"
+FORMAT_VERSION = 1
+DATASET_FILE = "dataset.json"
+INDEX_FILE = "index.parquet"
+AUDIO_STATS_FILE = "audio_stats.json"
+CLIPS = "clips"
+CLIP_MEMBERS = ("flac", "json", "mp4")
+MAX_CLIPS = 20_000_000
+"""Limit of a split, in clips: six years of clips of 10 s."""
+
+_SHARD_NAME = re.compile(r"([a-z][a-z0-9_]*(?:-[a-z0-9_]+)*)-([0-9]{6,18})\.tar")
+
+
+def shard_name(number: int, kind: str = CLIPS) -> str:
+    """Return the file name of a shard, such as ``clips-000003.tar``."""
+    return f"{kind}-{number:06d}.tar"
+
+
+def parse_shard_name(name: str) -> tuple[str, int] | None:
+    """Return (kind, number) of a shard's file name, or None where it is none."""
+    match = _SHARD_NAME.fullmatch(name)
+    return (match[1], int(match[2])) if match else None
+
+
+def clip_shard_name(name: str) -> str:
+    """Return `name` when it is the file name of a shard of clips, which `shard_name` returns.
+
+    Raises:
+        ValueError: It is another name, or no name of a file at all.
+    """
+    parsed = parse_shard_name(file_name(name))
+    if parsed is None or shard_name(parsed[1]) != name:
+        raise ValueError(f"{name!r} cannot name a shard of clips; {shard_name(0)!r} can")
+    return name
+
+
+ClipShardName = Annotated[str, AfterValidator(clip_shard_name)]
+"""The type of a field that holds the file name of a shard of clips."""
+MAX_SECOND = 10**9
+MAX_CLIP_S = 1e6
+Second = Annotated[int, Field(ge=0, le=MAX_SECOND)]
+"""A whole second of a video."""
+ClipSeconds = Annotated[float, Field(gt=0, le=MAX_CLIP_S)]
+"""Length of a clip in seconds, up to eleven days."""
+ClipCount = Annotated[int, Field(ge=0, le=MAX_CLIPS)]
+"""A number of clips of a split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRow:
+    """One clip of the index: where it is from, and the byte range of each of its members.
+
+    Attributes:
+        key: Name of the clip, ``{video_id}-{start_s:05d}``.
+        video_id: Whole upload that it was cut from.
+        start_s: Second of the upload at which it starts.
+        duration_s: Its length.
+        file_start_s: Second of the upload at which the file starts that it was cut from.
+        shard: File name of its shard, in the folder of its split.
+    """
+
+    key: str
+    video_id: str
+    start_s: int
+    duration_s: float
+    file_start_s: int
+    shard: str
+    flac_offset: int
+    flac_bytes: int
+    json_offset: int
+    json_bytes: int
+    mp4_offset: int
+    mp4_bytes: int
+
+    def byte_range(self, member: str) -> tuple[int, int]:
+        """Return (offset, length) of a member inside the shard."""
+        return getattr(self, f"{member}_offset"), getattr(self, f"{member}_bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardInfo:
+    """A finished shard, which never changes again."""
+
+    name: ClipShardName
+    clips: ClipCount
+    bytes: Count
+    sha256: Sha256
+
+
+def _different_shards(shards: tuple[ShardInfo, ...]) -> tuple[ShardInfo, ...]:
+    name, count = Counter(shard.name for shard in shards).most_common(1)[0] if shards else ("", 0)
+    if count > 1:
+        raise ValueError(f"{name} is listed {count} times")
+    return shards
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitInfo:
+    """What a split holds."""
+
+    clips: ClipCount = 0
+    videos: ClipCount = 0
+    duration_s: Seconds = 0.0
+    shards: Annotated[tuple[ShardInfo, ...], AfterValidator(_different_shards)] = ()
+
+
+def _known_splits(splits: Mapping[str, SplitInfo]) -> Mapping[str, SplitInfo]:
+    missing = [split for split in SPLITS if split not in splits]
+    if missing:
+        raise ValueError(f"the split {missing[0]!r} is missing")
+    return {split: splits[split] for split in SPLITS}
+
+
+_Lost = Second | Seconds
+"""Seconds; a whole number stays one, so that ``dataset.json`` is written again as it was read."""
+FileId = tuple[str, int, str]
+"""Video id, second of the upload at which a file starts, name of the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """An input, or a stretch of one, that is not in the dataset, and why.
+
+    Attributes:
+        video_id: Video that it belongs to.
+        file_start_s: Second of the video at which the file starts.
+        start_s: Second of the video at which the stretch starts; None means the whole file.
+        file: Name of the file, relative to the input that held it.
+        reason: Short slug to count by.
+        detail: One sentence with the numbers behind the reason.
+        fingerprint: Of the file; another one on a later run means that the file was mended.
+        lost_s: Seconds that are in no clip because of this; None for a file of unknown length.
+    """
+
+    video_id: str
+    file_start_s: Second
+    start_s: Second | None
+    file: str
+    reason: str
+    detail: str
+    fingerprint: str
+    lost_s: _Lost | None = None
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether nothing is wrong: it is what was left over beside the clips."""
+        return self.reason in REST_REASONS
+
+    @property
+    def file_id(self) -> FileId:
+        """Which file this is about."""
+        return self.video_id, self.file_start_s, self.file
+
+    @property
+    def order(self) -> tuple[FileId, int]:
+        """What rejections are sorted by: file, then time."""
+        return self.file_id, -1 if self.start_s is None else self.start_s
+
+
+def losses_by_reason(rejected: Iterable[Rejection]) -> dict[str, tuple[int, float]]:
+    """Return the number of rejections of each reason and their seconds, most frequent first.
+
+    Seconds of files of unknown length are not counted.
+    """
+    counts: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
+    for item in rejected:
+        counts[item.reason] += 1
+        seconds[item.reason] += item.lost_s or 0.0  # type: ignore[assignment]
+    return {reason: (count, float(seconds[reason])) for reason, count in counts.most_common()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetInfo:
+    """The content of ``dataset.json``.
+
+    Attributes:
+        options: How the dataset was built; adding to it needs the same.
+        splits: What each split holds.
+        rejected: What is not in it, in order of video and time.
+        complete: False while a build is under way (or was killed).
+        unfinished: Inputs (as keys) of which a part is packed and a part is not.
+        built_with: Version of the program that began it.
+    """
+
+    options: Mapping[str, Any]
+    splits: Annotated[Mapping[str, SplitInfo], AfterValidator(_known_splits)] = field(
+        default_factory=lambda: {split: SplitInfo() for split in SPLITS}
+    )
+    rejected: tuple[Rejection, ...] = ()
+    complete: bool = False
+    unfinished: tuple[str, ...] = ()
+    built_with: str = ""
+
+    @property
+    def num_clips(self) -> int:
+        """Number of clips in all splits."""
+        return sum(split.clips for split in self.splits.values())
+
+    def rejected_by_reason(self) -> dict[str, int]:
+        """Count the rejections by reason, most frequent first."""
+        return {reason: count for reason, (count, _) in losses_by_reason(self.rejected).items()}
+
+    @property
+    def clips_s(self) -> float:
+        """Seconds in clips."""
+        return sum(split.duration_s for split in self.splits.values())
+
+    @property
+    def lost_s(self) -> float:
+        """Seconds that are in no clip, each for one reason; files of unknown length not counted."""
+        return sum(item.lost_s or 0.0 for item in self.rejected)
+
+    @property
+    def covered_s(self) -> float:
+        """Seconds that picture and sound of all inputs cover together."""
+        return self.clips_s + self.lost_s
+
+    def save(self, dataset: Path) -> None:
+        """Write ``dataset.json`` atomically; the bytes depend on the content alone."""
+        write_json(dataset / DATASET_FILE, self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content as plain JSON values."""
+        content = {key: value for key, value in asdict(self).items() if key != "options"}
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "options": dict(self.options),
+            "rejected_by_reason": self.rejected_by_reason(),
+            "lost_s_by_reason": {
+                reason: round(lost_s, 3)
+                for reason, (_, lost_s) in losses_by_reason(self.rejected).items()
+            },
+            **content,
+        }
+
+    @classmethod
+    def load(cls, dataset: Path) -> DatasetInfo:
+        """Read ``dataset.json``.
+
+        Raises:
+            UserError: There is none, or it is of another format or version, or damaged; or the
+                folder of a split is a link that leads out of the dataset.
+        """
+        path = dataset / DATASET_FILE
+        try:
+            content = read_limited(path, MAX_JSON_BYTES, inside=dataset)
+            head = parse_json(content, _Head)
+            if head.format != FORMAT:
+                raise UserError(f"{path} does not describe a dataset of the format {FORMAT!r}")
+            if head.format_version != FORMAT_VERSION:
+                raise UserError(
+                    f"{path} has format version {head.format_version!r}; "
+                    f"this program reads version {FORMAT_VERSION}"
+                )
+            info = parse_json(content, cls)
+        except (FileNotFoundError, NotADirectoryError):
+            raise UserError(
+                f"{dataset} is no dataset: it has no {DATASET_FILE}; make one with "
+                "`yt360 build-shards INPUT --out DATASET`"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}") from None
+        for split in SPLITS:
+            _require_inside(dataset / split, dataset)
+        return info
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """What says whether the rest of ``dataset.json`` can be read."""
+
+    format: Annotated[str, Field(max_length=100)] | None = None
+    format_version: Count | None = None
+
+
+def _require_inside(folder: Path, dataset: Path) -> None:
+    """Refuse a folder, which will be written to, that leads somewhere else."""
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(dataset)):
+        raise UserError(f"{folder} is a link that leads out of {dataset}; move its files there")

@@ -1,0 +1,58 @@
+"""Pictures of `yt360.stats.counts.Stats`: a PNG for each histogram and each list of categories."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from yt360.files import atomic_write
+from yt360.stats.counts import Histogram, Stats
+from yt360.terminal.text import picture_text
+
+MOST_WORDS = 20
+_COLOUR = "#2f6f8f"
+
+
+def draw_stats(stats: Stats, folder: Path) -> list[Path]:
+    """Write the pictures into a folder (made when missing) and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for histogram in stats.histograms:
+        figure, axes = _figure()
+        _draw_histogram(axes, histogram)
+        paths.append(_save(figure, folder, histogram.name))
+    for name, counts in stats.categories.items():
+        figure, axes = _figure()
+        words, numbers = zip(*reversed(counts.most_common(MOST_WORDS)), strict=True)
+        axes.barh([*map(picture_text, words)], numbers, color=_COLOUR)
+        axes.bar_label(axes.containers[0], padding=3)  # type: ignore[arg-type]
+        axes.margins(x=0.12)
+        axes.set_xlabel(f"videos by {name}")
+        paths.append(_save(figure, folder, name))
+    return paths
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _draw_histogram(axes: Axes, histogram: Histogram) -> None:
+    axes.stairs(histogram.counts, histogram.edges, fill=True, color=_COLOUR)
+    axes.set_ylim(bottom=0)
+    if histogram.is_log:
+        axes.set_xscale("log")
+    axes.set_xlabel(histogram.name)
+    axes.set_ylabel("number")
+
+
+def _save(figure: Figure, folder: Path, name: str) -> Path:
+    path = folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.png"
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=120)
+    return path

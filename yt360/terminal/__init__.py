@@ -1,0 +1,1 @@
+"""Output of the commands: text, progress, and the one way to the terminal."""

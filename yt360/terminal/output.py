@@ -1,0 +1,119 @@
+"""Output of the commands. All of it passes this module, so that no text controls the terminal.
+
+Nothing else in the packages writes to standard output or standard error (ruff enforces that, see
+``banned-api`` in pyproject.toml), so no title, file name or message can clear the screen, rename
+the window, or pass for a line of ours.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+import threading
+import traceback
+import warnings
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, TextIO
+
+import click
+
+from yt360.terminal.text import json_text, printable
+
+
+class OutputClosed(Exception):
+    """The reader of standard output is gone. Not an OSError, which click would end silently."""
+
+
+def echo(*lines: object, err: bool = False) -> None:
+    """Print lines; each stays one line and shows control characters as escapes.
+
+    What standard error does not take is dropped, as work goes on without it: its terminal may be
+    gone.
+
+    Args:
+        lines: What to print; `str` is called on them.
+        err: Print to standard error.
+
+    Raises:
+        OutputClosed: Nobody reads standard output any more.
+        OSError: Standard output cannot be written, such as a file on a full disk.
+    """
+    for line in lines:
+        _write(printable(line), err)
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as indented JSON, with control characters as JSON's escapes."""
+    for line in json_text(value, indent=2).split("\n"):
+        _write(line)
+
+
+def echo_marked(mark: str, colour: str, text: object) -> None:
+    """Print a line that begins with a coloured mark."""
+    _write(f"{click.style(printable(mark), fg=colour)}{printable(text)}")
+
+
+def guard() -> None:
+    """Let log records, warnings and tracebacks of this process pass `echo`, too."""
+    logging.basicConfig(handlers=[_Handler()], level=logging.WARNING)
+    warnings.showwarning = _show_warning
+    sys.excepthook = _show_error
+    threading.excepthook = lambda failure: _show_error(
+        failure.exc_type, failure.exc_value, failure.exc_traceback
+    )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it
+
+
+class _Handler(logging.Handler):
+    """Prints log records on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            echo(record.getMessage(), err=True)
+            if record.exc_info and record.exc_info[1] is not None:
+                echo(*_traceback_lines(record.exc_info[1]), err=True)
+        except Exception:
+            self.handleError(record)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    echo(f"{filename}:{lineno}: {category.__name__}: {message}", err=True)
+
+
+def _show_error(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    echo(*_traceback_lines(error or kind().with_traceback(trace)), err=True)
+
+
+def _traceback_lines(error: BaseException) -> list[str]:
+    return [line for part in traceback.format_exception(error) for line in part.splitlines()]
+
+
+def _write(line: str, err: bool = False) -> None:
+    try:
+        click.echo(line, err=err)
+    except OSError as error:
+        _discard(sys.stderr if err else sys.stdout)
+        if err:
+            return
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosed from None
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _discard(stream: TextIO) -> None:
+    """Lead a stream to nowhere, else Python tries to write the rest when it ends."""
+    with suppress(OSError):  # it has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,106 @@
+"""Progress of long work: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+from yt360.terminal.output import echo
+from yt360.terminal.text import printable
+
+SECONDS_BETWEEN_LINES = 10.0
+WARM_UP_UNITS = 1
+"""Units that do not count for the rate: the first one pays for all that starts with it."""
+MEASURED_UNITS = 3
+"""Units that the rate is measured over before it is shown."""
+
+
+class Progress:
+    """Count work done and show rate and time left, once enough is done to tell them.
+
+    On a terminal this is a bar on standard error; elsewhere it is one plain line now and then, so
+    that a log stays readable. Use as a context manager::
+
+        with Progress("cutting", total=len(videos), unit="videos") as progress:
+            for video in videos:
+                ...
+                progress.advance()
+
+    Args:
+        what: The work, as a word in front of the figures.
+        total: How many units there are, or None when that is not known.
+        unit: Plural name of what is counted.
+        done: Units that were finished before (a resumed run); they do not count for the rate.
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str, done: int = 0) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.count = self.first = self._printed = done
+        self._bar: tqdm | None = None
+        self._warm: float | None = None
+        self._last_line = time.monotonic()
+        if sys.stderr.isatty():
+            share = "" if total is None else "{percentage:3.0f}%|{bar}| "
+            layout = f"{{desc}}: {share}{{n_fmt}}{'' if total is None else '/{total_fmt}'} {unit}"
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=printable(what),
+                bar_format=layout + " [{elapsed}{postfix}]",
+            )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self.count > self._printed and kind is None:
+            self._print_line()
+
+    def advance(self, amount: int = 1) -> None:
+        """Count `amount` more units as done."""
+        self.count += amount
+        if self._warm is None and self.count - self.first >= WARM_UP_UNITS:
+            self._warm, self.first = time.monotonic(), self.count
+        if self._bar is not None:
+            self._bar.set_postfix_str(", ".join(self._speed()), refresh=False)
+            self._bar.update(amount)
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print_line()
+
+    def note(self, message: str) -> None:
+        """Print a line of its own without disturbing the bar."""
+        if self._bar is not None:
+            self._bar.write(printable(message), file=sys.stderr)
+        else:
+            echo(message, err=True)
+
+    def _print_line(self) -> None:
+        self._last_line, self._printed = time.monotonic(), self.count
+        total = "" if self.total is None else f"/{self.total}"
+        line = ", ".join([f"{self.what}: {self.count}{total} {self.unit}", *self._speed()])
+        echo(line, err=True)
+
+    def _speed(self) -> list[str]:
+        """Return rate and time left, as far as they are known."""
+        measured = self.count - self.first
+        if self._warm is None or measured < MEASURED_UNITS:
+            return []
+        rate = measured / max(time.monotonic() - self._warm, 1e-9)
+        left = [] if self.total is None else [f"{_clock((self.total - self.count) / rate)} left"]
+        return [f"{rate:.3g}/s", *left]
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02d}:{second:02d}" if hour else f"{minute}:{second:02d}"
