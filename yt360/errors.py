@@ -15,13 +15,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Literal
+
+ErrorCode = Literal[
+    "conflict",  # two values, files or options do not go together
+    "dependency",  # a package, program or device is missing or too old
+    "empty",  # there is nothing to work on
+    "exists",  # the output is there already, or holds something else
+    "forbidden",  # refused for safety: a path, an address, a size
+    "in-use",  # another process holds it
+    "invalid",  # a value or a file does not have the form that is expected
+    "missing",  # a file, a folder or an entry does not exist
+    "network",  # a server does not answer, or answers with an error
+    "out-of-range",  # a number outside its limits
+    "system",  # the operating system refuses: permissions, space, memory
+    "unknown-name",  # a key, an option, a choice or an entry of a registry that does not exist
+    "unsupported",  # well-formed, but not handled
+]
 
 
 class UserError(Exception):
     """A request that cannot be carried out.
 
     The message is one line that says the value, what is allowed, and what to do next.
+
+    Attributes:
+        code: The kind of fault, for programs.
+        key: The option, configuration key, file or entry at fault, where there is one.
     """
+
+    def __init__(
+        self, message: str, code: ErrorCode = "invalid", key: object | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.key = None if key is None else str(key)
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, ErrorCode, str | None]]:
+        """Travel whole between processes."""
+        return type(self), (str(self), self.code, self.key)
 
 
 class BadItem(Exception):
