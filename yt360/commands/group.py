@@ -9,17 +9,19 @@ import sqlite3
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from yt360.errors import BadItem, UserError
 from yt360.terminal.output import OutputClosed, echo
 from yt360.terminal.text import shortened
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 _ADVICE = {
     errno.EACCES: "change its permissions, or name another place",
@@ -218,6 +220,38 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
 
     def add(command: click.Command) -> click.Command:
         command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+        return command
+
+    return add
+
+
+def renamed_options(new_names: Mapping[str, str]) -> Callable[[_Decorated], _Decorated]:
+    """Return a decorator (beside ``@click.option``) that refuses the former options of a command.
+
+    Args:
+        new_names: Former option -> what to give instead: ``{"--old": "--new"}``. The former one may
+            have taken a value or been a flag.
+    """
+
+    def refuse(context: click.Context, parameter: click.Parameter, value: str | None) -> None:  # noqa: ARG001
+        if value is not None:
+            old = parameter.opts[0]
+            raise UserError(
+                f"{old} was renamed; use {new_names[old]}", code="unknown-name", key=old
+            )
+
+    def add(command: _Decorated) -> _Decorated:
+        for old in new_names:
+            # Eager, so that it is refused before anything else of the command line is checked.
+            command = click.option(
+                old,
+                is_flag=False,
+                flag_value="",  # its value may be missing
+                is_eager=True,
+                hidden=True,
+                expose_value=False,
+                callback=refuse,
+            )(command)
         return command
 
     return add

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import errno
 import os
+import pkgutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
+from helpers.errors import user_error
 
 import avsa.cli
 import yt360.cli
-from yt360.commands.group import _ADVICE, LazyGroup, StrictGroup, run, unique_keys
+from yt360.commands.group import (
+    _ADVICE,
+    LazyGroup,
+    StrictGroup,
+    renamed_options,
+    run,
+    unique_keys,
+)
 from yt360.errors import BadItem, UserError, did_you_mean
 
 PROGRAMS = {"yt360": yt360.cli, "avsa": avsa.cli}
@@ -168,18 +177,12 @@ def test_every_command_has_help_with_an_example_of_itself(program, name):
             assert f"  {program} {name} {sub}" in help_text, sub
 
 
-def test_every_command_module_is_listed():
-    for program, module in PROGRAMS.items():
-        package = import_module(f"{program}.commands")
-        found = {path.stem for path in package_files(package)}
-        listed = {target.rsplit(".", 1)[1] for target, _ in module.COMMANDS.values()}
-        assert found == listed
-
-
-def package_files(package):
-    """Modules of commands; those named ``*_options`` hold what several commands share."""
-    files = Path(package.__path__[0]).glob("*.py")
-    return [path for path in files if not path.stem.endswith(("__init__", "_options"))]
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_module_is_listed(program):
+    package = import_module(f"{program}.commands")
+    modules = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    found = {each.name for each in modules if hasattr(import_module(each.name), "command")}
+    assert found == {target for target, _ in PROGRAMS[program].COMMANDS.values()}
 
 
 def commands_of(group, *path):
@@ -200,6 +203,8 @@ def test_every_option_of_one_value_is_refused_when_given_twice(program):
     for path, command in commands_of(group):
         for option in command.params:
             if not isinstance(option, click.Option) or option.multiple or option.count:
+                continue
+            if option.hidden:  # a former option
                 continue
             words = [option.opts[0], *([] if option.is_flag else ["1"] * option.nargs)]
             again = [option.secondary_opts[0]] if option.secondary_opts else words
@@ -224,6 +229,24 @@ def test_options_of_one_name_count_together_and_repeatable_ones_may_repeat():
     assert group.main(arguments, standalone_mode=False) == "fast ('a', 'b') 2"
     with pytest.raises(UserError, match="--fast is given 2 times"):
         group.main(["work", "--fast", "--slow"], standalone_mode=False)
+
+
+@pytest.mark.parametrize("words", [["--old"], ["--old", "1"], ["--old=1"], ["--old", "--new", "2"]])
+def test_a_renamed_option_is_refused_with_the_new_name(words):
+    group = StrictGroup()
+
+    @group.command("work")
+    @click.argument("folder")
+    @click.option("--new")
+    @renamed_options({"--old": "--new", "--older": "--new"})
+    def work(folder: str, new: str) -> str:
+        return f"{folder} {new}"
+
+    for arguments in ([*words, "folder"], ["folder", *words], words):
+        with user_error("unknown-name", key="--old"):
+            group.main(["work", *arguments], standalone_mode=False)
+    assert group.main(["work", "--new", "2", "folder"], standalone_mode=False) == "folder 2"
+    assert "--old" not in CliRunner().invoke(group, ["work", "--help"]).output
 
 
 @pytest.mark.parametrize(
