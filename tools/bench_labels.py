@@ -24,11 +24,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from yt360.devices import choose_device
 from yt360.labels.frames import clip_frames
 from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segmenters.base import Source
-from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
+from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.segmenters.native import NativeSegmenter
 from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
 from yt360.labels.sphere.views import VIEW_SETS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import platform
 import shutil
 import sys
@@ -14,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
 
@@ -63,7 +63,7 @@ def examine(folder: Path) -> list[Finding]:
 def _python() -> Finding:
     found = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     if sys.version_info[:2] in ((3, 11), (3, 12)):
-        return Finding("run", "ok", f"{found}, {os.cpu_count()} cores")
+        return Finding("run", "ok", f"{found}, {usable_cores()} cores")
     return Finding("run", "missing", found, "use Python 3.11 or 3.12")
 
 

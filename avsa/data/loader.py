@@ -30,6 +30,7 @@ from avsa.data.raw import Buffer, RawBatch
 from avsa.data.sampling import Draw, Order, rank_part
 from avsa.views.saliency import Guide, Map
 from yt360.clip_codec.format import ClipFormat
+from yt360.devices import usable_cores
 from yt360.errors import BadItem, UserError
 from yt360.randomness import keyed_generator
 
@@ -316,13 +317,9 @@ class Loader:
     def _threads(self) -> int:
         if self.config.threads:
             return self.config.threads
-        # Cores that this process may use, where the system tells (Linux).
-        cores = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-        return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # set by torchrun
+        return max(
+            1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        )  # set by torchrun
 
 
 def require_long_clips(clips: Clips, config: DataConfig) -> None:

@@ -17,10 +17,10 @@ from avsa.config.recipe import TrainConfig
 from avsa.hub.saved import read_saved
 from avsa.models.model import Encoders
 from avsa.tasks.tasks import Task, build_task
-from avsa.training.distributed import resolve_device
 from avsa.views.audio_statistics import AudioStats
 from avsa.views.colors import RGB_MEAN, RGB_STD
 from avsa.views.spectrogram import require_long_sound, view_spectrograms
+from yt360.devices import choose_device
 from yt360.errors import UserError
 
 Array = NDArray[Any] | Tensor
@@ -235,7 +235,7 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
         task = build_task(config.stages[saved.stage].task, config.video_encoder.feature_dim)
         task.load_state_dict(saved.task)
     model = Model(config, encoders, task, saved.stats, saved.fps, saved.step)
-    return model.to(resolve_device(device)).eval()
+    return model.to(choose_device(device)).eval()
 
 
 def _check_arrays(video: Tensor, audio: Tensor, paired: bool = True) -> None:

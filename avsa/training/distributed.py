@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from yt360.devices import choose_device
 from yt360.errors import UserError
 
 
@@ -51,7 +52,7 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
         UserError: The device does not exist, or the contact to another rank was lost.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    place = resolve_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    place = choose_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if size == 1:
         yield World(0, 1, place)
         return
@@ -76,23 +77,6 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
         ) from error
     finally:
         dist.destroy_process_group()
-
-
-def resolve_device(device: str = "auto", local_rank: int = 0) -> torch.device:
-    """Return the device that a name means, checked to exist."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise UserError(f"device {device!r} is not known; use auto, cpu, cuda or cuda:N") from error
-    if place.type == "cuda":
-        if not torch.cuda.is_available():
-            raise UserError(f"device {device!r} was asked for, but torch sees no CUDA; use cpu")
-        place = torch.device("cuda", local_rank if place.index is None else place.index)
-        if place.index >= torch.cuda.device_count():
-            raise UserError(f"{place} does not exist; there are {torch.cuda.device_count()}")
-    return place
 
 
 def gather(tensor: Tensor) -> Tensor:

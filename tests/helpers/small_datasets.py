@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,7 +159,7 @@ def server(
 
     By name of a file: how often it fails next, whether it answers nonsense, and when it answers.
     """
-    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
+    monkeypatch.setattr(fetching, "RETRIES", replace(fetching.RETRIES, first_delay_s=0.001))
     monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
     root = shutil.copytree(origin, tmp_path / "web" / "set").parent
     state = SimpleNamespace(requests=Counter(), failures=Counter(), nonsense=set(), gates={})

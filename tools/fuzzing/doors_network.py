@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -132,7 +133,7 @@ def _mirror(folder: Path) -> None:
     from avsa.data.remote.clips import open_clips
     from avsa.data.remote.mirror import mirror
 
-    fetching.PAUSE_S = 0.0
+    fetching.RETRIES = replace(fetching.RETRIES, first_delay_s=0.0)
     server = _server()
     server.answers = {f"/set/{path}": (folder / "answers" / path).read_bytes() for path in _PATHS}
     os.environ["AVSA_CACHE"] = str(folder / "cache")  # mirrors count nowhere else

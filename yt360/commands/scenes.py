@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import click
 
 from yt360.commands.group import examples, unique_keys
+from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.terminal.output import echo
 
@@ -79,6 +79,5 @@ def command(
         crf=crf,
     )
     parameters = choose_parameters(preset, assignments)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    rendered = write_scenes(out, videos, seed, parameters, form, workers or cores or 1)
+    rendered = write_scenes(out, videos, seed, parameters, form, workers or usable_cores())
     echo(f"{out}: {rendered} scenes rendered, {videos - rendered} were complete")

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from yt360.devices import choose_device
 from yt360.errors import UserError
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.labels.claims import claimed
 from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.batches import Batches, usual_batch
-from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
+from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.shard_work import LabelReport, shard_works
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
@@ -154,9 +155,7 @@ def pseudolabel_in_processes(
 
 def run_worker(task: WorkerTask) -> LabelReport:
     """Do one worker's part."""
-    device = choose_device(task.segmenter.device)
-    if device.type == "cuda" and device.index is None and task.workers > 1:
-        device = torch.device("cuda", task.worker % torch.cuda.device_count())
+    device = choose_device(task.segmenter.device, task.worker % max(1, torch.cuda.device_count()))
     if device.type == "cpu" and task.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // task.workers))
     segmenter = make_segmenter(replace(task.segmenter, device=str(device)))

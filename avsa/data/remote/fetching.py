@@ -18,15 +18,14 @@ from typing import IO, Any
 
 from yt360.errors import BadItem, UserError
 from yt360.files import atomic_write
+from yt360.retry import RetryPolicy
 from yt360.terminal.text import printable
 from yt360.untrusted.addresses import Forbidden, Reach, origin_of
 from yt360.untrusted.http import open_url
 from yt360.untrusted.transfer import TransferLimits, Watch
 
-ATTEMPTS = 4
+RETRIES = RetryPolicy(max_attempts=4, first_delay_s=0.25, factor=4.0)
 TIMEOUT_S = 60.0
-# Before the second attempt; each further pause is four times as long.
-PAUSE_S = 0.25
 MAX_BYTES = 1 << 30
 """Limit of a file whose size nobody announces."""
 LIMITS = TransferLimits(max_bytes=MAX_BYTES)
@@ -54,6 +53,7 @@ def fetch(
     size_bytes: int | None = None,
     max_bytes: int = MAX_BYTES,
     limits: TransferLimits = LIMITS,
+    retries: RetryPolicy | None = None,
 ) -> None:
     """Copy a remote file to `path`, which appears only when whole; try again a few times.
 
@@ -67,7 +67,8 @@ def fetch(
         cancelled: Ends the copy early when it is set.
         size_bytes: The size that is announced; another one is an error.
         max_bytes: Limit where no size is announced.
-        limits: Least rate and longest time; its own size does not count.
+        limits: Minimum rate and maximum time; `max_bytes` replaces its size.
+        retries: Attempts and the delays between them; by default `RETRIES`.
 
     Raises:
         BadItem: ``"not-found"``, ``"bad-address"``, ``"forbidden-address"`` (it redirects, or its
@@ -78,16 +79,17 @@ def fetch(
     """
     cancelled = cancelled or threading.Event()
     limits = replace(limits, max_bytes=max_bytes if size_bytes is None else size_bytes)
-    for attempt in range(ATTEMPTS):
-        try:
-            _copy(url, path, sha256, cancelled, size_bytes, limits)
-            return
-        except UserError:
-            raise
-        except Exception as error:
-            # Protocol errors and those of fsspec's backends have no common ancestor.
-            if _is_final(error) or attempt == ATTEMPTS - 1 or cancelled.wait(PAUSE_S * 4**attempt):
-                raise _told(url, error) from error
+    try:
+        (retries or RETRIES).call(
+            lambda: _copy(url, path, sha256, cancelled, size_bytes, limits),
+            is_transient=lambda error: not _is_final(error),
+            sleep=cancelled.wait,
+        )
+    except UserError:
+        raise
+    except Exception as error:
+        # Protocol errors and those of fsspec's backends have no common ancestor.
+        raise _told(url, error) from error
 
 
 def _copy(
@@ -141,7 +143,7 @@ def _is_final(error: Exception) -> bool:
     """Return whether asking again cannot help: a verdict, or trouble of this machine."""
     if isinstance(error, BadItem):
         return error.reason in _FINAL
-    return isinstance(error, ssl.SSLCertVerificationError) or _is_local(error)
+    return isinstance(error, UserError | ssl.SSLCertVerificationError) or _is_local(error)
 
 
 def _is_local(error: Exception) -> bool:

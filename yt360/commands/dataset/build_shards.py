@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yt360.commands.group import examples
+from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.terminal.output import echo
 
@@ -114,7 +115,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from yt360.catalog.sources import find_all_inputs
     from yt360.shards.builder.run import build_shards
 
-    workers, retry = options.pop("workers") or _cores(), options.pop("retry")
+    workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
     options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]
     found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
     report = build_shards(found, out, _build_options(**options), workers, retry)
@@ -146,12 +147,6 @@ def _build_options(
         width=2 * height, height=height, fps=fps, crf=crf, gop=gop, sample_rate_hz=sample_rate_hz
     )
     return BuildOptions(form=form, **options)
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> None:

@@ -73,13 +73,13 @@ def command(
     Writes for each NAME an overlay (NAME.overlay.png), a map of segment ids (NAME.panoptic.png,
     0 for none) and the segments behind the ids (NAME.segments.json).
     """
+    from yt360.devices import choose_device
     from yt360.labels.panoptic_fpn.merge import STUFF_AREA
     from yt360.labels.segment_pictures import segment_pictures
     from yt360.labels.segmenters.batches import Batches, usual_batch
     from yt360.labels.segmenters.make import (
         TAKES,
         SegmenterOptions,
-        choose_device,
         make_segmenter,
     )
     from yt360.labels.sphere.panorama import PanoramaLabeller

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from yt360.devices import choose_device
 from yt360.errors import UserError
 from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.kinds import Kind
@@ -104,27 +105,6 @@ def _check_options(options: SegmenterOptions) -> None:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device of a name; ``"auto"`` is a GPU where there is one.
-
-    Raises:
-        UserError: No such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UserError(f"no device {name!r}; use auto, cpu, cuda or cuda:NUMBER") from None
-    if device.type not in ("cpu", "cuda"):
-        raise UserError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:NUMBER")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"no GPU {name!r} here ({torch.cuda.device_count()} found); use cpu or auto"
-        )
-    return device
 
 
 def _native(options: SegmenterOptions, device: torch.device) -> Segmenter:

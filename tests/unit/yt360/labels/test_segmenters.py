@@ -22,7 +22,7 @@ from yt360.labels.segmenters.base import Source, from_segments
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
 from yt360.labels.segmenters.libraries import import_library
-from yt360.labels.segmenters.make import SegmenterOptions, choose_device, make_segmenter
+from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.store.segments import segments_of
 
 CPU = torch.device("cpu")
@@ -105,17 +105,13 @@ def test_a_picture_that_does_not_fit_at_all_is_told():
             "truth takes no --checkpoint; it takes --scenes",
         ),
         (SegmenterOptions(model="m"), "takes no --model; it takes --checkpoint and --stuff-area"),
-        (SegmenterOptions(device="tpu"), "no device 'tpu'|not supported"),
-        (SegmenterOptions(device="cuda:99"), "no GPU .cuda:99. here"),
+        (SegmenterOptions(device="tpu"), "not supported"),
+        (SegmenterOptions(device="cuda:99"), "no GPU .cuda:99."),
     ],
 )
 def test_what_a_segmenter_lacks_is_told(options, message):
     with pytest.raises(UserError, match=message):
         make_segmenter(options)
-
-
-def test_auto_is_the_gpu_where_there_is_one():
-    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 # This package's own

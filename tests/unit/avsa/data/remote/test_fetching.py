@@ -14,13 +14,13 @@ import fsspec
 import pytest
 
 from avsa.data.remote import fetching
-from avsa.data.remote.fetching import ALLOWED_HOSTS_VARIABLE, ATTEMPTS, LIMITS, fetch
+from avsa.data.remote.fetching import ALLOWED_HOSTS_VARIABLE, LIMITS, RETRIES, fetch
 from yt360.errors import BadItem, UserError
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(fetching, "PAUSE_S", 0.001)
+    monkeypatch.setattr(fetching, "RETRIES", replace(fetching.RETRIES, first_delay_s=0.001))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_broken_answer_is_an_os_error_after_all_attempts(serve, tmp_path, answ
     url, served = serve(answer)
     with pytest.raises(OSError, match=message):
         fetch(url, tmp_path / "x")
-    assert len(served) == ATTEMPTS and not list(tmp_path.iterdir())
+    assert len(served) == RETRIES.max_attempts and not list(tmp_path.iterdir())
 
 
 def test_a_body_that_was_cut_off_is_fetched_again(serve, tmp_path):
@@ -183,7 +183,7 @@ def test_a_trickle_is_too_slow(serve, tmp_path, start):
     limits = replace(LIMITS, window_s=0.05)
     with pytest.raises(OSError, match=r"too slow: .* bytes in "):
         fetch(url, tmp_path / "x", size_bytes=1000, limits=limits)
-    assert len(served) == ATTEMPTS
+    assert len(served) == RETRIES.max_attempts
 
 
 def test_a_file_for_which_there_is_no_room_is_not_begun(serve, tmp_path):

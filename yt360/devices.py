@@ -1,0 +1,55 @@
+"""The processor cores and the device that a program uses."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from yt360.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose_device(name: str = "auto", index: int = 0) -> torch.device:
+    """Return the device of a name, which exists on this machine.
+
+    Args:
+        name: ``"auto"`` (a GPU if there is one, else the CPU), ``"cpu"``, ``"cuda"`` or
+            ``"cuda:NUMBER"``.
+        index: Number of the GPU where the name gives none, such as the local rank.
+
+    Raises:
+        UserError: There is no such device.
+    """
+    import torch
+
+    found = torch.cuda.device_count()
+    if name == "auto":
+        name = "cuda" if found else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UserError(
+            f"device {name!r} is not supported; use auto, cpu, cuda or cuda:NUMBER",
+            "unknown-name",
+            "device",
+        )
+    if device.type == "cuda":
+        device = torch.device("cuda", index if device.index is None else device.index)
+        if device.index >= found:
+            raise UserError(
+                f"there is no GPU {str(device)!r} ({found} found); use another one, cpu or auto",
+                "missing",
+                "device",
+            )
+    return device
