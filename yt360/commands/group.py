@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from yt360.errors import BadItem, UserError
+from yt360.plugins import load_plugins
 from yt360.terminal.output import OutputClosed, echo
 from yt360.terminal.text import shortened
 
@@ -76,6 +77,8 @@ class StrictGroup(click.Group):
         """Return the command and its arguments, which have been searched for such options."""
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
+            if not any(parameter.name == "plugin" for parameter in command.params):
+                command.params.append(plugin_option(hidden=True))
             _refuse_repeats(command, click.Context(command, parent=ctx, info_name=name), rest)
         return name, command, rest
 
@@ -93,6 +96,7 @@ class LazyGroup(StrictGroup):
     def __init__(self, *args: Any, modules: dict[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.modules = modules
+        self.params.append(plugin_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of the pipeline."""
@@ -257,12 +261,27 @@ def renamed_options(new_names: Mapping[str, str]) -> Callable[[_Decorated], _Dec
     return add
 
 
+def plugin_option(*, hidden: bool = False) -> click.Option:
+    """Return the option ``--plugin``, which imports modules before other options are read."""
+    return click.Option(
+        ["--plugin"],
+        multiple=True,
+        metavar="MODULE",
+        is_eager=True,
+        expose_value=False,
+        hidden=hidden,
+        callback=lambda _context, _parameter, modules: load_plugins(modules),
+        help="Import a module that registers entries of your own; repeatable, before or after the "
+        "command. See docs/extending.md.",
+    )
+
+
 def _refuse_repeats(command: click.Command, context: click.Context, arguments: list[str]) -> None:
     """Raise UserError when an option with one value, or a flag, stands more than once."""
     _, _, given = command.make_parser(context).parse_args(list(arguments))
     options = [each for each in given if isinstance(each, click.Option)]
-    if any(option.is_eager for option in options):
-        return  # such as --help, which does nothing else
+    if any(option.is_eager and option.is_flag for option in options):
+        return  # --help and --version do nothing else
     counts = Counter(o.name for o in options if not (o.multiple or o.count))
     for option in options:
         if counts[option.name] > 1:

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from yt360.execution.limits import OUT_OF_TIME, Limits
+from yt360.plugins import load_plugins, loaded_plugins
 from yt360.terminal.output import guard
 
 Task = TypeVar("Task")
@@ -146,7 +147,7 @@ class WorkerPool:
 
     def _start(self) -> _Worker[Any]:
         ours, theirs = self._context.Pipe()
-        arguments = theirs, os.getpid(), self.limits
+        arguments = theirs, os.getpid(), self.limits, loaded_plugins()
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         with _interrupt_blocked():
             process.start()
@@ -188,7 +189,9 @@ def limited_pool(workers: int) -> WorkerPool:
     return WorkerPool(workers, Limits())
 
 
-def _work(connection: Connection, parent: int, limits: Limits | None) -> None:
+def _work(
+    connection: Connection, parent: int, limits: Limits | None, plugins: tuple[str, ...]
+) -> None:
     _die_with(parent)
     if limits is not None:
         limits.limit_memory()
@@ -197,6 +200,7 @@ def _work(connection: Connection, parent: int, limits: Limits | None) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
     multiprocessing.current_process().daemon = False  # it may start workers, which die with it
+    load_plugins(plugins)
     _serve(connection, limits)
 
 

@@ -15,11 +15,8 @@ is used with ``yt360 inspect --tagger my_tagger:Tagger``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -27,6 +24,7 @@ import soxr
 from numpy.typing import NDArray
 
 from yt360.errors import UserError
+from yt360.plugins import load_object
 
 WINDOW_S = 10.0
 
@@ -57,18 +55,10 @@ def load_tagger(path: str) -> AudioTagger:
     Raises:
         UserError: There is no such thing, or it is no tagger.
     """
-    module_name, _, name = path.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
-        raise UserError(f"tagger {path!r} is not of the form package.module:name")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # last, so that no file there takes the place of an installed module
+    found = load_object(path, "tagger")
+    makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
     try:
-        found = getattr(import_module(module_name), name)
-        makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
         tagger = found() if makes and callable(found) else found
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"cannot import tagger {path!r}: {error}") from error
     except Exception as error:
         raise UserError(f"cannot load tagger {path!r}: {_described(error)}") from error
     if not isinstance(tagger, AudioTagger):

@@ -1,0 +1,88 @@
+"""Importing code of the user's own: the modules of ``--plugin``, and objects by name.
+
+A plugin is a module that adds entries to registries (`yt360.registry`) when it is imported. Only
+what the user names is imported, never what a file or a checkpoint names.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from yt360.errors import UserError
+from yt360.terminal.text import shortened
+
+_plugins: dict[str, None] = {}
+
+
+def load_plugins(modules: Iterable[str]) -> None:
+    """Import modules, installed or in the current folder, that register entries.
+
+    Raises:
+        UserError: A module cannot be imported.
+    """
+    for module in modules:
+        _import(module, "plugin")
+        note_plugin(module)
+
+
+def loaded_plugins() -> tuple[str, ...]:
+    """Return the modules that were loaded as plugins or registered an entry, in order.
+
+    Worker processes load them again, and a run records them.
+    """
+    return tuple(_plugins)
+
+
+def note_plugin(module: str) -> None:
+    """Count a module as loaded; a script or a notebook (``__main__``) has no name to load it by."""
+    if module not in ("__main__", "__mp_main__"):
+        _plugins[module] = None
+
+
+def load_object(path: str, what: str) -> Any:
+    """Return the object behind ``package.module:name``, installed or in the current folder.
+
+    Args:
+        path: Module and name.
+        what: What the object is, for error messages.
+
+    Raises:
+        UserError: `path` has another form, or its module cannot be imported or lacks the name.
+    """
+    module, _, name = path.partition(":")
+    if not name.isidentifier():
+        raise UserError(
+            f"{what} {shortened(path, 200)!r} is not of the form package.module:name", key=path
+        )
+    try:
+        return getattr(_import(module, what), name)
+    except AttributeError:
+        raise UserError(f"{what} {path!r}: {module} has no {name}", "missing", path) from None
+
+
+def _import(module: str, what: str) -> Any:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise UserError(
+            f"{what} {shortened(module, 200)!r} is not the name of a module, such as my_module or "
+            "package.module",
+            key=module,
+        )
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # last, so that no file there takes the place of an installed module
+    try:
+        return import_module(module)
+    except UserError:
+        raise
+    except Exception as error:  # anything may go wrong in code of others
+        detail = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"{what} {module} cannot be imported: {shortened(detail, 300)}; give a module that is "
+            "installed or lies in the current folder",
+            "dependency",
+            module,
+        ) from error

@@ -1,0 +1,144 @@
+"""One registry for all kinds of entries that a user may add to.
+
+Segmenters, quality checks, encoders, tasks and evaluations each have a registry. An entry is one
+file with a config dataclass: its field ``kind`` is the name of the entry, its other fields are the
+options, the first line of its docstring is the help, and a method (`build` in most registries)
+makes the thing itself. Built-in entries stand in a table, so that they can be listed without
+importing them. Others come from
+
+- a module given as ``--plugin MODULE``, or imported by a script, that decorates its config with
+  ``@REGISTRY.register``;
+- an installed package with an entry point in the registry's group: ``name = "module:Config"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from yt360.errors import UserError, did_you_mean
+from yt360.plugins import load_object, note_plugin
+
+Config = TypeVar("Config")
+SomeClass = TypeVar("SomeClass", bound=type)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a registry.
+
+    Attributes:
+        name: The name, as in ``kind: NAME``.
+        target: Its config class, or where it lies: ``"module:Class"``.
+        help: What it is, in one line.
+        needs: What it needs beyond the usual, in a few words; empty for nothing.
+        plugin: The module that brought it; empty for built-in entries.
+    """
+
+    name: str
+    target: type | str
+    help: str
+    needs: str = ""
+    plugin: str = ""
+
+    @property
+    def line(self) -> str:
+        """Help and needs in one line."""
+        return f"{self.help} Needs {self.needs}." if self.needs else self.help
+
+
+class Registry(Generic[Config]):
+    """Config classes by name, built-in ones first.
+
+    Args:
+        what: What the entries are, for error messages, such as ``"segmenter"``.
+        group: Group of entry points by which installed packages add theirs.
+        entries: The built-in ones.
+    """
+
+    def __init__(self, what: str, group: str, *entries: Entry) -> None:
+        self.what, self.group = what, group
+        self._entries = {entry.name: entry for entry in entries}
+        self._has_looked = False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def __getitem__(self, name: str) -> Entry:
+        """Return an entry without importing it.
+
+        Raises:
+            UserError: ``"unknown-name"``; the message names the nearest entry.
+        """
+        entries = self._all()
+        if name not in entries:
+            raise UserError(
+                f"unknown {self.what} {name!r}{did_you_mean(name, entries)}; --plugin MODULE adds "
+                "others",
+                "unknown-name",
+                name,
+            )
+        return entries[name]
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all entries, without importing any."""
+        return tuple(self._all().values())
+
+    def load(self, name: str) -> type[Config]:
+        """Return the config class of an entry; imports its module.
+
+        Raises:
+            UserError: There is no such entry, or its module cannot be imported.
+        """
+        target = self[name].target
+        return load_object(target, self.what) if isinstance(target, str) else target
+
+    def register(self, config: SomeClass) -> SomeClass:
+        """Add a config dataclass; a class decorator, above ``@dataclass``.
+
+        The name is the default of the field ``kind``, the help the first line of the docstring, the
+        needs the class attribute ``needs``, if there is one. A class that is defined again (a cell
+        of a notebook) replaces itself.
+
+        Raises:
+            UserError: The class is not a dataclass with a ``kind`` and a docstring, or the name is
+                taken.
+        """
+        name = getattr(config, "kind", None)
+        if not is_dataclass(config) or not isinstance(name, str) or not config.__doc__:
+            raise UserError(
+                f"{config.__name__} cannot be registered as a {self.what}; give it @dataclass, a "
+                'docstring and a field `kind: str = "NAME"`',
+                key=config.__name__,
+            )
+        module = config.__module__
+        taken = self._all().get(name)
+        if taken is not None and taken.plugin != module:
+            raise UserError(
+                f"{module} registers the {self.what} {name!r}, which "
+                f"{taken.plugin or 'this package'} has already; choose another kind",
+                "conflict",
+                name,
+            )
+        line = config.__doc__.strip().splitlines()[0]
+        self._entries[name] = Entry(name, config, line, getattr(config, "needs", ""), module)
+        note_plugin(module)
+        return config
+
+    def _all(self) -> dict[str, Entry]:
+        """Return the entries, with those of installed packages; built-in names win."""
+        if not self._has_looked:
+            self._has_looked = True
+            for point in entry_points(group=self.group):
+                package = point.dist.name if point.dist else point.module
+                entry = Entry(point.name, point.value, f"From {package}.", plugin=point.module)
+                self._entries.setdefault(point.name, entry)
+        return self._entries
