@@ -16,8 +16,8 @@ from pathlib import Path
 from yt360.catalog import Catalog, Claim, Job
 from yt360.catalog.ids import id_of_url
 from yt360.catalog.records import STATES
-from yt360.catalog.reports.story import story_lines
 from yt360.catalog.reports.summary import summarize, summary_lines
+from yt360.catalog.reports.video_report import video_lines
 
 REASONS = ("no-spatial-audio", "removed", "private", "geo", "http-403", "too-short", "silent")
 LIMIT_MS = 50.0
@@ -102,7 +102,7 @@ def operations(path: Path, count: int) -> Iterator[tuple[str, Callable[[], objec
 
     def story() -> object:
         with Catalog(path) as catalog:
-            return list(story_lines(catalog, known))
+            return list(video_lines(catalog, known))
 
     yield "open and show", show
     yield "open and show one video", story

@@ -1,7 +1,7 @@
 """A YouTube on loopback: its search, channel and player answers, and media with faults.
 
 The tests of the crawl and `tools/kill.py` download from it. `send_to` makes a
-session of yt-dlp find it in place of youtube.com.
+client of yt-dlp find it in place of youtube.com.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
 
-from yt360.crawl.youtube.session import Session
+from yt360.crawl.youtube.client import YoutubeClient
 
 DRIP_BYTES, DRIP_S = 40, 0.02
 
@@ -282,10 +282,10 @@ class FakeYouTube:
             handler.wfile.write(body)
 
 
-def send_to(url: str) -> Callable[[Session, Request], Response]:
-    """Return a `Session.send` that finds YouTube at an address; everything else in it is real."""
+def send_to(url: str) -> Callable[[YoutubeClient, Request], Response]:
+    """Return a `YoutubeClient.send` that finds YouTube at an address; the rest of it is real."""
 
-    def send(self: Session, request: Request) -> Response:
+    def send(self: YoutubeClient, request: Request) -> Response:
         self.reach.named.add("127.0.0.1")
         asked = request.url
         for host in ("https://www.youtube.com", "https://m.youtube.com"):

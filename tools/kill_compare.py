@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from avsa.training.checkpoint import checkpoints_of
-from yt360.catalog.media import MARKER
+from yt360.catalog.media_folder import MARKER
 
 LOG_TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")
 CATALOG_TIMES = ("added_at", "changed_at", "due_at", "made_at", "next_at", "paused_until")

@@ -32,7 +32,7 @@ MODULES = (
     "avsa.views.preview",
     "avsa.training.run",
     "fake_youtube",
-    "yt360.catalog.lists.released",
+    "yt360.catalog.lists.yt360_lists",
     "yt360.cli",
     "yt360.crawl.download.run",
     "yt360.crawl.search.run",
@@ -89,9 +89,9 @@ def _run(request: dict[str, Any]) -> None:
     if request["youtube"]:
         from fake_youtube import send_to
 
-        from yt360.crawl.youtube.session import Session
+        from yt360.crawl.youtube.client import YoutubeClient
 
-        Session.send = send_to(request["youtube"])  # type: ignore[method-assign, assignment]
+        YoutubeClient.send = send_to(request["youtube"])  # type: ignore[method-assign, assignment]
     sys.argv = request["command"]
     code = 0
     try:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from yt360.catalog import Catalog
-from yt360.catalog.lists.released import export_lists, import_lists, parse_ids, parse_segments
+from yt360.catalog.lists.yt360_lists import export_lists, import_lists, parse_ids, parse_segments
 
 
 def test_the_released_lists_round_trip_byte_by_byte(real_data, tmp_path):

@@ -28,8 +28,8 @@ def _catalog() -> Files:
 
 def _open_catalog(folder: Path) -> None:
     from yt360.catalog import Catalog
+    from yt360.catalog.build_inputs import find_all_inputs, media_parts
     from yt360.catalog.reports.summary import summarize, summary_lines
-    from yt360.catalog.sources import find_all_inputs, media_parts
 
     path = folder / CATALOG
     with Catalog(path) as opened:
@@ -121,8 +121,8 @@ def _read_sidecar(folder: Path) -> None:
 def _judge_page(folder: Path) -> None:
     """Judge what a page states by the filters, choose among its formats, and store its facts."""
     from yt360.catalog import Catalog
+    from yt360.crawl.failures import Unsuitable
     from yt360.crawl.search.filters import Filters
-    from yt360.crawl.youtube.failures import Unsuitable
     from yt360.crawl.youtube.formats import choose, explain
     from yt360.untrusted.page import read_formats, read_info_file, read_page
 
@@ -190,7 +190,7 @@ def _cookies() -> Files:
 
 
 def _read_cookies(folder: Path) -> None:
-    from yt360.crawl.checks import check_cookies
+    from yt360.crawl.youtube.options import check_cookies
 
     check_cookies(folder / "cookies.txt")
 

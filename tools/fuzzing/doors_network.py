@@ -142,31 +142,31 @@ def _mirror(folder: Path) -> None:
 
 
 def _nothing_waits() -> Any:
-    """Return a pace that lets every request go at once."""
+    """Return a limiter that lets every request go at once."""
 
-    class Pace:
+    class RateLimiter:
         def wait_turn(self, site: str) -> None: ...
 
-    return Pace()
+    return RateLimiter()
 
 
 def _ask(folder: Path) -> None:
     """Send a request as every request of a download is sent."""
     from yt_dlp.networking.exceptions import RequestError
 
-    from yt360.crawl.youtube.failures import Unsuitable, classify
-    from yt360.crawl.youtube.session import Session, SessionOptions
+    from yt360.crawl.failures import Unsuitable, classify
+    from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
 
     server = _server()
     server.answers = {"": (folder / "answer").read_bytes()}
-    options = SessionOptions(allow_urls=(f"{server.url}/",), timeout_s=3.0)
-    session = Session(options, _nothing_waits(), threading.Event())
+    options = ClientOptions(allow_urls=(f"{server.url}/",), timeout_s=3.0)
+    client = YoutubeClient(options, _nothing_waits(), threading.Event())
     try:
-        with session.urlopen(f"{server.url}/media.mp4") as response:
+        with client.urlopen(f"{server.url}/media.mp4") as response:
             while response.read(1 << 16):
                 pass
     except (RequestError, Unsuitable) as error:
-        failure = classify(error, session.seen_errors)
+        failure = classify(error, client.seen_errors)
         raise Unsuitable(failure.reason, failure.detail) from error
 
 
@@ -204,9 +204,9 @@ def _session_of(answer: bytes) -> type[Any]:
     """Return a class of sessions whose every request gets this answer."""
     from yt_dlp.networking import Request, Response
 
-    from yt360.crawl.youtube.session import Session
+    from yt360.crawl.youtube.client import YoutubeClient
 
-    class FileSession(Session):
+    class FileClient(YoutubeClient):
         def __init__(self, options: Any, _: Any, stop: Any, parameters: Any, turner: Any = None):
             clients = {"youtube": {"player_client": ["visionos"], "player_skip": ["webpage"]}}
             own = {"extractor_args": clients, "extractor_retries": 0}
@@ -215,18 +215,18 @@ def _session_of(answer: bytes) -> type[Any]:
         def send(self, request: Request) -> Response:
             return Response(io.BytesIO(answer), request.url, {"Content-Type": "application/json"})
 
-    return FileSession
+    return FileClient
 
 
 def _ask_formats(folder: Path) -> None:
     """Ask for a video's formats."""
+    from yt360.crawl.youtube.client import ClientOptions
     from yt360.crawl.youtube.formats import explain
-    from yt360.crawl.youtube.lookup import ask_formats
-    from yt360.crawl.youtube.session import SessionOptions
+    from yt360.crawl.youtube.list_formats import list_formats
 
-    session = _session_of((folder / "player.json").read_bytes())
+    client = _session_of((folder / "player.json").read_bytes())
     url = f"https://www.youtube.com/watch?v={VIDEO_IDS[0]}"
-    explain(ask_formats(url, SessionOptions(), threading.Event(), session))
+    explain(list_formats(url, ClientOptions(), threading.Event(), client))
 
 
 def _search(folder: Path) -> None:
@@ -234,11 +234,11 @@ def _search(folder: Path) -> None:
     from yt360.catalog import Catalog
     from yt360.crawl.search.run import SearchConfig, run_search
 
-    session = _session_of((folder / "search.json").read_bytes())
+    client = _session_of((folder / "search.json").read_bytes())
     with Catalog(folder / "new.catalog", create=True) as opened:
         opened.listings.add("search", "concert 360")
-        config = SearchConfig(max_pages=3, max_tries=1, wait_s=0.0)
-        report = run_search(opened, config, threading.Event(), make_session=session)
+        config = SearchConfig(max_pages=3, max_attempts=1, wait_s=0.0)
+        report = run_search(opened, config, threading.Event(), make_client=client)
         if report.failed or report.stopped:
             raise Refused(str(report.failed or report.stopped))
         list(opened.videos.select())
@@ -251,7 +251,7 @@ def _mutate_page(draw: Random, content: bytes) -> bytes:
 
 
 def _unsuitable() -> tuple[type[BaseException], ...]:
-    from yt360.crawl.youtube.failures import Unsuitable
+    from yt360.crawl.failures import Unsuitable
     from yt360.errors import BadItem, UserError
 
     return (UserError, BadItem, Unsuitable)

@@ -1,7 +1,7 @@
 """The catalog: the one place that knows videos, attempts, verdicts, clips and splits."""
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.records import Attempt, Claim, Clip, Job, MediaFile, State, Verdict, Video
-from yt360.catalog.store import Catalog
 from yt360.catalog.tables.claims import ClaimLost
 
 __all__ = [

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from yt360.catalog.connection import Connection
+from yt360.catalog.database import Connection
 from yt360.errors import UserError
 from yt360.untrusted.files import open_regular
 

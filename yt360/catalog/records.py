@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
-from yt360.catalog.media import recorded_path
+from yt360.catalog.media_folder import recorded_path
 from yt360.catalog.rows import VideoId
 from yt360.clips import DEFAULT_CLIP_S
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import lru_cache
 
-from yt360.catalog.connection import transaction
+from yt360.catalog.database import transaction
 
 APPLICATION_ID = 0x59333630  # "Y360": tells a catalog from any other SQLite file
 

@@ -32,11 +32,11 @@ def command() -> None:
 def show(path: Path, video_id: str | None) -> None:
     """Sum up a catalog, or tell the whole story of one video: why it is in or out."""
     from yt360.catalog import Catalog
-    from yt360.catalog.reports.story import story_lines
     from yt360.catalog.reports.summary import summarize, summary_lines
+    from yt360.catalog.reports.video_report import video_lines
 
     with Catalog(path) as catalog:
-        lines = story_lines(catalog, video_id) if video_id else summary_lines(summarize(catalog))
+        lines = video_lines(catalog, video_id) if video_id else summary_lines(summarize(catalog))
         echo(*lines)
 
 
@@ -120,7 +120,7 @@ def export(context: click.Context, path: Path, out: Path, table: str, file_forma
     """Write a table (videos, clips, verdicts, attempts, files) or the released text lists."""
     from yt360.catalog import Catalog
     from yt360.catalog.lists.export import export_table
-    from yt360.catalog.lists.released import export_lists
+    from yt360.catalog.lists.yt360_lists import export_lists
 
     if file_format == "released":
         refuse(context, ("table",), "does not go with --format released, which writes all lists")
@@ -177,12 +177,12 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
     from yt360.catalog import Catalog
 
     if delete_media:
-        from yt360.crawl.download.removal import remove_media
+        from yt360.crawl.download.video_folder import delete_media as delete_files
 
     with Catalog(path) as catalog:
         for video_id in video_ids:
             catalog.videos.drop(video_id, reason)
-            files = remove_media(catalog, video_id) if delete_media else 0
+            files = delete_files(catalog, video_id) if delete_media else 0
             echo(f"{video_id}: rejected ({reason}), {files} files removed")
 
 
@@ -196,11 +196,11 @@ def check(path: Path) -> None:
     damaged.
     """
     from yt360.catalog import Catalog
-    from yt360.catalog.check import catalog_troubles
+    from yt360.catalog.integrity import catalog_faults
 
     is_whole = True
     with Catalog(path) as catalog:
-        for line in catalog_troubles(catalog):
+        for line in catalog_faults(catalog):
             is_whole = False
             echo(line)
     if not is_whole:

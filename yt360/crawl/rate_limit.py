@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import YOUTUBE_HOSTS, split_url
-from yt360.crawl.checks import check_amount
+from yt360.crawl.validation import check_number
 from yt360.errors import UserError
 
 # Further hosts that only YouTube itself serves; elsewhere under googleapis.com anybody can.
@@ -31,7 +31,7 @@ class SiteRefuses(UserError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaceConfig:
+class RateLimitConfig:
     """How politely to ask.
 
     Attributes:
@@ -39,22 +39,22 @@ class PaceConfig:
         jitter: Each gap is stretched by a random part of this share of it.
         first_pause_s: Pause after the first "slow down"; it doubles with each further one.
         longest_pause_s: Where the doubling ends. A longer ``Retry-After`` is still honoured.
-        trouble_limit: So many refusals (403) or broken answers in a row are a "slow down" too.
-        patience_s: A run ends rather than wait longer than this for a site.
+        max_errors: So many refusals (403) or broken answers in a row are a "slow down" too.
+        max_wait_s: A run ends rather than wait longer than this for a site.
     """
 
     interval_s: float = 2.0
     jitter: float = 1.0
     first_pause_s: float = 60.0
     longest_pause_s: float = 3600.0
-    trouble_limit: int = 5
-    patience_s: float = 7200.0
+    max_errors: int = 5
+    max_wait_s: float = 7200.0
 
     def __post_init__(self) -> None:
-        for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "patience_s"):
-            check_amount(name, getattr(self, name))
-        if self.trouble_limit < 1:
-            raise UserError(f"trouble_limit of {self.trouble_limit} is below 1")
+        for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "max_wait_s"):
+            check_number(name, getattr(self, name))
+        if self.max_errors < 1:
+            raise UserError(f"max_errors of {self.max_errors} is below 1")
 
 
 def site_of(url: str) -> str:
@@ -71,7 +71,7 @@ def is_youtube_host(host: str) -> bool:
     return host in YOUTUBE_HOSTS or host == _API_HOST or host.endswith(_YOUTUBE_SUFFIXES)
 
 
-class Pace:
+class RateLimiter:
     """Says when a site may be asked, and learns from its answers.
 
     Args:
@@ -85,7 +85,7 @@ class Pace:
     def __init__(
         self,
         catalog: Catalog,
-        config: PaceConfig,
+        config: RateLimitConfig,
         stop: threading.Event,
         rng: random.Random,
         note: Callable[[str], None] = lambda _: None,
@@ -103,7 +103,7 @@ class Pace:
 
         Raises:
             Interrupted: The run is being stopped.
-            SiteRefuses: The wait would be longer than ``patience_s``.
+            SiteRefuses: The wait would be longer than ``max_wait_s``.
         """
         while True:
             self.wait_out_pause(site)
@@ -118,7 +118,7 @@ class Pace:
     def wait_out_pause(self, site: str) -> None:
         """Return when no pause holds for `site`; raises as `wait_turn`."""
         while (left := self.pause_left_s(site)) > 0:
-            if left > self.config.patience_s:
+            if left > self.config.max_wait_s:
                 raise SiteRefuses(
                     f"{site} asks to wait for {left / 60:.0f} more minutes; run this again then"
                 )
@@ -164,7 +164,7 @@ class Pace:
             state = self._catalog.sites.get(site)
             troubles = state.troubles + 1
             self._catalog.sites.put(site, replace(state, troubles=troubles))
-        is_burst = troubles >= (1 if state.strikes else self.config.trouble_limit)
+        is_burst = troubles >= (1 if state.strikes else self.config.max_errors)
         if is_burst:
             self.slow_down(site)
         return is_burst

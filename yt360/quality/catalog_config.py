@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yt360.crawl.download.heartbeat import MAX_LEASE_S
+from yt360.catalog.claim_renewal import MAX_LEASE_S
 from yt360.errors import UserError, did_you_mean
 from yt360.media.layout.names import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from yt360.catalog import Catalog, Claim, ClaimLost, State
 from yt360.catalog import Verdict as StoredVerdict
-from yt360.catalog.lists.released import ORIGIN as RELEASED
-from yt360.catalog.sources import media_parts
-from yt360.crawl.download.heartbeat import Heartbeat
+from yt360.catalog.build_inputs import media_parts
+from yt360.catalog.claim_renewal import ClaimRenewal
+from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import MEMORY_BYTES, Limits
 from yt360.execution.local import Crashed, WorkerPool
@@ -147,13 +147,13 @@ def inspect_again(catalog: Catalog, state: State) -> int:
 
 
 def inspect_next(
-    catalog: Catalog, heartbeat: Heartbeat, worker: str, config: CatalogRunConfig
+    catalog: Catalog, renewal: ClaimRenewal, worker: str, config: CatalogRunConfig
 ) -> InspectedVideo | None:
     """Inspect the next downloaded video that nobody works on; None when there is none.
 
     Args:
         catalog: A connection of this process.
-        heartbeat: Keeps its claims alive.
+        renewal: Keeps its claims alive.
         worker: Who works, for people to read.
         config: See there.
 
@@ -165,7 +165,7 @@ def inspect_next(
     if claim is None:
         return None
     try:
-        with heartbeat.keep(claim):
+        with renewal.keep(claim):
             inspected = _inspect_and_store(catalog, claim, config)
     except ClaimLost:
         return InspectedVideo(claim.video_id, "lost", "claim-lost")
@@ -181,7 +181,7 @@ def _take_turn(turn: _Turn) -> InspectedVideo | None:
     try:
         with (
             Catalog(turn.path) as catalog,
-            Heartbeat(turn.path, turn.config.lease_s) as beat,
+            ClaimRenewal(turn.path, turn.config.lease_s) as beat,
         ):
             return inspect_next(catalog, beat, turn.worker, turn.config)
     except sqlite3.Error as error:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.rows import read_value
-from yt360.catalog.store import Catalog
 from yt360.errors import UserError
 from yt360.shards.format.clip_facts import ClipFacts, parse_facts
 from yt360.shards.format.reader import ShardReader

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.ids import is_video_id
-from yt360.catalog.store import Catalog
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.files import atomic_write
 from yt360.terminal.text import json_text

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.lists.export import TABLES
 from yt360.catalog.opening import connect
-from yt360.catalog.store import Catalog
 from yt360.catalog.tables.videos import check_state
 from yt360.errors import UserError
 

@@ -10,7 +10,7 @@ from yt360.catalog.records import STATES
 from yt360.catalog.rows import read_record
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 
 @dataclass(frozen=True)

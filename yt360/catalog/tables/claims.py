@@ -16,7 +16,7 @@ from yt360.catalog.rows import read_record, with_url
 from yt360.errors import BadItem
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 
 class ClaimLost(BadItem):

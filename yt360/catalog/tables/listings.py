@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from yt360.catalog.rows import read_record
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 ListingKind = Literal["search", "channel"]
 ENOUGH_PAGES = "enough-pages"

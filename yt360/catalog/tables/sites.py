@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from yt360.catalog.rows import read_record
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 _LONGEST_QUEUE_S = 3600.0
 """A moment that is booked later than this was booked by a clock that was wrong."""

@@ -10,7 +10,7 @@ from yt360.errors import UserError
 from yt360.splits import PAPER_TEST_FRACTION, split_of
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 
 class Splits:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from yt360.catalog.connection import as_json
+from yt360.catalog.database import as_json
 from yt360.catalog.ids import check_video_id
 from yt360.catalog.records import STATES, State, Video
 from yt360.catalog.rows import read_record, with_url
 from yt360.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 _FACTS = (
     "title", "channel_id", "channel", "license", "upload_date", "duration_s", "projection",

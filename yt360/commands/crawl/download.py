@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from yt360.commands.crawl.options import (
+    client_options,
     filter_options,
+    make_client_options,
     make_filters,
-    make_session_options,
     pace_option,
-    session_options,
 )
 from yt360.commands.group import examples
 from yt360.terminal.output import echo
@@ -45,7 +45,7 @@ from yt360.terminal.output import echo
 @click.option("--height", default=320, show_default=True, help="Rows of the clips to be fed.")
 @click.option("--allow-stereo", is_flag=True, help="Take videos without ambisonic sound too.")
 @click.option("--allow-flat", is_flag=True, help="Take videos without a 360° picture too.")
-@click.option("--max-tries", default=5, show_default=True, help="Give a video up after so many.")
+@click.option("--max-attempts", default=5, show_default=True, help="Maximum attempts per video.")
 @click.option("--wait-s", default=900.0, show_default=True, help="Wait so long for retries.")
 @click.option(
     "--lease-s",
@@ -66,7 +66,7 @@ from yt360.terminal.output import echo
 @click.option("--min-free-gb", default=5.0, show_default=True, help="Room to leave on the disk.")
 @filter_options
 @pace_option
-@session_options
+@client_options
 def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: Any) -> None:
     """Fetch the videos of a catalog: picture and spatial sound, in the smallest useful size.
 
@@ -106,28 +106,28 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
 
 
 def _config(filters: Any, options: dict[str, Any]) -> Any:
-    from yt360.crawl.config import DownloadConfig
+    from yt360.crawl.download.config import DownloadConfig
     from yt360.crawl.download.fetch import TransferOptions
-    from yt360.crawl.download.plan import Wanted
-    from yt360.crawl.rate_limit import PaceConfig
+    from yt360.crawl.download.plan import Selection
+    from yt360.crawl.rate_limit import RateLimitConfig
     from yt360.crawl.youtube.formats import Target
 
     rate_mb = options.pop("limit_rate_mb")
-    session = make_session_options(options)
+    client = make_client_options(options)
     target = Target(
         height=options.pop("height"),
         require_spatial_audio=not options.pop("allow_stereo"),
         require_360=not options.pop("allow_flat"),
     )
-    wanted = Wanted(target=target, filters=filters, sections=options.pop("sections"))
+    wanted = Selection(target=target, filters=filters, sections=options.pop("sections"))
     transfer = TransferOptions(
         min_rate_bytes_per_s=options.pop("min_rate_kb") * 1e3,
         min_free_bytes=options.pop("min_free_gb") * 1e9,
     )
     return DownloadConfig(
-        pace=PaceConfig(interval_s=options.pop("interval_s")),
-        session=session,
-        wanted=wanted,
+        rate_limit=RateLimitConfig(interval_s=options.pop("interval_s")),
+        client=client,
+        selection=wanted,
         transfer=transfer,
         rate_limit_bytes_per_s=rate_mb * 1e6 if rate_mb else None,
         **options,

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from yt360.commands.crawl.options import make_session_options, session_options
+from yt360.commands.crawl.options import client_options, make_client_options
 from yt360.commands.group import examples
 from yt360.errors import UserError
 from yt360.terminal.output import echo
@@ -28,10 +28,10 @@ _COLUMNS = ("id", "what", "projection", "spatial audio", "size", "rate", "verdic
 @click.argument("video", metavar="ID_OR_URL", required=False)
 @click.option("--info", type=Path, help="Explain a yt-dlp info file instead of asking the site.")
 @click.option("--height", default=320, show_default=True, help="Rows of the clips to be fed.")
-@session_options
+@client_options
 def command(video: str | None, info: Path | None, height: int, **options: Any) -> None:
     """List a video's streams, and say of each why it is taken or not."""
-    from yt360.crawl.youtube.failures import Unsuitable
+    from yt360.crawl.failures import Unsuitable
     from yt360.crawl.youtube.formats import Target, choose, explain
 
     if (video is None) == (info is None):
@@ -40,7 +40,7 @@ def command(video: str | None, info: Path | None, height: int, **options: Any) -
     if info is not None:
         formats = _read_info(info)
     else:
-        formats = _ask(str(video), make_session_options(options))
+        formats = _ask(str(video), make_client_options(options))
     rows = explain(formats, target)
     echo(*table([_COLUMNS, *([row[name] for name in _COLUMNS] for row in rows)]))
     try:
@@ -57,10 +57,10 @@ def command(video: str | None, info: Path | None, height: int, **options: Any) -
 
 def _ask(video: str, options: Any) -> list[dict[str, Any]]:
     from yt360.catalog.ids import is_video_id, watch_url
-    from yt360.crawl.youtube.lookup import ask_formats
+    from yt360.crawl.youtube.list_formats import list_formats
 
     url = watch_url(video) if is_video_id(video) else video
-    return ask_formats(url, options, threading.Event())
+    return list_formats(url, options, threading.Event())
 
 
 def _read_info(path: Path) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def command(
     that was inspected replace the clips that were chosen then, and it has to be inspected anew.
     """
     from yt360.catalog import Catalog
-    from yt360.catalog.lists.released import import_lists, import_urls, parse_ids, parse_segments
+    from yt360.catalog.lists.yt360_lists import import_lists, import_urls, parse_ids, parse_segments
 
     if not any((segments, train, test, ids, urls)):
         raise UserError("nothing to import: give --segments, --train, --test, --ids or --urls")
@@ -62,7 +62,7 @@ def command(
 
 
 def _read(path: Path) -> str:
-    from yt360.catalog.lists.released import MAX_LIST_BYTES
+    from yt360.catalog.lists.yt360_lists import MAX_LIST_BYTES
     from yt360.untrusted.files import read_limited
 
     try:

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from yt360.crawl.search.filters import Filters
-    from yt360.crawl.youtube.session import SessionOptions
+    from yt360.crawl.youtube.client import ClientOptions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -58,13 +58,13 @@ _PACE = click.option(
 )
 
 
-def session_options(function: Decorated) -> Decorated:
-    """Add the options of `yt360.crawl.youtube.session.SessionOptions`, less the rate limit."""
+def client_options(function: Decorated) -> Decorated:
+    """Add the options of `yt360.crawl.youtube.client.ClientOptions`, less the rate limit."""
     return _decorate(function, (_ALLOW, *_SESSION, _CLIENTS))
 
 
-def search_session_options(function: Decorated) -> Decorated:
-    """Add the options of a session that only searches."""
+def search_client_options(function: Decorated) -> Decorated:
+    """Add the options of a client that only searches."""
     return _decorate(function, _SESSION)
 
 
@@ -84,12 +84,12 @@ def _decorate(function: Decorated, options: tuple[Callable[..., Any], ...]) -> D
     return function
 
 
-def make_session_options(values: dict[str, Any]) -> SessionOptions:
-    """Take the session's options out of a command's values and build them."""
-    from yt360.crawl.youtube.session import SessionOptions
+def make_client_options(values: dict[str, Any]) -> ClientOptions:
+    """Take the client's options out of a command's values and build them."""
+    from yt360.crawl.youtube.client import ClientOptions
 
     names = ("allow_urls", "cookies", "proxy", "timeout_s", "player_clients")
-    return SessionOptions(**{name: values.pop(name) for name in names if name in values})
+    return ClientOptions(**{name: values.pop(name) for name in names if name in values})
 
 
 def make_filters(values: dict[str, Any], stored: dict[str, Any]) -> Filters:

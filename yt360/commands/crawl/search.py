@@ -10,10 +10,10 @@ import click
 
 from yt360.commands.crawl.options import (
     filter_options,
+    make_client_options,
     make_filters,
-    make_session_options,
     pace_option,
-    search_session_options,
+    search_client_options,
 )
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 )
 @filter_options
 @pace_option
-@search_session_options
+@search_client_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -83,7 +83,7 @@ def command(
     The exit code is 2 when the search had to end early.
     """
     from yt360.catalog import Catalog
-    from yt360.crawl.rate_limit import PaceConfig
+    from yt360.crawl.rate_limit import RateLimitConfig
     from yt360.crawl.search.queries import Query, load_queries
     from yt360.crawl.search.run import SearchConfig, filter_parameter, run_search
 
@@ -101,8 +101,8 @@ def command(
     config = SearchConfig(
         filters=filters,
         max_pages=max_pages,
-        pace=PaceConfig(interval_s=interval_s),
-        session=make_session_options(options),
+        rate_limit=RateLimitConfig(interval_s=interval_s),
+        client=make_client_options(options),
     )
     with Catalog(path, create=True) as catalog:
         catalog.set_setting("filters", filters.to_dict())
@@ -128,7 +128,7 @@ def command(
 
 def _stored_filters(path: Path) -> dict[str, Any]:
     from yt360.catalog import Catalog
-    from yt360.catalog.store import is_catalog
+    from yt360.catalog.catalog import is_catalog
 
     if not is_catalog(path):
         return {}

@@ -112,7 +112,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     inputs: it goes on, and never changes a shard that is finished. What cannot be used is listed
     with its reason.
     """
-    from yt360.catalog.sources import find_all_inputs
+    from yt360.catalog.build_inputs import find_all_inputs
     from yt360.shards.builder.run import build_shards
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")

@@ -65,7 +65,7 @@ def command(
 
 def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
     """Return the statistics, and what else is told of a dataset."""
-    from yt360.catalog.store import Catalog, is_catalog
+    from yt360.catalog.catalog import Catalog, is_catalog
     from yt360.labels.store.reader import label_sets
     from yt360.shards.format.schema import DatasetInfo, losses_by_reason
     from yt360.stats.counts import catalog_stats, dataset_stats

@@ -1,4 +1,4 @@
-"""Fetching one video: yt-dlp carries out a `VideoPlan` in the video's own folder."""
+"""Fetching one video: yt-dlp carries out a `DownloadPlan` in the video's own folder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import Any
 
 from yt360.catalog import MediaFile
 from yt360.catalog.ids import check_video_id
-from yt360.crawl.checks import check_amount
-from yt360.crawl.download.guard import TransferGuard, check_no_links, check_room, folder_lock
-from yt360.crawl.download.plan import VideoPlan, Wanted
-from yt360.crawl.rate_limit import Pace
+from yt360.crawl.download.plan import DownloadPlan, Selection
+from yt360.crawl.download.transfer_monitor import (
+    TransferMonitor,
+    check_no_links,
+    check_room,
+    folder_lock,
+)
+from yt360.crawl.failures import Failure, classify
+from yt360.crawl.rate_limit import RateLimiter
 from yt360.crawl.sections.planning import COPY_ARGUMENTS
-from yt360.crawl.youtube.failures import Failure, classify
-from yt360.crawl.youtube.session import Session, SessionOptions
+from yt360.crawl.validation import check_number
+from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
 from yt360.media.ffmpeg import ffmpeg_binary
 
 
@@ -39,8 +44,8 @@ class TransferOptions:
 
     def __post_init__(self) -> None:
         for name in ("retries", "retry_first_s", "min_rate_bytes_per_s", "min_free_bytes"):
-            check_amount(name, getattr(self, name))
-        check_amount("slow_window_s", self.slow_window_s, above_zero=True)
+            check_number(name, getattr(self, name))
+        check_number("slow_window_s", self.slow_window_s, above_zero=True)
 
 
 @dataclass(frozen=True)
@@ -55,38 +60,38 @@ class Fetcher:
     """Fetches videos one after another, in one thread.
 
     Args:
-        session_options: How to ask.
+        client_options: How to ask.
         wanted: What to fetch.
         transfer: When to give up.
-        pace: When to ask; of the calling thread.
+        limiter: When to ask; of the calling thread.
         stop: Ends the work.
-        make_session: Makes the yt-dlp session; tests reroute it.
+        make_client: Makes the yt-dlp client; tests reroute it.
     """
 
     def __init__(
         self,
-        session_options: SessionOptions,
-        wanted: Wanted,
+        client_options: ClientOptions,
+        selection: Selection,
         transfer: TransferOptions,
-        pace: Pace,
+        limiter: RateLimiter,
         stop: threading.Event,
-        make_session: Callable[..., Session] = Session,
+        make_client: Callable[..., YoutubeClient] = YoutubeClient,
     ) -> None:
-        self._session_options = session_options
-        self._wanted = wanted
+        self._client_options = client_options
+        self._selection = selection
         self._transfer = transfer
-        self._pace = pace
+        self._limiter = limiter
         self._stop = stop
-        self._make_session = make_session
-        self._session: Session | None = None
-        self._plan: VideoPlan | None = None
+        self._make_session = make_client
+        self._client: YoutubeClient | None = None
+        self._plan: DownloadPlan | None = None
 
     def describe(self, video_id: str, url: str, folder: Path) -> dict[str, Any]:
         """Return the facts of a video that passes the filters and offers what is wanted.
 
         Nothing is written. Raises what `fetch` raises.
         """
-        self._plan = VideoPlan(self._wanted, check_video_id(video_id), folder)
+        self._plan = DownloadPlan(self._selection, check_video_id(video_id), folder)
         self._open(self._plan.parameters()).extract_info(url, download=False)
         return self._plan.facts()
 
@@ -113,12 +118,14 @@ class Fetcher:
         Raises:
             Exception: `failure` says what it means; partial files stay for the next time.
         """
-        plan = VideoPlan(self._wanted, check_video_id(video_id), folder, clip_starts_s, make_way)
+        plan = DownloadPlan(
+            self._selection, check_video_id(video_id), folder, clip_starts_s, make_way
+        )
         self._plan = plan
         check_no_links(folder)
         with folder_lock(folder):
             check_room(folder, self._transfer.min_free_bytes)
-            guard = TransferGuard(
+            guard = TransferMonitor(
                 folder,
                 self._transfer.min_free_bytes,
                 self._transfer.min_rate_bytes_per_s,
@@ -141,22 +148,22 @@ class Fetcher:
 
     def failure(self, error: Exception) -> Failure:
         """Say what an exception of the last `describe` or `fetch` means."""
-        return classify(error, self._session.seen_errors if self._session else ())
+        return classify(error, self._client.seen_errors if self._client else ())
 
     def forget(self) -> None:
         """Forget the last video."""
-        self._session = self._plan = None
+        self._client = self._plan = None
 
-    def _open(self, parameters: dict[str, Any]) -> Session:
-        self._session = self._make_session(
-            self._session_options, self._pace, self._stop, parameters
+    def _open(self, parameters: dict[str, Any]) -> YoutubeClient:
+        self._client = self._make_session(
+            self._client_options, self._limiter, self._stop, parameters
         )
-        return self._session
+        return self._client
 
-    def _transfer_parameters(self, guard: TransferGuard) -> dict[str, Any]:
+    def _transfer_parameters(self, guard: TransferMonitor) -> dict[str, Any]:
         def nap(n: int) -> float:
             """Sleep ourselves, so that it can be interrupted, and let yt-dlp sleep no more."""
-            self._pace.sleep(self._transfer.retry_first_s * 2.0 ** min(n, 10))
+            self._limiter.sleep(self._transfer.retry_first_s * 2.0 ** min(n, 10))
             return 0.0
 
         return {

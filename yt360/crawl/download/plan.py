@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from yt360.catalog import MediaFile
-from yt360.crawl.download.verify import check_whole
+from yt360.crawl.failures import Damaged, NotYet, Unsuitable
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.sections.fetch import PROTOCOLS
 from yt360.crawl.sections.planning import (
@@ -18,7 +18,7 @@ from yt360.crawl.sections.planning import (
     section_name,
     section_span,
 )
-from yt360.crawl.youtube.failures import Damaged, NotYet, Unsuitable
+from yt360.crawl.verify import check_whole
 from yt360.crawl.youtube.formats import Choice, Format, Target, choose, format_part
 from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
@@ -33,7 +33,7 @@ _EXTRA_FACTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Selection:
     """What is wanted of each video.
 
     Attributes:
@@ -49,7 +49,7 @@ class Wanted:
             raise UserError(f"sections {self.sections!r} is not one of {get_args(Sections)}")
 
 
-class VideoPlan:
+class DownloadPlan:
     """The decisions on one video, made while yt-dlp walks through it.
 
     Args:
@@ -66,13 +66,13 @@ class VideoPlan:
 
     def __init__(
         self,
-        wanted: Wanted,
+        selection: Selection,
         video_id: str,
         folder: Path,
         clip_starts_s: Sequence[int] = (),
         make_way: Callable[[], None] = lambda: None,
     ) -> None:
-        self._wanted = wanted
+        self._selection = selection
         self._video_id = video_id
         self._folder = folder
         self._clip_starts_s = clip_starts_s
@@ -100,13 +100,13 @@ class VideoPlan:
         if (status := self._page.get("live_status")) in _NOT_YET:
             begins_at = self._page.get("release_timestamp")
             raise NotYet(str(status).replace("_", "-"), "no recording of it yet", begins_at)
-        self._wanted.filters.check_page(self._page, is_whole="formats" in info)
-        if self._wanted.sections == "auto":
+        self._selection.filters.check_page(self._page, is_whole="formats" in info)
+        if self._selection.sections == "auto":
             self.sections = plan_sections(self._clip_starts_s, self._duration_s)
 
     def _select(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what to download; the hook ``format``."""
-        self.choice = choose(read_formats(context["formats"]), self._wanted.target)
+        self.choice = choose(read_formats(context["formats"]), self._selection.target)
         self._make_way()
         video, sound = self.choice.video, self.choice.sound
         if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from yt360.catalog import Catalog
-from yt360.crawl.config import DownloadConfig
-from yt360.crawl.download.heartbeat import Heartbeat
+from yt360.catalog.claim_renewal import ClaimRenewal
+from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.report import Report
 from yt360.crawl.download.worker import RunState, Worker
 from yt360.crawl.rate_limit import Interrupted, SiteRefuses
-from yt360.crawl.youtube.session import Session
+from yt360.crawl.youtube.client import YoutubeClient
 
 
 def run_download(
@@ -26,7 +26,7 @@ def run_download(
     stop: threading.Event,
     note: Callable[[str], None] = lambda _: None,
     finished: Callable[[str, str], None] = lambda _id, _outcome: None,
-    make_session: Callable[..., Session] = Session,
+    make_client: Callable[..., YoutubeClient] = YoutubeClient,
 ) -> Report:
     """Fetch what is due in a catalog, and wait for what is soon due again.
 
@@ -37,7 +37,7 @@ def run_download(
         note: Told about pauses and other events, in one line each; called from worker threads.
         finished: Called after each video with its id and outcome, by one worker thread at a time;
             not for those that went back into the queue.
-        make_session: Makes yt-dlp sessions; tests reroute them.
+        make_client: Makes yt-dlp sessions; tests reroute them.
 
     Returns:
         What was done, by reason. ``stopped`` says why the run ended early.
@@ -48,8 +48,8 @@ def run_download(
     """
     with Catalog(path) as catalog:
         catalog.make_media()
-    with Heartbeat(path, config.lease_s) as heartbeat:
-        state = RunState(config, stop, heartbeat, note, finished, make_session)
+    with ClaimRenewal(path, config.lease_s) as renewal:
+        state = RunState(config, stop, renewal, note, finished, make_client)
         with ThreadPoolExecutor(config.workers, thread_name_prefix="worker") as pool:
             work = [pool.submit(_work, path, state, number) for number in range(config.workers)]
             try:

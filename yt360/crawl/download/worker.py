@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yt360.catalog import Catalog, Claim, ClaimLost, Job, State
+from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.catalog.ids import AllowedSites
-from yt360.crawl.config import DownloadConfig
+from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.fetch import Fetched, Fetcher
-from yt360.crawl.download.guard import check_room
-from yt360.crawl.download.heartbeat import Heartbeat
 from yt360.crawl.download.report import RETRY, Report
-from yt360.crawl.rate_limit import Interrupted, Pace, SiteRefuses, site_of
-from yt360.crawl.youtube.failures import Failure, Kind, Unsuitable
-from yt360.crawl.youtube.session import Session
+from yt360.crawl.download.transfer_monitor import check_room
+from yt360.crawl.failures import Failure, Kind, Unsuitable
+from yt360.crawl.rate_limit import Interrupted, RateLimiter, SiteRefuses, site_of
+from yt360.crawl.youtube.client import YoutubeClient
 from yt360.errors import UserError
 from yt360.locks import Locked
 
@@ -35,10 +35,10 @@ class RunState:
 
     config: DownloadConfig
     stop: threading.Event
-    heartbeat: Heartbeat
+    renewal: ClaimRenewal
     note: Callable[[str], None]
     finished: Callable[[str, str], None]
-    make_session: Callable[..., Session]
+    make_client: Callable[..., YoutubeClient]
     report: Report = field(default_factory=Report)
     crash: BaseException | None = None
     _taken: int = 0
@@ -101,14 +101,14 @@ class Worker:
         self._name = f"{socket.gethostname()}:{os.getpid()}:{number}"
         self._job: Job = "describe" if config.describe_only else "download"
         self._rng = random.Random(self._name)
-        self._pace = Pace(catalog, config.pace, state.stop, self._rng, state.note)
+        self._limiter = RateLimiter(catalog, config.rate_limit, state.stop, self._rng, state.note)
         self._fetcher = Fetcher(
-            replace(config.session, rate_limit_bytes_per_s=self._own_rate()),
-            config.wanted,
+            replace(config.client, rate_limit_bytes_per_s=self._own_rate()),
+            config.selection,
             config.transfer,
-            self._pace,
+            self._limiter,
             state.stop,
-            state.make_session,
+            state.make_client,
         )
 
     def step(self) -> bool:
@@ -127,7 +127,7 @@ class Worker:
             self._state.return_turn()
             return self._wait_for_work()
         try:
-            with self._state.heartbeat.keep(claim):
+            with self._state.renewal.keep(claim):
                 self._work_on(claim)
         except ClaimLost:
             self._leave(claim)
@@ -147,7 +147,7 @@ class Worker:
         due_s = self._catalog.claims.next_due_s(self._job)
         if due_s is None or due_s > self._config.wait_s:
             return False
-        self._pace.sleep(min(due_s + 0.01, _POLL_S))
+        self._limiter.sleep(min(due_s + 0.01, _POLL_S))
         return True
 
     def _work_on(self, claim: Claim) -> None:
@@ -156,11 +156,11 @@ class Worker:
         try:
             self._fetcher.forget()
             self._check_site(claim.url)
-            self._pace.wait_out_pause(site)
+            self._limiter.wait_out_pause(site)
             with self._state.slot(site):
                 fetched = self._fetch(claim)
             self._store(claim, fetched)
-            self._pace.success(site)
+            self._limiter.success(site)
         except ClaimLost:
             raise
         except (Interrupted, SiteRefuses):
@@ -183,7 +183,7 @@ class Worker:
             folder,
             # Clips of our own are no more than what an inspection of the whole video found.
             [clip.start_s for clip in clips if clip.origin == "released"],
-            still_ours=lambda: self._state.heartbeat.check(claim),
+            still_ours=lambda: self._state.renewal.check(claim),
             make_way=lambda: self._remove_old_files(claim),
         )
 
@@ -218,14 +218,14 @@ class Worker:
                 self._catalog.claims.release(claim, reason)
             raise OSError(detail) from error
         if failure.kind is Kind.SLOW_DOWN:
-            self._pace.slow_down(site, failure.retry_after_s)
-            self._defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
+            self._limiter.slow_down(site, failure.retry_after_s)
+            self._defer(claim, self._limiter.pause_left_s(site), reason, detail, count_try=False)
             return
         if failure.kind not in (Kind.REFUSED, Kind.BROKEN):
-            self._pace.success(site)
-        elif self._pace.trouble(site) and reason in _NETWORK_REASONS:
+            self._limiter.success(site)
+        elif self._limiter.trouble(site) and reason in _NETWORK_REASONS:
             # It is our network rather than this video, which must not lose its tries by it.
-            self._defer(claim, self._pace.pause_left_s(site), reason, detail, count_try=False)
+            self._defer(claim, self._limiter.pause_left_s(site), reason, detail, count_try=False)
             return
         self._settle_for_good_or_retry(claim, failure)
 
@@ -237,7 +237,7 @@ class Worker:
             self._finish(claim, "rejected", reason, detail)
         elif failure.kind is Kind.LATER:
             self._defer(claim, _later_s(failure), reason, detail, count_try=False)
-        elif claim.tries + 1 >= self._config.max_tries:
+        elif claim.tries + 1 >= self._config.max_attempts:
             self._finish(claim, "failed", reason, detail)
         else:
             self._defer(claim, self._delay_s(claim, failure), reason, detail)
@@ -267,7 +267,7 @@ class Worker:
 
     def _check_site(self, url: str) -> None:
         try:
-            AllowedSites(self._config.session.allow_urls).check(url)
+            AllowedSites(self._config.client.allow_urls).check(url)
         except UserError as error:
             raise Unsuitable("forbidden-site", str(error)) from error
 

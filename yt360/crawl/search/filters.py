@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
-from yt360.crawl.checks import check_amount
-from yt360.crawl.youtube.failures import Unsuitable
+from yt360.crawl.failures import Unsuitable
+from yt360.crawl.validation import check_number
 from yt360.errors import UserError
 
 License = Literal["any", "creativecommon"]
@@ -48,9 +48,9 @@ class Filters:
                 f"uploaded_after {self.uploaded_after} is later than uploaded_before "
                 f"{self.uploaded_before}"
             )
-        check_amount("min_duration_s", self.min_duration_s)
+        check_number("min_duration_s", self.min_duration_s)
         if self.max_duration_s is not None:
-            check_amount("max_duration_s", self.max_duration_s)
+            check_number("max_duration_s", self.max_duration_s)
         if self.max_duration_s is not None and self.max_duration_s < self.min_duration_s:
             raise UserError(
                 f"max_duration_s {self.max_duration_s} is below min_duration_s "

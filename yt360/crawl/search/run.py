@@ -17,10 +17,10 @@ from urllib.parse import urlencode
 from yt360.catalog import Catalog
 from yt360.catalog.ids import check_channel_id, is_video_id
 from yt360.catalog.tables.listings import ENOUGH_PAGES, Listing
-from yt360.crawl.rate_limit import Interrupted, Pace, PaceConfig, SiteRefuses
+from yt360.crawl.failures import Failure, Kind, Unsuitable, classify
+from yt360.crawl.rate_limit import Interrupted, RateLimitConfig, RateLimiter, SiteRefuses
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.youtube.failures import Failure, Kind, Unsuitable, classify
-from yt360.crawl.youtube.session import PageTurner, Session, SessionOptions
+from yt360.crawl.youtube.client import ClientOptions, Pagination, YoutubeClient
 from yt360.errors import UserError
 from yt360.untrusted.page import read_page
 
@@ -37,7 +37,7 @@ class SearchConfig:
         max_pages: Pages to read of each listing (about 20 videos each). `Listings.reopen_short`
             goes on with those that an earlier run ended at fewer.
         lease_s: A worker that is silent for so long has lost its listing.
-        max_tries: A listing whose page failed so often in a row is given up.
+        max_attempts: A listing whose page failed so often in a row is given up.
         retry_s: Pause before a failed page is tried again; it doubles with each try.
         wait_s: The run stays alive for listings that are due again within this time.
     """
@@ -45,15 +45,15 @@ class SearchConfig:
     filters: Filters = field(default_factory=Filters)
     max_pages: int = 30
     lease_s: float = 300.0
-    max_tries: int = 4
+    max_attempts: int = 4
     retry_s: float = 30.0
     wait_s: float = 900.0
-    pace: PaceConfig = field(default_factory=PaceConfig)
-    session: SessionOptions = field(default_factory=SessionOptions)
+    rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
+    client: ClientOptions = field(default_factory=ClientOptions)
 
     def __post_init__(self) -> None:
-        if self.max_pages < 1 or self.max_tries < 1:
-            raise UserError("max_pages and max_tries must be 1 or more")
+        if self.max_pages < 1 or self.max_attempts < 1:
+            raise UserError("max_pages and max_attempts must be 1 or more")
 
 
 @dataclass
@@ -93,7 +93,7 @@ def run_search(
     config: SearchConfig,
     stop: threading.Event,
     note: Callable[[str], None] = lambda _: None,
-    make_session: Callable[..., Session] = Session,
+    make_client: Callable[..., YoutubeClient] = YoutubeClient,
 ) -> SearchReport:
     """Read the open listings of a catalog to their ends, or until stopped.
 
@@ -105,9 +105,9 @@ def run_search(
         config: How to search.
         stop: Set to end the run; the page under way is read again next time.
         note: Told about pauses and failures.
-        make_session: Makes yt-dlp sessions; tests reroute them.
+        make_client: Makes yt-dlp sessions; tests reroute them.
     """
-    reader = _Reader(catalog, config, stop, note, make_session)
+    reader = _Reader(catalog, config, stop, note, make_client)
     try:
         while not stop.is_set() and reader.step():
             pass
@@ -129,19 +129,19 @@ class _Reader:
         config: SearchConfig,
         stop: threading.Event,
         note: Callable[[str], None],
-        make_session: Callable[..., Session],
+        make_client: Callable[..., YoutubeClient],
     ) -> None:
         self._catalog = catalog
         self._config = config
         self._stop = stop
         self._note = note
-        self._make_session = make_session
-        self._pace = Pace(catalog, config.pace, stop, random.Random(), note)
+        self._make_session = make_client
+        self._limiter = RateLimiter(catalog, config.rate_limit, stop, random.Random(), note)
         self.report = SearchReport()
 
     def step(self) -> bool:
         """Read one listing, or wait a moment for one; False when there is no more to do."""
-        self._pace.wait_out_pause(SITE)
+        self._limiter.wait_out_pause(SITE)
         listing = self._catalog.listings.take(self._config.lease_s)
         if listing is not None:
             self._read(listing)
@@ -149,22 +149,22 @@ class _Reader:
         due_s = self._catalog.listings.next_due_s()
         if due_s is None or due_s > self._config.wait_s:
             return False
-        self._pace.sleep(min(due_s + 0.01, _POLL_S))
+        self._limiter.sleep(min(due_s + 0.01, _POLL_S))
         return True
 
     def _read(self, listing: Listing) -> None:
         page = _Page(self, listing)
-        turner = PageTurner(listing.next_page, page.turn, page.clear)
-        session = self._make_session(
-            self._config.session, self._pace, self._stop, _PARAMETERS, turner
+        turner = Pagination(listing.next_page, page.turn, page.clear)
+        client = self._make_session(
+            self._config.client, self._limiter, self._stop, _PARAMETERS, turner
         )
         try:
-            result = session.extract_info(listing_url(listing), download=False, process=False)
+            result = client.extract_info(listing_url(listing), download=False, process=False)
             for entry in (result or {}).get("entries") or ():
                 page.add(entry)
             page.turn(None)
             self.report.listings_done += 1
-            self._pace.success(SITE)
+            self._limiter.success(SITE)
         except _EnoughPages:
             self._catalog.listings.settle(listing, "done", ENOUGH_PAGES)
             self.report.listings_done += 1
@@ -172,7 +172,7 @@ class _Reader:
             self._catalog.listings.settle(listing, "open")
             raise
         except Exception as error:
-            self._settle(listing, classify(error, session.seen_errors))
+            self._settle(listing, classify(error, client.seen_errors))
 
     def _settle(self, listing: Listing, failure: Failure) -> None:
         listings = self._catalog.listings
@@ -181,16 +181,16 @@ class _Reader:
             listings.settle(listing, "open", failure.reason)
             raise OSError(failure.detail)
         if failure.kind is Kind.SLOW_DOWN:
-            self._pace.slow_down(SITE, failure.retry_after_s)
-            listings.settle(listing, "open", failure.reason, self._pace.pause_left_s(SITE))
+            self._limiter.slow_down(SITE, failure.retry_after_s)
+            listings.settle(listing, "open", failure.reason, self._limiter.pause_left_s(SITE))
             return
         if failure.kind in (Kind.GONE, Kind.NOT_HERE, Kind.UNSUITABLE):
             listings.settle(listing, "failed", failure.reason)
-        elif listing.tries + 1 >= self._config.max_tries:
-            self._pace.trouble(SITE)
+        elif listing.tries + 1 >= self._config.max_attempts:
+            self._limiter.trouble(SITE)
             listings.settle(listing, "failed", failure.reason, count_try=True)
         else:
-            self._pace.trouble(SITE)
+            self._limiter.trouble(SITE)
             delay = self._config.retry_s * 2.0**listing.tries
             listings.settle(listing, "open", failure.reason, delay, count_try=True)
             return

@@ -16,10 +16,10 @@ from typing import Any
 
 from yt_dlp import YoutubeDL
 
+from yt360.crawl.failures import Damaged
+from yt360.crawl.sections.http_ranges import Source
 from yt360.crawl.sections.planning import COPY_ARGUMENTS
-from yt360.crawl.sections.ranges import Source
 from yt360.crawl.sections.relay import Relay
-from yt360.crawl.youtube.failures import Damaged
 from yt360.errors import BadItem
 from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit
 from yt360.media.tether import start_tethered
@@ -31,27 +31,27 @@ _KEPT_ERROR_LINES = 12
 _DISK_FULL = "No space left on device"
 
 
-def fetch_section(session: YoutubeDL, path: Path, info: Mapping[str, Any]) -> None:
+def fetch_section(client: YoutubeDL, path: Path, info: Mapping[str, Any]) -> None:
     """Fetch the section of a video that yt-dlp has described, in place of yt-dlp's downloader.
 
-    The session's options count as for whole files, and its progress hooks are called several times
+    The client's options count as for whole files, and its progress hooks are called several times
     a second, whether or not data arrives. They may raise to end it.
 
     Args:
-        session: Sends the requests.
+        client: Sends the requests.
         path: Where the Matroska file goes; written aside first.
         info: yt-dlp's description, with ``section_start`` and ``section_end`` in seconds.
 
     Raises:
         Damaged: The site's data is not media, or not of the declared size.
         OSError: The disk is full.
-        Exception: Whatever the session's requests or the progress hooks raise.
+        Exception: Whatever the client's requests or the progress hooks raise.
     """
-    options = session.params
+    options = client.params
     part = path.with_name(f"{path.name}.part")
     with Relay(
         [_source(form) for form in info.get("requested_formats") or [info]],
-        session.urlopen,
+        client.urlopen,
         retries=options.get("retries") or 0,
         nap=(options.get("retry_sleep_functions") or {}).get("http") or (lambda _: None),
         rate_bytes_per_s=options.get("ratelimit"),
@@ -64,7 +64,7 @@ def fetch_section(session: YoutubeDL, path: Path, info: Mapping[str, Any]) -> No
                 "filename": f"{part} {relay.connections}",
                 "downloaded_bytes": relay.relayed_bytes,
             }
-            for hook in session._progress_hooks:
+            for hook in client._progress_hooks:
                 hook(transfer)
 
         try:
@@ -109,7 +109,7 @@ def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], p
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        # A proxy is for the session, not for the way to the relay.
+        # A proxy is for the client, not for the way to the relay.
         env={key: value for key, value in os.environ.items() if key.lower() != "http_proxy"},
     )
     assert process.stderr is not None

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yt360.clips import DEFAULT_CLIP_S
-from yt360.crawl.download.verify import end_slack_s
-from yt360.crawl.youtube.failures import Damaged
+from yt360.crawl.failures import Damaged
+from yt360.crawl.verify import end_slack_s
 from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import sync_folder

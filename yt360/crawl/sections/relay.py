@@ -1,8 +1,8 @@
 """A relay on loopback, through which FFmpeg gets its streams as everything else gets its requests.
 
-FFmpeg opens addresses by itself: it knows no allow-list, no pace and no SOCKS proxy, and an exit
+FFmpeg opens addresses by itself: it knows no allow-list, no limiter and no SOCKS proxy, and an exit
 code is all that it tells about a refusal. So it is given addresses of this relay. Threads of the
-relay talk to FFmpeg; the connections behind them are opened by the thread that owns the session,
+relay talk to FFmpeg; the connections behind them are opened by the thread that owns the client,
 where a failure is an exception like any other. A stream that breaks is taken up again where it
 broke, without FFmpeg noticing.
 """
@@ -29,8 +29,8 @@ from yt_dlp.networking.exceptions import (
     TransportError,
 )
 
-from yt360.crawl.sections.ranges import Ask, Source, extent, may_pass, own_socket, read_block
-from yt360.crawl.youtube.failures import Damaged
+from yt360.crawl.failures import Damaged
+from yt360.crawl.sections.http_ranges import Ask, Source, extent, may_pass, own_socket, read_block
 
 _SEND_BUFFER_BYTES = 64 * 1024  # FFmpeg often hangs up early: little should be under way to it
 _POLL_S = 0.05

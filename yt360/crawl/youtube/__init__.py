@@ -1,1 +1,1 @@
-"""yt-dlp as this package uses it: session, formats, failures."""
+"""yt-dlp as this package uses it: client, formats, failures."""

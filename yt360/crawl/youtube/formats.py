@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from yt360.crawl.youtube.failures import Unsuitable
+from yt360.crawl.failures import Unsuitable
 from yt360.errors import UserError
 from yt360.untrusted.page import file_part
 

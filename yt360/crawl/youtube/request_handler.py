@@ -32,7 +32,7 @@ _SOCKS_HEADER = "Ytdl-socks-proxy"  # by which yt-dlp's ProxyHandler tells its H
 class CheckedRH(UrllibRH):
     """Sends requests over http and https where `reach` allows it.
 
-    Proxies are those of the session, or else of the environment: http and SOCKS, for everything.
+    Proxies are those of the client, or else of the environment: http and SOCKS, for everything.
     They resolve names themselves, so only what an address spells out is checked then.
 
     Args:

@@ -27,6 +27,13 @@ def catalog(tmp_path, clock):
 
 
 @pytest.fixture
+def catalog_path(tmp_path):
+    path = tmp_path / "my.catalog"
+    Catalog(path, create=True).close()
+    return path
+
+
+@pytest.fixture
 def accept(catalog):
     """Return a function that adds an accepted video."""
 

@@ -11,10 +11,10 @@ from contextlib import closing
 import pytest
 
 from yt360.catalog import Catalog
+from yt360.catalog.catalog import is_catalog
 from yt360.catalog.opening import connect, limited_time
 from yt360.catalog.reports.query import run_sql
 from yt360.catalog.schema import MIGRATIONS, migrate
-from yt360.catalog.store import is_catalog
 from yt360.cli import cli
 from yt360.commands.group import run
 from yt360.errors import UserError

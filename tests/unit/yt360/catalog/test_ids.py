@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from yt360.catalog.ids import AllowedSites, id_of_url, is_video_id, watch_url
-from yt360.catalog.lists.released import (
+from yt360.catalog.lists.yt360_lists import (
     import_urls,
 )
 from yt360.errors import UserError

@@ -11,12 +11,12 @@ from contextlib import closing
 import pytest
 
 from yt360.catalog import Catalog, Clip, MediaFile, Verdict
+from yt360.catalog.build_inputs import catalog_inputs
 from yt360.catalog.lists.export import TABLES, csv_cell, export_table, row_lines
-from yt360.catalog.lists.released import export_lists
-from yt360.catalog.reports.story import story_lines
+from yt360.catalog.lists.yt360_lists import export_lists
 from yt360.catalog.reports.summary import summarize, summary_lines
+from yt360.catalog.reports.video_report import video_lines
 from yt360.catalog.schema import MIGRATIONS, migrate
-from yt360.catalog.sources import catalog_inputs
 from yt360.errors import BadItem, UserError
 from yt360.stats.counts import catalog_stats
 
@@ -65,7 +65,7 @@ def whole(tmp_path_factory):
 def everything(catalog, folder):
     """Yield what reads a catalog, and what writes into one."""
     yield lambda: list(summary_lines(summarize(catalog)))
-    yield lambda: list(story_lines(catalog, A))
+    yield lambda: list(video_lines(catalog, A))
     yield lambda: catalog_stats(catalog)
     yield lambda: catalog_inputs(catalog)
     yield lambda: export_lists(catalog, folder / "lists")
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_told_with_column_and_value(whole, tmp_path, statement,
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(statement)
     with Catalog(path) as catalog, pytest.raises(BadItem) as caught:
-        list(story_lines(catalog, A))
+        list(video_lines(catalog, A))
     assert message in caught.value.detail and caught.value.reason == "damaged-catalog"
 
 

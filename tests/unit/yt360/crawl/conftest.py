@@ -12,13 +12,13 @@ import pytest
 from fake_youtube import FakeYouTube, media_bytes, send_to
 
 from yt360.catalog import Catalog
-from yt360.crawl.config import DownloadConfig
+from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.fetch import TransferOptions
-from yt360.crawl.download.plan import Wanted
+from yt360.crawl.download.plan import Selection
 from yt360.crawl.download.run import run_download
-from yt360.crawl.rate_limit import Pace, PaceConfig
+from yt360.crawl.rate_limit import RateLimitConfig, RateLimiter
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.youtube.session import Session, SessionOptions
+from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
 
 
 @pytest.fixture
@@ -35,18 +35,18 @@ def send_to_loopback(youtube: FakeYouTube):
 
 
 @pytest.fixture
-def make_session(send_to_loopback):
+def make_client(send_to_loopback):
     """Make sessions that find YouTube on loopback, and ask one player client only."""
 
-    class LoopbackSession(Session):
+    class LoopbackClient(YoutubeClient):
         send = send_to_loopback
 
-        def __init__(self, options, pace, stop, parameters=None, turn_page=None) -> None:
+        def __init__(self, options, limiter, stop, parameters=None, turn_page=None) -> None:
             clients = {"youtube": {"player_client": ["visionos"], "player_skip": ["webpage"]}}
             parameters = {"extractor_args": clients, "extractor_retries": 0, **(parameters or {})}
-            super().__init__(options, pace, stop, parameters, turn_page)
+            super().__init__(options, limiter, stop, parameters, turn_page)
 
-    return LoopbackSession
+    return LoopbackClient
 
 
 @pytest.fixture
@@ -57,33 +57,35 @@ def catalog_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session_options(youtube: FakeYouTube) -> SessionOptions:
-    return SessionOptions(allow_urls=(youtube.url + "/media/",), timeout_s=5.0)
+def client_options(youtube: FakeYouTube) -> ClientOptions:
+    return ClientOptions(allow_urls=(youtube.url + "/media/",), timeout_s=5.0)
 
 
 @pytest.fixture
-def quick_config(session_options: SessionOptions) -> DownloadConfig:
+def quick_config(client_options: ClientOptions) -> DownloadConfig:
     """A run without pauses that would make tests slow."""
     return DownloadConfig(
         workers=1,
         lease_s=60.0,
         retry_first_s=0.02,
         wait_s=4.0,
-        pace=PaceConfig(interval_s=0.0, first_pause_s=0.05, trouble_limit=50),
-        session=session_options,
-        wanted=Wanted(filters=Filters(min_duration_s=1.0)),
+        rate_limit=RateLimitConfig(interval_s=0.0, first_pause_s=0.05, max_errors=50),
+        client=client_options,
+        selection=Selection(filters=Filters(min_duration_s=1.0)),
         transfer=TransferOptions(retries=2, retry_first_s=0.01, min_free_bytes=0),
     )
 
 
 @pytest.fixture
-def pace(catalog_path: Path) -> Iterator[Pace]:
+def limiter(catalog_path: Path) -> Iterator[RateLimiter]:
     with Catalog(catalog_path) as catalog:
-        yield Pace(catalog, PaceConfig(interval_s=0.0), threading.Event(), random.Random(0))
+        yield RateLimiter(
+            catalog, RateLimitConfig(interval_s=0.0), threading.Event(), random.Random(0)
+        )
 
 
 @pytest.fixture
-def download(catalog_path, make_session, quick_config):
+def download(catalog_path, make_client, quick_config):
     """Return a function that adds videos, runs the download once, and returns its report."""
 
     def run(*video_ids, stop=None, **changes):
@@ -92,7 +94,7 @@ def download(catalog_path, make_session, quick_config):
                 catalog.videos.add(video_id)
         config = replace(quick_config, **changes)
         return run_download(
-            catalog_path, config, stop or threading.Event(), make_session=make_session
+            catalog_path, config, stop or threading.Event(), make_client=make_client
         )
 
     return run

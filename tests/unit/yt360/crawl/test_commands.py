@@ -9,7 +9,7 @@ import pytest
 from yt360.catalog import Catalog
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.crawl.youtube.session import Session
+from yt360.crawl.youtube.client import YoutubeClient
 
 VIDEO = "-abcdefghi_"
 MISTAKEN_FILES = {
@@ -28,7 +28,7 @@ QUICK = ("--interval-s", "0", "--min-free-gb", "0", "--min-duration-s", "1", "--
 @pytest.fixture
 def yt360(capsys, monkeypatch, send_to_loopback):
     """Return a function that runs a command line and returns its exit code and output."""
-    monkeypatch.setattr(Session, "send", send_to_loopback)
+    monkeypatch.setattr(YoutubeClient, "send", send_to_loopback)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as end:
@@ -256,7 +256,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(yt360, tmp_path, monkeypatch, arg
     [
         ("--workers", "0"),
         ("--lease-s", "0"),
-        ("--max-tries", "0"),
+        ("--max-attempts", "0"),
         ("--height", "0"),
         ("--cookies", "no.txt"),
         ("--allow-url", "example.org"),

@@ -111,7 +111,7 @@ def test_old_sections_make_way_for_the_whole_video(
     assert list(files()) == [f"{VIDEO}.00039-00054.mkv"]
     settle("failed")
     queue_again()
-    download(wanted=replace(quick_config.wanted, sections="never"))
+    download(selection=replace(quick_config.selection, sections="never"))
     assert sorted(files()) == [f"{VIDEO}.sound.338.webm", f"{VIDEO}.video.134.mp4"]
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from yt360.catalog import Catalog, ClaimLost, Clip
-from yt360.crawl.download import guard
+from yt360.crawl.download import transfer_monitor
 from yt360.crawl.download.fetch import Fetcher
 
 VIDEO = "-abcdefghi_"
@@ -156,8 +156,8 @@ def test_a_burst_of_403_pauses_the_whole_run(way, youtube, download, catalog_pat
     for video_id in ids:
         picture, _ = way.add(video_id)
         youtube.script[picture] = ["403"]
-    pace = replace(quick_config.pace, trouble_limit=3, first_pause_s=0.5)
-    report = download(pace=pace)
+    rate_limit = replace(quick_config.rate_limit, max_errors=3, first_pause_s=0.5)
+    report = download(rate_limit=rate_limit)
     assert report.count("downloaded") == 4
     with Catalog(catalog_path) as catalog:
         third = catalog.claims.history(ids[2])[0]
@@ -168,7 +168,7 @@ def test_a_burst_of_403_pauses_the_whole_run(way, youtube, download, catalog_pat
 def test_a_video_that_keeps_failing_is_given_up(way, youtube, download, video, outcomes):
     picture, _ = way.add()
     youtube.script[picture] = ["403"] * 9
-    report = download(max_tries=3)
+    report = download(max_attempts=3)
     assert (video().state, video().reason) == ("failed", "http-403")
     assert [outcome for outcome, _ in outcomes()] == ["deferred", "deferred", "failed"]
     assert report.count("failed") == 1
@@ -199,25 +199,25 @@ def test_a_disk_that_fills_meanwhile_stops_the_run(
     youtube.script[picture] = ["drip"] * 9
     asked = iter([10**12] * 4)
     usage = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=next(asked, 0)))
-    monkeypatch.setattr(guard, "shutil", usage)
-    monkeypatch.setattr(guard, "_DISK_CHECK_S", 0.0)
+    monkeypatch.setattr(transfer_monitor, "shutil", usage)
+    monkeypatch.setattr(transfer_monitor, "_DISK_CHECK_S", 0.0)
     report = download(transfer=replace(quick_config.transfer, min_free_bytes=1000))
     assert "must stay free" in report.stopped
     assert outcomes() == [("released", "disk-full")]
 
 
 def test_a_lost_claim_ends_a_transfer(
-    way, youtube, session_options, quick_config, pace, make_session, tmp_path
+    way, youtube, client_options, quick_config, limiter, make_client, tmp_path
 ):
     picture, _ = way.add()
     youtube.script[picture] = ["drip"] * 9
     fetcher = Fetcher(
-        session_options,
-        quick_config.wanted,
+        client_options,
+        quick_config.selection,
         quick_config.transfer,
-        pace,
+        limiter,
         threading.Event(),
-        make_session,
+        make_client,
     )
     checks = itertools.count()
 

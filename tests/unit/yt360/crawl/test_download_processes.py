@@ -11,7 +11,7 @@ import pytest
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import id_of_url
-from yt360.catalog.lists.released import import_urls
+from yt360.catalog.lists.yt360_lists import import_urls
 
 QUICK = {
     "--interval-s": "0",

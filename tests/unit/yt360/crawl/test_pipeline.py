@@ -13,7 +13,7 @@ import soundfile
 from yt360.catalog import Catalog
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.crawl.youtube.session import Session
+from yt360.crawl.youtube.client import YoutubeClient
 from yt360.shards.format.reader import ShardReader
 
 IDS = ("-scene_one_", "scene_two__", "scene_three")
@@ -22,7 +22,7 @@ SCENES = ("--duration-s", "13", "--size", "320x160", "--preset", "easy", "--seed
 
 @pytest.fixture
 def yt360(monkeypatch, send_to_loopback, capsys):
-    monkeypatch.setattr(Session, "send", send_to_loopback)
+    monkeypatch.setattr(YoutubeClient, "send", send_to_loopback)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as end:

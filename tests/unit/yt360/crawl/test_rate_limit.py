@@ -11,8 +11,8 @@ import pytest
 from yt360.catalog import Catalog
 from yt360.crawl.rate_limit import (
     Interrupted,
-    Pace,
-    PaceConfig,
+    RateLimitConfig,
+    RateLimiter,
     SiteRefuses,
     is_youtube_host,
     site_of,
@@ -36,129 +36,129 @@ def clock() -> FakeTime:
 
 
 @pytest.fixture
-def make_pace(tmp_path, clock, monkeypatch):
-    """Return a function that makes paces of several workers on one catalog."""
+def make_limiter(tmp_path, clock, monkeypatch):
+    """Return a function that makes limiters of several workers on one catalog."""
     path = tmp_path / "my.catalog"
     catalogs = []
 
-    def sleep(pace, seconds):
+    def sleep(limiter, seconds):
         clock.now += max(0.0, seconds)
 
     def make(**changes):
         catalogs.append(Catalog(path, create=True, clock=clock))
         notes = []
-        pace = Pace(
+        limiter = RateLimiter(
             catalogs[-1],
-            PaceConfig(**{"interval_s": 2.0, "jitter": 0.0, **changes}),
+            RateLimitConfig(**{"interval_s": 2.0, "jitter": 0.0, **changes}),
             threading.Event(),
             random.Random(0),
             notes.append,
         )
-        pace.notes = notes
-        monkeypatch.setattr(Pace, "sleep", sleep)
-        return pace
+        limiter.notes = notes
+        monkeypatch.setattr(RateLimiter, "sleep", sleep)
+        return limiter
 
     yield make
     for catalog in catalogs:
         catalog.close()
 
 
-def test_requests_of_all_workers_together_keep_their_distance(make_pace, clock):
-    first, second = make_pace(), make_pace()
+def test_requests_of_all_workers_together_keep_their_distance(make_limiter, clock):
+    first, second = make_limiter(), make_limiter()
     moments = []
-    for pace in (first, second, first, second):
-        pace.wait_turn("youtube")
+    for limiter in (first, second, first, second):
+        limiter.wait_turn("youtube")
         moments.append(clock.now)
     assert moments == [1000.0, 1002.0, 1004.0, 1006.0]
     first.wait_turn("elsewhere")
     assert clock.now == 1006.0, "another site has its own turns"
 
 
-def test_gaps_are_stretched_by_chance_within_bounds(make_pace, clock):
-    pace = make_pace(jitter=0.5)
+def test_gaps_are_stretched_by_chance_within_bounds(make_limiter, clock):
+    limiter = make_limiter(jitter=0.5)
     moments = []
     for _ in range(30):
-        pace.wait_turn("youtube")
+        limiter.wait_turn("youtube")
         moments.append(clock.now)
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert all(2.0 <= gap <= 3.0 for gap in gaps) and len(set(gaps)) == len(gaps)
 
 
-def test_pauses_double_and_a_success_ends_the_doubling(make_pace, clock):
-    pace = make_pace(first_pause_s=60, longest_pause_s=200)
+def test_pauses_double_and_a_success_ends_the_doubling(make_limiter, clock):
+    limiter = make_limiter(first_pause_s=60, longest_pause_s=200)
     lengths = []
     for _ in range(4):
-        pace.slow_down("youtube")
-        lengths.append(pace.pause_left_s("youtube"))
-        pace.wait_out_pause("youtube")
+        limiter.slow_down("youtube")
+        lengths.append(limiter.pause_left_s("youtube"))
+        limiter.wait_out_pause("youtube")
     assert lengths == [60, 120, 200, 200]
-    pace.success("youtube")
-    pace.slow_down("youtube")
-    assert pace.pause_left_s("youtube") == 60
+    limiter.success("youtube")
+    limiter.slow_down("youtube")
+    assert limiter.pause_left_s("youtube") == 60
 
 
-def test_a_retry_after_is_never_cut_short(make_pace):
-    pace = make_pace(first_pause_s=60, longest_pause_s=200)
-    pace.slow_down("youtube", retry_after_s=5000)
-    assert pace.pause_left_s("youtube") == 5000
+def test_a_retry_after_is_never_cut_short(make_limiter):
+    limiter = make_limiter(first_pause_s=60, longest_pause_s=200)
+    limiter.slow_down("youtube", retry_after_s=5000)
+    assert limiter.pause_left_s("youtube") == 5000
 
 
-def test_answers_that_arrive_during_a_pause_are_one_strike(make_pace):
-    paces = [make_pace(first_pause_s=60) for _ in range(4)]
-    for pace in paces:
-        pace.slow_down("youtube")
-    assert paces[0].pause_left_s("youtube") == 60
-    assert len([note for pace in paces for note in pace.notes]) == 1
+def test_answers_that_arrive_during_a_pause_are_one_strike(make_limiter):
+    limiters = [make_limiter(first_pause_s=60) for _ in range(4)]
+    for limiter in limiters:
+        limiter.slow_down("youtube")
+    assert limiters[0].pause_left_s("youtube") == 60
+    assert len([note for limiter in limiters for note in limiter.notes]) == 1
 
 
-def test_only_an_unbroken_row_of_troubles_is_a_slow_down(make_pace):
-    pace = make_pace(trouble_limit=3)
+def test_only_an_unbroken_row_of_troubles_is_a_slow_down(make_limiter):
+    limiter = make_limiter(max_errors=3)
     for _ in range(2):
-        pace.trouble("youtube")
-    pace.success("youtube")
+        limiter.trouble("youtube")
+    limiter.success("youtube")
     for _ in range(2):
-        pace.trouble("youtube")
-    assert pace.pause_left_s("youtube") == 0
-    pace.trouble("youtube")
-    assert pace.pause_left_s("youtube") == 60
+        limiter.trouble("youtube")
+    assert limiter.pause_left_s("youtube") == 0
+    limiter.trouble("youtube")
+    assert limiter.pause_left_s("youtube") == 60
 
 
-def test_after_a_pause_without_success_one_trouble_is_enough(make_pace):
-    pace = make_pace(trouble_limit=3)
-    assert [pace.trouble("youtube") for _ in range(3)] == [False, False, True]
-    pace.wait_out_pause("youtube")
-    assert pace.trouble("youtube")
-    pace.wait_out_pause("youtube")
-    pace.success("youtube")
-    assert not pace.trouble("youtube")
+def test_after_a_pause_without_success_one_trouble_is_enough(make_limiter):
+    limiter = make_limiter(max_errors=3)
+    assert [limiter.trouble("youtube") for _ in range(3)] == [False, False, True]
+    limiter.wait_out_pause("youtube")
+    assert limiter.trouble("youtube")
+    limiter.wait_out_pause("youtube")
+    limiter.success("youtube")
+    assert not limiter.trouble("youtube")
 
 
-def test_a_turn_that_was_booked_before_a_pause_is_not_taken_in_it(make_pace, clock, monkeypatch):
-    first, second = make_pace(), make_pace()
+def test_a_turn_that_was_booked_before_a_pause_is_not_taken_in_it(make_limiter, clock, monkeypatch):
+    first, second = make_limiter(), make_limiter()
     first.wait_turn("youtube")
-    sleep = Pace.sleep
+    sleep = RateLimiter.sleep
 
-    def told_to_slow_down_meanwhile(pace, seconds):
+    def told_to_slow_down_meanwhile(limiter, seconds):
         if clock.now == 1000.0 and seconds:
             first.slow_down("youtube", retry_after_s=600)
-        sleep(pace, seconds)
+        sleep(limiter, seconds)
 
-    monkeypatch.setattr(Pace, "sleep", told_to_slow_down_meanwhile)
+    monkeypatch.setattr(RateLimiter, "sleep", told_to_slow_down_meanwhile)
     second.wait_turn("youtube")
     assert clock.now == 1600.0
     first.wait_turn("youtube")
     assert clock.now == 1602.0, "the turns after the pause keep their distance too"
 
 
-def test_a_success_leaves_a_pause_of_another_worker_alone(make_pace, monkeypatch):
-    first, second = make_pace(), make_pace(first_pause_s=60)
+def test_a_success_leaves_a_pause_of_another_worker_alone(make_limiter, monkeypatch):
+    first, second = make_limiter(), make_limiter(first_pause_s=60)
     first.trouble("youtube")
     get, told = first._catalog.sites.get, threading.Event()
 
     def say_slow_down():
         with Catalog(second._catalog.path, clock=second._catalog.clock) as catalog:
-            pace = Pace(catalog, second.config, threading.Event(), random.Random(0))
-            pace.slow_down("youtube", retry_after_s=600)
+            limiter = RateLimiter(catalog, second.config, threading.Event(), random.Random(0))
+            limiter.slow_down("youtube", retry_after_s=600)
         told.set()
 
     other = threading.Thread(target=say_slow_down)
@@ -175,36 +175,36 @@ def test_a_success_leaves_a_pause_of_another_worker_alone(make_pace, monkeypatch
     assert second.pause_left_s("youtube") == 600
 
 
-def test_an_answer_from_before_a_pause_does_not_end_the_doubling(make_pace):
-    pace = make_pace(first_pause_s=60)
-    pace.slow_down("youtube")
-    pace.success("youtube")
-    pace.wait_out_pause("youtube")
-    pace.slow_down("youtube")
-    assert pace.pause_left_s("youtube") == 120
+def test_an_answer_from_before_a_pause_does_not_end_the_doubling(make_limiter):
+    limiter = make_limiter(first_pause_s=60)
+    limiter.slow_down("youtube")
+    limiter.success("youtube")
+    limiter.wait_out_pause("youtube")
+    limiter.slow_down("youtube")
+    assert limiter.pause_left_s("youtube") == 120
 
 
-def test_a_pause_beyond_our_patience_is_refused_at_once(make_pace, clock):
-    pace = make_pace(patience_s=100)
-    pace.slow_down("youtube", retry_after_s=101)
+def test_a_pause_beyond_our_patience_is_refused_at_once(make_limiter, clock):
+    limiter = make_limiter(max_wait_s=100)
+    limiter.slow_down("youtube", retry_after_s=101)
     with pytest.raises(SiteRefuses, match="2 more minutes"):
-        pace.wait_turn("youtube")
+        limiter.wait_turn("youtube")
     assert clock.now == 1000.0
 
 
-def test_a_pause_outlives_the_process(make_pace):
-    make_pace().slow_down("youtube", retry_after_s=300)
-    assert make_pace().pause_left_s("youtube") == 300
+def test_a_pause_outlives_the_process(make_limiter):
+    make_limiter().slow_down("youtube", retry_after_s=300)
+    assert make_limiter().pause_left_s("youtube") == 300
 
 
 def test_stopping_wakes_a_sleeper(tmp_path):
     with Catalog(tmp_path / "my.catalog", create=True) as catalog:
         stop = threading.Event()
-        pace = Pace(catalog, PaceConfig(), stop, random.Random(0))
+        limiter = RateLimiter(catalog, RateLimitConfig(), stop, random.Random(0))
         threading.Timer(0.05, stop.set).start()
         began = time.monotonic()
         with pytest.raises(Interrupted):
-            pace.sleep(60)
+            limiter.sleep(60)
         assert time.monotonic() - began < 10
 
 
@@ -223,13 +223,13 @@ def test_hosts_where_anybody_can_serve_are_not_youtube():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_settings_that_are_no_finite_numbers_are_refused(value):
-    for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "patience_s"):
+    for name in ("interval_s", "jitter", "first_pause_s", "longest_pause_s", "max_wait_s"):
         with pytest.raises(UserError, match=f"{name} of {value} is not a finite number"):
-            PaceConfig(**{name: value})
+            RateLimitConfig(**{name: value})
 
 
 def test_settings_out_of_range_are_refused():
     with pytest.raises(UserError, match="interval_s of -1"):
-        PaceConfig(interval_s=-1)
-    with pytest.raises(UserError, match="trouble_limit"):
-        PaceConfig(trouble_limit=0)
+        RateLimitConfig(interval_s=-1)
+    with pytest.raises(UserError, match="max_errors"):
+        RateLimitConfig(max_errors=0)

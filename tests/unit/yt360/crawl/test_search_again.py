@@ -7,7 +7,7 @@ import pytest
 from yt360.catalog import Catalog
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.crawl.youtube.session import Session
+from yt360.crawl.youtube.client import YoutubeClient
 
 QUERY = "hall 360"
 
@@ -48,7 +48,7 @@ def put_pages(youtube):
 @pytest.fixture
 def command(capsys, monkeypatch, send_to_loopback):
     """Return a function that runs a command line and returns its exit code and output."""
-    monkeypatch.setattr(Session, "send", send_to_loopback)
+    monkeypatch.setattr(YoutubeClient, "send", send_to_loopback)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as end:

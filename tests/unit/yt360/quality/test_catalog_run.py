@@ -12,8 +12,8 @@ from quality.sounds import make_sound
 
 from yt360.catalog import Catalog, Clip, MediaFile
 from yt360.catalog import Verdict as StoredVerdict
+from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.commands.inspect import command
-from yt360.crawl.download.heartbeat import Heartbeat
 from yt360.errors import UserError
 from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
 from yt360.quality.catalog_run import inspect_catalog, inspect_next
@@ -86,10 +86,10 @@ def test_an_interrupted_video_is_given_back(path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("yt360.quality.catalog_run._inspect", interrupt)
     with (
         Catalog(path) as catalog,
-        Heartbeat(path, 60) as heartbeat,
+        ClaimRenewal(path, 60) as renewal,
         pytest.raises(KeyboardInterrupt),
     ):
-        inspect_next(catalog, heartbeat, "me", CatalogRunConfig())
+        inspect_next(catalog, renewal, "me", CatalogRunConfig())
     with Catalog(path) as catalog:
         assert catalog.claims.waiting("inspect") == 3
         assert not catalog.verdicts.of(GOOD)

@@ -17,8 +17,8 @@ from quality.pictures import make_picture
 from quality.sounds import make_sound
 
 from yt360.catalog import Catalog, MediaFile
+from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.commands.inspect import command
-from yt360.crawl.download.heartbeat import Heartbeat
 from yt360.errors import UserError
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog, inspect_next
@@ -128,7 +128,7 @@ def test_what_nobody_expected_fails_the_video_with_the_error_in_words(
     def trip(*_: object) -> None:
         raise ZeroDivisionError("by \udcff\n zero")
 
-    with Catalog(path) as catalog, Heartbeat(path, 60) as beat:
+    with Catalog(path) as catalog, ClaimRenewal(path, 60) as beat:
         monkeypatch.setattr("yt360.quality.catalog_run._inspect", trip)
         assert inspect_next(catalog, beat, "me", CatalogRunConfig()) is not None
         video = catalog.videos.get(IDS[0])
@@ -142,7 +142,7 @@ def test_trouble_of_this_machine_gives_the_video_back(
     def fill(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with Catalog(path) as catalog, Heartbeat(path, 60) as beat:
+    with Catalog(path) as catalog, ClaimRenewal(path, 60) as beat:
         monkeypatch.setattr("yt360.quality.catalog_run._inspect", fill)
         with pytest.raises(OSError, match="No space"):
             inspect_next(catalog, beat, "me", CatalogRunConfig())
@@ -210,7 +210,7 @@ def test_a_video_in_which_every_process_hangs_is_given_up(
 
 def test_a_video_whose_claims_run_out_again_and_again_is_given_up(path: Path) -> None:
     now = time.time()
-    with Catalog(path, clock=lambda: now) as catalog, Heartbeat(path, 60) as beat:
+    with Catalog(path, clock=lambda: now) as catalog, ClaimRenewal(path, 60) as beat:
         for number in range(1, len(IDS)):
             catalog.videos.drop(IDS[number], "withdrawn")
         for _ in range(MAX_TRIES):

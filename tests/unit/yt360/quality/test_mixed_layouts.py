@@ -12,7 +12,7 @@ from quality.pictures import make_picture
 from quality.sounds import make_sound
 
 from yt360.catalog import Catalog, MediaFile
-from yt360.catalog.sources import catalog_inputs
+from yt360.catalog.build_inputs import catalog_inputs
 from yt360.commands.inspect import command
 from yt360.media.convert import ClipFormat
 from yt360.randomness import keyed_generator

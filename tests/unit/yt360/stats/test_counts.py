@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from yt360.catalog import Catalog, Clip
-from yt360.catalog.lists.released import import_lists
+from yt360.catalog.lists.yt360_lists import import_lists
 from yt360.cli import cli
 from yt360.commands.group import run
 from yt360.stats.counts import LONG_TAIL, catalog_stats, dataset_stats

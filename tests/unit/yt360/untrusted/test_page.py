@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.crawl.download.plan import VideoPlan, Wanted
+from yt360.crawl.download.plan import DownloadPlan, Selection
+from yt360.crawl.failures import Unsuitable
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.youtube.failures import Unsuitable
 from yt360.crawl.youtube.formats import choose, explain, format_part
 from yt360.shards.builder.sidecar import read_sidecar
 from yt360.untrusted.names import file_name
@@ -75,7 +75,7 @@ def test_the_file_of_a_format_is_named_by_characters_that_are_harmless(tmp_path,
     form = {"format_id": name or "?", "url": "u", "ext": "mp4", "acodec": "none", "filesize": 3}
     victim = tmp_path / "x.mp4.part"
     victim.write_bytes(b"abc")
-    plan = VideoPlan(Wanted(), "aaaaaaaaaaa", tmp_path / "a" / "b")
+    plan = DownloadPlan(Selection(), "aaaaaaaaaaa", tmp_path / "a" / "b")
     whole = plan._whole(form, "video")
     assert whole["yt360_format"].isalnum() and victim.exists()
     assert not choose_or_none([{**form, "format_id": "1", "ext": name, "format_note": "equi"}])

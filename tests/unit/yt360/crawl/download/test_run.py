@@ -7,8 +7,8 @@ import av
 import pytest
 
 from yt360.catalog import Catalog, Clip
-from yt360.catalog.lists.released import import_urls
-from yt360.crawl.download.guard import folder_lock
+from yt360.catalog.lists.yt360_lists import import_urls
+from yt360.crawl.download.transfer_monitor import folder_lock
 
 VIDEO = "-abcdefghi_"
 
@@ -98,8 +98,8 @@ def test_a_pause_longer_than_our_patience_ends_the_run(
     picture, _ = ready_video(VIDEO)
     ready_video("other_video")
     youtube.script[picture] = ["429:5000"]
-    pace = replace(quick_config.pace, patience_s=60)
-    report = download(VIDEO, "other_video", pace=pace)
+    rate_limit = replace(quick_config.rate_limit, max_wait_s=60)
+    report = download(VIDEO, "other_video", rate_limit=rate_limit)
     assert "wait for 83 more minutes" in report.stopped
     assert outcomes(VIDEO) == [("deferred", "http-429")]
     assert outcomes("other_video") == [("released", "interrupted")]
@@ -190,8 +190,8 @@ def test_a_page_with_several_videos_is_refused_before_any_is_fetched(
     youtube.html = f"<rss><channel><title>feed</title>{items}</channel></rss>".encode()
     with Catalog(catalog_path) as catalog:
         import_urls(catalog, [youtube.url + "/page"])
-    session = replace(quick_config.session, allow_urls=(youtube.url + "/",))
-    download(session=session)
+    client = replace(quick_config.client, allow_urls=(youtube.url + "/",))
+    download(client=client)
     with Catalog(catalog_path) as catalog:
         (page,) = catalog.videos.select()
     assert (page.state, page.reason) == ("rejected", "several-videos")
@@ -201,7 +201,7 @@ def test_a_page_with_several_videos_is_refused_before_any_is_fetched(
 def test_a_page_without_a_video_is_told(youtube, download, catalog_path, quick_config):
     with Catalog(catalog_path) as catalog:
         import_urls(catalog, [youtube.url + "/page"])
-    download(session=replace(quick_config.session, allow_urls=(youtube.url + "/",)))
+    download(client=replace(quick_config.client, allow_urls=(youtube.url + "/",)))
     with Catalog(catalog_path) as catalog:
         (page,) = catalog.videos.select()
     assert (page.state, page.reason) == ("rejected", "no-media")
@@ -221,15 +221,17 @@ def test_a_network_that_is_down_costs_no_more_than_a_few_tries(
     download, catalog_path, quick_config, youtube, ready_video, content, outcomes
 ):
     ready_video(VIDEO)
-    pace = replace(quick_config.pace, trouble_limit=2, first_pause_s=0.01, longest_pause_s=0.01)
+    rate_limit = replace(
+        quick_config.rate_limit, max_errors=2, first_pause_s=0.01, longest_pause_s=0.01
+    )
     youtube.script["/youtubei/v1/player"] = ["hang-up"] * 12
-    report = download(VIDEO, pace=pace, max_tries=3)
+    report = download(VIDEO, rate_limit=rate_limit, max_attempts=3)
     assert outcomes() == [("deferred", "connection")] * 12 + [("downloaded", None)]
     assert dict(report.outcomes) == {("downloaded", ""): 1} and len(content()) == 2
 
 
 def test_a_crash_costs_the_video_that_it_comes_from(crashing, ready_video, download, video):
     ready_video("crash-video")
-    report = download("crash-video", max_tries=1)
+    report = download("crash-video", max_attempts=1)
     assert dict(report.outcomes) == {("failed", "crash"): 1}
     assert "SIGSEGV" in video("crash-video").detail

@@ -11,7 +11,7 @@ from fake_youtube import continuation, search_page, video_renderer
 
 from yt360.catalog import Catalog
 from yt360.catalog.tables.listings import Listing
-from yt360.crawl.rate_limit import PaceConfig
+from yt360.crawl.rate_limit import RateLimitConfig
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.search.run import SearchConfig, filter_parameter, listing_url, run_search
 
@@ -31,17 +31,17 @@ def pages(youtube):
 
 
 @pytest.fixture
-def config(session_options):
+def config(client_options):
     return SearchConfig(
-        pace=PaceConfig(interval_s=0.0, first_pause_s=0.05),
-        session=session_options,
+        rate_limit=RateLimitConfig(interval_s=0.0, first_pause_s=0.05),
+        client=client_options,
         retry_s=0.02,
         filters=Filters(),
     )
 
 
 @pytest.fixture
-def search(catalog_path, config, make_session):
+def search(catalog_path, config, make_client):
     def run(*queries, stop=None, **changes):
         with Catalog(catalog_path) as catalog:
             for query in queries:
@@ -50,7 +50,7 @@ def search(catalog_path, config, make_session):
                 catalog,
                 replace(config, **changes),
                 stop or threading.Event(),
-                make_session=make_session,
+                make_client=make_client,
             )
 
     return run
@@ -84,11 +84,11 @@ def test_a_second_search_asks_for_nothing(youtube, pages, search):
 
 
 def test_a_search_that_is_stopped_goes_on_at_the_next_page(
-    youtube, pages, search, catalog_path, config, make_session
+    youtube, pages, search, catalog_path, config, make_client
 ):
     stop = threading.Event()
 
-    class StopsAtThirdPage(make_session):
+    class StopsAtThirdPage(make_client):
         def send(self, request):
             if len(asked_pages(youtube)) == 2:
                 stop.set()
@@ -97,7 +97,7 @@ def test_a_search_that_is_stopped_goes_on_at_the_next_page(
     with Catalog(catalog_path) as catalog:
         catalog.listings.add("search", "concert 360", filter_parameter(), "en")
         youtube.script["/youtubei/v1/search"] = ["ok", "ok", "500"]
-        first = run_search(catalog, config, stop, make_session=StopsAtThirdPage)
+        first = run_search(catalog, config, stop, make_client=StopsAtThirdPage)
     assert first.pages == 2
     report = search()
     assert (report.pages, report.new) == (1, 3)
@@ -115,7 +115,7 @@ def test_a_page_that_fails_is_asked_for_again(youtube, pages, search):
 def test_a_page_without_content_is_not_taken_for_the_end(youtube, pages, search, catalog_path):
     whole = youtube.pages["concert 360", "token-1"]
     youtube.pages["concert 360", "token-1"] = {"responseContext": {}}
-    report = search("concert 360", max_tries=2)
+    report = search("concert 360", max_attempts=2)
     assert report.pages == 1 and report.failed
     youtube.pages["concert 360", "token-1"] = whole
     assert search().pages == 0, "a failed listing waits until it is asked for again"

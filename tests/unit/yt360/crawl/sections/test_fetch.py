@@ -14,9 +14,9 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 import pytest
 
 from yt360.catalog import Catalog, Clip
+from yt360.crawl.failures import Unsuitable
 from yt360.crawl.sections import fetch as section_fetch
-from yt360.crawl.youtube.failures import Unsuitable
-from yt360.crawl.youtube.session import SessionOptions
+from yt360.crawl.youtube.client import ClientOptions
 
 VIDEO = "-abcdefghi_"
 
@@ -52,7 +52,7 @@ def test_a_page_that_rounds_the_length_up_does_not_make_the_last_section_fail(
         catalog.videos.add(VIDEO)
         catalog.clips.put(VIDEO, [Clip(start_s=start_s, origin="released")])
     ready_video(VIDEO, content=long_bytes, duration_s=page_s)
-    report = download(max_tries=1)
+    report = download(max_attempts=1)
     assert dict(report.outcomes) == {("downloaded", ""): 1}
     with Catalog(catalog_path) as catalog:
         (file,) = catalog.files.of(VIDEO)
@@ -66,7 +66,7 @@ def test_a_section_without_the_end_of_its_clip_is_truncated(
         catalog.videos.add(VIDEO)
         catalog.clips.put(VIDEO, [Clip(start_s=52, origin="released")])
     ready_video(VIDEO, content=long_bytes, duration_s=70)
-    download(max_tries=1)
+    download(max_attempts=1)
     assert outcomes() == [("failed", "truncated")]
 
 
@@ -82,7 +82,7 @@ def test_sections_that_begin_at_the_same_key_frame_reject_the_video(
     assert outcomes() == [("rejected", "sparse-key-frames")]
     with Catalog(catalog_path) as catalog:
         catalog.videos.requeue([VIDEO])
-    download(wanted=replace(quick_config.wanted, sections="never"))
+    download(selection=replace(quick_config.selection, sections="never"))
     assert outcomes()[-1][0] == "downloaded"
 
 
@@ -128,12 +128,12 @@ def test_a_socks_proxy_is_used_and_no_other(
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
     for form in youtube.players[VIDEO]["streamingData"]["adaptiveFormats"]:
         form["url"] = form["url"].replace(youtube.url, "http://media.invalid")
-    session = replace(
-        quick_config.session,
+    client = replace(
+        quick_config.client,
         proxy=f"socks5h://127.0.0.1:{socks.server_address[1]}",
         allow_urls=("http://media.invalid/",),
     )
-    download(session=session)
+    download(client=client)
     assert outcomes() == [("downloaded", None)]
     assert b"media.invalid" in socks.hosts
 
@@ -158,7 +158,7 @@ def test_a_playlist_in_place_of_a_video_leads_nowhere(
     youtube.media[streams[0]] = playlist.ljust(len(long_bytes[0]), b"\n")
     youtube.media_type = "application/x-mpegurl"
     youtube.media["/media/inside.mp4"] = long_bytes[0]
-    download(max_tries=1)
+    download(max_attempts=1)
     assert outcomes() == [("failed", "not-media")]
     assert "/media/inside.mp4" not in [path for path, _, _ in youtube.log]
 
@@ -171,7 +171,7 @@ def test_ffmpeg_is_gone_when_its_section_has_failed(
 ):
     youtube.script[streams[0]] = [fault] * 9
     transfer = replace(quick_config.transfer, min_rate_bytes_per_s=50_000, slow_window_s=0.3)
-    download(max_tries=1, transfer=transfer)
+    download(max_attempts=1, transfer=transfer)
     assert outcomes() == [("failed", reason)]
     assert processes and all(process.poll() is not None for process in processes)
     assert not list((catalog_path.parent / "my-media").rglob("*.part"))
@@ -192,9 +192,9 @@ def test_streams_that_are_no_plain_files_are_fetched_whole(
 
 
 @pytest.mark.parametrize("protocol", ["m3u8", "m3u8_native", "https+m3u8_native"])
-def test_playlists_that_ffmpeg_might_read_by_itself_are_refused(make_session, tmp_path, protocol):
-    session = make_session(SessionOptions(), pace=None, stop=threading.Event())
+def test_playlists_that_ffmpeg_might_read_by_itself_are_refused(make_client, tmp_path, protocol):
+    client = make_client(ClientOptions(), limiter=None, stop=threading.Event())
     info = {"url": "https://127.0.0.1/x.m3u8", "protocol": protocol}
     with pytest.raises(Unsuitable, match="HLS playlist"):
-        session.dl(str(tmp_path / "x.mp4"), info)
+        client.dl(str(tmp_path / "x.mp4"), info)
     assert not list(tmp_path.iterdir())

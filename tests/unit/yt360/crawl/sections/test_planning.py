@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.crawl.download.verify import check_whole, end_slack_s
+from yt360.crawl.failures import Damaged
 from yt360.crawl.sections.planning import (
     JOIN_S,
     LATE_START_S,
@@ -17,7 +17,7 @@ from yt360.crawl.sections.planning import (
     rebase,
     section_span,
 )
-from yt360.crawl.youtube.failures import Damaged
+from yt360.crawl.verify import check_whole, end_slack_s
 from yt360.execution.isolation import IsolatedProcess
 
 

@@ -12,29 +12,29 @@ from urllib.parse import urlsplit
 import pytest
 from yt_dlp.networking.exceptions import RequestError
 
-from yt360.crawl.sections.ranges import BLOCK_BYTES, Source
+from yt360.crawl.failures import Damaged
+from yt360.crawl.sections.http_ranges import BLOCK_BYTES, Source
 from yt360.crawl.sections.relay import Relay
-from yt360.crawl.youtube.failures import Damaged
-from yt360.crawl.youtube.session import SessionOptions
+from yt360.crawl.youtube.client import ClientOptions
 
 CONTENT = bytes(range(256)) * 400
 PATH = "/media/x.mp4"
 
 
 @pytest.fixture
-def session(make_session, session_options, pace):
-    return make_session(session_options, pace, threading.Event())
+def client(make_client, client_options, limiter):
+    return make_client(client_options, limiter, threading.Event())
 
 
 @pytest.fixture
-def relayed(youtube, session):
+def relayed(youtube, client):
     """Return a context manager that relays a stream; it gives a function to ask for a range."""
     youtube.media[PATH] = CONTENT
 
     @contextmanager
     def begin(retries=2, nap=lambda _: None, **source):
         stream = Source(url=youtube.url + PATH, **source)
-        with Relay([stream], session.urlopen, retries, nap) as relay:
+        with Relay([stream], client.urlopen, retries, nap) as relay:
             yield lambda span=None, path="": ask(relay, span, path)
 
     return begin
@@ -113,11 +113,11 @@ def test_who_does_not_know_the_address_gets_nothing(relayed, youtube, span, path
     assert not youtube.log
 
 
-def test_no_more_than_the_stream_has_comes_through(raw_server, make_session, pace):
+def test_no_more_than_the_stream_has_comes_through(raw_server, make_client, limiter):
     lines = ["HTTP/1.1 206 Partial Content", "Content-Range: bytes 0-9/10", "", "x" * 5000]
     server = raw_server("\r\n".join(lines).encode())
-    options = SessionOptions(allow_urls=(server.url,))
-    session = make_session(options, pace, threading.Event())
+    options = ClientOptions(allow_urls=(server.url,))
+    client = make_client(options, limiter, threading.Event())
     answer = []
 
     def get_raw(address):
@@ -129,7 +129,7 @@ def test_no_more_than_the_stream_has_comes_through(raw_server, make_session, pac
             line.sendall(f"GET {url.path} HTTP/1.1\r\nRange: bytes=0-\r\n\r\n".encode())
             answer.append(file.read())
 
-    with Relay([Source(url=server.url, size_bytes=10)], session.urlopen) as relay:
+    with Relay([Source(url=server.url, size_bytes=10)], client.urlopen) as relay:
         thread = threading.Thread(target=get_raw, args=(relay.addresses[0],))
         thread.start()
         while thread.is_alive():
@@ -137,18 +137,18 @@ def test_no_more_than_the_stream_has_comes_through(raw_server, make_session, pac
     assert answer[0].endswith(b"\r\n\r\n" + b"x" * 10)
 
 
-def test_each_relay_has_a_secret_of_its_own(session):
+def test_each_relay_has_a_secret_of_its_own(client):
     sources = [Source(url="https://www.youtube.com/")] * 20
-    with Relay(sources, session.urlopen) as relay:
+    with Relay(sources, client.urlopen) as relay:
         secrets = {address.rpartition("/")[2] for address in relay.addresses}
     assert len(secrets) == 20 and all(len(secret) >= 20 for secret in secrets)
 
 
-def test_a_relay_that_ends_hangs_up_on_the_site(youtube, session):
+def test_a_relay_that_ends_hangs_up_on_the_site(youtube, client):
     youtube.media[PATH] = CONTENT
     youtube.script[PATH] = ["drip"]
     before = threading.active_count()
-    with Relay([Source(url=youtube.url + PATH)], session.urlopen) as relay:
+    with Relay([Source(url=youtube.url + PATH)], client.urlopen) as relay:
         thread = threading.Thread(target=read_what_comes, args=(relay.addresses[0],))
         thread.start()
         while not relay.connections:

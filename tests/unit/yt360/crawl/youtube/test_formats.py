@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from yt360.crawl.download.fetch import Fetcher, TransferOptions
-from yt360.crawl.download.plan import Wanted
+from yt360.crawl.download.plan import Selection
+from yt360.crawl.failures import Unsuitable
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.youtube.failures import Unsuitable
 from yt360.crawl.youtube.formats import Target, choose, explain, feeds
 
 VIDEO = "-abcdefghi_"
@@ -66,7 +66,7 @@ def pictures(projection, ratio=2.0):
 
 
 @pytest.fixture
-def describe(youtube, make_session, session_options, pace, tmp_path):
+def describe(youtube, make_client, client_options, limiter, tmp_path):
     """Return a function that puts a video on the server and has it described."""
 
     def ask(formats, target=None, filters=None, **details):
@@ -77,9 +77,9 @@ def describe(youtube, make_session, session_options, pace, tmp_path):
             url = f"https://rr1.googlevideo.com/videoplayback?itag={form['itag']}"
             entries.append({**rest, "mimeType": f'{kind}; codecs="{codec}"', "url": url})
         youtube.add_video(VIDEO, entries, duration_s=120, **details)
-        wanted = Wanted(target=target or Target(), filters=filters or Filters())
+        wanted = Selection(target=target or Target(), filters=filters or Filters())
         fetcher = Fetcher(
-            session_options, wanted, TransferOptions(), pace, threading.Event(), make_session
+            client_options, wanted, TransferOptions(), limiter, threading.Event(), make_client
         )
         url = f"https://www.youtube.com/watch?v={VIDEO}"
         try:
@@ -173,15 +173,15 @@ def test_live_videos_wait_until_there_is_a_recording(describe, details, expected
 
 
 def test_the_chosen_ids_mean_the_same_to_the_selector_of_yt_dlp(
-    describe, make_session, session_options, pace, youtube
+    describe, make_client, client_options, limiter, youtube
 ):
     ids = describe([*EQUIRECTANGULAR, *STEREO, QUAD])
-    session = make_session(
-        session_options, pace, threading.Event(), {"format": ids.replace("+", ",")}
+    client = make_client(
+        client_options, limiter, threading.Event(), {"format": ids.replace("+", ",")}
     )
     picked = []
-    session.process_info = lambda info: picked.append(info["format_id"])
-    session.extract_info(f"https://www.youtube.com/watch?v={VIDEO}", download=True)
+    client.process_info = lambda info: picked.append(info["format_id"])
+    client.extract_info(f"https://www.youtube.com/watch?v={VIDEO}", download=True)
     assert picked == ids.split("+")
 
 

@@ -14,11 +14,11 @@ from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import DownloadError
 
-from yt360.crawl.download.guard import TransferGuard
-from yt360.crawl.youtube import session as session_module
-from yt360.crawl.youtube.failures import Damaged, Unsuitable, classify
+from yt360.crawl.download.transfer_monitor import TransferMonitor
+from yt360.crawl.failures import Damaged, Unsuitable, classify
+from yt360.crawl.youtube import client as client_module
+from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
 from yt360.crawl.youtube.request_handler import MAX_PAGE_BYTES
-from yt360.crawl.youtube.session import Session, SessionOptions
 from yt360.untrusted.transfer import TransferLimits
 
 
@@ -38,68 +38,68 @@ OK = body(b"ok")
 
 
 @pytest.fixture
-def open_session(pace):
-    """Return a function that opens a session for which some servers are allowed."""
+def open_client(limiter):
+    """Return a function that opens a client for which some servers are allowed."""
 
     def start(*servers, **options):
         allowed = tuple(f"{server.url}/media/" for server in servers)
-        options = SessionOptions(allow_urls=allowed, timeout_s=5.0, **options)
-        return Session(options, pace, threading.Event())
+        options = ClientOptions(allow_urls=allowed, timeout_s=5.0, **options)
+        return YoutubeClient(options, limiter, threading.Event())
 
     return start
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_site_that_is_not_allowed_is_not_even_asked(raw_server, open_session, code):
+def test_a_site_that_is_not_allowed_is_not_even_asked(raw_server, open_client, code):
     other = raw_server(OK)
     server = raw_server(redirect(f"{other.url}/media/x", code))
     with pytest.raises(Unsuitable, match=r"forbidden-site: .*is on no allowed site"):
-        open_session(server).urlopen(f"{server.url}/media/x")
+        open_client(server).urlopen(f"{server.url}/media/x")
     assert len(server.requests) == 1 and not other.requests
 
 
-def test_a_path_that_is_not_allowed_is_not_asked_either(raw_server, open_session):
+def test_a_path_that_is_not_allowed_is_not_asked_either(raw_server, open_client):
     server = raw_server(redirect("/secret"))
     with pytest.raises(Unsuitable, match="forbidden-site"):
-        open_session(server).urlopen(f"{server.url}/media/x")
+        open_client(server).urlopen(f"{server.url}/media/x")
     assert len(server.requests) == 1
 
 
-def test_another_allowed_site_is_asked_and_told_nothing_of_the_user(raw_server, open_session):
+def test_another_allowed_site_is_asked_and_told_nothing_of_the_user(raw_server, open_client):
     other = raw_server(OK)
     server = raw_server(redirect(f"{other.url}/media/y"))
     private = {"Authorization": "Bearer x", "Cookie": "a=b", "X-Goog-AuthUser": "0"}
     request = Request(f"{server.url}/media/x", headers={**private, "Range": "bytes=0-"})
-    answer = open_session(server, other).urlopen(request)
+    answer = open_client(server, other).urlopen(request)
     assert answer.read() == b"ok" and answer.url == f"{other.url}/media/y"
     assert "Bearer" in server.requests[0] and "Range: bytes=0-" in other.requests[0]
     assert not any(name.lower() in other.requests[0].lower() for name in private)
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x"])
-def test_a_redirect_to_no_web_address_is_refused(raw_server, open_session, target):
+def test_a_redirect_to_no_web_address_is_refused(raw_server, open_client, target):
     server = raw_server(redirect(target))
     with pytest.raises(Unsuitable, match="no web address"):
-        open_session(server).urlopen(f"{server.url}/media/x")
+        open_client(server).urlopen(f"{server.url}/media/x")
 
 
-def test_the_body_goes_along_where_the_method_stays(raw_server, open_session):
+def test_the_body_goes_along_where_the_method_stays(raw_server, open_client):
     server = raw_server(redirect("/media/y", 307), OK)
-    open_session(server).urlopen(Request(f"{server.url}/media/x", data=b'{"a": 1}'))
+    open_client(server).urlopen(Request(f"{server.url}/media/x", data=b'{"a": 1}'))
     assert [request.split()[0] for request in server.requests] == ["POST", "POST"]
 
 
-def test_there_is_one_handler_and_it_knows_no_files(open_session):
-    session = open_session()
-    (handler,) = session._request_director.handlers.values()
+def test_there_is_one_handler_and_it_knows_no_files(open_client):
+    client = open_client()
+    (handler,) = client._request_director.handlers.values()
     assert handler._SUPPORTED_URL_SCHEMES == ("http", "https")
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
-def test_packed_pages_are_unpacked(raw_server, open_session, pack):
+def test_packed_pages_are_unpacked(raw_server, open_client, pack):
     name = "gzip" if pack is gzip.compress else "deflate"
     server = raw_server(body(pack(b"page"), f"Content-Encoding: {name}"))
-    assert open_session(server).urlopen(f"{server.url}/media/x").read() == b"page"
+    assert open_client(server).urlopen(f"{server.url}/media/x").read() == b"page"
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_packed_pages_are_unpacked(raw_server, open_session, pack):
     ],
     ids=["bomb", "deflated bomb", "short", "not packed", "many times"],
 )
-def test_a_page_that_unpacks_badly_is_a_broken_answer(raw_server, open_session, packed, encoding):
+def test_a_page_that_unpacks_badly_is_a_broken_answer(raw_server, open_client, packed, encoding):
     server = raw_server(body(packed, f"Content-Encoding: {encoding}"))
     with pytest.raises(TransportError):
-        open_session(server).urlopen(f"{server.url}/media/x")
+        open_client(server).urlopen(f"{server.url}/media/x")
 
 
-def test_a_page_without_end_is_cut(raw_server, open_session, monkeypatch):
-    monkeypatch.setattr(session_module, "_PAGE_LIMITS", TransferLimits(max_bytes=10_000))
+def test_a_page_without_end_is_cut(raw_server, open_client, monkeypatch):
+    monkeypatch.setattr(client_module, "_PAGE_LIMITS", TransferLimits(max_bytes=10_000))
 
     def endless(_):
         yield head()
@@ -129,7 +129,7 @@ def test_a_page_without_end_is_cut(raw_server, open_session, monkeypatch):
 
     server = raw_server(endless)
     with pytest.raises(TransportError, match="more than 10000 bytes"):
-        open_session(server).urlopen(f"{server.url}/media/x").read()
+        open_client(server).urlopen(f"{server.url}/media/x").read()
 
 
 @pytest.mark.parametrize(
@@ -144,33 +144,33 @@ def test_a_page_without_end_is_cut(raw_server, open_session, monkeypatch):
     ],
 )
 def test_a_part_that_is_not_what_was_asked_for_is_a_broken_answer(
-    raw_server, open_session, asked, header
+    raw_server, open_client, asked, header
 ):
     part = body(bytes(100), f"Content-Range: {header}", status="206 Partial Content")
     server = raw_server(part)
     headers = {"Range": asked} if asked else {}
     with pytest.raises(TransportError, match="incomplete: part"):
-        open_session(server).urlopen(Request(f"{server.url}/media/x", headers=headers))
+        open_client(server).urlopen(Request(f"{server.url}/media/x", headers=headers))
 
 
 @pytest.mark.parametrize("asked", ["bytes=900-", "bytes=900-999", "bytes=900-2000"])
-def test_a_part_that_ends_with_the_stream_is_taken(raw_server, open_session, asked):
+def test_a_part_that_ends_with_the_stream_is_taken(raw_server, open_client, asked):
     part = body(bytes(100), "Content-Range: bytes 900-999/1000", status="206 Partial Content")
     server = raw_server(part)
     request = Request(f"{server.url}/media/x", headers={"Range": asked})
-    assert len(open_session(server).urlopen(request).read()) == 100
+    assert len(open_client(server).urlopen(request).read()) == 100
 
 
 @pytest.mark.parametrize("protocol", ["rtmp", "mms", "rtsp", "ism", "websocket_frag", "https+rtmp"])
-def test_streams_that_other_programs_would_fetch_are_refused(open_session, protocol):
+def test_streams_that_other_programs_would_fetch_are_refused(open_client, protocol):
     with pytest.raises(Unsuitable, match="no-web-file"):
-        open_session().dl("x.mp4", {"url": "rtmp://127.0.0.1/x", "protocol": protocol})
+        open_client().dl("x.mp4", {"url": "rtmp://127.0.0.1/x", "protocol": protocol})
 
 
-def test_an_answer_with_odd_bytes_is_one_printable_line(raw_server, open_session):
+def test_an_answer_with_odd_bytes_is_one_printable_line(raw_server, open_client):
     server = raw_server(head(status="403 \x1b[2J\x07\x9b31m"))
     with pytest.raises(HTTPError) as refusal:
-        open_session(server).urlopen(f"{server.url}/media/x")
+        open_client(server).urlopen(f"{server.url}/media/x")
     failure = classify(DownloadError("ERROR: x", (HTTPError, refusal.value, None)))
     said = classify(refusal.value)
     assert (failure.reason, said.reason) == ("http-403", "http-403")
@@ -179,7 +179,7 @@ def test_an_answer_with_odd_bytes_is_one_printable_line(raw_server, open_session
 
 @pytest.fixture
 def guarded(tmp_path):
-    return TransferGuard(tmp_path, 0, 0, 30, threading.Event(), lambda: None)
+    return TransferMonitor(tmp_path, 0, 0, 30, threading.Event(), lambda: None)
 
 
 def test_a_stream_that_goes_on_after_its_declared_size_is_ended(guarded):
@@ -200,10 +200,10 @@ pathlib.Path({!r}).touch()
 """
 OPEN_A_SESSION = """
 import pathlib, sys, threading
-from yt360.crawl.youtube.session import Session, SessionOptions
+from yt360.crawl.youtube.client import YoutubeClient, ClientOptions
 markers = pathlib.Path(sys.argv[1])
-session = Session(SessionOptions(), None, threading.Event())
-assert session.params.get("proxy") is None and not session.params.get("usenetrc")
+client = YoutubeClient(ClientOptions(), None, threading.Event())
+assert client.params.get("proxy") is None and not client.params.get("usenetrc")
 assert not list(markers.iterdir()), "a plugin ran"
 
 from yt_dlp.globals import plugin_dirs

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from yt360.commands.probe import command
-from yt360.crawl.download.verify import check_whole
-from yt360.crawl.youtube.failures import Unsuitable
+from yt360.crawl.failures import Unsuitable
+from yt360.crawl.verify import check_whole
 from yt360.errors import BadItem
 from yt360.media.containers.opening import open_media
 from yt360.media.containers.tracks import main_video

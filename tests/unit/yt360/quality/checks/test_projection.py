@@ -9,7 +9,7 @@ from quality.filming import write_sound
 from quality.sounds import make_sound
 
 from yt360.catalog import Catalog, MediaFile
-from yt360.catalog.sources import catalog_inputs
+from yt360.catalog.build_inputs import catalog_inputs
 from yt360.errors import BadItem, UserError
 from yt360.media.containers.spherical import Projection
 from yt360.media.containers.tagging import tag_spherical

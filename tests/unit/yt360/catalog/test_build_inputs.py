@@ -8,8 +8,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from yt360.catalog import Catalog, Clip, MediaFile
+from yt360.catalog.build_inputs import catalog_inputs, find_all_inputs, media_parts
 from yt360.catalog.ids import watch_url
-from yt360.catalog.sources import catalog_inputs, find_all_inputs, media_parts
 from yt360.clips import Stretch
 from yt360.crawl.sections.planning import plan_sections
 from yt360.errors import UserError

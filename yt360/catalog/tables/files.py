@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from yt360.catalog.connection import as_json
+from yt360.catalog.database import as_json
 from yt360.catalog.records import Clip, MediaFile, Verdict
 from yt360.catalog.rows import read_record
 from yt360.errors import BadItem
 
 if TYPE_CHECKING:
-    from yt360.catalog.store import Catalog
+    from yt360.catalog.catalog import Catalog
 
 
 class Files:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.records import Attempt, Clip
-from yt360.catalog.store import Catalog
 
 
-def story_lines(catalog: Catalog, video_id: str) -> Iterator[str]:
+def video_lines(catalog: Catalog, video_id: str) -> Iterator[str]:
     """Yield everything that a catalog knows of a video.
 
     Raises:

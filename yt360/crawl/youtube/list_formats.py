@@ -11,18 +11,18 @@ from typing import Any
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import AllowedSites
-from yt360.crawl.rate_limit import Pace, PaceConfig
-from yt360.crawl.youtube.failures import classify
-from yt360.crawl.youtube.session import Session, SessionOptions
+from yt360.crawl.failures import classify
+from yt360.crawl.rate_limit import RateLimitConfig, RateLimiter
+from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
 from yt360.errors import UserError
 from yt360.untrusted.page import read_formats
 
 
-def ask_formats(
+def list_formats(
     url: str,
-    options: SessionOptions,
+    options: ClientOptions,
     stop: threading.Event,
-    make_session: Callable[..., Session] = Session,
+    make_client: Callable[..., YoutubeClient] = YoutubeClient,
 ) -> list[dict[str, Any]]:
     """Return the formats that a video's page offers, as yt-dlp lists them.
 
@@ -38,13 +38,13 @@ def ask_formats(
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        Catalog(Path(folder) / "pace.catalog", create=True) as catalog,
+        Catalog(Path(folder) / "limiter.catalog", create=True) as catalog,
     ):
-        pace = Pace(catalog, PaceConfig(), stop, random.Random())
-        session = make_session(options, pace, stop, {"format": note_formats})
+        limiter = RateLimiter(catalog, RateLimitConfig(), stop, random.Random())
+        client = make_client(options, limiter, stop, {"format": note_formats})
         try:
-            session.extract_info(url, download=False)
+            client.extract_info(url, download=False)
         except Exception as error:
-            failure = classify(error, session.seen_errors)
+            failure = classify(error, client.seen_errors)
             raise UserError(f"{url}: {failure.reason}: {failure.detail}") from error
     return seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from yt360.crawl.youtube.failures import Damaged, Unsuitable
+from yt360.crawl.failures import Damaged, Unsuitable
 from yt360.errors import BadItem
 from yt360.media.extent import declared_and_measured_s
 

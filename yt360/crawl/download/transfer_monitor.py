@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from yt360.crawl.download.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
+from yt360.crawl.failures import Damaged
 from yt360.crawl.rate_limit import Interrupted
-from yt360.crawl.youtube.failures import Damaged
+from yt360.crawl.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
 from yt360.locks import exclusive_lock
 
 _DISK_CHECK_S = 2.0
@@ -58,7 +58,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-class TransferGuard:
+class TransferMonitor:
     """A progress hook of yt-dlp that raises when a transfer should not go on.
 
     Args:

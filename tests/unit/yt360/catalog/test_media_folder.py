@@ -7,7 +7,7 @@ import os
 import pytest
 
 from yt360.catalog import Catalog
-from yt360.catalog.media import MARKER, is_marked, mark, marks_of
+from yt360.catalog.media_folder import MARKER, is_marked, mark, marks_of
 from yt360.cli import cli
 from yt360.commands.group import run
 from yt360.errors import UserError

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from yt360.catalog import Catalog, ClaimLost
+from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.catalog.tables.claims import Claims
-from yt360.crawl.download.heartbeat import Heartbeat
 
 VIDEO = "-abcdefghi_"
 LEASE_S = 0.3
@@ -48,7 +48,7 @@ def test_a_catalog_that_is_locked_for_a_moment_does_not_end_the_heartbeat(
     catalog_path, claim, renewals
 ):
     done = renewals(*[sqlite3.OperationalError("database is locked")] * 3)
-    with Heartbeat(catalog_path, LEASE_S) as heartbeat, heartbeat.keep(claim):
+    with ClaimRenewal(catalog_path, LEASE_S) as renewal, renewal.keep(claim):
         assert done.acquire(timeout=60) and done.acquire(timeout=60)
 
 
@@ -58,19 +58,19 @@ def test_a_catalog_that_cannot_be_opened_for_a_moment_does_not_end_it_either(
     done = renewals()
     away = catalog_path.with_name("away")
     catalog_path.rename(away)
-    with Heartbeat(catalog_path, LEASE_S) as heartbeat, heartbeat.keep(claim):
+    with ClaimRenewal(catalog_path, LEASE_S) as renewal, renewal.keep(claim):
         assert not done.acquire(timeout=2 * LEASE_S)
         away.rename(catalog_path)
         assert done.acquire(timeout=60)
 
 
 def test_a_claim_that_could_not_be_renewed_is_lost_when_its_lease_has_passed(catalog_path, claim):
-    heartbeat = Heartbeat(catalog_path, LEASE_S)  # without its thread nothing is renewed
-    with heartbeat.keep(claim):
-        heartbeat.check(claim)
+    renewal = ClaimRenewal(catalog_path, LEASE_S)  # without its thread nothing is renewed
+    with renewal.keep(claim):
+        renewal.check(claim)
     passed = replace(claim, expires_at=time.time() - 1)
-    with heartbeat.keep(passed), pytest.raises(ClaimLost):
-        heartbeat.check(passed)
+    with renewal.keep(passed), pytest.raises(ClaimLost):
+        renewal.check(passed)
 
 
 def test_a_claim_that_another_worker_took_is_lost_at_the_next_beat(catalog_path, claim, renewals):
@@ -79,8 +79,8 @@ def test_a_claim_that_another_worker_took_is_lost_at_the_next_beat(catalog_path,
         catalog.videos.add("other_video")
         other = catalog.claims.take("download", "somebody", 600)
         catalog.connection.execute("UPDATE videos SET claim = 'x' WHERE video_id = ?", (VIDEO,))
-    heartbeat = Heartbeat(catalog_path, LEASE_S)
-    with heartbeat, heartbeat.keep(claim), heartbeat.keep(other):
+    renewal = ClaimRenewal(catalog_path, LEASE_S)
+    with renewal, renewal.keep(claim), renewal.keep(other):
         assert beaten.acquire(timeout=60)  # the other one, which comes after it
         with pytest.raises(ClaimLost):
-            heartbeat.check(claim)
+            renewal.check(claim)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.ids import id_of_url, is_video_id, youtube_id_of
 from yt360.catalog.records import Clip
 from yt360.catalog.rows import VideoId, read_value
-from yt360.catalog.store import Catalog
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.errors import BadItem, UserError
 from yt360.files import atomic_write

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from yt360.catalog import Clip
-from yt360.catalog.lists.released import (
+from yt360.catalog.lists.yt360_lists import (
     export_lists,
     import_lists,
     import_urls,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yt360.catalog import Catalog, Verdict
-from yt360.catalog.connection import Connection, storable, transaction
-from yt360.catalog.reports.story import story_lines
+from yt360.catalog.database import Connection, storable, transaction
+from yt360.catalog.reports.video_report import video_lines
 from yt360.catalog.schema import migrate
 from yt360.errors import UserError
 
@@ -52,7 +52,7 @@ def test_half_a_character_is_stored_in_every_text_about_a_video(catalog):
     assert (video.title, video.channel, video.detail) == ("cut ?", "cut ?", "cut ?")
     assert video.facts == {"tags": ["cut ?"], "description": {"cut ?": "cut ?"}}
     assert catalog.verdicts.of(A)["cut ?"].numbers == {"detail": "cut ?"}
-    "\n".join(story_lines(catalog, A)).encode()
+    "\n".join(video_lines(catalog, A)).encode()
     catalog.videos.reject(A, HALF, HALF)
     assert catalog.videos.get(A).detail == "cut ?"
     catalog.videos.drop(A, HALF)

@@ -18,8 +18,8 @@ from yt_dlp.networking.exceptions import (
     TransportError,
 )
 
-from yt360.crawl.download.verify import SIZE_SLACK_BYTES
-from yt360.crawl.youtube.failures import Damaged, retry_after_s
+from yt360.crawl.failures import Damaged, retry_after_s
+from yt360.crawl.verify import SIZE_SLACK_BYTES
 
 BLOCK_BYTES = 16 * 1024
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")

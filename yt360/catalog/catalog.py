@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from yt360.catalog.connection import Connection, transaction
-from yt360.catalog.media import CATALOG_ID, mark, marks_of, trusted_folder
+from yt360.catalog.database import Connection, transaction
+from yt360.catalog.media_folder import CATALOG_ID, mark, marks_of, trusted_folder
 from yt360.catalog.opening import BUSY_TIMEOUT_S, connect, limited_time
 from yt360.catalog.schema import APPLICATION_ID, ForeignSchema, check_schema, migrate
 from yt360.catalog.tables.claims import Claims
-from yt360.catalog.tables.evidence import Clips, Files, Verdicts
+from yt360.catalog.tables.files import Clips, Files, Verdicts
 from yt360.catalog.tables.listings import Listings
 from yt360.catalog.tables.sites import Sites
 from yt360.catalog.tables.splits import Splits
@@ -275,7 +275,7 @@ def _check_pages(connection: Connection, path: Path) -> None:
     """Check that the pages of a small catalog are whole, once in a process.
 
     Pages that refer to each other over and over make the reading of a small file endless. Large
-    files take seconds: `yt360.catalog.check` is for those.
+    files take seconds: `yt360.catalog.integrity` is for those.
 
     Raises:
         sqlite3.DatabaseError: They are not.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yt360.catalog.lists.released import ORIGIN as RELEASED
+from yt360.catalog.catalog import Catalog, is_catalog
+from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
 from yt360.catalog.records import Clip, Video
-from yt360.catalog.store import Catalog, is_catalog
 from yt360.clips import Stretch
 from yt360.errors import UserError
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs

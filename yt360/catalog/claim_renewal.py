@@ -17,7 +17,7 @@ MAX_LEASE_S = 86_400
 _BEATS_A_LEASE, _TRIES_A_LEASE = 3, 30
 
 
-class Heartbeat:
+class ClaimRenewal:
     """A thread that renews the claims of this process every third of their lease.
 
     Use as a context manager around the work; each worker holds its claim with `keep`. A catalog
@@ -36,9 +36,9 @@ class Heartbeat:
         self._held_until: dict[str, float] = {}  # seconds since 1970, by token
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="renewal", daemon=True)
 
-    def __enter__(self) -> Heartbeat:
+    def __enter__(self) -> ClaimRenewal:
         self._thread.start()
         return self
 

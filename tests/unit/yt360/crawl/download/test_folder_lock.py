@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from yt360 import locks
-from yt360.crawl.download.guard import check_no_links, folder_lock
-from yt360.crawl.youtube.failures import Damaged
+from yt360.crawl.download.transfer_monitor import check_no_links, folder_lock
+from yt360.crawl.failures import Damaged
 from yt360.locks import Locked
 
 

@@ -12,7 +12,7 @@ from yt_dlp.utils import DownloadError
 
 from yt360.catalog import Catalog
 from yt360.crawl.download.run import run_download
-from yt360.crawl.youtube.failures import (
+from yt360.crawl.failures import (
     Damaged,
     Kind,
     NotYet,
@@ -120,14 +120,14 @@ STATE_OF = {"gone": "unavailable", "not-here": "unavailable"}
 
 @pytest.mark.parametrize(("status", "reason", "subreason", "kind", "slug"), SAYINGS)
 def test_what_youtube_says_is_understood(
-    youtube, catalog_path, make_session, quick_config, status, reason, subreason, kind, slug
+    youtube, catalog_path, make_client, quick_config, status, reason, subreason, kind, slug
 ):
     youtube.add_unplayable(VIDEO, status, reason, subreason)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-    pace = replace(quick_config.pace, first_pause_s=1e6)
-    config = replace(quick_config, pace=pace, wait_s=0.0)
-    report = run_download(catalog_path, config, threading.Event(), make_session=make_session)
+    rate_limit = replace(quick_config.rate_limit, first_pause_s=1e6)
+    config = replace(quick_config, rate_limit=rate_limit, wait_s=0.0)
+    report = run_download(catalog_path, config, threading.Event(), make_client=make_client)
     with Catalog(catalog_path) as catalog:
         (attempt,) = catalog.claims.history(VIDEO)
         video = catalog.videos.get(VIDEO)
@@ -244,14 +244,14 @@ def test_an_announcement_says_how_long_to_wait(text, seconds):
     ],
 )
 def test_what_is_announced_never_wears_out_its_tries(
-    youtube, catalog_path, make_session, quick_config, saying, wait_s
+    youtube, catalog_path, make_client, quick_config, saying, wait_s
 ):
     youtube.add_unplayable(VIDEO, "LIVE_STREAM_OFFLINE", saying)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-    config = replace(quick_config, max_tries=1, wait_s=0.0)
+    config = replace(quick_config, max_attempts=1, wait_s=0.0)
     for _ in range(3):
-        report = run_download(catalog_path, config, threading.Event(), make_session=make_session)
+        report = run_download(catalog_path, config, threading.Event(), make_client=make_client)
         assert dict(report.outcomes) == {("retry later", "upcoming"): 1}
         with Catalog(catalog_path) as catalog:
             assert catalog.videos.get(VIDEO).tries == 0
@@ -260,7 +260,7 @@ def test_what_is_announced_never_wears_out_its_tries(
 
 
 def test_a_page_with_the_time_of_a_broadcast_says_how_long_to_wait(monkeypatch):
-    monkeypatch.setattr("yt360.crawl.youtube.failures.time.time", lambda: 1000.0)
+    monkeypatch.setattr("yt360.crawl.failures.time.time", lambda: 1000.0)
     assert classify(NotYet("is-upcoming", "no", begins_at=1500)).retry_after_s == 500
     assert classify(NotYet("is-upcoming", "no", begins_at=900)).retry_after_s == 0
     assert classify(NotYet("is-live", "no")).retry_after_s is None

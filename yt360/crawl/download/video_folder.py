@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 from yt360.catalog import Catalog
-from yt360.crawl.download.guard import folder_lock
+from yt360.crawl.download.transfer_monitor import folder_lock
 from yt360.crawl.download.worker import media_folder
 from yt360.errors import UserError
 
 
-def remove_media(catalog: Catalog, video_id: str) -> int:
+def delete_media(catalog: Catalog, video_id: str) -> int:
     """Remove a video's folder and the record of its files; return how many files there were.
 
     What no record tells of goes too: parts of files, and files of a download that never ended.

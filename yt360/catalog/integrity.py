@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yt360.catalog.store import Catalog
+from yt360.catalog.catalog import Catalog
 from yt360.errors import BadItem
 
 _MOST_PAGES_TOLD = 20
 
 
-def catalog_troubles(catalog: Catalog) -> Iterator[str]:
+def catalog_faults(catalog: Catalog) -> Iterator[str]:
     """Yield what is wrong with a catalog, in one line each; nothing when it is whole.
 
     The pages of the file are checked first (``PRAGMA quick_check``, about 10 s for 10^9 bytes).

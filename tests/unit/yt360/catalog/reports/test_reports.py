@@ -8,8 +8,8 @@ import pytest
 
 from yt360.catalog.lists.export import TABLES, export_table, row_lines
 from yt360.catalog.reports.query import run_sql, select_videos
-from yt360.catalog.reports.story import story_lines
 from yt360.catalog.reports.summary import summarize, summary_lines
+from yt360.catalog.reports.video_report import video_lines
 from yt360.errors import UserError
 
 A, B, C = "aaaaaaaaaaa", "-b_bbbbbbbb", "ccccccccccc"
@@ -27,19 +27,19 @@ def test_a_summary_counts_everything(filled):
 
 
 def test_a_story_says_why_a_video_is_in_or_out(filled):
-    assert "rejected (not-360: flat)" in "\n".join(story_lines(filled, B))
-    text = "\n".join(story_lines(filled, A))
+    assert "rejected (not-360: flat)" in "\n".join(video_lines(filled, B))
+    text = "\n".join(video_lines(filled, A))
     for words in ("split: test", "aa/a.mp4: video", "still: pass", "dropped (silent)"):
         assert words in text
     with pytest.raises(UserError, match="is not in"):
-        list(story_lines(filled, C))
+        list(video_lines(filled, C))
 
 
 def test_a_story_shows_a_reason_without_details_alone(catalog):
     catalog.videos.add(A)
     claim = catalog.claims.take("download", "worker", 60)
     catalog.claims.release(claim)
-    text = "\n".join(story_lines(catalog, A))
+    text = "\n".join(video_lines(catalog, A))
     assert "(interrupted)" in text and "None" not in text
 
 

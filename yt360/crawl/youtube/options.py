@@ -6,7 +6,6 @@ leaves out a player client that it does not know without a word.
 
 from __future__ import annotations
 
-import math
 from http.cookiejar import LoadError
 from pathlib import Path
 
@@ -19,16 +18,6 @@ from yt360.untrusted.files import read_limited
 PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 _COOKIE_FIELDS = 7
 _MAX_COOKIES_BYTES = 16 << 20
-
-
-def check_amount(name: str, value: float, *, above_zero: bool = False) -> None:
-    """Raise UserError unless a setting is a finite number of 0 or more, or above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{name} of {value!r:.60} is not a finite number")
-    if value < 0:
-        raise UserError(f"{name} of {value} is negative")
-    if above_zero and value == 0:
-        raise UserError(f"{name} of {value} is not positive")
 
 
 def check_cookies(path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from yt360.catalog import Catalog, MediaFile
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.crawl.download.guard import folder_lock
-from yt360.crawl.download.removal import remove_media
+from yt360.crawl.download.transfer_monitor import folder_lock
+from yt360.crawl.download.video_folder import delete_media
 from yt360.crawl.download.worker import media_folder
 from yt360.errors import BadItem, UserError
 from yt360.locks import Locked
@@ -48,14 +48,14 @@ def test_everything_goes_recorded_or_not_and_the_neighbours_stay(catalog, put):
     folder = put(A, "v.mp4", "s.webm", "v.137.mp4.part", ".s.mkv.tmp", "sub/folder/x", "sub/y")
     neighbour = put(B, "v.mp4")
     record(catalog, media_folder(A) / "v.mp4", "old/gone.mp4", media_folder(A) / "gone.mp4")
-    assert remove_media(catalog, A) == 6
+    assert delete_media(catalog, A) == 6
     assert not folder.exists() and catalog.files.of(A) == []
     assert [path.name for path in neighbour.iterdir()] == ["v.mp4"]
-    assert remove_media(catalog, A) == 0, "again does no harm"
+    assert delete_media(catalog, A) == 0, "again does no harm"
 
 
 def test_a_video_without_files_gets_no_folder(catalog):
-    assert remove_media(catalog, A) == 0
+    assert delete_media(catalog, A) == 0
     assert not catalog.media.exists()
 
 
@@ -67,7 +67,7 @@ def test_links_are_removed_and_what_they_lead_to_stays(catalog, put, tmp_path):
     (folder / "file").symlink_to(outside / "precious")
     (folder / "folder").symlink_to(outside)
     (folder / "sub" / "folder").symlink_to(outside)
-    remove_media(catalog, A)
+    delete_media(catalog, A)
     assert not folder.exists() and (outside / "precious").exists()
 
 
@@ -78,7 +78,7 @@ def test_a_folder_behind_a_link_is_refused(catalog, put, tmp_path, depth):
     link.rename(tmp_path / "moved")
     link.symlink_to(tmp_path / "moved")
     with pytest.raises(UserError, match="leads elsewhere by a link; remove what is there by hand"):
-        remove_media(catalog, A)
+        delete_media(catalog, A)
     assert list((tmp_path / "moved").rglob("v.mp4"))
 
 
@@ -88,7 +88,7 @@ def test_a_media_folder_that_is_itself_a_link_is_one(catalog, put, tmp_path):
     catalog.media.symlink_to(disk)
     catalog.set_media(catalog.media)
     put(A, "v.mp4")
-    assert remove_media(catalog, A) == 1 and not list(disk.rglob("v.mp4"))
+    assert delete_media(catalog, A) == 1 and not list(disk.rglob("v.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_recorded_file_outside_of_the_videos_folder_is_refused(catalog, put, t
     (tmp_path / "precious").write_bytes(b"x")
     record(catalog, f"{tmp_path}{path}" if path.startswith("/") else path)
     with pytest.raises((UserError, BadItem), match=r"not in the video's folder|damaged-catalog"):
-        remove_media(catalog, A)
+        delete_media(catalog, A)
     assert (tmp_path / "precious").exists() and (folder / "v.mp4").exists()
 
 
@@ -109,7 +109,7 @@ def test_a_file_of_another_video_is_refused(catalog, put):
     neighbour = put(B, "v.mp4")
     record(catalog, media_folder(B) / "v.mp4")
     with pytest.raises(UserError, match=r"v\.mp4 is recorded but not in the video's folder"):
-        remove_media(catalog, A)
+        delete_media(catalog, A)
     assert (neighbour / "v.mp4").exists()
 
 
@@ -130,18 +130,18 @@ def test_the_media_folder_of_another_catalog_is_refused_until_the_user_says_so(t
         else:
             catalog.set_setting("media", str(victim) if where == "outside" else victim.name)
     with Catalog(home / "planted.catalog") as catalog:
-        for change in (catalog.make_media, lambda: remove_media(catalog, A)):
+        for change in (catalog.make_media, lambda: delete_media(catalog, A)):
             with pytest.raises(UserError, match=r"run `yt360 catalog media \S+ \S+` once"):
                 change()
         assert file.exists()
         catalog.set_media(victim)
-        assert remove_media(catalog, A) == 1
+        assert delete_media(catalog, A) == 1
 
 
 def test_nothing_is_removed_while_a_process_works_in_the_folder(catalog, put):
     folder = put(A, "v.mp4")
     with folder_lock(folder), pytest.raises(Locked):
-        remove_media(catalog, A)
+        delete_media(catalog, A)
     assert (folder / "v.mp4").exists()
 
 

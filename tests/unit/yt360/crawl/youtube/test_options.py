@@ -10,12 +10,12 @@ from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import UnsupportedRequest
 
 from yt360.catalog import Catalog
-from yt360.crawl.checks import PROXY_SCHEMES
 from yt360.crawl.download.run import run_download
+from yt360.crawl.failures import Kind, classify
 from yt360.crawl.search.run import SearchConfig, run_search
-from yt360.crawl.youtube import session
-from yt360.crawl.youtube.failures import Kind, classify
-from yt360.crawl.youtube.session import SessionOptions
+from yt360.crawl.youtube import client
+from yt360.crawl.youtube.client import ClientOptions
+from yt360.crawl.youtube.options import PROXY_SCHEMES
 from yt360.errors import UserError
 
 VIDEO = "-abcdefghi_"
@@ -26,14 +26,14 @@ COOKIE = "\t".join([".youtube.com", "TRUE", "/", "TRUE", "4102444800", "SID", "x
 def test_a_netscape_cookie_file_is_taken(tmp_path):
     path = tmp_path / "cookies.txt"
     path.write_text(f"{HEADER}\n{COOKIE}#HttpOnly_{COOKIE}")
-    assert SessionOptions(cookies=path).parameters()["cookiefile"] == str(path)
+    assert ClientOptions(cookies=path).parameters()["cookiefile"] == str(path)
 
 
 def test_cookies_are_written_back_whole_or_not_at_all(tmp_path, file_size_limit):
     path = tmp_path / "cookies.txt"
     path.write_text(f"{HEADER}\n{COOKIE}")
     path.chmod(0o600)
-    opened = session.Session(SessionOptions(cookies=path), None, threading.Event())
+    opened = client.YoutubeClient(ClientOptions(cookies=path), None, threading.Event())
     before = path.read_bytes()
     with file_size_limit(20), pytest.raises(OSError):
         opened.save_cookies()
@@ -59,17 +59,17 @@ def test_another_file_is_refused_as_cookies(tmp_path, capsys, content, message):
     path = tmp_path / "cookies.txt"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
-        SessionOptions(cookies=path)
+        ClientOptions(cookies=path)
     assert not capsys.readouterr().err, "one line says it"
 
 
 @pytest.mark.parametrize("scheme", PROXY_SCHEMES)
 def test_proxies_of_every_kind_are_taken(scheme):
-    assert SessionOptions(proxy=f"{scheme}://user:word@127.0.0.1:1080").proxy
+    assert ClientOptions(proxy=f"{scheme}://user:word@127.0.0.1:1080").proxy
 
 
 def test_an_empty_proxy_means_none():
-    assert SessionOptions(proxy="").parameters()["proxy"] == ""
+    assert ClientOptions(proxy="").parameters()["proxy"] == ""
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ def test_an_empty_proxy_means_none():
 )
 def test_another_proxy_is_refused(proxy):
     with pytest.raises(UserError):
-        SessionOptions(proxy=proxy)
+        ClientOptions(proxy=proxy)
 
 
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_timeout_is_positive(timeout_s):
     with pytest.raises(UserError, match="timeout_s"):
-        SessionOptions(timeout_s=timeout_s)
+        ClientOptions(timeout_s=timeout_s)
 
 
 def test_player_clients_are_those_of_yt_dlp():
-    SessionOptions(player_clients=("default", "all", "web", "-tv"))
+    ClientOptions(player_clients=("default", "all", "web", "-tv"))
     with pytest.raises(UserError, match="no player client 'visonos'; did you mean 'visionos'"):
-        SessionOptions(player_clients=("web", "visonos"))
+        ClientOptions(player_clients=("web", "visonos"))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def late_mistake(monkeypatch, tmp_path):
 
     def make(name):
         for check in ("check_cookies", "check_proxy"):
-            monkeypatch.setattr(session, check, lambda _: None)
+            monkeypatch.setattr(client, check, lambda _: None)
         path = tmp_path / "cookies.txt"
         path.write_text("hello\n")
         return {"cookies": {"cookies": path}, "proxy": {"proxy": "nonsense://x"}}[name]
@@ -121,14 +121,14 @@ def late_mistake(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["cookies", "proxy"])
 def test_it_stops_the_download_and_the_video_keeps_its_state(
-    catalog_path, quick_config, make_session, ready_video, late_mistake, name
+    catalog_path, quick_config, make_client, ready_video, late_mistake, name
 ):
     ready_video(VIDEO)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-    options = replace(quick_config.session, **late_mistake(name))
-    config = replace(quick_config, session=options)
-    report = run_download(catalog_path, config, threading.Event(), make_session=make_session)
+    options = replace(quick_config.client, **late_mistake(name))
+    config = replace(quick_config, client=options)
+    report = run_download(catalog_path, config, threading.Event(), make_client=make_client)
     assert report.stopped and not report.outcomes
     with Catalog(catalog_path) as catalog:
         video = catalog.videos.get(VIDEO)
@@ -138,11 +138,11 @@ def test_it_stops_the_download_and_the_video_keeps_its_state(
 
 @pytest.mark.parametrize("name", ["cookies", "proxy"])
 def test_it_stops_the_search_and_the_listing_stays_open(
-    catalog_path, session_options, make_session, late_mistake, name
+    catalog_path, client_options, make_client, late_mistake, name
 ):
-    config = SearchConfig(session=replace(session_options, **late_mistake(name)))
+    config = SearchConfig(client=replace(client_options, **late_mistake(name)))
     with Catalog(catalog_path) as catalog:
         catalog.listings.add("search", "concert 360")
-        report = run_search(catalog, config, threading.Event(), make_session=make_session)
+        report = run_search(catalog, config, threading.Event(), make_client=make_client)
         assert report.stopped and not report.failed
         assert catalog.listings.take(1.0).tries == 0

@@ -7,9 +7,9 @@ import stat
 import pytest
 
 from yt360.catalog import Catalog
+from yt360.catalog.catalog import is_catalog
 from yt360.catalog.reports.summary import summarize
 from yt360.catalog.schema import MIGRATIONS, migrate, version_of
-from yt360.catalog.store import is_catalog
 from yt360.errors import UserError
 
 A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"

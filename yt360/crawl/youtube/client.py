@@ -1,8 +1,8 @@
 """yt-dlp as this project uses it: one gate for every request, and silence on the terminal.
 
-All requests of yt-dlp's extractors and downloaders pass `Session.urlopen`, so that is where the
-allow-list, the pace and the wish to stop are enforced. So do those of the FFmpeg that fetches
-sections, see `section_fetch.py`. Redirects are checked hop by hop in `request_handler.py`.
+All requests of yt-dlp's extractors and downloaders pass `YoutubeClient.urlopen`, so that is where
+the allow-list, the rate limit and the stop event are enforced. Requests of the FFmpeg that fetches
+sections do the same, see `yt360.crawl.sections.fetch`. `request_handler.py` checks redirects.
 
 Nothing of the user's yt-dlp counts: no configuration, plugins, cache, netrc or external downloader.
 """
@@ -28,13 +28,13 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from yt360.catalog.ids import AllowedSites
-from yt360.crawl.checks import check_cookies, check_player_client, check_proxy
-from yt360.crawl.download.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
-from yt360.crawl.rate_limit import Interrupted, Pace, is_youtube_host, site_of
+from yt360.crawl.failures import Unsuitable
+from yt360.crawl.rate_limit import Interrupted, RateLimiter, is_youtube_host, site_of
 from yt360.crawl.sections.fetch import fetch_section
-from yt360.crawl.sections.ranges import check_range
-from yt360.crawl.youtube.failures import Unsuitable
+from yt360.crawl.sections.http_ranges import check_range
+from yt360.crawl.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
 from yt360.crawl.youtube.js_runtimes import JS_RUNTIMES
+from yt360.crawl.youtube.options import check_cookies, check_player_client, check_proxy
 from yt360.crawl.youtube.request_handler import MAX_PAGE_BYTES, CheckedRH
 from yt360.errors import UserError
 from yt360.files import atomic_write
@@ -52,7 +52,7 @@ plugin_dirs.value = []  # yt-dlp would run whatever it finds in the user's folde
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionOptions:
+class ClientOptions:
     """How to ask the sites.
 
     Attributes:
@@ -65,7 +65,7 @@ class SessionOptions:
         rate_limit_bytes_per_s: Cap of one download; None for no cap.
 
     Raises:
-        UserError: One of them cannot be used, see `yt360.crawl.checks`.
+        UserError: One of them cannot be used, see `yt360.crawl.youtube.options`.
     """
 
     allow_urls: tuple[str, ...] = ()
@@ -104,31 +104,31 @@ class SessionOptions:
         return parameters
 
 
-class Session(YoutubeDL):
+class YoutubeClient(YoutubeDL):
     """A quiet `YoutubeDL` whose every request is allowed, paced and can be interrupted.
 
     Args:
         options: How to ask.
-        pace: When to ask; of the calling thread.
+        limiter: When to ask; of the calling thread.
         stop: Set to end the work at the next request or block of data.
         parameters: Further parameters of `YoutubeDL`.
-        turn_page: Called before each further page of a listing is asked for, see `PageTurner`.
+        turn_page: Called before each further page of a listing is asked for, see `Pagination`.
     """
 
     def __init__(
         self,
-        options: SessionOptions,
-        pace: Pace,
+        options: ClientOptions,
+        limiter: RateLimiter,
         stop: threading.Event,
         parameters: dict[str, Any] | None = None,
-        turn_page: PageTurner | None = None,
+        turn_page: Pagination | None = None,
     ) -> None:
         self.seen_errors: list[RequestError] = []
         self._sites = AllowedSites(options.allow_urls)
         named = [urlsplit(prefix).hostname or "" for prefix in options.allow_urls]
         self.reach = Reach(self._check_hop, named)
         self._limits = _PAGE_LIMITS
-        self._pace = pace
+        self._limiter = limiter
         self._stop = stop
         self._turn_page = turn_page
         if parameters and "ffmpeg_location" in parameters:
@@ -159,7 +159,7 @@ class Session(YoutubeDL):
         if self._turn_page is not None and _is_page_request(request):
             self._turn_page.before(request)
         if not _is_media(request.url):
-            self._pace.wait_turn(site_of(request.url))
+            self._limiter.wait_turn(site_of(request.url))
         try:
             response = self.send(request)
             check_range(request, response)
@@ -183,10 +183,10 @@ class Session(YoutubeDL):
     def dl(
         self, name: str, info: dict[str, Any], subtitle: bool = False, test: bool = False
     ) -> tuple[bool, bool]:
-        """Download a file; sections by requests of this session, which yt-dlp leaves to FFmpeg."""
+        """Download a file; sections by requests of this client, which yt-dlp leaves to FFmpeg."""
         protocol = str(info.get("protocol") or urlsplit(str(info.get("url"))).scheme)
         if "m3u8" in protocol:
-            # yt-dlp may give such a playlist to FFmpeg, whose requests nobody checks or paces.
+            # yt-dlp may give such a playlist to FFmpeg, whose requests nobody checks or limiters.
             raise Unsuitable("hls-only", "the stream comes as an HLS playlist, not as a file")
         if not set(protocol.split("+")) <= set(_PROTOCOLS):
             # yt-dlp has programs for some others, such as rtmpdump, that ask by themselves.
@@ -241,7 +241,7 @@ class _QuietLogger:
     warning = error = debug
 
 
-class PageTurner:
+class Pagination:
     """Sees the pages of a listing go by, so that it can be left and taken up again.
 
     yt-dlp yields the entries of search results and channels one by one and asks for the next page
