@@ -33,7 +33,7 @@ from yt360.shards.format.reader import ShardReader
 SIZE, HEIGHT, WIDTH, FRAMES, FPS = 112, 320, 640, 8, 16
 RATE_HZ, VIDEO_S, AUDIO_S, CLIP_S = 24000, 0.5, 1.0, 10.0
 VIEWS, AUDIO = ViewConfig(), AudioConfig()
-UNSCALED = AudioStats(torch.zeros(AUDIO.bands), torch.ones(AUDIO.bands))
+UNSCALED = AudioStats(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
 
 Run = Callable[[int], object]
 

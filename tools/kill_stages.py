@@ -41,10 +41,12 @@ class Stage:
 
 CRAWL = ("--interval-s", "0", "--min-duration-s", "1")
 TINY = (
-    "views.height=16", "views.width=16", "audio.bands=16", "audio.hop=240", "data.threads=1",
-    "data.video_duration_s=0.25", "data.moment_gap_s=0.5", "plan.draws_per_video=1",
-    "video_encoder={width: 2, stages: 2, blocks_per_stage: 1}",
-    "audio_encoder={width: 2, stages: 2}", "stages.avsa.batch_size=2", "validation.every=4",
+    "views.height=16", "views.width=16", "audio.n_mels=16", "audio.hop_length=240",
+    "data.num_threads=1", "data.video_duration_s=0.25", "data.window_gap_s=0.5",
+    "sampling.draws_per_video=1",
+    "encoders.video={base_channels: 2, num_stages: 2, blocks_per_stage: 1}",
+    "encoders.audio={base_channels: 2, num_stages: 2}", "stages.avsa.batch_size=2",
+    "validation.every_steps=4",
 )  # fmt: skip
 TRAIN = ("--recipe", "small", *(word for text in TINY for word in ("--set", text)))
 
@@ -67,7 +69,7 @@ def stages(material: Path, site: str) -> list[Stage]:
     narrow = str(FIXTURES / "panoptic" / "model_random.pkl")
     maps = ("--height", "32", "--fps", "1")
     train = ("avsa", "train", "--data", f"{material}/dataset", *TRAIN)
-    steps = ("--set", "checkpoint.every=2", "--set", "stages.avsa.steps=12", "--log-keys")
+    steps = ("--set", "checkpoint.every_steps=2", "--set", "stages.avsa.steps=12", "--log-keys")
     run = ("--out", "run", "--resume")
     return [
         Stage(
@@ -146,7 +148,7 @@ def stages(material: Path, site: str) -> list[Stage]:
         Stage(
             name="train from a mirror",
             command=("avsa", "train", "--data", f"{site}/media/dataset", *TRAIN,
-                     "--set", "checkpoint.every=2", "--set", "stages.avsa.steps=4", *run[:2]),
+                     "--set", "checkpoint.every_steps=2", "--set", "stages.avsa.steps=4", *run[:2]),
             resume=("avsa", "train", *run),
             begun="run/config.yaml",
             environment={"AVSA_CACHE": "cache"},

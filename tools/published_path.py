@@ -111,7 +111,7 @@ def networks(sounds: Tensor, stats: AudioStats) -> Iterator[Row]:
         network = build_translation(TranslationConfig(kind="transformer", output_relu=relu), 512)
         zeros.append(f"{(network.eval()(features) == 0).double().mean().item():.0%}")
     yield "translated features that are 0", zeros[0], zeros[1]
-    encoder = AudioEncoder(AudioEncoderConfig(), PUBLISHED.audio.channels).train()
+    encoder = AudioEncoder(AudioEncoderConfig(), PUBLISHED.audio.num_channels).train()
     views = _draw(PUBLISHED.views, size)
     batch = sounds[torch.arange(size) % len(sounds)]
     inputs = _features(batch, views.rotations, PUBLISHED.audio, stats).flatten(0, 1)

@@ -53,9 +53,13 @@ class Variant:
 
 VARIANTS = (
     Variant("log-mels", (), 0.60, 1.0, "tab:blue"),
-    Variant("intensity", ("audio.inputs=ambix+intensity",), 0.75, 1.0, "tab:green"),
+    Variant("intensity", ("audio.channels=ambix+intensity",), 0.75, 1.0, "tab:green"),
     Variant(
-        "control", ("audio.inputs=ambix+intensity", "views.sound_frame=random"), 0.0, 0.30, "gray"
+        "control",
+        ("audio.channels=ambix+intensity", "views.audio_rotation=random"),
+        0.0,
+        0.30,
+        "gray",
     ),
 )
 
@@ -104,7 +108,7 @@ def _make_dataset(out: Path) -> Path:
 def _train(out: Path, dataset: Path, variant: Variant, seed: int) -> None:
     run = _folder(out, variant, seed)
     options: list[object] = ["--data", dataset, "--recipe", "small", "--out", run]
-    for change in (f"seed={seed}", "data.threads=1", *variant.changes):
+    for change in (f"seed={seed}", "data.num_threads=1", *variant.changes):
         options += ["--set", change]
     if run.exists():
         options.append("--resume")  # refused when the recipe has changed since

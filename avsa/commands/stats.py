@@ -13,7 +13,7 @@ from yt360.terminal.output import echo
 @examples(
     "avsa stats DATASET",
     "avsa stats DATASET --recipe small --samples 4000",
-    "avsa stats DATASET --set audio.bands=64",
+    "avsa stats DATASET --set audio.n_mels=64",
 )
 @click.command("stats")
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -45,6 +45,6 @@ def command(
     stats = measure_stats(dataset, audio, samples, seed)
     path = save_stats(stats, dataset, audio, samples, seed)
     echo(
-        f"{path}: {audio.bands} mel bands, mean {stats.mean_db.mean():.1f} dB, standard deviation "
+        f"{path}: {audio.n_mels} mel bands, mean {stats.mean_db.mean():.1f} dB, standard deviation "
         f"{stats.std_db.mean():.1f} dB, from {samples} samples"
     )

@@ -19,8 +19,8 @@ import yaml
 
 from avsa.config.typed import flatten, from_mapping, merged, require_at_most, to_mapping
 from avsa.data.loader import DataConfig
-from avsa.data.sampling import PlanConfig
-from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
+from avsa.data.sampling import SamplingConfig
+from avsa.models.encoders import EncodersConfig
 from avsa.models.model import ComputeConfig
 from avsa.tasks.tasks import TaskConfig
 from avsa.training.checkpoint import CheckpointConfig
@@ -48,11 +48,17 @@ class StageConfig:
     """Clips in a global batch, all ranks together."""
     num_views: int | None = None
     """Views of a clip; null: as in `views`."""
-    moments: int | None = None
+    windows_per_clip: int | None = None
     """Moments of a clip; null: as in `data`."""
 
     def __post_init__(self) -> None:
-        limits = {"epochs": 1e6, "steps": 1e9, "batch_size": 1e6, "num_views": 1024, "moments": 64}
+        limits = {
+            "epochs": 1e6,
+            "steps": 1e9,
+            "batch_size": 1e6,
+            "num_views": 1024,
+            "windows_per_clip": 64,
+        }
         require_at_most("stage", self, **limits)
         if min(self.epochs, self.steps) < 0 or (self.epochs > 0) == (self.steps > 0):
             raise UserError(
@@ -73,15 +79,17 @@ class StageConfig:
 class ValidationConfig:
     """When the task is judged on held-out clips (`avsa.training.validation`)."""
 
-    every: int = 0
+    every_steps: int = 0
     """Steps from one time to the next, and after the last step; 0: never."""
     split: str = "test"
     """Split of the dataset with the held-out clips."""
 
     def __post_init__(self) -> None:
-        require_at_most("validation", self, every=1e9)
-        if self.every < 0:
-            raise UserError(f"validation.every must be 0 (never) or more, not {self.every}")
+        require_at_most("validation", self, every_steps=1e9)
+        if self.every_steps < 0:
+            raise UserError(
+                f"validation.every_steps must be 0 (never) or more, not {self.every_steps}"
+            )
         if self.split not in SPLITS:
             raise UserError(
                 f"validation.split must be one of {', '.join(SPLITS)}, not {self.split!r}"
@@ -96,7 +104,7 @@ class TrainConfig:
     """Seed of every random choice."""
     stages: dict[str, StageConfig] = field(default_factory=dict)
     """The curriculum, in order."""
-    plan: PlanConfig = field(default_factory=PlanConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Which clips, in which order."""
     data: DataConfig = field(default_factory=DataConfig)
     """What is taken from a clip, and how reading is done."""
@@ -104,10 +112,8 @@ class TrainConfig:
     """Where views look, and how they are jittered."""
     audio: AudioConfig = field(default_factory=AudioConfig)
     """The sound network's input."""
-    video_encoder: VideoEncoderConfig = field(default_factory=VideoEncoderConfig)
-    """The picture's network."""
-    audio_encoder: AudioEncoderConfig = field(default_factory=AudioEncoderConfig)
-    """The sound's network."""
+    encoders: EncodersConfig = field(default_factory=EncodersConfig)
+    """The networks of the two modalities."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """How weights move."""
     compute: ComputeConfig = field(default_factory=ComputeConfig)
@@ -120,15 +126,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise UserError("the recipe has no stages; give at least one, such as stages.avc")
-        if self.video_encoder.feature_dim != self.audio_encoder.feature_dim:
-            raise UserError(
-                f"pictures get {self.video_encoder.feature_dim} features and sounds "
-                f"{self.audio_encoder.feature_dim}; choose equal widths and stages"
-            )
-        if self.compute.batch_norm_parts > 1 and self.optimizer.micro_batches > 1:
+        if self.compute.batch_norm_splits > 1 and self.optimizer.micro_batches > 1:
             raise UserError(
                 f"optimizer.micro_batches={self.optimizer.micro_batches} gives batch norm a part "
-                "of the batch at a time already; set compute.batch_norm_parts=1 with it"
+                "of the batch at a time already; set compute.batch_norm_splits=1 with it"
             )
         for name in self.stages:
             self._check_stage(name)
@@ -140,22 +141,22 @@ class TrainConfig:
 
     def stage_data(self, name: str) -> DataConfig:
         """Return what a stage takes from a clip."""
-        count = self.stages[name].moments
-        return self.data if count is None else replace(self.data, moments=count)
+        count = self.stages[name].windows_per_clip
+        return self.data if count is None else replace(self.data, windows_per_clip=count)
 
     def _check_stage(self, name: str) -> None:
         task, views = self.stages[name].task, self.stage_views(name).num_views
-        moments = self.stage_data(name).moments
+        moments = self.stage_data(name).windows_per_clip
         if task.kind == "avts" and moments < 2:
             raise UserError(f"stages.{name}: avts tells moments apart; set moments to 2 or more")
         if task.kind != "avts" and moments != 1:
             raise UserError(f"stages.{name}: {task.kind} takes one moment; moments is {moments}")
         if task.kind in ("avsa", "regression") and views < 2:
             raise UserError(f"stages.{name}: {task.kind} needs num_views of 2 or more, not {views}")
-        if task.kind == "regression" and self.views.augment and self.views.mirror_probability > 0:
+        if task.kind == "regression" and self.views.augment and self.views.hflip_probability > 0:
             raise UserError(
                 f"stages.{name}: a mirrored view has no rotation to regress; set "
-                "views.mirror_probability=0"
+                "views.hflip_probability=0"
             )
 
 
@@ -163,7 +164,7 @@ MAX_EXTENSIONS = 16
 MAX_KEY_PARTS = 16  # of a dotted key; none in a recipe has more than five
 # Keys that say how a run is carried out and not what it computes: a resumed run may change them.
 FREE_TO_CHANGE = re.compile(
-    r"checkpoint\.|compute\.(?!batch_norm_parts)|validation\.|data\.(threads|prefetch_batches)$"
+    r"checkpoint\.|compute\.(?!batch_norm_splits)|validation\.|data\.(num_threads|prefetch_batches)$"
 )
 
 

@@ -8,6 +8,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from avsa.config.renamed import new_name
 from yt360.errors import UserError, did_you_mean
 from yt360.terminal.text import shortened
 
@@ -119,6 +120,12 @@ def _convert_dataclass(kind: Any, value: Any, where: str) -> Any:
     for key in mapping:
         if key not in names:
             name = shortened(str(key), 80)
+            if renamed := new_name(f"{prefix}{key}"):
+                raise UserError(
+                    f"{prefix}{name} is called {renamed} now; rename it",
+                    code="unknown-name",
+                    key=f"{prefix}{key}",
+                )
             raise UserError(f"unknown key {prefix}{name}{did_you_mean(name, names)}")
     converted = {
         key: _convert(types_of[key], item, f"{prefix}{key}") for key, item in mapping.items()

@@ -170,7 +170,7 @@ class _DecoderProcess:
         except (OSError, _DecoderDiedError) as error:
             raise UserError(
                 f"a decoder process does not start ({error}); where memory or processes are few, "
-                "lower data.threads"
+                "lower data.num_threads"
             ) from None
 
     def call(

@@ -50,11 +50,11 @@ class DataConfig:
     """Where the picture lies in its sound: in the middle, or at random anywhere inside."""
     audio_duration_s: float = 1.0
     """Length of the sound."""
-    moments: int = 1
+    windows_per_clip: int = 1
     """Samples taken from each drawn clip, at different times (more than one for AVTS)."""
-    moment_gap_s: float = 1.0
+    window_gap_s: float = 1.0
     """Smallest time between the starts of the sounds of two moments of one clip."""
-    threads: int = 0
+    num_threads: int = 0
     """Clips read and decoded at a time; 0: as many as there are cores for each rank."""
     prefetch_batches: int = 2
     """Batches made ahead of use."""
@@ -63,13 +63,15 @@ class DataConfig:
         for name in ("video_duration_s", "audio_duration_s"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"data.{name} must be positive, not {getattr(self, name)}")
-        for name, least in (("moments", 1), ("threads", 0), ("prefetch_batches", 1)):
+        for name, least in (("windows_per_clip", 1), ("num_threads", 0), ("prefetch_batches", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"data.{name} must be at least {least}, not {getattr(self, name)}")
-        seconds = dict.fromkeys(("video_duration_s", "audio_duration_s", "moment_gap_s"), 600)
-        require_at_most("data", self, **seconds, moments=64, threads=1024, prefetch_batches=1024)
-        if self.moment_gap_s < 0:
-            raise UserError(f"data.moment_gap_s must not be negative, not {self.moment_gap_s}")
+        seconds = dict.fromkeys(("video_duration_s", "audio_duration_s", "window_gap_s"), 600)
+        require_at_most(
+            "data", self, **seconds, windows_per_clip=64, num_threads=1024, prefetch_batches=1024
+        )
+        if self.window_gap_s < 0:
+            raise UserError(f"data.window_gap_s must not be negative, not {self.window_gap_s}")
 
     def span(self, form: ClipFormat) -> Span:
         """Return what a sample consists of in clips of a form."""
@@ -202,7 +204,7 @@ class Loader:
         return [draw.clip for draw in self.plan.batch(step)]
 
     def _allocate(self) -> Buffer:
-        size = -(-self.plan.batch_size // self.world) * self.config.moments
+        size = -(-self.plan.batch_size // self.world) * self.config.windows_per_clip
         return Buffer.allocate(size, self.form, self.span, self.pin_memory)
 
     def _start(
@@ -237,7 +239,7 @@ class Loader:
         loaded = [result for result in results if result is not None]
         if len(loaded) < len(results):
             self._close_gaps(results, buffer)
-        moments = self.config.moments
+        moments = self.config.windows_per_clip
         used = len(loaded) * moments
         return RawBatch(
             luma=buffer.luma[:used],
@@ -270,7 +272,7 @@ class Loader:
                 f"{self.plan.batch_size} different videos cannot be filled; the first is {key}: "
                 f"{reason}; mend the dataset (`yt360 check DATASET`), or lower batch_size"
             )
-        moments = self.config.moments
+        moments = self.config.windows_per_clip
         rows = torch.arange(len(results) * moments).view(-1, moments)
         kept = rows[[result is not None for result in results]].flatten()
         for tensor in (buffer.luma, buffer.chroma, buffer.sound):
@@ -289,16 +291,16 @@ class Loader:
         moments = draw_moments(
             self.span,
             self.clips.durations_s[clip],
-            self.config.moments,
-            self.config.moment_gap_s,
+            self.config.windows_per_clip,
+            self.config.window_gap_s,
             keyed_generator(self.seed, "moments", draw.epoch, draw.position),
         )
         mp4, flac = read(clip, "mp4"), read(clip, "flac")
-        for row, moment in enumerate(moments, start=slot * self.config.moments):
+        for row, moment in enumerate(moments, start=slot * self.config.windows_per_clip):
             luma, chroma, sound = buffer.row(row)
             self.decoders.frames(mp4, moment.frame, luma, chroma)
             self.decoders.sound(flac, moment.sample, sound)
-        key, first_row = self.clips.keys[clip], slot * self.config.moments
+        key, first_row = self.clips.keys[clip], slot * self.config.windows_per_clip
         guide = self.guide and self.guide(
             key, moments[0].frame / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]
         )
@@ -315,8 +317,8 @@ class Loader:
                 logger.warning("clip %s cannot be read: %s", key, error)
 
     def _threads(self) -> int:
-        if self.config.threads:
-            return self.config.threads
+        if self.config.num_threads:
+            return self.config.num_threads
         return max(
             1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         )  # set by torchrun
@@ -333,12 +335,12 @@ def require_long_clips(clips: Clips, config: DataConfig) -> None:
         draw_moments(
             config.span(clips_form(clips.info)),
             longest,
-            config.moments,
-            config.moment_gap_s,
+            config.windows_per_clip,
+            config.window_gap_s,
             keyed_generator("check"),
         )
     except BadItem as error:
         raise UserError(
             f"the longest clip of the split: {error.detail}; lower data.audio_duration_s, "
-            "data.moments or data.moment_gap_s"
+            "data.windows_per_clip or data.window_gap_s"
         ) from None

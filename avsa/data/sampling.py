@@ -36,10 +36,10 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanConfig:
+class SamplingConfig:
     """How an epoch is drawn from the clips of a split."""
 
-    sampling: Literal["video", "clip"] = "video"
+    unit: Literal["video", "clip"] = "video"
     """``video``: each video equally often, a random clip of it; ``clip``: each clip once."""
     draws_per_video: int | None = None
     """How often an epoch draws each video (video sampling); null: 2 * floor(clips / videos) of the
@@ -48,14 +48,17 @@ class PlanConfig:
     """Shuffle shards, then clips within about this many of them (for remote shards); 0: freely."""
 
     def __post_init__(self) -> None:
-        if self.sampling not in ("video", "clip"):
-            raise UserError(f"plan.sampling must be 'video' or 'clip', not {self.sampling!r}")
+        if self.unit not in ("video", "clip"):
+            raise UserError(f"sampling.unit must be 'video' or 'clip', not {self.unit!r}")
         if self.draws_per_video is not None and self.draws_per_video < 1:
-            raise UserError(f"plan.draws_per_video must be at least 1, not {self.draws_per_video}")
-        require_at_most("plan", self, draws_per_video=1e6, window_shards=1e6)
+            raise UserError(
+                f"sampling.draws_per_video must be at least 1, not {self.draws_per_video}"
+            )
+        require_at_most("sampling", self, draws_per_video=1e6, window_shards=1e6)
         if self.window_shards < 0:
             raise UserError(
-                f"plan.window_shards must be 0 (shuffle freely) or more, not {self.window_shards}"
+                "sampling.window_shards must be 0 (shuffle freely) or more, "
+                f"not {self.window_shards}"
             )
 
     def draws(self, clips: int, videos: int) -> int:
@@ -122,17 +125,17 @@ class Plan:
         video_ids: Sequence[str],
         batch_size: int,
         seed: int,
-        config: PlanConfig | None = None,
+        config: SamplingConfig | None = None,
         shards: Sequence[int] | None = None,
     ) -> None:
-        self.config = config or PlanConfig()
+        self.config = config or SamplingConfig()
         self.batch_size, self.seed = batch_size, seed
         _, videos = np.unique(np.asarray(video_ids, dtype=str), return_inverse=True)
         self._videos: Indices = videos.astype(np.int64)
         self._clips_of_video: Indices = np.bincount(self._videos)
         self._check_size()
         uses = self._clips_of_video
-        if self.config.sampling == "video":
+        if self.config.unit == "video":
             uses = np.full_like(uses, self.config.draws(len(self._videos), len(uses)))
         self._shards = self._windowed_shards(shards)
         window = self._window_batches(uses)

@@ -99,7 +99,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
 def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[Batch]:
     assert model.stats is not None  # see `_require_fit`
     views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
-    data = replace(model.config.data, moments=1, video_position="middle")
+    data = replace(model.config.data, windows_per_clip=1, video_position="middle")
     plan = SequentialPlan(len(clips), config.batch_size)
     on_cuda = model.device.type == "cuda"
     for raw in Loader(clips, plan, data, SEED, pin_memory=on_cuda).batches():
@@ -123,7 +123,7 @@ def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfi
     """Return views without any jitter, evenly spaced on the horizon, each with its own sound."""
     return replace(
         views,
-        sound_frame="view",
+        audio_rotation="view",
         num_views=num_views,
         sampler="grid",
         augment=False,

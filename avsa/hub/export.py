@@ -98,7 +98,7 @@ tags: [audio-visual, self-supervised, spatial-audio, 360-video, ambisonics]
 
 # Audio-visual encoders trained by avsa
 
-Two encoders ({millions:.1f} million weights) that give {config.video_encoder.feature_dim} features
+Two encoders ({millions:.1f} million weights) that give {config.encoders.video.feature_dim} features
 each of a perspective view of a 360° video and of its spatial sound, trained without labels by
 predicting one from the other ("Learning Representations from Audio-Visual Spatial Alignment",
 Morgado et al., NeurIPS 2020).

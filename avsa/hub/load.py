@@ -71,7 +71,7 @@ class Model(nn.Module):
     @property
     def feature_dim(self) -> int:
         """D, the length of a feature vector."""
-        return self.config.video_encoder.feature_dim
+        return self.config.encoders.video.feature_dim
 
     @torch.inference_mode()
     def embed(self, video: Array, audio: Array, sample_rate_hz: int | None = None) -> Embedding:
@@ -228,11 +228,11 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     """
     saved = read_saved(Path(checkpoint))
     config = saved.config
-    encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+    encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
     encoders.load_state_dict(saved.encoders)
     task = None
     if saved.task is not None:
-        task = build_task(config.stages[saved.stage].task, config.video_encoder.feature_dim)
+        task = build_task(config.stages[saved.stage].task, config.encoders.video.feature_dim)
         task.load_state_dict(saved.task)
     model = Model(config, encoders, task, saved.stats, saved.fps, saved.step)
     return model.to(choose_device(device)).eval()

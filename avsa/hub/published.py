@@ -82,7 +82,7 @@ def read_published_stats(path: Path) -> AudioStats:
             f"{path} holds no audio statistics (an .npz with mean and std): {error}"
         ) from None
     mean, std = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("mean", "std"))
-    shape = (AudioConfig().bands,)
+    shape = (AudioConfig().n_mels,)
     if not (mean.shape == std.shape == shape and mean.isfinite().all() and std.isfinite().all()):
         raise UserError(
             f"{path} holds a mean {tuple(mean.shape)} and std {tuple(std.shape)}; both must be "
@@ -152,13 +152,18 @@ def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
         raise UserError(f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4")
     published = load_config(RECIPE)
     sizes = {
-        "audio": {"inputs": INPUTS[channels]},
-        "video_encoder": {
-            "width": video_width,
-            "stages": _count(encoders, r"video\.conv(\d+)x\.") - 1,
-            "blocks_per_stage": _count(encoders, r"video\.conv2x\.(\d+)\.") + 1,
+        "audio": {"channels": INPUTS[channels]},
+        "encoders": {
+            "video": {
+                "base_channels": video_width,
+                "num_stages": _count(encoders, r"video\.conv(\d+)x\.") - 1,
+                "blocks_per_stage": _count(encoders, r"video\.conv2x\.(\d+)\.") + 1,
+            },
+            "audio": {
+                "base_channels": audio_width,
+                "num_stages": _count(encoders, r"audio\.block(\d+)\."),
+            },
         },
-        "audio_encoder": {"width": audio_width, "stages": _count(encoders, r"audio\.block(\d+)\.")},
     }
     published_task = to_mapping(published.stages["avsa"].task)
     stage = {"steps": 1, "task": merged(published_task, _task_config(task))}
@@ -168,7 +173,7 @@ def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
 
 def _task_config(task: Weights) -> dict[str, Any]:
     heads = [name for name in task if name.endswith("projection.0.weight")]
-    size = {"head_dim": task[heads[0]].shape[0]} if heads and task[heads[0]].ndim else {}
+    size = {"embedding_dim": task[heads[0]].shape[0]} if heads and task[heads[0]].ndim else {}
     if not task or any(name.startswith("video_projection.") for name in task):
         return {"kind": "avc", "translation": {"kind": "none"}, **size}
     depth = _count(task, r"v2a_transformer\.transformer\.(\d+)\.") + 1

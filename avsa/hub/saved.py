@@ -97,7 +97,7 @@ def _checked(content: Mapping[str, Any]) -> Saved:
     return Saved(
         **vars(facts),
         config=config,
-        stats=_stats(content.get("stats"), (config.audio.bands,)),
+        stats=_stats(content.get("stats"), (config.audio.n_mels,)),
         encoders=_weights(content.get("encoders"), encoders, "encoders"),
         task=None if task_weights is None else _weights(task_weights, task, "task"),
         optimizer=_moments(content.get("optimizer"), parameters),
@@ -131,8 +131,8 @@ def networks_without_memory(config: TrainConfig, stage: str) -> tuple[Encoders, 
     """Return the networks of a stage on the meta device: names and shapes, and no numbers."""
     with torch.device("meta"):
         return (
-            Encoders(config.video_encoder, config.audio_encoder, config.audio.channels),
-            build_task(config.stages[stage].task, config.video_encoder.feature_dim),
+            Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels),
+            build_task(config.stages[stage].task, config.encoders.video.feature_dim),
         )
 
 

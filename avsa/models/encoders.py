@@ -9,7 +9,7 @@ Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -24,42 +24,61 @@ MAX_FEATURE_DIM = 8192
 class VideoEncoderConfig:
     """Size of the picture's network. The defaults are R(2+1)D-18."""
 
-    width: int = 64
+    base_channels: int = 64
     """Channels of the stem and the first stage; each further stage doubles them."""
-    stages: int = 4
+    num_stages: int = 4
     """Residual stages; every one but the first halves time and space."""
     blocks_per_stage: int = 2
     """Residual blocks in a stage: 2 makes 18 layers, 1 makes 10."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "width", "stages", "blocks_per_stage")
-        require_at_most("video_encoder", self, stages=8, blocks_per_stage=32)
-        require_at_most("video_encoder", self, feature_dim=MAX_FEATURE_DIM)
+        _require_positive(self, "base_channels", "num_stages", "blocks_per_stage")
+        require_at_most("encoders.video", self, num_stages=8, blocks_per_stage=32)
+        require_at_most("encoders.video", self, feature_dim=MAX_FEATURE_DIM)
 
     @property
     def feature_dim(self) -> int:
         """Length of a feature vector (512 by default)."""
-        return self.width * 2 ** (self.stages - 1)
+        return self.base_channels * 2 ** (self.num_stages - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioEncoderConfig:
     """Size of the sound's network. The defaults are the published 9 layers."""
 
-    width: int = 64
+    base_channels: int = 64
     """Channels of the stem and the first block; each further block doubles them."""
-    stages: int = 4
+    num_stages: int = 4
     """Blocks of two convolutions; all but the first and the last halve the resolution."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "width", "stages")
-        require_at_most("audio_encoder", self, stages=8)
-        require_at_most("audio_encoder", self, feature_dim=MAX_FEATURE_DIM)
+        _require_positive(self, "base_channels", "num_stages")
+        require_at_most("encoders.audio", self, num_stages=8)
+        require_at_most("encoders.audio", self, feature_dim=MAX_FEATURE_DIM)
 
     @property
     def feature_dim(self) -> int:
         """Length of a feature vector (512 by default)."""
-        return self.width * 2 ** (self.stages - 1)
+        return self.base_channels * 2 ** (self.num_stages - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodersConfig:
+    """The networks of the two modalities."""
+
+    video: VideoEncoderConfig = field(default_factory=VideoEncoderConfig)
+    """The video encoder."""
+    audio: AudioEncoderConfig = field(default_factory=AudioEncoderConfig)
+    """The audio encoder."""
+
+    def __post_init__(self) -> None:
+        if self.video.feature_dim != self.audio.feature_dim:
+            raise UserError(
+                f"encoders.video has {self.video.feature_dim} features and encoders.audio "
+                f"{self.audio.feature_dim}; choose an equal base_channels and num_stages",
+                code="conflict",
+                key="encoders",
+            )
 
 
 class VideoEncoder(nn.Module):
@@ -74,14 +93,16 @@ class VideoEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.conv1 = nn.Sequential(
-            nn.Conv3d(3, config.width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False),
-            nn.BatchNorm3d(config.width),
+            nn.Conv3d(
+                3, config.base_channels, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False
+            ),
+            nn.BatchNorm3d(config.base_channels),
             nn.ReLU(inplace=True),
         )
-        channels = config.width
-        self.stage_names = [f"conv{stage + 2}x" for stage in range(config.stages)]
+        channels = config.base_channels
+        self.stage_names = [f"conv{stage + 2}x" for stage in range(config.num_stages)]
         for stage, name in enumerate(self.stage_names):
-            width, stride = config.width * 2**stage, 1 if stage == 0 else 2
+            width, stride = config.base_channels * 2**stage, 1 if stage == 0 else 2
             blocks = [ResidualBlock(channels, width, stride)]
             blocks += [ResidualBlock(width, width, 1) for _ in range(config.blocks_per_stage - 1)]
             self.add_module(name, nn.Sequential(*blocks))
@@ -143,14 +164,17 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.config = config
         self.conv1 = nn.Sequential(
-            nn.Conv2d(in_channels, config.width, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(config.width),
+            nn.Conv2d(in_channels, config.base_channels, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(config.base_channels),
             nn.ReLU(inplace=True),
         )
-        channels = config.width
-        self.block_names = [f"block{stage + 1}" for stage in range(config.stages)]
+        channels = config.base_channels
+        self.block_names = [f"block{stage + 1}" for stage in range(config.num_stages)]
         for stage, name in enumerate(self.block_names):
-            width, stride = config.width * 2**stage, 2 if 0 < stage < config.stages - 1 else 1
+            width, stride = (
+                config.base_channels * 2**stage,
+                2 if 0 < stage < config.num_stages - 1 else 1,
+            )
             self.add_module(name, ConvBlock(channels, width, stride))
             channels = width
 

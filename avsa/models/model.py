@@ -31,22 +31,22 @@ class ComputeConfig:
     """Compile the encoders with torch.compile, which takes minutes before the first step."""
     sync_batch_norm: bool = False
     """Batch norm over the clips of all ranks (CUDA only) in place of each rank's own."""
-    batch_norm_parts: int = 1
+    batch_norm_splits: int = 1
     """Equal parts of the global batch that batch norm takes its statistics over, one by one, as
     on so many devices. More ranks than this have each their own statistics."""
     deterministic: bool = False
     """Only deterministic CUDA kernels, so that runs repeat to the bit there too (slower)."""
 
     def __post_init__(self) -> None:
-        require_at_most("compute", self, batch_norm_parts=1e6)
-        if self.batch_norm_parts < 1:
+        require_at_most("compute", self, batch_norm_splits=1e6)
+        if self.batch_norm_splits < 1:
             raise UserError(
-                f"compute.batch_norm_parts is {self.batch_norm_parts}; it must be 1 or more"
+                f"compute.batch_norm_splits is {self.batch_norm_splits}; it must be 1 or more"
             )
-        if self.batch_norm_parts > 1 and self.sync_batch_norm:
+        if self.batch_norm_splits > 1 and self.sync_batch_norm:
             raise UserError(
-                "compute.sync_batch_norm makes one part of the batch and batch_norm_parts "
-                f"{self.batch_norm_parts}; set one of them alone"
+                "compute.sync_batch_norm makes one part of the batch and batch_norm_splits "
+                f"{self.batch_norm_splits}; set one of them alone"
             )
 
 
@@ -54,7 +54,7 @@ class Encoders(nn.Module):
     """Both encoders over views: what is kept from one stage, and one task, to the next.
 
     Attributes:
-        batch_norm_parts: Parts in which a training batch passes the networks, each with batch
+        batch_norm_splits: Parts in which a training batch passes the networks, each with batch
             norm's statistics of its own.
     """
 
@@ -64,13 +64,13 @@ class Encoders(nn.Module):
         super().__init__()
         self.video = VideoEncoder(video)
         self.audio = AudioEncoder(audio, audio_channels)
-        self.batch_norm_parts = 1
+        self.batch_norm_splits = 1
 
     def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (B, K, D) each of views (B, K, 3, T, h, w) and (B, K, C, N, F)."""
-        if not self.training or self.batch_norm_parts == 1:
+        if not self.training or self.batch_norm_splits == 1:
             return self._features(video, audio)
-        pieces = zip(*(each.chunk(self.batch_norm_parts) for each in (video, audio)), strict=True)
+        pieces = zip(*(each.chunk(self.batch_norm_splits) for each in (video, audio)), strict=True)
         features = [self._features(*piece) for piece in pieces]
         return torch.cat([each[0] for each in features]), torch.cat([each[1] for each in features])
 
@@ -94,7 +94,7 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
         UserError: Batch norm cannot be synchronized on this device.
     """
     encoders = encoders.to(world.device)
-    encoders.batch_norm_parts = max(1, config.batch_norm_parts // world.size)
+    encoders.batch_norm_splits = max(1, config.batch_norm_splits // world.size)
     if is_on(config.channels_last, world.device):
         encoders.video.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         encoders.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

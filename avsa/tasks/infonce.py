@@ -19,32 +19,32 @@ from torch.utils.checkpoint import checkpoint
 from avsa.config.typed import require_at_most
 from yt360.errors import UserError
 
-Proposals = Literal["all", "published", "clip"]
+Negatives = Literal["all", "published", "clip"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContrastConfig:
+class InfoNCEConfig:
     """How predictions are told from proposals."""
 
     temperature: float = 0.07
     """Cosine similarities are divided by it."""
-    proposals: Proposals = "all"
+    negatives: Negatives = "all"
     """all: every view of every clip of the global batch (Eq. 9); published: the views of the same
     clip and the same view of the other clips, as in the published code; clip: the views of the same
     clip alone."""
-    clip_weight: float = 0.0
+    within_clip_weight: float = 0.0
     """Weight of one more InfoNCE over the views of the same clip alone (0: none). It gets training
     off the plateau where clips are told apart and views are not."""
-    chunk: int = 0
+    chunk_size: int = 0
     """Predictions compared at a time (0: all). Chunks are computed again in the backward pass, so
     that memory grows with chunk times proposals only."""
 
     def __post_init__(self) -> None:
-        require_at_most("contrast", self, temperature=1e6, clip_weight=1e6, chunk=1e9)
+        require_at_most("info_nce", self, temperature=1e6, within_clip_weight=1e6, chunk_size=1e9)
         if self.temperature <= 0:
-            raise UserError(f"contrast temperature is {self.temperature}; it must be above 0")
-        if self.clip_weight < 0 or self.chunk < 0:
-            raise UserError("contrast clip_weight and chunk must not be negative")
+            raise UserError(f"info_nce temperature is {self.temperature}; it must be above 0")
+        if self.within_clip_weight < 0 or self.chunk_size < 0:
+            raise UserError("info_nce within_clip_weight and chunk_size must not be negative")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Contrast:
 
 
 def contrast(
-    predictions: Tensor, targets: Tensor, config: ContrastConfig, first_clip: int = 0
+    predictions: Tensor, targets: Tensor, config: InfoNCEConfig, first_clip: int = 0
 ) -> Contrast:
     """Compare predictions with the targets of the global batch.
 
@@ -86,7 +86,7 @@ def contrast(
         views = predictions.shape[1]
         flat_targets = targets.flatten(0, 1)
         parts = []
-        for rows in _chunks(predictions.shape[0] * views, config.chunk):
+        for rows in _chunks(predictions.shape[0] * views, config.chunk_size):
             arguments = (
                 predictions.flatten(0, 1)[rows],
                 flat_targets,
@@ -94,7 +94,7 @@ def contrast(
                 views,
                 config,
             )
-            again = config.chunk > 0 and torch.is_grad_enabled()
+            again = config.chunk_size > 0 and torch.is_grad_enabled()
             parts.append(
                 checkpoint(_compare, *arguments, use_reentrant=False)
                 if again
@@ -103,8 +103,8 @@ def contrast(
         loss, avc, avsa = (torch.cat(part).mean() for part in zip(*parts, strict=True))
         own = targets[first_clip : first_clip + predictions.shape[0]]
         clip_loss, view_hits = _compare_within_clips(predictions, own, config.temperature)
-        if config.clip_weight > 0:
-            loss = loss + config.clip_weight * clip_loss
+        if config.within_clip_weight > 0:
+            loss = loss + config.within_clip_weight * clip_loss
     return Contrast(loss, avc, avsa, view_hits)
 
 
@@ -124,16 +124,16 @@ def view_accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def _compare(
-    predictions: Tensor, targets: Tensor, positives: Tensor, views: int, config: ContrastConfig
+    predictions: Tensor, targets: Tensor, positives: Tensor, views: int, config: InfoNCEConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return loss, AVC and AVSA hits, each (rows,), of predictions (rows, D) and targets (P, D)."""
     scores = predictions @ targets.T / config.temperature
     proposal = torch.arange(targets.shape[0], device=scores.device)
     same_clip = proposal[None] // views == positives[:, None] // views
     same_view = proposal[None] % views == positives[:, None] % views
-    if config.proposals == "published":
+    if config.negatives == "published":
         scores = scores.masked_fill(~(same_clip | same_view), float("-inf"))
-    elif config.proposals == "clip":
+    elif config.negatives == "clip":
         scores = scores.masked_fill(~same_clip, float("-inf"))
     loss = F.cross_entropy(scores, positives, reduction="none")
     with torch.no_grad():

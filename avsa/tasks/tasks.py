@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from avsa.config.typed import require_at_most
 from avsa.models.translation import TranslationConfig, build_translation
-from avsa.tasks.infonce import Contrast, ContrastConfig, contrast, embedding_spread, view_accuracy
+from avsa.tasks.infonce import Contrast, InfoNCEConfig, contrast, embedding_spread, view_accuracy
 from avsa.training.distributed import gather, rank
 from yt360.errors import UserError
 from yt360.sphere import azimuth_elevation, view_rotation
@@ -41,26 +41,26 @@ class TaskConfig:
     kind: Literal["avc", "avts", "avsa", "regression"] = "avc"
     """avc: correspondence of clips; avts: of moments; avsa: of views; regression: the rotation
     between picture and sound."""
-    head_dim: int = 128
+    embedding_dim: int = 128
     """Length of the embeddings that are compared."""
     translation: TranslationConfig = field(default_factory=TranslationConfig)
     """Networks that predict one modality's features from the other's, over the views of a clip."""
-    contrast: ContrastConfig = field(default_factory=ContrastConfig)
+    info_nce: InfoNCEConfig = field(default_factory=InfoNCEConfig)
     """How predictions are told from proposals (not for regression)."""
 
     def __post_init__(self) -> None:
-        require_at_most("task", self, head_dim=1 << 14)
-        if self.head_dim < 1:
-            raise UserError(f"task head_dim is {self.head_dim}; use 1 or more")
+        require_at_most("task", self, embedding_dim=1 << 14)
+        if self.embedding_dim < 1:
+            raise UserError(f"task embedding_dim is {self.embedding_dim}; use 1 or more")
         if self.kind == "regression" and self.translation.kind != "none":
             raise UserError(
                 "task kind regression compares no predictions: set translation.kind=none"
             )
-        within_clip = self.contrast.proposals == "clip" or self.contrast.clip_weight > 0
+        within_clip = self.info_nce.negatives == "clip" or self.info_nce.within_clip_weight > 0
         if self.kind == "avc" and within_clip:
             raise UserError(
                 "task kind avc joins all of a clip into one, so nothing within a clip can be "
-                "compared: leave contrast.proposals=all and contrast.clip_weight=0"
+                "compared: leave info_nce.negatives=all and info_nce.within_clip_weight=0"
             )
 
 
@@ -115,12 +115,12 @@ class ProjectionTask(Task):
     def __init__(self, config: TaskConfig, feature_dim: int) -> None:
         super().__init__()
         self.config = config
-        self.video_projection = Head(feature_dim, config.head_dim)
-        self.audio_projection = Head(feature_dim, config.head_dim)
-        self.joint_dim = config.head_dim
+        self.video_projection = Head(feature_dim, config.embedding_dim)
+        self.audio_projection = Head(feature_dim, config.embedding_dim)
+        self.joint_dim = config.embedding_dim
 
     def embed(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """Return comparable embeddings (..., head_dim) of features (..., D)."""
+        """Return comparable embeddings (..., embedding_dim) of features (..., D)."""
         return self.video_projection(video), self.audio_projection(audio)
 
     def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,7 +136,7 @@ class ProjectionTask(Task):
             audio=sounds,
             predicted_video=sounds,
             video=pictures,
-            config=self.config.contrast,
+            config=self.config.info_nce,
         )
         if self.config.kind == "avc" and video.shape[2] > 1:
             with torch.no_grad():
@@ -153,11 +153,11 @@ class TranslationTask(Task):
         self.config = config
         self.v2a_transformer = build_translation(config.translation, feature_dim)
         self.a2v_transformer = build_translation(config.translation, feature_dim)
-        self.video_head = Head(feature_dim, config.head_dim)
-        self.audio_head = Head(feature_dim, config.head_dim)
-        self.video_pred_head = Head(feature_dim, config.head_dim)
-        self.audio_pred_head = Head(feature_dim, config.head_dim)
-        self.joint_dim = 2 * config.head_dim
+        self.video_head = Head(feature_dim, config.embedding_dim)
+        self.audio_head = Head(feature_dim, config.embedding_dim)
+        self.video_pred_head = Head(feature_dim, config.embedding_dim)
+        self.audio_pred_head = Head(feature_dim, config.embedding_dim)
+        self.joint_dim = 2 * config.embedding_dim
 
     def translate(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return predicted video and audio features (..., K, D) of audio and video features."""
@@ -179,7 +179,7 @@ class TranslationTask(Task):
             audio=self.audio_head(_items(audio, self.config)),
             predicted_video=self.video_pred_head(_items(predicted_video, self.config)),
             video=self.video_head(_items(video, self.config)),
-            config=self.config.contrast,
+            config=self.config.info_nce,
         )
         if self.config.kind == "avc" and video.shape[2] > 1:
             with torch.no_grad():
@@ -232,12 +232,12 @@ class RegressionTask(Task):
 class Head(nn.Module):
     """A linear layer to the space where features are compared."""
 
-    def __init__(self, feature_dim: int, head_dim: int) -> None:
+    def __init__(self, feature_dim: int, embedding_dim: int) -> None:
         super().__init__()
-        self.projection = nn.Sequential(nn.Linear(feature_dim, head_dim))
+        self.projection = nn.Sequential(nn.Linear(feature_dim, embedding_dim))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return (..., head_dim) of (..., feature_dim)."""
+        """Return (..., embedding_dim) of (..., feature_dim)."""
         embeddings: Tensor = self.projection(features)
         return embeddings
 
@@ -294,7 +294,7 @@ def _both_directions(
     audio: Tensor,
     predicted_video: Tensor,
     video: Tensor,
-    config: ContrastConfig,
+    config: InfoNCEConfig,
 ) -> tuple[Tensor, Metrics]:
     """Return the mean loss and the metrics of embeddings (b, N, D); proposals span all ranks."""
     # Gradients are summed over ranks in full precision.

@@ -30,15 +30,15 @@ _NAME = re.compile(r"^step-(\d{8,})\.pt$")
 class CheckpointConfig:
     """When the run is saved."""
 
-    every: int = 1000
+    every_steps: int = 1000
     """Steps from one checkpoint to the next; the last step is saved always."""
-    keep: int = 3
+    keep_last: int = 3
     """Newest checkpoints that are kept."""
 
     def __post_init__(self) -> None:
-        require_at_most("checkpoint", self, every=1e9, keep=1e6)
-        if self.every < 1 or self.keep < 1:
-            raise UserError("checkpoint every and keep must be 1 or more")
+        require_at_most("checkpoint", self, every_steps=1e9, keep_last=1e6)
+        if self.every_steps < 1 or self.keep_last < 1:
+            raise UserError("checkpoint every_steps and keep_last must be 1 or more")
 
 
 def checkpoint_path(run: Path, step: int) -> Path:

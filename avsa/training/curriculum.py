@@ -145,7 +145,7 @@ def lay_out(
     for number, (name, stage) in enumerate(config.stages.items()):
         seed = config.seed + number * SEEDS_PER_STAGE
         try:
-            plan = Plan(video_ids, stage.batch_size, seed, config.plan, shards)
+            plan = Plan(video_ids, stage.batch_size, seed, config.sampling, shards)
         except UserError as error:
             raise UserError(f"stages.{name}: {error} (--set stages.{name}.batch_size=N)") from error
         first = stages[-1].last_step if stages else 0

@@ -163,8 +163,8 @@ def _plan_lines(
         "total", *[""] * 6, f"{stages[-1].last_step:,}", f"{total:,}",
         _hours(total, views_per_s),
     ))  # fmt: skip
-    draws = config.plan.draws(len(splits.video_ids), len(set(splits.video_ids)))
-    each = f"each video {draws} times" if config.plan.sampling == "video" else "each clip once"
+    draws = config.sampling.draws(len(splits.video_ids), len(set(splits.video_ids)))
+    each = f"each video {draws} times" if config.sampling.unit == "video" else "each clip once"
     return [f"an epoch draws {each}; ranks: {ranks}", *table(rows, left=2)]
 
 
@@ -179,7 +179,7 @@ def _details(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: in
         f"{views.hfov_spacing}), {views.height}x{views.width} pixels",
         f"video     {span.frames} frames at {span.fps}/s, in the audio: {span.video_position}",
         f"audio     {span.samples / span.sample_rate_hz:g} s at {audio.sample_rate_hz:,} Hz: "
-        f"{audio.channels} x {audio.steps(span.samples)} x {audio.bands}",
+        f"{audio.num_channels} x {audio.steps(span.samples)} x {audio.n_mels}",
         *(_schedule(optimizer, stage) for stage in stages),
         *(_memory(config, splits, stage, ranks) for stage in stages),
         _validation(config, splits, stages, ranks),
@@ -208,9 +208,9 @@ def _memory(config: TrainConfig, splits: Splits, stage: Stage, ranks: int) -> st
 
 
 def _validation(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int) -> str:
-    every = config.validation.every
+    every = config.validation.every_steps
     if not every:
-        return "held out  never judged (validation.every=0)"
+        return "held out  never judged (validation.every_steps=0)"
     videos = splits.held_out_videos // ranks * ranks
     if videos < 2:
         return f"held out  never judged: too few videos in {config.validation.split}"
@@ -224,7 +224,7 @@ def _validation(config: TrainConfig, splits: Splits, stages: list[Stage], ranks:
 
 
 def _views_of_clip(config: TrainConfig, stage: Stage) -> int:
-    return config.stage_views(stage.name).num_views * config.stage_data(stage.name).moments
+    return config.stage_views(stage.name).num_views * config.stage_data(stage.name).windows_per_clip
 
 
 def _views(config: TrainConfig, stage: Stage) -> int:

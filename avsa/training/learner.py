@@ -28,7 +28,7 @@ from yt360.randomness import keyed_generator
 def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> Encoders:
     """Return the encoders on the device, with fresh weights or those of a checkpoint."""
     _seed(config.seed, "encoders")
-    encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+    encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
     if saved:
         encoders.load_state_dict(saved.encoders)
     return place_encoders(encoders, config.compute, world).train()
@@ -59,7 +59,7 @@ class Learner:
     ) -> None:
         self._config, self._stage, self._world = config, stage, world
         _seed(config.seed, "task", stage.name)
-        task = build_task(stage.config.task, config.video_encoder.feature_dim)
+        task = build_task(stage.config.task, config.encoders.video.feature_dim)
         self.encoders, self.task = encoders, task.to(world.device).train()
         self._parameters = [*encoders.parameters(), *self.task.parameters()]
         self._optimizer = build_optimizer(self._parameters, config.optimizer)
@@ -96,7 +96,7 @@ class Learner:
 
     def move_weights(self, step: int) -> None:
         """Take the step along the gradients of `compute_gradients`."""
-        if (most := self._config.optimizer.gradient_clip) > 0:
+        if (most := self._config.optimizer.max_grad_norm) > 0:
             nn.utils.clip_grads_with_norm_(self._parameters, most, self._gradient_norm)
         set_learning_rate(self._optimizer, self.learning_rate(step))
         self._optimizer.step()

@@ -77,7 +77,7 @@ class Session:
         content |= {"clips": fingerprint(self.clips), "fps": clips_form(self.clips.info).fps}
         content["stats"] = asdict(self.stats)
         save_checkpoint(checkpoint_path(self.run, step), content)
-        drop_old_checkpoints(self.run, self.config.checkpoint.keep)
+        drop_old_checkpoints(self.run, self.config.checkpoint.keep_last)
 
 
 def train_stage(
@@ -108,7 +108,7 @@ def train_stage(
         record |= {"lr": learner.learning_rate(step), **_costs(batch, step_s, world)}
         record["failed_reads"] = loader.failed_reads
         ending = stopping or upcoming is None
-        if validation and not stopping and (ending or step % config.validation.every == 0):
+        if validation and not stopping and (ending or step % config.validation.every_steps == 0):
             record |= validation.judge(learner.encoders, learner.task)
             if session.log is not None:
                 session.log.note(f"step {step}: {validation.summary(record)}")
@@ -116,7 +116,7 @@ def train_stage(
         if session.log is not None:
             session.log.step(step, stage.name, batch.raw.epoch, record, keys)
         # After the line: a run that goes on drops lines after its checkpoint, and lacks none.
-        if world.is_first and (ending or step % config.checkpoint.every == 0):
+        if world.is_first and (ending or step % config.checkpoint.every_steps == 0):
             session.save(step, learner)
         finished_at = time.perf_counter()  # judging and saving are not part of the next step
     return step, stopping
@@ -186,5 +186,5 @@ def _implausible(
         f"{what} at step {step}: not finite, or far too large; the weights were left as they were, "
         f"the batch's clips are in {path}; a resumed run would meet the same, but with --set "
         "compute.bfloat16=off where bfloat16 was used; else start a new run with a lower "
-        "optimizer.lr, or with an optimizer.gradient_clip"
+        "optimizer.lr, or with an optimizer.max_grad_norm"
     )

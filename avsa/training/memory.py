@@ -55,12 +55,12 @@ def stage_memory(config: TrainConfig, stage: str, form: ClipFormat, ranks: int) 
         ranks: Processes that share each batch.
     """
     data = config.stage_data(stage)
-    samples = config.stages[stage].batch_size // ranks * data.moments
+    samples = config.stages[stage].batch_size // ranks * data.windows_per_clip
     span = data.span(form)
     shapes = sample_shapes(config, stage, span)
     with torch.device("meta"):
-        encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
-        task = build_task(config.stages[stage].task, config.video_encoder.feature_dim)
+        encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
+        task = build_task(config.stages[stage].task, config.encoders.video.feature_dim)
         kept = saved_bytes(encoders, [torch.empty((1, *shape)) for shape in shapes])
     num_weights = sum(p.numel() for module in (encoders, task) for p in module.parameters())
     values = sum(math.prod(shape) for shape in shapes)
@@ -78,7 +78,7 @@ def sample_shapes(config: TrainConfig, stage: str, span: Span) -> list[tuple[int
     views, audio = config.stage_views(stage), config.audio
     return [
         (views.num_views, 3, span.frames, views.height, views.width),
-        (views.num_views, audio.channels, audio.steps(span.samples), audio.bands),
+        (views.num_views, audio.num_channels, audio.steps(span.samples), audio.n_mels),
     ]
 
 

@@ -27,25 +27,25 @@ class OptimizerConfig:
     warmup_steps: int = 0
     """Steps over which the rate grows linearly from 0."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """constant, or cosine: falls from `lr` to `final_lr_share` of it at the stage's end."""
-    final_lr_share: float = 0.0
+    """constant, or cosine: falls from `lr` to `final_lr_fraction` of it at the stage's end."""
+    final_lr_fraction: float = 0.0
     """What is left of `lr` at the end of the cosine."""
-    gradient_clip: float = 0.0
+    max_grad_norm: float = 0.0
     """Longest gradient, over all weights together (0: any length)."""
     micro_batches: int = 1
     """Parts in which a rank's batch goes through the encoders, to save memory. The proposals stay
     those of the whole batch; batch norm sees a part at a time."""
 
     def __post_init__(self) -> None:
-        limits = {"lr": 1e6, "weight_decay": 1e6, "warmup_steps": 1e9, "gradient_clip": 1e9}
+        limits = {"lr": 1e6, "weight_decay": 1e6, "warmup_steps": 1e9, "max_grad_norm": 1e9}
         require_at_most("optimizer", self, **limits, micro_batches=1e6)
         if not 0 < self.lr < math.inf:
             raise UserError(f"optimizer lr is {self.lr}; it must be above 0")
-        for name in ("weight_decay", "warmup_steps", "gradient_clip"):
+        for name in ("weight_decay", "warmup_steps", "max_grad_norm"):
             if getattr(self, name) < 0:
                 raise UserError(f"optimizer {name} is {getattr(self, name)}; it must be 0 or more")
-        if not 0 <= self.final_lr_share <= 1:
-            raise UserError(f"optimizer final_lr_share is {self.final_lr_share}; use 0 to 1")
+        if not 0 <= self.final_lr_fraction <= 1:
+            raise UserError(f"optimizer final_lr_fraction is {self.final_lr_fraction}; use 0 to 1")
         if self.micro_batches < 1:
             raise UserError(f"optimizer micro_batches is {self.micro_batches}; use 1 or more")
 
@@ -66,7 +66,7 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
         return config.lr
     progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     share = (1 + math.cos(math.pi * min(1.0, progress))) / 2
-    return config.lr * (config.final_lr_share + (1 - config.final_lr_share) * share)
+    return config.lr * (config.final_lr_fraction + (1 - config.final_lr_fraction) * share)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

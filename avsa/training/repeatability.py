@@ -107,12 +107,14 @@ def small_step(config: TrainConfig, stage: str, span: Span, compute: ComputeConf
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
+        encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
         alone = World(0, 1, torch.device("cpu"))
-        place_encoders(encoders, replace(compute, compile="off", batch_norm_parts=1), alone).train()
+        place_encoders(
+            encoders, replace(compute, compile="off", batch_norm_splits=1), alone
+        ).train()
         settings = config.stages[stage].task
-        task = build_task(settings, config.video_encoder.feature_dim).train()
-        moments = config.stage_data(stage).moments
+        task = build_task(settings, config.encoders.video.feature_dim).train()
+        moments = config.stage_data(stage).windows_per_clip
         shapes = sample_shapes(config, stage, span)
         video, audio = (torch.randn(2 * moments, *shape) for shape in shapes)
         directions = nn.functional.normalize(torch.randn(*video.shape[:2], 3), dim=-1)

@@ -110,7 +110,7 @@ def train(
     with ExitStack() as opened:
         clips = opened.enter_context(closing(open_clips(dataset, "train")))
         held_out = None
-        if config.validation.every:
+        if config.validation.every_steps:
             held_out = opened.enter_context(closing(open_clips(dataset, config.validation.split)))
         stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
         _require_all_stages_can_run(config, clips, held_out)

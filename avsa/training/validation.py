@@ -89,7 +89,7 @@ class Validation:
             return f"{about}: rotation error {angle:.1f}°"
         items = self.config.stage_views(self.stage).num_views
         if self.config.stages[self.stage].task.kind == "avts":
-            items = self.config.stage_data(self.stage).moments
+            items = self.config.stage_data(self.stage).windows_per_clip
         name, chance = "view_accuracy", 1 / items
         if PREFIX + name not in record:
             name, chance = "avc_accuracy", 1 / self._batch_size
@@ -110,10 +110,10 @@ class Validation:
     def _batches(self) -> Iterator[Inputs]:
         clips, world = self.clips, self.world
         shards = clips.shard_numbers.tolist()
-        once = replace(self.config.plan, draws_per_video=1)
+        once = replace(self.config.sampling, draws_per_video=1)
         plan = _HeldOutPlan(clips.video_ids, self._batch_size, SEED, once, shards)
         views = self.config.stage_views(self.stage)
-        views = replace(views, augment=False, sound_frame="view")
+        views = replace(views, augment=False, audio_rotation="view")
         loader = Loader(
             clips,
             plan,

@@ -16,12 +16,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from avsa.config.renamed import new_name
 from avsa.data.clip_window import draw_moments
 from avsa.data.clips import clips_form
 from avsa.data.decoder_process import DECODERS
 from avsa.data.loader import DataConfig
 from avsa.data.remote.mirror import is_mirror
-from avsa.data.sampling import Plan, PlanConfig
+from avsa.data.sampling import Plan, SamplingConfig
 from avsa.views.spectrogram import AudioConfig, log_mels, require_long_sound
 from yt360.errors import BadItem, UserError
 from yt360.files import write_json
@@ -60,10 +61,18 @@ class _Entry:
     std_db: Sequence[Annotated[float, Field(ge=SMALLEST_STORED_STD_DB, le=LARGEST_DB)]]
 
     def __post_init__(self) -> None:
-        bands = self.spectrogram.get("bands")
-        if not bands == len(self.mean_db) == len(self.std_db):
+        n_mels = self.parameters.get("n_mels")
+        if not n_mels == len(self.mean_db) == len(self.std_db):
             numbers = len(self.mean_db) + len(self.std_db)
-            raise ValueError(f"{numbers} numbers for {bands} bands")
+            raise ValueError(f"{numbers} numbers for {n_mels} mel bands")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The spectrogram's parameters; files of earlier versions have them by their old names."""
+        return {
+            (new_name(f"audio.{name}") or name).removeprefix("audio."): value
+            for name, value in self.spectrogram.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +101,7 @@ def measure_stats(
     if not len(clips):
         raise UserError(f"{dataset} has no training clips to measure")
     require_sample_rate(config, clips_form(clips.info).sample_rate_hz)
-    totals = torch.zeros(3, config.bands, dtype=torch.float64)
+    totals = torch.zeros(3, config.n_mels, dtype=torch.float64)
     require_long_sound(config, DataConfig().span(clips_form(clips.info)).samples)
     for sound in random_sounds(clips, samples, seed):
         levels = log_mels(sound[None], config).double().flatten(0, 2)
@@ -108,7 +117,7 @@ def measure_stats(
 
 def random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor]:
     """Yield int16 (4, S) of random moments of random clips; clips that do not read are told of."""
-    plan = Plan(clips.video_ids, 1, seed, PlanConfig(sampling="clip"))
+    plan = Plan(clips.video_ids, 1, seed, SamplingConfig(unit="clip"))
     span = DataConfig().span(clips_form(clips.info))
     sound = torch.empty((4, span.samples), dtype=torch.int16)
     with Progress("measuring sound", samples, "samples") as progress:
@@ -140,7 +149,7 @@ def save_stats(
         mean_db=_rounded(stats.mean_db),
         std_db=_rounded(stats.std_db),
     )
-    others = [each for each in _entries(path) if each.spectrogram != entry.spectrogram]
+    others = [each for each in _entries(path) if each.parameters != entry.parameters]
     write_json(path, asdict(_StatsFile(format_version=FORMAT_VERSION, stats=(*others, entry))))
     return path
 
@@ -154,7 +163,7 @@ def load_stats(dataset: Path, config: AudioConfig) -> AudioStats | None:
     wanted, defaults = _identity(config), _identity(AudioConfig())
     for entry in _entries(dataset / AUDIO_STATS_FILE):
         # A key that the file does not know yet had its default's effect.
-        if defaults | dict(entry.spectrogram) == wanted:
+        if defaults | entry.parameters == wanted:
             return AudioStats(torch.tensor(entry.mean_db), torch.tensor(entry.std_db))
     return None
 
@@ -224,4 +233,4 @@ def _rounded(values: Tensor) -> list[float]:
 
 def _identity(config: AudioConfig) -> dict[str, Any]:
     """Return what the statistics depend on: all but the choice of channels."""
-    return {name: value for name, value in asdict(config).items() if name != "inputs"}
+    return {name: value for name, value in asdict(config).items() if name != "channels"}

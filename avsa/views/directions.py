@@ -130,7 +130,7 @@ def sample_directions(
     min_separation: float,
     band: Band,
     guide: Directions | None = None,
-    guided_share: float = 0.0,
+    saliency_fraction: float = 0.0,
 ) -> Directions:
     """Return the directions (K, 3) of the views of a clip; angles in radians.
 
@@ -141,8 +141,8 @@ def sample_directions(
         min_separation: Smallest angle between two views.
         band: Elevations of the views.
         guide: (H, W) map for the guided samplers.
-        guided_share: Share of views that follow the guide. A view for which the guide leaves no
-            place is drawn like the others.
+        saliency_fraction: Fraction of views that follow the guide. A view for which the guide
+            leaves no place is drawn like the others.
 
     Raises:
         UserError: No placement was found.
@@ -161,7 +161,7 @@ def sample_directions(
         return np.concatenate([guided(generator, count, guide, band), free(count)])
 
     for _ in range(ATTEMPTS):
-        follows = generator.random(num_views) < (guided_share if sampler in GUIDED else 0.0)
+        follows = generator.random(num_views) < (saliency_fraction if sampler in GUIDED else 0.0)
         placed = place([follow if each else free for each in follows], min_separation)
         if placed is not None:
             return placed

@@ -197,7 +197,7 @@ def _draw_views(
     part: SubFigure, batch: Batch, audio: AudioConfig, picture_s: tuple[float, float]
 ) -> None:
     num_views, num_channels = batch.video.shape[1], min(batch.audio.shape[2], len(CHANNELS))
-    names = ("L", "R") if audio.inputs == "stereo" else CHANNELS
+    names = ("L", "R") if audio.channels == "stereo" else CHANNELS
     levels = batch.audio[0, :, :num_channels].numpy()
     room = VIEWS_RIGHT - VIEWS_LEFT - (num_views - 1) * VIEW_GAP
     size = min(LARGEST_CROP, room / num_views)
@@ -218,7 +218,7 @@ def _draw_views(
                     weight="bold",
                 )  # fmt: skip
             if k == 0 and channel == num_channels - 1:
-                _label_time(axes, (levels.shape[2] - 1) * audio.hop / audio.sample_rate_hz)
+                _label_time(axes, (levels.shape[2] - 1) * audio.hop_length / audio.sample_rate_hz)
 
 
 def _label_time(axes: Any, duration_s: float) -> None:
@@ -242,9 +242,9 @@ def _draw_log_mel(
     top: float,
     picture_s: tuple[float, float],
 ) -> None:
-    duration_s = (len(levels) - 1) * audio.hop / audio.sample_rate_hz
+    duration_s = (len(levels) - 1) * audio.hop_length / audio.sample_rate_hz
     axes.imshow(
-        levels.T, origin="lower", aspect="auto", extent=(0, duration_s, 0, audio.bands),
+        levels.T, origin="lower", aspect="auto", extent=(0, duration_s, 0, audio.n_mels),
         cmap="magma", vmin=top - 70, vmax=top, interpolation="nearest",
     )  # fmt: skip
     for edge_s in picture_s:
@@ -300,7 +300,7 @@ def _degrees(azimuth: torch.Tensor, elevation: torch.Tensor) -> tuple[float, flo
 def _mel_ticks(audio: AudioConfig) -> tuple[list[float], list[str]]:
     top_hz = audio.sample_rate_hz / 2
     shown = [hz for hz in FREQUENCY_TICKS_HZ if hz < top_hz]
-    scale = audio.bands / float(hz_to_mel(np.array(top_hz)))
+    scale = audio.n_mels / float(hz_to_mel(np.array(top_hz)))
     labels = [f"{hz / 1000:g} kHz" for hz in shown]
     return [float(hz_to_mel(np.array(float(hz)))) * scale for hz in shown], labels
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.sampling import Draw, Order, Plan, PlanConfig
+from avsa.data.sampling import Draw, Order, Plan, SamplingConfig
 from avsa.training.curriculum import lay_out
 from avsa.training.run_folder import read_config
 from avsa.views.audio_statistics import AudioStats, require_sample_rate
@@ -61,7 +61,7 @@ class Samples:
         self._loader = Loader(clips, config.order, config.data, config.seed, guide=guide)
         require_sample_rate(config.audio, self._loader.form.sample_rate_hz)
         require_long_sound(config.audio, self._loader.span.samples)
-        bands = config.audio.bands
+        bands = config.audio.n_mels
         self._in_decibels = AudioStats(torch.zeros(bands), torch.ones(bands))
         self.video_s = self._loader.span.frames / self._loader.span.fps
 
@@ -87,7 +87,7 @@ def samples_of_recipe(
     """
     if not len(clips):
         raise UserError(f"{clips.dataset} has no clips in its split {clips.split}")
-    order = Plan(clips.video_ids, 1, seed, PlanConfig(draws_per_video=1))
+    order = Plan(clips.video_ids, 1, seed, SamplingConfig(draws_per_video=1))
     return Samples(clips, SampleConfig(order=order, seed=seed, data=data, views=views, audio=audio))
 
 

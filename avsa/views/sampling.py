@@ -64,20 +64,20 @@ class ViewConfig:
     """uniform: on the sphere within the band; horizon: anywhere on it; grid: evenly spaced on the
     horizon, the first in front; energy, motion, labels: where the sound is loud, the picture moves,
     or labels (`yt360 pseudolabel`) show objects."""
-    guided_share: float = 0.7
+    saliency_fraction: float = 0.7
     """energy, motion, labels: share of views that follow the guide; the others are uniform."""
     label_set: str = "panoptic"
     """labels: name of the set of labels."""
     label_classes: tuple[str, ...] = ()
     """labels: names of the classes to look at; none for all things."""
-    sound_frame: Literal["view", "random"] = "view"
+    audio_rotation: Literal["view", "random"] = "view"
     """view: a view's sound is turned to the view; random: to a direction drawn without regard to
     it, a control from which nothing about space can be learned."""
     augment: bool = True
     """Off: no mirroring and none of the jitters below; only directions and fields of view vary."""
     aspect_jitter: float = 1.2
     """Width over height of a view's field is stretched by up to this factor either way; 1: not."""
-    mirror_probability: float = 0.5
+    hflip_probability: float = 0.5
     """How often a view is mirrored left-right, in picture and sound."""
     brightness: float = 0.4
     """Factor of brightness in 1 ± this."""
@@ -87,9 +87,9 @@ class ViewConfig:
     """Factor of saturation in 1 ± this."""
     hue: float = 0.1
     """Turn of hue in ± this, in whole turns of the colour circle."""
-    volume_jitter_db: float = 1.0
+    gain_jitter_db: float = 1.0
     """Change of level in ± this many decibels."""
-    volume_per_view: bool = False
+    gain_per_view: bool = False
     """Change the level of each view by itself; off: of all views of a clip alike."""
 
     def __post_init__(self) -> None:
@@ -103,15 +103,23 @@ class ViewConfig:
         if self.min_elevation_deg is not None:
             _require("min_elevation_deg", self.min_elevation_deg, -90, self.max_elevation_deg)
         _require("aspect_jitter", self.aspect_jitter, 1, 4)
-        for name in ("guided_share", "mirror_probability", "brightness", "contrast", "saturation"):
+        for name in (
+            "saliency_fraction",
+            "hflip_probability",
+            "brightness",
+            "contrast",
+            "saturation",
+        ):
             _require(name, getattr(self, name), 0, 1)
         _require("hue", self.hue, 0, 0.5)
-        _require("volume_jitter_db", self.volume_jitter_db, 0, 40)
+        _require("gain_jitter_db", self.gain_jitter_db, 0, 40)
         if self.sampler not in get_args(Sampler):
             known = ", ".join(get_args(Sampler))
             raise UserError(f"views.sampler must be one of {known}, not {self.sampler!r}")
-        if self.sound_frame not in ("view", "random"):
-            raise UserError(f"views.sound_frame must be view or random, not {self.sound_frame!r}")
+        if self.audio_rotation not in ("view", "random"):
+            raise UserError(
+                f"views.audio_rotation must be view or random, not {self.audio_rotation!r}"
+            )
 
     @property
     def band(self) -> Band:
@@ -129,7 +137,7 @@ class Views:
         azimuth: (..., K) of the views' middles.
         elevation: (..., K).
         sound_azimuth: (..., K) of the directions that the sound is turned to; the views' middles,
-            except with ``sound_frame`` ``random``.
+            except with ``audio_rotation`` ``random``.
         sound_elevation: (..., K).
         hfov: (..., K) full horizontal fields of view.
         vfov: (..., K) full vertical fields of view.
@@ -201,11 +209,11 @@ def draw_views(
         min_separation=math.radians(config.min_separation_deg),
         band=config.band,
         guide=guide,
-        guided_share=config.guided_share,
+        saliency_fraction=config.saliency_fraction,
     )
     azimuth, elevation = azimuth_elevation(torch.from_numpy(middles).float())
     sound_azimuth, sound_elevation = azimuth, elevation
-    if config.sound_frame == "random":
+    if config.audio_rotation == "random":
         frames = uniform(
             keyed_generator(seed, "sound frames", epoch, position),
             config.num_views,
@@ -270,13 +278,13 @@ def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
         return centre + spread * generator.uniform(-1, 1, config.num_views)
 
     def gain_db() -> NDArray[np.float64]:
-        if config.volume_per_view:
-            return around(0, config.volume_jitter_db)
-        return np.full(config.num_views, config.volume_jitter_db * generator.uniform(-1, 1))
+        if config.gain_per_view:
+            return around(0, config.gain_jitter_db)
+        return np.full(config.num_views, config.gain_jitter_db * generator.uniform(-1, 1))
 
     return _Jitter(
         aspect=np.exp(around(0, math.log(config.aspect_jitter))),
-        mirror=generator.random(config.num_views) < config.mirror_probability,
+        mirror=generator.random(config.num_views) < config.hflip_probability,
         color=color_map(
             brightness=around(1, config.brightness),
             contrast=around(1, config.contrast),
@@ -292,12 +300,12 @@ def _plain(config: ViewConfig) -> ViewConfig:
     return replace(
         config,
         aspect_jitter=1.0,
-        mirror_probability=0.0,
+        hflip_probability=0.0,
         brightness=0.0,
         contrast=0.0,
         saturation=0.0,
         hue=0.0,
-        volume_jitter_db=0.0,
+        gain_jitter_db=0.0,
     )
 
 

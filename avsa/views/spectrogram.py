@@ -30,8 +30,8 @@ from avsa.config.typed import require_at_most
 from avsa.views.mel import mel_filters
 from yt360.errors import UserError
 
-Inputs = Literal["ambix", "ambix+intensity", "mono", "stereo"]
-CHANNELS: dict[Inputs, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
+Channels = Literal["ambix", "ambix+intensity", "mono", "stereo"]
+NUM_CHANNELS: dict[Channels, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
 
 # Energies under this count as this where directions are divided by them.
 SMALLEST_ENERGY = 1e-10
@@ -48,11 +48,11 @@ class AudioConfig:
 
     sample_rate_hz: int = 24000
     """Of the stored sound."""
-    window: int = 512
+    n_fft: int = 512
     """Samples of an STFT window (21 ms), Hann."""
-    hop: int = 240
+    hop_length: int = 240
     """Samples between windows (10 ms)."""
-    bands: int = 128
+    n_mels: int = 128
     """Slaney mel bands, from 0 to half the sample rate."""
     min_db: float = -100.0
     """Absolute floor: lower levels count as this. 0 dB is a mel band of magnitude 1. Below -140 dB,
@@ -63,34 +63,35 @@ class AudioConfig:
     peak: Literal["view", "channel"] = "view"
     """What `top_db` is measured from: the loudest level in all channels of a view, which keeps the
     relation between channels, or in each channel by itself."""
-    drop_last: bool = False
+    drop_last_frame: bool = False
     """Leave out the last window, centred on the end of the audio: N is S // hop in place of
     S // hop + 1."""
-    inputs: Inputs = "ambix"
+    channels: Channels = "ambix"
     """ambix: log-mels of W, Y, Z, X in the view's frame; +intensity: and of each mel band the
     direction that its energy comes from (y, z, x); mono: W; stereo: cardioids to the left and right
     of the view."""
 
     def __post_init__(self) -> None:
-        if self.inputs not in CHANNELS:
-            known = ", ".join(get_args(Inputs))
-            raise UserError(f"audio.inputs must be one of {known}, not {self.inputs!r}")
-        for name in ("sample_rate_hz", "window", "hop", "bands", "top_db"):
+        if self.channels not in NUM_CHANNELS:
+            known = ", ".join(get_args(Channels))
+            raise UserError(f"audio.channels must be one of {known}, not {self.channels!r}")
+        for name in ("sample_rate_hz", "n_fft", "hop_length", "n_mels", "top_db"):
             if getattr(self, name) <= 0:
                 raise UserError(f"audio.{name} must be positive, not {getattr(self, name)}")
-        limits = {"sample_rate_hz": 768_000, "window": 1 << 16, "bands": 1024, "top_db": 1000}
+        limits = {"sample_rate_hz": 768_000, "n_fft": 1 << 16, "n_mels": 1024, "top_db": 1000}
         require_at_most("audio", self, **limits)
         if not -300 <= self.min_db <= 0:
             raise UserError(f"audio.min_db is {self.min_db:g}; allowed is from -300 to 0")
-        if self.window % 2 or self.hop > self.window:
+        if self.n_fft % 2 or self.hop_length > self.n_fft:
             raise UserError(
-                f"audio.window ({self.window}) must be even and at least audio.hop ({self.hop})"
+                f"audio.n_fft ({self.n_fft}) must be even and at least audio.hop_length "
+                f"({self.hop_length})"
             )
 
     @property
-    def channels(self) -> int:
+    def num_channels(self) -> int:
         """C, the channels of a spectrogram."""
-        return CHANNELS[self.inputs]
+        return NUM_CHANNELS[self.channels]
 
     @property
     def transform_dtype(self) -> torch.dtype:
@@ -104,7 +105,7 @@ class AudioConfig:
 
     def steps(self, samples: int) -> int:
         """Return N, the time steps of the spectrogram of so many samples."""
-        return samples // self.hop + (0 if self.drop_last else 1)
+        return samples // self.hop_length + (0 if self.drop_last_frame else 1)
 
 
 def view_spectrograms(
@@ -137,7 +138,7 @@ def view_spectrograms(
         shifts = shifts + gain_db[..., None] / std_db
     shifts = shifts.to(device, non_blocking=True)
     steps = config.steps(sound.shape[-1])
-    shape = (*rotations.shape[:2], config.channels, steps, config.bands)
+    shape = (*rotations.shape[:2], config.num_channels, steps, config.n_mels)
     spectrograms = torch.empty(shape, device=device)
     if device.type != "cpu":
         _fill(spectrograms, sound, rotations, config, scale, shifts)
@@ -168,11 +169,11 @@ def require_long_sound(config: AudioConfig, samples: int) -> None:
     Raises:
         UserError: It is too short.
     """
-    if samples <= config.window // 2 or not config.steps(samples):
+    if samples <= config.n_fft // 2 or not config.steps(samples):
         raise UserError(
-            f"the sound of a sample has {samples} samples, but an audio.window of {config.window} "
-            f"needs more than {config.window // 2} and audio.hop {config.hop}; lower them, or take "
-            "longer sound"
+            f"the sound of a sample has {samples} samples, but an audio.n_fft of {config.n_fft} "
+            f"needs more than {config.n_fft // 2} and audio.hop_length "
+            f"{config.hop_length}; lower them, or take longer sound"
         )
 
 
@@ -183,14 +184,14 @@ def stft(sound: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
     """
     steps = config.steps(sound.shape[-1])
     dtype = config.transform_dtype
-    window = torch.hann_window(config.window, dtype=dtype, device=sound.device)
+    window = torch.hann_window(config.n_fft, dtype=dtype, device=sound.device)
     if not sound.is_floating_point():
         window = window / INT16_SCALE
     sound = sound.to(dtype)
-    half = config.window // 2
+    half = config.n_fft // 2
     before, after = sound[..., 1 : half + 1].flip(-1), sound[..., -half - 1 : -1].flip(-1)
     reflected = torch.cat([before, sound, after], -1)
-    frames = reflected.unfold(-1, config.window, config.hop)[..., :steps, :]
+    frames = reflected.unfold(-1, config.n_fft, config.hop_length)[..., :steps, :]
     spectrum = torch.fft.rfft(frames * window)
     return spectrum.real, spectrum.imag
 
@@ -205,14 +206,14 @@ def _fill(
 ) -> None:
     """Write (..., K, C, N, F): log-mels in dB times `scale` (F,) plus `shifts` (..., K, F)."""
     real, imaginary = (plane.contiguous() for plane in stft(sound, config))
-    mixing = _mixing(rotations.to(real.dtype), config.inputs)
+    mixing = _mixing(rotations.to(real.dtype), config.channels)
     mixed = mixing @ real.flatten(-2)
     mixed_imaginary = mixing @ imaginary.flatten(-2)
     magnitude = mixed.mul_(mixed).addcmul_(mixed_imaginary, mixed_imaginary).sqrt_()
     mel = _to_mel(magnitude.unflatten(-1, real.shape[-2:]), config)
     # Powers of ten for now; the factor 20 of decibels goes with the standardization.
     levels = mel.clamp_(min=config.min_magnitude).log10_()
-    channels = _as_channels(levels, rotations.shape[-3], config.inputs)
+    channels = _as_channels(levels, rotations.shape[-3], config.channels)
     peaks = [each.amax((-2, -1), keepdim=True) for each in channels]
     if config.peak == "view":
         peak = torch.cat(peaks, -3).amax(-3, keepdim=True)
@@ -222,11 +223,11 @@ def _fill(
         out = spectrograms[..., filled : filled + each.shape[-3], :, :]
         torch.addcmul(shifts, torch.maximum(each, peak - config.top_db / 20), scale, out=out)
         filled += each.shape[-3]
-    if config.inputs == "ambix+intensity":
+    if config.channels == "ambix+intensity":
         spectrograms[..., filled:, :, :] = _intensity(real, imaginary, rotations, config)
 
 
-def _mixing(rotations: Tensor, inputs: Inputs) -> Tensor:
+def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
     """Return how the signals of all views are mixed from the stored W, Y, Z, X.
 
     Returns:
@@ -244,7 +245,7 @@ def _mixing(rotations: Tensor, inputs: Inputs) -> Tensor:
     return torch.cat([omni, steered.flatten(-3, -2)], -2)
 
 
-def _as_channels(levels: Tensor, num_views: int, inputs: Inputs) -> list[Tensor]:
+def _as_channels(levels: Tensor, num_views: int, inputs: Channels) -> list[Tensor]:
     """Return the signals (..., U, N, F) of `_mixing` as channels (..., K, c, N, F) of views."""
     if inputs == "stereo":
         return [levels.unflatten(-3, (num_views, 2))]
@@ -283,10 +284,10 @@ def _intensity(real: Tensor, imaginary: Tensor, rotations: Tensor, config: Audio
 def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
     """Sum (..., Q) into mel bands (..., F), float32."""
     rows = spectrum.reshape(-1, spectrum.shape[-1]).float()
-    mel = rows.new_empty(len(rows), config.bands)
+    mel = rows.new_empty(len(rows), config.n_mels)
     for bands, bins, weights in _mel_blocks(config, spectrum.device):
         torch.mm(rows[:, bins], weights, out=mel[:, bands])
-    return mel.view(*spectrum.shape[:-1], config.bands)
+    return mel.view(*spectrum.shape[:-1], config.n_mels)
 
 
 @lru_cache(maxsize=8)
@@ -295,10 +296,10 @@ def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, 
 
     On the CPU that saves most of the multiplications by zero; elsewhere one dense block is faster.
     """
-    filters = mel_filters(config.sample_rate_hz, config.window, config.bands)
+    filters = mel_filters(config.sample_rate_hz, config.n_fft, config.n_mels)
     matrix = torch.from_numpy(filters.T.astype(np.float32)).to(device)
     blocks = []
-    for first, last in pairwise(_cuts(config.bands, MEL_BLOCKS if device.type == "cpu" else 1)):
+    for first, last in pairwise(_cuts(config.n_mels, MEL_BLOCKS if device.type == "cpu" else 1)):
         used = matrix[:, first:last].any(1).nonzero()
         bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0, 1)
         blocks.append((slice(first, last), bins, matrix[bins, first:last].contiguous()))

@@ -19,8 +19,8 @@ from yt360.shards.format.reader import ShardReader
 
 pytestmark = pytest.mark.real
 
-AUDIO = AudioConfig(inputs="ambix+intensity")
-STATS = AudioStats(torch.zeros(AUDIO.bands), torch.ones(AUDIO.bands))
+AUDIO = AudioConfig(channels="ambix+intensity")
+STATS = AudioStats(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def _stats() -> Files:
 
         from avsa.views.spectrogram import AudioConfig
 
-        bands = AudioConfig().bands
+        bands = AudioConfig().n_mels
         np.savez(folder / "stats.npz", mean=np.zeros(bands), std=np.ones(bands))
 
     return written(write)
@@ -194,11 +194,11 @@ SETTINGS = b"""\
 optimizer.lr=0.001
 stages.avsa.steps=10
 views.num_views=4
-audio.bands=64
-plan={draws_per_video: 2}
+audio.n_mels=64
+sampling={draws_per_video: 2}
 stages.avsa.task={kind: avsa, translation: {kind: transformer, depth: 2}}
-video_encoder={width: 16, blocks_per_stage: 1}
-validation.every=null"""
+encoders.video={base_channels: 16, blocks_per_stage: 1}
+validation.every_steps=null"""
 
 
 def _recipe() -> Files:

@@ -138,7 +138,7 @@ def _write_dataset(folder: Path) -> None:
     rebuild_index(folder)
     LabelSet(name="panoptic", fps=2.0, height=8, width=16, made_by={"a": 1}).create(folder)
     config = AudioConfig()
-    stats = AudioStats(torch.zeros(config.bands), torch.ones(config.bands))
+    stats = AudioStats(torch.zeros(config.n_mels), torch.ones(config.n_mels))
     save_stats(stats, folder, config, samples=1, seed=0)
 
 
@@ -216,10 +216,12 @@ def _small_model(recipe: str) -> tuple[Any, str, Any, Any]:
     from avsa.models.model import Encoders
     from avsa.tasks.tasks import build_task
 
-    config = load_config(recipe, ["video_encoder.width=2", "audio_encoder.width=2"])
+    config = load_config(
+        recipe, ["encoders.video.base_channels=2", "encoders.audio.base_channels=2"]
+    )
     name, stage = list(config.stages.items())[-1]
-    encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
-    return config, name, encoders, build_task(stage.task, config.video_encoder.feature_dim)
+    encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
+    return config, name, encoders, build_task(stage.task, config.encoders.video.feature_dim)
 
 
 def saved(content: Any) -> bytes:

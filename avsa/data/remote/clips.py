@@ -4,7 +4,7 @@ Shards are fetched whole into a mirror (`avsa.data.remote.mirror`), ahead of use
 the plan, and removed again when the cache is full. `open_clips` opens mirrors and other datasets
 alike.
 
-With such a dataset the plan must keep to few shards at a time: ``plan.window_shards``.
+With such a dataset the plan must keep to few shards at a time: ``sampling.window_shards``.
 """
 
 from __future__ import annotations

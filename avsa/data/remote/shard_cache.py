@@ -122,8 +122,8 @@ class ShardCache:
         if size > self.limit_bytes:
             raise UserError(
                 f"one batch reads {len(needed)} shards ({size / 1e9:.3g} GB), the cache holds "
-                f"{self.limit_bytes / 1e9:.3g} GB; set plan.window_shards (8, say), or a larger "
-                "--cache-gb"
+                f"{self.limit_bytes / 1e9:.3g} GB; set sampling.window_shards (8, say), or "
+                "a larger --cache-gb"
             )
         course = Course(sizes, shards_of_step, first_step)
         with self._arrived:

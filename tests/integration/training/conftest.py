@@ -34,15 +34,15 @@ def tiny():
     return [
         "views.height=16",
         "views.width=16",
-        "audio.bands=16",
-        "audio.hop=240",
-        "video_encoder={width: 2, stages: 2, blocks_per_stage: 1}",
-        "audio_encoder={width: 2, stages: 2}",
+        "audio.n_mels=16",
+        "audio.hop_length=240",
+        "encoders.video={base_channels: 2, num_stages: 2, blocks_per_stage: 1}",
+        "encoders.audio={base_channels: 2, num_stages: 2}",
         "data.video_duration_s=0.125",
-        "data.threads=1",
-        "data.moment_gap_s=0.5",
-        "checkpoint.every=3",
-        "validation.every=0",
+        "data.num_threads=1",
+        "data.window_gap_s=0.5",
+        "checkpoint.every_steps=3",
+        "validation.every_steps=0",
     ]
 
 

@@ -29,7 +29,7 @@ def test_held_out_clips_are_judged_now_and_then_and_at_the_end(tiny_config, alon
     plain, judged = tmp_path / "plain", tmp_path / "judged"
     config = tiny_config("avsa-no-curriculum", steps=5)
     train(config, data, plain, alone)
-    judging = replace(config, validation=ValidationConfig(every=2, split="train"))
+    judging = replace(config, validation=ValidationConfig(every_steps=2, split="train"))
     train(judging, data, judged, alone, steps=3)
     train(judging, data, judged, alone, resume=True)
     at = [r["step"] for r in read_log(judged) if "held_out_view_accuracy" in r]
@@ -44,7 +44,7 @@ def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_en
     tiny_config, alone, data, tmp_path, monkeypatch, dies_in
 ):
     config = tiny_config("avsa-no-curriculum", steps=6)
-    judging = replace(config, validation=ValidationConfig(every=3, split="train"))
+    judging = replace(config, validation=ValidationConfig(every_steps=3, split="train"))
 
     class Died(BaseException):
         pass
@@ -70,7 +70,7 @@ def test_a_held_out_clip_that_cannot_be_read_does_not_end_training(
     tiny_config, alone, data, tmp_path
 ):
     config = tiny_config("avsa-no-curriculum", steps=2)
-    judging = replace(config, validation=ValidationConfig(every=1, split="test"))
+    judging = replace(config, validation=ValidationConfig(every_steps=1, split="test"))
     videos = ShardReader(data, "test").video_ids
     train(judging, damaged(data, tmp_path / "data", videos[:1], "test"), tmp_path / "run", alone)
     assert all("held_out_loss" in record for record in read_log(tmp_path / "run"))
@@ -82,6 +82,11 @@ def test_too_few_held_out_videos_are_said_and_not_judged(
     dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips
     shutil.copy(data / "audio_stats.json", dataset)
     config = tiny_config("avsa-no-curriculum", steps=1)
-    train(replace(config, validation=ValidationConfig(every=1)), dataset, tmp_path / "run", alone)
+    train(
+        replace(config, validation=ValidationConfig(every_steps=1)),
+        dataset,
+        tmp_path / "run",
+        alone,
+    )
     assert "too few videos in test to judge" in capsys.readouterr().err
     assert not any(key.startswith("held_out") for key in read_log(tmp_path / "run")[0])

@@ -42,7 +42,7 @@ def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(
 ):
     run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
     arguments = ["--data", data, "--recipe", recipe, "--out", run, "--steps", 2]
-    arguments += ["--set", "validation.every=2", "--set", "validation.split=train"]
+    arguments += ["--set", "validation.every_steps=2", "--set", "validation.split=train"]
     codes, outputs = start_two_ranks(arguments, arguments)
     assert codes == [0, 0], outputs
     assert "step 2 of 2" in outputs[0]
@@ -57,7 +57,9 @@ def test_two_ranks_train_without_held_out_clips(
 ):
     dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips
     shutil.copy(data / "audio_stats.json", dataset)
-    save_config(tiny_config("avsa-no-curriculum", "validation.every=1"), tmp_path / "tiny.yaml")
+    save_config(
+        tiny_config("avsa-no-curriculum", "validation.every_steps=1"), tmp_path / "tiny.yaml"
+    )
     arguments = ["--data", dataset, "--recipe", tmp_path / "tiny.yaml", "--out", tmp_path / "run"]
     codes, outputs = start_two_ranks(arguments, arguments)
     assert codes == [0, 0], outputs

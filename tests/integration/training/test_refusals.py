@@ -18,7 +18,7 @@ def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(
     dataset = shutil.copytree(data, tmp_path / "data")
     sorted((dataset / "train").glob("clips-*.tar"))[0].unlink()
     # Four videos are left; in this order each lost clip has one of them to take its place.
-    config = tiny_config("avc", "plan.draws_per_video=2", steps=2)
+    config = tiny_config("avc", "sampling.draws_per_video=2", steps=2)
     train(config, dataset, tmp_path / "run", alone)
     assert caplog.text.count("cannot be opened") == 1
     with pytest.raises(
@@ -30,9 +30,9 @@ def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(
 def test_what_a_later_stage_needs_is_refused_before_the_first_step(
     tiny_config, alone, data, tmp_path
 ):
-    with pytest.raises(UserError, match=r"has no room for 4 moments .*lower .*data\.moment_gap_s"):
-        train(tiny_config("avts", "data.moment_gap_s=2.0"), data, tmp_path / "run", alone)
-    with pytest.raises(UserError, match=r"240 samples, but an audio\.window of 512 needs more"):
+    with pytest.raises(UserError, match=r"has no room for 4 moments .*lower .*data\.window_gap_s"):
+        train(tiny_config("avts", "data.window_gap_s=2.0"), data, tmp_path / "run", alone)
+    with pytest.raises(UserError, match=r"240 samples, but an audio\.n_fft of 512 needs more"):
         train(tiny_config("avc", "data.audio_duration_s=0.01"), data, tmp_path / "run", alone)
     labels = "views.sampler=labels"
     with pytest.raises(UserError, match="no labels named 'panoptic'"):
@@ -95,7 +95,7 @@ def test_a_gradient_that_cannot_be_one_stops_before_the_weights_move(
 
     monkeypatch.setattr(learner_module, "forward_backward", explode)
     with pytest.raises(UserError, match=f"gradient_norm is {shown}, .* at step 1: "):
-        train(tiny_config("avc", "optimizer.gradient_clip=1.0"), data, tmp_path / "run", alone)
+        train(tiny_config("avc", "optimizer.max_grad_norm=1.0"), data, tmp_path / "run", alone)
     assert not checkpoints_of(tmp_path / "run")
 
 

@@ -28,7 +28,7 @@ def test_every_recipe_trains_through_all_its_stages(tiny_config, alone, recipe, 
 
 
 def test_encoders_go_on_to_the_next_stage_and_the_task_does_not(tiny_config, alone, data, tmp_path):
-    overrides = ["optimizer.lr=1e-30", "checkpoint.every=2", "optimizer.weight_decay=0"]
+    overrides = ["optimizer.lr=1e-30", "checkpoint.every_steps=2", "optimizer.weight_decay=0"]
     train(tiny_config("avsa", *overrides), data, tmp_path / "run", alone)
     first, last = (load_checkpoint(path) for path in checkpoints_of(tmp_path / "run"))
     assert (first["stage"], last["stage"]) == ("avc", "avsa")
@@ -68,10 +68,10 @@ def test_a_run_folder_holds_recipe_curves_and_the_newest_checkpoints(undisturbed
         ["compute.channels_last=on"],
         ["compute.bfloat16=on", "compute.channels_last=on"],
         ["compute.bfloat16=on", "compute.channels_last=on", "optimizer.micro_batches=2"],
-        ["optimizer.kind=adamw", "optimizer.warmup_steps=1", "optimizer.gradient_clip=0.1"],
-        ["audio.inputs=ambix+intensity"],
-        ["stages.avsa.task.contrast={proposals: published, clip_weight: 1.0, chunk: 3}"],
-        ["compute.batch_norm_parts=2"],
+        ["optimizer.kind=adamw", "optimizer.warmup_steps=1", "optimizer.max_grad_norm=0.1"],
+        ["audio.channels=ambix+intensity"],
+        ["stages.avsa.task.info_nce={negatives: published, within_clip_weight: 1, chunk_size: 3}"],
+        ["compute.batch_norm_splits=2"],
     ],
 )
 def test_options_of_computing_train_and_repeat_to_the_bit(
@@ -88,8 +88,8 @@ def test_options_that_do_not_repeat_are_turned_off_and_the_log_says_so(
     tiny_config, alone, comparable, data, tmp_path, monkeypatch
 ):
     plain, run = tmp_path / "plain", tmp_path / "run"
-    train(tiny_config("avc", "validation.every=1"), data, plain, alone)
-    config = tiny_config("avc", "validation.every=1", "compute.channels_last=on")
+    train(tiny_config("avc", "validation.every_steps=1"), data, plain, alone)
+    config = tiny_config("avc", "validation.every_steps=1", "compute.channels_last=on")
     gradient = iter(torch.arange(100.0))
     monkeypatch.setattr(train_module, "small_step", lambda *_: [100 + next(gradient)[None]])
     for steps, resume in ((1, False), (2, True)):
@@ -116,8 +116,8 @@ def test_training_learns_to_tell_clips_apart(tiny_config, alone, data, tmp_path)
         "avc",
         "optimizer.lr=0.01",
         "views.augment=false",
-        "video_encoder={width: 8, stages: 3, blocks_per_stage: 1}",
-        "audio_encoder={width: 8, stages: 3}",
+        "encoders.video={base_channels: 8, num_stages: 3, blocks_per_stage: 1}",
+        "encoders.audio={base_channels: 8, num_stages: 3}",
         steps=60,
     )
     train(config, data, tmp_path / "run", alone)

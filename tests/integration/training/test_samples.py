@@ -29,7 +29,7 @@ def test_samples_of_a_step_are_those_of_its_batch(undisturbed, data, step):
         stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), 1)
         stage = next(stage for stage in stages if step <= stage.last_step)
         loader = Loader(clips, stage.plan, config.stage_data(stage.name), stage.seed)
-        bands = config.audio.bands
+        bands = config.audio.n_mels
         decibels = AudioStats(torch.zeros(bands), torch.ones(bands))
         views = config.stage_views(stage.name)
         raw = loader.load(step - 1 - stage.first_step)

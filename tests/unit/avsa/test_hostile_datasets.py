@@ -123,8 +123,8 @@ def test_a_mirror_is_of_an_address_and_has_a_size(tmp_path, content):
     "changes",
     [
         {"spectrogram": None},
-        {"spectrogram": {"bands": "2"}},
-        {"spectrogram": {"bands": 3}},
+        {"spectrogram": {"n_mels": "2"}},
+        {"spectrogram": {"n_mels": 3}},
         {"mean_db": ["1", 2]},
         {"mean_db": [10**400, 1]},
         {"mean_db": [1e300, 1]},
@@ -135,7 +135,7 @@ def test_a_mirror_is_of_an_address_and_has_a_size(tmp_path, content):
     ],
 )
 def test_statistics_that_cannot_be_are_told(tmp_path, changes):
-    entry = {"spectrogram": {"bands": 2}, "samples": 1, "seed": 0, "mean_db": [1, 2.5]}
+    entry = {"spectrogram": {"n_mels": 2}, "samples": 1, "seed": 0, "mean_db": [1, 2.5]}
     content = {"format_version": 1, "stats": [{**entry, "std_db": [1, 1], **changes}]}
     (tmp_path / AUDIO_STATS_FILE).write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"is damaged \(stats.0.*remove it and run"):

@@ -29,16 +29,16 @@ def test_a_saved_config_is_complete(tmp_path):
     save_config(load_config("avc"), tmp_path / "config.yaml")
     saved = flatten(read_mapping(tmp_path / "config.yaml"))
     assert saved["optimizer.lr"] == 1e-4
-    assert saved["stages.avc.task.contrast.temperature"] == 0.07
+    assert saved["stages.avc.task.info_nce.temperature"] == 0.07
 
 
 def test_overrides_reach_any_depth_and_the_last_one_wins():
     config = load_config(
         "avc",
-        ["optimizer.lr=1e-3", "stages.avc.task.contrast.temperature=0.1", "seed=1", "seed=2"],
+        ["optimizer.lr=1e-3", "stages.avc.task.info_nce.temperature=0.1", "seed=1", "seed=2"],
     )
     assert config.optimizer.lr == 1e-3
-    assert config.stages["avc"].task.contrast.temperature == 0.1
+    assert config.stages["avc"].task.info_nce.temperature == 0.1
     assert config.seed == 2
 
 
@@ -67,18 +67,18 @@ def test_on_and_off_are_words_not_booleans():
         ("optimizer.lr=" + "9" * 400, r"optimizer\.lr is inf; it must be a finite number"),
         ("seed=0b_", r"seed is '0b_' \(str\); it must be a whole number"),
         ("seed=1:30", r"seed is '1:30' \(str\); it must be a whole number"),
-        ("stages.avc.task.contrast.proposals=clip", "nothing within a clip can be compared"),
-        ("stages.avc.task.contrast.clip_weight=1", "nothing within a clip can be compared"),
+        ("stages.avc.task.info_nce.negatives=clip", "nothing within a clip can be compared"),
+        ("stages.avc.task.info_nce.within_clip_weight=1", "nothing within a clip can be compared"),
         ("stages.avc.task.kind=avsa", r"stages\.avc: avsa needs num_views of 2 or more, not 1"),
         ("stages.avc.task.kind=avts", r"stages\.avc: avts .* set moments to 2 or more"),
         ("compat=published", "unknown key compat"),
-        ("compute.batch_norm_parts=0", r"compute\.batch_norm_parts is 0; it must be 1 or more"),
+        ("compute.batch_norm_splits=0", r"compute\.batch_norm_splits is 0; it must be 1 or more"),
         (
-            "compute={batch_norm_parts: 2, sync_batch_norm: true}",
-            "batch_norm_parts 2; set one of them alone",
+            "compute={batch_norm_splits: 2, sync_batch_norm: true}",
+            "batch_norm_splits 2; set one of them alone",
         ),
         ("data.video_position=left", r"data\.video_position is 'left'; it must be one of: middle"),
-        ("video_encoder.width=32", "pictures get 256 features and sounds 512"),
+        ("encoders.video.base_channels=32", "video has 256 features and encoders.audio 512"),
     ],
 )
 def test_a_bad_override_is_one_clear_line(override, message):
@@ -100,7 +100,7 @@ def test_a_recipe_file_extends_another_and_null_removes(tmp_path):
     config = load_config(str(mine))
     assert config.seed == 3
     assert list(config.stages) == ["long"]
-    assert config.plan == load_config("avc").plan
+    assert config.sampling == load_config("avc").sampling
 
 
 def test_a_recipe_that_is_not_yaml_is_refused(tmp_path):
@@ -117,7 +117,11 @@ def test_every_number_of_a_recipe_has_a_range(number):
     recipe = to_mapping(load_config("small"))
     values, stage = flatten(recipe), next(iter(recipe["stages"]))
     keys = [key for key, value in values.items() if type(value) in (int, float)]
-    keys += [f"stages.{stage}.num_views", f"stages.{stage}.moments", "plan.draws_per_video"]
+    keys += [
+        f"stages.{stage}.num_views",
+        f"stages.{stage}.windows_per_clip",
+        "sampling.draws_per_video",
+    ]
     assert len(keys) > 40
     for key in keys:
         with pytest.raises(UserError) as caught:
@@ -190,10 +194,10 @@ def test_every_field_is_described():
 
 def test_a_resumed_run_may_change_how_it_is_carried_out_only():
     was = load_config("avc")
-    require_same_config(was, load_config("avc", ["checkpoint.every=7", "data.threads=3"]))
+    require_same_config(was, load_config("avc", ["checkpoint.every_steps=7", "data.num_threads=3"]))
     for change, message in (
         ("optimizer.lr=0.1", r"optimizer\.lr was 0\.0001 and is 0\.1"),
-        ("compute.batch_norm_parts=2", r"compute\.batch_norm_parts was 1 and is 2"),
+        ("compute.batch_norm_splits=2", r"compute\.batch_norm_splits was 1 and is 2"),
     ):
         with pytest.raises(UserError, match=message):
             require_same_config(was, load_config("avc", [change]))
@@ -201,11 +205,11 @@ def test_a_resumed_run_may_change_how_it_is_carried_out_only():
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_judges_held_out_clips(recipe):
-    assert load_config(recipe).validation.every > 0
+    assert load_config(recipe).validation.every_steps > 0
 
 
 def test_parts_for_memory_and_parts_for_batch_norm_do_not_mix():
-    with pytest.raises(UserError, match=r"micro_batches=4 .*set compute\.batch_norm_parts=1"):
+    with pytest.raises(UserError, match=r"micro_batches=4 .*set compute\.batch_norm_splits=1"):
         load_config("avsa-published", ["optimizer.micro_batches=4"])
 
 
@@ -229,7 +233,7 @@ def test_published_recipes_follow_the_published_data_path(recipe):
     assert 10 ** (audio.min_db / 20) == pytest.approx(1e-10)
     assert audio.steps(audio.sample_rate_hz) == 100
     assert config.data.video_position == "random"
-    assert config.compute.batch_norm_parts == 2
+    assert config.compute.batch_norm_splits == 2
     assert config.stages["avc"].batch_size == 112
 
 
@@ -243,7 +247,7 @@ def test_published_recipes_change_nothing_but_the_data_path_and_the_networks_end
     assert {key.split(".")[0] for key in changed} == {"views", "audio", "data", "compute", "stages"}
     assert {key for key in changed if key.startswith("stages")} == {
         "stages.avsa.task.translation.output_relu",
-        "stages.avsa.task.contrast.proposals",
+        "stages.avsa.task.info_nce.negatives",
     }
 
 

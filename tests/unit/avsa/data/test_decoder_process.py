@@ -24,7 +24,7 @@ from yt360.clip_codec.decoder import ClipDecoder, find_frames, find_sound
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 
-CONFIG = DataConfig(threads=2)
+CONFIG = DataConfig(num_threads=2)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from yt360.errors import BadItem, UserError
 from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
 
-SMALL = DataConfig(threads=2)
+SMALL = DataConfig(num_threads=2)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_batch_can_be_loaded_alone(clips, plan):
 
 
 @pytest.mark.parametrize(
-    "config", [DataConfig(threads=1), DataConfig(threads=5, prefetch_batches=4)]
+    "config", [DataConfig(num_threads=1), DataConfig(num_threads=5, prefetch_batches=4)]
 )
 def test_threads_and_prefetching_do_not_change_what_is_loaded(clips, plan, config):
     assert_same(
@@ -126,7 +126,7 @@ def test_seeds_take_other_moments(clips, plan):
 
 
 def test_moments_of_a_clip_are_neighbours_and_far_apart(clips, plan):
-    config = replace(SMALL, moments=2, moment_gap_s=0.75)
+    config = replace(SMALL, windows_per_clip=2, window_gap_s=0.75)
     for raw in take(Loader(clips, plan, config, 0), 0, 3):
         assert raw.moments == 2 and raw.luma.shape[0] == 8
         assert raw.keys[::2] == raw.keys[1::2] and raw.positions[::2] == raw.positions[1::2]
@@ -177,7 +177,7 @@ def test_an_unreadable_clip_is_replaced_counted_and_told_of(
     assert caplog.text.count(clips.keys[bad]) == 1
     # And the same again, whatever the ranks and threads.
     for rank in range(2):
-        again = take(Loader(clips, plan, DataConfig(threads=1), 0, rank, 2), 0, 8)
+        again = take(Loader(clips, plan, DataConfig(num_threads=1), 0, rank, 2), 0, 8)
         assert [raw.keys for raw in again] == [raw.keys[2 * rank : 2 * rank + 2] for raw in batches]
 
 
@@ -215,18 +215,18 @@ def test_waiting_is_measured(clips, plan):
 
 def test_clips_that_are_too_short_are_refused_before_any_work(clips, plan):
     with pytest.raises(
-        UserError, match=r"longest clip.* 3 s has no room for 4 moments.*data.moments"
+        UserError, match=r"longest clip.* 3 s has no room for 4 moments.*data.windows_per_clip"
     ):
-        Loader(clips, plan, replace(SMALL, moments=4), 0)
+        Loader(clips, plan, replace(SMALL, windows_per_clip=4), 0)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"video_duration_s": 0.0}, "data.video_duration_s must be positive"),
-        ({"moments": 0}, "data.moments must be at least 1"),
+        ({"windows_per_clip": 0}, "data.windows_per_clip must be at least 1"),
         ({"prefetch_batches": 0}, "data.prefetch_batches must be at least 1"),
-        ({"moment_gap_s": -1.0}, "data.moment_gap_s must not be negative"),
+        ({"window_gap_s": -1.0}, "data.window_gap_s must not be negative"),
     ],
 )
 def test_wrong_options_are_refused(wrong, message):

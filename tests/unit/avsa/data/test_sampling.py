@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avsa.data.sampling import Plan, PlanConfig, SequentialPlan, rank_part
+from avsa.data.sampling import Plan, SamplingConfig, SequentialPlan, rank_part
 from yt360.errors import UserError
 
 
@@ -34,7 +34,7 @@ UNEVEN = [1, 1, 2, 3, 5, 8, 13, 2, 4, 1, 6, 3]
 )
 def test_no_batch_holds_two_clips_of_a_video(sampling, window_shards, counts, batch_size, seed):
     ids = video_ids(counts)
-    config = PlanConfig(sampling=sampling, window_shards=window_shards, draws_per_video=2)
+    config = SamplingConfig(unit=sampling, window_shards=window_shards, draws_per_video=2)
     plan = Plan(ids, batch_size, seed, config, shards=np.arange(len(ids)) // 5)
     for step in range(2 * plan.steps_per_epoch):
         videos = [ids[draw.clip] for draw in plan.batch(step)]
@@ -80,7 +80,7 @@ def test_seeds_and_epochs_give_different_orders():
 
 def test_video_sampling_draws_each_video_equally_often():
     ids = video_ids(UNEVEN)
-    plan = Plan(ids, 4, 0, PlanConfig(draws_per_video=3))
+    plan = Plan(ids, 4, 0, SamplingConfig(draws_per_video=3))
     for epoch in range(3):
         drawn = Counter(ids[clip] for clip in epoch_clips(plan, epoch))
         assert set(drawn.values()) == {3} and len(drawn) == len(UNEVEN)
@@ -102,33 +102,33 @@ def test_an_epoch_is_as_long_as_the_published_one():
 def test_an_epoch_draws_each_video_twice_its_mean_number_of_clips_or_as_often_as_told(counts):
     ids = video_ids(counts)
     for told, draws in ((None, 2 * (len(ids) // len(counts))), (3, 3)):
-        plan = Plan(ids, 1, 0, PlanConfig(draws_per_video=told))
+        plan = Plan(ids, 1, 0, SamplingConfig(draws_per_video=told))
         drawn = Counter(ids[clip] for clip in epoch_clips(plan, 0))
         assert drawn == dict.fromkeys(ids, draws)
 
 
 def test_video_sampling_draws_every_clip_of_a_video_alike():
     ids = video_ids([8, 1, 1, 1])
-    plan = Plan(ids, 4, 0, PlanConfig(draws_per_video=1))
+    plan = Plan(ids, 4, 0, SamplingConfig(draws_per_video=1))
     drawn = Counter(clip for epoch in range(800) for clip in epoch_clips(plan, epoch))
     assert all(70 < drawn[clip] < 130 for clip in range(8))
 
 
 def test_a_video_gives_different_clips_before_any_comes_again():
     ids = video_ids([3] * 6)
-    plan = Plan(ids, 2, 0, PlanConfig(draws_per_video=3))
+    plan = Plan(ids, 2, 0, SamplingConfig(draws_per_video=3))
     assert Counter(epoch_clips(plan, 0)) == Counter(range(18))
 
 
 def test_clip_sampling_draws_each_clip_once():
-    plan = Plan(video_ids([3] * 8), 4, 0, PlanConfig(sampling="clip"))
+    plan = Plan(video_ids([3] * 8), 4, 0, SamplingConfig(unit="clip"))
     assert sorted(epoch_clips(plan, 0)) == list(range(24))
     assert plan.clips_left_out == 0
 
 
 def test_clips_that_sit_out_are_counted_and_change():
     ids = video_ids(UNEVEN)
-    plan = Plan(ids, 4, 0, PlanConfig(sampling="clip"))
+    plan = Plan(ids, 4, 0, SamplingConfig(unit="clip"))
     seen = [set(epoch_clips(plan, epoch)) for epoch in range(30)]
     assert {len(clips) for clips in seen} == {len(ids) - plan.clips_left_out}
     assert plan.clips_left_out > 0 and set.union(*seen) == set(range(len(ids)))
@@ -137,7 +137,7 @@ def test_clips_that_sit_out_are_counted_and_change():
 @pytest.mark.parametrize("sampling", ["video", "clip"])
 def test_a_window_keeps_few_shards_in_use(sampling):
     ids, shards = video_ids([2] * 400), np.arange(800) // 40
-    config = PlanConfig(sampling=sampling, window_shards=3, draws_per_video=1)
+    config = SamplingConfig(unit=sampling, window_shards=3, draws_per_video=1)
     plan = Plan(ids, 8, 0, config, shards=shards)
     per_shard = 40 if sampling == "clip" else 20
     reach = 3 * per_shard // 8
@@ -151,7 +151,7 @@ def test_a_window_keeps_few_shards_in_use(sampling):
 
 def test_a_window_needs_the_shards():
     with pytest.raises(ValueError, match="shard number"):
-        Plan(["a", "b"], 1, 0, PlanConfig(window_shards=2))
+        Plan(["a", "b"], 1, 0, SamplingConfig(window_shards=2))
 
 
 def test_fewer_videos_than_a_batch_are_refused_with_the_numbers():
@@ -162,14 +162,14 @@ def test_fewer_videos_than_a_batch_are_refused_with_the_numbers():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sampling": "frames"}, "plan.sampling must be 'video' or 'clip', not 'frames'"),
-        ({"draws_per_video": 0}, "plan.draws_per_video must be at least 1"),
-        ({"window_shards": -1}, "plan.window_shards must be 0"),
+        ({"unit": "frames"}, "sampling.unit must be 'video' or 'clip', not 'frames'"),
+        ({"draws_per_video": 0}, "sampling.draws_per_video must be at least 1"),
+        ({"window_shards": -1}, "sampling.window_shards must be 0"),
     ],
 )
 def test_wrong_options_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):
-        PlanConfig(**wrong)
+        SamplingConfig(**wrong)
 
 
 def test_replacements_of_all_slots_keep_videos_apart():

@@ -25,17 +25,19 @@ def tiny_content(stats=True):
     config = config_from_mapping(
         {
             "views": {"height": SIZE, "width": SIZE},
-            "audio": {"bands": 16},
-            "video_encoder": {"width": 2, "stages": 2, "blocks_per_stage": 1},
-            "audio_encoder": {"width": 2, "stages": 2},
+            "audio": {"n_mels": 16},
+            "encoders": {
+                "video": {"base_channels": 2, "num_stages": 2, "blocks_per_stage": 1},
+                "audio": {"base_channels": 2, "num_stages": 2},
+            },
             "stages": {
                 "avsa": {"steps": 1, "task": {"kind": "avsa", "translation": {"kind": "mlp"}}}
             },
         }
     )
     torch.manual_seed(0)
-    encoders = Encoders(config.video_encoder, config.audio_encoder, 4)
-    task = build_task(config.stages["avsa"].task, config.video_encoder.feature_dim)
+    encoders = Encoders(config.encoders.video, config.encoders.audio, 4)
+    task = build_task(config.stages["avsa"].task, config.encoders.video.feature_dim)
     return {
         "step": 5,
         "stage": "avsa",
@@ -205,8 +207,8 @@ def test_a_safetensors_file_of_others_is_refused(tmp_path):
 
 def test_weights_that_do_not_fit_their_recipe_are_refused(tmp_path):
     content = tiny_content()
-    content["config"]["video_encoder"]["width"] = 4
-    content["config"]["audio_encoder"]["width"] = 4
+    content["config"]["encoders"]["video"]["base_channels"] = 4
+    content["config"]["encoders"]["audio"]["base_channels"] = 4
     save_checkpoint(tmp_path / "c.pt", content)
     with pytest.raises(UserError, match="does not fit its own recipe"):
         avsa.load(tmp_path / "c.pt")

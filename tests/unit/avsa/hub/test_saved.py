@@ -27,14 +27,16 @@ def content() -> dict[str, Any]:
     """Return the content of a whole checkpoint of tiny networks, after a step."""
     config = config_from_mapping(
         {
-            "audio": {"bands": 16},
-            "video_encoder": {"width": 2, "stages": 2, "blocks_per_stage": 1},
-            "audio_encoder": {"width": 2, "stages": 2},
-            "stages": {"avc": {"steps": 1, "task": {"head_dim": 4}}},
+            "audio": {"n_mels": 16},
+            "encoders": {
+                "video": {"base_channels": 2, "num_stages": 2, "blocks_per_stage": 1},
+                "audio": {"base_channels": 2, "num_stages": 2},
+            },
+            "stages": {"avc": {"steps": 1, "task": {"embedding_dim": 4}}},
         }
     )
-    encoders = Encoders(config.video_encoder, config.audio_encoder, 4)
-    task = build_task(config.stages["avc"].task, config.video_encoder.feature_dim)
+    encoders = Encoders(config.encoders.video, config.encoders.audio, 4)
+    task = build_task(config.stages["avc"].task, config.encoders.video.feature_dim)
     parameters = [*encoders.parameters(), *task.parameters()]
     optimizer = build_optimizer(parameters, config.optimizer)
     for parameter in parameters:
@@ -132,9 +134,9 @@ def test_missing_fields_are_named(tmp_path, content, field):
         ("optimizer/state/0/step", torch.tensor(torch.nan), "number of steps"),
         ("optimizer/state/999", {}, "other parameters"),
         ("optimizer/state/0/exp_avg", torch.zeros(1), "does not fit the weights"),
-        ("config/video_encoder/width", 10**9, "at most 8192"),
-        ("config/video_encoder/blocks_per_stage", 10**9, "at most 32"),
-        ("config/stages/avc/task/head_dim", 1 << 14, "does not fit its own recipe"),
+        ("config/encoders/video/base_channels", 10**9, "at most 8192"),
+        ("config/encoders/video/blocks_per_stage", 10**9, "at most 32"),
+        ("config/stages/avc/task/embedding_dim", 1 << 14, "does not fit its own recipe"),
         ("fps", 10**6, "fps"),
         ("step", 2**60, "step"),
         ("clips", "x" * 10**6, "clips"),
@@ -145,8 +147,8 @@ def test_values_out_of_range_are_refused(tmp_path, content, field, value, messag
 
 
 def test_a_recipe_of_huge_networks_takes_no_memory(tmp_path, content):
-    huge = changed(content, "config/video_encoder", {"width": 64, "stages": 8})
-    huge = changed(huge, "config/audio_encoder", {"width": 64, "stages": 8})
+    huge = changed(content, "config/encoders/video", {"base_channels": 64, "num_stages": 8})
+    huge = changed(huge, "config/encoders/audio", {"base_channels": 64, "num_stages": 8})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "does not fit its own recipe" in refusal(save(tmp_path, huge))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB

@@ -31,7 +31,10 @@ def test_audio_features_have_the_published_size_and_block_sizes():
 
 
 def test_no_convolution_has_a_bias():
-    for encoder in (VideoEncoder(VideoEncoderConfig(width=2)), AudioEncoder(AudioEncoderConfig())):
+    for encoder in (
+        VideoEncoder(VideoEncoderConfig(base_channels=2)),
+        AudioEncoder(AudioEncoderConfig()),
+    ):
         layers = [module for module in encoder.modules() if isinstance(module, _ConvNd)]
         assert layers
         assert all(layer.bias is None for layer in layers)
@@ -44,7 +47,9 @@ def test_video_keys_are_the_published_ones():
     assert "conv2x.0.res_conv.weight" not in keys
 
 
-@pytest.mark.parametrize("sizes", [{"width": 4}, {"width": 2, "stages": 2, "blocks_per_stage": 1}])
+@pytest.mark.parametrize(
+    "sizes", [{"base_channels": 4}, {"base_channels": 2, "num_stages": 2, "blocks_per_stage": 1}]
+)
 def test_width_and_depth_set_the_feature_size(sizes):
     config = VideoEncoderConfig(**sizes)
     features = VideoEncoder(config)(torch.randn(2, 3, 4, 16, 16))
@@ -52,7 +57,7 @@ def test_width_and_depth_set_the_feature_size(sizes):
 
 
 def test_features_do_not_depend_on_where_in_time_and_space_something_is():
-    encoder = AudioEncoder(AudioEncoderConfig(width=2)).eval()
+    encoder = AudioEncoder(AudioEncoderConfig(base_channels=2)).eval()
     sound = torch.zeros(1, 4, 64, 64)
     sound[..., 24:28, 24:28] = 1
     with torch.no_grad():
@@ -60,5 +65,5 @@ def test_features_do_not_depend_on_where_in_time_and_space_something_is():
 
 
 def test_zero_width_is_refused():
-    with pytest.raises(UserError, match=r"width is 0; use 1 or more"):
-        VideoEncoderConfig(width=0)
+    with pytest.raises(UserError, match=r"base_channels is 0; use 1 or more"):
+        VideoEncoderConfig(base_channels=0)

@@ -11,10 +11,10 @@ from yt360.errors import UserError
 
 def encoders(parts, ranks=1):
     torch.manual_seed(0)
-    video = VideoEncoderConfig(width=2, stages=2, blocks_per_stage=1)
-    made = Encoders(video, AudioEncoderConfig(width=2, stages=2), 4)
+    video = VideoEncoderConfig(base_channels=2, num_stages=2, blocks_per_stage=1)
+    made = Encoders(video, AudioEncoderConfig(base_channels=2, num_stages=2), 4)
     world = World(0, ranks, torch.device("cpu"))
-    return place_encoders(made, ComputeConfig(batch_norm_parts=parts), world)
+    return place_encoders(made, ComputeConfig(batch_norm_splits=parts), world)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from avsa.tasks.infonce import ContrastConfig, contrast, embedding_spread
+from avsa.tasks.infonce import InfoNCEConfig, contrast, embedding_spread
 from yt360.errors import UserError
 
 CLIPS, VIEWS, DIM = 3, 4, 5
@@ -36,16 +36,16 @@ def literal_loss(predictions, targets, temperature, proposals):
 
 @pytest.mark.parametrize("proposals", ["all", "published", "clip"])
 def test_loss_is_the_equation(pair, proposals):
-    config = ContrastConfig(proposals=proposals)
+    config = InfoNCEConfig(negatives=proposals)
     loss = contrast(*pair, config).loss
     expected = literal_loss(*pair, 0.07, proposals)
     torch.testing.assert_close(loss, expected)
 
 
 def test_clip_term_adds_the_loss_over_the_own_views(pair):
-    whole = contrast(*pair, ContrastConfig(clip_weight=0.5)).loss
-    parts = contrast(*pair, ContrastConfig()).loss
-    own = contrast(*pair, ContrastConfig(proposals="clip")).loss
+    whole = contrast(*pair, InfoNCEConfig(within_clip_weight=0.5)).loss
+    parts = contrast(*pair, InfoNCEConfig()).loss
+    own = contrast(*pair, InfoNCEConfig(negatives="clip")).loss
     torch.testing.assert_close(whole, parts + 0.5 * own)
 
 
@@ -56,7 +56,7 @@ def test_chunks_change_neither_loss_nor_gradients(pair, chunk, proposals):
     for size in (0, chunk):
         inputs = [tensor.clone().requires_grad_() for tensor in pair]
         outcome = contrast(
-            *inputs, ContrastConfig(chunk=size, proposals=proposals, clip_weight=1.0)
+            *inputs, InfoNCEConfig(chunk_size=size, negatives=proposals, within_clip_weight=1.0)
         )
         outcome.loss.backward()
         results.append([outcome.loss.detach(), *(tensor.grad for tensor in inputs)])
@@ -66,7 +66,7 @@ def test_chunks_change_neither_loss_nor_gradients(pair, chunk, proposals):
 
 def test_the_mean_over_parts_of_the_batch_is_the_whole(pair):
     predictions, targets = pair
-    config = ContrastConfig(clip_weight=1.0)
+    config = InfoNCEConfig(within_clip_weight=1.0)
     parts = [contrast(predictions[i : i + 1], targets, config, i).loss for i in range(CLIPS)]
     torch.testing.assert_close(
         torch.stack(parts).mean(), contrast(predictions, targets, config).loss
@@ -74,37 +74,37 @@ def test_the_mean_over_parts_of_the_batch_is_the_whole(pair):
 
 
 def test_true_predictions_win_everywhere(pair):
-    outcome = contrast(pair[0], pair[0], ContrastConfig())
+    outcome = contrast(pair[0], pair[0], InfoNCEConfig())
     assert outcome.avc_accuracy == outcome.avsa_accuracy == outcome.view_accuracy == 1
 
 
 def test_knowing_the_clip_but_not_the_view_is_told_from_the_other_way_round():
     clips = torch.eye(CLIPS, DIM)[:, None].expand(-1, VIEWS, -1)
     noise = 0.01 * torch.randn(CLIPS, VIEWS, DIM, generator=torch.Generator().manual_seed(0))
-    outcome = contrast(clips, clips + noise, ContrastConfig())
+    outcome = contrast(clips, clips + noise, InfoNCEConfig())
     assert outcome.avc_accuracy == 1
     assert outcome.view_accuracy <= 0.5
     views = torch.eye(VIEWS, DIM).expand(CLIPS, -1, -1)
-    outcome = contrast(views, views + noise, ContrastConfig())
+    outcome = contrast(views, views + noise, InfoNCEConfig())
     assert outcome.view_accuracy == 1
     assert outcome.avc_accuracy <= 0.6
 
 
 def test_collapsed_embeddings_never_count_as_hits():
     same = torch.ones(CLIPS, VIEWS, DIM)
-    outcome = contrast(same, same, ContrastConfig())
+    outcome = contrast(same, same, InfoNCEConfig())
     assert outcome.avc_accuracy == outcome.avsa_accuracy == outcome.view_accuracy == 0
 
 
 def test_lengths_of_embeddings_do_not_matter(pair):
-    scaled = contrast(pair[0] * 3, pair[1] * 0.2, ContrastConfig()).loss
-    torch.testing.assert_close(scaled, contrast(*pair, ContrastConfig()).loss)
+    scaled = contrast(pair[0] * 3, pair[1] * 0.2, InfoNCEConfig()).loss
+    torch.testing.assert_close(scaled, contrast(*pair, InfoNCEConfig()).loss)
 
 
 def test_autocast_does_not_change_the_loss(pair):
-    expected = contrast(*(tensor.float() for tensor in pair), ContrastConfig()).loss
+    expected = contrast(*(tensor.float() for tensor in pair), InfoNCEConfig()).loss
     with torch.autocast("cpu", torch.bfloat16):
-        outcome = contrast(*(tensor.float() for tensor in pair), ContrastConfig())
+        outcome = contrast(*(tensor.float() for tensor in pair), InfoNCEConfig())
     assert torch.equal(outcome.loss, expected)
 
 
@@ -116,4 +116,4 @@ def test_spread_tells_collapse():
 
 def test_temperature_of_zero_is_refused():
     with pytest.raises(UserError, match=r"temperature is 0\.0; it must be above 0"):
-        ContrastConfig(temperature=0.0)
+        InfoNCEConfig(temperature=0.0)

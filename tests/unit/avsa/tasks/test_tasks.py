@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from avsa.models.translation import TranslationConfig
-from avsa.tasks.infonce import ContrastConfig
+from avsa.tasks.infonce import InfoNCEConfig
 from avsa.tasks.tasks import TaskConfig, build_task, orthonormal, relative_rotations
 from yt360.errors import UserError
 from yt360.sphere import direction, view_rotation
@@ -27,7 +27,7 @@ def task(kind, translation="none", **options):
     config = TaskConfig(
         kind=kind,
         translation=TranslationConfig(kind=translation, dropout=0.0),
-        contrast=ContrastConfig(**options),
+        info_nce=InfoNCEConfig(**options),
     )
     return build_task(config, DIM)
 
@@ -60,7 +60,7 @@ def test_joint_embeddings_of_projections_are_what_the_loss_compares(kind):
     video, audio, directions = features(moments=MOMENTS if kind == "avts" else 1)
     loss, _ = module(video[:, :, :1], audio[:, :, :1], directions[:, :, :1])
     joint_video, joint_audio = module.joint_embeddings(video[:, :, 0], audio[:, :, 0])
-    logits = joint_video.flatten(0, 1) @ joint_audio.flatten(0, 1).T / ContrastConfig().temperature
+    logits = joint_video.flatten(0, 1) @ joint_audio.flatten(0, 1).T / InfoNCEConfig().temperature
     both = [torch.log_softmax(each, dim=1).diagonal().mean() for each in (logits, logits.T)]
     torch.testing.assert_close(loss, -sum(both) / 2)
 

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
 from avsa.models.model import ComputeConfig, Encoders, autocast
 from avsa.models.translation import TranslationConfig
-from avsa.tasks.infonce import ContrastConfig
+from avsa.tasks.infonce import InfoNCEConfig
 from avsa.tasks.tasks import TaskConfig, build_task
 from avsa.training.distributed import (
     from_first_rank,
@@ -32,9 +32,9 @@ TASKS = {
     "avsa": TaskConfig(
         kind="avsa",
         translation=TranslationConfig(kind="transformer", dropout=0.0),
-        contrast=ContrastConfig(clip_weight=0.5, chunk=5),
+        info_nce=InfoNCEConfig(within_clip_weight=0.5, chunk_size=5),
     ),
-    "avsa-published": TaskConfig(kind="avsa", contrast=ContrastConfig(proposals="published")),
+    "avsa-published": TaskConfig(kind="avsa", info_nce=InfoNCEConfig(negatives="published")),
     "regression": TaskConfig(kind="regression"),
 }
 
@@ -42,8 +42,8 @@ TASKS = {
 def networks(task):
     """Encoders and task in double precision, with the batch norms' statistics fixed."""
     torch.manual_seed(0)
-    video = VideoEncoderConfig(width=2, stages=2, blocks_per_stage=1)
-    encoders = Encoders(video, AudioEncoderConfig(width=2, stages=2), 4)
+    video = VideoEncoderConfig(base_channels=2, num_stages=2, blocks_per_stage=1)
+    encoders = Encoders(video, AudioEncoderConfig(base_channels=2, num_stages=2), 4)
     return encoders.double().eval(), build_task(TASKS[task], video.feature_dim).double()
 
 

@@ -88,7 +88,10 @@ def test_activations_are_counted_as_autograd_keeps_them():
 
     def counted(device):
         with torch.device(device):
-            sizes = VideoEncoderConfig(width=4, stages=2), AudioEncoderConfig(width=4, stages=2)
+            sizes = (
+                VideoEncoderConfig(base_channels=4, num_stages=2),
+                AudioEncoderConfig(base_channels=4, num_stages=2),
+            )
             encoders = Encoders(*sizes, 4)
             return saved_bytes(encoders, [torch.zeros(shape) for shape in shapes])
 

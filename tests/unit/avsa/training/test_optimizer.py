@@ -25,7 +25,7 @@ def test_warmup_grows_linearly_to_the_rate():
 
 
 def test_cosine_falls_from_the_rate_to_its_share():
-    config = OptimizerConfig(lr=1.0, warmup_steps=2, schedule="cosine", final_lr_share=0.1)
+    config = OptimizerConfig(lr=1.0, warmup_steps=2, schedule="cosine", final_lr_fraction=0.1)
     rates = [learning_rate(config, step, 102) for step in range(2, 103)]
     assert rates[0] == 1.0
     assert rates[50] == pytest.approx(0.55)

@@ -21,10 +21,10 @@ SPAN = Span(frames=2, samples=24000, fps=16, sample_rate_hz=24000)
 TINY = [
     "views.height=16",
     "views.width=16",
-    "audio.bands=16",
-    "audio.hop=480",
-    "video_encoder={width: 4, stages: 2, blocks_per_stage: 1}",
-    "audio_encoder={width: 4, stages: 2}",
+    "audio.n_mels=16",
+    "audio.hop_length=480",
+    "encoders.video={base_channels: 4, num_stages: 2, blocks_per_stage: 1}",
+    "encoders.audio={base_channels: 4, num_stages: 2}",
 ]
 
 

@@ -21,9 +21,9 @@ ALONE = World(0, 1, torch.device("cpu"))
 TINY = [
     "views.height=16",
     "views.width=16",
-    "audio.bands=16",
-    "video_encoder={width: 2, stages: 2, blocks_per_stage: 1}",
-    "audio_encoder={width: 2, stages: 2}",
+    "audio.n_mels=16",
+    "encoders.video={base_channels: 2, num_stages: 2, blocks_per_stage: 1}",
+    "encoders.audio={base_channels: 2, num_stages: 2}",
     "data.video_duration_s=0.125",
     "stages.avsa.batch_size=4",
 ]
@@ -37,8 +37,8 @@ def setup(tiny_dataset):
         config = load_config("small", [*TINY, *overrides])
         stats = measure_stats(tiny_dataset, config.audio, samples=4)
         torch.manual_seed(0)
-        encoders = Encoders(config.video_encoder, config.audio_encoder, config.audio.channels)
-        task = build_task(config.stages["avsa"].task, config.video_encoder.feature_dim)
+        encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
+        task = build_task(config.stages["avsa"].task, config.encoders.video.feature_dim)
         clips = open_clips(tiny_dataset, split)
         return Validation(config, "avsa", clips, stats, ALONE), encoders, task
 
@@ -65,7 +65,9 @@ def test_weights_statistics_and_mode_are_left_as_they_were(setup):
     assert all(module.training for module in (*encoders.modules(), *task.modules()))
 
 
-@pytest.mark.parametrize("control", ["views.sound_frame=random", "views.augment=false", "seed=7"])
+@pytest.mark.parametrize(
+    "control", ["views.audio_rotation=random", "views.augment=false", "seed=7"]
+)
 def test_recipes_are_judged_on_the_same_aligned_samples_however_they_train(setup, control):
     whole, *networks = setup()
     other, *_ = setup(control)
@@ -120,5 +122,5 @@ def test_a_network_that_ignores_one_modality_is_right_for_one_view_of_a_clip_at_
 def test_the_option_knows_its_values():
     with pytest.raises(UserError, match=r"validation\.split must be one of train, test"):
         load_config("small", ["validation.split=dev"])
-    with pytest.raises(UserError, match=r"validation\.every must be 0"):
-        load_config("small", ["validation.every=-1"])
+    with pytest.raises(UserError, match=r"validation\.every_steps must be 0"):
+        load_config("small", ["validation.every_steps=-1"])

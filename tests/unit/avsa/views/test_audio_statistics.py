@@ -19,7 +19,7 @@ from avsa.views.spectrogram import AudioConfig, log_mels
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 
-CONFIG = AudioConfig(bands=32)
+CONFIG = AudioConfig(n_mels=32)
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def test_stored_statistics_come_back(dataset):
 
 
 def test_statistics_of_several_spectrograms_live_side_by_side(dataset):
-    other = replace(CONFIG, hop=120)
+    other = replace(CONFIG, hop_length=120)
     for config in (CONFIG, other, CONFIG):
         save_stats(measure_stats(dataset, config, 3), dataset, config, 3, 0)
     content = json.loads((dataset / "audio_stats.json").read_text())
-    assert [entry["spectrogram"]["hop"] for entry in content["stats"]] == [120, 240]
+    assert [entry["spectrogram"]["hop_length"] for entry in content["stats"]] == [120, 240]
     assert load_stats(dataset, other) is not None
     assert load_stats(dataset, replace(CONFIG, top_db=80.0)) is None
 
@@ -71,15 +71,15 @@ def test_statistics_of_several_spectrograms_live_side_by_side(dataset):
 def test_a_file_from_before_a_key_existed_was_measured_with_its_default(dataset):
     path = save_stats(measure_stats(dataset, CONFIG, 3), dataset, CONFIG, 3, 0)
     content = json.loads(path.read_text())
-    del content["stats"][0]["spectrogram"]["drop_last"]
+    del content["stats"][0]["spectrogram"]["drop_last_frame"]
     path.write_text(json.dumps(content))
     assert load_stats(dataset, CONFIG) is not None
-    assert load_stats(dataset, replace(CONFIG, drop_last=True)) is None
+    assert load_stats(dataset, replace(CONFIG, drop_last_frame=True)) is None
 
 
 def test_the_choice_of_channels_does_not_matter(dataset):
     save_stats(measure_stats(dataset, CONFIG, 3), dataset, CONFIG, 3, 0)
-    assert load_stats(dataset, replace(CONFIG, inputs="ambix+intensity")) is not None
+    assert load_stats(dataset, replace(CONFIG, channels="ambix+intensity")) is not None
 
 
 def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog, monkeypatch):
@@ -112,7 +112,7 @@ def test_another_sample_rate_is_refused(dataset):
 
 
 def one_entry(bands, mean_db, std_db):
-    entry = {"spectrogram": {"bands": bands}, "mean_db": mean_db, "std_db": std_db}
+    entry = {"spectrogram": {"n_mels": bands}, "mean_db": mean_db, "std_db": std_db}
     return json.dumps({"format_version": 1, "stats": [entry]})
 
 

@@ -15,14 +15,14 @@ from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.shards.format.reader import ShardReader
 from yt360.sphere import direction
 
-AUDIO = AudioConfig(bands=32)
+AUDIO = AudioConfig(n_mels=32)
 VIEWS = ViewConfig(num_views=3, height=16, width=20)
 STATS = AudioStats(torch.linspace(-60, -20, 32), torch.linspace(5, 15, 32))
 
 
 def load(dataset, step=0, **changes):
     clips = ShardReader(dataset, "train")
-    config = DataConfig(threads=1, **changes)
+    config = DataConfig(num_threads=1, **changes)
     return Loader(clips, Plan(clips.video_ids, 4, 0), config, 0).load(step)
 
 
@@ -45,14 +45,14 @@ def test_a_sample_is_the_same_in_any_batch(tiny_dataset):
     plan = Plan(clips.video_ids, 4, 0)
     whole = make_batch(load(tiny_dataset), 0, VIEWS, AUDIO, STATS)
     for rank in range(4):
-        raw = Loader(clips, plan, DataConfig(threads=1), 0, rank, 4).load(0)
+        raw = Loader(clips, plan, DataConfig(num_threads=1), 0, rank, 4).load(0)
         alone = make_batch(raw, 0, VIEWS, AUDIO, STATS)
         assert torch.equal(alone.video[0], whole.video[rank])
         assert torch.equal(alone.audio[0], whole.audio[rank])
 
 
 def test_moments_of_a_clip_share_their_views(tiny_dataset):
-    raw = load(tiny_dataset, moments=2, moment_gap_s=0.5)
+    raw = load(tiny_dataset, windows_per_clip=2, window_gap_s=0.5)
     batch = make_batch(raw, 0, VIEWS, AUDIO, STATS)
     assert torch.equal(batch.directions[::2], batch.directions[1::2])
     assert torch.equal(batch.views.color[::2], batch.views.color[1::2])
@@ -63,7 +63,7 @@ def test_moments_of_a_clip_share_their_views(tiny_dataset):
 @pytest.mark.gpu
 @pytest.mark.parametrize("inputs", ["ambix+intensity", "stereo"])
 def test_a_batch_on_the_gpu_is_that_on_the_cpu(tiny_dataset, inputs):
-    audio, raw = replace(AUDIO, inputs=inputs), load(tiny_dataset)
+    audio, raw = replace(AUDIO, channels=inputs), load(tiny_dataset)
     here = make_batch(raw, 0, VIEWS, audio, STATS)
     there = make_batch(raw, 0, VIEWS, audio, STATS, "cuda")
     assert torch.allclose(there.video.cpu(), here.video, atol=5e-3)
@@ -73,7 +73,7 @@ def test_a_batch_on_the_gpu_is_that_on_the_cpu(tiny_dataset, inputs):
 @pytest.mark.gpu
 def test_pinned_memory_is_not_refilled_before_it_is_copied(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
-    plan, config = Plan(clips.video_ids, 4, 0), DataConfig(threads=2, prefetch_batches=1)
+    plan, config = Plan(clips.video_ids, 4, 0), DataConfig(num_threads=2, prefetch_batches=1)
     batches = Loader(clips, plan, config, 0, pin_memory=True).batches()
     for step in range(12):
         batch = make_batch(next(batches), 0, VIEWS, AUDIO, STATS, "cuda")

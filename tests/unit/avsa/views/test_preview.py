@@ -42,7 +42,9 @@ def one_view(azimuth_deg, elevation_deg, hfov_deg):
 @pytest.mark.parametrize("inputs", ["ambix+intensity", "mono", "stereo"])
 def test_a_sheet_has_a_row_a_sample_and_every_views_color(tiny_dataset, tmp_path, inputs):
     out, config = tmp_path / "sheet.png", PreviewConfig(samples=2)
-    keys = save_preview(tiny_dataset, out, DataConfig(), VIEWS, AudioConfig(inputs=inputs), config)
+    keys = save_preview(
+        tiny_dataset, out, DataConfig(), VIEWS, AudioConfig(channels=inputs), config
+    )
     picture = np.asarray(Image.open(out).convert("RGB")).astype(int)
     assert picture.shape == (round(2 * HEIGHT_IN * DPI), round(WIDTH_IN * DPI), 3)
     for row in np.split(picture[: len(picture) // 2 * 2], 2):

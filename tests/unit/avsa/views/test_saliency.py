@@ -25,7 +25,7 @@ from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter
 from yt360.sphere import angle_between, direction
 
-VIEWS = ViewConfig(num_views=1, guided_share=1.0)
+VIEWS = ViewConfig(num_views=1, saliency_fraction=1.0)
 SILENCE, BLACK = torch.zeros(4, 100), torch.zeros(2, 20, 40, dtype=torch.uint8)
 
 
@@ -65,7 +65,7 @@ def test_each_clip_is_guided_by_what_is_in_its_first_moment(tiny_dataset, moment
         column = 4 * len(asked)
         return np.eye(1, 20 * 40, 10 * 40 + column).reshape(20, 40)
 
-    config = DataConfig(threads=1, moments=moments, moment_gap_s=0.5)
+    config = DataConfig(num_threads=1, windows_per_clip=moments, window_gap_s=0.5)
     raw = Loader(clips, Plan(clips.video_ids, 4, 0), config, 0, guide=guide).load(0)
     views = draw_batch_views(raw, 0, replace(VIEWS, sampler="energy"))
     for clip, key in enumerate(raw.keys[::moments]):

@@ -59,7 +59,7 @@ def test_a_draw_depends_on_its_keys_alone():
 
 def test_sound_turned_at_random_tells_nothing_of_where_views_look():
     aligned = draw_many(CONFIG, 500)
-    random = draw_many(replace(CONFIG, sound_frame="random"), 500)
+    random = draw_many(replace(CONFIG, audio_rotation="random"), 500)
     assert torch.equal(aligned.azimuth, random.azimuth)
     assert torch.equal(aligned.color, random.color)
     heard = direction(random.sound_azimuth, random.sound_elevation)
@@ -71,7 +71,7 @@ def test_sound_turned_at_random_tells_nothing_of_where_views_look():
 
 
 def test_views_for_embedding_hear_what_they_see_even_of_a_control():
-    views = fixed_views(replace(CONFIG, sound_frame="random"), 4, 60.0)
+    views = fixed_views(replace(CONFIG, audio_rotation="random"), 4, 60.0)
     drawn = draw_views(views, 0, 0, 0)
     assert torch.equal(direction(drawn.sound_azimuth, drawn.sound_elevation), drawn.directions)
 
@@ -144,7 +144,7 @@ def test_fields_of_view_are_even_in_angle_or_in_the_plane(spacing):
 def test_the_level_changes_for_all_views_alike_or_for_each_by_itself():
     alike = draw_many(CONFIG, 50).gain_db
     assert torch.equal(alike, alike[:, :1].expand_as(alike)) and alike.std() > 0.3
-    each = draw_many(replace(CONFIG, volume_per_view=True, volume_jitter_db=0.5), 50).gain_db
+    each = draw_many(replace(CONFIG, gain_per_view=True, gain_jitter_db=0.5), 50).gain_db
     assert each.std(1).min() > 0 and 0.4 < each.abs().max() <= 0.5
 
 
@@ -242,7 +242,7 @@ def test_the_guided_share_follows_and_the_rest_is_free():
     guide = np.zeros((20, 40))
     guide[9:11, 19:21] = 1.0
     for share in (0.0, 0.5, 1.0):
-        config = replace(CONFIG, num_views=1, sampler="energy", guided_share=share)
+        config = replace(CONFIG, num_views=1, sampler="energy", saliency_fraction=share)
         views = draw_many(config, 300, guide)
         near = (views.directions[..., 0] > math.cos(math.radians(13))).float().mean()
         assert near == pytest.approx(share + (1 - share) * 0.015, abs=0.07)
@@ -288,7 +288,7 @@ def test_pictures_come_back_as_bytes():
 
 def test_mirrored_sound_agrees_with_the_mirrored_picture():
     # A source to the left in a view is to the right in the mirrored view.
-    views = draw_views(replace(CONFIG, num_views=1, mirror_probability=1.0), 0, 0, 0)
+    views = draw_views(replace(CONFIG, num_views=1, hflip_probability=1.0), 0, 0, 0)
     left_of_it = view_rotation(views.azimuth, views.elevation)[0].T @ direction(0.3, 0.0)
     sound = encode(torch.ones(5), left_of_it)
     heard = rotate(sound, views.rotations[0])

@@ -93,12 +93,12 @@ def test_rotating_spectra_is_rotating_sound(kind):
 
 @pytest.mark.parametrize("inputs", ["ambix", "ambix+intensity", "mono", "stereo"])
 def test_samples_do_not_mix_and_batches_are_single_samples(inputs):
-    config = replace(CONFIG, inputs=inputs)
+    config = replace(CONFIG, channels=inputs)
     fields = torch.cat([sound_field("speech", seed) for seed in (0, 5)])
     rotations = some_rotations(3, 2)
     gains = torch.tensor([[0.5, -0.7, 0.0], [0.1, 0.2, -0.3]])
     both = view_spectrograms(fields, rotations, config, MEAN, STD, gains)
-    assert both.shape == (2, 3, config.channels, 101, 128)
+    assert both.shape == (2, 3, config.num_channels, 101, 128)
     for b in range(2):
         alone = view_spectrograms(
             fields[b : b + 1], rotations[b : b + 1], config, MEAN, STD, gains[b : b + 1]
@@ -165,9 +165,9 @@ def test_levels_are_raised_to_the_absolute_floor(min_db):
 
 def test_leaving_out_the_last_window_changes_no_other():
     field, rotations = fading_source(), some_rotations()
-    config = replace(CONFIG, drop_last=True, top_db=250.0)
+    config = replace(CONFIG, drop_last_frame=True, top_db=250.0)
     got = view_spectrograms(field, rotations, config, MEAN, STD)
-    whole = view_spectrograms(field, rotations, replace(config, drop_last=False), MEAN, STD)
+    whole = view_spectrograms(field, rotations, replace(config, drop_last_frame=False), MEAN, STD)
     assert got.shape[-2] == config.steps(RATE) == 100
     assert torch.allclose(got, whole[..., :-1, :], atol=1e-3)
 
@@ -176,7 +176,7 @@ def test_silence_is_finite():
     for inputs in ("ambix+intensity", "stereo"):
         got = view_spectrograms(
             torch.zeros(1, 4, RATE, dtype=torch.int16),
-            some_rotations(), replace(CONFIG, inputs=inputs), MEAN, STD,
+            some_rotations(), replace(CONFIG, channels=inputs), MEAN, STD,
         )  # fmt: skip
         assert torch.isfinite(got).all()
 
@@ -196,7 +196,7 @@ def test_intensity_points_at_its_source():
     rotations = some_rotations()
     towards = direction(-2.0, 0.5)
     field = encode(torch.from_numpy(speech_like()), towards)[None]
-    config = replace(CONFIG, inputs="ambix+intensity")
+    config = replace(CONFIG, channels="ambix+intensity")
     got = view_spectrograms(field, rotations, config, MEAN, STD)[0, :, 4:]
     loud = torch.from_numpy(librosa_log_mel(field[0, 0].numpy())) > -60
     for k in range(4):
@@ -206,7 +206,7 @@ def test_intensity_points_at_its_source():
 
 
 def test_intensity_of_diffuse_sound_is_short():
-    config = replace(CONFIG, inputs="ambix+intensity")
+    config = replace(CONFIG, channels="ambix+intensity")
     rng = np.random.default_rng(0)
     fields = [
         encode(torch.from_numpy(rng.normal(size=RATE).astype(np.float32)), direction(*angles))
@@ -221,10 +221,10 @@ def test_intensity_of_diffuse_sound_is_short():
 def test_mono_ignores_rotation_and_stereo_hears_sides():
     views = some_rotations(2)
     field = encode(torch.from_numpy(speech_like()), views[0, 0].T @ direction(math.pi / 2, 0.0))
-    mono = view_spectrograms(field[None], views, replace(CONFIG, inputs="mono"), MEAN, STD)[0]
+    mono = view_spectrograms(field[None], views, replace(CONFIG, channels="mono"), MEAN, STD)[0]
     assert torch.equal(mono[0], mono[1])
     assert torch.allclose(mono[0, 0], log_mels(field[None], CONFIG)[0, 0], atol=0.01)
-    stereo = view_spectrograms(field[None], views, replace(CONFIG, inputs="stereo"), MEAN, STD)[0]
+    stereo = view_spectrograms(field[None], views, replace(CONFIG, channels="stereo"), MEAN, STD)[0]
     # The source is straight to the left of the first view: the right cardioid is deaf to it.
     left, right = stereo[0]
     assert torch.allclose(left, mono[0, 0], atol=0.01)
@@ -241,11 +241,11 @@ def test_the_stft_reflects_at_the_ends():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"inputs": "quad"}, "audio.inputs must be one of ambix, .*not 'quad'"),
-        ({"bands": 0}, "audio.bands must be positive"),
+        ({"channels": "quad"}, "audio.channels must be one of ambix, .*not 'quad'"),
+        ({"n_mels": 0}, "audio.n_mels must be positive"),
         ({"min_db": 10.0}, "audio.min_db is 10; allowed is from -300 to 0"),
-        ({"window": 511}, r"audio.window \(511\) must be even"),
-        ({"hop": 600}, "at least audio.hop"),
+        ({"n_fft": 511}, r"audio.n_fft \(511\) must be even"),
+        ({"hop_length": 600}, "at least audio.hop_length"),
     ],
 )
 def test_wrong_options_are_refused(wrong, message):

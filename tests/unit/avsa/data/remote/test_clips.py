@@ -15,7 +15,7 @@ from avsa.data.loader import DataConfig, Loader
 from avsa.data.remote import clips as remote
 from avsa.data.remote.clips import RemoteClips, local_name, open_clips
 from avsa.data.remote.mirror import mirror, read_remote
-from avsa.data.sampling import Plan, PlanConfig
+from avsa.data.sampling import Plan, SamplingConfig
 from avsa.evals.features import EmbedConfig, embed_dataset
 from avsa.views.audio_statistics import ensure_stats, load_stats
 from avsa.views.preview import PreviewConfig, save_preview
@@ -26,7 +26,7 @@ from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import shard_name
 
 SHARDS, PER_SHARD = 6, 4
-BANDS = AudioConfig(bands=16)
+BANDS = AudioConfig(n_mels=16)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def open_mirror(server, tmp_path):
 
 
 def plan_for(clips, batch_size=4, window=1):
-    config = PlanConfig(window_shards=window)
+    config = SamplingConfig(window_shards=window)
     return Plan(clips.video_ids, batch_size, 0, config, shards=clips.shard_numbers.tolist())
 
 
@@ -77,8 +77,8 @@ def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
     clips, local = open_mirror(), ShardReader(origin, "train")
     assert isinstance(clips, RemoteClips) and clips.keys == local.keys
     plan = plan_for(local)
-    there = Loader(clips, plan, DataConfig(threads=2), 0).batches()
-    here = Loader(local, plan, DataConfig(threads=2), 0).batches()
+    there = Loader(clips, plan, DataConfig(num_threads=2), 0).batches()
+    here = Loader(local, plan, DataConfig(num_threads=2), 0).batches()
     for _ in range(2 * plan.steps_per_epoch):
         far, near = next(there), next(here)
         assert far.keys == near.keys and torch.equal(far.luma, near.luma)
@@ -88,7 +88,7 @@ def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
 def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, open_mirror):
     clips = open_mirror(room=3)
     plan = plan_for(clips)
-    loader = Loader(clips, plan, DataConfig(threads=1, prefetch_batches=1), 0)
+    loader = Loader(clips, plan, DataConfig(num_threads=1, prefetch_batches=1), 0)
     for _ in islice(loader.batches(), plan.steps_per_epoch):
         assert cached_bytes(clips.dataset) <= clips._cache.limit_bytes
     fetched = {shard_name(n): server.requests[shard_name(n)] for n in range(SHARDS)}
@@ -154,7 +154,7 @@ def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, 
     with pytest.raises(BadItem, match="404" if damage == "gone" else "not what dataset.json"):
         clips.read(PER_SHARD, "mp4")
     assert not cached_path(clips, 1).exists()
-    loader = Loader(clips, plan_for(clips), DataConfig(threads=1), 0)
+    loader = Loader(clips, plan_for(clips), DataConfig(num_threads=1), 0)
     lost = set(clips.keys[PER_SHARD : 2 * PER_SHARD])
     for raw in islice(loader.batches(), 6):
         assert len(set(raw.keys)) == 4 and not lost & set(raw.keys)
@@ -164,8 +164,8 @@ def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, 
 def test_a_plan_that_needs_too_many_shards_at_once_is_refused(open_mirror):
     clips = open_mirror(room=2)
     plan = Plan(clips.video_ids, 16, 0)
-    with pytest.raises(UserError, match=r"one batch reads \d shards .*set plan.window_shards"):
-        next(Loader(clips, plan, DataConfig(threads=1), 0).batches())
+    with pytest.raises(UserError, match=r"one batch reads \d shards .*set sampling.window_shards"):
+        next(Loader(clips, plan, DataConfig(num_threads=1), 0).batches())
 
 
 def test_a_cache_without_room_for_two_shards_is_refused(server, tmp_path):
@@ -181,7 +181,7 @@ def test_statistics_come_along(server, open_mirror):
 
 def test_missing_statistics_are_made_where_the_dataset_lies(open_mirror):
     with pytest.raises(UserError, match=r"run `avsa stats` .* where that dataset lies"):
-        ensure_stats(open_mirror().dataset, AudioConfig(bands=17))
+        ensure_stats(open_mirror().dataset, AudioConfig(n_mels=17))
 
 
 def test_a_server_that_sends_nonsense_for_a_shard_is_a_bad_item(server, open_mirror):
@@ -189,7 +189,7 @@ def test_a_server_that_sends_nonsense_for_a_shard_is_a_bad_item(server, open_mir
     clips = open_mirror()
     with pytest.raises(BadItem, match="BadStatusLine"):
         clips.read(PER_SHARD, "mp4")
-    loader = Loader(clips, plan_for(clips), DataConfig(threads=1), 0)
+    loader = Loader(clips, plan_for(clips), DataConfig(num_threads=1), 0)
     assert sum(len(raw.keys) for raw in islice(loader.batches(), 6)) == 24
 
 
@@ -198,7 +198,7 @@ def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, w
     gate = threading.Event()
     server.gates |= {shard_name(number): gate for number in range(SHARDS)}
     clips = open_mirror()
-    loader = Loader(clips, plan_for(clips), DataConfig(threads=3), 0)
+    loader = Loader(clips, plan_for(clips), DataConfig(num_threads=3), 0)
     batches, failures = loader.batches(), []
 
     def load():
@@ -228,10 +228,10 @@ def test_splits_share_the_limit_and_training_goes_on_beside_judging(server, tiny
     size = max(path.stat().st_size for path in server.folder.glob("*/*.tar"))
     folder = mirror(server.url, tmp_path / "cache", 2 * size)
     with closing(open_clips(folder, "train")) as train, closing(open_clips(folder, "test")) as test:
-        batches = Loader(train, plan_for(train), DataConfig(threads=2), 0).batches()
+        batches = Loader(train, plan_for(train), DataConfig(num_threads=2), 0).batches()
         for _ in range(3):
             next(batches)
-            held_out = Loader(test, plan_for(test, 2), DataConfig(threads=2), 0).batches()
+            held_out = Loader(test, plan_for(test, 2), DataConfig(num_threads=2), 0).batches()
             for _ in islice(held_out, 2):
                 assert cached_bytes(folder) <= 2 * size
         batches.close()
@@ -241,7 +241,7 @@ def test_the_batch_of_all_ranks_must_fit(open_mirror):
     clips = open_mirror(room=2)
     plan = Plan(clips.video_ids, 16, 0)  # a rank's part of eight clips may fit by luck
     with pytest.raises(UserError, match=r"one batch reads \d shards"):
-        next(Loader(clips, plan, DataConfig(threads=1), 0, rank=1, world=16).batches())
+        next(Loader(clips, plan, DataConfig(num_threads=1), 0, rank=1, world=16).batches())
 
 
 def test_closed_clips_leave_no_thread_behind(open_mirror):
@@ -256,7 +256,7 @@ def test_closed_clips_leave_no_thread_behind(open_mirror):
 def test_drawing_and_embedding_close_what_they_opened(open_mirror, tmp_path):
     folder = open_mirror(room=SHARDS).dataset
     users = list(remote._caches[folder.resolve()]._on_removal)
-    audio = AudioConfig(bands=16)
+    audio = AudioConfig(n_mels=16)
     save_preview(folder, tmp_path / "x.png", DataConfig(), ViewConfig(), audio, PreviewConfig())
     with pytest.raises(UserError, match="no audio statistics"):
         model = SimpleNamespace(feature_dim=2, stats=None)
@@ -268,9 +268,9 @@ def test_training_from_an_address_goes_on_when_the_mirror_is_gone(server, tmp_pa
     monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
     recipe, run = tmp_path / "tiny.yaml", tmp_path / "run"
     recipe.write_text(
-        "views: {num_views: 1, height: 24, width: 24}\naudio: {bands: 16}\n"
-        "plan: {sampling: clip, window_shards: 2}\n"
-        "video_encoder: {width: 2}\naudio_encoder: {width: 2}\n"
+        "views: {num_views: 1, height: 24, width: 24}\naudio: {n_mels: 16}\n"
+        "sampling: {unit: clip, window_shards: 2}\n"
+        "encoders: {video: {base_channels: 2}, audio: {base_channels: 2}}\n"
         "stages: {avc: {task: {kind: avc}, steps: 2, batch_size: 4}}\n"
     )
 

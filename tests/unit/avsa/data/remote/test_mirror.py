@@ -66,10 +66,10 @@ def test_the_cache_is_its_owners_alone(server, cache):
 
 def test_statistics_go_with_the_dataset_that_they_are_of(server, tiny_dataset):
     folder = dataset_folder(server.url)
-    assert load_stats(folder, AudioConfig(bands=16)) is not None
+    assert load_stats(folder, AudioConfig(n_mels=16)) is not None
     build_anew(server, tiny_dataset)
     (server.folder / AUDIO_STATS_FILE).unlink(missing_ok=True)
-    assert load_stats(dataset_folder(server.url), AudioConfig(bands=16)) is None
+    assert load_stats(dataset_folder(server.url), AudioConfig(n_mels=16)) is None
 
 
 @pytest.mark.parametrize("files", range(1, 4))
