@@ -10,9 +10,9 @@ import ffmpeg
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.scenes.world.parameters import SceneFormat, choose_parameters
 from yt360.scenes.write import write_scenes
+from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.run import build_shards
 
 SOUND = (".flac", ".wav", ".m4a")
 

@@ -25,6 +25,7 @@ import torch
 from safetensors.torch import save_file
 
 from yt360.devices import choose_device
+from yt360.labels.format.maps import encode_labels
 from yt360.labels.frames import clip_frames
 from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
@@ -33,7 +34,6 @@ from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.segmenters.native import NativeSegmenter
 from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
 from yt360.labels.sphere.views import VIEW_SETS
-from yt360.labels.store.maps import encode_labels
 from yt360.randomness import keyed_generator
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name

@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from yt360.labels.drawing import overlay, stacked
+from yt360.labels.overlay import overlay, stacked
 from yt360.labels.segmenters.base import Segmentation
 from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
 from yt360.labels.sphere.views import DEFAULT_VIEWS, VIEW_SETS, ViewSet

@@ -38,13 +38,13 @@ MODULES = (
     "yt360.crawl.search.run",
     "yt360.execution.isolation",
     "yt360.labels.pseudolabel",
-    "yt360.labels.store.released",
+    "yt360.labels.yt360_maps",
     "yt360.labels.segmenters.native",
     "yt360.labels.segmenters.truth",
     "yt360.quality.catalog_run",
     "yt360.quality.report",
     "yt360.scenes.write",
-    "yt360.shards.builder.run",
+    "yt360.shards.builder.build",
     "yt360.stats.counts",
 )
 ORPHANS_END_S = 5.0

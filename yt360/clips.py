@@ -1,4 +1,4 @@
-"""Clips: what a stretch of a video is called, and where a video is cut."""
+"""Clips: their keys, the ids of videos, time ranges, and where a video is cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 DEFAULT_CLIP_S = 10
-"""Length of clips in seconds where nothing else is said: the paper's."""
+"""Default length of clips in seconds, as in the paper and in the released YT-360 lists."""
 MAX_ID_LENGTH = 64
 
 # The last character of a YouTube id holds the last 4 of its 64 bits, so there are 16 of them.
@@ -28,27 +28,27 @@ def clip_key(video_id: str, start_s: int) -> str:
 def parse_key(key: str) -> tuple[str, int]:
     """Return the video id and the start in seconds of a clip's key.
 
-    The key is read from its right end, because an id may begin with ``-`` and hold more of them.
+    The key is split at its last ``-``, because an id may contain ``-``.
 
     Raises:
-        ValueError: `key` is no clip key.
+        ValueError: `key` is not a clip key.
     """
     match = _KEY.fullmatch(key)
     if match is None or clip_key(match[1], int(match[2])) != key:
-        raise ValueError(f"{key!r} is no clip key; it should look like VIDEO_ID-00010")
+        raise ValueError(f"{key!r} is not a clip key such as VIDEO_ID-00010")
     return match[1], int(match[2])
 
 
 def key_order(key: str) -> tuple[str, int]:
-    """Return what keys are sorted by inside a shard: video id, then start."""
+    """Return the sort key of clips inside a shard: video id, then start."""
     return parse_key(key)
 
 
-def released_clip(stem: str) -> tuple[str, int] | None:
+def parse_yt360_clip_name(stem: str) -> tuple[str, int] | None:
     """Return the video id and second in a name like ``kqAZkf5Odyw-80``; None for other names.
 
-    YT-360's authors named their clips so: a YouTube id, ``-``, whole seconds. Other names may look
-    the same by chance: see `yt360.shards.builder.naming`.
+    YT-360's authors name their clips so: a YouTube id, ``-``, whole seconds. Other names may have
+    this form by chance: see `yt360.shards.builder.file_names`.
     """
     match = _RELEASED_CLIP.fullmatch(stem)
     return (match[1], int(match[2])) if match else None
@@ -57,8 +57,8 @@ def released_clip(stem: str) -> tuple[str, int] | None:
 def video_id_of(relative: PurePath) -> str:
     """Return the id of a media file that is a video of its own: its path without suffix, in NFC.
 
-    Characters outside ``[A-Za-z0-9_-]`` become ``_``, and a hash of the whole name then keeps
-    different names apart.
+    Characters outside ``[A-Za-z0-9_-]`` become ``_``; then a hash of the whole name is appended,
+    which makes the ids of different names differ.
 
     Args:
         relative: The file's path, relative to the folder that was given as input.
@@ -72,65 +72,67 @@ def video_id_of(relative: PurePath) -> str:
 
 
 @dataclass(frozen=True, order=True)
-class Stretch:
-    """A stretch of time, half open."""
+class TimeRange:
+    """A half-open range of time."""
 
     start_s: float
     duration_s: float
 
     @property
     def end_s(self) -> float:
-        """Where it ends."""
+        """Its end."""
         return self.start_s + self.duration_s
 
-    def shifted(self, by_s: float) -> Stretch:
-        """Return it, later by some seconds."""
-        return Stretch(self.start_s + by_s, self.duration_s)
+    def shifted(self, by_s: float) -> TimeRange:
+        """Return the range shifted later by some seconds."""
+        return TimeRange(self.start_s + by_s, self.duration_s)
 
 
-def hull(stretches: Sequence[Stretch]) -> Stretch:
-    """Return the shortest stretch that holds all of one or more."""
-    start_s = min(stretch.start_s for stretch in stretches)
-    return Stretch(start_s, max(stretch.end_s for stretch in stretches) - start_s)
+def hull(ranges: Sequence[TimeRange]) -> TimeRange:
+    """Return the shortest range that contains all of one or more ranges."""
+    start_s = min(each.start_s for each in ranges)
+    return TimeRange(start_s, max(each.end_s for each in ranges) - start_s)
 
 
-def share_out(whole: Stretch, claims: Sequence[Stretch]) -> tuple[list[float], list[Stretch]]:
-    """Divide a stretch among claims: each gets what of it no claim before it has.
+def allocate_time(
+    whole: TimeRange, ranges: Sequence[TimeRange]
+) -> tuple[list[float], list[TimeRange]]:
+    """Allocate the seconds of a time range to ranges, which may overlap: the first one gets them.
 
     Returns:
-        Seconds that each claim gets, and what nobody claims, in order of time. Together they are as
-        long as `whole`.
+        Seconds that each range gets, and what of `whole` is in no range, in order of time.
+        Together they are as long as `whole`.
     """
     free = [whole] if whole.duration_s > 0 else []
-    shares = []
-    for claim in claims:
-        before_s = sum(stretch.duration_s for stretch in free)
-        free = [part for stretch in free for part in _without(stretch, claim)]
-        shares.append(before_s - sum(stretch.duration_s for stretch in free))
-    return shares, free
+    seconds = []
+    for each in ranges:
+        before_s = sum(part.duration_s for part in free)
+        free = [rest for part in free for rest in _without(part, each)]
+        seconds.append(before_s - sum(part.duration_s for part in free))
+    return seconds, free
 
 
-def _without(stretch: Stretch, claim: Stretch) -> Iterator[Stretch]:
-    """Yield what is left of a stretch when a claim is cut out of it."""
+def _without(whole: TimeRange, part: TimeRange) -> Iterator[TimeRange]:
+    """Yield what is left of a range when another one is removed from it."""
     for start_s, end_s in (
-        (stretch.start_s, min(stretch.end_s, claim.start_s)),
-        (max(stretch.start_s, claim.end_s), stretch.end_s),
+        (whole.start_s, min(whole.end_s, part.start_s)),
+        (max(whole.start_s, part.end_s), whole.end_s),
     ):
         if end_s > start_s:
-            yield Stretch(start_s, end_s - start_s)
+            yield TimeRange(start_s, end_s - start_s)
 
 
 def clip_starts(start_s: float, end_s: float, clip_s: int, slack_s: float = 0.0) -> list[int]:
-    """Return the seconds at which clips start that cover a file without gap or overlap.
+    """Return the start times of clips that cover a file without gap or overlap.
 
-    The first one starts at the first whole second that both picture and sound cover; what is left
-    at the end and shorter than a clip is lost.
+    The first clip starts at the first whole second that both video and audio cover; a rest at the
+    end that is shorter than a clip is lost.
 
     Args:
-        start_s: Second at which picture and sound are both there, 0 or later.
-        end_s: Second until which they are both there.
+        start_s: Second at which both video and audio have started, 0 or later.
+        end_s: Second at which the first of them ends.
         clip_s: Length of every clip.
-        slack_s: How much a clip may reach past either end (containers round times).
+        slack_s: How far a clip may extend beyond either end, because containers round times.
     """
     first = max(math.ceil(start_s - slack_s), 0)
     last = math.floor(end_s + slack_s - clip_s)

@@ -1,4 +1,4 @@
-"""Which videos train and which test: by hash, so that adding videos moves none."""
+"""Train and test splits, assigned by hash so that adding videos does not move any other."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def split_of(group: str, test_fraction: float = PAPER_TEST_FRACTION, salt: str =
     """Return the split of every clip of a group of clips.
 
     A pure function of its arguments: the group's hash, read as a number in [0, 1), is compared
-    with the fraction. So a video never moves when others come or go, and a larger fraction only
+    with the fraction. A video does not move when others come or go, and a larger fraction only
     moves videos from train to test.
 
     Args:
-        group: What must not be torn apart: a video id, or a channel for splits by channel.
-        test_fraction: Expected share of groups that test, in [0, 1].
-        salt: Another word gives another, independent split.
+        group: What must not cross the split: a video id, or a channel for splits by channel.
+        test_fraction: Expected fraction of groups in the test split, in [0, 1].
+        salt: Another value gives another, independent split.
     """
     name = f"{salt}\x1f{group}".encode(errors="surrogatepass")
     position = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")

@@ -31,7 +31,7 @@ from yt360.ambisonics.transforms import energy_map
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.sphere import direction_to_equirect, view_grid
-from yt360.terminal.text import picture_text
+from yt360.terminal.text import plot_text
 
 # Okabe and Ito's colours for colour-blind readers, the ones that stand out from pictures.
 VIEW_COLORS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#009E73", "#D55E00", "#0072B2")
@@ -174,7 +174,7 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     axes.set_yticks([-90, -45, 0, 45, 90], ["−90°", "−45°", "0°", "45°", "90°"])
     _quiet(axes, size=8.5)
     start_s, end_s = raw.start_s[0], raw.start_s[0] + raw.sound.shape[-1] / sample_rate_hz
-    axes.set_title(picture_text(raw.keys[0]), loc="left", size=11.5, weight="bold")
+    axes.set_title(plot_text(raw.keys[0]), loc="left", size=11.5, weight="bold")
     axes.set_title(f"{start_s:.2f} s to {end_s:.2f} s", loc="right", size=9.5)
     _draw_energy_bar(part, layer, quietest)
 

@@ -20,7 +20,7 @@ from avsa.views.sampling import ViewConfig
 from yt360.ambisonics.transforms import energy_map
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.labels.classes import NAMES, NUM_CLASSES, NUM_THINGS, number_of
-from yt360.labels.store.reader import LabelReader
+from yt360.labels.format.reader import LabelReader
 from yt360.shards.format.reader import ShardReader
 
 ROWS = 20

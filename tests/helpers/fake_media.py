@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from yt360.errors import BadItem
-from yt360.shards.builder import cutting
+from yt360.shards.builder import clip_conversion, input_analysis
+from yt360.shards.builder.build import BuildReport, build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.run import BuildReport, build_shards
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.reader import ShardReader
 
@@ -41,9 +41,43 @@ class InlinePool:
             yield task, function(task)
 
 
+def fake_open_source(
+    video: Path, companions: Sequence[Path] = (), **options: str
+) -> SimpleNamespace:
+    facts = json.loads(video.read_text())
+    if "reason" in facts:
+        raise BadItem(facts["reason"], "as the test wants")
+    start_s, end_s = facts.get("starts_at", 0.0), float(facts["duration_s"])
+    sound = SimpleNamespace(layout=SimpleNamespace(doubts=()))
+    return SimpleNamespace(start_s=start_s, end_s=end_s, facts=facts, notes=(), sound_stream=sound)
+
+
+def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:
+    levels = np.full(int(np.ceil(source.end_s)), -20.0)
+    levels[source.facts.get("silent", [])] = -200.0
+    levels[source.facts.get("nan", [])] = np.nan
+    return levels
+
+
+def fake_convert_clips(
+    source: SimpleNamespace, requests: list, form: object
+) -> Iterator[dict[str, Any]]:
+    for request in requests:
+        if request.start_s in source.facts.get("bad", []):
+            raise BadItem("corrupt", "as the test wants")
+        seed = hashlib.sha256(f"{source.facts['name']} {request.start_s}".encode()).digest()
+        repeats = source.facts.get("size", 6000) // 96
+        request.mp4.write_bytes(seed * (repeats + seed[0] % 8))
+        request.flac.write_bytes(seed[::-1] * (2 * repeats + seed[1] % 16))
+        yield {"faked": True}
+
+
 class FakeMedia:
     """Makes videos that are no videos, and builds datasets of them."""
 
+    open_source = staticmethod(fake_open_source)
+    w_levels_dbfs = staticmethod(fake_w_levels)
+    convert_clips = staticmethod(fake_convert_clips)
     pool = InlinePool
     options = BuildOptions(shard_mb=0.1, test_fraction=0.4)
 
@@ -86,42 +120,17 @@ class FakeMedia:
         }
 
 
-def fake_open_source(
-    video: Path, companions: Sequence[Path] = (), **options: str
-) -> SimpleNamespace:
-    facts = json.loads(video.read_text())
-    if "reason" in facts:
-        raise BadItem(facts["reason"], "as the test wants")
-    start_s, end_s = facts.get("starts_at", 0.0), float(facts["duration_s"])
-    sound = SimpleNamespace(layout=SimpleNamespace(doubts=()))
-    return SimpleNamespace(start_s=start_s, end_s=end_s, facts=facts, notes=(), sound_stream=sound)
-
-
-def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:
-    levels = np.full(int(np.ceil(source.end_s)), -20.0)
-    levels[source.facts.get("silent", [])] = -200.0
-    levels[source.facts.get("nan", [])] = np.nan
-    return levels
-
-
-def fake_convert_clips(
-    source: SimpleNamespace, requests: list, form: object
-) -> Iterator[dict[str, Any]]:
-    for request in requests:
-        if request.start_s in source.facts.get("bad", []):
-            raise BadItem("corrupt", "as the test wants")
-        seed = hashlib.sha256(f"{source.facts['name']} {request.start_s}".encode()).digest()
-        repeats = source.facts.get("size", 6000) // 96
-        request.mp4.write_bytes(seed * (repeats + seed[0] % 8))
-        request.flac.write_bytes(seed[::-1] * (2 * repeats + seed[1] % 16))
-        yield {"faked": True}
-
-
 @contextmanager
 def faked_conversion() -> Iterator[FakeMedia]:
+    """Fake what builds do with media; a test may replace the functions of the object again."""
+    fake = FakeMedia()
+
+    def call(name: str) -> Callable[..., Any]:
+        return lambda *arguments, **options: getattr(fake, name)(*arguments, **options)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cutting, "open_source", fake_open_source)
-        patch.setattr(cutting, "w_levels_dbfs", fake_w_levels)
-        patch.setattr(cutting, "convert_clips", fake_convert_clips)
+        patch.setattr(input_analysis, "open_source", call("open_source"))
+        patch.setattr(input_analysis, "w_levels_dbfs", call("w_levels_dbfs"))
+        patch.setattr(clip_conversion, "convert_clips", call("convert_clips"))
         patch.setattr("os.fsync", lambda _: None)
-        yield FakeMedia()
+        yield fake

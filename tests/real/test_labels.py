@@ -5,7 +5,7 @@ import torch
 from helpers.paths import FIXTURES
 
 from yt360.labels.frames import clip_frames
-from yt360.labels.pictures import read_picture
+from yt360.labels.image_files import read_image
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.sphere.fusion import render_views
@@ -18,7 +18,7 @@ CHECKPOINT = FIXTURES / "panoptic" / "model_random.pkl"
 
 def test_views_of_the_test_room_show_its_landmarks(real_data):
     """Blue in front, dark red left, dark blue behind, red right; green above and below."""
-    room = torch.from_numpy(read_picture(real_data / "panorama" / "test-room-mono.jpg"))
+    room = torch.from_numpy(read_image(real_data / "panorama" / "test-room-mono.jpg"))
     views = VIEW_SETS["cube-90"]
     pictures = render_views(room, views.directions(64))[0].float()
     middle = {

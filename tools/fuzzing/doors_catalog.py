@@ -110,10 +110,10 @@ def _info() -> Files:
     return {"a.info.json": json.dumps(info()).encode(), "a.mp4": b"x"}
 
 
-def _read_sidecar(folder: Path) -> None:
-    from yt360.shards.builder.sidecar import channel_of, read_sidecar
+def _read_info_json(folder: Path) -> None:
+    from yt360.shards.builder.info_json import channel_of, read_info_json
 
-    stated, facts = read_sidecar(folder / "a.info.json")
+    stated, facts = read_info_json(folder / "a.info.json")
     channel_of(facts)
     json.dumps([stated, facts]).encode()
 
@@ -253,7 +253,7 @@ DOORS: Sequence[Door] = (
         {"queries.yaml": mutate_yaml},
     ),
     door_of("cookies", _read_cookies, _cookies, {"cookies.txt": _change_text}),
-    door_of(".info.json", _read_sidecar, _info, {"a.info.json": mutate_json}, found=True),
+    door_of(".info.json", _read_info_json, _info, {"a.info.json": mutate_json}, found=True),
     door_of(
         "page facts (yt-dlp)",
         _judge_page,

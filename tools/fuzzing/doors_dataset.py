@@ -121,14 +121,14 @@ def _read_stats(folder: Path) -> None:
 
 
 def _read_label_set(folder: Path) -> None:
-    from yt360.labels.store.reader import LabelSet, label_sets
+    from yt360.labels.format.reader import LabelSet, label_sets
 
     label_sets(folder)
     LabelSet.load(folder, "panoptic").check(folder)
 
 
 def _read_labels(folder: Path) -> None:
-    from yt360.labels.store.reader import LabelReader
+    from yt360.labels.format.reader import LabelReader
 
     reader = LabelReader(folder, "train")
     for key in reader.keys:
@@ -136,7 +136,7 @@ def _read_labels(folder: Path) -> None:
 
 
 def _label_maps() -> Files:
-    from yt360.labels.store.maps import encode_labels
+    from yt360.labels.format.maps import encode_labels
 
     def write(folder: Path) -> None:
         import numpy as np
@@ -148,7 +148,7 @@ def _label_maps() -> Files:
 
 
 def _decode_maps(folder: Path) -> None:
-    from yt360.labels.store.maps import decode_labels
+    from yt360.labels.format.maps import decode_labels
 
     decode_labels((folder / "maps.npz").read_bytes())
 

@@ -150,10 +150,10 @@ def _picture(form: str) -> Callable[[], Files]:
 
 
 def _read_picture(folder: Path) -> None:
-    from yt360.labels.pictures import read_picture
+    from yt360.labels.image_files import read_image
 
     (path,) = folder.iterdir()
-    read_picture(path)
+    read_image(path)
 
 
 @cache
@@ -165,7 +165,7 @@ def _released_maps() -> Files:
 
 
 def _read_released_maps(folder: Path) -> None:
-    from yt360.labels.store.released import clip_folders, read_released
+    from yt360.labels.yt360_maps import clip_folders, read_released
 
     clip_folders(folder)
     read_released(folder / "clip", 2, (8, 16))

@@ -10,7 +10,7 @@ from typing import Any
 from yt360.catalog.catalog import Catalog, is_catalog
 from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
 from yt360.catalog.records import Clip, Video
-from yt360.clips import Stretch
+from yt360.clips import TimeRange
 from yt360.errors import UserError
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
@@ -116,9 +116,9 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
             f"a list gives clips of {lengths} s of {video.video_id} in {catalog.path}, not of "
             f"{clip_s} s; leave --clip-s out"
         )
-    clips: dict[MediaPart, list[Stretch]] = {part: [] for part in parts}
+    clips: dict[MediaPart, list[TimeRange]] = {part: [] for part in parts}
     for clip in kept:
-        clips[_home_of(clip, parts)].append(Stretch(clip.start_s, clip.duration_s))
+        clips[_home_of(clip, parts)].append(TimeRange(clip.start_s, clip.duration_s))
     split = catalog.splits.of(video.video_id)
     for part, listed in clips.items():
         yield InputVideo(

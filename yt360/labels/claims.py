@@ -4,7 +4,7 @@ A claim is a small file. Making it is atomic, and whoever made it keeps its time
 maker dies, at once on the same machine or after `LEASE_S` elsewhere, the next worker takes it over.
 Two workers that hold one claim by bad luck do no harm: each writes a file of its own and renames it
 into place, and both write the same bytes. What a killed worker was writing is removed when nobody
-can be writing it any more (`yt360.labels.store.leftovers`).
+can be writing it any more (`yt360.labels.format.leftovers`).
 """
 
 from __future__ import annotations

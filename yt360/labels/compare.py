@@ -9,7 +9,7 @@ import numpy as np
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NAMES, NUM_CLASSES
-from yt360.labels.store.reader import DEFAULT_NAME, LabelReader
+from yt360.labels.format.reader import DEFAULT_NAME, LabelReader
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 

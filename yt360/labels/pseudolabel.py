@@ -13,14 +13,21 @@ from yt360.devices import choose_device
 from yt360.errors import UserError
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.labels.claims import claimed
+from yt360.labels.format.leftovers import remove_leftovers
+from yt360.labels.format.reader import (
+    DEFAULT_NAME,
+    MAX_FPS,
+    MAX_ROWS,
+    MIN_FPS,
+    LabelSet,
+    check_name,
+)
 from yt360.labels.segmenters.base import Segmenter
 from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
-from yt360.labels.shard_work import LabelReport, shard_works
+from yt360.labels.shard_task import LabelReport, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
-from yt360.labels.store.leftovers import remove_leftovers
-from yt360.labels.store.reader import DEFAULT_NAME, MAX_FPS, MAX_ROWS, MIN_FPS, LabelSet, check_name
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
@@ -89,7 +96,7 @@ def pseudolabel(
     device = device or torch.device("cpu")
     batches = Batches(segmenter, options.batch or usual_batch(device))
     labeller = PanoramaLabeller(batches, options.views, options.view_size, options.height, device)
-    works = list(shard_works(dataset, options.splits, options.shards))
+    works = list(shard_tasks(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
     labels.check(dataset)
     for folder in {dataset, *(work.path.parent for work in works)}:

@@ -15,7 +15,7 @@ from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection
 from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome
-from yt360.terminal.text import picture_text
+from yt360.terminal.text import plot_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DE
     figure.text(
         0.085,
         top,
-        picture_text(inspection.name),
+        plot_text(inspection.name),
         fontsize=14,
         color=_INK,
         weight="bold",
@@ -187,8 +187,8 @@ def _badge(color: str) -> dict[str, str]:
 
 def _shortened(text: str) -> str:
     if len(text) <= _LONGEST_LINE:
-        return picture_text(text)
-    return picture_text(text[: _LONGEST_LINE - 1].rsplit(" ", 1)[0] + " …")
+        return plot_text(text)
+    return plot_text(text[: _LONGEST_LINE - 1].rsplit(" ", 1)[0] + " …")
 
 
 def _say_nothing(axis: Axes, what: str, height: float) -> None:

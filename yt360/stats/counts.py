@@ -52,7 +52,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Stats:
+class DatasetCounts:
     """What a collection holds.
 
     Attributes:
@@ -80,7 +80,7 @@ class Stats:
         }
 
 
-def dataset_stats(dataset: Path) -> Stats:
+def count_dataset(dataset: Path) -> DatasetCounts:
     """Return what a dataset folder holds, from its index and the records of its clips.
 
     The records are read one by one; two numbers a clip and a few words a video are kept of them.
@@ -103,7 +103,7 @@ def dataset_stats(dataset: Path) -> Stats:
         clips[record.video_id] += 1
         by_id[record.video_id] = _facts(record)
     videos = by_id.values()
-    return Stats(
+    return DatasetCounts(
         rows={**rows, "total": _sum(rows.values())},
         histograms=_histograms(
             {
@@ -127,7 +127,7 @@ def dataset_stats(dataset: Path) -> Stats:
     )
 
 
-def catalog_stats(catalog: Catalog) -> Stats:
+def count_catalog(catalog: Catalog) -> DatasetCounts:
     """Return what a catalog would give: accepted videos and the clips that it keeps.
 
     Before any video is accepted (lists that were just imported, say), all videos with clips count
@@ -147,7 +147,7 @@ def catalog_stats(catalog: Catalog) -> Stats:
         )
     }
     column = _columns(catalog, where)
-    return Stats(
+    return DatasetCounts(
         rows={**_in_order(rows), "total": _sum(rows.values())},
         histograms=_histograms(
             {

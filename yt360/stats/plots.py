@@ -1,4 +1,4 @@
-"""Pictures of `yt360.stats.counts.Stats`: a PNG for each histogram and each list of categories."""
+"""Plots of `yt360.stats.counts.DatasetCounts`: a PNG for each histogram and each category."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from yt360.files import atomic_write
-from yt360.stats.counts import Histogram, Stats
-from yt360.terminal.text import picture_text
+from yt360.stats.counts import DatasetCounts, Histogram
+from yt360.terminal.text import plot_text
 
 MOST_WORDS = 20
 _COLOUR = "#2f6f8f"
 
 
-def draw_stats(stats: Stats, folder: Path) -> list[Path]:
+def plot_counts(stats: DatasetCounts, folder: Path) -> list[Path]:
     """Write the pictures into a folder (made when missing) and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -27,7 +27,7 @@ def draw_stats(stats: Stats, folder: Path) -> list[Path]:
     for name, counts in stats.categories.items():
         figure, axes = _figure()
         words, numbers = zip(*reversed(counts.most_common(MOST_WORDS)), strict=True)
-        axes.barh([*map(picture_text, words)], numbers, color=_COLOUR)
+        axes.barh([*map(plot_text, words)], numbers, color=_COLOUR)
         axes.bar_label(axes.containers[0], padding=3)  # type: ignore[arg-type]
         axes.margins(x=0.12)
         axes.set_xlabel(f"videos by {name}")

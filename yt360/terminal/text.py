@@ -51,7 +51,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return "\n".join(_escaped(line, _json_escape) for line in lines)
 
 
-def picture_text(text: object) -> str:
+def plot_text(text: object) -> str:
     r"""Return printable text that Matplotlib draws as it is: ``$...$`` is no formula."""
     return printable(text).replace("$", r"\$")
 

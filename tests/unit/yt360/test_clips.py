@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.clips import clip_key, clip_starts, key_order, parse_key, released_clip, video_id_of
+from yt360.clips import (
+    clip_key,
+    clip_starts,
+    key_order,
+    parse_key,
+    parse_yt360_clip_name,
+    video_id_of,
+)
 
 IDS = st.text("-_0aZ9", min_size=1, max_size=12)
 
@@ -36,10 +43,10 @@ def test_clips_of_a_video_are_ordered_by_time_past_a_day() -> None:
 
 
 def test_a_released_clip_belongs_to_its_video_and_second() -> None:
-    assert released_clip("kqAZkf5Odyw-80") == ("kqAZkf5Odyw", 80)
-    assert released_clip("-bc_efghi-k-1043") == ("-bc_efghi-k", 1043)
+    assert parse_yt360_clip_name("kqAZkf5Odyw-80") == ("kqAZkf5Odyw", 80)
+    assert parse_yt360_clip_name("-bc_efghi-k-1043") == ("-bc_efghi-k", 1043)
     for other in ("kqAZkf5Odyw", "kqAZkf5Ody-80", "kqAZkf5Odyw-", "kqAZkf5Odyb-80", "a b"):
-        assert released_clip(other) is None
+        assert parse_yt360_clip_name(other) is None
 
 
 def test_a_plain_name_is_its_id() -> None:

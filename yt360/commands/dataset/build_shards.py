@@ -14,7 +14,7 @@ from yt360.errors import UserError
 from yt360.terminal.output import echo
 
 if TYPE_CHECKING:
-    from yt360.shards.builder.run import BuildReport
+    from yt360.shards.builder.build import BuildReport
     from yt360.shards.format.schema import DatasetInfo
 
 MAX_LINES = 20
@@ -113,7 +113,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     with its reason.
     """
     from yt360.catalog.build_inputs import find_all_inputs
-    from yt360.shards.builder.run import build_shards
+    from yt360.shards.builder.build import build_shards
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
     options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]

@@ -56,7 +56,7 @@ def command(
     at_s: float | None,
 ) -> None:
     """Draw clips of DATASET: the panorama and, with --labels, its map and legend."""
-    from yt360.labels.preview import preview
+    from yt360.labels.clip_sheet import preview
 
     if not labels:
         refuse(context, ("name",), "chooses the labels that --labels shows; give --labels too")

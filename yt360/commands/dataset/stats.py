@@ -12,7 +12,7 @@ from yt360.commands.group import examples
 from yt360.terminal.output import echo, echo_json
 
 if TYPE_CHECKING:
-    from yt360.stats.counts import Stats
+    from yt360.stats.counts import DatasetCounts
 
 BAR = 30
 MOST_WORDS = 8
@@ -42,9 +42,9 @@ def command(
     """
     if labels:
         refuse(context, ("plots",), "draws no labels; give it without --labels")
-        from yt360.labels.stats import label_stats
+        from yt360.labels.class_counts import count_labels
 
-        found = label_stats(path, name)
+        found = count_labels(path, name)
         if as_json:
             echo_json(found.to_json())
         else:
@@ -57,25 +57,25 @@ def command(
     else:
         _print(stats, more)
     if plots is not None:
-        from yt360.stats.plots import draw_stats
+        from yt360.stats.plots import plot_counts
 
-        for file in draw_stats(stats, plots):
+        for file in plot_counts(stats, plots):
             echo(f"wrote {file}", err=as_json)
 
 
-def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
+def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
     """Return the statistics, and what else is told of a dataset."""
     from yt360.catalog.catalog import Catalog, is_catalog
-    from yt360.labels.store.reader import label_sets
+    from yt360.labels.format.reader import label_sets
     from yt360.shards.format.schema import DatasetInfo, losses_by_reason
-    from yt360.stats.counts import catalog_stats, dataset_stats
+    from yt360.stats.counts import count_catalog, count_dataset
 
     if is_catalog(path):
         with Catalog(path) as catalog:
-            return catalog_stats(catalog), {}
+            return count_catalog(catalog), {}
     info = DatasetInfo.load(path)
     losses = losses_by_reason(info.rejected)
-    return dataset_stats(path), {
+    return count_dataset(path), {
         "rejected": {reason: count for reason, (count, _) in losses.items()},
         "lost_s": {reason: lost_s for reason, (_, lost_s) in losses.items()},
         "covered_s": info.covered_s,
@@ -83,7 +83,7 @@ def _collect(path: Path) -> tuple[Stats, dict[str, Any]]:
     }
 
 
-def _print(stats: Stats, more: dict[str, Any]) -> None:
+def _print(stats: DatasetCounts, more: dict[str, Any]) -> None:
     echo(f"{'':<10}{'videos':>9}{'clips':>9}{'hours':>10}")
     for name, row in stats.rows.items():
         echo(f"{name:<10}{row.videos:>9}{row.clips:>9}{row.hours:>10.2f}")

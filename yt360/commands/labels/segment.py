@@ -75,7 +75,7 @@ def command(
     """
     from yt360.devices import choose_device
     from yt360.labels.panoptic_fpn.merge import STUFF_AREA
-    from yt360.labels.segment_pictures import segment_pictures
+    from yt360.labels.segment_images import segment_images
     from yt360.labels.segmenters.batches import Batches, usual_batch
     from yt360.labels.segmenters.make import (
         TAKES,
@@ -97,7 +97,7 @@ def command(
         device = choose_device(segmenter_choice["device"])
         batches = Batches(segmenter, batch or usual_batch(device))
         labeller = PanoramaLabeller(batches, views, view_size, height, device)
-    counts = segment_pictures(images, out, segmenter, labeller)
+    counts = segment_images(images, out, segmenter, labeller)
     skipped = "".join(
         f", {count} skipped ({reason})"
         for reason, count in sorted(counts.items())

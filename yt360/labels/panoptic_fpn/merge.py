@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from yt360.labels.classes import NUM_STUFF
 from yt360.labels.panoptic_fpn import boxes as box_ops
 from yt360.labels.panoptic_fpn.detections import Detections
-from yt360.labels.store.segments import Segment
+from yt360.labels.segments import Segment
 
 INSTANCE_SCORE = 0.5
 INSTANCE_OVERLAP = 0.5

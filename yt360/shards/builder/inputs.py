@@ -1,4 +1,4 @@
-"""What a dataset is built from: a list of videos, here found in files and folders."""
+"""The inputs of a build, and how they are found in files and folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-from yt360.clips import Stretch, clip_key
+from yt360.clips import TimeRange, clip_key
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.media.companions import (
@@ -24,8 +24,8 @@ from yt360.media.companions import (
     pairing_key,
     split_media,
 )
-from yt360.shards.builder.naming import FileName, video_of_each
-from yt360.shards.builder.sidecar import channel_of, read_sidecar
+from yt360.shards.builder.file_names import FileName, assign_video_ids
+from yt360.shards.builder.info_json import channel_of, read_info_json
 from yt360.shards.format.schema import FileId, Rejection
 from yt360.splits import Split
 
@@ -37,22 +37,21 @@ _FINGERPRINT_BYTES = 65536
 
 @dataclass(frozen=True, kw_only=True)
 class InputVideo:
-    """A media file to cut clips from, wherever it came from (a folder, later the catalog).
+    """A media file to cut clips from, found in a folder or a catalog.
 
     Attributes:
-        video_id: The whole upload.
-        video: The file with the picture.
-        companions: Files that may hold its spatial audio; the video file itself may, too.
-        start_s: Second of the upload at which the file starts.
-        segments: Known clips, in seconds of the upload, that start at whole ones; None cuts the
-            whole file.
-        channel: Who uploaded it, for splits by channel. It is found again in the dataset by
-            `facts`: their ``channel_id``, or else ``channel``.
-        split: A split known beforehand; None leaves it to the hash.
-        sound_layout: What the sound of this very input is stated to be; None leaves it to the
-            options of the build.
-        projection: The same of its picture.
-        inspected: Whether it has passed the tests of `yt360.quality` already.
+        video_id: The uploaded video that the file is, or is a part of.
+        video: The file with the video stream.
+        companions: Files that may hold its spatial audio; so may the video file itself.
+        start_s: Second of the uploaded video at which the file starts.
+        segments: The clips wanted, in seconds of the uploaded video, starting at whole seconds;
+            None cuts the whole file into clips.
+        channel: Its channel, for splits by channel. The dataset stores it in `facts`, as
+            ``channel_id`` or else ``channel``.
+        split: Its split, if a list gives it.
+        sound_layout: Layout of its audio, if stated for this input; None uses the build's options.
+        projection: Its projection, likewise.
+        inspected: Whether it has passed the checks of `yt360.quality`.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
     """
@@ -61,7 +60,7 @@ class InputVideo:
     video: Path
     companions: tuple[Path, ...] = ()
     start_s: int = 0
-    segments: tuple[Stretch, ...] | None = None
+    segments: tuple[TimeRange, ...] | None = None
     channel: str | None = None
     split: Split | None = None
     sound_layout: str | None = None
@@ -76,7 +75,7 @@ class InputVideo:
         return self.clip_key(self.start_s)
 
     def clip_key(self, start_s: int) -> str:
-        """Return the key of the clip that starts at second `start_s` of the upload."""
+        """Return the key of the clip that starts at second `start_s` of the uploaded video."""
         return clip_key(self.video_id, start_s)
 
     @property
@@ -92,7 +91,7 @@ class InputVideo:
         start_s: int | None = None,
         lost_s: float | None = None,
     ) -> Rejection:
-        """Return a rejection of this input, or of its stretch at second `start_s`."""
+        """Return a rejection of this input, or of its part that starts at second `start_s`."""
         return Rejection(
             video_id=self.video_id,
             file_start_s=self.start_s,
@@ -107,12 +106,12 @@ class InputVideo:
 
 @dataclass(frozen=True)
 class FoundInputs:
-    """What a search for media found.
+    """The inputs that were found.
 
     Attributes:
-        videos: Inputs, sorted, no two alike.
-        rejected: Media files that cannot be an input of their own.
-        ignored: Number of files that are no media.
+        videos: Inputs, sorted, each once.
+        rejected: Media files that cannot be an input.
+        ignored: Number of files that are not media.
         without_media: Ids of accepted videos of a catalog that have no media in its folder.
     """
 
@@ -125,17 +124,17 @@ class FoundInputs:
 def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
     """Find media in files and folders, and pair each video with its companions by name.
 
-    An audio file with the name of a video but for the suffix, in the same folder, may hold its
-    spatial audio: see `yt360.media.companions`. A file that is named itself counts as a video
-    whatever its suffix (unless that is one of audio, JSON or truth files), and its companions need
-    not be named.
+    An audio file in the same folder whose name differs from that of a video only in the suffix may
+    hold its spatial audio: see `yt360.media.companions`. A file that is given itself counts as a
+    video whatever its suffix, except for suffixes of audio, JSON and ground-truth files; its
+    companions need not be given.
 
     Args:
-        paths: Files and folders; folders are searched to any depth, hidden files left out.
-        exclude: A folder to leave out (the dataset, should it lie inside an input).
+        paths: Files and folders; folders are searched to any depth, without hidden files.
+        exclude: A folder to leave out, such as a dataset inside an input.
 
     Raises:
-        UserError: A path does not exist, or there is no media at all.
+        UserError: A path does not exist, or there is no media.
     """
     files: dict[Path, str] = {}
     ignored = 0
@@ -147,15 +146,16 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
             else:
                 ignored += 1
     with IsolatedProcess() as isolated:
-        videos, lonely = _pair(files, partial(_has_picture, isolated))
+        videos, orphans = _pair(files, partial(_has_picture, isolated))
     if not videos:
         where = ", ".join(str(path) for path in paths)
-        raise UserError(f"no video in {where}; known suffixes: {' '.join(sorted(VIDEO_SUFFIXES))}")
-    return merge_inputs([FoundInputs(tuple(videos), tuple(lonely), ignored)])
+        suffixes = " ".join(sorted(VIDEO_SUFFIXES))
+        raise UserError(f"no video in {where}; known suffixes: {suffixes}", code="empty")
+    return merge_inputs([FoundInputs(tuple(videos), tuple(orphans), ignored)])
 
 
 def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
-    """Return all inputs of several searches, sorted; of those with the same id, only the first."""
+    """Return the inputs of several searches, sorted; of inputs with the same id, the first one."""
     kept: dict[str, InputVideo] = {}
     rejected: list[Rejection] = []
     without_media: list[str] = []
@@ -176,8 +176,7 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
 def fingerprint_of(item: InputVideo) -> str:
     """Return a hash of the sizes, beginnings and ends of an input's files, and of what is stated.
 
-    It tells a mended file, or one of which other clips are wanted, from what was seen before,
-    without reading it whole.
+    It detects a replaced file, or other clips wanted of it, without reading the whole file.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in (item.video, *item.companions):
@@ -208,12 +207,14 @@ def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
         return
     if not path.is_dir():
         fault = "is neither a regular file nor a folder" if path.exists() else "does not exist"
-        raise UserError(f"{path} {fault}; give media files or folders that hold them")
+        raise UserError(
+            f"{path} {fault}; give media files or folders of them", code="missing", key=path
+        )
     excluded = exclude.resolve() if exclude else None
     seen: set[Path] = set()
     for folder, subfolders, names in os.walk(path, followlinks=True):
         real = Path(folder).resolve()
-        if real == excluded or real in seen:  # links may form a ring
+        if real == excluded or real in seen:  # links may form a cycle
             subfolders.clear()
             continue
         seen.add(real)
@@ -234,17 +235,17 @@ def _relative_name(file: Path, root: Path) -> str:
 
 
 def _has_picture(isolated: IsolatedProcess, file: Path) -> bool:
-    """Return whether a file holds a picture; True also where reading it crashes."""
+    """Return whether a file has a video stream; True also if reading it crashes."""
     try:
         return isolated.call(file.name, has_picture, file)
     except BadItem:
-        return True  # that is told when its turn comes
+        return True  # its analysis reports the crash
 
 
 def _pair(
     files: Mapping[Path, str], has_picture: Callable[[Path], bool]
 ) -> tuple[list[InputVideo], list[Rejection]]:
-    """Return the videos among files with what lies beside them, and what belongs to no video."""
+    """Return the videos among files with their companions, and audio files without a video."""
     given: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         given.setdefault((file.parent, pairing_key(file)), []).append(file)
@@ -260,8 +261,8 @@ def _pair(
         if videos:
             unused += [(file, "no-encoder-delay", RAW_AUDIO_DETAIL) for file in raw]
         else:
-            lonely = [file for file in [*companions, *raw] if file in files]
-            unused += [(file, "no-video", NO_VIDEO_DETAIL) for file in lonely]
+            orphans = [file for file in [*companions, *raw] if file in files]
+            unused += [(file, "no-video", NO_VIDEO_DETAIL) for file in orphans]
     everything = [*found, *((file, ()) for file, _, _ in unused)]
     items = _input_videos(everything, files, beside)
     rejected = [
@@ -276,12 +277,12 @@ def _input_videos(
     names: Mapping[Path, str],
     beside: Mapping[Path, Mapping[str, Sequence[Path]]],
 ) -> list[InputVideo]:
-    """Return inputs for (video, companions), with what their names and sidecars tell."""
-    told = [_sidecar_of(video, beside[video.parent]) for video, _ in found]
-    ids = video_of_each(
+    """Return inputs for (video, companions), with what their names and info files tell."""
+    infos = [_info_of(video, beside[video.parent]) for video, _ in found]
+    ids = assign_video_ids(
         [
             FileName(PurePath(names[video]), stated_id)
-            for (video, _), (stated_id, _) in zip(found, told, strict=True)
+            for (video, _), (stated_id, _) in zip(found, infos, strict=True)
         ]
     )
     return [
@@ -295,14 +296,14 @@ def _input_videos(
             facts=facts,
         )
         for (video, companions), (video_id, start_s), (_, facts) in zip(
-            found, ids, told, strict=True
+            found, ids, infos, strict=True
         )
     ]
 
 
-def _sidecar_of(
+def _info_of(
     video: Path, beside: Mapping[str, Sequence[Path]]
 ) -> tuple[str | None, dict[str, Any]]:
     files = beside.get(f"{pairing_key(video)}.info", ())
-    sidecar = next((file for file in files if file.suffix == ".json"), None)
-    return read_sidecar(sidecar) if sidecar else (None, {})
+    info = next((file for file in files if file.suffix == ".json"), None)
+    return read_info_json(info) if info else (None, {})

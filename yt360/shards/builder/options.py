@@ -1,4 +1,4 @@
-"""How a dataset is built: what decides its bytes, kept in ``dataset.json``."""
+"""The options of a build, which decide the bytes of a dataset and are kept in its JSON file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from yt360.errors import UserError, did_you_mean
 from yt360.media.convert import ClipFormat
 from yt360.media.layout.names import STATED_LAYOUTS
 from yt360.media.projection import PROJECTIONS, STEREO_MODES
-from yt360.shards.builder.cuts import LEVEL_FLOOR_DBFS
-from yt360.shards.builder.groups import check_grouping
+from yt360.shards.builder.clip_selection import LEVEL_FLOOR_DBFS
+from yt360.shards.builder.split_groups import check_grouping
+from yt360.shards.format.schema import MAX_CLIP_S
 from yt360.splits import PAPER_TEST_FRACTION
 
 MIN_SHARD_MB = 0.1
@@ -24,37 +25,41 @@ class BuildOptions:
     """Everything besides the media that the bytes of a dataset depend on."""
 
     clip_s: int = DEFAULT_CLIP_S
-    """Length of a clip in whole seconds where no list gives it."""
+    """Length of clips in whole seconds, except for inputs whose clips are listed."""
     min_level_dbfs: float = -60.0
-    """Clips whose W channel has a lower RMS level over the whole clip are left out."""
+    """Clips with a lower RMS level of the W channel are left out."""
     test_fraction: float = PAPER_TEST_FRACTION
-    """Expected share of videos (or channels) that test."""
+    """Expected fraction of groups in the test split."""
     split_by: str = "channel"
-    """What is never torn apart by the split: see `check_grouping` in `builder/groups.py`.
-    A video of no known group stands for itself."""
+    """Grouping that must not cross the split: see `yt360.shards.builder.split_groups`.
+    A video without a group is a group of its own."""
     shard_mb: float = 256.0
-    """Largest size of a shard in 10^6 bytes, unless a single clip is larger."""
+    """Largest size of a shard in megabytes (10^6 bytes), unless a single clip is larger."""
     projection: str = "auto"
-    """Projection of the input, where its metadata are missing or wrong."""
+    """Projection of the inputs, for use if their metadata are missing or wrong."""
     stereo_mode: str = "auto"
-    """Stereo layout of the input's picture, likewise."""
+    """Stereo layout of the inputs, likewise."""
     sound_layout: str | None = None
-    """Layout of the input's spatial audio, likewise; None finds out."""
+    """Layout of the inputs' spatial audio, likewise; None detects it."""
     inspect: bool = False
-    """Whether inputs that nobody inspected yet must pass the tests that a catalog's videos pass."""
+    """Whether inputs that were not inspected before must pass the checks of ``yt360 inspect``."""
     form: ClipFormat = field(default_factory=ClipFormat)
     """How clips are stored."""
 
     def __post_init__(self) -> None:
-        if self.clip_s < 1:
-            raise UserError(f"clips of {self.clip_s} s are too short; give 1 s or more")
-        if not 0 <= self.test_fraction <= 1:
-            raise UserError(f"test fraction {self.test_fraction} is not in [0, 1]")
+        for name, value, low, high in (
+            ("clip_s", self.clip_s, 1, MAX_CLIP_S),
+            ("test_fraction", self.test_fraction, 0, 1),
+            ("min_level_dbfs", self.min_level_dbfs, LEVEL_FLOOR_DBFS, 0),
+            ("shard_mb", self.shard_mb, MIN_SHARD_MB, MAX_SHARD_MB),
+        ):
+            if not low <= value <= high:
+                raise UserError(
+                    f"{name} is {value}; give a number from {low:g} to {high:g}",
+                    code="out-of-range",
+                    key=name,
+                )
         check_grouping(self.split_by)
-        if not LEVEL_FLOOR_DBFS <= self.min_level_dbfs <= 0:
-            raise UserError(
-                f"a least level of {self.min_level_dbfs} dBFS is not in [{LEVEL_FLOOR_DBFS:g}, 0]"
-            )
         for name, known in (
             ("projection", PROJECTIONS),
             ("stereo_mode", STEREO_MODES),
@@ -63,15 +68,11 @@ class BuildOptions:
             value = getattr(self, name)
             if value not in known:
                 near = did_you_mean(str(value), map(str, known))
-                raise UserError(f"unknown {name.replace('_', ' ')} {value!r}{near}")
-        if not self.shard_mb >= MIN_SHARD_MB:
-            raise UserError(
-                f"shards of {self.shard_mb} MB are too small; give {MIN_SHARD_MB} or more"
-            )
-        if self.shard_mb > MAX_SHARD_MB:
-            raise UserError(
-                f"shards of {self.shard_mb:g} MB are too large; give {MAX_SHARD_MB:g} or less"
-            )
+                raise UserError(
+                    f"unknown {name.replace('_', ' ')} {value!r}{near}",
+                    code="unknown-name",
+                    key=name,
+                )
 
     @property
     def shard_bytes(self) -> int:
@@ -84,7 +85,7 @@ class BuildOptions:
 
 
 def first_difference(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
-    """Return ``"name: present value, not wanted value"`` of the first option that differs."""
+    """Return the name and both values of the first option that differs; None if none does."""
     flat_wanted, flat_present = _flat(wanted), _flat(present)
     for name in sorted(flat_wanted.keys() | flat_present.keys()):
         if flat_wanted.get(name) != flat_present.get(name):

@@ -15,8 +15,8 @@ from yt360.clips import key_order
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import allow_time
 from yt360.execution.local import Crashed, Pool, limited_pool
-from yt360.shards.builder.output import is_leftover
-from yt360.shards.builder.staging import Staging
+from yt360.shards.builder.existing_dataset import is_leftover
+from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.check.clip import check_clip
 from yt360.shards.format.clip_facts import facts_at
 from yt360.shards.format.index import clip_rows, index_table
@@ -82,7 +82,7 @@ def check_dataset(
         UserError: `dataset` is none.
     """
     info = DatasetInfo.load(dataset)
-    if not info.complete or Staging(dataset).is_there:
+    if not info.complete or StagingFolder(dataset).exists():
         yield f"{dataset}: its build is unfinished; run the same `yt360 build-shards` again"
     jobs = {
         split: [ShardJob(dataset / split / each.name, each) for each in content.shards]

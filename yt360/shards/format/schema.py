@@ -17,7 +17,6 @@ from pydantic import AfterValidator, Field
 
 from yt360.errors import UserError
 from yt360.files import write_json
-from yt360.shards.builder.cuts import REST_REASONS
 from yt360.splits import SPLITS
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 from yt360.untrusted.names import file_name
@@ -135,6 +134,10 @@ def _known_splits(splits: Mapping[str, SplitInfo]) -> Mapping[str, SplitInfo]:
         raise ValueError(f"the split {missing[0]!r} is missing")
     return {split: splits[split] for split in SPLITS}
 
+
+REMAINDER, UNLISTED = "remainder", "unlisted"
+REST_REASONS = frozenset({REMAINDER, UNLISTED})
+"""Reasons for time that is left over although nothing is wrong."""
 
 _Lost = Second | Seconds
 """Seconds; a whole number stays one, so that ``dataset.json`` is written again as it was read."""

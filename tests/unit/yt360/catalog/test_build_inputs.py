@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from yt360.catalog import Catalog, Clip, MediaFile
 from yt360.catalog.build_inputs import catalog_inputs, find_all_inputs, media_parts
 from yt360.catalog.ids import watch_url
-from yt360.clips import Stretch
+from yt360.clips import TimeRange
 from yt360.crawl.sections.planning import plan_sections
 from yt360.errors import UserError
 from yt360.shards.builder.inputs import InputVideo
@@ -27,7 +27,7 @@ def starts_of(item: InputVideo) -> tuple[int, ...]:
 def test_an_accepted_video_becomes_an_input_with_its_clips_and_split(filled):
     (item,) = catalog_inputs(filled).videos
     assert (item.video_id, item.split, item.channel) == (A, "test", "UC1")
-    assert item.segments == (Stretch(0, 10.0),)
+    assert item.segments == (TimeRange(0, 10.0),)
     assert item.video == filled.media / "aa/a.mp4" and item.companions == (
         filled.media / "aa/a.webm",
     )
@@ -89,7 +89,7 @@ def test_clips_keep_the_length_that_the_catalog_gives_them(catalog, accept):
     catalog.files.put(A, MediaFile(role="both", path="aa/a.mkv", bytes=1))
     catalog.clips.put(A, [Clip(start_s=0, duration_s=4.0), Clip(start_s=4, duration_s=7.0)])
     (item,) = catalog_inputs(catalog).videos
-    assert item.segments == (Stretch(0, 4.0), Stretch(4, 7.0))
+    assert item.segments == (TimeRange(0, 4.0), TimeRange(4, 7.0))
 
 
 def test_videos_without_a_list_are_cut_anew_into_clips_of_another_length(catalog, accept):

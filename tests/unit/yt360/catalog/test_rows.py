@@ -18,7 +18,7 @@ from yt360.catalog.reports.summary import summarize, summary_lines
 from yt360.catalog.reports.video_report import video_lines
 from yt360.catalog.schema import MIGRATIONS, migrate
 from yt360.errors import BadItem, UserError
-from yt360.stats.counts import catalog_stats
+from yt360.stats.counts import count_catalog
 
 A = "aaaaaaaaaaa"
 VALUES = {
@@ -66,7 +66,7 @@ def everything(catalog, folder):
     """Yield what reads a catalog, and what writes into one."""
     yield lambda: list(summary_lines(summarize(catalog)))
     yield lambda: list(video_lines(catalog, A))
-    yield lambda: catalog_stats(catalog)
+    yield lambda: count_catalog(catalog)
     yield lambda: catalog_inputs(catalog)
     yield lambda: export_lists(catalog, folder / "lists")
     for table in TABLES:

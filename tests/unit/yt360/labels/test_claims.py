@@ -11,7 +11,7 @@ import pytest
 
 from yt360.labels import claims
 from yt360.labels.claims import claimed
-from yt360.labels.store.leftovers import remove_leftovers
+from yt360.labels.format.leftovers import remove_leftovers
 
 
 @pytest.fixture

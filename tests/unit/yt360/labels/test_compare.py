@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from yt360.errors import UserError
+from yt360.labels.class_counts import count_labels
 from yt360.labels.compare import Agreement, align, compare, parse_set
-from yt360.labels.shard_work import shard_works
-from yt360.labels.stats import label_stats
-from yt360.labels.store.maps import encode_labels
-from yt360.labels.store.reader import LabelSet
+from yt360.labels.format.maps import encode_labels
+from yt360.labels.format.reader import LabelSet
+from yt360.labels.shard_task import shard_tasks
 
 
 def add_labels(dataset, name, maps, fps=4.0):
     """Write a set of labels: key -> (T, H, W)."""
     height, width = next(iter(maps.values())).shape[1:]
     LabelSet(name=name, fps=fps, height=height, width=width, made_by={}).create(dataset)
-    for work in shard_works(dataset, ("train", "test")):
+    for work in shard_tasks(dataset, ("train", "test")):
         made = {
             work.reader.keys[clip]: encode_labels(maps[work.reader.keys[clip]])
             for clip in work.clips
@@ -132,7 +132,7 @@ def test_the_histogram_counts_every_pixel(dataset, clips, random_maps):
     maps = {key: random_maps(n) for n, key in enumerate(keys)}
     maps[keys[0]][:] = 120
     add_labels(dataset, "panoptic", maps)
-    stats = label_stats(dataset)
+    stats = count_labels(dataset)
     everything = np.concatenate([each.ravel() for each in maps.values()])
     assert (stats.pixels == np.bincount(everything, minlength=135)).all()
     assert stats.shares.sum() == pytest.approx(1)
@@ -151,7 +151,7 @@ def test_the_histogram_stands_beside_the_paper_s(dataset, clips):
     maps[0, 0] = 77  # teddy bear: none of the paper's 32
     maps[1, 0] = 134
     add_labels(dataset, "panoptic", {key: maps})
-    stats = label_stats(dataset)
+    stats = count_labels(dataset)
     text = "\n".join(stats.lines())
     assert "sky *" in text
     assert "teddy bear  " in text

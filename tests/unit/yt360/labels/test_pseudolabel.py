@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from yt360.errors import UserError
-from yt360.labels import shard_work
+from yt360.labels import shard_task
 from yt360.labels.claims import claimed
+from yt360.labels.format.reader import LabelReader, LabelSet
+from yt360.labels.format.shard_file import LabelShardFile
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
-from yt360.labels.shard_work import shard_works
-from yt360.labels.store.reader import LabelReader, LabelSet
-from yt360.labels.store.shard_file import LabelShardFile
+from yt360.labels.shard_task import shard_tasks
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.writer import ShardWriter
 
@@ -98,7 +98,7 @@ def test_clips_that_were_mended_are_added_to_their_shard(dataset, clips, paint):
     whole = pseudolabel(dataset, paint.Segmenter(), OPTIONS)
     assert whole.clips == 6
     wanted = tree(dataset)
-    (work, *_) = shard_works(dataset, ["train"])
+    (work, *_) = shard_tasks(dataset, ["train"])
     first, second = (LabelReader(dataset, "train").read_bytes(key) for key in list(clips)[:2])
     work.labels_path("panoptic").unlink()
     work.write("panoptic", {list(clips)[1]: second})
@@ -118,7 +118,7 @@ def test_a_damaged_shard_of_labels_is_made_again(dataset, paint):
 
 
 def test_shards_that_others_hold_are_left_to_them(dataset, paint):
-    (work, *_) = shard_works(dataset, ["train"])
+    (work, *_) = shard_tasks(dataset, ["train"])
     with claimed(work.claim_path("panoptic")):
         report = pseudolabel(dataset, paint.Segmenter(), OPTIONS)
     assert (report.clips, report.elsewhere) == (4, 1)
@@ -215,7 +215,7 @@ def test_leftovers_of_killed_workers_are_removed_once_nobody_can_be_writing_them
 
 
 def test_two_workers_that_hold_one_claim_write_the_same_shard(dataset, clips):
-    (work, *_) = shard_works(dataset, ["train"])
+    (work, *_) = shard_tasks(dataset, ["train"])
     first, second = list(clips)[:2]
     maps = {first: b"1", second: b"22"}
     with ShardWriter(work.labels_path("panoptic")) as slow:
@@ -227,7 +227,7 @@ def test_two_workers_that_hold_one_claim_write_the_same_shard(dataset, clips):
 
 
 def test_labels_are_kept_by_key_when_another_worker_replaces_the_shard(dataset, clips, monkeypatch):
-    (work, *_) = shard_works(dataset, ["train"])
+    (work, *_) = shard_tasks(dataset, ["train"])
     first, second = list(clips)[:2]
     work.write("panoptic", {second: b"22"})
 
@@ -236,11 +236,11 @@ def test_labels_are_kept_by_key_when_another_worker_replaces_the_shard(dataset, 
 
         def __enter__(self):
             with monkeypatch.context() as patch:
-                patch.setattr(shard_work, "ShardWriter", ShardWriter)
+                patch.setattr(shard_task, "ShardWriter", ShardWriter)
                 work.write("panoptic", {first: b"1"})
             return super().__enter__()
 
-    monkeypatch.setattr(shard_work, "ShardWriter", Late)
+    monkeypatch.setattr(shard_task, "ShardWriter", Late)
     work.write("panoptic", {first: b"1"})
     shard = LabelShardFile(work.labels_path("panoptic"), "panoptic")
     assert [shard.read(key) for key in (first, second)] == [b"1", b"22"]

@@ -23,7 +23,7 @@ from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
 from yt360.labels.segmenters.libraries import import_library
 from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
-from yt360.labels.store.segments import segments_of
+from yt360.labels.segments import segments_of
 
 CPU = torch.device("cpu")
 NARROW = Widths(  # the fixture's

@@ -16,8 +16,8 @@ from yt360.catalog.build_inputs import catalog_inputs
 from yt360.commands.inspect import command
 from yt360.media.convert import ClipFormat
 from yt360.randomness import keyed_generator
+from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.run import build_shards
 from yt360.shards.format.reader import ShardReader
 
 RATE_HZ = 16_000

@@ -25,7 +25,7 @@ from yt360.quality.signal.frames import HEIGHT, WIDTH, PictureProbe
 from yt360.quality.signal.series import DirectionSeries
 from yt360.quality.verdict import Outcome
 from yt360.randomness import keyed_generator
-from yt360.shards.builder.cuts import clip_level
+from yt360.shards.builder.clip_selection import clip_level
 
 RATE_HZ = 8_000
 LATE_S, SOUND_S = 6, 11

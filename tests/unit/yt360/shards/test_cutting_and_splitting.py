@@ -7,19 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from yt360.clips import Stretch, parse_key
+from yt360.clips import TimeRange, parse_key
 from yt360.errors import UserError
-from yt360.shards.builder import cutting
-from yt360.shards.builder.cuts import ClipPlan
+from yt360.shards.builder.build import build_shards
+from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
-from yt360.shards.builder.run import build_shards
-from yt360.shards.builder.staging import Staging, VideoPlan
+from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import split_of
 
 
-def stretches(*starts_s: int, clip_s: float = 10.0) -> tuple[Stretch, ...]:
-    return tuple(Stretch(start_s, clip_s) for start_s in starts_s)
+def stretches(*starts_s: int, clip_s: float = 10.0) -> tuple[TimeRange, ...]:
+    return tuple(TimeRange(start_s, clip_s) for start_s in starts_s)
 
 
 def test_a_video_stays_in_its_split_when_its_channel_becomes_known(fake, tmp_path):
@@ -65,13 +64,13 @@ def test_known_segments_are_cut_and_those_that_cannot_be_are_told(fake, tmp_path
 
 def test_what_is_stated_of_an_input_goes_before_the_options(fake, tmp_path, monkeypatch):
     asked: dict[str, tuple] = {}
-    open_source = cutting.open_source
+    open_source = fake.open_source
 
     def watch(video, companions=(), **options):
         asked[video.stem] = (options["sound_layout"], options["projection"])
         return open_source(video, companions, **options)
 
-    monkeypatch.setattr(cutting, "open_source", watch)
+    monkeypatch.setattr(fake, "open_source", watch)
     stated = {"a": ("n3d", None), "b": (None, "eac"), "c": (None, None)}
     items = tuple(
         InputVideo(
@@ -139,14 +138,16 @@ def test_a_rejected_input_of_which_other_clips_are_wanted_is_looked_at_again(fak
 
 
 def test_a_killed_build_does_not_go_on_with_clips_that_are_no_longer_wanted(fake, tmp_path):
-    staging = Staging(tmp_path / "data")
+    staging = StagingFolder(tmp_path / "data")
     staging.folder.mkdir(parents=True)
     staging.prepare(fake.options.to_json())
     file = fake.write(tmp_path / "m" / "part.mp4", 50)
     item = InputVideo(
         video_id="kqAZkf5Odyw", video=file, name="part.mp4", segments=stretches(0, 10)
     )
-    staging.save_plan(item, VideoPlan(fingerprint_of(item), (ClipPlan(0, 10.0, -20.0),), ()))
+    staging.save_analysis(
+        item, InputAnalysis(fingerprint_of(item), (SelectedClip(0, 10.0, -20.0),), ())
+    )
     build_segments(fake, tmp_path, 10, 40)
     keys = fake.keys(tmp_path / "data")["test"]
     assert keys == ["kqAZkf5Odyw-00010", "kqAZkf5Odyw-00040"]

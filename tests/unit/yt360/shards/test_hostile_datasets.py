@@ -17,7 +17,7 @@ import pytest
 from yt360.cli import cli
 from yt360.commands.group import run
 from yt360.errors import BadItem, UserError
-from yt360.shards.builder.staging import Staging
+from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts
 from yt360.shards.format.index import clip_rows
@@ -26,7 +26,7 @@ from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.scan import MAX_MEMBERS, scan_shard
 from yt360.shards.format.schema import DATASET_FILE, INDEX_FILE, DatasetInfo
 from yt360.shards.format.writer import ShardWriter
-from yt360.stats.counts import dataset_stats
+from yt360.stats.counts import count_dataset
 
 HUGE = 10**400
 INDEX, SHARD = Path("train") / INDEX_FILE, Path("train") / "clips-000000.tar"
@@ -250,7 +250,7 @@ def test_the_folder_of_a_split_must_not_lead_elsewhere(dataset):
 def test_a_build_follows_no_link_in_its_staging_folder(dataset):
     (dataset / ".staging").symlink_to(dataset.parent)
     with pytest.raises(UserError, match=r"\.staging is a link"):
-        Staging(dataset)
+        StagingFolder(dataset)
 
 
 def test_a_shard_shorter_than_the_index_says_allocates_nothing(dataset):
@@ -265,7 +265,7 @@ def test_a_shard_shorter_than_the_index_says_allocates_nothing(dataset):
         with pytest.raises(BadItem, match="shard-truncated"):
             reader.read(1, "mp4")
     with pytest.raises(BadItem, match="shard-truncated"):
-        dataset_stats(dataset)
+        count_dataset(dataset)
 
 
 def facts(**changes):

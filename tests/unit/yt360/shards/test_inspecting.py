@@ -17,9 +17,9 @@ from yt360.quality.decision import decide
 from yt360.quality.inspect import inspect_file
 from yt360.quality.verdict import Outcome
 from yt360.randomness import keyed_generator
+from yt360.shards.builder.build import BuildReport, build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.run import BuildReport, build_shards
 
 OPTIONS = BuildOptions(
     clip_s=2, inspect=True, test_fraction=0.0, form=ClipFormat(width=64, height=32)

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from yt360.errors import UserError
-from yt360.shards.builder import cutting
 
 CHANGING_CALLS = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "truncate")
 
@@ -137,15 +136,15 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(fake, few, tmp_path
         assert fake.tree(data) == whole
 
 
-def decode_all(monkeypatch) -> None:
+def decode_all(fake, monkeypatch) -> None:
     """Let the faked conversion succeed at what did not decode before."""
-    convert_clips = cutting.convert_clips
+    convert_clips = fake.convert_clips
 
     def mended(source, requests, form):
         source.facts.pop("bad", None)
         yield from convert_clips(source, requests, form)
 
-    monkeypatch.setattr(cutting, "convert_clips", mended)
+    monkeypatch.setattr(fake, "convert_clips", mended)
 
 
 def test_a_retry_after_a_kill_tries_again_what_was_rejected_before_it(
@@ -164,7 +163,7 @@ def test_a_retry_after_a_kill_tries_again_what_was_rejected_before_it(
         with Trap(last_step).set(monkeypatch), pytest.raises(Killed):
             fake.build(few, data)
         with monkeypatch.context() as patch:
-            decode_all(patch)
+            decode_all(fake, patch)
             report = fake.build(few, data, retry=True)
         assert sorted(fake.all_keys(data)) == sorted(every)
         assert [each.file for each in report.info.rejected] == ["flat.mp4", "second.mp4"]

@@ -12,8 +12,8 @@ from yt360.catalog import Catalog, Clip
 from yt360.catalog.lists.yt360_lists import import_lists
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.stats.counts import LONG_TAIL, catalog_stats, dataset_stats
-from yt360.stats.plots import draw_stats
+from yt360.stats.counts import LONG_TAIL, count_catalog, count_dataset
+from yt360.stats.plots import plot_counts
 
 EXAMPLE = "shards"
 
@@ -33,7 +33,7 @@ def catalog(tmp_path):
 
 
 def test_the_row_of_a_catalog_counts_kept_clips_of_each_split(catalog):
-    rows = catalog_stats(catalog).rows
+    rows = count_catalog(catalog).rows
     assert {name: (row.videos, row.clips) for name, row in rows.items()} == {
         "train": (3, 1 + 2 + 3),
         "test": (2, 4 + 5),
@@ -42,30 +42,30 @@ def test_the_row_of_a_catalog_counts_kept_clips_of_each_split(catalog):
     }
     assert rows["total"].hours == pytest.approx(21 * 10 / 3600)
     catalog.clips.put("video000001", [Clip(start_s=0, kept=False, reason="silent")])
-    assert catalog_stats(catalog).rows["train"].clips == 5
+    assert count_catalog(catalog).rows["train"].clips == 5
 
 
 def test_once_videos_are_accepted_only_they_count(catalog):
     catalog.claims.finish(catalog.claims.take("download", "w"), "accepted")
-    assert catalog_stats(catalog).rows["total"].videos == 1
+    assert count_catalog(catalog).rows["total"].videos == 1
 
 
 def test_every_histogram_counts_every_value(catalog):
-    (clips, *_) = catalog_stats(catalog).histograms
+    (clips, *_) = count_catalog(catalog).histograms
     assert clips.name == "clips of a video" and clips.counts.sum() == 6
 
 
 def test_numbers_with_a_long_tail_are_counted_over_growing_ranges(catalog):
     starts = range(0, 10 * int(LONG_TAIL) * 8, 10)
     catalog.clips.put("video000000", [Clip(start_s=start) for start in starts])
-    (clips, *_) = catalog_stats(catalog).histograms
+    (clips, *_) = count_catalog(catalog).histograms
     assert clips.is_log and clips.counts.sum() == 6
     assert np.all(np.diff(clips.edges) > 0)
     assert clips.edges[0] < 2 and clips.edges[-1] > len(starts)
 
 
 def test_a_dataset_tells_levels_projections_and_layouts(example):
-    stats = dataset_stats(example)
+    stats = count_dataset(example)
     total = stats.rows["total"]
     assert total.clips == stats.rows["train"].clips + stats.rows["test"].clips
     level = next(each for each in stats.histograms if each.name.startswith("level"))
@@ -100,7 +100,7 @@ def test_records_of_clips_are_not_kept_in_memory(example, monkeypatch):
     monkeypatch.setattr("yt360.stats.counts.ShardReader", ManyClips)
     tracemalloc.start()
     try:
-        stats = dataset_stats(example)
+        stats = count_dataset(example)
         _, most_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -127,22 +127,22 @@ def test_options_that_do_not_go_together_are_refused(example, capsys, options, t
 
 
 def test_the_pictures_are_written(example, tmp_path):
-    paths = draw_stats(dataset_stats(example), tmp_path / "figures")
+    paths = plot_counts(count_dataset(example), tmp_path / "figures")
     assert len(paths) >= 5
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
 def test_a_picture_is_whole_or_not_there(example, tmp_path, file_size_limit):
     with file_size_limit(1000), pytest.raises(OSError) as full:
-        draw_stats(dataset_stats(example), tmp_path)
+        plot_counts(count_dataset(example), tmp_path)
     assert full.value.filename.endswith(".png")
     assert not list(tmp_path.iterdir())
 
 
 def test_words_of_a_catalog_are_drawn_as_they_are(example, tmp_path):
-    stats = dataset_stats(example)
+    stats = count_dataset(example)
     words = Counter({"$\\frac{1}{$": 2, "a\x1b[2Jb\nc": 1})
-    assert draw_stats(replace(stats, categories={"license": words}), tmp_path)
+    assert plot_counts(replace(stats, categories={"license": words}), tmp_path)
 
 
 def test_the_command_prints_the_row_of_a_dataset_and_of_a_catalog(example, catalog, capsys):

@@ -16,7 +16,7 @@ from yt360.terminal.text import (
     columns,
     json_text,
     markdown_code,
-    picture_text,
+    plot_text,
     printable,
     shortened,
     table,
@@ -93,7 +93,7 @@ def test_long_text_keeps_its_beginning_and_end(text, most):
 @pytest.mark.parametrize("text", ["from $5 to $6", r"$\frac{1}{", "a\x1b$b", "plain", "$", r"\\$"])
 def test_pictures_show_text_as_it_is(text):
     figure = Figure()
-    label = figure.text(0.5, 0.5, picture_text(text))
+    label = figure.text(0.5, 0.5, plot_text(text))
     shown, is_formula = label._preprocess_math(label.get_text())
     assert not is_formula and shown == printable(text)
     figure.savefig(io.BytesIO())

@@ -16,7 +16,7 @@ from yt360.crawl.download.plan import DownloadPlan, Selection
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.youtube.formats import choose, explain, format_part
-from yt360.shards.builder.sidecar import read_sidecar
+from yt360.shards.builder.info_json import read_info_json
 from yt360.untrusted.names import file_name
 from yt360.untrusted.page import MAX_TEXT, file_part, read_formats, read_page
 
@@ -108,7 +108,7 @@ CONTENTS = {
 def test_an_info_file_without_usable_facts_tells_nothing(tmp_path, content):
     path = tmp_path / "a.info.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert read_sidecar(path) == (None, {})
+    assert read_info_json(path) == (None, {})
 
 
 @pytest.mark.parametrize("words", [[], ["formats", "--info"]])
@@ -120,7 +120,7 @@ def test_an_info_file_that_is_no_regular_file_is_not_waited_for(tmp_path, capsys
     else:
         path.symlink_to("/dev/zero")
     if not words:
-        assert read_sidecar(path) == (None, {})
+        assert read_info_json(path) == (None, {})
         return
     with pytest.raises(SystemExit) as end:
         run(cli, [*words, str(path)])

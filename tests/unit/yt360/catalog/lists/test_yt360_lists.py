@@ -16,7 +16,7 @@ from yt360.catalog.reports.summary import summarize, summary_lines
 from yt360.cli import cli
 from yt360.commands.group import run
 from yt360.errors import UserError
-from yt360.stats.counts import catalog_stats
+from yt360.stats.counts import count_catalog
 
 A, B, C = "aaaaaaaaaaa", "-b_bbbbbbbb", "ccccccccccc"
 
@@ -63,10 +63,10 @@ def test_clips_of_rejected_videos_are_counted_apart(imported):
     assert summary.kept_hours == pytest.approx(30 / 3600)
     lines = list(summary_lines(summary))
     assert "       3  clips kept (0.01 h)" in lines and "       3    of rejected videos" in lines
-    assert catalog_stats(imported).rows["total"].clips == 3
+    assert count_catalog(imported).rows["total"].clips == 3
     imported.videos.requeue([A])
     assert summarize(imported).clips == {"kept": 5, "rejected": 1}
-    assert catalog_stats(imported).rows["total"].clips == 5
+    assert count_catalog(imported).rows["total"].clips == 5
 
 
 def test_importing_again_does_not_revive_dropped_clips(catalog):

@@ -8,8 +8,8 @@ import av
 import pytest
 
 from yt360.errors import UserError
+from yt360.shards.builder.info_json import read_info_json
 from yt360.shards.builder.inputs import find_inputs, fingerprint_of, merge_inputs
-from yt360.shards.builder.sidecar import read_sidecar
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -228,7 +228,7 @@ def test_a_fingerprint_notices_size_begin_end_and_sound(tmp_path):
 def test_facts_of_a_download_are_taken_from_its_info_file(tmp_path):
     content = {"title": "T\ud800", "channel": "C", "license": None, "upload_date": 3, "formats": []}
     (tmp_path / "a.info.json").write_text(json.dumps({**content, "webpage_url": "http://u"}))
-    stated_id, facts = read_sidecar(tmp_path / "a.info.json")
+    stated_id, facts = read_info_json(tmp_path / "a.info.json")
     assert stated_id is None
     assert facts == {"title": "T?", "channel": "C", "url": "http://u"}
     touch(tmp_path, "a.mp4")
@@ -238,7 +238,7 @@ def test_facts_of_a_download_are_taken_from_its_info_file(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{", "3", "\xff"])
 def test_a_broken_info_file_is_no_obstacle(tmp_path, content):
     (tmp_path / "a.info.json").write_bytes(content.encode("latin-1"))
-    assert read_sidecar(tmp_path / "a.info.json") == (None, {})
+    assert read_info_json(tmp_path / "a.info.json") == (None, {})
 
 
 def test_a_crash_while_looking_for_pictures_costs_no_other_input(crashing, tmp_path):

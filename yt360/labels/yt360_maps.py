@@ -21,11 +21,11 @@ from yt360.clips import clip_key, video_id_of
 from yt360.errors import BadItem, UserError
 from yt360.labels.claims import claimed
 from yt360.labels.classes import NO_STUFF, NO_THING
-from yt360.labels.pictures import open_picture
-from yt360.labels.shard_work import ShardWork, shard_works
-from yt360.labels.store.leftovers import remove_leftovers
-from yt360.labels.store.maps import MAX_MAP_BYTES, LabelMaps, encode_maps
-from yt360.labels.store.reader import MAX_ROWS, LabelSet, check_name
+from yt360.labels.format.leftovers import remove_leftovers
+from yt360.labels.format.maps import MAX_MAP_BYTES, LabelMaps, encode_maps
+from yt360.labels.format.reader import MAX_ROWS, LabelSet, check_name
+from yt360.labels.image_files import open_image
+from yt360.labels.shard_task import ShardTask, shard_tasks
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 
@@ -65,7 +65,7 @@ def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
     """
     check_name(name)
     folders = clip_folders(folder)
-    works = list(shard_works(dataset, SPLITS))
+    works = list(shard_tasks(dataset, SPLITS))
     known = {key: folders[key] for work in works for key in _keys(work) if key in folders}
     if not known:
         example = next((key for work in works for key in _keys(work)), "none")
@@ -132,7 +132,7 @@ def read_released(folder: Path, num_maps: int, size: tuple[int, int]) -> LabelMa
 
 
 def _import_shard(
-    work: ShardWork,
+    work: ShardTask,
     labels: LabelSet,
     folders: Mapping[str, Path],
     report: ImportReport,
@@ -160,7 +160,7 @@ def _import_shard(
         work.write(labels.name, made)
 
 
-def _keys(work: ShardWork) -> list[str]:
+def _keys(work: ShardTask) -> list[str]:
     return [work.reader.keys[clip] for clip in work.clips]
 
 
@@ -176,7 +176,7 @@ def _files(folder: Path) -> dict[str, dict[int, Path]]:
 def _first_size(folders: Mapping[str, Path]) -> tuple[int, int]:
     for folder in folders.values():
         for path in sorted(_files(folder)["things"].values()):
-            with suppress(BadItem), open_picture(path, _FORMATS, folder) as image:
+            with suppress(BadItem), open_image(path, _FORMATS, folder) as image:
                 if image.height <= MAX_ROWS and image.width <= 2 * MAX_ROWS:
                     return image.height, image.width
     raise UserError("none of the clips' folders holds a readable things-NNNN.png")
@@ -184,7 +184,7 @@ def _first_size(folders: Mapping[str, Path]) -> tuple[int, int]:
 
 def _read_map(path: Path, size: tuple[int, int], none: int) -> np.ndarray:
     try:
-        with open_picture(path, _FORMATS, path.parent) as image:
+        with open_image(path, _FORMATS, path.parent) as image:
             values = np.asarray(image.convert("RGB"))[..., 0]  # as the authors' loader reads them
     except BadItem as error:
         raise BadItem("unreadable-map", error.detail) from None

@@ -9,7 +9,7 @@ import pytest
 
 from yt360.errors import BadItem
 from yt360.labels.classes import split
-from yt360.labels.store.maps import decode_labels, encode_labels
+from yt360.labels.format.maps import decode_labels, encode_labels
 
 
 def npz(**arrays):
@@ -95,7 +95,7 @@ def test_reading_parses_no_python(random_maps, monkeypatch):
 
 
 def test_maps_that_unpack_to_more_than_their_limit_are_not_unpacked(monkeypatch):
-    monkeypatch.setattr("yt360.labels.store.maps.MAX_MAP_BYTES", 1000)
+    monkeypatch.setattr("yt360.labels.format.maps.MAX_MAP_BYTES", 1000)
     content = npz(things=np.zeros((9, 40, 80), np.uint8), stuff=np.zeros((9, 40, 80), np.uint8))
     with pytest.raises(BadItem, match=r"things.npy has 28928 bytes, allowed are 1000"):
         decode_labels(content)

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from yt360.errors import UserError
-from yt360.labels.store.reader import LabelReader
-from yt360.labels.store.released import clip_folders, import_released, read_released
+from yt360.labels.format.reader import LabelReader
+from yt360.labels.yt360_maps import clip_folders, import_released, read_released
 from yt360.shards.check.dataset import check_dataset
 
 

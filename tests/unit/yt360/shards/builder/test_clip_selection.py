@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt360.clips import Stretch, share_out
-from yt360.shards.builder.admission import admit
-from yt360.shards.builder.cuts import clip_level, plan_cuts
+from yt360.clips import TimeRange, allocate_time
+from yt360.shards.builder.build import build_shards
+from yt360.shards.builder.clip_selection import clip_level, select_clips
 from yt360.shards.builder.inputs import FoundInputs, InputVideo
+from yt360.shards.builder.new_clips import find_new_clips
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.run import build_shards
-from yt360.shards.builder.staging import VideoPlan
+from yt360.shards.builder.staging import InputAnalysis
 from yt360.shards.format.index import index_table
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
@@ -25,17 +25,17 @@ from yt360.splits import SPLITS
 SIXTEENTHS = st.integers(0, 900).map(lambda count: count / 16)  # exact in floating point
 SLACK_S = 0.25
 LENGTHS = st.one_of(st.integers(1, 25).map(float), st.integers(2, 50).map(lambda n: n / 2))
-STRETCHES = st.builds(Stretch, SIXTEENTHS, SIXTEENTHS)
+STRETCHES = st.builds(TimeRange, SIXTEENTHS, SIXTEENTHS)
 
 
 @st.composite
-def files(draw) -> tuple[Stretch, tuple[Stretch, ...] | None, np.ndarray, int]:
+def files(draw) -> tuple[TimeRange, tuple[TimeRange, ...] | None, np.ndarray, int]:
     """Return what a file covers, the listed clips, the levels of its seconds and its start."""
-    covered = Stretch(draw(SIXTEENTHS), draw(st.integers(1, 1200)) / 16)
+    covered = TimeRange(draw(SIXTEENTHS), draw(st.integers(1, 1200)) / 16)
     file_start_s = draw(st.integers(0, 30))
     listed = None
     if draw(st.booleans()):
-        clips = st.builds(Stretch, st.integers(0, 120), LENGTHS)
+        clips = st.builds(TimeRange, st.integers(0, 120), LENGTHS)
         listed = tuple(draw(st.lists(clips, max_size=8, unique_by=lambda clip: clip.start_s)))
     levels = st.sampled_from([-20.0, -20.0, -20.0, -200.0, np.nan])
     seconds = int(np.ceil(covered.end_s))
@@ -49,7 +49,7 @@ def files(draw) -> tuple[Stretch, tuple[Stretch, ...] | None, np.ndarray, int]:
 
 def cuts_of(file, clip_s: int):
     covered, listed, levels, file_start_s = file
-    return plan_cuts(
+    return select_clips(
         covered, listed, levels,
         file_start_s=file_start_s, clip_s=clip_s, min_level_dbfs=-60.0, slack_s=SLACK_S,
     )  # fmt: skip
@@ -58,7 +58,7 @@ def cuts_of(file, clip_s: int):
 @settings(max_examples=200)
 @given(STRETCHES, st.lists(STRETCHES, max_size=8))
 def test_a_stretch_is_shared_out_without_loss(whole, claims):
-    shares, rest = share_out(whole, claims)
+    shares, rest = allocate_time(whole, claims)
     assert sum(shares) + sum(part.duration_s for part in rest) == pytest.approx(whole.duration_s)
     assert min(shares, default=0) >= 0
     assert all(before.end_s <= after.start_s for before, after in pairwise(rest))
@@ -79,18 +79,18 @@ def test_seconds_in_are_seconds_kept_and_seconds_lost(several, clip_s):
         cuts = cuts_of(file, clip_s)
         # What a clip may reach past either end is filled up.
         assert covered.duration_s <= cuts.covered_s <= covered.duration_s + 2 * SLACK_S
-        assert all(loss.lost_s >= 0 and loss.reason and loss.detail for loss in cuts.losses)
+        assert all(loss.lost_s >= 0 and loss.reason and loss.detail for loss in cuts.lost)
         rejected = tuple(
             item.reject(loss.reason, loss.detail, "", loss.start_s, loss.lost_s)
-            for loss in cuts.losses
+            for loss in cuts.lost
         )
         items.append(item)
-        plans[item.key] = VideoPlan("", cuts.clips, rejected)
+        plans[item.key] = InputAnalysis("", cuts.clips, rejected)
         covered_s += cuts.covered_s
     empty = {split: index_table(()) for split in SPLITS}
     items.sort(key=lambda item: item.file_id)
-    admitted = admit(items, plans, empty, BuildOptions(), items, {})
-    kept = sorted(clip.stretch for each in admitted for clip in each.clips)
+    admitted = find_new_clips(items, plans, empty, BuildOptions(), items, {})
+    kept = sorted(clip.time_range for each in admitted for clip in each.clips)
     assert all(before.end_s <= after.start_s for before, after in pairwise(kept))
     kept_s = sum(clip.duration_s for clip in kept)
     lost_s = sum(loss.lost_s for each in admitted for loss in each.rejected)
@@ -102,7 +102,7 @@ def test_seconds_in_are_seconds_kept_and_seconds_lost(several, clip_s):
 def test_kept_clips_are_those_of_the_list_at_their_own_lengths(file, clip_s):
     covered, listed, levels, file_start_s = file
     cuts = cuts_of(file, clip_s)
-    kept = {clip.stretch for clip in cuts.clips}
+    kept = {clip.time_range for clip in cuts.clips}
     if listed is None:
         assert {clip.duration_s for clip in kept} <= {clip_s}
         return
@@ -119,11 +119,11 @@ def test_kept_clips_are_those_of_the_list_at_their_own_lengths(file, clip_s):
 
 @pytest.mark.parametrize(("clip_s", "kept_s", "rest_s"), [(5, 35, 2), (10, 30, 7), (20, 20, 17)])
 def test_clips_of_any_length_leave_the_rest_of_a_file_as_a_remainder(clip_s, kept_s, rest_s):
-    cuts = plan_cuts(
-        Stretch(0.0, 37.0), None, np.full(37, -20.0), clip_s=clip_s, min_level_dbfs=-60.0
+    cuts = select_clips(
+        TimeRange(0.0, 37.0), None, np.full(37, -20.0), clip_s=clip_s, min_level_dbfs=-60.0
     )
     assert sum(clip.duration_s for clip in cuts.clips) == kept_s
-    assert [(loss.reason, loss.lost_s) for loss in cuts.losses] == [("remainder", rest_s)]
+    assert [(loss.reason, loss.lost_s) for loss in cuts.lost] == [("remainder", rest_s)]
 
 
 def test_the_level_of_a_part_of_a_second_is_that_of_the_second():
@@ -156,9 +156,11 @@ def test_a_build_balances(fake, tmp_path):
 
 def test_clips_of_different_lengths_go_into_one_dataset_without_overlap(fake, tmp_path):
     file = fake.write(tmp_path / "m" / "v.mp4", 40)
-    listed = (Stretch(0, 4.0), Stretch(3, 10.0), Stretch(4, 7.0), Stretch(20, 20.0))
+    listed = (TimeRange(0, 4.0), TimeRange(3, 10.0), TimeRange(4, 7.0), TimeRange(20, 20.0))
     item = InputVideo(video_id="v", video=file, name="v.mp4", segments=listed, split="train")
-    more = replace(item, start_s=30, name="w.mp4", segments=(Stretch(35, 5.0), Stretch(40, 5.0)))
+    more = replace(
+        item, start_s=30, name="w.mp4", segments=(TimeRange(35, 5.0), TimeRange(40, 5.0))
+    )
     found = FoundInputs((item, more), (), 0)
     info = build_shards(found, tmp_path / "data", fake.options, make_pool=fake.pool).info
     assert fake.keys(tmp_path / "data")["train"] == ["v-00000", "v-00004", "v-00020", "v-00040"]

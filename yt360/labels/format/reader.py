@@ -23,8 +23,8 @@ from pydantic import Field
 
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.files import write_json
-from yt360.labels.store.maps import LabelMaps, decode_labels
-from yt360.labels.store.shard_file import Contents, LabelShardFile
+from yt360.labels.format.maps import LabelMaps, decode_labels
+from yt360.labels.format.shard_file import Contents, LabelShardFile
 from yt360.shards.builder.options import first_difference
 from yt360.shards.format.index_file import read_index
 from yt360.shards.format.schema import CLIPS, DatasetInfo, parse_shard_name, shard_name

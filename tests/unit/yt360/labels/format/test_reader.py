@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from yt360.errors import BadItem, UserError
-from yt360.labels.store import reader as store
-from yt360.labels.store import shard_file
-from yt360.labels.store.maps import encode_labels
-from yt360.labels.store.reader import (
+from yt360.labels.format import reader as store
+from yt360.labels.format import shard_file
+from yt360.labels.format.maps import encode_labels
+from yt360.labels.format.reader import (
     LabelReader,
     LabelSet,
     check_name,

@@ -1,4 +1,4 @@
-"""Facts that yt-dlp wrote beside a download (``NAME.info.json``)."""
+"""Facts that yt-dlp writes beside a download (``NAME.info.json``)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SOURCE_FACTS = {
     "license": "license",
     "upload_date": "upload_date",
 }
-"""Name at yt-dlp -> name in a clip's ``.json``."""
+"""yt-dlp's name of a fact -> its name in a clip's ``.json``."""
 
 
-def read_sidecar(path: Path) -> tuple[str | None, dict[str, Any]]:
-    """Return the id and the source facts in a yt-dlp info file; nothing where it is not usable."""
+def read_info_json(path: Path) -> tuple[str | None, dict[str, Any]]:
+    """Return the id and the source facts in an info file; none if it cannot be read."""
     try:
         page = read_page(read_info_file(path))
     except (OSError, ValueError):
@@ -33,6 +33,6 @@ def read_sidecar(path: Path) -> tuple[str | None, dict[str, Any]]:
 
 
 def channel_of(facts: Mapping[str, Any]) -> str | None:
-    """Return what tells the channel of a video from others, given its source facts."""
+    """Return the id of a video's channel, or else its name, given its source facts."""
     channel = facts.get("channel_id") or facts.get("channel")
     return channel if isinstance(channel, str) else None

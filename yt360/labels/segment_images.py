@@ -14,16 +14,16 @@ from torch import Tensor
 from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write, write_json
-from yt360.labels.drawing import overlay, with_names
-from yt360.labels.pictures import read_picture
+from yt360.labels.image_files import read_image
+from yt360.labels.overlay import overlay, with_names
 from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
+from yt360.labels.segments import segments_of
 from yt360.labels.sphere.panorama import PanoramaLabeller
-from yt360.labels.store.segments import segments_of
 from yt360.terminal.progress import Progress
 from yt360.terminal.text import printable
 
 
-def segment_pictures(
+def segment_images(
     paths: Sequence[Path],
     out: Path,
     segmenter: Segmenter,
@@ -51,7 +51,7 @@ def segment_pictures(
     ):
         for path, name in zip(paths, _names(paths), strict=True):
             try:
-                picture = torch.from_numpy(isolated.call(path.name, read_picture, path))
+                picture = torch.from_numpy(isolated.call(path.name, read_image, path))
                 found = _segment(picture, path.stem, segmenter, panorama)
             except BadItem as error:
                 progress.note(f"skipped: {error}")

@@ -8,15 +8,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from helpers.errors import user_error
 
 from yt360.clips import key_order, parse_key
 from yt360.errors import UserError
 from yt360.execution.local import Crashed
 from yt360.locks import exclusive_lock
 from yt360.media.ffmpeg import FfmpegDied
-from yt360.shards.builder import cutting
-from yt360.shards.builder.cutting import CutJob, PlanJob
-from yt360.shards.builder.staging import Staging
+from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
+from yt360.shards.builder.input_analysis import AnalysisTask
+from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import split_of
 
@@ -76,7 +77,7 @@ def test_stretches_without_usable_samples_are_told(fake, tmp_path):
         ("some.mp4", 30, "silent"),
         ("some.mp4", 50, "bad-samples"),
     ]
-    assert "from 10 s to 30 s holds NaN" in report.rejected[3].detail
+    assert "from 10 s to 30 s holds samples" in report.rejected[3].detail
 
 
 def test_splits_are_by_video_and_shards_are_in_order(fake, media, tmp_path):
@@ -151,7 +152,7 @@ def test_an_unchanged_rejected_file_is_tried_again_only_on_request(
 ):
     data = tmp_path / "data"
     fake.build(media, data)
-    monkeypatch.setattr("yt360.shards.builder.cuts.clip_level", lambda *_: -20.0)
+    monkeypatch.setattr("yt360.shards.builder.clip_selection.clip_level", lambda *_: -20.0)
     assert fake.build(media, data).new_clips == 0
     report = fake.build(media, data, retry=True)
     assert report.new_clips == 3 + 3  # silent.mp4, and the silent stretches of pauses.mp4
@@ -186,7 +187,7 @@ def test_a_dataset_without_shards_takes_other_options(fake, tmp_path):
 def test_a_folder_with_other_files_is_refused_and_left_alone(fake, media, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match=r"not empty and is no dataset \(it holds 'thesis.tex'\)"):
+    with user_error("exists", key="--out"):
         fake.build(media, tmp_path / "home")
     assert fake.tree(tmp_path / "home") == {"thesis.tex": b"years of work"}
 
@@ -241,14 +242,14 @@ def test_a_whole_video_added_behind_one_of_its_clips_gives_the_rest(fake, tmp_pa
 def test_whatever_one_file_provokes_the_rest_goes_on(
     fake, media, dataset, tmp_path, monkeypatch, function, error, reason
 ):
-    original = getattr(cutting, function)
+    original = getattr(fake, function)
 
     def provoked(*arguments, **options):
         if "pauses" in str(arguments[0]):
             raise error(media / "pauses.mp4")
         return original(*arguments, **options)
 
-    monkeypatch.setattr(cutting, function, provoked)
+    monkeypatch.setattr(fake, function, provoked)
     report = fake.build(media, tmp_path / "again")
     assert {item.reason for item in report.rejected if item.file == "pauses.mp4"} >= {reason}
     others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
@@ -269,7 +270,7 @@ def crashing_pool(inline, crashes, exit_code=-signal.SIGSEGV):
 
 def test_a_file_whose_probing_crashes_twice_is_left_out(fake, media, dataset, tmp_path):
     def crashes(task):
-        return isinstance(task, PlanJob) and task.item.video_id == "pauses"
+        return isinstance(task, AnalysisTask) and task.item.video_id == "pauses"
 
     pool = crashing_pool(fake.pool, crashes)
     report = fake.build(media, tmp_path / "again", make_pool=pool)
@@ -279,7 +280,7 @@ def test_a_file_whose_probing_crashes_twice_is_left_out(fake, media, dataset, tm
     assert set(fake.all_keys(tmp_path / "again")) == others
 
 
-@pytest.mark.parametrize("kind", [PlanJob, CutJob])
+@pytest.mark.parametrize("kind", [AnalysisTask, ConversionTask])
 def test_a_job_that_takes_too_long_is_not_tried_again(fake, media, dataset, tmp_path, kind):
     tries = []
 
@@ -290,7 +291,7 @@ def test_a_job_that_takes_too_long_is_not_tried_again(fake, media, dataset, tmp_
         return found
 
     def staged(clip):
-        return clip and Staging(tmp_path / "again").find(f"pauses-{clip.start_s:05d}")
+        return clip and StagingFolder(tmp_path / "again").find(f"pauses-{clip.start_s:05d}")
 
     pool = crashing_pool(fake.pool, hangs, -signal.SIGPROF)
     report = fake.build(media, tmp_path / "again", make_pool=pool)
@@ -304,14 +305,14 @@ def test_a_job_that_takes_too_long_is_not_tried_again(fake, media, dataset, tmp_
 def test_the_clip_that_crashes_is_left_out_and_its_neighbours_are_not(
     fake, media, dataset, tmp_path
 ):
-    staging = Staging(tmp_path / "again")
+    staging = StagingFolder(tmp_path / "again")
 
     def crashes(task):
         """The worker stages what comes before second 30 of pauses.mp4 and dies there."""
-        if not isinstance(task, CutJob) or task.item.video_id != "pauses":
+        if not isinstance(task, ConversionTask) or task.item.video_id != "pauses":
             return False
         before = tuple(clip for clip in task.clips if clip.start_s < 30)
-        cutting.make_clips(replace(task, clips=before))
+        stage_clips(replace(task, clips=before))
         return any(clip.start_s == 30 for clip in task.clips) and not staging.find("pauses-00030")
 
     pool = crashing_pool(fake.pool, crashes)
@@ -338,7 +339,7 @@ def test_a_worker_that_dies_once_costs_nothing(fake, media, dataset, tmp_path):
 def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
     fake, media, dataset, tmp_path, monkeypatch, deaths
 ):
-    convert_clips, left = cutting.convert_clips, [deaths]
+    convert_clips, left = fake.convert_clips, [deaths]
 
     def dying(source, requests, form):
         for request in requests:
@@ -347,7 +348,7 @@ def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
                 raise FfmpegDied("crash", "killed", -9)
             yield from convert_clips(source, [request], form)
 
-    monkeypatch.setattr(cutting, "convert_clips", dying)
+    monkeypatch.setattr(fake, "convert_clips", dying)
     report = fake.build(media, tmp_path / "again")
     if deaths <= 2:  # once among its neighbours, once alone
         assert fake.tree(tmp_path / "again") == fake.tree(dataset)
@@ -363,7 +364,7 @@ def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, mo
     def fail(*_):
         raise OSError(number, os.strerror(number), str(media / "pauses.mp4"))
 
-    monkeypatch.setattr(cutting, "convert_clips", fail)
+    monkeypatch.setattr(fake, "convert_clips", fail)
     with pytest.raises((UserError, OSError)):
         fake.build(media, tmp_path / "data")
     assert not DatasetInfo.load(tmp_path / "data").complete
@@ -390,7 +391,7 @@ def test_options_out_of_range_are_refused(fake, change):
 
 def test_a_second_build_at_the_same_time_is_refused_and_harmless(fake, media, tmp_path):
     data = tmp_path / "data"
-    staging = Staging(data)
+    staging = StagingFolder(data)
     with exclusive_lock(staging.lock):
         with pytest.raises(UserError, match="data is in use by process"):
             fake.build(media, data)
@@ -399,7 +400,7 @@ def test_a_second_build_at_the_same_time_is_refused_and_harmless(fake, media, tm
 
 
 def test_a_build_that_cleans_up_leaves_the_next_ones_staging_alone(fake, tmp_path, monkeypatch):
-    first, second = Staging(tmp_path), Staging(tmp_path)
+    first, second = StagingFolder(tmp_path), StagingFolder(tmp_path)
     rmtree, entered = shutil.rmtree, []
 
     def slow_rmtree(folder, **options):

@@ -8,11 +8,16 @@ from pathlib import PurePath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.shards.builder.naming import RELEASED_CLIP_S, FileName, looks_random, video_of_each
+from yt360.clips import DEFAULT_CLIP_S
+from yt360.shards.builder.file_names import (
+    FileName,
+    assign_video_ids,
+    looks_random,
+)
 
 
 def named(*names: str) -> list[tuple[str, int]]:
-    return video_of_each([FileName(PurePath(f"{name}.mp4")) for name in names])
+    return assign_video_ids([FileName(PurePath(f"{name}.mp4")) for name in names])
 
 
 def test_names_that_people_give_do_not_look_random():
@@ -31,7 +36,7 @@ def test_nearly_all_ids_drawn_at_random_do():
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=6, unique=True))
 def test_numbers_are_seconds_only_where_clips_of_ten_seconds_would_not_overlap(starts):
     found = named(*(f"BeachTrip04-{start}" for start in starts))
-    overlap = any(0 < b - a < RELEASED_CLIP_S for a in starts for b in starts)
+    overlap = any(0 < b - a < DEFAULT_CLIP_S for a in starts for b in starts)
     expected = [
         (f"BeachTrip04-{start}", 0) if overlap else ("BeachTrip04", start) for start in starts
     ]

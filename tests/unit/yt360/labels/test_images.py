@@ -13,13 +13,13 @@ from yt360.commands.group import run
 from yt360.commands.labels.pseudolabel import parse_numbers
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import palette
-from yt360.labels.drawing import legend, overlay, with_names
-from yt360.labels.pictures import FORMATS, read_picture
-from yt360.labels.preview import preview
+from yt360.labels.clip_sheet import preview
+from yt360.labels.image_files import FORMATS, read_image
+from yt360.labels.overlay import legend, overlay, with_names
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
-from yt360.labels.segment_pictures import segment_pictures
+from yt360.labels.segment_images import segment_images
 from yt360.labels.segmenters.base import from_segments
-from yt360.labels.store.segments import segments_of
+from yt360.labels.segments import segments_of
 
 
 def yt360(*arguments):
@@ -73,7 +73,7 @@ def test_bad_pictures_are_skipped_and_counted(tmp_path, paint, capsys):
     Image.new("L", (9, 7)).save(good)
     bad.write_bytes(good.read_bytes()[:45])
     paths = [good, bad, tmp_path / "none.png", good]
-    counts = segment_pictures(paths, tmp_path / "out", paint.Segmenter())
+    counts = segment_images(paths, tmp_path / "out", paint.Segmenter())
     assert counts == {"done": 2, "unreadable": 1, "missing": 1}
     assert "x.png" in capsys.readouterr().err
     names = sorted(path.name for path in (tmp_path / "out").glob("*.json"))
@@ -87,7 +87,7 @@ def test_a_picture_with_a_name_of_any_bytes_is_segmented(tmp_path, paint):
         path = (tmp_path / "plain.png").rename(tmp_path / f"{name}.png")
     except OSError:
         pytest.skip("this file system takes no such names")
-    assert segment_pictures([path], tmp_path, paint.Segmenter()) == {"done": 1}
+    assert segment_images([path], tmp_path, paint.Segmenter()) == {"done": 1}
     content = json.loads((tmp_path / f"{name}.segments.json").read_text())
     assert content["image"] == r"caf\xe9 %03d:\n.png"
 
@@ -113,7 +113,7 @@ def test_pictures_that_a_segmenter_cannot_take_are_skipped_and_counted(tmp_path,
     for name, size in (("a", (9, 7)), ("b", (8, 8))):
         Image.new("L", size).save(tmp_path / f"{name}.png")
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
-    counts = segment_pictures(paths, tmp_path, Squares())
+    counts = segment_images(paths, tmp_path, Squares())
     assert counts == {"unfit-size": 1, "done": 1}
 
 
@@ -129,34 +129,34 @@ def test_pictures_are_turned_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6  # turned by a quarter
     image.save(tmp_path / "x.jpg", exif=exif)
-    assert read_picture(tmp_path / "x.jpg").shape == (1, 6, 4, 3)
+    assert read_image(tmp_path / "x.jpg").shape == (1, 6, 4, 3)
     Image.new("P", (5, 3)).save(tmp_path / "y.png")
-    assert read_picture(tmp_path / "y.png").dtype == np.uint8
+    assert read_image(tmp_path / "y.png").dtype == np.uint8
 
 
 def test_a_bomb_is_a_bad_item(tmp_path, monkeypatch):
     Image.new("L", (100, 100)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)
-    assert read_picture(tmp_path / "x.png").shape == (1, 100, 100, 3)
+    assert read_image(tmp_path / "x.png").shape == (1, 100, 100, 3)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(BadItem, match="too-large"):
-        read_picture(tmp_path / "x.png")
+        read_image(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("form", [*FORMATS, "MPO"])
 def test_every_known_format_is_read(tmp_path, form):
     more = {"save_all": True, "append_images": [Image.new("RGB", (8, 4))]} if form == "MPO" else {}
     Image.new("RGB", (8, 4), (200, 200, 200)).save(tmp_path / "picture", form, **more)
-    assert abs(read_picture(tmp_path / "picture").astype(int) - 200).max() < 4
+    assert abs(read_image(tmp_path / "picture").astype(int) - 200).max() < 4
 
 
 def test_only_regular_files_of_known_formats_are_pictures(tmp_path):
     os.mkfifo(tmp_path / "fifo.png")
     with pytest.raises(BadItem, match=r"unreadable: .* FIFO"):
-        read_picture(tmp_path / "fifo.png")
+        read_image(tmp_path / "fifo.png")
     Image.new("RGB", (5, 3)).save(tmp_path / "script.png", format="EPS")
     with pytest.raises(BadItem, match="unreadable"):
-        read_picture(tmp_path / "script.png")
+        read_image(tmp_path / "script.png")
 
 
 def test_many_segments_get_a_deeper_map(tmp_path, paint):
@@ -166,7 +166,7 @@ def test_many_segments_get_a_deeper_map(tmp_path, paint):
             return [from_segments(ids, [(number, 0, 0.5) for number in range(1, 401)])]
 
     Image.new("RGB", (20, 20)).save(tmp_path / "x.png")
-    segment_pictures([tmp_path / "x.png"], tmp_path, Crowd())
+    segment_images([tmp_path / "x.png"], tmp_path, Crowd())
     ids = np.asarray(Image.open(tmp_path / "x.panoptic.png"))
     assert ids.max() == 400
     assert (ids == np.arange(400).reshape(20, 20) + 1).all()
@@ -302,7 +302,7 @@ def test_a_crash_costs_the_picture_that_it_comes_from(crashing, tmp_path, paint,
     for name in ("a", "crash", "b"):
         Image.new("L", (9, 7)).save(tmp_path / f"{name}.png")
     paths = [tmp_path / f"{name}.png" for name in ("a", "crash", "b")]
-    counts = segment_pictures(paths, tmp_path / "out", paint.Segmenter())
+    counts = segment_images(paths, tmp_path / "out", paint.Segmenter())
     assert counts == {"done": 2, "crash": 1}
     assert "skipped: crash: crash.png: " in capsys.readouterr().err
 

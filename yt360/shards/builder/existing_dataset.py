@@ -1,4 +1,4 @@
-"""The dataset folder at the start of a build: may it be written, and what is in it already."""
+"""The dataset folder at the start of a build: may it be written, and what does it hold?"""
 
 from __future__ import annotations
 
@@ -28,28 +28,30 @@ from yt360.splits import SPLITS, Split
 
 
 def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
-    """Return what a dataset folder holds; for one that is yet to be made, that it is empty.
+    """Return what a dataset folder holds, which is nothing if there is no dataset yet.
 
-    A dataset without any shard takes the new options.
+    A dataset without shards takes the new options.
 
     Raises:
-        UserError: The folder holds something else, or a dataset that was built otherwise.
+        UserError: The folder holds something else, or a dataset built with other options.
     """
     fresh = DatasetInfo(options=options.to_json(), built_with=__version__)
     if not out.exists():
         return fresh
     if not out.is_dir():
-        raise UserError(f"{out} is a file; --out names the dataset's folder")
+        raise UserError(f"{out} is a file; give --out a folder", code="exists", key="--out")
     if not (out / DATASET_FILE).exists():
         foreign = [name for name in os.listdir(out) if not _is_ours(name)]  # noqa: PTH208
         if foreign:
             raise UserError(
-                f"{out} is not empty and is no dataset (it holds {sorted(foreign)[0]!r}); "
-                "give --out a new or empty folder"
+                f"{out} is not empty and not a dataset (it holds {sorted(foreign)[0]!r}); "
+                "give --out a new or empty folder",
+                code="exists",
+                key="--out",
             )
         return fresh
     info = DatasetInfo.load(out)
-    # Options that are younger than the dataset had the values that are the defaults now.
+    # Options that the dataset's version did not have are compared as if they had their defaults.
     difference = first_difference(fresh.options, {**BuildOptions().to_json(), **info.options})
     if difference is None:
         return info
@@ -57,14 +59,16 @@ def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
         return fresh
     raise UserError(
         f"{out} was built with other options ({difference}); "
-        "use the same to add to it, or another --out"
+        "give the same options, or another --out",
+        code="conflict",
+        key="--out",
     )
 
 
 def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
-    """Return the index of the shards that `info` lists, and whether the index file says that.
+    """Return the index of the shards that `info` lists, and whether the index file is up to date.
 
-    A killed build leaves an index that lacks the newest shards: those are read.
+    A killed build leaves an index without the newest shards; their rows are read from the shards.
 
     Raises:
         UserError: A shard cannot be read.
@@ -74,13 +78,10 @@ def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
         table = read_index(split_folder, info)
     except UserError:
         table = index_table(())
-        written = False
     else:
-        written = True
-    present = table.column("shard").unique().to_pylist()
-    current = written and present == names and table.num_rows == info.clips
-    if current:
-        return table, True
+        present = table.column("shard").unique().to_pylist()
+        if present == names and table.num_rows == info.clips:
+            return table, True
     parts = []
     for name in names:
         rows = table.filter(pc.equal(table.column("shard"), name))
@@ -88,10 +89,10 @@ def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
     return pa.concat_tables(parts) if parts else index_table(()), False
 
 
-def drop_leftovers(out: Path, info: DatasetInfo) -> None:
+def remove_leftovers(out: Path, info: DatasetInfo) -> None:
     """Remove what a killed build left: half-written files, and shards that are not listed yet.
 
-    The clips of such a shard are still staged, and it will be written again.
+    The clips of such a shard are still staged, so it is written again.
     """
     for folder in (out, *(out / split for split in SPLITS)):
         for file in list(folder.glob(".*.tmp")):
@@ -105,13 +106,13 @@ def drop_leftovers(out: Path, info: DatasetInfo) -> None:
 
 
 def is_leftover(name: str) -> bool:
-    """Tell whether a file is a half-written one of a build (labels may be under way beside it)."""
+    """Return whether a name is that of a half-written file of a build, rather than of labels."""
     parts = (f".{DATASET_FILE}.", f".{INDEX_FILE}.", f".{CLIPS}-")
     return name.startswith(parts) and name.endswith(".tmp")
 
 
 def packed_starts(tables: Mapping[Split, pa.Table]) -> dict[tuple[str, int], set[int]]:
-    """Return (video id, second at which a file starts) -> starts of its clips in shards."""
+    """Return (video id, second at which its file starts) -> starts of the clips in shards."""
     starts: dict[tuple[str, int], set[int]] = {}
     for table in tables.values():
         columns = table.select(["video_id", "file_start_s", "start_s"]).to_pydict()
@@ -126,13 +127,13 @@ def inputs_to_do(
     tables: Mapping[Split, pa.Table],
     retry: bool = False,
 ) -> list[InputVideo]:
-    """Return the inputs of which something is neither in the dataset nor rejected as it is now.
+    """Return the inputs with a part that is neither in the dataset nor rejected in this form.
 
     Args:
         videos: All inputs.
         info: What the dataset holds.
         tables: Its index, by split.
-        retry: Take inputs that were rejected, or stretches of which were, again, changed or not.
+        retry: Include all inputs of which something was rejected, even if they have not changed.
     """
     packed = packed_starts(tables)
     seen = {item.file_id: item.fingerprint for item in info.rejected}
@@ -150,7 +151,7 @@ def _is_done(
     packed: Mapping[tuple[str, int], set[int]],
     seen: str | None,
 ) -> bool:
-    """Tell whether an input needs no work; `seen` is its fingerprint when it was recorded."""
+    """Return whether an input needs no work; `seen` is its fingerprint when it was recorded."""
     if item.key in info.unfinished:
         return False
     starts = packed.get((item.video_id, item.start_s))
@@ -162,5 +163,5 @@ def _is_done(
 
 
 def _is_ours(name: str) -> bool:
-    """A build that was killed before it wrote dataset.json leaves no more than this."""
+    """Return whether a build that was killed before it wrote dataset.json may leave a name."""
     return name.startswith(STAGING_FOLDER) or is_leftover(name)

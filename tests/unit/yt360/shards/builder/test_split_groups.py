@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from yt360.errors import UserError
-from yt360.shards.builder.groups import check_grouping, group_of, torn_stems
+from yt360.shards.builder.split_groups import check_grouping, group_of, warn_of_similar_names
 
 PIECES = [f"tAiVUt5vE34l_{number}" for number in range(10, 130, 10)]
 
@@ -84,8 +84,8 @@ def test_saying_that_each_video_stands_for_itself_ends_the_warning(fake, tmp_pat
 )
 def test_names_begin_alike_where_only_a_number_at_the_end_differs(names, warns):
     splits = dict(zip((f"{name}.mp4" for name in names), ("train", "test"), strict=True))
-    assert bool(list(torn_stems(splits))) is warns
-    assert not list(torn_stems(dict.fromkeys(splits, "train")))
+    assert bool(list(warn_of_similar_names(splits))) is warns
+    assert not list(warn_of_similar_names(dict.fromkeys(splits, "train")))
 
 
 def test_a_regular_expression_is_searched_in_the_name_without_suffix():

@@ -14,9 +14,9 @@ from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write
 from yt360.labels.classes import NUM_CLASSES
 from yt360.labels.compare import align
-from yt360.labels.drawing import legend, overlay, stacked
+from yt360.labels.format.reader import LabelReader
 from yt360.labels.frames import clip_frames
-from yt360.labels.store.reader import LabelReader
+from yt360.labels.overlay import legend, overlay, stacked
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
+from yt360.labels.format.maps import encode_labels
+from yt360.labels.format.reader import LabelSet, label_shard
+from yt360.labels.format.shard_file import LabelShardFile
 from yt360.labels.frames import ahead, clip_frames
 from yt360.labels.sphere.panorama import PanoramaLabeller
-from yt360.labels.store.maps import encode_labels
-from yt360.labels.store.reader import LabelSet, label_shard
-from yt360.labels.store.shard_file import LabelShardFile
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import parse_shard_name
 from yt360.shards.format.writer import ShardWriter
@@ -62,7 +62,7 @@ class LabelReport:
 
 
 @dataclass(frozen=True)
-class ShardWork:
+class ShardTask:
     """A shard of clips: its reader, its path, and the numbers of its clips."""
 
     reader: ShardReader
@@ -171,9 +171,9 @@ class ShardWork:
             return None  # a damaged shard of labels is made again
 
 
-def shard_works(
+def shard_tasks(
     dataset: Path, splits: Sequence[str], shards: frozenset[int] | None = None
-) -> Iterator[ShardWork]:
+) -> Iterator[ShardTask]:
     """Yield the shards of clips of a dataset.
 
     Args:
@@ -194,6 +194,6 @@ def shard_works(
             parsed = parse_shard_name(name)
             if parsed is not None and (shards is None or parsed[1] in shards):
                 found = True
-                yield ShardWork(reader, dataset / split / name, tuple(clips))
+                yield ShardTask(reader, dataset / split / name, tuple(clips))
     if shards is not None and not found:
         raise UserError(f"{dataset} has no shard with a number among {sorted(shards)[:10]}")

@@ -1,4 +1,4 @@
-"""Which videos the split must not tear apart, and names which suggest that it did."""
+"""Groups of videos that must not cross the split, and the split of each video."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 import pyarrow as pa
 
 from yt360.errors import UserError
+from yt360.shards.builder.info_json import SOURCE_FACTS, channel_of
 from yt360.shards.builder.inputs import InputVideo
-from yt360.shards.builder.sidecar import SOURCE_FACTS, channel_of
 from yt360.shards.format.clip_facts import facts_at
-from yt360.splits import Split
+from yt360.splits import Split, split_of
 from yt360.untrusted.files import open_regular
 
 CHANNEL, VIDEO = "channel", "video"
-# A name that ends in a number of its own, as pieces of one recording are often called.
+# A name that ends in a number, as pieces of one recording are often called.
 _PIECE = re.compile(r"(.*[^ _.-])[ _.-]+\(?[0-9]+\)?")
 _MAX_STEMS = 3
 
 
 def check_grouping(group_by: str) -> None:
-    """Refuse a grouping that `known_groups` cannot apply.
+    """Check that videos can be grouped by something.
 
     Raises:
-        UserError: It is no known fact, and no regular expression with one group.
+        UserError: It is neither a known fact nor a regular expression with one group.
     """
     facts = (CHANNEL, VIDEO, *SOURCE_FACTS.values())
     if group_by in facts:
@@ -36,17 +36,20 @@ def check_grouping(group_by: str) -> None:
     try:
         groups = re.compile(group_by).groups
     except re.error as error:
-        raise UserError(f"{group_by!r} is no regular expression: {error}") from None
+        raise UserError(
+            f"{group_by!r} is not a regular expression: {error}", key="split_by"
+        ) from None
     if groups != 1:
         known = ", ".join(dict.fromkeys(facts))
         raise UserError(
             f"cannot group videos by {group_by!r}: give one of {known}, or a regular expression "
-            "with one group in parentheses, such as '(.+)_'"
+            "with one group in parentheses, such as '(.+)_'",
+            key="split_by",
         )
 
 
 def group_of(group_by: str, name: str, facts: Mapping[str, Any]) -> str | None:
-    """Return the group of a video; None where it stands for itself.
+    """Return the group of a video; None if it is in no group.
 
     Args:
         group_by: See `check_grouping`; a regular expression is searched in the name.
@@ -64,20 +67,20 @@ def group_of(group_by: str, name: str, facts: Mapping[str, Any]) -> str | None:
     return match[1] or None if match else None
 
 
-def known_groups(
+def groups_by_video(
     videos: Iterable[InputVideo],
-    to_do: Iterable[InputVideo],
+    inputs: Iterable[InputVideo],
     dataset: Path,
     tables: Mapping[Split, pa.Table],
     group_by: str = CHANNEL,
 ) -> dict[str, str]:
     """Return video id -> group, of the inputs and of what is in shards.
 
-    Shards are read only where a group could matter: when an input to do has one.
+    Shards are read only if an input that is worked on has a group.
 
     Args:
         videos: All inputs.
-        to_do: Those whose split may yet be open.
+        inputs: Those that are worked on.
         dataset: The dataset folder.
         tables: Index of what is in shards already, by split.
         group_by: See `check_grouping`.
@@ -90,14 +93,44 @@ def known_groups(
         group = _group_of_input(group_by, item)
         if group is not None:
             groups.setdefault(item.video_id, group)
-    if any(_group_of_input(group_by, item) is not None for item in to_do):
+    if any(_group_of_input(group_by, item) is not None for item in inputs):
         for split, table in tables.items():
-            groups |= _packed_groups(dataset / split, table, groups, group_by)
+            groups |= _groups_in_shards(dataset / split, table, groups, group_by)
     return groups
 
 
-def torn_stems(split_of_name: Mapping[str, Split]) -> Iterator[str]:
-    """Yield a warning for names that differ in a number at their end and lie in both splits.
+def assign_splits(
+    videos: Collection[InputVideo],
+    present: Mapping[str, Split],
+    groups: Mapping[str, str],
+    test_fraction: float,
+) -> dict[str, Split]:
+    """Return the split of each video: the one it is in, else that of its group, else by hash.
+
+    Args:
+        videos: All inputs; the split of some may be given.
+        present: Split of each video that is in shards.
+        groups: Video id -> group.
+        test_fraction: Expected fraction of the groups in the test split.
+    """
+    splits: dict[str, Split] = dict(present)
+    for item in videos:
+        if item.split is not None:
+            splits.setdefault(item.video_id, item.split)
+    split_of_group: dict[str, Split] = {}
+    for video_id, split in splits.items():
+        group = groups.get(video_id, video_id)
+        # A group that is in both splits already continues in test: nothing is learned from it.
+        split_of_group[group] = "test" if split_of_group.get(group) == "test" else split
+    for item in videos:
+        group = groups.get(item.video_id, item.video_id)
+        split = split_of_group.get(group) or split_of(group, test_fraction)
+        splits.setdefault(item.video_id, split)
+    return splits
+
+
+def warn_of_similar_names(split_of_name: Mapping[str, Split]) -> Iterator[str]:
+    """Yield a warning if names that differ only in a number at the end are in both splits.
 
     Args:
         split_of_name: Names of files that have no group, relative to the input that held them.
@@ -106,15 +139,15 @@ def torn_stems(split_of_name: Mapping[str, Split]) -> Iterator[str]:
     for name, split in split_of_name.items():
         if match := _PIECE.fullmatch(_stem(name)):
             pieces[match[1]].append(split)
-    torn = sorted(stem for stem, splits in pieces.items() if len(set(splits)) > 1)
-    if torn:
-        shown = ", ".join(repr(f"{stem}...") for stem in torn[:_MAX_STEMS])
-        more = f" and {len(torn) - _MAX_STEMS} more" if len(torn) > _MAX_STEMS else ""
-        videos = sum(len(pieces[stem]) for stem in torn)
+    in_both = sorted(stem for stem, splits in pieces.items() if len(set(splits)) > 1)
+    if in_both:
+        shown = ", ".join(repr(f"{stem}...") for stem in in_both[:_MAX_STEMS])
+        more = f" and {len(in_both) - _MAX_STEMS} more" if len(in_both) > _MAX_STEMS else ""
+        videos = sum(len(pieces[stem]) for stem in in_both)
         yield (
-            f"{videos} videos with names that begin alike ({shown}{more}) lie in both train and "
-            "test: if they were cut from one recording, build anew with --group-by '(.+)[ _.-]'; "
-            "if not, --group-by video says so"
+            f"{videos} videos whose names begin alike ({shown}{more}) are in both train and test: "
+            "if they were cut from one recording, build again with --group-by '(.+)[ _.-]'; if "
+            "not, --group-by video turns this warning off"
         )
 
 
@@ -126,10 +159,10 @@ def _stem(name: str) -> str:
     return PurePath(name).with_suffix("").as_posix()
 
 
-def _packed_groups(
+def _groups_in_shards(
     folder: Path, table: pa.Table, known: Collection[str], group_by: str
 ) -> dict[str, str]:
-    """Return the groups of the videos of a split that are not `known`, where clips tell them."""
+    """Return the groups of the videos of a split that are not in `known`."""
     rows: dict[str, dict[str, Any]] = {}
     for row in table.select(["video_id", "shard", "json_offset", "json_bytes"]).to_pylist():
         if row["video_id"] not in known:
@@ -145,9 +178,10 @@ def _packed_groups(
             group = group_of(group_by, source.file, asdict(source))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{path} does not tell the group of {video_id}, which may be that of new videos "
-                f"({error}); mend the dataset (`yt360 check` tells what is "
-                "wrong), or use another --out"
+                f"{path} does not tell the group of {video_id}, which new videos may share "
+                f"({error}); repair the dataset (`yt360 check` lists its faults), or use another "
+                "--out",
+                key=path,
             ) from None
         if group is not None:
             groups[video_id] = group

@@ -1,8 +1,8 @@
-"""Building a dataset: plan the clips of every input, make them, pack them into shards.
+"""Build a dataset: select the clips of every input, convert them, write them into shards.
 
-Every step leaves the folder so that the same call goes on from there, with the same bytes in the
-end: clips wait in the staging folder until a shard that holds them is listed in ``dataset.json``,
-and shards are packed in an order that depends on the inputs alone.
+After an interruption at any step, the same call continues and ends with the same bytes: clips stay
+in the staging folder until ``dataset.json`` lists a shard that holds them, and the order of clips
+in the shards depends on the inputs alone.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from yt360.execution.local import Pool, limited_pool
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.layout.doubts import Doubt
+from yt360.shards.builder.build_run import BuildRun
+from yt360.shards.builder.existing_dataset import inputs_to_do, load_table, open_output
 from yt360.shards.builder.inputs import FoundInputs
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.output import inputs_to_do, load_table, open_output
-from yt360.shards.builder.session import BuildSession
-from yt360.shards.builder.staging import Staging
+from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.format.schema import DatasetInfo, Rejection
 from yt360.splits import SPLITS, Split
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build came to.
+    """The result of a build.
 
     Attributes:
         info: The dataset now.
         new_clips: Number of clips that this run added.
-        rejected: Inputs of this run, and stretches of them, that are not in the dataset.
-        notes: What else a person should know of the inputs that were looked at, a line each.
-        doubts: Files, and what speaks against the layout that their sound is taken for.
+        rejected: Inputs of this run, and parts of them, that are not in the dataset.
+        notes: What else a person should know of the inputs, a line each.
+        doubts: Files, and what speaks against the layout that their audio is taken for.
     """
 
     info: DatasetInfo
@@ -60,32 +60,35 @@ def build_shards(
 
     Args:
         found: The inputs.
-        out: The dataset's folder; it is made where it is missing.
-        options: How the dataset is built; the same as before for one that exists.
+        out: The dataset's folder; it is created if it does not exist.
+        options: How the dataset is built; those of the dataset if it exists.
         workers: Number of processes that decode and encode.
-        retry: Try rejected inputs and stretches again even when they have not changed.
+        retry: Try rejected inputs, and rejected parts of inputs, again even if they have not
+            changed.
         make_pool: Makes the workers.
 
     Raises:
-        UserError: `out` may not be written (it holds something else, other options were used, or
-            another process is at it), or the disk is full.
+        UserError: `out` holds something else or was built with other options, another process
+            writes to it, or the disk is full.
     """
     if workers < 1:
-        raise UserError(f"{workers} workers cannot work; give 1 or more")
+        raise UserError(
+            f"{workers} workers are too few; give 1 or more", code="out-of-range", key="--workers"
+        )
     info = open_output(out, options)
     notes: tuple[str, ...] = ()
     doubts: tuple[tuple[str, Doubt], ...] = ()
     if not _is_up_to_date(out, info, found, retry):
         try:
-            with exclusive_lock(Staging(out).lock, out):
-                session = BuildSession(out, options, found, retry)
+            with exclusive_lock(StagingFolder(out).lock, out):
+                build = BuildRun(out, options, found, retry)
                 with make_pool(workers) as pool:
-                    session.run(pool)
-                notes, doubts = tuple(session.notes), tuple(session.doubts)
+                    build.run(pool)
+                notes, doubts = tuple(build.notes), tuple(build.doubts)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            raise UserError(_disk_full(out)) from None
+            raise UserError(_disk_full(out), code="system", key=out) from None
     after = DatasetInfo.load(out)
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
     rejected = tuple(item for item in after.rejected if item.file_id in files)
@@ -93,8 +96,8 @@ def build_shards(
 
 
 def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:
-    """Tell, without writing anything, whether a run would change nothing."""
-    if not info.complete or Staging(out).is_there:
+    """Return, without writing anything, whether a run would change nothing."""
+    if not info.complete or StagingFolder(out).exists():
         return False
     tables: dict[Split, pa.Table] = {}
     for split in SPLITS:
@@ -108,6 +111,6 @@ def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool
 def _disk_full(out: Path) -> str:
     free_mb = shutil.disk_usage(out if out.exists() else out.parent).free / 1e6
     return (
-        f"no room left on the disk of {out} ({free_mb:.1f} MB free); make room and run the same "
-        "command again, it goes on where it stopped"
+        f"the disk of {out} is full ({free_mb:.1f} MB free); free some space and run the same "
+        "command again to continue"
     )

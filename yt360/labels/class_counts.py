@@ -10,7 +10,7 @@ import numpy as np
 
 from yt360.errors import BadItem
 from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_SHARE_NONE
-from yt360.labels.store.reader import DEFAULT_NAME, LabelReader, LabelSet
+from yt360.labels.format.reader import DEFAULT_NAME, LabelReader, LabelSet
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
@@ -19,7 +19,7 @@ BAR = 30
 
 
 @dataclass(frozen=True)
-class LabelStats:
+class LabelCounts:
     """Counts over a set of labels.
 
     Attributes:
@@ -98,7 +98,7 @@ class LabelStats:
         return lines
 
 
-def label_stats(dataset: Path, name: str = DEFAULT_NAME) -> LabelStats:
+def count_labels(dataset: Path, name: str = DEFAULT_NAME) -> LabelCounts:
     """Count the classes of a set of labels.
 
     Pixels count alike wherever on the equirectangular map they lie, as in the shares that are
@@ -128,4 +128,4 @@ def label_stats(dataset: Path, name: str = DEFAULT_NAME) -> LabelStats:
                     clips += 1
                     maps += len(joint)
                 progress.advance()
-    return LabelStats(labels, pixels, clips, clips_of, all_clips, maps, damaged)
+    return LabelCounts(labels, pixels, clips, clips_of, all_clips, maps, damaged)

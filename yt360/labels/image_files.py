@@ -22,7 +22,7 @@ JPEG includes MPO, which Pillow opens under that name alone.
 
 
 @contextmanager
-def open_picture(
+def open_image(
     path: Path, formats: tuple[str, ...] = FORMATS, inside: Path | None = None
 ) -> Iterator[Image.Image]:
     """Open a picture from outside.
@@ -52,11 +52,11 @@ def open_picture(
         raise BadItem("unreadable", f"{path} is no readable picture: {error}") from None
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path) -> NDArray[np.uint8]:
     """Return a picture (1, H, W, 3) uint8 RGB, turned as its EXIF data says.
 
     Raises:
         BadItem: It cannot be read as a picture.
     """
-    with open_picture(path) as image:
+    with open_image(path) as image:
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))[None]

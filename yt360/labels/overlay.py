@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from yt360.labels.classes import NAMES, NO_CLASS, palette
-from yt360.labels.store.segments import Segment
+from yt360.labels.segments import Segment
 
 OPACITY = 0.55
 BORDER = (255, 255, 255)

@@ -1,0 +1,256 @@
+"""One run of a build, under the dataset's lock: analyze, convert, write shards, list them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from yt360.clips import key_order
+from yt360.execution.local import Crashed, Pool
+from yt360.media.layout.doubts import Doubt
+from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
+from yt360.shards.builder.existing_dataset import (
+    inputs_to_do,
+    load_table,
+    open_output,
+    packed_starts,
+    remove_leftovers,
+)
+from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
+from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
+from yt360.shards.builder.new_clips import NewClips, find_new_clips
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.split_groups import VIDEO, groups_by_video, warn_of_similar_names
+from yt360.shards.builder.split_writer import SplitWriter
+from yt360.shards.builder.staging import InputAnalysis, StagingFolder
+from yt360.shards.format.index import write_index
+from yt360.shards.format.schema import Rejection
+from yt360.splits import SPLITS, Split
+from yt360.terminal.progress import Progress
+
+CLIPS_PER_TASK = 8
+
+
+class BuildRun:
+    """The state of one run; `run` does the work.
+
+    An input is *finished* when each of its clips is in a listed shard or rejected. Only then are
+    its rejections recorded in ``dataset.json``: they say that the input needs no more work.
+
+    Args:
+        out: The dataset's folder.
+        options: How it is built.
+        found: The inputs.
+        retry: Try what was rejected again, whether it has changed or not.
+
+    Attributes:
+        notes: What a person should know of the inputs, a line each.
+        doubts: Files, and what speaks against the layout that their audio is taken for.
+    """
+
+    def __init__(
+        self, out: Path, options: BuildOptions, found: FoundInputs, retry: bool = False
+    ) -> None:
+        self.out, self.options, self.found, self.retry = out, options, found, retry
+        self.notes: list[str] = []
+        self.doubts: list[tuple[str, Doubt]] = []
+        self._staging = StagingFolder(out)
+        self._info = open_output(out, options)
+        self._writers: dict[Split, SplitWriter] = {}
+        self._new: dict[str, NewClips] = {}
+        """Key of an input -> what it adds."""
+        self._input_of: dict[str, str] = {}
+        """Key of a clip -> key of its input."""
+        self._open_clips: dict[str, set[str]] = {}
+        """Key of an input -> its clips that are neither in a listed shard nor rejected."""
+        self._rejections: dict[str, list[Rejection]] = {}
+        """Key of an input -> its rejections so far."""
+        self._recorded = set(self._info.rejected)
+        """Rejections of finished inputs."""
+        self._unfinished = set(self._info.unfinished)
+        """Inputs that are not finished although listed shards hold some of their clips."""
+
+    def run(self, pool: Pool) -> None:
+        """Do all the work."""
+        inputs = self._begin()
+        self._choose_clips(inputs, self._analyze(pool, inputs))
+        self._convert(pool, self._conversion_tasks())
+        self._finish()
+
+    def _begin(self) -> list[InputVideo]:
+        """Clean up after a killed run; return the inputs to work on."""
+        remove_leftovers(self.out, self._info)
+        self._staging.prepare(self.options.to_json())
+        for split in SPLITS:
+            folder, info = self.out / split, self._info.splits[split]
+            self._writers[split] = SplitWriter(
+                folder, info, load_table(folder, info)[0], self._staging, self.options.shard_bytes
+            )
+        tables = {split: writer.table for split, writer in self._writers.items()}
+        inputs = inputs_to_do(self.found.videos, self._info, tables, self.retry)
+        packed = packed_starts(tables)
+        self._unfinished |= {it.key for it in inputs if (it.video_id, it.start_s) in packed}
+        again = {item.file_id for item in inputs} | {each.file_id for each in self.found.rejected}
+        self._recorded = {item for item in self._recorded if item.file_id not in again}
+        self._recorded |= set(self.found.rejected)
+        self._save(complete=False)
+        return inputs
+
+    def _analyze(self, pool: Pool, inputs: Sequence[InputVideo]) -> dict[str, InputAnalysis]:
+        """Return the analysis of each input, by its key; an input that crashes is tried twice."""
+        analyses: dict[str, InputAnalysis] = {}
+        tasks = deque(AnalysisTask(item, self.options, self.out, self.retry) for item in inputs)
+        crashed: set[str] = set()
+        with Progress("analyzing", total=len(inputs), unit="files") as progress:
+            for task, result in pool.run(analyze_input, tasks):
+                item = task.item
+                if isinstance(result, Crashed):
+                    if item.key not in crashed and result.reason == "crash":
+                        crashed.add(item.key)
+                        tasks.append(task)
+                        continue
+                    fingerprint = fingerprint_of(item)
+                    rejection = item.reject(result.reason, result.describe(), fingerprint)
+                    result = InputAnalysis(fingerprint, (), (rejection,))
+                analyses[item.key] = result
+                progress.advance()
+        return analyses
+
+    def _choose_clips(
+        self, inputs: Sequence[InputVideo], analyses: Mapping[str, InputAnalysis]
+    ) -> None:
+        """Decide which clips are added, to which split, and in which order."""
+        tables = {split: writer.table for split, writer in self._writers.items()}
+        videos, group_by = self.found.videos, self.options.split_by
+        groups = groups_by_video(videos, inputs, self.out, tables, group_by)
+        new = find_new_clips(inputs, analyses, tables, self.options, videos, groups)
+        for item in inputs:
+            self.notes += analyses[item.key].notes
+            self.doubts += [(item.name, doubt) for doubt in analyses[item.key].doubts]
+        for each in new:
+            key = each.item.key
+            self._new[key] = each
+            self._input_of.update(dict.fromkeys(each.keys, key))
+            self._rejections[key] = list(each.rejected)
+            self._open_clips[key] = set(each.keys)
+            self._record_if_finished(key)
+        for split, writer in self._writers.items():
+            keys = [key for each in new if each.split == split for key in each.keys]
+            writer.order = sorted(keys, key=key_order)
+        if group_by != VIDEO:
+            splits = {
+                video_id: split
+                for split, table in tables.items()
+                for video_id in table.column("video_id").unique().to_pylist()
+            }
+            splits |= {each.item.video_id: each.split for each in new if each.clips}
+            self.notes += warn_of_similar_names(
+                {
+                    item.name: splits[item.video_id]
+                    for item in videos
+                    if item.split is None
+                    and item.video_id in splits
+                    and item.video_id not in groups
+                }
+            )
+
+    def _conversion_tasks(self) -> deque[ConversionTask]:
+        """Return tasks for the clips that are not staged; take those that an earlier run staged."""
+        tasks: deque[ConversionTask] = deque()
+        for each in self._new.values():
+            missing = []
+            for clip, key in zip(each.clips, each.keys, strict=True):
+                result = self._staging.find(key)
+                if self.retry and isinstance(result, Rejection):
+                    self._staging.discard([key])
+                    result = None
+                if result is None:
+                    missing.append(clip)
+                else:
+                    self._take(key, result)
+            for first in range(0, len(missing), CLIPS_PER_TASK):
+                clips = tuple(missing[first : first + CLIPS_PER_TASK])
+                tasks.append(
+                    ConversionTask(each.item, clips, each.fingerprint, self.options, self.out)
+                )
+        return tasks
+
+    def _convert(self, pool: Pool, tasks: deque[ConversionTask]) -> None:
+        self._write_shards()
+        total, missing = len(self._input_of), sum(len(task.clips) for task in tasks)
+        crashed: set[str] = set()
+        with Progress("converting", total=total, unit="clips", done=total - missing) as progress:
+            for task, results in pool.run(stage_clips, tasks):
+                if isinstance(results, Crashed):
+                    self._after_crash(task, results, crashed)
+                    tasks.appendleft(task)
+                    continue
+                for key, result in results.items():
+                    self._take(key, result)
+                progress.advance(len(results))
+                self._write_shards()
+        self._write_shards(last=True)
+
+    def _after_crash(self, task: ConversionTask, crash: Crashed, crashed: set[str]) -> None:
+        """Reject the clip that the task crashed at, if it is the second time.
+
+        A task that took too long is not tried again: all its clips that are missing are rejected.
+        """
+        clips = task.clips_by_key()
+        missing = [key for key in clips if self._staging.find(key) is None]
+        first = missing[:1]
+        for key in missing if crash.reason == "timeout" else crashed.intersection(first):
+            clip = clips[key]
+            rejection = task.item.reject(
+                crash.reason, crash.describe(), task.fingerprint, clip.start_s, clip.duration_s
+            )
+            self._staging.publish_rejection(key, rejection)
+        crashed.update(first)
+
+    def _take(self, key: str, result: int | Rejection) -> None:
+        """Take the result of a clip: its size in a shard, or its rejection."""
+        item_key = self._input_of[key]
+        writer = self._writers[self._new[item_key].split]
+        if isinstance(result, Rejection):
+            writer.add(key, None)
+            self._rejections[item_key].append(result)
+            self._open_clips[item_key].discard(key)
+            self._record_if_finished(item_key)
+        else:
+            writer.add(key, result)
+
+    def _write_shards(self, last: bool = False) -> None:
+        """Write the shards that are full, list them, and only then remove their staged clips."""
+        for writer in self._writers.values():
+            for keys in writer.write_all_shards() if last else writer.write_full_shards():
+                for key in keys:
+                    item_key = self._input_of[key]
+                    self._unfinished.add(item_key)
+                    self._open_clips[item_key].discard(key)
+                    self._record_if_finished(item_key)
+                self._save(complete=False)
+                self._staging.discard(keys)
+
+    def _record_if_finished(self, item_key: str) -> None:
+        if not self._open_clips[item_key]:
+            self._recorded.update(self._rejections[item_key])
+            self._unfinished.discard(item_key)
+
+    def _finish(self) -> None:
+        for split, writer in self._writers.items():
+            (self.out / split).mkdir(exist_ok=True)
+            write_index(self.out / split, writer.table, writer.info)
+        self._save(complete=True)
+        self._staging.remove()
+
+    def _save(self, complete: bool) -> None:
+        self._info = replace(
+            self._info,
+            splits={split: writer.info for split, writer in self._writers.items()},
+            rejected=tuple(sorted(self._recorded, key=lambda item: item.order)),
+            complete=complete,
+            unfinished=tuple(sorted(self._unfinished)),
+        )
+        self._info.save(self.out)

@@ -1,0 +1,119 @@
+"""The second task of a worker process: convert clips of an input and stage them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from yt360.errors import BadItem
+from yt360.execution.local import Crashed
+from yt360.media.convert import ClipRequest, convert_clips
+from yt360.media.ffmpeg import FfmpegDied
+from yt360.shards.builder.clip_selection import SelectedClip
+from yt360.shards.builder.input_analysis import blaming_input, open_input
+from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.staging import StagingFolder, json_bytes, member_file
+from yt360.shards.format.schema import Rejection
+
+
+@dataclass(frozen=True)
+class ConversionTask:
+    """Clips of one input to convert, in order of time."""
+
+    item: InputVideo
+    clips: tuple[SelectedClip, ...]
+    fingerprint: str
+    options: BuildOptions
+    dataset: Path
+
+    def clips_by_key(self) -> dict[str, SelectedClip]:
+        """Return the clips by key."""
+        return {self.item.clip_key(clip.start_s): clip for clip in self.clips}
+
+
+def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
+    """Convert the clips of a task that are not staged yet.
+
+    If FFmpeg dies while it converts a single clip, the task ends. That clip is the first one of the
+    task that is not staged.
+
+    Returns:
+        Key of each clip -> the bytes that it takes in a shard, or its rejection.
+    """
+    staging = StagingFolder(task.dataset)
+    pending = [clip for key, clip in task.clips_by_key().items() if staging.find(key) is None]
+    batch_size = len(pending)
+    while pending:
+        batch = tuple(pending[:batch_size])
+        try:
+            with blaming_input(task.item):
+                for clip in _convert(task, batch, staging):
+                    pending.remove(clip)
+        except BadItem as error:
+            is_timeout = error.reason == "timeout"
+            if len(batch) > 1 and not is_timeout:
+                batch_size = 1  # one bad clip fails its whole batch: go on clip by clip
+                continue
+            if isinstance(error, FfmpegDied):
+                return Crashed(error.exit_code, "FFmpeg")
+            for clip in list(pending) if is_timeout else pending[:1]:
+                pending.remove(clip)
+                rejection = task.item.reject(
+                    error.reason, error.detail, task.fingerprint, clip.start_s, clip.duration_s
+                )
+                staging.publish_rejection(task.item.clip_key(clip.start_s), rejection)
+    results = {key: staging.find(key) for key in task.clips_by_key()}
+    staged = {key: result for key, result in results.items() if result is not None}
+    if len(staged) < len(results):
+        raise RuntimeError(f"not staged after conversion: {results.keys() - staged.keys()}")
+    return staged
+
+
+def _convert(
+    task: ConversionTask, clips: Sequence[SelectedClip], staging: StagingFolder
+) -> Iterator[SelectedClip]:
+    """Convert and stage clips; yield each one when it is staged."""
+    folders = [staging.scratch() for _ in clips]
+    requests = [
+        ClipRequest(
+            start_s=float(clip.start_s - task.item.start_s),
+            duration_s=clip.duration_s,
+            mp4=member_file(folder, "mp4"),
+            flac=member_file(folder, "flac"),
+        )
+        for clip, folder in zip(clips, folders, strict=True)
+    ]
+    try:
+        conversions = convert_clips(
+            open_input(task.item, task.options), requests, task.options.form
+        )
+        for clip, folder, conversion in zip(clips, folders, conversions, strict=True):
+            facts = _clip_facts(task, clip, conversion)
+            member_file(folder, "json").write_bytes(json_bytes(facts))
+            staging.publish(task.item.clip_key(clip.start_s), folder)
+            yield clip
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clip_facts(
+    task: ConversionTask, clip: SelectedClip, conversion: dict[str, object]
+) -> dict[str, object]:
+    """Return the content of a clip's ``.json``."""
+    form, item = task.options.form, task.item
+    return {
+        "video_id": item.video_id,
+        "start_s": clip.start_s,
+        "duration_s": float(clip.duration_s),
+        "width": form.width,
+        "height": form.height,
+        "fps": form.fps,
+        "sample_rate_hz": form.sample_rate_hz,
+        "source": {**item.facts, "file": item.name, "file_start_s": item.start_s},
+        "conversion": conversion,
+        "quality": {"level_dbfs": round(clip.level_dbfs, 2)},
+    }

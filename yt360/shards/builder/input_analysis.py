@@ -1,0 +1,107 @@
+"""The first task of a worker process: find out which clips an input gives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from yt360.clips import TimeRange
+from yt360.errors import BadItem
+from yt360.execution.blame import blaming
+from yt360.files import MACHINE_TROUBLE
+from yt360.media.convert import END_TOLERANCE_S
+from yt360.media.source import Source, open_source, w_levels_dbfs
+from yt360.quality.decision import require_acceptable
+from yt360.quality.inspect import InspectOptions
+from yt360.shards.builder.clip_selection import LEVEL_WINDOW_S, select_clips
+from yt360.shards.builder.inputs import InputVideo, fingerprint_of
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.staging import InputAnalysis, StagingFolder
+
+
+@dataclass(frozen=True)
+class AnalysisTask:
+    """An input to analyze; with `retry`, a staged analysis that rejects anything is repeated."""
+
+    item: InputVideo
+    options: BuildOptions
+    dataset: Path
+    retry: bool = False
+
+
+def analyze_input(task: AnalysisTask) -> InputAnalysis:
+    """Return which clips an input gives, from the staging folder if it is there."""
+    item, options = task.item, task.options
+    staging = StagingFolder(task.dataset)
+    fingerprint = fingerprint_of(item)
+    analysis = staging.load_analysis(item, fingerprint, task.retry)
+    if analysis is None:
+        try:
+            with blaming_input(item):
+                if options.inspect and not item.inspected:
+                    _inspect(item, options)
+                analysis = _analyze(item, open_input(item, options), options, fingerprint)
+        except BadItem as error:
+            rejection = item.reject(error.reason, error.detail, fingerprint)
+            analysis = InputAnalysis(fingerprint, (), (rejection,))
+        staging.save_analysis(item, analysis)
+    return analysis
+
+
+@contextmanager
+def blaming_input(item: InputVideo) -> Iterator[None]:
+    """Turn what a damaged or hostile file raises into a `BadItem`; other errors pass unchanged.
+
+    An error of the disk that is written to is not the input's fault.
+    """
+    try:
+        with blaming(item.name):
+            yield
+    except OSError as error:
+        names = {os.fspath(path) for path in (item.video, *item.companions)}
+        if error.errno in MACHINE_TROUBLE or error.filename not in names:
+            raise
+        raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
+
+
+def open_input(item: InputVideo, options: BuildOptions) -> Source:
+    """Open an input with the layouts that it, or else the options, state."""
+    return open_source(
+        item.video,
+        item.companions,
+        projection=item.projection or options.projection,
+        stereo_mode=options.stereo_mode,
+        sound_layout=item.sound_layout or options.sound_layout,
+    )
+
+
+def _inspect(item: InputVideo, options: BuildOptions) -> None:
+    stated = InspectOptions(
+        sound_layout=item.sound_layout or options.sound_layout,
+        projection=item.projection or options.projection,
+    )
+    require_acceptable(item.video, item.companions, stated)
+
+
+def _analyze(
+    item: InputVideo, source: Source, options: BuildOptions, fingerprint: str
+) -> InputAnalysis:
+    selection = select_clips(
+        TimeRange(source.start_s, source.end_s - source.start_s),
+        item.segments,
+        w_levels_dbfs(source, LEVEL_WINDOW_S),
+        file_start_s=item.start_s,
+        clip_s=options.clip_s,
+        min_level_dbfs=options.min_level_dbfs,
+        slack_s=END_TOLERANCE_S,
+    )
+    rejected = tuple(
+        item.reject(lost.reason, lost.detail, fingerprint, lost.start_s, lost.lost_s)
+        for lost in selection.lost
+    )
+    notes = tuple(f"{item.name}: {note}" for note in source.notes)
+    doubts = source.sound_stream.layout.doubts
+    return InputAnalysis(fingerprint, selection.clips, rejected, notes, doubts)

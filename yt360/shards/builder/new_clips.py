@@ -1,0 +1,138 @@
+"""Which clips a build adds to a dataset, and to which split: decided once, in a fixed order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from yt360.clips import TimeRange, allocate_time, hull
+from yt360.shards.builder.clip_selection import SelectedClip
+from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.split_groups import assign_splits
+from yt360.shards.builder.staging import InputAnalysis
+from yt360.shards.format.schema import Rejection
+from yt360.splits import Split
+
+
+@dataclass(frozen=True)
+class NewClips:
+    """What an input adds to the dataset.
+
+    Attributes:
+        item: The input.
+        split: The split of all its clips.
+        clips: Those that are not in a shard yet, in order of time.
+        rejected: What is not added, and why.
+        fingerprint: Of the input.
+    """
+
+    item: InputVideo
+    split: Split
+    clips: tuple[SelectedClip, ...]
+    rejected: tuple[Rejection, ...]
+    fingerprint: str
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the clips."""
+        return [self.item.clip_key(clip.start_s) for clip in self.clips]
+
+
+def find_new_clips(
+    items: Sequence[InputVideo],
+    analyses: Mapping[str, InputAnalysis],
+    tables: Mapping[Split, pa.Table],
+    options: BuildOptions,
+    videos: Sequence[InputVideo],
+    groups: Mapping[str, str],
+) -> list[NewClips]:
+    """Return what each input adds, in the order of the inputs.
+
+    A video stays in the split that it is in, and several files of one video share a split. Of clips
+    of one video that overlap in time, only the first is added.
+
+    Args:
+        items: Inputs, sorted.
+        analyses: Analysis of each, by its key.
+        tables: Index of what is in shards already, by split.
+        options: How the dataset is built.
+        videos: All inputs, including those that are finished: they may decide the split of a group.
+        groups: Video id -> group, of all inputs and of what is in shards.
+    """
+    used = _UsedTime(tables)
+    splits = assign_splits(videos, used.split_of_video, groups, options.test_fraction)
+    new = []
+    for item in items:
+        analysis = analyses[item.key]
+        clips, present, overlapping = [], [], []
+        for clip in analysis.clips:
+            if used.has_clip(item, clip.start_s):
+                present.append(clip)
+                continue
+            other = used.overlapping(item.video_id, clip.time_range)
+            if other is None:
+                used.add(item.video_id, clip.time_range)
+                clips.append(clip)
+            else:
+                overlapping.append((clip, other))
+        rejected = (
+            *analysis.rejected,
+            *_overlaps(item, analysis, [*present, *clips], overlapping),
+        )
+        new.append(
+            NewClips(item, splits[item.video_id], tuple(clips), rejected, analysis.fingerprint)
+        )
+    return new
+
+
+def _overlaps(
+    item: InputVideo,
+    analysis: InputAnalysis,
+    kept: Sequence[SelectedClip],
+    overlapping: Sequence[tuple[SelectedClip, int]],
+) -> Iterator[Rejection]:
+    """Yield a rejection for each clip that overlaps the clip that starts at a second."""
+    if not overlapping:
+        return
+    ranges = [clip.time_range for clip in kept] + [clip.time_range for clip, _ in overlapping]
+    seconds, _ = allocate_time(hull(ranges), ranges)
+    for (clip, other), lost_s in zip(overlapping, seconds[len(kept) :], strict=True):
+        detail = f"{item.clip_key(other)} covers part of the same time"
+        yield item.reject("overlap", detail, analysis.fingerprint, clip.start_s, lost_s)
+
+
+class _UsedTime:
+    """The time ranges of each video that are in clips, in order of time."""
+
+    def __init__(self, tables: Mapping[Split, pa.Table]) -> None:
+        self.split_of_video: dict[str, Split] = {}
+        self._ranges: dict[str, list[TimeRange]] = {}
+        self._clips: set[tuple[str, int, int]] = set()
+        for split, table in tables.items():
+            columns = table.select(["video_id", "file_start_s", "start_s", "duration_s"])
+            for video_id, file_start_s, start_s, duration_s in zip(
+                *columns.to_pydict().values(), strict=True
+            ):
+                self.split_of_video[video_id] = split
+                self._clips.add((video_id, file_start_s, start_s))
+                self.add(video_id, TimeRange(start_s, duration_s))
+
+    def has_clip(self, item: InputVideo, start_s: int) -> bool:
+        """Return whether this very clip is in a shard, from a build that was killed later."""
+        return (item.video_id, item.start_s, start_s) in self._clips
+
+    def add(self, video_id: str, clip: TimeRange) -> None:
+        insort(self._ranges.setdefault(video_id, []), clip)
+
+    def overlapping(self, video_id: str, clip: TimeRange) -> int | None:
+        """Return the start of a clip that overlaps this one, or None."""
+        ranges = self._ranges.get(video_id, [])
+        after = bisect_left(ranges, clip)
+        for other in ranges[max(after - 1, 0) : after + 1]:  # they do not overlap each other
+            if other.start_s < clip.end_s and clip.start_s < other.end_s:
+                return int(other.start_s)
+        return None
