@@ -1,4 +1,6 @@
 # Every target sets itself up: a virtual environment in .venv, made by tools/setup.sh.
+# Tests start hundreds of Python processes, which read compiled modules where there are any.
+unexport PYTHONDONTWRITEBYTECODE
 # One test process a core: threads of their own would only get in each other's way.
 test test-slow: export OMP_NUM_THREADS = 1
 test test-slow: export OMP_WAIT_POLICY = PASSIVE

@@ -26,6 +26,6 @@ fi
 echo "setting up .venv with $("$python" --version) (about 6 GB, most of it PyTorch)"
 is_supported .venv/bin/python || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/uv.txt
-VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip install --quiet --constraint constraints.txt --editable '.[dev]'
+VIRTUAL_ENV=$PWD/.venv .venv/bin/uv pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[dev]'
 touch "$stamp"
 echo "ready: .venv/bin/yt360, .venv/bin/avsa"
