@@ -33,16 +33,16 @@ format: setup
 	.venv/bin/ruff format .
 
 bench: setup  ## speed tables; takes a quiet machine
-	.venv/bin/python tools/bench.py
+	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m bench
 
 proof: setup  ## that the small recipe learns (docs/results); more than an hour on 2 cores
-	.venv/bin/python tools/small_proof.py --out proof
+	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m proof --out proof
 
 fuzz: setup  ## 10,000 inputs at every place that reads data of others; about two hours on 2 cores
-	.venv/bin/python tools/fuzz.py --keep fuzz-faults
+	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m fuzzing --keep fuzz-faults
 
 kill: setup  ## every long command, killed at random moments; more than an hour on 2 cores
-	.venv/bin/python tools/kill.py --kills 1000 --out kills
+	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m kill --kills 1000 --out kills
 
 constraints:  ## choose the pinned versions anew, within the bounds of pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \

@@ -1,6 +1,6 @@
 """A YouTube on loopback: its search, channel and player answers, and media with faults.
 
-The tests of the crawl and `tools/kill.py` download from it. `send_to` makes a
+The tests of the crawl and `tools/kill` download from it. `send_to` makes a
 client of yt-dlp find it in place of youtube.com.
 """
 

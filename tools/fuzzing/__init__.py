@@ -1,4 +1,4 @@
-"""Fuzzing the places where the two packages read what others made; run by ``tools/fuzz.py``.
+"""Fuzzing the places where the two packages read what others made; run by ``python -m fuzzing``.
 
 - `door`: what a door is: valid inputs, how to change them, how the product reads them.
 - `mutate`, `archives`, `pickles`, `tables`: changing bytes, texts, values, and what holds them.

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 
 import numpy as np
-import pytest
 import torch
-from helpers.paths import TOOLS
+from bench import paper
 
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 
 
-@pytest.fixture
-def paper(monkeypatch):
-    monkeypatch.syspath_prepend(TOOLS)
-    return importlib.import_module("bench_paper")
-
-
-def test_the_papers_crops_show_the_same(paper):
+def test_the_papers_crops_show_the_same():
     # A smooth grey panorama, so that rounding to whole levels is the only difference.
     v, u = np.meshgrid(
         np.linspace(0, math.pi, 160), np.linspace(0, 2 * math.pi, 320), indexing="ij"
@@ -41,7 +33,7 @@ def test_the_papers_crops_show_the_same(paper):
         assert np.abs(theirs[..., 0] - ours[k]).max() < 1.01
 
 
-def test_the_papers_log_mels_are_the_same(paper):
+def test_the_papers_log_mels_are_the_same():
     sound = np.random.default_rng(0).normal(0, 0.1, (4, 24000)).astype(np.float32)
     rotations = stack_views([draw_views(ViewConfig(), 0, 0, 0)]).rotations
     flat = torch.zeros(128), torch.ones(128)

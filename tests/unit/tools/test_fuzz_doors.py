@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 from helpers.paths import TOOLS
 
-TOOL = TOOLS / "fuzz.py"
-
 
 def run_tool(inputs: int, folder: Path) -> list[dict]:
     figures = folder / "figures.json"
-    command = [sys.executable, str(TOOL), f"--inputs={inputs}", f"--json={figures}"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "fuzzing", f"--inputs={inputs}", f"--json={figures}"]
+    ended = subprocess.run(command, cwd=TOOLS, capture_output=True, text=True, check=False)
     assert figures.exists(), ended.stderr
     return json.loads(figures.read_text())
 

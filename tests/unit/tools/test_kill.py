@@ -1,4 +1,4 @@
-"""`tools/kill.py` notices what a kill breaks."""
+"""`tools/kill` notices what a kill breaks."""
 
 import json
 import signal
@@ -6,15 +6,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
-import kill_process
 import pytest
-from kill import Case, Kill, Killer, Moment, Reference, table
-from kill_compare import differences, snapshot
-from kill_launcher import children_of
-from kill_process import Run
-from kill_stages import Stage
+from helpers.paths import TOOLS
+from kill.compare import differences, snapshot
+from kill.killer import Case, Killer, Reference, table
+from kill.launcher import children_of
+from kill.process import Kill, Moment, Run
+from kill.stages import Stage
 
 from yt360.catalog import Catalog
 
@@ -136,8 +135,9 @@ def test_a_signal_reaches_the_child_that_is_meant():
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_some_kills_of_a_real_command(tmp_path):
-    tool, stage = Path(kill_process.__file__).with_name("kill.py"), "labels import"
+    stage = "labels import"
     options = ["--kills", "3", "--stage", stage, "--out", str(tmp_path)]
-    result = subprocess.run([sys.executable, str(tool), *options], capture_output=True, text=True)
+    command = [sys.executable, "-m", "kill", *options]
+    result = subprocess.run(command, cwd=TOOLS, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert f"| {stage} |" in result.stdout

@@ -1,4 +1,4 @@
-"""The small material that the stages of `tools/kill.py` work on, and the site that serves it."""
+"""The small material that the stages of `tools/kill` work on, and the site that serves it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from fake_youtube import FakeYouTube, media_bytes, search_page, video_renderer
-from kill_stages import CLIP_S, QUERIES, SCENE_FORM, SCENE_S, SCENES, Stage, stages
 from PIL import Image
 
+from kill.stages import CLIP_S, QUERIES, SCENE_FORM, SCENE_S, SCENES, Stage, stages
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
 

@@ -1,6 +1,6 @@
 """Show on synthetic scenes that spatial alignment is learned, with the recipe `small`.
 
-    python tools/small_proof.py --out proof
+    PYTHONPATH=tools python -m proof --out proof
 
 Renders scenes, builds a dataset, trains every variant with every seed (as many at a time as there
 are cores, one thread each), and draws the curves. What is done already is not done again, so a

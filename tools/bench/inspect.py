@@ -1,8 +1,8 @@
 """Measure speed and memory of the inspection on a made video of a given length.
 
-    python tools/bench_inspect.py                       # 10 minutes of 1080p
-    python tools/bench_inspect.py --minutes 120 --size 1920x1080
-    python tools/bench_inspect.py --file my-video.mp4
+    PYTHONPATH=tools python -m bench.inspect                       # 10 minutes of 1080p
+    PYTHONPATH=tools python -m bench.inspect --minutes 120 --size 1920x1080
+    PYTHONPATH=tools python -m bench.inspect --file my-video.mp4
 
 The made video is a minute of moving texture in H.264 (30 fps, 8 Mbit/s, a key frame every 5 s)
 with six-channel AAC, repeated without coding again. Times are of one thread; the load of other
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from fractions import Fraction
@@ -22,7 +21,6 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import av
 import numpy as np

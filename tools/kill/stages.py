@@ -1,11 +1,11 @@
-"""The commands that `tools/kill.py` kills."""
+"""The commands that `tools/kill` kills."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures"
 SCENES, SCENE_S, CLIP_S = 5, 10, 5
 SCENE_FILE = "scene-0000-0000.mp4"
 SCENE_FORM = ("--duration-s", str(SCENE_S), "--size", "160x80", "--fps", "8")
@@ -55,22 +55,20 @@ def stages(material: Path, site: str) -> list[Stage]:
     """Return all stages, in the order of the pipeline.
 
     Args:
-        material: Folder of the material, see `kill_material.make_material`.
+        material: Folder of the material, see `kill.material.make_material`.
         site: Address of the site that serves it.
     """
+    return [*_crawl(material, site), *_media(material), *_datasets(material),
+            *_training(material, site)]  # fmt: skip
+
+
+def _crawl(material: Path, site: str) -> list[Stage]:
+    """Return the stages from a search to an inspected catalog."""
     download = (
         "yt360", "download", "my.catalog", *CRAWL, "--min-free-gb", "0", "--wait-s", "20",
         "--min-rate-kb", "0", "--workers", "2", "--allow-url", f"{site}/media/",
         "--player-client", "visionos",
     )  # fmt: skip
-    build = ("--out", "dataset", "--height", "80", "--fps", "8",
-             "--shard-mb", "0.2", "--test-fraction", "0.4", "--workers", "2",
-             "--group-by", "video")  # fmt: skip
-    narrow = str(FIXTURES / "panoptic" / "model_random.pkl")
-    maps = ("--height", "32", "--fps", "1")
-    train = ("avsa", "train", "--data", f"{material}/dataset", *TRAIN)
-    steps = ("--set", "checkpoint.every_steps=2", "--set", "stages.avsa.steps=12", "--log-keys")
-    run = ("--out", "run", "--resume")
     return [
         Stage(
             name="search",
@@ -89,6 +87,15 @@ def stages(material: Path, site: str) -> list[Stage]:
                      "spatial-audio"),
             inputs=("downloaded/my.catalog", "downloaded/my-media"),
         ),
+    ]  # fmt: skip
+
+
+def _media(material: Path) -> list[Stage]:
+    """Return the stages that read scenes and make datasets of them."""
+    build = ("--out", "dataset", "--height", "80", "--fps", "8",
+             "--shard-mb", "0.2", "--test-fraction", "0.4", "--workers", "2",
+             "--group-by", "video")  # fmt: skip
+    return [
         Stage(
             name="inspect a folder",
             command=("yt360", "inspect", f"{material}/scenes", "--json"),
@@ -108,6 +115,14 @@ def stages(material: Path, site: str) -> list[Stage]:
             command=("yt360", "build-shards", "my.catalog", *build),
             inputs=("inspected/my.catalog", "inspected/my-media"),
         ),
+    ]  # fmt: skip
+
+
+def _datasets(material: Path) -> list[Stage]:
+    """Return the stages that label and describe a dataset, and the one that renders scenes."""
+    narrow = str(FIXTURES / "panoptic" / "model_random.pkl")
+    maps = ("--height", "32", "--fps", "1")
+    return [
         Stage(
             name="pseudolabel, truth",
             command=("yt360", "pseudolabel", "dataset", "--segmenter", "truth", "--scenes",
@@ -134,6 +149,15 @@ def stages(material: Path, site: str) -> list[Stage]:
             name="scenes",
             command=("yt360", "scenes", "scenes", "--videos", "5", *SCENE_FORM, "--workers", "2"),
         ),
+    ]  # fmt: skip
+
+
+def _training(material: Path, site: str) -> list[Stage]:
+    """Return the stages of `avsa`."""
+    train = ("avsa", "train", "--data", f"{material}/dataset", *TRAIN)
+    steps = ("--set", "checkpoint.every_steps=2", "--set", "stages.avsa.steps=12", "--log-keys")
+    run = ("--out", "run", "--resume")
+    return [
         Stage(
             name="audio statistics",
             command=("avsa", "stats", "dataset", "--recipe", "small", "--samples", "100"),

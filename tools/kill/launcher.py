@@ -1,4 +1,4 @@
-"""A process that forks commands of `yt360` and `avsa`, for `tools/kill.py`.
+"""A process that forks commands of `yt360` and `avsa`, for `tools/kill`.
 
 Python takes seconds to import torch; a kill meanwhile tests nothing. This process imports
 everything once and forks itself for each command, so that kills hit the command's work. Processes

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import av
-import bench_paper as paper
 import cv2
 import numpy as np
 import torch
 import torchaudio
 import webdataset
-from bench_data import Material
 from numpy.typing import NDArray
 
 from avsa.data.loader import DataConfig, Loader
@@ -25,6 +23,8 @@ from avsa.views.batch import make_batch
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from bench import paper
+from bench.material import Material
 from yt360.ambisonics.transforms import rotate
 from yt360.clip_codec.decoder import ClipDecoder, find_frames, find_sound
 from yt360.randomness import keyed_generator

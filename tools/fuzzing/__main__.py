@@ -1,8 +1,8 @@
 """Fuzz the places where data of others is read: does every input get accepted or one line?
 
-    python tools/fuzz.py                                  # all doors, 10,000 inputs each
-    python tools/fuzz.py --inputs 500 --door "dataset.json" --keep faults
-    python tools/fuzz.py --door "dataset.json" --only 1234   # one input again, with its traceback
+    PYTHONPATH=tools python -m fuzzing    # all doors, 10,000 inputs each
+    PYTHONPATH=tools python -m fuzzing --inputs 500 --door "dataset.json" --keep faults
+    PYTHONPATH=tools python -m fuzzing --door "dataset.json" --only 1234    # one input again
 
 An input is determined by seed, door and number. Doors that take long (whole commands, processes,
 servers) get fewer inputs; the table says how many. The exit code is 1 when there is any fault.
@@ -18,11 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+
 from fuzzing.door import Door, write_files
 from fuzzing.doors import DOORS
 from fuzzing.run import Report, fuzz
 from fuzzing.trial import FAULTS, Result
-
 from yt360.errors import did_you_mean
 
 

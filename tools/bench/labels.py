@@ -4,7 +4,7 @@ The network has random weights, scaled so that a view holds some twenty objects,
 busy photograph; its speed does not depend on what they are. One clip of noise is labelled as
 `yt360 pseudolabel` would, then the work around the network is timed stage by stage.
 
-    python tools/bench_labels.py --view-size 512 --panoramas 4
+    PYTHONPATH=tools python -m bench.labels --view-size 512 --panoramas 4
 """
 
 from __future__ import annotations

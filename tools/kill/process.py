@@ -1,4 +1,4 @@
-"""Starting commands and killing them at a moment: for `tools/kill.py`."""
+"""Starting commands and killing them at a moment: for `tools/kill`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from kill_launcher import children_of, command_of
-from kill_stages import Stage
+from kill.launcher import children_of, command_of
+from kill.stages import Stage
 
-LAUNCHER = Path(__file__).with_name("kill_launcher.py")
+TOOLS = Path(__file__).parents[1]
 LOOK_EVERY_S = 0.004
 MOST_S = 240.0
 FIRST_SIGNAL_S = 0.1
@@ -98,7 +98,8 @@ class Launcher:
         self._youtube = youtube
         threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         self._process = subprocess.Popen(
-            [sys.executable, str(LAUNCHER)],
+            [sys.executable, "-m", "kill.launcher"],
+            cwd=TOOLS,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **threads},

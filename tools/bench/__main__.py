@@ -1,8 +1,8 @@
 """Benchmark of the data path on one core: this package's way beside the paper's and the peers'.
 
-    python tools/bench.py
-    python tools/bench.py --runs 30 --core 1 --only crops
-    python tools/bench.py --media FOLDER
+    PYTHONPATH=tools python -m bench
+    PYTHONPATH=tools python -m bench --runs 30 --core 1 --only crops
+    PYTHONPATH=tools python -m bench --media FOLDER
 
 Everything runs on one core with one thread, the ways of a case in turn. Shown are medians over the
 runs, in milliseconds of CPU time for one input (what a clock would show on an idle core).
@@ -23,10 +23,10 @@ from pathlib import Path
 import click
 import cv2
 import torch
-from bench_cases import Case, Run, cases
-from bench_data import make_material, render_scenes
 
 from avsa.data.decoder_process import DECODERS
+from bench.cases import Case, Run, cases
+from bench.material import make_material, render_scenes
 
 PACKAGES = (
     "torch", "torchaudio", "torchvision", "av", "numpy", "librosa", "opencv-python-headless",
@@ -65,7 +65,7 @@ def _bind(core: int) -> None:
     if os.environ.get("OMP_NUM_THREADS") != "1":
         names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
         os.environ.update({f"{name}_NUM_THREADS": "1" for name in names})
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+        os.execv(sys.executable, [sys.executable, "-m", "bench", *sys.argv[1:]])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
 

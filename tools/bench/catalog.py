@@ -1,4 +1,4 @@
-"""How quickly a catalog of a million videos answers: ``python tools/bench_catalog.py``.
+"""How quickly a catalog of a million videos answers: ``PYTHONPATH=tools python -m bench.catalog``.
 
 Makes a catalog with videos in every state, attempts, verdicts and clips, then times what a person
 and what a worker waits for, each on a connection of its own, as a command has.

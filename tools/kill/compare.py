@@ -1,4 +1,4 @@
-"""What a folder holds after a command, without what depends on the clock: for `tools/kill.py`."""
+"""What a folder holds after a command, without what depends on the clock: for `tools/kill`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Benchmarks: `__main__` of the data path, and `catalog`, `inspect`, `labels` of their own."""

@@ -1,0 +1,1 @@
+"""Killing long commands at random moments; run by ``python -m kill``."""

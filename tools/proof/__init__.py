@@ -1,0 +1,1 @@
+"""Runs that show what training learns, and how the published code compares."""
