@@ -88,7 +88,7 @@ class Run:
 
 
 class Launcher:
-    """Starts commands in processes that have imported everything, see `kill_launcher.py`.
+    """Starts commands in processes that have imported everything, see `launcher.py`.
 
     Args:
         youtube: Address where the commands find YouTube.
