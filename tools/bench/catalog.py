@@ -55,11 +55,11 @@ def video_ids(count: int) -> Iterator[str]:
 
 def fill(path: Path, count: int) -> None:
     """Fill a catalog: states in equal parts, two clips and a verdict for each accepted video."""
-    with Catalog(path, create=True) as catalog, catalog.transaction() as connection:
+    with Catalog(path, create=True) as catalog, catalog.transaction():
         for number, video_id in enumerate(video_ids(count), 1):
             state = STATES[number % len(STATES)]
             reason = REASONS[number % len(REASONS)] if number % len(STATES) > 3 else None
-            connection.execute(
+            catalog.execute(
                 "INSERT INTO videos (number, video_id, state, reason, channel_id, duration_s, "
                 "title, added_at, changed_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, ?)",
                 (
@@ -74,18 +74,18 @@ def fill(path: Path, count: int) -> None:
                 ),
             )
             if state != "found":
-                connection.execute(
+                catalog.execute(
                     "INSERT INTO attempts (video, job, worker, started_at, ended_at, outcome) "
                     "VALUES (?, 'download', 'bench', 0, 1, ?)",
                     (number, state),
                 )
             if state == "accepted":
-                connection.execute(
+                catalog.execute(
                     "INSERT INTO verdicts (video, kind, verdict, made_at) VALUES (?, 'still', "
                     "'pass', 0)",
                     (number,),
                 )
-                connection.executemany(
+                catalog.connection.executemany(
                     "INSERT INTO clips (video, start_s, duration_s, origin, kept) "
                     "VALUES (?, ?, 10, 'inspect', 1)",
                     [(number, 0), (number, 10)],

@@ -167,7 +167,7 @@ def _write_catalog(folder: Path) -> None:
         open_catalog.files.put(accepted, MediaFile(role="video", path=f"{MEDIA}/a.mp4", bytes=1))
         open_catalog.files.put(accepted, MediaFile(role="sound", path=f"{MEDIA}/a.webm", bytes=1))
         open_catalog.clips.replace(
-            accepted, [Clip(start_s=0), Clip(start_s=10, kept=False, reason="silent")]
+            accepted, Clip(start_s=0), Clip(start_s=10, kept=False, reason="silent")
         )
         open_catalog.verdicts.put(
             accepted, Verdict(kind="still", verdict="pass", numbers={"share": 0.1})

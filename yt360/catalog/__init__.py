@@ -1,4 +1,4 @@
-"""The catalog: the one place that knows videos, attempts, verdicts, clips and splits."""
+"""The catalog: videos, attempts, verdicts, clips and splits in one SQLite file."""
 
 from yt360.catalog.catalog import Catalog
 from yt360.catalog.records import Attempt, Claim, Clip, Job, MediaFile, State, Verdict, Video

@@ -1,47 +1,49 @@
-"""From a catalog to what the inspection reads and what ``build-shards`` cuts."""
+"""Media and clips of a catalog, as inputs of the inspection and of ``build-shards``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from yt360.catalog.catalog import Catalog, is_catalog
-from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
+from yt360.catalog.catalog import Catalog
+from yt360.catalog.lists.yt360_lists import ORIGIN as FROM_LIST
+from yt360.catalog.opening import is_catalog
 from yt360.catalog.records import Clip, Video
 from yt360.clips import TimeRange
 from yt360.errors import UserError
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
 
+_FACTS = ("url", "title", "channel", "channel_id", "license", "upload_date")
+
 
 @dataclass(frozen=True)
 class MediaPart:
-    """Picture and sound of a video, or of a section of it, in step with each other.
+    """Synchronous video and audio of a whole video or of one section.
 
     Attributes:
-        video: File with the picture.
-        sound: File with the spatial sound; None when it is in the same file.
+        video: File with the video stream.
+        audio: File with the spatial audio; None when it is in the same file.
         start_s: Second of the video at time 0 of the files.
-        end_s: Where a section ends, in seconds of the video; None for a whole video.
+        end_s: End of a section, in seconds of the video; infinite for a whole video.
     """
 
     video: Path
-    sound: Path | None
+    audio: Path | None
     start_s: int
-    end_s: float | None
+    end_s: float
 
 
 def find_all_inputs(
     paths: Sequence[Path], exclude: Path | None = None, clip_s: int | None = None
 ) -> FoundInputs:
-    """Return the inputs in files, folders and catalogs, as `find_inputs` does without catalogs.
+    """Return the inputs in media files, folders and catalogs.
 
     Args:
         paths: Media files, folders of them, and catalogs.
-        exclude: A folder to leave out (the dataset, should it lie inside an input).
-        clip_s: Length of clips that is asked for; None for that of each catalog.
+        exclude: A folder to leave out (the dataset, in case it is inside an input).
+        clip_s: Length of the clips; None for the length that each catalog has.
 
     Raises:
         UserError: See `yt360.shards.builder.inputs.find_inputs` and `catalog_inputs`.
@@ -56,31 +58,31 @@ def find_all_inputs(
 
 
 def media_parts(catalog: Catalog, video_id: str) -> list[MediaPart]:
-    """Return the downloaded media of a video in order of time; empty when nothing is here."""
+    """Return the downloaded media of a video by time; empty when nothing is downloaded."""
     files = catalog.files.of(video_id)
-    sounds = {file.start_s: catalog.media / file.path for file in files if file.role == "sound"}
+    audio = {file.start_s: catalog.media / file.path for file in files if file.role == "sound"}
     parts = [
         MediaPart(
             video=catalog.media / file.path,
-            sound=sounds.get(file.start_s) if file.role == "video" else None,
+            audio=audio.get(file.start_s) if file.role == "video" else None,
             start_s=int(file.start_s),
-            end_s=file.end_s,
+            end_s=float("inf") if file.end_s is None else file.end_s,
         )
         for file in files
         if file.role != "sound"
     ]
-    return sorted(parts, key=lambda part: (part.start_s, _end_s(part)))
+    return sorted(parts, key=lambda part: (part.start_s, part.end_s))
 
 
 def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
     """Return the accepted videos of a catalog as inputs of ``build-shards``.
 
-    Clips, splits and source facts are those of the catalog. Only clips that are kept are cut.
+    Clips, splits and source facts are those of the catalog. Only kept clips are cut.
 
     Args:
-        catalog: Where they are.
-        clip_s: Length of clips that is asked for. Videos whose clips have another length are cut
-            anew, unless a list gives their clips. None for the clips of the catalog.
+        catalog: The catalog.
+        clip_s: Length of the clips. Videos whose clips have another length are cut anew, unless a
+            list gives their clips. None for the clips of the catalog.
 
     Raises:
         UserError: No video is accepted (the message says what to do first), or a list gives clips
@@ -96,10 +98,13 @@ def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
     if not inputs and without_media:
         raise UserError(
             f"the {len(without_media)} accepted videos of {catalog.path} have no media in "
-            f"{catalog.media}; bring the folder back, or run `yt360 download {catalog.path}`"
+            f"{catalog.media}; bring the folder back, or run `yt360 download {catalog.path}`",
+            "missing",
+            catalog.media,
         )
     if not inputs:
-        raise UserError(f"no video of {catalog.path} is accepted yet: {_what_next(catalog)}")
+        message = f"no video of {catalog.path} is accepted yet: {_next_step(catalog)}"
+        raise UserError(message, "empty", catalog.path)
     inputs.sort(key=lambda item: item.file_id)
     return FoundInputs(tuple(inputs), (), 0, tuple(without_media))
 
@@ -110,21 +115,24 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
         return
     kept = [clip for clip in catalog.clips.of(video.video_id) if clip.kept]
     cut_anew = clip_s is not None and any(clip.duration_s != clip_s for clip in kept)
-    if cut_anew and any(clip.origin == RELEASED for clip in kept):
+    if cut_anew and any(clip.origin == FROM_LIST for clip in kept):
         lengths = ", ".join(f"{each:g}" for each in sorted({clip.duration_s for clip in kept}))
         raise UserError(
             f"a list gives clips of {lengths} s of {video.video_id} in {catalog.path}, not of "
-            f"{clip_s} s; leave --clip-s out"
+            f"{clip_s} s; leave --clip-s out",
+            "conflict",
+            "clip_s",
         )
     clips: dict[MediaPart, list[TimeRange]] = {part: [] for part in parts}
     for clip in kept:
-        clips[_home_of(clip, parts)].append(TimeRange(clip.start_s, clip.duration_s))
+        clips[_part_with(clip, parts)].append(TimeRange(clip.start_s, clip.duration_s))
     split = catalog.splits.of(video.video_id)
+    facts = {name: getattr(video, name) for name in _FACTS}
     for part, listed in clips.items():
         yield InputVideo(
             video_id=video.video_id,
             video=part.video,
-            companions=(part.sound,) if part.sound else (),
+            companions=(part.audio,) if part.audio else (),
             start_s=part.start_s,
             segments=None if cut_anew else tuple(listed),
             channel=video.channel_id,
@@ -133,37 +141,27 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
             projection=video.stated_projection,
             inspected=True,
             name=part.video.relative_to(catalog.media).as_posix(),
-            facts=_facts(video),
+            facts={name: value for name, value in facts.items() if value is not None},
         )
 
 
-def _home_of(clip: Clip, parts: Sequence[MediaPart]) -> MediaPart:
-    """Return the part that holds most of a clip, the first one where several hold all of it.
+def _part_with(clip: Clip, parts: Sequence[MediaPart]) -> MediaPart:
+    """Return the part that holds most of a clip; the first one when several hold all of it.
 
-    The picture of a section begins at a key frame, which may lie within the section before, long
-    before its sound: the clips there are those of the section before.
+    The video stream of a section begins at a key frame, which may be in the section before, long
+    before the audio begins. Clips there belong to the section before.
     """
 
     def outside_s(part: MediaPart) -> float:
         before_s = part.start_s - clip.start_s
-        return max(0.0, before_s, clip.start_s + clip.duration_s - _end_s(part))
+        return max(0.0, before_s, clip.start_s + clip.duration_s - part.end_s)
 
     return min(parts, key=outside_s)
 
 
-def _end_s(part: MediaPart) -> float:
-    return float("inf") if part.end_s is None else part.end_s
-
-
-def _facts(video: Video) -> dict[str, Any]:
-    names = ("url", "title", "channel", "channel_id", "license", "upload_date")
-    facts = {name: getattr(video, name) for name in names}
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def _what_next(catalog: Catalog) -> str:
+def _next_step(catalog: Catalog) -> str:
     if catalog.claims.waiting("inspect"):
         return f"run `yt360 inspect {catalog.path}` first"
     if catalog.claims.waiting("download"):
         return f"run `yt360 download {catalog.path}` and `yt360 inspect {catalog.path}` first"
-    return f"`yt360 catalog show {catalog.path}` tells why"
+    return f"`yt360 catalog show {catalog.path}` shows the reasons"

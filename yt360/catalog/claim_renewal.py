@@ -1,42 +1,48 @@
-"""Keeping claims alive while their videos are worked on."""
+"""Renewal of claims while their videos are processed."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from yt360.catalog import Catalog, Claim, ClaimLost
+from yt360.catalog.catalog import Catalog
+from yt360.catalog.records import Claim
+from yt360.catalog.tables.claims import ClaimLost
 from yt360.errors import UserError
 
 MAX_LEASE_S = 86_400
-_BEATS_A_LEASE, _TRIES_A_LEASE = 3, 30
+_RENEWALS_PER_LEASE, _RETRIES_PER_LEASE = 3, 30
 
 
 class ClaimRenewal:
     """A thread that renews the claims of this process every third of their lease.
 
-    Use as a context manager around the work; each worker holds its claim with `keep`. A catalog
-    that cannot be written for a moment (locked, say) is tried again soon; a claim whose lease
-    passes meanwhile is lost, until it could be renewed after all.
+    Use it as a context manager around the work; each worker registers its claim with `keep`. When
+    the catalog cannot be written, for example because it is locked, the renewal is soon repeated. A
+    claim whose lease expires in the meantime is lost until a renewal succeeds.
 
     Args:
         path: The catalog.
-        lease_s: How long a claim holds without renewal.
+        lease_s: Seconds that a claim is valid without renewal.
+        open_catalog: Opens the catalog.
     """
 
-    def __init__(self, path: Path, lease_s: float) -> None:
+    def __init__(
+        self, path: Path, lease_s: float, open_catalog: Callable[[Path], Catalog] = Catalog
+    ) -> None:
         self._path = path
         self._lease_s = lease_s
+        self._open_catalog = open_catalog
         self._claims: dict[str, Claim] = {}
-        self._held_until: dict[str, float] = {}  # seconds since 1970, by token
+        self._valid_until: dict[str, float] = {}  # seconds since 1970, by token
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="renewal", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="claim-renewal", daemon=True)
 
     def __enter__(self) -> ClaimRenewal:
         self._thread.start()
@@ -56,36 +62,36 @@ class ClaimRenewal:
         """Renew a claim while the block runs."""
         with self._lock:
             self._claims[claim.token] = claim
-            self._held_until[claim.token] = claim.expires_at
+            self._valid_until[claim.token] = claim.expires_at
         try:
             yield
         finally:
             with self._lock:
                 self._claims.pop(claim.token, None)
-                self._held_until.pop(claim.token, None)
+                self._valid_until.pop(claim.token, None)
 
     def check(self, claim: Claim) -> None:
-        """Raise ClaimLost when a claim could not be renewed in time."""
+        """Raise ClaimLost when a claim has expired or another worker took it."""
         with self._lock:
-            lost = time.time() >= self._held_until.get(claim.token, claim.expires_at)
+            lost = time.time() >= self._valid_until.get(claim.token, claim.expires_at)
         if lost:
             raise ClaimLost(claim.video_id)
 
-    def _beat(self) -> None:
-        pause_s = self._lease_s / _BEATS_A_LEASE
+    def _run(self) -> None:
+        pause_s = self._lease_s / _RENEWALS_PER_LEASE
         while not self._end.wait(pause_s):
             try:
                 self._renew_all()
-                pause_s = self._lease_s / _BEATS_A_LEASE
-            except (sqlite3.Error, UserError):  # a UserError: the catalog could not be opened
-                pause_s = self._lease_s / _TRIES_A_LEASE
+                pause_s = self._lease_s / _RENEWALS_PER_LEASE
+            except (sqlite3.Error, UserError):  # UserError: the catalog cannot be opened
+                pause_s = self._lease_s / _RETRIES_PER_LEASE
 
     def _renew_all(self) -> None:
         with self._lock:
             claims = list(self._claims.values())
         if not claims:
             return
-        with Catalog(self._path) as catalog:
+        with self._open_catalog(self._path) as catalog:
             for claim in claims:
                 until = catalog.clock() + self._lease_s
                 try:
@@ -93,5 +99,5 @@ class ClaimRenewal:
                 except ClaimLost:
                     until = 0.0
                 with self._lock:
-                    if claim.token in self._held_until:
-                        self._held_until[claim.token] = until
+                    if claim.token in self._valid_until:
+                        self._valid_until[claim.token] = until

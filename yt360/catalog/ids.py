@@ -1,7 +1,7 @@
-"""Video ids and the sites that they may be fetched from, checked at the door.
+"""Video ids, and the sites that may be requested.
 
-An id is 11 characters of ``A-Z a-z 0-9 _ -`` and nothing else, so it can be part of a file name.
-It may begin with ``-``: hand it to programs only inside a URL or a path, never as a bare argument.
+A video id is 11 characters of ``A-Z a-z 0-9 _ -``, so it can be part of a file name. It may begin
+with ``-``: pass it to programs only within a URL or a path, never as an argument of its own.
 """
 
 from __future__ import annotations
@@ -28,20 +28,18 @@ def is_video_id(text: str) -> bool:
 
 
 def check_video_id(text: str) -> str:
-    """Return `text` when it is a video id.
-
-    Raises:
-        UserError: It is not 11 characters of the alphabet.
-    """
+    """Return `text` if it is a video id, else raise UserError."""
     if not is_video_id(text):
-        raise UserError(f"{text!r} is not a video id: 11 characters of A-Z a-z 0-9 _ -")
+        message = f"{text!r} is not a video id: 11 characters of A-Z a-z 0-9 _ -"
+        raise UserError(message, "invalid", text)
     return text
 
 
 def check_channel_id(text: str) -> str:
-    """Return `text` when it is a channel id (``UC`` and 22 characters), else raise UserError."""
+    """Return `text` if it is a channel id (``UC`` and 22 characters), else raise UserError."""
     if not _CHANNEL_ID.fullmatch(text):
-        raise UserError(f"{text!r} is not a channel id: UC and 22 characters of A-Z a-z 0-9 _ -")
+        message = f"{text!r} is not a channel id: UC and 22 characters of A-Z a-z 0-9 _ -"
+        raise UserError(message, "invalid", text)
     return text
 
 
@@ -51,25 +49,25 @@ def watch_url(video_id: str) -> str:
 
 
 def split_url(url: str) -> SplitResult:
-    """Return the parts of a URL, of which every one can be read.
+    """Return the parts of a URL.
 
     Raises:
-        UserError: It is malformed: an open bracket, a port that is none, half a character.
+        UserError: The URL is malformed: an open bracket, an invalid port, half of a surrogate pair.
     """
     try:
         url.encode()
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise UserError(f"{url!r} is not a valid address: {error}") from error
+        message = f"{url!r} is not a valid address: {error}"
+        raise UserError(message, "invalid", url) from error
     return parts
 
 
 def id_of_url(url: str) -> str:
-    """Return the id under which a URL is catalogued.
+    """Return the video id of a URL in a catalog.
 
-    A YouTube URL gives its own id. Any other URL gives 11 characters of the same alphabet: 64 bits
-    of a hash of the URL, so the same address is always the same video.
+    It is the id of a YouTube video, and a hash of 64 bits in the same alphabet for any other URL.
     """
     found = youtube_id_of(url)
     if found:
@@ -99,11 +97,11 @@ def youtube_id_of(url: str) -> str | None:
 
 
 class AllowedSites:
-    """The addresses that may be asked: YouTube's pages over HTTPS, and what the user adds.
+    """The URLs that may be requested: YouTube's pages over HTTPS, and those that the user allows.
 
     Args:
-        extra: URL prefixes such as ``http://127.0.0.1:8000/``; scheme, host and port must be equal
-            and the path must begin with the prefix's path.
+        extra: Allowed URL prefixes such as ``http://127.0.0.1:8000/``. Scheme, host and port of a
+            URL must be equal, and its path must begin with the prefix's path.
 
     Raises:
         UserError: A prefix is malformed, or has no http(s) scheme or no host.
@@ -116,12 +114,14 @@ class AllowedSites:
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise UserError(
                     f"--allow-url {prefix!r} is not an address: give scheme and host, "
-                    "as in http://127.0.0.1:8000/"
+                    "as in http://127.0.0.1:8000/",
+                    "invalid",
+                    "allow_url",
                 )
             self.extra.append(_origin_and_path(prefix))
 
     def check(self, url: str) -> str:
-        """Return `url` when it is allowed, else raise UserError."""
+        """Return `url` if it is allowed, else raise UserError."""
         parts = split_url(url)
         if parts.scheme == "https" and (parts.hostname or "").lower() in YOUTUBE_HOSTS:
             return url
@@ -130,7 +130,9 @@ class AllowedSites:
             if origin == allowed_origin and path.startswith(allowed_path) and "/.." not in path:
                 return url
         raise UserError(
-            f"{url!r} is on no allowed site: YouTube over https, or what --allow-url names"
+            f"{url!r} is on no allowed site: YouTube over https, or what --allow-url names",
+            "forbidden",
+            url,
         )
 
 

@@ -1,4 +1,4 @@
-"""Reading the whole of a catalog, to find what is damaged before work begins."""
+"""The integrity check of a catalog, which reads all of it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,23 @@ from collections.abc import Iterator
 from yt360.catalog.catalog import Catalog
 from yt360.errors import BadItem
 
-_MOST_PAGES_TOLD = 20
+_MAX_PAGE_FAULTS = 20
 
 
 def catalog_faults(catalog: Catalog) -> Iterator[str]:
-    """Yield what is wrong with a catalog, in one line each; nothing when it is whole.
+    """Yield the faults of a catalog, one line each.
 
     The pages of the file are checked first (``PRAGMA quick_check``, about 10 s for 10^9 bytes).
-    When they are whole, every row of every video is read.
+    If they are whole, every row of every video is read.
     """
-    (*pages,) = (
-        str(row[0]) for row in catalog.connection.execute(f"PRAGMA quick_check({_MOST_PAGES_TOLD})")
-    )
+    (*pages,) = (str(row[0]) for row in catalog.execute(f"PRAGMA quick_check({_MAX_PAGE_FAULTS})"))
     if pages != ["ok"]:
         yield from pages
         return
-    rows = catalog.connection.execute("SELECT video_id FROM videos ORDER BY number")
-    for (video_id,) in rows:
+    tables = (catalog.files.of, catalog.verdicts.of, catalog.clips.of, catalog.claims.history)
+    for (video_id,) in catalog.execute("SELECT video_id FROM videos ORDER BY number"):
         try:
-            catalog.videos.get(video_id)
-            for read in (
-                catalog.files.of,
-                catalog.verdicts.of,
-                catalog.clips.of,
-                catalog.claims.history,
-            ):
+            for read in (catalog.videos.get, *tables):
                 read(video_id)
         except BadItem as error:
             yield f"{video_id}: {error.detail}"

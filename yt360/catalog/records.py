@@ -1,17 +1,17 @@
-"""What the catalog holds, as plain records.
+"""The records of a catalog.
 
 A video is in one of seven states:
 
 ===========  ====================================================================  ==============
 state        meaning                                                               next job
 ===========  ====================================================================  ==============
-found        its id is known; nobody has asked for its page yet                    describe
-wanted       its facts are known and pass the filters; its media is not here       download
-downloaded   its media is here; nobody has looked inside                           inspect
-accepted     inspected, and at least one clip is good                              none
-rejected     a filter or a test says no; ``reason`` and the verdicts say why       none
-unavailable  gone (removed, private, ...) or not for us (region, age, login)       none
-failed       given up after repeated trouble; ``--retry failed`` tries again       none
+found        its id is known; its page has not been requested                      describe
+wanted       its facts are known and pass the filters                              download
+downloaded   its media is downloaded and not yet inspected                         inspect
+accepted     inspected; at least one clip is kept                                  none
+rejected     a filter or a check rejects it; see ``reason`` and the verdicts       none
+unavailable  removed, private, or refused to us (region, age, login)               none
+failed       the maximum of attempts failed; ``--retry failed`` tries again        none
 ===========  ====================================================================  ==============
 """
 
@@ -32,17 +32,17 @@ JOB_STATES: dict[Job, tuple[State, ...]] = {
     "download": ("wanted", "found"),
     "inspect": ("downloaded",),
 }
-"""Which states a job takes videos from, in order of preference."""
+"""The states that a job takes videos from, in order of preference."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """A video and its source facts, as its page declares them (nothing here is measured).
+    """A video and its source facts as its page declares them; nothing is measured.
 
     Attributes:
-        projection: As declared.
-        stated_projection: What the inspection was told that the picture is; None to find out.
-        stated_sound_layout: The same of the sound.
+        projection: Projection that the page declares.
+        stated_projection: Projection that the user states; None to detect it.
+        stated_sound_layout: Audio layout that the user states; None to detect it.
     """
 
     video_id: VideoId
@@ -66,11 +66,11 @@ class Video:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to work on one video until `expires_at`; keep it alive with `Claims.renew`.
+    """The exclusive right to process one video until `expires_at`; `Claims.renew` extends it.
 
     Attributes:
-        token: Names this very claim. Whoever writes a result shows it; a claim that has expired
-            and was handed to another worker is refused then.
+        token: Identifies this claim. Results are stored only under a valid token, so the late
+            result of an expired claim is refused.
     """
 
     video_id: VideoId
@@ -85,12 +85,13 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaFile:
-    """A downloaded file. `path` is relative to the media folder; its time 0 is `start_s`.
+    """A downloaded file.
 
     Attributes:
-        role: ``"video"``, ``"sound"``, or ``"both"`` in one file.
-        start_s: Second of the video at which the file begins: 0 for a whole video.
-        end_s: Where a section ends; None for a whole video.
+        role: ``"video"``, ``"sound"`` (audio), or ``"both"`` in one file.
+        path: The file, relative to the media folder.
+        start_s: Second of the video at time 0 of the file: 0 for a whole video.
+        end_s: End of a section in seconds of the video; None for a whole video.
     """
 
     role: Literal["video", "sound", "both"]
@@ -104,7 +105,7 @@ class MediaFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one test says of a video, with the numbers behind it (JSON values)."""
+    """The verdict of one quality check on a video, with its measurements (JSON values)."""
 
     kind: str
     verdict: str
@@ -113,11 +114,11 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A stretch of a video that begins at a whole second.
+    """A clip of a video; it begins at a whole second.
 
     Attributes:
-        kept: Whether it goes into a dataset; if not, `reason` says why.
-        origin: ``"released"`` for imported lists, ``"inspect"`` for clips of our own.
+        kept: Whether the clip goes into a dataset; if not, `reason` says why.
+        origin: ``"released"`` for imported lists, ``"inspect"`` for clips that an inspection chose.
     """
 
     start_s: int
@@ -130,7 +131,7 @@ class Clip:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One try of one job on one video."""
+    """One attempt at one job on one video."""
 
     job: Job
     worker: str

@@ -1,7 +1,7 @@
-"""Rows of a catalog as records of checked values.
+"""Conversion of a catalog's rows to records, with a check of every value.
 
-SQLite stores any type in any column, and a catalog may come from somebody else. So every row
-becomes a record here, by the types of the record's fields, or is told as damaged.
+SQLite stores any type in any column, and somebody else may have written the catalog. Every row is
+converted by the types of the record's fields, or refused as damaged.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ Read = Callable[[Any], Any]
 
 LARGEST_INTEGER = 2**53
 LARGEST_NUMBER = 1e12
-"""Seconds since 1970 have a thousandth of it."""
+"""Seconds since 1970 are about a thousandth of it."""
 
 
 def read_record(kind: type[T], row: Mapping[str, Any], **given: Any) -> T:
-    """Return a row as a dataclass, every field of which is checked against its type.
+    """Return a row as a dataclass, with every value checked against the type of its field.
 
-    Texts, integers from 0 to 2^53, finite numbers from 0 to 10^12, 0 or 1 for a bool, the text of a
-    JSON object for a dict, and what `typing.Literal` lists; a type of ``Annotated[..., read]`` is
-    read by that function.
+    Accepted are texts, integers from 0 to 2^53, finite numbers from 0 to 10^12, 0 or 1 for a bool,
+    the text of a JSON object for a dict, and the choices of a `typing.Literal`. A field of type
+    ``Annotated[..., read]`` is converted by that function.
 
     Args:
         kind: The dataclass.
-        row: Its columns by the names of the fields.
-        given: Values of fields that are no columns.
+        row: The columns, which have the names of the fields.
+        given: Values of fields that are not columns.
 
     Raises:
-        BadItem: ``"damaged-catalog"``: a column holds something else.
+        BadItem: ``"damaged-catalog"``: a column holds another value.
     """
     values = dict(given)
     for name, read in _readers(kind):  # type: ignore[arg-type]
@@ -51,10 +51,10 @@ def read_record(kind: type[T], row: Mapping[str, Any], **given: Any) -> T:
 
 
 def read_value(kind: Any, value: Any, name: str) -> Any:
-    """Return a value of the column `name` that `read_record` takes for a field of type `kind`.
+    """Return a value of the column `name`, checked as `read_record` checks a field of type `kind`.
 
     Raises:
-        BadItem: ``"damaged-catalog"``: it is another.
+        BadItem: ``"damaged-catalog"``: the value does not fit.
     """
     try:
         return _reader(kind)(value)
@@ -83,7 +83,7 @@ VideoId = Annotated[str, video_id]
 
 
 def with_url(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a row with ``video_id`` and ``url``, which is NULL for videos of YouTube."""
+    """Return a row with its ``url``, which is stored as NULL for videos on YouTube."""
     values = dict(row)
     if values["url"] is None and isinstance(values["video_id"], str):
         values["url"] = f"{WATCH_URL}{values['video_id']}"

@@ -1,8 +1,8 @@
-"""The catalog's tables: one SQLite file in WAL mode, with a version and migrations.
+"""The database schema of a catalog (SQLite, write-ahead log), its version and its migrations.
 
-Times are seconds since 1970 (REAL). Every table refers to a video by its ``number`` (order of
-arrival); the 11-character ``video_id`` is stored once. ``counters`` is kept by triggers, so that
-a summary of a million videos reads a few dozen rows.
+Times are seconds since 1970 (REAL). Tables refer to a video by its ``number`` (order of arrival);
+the 11-character ``video_id`` is stored once. Triggers maintain ``counters``, so a summary of a
+million videos reads a few dozen rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from yt360.catalog.database import transaction
 
-APPLICATION_ID = 0x59333630  # "Y360": tells a catalog from any other SQLite file
+APPLICATION_ID = 0x59333630  # "Y360": identifies a catalog among SQLite files
 
 _TABLES = (
     """CREATE TABLE settings (
@@ -41,8 +41,8 @@ _TABLES = (
         facts TEXT NOT NULL DEFAULT '{}',
         added_at REAL NOT NULL,
         changed_at REAL NOT NULL)""",
-    # A claim is "the first due video in a state": due_at holds the end of a lease or of a
-    # back-off, so one index answers both at any size.
+    # A claim takes the first due video of a state: due_at holds the end of a lease or of a retry
+    # delay, so one index serves both.
     "CREATE INDEX videos_due ON videos (state, due_at)",
     "CREATE INDEX videos_claimed ON videos (due_at) WHERE claim IS NOT NULL",
     "CREATE INDEX videos_channel ON videos (channel_id) WHERE channel_id IS NOT NULL",
@@ -171,7 +171,7 @@ _KEPT_BY_STATE = (
         "CASE WHEN {row}.kept THEN (SELECT state FROM videos WHERE number = {row}.video) END",
         "{row}.duration_s",
     ),
-    # A video takes its kept clips along from one state to another.
+    # The kept clips of a video change their state with it.
     """CREATE TRIGGER videos_kept_of_change AFTER UPDATE ON videos WHEN OLD.state IS NOT NEW.state
        BEGIN
             INSERT INTO counters (topic, key, count, seconds)
@@ -190,14 +190,14 @@ _KEPT_BY_STATE = (
            JOIN videos ON videos.number = clips.video WHERE kept GROUP BY state""",
 )
 
-# What was told to the inspection, since neither the files nor their pages say it.
+# What the user states about files that do not declare it.
 _STATED = (
     "ALTER TABLE videos ADD COLUMN stated_sound_layout TEXT",
     "ALTER TABLE videos ADD COLUMN stated_projection TEXT",
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_TRIGGERS), _KEPT_BY_STATE, _STATED)
-"""Statements that take a catalog from version i to i + 1; the first one makes it from nothing."""
+"""Statements that migrate a catalog from version i to i + 1; the first ones create it."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -207,22 +207,22 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 class ForeignSchema(Exception):
-    """The schema of a catalog is not what this program makes."""
+    """The schema of a catalog is not one that yt360 creates."""
 
 
 def check_schema(connection: sqlite3.Connection) -> None:
-    """Compare the schema of a catalog with what this program makes for its version.
+    """Compare the schema of a catalog with the schema that yt360 creates for its version.
 
-    A view, trigger, index or table of somebody else is code that would run with every statement.
+    A view, trigger, index or table that somebody else added may run code with every statement.
 
     Raises:
-        ForeignSchema: Something is more, less or different, or a newer version wrote the catalog.
+        ForeignSchema: The schemas differ, or a newer version wrote the catalog.
     """
     version = version_of(connection)
     if version > len(MIGRATIONS):
         raise ForeignSchema(
-            f"the catalog has version {version}, this program knows up to {len(MIGRATIONS)}: "
-            "update yt360"
+            f"the catalog has version {version}, this program reads versions up to "
+            f"{len(MIGRATIONS)}: update yt360"
         )
     expected = _schema(max(version, 0))
     found = _rows_of_schema(connection, len(expected) + 1)
@@ -231,13 +231,13 @@ def check_schema(connection: sqlite3.Connection) -> None:
         what = "is missing or was changed" if row in expected else "is not of yt360"
         raise ForeignSchema(
             f"the {kind} {name!r:.60} {what}; a catalog holds nothing but what yt360 makes: drop "
-            "what was added, or get the catalog anew"
+            "what was added, or get another copy of the catalog"
         )
 
 
 @lru_cache
 def _schema(version: int) -> frozenset[tuple[str | None, ...]]:
-    """Return what the first migrations leave in ``sqlite_master``."""
+    """Return the rows of ``sqlite_master`` after the first migrations."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for statements in MIGRATIONS[:version]:
             for statement in statements:
@@ -260,10 +260,10 @@ def _rows_of_schema(
 def migrate(
     connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
 ) -> None:
-    """Bring a database to the newest version; each step is one transaction."""
+    """Migrate a database to the newest version, one transaction for each step."""
     while version_of(connection) < len(migrations):
         with transaction(connection):
-            version = version_of(connection)  # another process may have been faster
+            version = version_of(connection)  # another process may have migrated it
             if version < len(migrations):
                 for statement in migrations[version]:
                     connection.execute(statement)

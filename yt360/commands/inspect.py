@@ -104,7 +104,7 @@ def command(
     once. The exit code is 2 when a file cannot be read, and 1 when a process died of a video or
     hung in it.
     """
-    from yt360.catalog.catalog import is_catalog
+    from yt360.catalog.opening import is_catalog
 
     if any(is_catalog(path) for path in paths):
         if len(paths) > 1:

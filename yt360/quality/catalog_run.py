@@ -248,8 +248,8 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
     if not parts:
         raise BadItem("no-media", "the catalog knows no file of this video; download it again")
     for part in parts:
-        is_section = part.end_s is not None
-        companions = () if part.sound is None else (part.sound,)
+        is_section = part.end_s < float("inf")
+        companions = () if part.audio is None else (part.audio,)
         inspector.add(part.video, companions, float(part.start_s), is_section=is_section)
     inspection = inspector.finish()
     if projection.NAME not in inspection.verdicts:
@@ -273,7 +273,7 @@ def _store(
         stated_projection = None if config.projection == "auto" else config.projection
         catalog.videos.state_media(claim.video_id, config.sound_layout, stated_projection)
         catalog.verdicts.replace(claim.video_id, *_stored(inspection))
-        catalog.clips.replace(claim.video_id, clips)
+        catalog.clips.replace(claim.video_id, *clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
     doubts = tuple(doubt.code for doubt in inspection.doubts)
     state = "rejected" if reason else "accepted"

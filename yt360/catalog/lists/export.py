@@ -1,4 +1,4 @@
-"""The catalog's tables as CSV, JSON lines or Parquet."""
+"""Export of a catalog's tables as CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FileFormat = Literal["csv", "jsonl", "parquet"]
 SUFFIXES: dict[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 _JSON_COLUMNS = frozenset({"facts", "numbers"})
 _ROWS_PER_GROUP = 20_000
-_LINE_END = "\r\n"  # the writer puts quotes around texts that hold one of its characters
+_LINE_END = "\r\n"  # the csv module quotes texts with one of these characters
 
 _VIDEO = "SELECT video_id, {columns} FROM {table} JOIN videos ON videos.number = {table}.video"
 TABLES: dict[str, str] = {
@@ -45,7 +45,7 @@ TABLES: dict[str, str] = {
     )
     + " ORDER BY files.video, role DESC, start_s",
 }
-"""What each table is read with; rows come in a fixed order."""
+"""The query of each table; the order of rows is fixed."""
 
 
 def export_table(
@@ -54,19 +54,20 @@ def export_table(
     """Write a table to a file, atomically; return the number of rows.
 
     Args:
-        catalog: Where the rows come from.
+        catalog: The catalog.
         table: A key of `TABLES`.
-        path: The file; its suffix tells the format unless `file_format` does.
-        file_format: ``"csv"``, ``"jsonl"`` or ``"parquet"``.
+        path: The file.
+        file_format: ``"csv"``, ``"jsonl"`` or ``"parquet"``; None for that of the file's suffix.
 
     Raises:
-        UserError: An unknown table, or a suffix that tells no format.
+        UserError: The table or the suffix is unknown.
     """
     if table not in TABLES:
-        raise UserError(f"no table {table!r}{did_you_mean(table, TABLES)}")
+        raise UserError(f"no table {table!r}{did_you_mean(table, TABLES)}", "unknown-name", table)
     chosen = file_format or SUFFIXES.get(path.suffix.lower())
     if chosen is None:
-        raise UserError(f"{path.name} ends in none of {', '.join(SUFFIXES)}; give --format")
+        message = f"{path.name} ends in none of {', '.join(SUFFIXES)}; give --format"
+        raise UserError(message, "unknown-name", path.suffix)
     columns, batches = _read(catalog, TABLES[table])
     if chosen == "parquet":
         with atomic_write(path) as file:
@@ -84,9 +85,8 @@ def row_lines(
 ) -> Iterator[str]:
     """Yield rows as CSV, with a header first, or as JSON lines; without the final line feeds.
 
-    In CSV, texts are as `csv_cell` gives them. In JSON lines, texts named ``facts`` and
-    ``numbers`` are written as the values that they hold, bytes as hexadecimal digits, and control
-    characters as JSON's escapes.
+    CSV cells are made by `csv_cell`. In JSON lines, the columns ``facts`` and ``numbers`` are
+    decoded, bytes are written as hexadecimal digits, and control characters are escaped.
     """
     if file_format == "csv":
         record = csv.writer(_Returning(), lineterminator=_LINE_END).writerow
@@ -101,25 +101,25 @@ def row_lines(
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value for a CSV file, in which no text is a formula to a spreadsheet.
+    """Return a value for a CSV file that a spreadsheet does not run as a formula.
 
-    Titles come from anybody, and spreadsheets run a text that begins with ``=``, ``+``, ``-``,
-    ``@``, a tab or a carriage return. Such a text gets an apostrophe in front of it. Numbers and
-    video ids, which may begin with ``-`` and are no formula that does anything, stay as they are.
+    Titles are not trusted, and spreadsheets run a text that begins with ``=``, ``+``, ``-``, ``@``,
+    a tab or a carriage return. Such a text gets a leading apostrophe. Numbers and video ids, which
+    may begin with ``-`` but are harmless, are not changed.
     """
     risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if risky and not is_video_id(value) else value
 
 
 class _Returning:
-    """A file for `csv.writer` whose ``writerow`` then returns what it would write."""
+    """A file for `csv.writer` with which ``writerow`` returns its line."""
 
     def write(self, text: str) -> str:
         return text.removesuffix(_LINE_END)
 
 
 def _decoded(value: Any) -> Any:
-    """Return the value of a JSON text; a query may give a column of ours another content."""
+    """Return the value of JSON text, or anything else as it is: a query may rename its columns."""
     if value == "{}":
         return {}
     from yt360.untrusted.parsing import parse_json
@@ -131,8 +131,8 @@ def _decoded(value: Any) -> Any:
 
 
 def _read(catalog: Catalog, sql: str) -> tuple[list[str], Iterator[list[tuple[Any, ...]]]]:
-    """Return the columns of a query and its rows in groups."""
-    cursor = catalog.connection.execute(sql)
+    """Return the columns of a query and its rows in batches."""
+    cursor = catalog.execute(sql)
     columns = [column[0] for column in cursor.description]
 
     def batches() -> Iterator[list[tuple[Any, ...]]]:

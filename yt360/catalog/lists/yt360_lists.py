@@ -1,9 +1,8 @@
-"""The text lists in which YT-360 was released: segments, train, test.
+"""The text lists of the YT-360 release: segments, train, test.
 
-``segments.txt`` has a line a video, ``VIDEO_ID t0,t1,...``: whole seconds at which its 10 s clips
-start. ``train.txt`` and ``test.txt`` have a video id a line. Order is kept, so that importing and
-exporting gives back the same files, byte by byte (the released segments end without a newline, the
-others with one).
+Each line of ``segments.txt`` is ``VIDEO_ID t0,t1,...``: the start times of a video's 10 s clips in
+whole seconds. Each line of ``train.txt`` and ``test.txt`` is a video id. Importing and exporting
+reproduces the files byte by byte (``segments.txt`` ends without a newline, the others with one).
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from yt360.errors import BadItem, UserError
 from yt360.files import atomic_write
 
 CLIP_S = float(DEFAULT_CLIP_S)
-"""Length of the clips of a released list, which gives their starts alone."""
+"""Length of the clips, of which the lists give only the start."""
 ORIGIN = "released"
 SPLITS = ("train", "test")
 MAX_LIST_BYTES = 256 << 20
-"""Limit of a list; that of a million videos with ten clips each has a quarter of it."""
+"""Maximum size of a list; one of a million videos with ten clips each has a quarter of it."""
 MAX_CLIPS = 100_000
-"""Limit of the clips of one video in a list: eleven days of them without a gap."""
+"""Maximum number of clips of one video in a list: eleven days without a gap."""
 MAX_URL = 2048
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import added and what it found."""
+    """Counts of an import."""
 
     videos: int
     new_videos: int
@@ -48,8 +47,8 @@ def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
     """Return the clip starts of each video, in the order of the list.
 
     Raises:
-        UserError: A line is not ``VIDEO_ID t0,t1,...`` with rising times, or an id comes twice.
-            Times have nine digits at most.
+        UserError: A line is not ``VIDEO_ID t0,t1,...`` with increasing times of at most nine
+            digits, or an id is repeated.
     """
     segments: dict[str, list[int]] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -58,9 +57,10 @@ def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
         video_id, _, times = line.strip().partition(" ")
         where = f"{name}, line {number}"
         if not is_video_id(video_id):
-            raise UserError(f"{where}: {video_id!r:.60} is not a video id of 11 characters")
+            message = f"{where}: {video_id!r:.60} is not a video id of 11 characters"
+            raise UserError(message, "invalid", where)
         if video_id in segments:
-            raise UserError(f"{where}: {video_id} stands here a second time")
+            raise UserError(f"{where}: {video_id} is repeated", "conflict", where)
         segments[video_id] = _parse_times(times, where)
     return segments
 
@@ -68,32 +68,36 @@ def parse_segments(text: str, name: str = "segments") -> dict[str, list[int]]:
 def _parse_times(text: str, where: str) -> list[int]:
     fields = text.strip().split(",", MAX_CLIPS)
     if len(fields) > MAX_CLIPS:
-        raise UserError(f"{where}: a video has more than {MAX_CLIPS} clips")
+        message = f"{where}: a video has more than {MAX_CLIPS} clips"
+        raise UserError(message, "out-of-range", where)
     if not all(field.isascii() and field.isdigit() for field in fields):
-        raise UserError(f"{where}: {text!r:.60} is not a list of whole seconds such as 0,10,27")
-    if any(len(field) > _MOST_DIGITS for field in fields):
-        raise UserError(f"{where}: a time has more than {_MOST_DIGITS} digits; give seconds")
+        message = f"{where}: {text!r:.60} is not a list of whole seconds such as 0,10,27"
+        raise UserError(message, "invalid", where)
+    if any(len(field) > _MAX_DIGITS for field in fields):
+        message = f"{where}: a time has more than {_MAX_DIGITS} digits; give seconds"
+        raise UserError(message, "out-of-range", where)
     times = [int(field) for field in fields]
     if any(later <= earlier for earlier, later in pairwise(times)):
-        raise UserError(f"{where}: the times {text:.60} do not rise")
+        message = f"{where}: the times {text:.60} are not increasing"
+        raise UserError(message, "invalid", where)
     return times
 
 
 def parse_ids(text: str, name: str = "list") -> list[str]:
-    """Return the video ids of a list with one a line.
+    """Return the video ids of a list with one id on each line.
 
     Raises:
-        UserError: A line is not a video id, or an id comes twice.
+        UserError: A line is not a video id, or an id is repeated.
     """
     ids: dict[str, None] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        video_id = line.strip()
+        video_id, where = line.strip(), f"{name}, line {number}"
         if not video_id:
             continue
         if not is_video_id(video_id):
-            raise UserError(f"{name}, line {number}: {video_id!r:.60} is not a video id")
+            raise UserError(f"{where}: {video_id!r:.60} is not a video id", "invalid", where)
         if video_id in ids:
-            raise UserError(f"{name}, line {number}: {video_id} stands here a second time")
+            raise UserError(f"{where}: {video_id} is repeated", "conflict", where)
         ids[video_id] = None
     return list(ids)
 
@@ -104,19 +108,19 @@ def import_lists(
     splits: dict[str, list[str]],
     ids: Sequence[str] = (),
 ) -> Imported:
-    """Add videos, clips and splits to a catalog, all or nothing; doing it again changes nothing.
+    """Add videos, clips and splits to a catalog in one transaction. It is idempotent.
 
-    Given clips take the place of those that an inspection chose, with which they would overlap. An
-    accepted video that gets other clips goes back to ``downloaded``: nobody has looked at them.
+    The clips replace those that an inspection chose, with which they would overlap. An accepted
+    video that gets other clips goes back to ``downloaded``, because they are not inspected.
 
     Args:
-        catalog: Where they go.
+        catalog: The catalog.
         segments: Video id -> clip starts, from `parse_segments`.
         splits: Split name -> video ids, from `parse_ids`.
-        ids: Further video ids, of which nothing is known.
+        ids: Further video ids.
 
     Raises:
-        UserError: A video is in two splits, or in another one already.
+        UserError: A video is in two splits.
     """
     new = 0
     with catalog.transaction():
@@ -137,7 +141,7 @@ def import_lists(
 
 
 def _give_clips(catalog: Catalog, video_id: str, starts: Sequence[int]) -> None:
-    """Add the clips of a list to those of earlier lists, which stay as they are."""
+    """Add the clips of a list to those of earlier lists, which do not change."""
     before = catalog.clips.of(video_id)
     given = [clip for clip in before if clip.origin == ORIGIN]
     known = {clip.start_s for clip in given}
@@ -148,27 +152,28 @@ def _give_clips(catalog: Catalog, video_id: str, starts: Sequence[int]) -> None:
     ]
     if not added and given == before:
         return
-    catalog.clips.replace(video_id, [*given, *added])
+    catalog.clips.replace(video_id, *given, *added)
     if catalog.videos.get(video_id).state == "accepted":
         catalog.videos.requeue([video_id], "downloaded")
 
 
 def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:
-    """Add videos by address; return how many are new.
+    """Add videos by address; return the number of new ones.
 
-    A YouTube address gives its video's id. Any other gets an id made from the address, see
-    `yt360.catalog.ids.id_of_url`.
+    `yt360.catalog.ids.id_of_url` gives the id of an address.
 
     Raises:
-        UserError: One is malformed or no http(s) address.
+        UserError: An address is malformed, too long, or not http(s).
     """
     new = 0
     with catalog.transaction():
         for url in urls:
             if not url.startswith(("http://", "https://")):
-                raise UserError(f"{url!r:.60} is not an address: http:// or https:// is missing")
+                message = f"{url!r:.60} is not an address: http:// or https:// is missing"
+                raise UserError(message, "invalid", "url")
             if len(url) > MAX_URL:
-                raise UserError(f"{url!r:.60}... is longer than {MAX_URL} characters")
+                message = f"{url!r:.60}... is longer than {MAX_URL} characters"
+                raise UserError(message, "out-of-range", "url")
             new += catalog.videos.add(id_of_url(url), None if youtube_id_of(url) else url)
     return new
 
@@ -176,9 +181,8 @@ def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:
 def export_lists(catalog: Catalog, folder: Path) -> dict[str, int]:
     """Write ``segments.txt``, ``train.txt`` and ``test.txt`` into a folder; return their lengths.
 
-    The segments are the clips that are kept, of videos in order of arrival. Rejected videos, which
-    includes those that were dropped by hand, are in no list. Videos that are `unavailable` or
-    `failed` stay: that tells how we asked and when, and others may have them.
+    The segments are the kept clips of videos in the order of arrival. Rejected and dropped videos
+    are left out. Videos that are ``unavailable`` or ``failed`` stay in: others may have them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = list(_segment_lines(catalog))
@@ -194,7 +198,7 @@ def export_lists(catalog: Catalog, folder: Path) -> dict[str, int]:
 
 
 def _segment_lines(catalog: Catalog) -> Iterable[str]:
-    rows = catalog.connection.execute(
+    rows = catalog.execute(
         "SELECT video_id, group_concat(start_s) AS starts FROM "
         "(SELECT video, start_s FROM clips WHERE kept ORDER BY video, start_s) "
         "JOIN videos ON videos.number = video WHERE state != 'rejected' "
@@ -203,5 +207,6 @@ def _segment_lines(catalog: Catalog) -> Iterable[str]:
     for row in rows:
         video_id, starts = read_value(VideoId, row["video_id"], "video_id"), row["starts"]
         if not re.fullmatch(r"[0-9]+(,[0-9]+)*", str(starts)):
-            raise BadItem("damaged-catalog", f"a clip of {video_id} starts at no whole second")
+            detail = f"a clip of {video_id} does not start at a whole second"
+            raise BadItem("damaged-catalog", detail)
         yield f"{video_id} {starts}"

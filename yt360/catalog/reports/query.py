@@ -1,4 +1,4 @@
-"""Reading rows of a catalog by conditions or by SQL, without being able to change it."""
+"""Queries of a catalog, by conditions or in SQL, that cannot change it."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ Rows = tuple[list[str], Iterator[Sequence[Any]]]
 def select_videos(
     catalog: Catalog, limit: int, columns: Sequence[str], **criteria: str | None
 ) -> Rows:
-    """Return columns and rows of the videos that meet all given conditions.
+    """Return the columns and rows of the videos that meet all conditions.
 
     Args:
-        catalog: Where to look.
-        limit: Most rows; 0 for all.
+        catalog: The catalog.
+        limit: Maximum number of rows; 0 for all.
         columns: Names of the ``videos`` table of `yt360.catalog.lists.export.TABLES`.
-        criteria: ``state``, ``reason``, ``channel``, ``split``; None is no condition.
+        criteria: ``state``, ``reason``, ``channel``, ``split``; None for no condition.
     """
     check_state(criteria.get("state"))
     given = {name: value for name, value in criteria.items() if value is not None}
     where = " AND ".join(_CONDITIONS[name] for name in given) or "1"
     base, _, order = TABLES["videos"].rpartition(" ORDER BY ")
     sql = f"{base} WHERE {where} ORDER BY {order} LIMIT ?"
-    cursor = catalog.connection.execute(
+    cursor = catalog.execute(
         f"SELECT {', '.join(columns)} FROM ({sql})", (*given.values(), limit or -1)
     )
     return list(columns), cursor
 
 
 def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
-    """Return columns and rows of an SQL query, asked over a connection that can only read.
+    """Return the columns and rows of an SQL query, run on a connection that can only read.
 
-    It sees what is committed. Nothing but reading is allowed in it: no other file, no setting.
+    The query sees committed data. It can neither open other files nor change settings.
 
     Raises:
-        UserError: SQLite refuses it.
+        UserError: SQLite refuses the query.
     """
     with closing(connect(catalog.path, read_only=True)) as connection:
         connection.set_authorizer(_only_reading)
@@ -65,11 +65,12 @@ def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
             columns = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchmany(limit) if limit else cursor.fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise UserError(f"SQLite refuses the query (it can only read): {error}") from error
+            message = f"SQLite refuses the query (it can only read): {error}"
+            raise UserError(message, "forbidden", "sql") from error
     return columns, iter(rows)
 
 
 def _only_reading(action: int, first: str | None, *_: str | None) -> int:
-    """Allow reading tables and asking for their columns; the hook of SQLite's authorizer."""
+    """Allow reading tables and listing their columns; a callback for SQLite's authorizer."""
     allowed = action in _READING or (action == sqlite3.SQLITE_PRAGMA and first in _READING_PRAGMAS)
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

@@ -1,16 +1,13 @@
-"""A catalog at a glance, read from the counters: as quick for a million videos as for ten."""
+"""A summary of a catalog, read from its counters: as fast for a million videos as for ten."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from yt360.catalog.catalog import Catalog
 from yt360.catalog.records import STATES
 from yt360.catalog.rows import read_record
-
-if TYPE_CHECKING:
-    from yt360.catalog.catalog import Catalog
 
 
 @dataclass(frozen=True)
@@ -20,14 +17,14 @@ class Summary:
     Attributes:
         states: Videos by state.
         reasons: Videos by (state, reason).
-        clips: Clips by ``kept``, ``rejected`` (good ones of rejected videos, which no dataset and
-            no list has) or ``dropped/REASON``.
-        kept_hours: Length of the kept clips.
-        verdicts: Videos by (kind of test, verdict).
+        clips: Clips by ``kept``, ``rejected`` (kept clips of rejected videos, which are in no
+            dataset and no list) or ``dropped/REASON``.
+        kept_hours: Total length of the kept clips.
+        verdicts: Videos by (kind of check, verdict).
         attempts: Attempts by (job, outcome).
         splits: Videos by split.
         listings: Searches and channels by ``KIND/STATE``.
-        at_work: Videos that a live worker holds now.
+        claimed: Videos that are being processed.
     """
 
     states: dict[str, int]
@@ -38,11 +35,11 @@ class Summary:
     attempts: dict[tuple[str, str], int]
     splits: dict[str, int]
     listings: dict[str, int]
-    at_work: int
+    claimed: int
 
     @property
     def videos(self) -> int:
-        """All videos."""
+        """Number of videos."""
         return sum(self.states.values())
 
 
@@ -59,7 +56,7 @@ def summarize(catalog: Catalog) -> Summary:
     topics: dict[str, dict[str, int]] = {}
     hours = 0.0
     clips: dict[str, int] = {}
-    for row in catalog.connection.execute(
+    for row in catalog.execute(
         "SELECT topic, key, count, max(seconds, 0.0) AS seconds FROM counters WHERE count > 0 "
         "ORDER BY topic, key"
     ):
@@ -71,7 +68,7 @@ def summarize(catalog: Catalog) -> Summary:
             hours += counter.seconds / 3600 if name == "kept" else 0.0
     dropped = topics.get("clip", {})
     clips.update((key, count) for key, count in dropped.items() if key != "kept")
-    at_work = catalog.connection.execute(
+    claimed = catalog.execute(
         "SELECT count(*) FROM videos WHERE claim IS NOT NULL AND due_at > ?", (catalog.clock(),)
     ).fetchone()[0]
     states = topics.get("state", {})
@@ -84,7 +81,7 @@ def summarize(catalog: Catalog) -> Summary:
         attempts=_pairs(topics.get("attempt", {})),
         splits=topics.get("split", {}),
         listings=topics.get("listing", {}),
-        at_work=at_work,
+        claimed=claimed,
     )
 
 
@@ -97,20 +94,20 @@ def _pairs(counts: dict[str, int]) -> dict[tuple[str, str], int]:
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
-    """Yield a summary as lines for people."""
+    """Yield a summary as lines."""
     yield f"{summary.videos:8d}  videos"
     for state, count in summary.states.items():
         yield f"{count:8d}    {state}"
         reasons = {r: n for (name, r), n in summary.reasons.items() if name == state}
         for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
             yield f"{number:8d}      {reason}"
-    if summary.at_work:
-        yield f"{summary.at_work:8d}    being worked on now"
+    if summary.claimed:
+        yield f"{summary.claimed:8d}    being processed"
     yield f"{summary.clips.get('kept', 0):8d}  clips kept ({summary.kept_hours:.2f} h)"
     for key, count in summary.clips.items():
         if key != "kept":
-            words = "of rejected videos" if key == "rejected" else key.replace("/", ": ")
-            yield f"{count:8d}    {words}"
+            name = "of rejected videos" if key == "rejected" else key.replace("/", ": ")
+            yield f"{count:8d}    {name}"
     for name, count in summary.splits.items():
         yield f"{count:8d}  videos in {name}"
     for (kind, verdict), count in summary.verdicts.items():

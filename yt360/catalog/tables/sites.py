@@ -1,27 +1,24 @@
-"""When each site may be asked next: shared by every thread and process that uses the catalog."""
+"""The state of the rate limit of each site, shared by all threads and processes on a catalog."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
+from yt360.catalog.database import Table, upsert
 from yt360.catalog.rows import read_record
 
-if TYPE_CHECKING:
-    from yt360.catalog.catalog import Catalog
-
-_LONGEST_QUEUE_S = 3600.0
-"""A moment that is booked later than this was booked by a clock that was wrong."""
+_MAX_QUEUE_S = 3600.0
+"""A time that is reserved further in the future was reserved by a wrong clock."""
 
 
 @dataclass(frozen=True)
 class SiteState:
-    """How a site stands.
+    """State of a site.
 
     Attributes:
         paused_until: No request before this time (seconds since 1970).
-        strikes: Pauses in a row without a success between them.
-        troubles: Refusals and broken answers in a row, below the level of a pause.
+        strikes: Number of pauses in a row without a success between them.
+        troubles: Number of refusals and broken responses in a row that caused no pause.
     """
 
     paused_until: float = 0.0
@@ -30,50 +27,40 @@ class SiteState:
 
 
 @dataclass(frozen=True)
-class _Booking:
+class _Reservation:
     next_at: float = 0.0
     paused_until: float = 0.0
 
 
-class Sites:
+class Sites(Table):
     """The ``sites`` table."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
     def get(self, site: str) -> SiteState:
-        """Return how a site stands; an unknown one stands well."""
-        row = self._catalog.connection.execute(
+        """Return the state of a site."""
+        row = self._db.execute(
             "SELECT paused_until, strikes, troubles FROM sites WHERE site = ?", (site,)
         ).fetchone()
         return read_record(SiteState, row) if row else SiteState()
 
-    def reserve(self, site: str, gap_s: float) -> float:
-        """Book the next free moment to ask `site` and return it (seconds since 1970).
+    def put(self, site: str, state: SiteState) -> None:
+        """Store the state of a site."""
+        columns = {"site": site, **asdict(state)}
+        self._db.execute(upsert("sites", ["site"], [*columns]), [*columns.values()])
 
-        Moments are at least `gap_s` apart, counted over all processes, and after any pause.
+    def reserve(self, site: str, gap_s: float) -> float:
+        """Reserve the next free time for a request to a site and return it (seconds since 1970).
+
+        Reserved times are at least `gap_s` seconds apart over all processes, and after any pause.
         """
-        with self._catalog.transaction() as connection:
-            row = connection.execute(
+        with self._db.transaction():
+            row = self._db.execute(
                 "SELECT next_at, paused_until FROM sites WHERE site = ?", (site,)
             ).fetchone()
-            now = self._catalog.clock()
-            booked = read_record(_Booking, row) if row else _Booking()
-            moment = max(now, booked.paused_until)
-            if booked.next_at < now + _LONGEST_QUEUE_S:
-                moment = max(moment, booked.next_at)
-            connection.execute(
-                "INSERT INTO sites (site, next_at) VALUES (?, ?) "
-                "ON CONFLICT (site) DO UPDATE SET next_at = excluded.next_at",
-                (site, moment + gap_s),
-            )
+            now = self._db.clock()
+            reserved = read_record(_Reservation, row) if row else _Reservation()
+            moment = max(now, reserved.paused_until)
+            if reserved.next_at < now + _MAX_QUEUE_S:
+                moment = max(moment, reserved.next_at)
+            sql = upsert("sites", ["site"], ["site", "next_at"])
+            self._db.execute(sql, (site, moment + gap_s))
         return moment
-
-    def put(self, site: str, state: SiteState) -> None:
-        """Store how a site stands."""
-        self._catalog.connection.execute(
-            "INSERT INTO sites (site, paused_until, strikes, troubles) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (site) DO UPDATE SET paused_until = excluded.paused_until, "
-            "strikes = excluded.strikes, troubles = excluded.troubles",
-            (site, state.paused_until, state.strikes, state.troubles),
-        )

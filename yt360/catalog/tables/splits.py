@@ -1,61 +1,57 @@
-"""Train and test: a video belongs to one of them for ever, and so does its channel."""
+"""The train and test splits. The split of a video never changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from yt360.catalog.database import Table
 from yt360.catalog.rows import VideoId, read_value
 from yt360.errors import UserError
 from yt360.splits import PAPER_TEST_FRACTION, split_of
 
-if TYPE_CHECKING:
-    from yt360.catalog.catalog import Catalog
 
-
-class Splits:
-    """The split of each video, in the order in which it was given."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+class Splits(Table):
+    """The ``splits`` table, in the order in which splits were assigned."""
 
     def put(self, video_ids: Iterable[str], split: str, origin: str = "released") -> int:
-        """Give known videos a split; return how many are new to it.
+        """Assign a split to videos; return the number of videos that had none.
 
         Raises:
-            UserError: A video is in another split already.
+            UserError: A video is in another split.
         """
         added = 0
-        with self._catalog.transaction() as connection:
+        with self._db.transaction():
             for video_id in video_ids:
-                number = self._catalog.number_of(video_id)
-                added += connection.execute(
+                added += self._db.execute(
                     "INSERT INTO splits (video, split, origin) VALUES (?, ?, ?) "
                     "ON CONFLICT (video) DO NOTHING",
-                    (number, split, origin),
+                    (self._db.number_of(video_id), split, origin),
                 ).rowcount
                 present = self.of(video_id)
                 if present != split:
                     raise UserError(
-                        f"{video_id!r} is in {present!r} already and cannot be in {split!r} too"
+                        f"{video_id!r} is in {present!r} already and cannot be in {split!r} too",
+                        "conflict",
+                        video_id,
                     )
         return added
 
     def of(self, video_id: str) -> str | None:
         """Return the split of a video, or None."""
-        row = self._catalog.connection.execute(
-            "SELECT split FROM splits WHERE video = ?", (self._catalog.number_of(video_id),)
+        row = self._db.execute(
+            "SELECT split FROM splits WHERE video = ?", (self._db.number_of(video_id),)
         ).fetchone()
         return None if row is None else str(row["split"])
 
     def members(self, split: str, with_rejected: bool = True) -> list[str]:
-        """Return the video ids of a split in the order in which they were given.
+        """Return the video ids of a split in the order of assignment.
 
         Args:
             split: Name of the split.
-            with_rejected: Whether rejected videos are listed too; they keep their split.
+            with_rejected: Whether to include rejected videos, which keep their split.
         """
-        rows = self._catalog.connection.execute(
+        rows = self._db.execute(
             "SELECT video_id FROM splits JOIN videos ON videos.number = splits.video "
             "WHERE split = ? AND (? OR state != 'rejected') ORDER BY position",
             (split, with_rejected),
@@ -68,25 +64,30 @@ class Splits:
         by: Literal["channel", "video"] = "channel",
         salt: str = "yt360",
     ) -> int:
-        """Give every accepted video without a split one; return how many.
+        """Assign a split to every accepted video without one; return their number.
 
-        Splits that exist are never changed. By channel, a video follows the videos of its channel
-        that have one already (test when they are in both, so that test channels stay unseen);
-        otherwise the hash of the channel decides.
+        By channel, a video joins the split of its channel's videos (test when they are in both, so
+        that test channels stay unseen in training). Otherwise the hash of the channel decides.
+
+        Args:
+            test_fraction: Expected fraction of test channels or videos, 0 to 1.
+            by: Grouping that must not cross the split.
+            salt: Changes the hash.
         """
         if not 0 <= test_fraction <= 1:
-            raise UserError(f"a test fraction of {test_fraction} is not in [0, 1]")
-        with self._catalog.transaction() as connection:
+            message = f"a test fraction of {test_fraction} is not in [0, 1]"
+            raise UserError(message, "out-of-range", "test_fraction")
+        with self._db.transaction():
             taken: dict[str, str] = {}
             if by == "channel":
                 taken = dict(
-                    connection.execute(
+                    self._db.execute(
                         "SELECT channel_id, min(split) FROM splits "
                         "JOIN videos ON videos.number = splits.video "
                         "WHERE channel_id IS NOT NULL GROUP BY channel_id"
                     ).fetchall()
                 )
-            rows = connection.execute(
+            rows = self._db.execute(
                 "SELECT number, video_id, channel_id FROM videos WHERE state = 'accepted' "
                 "AND number NOT IN (SELECT video FROM splits) ORDER BY number"
             ).fetchall()
@@ -95,7 +96,7 @@ class Splits:
                 split = taken.get(key or "") or split_of(
                     key or row["video_id"], test_fraction, salt
                 )
-                connection.execute(
+                self._db.execute(
                     "INSERT INTO splits (video, split, origin) VALUES (?, ?, ?)",
                     (row["number"], split, f"by-{by}"),
                 )

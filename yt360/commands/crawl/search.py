@@ -128,7 +128,7 @@ def command(
 
 def _stored_filters(path: Path) -> dict[str, Any]:
     from yt360.catalog import Catalog
-    from yt360.catalog.catalog import is_catalog
+    from yt360.catalog.opening import is_catalog
 
     if not is_catalog(path):
         return {}

@@ -42,7 +42,7 @@ def delete_media(catalog: Catalog, video_id: str) -> int:
     if folder.exists():
         with folder_lock(folder):
             removed += _empty(folder)
-    catalog.files.forget(video_id)
+    catalog.files.clear(video_id)
     return removed
 
 

@@ -197,7 +197,7 @@ class Worker:
             folder = self._catalog.media / media_folder(claim.video_id)
             for file in self._catalog.files.of(claim.video_id):
                 (folder / Path(file.path).name).unlink(missing_ok=True)
-            self._catalog.files.forget(claim.video_id)
+            self._catalog.files.clear(claim.video_id)
 
     def _store(self, claim: Claim, fetched: Fetched) -> None:
         """Record a success: facts, files and the new state, all or nothing."""

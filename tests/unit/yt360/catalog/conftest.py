@@ -48,7 +48,7 @@ def accept(catalog):
 def filled(catalog, accept):
     """A catalog with one accepted and one rejected video."""
     accept(A, title='Größe, "quoted"\nline', channel_id="UC1", duration_s=30)
-    catalog.clips.replace(A, [Clip(start_s=0), Clip(start_s=10, kept=False, reason="silent")])
+    catalog.clips.replace(A, Clip(start_s=0), Clip(start_s=10, kept=False, reason="silent"))
     catalog.verdicts.put(A, Verdict(kind="still", verdict="pass", numbers={"share": 0.1}))
     catalog.files.put(A, MediaFile(role="video", path="aa/a.mp4", bytes=1))
     catalog.files.put(A, MediaFile(role="sound", path="aa/a.webm", bytes=1))

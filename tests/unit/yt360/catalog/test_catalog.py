@@ -5,24 +5,24 @@ import sqlite3
 import stat
 
 import pytest
+from helpers.errors import user_error
 
 from yt360.catalog import Catalog
-from yt360.catalog.catalog import is_catalog
+from yt360.catalog.opening import is_catalog
 from yt360.catalog.reports.summary import summarize
 from yt360.catalog.schema import MIGRATIONS, migrate, version_of
-from yt360.errors import UserError
 
 A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"
 
 
 def test_a_missing_catalog_is_not_made_by_reading(tmp_path):
-    with pytest.raises(UserError, match="no catalog at"):
+    with user_error("missing"):
         Catalog(tmp_path / "no.catalog")
     assert not (tmp_path / "no.catalog").exists()
 
 
 def test_no_catalog_is_made_in_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match="no folder"):
+    with user_error("missing", tmp_path / "no"):
         Catalog(tmp_path / "no" / "x.catalog", create=True)
     assert not (tmp_path / "no").exists()
 
@@ -31,7 +31,7 @@ def test_no_catalog_is_made_in_a_folder_that_is_not_there(tmp_path):
 def test_another_file_is_refused_and_left_alone(tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is not a catalog"):
+    with user_error("invalid", path):
         Catalog(path)
     assert path.read_bytes() == content and not is_catalog(path)
 
@@ -40,13 +40,13 @@ def test_another_database_is_refused(tmp_path):
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE t (x)")
-    with pytest.raises(UserError, match="not a catalog of yt360"):
+    with user_error("invalid", path):
         Catalog(path)
 
 
 def test_a_catalog_of_a_newer_version_is_refused(catalog):
     catalog.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(UserError, match="update yt360"):
+    with user_error("forbidden", catalog.path):
         Catalog(catalog.path)
 
 

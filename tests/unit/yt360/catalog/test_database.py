@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 
 import pytest
+from helpers.errors import user_error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from yt360.catalog import Catalog, Verdict
 from yt360.catalog.database import Connection, storable, transaction
 from yt360.catalog.reports.video_report import video_lines
 from yt360.catalog.schema import migrate
-from yt360.errors import UserError
 
 A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"
 HALF = "cut \ud83d"
@@ -60,7 +60,7 @@ def test_half_a_character_is_stored_in_every_text_about_a_video(catalog):
 
 
 def test_an_id_that_is_no_text_is_not_in_the_catalog(catalog):
-    with pytest.raises(UserError, match="is not in"):
+    with user_error("missing"):
         catalog.videos.get("\udcff")
 
 
@@ -136,7 +136,7 @@ def test_an_empty_file_becomes_a_catalog_only_where_one_is_made(tmp_path, create
         Catalog(path, create=True).close()
         assert path.stat().st_size
     else:
-        with pytest.raises(UserError, match=r"empty.txt is empty, not a catalog; fill it with"):
+        with user_error("empty", path):
             Catalog(path)
         assert path.stat().st_size == 0 and [path] == list(tmp_path.iterdir())
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from helpers.errors import user_error
 
 from yt360.catalog.ids import AllowedSites, id_of_url, is_video_id, watch_url
 from yt360.catalog.lists.yt360_lists import (
     import_urls,
 )
-from yt360.errors import UserError
 
 A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"
 
@@ -26,7 +26,7 @@ def test_addresses_of_youtube_give_their_own_id_and_others_a_stable_one():
 
 @pytest.mark.parametrize("url", ["http://[", "http://a:b/", "http://a/\ud800"])
 def test_a_malformed_address_is_refused(url):
-    with pytest.raises(UserError, match="is not a valid address"):
+    with user_error("invalid", url):
         id_of_url(url)
 
 
@@ -34,7 +34,7 @@ def test_an_address_is_stored_only_for_other_sites(catalog):
     assert import_urls(catalog, [watch_url(A), "http://here/film.mp4"]) == 2
     assert catalog.videos.get(A).url == watch_url(A)
     assert catalog.videos.get(id_of_url("http://here/film.mp4")).url == "http://here/film.mp4"
-    with pytest.raises(UserError, match="is not an address"):
+    with user_error("invalid", "url"):
         import_urls(catalog, ["file:///etc/passwd"])
 
 
@@ -58,10 +58,10 @@ def test_only_allowed_addresses_pass(url, allowed):
     if allowed:
         assert sites.check(url) == url
     else:
-        with pytest.raises(UserError, match="no allowed site"):
+        with user_error("forbidden", url):
             sites.check(url)
 
 
 def test_an_allowed_prefix_needs_scheme_and_host():
-    with pytest.raises(UserError, match="give scheme and host"):
+    with user_error("invalid", "allow_url"):
         AllowedSites(["example.org/"])

@@ -51,7 +51,7 @@ def whole(tmp_path_factory):
         catalog.videos.add(A, title="t", channel_id="UC1", duration_s=50.0, tags=["x"])
         catalog.claims.finish(catalog.claims.take("download", "w"), "accepted")
         catalog.files.put(A, MediaFile(role="both", path="aa/a.mp4", bytes=3))
-        catalog.clips.put(A, [Clip(start_s=0, numbers={"a": 1}), Clip(start_s=20)])
+        catalog.clips.put(A, Clip(start_s=0, numbers={"a": 1}), Clip(start_s=20))
         numbers = {"doubts": [{"code": "x"}]}
         catalog.verdicts.put(A, Verdict(kind="spatial-audio", verdict="pass", numbers=numbers))
         catalog.splits.put([A], "train")
@@ -62,14 +62,23 @@ def whole(tmp_path_factory):
     return path
 
 
-def everything(catalog, folder):
+@pytest.fixture(scope="module")
+def open_copy(whole, tmp_path_factory):
+    """Return an open copy of that catalog, in which any value can be stored."""
+    path = shutil.copyfile(whole, tmp_path_factory.mktemp("copy") / "my.catalog")
+    with Catalog(path) as catalog:
+        catalog.execute("PRAGMA ignore_check_constraints = ON")
+        yield catalog
+
+
+def everything(catalog, folder, changed_table):
     """Yield what reads a catalog, and what writes into one."""
     yield lambda: list(summary_lines(summarize(catalog)))
     yield lambda: list(video_lines(catalog, A))
     yield lambda: count_catalog(catalog)
     yield lambda: catalog_inputs(catalog)
     yield lambda: export_lists(catalog, folder / "lists")
-    for table in TABLES:
+    for table in TABLES if changed_table == "videos" else TABLES.keys() & {changed_table}:
         for suffix in ("jsonl", "parquet"):
             yield lambda name=table, end=suffix: export_table(catalog, name, folder / f"o.{end}")
     yield lambda: catalog.sites.reserve("youtube", 1.0)
@@ -81,29 +90,23 @@ def everything(catalog, folder):
 
 
 @pytest.mark.parametrize("column", columns())
-def test_any_value_in_any_column_is_an_error_of_ours_or_none(whole, tmp_path, column):
+def test_any_value_in_any_column_is_a_user_error_or_none(open_copy, tmp_path, column):
     table, name = column.split(".")
-    for number, value in enumerate(VALUES.values()):
-        path = tmp_path / f"{number}.catalog"
-        shutil.copyfile(whole, path)
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute("PRAGMA ignore_check_constraints = ON")
-            try:
-                connection.execute(f"UPDATE {table} SET {name} = {value}")
-            except sqlite3.Error:
-                continue  # SQLite itself keeps the value out
+    for value in VALUES.values():
+        open_copy.execute("BEGIN IMMEDIATE")
         try:
-            catalog = Catalog(path)
-        except UserError:
-            continue  # newer versions of SQLite find the value when pages are checked
-        with catalog:
-            for read in everything(catalog, tmp_path):
+            open_copy.execute(f"UPDATE {table} SET {name} = {value}")
+            for read in everything(open_copy, tmp_path, table):
                 try:
                     read()
                 except (UserError, BadItem) as error:
                     assert len(str(error)) < 600
                 except sqlite3.IntegrityError:
                     assert value in (VALUES["infinite"], VALUES["bytes"], VALUES["text"])
+        except sqlite3.IntegrityError:
+            pass  # SQLite itself refuses the value
+        finally:
+            open_copy.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize(

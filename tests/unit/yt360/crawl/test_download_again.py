@@ -18,7 +18,7 @@ def settle(catalog_path):
     def end(state, *clips):
         with Catalog(catalog_path) as catalog:
             claim = catalog.claims.take("inspect", "somebody")
-            catalog.clips.put(VIDEO, clips)
+            catalog.clips.put(VIDEO, *clips)
             catalog.claims.finish(claim, state, "some-reason", "some detail")
 
     return end
@@ -106,7 +106,7 @@ def test_old_sections_make_way_for_the_whole_video(
     ready_video(VIDEO, content=long_bytes, duration_s=60)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=41, origin="released")])
+        catalog.clips.put(VIDEO, Clip(start_s=41, origin="released"))
     download()
     assert list(files()) == [f"{VIDEO}.00039-00054.mkv"]
     settle("failed")
@@ -132,7 +132,7 @@ def test_clips_of_a_list_ask_for_sections_though_an_inspection_dropped_them(
     ready_video(VIDEO, content=long_bytes, duration_s=60)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=41, origin="released")])
+        catalog.clips.put(VIDEO, Clip(start_s=41, origin="released"))
     download()
     settle("rejected", Clip(start_s=41, origin="released", kept=False, reason="silent"))
     queue_again()

@@ -42,7 +42,9 @@ def way(request, ready_video, catalog_path, long_bytes, picture_bytes, sound_byt
     def add(video_id=VIDEO):
         with Catalog(catalog_path) as catalog:
             catalog.videos.add(video_id)
-            catalog.clips.put(video_id, [Clip(start_s=start, origin="released") for start in clips])
+            catalog.clips.put(
+                video_id, *(Clip(start_s=start, origin="released") for start in clips)
+            )
         return ready_video(video_id, content=streams, duration_s=60 if in_parts else 4)
 
     def check():

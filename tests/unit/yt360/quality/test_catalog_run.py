@@ -176,8 +176,8 @@ def test_the_help_names_the_tests_that_reject() -> None:
 def test_clips_of_our_own_are_cut_anew_and_released_ones_are_kept(path: Path) -> None:
     with Catalog(path) as catalog:
         mine = Clip(start_s=1, kept=False, reason="silent", numbers={"level_dbfs": -70})
-        catalog.clips.put(GOOD, [mine, Clip(start_s=500)])
-        catalog.clips.put(PHOTO, [mine, Clip(start_s=500, origin="released")])
+        catalog.clips.put(GOOD, mine, Clip(start_s=500))
+        catalog.clips.put(PHOTO, mine, Clip(start_s=500, origin="released"))
     assert CliRunner().invoke(command, [str(path), "--reject", "silence"]).exit_code == 0
     with Catalog(path) as catalog:
         (clip,) = catalog.clips.of(GOOD)

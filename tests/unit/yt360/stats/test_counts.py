@@ -41,7 +41,7 @@ def test_the_row_of_a_catalog_counts_kept_clips_of_each_split(catalog):
         "total": (6, 21),
     }
     assert rows["total"].hours == pytest.approx(21 * 10 / 3600)
-    catalog.clips.put("video000001", [Clip(start_s=0, kept=False, reason="silent")])
+    catalog.clips.put("video000001", Clip(start_s=0, kept=False, reason="silent"))
     assert count_catalog(catalog).rows["train"].clips == 5
 
 
@@ -57,7 +57,7 @@ def test_every_histogram_counts_every_value(catalog):
 
 def test_numbers_with_a_long_tail_are_counted_over_growing_ranges(catalog):
     starts = range(0, 10 * int(LONG_TAIL) * 8, 10)
-    catalog.clips.put("video000000", [Clip(start_s=start) for start in starts])
+    catalog.clips.put("video000000", *(Clip(start_s=start) for start in starts))
     (clips, *_) = count_catalog(catalog).histograms
     assert clips.is_log and clips.counts.sum() == 6
     assert np.all(np.diff(clips.edges) > 0)

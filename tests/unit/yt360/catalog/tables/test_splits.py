@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import pytest
-
-from yt360.errors import UserError
+from helpers.errors import user_error
 
 A, B = "aaaaaaaaaaa", "-b_bbbbbbbb"
 
@@ -41,5 +39,5 @@ def test_a_video_cannot_be_in_two_splits(catalog):
     catalog.videos.add(A)
     catalog.splits.put([A], "train")
     assert catalog.splits.put([A], "train") == 0
-    with pytest.raises(UserError, match="in 'train' already"):
+    with user_error("conflict", A):
         catalog.splits.put([A], "test")

@@ -111,7 +111,7 @@ def test_only_the_sections_around_known_clips_are_fetched(
     ready_video(VIDEO, content=long_bytes, duration_s=60)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=start, origin="released") for start in (3, 41)])
+        catalog.clips.put(VIDEO, *(Clip(start_s=start, origin="released") for start in (3, 41)))
     download()
     with Catalog(catalog_path) as catalog:
         files = catalog.files.of(VIDEO)
@@ -145,11 +145,11 @@ def test_sections_that_are_here_already_are_not_fetched_again(
     ready_video(VIDEO, content=long_bytes, duration_s=60)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=3, origin="released")])
+        catalog.clips.put(VIDEO, Clip(start_s=3, origin="released"))
     download()
     before, requests = content(), len(youtube.log)
     with Catalog(catalog_path) as catalog:
-        catalog.files.forget(VIDEO)  # as if it had been killed before it could write this down
+        catalog.files.clear(VIDEO)  # as if it had been killed before it could write this down
         catalog.videos.requeue([VIDEO])
     download()
     assert content() == before

@@ -26,7 +26,7 @@ def streams(ready_video, catalog_path, long_bytes):
     """Add a video of which one section is wanted; return the paths of its streams."""
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=41, origin="released")])
+        catalog.clips.put(VIDEO, Clip(start_s=41, origin="released"))
     return ready_video(VIDEO, content=long_bytes, duration_s=60)
 
 
@@ -50,7 +50,7 @@ def test_a_page_that_rounds_the_length_up_does_not_make_the_last_section_fail(
 ):
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=start_s, origin="released")])
+        catalog.clips.put(VIDEO, Clip(start_s=start_s, origin="released"))
     ready_video(VIDEO, content=long_bytes, duration_s=page_s)
     report = download(max_attempts=1)
     assert dict(report.outcomes) == {("downloaded", ""): 1}
@@ -64,7 +64,7 @@ def test_a_section_without_the_end_of_its_clip_is_truncated(
 ):
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-        catalog.clips.put(VIDEO, [Clip(start_s=52, origin="released")])
+        catalog.clips.put(VIDEO, Clip(start_s=52, origin="released"))
     ready_video(VIDEO, content=long_bytes, duration_s=70)
     download(max_attempts=1)
     assert outcomes() == [("failed", "truncated")]
@@ -76,7 +76,7 @@ def test_sections_that_begin_at_the_same_key_frame_reject_the_video(
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
         clips = [Clip(start_s=start_s, origin="released") for start_s in (2, 41)]
-        catalog.clips.put(VIDEO, clips)
+        catalog.clips.put(VIDEO, *clips)
     ready_video(VIDEO, content=long_bytes_with_one_key_frame, duration_s=60)
     download()
     assert outcomes() == [("rejected", "sparse-key-frames")]
