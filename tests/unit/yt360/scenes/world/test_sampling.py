@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.paths import REPOSITORY
 
 from yt360.errors import UserError
 from yt360.scenes.audio.ambix import render_sound
@@ -24,7 +25,7 @@ from yt360.scenes.world.parameters import PLACES, PRESETS, SceneParameters, over
 from yt360.scenes.world.sampling import draw_scene, scene_name
 from yt360.sphere import equirect_grid
 
-FINGERPRINT = "from test_drawing import fingerprint; print(fingerprint())"
+FINGERPRINT = "from test_sampling import fingerprint; print(fingerprint())"
 
 
 def fingerprint() -> str:
@@ -43,7 +44,8 @@ def test_another_process_renders_the_same_scene() -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=REPOSITORY,
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert run.stdout.strip() == fingerprint()
 
