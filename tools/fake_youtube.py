@@ -27,7 +27,7 @@ from yt_dlp.networking import Request, Response
 
 from yt360.crawl.youtube.client import YoutubeClient
 
-DRIP_BYTES, DRIP_S = 40, 0.02
+DRIP_S = 0.02
 
 
 class FakeYouTube:
@@ -42,6 +42,7 @@ class FakeYouTube:
     def __init__(self) -> None:
         self.media: dict[str, bytes] = {}
         self.media_type = "video/mp4"
+        self.drip_bytes = 40
         self.players: dict[str, dict] = {}
         self.pages: dict[tuple[str, str | None], dict] = {}
         self.script: dict[str, list[str]] = defaultdict(list)
@@ -260,9 +261,9 @@ class FakeYouTube:
         if name != "drip":
             yield body
             return
-        for i in range(0, len(body), DRIP_BYTES):
+        for i in range(0, len(body), self.drip_bytes):
             time.sleep(DRIP_S)
-            yield body[i : i + DRIP_BYTES]
+            yield body[i : i + self.drip_bytes]
 
     def _reply(
         self,

@@ -49,12 +49,17 @@ def imports(tree: ast.AST, at_import: bool) -> Iterator[str]:
 
 
 @cache
+def parsed() -> dict[str, ast.Module]:
+    return {name: ast.parse(path.read_bytes()) for name, path in modules().items()}
+
+
+@cache
 def graph(at_import: bool) -> dict[str, set[str]]:
     """Return the modules of this repository that each module imports."""
-    known = modules()
+    known = parsed()
     edges: dict[str, set[str]] = {}
-    for name, path in known.items():
-        found = imports(ast.parse(path.read_bytes()), at_import)
+    for name, tree in known.items():
+        found = imports(tree, at_import)
         targets = {each if each in known else each.rpartition(".")[0] for each in found}
         edges[name] = (targets & known.keys()) - {name}
     return edges

@@ -123,7 +123,8 @@ def _judge_page(folder: Path) -> None:
     from yt360.catalog import Catalog
     from yt360.crawl.failures import Unsuitable
     from yt360.crawl.search.filters import Filters
-    from yt360.crawl.youtube.formats import choose, explain
+    from yt360.crawl.youtube.format_table import explain
+    from yt360.crawl.youtube.formats import choose
     from yt360.untrusted.page import read_formats, read_info_file, read_page
 
     info = read_info_file(folder / "a.info.json")

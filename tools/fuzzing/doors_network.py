@@ -155,7 +155,8 @@ def _ask(folder: Path) -> None:
     from yt_dlp.networking.exceptions import RequestError
 
     from yt360.crawl.failures import Unsuitable, classify
-    from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
+    from yt360.crawl.youtube.client import YoutubeClient
+    from yt360.crawl.youtube.options import ClientOptions
 
     server = _server()
     server.answers = {"": (folder / "answer").read_bytes()}
@@ -220,24 +221,27 @@ def _session_of(answer: bytes) -> type[Any]:
 
 def _ask_formats(folder: Path) -> None:
     """Ask for a video's formats."""
-    from yt360.crawl.youtube.client import ClientOptions
-    from yt360.crawl.youtube.formats import explain
+    from yt360.crawl.rate_limit import RateLimitConfig
+    from yt360.crawl.youtube.format_table import explain
     from yt360.crawl.youtube.list_formats import list_formats
+    from yt360.crawl.youtube.options import ClientOptions
 
     client = _session_of((folder / "player.json").read_bytes())
     url = f"https://www.youtube.com/watch?v={VIDEO_IDS[0]}"
-    explain(list_formats(url, ClientOptions(), threading.Event(), client))
+    explain(list_formats(url, ClientOptions(), threading.Event(), RateLimitConfig(), client))
 
 
 def _search(folder: Path) -> None:
     """Search, and store what was found."""
     from yt360.catalog import Catalog
-    from yt360.crawl.search.run import SearchConfig, run_search
+    from yt360.crawl.search.config import SearchConfig
+    from yt360.crawl.search.run import run_search
+    from yt360.retry import RetryPolicy
 
     client = _session_of((folder / "search.json").read_bytes())
     with Catalog(folder / "new.catalog", create=True) as opened:
         opened.listings.add("search", "concert 360")
-        config = SearchConfig(max_pages=3, max_attempts=1, wait_s=0.0)
+        config = SearchConfig(max_pages=3, retry=RetryPolicy(1, 0.0), wait_s=0.0)
         report = run_search(opened, config, threading.Event(), make_client=client)
         if report.failed or report.stopped:
             raise Refused(str(report.failed or report.stopped))

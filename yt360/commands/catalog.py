@@ -1,4 +1,4 @@
-"""``yt360 catalog``: look into a catalog, and get things out of it."""
+"""``yt360 catalog``: inspect, query, export and change a catalog."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import StrictGroup, examples
+from yt360.errors import UserError
 from yt360.terminal.output import echo
 from yt360.terminal.text import table
 
@@ -18,7 +19,7 @@ _QUERY_COLUMNS = ("video_id", "state", "reason", "split", "clips_kept", "duratio
 
 @click.group("catalog", cls=StrictGroup)
 def command() -> None:
-    """Look into a catalog, and get things out of it."""
+    """Show, query, export, split and check a catalog."""
 
 
 @examples(
@@ -30,7 +31,7 @@ def command() -> None:
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("video_id", required=False)
 def show(path: Path, video_id: str | None) -> None:
-    """Sum up a catalog, or tell the whole story of one video: why it is in or out."""
+    """Summarize a catalog, or report on one video: its state, attempts, verdicts and clips."""
     from yt360.catalog import Catalog
     from yt360.catalog.reports.summary import summarize, summary_lines
     from yt360.catalog.reports.video_report import video_lines
@@ -51,13 +52,13 @@ def show(path: Path, video_id: str | None) -> None:
 @click.option("--reason", help="Only videos with this reason.")
 @click.option("--channel", metavar="ID", help="Only videos of this channel.")
 @click.option("--split", help="Only videos of this split.")
-@click.option("--sql", metavar="SELECT", help="A query of your own; it cannot change anything.")
+@click.option("--sql", metavar="SELECT", help="A query in SQL, which cannot change anything.")
 @click.option(
     "--limit",
     type=click.IntRange(0, 10**9),
     default=50,
     show_default=True,
-    help="Rows to print; 0 for all.",
+    help="Maximum number of rows; 0 for all.",
 )
 @click.option(
     "--format",
@@ -65,7 +66,7 @@ def show(path: Path, video_id: str | None) -> None:
     type=click.Choice(["table", "csv", "jsonl"]),
     default="table",
     show_default=True,
-    help="How to print rows.",
+    help="Output format.",
 )
 @click.pass_context
 def query(
@@ -76,17 +77,17 @@ def query(
     file_format: str,
     **criteria: Any,
 ) -> None:
-    r"""Print the videos that meet all the conditions, or the rows of an SQL query.
+    r"""Print the videos that meet all conditions, or the rows of an SQL query.
 
-    Control characters are printed as escapes: those of JSON with --format jsonl, which holds every
-    value exactly, and such as \x1b with the others. `yt360 catalog export` writes exact CSV, too.
+    Control characters are escaped: as in JSON with --format jsonl, which is exact, and as in \x1b
+    with the others. `yt360 catalog export` writes exact CSV.
     """
     from yt360.catalog import Catalog
     from yt360.catalog.lists.export import row_lines
     from yt360.catalog.reports.query import run_sql, select_videos
 
     if sql is not None:
-        refuse(context, criteria, "does not go with --sql; put the condition into the query")
+        refuse(context, criteria, "cannot be combined with --sql; put the condition into the query")
     with Catalog(path) as catalog:
         if sql is not None:
             columns, rows = run_sql(catalog, sql, limit)
@@ -100,32 +101,46 @@ def query(
                 echo(line)
 
 
+class _ExportFormat(click.Choice[str]):
+    """The formats of an export. The former name of one is refused with its new name."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if value == "released":
+            message = "--format released was renamed; use --format yt360-lists"
+            raise UserError(message, "unknown-name", "released")
+        return super().convert(value, param, ctx)
+
+
 @examples(
     "yt360 catalog export my.catalog videos.csv",
     "yt360 catalog export my.catalog clips.parquet --table clips",
-    "yt360 catalog export my.catalog lists/ --format released",
+    "yt360 catalog export my.catalog lists/ --format yt360-lists",
 )
 @command.command("export")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("out", type=Path)
-@click.option("--table", default="videos", show_default=True, help="What to write.")
+@click.option("--table", default="videos", show_default=True, help="Table to export.")
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["csv", "jsonl", "parquet", "released"]),
-    help="The suffix of OUT tells it otherwise; 'released' writes YT-360's lists into a folder.",
+    type=_ExportFormat(["csv", "jsonl", "parquet", "yt360-lists"]),
+    help="File format; 'yt360-lists' writes YT-360's lists into a folder.  [default: by suffix]",
 )
 @click.pass_context
 def export(context: click.Context, path: Path, out: Path, table: str, file_format: Any) -> None:
-    """Write a table (videos, clips, verdicts, attempts, files) or the released text lists."""
+    """Export a table (videos, clips, verdicts, attempts, files) or YT-360's text lists."""
     from yt360.catalog import Catalog
     from yt360.catalog.lists.export import export_table
     from yt360.catalog.lists.yt360_lists import export_lists
 
-    if file_format == "released":
-        refuse(context, ("table",), "does not go with --format released, which writes all lists")
+    if file_format == "yt360-lists":
+        refuse(
+            context,
+            ("table",),
+            "cannot be combined with --format yt360-lists, which writes all lists",
+        )
     with Catalog(path) as catalog:
-        if file_format == "released":
+        if file_format == "yt360-lists":
             for name, count in export_lists(catalog, out).items():
                 echo(f"{out / name}: {count} lines")
         else:
@@ -139,22 +154,22 @@ def export(context: click.Context, path: Path, out: Path, table: str, file_forma
     "--test-fraction",
     default=1000 / 5506,
     show_default="0.18, as in YT-360",
-    help="Expected share that tests, 0 to 1.",
+    help="Expected fraction of test videos, 0 to 1.",
 )
 @click.option(
     "--by",
     type=click.Choice(["channel", "video"]),
     default="channel",
     show_default=True,
-    help="What is never torn between train and test.",
+    help="Grouping that must not cross the split.",
 )
 def split(path: Path, test_fraction: float, by: Any) -> None:
-    """Give accepted videos that have none a split; the others keep theirs for ever."""
+    """Assign a split to accepted videos without one. The split of a video never changes."""
     from yt360.catalog import Catalog
     from yt360.catalog.reports.summary import summarize
 
     with Catalog(path) as catalog:
-        echo(f"{catalog.splits.assign(test_fraction, by)} videos have a split now")
+        echo(f"{catalog.splits.assign(test_fraction, by)} videos were assigned a split")
         for name, count in summarize(catalog).splits.items():
             echo(f"{count:8d}  {name}")
 
@@ -166,14 +181,14 @@ def split(path: Path, test_fraction: float, by: Any) -> None:
 @command.command("drop")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.argument("video_ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--reason", default="withdrawn", show_default=True, help="Word to count it by.")
+@click.option("--reason", default="withdrawn", show_default=True, help="Reason to record.")
 @click.option(
     "--delete-media",
     is_flag=True,
-    help="Also remove all of its files from the disk, parts of files too.",
+    help="Also delete all of its files, including partial ones.",
 )
 def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool) -> None:
-    """Reject videos for good, because their owner withdrew them or you do not want them."""
+    """Reject videos for good, for example because their owner withdrew them."""
     from yt360.catalog import Catalog
 
     if delete_media:
@@ -183,17 +198,16 @@ def drop(path: Path, video_ids: tuple[str, ...], reason: str, delete_media: bool
         for video_id in video_ids:
             catalog.videos.drop(video_id, reason)
             files = delete_files(catalog, video_id) if delete_media else 0
-            echo(f"{video_id}: rejected ({reason}), {files} files removed")
+            echo(f"{video_id}: rejected ({reason}), {files} files deleted")
 
 
 @examples("yt360 catalog check my.catalog")
 @command.command("check")
 @click.argument("path", metavar="CATALOG", type=Path)
 def check(path: Path) -> None:
-    """Read the whole of a catalog, and say what is damaged in it.
+    """Read all of a catalog and list its faults.
 
-    Run it once on a catalog that you got from somebody else. The exit code is 1 when something is
-    damaged.
+    Run it once on a catalog that somebody else made. The exit code is 1 when a fault is found.
     """
     from yt360.catalog import Catalog
     from yt360.catalog.integrity import catalog_faults
@@ -215,8 +229,9 @@ def check(path: Path) -> None:
 def media(path: Path, folder: Path | None) -> None:
     """Print the media folder of a catalog, or set it and mark it as the catalog's.
 
-    A folder outside of the catalog's own is used only when it is marked, and files are written and
-    removed only in a marked one, since anybody can write a folder's name into a catalog.
+    A folder outside of the catalog's folder is used only when it is marked, and files are written
+    and deleted only in a marked folder, since anybody can write the name of a folder into a
+    catalog.
     """
     from yt360.catalog import Catalog
 

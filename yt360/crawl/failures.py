@@ -1,8 +1,8 @@
-"""Why a video could not be had, and what to do about it.
+"""Classification of download failures.
 
-yt-dlp raises one exception for everything. Here its parts (the HTTP status, the transport error,
-the words of the site) become one of eight kinds, each with one policy, and a short reason to count
-by. The words are those that YouTube's player answers and yt-dlp passes on.
+yt-dlp raises one exception for all failures. `classify` turns its parts (the HTTP status, the
+transport error, the site's message) into one of eight kinds, each with one policy, and a short
+reason to count by. The messages are those of YouTube's player, which yt-dlp passes on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import GeoRestrictedError
 
+from yt360.errors import BadItem
 from yt360.terminal.text import printable
 
 
@@ -26,31 +27,32 @@ class Kind(Enum):
     """What a failure means for the video and for the run."""
 
     GONE = "gone"
-    """Removed, private, terminated: nobody gets it; final."""
+    """Removed, private, terminated: nobody can download it; final."""
     NOT_HERE = "not-here"
-    """Region, age, login, payment: not for us as we ask now; final until asked otherwise."""
+    """Region, age, login, payment: refused to us; final until requested with other options."""
     LATER = "later"
     """Live or announced: there will be a recording."""
     SLOW_DOWN = "slow-down"
-    """The site asks for a pause: the whole run waits, the video loses no try."""
+    """The site demands a pause: the whole run waits, and the attempt does not count."""
     REFUSED = "refused"
-    """A 403: often an expired address. Tried again; a burst of them is a "slow down"."""
+    """A 403, often of an expired URL: tried again; several in a row are a "slow down"."""
     BROKEN = "broken"
-    """Truncated, empty, reset, 5xx, timeout: tried again after a pause that doubles."""
+    """Truncated, empty, reset, 5xx, timeout: tried again after a delay that doubles."""
     UNSUITABLE = "unsuitable"
-    """There, but not what is wanted; final."""
+    """Available, but excluded by a filter or without suitable streams; final."""
     LOCAL = "local"
-    """Our own: disk full, no permission, a wrong cookie file or proxy. The run stops."""
+    """Local: disk full, no permission, a bad cookie file or proxy. The run stops."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure with its policy.
+    """A classified failure.
 
     Attributes:
-        reason: Short fixed slug to count by.
-        detail: What was said, in one line.
-        retry_after_s: What a ``Retry-After`` header asked for, or the time to an announced start.
+        kind: The policy.
+        reason: Code of the failure, such as ``"http-403"``.
+        detail: The message, in one line.
+        retry_after_s: Seconds of a ``Retry-After`` header, or to an announced start.
     """
 
     kind: Kind
@@ -59,37 +61,29 @@ class Failure:
     retry_after_s: float | None = None
 
 
-class Unsuitable(Exception):
-    """A filter or the choice of formats says no."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+class Unsuitable(BadItem):
+    """A filter or the selection of formats excludes the video."""
 
 
-class NotYet(Exception):
-    """There will be a recording, but there is none now.
+class NotYet(BadItem):
+    """There will be a recording of a broadcast, but there is none yet.
 
     Attributes:
-        begins_at: When the broadcast is announced to begin, in seconds since 1970; None if unknown.
+        begins_at: Announced start in seconds since 1970; None if unknown.
     """
 
     def __init__(self, reason: str, detail: str, begins_at: float | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail, self.begins_at = reason, detail, begins_at
+        super().__init__(reason, detail)
+        self.begins_at = begins_at
 
 
-class Damaged(Exception):
-    """What was downloaded is not whole."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+class Damaged(BadItem):
+    """A downloaded file is incomplete or corrupt."""
 
 
-# The first pattern that matches decides, so the narrower ones stand first. A word that may end
-# another one ("current or", "design in", "1000 bytes") is asked for from its beginning.
-_WORDS: tuple[tuple[str, Kind, str], ...] = (
+# The first pattern that matches decides, so narrower patterns come first. A word that may be the
+# end of another one ("current or", "design in", "1000 bytes") is matched from its beginning.
+_MESSAGES: tuple[tuple[str, Kind, str], ...] = (
     (r"\bnot a bot\b|captcha|page needs to be reloaded", Kind.SLOW_DOWN, "bot-check"),
     (r"try again later|\brate.limit|too many requests", Kind.SLOW_DOWN, "rate-limited"),
     (r"\bmembers[- ]only|channel's members|join this channel", Kind.NOT_HERE, "members"),
@@ -136,11 +130,11 @@ _WORDS: tuple[tuple[str, Kind, str], ...] = (
     (r"no space left", Kind.LOCAL, "disk-full"),
 )
 _COMPILED = tuple(
-    (re.compile(words, re.IGNORECASE), kind, reason) for words, kind, reason in _WORDS
+    (re.compile(pattern, re.IGNORECASE), kind, reason) for pattern, kind, reason in _MESSAGES
 )
-# What a message names rather than says: the id in front of it, and addresses.
+# Parts of a message that are data: the id at its beginning, and URLs.
 _NAMES = re.compile(r"^\[\S+\] (\S+: )?|\bhttps?://\S+", re.IGNORECASE)
-_LONGEST_PAUSE_S = 7 * 86400.0
+_MAX_RETRY_AFTER_S = 7 * 86400.0
 _SECONDS_OF = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _LOCAL_ERRNOS = {
     errno.ENOSPC: "disk-full",
@@ -152,13 +146,18 @@ _LOCAL_ERRNOS = {
 }
 
 
-def classify(error: BaseException, seen: Iterable[RequestError] = ()) -> Failure:
-    """Say what an exception of a download means.
+def classify(
+    error: BaseException,
+    seen: Iterable[RequestError] = (),
+    now: Callable[[], float] = time.time,
+) -> Failure:
+    """Classify an exception of a download.
 
     Args:
-        error: What yt-dlp (or our own code inside it) raised.
-        seen: Errors of requests while it worked. yt-dlp swallows those of single player clients,
-            and a swallowed 429 or a network that is down must not pass for "no formats".
+        error: An exception of yt-dlp, or of this project's code that yt-dlp called.
+        seen: Errors of requests meanwhile. yt-dlp ignores those of single player clients, but a 429
+            or a network that is down must not be classified as "no formats".
+        now: Returns seconds since 1970.
     """
     detail = _one_line(error)
     causes = list(_causes(error))
@@ -166,7 +165,7 @@ def classify(error: BaseException, seen: Iterable[RequestError] = ()) -> Failure
         if isinstance(cause, Unsuitable):
             return Failure(Kind.UNSUITABLE, cause.reason, cause.detail)
         if isinstance(cause, NotYet):
-            wait_s = None if cause.begins_at is None else max(0.0, cause.begins_at - time.time())
+            wait_s = None if cause.begins_at is None else max(0.0, cause.begins_at - now())
             return Failure(Kind.LATER, cause.reason, cause.detail, wait_s)
         if isinstance(cause, Damaged):
             return Failure(Kind.BROKEN, cause.reason, cause.detail)
@@ -181,21 +180,21 @@ def classify(error: BaseException, seen: Iterable[RequestError] = ()) -> Failure
         if isinstance(cause, OSError) and cause.errno in _LOCAL_ERRNOS:
             return Failure(Kind.LOCAL, _LOCAL_ERRNOS[cause.errno], detail)
     status = re.search(r"HTTP Error (\d{3})", detail)
-    if status:  # when yt-dlp gives up after retries it keeps the words only
+    if status:  # after its retries yt-dlp keeps only the message
         return _of_status(int(status[1]), None, detail)
     transport = [str(cause) for cause in causes if isinstance(cause, TransportError)]
-    said = _of_words(" ".join([detail, *transport]))
-    if said.reason in ("no-formats", "unknown"):
-        said = _of_swallowed(list(seen), detail) or said
-    if said.kind is Kind.LATER:
-        return Failure(said.kind, said.reason, detail, announced_s(detail))
-    if said.reason == "unknown" and transport:
+    found = _of_message(" ".join([detail, *transport]))
+    if found.reason in ("no-formats", "unknown"):
+        found = _of_ignored(list(seen), detail) or found
+    if found.kind is Kind.LATER:
+        return Failure(found.kind, found.reason, detail, announced_s(detail))
+    if found.reason == "unknown" and transport:
         return Failure(Kind.BROKEN, "connection", detail)
-    return Failure(said.kind, said.reason, detail, said.retry_after_s)
+    return Failure(found.kind, found.reason, detail, found.retry_after_s)
 
 
-def _of_swallowed(seen: list[RequestError], detail: str) -> Failure | None:
-    """Say what errors that yt-dlp kept to itself mean, or None when there are none."""
+def _of_ignored(seen: list[RequestError], detail: str) -> Failure | None:
+    """Classify errors that yt-dlp ignored; None when there are none."""
     for error in reversed(seen):
         if isinstance(error, HTTPError) and error.status in (403, 429):
             return _of_status(error.status, _pause(error), detail)
@@ -222,7 +221,7 @@ def _of_status(status: int, pause: float | None, detail: str) -> Failure:
     return Failure(Kind.BROKEN, "http-5xx" if status >= 500 else f"http-{status}", detail, pause)
 
 
-def _of_words(detail: str) -> Failure:
+def _of_message(detail: str) -> Failure:
     text = _NAMES.sub("", detail.replace("’", "'"))
     for pattern, kind, reason in _COMPILED:
         if pattern.search(text):
@@ -231,10 +230,7 @@ def _of_words(detail: str) -> Failure:
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (a number or an HTTP date).
-
-    Nobody is waited for longer than a week.
-    """
+    """Return the seconds of a ``Retry-After`` header (a number or an HTTP date), a week at most."""
     value = (headers.get("Retry-After") or "").strip()
     if not value:
         return None
@@ -243,13 +239,13 @@ def retry_after_s(headers: Mapping[str, str], now: Callable[[], float] = time.ti
             seconds = float(value)
         else:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - now()
-        return min(max(0.0, seconds), _LONGEST_PAUSE_S)
+        return min(max(0.0, seconds), _MAX_RETRY_AFTER_S)
     except (ValueError, TypeError, OverflowError):
         return None
 
 
 def announced_s(text: str) -> float | None:
-    """Return the seconds of "Premieres in 3 hours" and the like, or None without such words."""
+    """Return the seconds of an announcement such as "Premieres in 3 hours", or None."""
     found = re.search(r"\bin (an?|\d{1,4}) (minute|hour|day|week)", text, re.IGNORECASE)
     if not found:
         return None
@@ -258,7 +254,7 @@ def announced_s(text: str) -> float | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything that led to it, each once."""
+    """Yield an exception and all of its causes, each once."""
     pending: list[object] = [error]
     seen: set[int] = set()
     while pending:

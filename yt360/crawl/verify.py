@@ -1,4 +1,4 @@
-"""Is a downloaded file whole? Asked of the file itself, not of the server."""
+"""Verification that a downloaded media file is complete, by its own content."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from yt360.errors import BadItem
 from yt360.media.extent import declared_and_measured_s
 
 SIZE_SLACK_BYTES = 100
-"""YouTube now and then adds or takes a few bytes at a file's end without harm."""
+"""YouTube sometimes adds or removes a few bytes at the end of a file; that is harmless."""
 
 MAX_MEDIA_BYTES = 100 * 10**9
-"""Limit of a stream whose size the site does not declare."""
+"""Maximum size of a stream whose size the site does not declare."""
 
 
 def end_slack_s(duration_s: float) -> float:
-    """Return by how much media may end before the length that is declared: 2 s or 2%."""
+    """Return how much earlier than declared media may end: 2 s or 2%, in seconds."""
     return max(2.0, 0.02 * duration_s)
 
 
@@ -27,20 +27,20 @@ def check_whole(
     duration_s: float | None,
     measure: Callable[[Path], tuple[float | None, float]] = declared_and_measured_s,
 ) -> float:
-    """Return the length in seconds of a media file after reading all its packets.
+    """Return the duration of a media file in seconds, after reading all of its packets.
 
-    Nothing is decoded, so this costs little more than reading the file.
+    Nothing is decoded, so it takes little more time than reading the file.
 
     Args:
         path: The file.
-        size_bytes: Its size if the site declares one.
-        duration_s: The video's length if the site declares one; see `end_slack_s`.
-        measure: Reads its declared and its true length.
+        size_bytes: Declared size; None if unknown.
+        duration_s: Declared duration; None if unknown. See `end_slack_s`.
+        measure: Returns the duration in the file's header and the duration of its packets.
 
     Raises:
         Damaged: ``"empty"``, ``"wrong-size"``, ``"not-media"``, ``"truncated"`` or another reason
-            for which it cannot be read.
-        Unsuitable: ``"undecodable"``: FFmpeg has no decoder for its picture or its sound.
+            why it cannot be read.
+        Unsuitable: ``"undecodable"``: FFmpeg has no decoder for a stream.
     """
     actual = path.stat().st_size
     if actual == 0:

@@ -1,4 +1,4 @@
-"""``yt360 download``: fetch the videos of a catalog."""
+"""``yt360 download``: download the videos of a catalog."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import click
 from yt360.commands.crawl.options import (
     client_options,
     filter_options,
+    interval_option,
     make_client_options,
     make_filters,
-    pace_option,
 )
-from yt360.commands.group import examples
+from yt360.commands.group import examples, renamed_options
 from yt360.terminal.output import echo
 
 
@@ -28,59 +28,65 @@ from yt360.terminal.output import echo
 )
 @click.command("download")
 @click.argument("path", metavar="CATALOG", type=Path)
-@click.option(
-    "--media", type=Path, help="Folder of the files.  [default: NAME-media beside CATALOG]"
-)
-@click.option("--workers", default=4, show_default=True, help="Videos fetched at the same time.")
-@click.option("--per-site", type=int, help="At most so many of them from one site.")
-@click.option("--limit", type=int, help="Stop when so many videos are settled.")
-@click.option("--describe-only", is_flag=True, help="Only read the pages and judge them.")
+@click.option("--media", type=Path, help="Media folder.  [default: NAME-media beside CATALOG]")
+@click.option("--workers", default=4, show_default=True, help="Videos downloaded at the same time.")
+@click.option("--per-site", type=int, help="Maximum number of them from one site.")
+@click.option("--limit", type=int, help="Maximum number of videos to settle.")
+@click.option("--describe-only", is_flag=True, help="Only read and check the pages.")
 @click.option(
     "--sections",
     type=click.Choice(["auto", "never"]),
     default="auto",
     show_default=True,
-    help="Fetch only the parts around known clips where that saves enough, or whole videos.",
+    help="Download only sections around known clips if that saves enough, or always whole videos.",
 )
-@click.option("--height", default=320, show_default=True, help="Rows of the clips to be fed.")
-@click.option("--allow-stereo", is_flag=True, help="Take videos without ambisonic sound too.")
-@click.option("--allow-flat", is_flag=True, help="Take videos without a 360° picture too.")
+@click.option("--height", default=320, show_default=True, help="Height of the clips in pixels.")
+@click.option("--allow-stereo", is_flag=True, help="Also download videos without ambisonic audio.")
+@click.option("--allow-flat", is_flag=True, help="Also download videos without a 360° projection.")
 @click.option("--max-attempts", default=5, show_default=True, help="Maximum attempts per video.")
-@click.option("--wait-s", default=900.0, show_default=True, help="Wait so long for retries.")
+@click.option(
+    "--wait-s", default=900.0, show_default=True, help="Maximum wait for retries in seconds."
+)
 @click.option(
     "--lease-s",
     default=120.0,
     show_default=True,
-    help="A worker loses its video after so many seconds without a sign of life.",
+    help="Seconds after which a worker that does not renew its claim loses its video.",
 )
 @click.option(
     "--retry",
     type=click.Choice(["failed", "unavailable", "rejected"]),
     multiple=True,
-    help="First put videos in this state back into the queue, to be fetched anew.",
+    help="First queue the videos of this state again (repeatable).",
 )
-@click.option("--limit-rate-mb", type=float, help="Cap of the whole run in 10^6 bytes a second.")
+@click.option("--limit-rate-mb", type=float, help="Bandwidth limit of the run in 10^6 bytes/s.")
 @click.option(
-    "--min-rate-kb", default=10.0, show_default=True, help="A slower transfer is taken up anew."
+    "--min-rate-kb",
+    default=10.0,
+    show_default=True,
+    help="Minimum rate of a transfer in 10^3 bytes/s; a slower one is restarted.",
 )
-@click.option("--min-free-gb", default=5.0, show_default=True, help="Room to leave on the disk.")
+@click.option(
+    "--min-free-gb", default=5.0, show_default=True, help="Disk space to keep free in 10^9 bytes."
+)
+@renamed_options({"--max-tries": "--max-attempts"})
 @filter_options
-@pace_option
+@interval_option
 @client_options
 def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: Any) -> None:
-    """Fetch the videos of a catalog: picture and spatial sound, in the smallest useful size.
+    """Download the videos of a catalog with spatial audio, in the smallest sufficient size.
 
     Run it again after any interruption, or several times at once: partial files are resumed and
-    nothing is fetched twice. Every video ends as downloaded, rejected, unavailable or failed, with
-    its reason; `yt360 catalog show CATALOG ID` tells the whole story of one.
-    The exit code is 2 when the run had to end early.
+    nothing is downloaded twice. Every video ends as downloaded, rejected, unavailable or failed,
+    with its reason; `yt360 catalog show CATALOG ID` reports on one.
+    The exit code is 2 when the run ended early.
     """
     from yt360.catalog import Catalog
     from yt360.crawl.download.run import run_download
     from yt360.terminal.progress import Progress
 
     with Catalog(path) as catalog:
-        # All that was asked is judged before the catalog is changed.
+        # All options are checked before the catalog is changed.
         config = _config(
             make_filters(options, catalog.setting("filters", dict[str, Any], {})), options
         )
@@ -106,8 +112,9 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
 
 
 def _config(filters: Any, options: dict[str, Any]) -> Any:
-    from yt360.crawl.download.config import DownloadConfig
-    from yt360.crawl.download.fetch import TransferOptions
+    from dataclasses import replace
+
+    from yt360.crawl.download.config import VIDEO_RETRY, DownloadConfig, TransferOptions
     from yt360.crawl.download.plan import Selection
     from yt360.crawl.rate_limit import RateLimitConfig
     from yt360.crawl.youtube.formats import Target
@@ -119,7 +126,7 @@ def _config(filters: Any, options: dict[str, Any]) -> Any:
         require_spatial_audio=not options.pop("allow_stereo"),
         require_360=not options.pop("allow_flat"),
     )
-    wanted = Selection(target=target, filters=filters, sections=options.pop("sections"))
+    selection = Selection(target=target, filters=filters, sections=options.pop("sections"))
     transfer = TransferOptions(
         min_rate_bytes_per_s=options.pop("min_rate_kb") * 1e3,
         min_free_bytes=options.pop("min_free_gb") * 1e9,
@@ -127,8 +134,9 @@ def _config(filters: Any, options: dict[str, Any]) -> Any:
     return DownloadConfig(
         rate_limit=RateLimitConfig(interval_s=options.pop("interval_s")),
         client=client,
-        selection=wanted,
+        selection=selection,
         transfer=transfer,
-        rate_limit_bytes_per_s=rate_mb * 1e6 if rate_mb else None,
+        max_rate_bytes_per_s=rate_mb * 1e6 if rate_mb else None,
+        retry=replace(VIDEO_RETRY, max_attempts=options.pop("max_attempts")),
         **options,
     )

@@ -1,4 +1,4 @@
-"""``yt360 import``: put known videos into a catalog."""
+"""``yt360 import``: add known videos to a catalog."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ from yt360.terminal.output import echo
 )
 @click.command("import")
 @click.argument("path", metavar="CATALOG", type=Path)
-@click.option("--segments", type=Path, help="Lines of VIDEO_ID t0,t1,...: where clips start.")
-@click.option("--train", type=Path, help="Video ids that train, one a line.")
-@click.option("--test", type=Path, help="Video ids that test, one a line.")
-@click.option("--ids", type=Path, help="Video ids, one a line, of which nothing else is known.")
-@click.option(
-    "--urls", type=Path, help="Addresses, one a line; other sites need --allow-url later."
-)
+@click.option("--segments", type=Path, help="Lines of VIDEO_ID t0,t1,...: start times of clips.")
+@click.option("--train", type=Path, help="Video ids of the train split, one per line.")
+@click.option("--test", type=Path, help="Video ids of the test split, one per line.")
+@click.option("--ids", type=Path, help="Further video ids, one per line.")
+@click.option("--urls", type=Path, help="URLs, one per line; other sites need --allow-url later.")
 def command(
     path: Path,
     segments: Path | None,
@@ -33,17 +31,18 @@ def command(
     ids: Path | None,
     urls: Path | None,
 ) -> None:
-    """Put videos, their clips and splits from text lists into a catalog.
+    """Add videos, their clips and splits from text lists to a catalog.
 
-    The lists are those in which YT-360 was released; `yt360 catalog export --format released`
-    gives them back. Importing again adds what is new and changes nothing else. Segments of a video
-    that was inspected replace the clips that were chosen then, and it has to be inspected anew.
+    The lists have the format of the YT-360 release; `yt360 catalog export --format yt360-lists`
+    writes them. Importing again adds new entries and changes nothing else. The segments of an
+    inspected video replace its clips, and it must be inspected again.
     """
     from yt360.catalog import Catalog
     from yt360.catalog.lists.yt360_lists import import_lists, import_urls, parse_ids, parse_segments
 
     if not any((segments, train, test, ids, urls)):
-        raise UserError("nothing to import: give --segments, --train, --test, --ids or --urls")
+        message = "nothing to import: give --segments, --train, --test, --ids or --urls"
+        raise UserError(message, "empty")
     known = parse_segments(_read(segments), str(segments)) if segments else {}
     splits = {
         name: parse_ids(_read(file), str(file))
@@ -68,4 +67,4 @@ def _read(path: Path) -> str:
     try:
         return read_limited(path, MAX_LIST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        raise UserError(f"cannot read {path}: {error}", "system", path) from error

@@ -1,4 +1,4 @@
-"""``yt360 search``: find 360° videos with spatial audio."""
+"""``yt360 search``: search for 360° videos with spatial audio."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 
 from yt360.commands.crawl.options import (
     filter_options,
+    interval_option,
     make_client_options,
     make_filters,
-    pace_option,
     search_client_options,
 )
 from yt360.commands.exclusive_options import refuse
@@ -32,33 +32,33 @@ if TYPE_CHECKING:
     "yt360 search --no-queries --again --out my.catalog",
 )
 @click.command("search")
-@click.option("--out", "path", required=True, type=Path, help="Catalog, new or to add to.")
 @click.option(
-    "--queries", type=Path, help="YAML file of words; the built-in one knows 17 languages."
+    "--out", "path", required=True, type=Path, help="Catalog, which is created when missing."
 )
+@click.option("--queries", type=Path, help="YAML file of keywords.  [default: 17 languages]")
 @click.option("--language", "languages", multiple=True, help="Only this language (repeatable).")
-@click.option("--query", "texts", multiple=True, help="Search for this text alone (repeatable).")
-@click.option("--no-queries", is_flag=True, help="Add no searches; go on with those that are open.")
+@click.option("--query", "texts", multiple=True, help="Search only for this text (repeatable).")
+@click.option("--no-queries", is_flag=True, help="Add no searches; continue open ones.")
 @click.option(
     "--expand",
     type=click.IntRange(1),
     metavar="HITS",
-    help="Then list whole channels of which searches found at least so many videos.",
+    help="Then list all videos of channels with at least this number of videos found.",
 )
-@click.option("--retry", is_flag=True, help="First begin searches that were given up anew.")
+@click.option("--retry", is_flag=True, help="First restart failed searches.")
 @click.option(
     "--again",
     is_flag=True,
-    help="First begin searches anew that were read, to find what was uploaded since.",
+    help="First restart finished searches, to find recent uploads.",
 )
 @click.option(
     "--max-pages",
     default=30,
     show_default=True,
-    help="Pages to read of each search, also of those that an earlier run ended at fewer.",
+    help="Maximum number of pages of each search; continues searches that ended at fewer.",
 )
 @filter_options
-@pace_option
+@interval_option
 @search_client_options
 @click.pass_context
 def command(
@@ -75,17 +75,18 @@ def command(
     interval_s: float,
     **options: Any,
 ) -> None:
-    """Search YouTube for 360° videos and put what is found into a catalog.
+    """Search YouTube for 360° videos and add them to a catalog.
 
     Every keyword of every language is searched with every suffix, with YouTube's 360° filter. Each
-    page is stored as it is read: stop it whenever you like and run it again to go on. The filters
-    are kept in the catalog, and `yt360 download` applies them to what only a video's page tells.
-    The exit code is 2 when the search had to end early.
+    page is stored when it is read, so the search can be stopped at any time and continued by the
+    same command. The filters are stored in the catalog; `yt360 download` applies those that need
+    the video's page. The exit code is 2 when the search ended early.
     """
     from yt360.catalog import Catalog
     from yt360.crawl.rate_limit import RateLimitConfig
+    from yt360.crawl.search.config import SearchConfig
     from yt360.crawl.search.queries import Query, load_queries
-    from yt360.crawl.search.run import SearchConfig, filter_parameter, run_search
+    from yt360.crawl.search.run import filter_parameter, run_search
 
     if texts:
         why = "does not go with --query, which searches for its text alone"
@@ -96,7 +97,7 @@ def command(
         wanted = [Query(text, "") for text in texts]
     else:
         wanted = [] if no_queries else load_queries(queries, languages)
-    # All that was asked is judged before a catalog is made.
+    # All options are checked before a catalog is created.
     filters = make_filters(options, _stored_filters(path))
     config = SearchConfig(
         filters=filters,
@@ -111,11 +112,11 @@ def command(
             for query in wanted:
                 catalog.listings.add("search", query.text, parameter, query.language or None)
         if retry:
-            echo(f"{catalog.listings.reopen('failed')} searches begin anew")
+            echo(f"{catalog.listings.reopen('failed')} failed searches are restarted")
         if again:
-            echo(f"{catalog.listings.reopen('done')} searches are read again")
+            echo(f"{catalog.listings.reopen('done')} finished searches are restarted")
         if short := catalog.listings.reopen_short(max_pages):
-            echo(f"{short} searches that had ended at fewer pages go on")
+            echo(f"{short} searches that ended at fewer pages are continued")
         stop = threading.Event()
         report = run_search(catalog, config, stop, _note)
         _print(report, catalog)
@@ -136,11 +137,11 @@ def _stored_filters(path: Path) -> dict[str, Any]:
         return catalog.setting("filters", dict[str, Any], {})
 
 
-def _expand(catalog: Catalog, least_hits: int) -> None:
-    channels = catalog.listings.channels_with_hits(least_hits)
+def _expand(catalog: Catalog, min_hits: int) -> None:
+    channels = catalog.listings.channels_with_hits(min_hits)
     with catalog.transaction():
         new = sum(catalog.listings.add("channel", channel_id) for channel_id, _ in channels)
-    echo(f"{len(channels)} channels have {least_hits} hits or more, {new} are new")
+    echo(f"{len(channels)} channels have {min_hits} hits or more, {new} are new")
 
 
 def _print(report: SearchReport, catalog: Catalog) -> None:
@@ -148,10 +149,10 @@ def _print(report: SearchReport, catalog: Catalog) -> None:
 
     echo(f"read {report.pages} pages: {report.seen} videos, {report.new} new")
     for reason, count in sorted(report.failed.items()):
-        echo(f"  {count} searches given up: {reason}")
+        echo(f"  {count} searches failed: {reason}")
     if report.stopped:
         echo(f"stopped early: {report.stopped}")
-    echo(f"the catalog knows {summarize(catalog).videos} videos")
+    echo(f"the catalog has {summarize(catalog).videos} videos")
 
 
 def _note(line: str) -> None:

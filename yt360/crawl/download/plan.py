@@ -1,4 +1,4 @@
-"""What yt-dlp is to do with one video: filter its page, choose streams and sections, name files."""
+"""The download plan of a video: filter its page, select streams and sections, name files."""
 
 from __future__ import annotations
 
@@ -34,10 +34,13 @@ _EXTRA_FACTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What is wanted of each video.
+    """Which videos, streams and sections are downloaded.
 
     Attributes:
-        sections: ``"auto"`` fetches only the parts around known clips where that saves enough.
+        target: What the streams must provide.
+        filters: Filters of videos.
+        sections: ``"auto"`` downloads only the sections around known clips if that saves enough;
+            ``"never"`` downloads whole videos.
     """
 
     target: Target = field(default_factory=Target)
@@ -46,22 +49,24 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.sections not in get_args(Sections):
-            raise UserError(f"sections {self.sections!r} is not one of {get_args(Sections)}")
+            message = f"sections {self.sections!r} is not one of {get_args(Sections)}"
+            raise UserError(message, "invalid", "sections")
 
 
 class DownloadPlan:
-    """The decisions on one video, made while yt-dlp walks through it.
+    """The plan of one video, made in callbacks of yt-dlp.
 
     Args:
-        wanted: What is wanted of it.
-        video_id: Its id; names the files.
-        folder: Where they go.
-        clip_starts_s: Where clips are known to begin.
-        make_way: Called when the streams are chosen, before any file is looked at.
+        selection: What to download.
+        video_id: The video's id, with which the names of the files begin.
+        folder: Folder of the files.
+        clip_starts_s: Start times of the known clips.
+        before_download: Called when the streams are chosen, before any file is used.
+        isolate: Starts the process that reads downloaded files.
 
     Attributes:
-        choice: The chosen streams, once the page is known.
-        sections: The parts to fetch as (start, end) in seconds, or None for the whole video.
+        choice: The chosen streams, when the page is known.
+        sections: The sections to download as (start, end) in seconds; None for the whole video.
     """
 
     def __init__(
@@ -70,32 +75,34 @@ class DownloadPlan:
         video_id: str,
         folder: Path,
         clip_starts_s: Sequence[int] = (),
-        make_way: Callable[[], None] = lambda: None,
+        before_download: Callable[[], None] = lambda: None,
+        isolate: Callable[[], IsolatedProcess] = IsolatedProcess,
     ) -> None:
         self._selection = selection
         self._video_id = video_id
         self._folder = folder
         self._clip_starts_s = clip_starts_s
-        self._make_way = make_way
+        self._before_download = before_download
+        self._isolate = isolate
         self._page: Mapping[str, Any] = {}
         self.choice: Choice | None = None
         self.sections: list[tuple[int, int]] | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters of `YoutubeDL` that carry the decisions out."""
+        """Return the parameters of `YoutubeDL` that carry out the plan."""
         name = f"{self._video_id}.%(yt360_role)s%(section_start&-{{}}|)s.%(yt360_format)s.%(ext)s"
         return {
-            "match_filter": self._judge_page,
+            "match_filter": self._check_page,
             "format": self._select,
             "download_ranges": self._ranges,
             "outtmpl": {"default": name},
             "paths": {"home": str(self._folder.resolve())},
-            "extract_flat": "in_playlist",  # a page with several videos is refused in `collect`
+            "extract_flat": "in_playlist",  # `collect` refuses a page with several videos
         }
 
-    def _judge_page(self, info: Mapping[str, Any], *, incomplete: object = False) -> None:
-        """Raise when the page's facts are not wanted; the hook ``match_filter``."""
-        del incomplete  # a missing fact passes, so it makes no difference
+    def _check_page(self, info: Mapping[str, Any], *, incomplete: object = False) -> None:
+        """Raise when the page's facts are excluded; the callback ``match_filter``."""
+        del incomplete  # a missing fact passes in any case
         self._page = read_page(info)
         if (status := self._page.get("live_status")) in _NOT_YET:
             begins_at = self._page.get("release_timestamp")
@@ -105,37 +112,36 @@ class DownloadPlan:
             self.sections = plan_sections(self._clip_starts_s, self._duration_s)
 
     def _select(self, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield what to download; the hook ``format``."""
+        """Yield the formats to download; the callback ``format``."""
         self.choice = choose(read_formats(context["formats"]), self._selection.target)
-        self._make_way()
-        video, sound = self.choice.video, self.choice.sound
-        if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, sound)):
-            self._clip_starts_s, self.sections = (), None  # yt-dlp judges the page once more
+        self._before_download()
+        video, audio = self.choice.video, self.choice.audio
+        if not all(form is None or form.get("protocol") in PROTOCOLS for form in (video, audio)):
+            self._clip_starts_s, self.sections = (), None  # yt-dlp checks the page again
         if self.sections is None:
-            yield self._whole(video, "both" if sound is None else "video")
-            if sound is not None:
-                yield self._whole(sound, "sound")
+            yield self._whole(video, "both" if audio is None else "video")
+            if audio is not None:
+                yield self._whole(audio, "sound")
             return
-        # FFmpeg must cut picture and sound in one go, or they begin at different times.
+        # FFmpeg must cut both streams in one run, or they begin at different times.
         part: dict[str, Any] = {
             "ext": "mkv",
             "yt360_role": "part",
-            "yt360_format": "+".join(format_part(form) for form in (video, sound) if form),
+            "yt360_format": "+".join(format_part(form) for form in (video, audio) if form),
             "format_id": self.choice.format_ids,
         }
-        if sound is not None:
-            part["requested_formats"] = [dict(video), dict(sound)]
-            part["protocol"] = f"{video['protocol']}+{sound['protocol']}"
+        if audio is not None:
+            part["requested_formats"] = [dict(video), dict(audio)]
+            part["protocol"] = f"{video['protocol']}+{audio['protocol']}"
             yield part
         else:
             yield {**video, **part}
 
     def _whole(self, form: Format, role: str) -> dict[str, Any]:
-        """Return a format to download whole; a partial file that cannot be resumed is settled.
+        """Return a format to download whole; a partial file that cannot be resumed is handled.
 
-        A worker that was killed between the last byte and the renaming leaves a partial file that
-        is complete. Asked for the bytes after it, servers answer 416, from which yt-dlp does not
-        recover.
+        A worker that was killed before it renamed a complete partial file leaves it behind. Servers
+        answer a request for the bytes after it with 416, from which yt-dlp does not recover.
         """
         size, part_name = form.get("filesize"), format_part(form)
         final = self._folder / f"{self._video_id}.{role}.{part_name}.{form['ext']}"
@@ -148,7 +154,7 @@ class DownloadPlan:
         return {**form, "yt360_role": role, "yt360_format": part_name}
 
     def _ranges(self, _info: Mapping[str, Any], _session: object) -> list[dict[str, Any]]:
-        """Return the sections that are not here yet; the hook ``download_ranges``."""
+        """Return the sections to download; the callback ``download_ranges``."""
         if self.sections is None:
             return [{}]
         return [
@@ -162,7 +168,7 @@ class DownloadPlan:
         return self._page.get("duration")
 
     def facts(self) -> dict[str, Any]:
-        """Return what the catalog keeps of the page, as far as it was seen."""
+        """Return the facts of the page for the catalog, as far as it was read."""
         info, choice = self._page, self.choice
         return {
             "title": info.get("title"),
@@ -179,19 +185,21 @@ class DownloadPlan:
         }
 
     def collect(self, info: Mapping[str, Any]) -> tuple[MediaFile, ...]:
-        """Check what was downloaded and return it; files that are not whole are removed.
+        """Verify the downloaded files and return them; incomplete files are deleted.
 
         Raises:
-            Damaged: A file is missing or not whole.
-            Unsuitable: The page holds several videos, a file cannot be decoded, or two sections
-                have the same key frame.
+            Damaged: A file is missing or incomplete.
+            Unsuitable: The page has several videos, a file cannot be decoded, or two sections begin
+                at the same key frame.
         """
         if info.get("_type") == "playlist":
-            raise Unsuitable("several-videos", "the page holds several; give their own addresses")
+            raise Unsuitable(
+                "several-videos", "the page has several videos; give the address of each"
+            )
         if self.choice is None:
             raise Damaged("empty", "yt-dlp downloaded nothing")
         downloads = info.get("requested_downloads") or []
-        with IsolatedProcess() as isolated:
+        with self._isolate() as isolated:
             if self.sections is None:
                 return tuple(self._whole_file(isolated, download) for download in downloads)
             raws = {
@@ -205,7 +213,7 @@ class DownloadPlan:
         if len({file.start_s for file in files}) < len(files):
             raise Unsuitable(
                 "sparse-key-frames",
-                "two sections begin at the same key frame; fetch it whole, with --sections never",
+                "two sections begin at the same key frame; use --sections never",
             )
         return files
 
@@ -215,8 +223,8 @@ class DownloadPlan:
             raise Damaged("empty", "yt-dlp left no file")
         path, role = Path(download["filepath"]), download["yt360_role"]
         form: Format = self.choice.video
-        if role == "sound" and self.choice.sound is not None:
-            form = self.choice.sound
+        if role == "sound" and self.choice.audio is not None:
+            form = self.choice.audio
         try:
             length = check_whole(
                 path,

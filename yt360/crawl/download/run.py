@@ -1,7 +1,8 @@
-"""A download run: workers take videos from the catalog until nothing is due.
+"""A download run: workers take videos from the catalog until none is due.
 
-Everything that must survive is in the catalog or in the media folder, so a run may be stopped or
-killed at any moment, repeated, and carried out by several processes at once.
+All state is in the catalog and in the media folder, so a run can be stopped or killed at any time,
+repeated, and carried out by several processes at once. Workers are threads, because they wait for
+the network; what decodes media runs in processes of `yt360.execution`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 from yt360.catalog import Catalog
 from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.crawl.download.config import DownloadConfig
+from yt360.crawl.download.fetch import Fetcher
 from yt360.crawl.download.report import Report
 from yt360.crawl.download.worker import RunState, Worker
 from yt360.crawl.rate_limit import Interrupted, SiteRefuses
-from yt360.crawl.youtube.client import YoutubeClient
 
 
 def run_download(
@@ -26,30 +27,29 @@ def run_download(
     stop: threading.Event,
     note: Callable[[str], None] = lambda _: None,
     finished: Callable[[str, str], None] = lambda _id, _outcome: None,
-    make_client: Callable[..., YoutubeClient] = YoutubeClient,
+    make_fetcher: Callable[..., Fetcher] = Fetcher,
 ) -> Report:
-    """Fetch what is due in a catalog, and wait for what is soon due again.
+    """Download the videos of a catalog that are due, now or within ``config.wait_s``.
 
     Args:
         path: The catalog.
-        config: How to work.
-        stop: Set to end the run, as Ctrl-C does; what is under way is given back.
-        note: Told about pauses and other events, in one line each; called from worker threads.
-        finished: Called after each video with its id and outcome, by one worker thread at a time;
-            not for those that went back into the queue.
-        make_client: Makes yt-dlp sessions; tests reroute them.
+        config: The options.
+        stop: Ends the run when set, as Ctrl-C does; videos in progress are given back.
+        note: Called with a line about each pause; called from worker threads.
+        finished: Called with the id and the outcome of each settled video, by one thread at a time.
+        make_fetcher: Makes the `Fetcher` of each worker.
 
     Returns:
-        What was done, by reason. ``stopped`` says why the run ended early.
+        Counts by outcome and reason. ``stopped`` says why the run ended early.
 
     Raises:
         UserError: There is no such catalog.
-        Exception: A worker met an error of the program itself; the others were stopped first.
+        Exception: A worker failed by a bug; the other workers were stopped.
     """
     with Catalog(path) as catalog:
         catalog.make_media()
     with ClaimRenewal(path, config.lease_s) as renewal:
-        state = RunState(config, stop, renewal, note, finished, make_client)
+        state = RunState(config, stop, renewal, note, finished, make_fetcher)
         with ThreadPoolExecutor(config.workers, thread_name_prefix="worker") as pool:
             work = [pool.submit(_work, path, state, number) for number in range(config.workers)]
             try:
@@ -64,7 +64,7 @@ def run_download(
 
 
 def _work(path: Path, state: RunState, number: int) -> None:
-    """One worker thread: take and settle videos until nothing is due."""
+    """Run one worker until no video is due."""
     try:
         with Catalog(path) as catalog:
             worker = Worker(catalog, state, number)

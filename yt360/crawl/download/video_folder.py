@@ -1,59 +1,95 @@
-"""Removing what was downloaded of a video: the whole of it, and nothing else."""
+"""The folder of a video's files: its path, its lock, and its deletion."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yt360.catalog import Catalog
-from yt360.crawl.download.transfer_monitor import folder_lock
-from yt360.crawl.download.worker import media_folder
+from yt360.crawl.failures import Damaged
 from yt360.errors import UserError
+from yt360.locks import exclusive_lock
+
+_LOCK = ".lock"
+
+
+def video_folder(video_id: str) -> Path:
+    """Return a video's folder within the media folder; 4,096 parents share a million videos."""
+    return Path(video_id[:2]) / video_id
+
+
+def check_no_links(folder: Path) -> None:
+    """Raise Damaged when a folder holds a link, through which a download would write."""
+    links = [each.name for each in folder.iterdir() if each.is_symlink()] if folder.exists() else []
+    if links:
+        raise Damaged("link", f"{folder / links[0]} is a link; remove it, or put the file itself")
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Lock a video's folder, which is created when missing, for this process.
+
+    Claims keep other workers from the video. The lock keeps them waiting for a worker that was
+    suspended, lost its claim, and resumes while it writes a file.
+
+    Raises:
+        Locked: Another process holds the lock.
+    """
+    with exclusive_lock(folder / _LOCK):
+        try:
+            yield
+        finally:
+            (folder / _LOCK).unlink(missing_ok=True)
+            with suppress(OSError):  # it holds files, or the next worker has locked it already
+                folder.rmdir()
 
 
 def delete_media(catalog: Catalog, video_id: str) -> int:
-    """Remove a video's folder and the record of its files; return how many files there were.
+    """Delete a video's folder and the record of its files; return the number of files.
 
-    What no record tells of goes too: parts of files, and files of a download that never ended.
-    Links are removed, never followed. Nothing is removed outside of the video's folder, whatever
-    the catalog records.
+    Partial files and files without a record are deleted too. Links are deleted, not followed.
+    Nothing outside of the video's folder is deleted, whatever the catalog records.
 
     Args:
-        catalog: Knows the media folder.
-        video_id: A known video that nobody works on, as after `Videos.drop`.
+        catalog: The catalog, which has the media folder.
+        video_id: A video that no worker processes, as after `Videos.drop`.
 
     Raises:
-        UserError: The media folder is not known to be the catalog's (`Catalog.own_media`), a file
-            is recorded elsewhere in it, a link leads from it to the files, or a process that has
-            lost the video still works in its folder. Nothing is removed then.
-        OSError: A file cannot be removed; some may be gone.
+        UserError: The media folder is not marked as the catalog's (`Catalog.own_media`), a file is
+            recorded elsewhere in it, a link leads to the folder, or a process that has lost its
+            claim still uses the folder. Nothing is deleted then.
+        OSError: A file cannot be deleted; some may be deleted already.
     """
     media = catalog.own_media()
     home = media.resolve()
-    folder = home / media_folder(video_id)
+    folder = home / video_folder(video_id)
     for file in catalog.files.of(video_id):
         path = media / file.path
         if home / file.path != folder / path.name and path.exists():
-            raise UserError(f"{path} is recorded but not in the video's folder; remove it by hand")
+            message = f"{path} is recorded but not in the video's folder; remove it by hand"
+            raise UserError(message, "forbidden", path)
     if folder.resolve() != folder:
-        raise UserError(f"{folder} leads elsewhere by a link; remove what is there by hand")
-    removed = 0
+        message = f"{folder} leads elsewhere by a link; remove what is there by hand"
+        raise UserError(message, "forbidden", folder)
+    deleted = 0
     if folder.exists():
         with folder_lock(folder):
-            removed += _empty(folder)
+            deleted = _empty(folder)
     catalog.files.clear(video_id)
-    return removed
+    return deleted
 
 
 def _empty(folder: Path) -> int:
-    """Remove everything in a folder but the file of its lock; return the number of files."""
-    removed = 0
+    """Delete everything in a folder but the lock file; return the number of files."""
+    deleted = 0
     for path in list(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
-            removed += sum(len(names) for _, _, names in os.walk(path))
+            deleted += sum(len(names) for _, _, names in os.walk(path))
             shutil.rmtree(path)
-        elif path.name != ".lock":
+        elif path.name != _LOCK:
             path.unlink()
-            removed += 1
-    return removed
+            deleted += 1
+    return deleted

@@ -1,4 +1,4 @@
-"""One worker of a download run: it takes a video, fetches it, and settles what came of it."""
+"""One worker of a download run: it claims a video, downloads it, and settles the result."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from yt360.catalog.ids import AllowedSites
 from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.fetch import Fetched, Fetcher
 from yt360.crawl.download.report import RETRY, Report
-from yt360.crawl.download.transfer_monitor import check_room
+from yt360.crawl.download.video_folder import video_folder
 from yt360.crawl.failures import Failure, Kind, Unsuitable
 from yt360.crawl.rate_limit import Interrupted, RateLimiter, SiteRefuses, site_of
-from yt360.crawl.youtube.client import YoutubeClient
 from yt360.errors import UserError
 from yt360.locks import Locked
 
 _POLL_S = 0.5
-_LATER_S, _LATEST_S = 6 * 3600.0, 7 * 86400.0
+_MIN_ANNOUNCED_S, _MAX_ANNOUNCED_S = 6 * 3600.0, 7 * 86400.0
 _NETWORK_REASONS = ("connection", "timeout")
 
 
@@ -38,27 +37,27 @@ class RunState:
     renewal: ClaimRenewal
     note: Callable[[str], None]
     finished: Callable[[str, str], None]
-    make_client: Callable[..., YoutubeClient]
+    make_fetcher: Callable[..., Fetcher]
     report: Report = field(default_factory=Report)
     crash: BaseException | None = None
     _taken: int = 0
     _slots: dict[str, threading.BoundedSemaphore] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def end_early(self, why: str) -> None:
-        """Stop the run, and say why."""
-        self.report.stopped = self.report.stopped or why
+    def end_early(self, reason: str) -> None:
+        """Stop the run for a reason."""
+        self.report.stopped = self.report.stopped or reason
         self.stop.set()
 
     def record(self, video_id: str, outcome: str, reason: str, size_bytes: int) -> None:
-        """Count what came of a video."""
+        """Count the outcome of a video."""
         with self._lock:
             self.report.add(video_id, outcome, reason, size_bytes)
             if outcome != RETRY:
                 self.finished(video_id, outcome)
 
     def take_turn(self) -> bool:
-        """Count one more video against the limit; False when it is reached."""
+        """Count one more video against the limit; False when the limit is reached."""
         with self._lock:
             if self._taken == self.config.limit:
                 return False
@@ -66,13 +65,13 @@ class RunState:
             return True
 
     def return_turn(self) -> None:
-        """Undo `take_turn`: nothing was due, or it will be tried again."""
+        """Undo `take_turn`: no video was due, or the run tries it again."""
         with self._lock:
             self._taken -= 1
 
     @contextmanager
     def slot(self, site: str) -> Iterator[None]:
-        """Hold one of the places for work on a site; raises Interrupted while waiting for it."""
+        """Hold one of the slots of a site; raises Interrupted while waiting for it."""
         with self._lock:
             size = self.config.per_site or self.config.workers
             slots = self._slots.setdefault(site, threading.BoundedSemaphore(size))
@@ -86,12 +85,12 @@ class RunState:
 
 
 class Worker:
-    """Works through videos, one at a time, in one thread.
+    """Downloads videos, one at a time, in one thread.
 
     Args:
         catalog: A connection of this thread.
         state: Shared with the other workers.
-        number: Tells this worker from its neighbours.
+        number: Number of this worker in the run.
     """
 
     def __init__(self, catalog: Catalog, state: RunState, number: int) -> None:
@@ -102,24 +101,24 @@ class Worker:
         self._job: Job = "describe" if config.describe_only else "download"
         self._rng = random.Random(self._name)
         self._limiter = RateLimiter(catalog, config.rate_limit, state.stop, self._rng, state.note)
-        self._fetcher = Fetcher(
-            replace(config.client, rate_limit_bytes_per_s=self._own_rate()),
+        max_rate = config.max_rate_bytes_per_s
+        self._fetcher = state.make_fetcher(
+            replace(config.client, max_rate_bytes_per_s=max_rate and max_rate / config.workers),
             config.selection,
             config.transfer,
             self._limiter,
             state.stop,
-            state.make_client,
         )
 
     def step(self) -> bool:
-        """Work on one video, or wait a moment for one; return False when there is no more to do.
+        """Process one video, or wait a moment for one; return False when none is due in time.
 
         Raises:
             Interrupted: The run is being stopped.
             SiteRefuses: A site demands a longer pause than the run may wait.
             OSError: The disk is full or cannot be written.
         """
-        check_room(self._catalog.media, self._config.transfer.min_free_bytes)
+        self._fetcher.check_free_space(self._catalog.media)
         if not self._state.take_turn():
             return False
         claim = self._catalog.claims.take(self._job, self._name, self._config.lease_s)
@@ -128,13 +127,13 @@ class Worker:
             return self._wait_for_work()
         try:
             with self._state.renewal.keep(claim):
-                self._work_on(claim)
+                self._process(claim)
         except ClaimLost:
-            self._leave(claim)
+            self._give_up(claim)
         return True
 
-    def _leave(self, claim: Claim) -> None:
-        """Leave a video whose lease ran out to the worker that has it now, or else to the next."""
+    def _give_up(self, claim: Claim) -> None:
+        """Give up a video whose lease expired; another worker may have it."""
         try:
             self._catalog.claims.release(claim, "lease-ran-out")
         except ClaimLost:
@@ -150,17 +149,17 @@ class Worker:
         self._limiter.sleep(min(due_s + 0.01, _POLL_S))
         return True
 
-    def _work_on(self, claim: Claim) -> None:
-        """Fetch a video and settle what came of it; raises as `step`, and ClaimLost anywhere."""
+    def _process(self, claim: Claim) -> None:
+        """Download a video and settle the result; raises as `step`, and ClaimLost."""
         site = site_of(claim.url)
         try:
-            self._fetcher.forget()
+            self._fetcher.reset()
             self._check_site(claim.url)
             self._limiter.wait_out_pause(site)
             with self._state.slot(site):
                 fetched = self._fetch(claim)
             self._store(claim, fetched)
-            self._limiter.success(site)
+            self._limiter.report_success(site)
         except ClaimLost:
             raise
         except (Interrupted, SiteRefuses):
@@ -173,7 +172,7 @@ class Worker:
             self._settle(claim, site, self._fetcher.failure(error), error)
 
     def _fetch(self, claim: Claim) -> Fetched:
-        folder = self._catalog.media / media_folder(claim.video_id)
+        folder = self._catalog.media / video_folder(claim.video_id)
         if self._config.describe_only:
             return Fetched(self._fetcher.describe(claim.video_id, claim.url, folder), ())
         clips = self._catalog.clips.of(claim.video_id)
@@ -181,66 +180,67 @@ class Worker:
             claim.video_id,
             claim.url,
             folder,
-            # Clips of our own are no more than what an inspection of the whole video found.
+            # Clips that an inspection chose come from the whole video, so they ask for no sections.
             [clip.start_s for clip in clips if clip.origin == "released"],
-            still_ours=lambda: self._state.renewal.check(claim),
-            make_way=lambda: self._remove_old_files(claim),
+            check_claim=lambda: self._state.renewal.check(claim),
+            before_download=lambda: self._delete_old_files(claim),
         )
 
-    def _remove_old_files(self, claim: Claim) -> None:
-        """Remove what an earlier download gave: whoever queued the video again wants it anew.
+    def _delete_old_files(self, claim: Claim) -> None:
+        """Delete the files of an earlier download, since the video was queued to replace them.
 
-        The files of a download that did not come to its end are not recorded, and stay.
+        Files of a download that did not finish are not recorded, and are kept.
         """
         with self._catalog.transaction():
-            self._catalog.claims.renew(claim, self._config.lease_s)  # it may be lost meanwhile
-            folder = self._catalog.media / media_folder(claim.video_id)
+            self._catalog.claims.renew(claim, self._config.lease_s)  # raises if it is lost
+            folder = self._catalog.media / video_folder(claim.video_id)
             for file in self._catalog.files.of(claim.video_id):
                 (folder / Path(file.path).name).unlink(missing_ok=True)
             self._catalog.files.clear(claim.video_id)
 
     def _store(self, claim: Claim, fetched: Fetched) -> None:
-        """Record a success: facts, files and the new state, all or nothing."""
+        """Store facts, files and the new state in one transaction."""
         state: State = "wanted" if self._config.describe_only else "downloaded"
+        folder = video_folder(claim.video_id)
+        files = [replace(each, path=(folder / each.path).as_posix()) for each in fetched.files]
         with self._catalog.transaction():
             self._catalog.videos.update_facts(claim.video_id, **fetched.facts)
-            for file in fetched.files:
-                path = media_folder(claim.video_id) / file.path
-                self._catalog.files.put(claim.video_id, replace(file, path=path.as_posix()))
+            self._catalog.files.put(claim.video_id, *files)
             self._catalog.claims.finish(claim, state)
-        self._count(claim, state, size_bytes=sum(file.bytes for file in fetched.files))
+        self._count(claim, state, size_bytes=sum(file.bytes for file in files))
 
     def _settle(self, claim: Claim, site: str, failure: Failure, error: Exception) -> None:
-        """Record a failure as its kind demands."""
-        reason, detail = failure.reason, failure.detail
-        if failure.kind is Kind.LOCAL:
+        """Handle a failure by its kind."""
+        kind, reason, detail = failure.kind, failure.reason, failure.detail
+        if kind is Kind.LOCAL:
             with suppress(ClaimLost):
                 self._catalog.claims.release(claim, reason)
             raise OSError(detail) from error
-        if failure.kind is Kind.SLOW_DOWN:
+        if kind is Kind.SLOW_DOWN:
             self._limiter.slow_down(site, failure.retry_after_s)
             self._defer(claim, self._limiter.pause_left_s(site), reason, detail, count_try=False)
             return
-        if failure.kind not in (Kind.REFUSED, Kind.BROKEN):
-            self._limiter.success(site)
-        elif self._limiter.trouble(site) and reason in _NETWORK_REASONS:
-            # It is our network rather than this video, which must not lose its tries by it.
+        if kind not in (Kind.REFUSED, Kind.BROKEN):
+            self._limiter.report_success(site)
+        elif self._limiter.report_error(site) and reason in _NETWORK_REASONS:
+            # Our network is down rather than this video broken, so the attempt does not count.
             self._defer(claim, self._limiter.pause_left_s(site), reason, detail, count_try=False)
             return
-        self._settle_for_good_or_retry(claim, failure)
-
-    def _settle_for_good_or_retry(self, claim: Claim, failure: Failure) -> None:
-        reason, detail = failure.reason, failure.detail
-        if failure.kind in (Kind.GONE, Kind.NOT_HERE):
+        if kind in (Kind.GONE, Kind.NOT_HERE):
             self._finish(claim, "unavailable", reason, detail)
-        elif failure.kind is Kind.UNSUITABLE:
+        elif kind is Kind.UNSUITABLE:
             self._finish(claim, "rejected", reason, detail)
-        elif failure.kind is Kind.LATER:
-            self._defer(claim, _later_s(failure), reason, detail, count_try=False)
-        elif claim.tries + 1 >= self._config.max_attempts:
+        elif kind is Kind.LATER:
+            # An announced video may come late, or earlier than announced.
+            delay_s = min(max(_MIN_ANNOUNCED_S, failure.retry_after_s or 0.0), _MAX_ANNOUNCED_S)
+            self._defer(claim, delay_s, reason, detail, count_try=False)
+        elif self._config.retry.is_exhausted(claim.tries + 1):
             self._finish(claim, "failed", reason, detail)
         else:
-            self._defer(claim, self._delay_s(claim, failure), reason, detail)
+            delay_s = self._config.retry.delay_s(
+                claim.tries + 1, rng=self._rng, retry_after_s=failure.retry_after_s
+            )
+            self._defer(claim, delay_s, reason, detail)
 
     def _finish(self, claim: Claim, state: State, reason: str, detail: str) -> None:
         with self._catalog.transaction():
@@ -258,13 +258,6 @@ class Worker:
         if delay_s <= self._config.wait_s:  # this run tries it again
             self._state.return_turn()
 
-    def _delay_s(self, claim: Claim, failure: Failure) -> float:
-        delay = min(
-            self._config.retry_first_s * 2.0 ** min(claim.tries, 30),
-            self._config.retry_longest_s,
-        )
-        return max(delay * (1.0 + 0.5 * self._rng.random()), failure.retry_after_s or 0.0)
-
     def _check_site(self, url: str) -> None:
         try:
             AllowedSites(self._config.client.allow_urls).check(url)
@@ -273,18 +266,3 @@ class Worker:
 
     def _count(self, claim: Claim, outcome: str, reason: str = "", size_bytes: int = 0) -> None:
         self._state.record(claim.video_id, outcome, reason, size_bytes)
-
-    def _own_rate(self) -> float | None:
-        """Return this worker's share of the whole run's rate limit."""
-        rate = self._config.rate_limit_bytes_per_s
-        return None if rate is None else rate / self._config.workers
-
-
-def _later_s(failure: Failure) -> float:
-    """Return when to ask again for what is announced: it may come late, or be brought forward."""
-    return min(max(_LATER_S, failure.retry_after_s or 0.0), _LATEST_S)
-
-
-def media_folder(video_id: str) -> Path:
-    """Return a video's folder within the media folder; 4,096 folders share a million videos."""
-    return Path(video_id[:2]) / video_id

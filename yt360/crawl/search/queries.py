@@ -1,4 +1,4 @@
-"""The words to search for: keyword x language x suffix."""
+"""Search queries: keyword x language x suffix."""
 
 from __future__ import annotations
 
@@ -15,51 +15,54 @@ from yt360.untrusted.yaml_text import read_yaml
 
 @dataclass(frozen=True)
 class Query:
-    """One search: its text and its language."""
+    """One search query and its language."""
 
     text: str
     language: str
 
 
 def load_queries(path: Path | None = None, languages: Sequence[str] = ()) -> list[Query]:
-    """Return every combination of a language's keywords and suffixes, each text once.
+    """Return every combination of a language's keywords and suffixes, without duplicates.
 
-    The keywords of all languages come in turn, so that a search that is stopped early has seen
-    every language.
+    Languages alternate, so a search that is stopped early has covered all of them.
 
     Args:
-        path: A YAML file of the form of ``queries.yaml`` in this package; None for that one.
+        path: A YAML file in the format of this package's ``queries.yaml``; None for that file.
         languages: Codes of the languages to use; empty for all.
 
     Raises:
-        UserError: The file is missing or has another form, or lacks a language.
+        UserError: The file is missing or has another format, or lacks a language.
     """
     name = str(path or "the built-in queries")
     try:
         content = read_yaml(path or Path(str(files("yt360.crawl.search"))) / "queries.yaml")
     except OSError as error:
-        raise UserError(f"cannot read queries from {name}: {error}") from error
+        raise UserError(f"cannot read queries from {name}: {error}", "missing", path) from error
     except ValueError as error:
-        raise UserError(f"{name} is not YAML: {error}") from error
+        raise UserError(f"{name} is not YAML: {error}", "invalid", path) from error
     if not isinstance(content, dict) or not isinstance(content.get("languages"), dict):
-        raise UserError(f"{name} needs `languages:`, with `keywords:` for each language code")
+        message = f"{name} needs `languages:`, with `keywords:` for each language code"
+        raise UserError(message, "invalid", "languages")
     offered = content["languages"]
     for code in offered:
         if not isinstance(code, str):
-            raise UserError(f"{name}: language code {code!r} is no text; quote it")
+            message = f"{name}: language code {code!r} is not a text; quote it"
+            raise UserError(message, "invalid", code)
     for language in languages:
         if language not in offered:
-            raise UserError(f"{name} has no language {language!r}{did_you_mean(language, offered)}")
+            hint = did_you_mean(language, offered)
+            raise UserError(f"{name} has no language {language!r}{hint}", "unknown-name", language)
     chosen = {code: offered[code] for code in (languages or offered)}
     lists = [_texts(code, chosen[code], content.get("suffixes"), name) for code in chosen]
-    return _in_turn(lists)
+    return _alternate(lists)
 
 
 def _texts(code: str, language: Any, common: Any, name: str) -> list[Query]:
     own = language if isinstance(language, dict) else {}
     words = _words(own.get("keywords"), f"{name}: language {code!r}: `keywords:`")
     if not words:
-        raise UserError(f"{name}: language {code!r} needs `keywords:`, a list or map of words")
+        message = f"{name}: language {code!r} needs `keywords:`, a list or map of words"
+        raise UserError(message, "invalid", code)
     suffixes = [
         *_words(common, f"{name}: `suffixes:`"),
         *_words(own.get("suffixes"), f"{name}: language {code!r}: `suffixes:`"),
@@ -68,20 +71,22 @@ def _texts(code: str, language: Any, common: Any, name: str) -> list[Query]:
 
 
 def _words(value: Any, where: str) -> list[str]:
-    """Return the words of a list, of a map's values, or the one that stands alone."""
+    """Return the words of a list or of a map's values, or a single word."""
     each = list(value.values()) if isinstance(value, dict) else value
     each = [each] if isinstance(each, str) else [] if each is None else each
     if not isinstance(each, list):
         shown = shortened(repr(value), 80)
-        raise UserError(f"{where} {shown} is not a list or map of words; quote words like '360'")
+        message = f"{where} {shown} is not a list or map of words; quote words like '360'"
+        raise UserError(message, "invalid", "words")
     for word in each:
         if not isinstance(word, str):
             shown = shortened(repr(word), 80)
-            raise UserError(f"{where} {shown} is no text; quote words like '360' and 'true'")
+            message = f"{where} {shown} is not a text; quote words like '360' and 'true'"
+            raise UserError(message, "invalid", "words")
     return each
 
 
-def _in_turn(lists: Sequence[Sequence[Query]]) -> list[Query]:
+def _alternate(lists: Sequence[Sequence[Query]]) -> list[Query]:
     queries: dict[str, Query] = {}
     for index in range(max(map(len, lists), default=0)):
         for each in lists:

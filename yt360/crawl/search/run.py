@@ -1,7 +1,8 @@
-"""Searching: read listings page by page and put the videos into the catalog.
+"""A search run: read listings page by page and add their videos to the catalog.
 
-A listing is a search (one query with YouTube's 360° filter) or a channel's videos. After every
-page its videos and the place to go on are stored together, so a search can be stopped anywhere.
+A listing is a search (one query with YouTube's 360° filter) or the videos of a channel. The videos
+of each page are stored together with the token of the next page, so a search can be stopped at any
+time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +20,10 @@ from yt360.catalog import Catalog
 from yt360.catalog.ids import check_channel_id, is_video_id
 from yt360.catalog.tables.listings import ENOUGH_PAGES, Listing
 from yt360.crawl.failures import Failure, Kind, Unsuitable, classify
-from yt360.crawl.rate_limit import Interrupted, RateLimitConfig, RateLimiter, SiteRefuses
-from yt360.crawl.search.filters import Filters
-from yt360.crawl.youtube.client import ClientOptions, Pagination, YoutubeClient
-from yt360.errors import UserError
+from yt360.crawl.rate_limit import Interrupted, RateLimiter, SiteRefuses
+from yt360.crawl.search.config import SearchConfig
+from yt360.crawl.youtube.client import YoutubeClient
+from yt360.crawl.youtube.pagination import Pagination
 from yt360.untrusted.page import read_page
 
 SITE = "youtube"
@@ -29,50 +31,23 @@ _FEATURE_CREATIVE_COMMONS, _FEATURE_360 = 6, 15
 _POLL_S = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchConfig:
-    """How to search.
-
-    Attributes:
-        max_pages: Pages to read of each listing (about 20 videos each). `Listings.reopen_short`
-            goes on with those that an earlier run ended at fewer.
-        lease_s: A worker that is silent for so long has lost its listing.
-        max_attempts: A listing whose page failed so often in a row is given up.
-        retry_s: Pause before a failed page is tried again; it doubles with each try.
-        wait_s: The run stays alive for listings that are due again within this time.
-    """
-
-    filters: Filters = field(default_factory=Filters)
-    max_pages: int = 30
-    lease_s: float = 300.0
-    max_attempts: int = 4
-    retry_s: float = 30.0
-    wait_s: float = 900.0
-    rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
-    client: ClientOptions = field(default_factory=ClientOptions)
-
-    def __post_init__(self) -> None:
-        if self.max_pages < 1 or self.max_attempts < 1:
-            raise UserError("max_pages and max_attempts must be 1 or more")
-
-
 @dataclass
 class SearchReport:
-    """What a search run did."""
+    """Counts of a search run."""
 
     pages: int = 0
     seen: int = 0
     new: int = 0
     listings_done: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
+    failed: Counter[str] = field(default_factory=Counter)
     stopped: str | None = None
 
 
 def filter_parameter(creative_commons: bool = False) -> str:
-    """Return YouTube's ``sp`` parameter: only videos, only 360°, if wanted only CC BY.
+    """Return YouTube's ``sp`` parameter: only videos, only 360°, optionally only CC BY.
 
-    It is a protocol-buffer message in base64: field 2 holds the filters, in which field 2 is the
-    kind of result (1: video) and every feature is a field of its own set to 1.
+    It is a protocol buffer in base64: field 2 holds the filters, in which field 2 is the kind of
+    result (1: video) and each feature is a field with the value 1.
     """
     features = [_FEATURE_CREATIVE_COMMONS] if creative_commons else []
     fields = [(2, 1), *((number, 1) for number in [*features, _FEATURE_360])]
@@ -81,7 +56,7 @@ def filter_parameter(creative_commons: bool = False) -> str:
 
 
 def listing_url(listing: Listing) -> str:
-    """Return the page to begin a listing with."""
+    """Return the URL of the first page of a listing."""
     if listing.kind == "channel":
         return f"https://www.youtube.com/channel/{check_channel_id(listing.key)}/videos"
     query = urlencode({"search_query": listing.key, "sp": listing.filters})
@@ -97,15 +72,15 @@ def run_search(
 ) -> SearchReport:
     """Read the open listings of a catalog to their ends, or until stopped.
 
-    One thread is enough: politeness, not computing, sets the speed. Several processes may search
+    One thread is enough, since the rate limit determines the speed. Several processes may search
     for one catalog.
 
     Args:
-        catalog: Where listings come from and videos go; of the calling thread.
-        config: How to search.
-        stop: Set to end the run; the page under way is read again next time.
-        note: Told about pauses and failures.
-        make_client: Makes yt-dlp sessions; tests reroute them.
+        catalog: The catalog; a connection of the calling thread.
+        config: The options.
+        stop: Ends the run when set; the page in progress is read again next time.
+        note: Called with a line about each pause and failure.
+        make_client: Makes yt-dlp clients.
     """
     reader = _Reader(catalog, config, stop, note, make_client)
     try:
@@ -119,10 +94,12 @@ def run_search(
 
 
 class _EnoughPages(Exception):
-    """The listing goes on, but not for us."""
+    """The listing has more pages, which are not read."""
 
 
 class _Reader:
+    """Reads the listings of a catalog, one after another."""
+
     def __init__(
         self,
         catalog: Catalog,
@@ -135,12 +112,12 @@ class _Reader:
         self._config = config
         self._stop = stop
         self._note = note
-        self._make_session = make_client
+        self._make_client = make_client
         self._limiter = RateLimiter(catalog, config.rate_limit, stop, random.Random(), note)
         self.report = SearchReport()
 
     def step(self) -> bool:
-        """Read one listing, or wait a moment for one; False when there is no more to do."""
+        """Read one listing, or wait a moment for one; return False when none is due in time."""
         self._limiter.wait_out_pause(SITE)
         listing = self._catalog.listings.take(self._config.lease_s)
         if listing is not None:
@@ -153,18 +130,35 @@ class _Reader:
         return True
 
     def _read(self, listing: Listing) -> None:
-        page = _Page(self, listing)
-        turner = Pagination(listing.next_page, page.turn, page.clear)
-        client = self._make_session(
-            self._config.client, self._limiter, self._stop, _PARAMETERS, turner
+        entries: list[Mapping[str, Any]] = []  # of the current page
+        pages = listing.pages
+
+        def turn_page(token: str | None) -> None:
+            """Store the current page; `token` is the next page's, None at the end."""
+            nonlocal pages
+            pages += 1
+            page, entries[:] = [*entries], []
+            if not self._store(listing, page, token):
+                raise _EnoughPages  # another worker has claimed the listing
+            if token is not None and pages >= self._config.max_pages:
+                raise _EnoughPages
+
+        client = self._make_client(
+            self._config.client,
+            self._limiter,
+            self._stop,
+            _PARAMETERS,
+            Pagination(listing.next_page, turn_page, entries.clear),
         )
         try:
             result = client.extract_info(listing_url(listing), download=False, process=False)
             for entry in (result or {}).get("entries") or ():
-                page.add(entry)
-            page.turn(None)
+                video = read_page(entry)
+                if video and entry.get("ie_key") == "Youtube" and is_video_id(video.get("id", "")):
+                    entries.append(video)
+            turn_page(None)
             self.report.listings_done += 1
-            self._limiter.success(SITE)
+            self._limiter.report_success(SITE)
         except _EnoughPages:
             self._catalog.listings.settle(listing, "done", ENOUGH_PAGES)
             self.report.listings_done += 1
@@ -174,34 +168,12 @@ class _Reader:
         except Exception as error:
             self._settle(listing, classify(error, client.seen_errors))
 
-    def _settle(self, listing: Listing, failure: Failure) -> None:
-        listings = self._catalog.listings
-        self._note(f"{listing.kind} {listing.key!r}: {failure.reason}: {failure.detail}")
-        if failure.kind is Kind.LOCAL:
-            listings.settle(listing, "open", failure.reason)
-            raise OSError(failure.detail)
-        if failure.kind is Kind.SLOW_DOWN:
-            self._limiter.slow_down(SITE, failure.retry_after_s)
-            listings.settle(listing, "open", failure.reason, self._limiter.pause_left_s(SITE))
-            return
-        if failure.kind in (Kind.GONE, Kind.NOT_HERE, Kind.UNSUITABLE):
-            listings.settle(listing, "failed", failure.reason)
-        elif listing.tries + 1 >= self._config.max_attempts:
-            self._limiter.trouble(SITE)
-            listings.settle(listing, "failed", failure.reason, count_try=True)
-        else:
-            self._limiter.trouble(SITE)
-            delay = self._config.retry_s * 2.0**listing.tries
-            listings.settle(listing, "open", failure.reason, delay, count_try=True)
-            return
-        self.report.failed[failure.reason] = self.report.failed.get(failure.reason, 0) + 1
-
-    def store(self, listing: Listing, entries: list[Mapping[str, Any]], token: str | None) -> bool:
-        """Store a page: its videos, what the filters say of them, and where to go on."""
-        catalog, ids = self._catalog, []
+    def _store(self, listing: Listing, entries: list[Mapping[str, Any]], token: str | None) -> bool:
+        """Store a page: its videos, the results of the filters, and the next page's token."""
+        catalog = self._catalog
+        ids = [entry["id"] for entry in entries]
         with catalog.transaction():
             for entry in entries:
-                ids.append(entry["id"])
                 self.report.new += catalog.videos.add(
                     entry["id"],
                     title=entry.get("title"),
@@ -211,41 +183,33 @@ class _Reader:
                 )
                 try:
                     self._config.filters.check_page(entry)
-                except Unsuitable as reason:
-                    catalog.videos.reject(entry["id"], reason.reason, reason.detail)
+                except Unsuitable as error:
+                    catalog.videos.reject(entry["id"], error.reason, error.detail)
             kept = catalog.listings.turn_page(listing, ids, token, self._config.lease_s)
         self.report.pages += 1
         self.report.seen += len(ids)
         return kept
 
-
-class _Page:
-    """The entries since the last page was turned."""
-
-    def __init__(self, reader: _Reader, listing: Listing) -> None:
-        self._reader = reader
-        self._listing = listing
-        self._entries: list[Mapping[str, Any]] = []
-        self._pages = listing.pages
-
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Take an entry of yt-dlp's if it is a video."""
-        page = read_page(entry)
-        if page and entry.get("ie_key") == "Youtube" and is_video_id(page.get("id", "")):
-            self._entries.append(page)
-
-    def clear(self) -> None:
-        """Forget what came before the page at which a listing is taken up again."""
-        self._entries.clear()
-
-    def turn(self, token: str | None) -> None:
-        """Store the page that ends; `token` is the next one's, None at the end."""
-        entries, self._entries = self._entries, []
-        self._pages += 1
-        if not self._reader.store(self._listing, entries, token):
-            raise _EnoughPages  # another worker took the listing over
-        if token is not None and self._pages >= self._reader._config.max_pages:
-            raise _EnoughPages
+    def _settle(self, listing: Listing, failure: Failure) -> None:
+        """Handle a failure by its kind."""
+        settle, kind = self._catalog.listings.settle, failure.kind
+        self._note(f"{listing.kind} {listing.key!r}: {failure.reason}: {failure.detail}")
+        if kind is Kind.LOCAL:
+            settle(listing, "open", failure.reason)
+            raise OSError(failure.detail)
+        if kind is Kind.SLOW_DOWN:
+            self._limiter.slow_down(SITE, failure.retry_after_s)
+            settle(listing, "open", failure.reason, self._limiter.pause_left_s(SITE))
+            return
+        is_final = kind in (Kind.GONE, Kind.NOT_HERE, Kind.UNSUITABLE)
+        if not is_final:
+            self._limiter.report_error(SITE)
+        if not is_final and not self._config.retry.is_exhausted(listing.tries + 1):
+            delay_s = self._config.retry.delay_s(listing.tries + 1)
+            settle(listing, "open", failure.reason, delay_s, count_try=True)
+            return
+        settle(listing, "failed", failure.reason, count_try=not is_final)
+        self.report.failed[failure.reason] += 1
 
 
 _PARAMETERS: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""Fetching a section: FFmpeg cuts it, and asks through a relay as everything else asks.
+"""Downloading a section: FFmpeg cuts it, and its requests pass the yt-dlp client.
 
-A section is refused, slowed down, watched and stopped like a whole file (`relay.py`), and fails
-with the same exceptions.
+The checks, limits and monitoring of whole files apply to a section too (see `relay.py`), and it
+fails with the same exceptions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from yt_dlp import YoutubeDL
 
 from yt360.crawl.failures import Damaged
-from yt360.crawl.sections.http_ranges import Source
+from yt360.crawl.sections.http_ranges import Stream
 from yt360.crawl.sections.planning import COPY_ARGUMENTS
 from yt360.crawl.sections.relay import Relay
 from yt360.errors import BadItem
@@ -25,40 +25,40 @@ from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit
 from yt360.media.tether import start_tethered
 
 PROTOCOLS = ("http", "https")
-"""Protocols of yt-dlp whose streams can be fetched in sections."""
+"""Protocols of yt-dlp whose streams can be downloaded in sections."""
 _FORMATS = "mov,matroska,ogg,mpegts,flv,avi,wav,flac,mp3,aac"
 _KEPT_ERROR_LINES = 12
 _DISK_FULL = "No space left on device"
 
 
 def fetch_section(client: YoutubeDL, path: Path, info: Mapping[str, Any]) -> None:
-    """Fetch the section of a video that yt-dlp has described, in place of yt-dlp's downloader.
+    """Download a section of a video, in place of yt-dlp's downloader.
 
-    The client's options count as for whole files, and its progress hooks are called several times
-    a second, whether or not data arrives. They may raise to end it.
+    The client's options apply as for whole files. Its progress hooks are called several times a
+    second, whether or not data arrives, and may raise to end the download.
 
     Args:
         client: Sends the requests.
-        path: Where the Matroska file goes; written aside first.
+        path: The Matroska file, which is replaced atomically.
         info: yt-dlp's description, with ``section_start`` and ``section_end`` in seconds.
 
     Raises:
-        Damaged: The site's data is not media, or not of the declared size.
+        Damaged: The site's data is not media, or does not have the declared size.
         OSError: The disk is full.
-        Exception: Whatever the client's requests or the progress hooks raise.
+        Exception: What the client's requests or the progress hooks raise.
     """
     options = client.params
     part = path.with_name(f"{path.name}.part")
     with Relay(
-        [_source(form) for form in info.get("requested_formats") or [info]],
+        [_stream(form) for form in info.get("requested_formats") or [info]],
         client.urlopen,
         retries=options.get("retries") or 0,
-        nap=(options.get("retry_sleep_functions") or {}).get("http") or (lambda _: None),
-        rate_bytes_per_s=options.get("ratelimit"),
+        sleep=(options.get("retry_sleep_functions") or {}).get("http") or (lambda _: None),
+        max_rate_bytes_per_s=options.get("ratelimit"),
     ) as relay:
 
         def progress() -> None:
-            # Each connection counts as a transfer of its own: waiting for one is not slowness.
+            # Each connection is a transfer of its own: waiting for one is not a slow transfer.
             transfer = {
                 "status": "downloading",
                 "filename": f"{part} {relay.connections}",
@@ -71,12 +71,12 @@ def fetch_section(client: YoutubeDL, path: Path, info: Mapping[str, Any]) -> Non
             _run(_section_arguments(relay.addresses, part, info), relay, progress, path)
             part.replace(path)
         except BaseException:
-            part.unlink(missing_ok=True)  # it could not be resumed
+            part.unlink(missing_ok=True)  # it cannot be resumed
             raise
 
 
-def _source(form: Mapping[str, Any]) -> Source:
-    return Source(
+def _stream(form: Mapping[str, Any]) -> Stream:
+    return Stream(
         url=form["url"],
         headers=form.get("http_headers") or {},
         size_bytes=form.get("filesize"),
@@ -90,7 +90,7 @@ def _section_arguments(
     start, end = info.get("section_start") or 0, info["section_end"]
     arguments = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
     for address in addresses:
-        # A hostile "video" that is a playlist would lead past the relay, so no such format is read.
+        # A playlist in place of a video would bypass the relay, so its formats are not allowed.
         arguments += ["-protocol_whitelist", "http,tcp", "-format_whitelist", _FORMATS]
         arguments += [*(["-ss", str(start)] if start else []), "-t", str(end - start)]
         arguments += ["-i", address]
@@ -100,7 +100,7 @@ def _section_arguments(
 
 
 def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], path: Path) -> None:
-    """Run FFmpeg on a relay's streams; what ends the relay's work or `progress` ends it too."""
+    """Run FFmpeg on a relay's streams; an exception of the relay or of `progress` ends it."""
     process = start_tethered(
         ffmpeg_binary(),
         arguments,
@@ -109,7 +109,7 @@ def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], p
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        # A proxy is for the client, not for the way to the relay.
+        # The proxy is for the client, not for the connection to the relay.
         env={key: value for key, value in os.environ.items() if key.lower() != "http_proxy"},
     )
     assert process.stderr is not None
@@ -127,8 +127,8 @@ def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], p
         process.wait()
         reader.join()
         process.stderr.close()
-    if process.returncode and relay.doubt is not None:
-        raise relay.doubt
+    if process.returncode and relay.deferred_error is not None:
+        raise relay.deferred_error
     lines = [line.strip() for line in last_lines]
     disk_full = any(_DISK_FULL in line for line in lines)
     try:

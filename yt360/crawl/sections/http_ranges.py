@@ -1,4 +1,4 @@
-"""Parts of a stream as HTTP asks for them and answers: what to ask, and what came."""
+"""HTTP range requests for parts of a stream, and checks of their responses."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """A stream that FFmpeg may ask for.
+class Stream:
+    """A stream that FFmpeg may request.
 
     Attributes:
-        url: Its address.
-        headers: Sent with each request for it.
-        size_bytes: Its size, if the site declares one.
-        chunk_bytes: Ask for no more at once; needs `size_bytes`. None for no limit.
+        url: Its URL.
+        headers: Headers of each request.
+        size_bytes: Size that the site declares; None if unknown.
+        chunk_bytes: Maximum size of one request, which needs `size_bytes`; None for no limit.
     """
 
     url: str
@@ -45,51 +45,51 @@ class Source:
 
 
 @dataclass
-class Ask:
-    """What FFmpeg wants of a stream, and what has become of it.
+class StreamRequest:
+    """A request of FFmpeg for a part of a stream, and its state.
 
     Attributes:
         position: The next byte to send.
-        last: The last byte that FFmpeg wants; None for the stream's end.
-        breaks: How often the connection failed and was taken up again.
-        broke: It has just failed.
+        last: The last byte of the request; None for the stream's end.
+        failures: Number of failed connections.
+        failed: Whether the last connection failed.
         refused: The site has no such bytes.
     """
 
-    source: Source
+    stream: Stream
     position: int
     last: int | None
-    breaks: int = 0
-    broke: bool = False
+    failures: int = 0
+    failed: bool = False
     response: Response | None = None
     refused: bool = False
     answered: threading.Event = field(default_factory=threading.Event)
 
     def last_now(self) -> int | None:
-        """Return the last byte to ask for in one go."""
-        chunk = self.source.chunk_bytes
-        if not chunk or not self.source.size_bytes:
+        """Return the last byte of the next HTTP request; None for the stream's end."""
+        chunk = self.stream.chunk_bytes
+        if not chunk or not self.stream.size_bytes:
             return self.last
         chunk_end = self.position + chunk - 1
         return chunk_end if self.last is None else min(self.last, chunk_end)
 
-    def request(self) -> Request:
-        """Return the request for what is to come now."""
+    def http_request(self) -> Request:
+        """Return the next HTTP request."""
         last = self.last_now()
         span = f"bytes={self.position}-{'' if last is None else last}"
-        headers = {**self.source.headers, "Accept-Encoding": "identity", "Range": span}
-        return Request(self.source.url, headers=headers)
+        headers = {**self.stream.headers, "Accept-Encoding": "identity", "Range": span}
+        return Request(self.stream.url, headers=headers)
 
 
-def extent(response: Response, source: Source) -> tuple[int, int | None]:
-    """Return the first byte of what a response holds, and the size of the whole stream if known.
+def response_range(response: Response, stream: Stream) -> tuple[int, int | None]:
+    """Return the position of a response's first byte, and the size of the stream if known.
 
     Raises:
-        Damaged: The stream is empty, or has not the size that was declared.
+        Damaged: The stream is empty, or does not have the declared size.
     """
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range") or "")
     length = response.headers.get("Content-Length") or ""
-    begin, total = 0, source.size_bytes
+    begin, total = 0, stream.size_bytes
     if response.status == HTTPStatus.PARTIAL_CONTENT and found:
         begin, total = int(found[1]), int(found[3]) if found[3] != "*" else total
     elif response.status != HTTPStatus.PARTIAL_CONTENT:
@@ -97,16 +97,16 @@ def extent(response: Response, source: Source) -> tuple[int, int | None]:
         total = int(length) if _LENGTH.fullmatch(length) and not encoded else None
     if total == 0:
         raise Damaged("empty", "the stream has 0 bytes")
-    declared = source.size_bytes
+    declared = stream.size_bytes
     if total and declared and abs(total - declared) > SIZE_SLACK_BYTES:
         raise Damaged("wrong-size", f"the stream has {total} bytes, declared {declared}")
     return begin, total
 
 
 def check_range(request: Request, response: Response) -> None:
-    """Raise TransportError when a part came that was not asked for, or less of it than there is.
+    """Raise TransportError when a response holds another part than requested, or less of it.
 
-    yt-dlp takes such a part for the whole.
+    yt-dlp would use such a part as if it were complete.
     """
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         return
@@ -115,33 +115,33 @@ def check_range(request: Request, response: Response) -> None:
     found = _CONTENT_RANGE.fullmatch(header)
     problem = None
     if asked is None or found is None or int(found[1]) != int(asked[1]):
-        problem = f"{request.headers.get('Range') or 'the whole'} was asked for"
+        problem = f"{request.headers.get('Range') or 'the whole'} was requested"
     elif found[3] != "*":
         end = min(int(asked[2] or found[3]), int(found[3]) - 1)
         if int(found[2]) < end:
             problem = f"the stream has more of {asked[0]}"
     if problem:
         response.close()
-        raise TransportError(f"incomplete: part {header!r} came, {problem}")
+        raise TransportError(f"incomplete: received part {header!r}, {problem}")
 
 
-def may_pass(error: RequestError) -> bool:
-    """Return whether asking again at once may help: what yt-dlp retries, unless told to wait."""
+def is_transient(error: RequestError) -> bool:
+    """Return whether an immediate retry may succeed: what yt-dlp retries, without Retry-After."""
     if isinstance(error, HTTPError):
         return error.status >= 500 and retry_after_s(error.response.headers) is None
     return isinstance(error, TransportError) and not isinstance(error, CertificateVerifyError)
 
 
-def own_socket(response: Response) -> socket.socket | None:
-    """Return a second handle of a response's connection, which can be shut from another thread."""
+def duplicate_socket(response: Response) -> socket.socket | None:
+    """Duplicate the socket of a response, so that another thread can shut it down; None without."""
     try:
         return socket.socket(fileno=os.dup(response.fp.fileno()))
-    except (OSError, ValueError, AttributeError):  # it has ended already, or is no socket
+    except (OSError, ValueError, AttributeError):  # closed already, or not a socket
         return None
 
 
 def read_block(response: Response) -> bytes:
-    """Return the next bytes of a response, none at its end; every failure is a RequestError."""
+    """Return the next bytes of a response, empty at its end; every failure is a RequestError."""
     try:
         return response.read(BLOCK_BYTES)
     except (OSError, ValueError) as error:

@@ -1,9 +1,9 @@
-"""Downloading only the parts of a video that its clips need.
+"""Sections: the parts of a video that its clips need.
 
-FFmpeg copies a part of a stream from the key frame before it, so a part begins somewhat earlier
-than asked, and picture and sound at different times. The parts are therefore fetched into one file
-with the video's own time stamps and then moved towards time 0 by the same whole number of seconds,
-which is recorded. `section_fetch.py` fetches them.
+FFmpeg copies a part of a stream from the key frame before it, so a section begins earlier than
+requested, and its streams begin at different times. A section is therefore downloaded with the
+video's own time stamps (see `fetch.py`) and then shifted by a whole number of seconds, which is
+recorded in the file.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ MARGIN_S = 2
 JOIN_S = 15
 WORTH_IT = 0.6
 LATE_START_S = 0.5
-"""Picture or sound of a whole video may begin so late."""
+"""A stream of a whole video may begin as late as this."""
 _START_TAG, _END_TAG = "YT360_START_S", "YT360_END_S"
 COPY_ARGUMENTS = ("-copyts", "-strict", "unofficial")
-"""FFmpeg's output options: keep the time stamps, and the boxes that tell the projection."""
+"""FFmpeg's output options: keep the time stamps, and the boxes that declare the projection."""
 
 
 def plan_sections(
     starts_s: Sequence[int], duration_s: float | None, clip_s: float = DEFAULT_CLIP_S
 ) -> list[tuple[int, int]] | None:
-    """Return the parts to fetch as (start, end) in whole seconds, or None for the whole video.
+    """Return the sections to download as (start, end) in whole seconds; None for the whole video.
 
-    Clips get a margin of 2 s on both sides; parts less than 15 s apart are joined. The whole video
-    is fetched when its length is unknown or the parts make up more than 60% of it: many short
-    requests are slower than one long one, and cannot be resumed in their middle.
+    Clips get a margin of 2 s on both sides, and sections less than 15 s apart are joined. The whole
+    video is downloaded when its duration is unknown or the sections are more than 60% of it: many
+    short requests are slower than one long request, and cannot be resumed.
 
     Args:
-        starts_s: Where the known clips begin.
-        duration_s: Length of the video, if its page tells it.
+        starts_s: Start times of the known clips.
+        duration_s: Duration of the video that its page declares; None if unknown.
         clip_s: Length of a clip.
     """
     if not starts_s or not duration_s:
@@ -68,15 +68,15 @@ def needed_span(
     duration_s: float,
     clip_s: float = DEFAULT_CLIP_S,
 ) -> tuple[float, float]:
-    """Return what a section must hold without its margins: its clips, as (start, end) in seconds.
+    """Return the part of a section that its clips need, as (start, end) in seconds.
 
-    Streams begin and end a little later and earlier than the page says: what a whole file may lack
-    at its ends, a section may lack too.
+    A section may lack at the ends of the video what a whole file may lack there, since streams
+    begin a little late and end earlier than the page declares.
 
     Args:
         section: One of `plan_sections`.
-        starts_s: Where the known clips begin.
-        duration_s: Length of the video, as its page tells it.
+        starts_s: Start times of the known clips.
+        duration_s: Duration of the video that its page declares.
         clip_s: Length of a clip.
     """
     begin, end = section
@@ -91,19 +91,19 @@ def section_name(video_id: str, begin_s: int, end_s: int) -> str:
 
 
 def rebase(isolated: IsolatedProcess, raw: Path, final: Path, begin_s: float, end_s: float) -> None:
-    """Move a fetched section to the first second of its file, atomically; remove the raw file.
+    """Shift a downloaded section to begin in the first second of its file; delete the raw file.
 
-    Which second of the video became time 0 is written into the result; `section_span` reads it.
+    The second of the video at time 0 is written into the result; `section_span` reads it.
 
     Args:
-        isolated: Where the file is read.
-        raw: Matroska file whose time stamps are the video's own.
-        final: Where the result goes.
-        begin_s: Picture and sound must begin here or earlier ...
-        end_s: ... and reach to here.
+        isolated: The process that reads the file.
+        raw: Matroska file with the video's own time stamps.
+        final: The result, which is replaced atomically.
+        begin_s: All streams must begin at or before this second of the video.
+        end_s: All streams must end at or after this second of the video.
 
     Raises:
-        Damaged: The file does not hold picture and sound of the section.
+        Damaged: The file does not hold all streams of the section.
     """
     temporary = final.with_name(f".{final.name}.tmp")
     try:
@@ -111,7 +111,7 @@ def rebase(isolated: IsolatedProcess, raw: Path, final: Path, begin_s: float, en
         if max(begins) > begin_s or min(ends) < end_s:
             raise Damaged(
                 "truncated",
-                f"{begin_s:g}-{end_s:g} s came as {max(begins):.2f}-{min(ends):.2f} s",
+                f"received {max(begins):.2f}-{min(ends):.2f} s instead of {begin_s:g}-{end_s:g} s",
             )
         _copy_shifted(raw, temporary, max(0, math.floor(min(begins))), min(ends))
     except BadItem as error:
@@ -123,7 +123,7 @@ def rebase(isolated: IsolatedProcess, raw: Path, final: Path, begin_s: float, en
 
 
 def section_span(isolated: IsolatedProcess, path: Path) -> tuple[int, float]:
-    """Return the second of the video at a finished section's time 0, and the time of its end.
+    """Return the second of the video at time 0 of a finished section, and the second of its end.
 
     Raises:
         Damaged: The file cannot be read.
@@ -134,7 +134,7 @@ def section_span(isolated: IsolatedProcess, path: Path) -> tuple[int, float]:
     except BadItem as error:
         raise Damaged(error.reason, error.detail) from error
     except (KeyError, ValueError) as error:
-        raise Damaged("not-a-section", f"{path.name} does not say its times: {error}") from None
+        raise Damaged("not-a-section", f"{path.name} does not declare its times: {error}") from None
 
 
 def _copy_shifted(raw: Path, target: Path, start_s: int, end_s: float) -> None:

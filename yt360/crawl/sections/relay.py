@@ -1,10 +1,9 @@
-"""A relay on loopback, through which FFmpeg gets its streams as everything else gets its requests.
+"""A relay on loopback that gives FFmpeg its streams through the yt-dlp client.
 
-FFmpeg opens addresses by itself: it knows no allow-list, no limiter and no SOCKS proxy, and an exit
-code is all that it tells about a refusal. So it is given addresses of this relay. Threads of the
-relay talk to FFmpeg; the connections behind them are opened by the thread that owns the client,
-where a failure is an exception like any other. A stream that breaks is taken up again where it
-broke, without FFmpeg noticing.
+FFmpeg opens URLs by itself: it has no allow-list, no rate limit and no SOCKS proxy, and reports a
+refusal only by its exit code. So it gets URLs of this relay. Threads of the relay talk to FFmpeg;
+the thread that owns the client opens the connections behind them, where a failure is an exception
+like any other. A broken stream is resumed where it broke, without FFmpeg noticing.
 """
 
 from __future__ import annotations
@@ -30,9 +29,16 @@ from yt_dlp.networking.exceptions import (
 )
 
 from yt360.crawl.failures import Damaged
-from yt360.crawl.sections.http_ranges import Ask, Source, extent, may_pass, own_socket, read_block
+from yt360.crawl.sections.http_ranges import (
+    Stream,
+    StreamRequest,
+    duplicate_socket,
+    is_transient,
+    read_block,
+    response_range,
+)
 
-_SEND_BUFFER_BYTES = 64 * 1024  # FFmpeg often hangs up early: little should be under way to it
+_SEND_BUFFER_BYTES = 64 * 1024  # small, since FFmpeg often closes the connection early
 _POLL_S = 0.05
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -42,41 +48,40 @@ class Relay:
     """Serves streams on loopback while its owner calls `work`. A context manager.
 
     Args:
-        sources: The streams.
+        streams: The streams.
         open_url: Sends a request; called by the owner's thread only.
-        retries: Times that a broken connection is taken up again.
-        nap: Sleeps before the n-th of these, counted from 0.
-        rate_bytes_per_s: Cap of all streams together; None for no cap.
+        retries: Maximum number of retries of a broken connection.
+        sleep: Sleeps before retry n, counted from 0.
+        max_rate_bytes_per_s: Bandwidth limit of all streams together; None for no limit.
 
     Attributes:
-        addresses: What to give to FFmpeg, in the order of the sources. They cannot
-            be guessed.
-        relayed_bytes: How much has come in so far.
-        connections: How many connections were opened.
-        doubt: An answer that may be harmless; what went wrong if FFmpeg fails.
+        addresses: Secret URLs for FFmpeg, in the order of the streams.
+        relayed_bytes: Number of bytes received so far.
+        connections: Number of connections opened.
+        deferred_error: A response that may be harmless; the cause if FFmpeg fails.
     """
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        streams: Sequence[Stream],
         open_url: Callable[[Request], Response],
         retries: int = 0,
-        nap: Callable[[int], object] = lambda _: None,
-        rate_bytes_per_s: float | None = None,
+        sleep: Callable[[int], object] = lambda _: None,
+        max_rate_bytes_per_s: float | None = None,
     ) -> None:
         self._open_url = open_url
         self._retries = retries
-        self._nap = nap
-        self._rate = rate_bytes_per_s
+        self._sleep = sleep
+        self._rate = max_rate_bytes_per_s
         self._free_at = 0.0
-        self._paths = {f"/{secrets.token_urlsafe(16)}": source for source in sources}
-        self._asked: queue.SimpleQueue[Ask] = queue.SimpleQueue()
+        self._paths = {f"/{secrets.token_urlsafe(16)}": stream for stream in streams}
+        self._asked: queue.SimpleQueue[StreamRequest] = queue.SimpleQueue()
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._failure: Exception | None = None
         self.relayed_bytes = self.connections = 0
-        self.doubt: Exception | None = None
+        self.deferred_error: Exception | None = None
         self._server = _Server(self)
         port = self._server.server_address[1]
         self.addresses = [f"http://127.0.0.1:{port}{path}" for path in self._paths]
@@ -97,122 +102,132 @@ class Relay:
         with self._lock:
             for line in self._sockets:
                 with suppress(OSError):
-                    line.shutdown(socket.SHUT_RDWR)  # wakes the threads that read from them
+                    line.shutdown(socket.SHUT_RDWR)  # wakes the threads that read from it
         self._server.shutdown()
         self._server.server_close()
 
     def work(self) -> None:
-        """Open what FFmpeg has asked for, or wait a moment for it to ask.
+        """Open a connection that FFmpeg requests, or wait a moment for a request.
 
         Raises:
             Exception: The first failure of a stream, or of `open_url`.
         """
         try:
-            ask = self._asked.get(timeout=_POLL_S)
+            request = self._asked.get(timeout=_POLL_S)
         except queue.Empty:
-            ask = None
+            request = None
         self.check()
-        if ask is None:
+        if request is None:
             return
         try:
-            ask.response = self._connect(ask)
+            request.response = self._connect(request)
         except HTTPError as error:
             if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-            self.doubt, ask.refused = error, True
-        ask.answered.set()
+            self.deferred_error, request.refused = error, True
+        request.answered.set()
 
     def check(self) -> None:
         """Raise the first failure of a stream, if there was one."""
         if self._failure is not None:
             raise self._failure
 
-    def _connect(self, ask: Ask) -> Response:
-        """Open what is to come now, again and again if need be."""
+    def _connect(self, request: StreamRequest) -> Response:
+        """Open the next connection, with retries."""
         while True:
-            if ask.broke:
-                self._nap(ask.breaks - 1)
-                ask.broke = False
+            if request.failed:
+                self._sleep(request.failures - 1)
+                request.failed = False
             self.connections += 1
             try:
-                return self._open_url(ask.request())
+                return self._open_url(request.http_request())
             except RequestError as error:
-                ask.breaks, ask.broke = ask.breaks + 1, True
-                if ask.breaks > self._retries or not may_pass(error):
+                request.failures, request.failed = request.failures + 1, True
+                if request.failures > self._retries or not is_transient(error):
                     raise
 
-    # What the threads that talk to FFmpeg do
+    # Called in the threads that talk to FFmpeg
 
     def answer(self, talk: BaseHTTPRequestHandler) -> None:
-        """Answer one request of FFmpeg's."""
-        source = self._paths.get(talk.path)
+        """Answer one request of FFmpeg."""
+        stream = self._paths.get(talk.path)
         span = _RANGE.fullmatch(talk.headers.get("Range", "bytes=0-"))
-        if source is None or span is None:
+        if stream is None or span is None:
             talk.send_error(HTTPStatus.NOT_FOUND)
             return
-        ask = Ask(source, int(span[1]), int(span[2]) if span[2] else None)
+        request = StreamRequest(stream, int(span[1]), int(span[2]) if span[2] else None)
         try:
-            self._stream(talk, ask)
+            self._stream(talk, request)
         except OSError:
-            raise  # FFmpeg has hung up
+            raise  # FFmpeg closed the connection
         except Exception as error:
             self._failure = self._failure or error
 
-    def _stream(self, talk: BaseHTTPRequestHandler, ask: Ask) -> None:
-        """Answer FFmpeg with what one connection after the other brings, until it has all."""
+    def _stream(self, talk: BaseHTTPRequestHandler, request: StreamRequest) -> None:
+        """Send FFmpeg the data of one connection after the other, until the request is complete."""
         end: int | None = None
         begun = False
-        while (response := self._wait_for(ask)) is not None:
+        while (response := self._wait_for(request)) is not None:
             seekable = False
             try:
-                begin, total = extent(response, ask.source)
-                if begin != ask.position:
-                    raise Damaged("truncated", f"byte {begin} came instead of {ask.position}")
+                begin, total = response_range(response, request.stream)
+                if begin != request.position:
+                    raise Damaged(
+                        "truncated", f"received byte {begin} instead of {request.position}"
+                    )
                 seekable = response.status == HTTPStatus.PARTIAL_CONTENT and total is not None
                 if not begun:
-                    end = total if ask.last is None else min(ask.last + 1, total or ask.last + 1)
-                    _send_head(talk, response, ask.position if seekable else None, end, total)
+                    end = (
+                        total
+                        if request.last is None
+                        else min(request.last + 1, total or request.last + 1)
+                    )
+                    _send_head(talk, response, request.position if seekable else None, end, total)
                     begun = True
-                last = ask.last_now()
-                self._pump(talk, ask, response, end)
-                if end is None or ask.position >= end:
+                last = request.last_now()
+                self._pump(talk, request, response, end)
+                if end is None or request.position >= end:
                     return
-                if last is None or ask.position <= last:
-                    raise TransportError(f"{ask.position} of {end} bytes read")
+                if last is None or request.position <= last:
+                    raise TransportError(f"{request.position} of {end} bytes read")
             except TransportError:
-                ask.breaks, ask.broke = ask.breaks + 1, True
-                if ask.breaks > self._retries or not seekable:
+                request.failures, request.failed = request.failures + 1, True
+                if request.failures > self._retries or not seekable:
                     raise
             finally:
                 response.close()
-        if ask.refused:
+        if request.refused:
             talk.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 
-    def _wait_for(self, ask: Ask) -> Response | None:
-        """Return a connection that the owner has opened; None when there is none to be had."""
-        ask.response = None
-        ask.answered.clear()
-        self._asked.put(ask)
-        while not ask.answered.wait(_POLL_S):
+    def _wait_for(self, request: StreamRequest) -> Response | None:
+        """Return a connection that the owner opened, or None."""
+        request.response = None
+        request.answered.clear()
+        self._asked.put(request)
+        while not request.answered.wait(_POLL_S):
             if self._closed.is_set():
                 return None
-        return ask.response
+        return request.response
 
     def _pump(
-        self, talk: BaseHTTPRequestHandler, ask: Ask, response: Response, end: int | None
+        self,
+        talk: BaseHTTPRequestHandler,
+        request: StreamRequest,
+        response: Response,
+        end: int | None,
     ) -> None:
-        """Pass on what a connection brings, up to its end or to byte `end` of the stream."""
-        line = own_socket(response)
+        """Send the data of a connection, up to its end or to byte `end` of the stream."""
+        line = duplicate_socket(response)
         with self._lock:
             if line is not None:
                 self._sockets.add(line)
         try:
             while not self._closed.is_set() and (block := read_block(response)):
-                self._hold_back(len(block))
-                block = block[: None if end is None else end - ask.position]
+                self._throttle(len(block))
+                block = block[: None if end is None else end - request.position]
                 talk.wfile.write(block)
-                ask.position += len(block)
-                if ask.position == end:
+                request.position += len(block)
+                if request.position == end:
                     break
         finally:
             with self._lock:
@@ -220,8 +235,8 @@ class Relay:
                     self._sockets.discard(line)
                     line.close()
 
-    def _hold_back(self, count: int) -> None:
-        """Count bytes that came in; return when they were due."""
+    def _throttle(self, count: int) -> None:
+        """Count received bytes; return when the bandwidth limit permits the next ones."""
         with self._lock:
             self.relayed_bytes += count
             if not self._rate:
@@ -233,7 +248,7 @@ class Relay:
 
 
 class _Server(ThreadingTCPServer):
-    """Hands each connection of FFmpeg's to the relay, in a thread of its own."""
+    """Passes each connection of FFmpeg to the relay, in its own thread."""
 
     daemon_threads = True
 
@@ -252,7 +267,7 @@ class _Talk(BaseHTTPRequestHandler):
         super().setup()
 
     def handle(self) -> None:
-        with suppress(OSError):  # FFmpeg hangs up when it wants to be elsewhere in the stream
+        with suppress(OSError):  # FFmpeg closes the connection to seek
             self.handle_one_request()
         self.close_connection = True
 
@@ -274,7 +289,7 @@ def _send_head(
     end: int | None,
     total: int | None,
 ) -> None:
-    """Begin the answer to FFmpeg: from byte `begin`, or all of a stream that cannot seek (None)."""
+    """Send the headers to FFmpeg; `begin` is the first byte, or None if the stream cannot seek."""
     talk.send_response(HTTPStatus.OK if begin is None else HTTPStatus.PARTIAL_CONTENT)
     kind = _MEDIA_TYPE.match(response.headers.get("Content-Type") or "")
     talk.send_header("Content-Type", kind[0] if kind else "video/mp4")

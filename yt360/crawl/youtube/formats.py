@@ -1,11 +1,11 @@
-"""Which streams of a video to take: ambisonic sound first, then the smallest picture that feeds it.
+"""Selection of formats: ambisonic audio first, then the smallest video that is large enough.
 
-Works on yt-dlp's list of formats. What YouTube says of a stream stands in ``format_note``, a list
-of words between commas: the projection (``equirectangular``, ``mesh``; yt-dlp since 2026 takes the
-word "rectangular" out, so it reads ``equi``; nothing for flat video) and the kind of spatial audio
-(``ambisonics_quad``, ``ambisonics_5_1``, ``foa_with_non_diegetic``; nothing for stereo and for true
-5.1). ``mesh`` is an equi-angular cubemap for 360° uploads and half a sphere for VR180 ones; the
-file itself tells which.
+The input is yt-dlp's list of formats. YouTube's description of a format is in ``format_note``, a
+comma-separated list: the projection (``equirectangular``, ``mesh``; yt-dlp since 2026 removes the
+word "rectangular", which leaves ``equi``; none for flat video) and the kind of spatial audio
+(``ambisonics_quad``, ``ambisonics_5_1``, ``foa_with_non_diegetic``; none for stereo and for
+surround 5.1). ``mesh`` is an equi-angular cubemap for 360° uploads and half of the sphere for
+VR180; the file itself declares which.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _AUDIO_WORDS: dict[str, SpatialAudio] = {
     "foa_with_non_diegetic": "foa+stereo",
     "ambisonics_5_1": "aac-5.1",
 }
-# Four-channel Opus and Vorbis are plain ambiX. The six-channel AAC is the same sound at a lower
-# rate behind a layout that decoders like to "correct".
+# Four-channel Opus and Vorbis are plain ambiX. The six-channel AAC is the same audio at a lower
+# rate in a channel layout that some decoders reorder.
 _AUDIO_ORDER: tuple[SpatialAudio, ...] = ("quad", "foa+stereo", "aac-5.1")
 _PROJECTION_ORDER: tuple[Projection, ...] = (
     "equirectangular",
@@ -39,7 +39,7 @@ _PROJECTION_ORDER: tuple[Projection, ...] = (
     "unknown",
     "flat",
 )
-# All feed the same output; what decodes fastest wins among pictures of one size.
+# Among streams of one size, the one that decodes fastest is preferred.
 _CODEC_ORDER = ("avc1", "h264", "vp9", "vp09", "av01", "hev1", "hvc1")
 _DOUBTS = frozenset({"damaged", "drc", "ai-upscaled", "pot"})  # "pot": a token is missing
 _PROTOCOL_ORDER = ("https", "http", "http_dash_segments", "m3u8_native", "m3u8")
@@ -47,14 +47,14 @@ _PROTOCOL_ORDER = ("https", "http", "http_dash_segments", "m3u8_native", "m3u8")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The clips that a video must feed: 2:1 equirectangular, `height` rows.
+    """The clips that a video must provide: 2:1 equirectangular frames with `height` rows.
 
     Attributes:
-        require_spatial_audio: Leave out videos without an ambisonic track.
-        require_360: Leave out videos without a 360° projection.
+        require_spatial_audio: Exclude videos without an ambisonic track.
+        require_360: Exclude videos without a 360° projection.
 
     Raises:
-        UserError: `height` is not positive.
+        UserError: `height` is below 2.
     """
 
     height: int = 320
@@ -63,71 +63,72 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.height < 2:
-            raise UserError(f"{self.height} rows are too few: at least 2")
+            message = f"height of {self.height} rows must be at least 2"
+            raise UserError(message, "out-of-range", "height")
 
     @property
     def pixels_per_quarter(self) -> float:
-        """Pixels of the output over 90° of the horizon (and from pole to horizon)."""
+        """Pixels of the clips over 90° of the horizon, and from pole to horizon."""
         return self.height / 2
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The streams to take. `sound` is None when it comes in the picture's file."""
+    """The selected streams. `audio` is None when it is in the same file as the video."""
 
     video: Format
-    sound: Format | None
+    audio: Format | None
     projection: Projection
     spatial_audio: SpatialAudio
     feeds_target: bool
 
     @property
     def format_ids(self) -> str:
-        """What was chosen, in words of yt-dlp."""
-        return "+".join(f["format_id"] for f in (self.video, self.sound) if f is not None)
+        """The selection in yt-dlp's notation."""
+        return "+".join(f["format_id"] for f in (self.video, self.audio) if f is not None)
 
 
 def choose(formats: Sequence[Format], target: Target = Target()) -> Choice:
-    """Choose picture and sound.
+    """Select a video and an audio stream.
 
-    Sound: an ambisonic track (see `spatial_audio_of`), four channels before six, then the highest
-    bit rate. Picture: the best projection that is offered, in it the smallest picture that feeds
-    the target, and the largest if none does.
+    Audio: an ambisonic track (see `spatial_audio_of`), four channels before six, then the highest
+    bit rate. Video: the best available projection, in it the smallest stream that is large enough
+    for the target, or the largest if none is.
 
     Args:
         formats: The ``formats`` of a yt-dlp info dict.
-        target: What the video must feed.
+        target: What the streams must provide.
 
     Raises:
         Unsuitable: ``"no-spatial-audio"``, ``"not-360"`` or ``"no-picture"``.
     """
-    usable = [f for f in formats if _is_usable(f)]
-    sounds = sorted((f for f in usable if _has_sound(f)), key=_sound_order)
-    pictures = sorted((f for f in usable if _has_picture(f)), key=lambda f: _order(f, target))
-    if not pictures:
+    usable = [f for f in formats if is_usable(f)]
+    audios = sorted((f for f in usable if has_audio(f)), key=_audio_order)
+    videos = sorted((f for f in usable if has_video(f)), key=lambda f: _video_order(f, target))
+    if not videos:
         raise Unsuitable("no-picture", f"none of {len(formats)} formats is a video stream")
-    picture = pictures[0]
-    projection = projection_of(picture)
+    video = videos[0]
+    projection = projection_of(video)
     if target.require_360 and projection == "flat":
-        raise Unsuitable("not-360", f"all {len(pictures)} video streams are flat")
-    if spatial_audio_of(picture) == "unknown":
-        # A plain file of a site that tells nothing: take it whole, the inspection will see.
-        return Choice(picture, None, projection, "unknown", True)
-    sound = sounds[0] if sounds else None
-    kind: SpatialAudio = spatial_audio_of(sound) if sound else "none"
+        raise Unsuitable("not-360", f"all {len(videos)} video streams are flat")
+    if spatial_audio_of(video) == "unknown":
+        # A plain file of a site that declares nothing: the inspection measures it.
+        return Choice(video, None, projection, "unknown", True)
+    audio = audios[0] if audios else None
+    kind: SpatialAudio = spatial_audio_of(audio) if audio else "none"
     if target.require_spatial_audio and kind == "none":
-        offered = ", ".join(sorted({_audio_words(f) for f in sounds})) or "no sound at all"
+        offered = ", ".join(sorted({_audio_words(f) for f in audios})) or "no audio"
         raise Unsuitable("no-spatial-audio", f"offered: {offered}")
-    if sound is not None and sound["format_id"] == picture["format_id"]:
-        sound = None
-    return Choice(picture, sound, projection, kind, feeds(picture, target))
+    if audio is not None and audio["format_id"] == video["format_id"]:
+        audio = None
+    return Choice(video, audio, projection, kind, feeds(video, target))
 
 
 def spatial_audio_of(form: Format) -> SpatialAudio:
     """Return what kind of spatial audio a format carries.
 
-    Six AAC channels without YouTube's word for ambisonics are a film's 5.1: ``"none"``. Four Opus
-    or Vorbis channels are ambisonics even without the word, as YouTube serves no quadraphony.
+    Six AAC channels that YouTube does not declare as ambisonics are surround 5.1: ``"none"``. Four
+    Opus or Vorbis channels are always ambisonics, since YouTube serves no quadraphonic audio.
     """
     for word in _words(form):
         if word in _AUDIO_WORDS:
@@ -141,7 +142,7 @@ def spatial_audio_of(form: Format) -> SpatialAudio:
 
 
 def projection_of(form: Format) -> Projection:
-    """Return the projection that a format's note declares."""
+    """Return the projection that ``format_note`` declares."""
     for word in _words(form):
         if word.startswith("equi"):
             return "equirectangular-3d" if "threed" in word else "equirectangular"
@@ -151,11 +152,11 @@ def projection_of(form: Format) -> Projection:
 
 
 def feeds(form: Format, target: Target) -> bool:
-    """Return whether a picture has as many pixels in every direction as the target needs.
+    """Return whether a stream has as many pixels in every direction as the target needs.
 
-    A quarter of the horizon is a quarter of an equirectangular picture's width and a third of a
-    cubemap's (two rows of three faces); from pole to horizon is half its height in both. A 3D
-    picture shows each eye in half of it.
+    A quarter of the horizon is a quarter of the width of an equirectangular frame, and a third of
+    the width of a cubemap (two rows of three faces); from pole to horizon is half the height of
+    both. A 3D frame has each eye in one half.
     """
     width, height = form.get("width") or 0, form.get("height") or 0
     projection = projection_of(form)
@@ -166,15 +167,15 @@ def feeds(form: Format, target: Target) -> bool:
     return min(quarter, rows / 2) >= target.pixels_per_quarter
 
 
-def _order(form: Format, target: Target) -> tuple[Any, ...]:
+def _video_order(form: Format, target: Target) -> tuple[Any, ...]:
     enough = feeds(form, target)
     pixels = (form.get("width") or 0) * (form.get("height") or 0)
     return (
         _PROJECTION_ORDER.index(projection_of(form)),
-        _is_doubtful(form),
+        is_doubtful(form),
         not enough,
         pixels if enough else -pixels,
-        _has_sound(form),
+        has_audio(form),
         _rank(str(form.get("vcodec")), _CODEC_ORDER),
         _rank(str(form.get("protocol")), _PROTOCOL_ORDER),
         form.get("fps") or 0,
@@ -183,12 +184,12 @@ def _order(form: Format, target: Target) -> tuple[Any, ...]:
     )
 
 
-def _sound_order(form: Format) -> tuple[Any, ...]:
+def _audio_order(form: Format) -> tuple[Any, ...]:
     kind = spatial_audio_of(form)
     return (
         _AUDIO_ORDER.index(kind) if kind in _AUDIO_ORDER else len(_AUDIO_ORDER),
-        _is_doubtful(form),
-        _has_picture(form),
+        is_doubtful(form),
+        has_video(form),
         -(form.get("language_preference") or -1),
         _rank(str(form.get("protocol")), _PROTOCOL_ORDER),
         -(form.get("abr") or form.get("tbr") or 0),
@@ -197,31 +198,35 @@ def _sound_order(form: Format) -> tuple[Any, ...]:
 
 
 def format_part(form: Format) -> str:
-    """Return what of a format's id stands in the name of its file: the id, or a hash of it.
+    """Return the part of a file name for a format: its id, or a hash of it.
 
-    Ids of other sites than YouTube may hold any characters.
+    The ids of other sites than YouTube may hold any characters.
     """
     name = str(form["format_id"])
     digest = hashlib.blake2b(name.encode(errors="replace"), digest_size=8)
     return file_part(name) or digest.hexdigest()
 
 
-def _is_usable(form: Format) -> bool:
+def is_usable(form: Format) -> bool:
+    """Return whether a format has a URL and a file extension, and no DRM."""
     has_name = "ext" not in form or file_part(form["ext"]) is not None
     return bool(form.get("url")) and has_name and form.get("has_drm") is not True
 
 
-def _is_doubtful(form: Format) -> bool:
+def is_doubtful(form: Format) -> bool:
+    """Return whether YouTube marks a format as damaged or processed, or it needs a token."""
     return not _DOUBTS.isdisjoint(_words(form))
 
 
-def _has_picture(form: Format) -> bool:
+def has_video(form: Format) -> bool:
+    """Return whether a format has a video stream, or may have one."""
     if form.get("ext") == "mhtml":
         return False
     return form.get("vcodec") != "none"
 
 
-def _has_sound(form: Format) -> bool:
+def has_audio(form: Format) -> bool:
+    """Return whether a format has an audio stream, or may have one."""
     return form.get("acodec") != "none" and form.get("ext") != "mhtml"
 
 
@@ -236,59 +241,3 @@ def _audio_words(form: Format) -> str:
 
 def _rank(text: str, order: Sequence[str]) -> int:
     return next((i for i, prefix in enumerate(order) if text.startswith(prefix)), len(order))
-
-
-def explain(formats: Sequence[Format], target: Target = Target()) -> list[dict[str, str]]:
-    """Return a table of the formats: what each is, and whether and why it was taken.
-
-    Rows have the columns ``id``, ``what``, ``projection``, ``spatial audio``, ``size``, ``rate``,
-    ``verdict``.
-    """
-    try:
-        choice = choose(formats, target)
-        taken = {choice.video["format_id"]: "picture"}
-        if choice.sound is not None:
-            taken[choice.sound["format_id"]] = "sound"
-        elif choice.spatial_audio not in ("none",):
-            taken[choice.video["format_id"]] = "picture and sound"
-    except Unsuitable:
-        taken = {}
-    rows = []
-    for form in formats:
-        if form.get("ext") == "mhtml":
-            continue
-        rows.append(
-            {
-                "id": str(form["format_id"]),
-                "what": _what(form),
-                "projection": projection_of(form) if _has_picture(form) else "",
-                "spatial audio": spatial_audio_of(form) if _has_sound(form) else "",
-                "size": f"{form.get('width')}x{form.get('height')}" if form.get("height") else "",
-                "rate": f"{form['tbr']:.0f} kbit/s" if form.get("tbr") else "",
-                "verdict": _verdict(form, taken, target),
-            }
-        )
-    return rows
-
-
-def _what(form: Format) -> str:
-    codecs = [str(form.get(key)) for key in ("vcodec", "acodec") if form.get(key) != "none"]
-    channels = f" {form['audio_channels']}ch" if form.get("audio_channels") else ""
-    return " + ".join(codecs) + channels
-
-
-def _verdict(form: Format, taken: Mapping[str, str], target: Target) -> str:
-    if form["format_id"] in taken:
-        return f"TAKEN as {taken[form['format_id']]}"
-    if not _is_usable(form):
-        return "no address or protected"
-    if _is_doubtful(form):
-        return "marked as damaged, processed or locked"
-    if _has_picture(form):
-        projection = projection_of(form)
-        if projection == "flat":
-            return "flat picture"
-        if not feeds(form, target):
-            return f"too small for {2 * target.height}x{target.height}"
-        return "larger or of a later choice"
-    return "not ambisonic" if spatial_audio_of(form) == "none" else "a better track is offered"

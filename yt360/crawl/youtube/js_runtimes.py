@@ -1,4 +1,4 @@
-"""JavaScript runtimes, which yt-dlp needs for YouTube: those that it may use, and those here."""
+"""JavaScript runtimes, which yt-dlp needs for YouTube."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from yt_dlp.globals import supported_js_runtimes
 
-# yt-dlp looks for each beside Python and in the PATH, and takes what is new enough.
+# yt-dlp looks for each beside Python and in the PATH, and uses those that are new enough.
 JS_RUNTIMES = ("deno", "node", "bun", "quickjs")
 
 
@@ -17,7 +17,7 @@ class JsRuntime:
     Attributes:
         name: As in `JS_RUNTIMES`.
         version: Its version.
-        usable: Whether yt-dlp takes it, or it is too old.
+        usable: False when it is too old for yt-dlp.
     """
 
     name: str
@@ -26,7 +26,7 @@ class JsRuntime:
 
 
 def js_runtimes() -> list[JsRuntime]:
-    """Return the runtimes on this machine, asking each for its version."""
+    """Return the runtimes on this machine; each is run to get its version."""
     known = supported_js_runtimes.value
     found = {name: known[name]().info for name in JS_RUNTIMES if name in known}
     return [
@@ -35,5 +35,5 @@ def js_runtimes() -> list[JsRuntime]:
 
 
 def oldest_version(name: str) -> str:
-    """Return the oldest version of a runtime that yt-dlp takes."""
+    """Return the oldest version of a runtime that yt-dlp supports."""
     return ".".join(map(str, supported_js_runtimes.value[name].MIN_SUPPORTED_VERSION))

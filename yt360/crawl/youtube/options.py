@@ -1,29 +1,84 @@
-"""Checks of a run's settings, made before the first request.
+"""Options of yt-dlp, and their validation before the first request.
 
-yt-dlp meets a wrong cookie file or proxy at the first video and says so of that video, and it
-leaves out a player client that it does not know without a word.
+yt-dlp notices a bad cookie file or proxy only at the first video and reports it as an error of that
+video. It ignores an unknown player client without a message.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http.cookiejar import LoadError
 from pathlib import Path
+from typing import Any
 
 from yt_dlp.cookies import YoutubeDLCookieJar
 
-from yt360.catalog.ids import split_url
+from yt360.catalog.ids import AllowedSites, split_url
+from yt360.crawl.validation import check_number
+from yt360.crawl.youtube.js_runtimes import JS_RUNTIMES
 from yt360.errors import UserError, did_you_mean
 from yt360.untrusted.files import read_limited
 
 PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
+_YOUTUBE_EXTRACTORS = ["^youtube$", "^youtube:tab$", "^youtube:search_url$"]
 _COOKIE_FIELDS = 7
 _MAX_COOKIES_BYTES = 16 << 20
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClientOptions:
+    """Options of a yt-dlp client.
+
+    Attributes:
+        allow_urls: URL prefixes that are allowed in addition to YouTube.
+        cookies: Netscape cookie file of an account, for videos that need a login.
+        proxy: Proxy URL for all requests, such as ``socks5://127.0.0.1:1080``; empty for none, None
+            for the proxy of the environment.
+        player_clients: YouTube player clients to request, in this order; empty for yt-dlp's choice.
+        timeout_s: Socket timeout in seconds.
+        max_rate_bytes_per_s: Bandwidth limit of one download; None for no limit.
+
+    Raises:
+        UserError: An option is invalid.
+    """
+
+    allow_urls: tuple[str, ...] = ()
+    cookies: Path | None = None
+    proxy: str | None = None
+    player_clients: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+    max_rate_bytes_per_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.cookies is not None:
+            check_cookies(self.cookies)
+        if self.proxy is not None:
+            check_proxy(self.proxy)
+        AllowedSites(self.allow_urls)
+        for client in self.player_clients:
+            check_player_client(client)
+        check_number("timeout_s", self.timeout_s, above_zero=True)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return these options as parameters of `yt_dlp.YoutubeDL`."""
+        generic = ["^generic$"] if self.allow_urls else []
+        parameters: dict[str, Any] = {
+            "socket_timeout": self.timeout_s,
+            "proxy": self.proxy,
+            "ratelimit": self.max_rate_bytes_per_s,
+            "cookiefile": str(self.cookies) if self.cookies else None,
+            "allowed_extractors": [*_YOUTUBE_EXTRACTORS, *generic],
+            "js_runtimes": {name: {} for name in JS_RUNTIMES},
+        }
+        if self.player_clients:
+            parameters["extractor_args"] = {"youtube": {"player_client": [*self.player_clients]}}
+        return parameters
+
+
 def check_cookies(path: Path) -> None:
-    """Raise UserError unless yt-dlp can load the whole of a Netscape cookie file."""
+    """Raise UserError unless yt-dlp can load all of a Netscape cookie file."""
     if not path.exists():
-        raise UserError(f"no cookie file at {path}")
+        raise UserError(f"no cookie file at {path}", "missing", path)
     try:
         lines = read_limited(path, _MAX_COOKIES_BYTES).decode().splitlines()
         for number, line in enumerate(lines, 1):
@@ -35,30 +90,31 @@ def check_cookies(path: Path) -> None:
         YoutubeDLCookieJar(str(path)).load()
     except (OSError, ValueError) as error:  # a LoadError is an OSError
         raise UserError(
-            f"{path} is not a cookie file in Netscape format ({error}): export it as cookies.txt"
+            f"{path} is not a cookie file in Netscape format ({error}): export it as cookies.txt",
+            "invalid",
+            path,
         ) from error
 
 
 def check_proxy(url: str) -> None:
-    """Raise UserError unless `url` names a proxy, or is empty: none, whatever the environment says.
-
-    A proxy needs a scheme that yt-dlp knows, and a host.
-    """
+    """Raise UserError unless `url` is empty or a proxy with a scheme that yt-dlp supports."""
     if not url:
         return
     parts = split_url(url)
     if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
         raise UserError(
-            f"proxy {url!r} is not SCHEME://HOST:PORT, with a scheme of {', '.join(PROXY_SCHEMES)}"
+            f"proxy {url!r} is not SCHEME://HOST:PORT, with a scheme of {', '.join(PROXY_SCHEMES)}",
+            "invalid",
+            "proxy",
         )
 
 
 def check_player_client(name: str) -> None:
-    """Raise UserError unless yt-dlp knows a YouTube player client (``-NAME`` leaves one out)."""
+    """Raise UserError unless yt-dlp has a YouTube player client (``-NAME`` excludes one)."""
     from yt_dlp.extractor.youtube._base import INNERTUBE_CLIENTS
 
     known = {client for client in INNERTUBE_CLIENTS if not client.startswith("_")}
     bare = name.removeprefix("-")
     if bare not in known and name not in ("default", "all"):
-        choices = known | {"default", "all"}
-        raise UserError(f"yt-dlp has no player client {name!r}{did_you_mean(bare, choices)}")
+        hint = did_you_mean(bare, known | {"default", "all"})
+        raise UserError(f"yt-dlp has no player client {name!r}{hint}", "unknown-name", name)

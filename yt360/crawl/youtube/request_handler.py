@@ -1,7 +1,7 @@
-"""What sends yt-dlp's requests: its urllib handler, with redirects and connections checked.
+"""The request handler of yt-dlp: its urllib handler, with checks of redirects and connections.
 
-Of yt-dlp's handlers only this one is used. The others (requests, curl_cffi, websockets) follow
-redirects by themselves and connect to whatever a name resolves to.
+yt-dlp's other handlers (requests, curl_cffi, websockets) are not used, since they follow redirects
+and connect to any address that a name resolves to.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from yt360.untrusted.http import Redirects, guard, is_proxied
 from yt360.untrusted.transfer import TooMuch, Watch
 
 MAX_PAGE_BYTES = 32 << 20
-"""Limit of a page and of an answer of an API, unpacked."""
+"""Maximum size of a page or an API response, decompressed."""
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _MAX_ENCODINGS = 2
 _SOCKS_HEADER = "Ytdl-socks-proxy"  # by which yt-dlp's ProxyHandler tells its HTTPHandler
 
 
 class CheckedRH(UrllibRH):
-    """Sends requests over http and https where `reach` allows it.
+    """Sends requests over http and https to the addresses that `reach` allows.
 
-    Proxies are those of the client, or else of the environment: http and SOCKS, for everything.
-    They resolve names themselves, so only what an address spells out is checked then.
+    The proxy is that of the client or of the environment (http or SOCKS), for all requests. A proxy
+    resolves names itself, so only the text of a URL is checked then.
 
     Args:
-        reach: Where requests may go.
-        new_watch: Makes the watch over the next answer.
-        options: What yt-dlp gives to its handlers.
+        reach: The allowed addresses.
+        new_watch: Makes the watch over the next response.
+        options: The options that yt-dlp passes to its handlers.
     """
 
     _SUPPORTED_URL_SCHEMES = ("http", "https")
@@ -70,7 +70,7 @@ class CheckedRH(UrllibRH):
 
 
 class _GuardedHandler(HTTPHandler):
-    """yt-dlp's handler of http and https, with guarded connections and bounded unpacking."""
+    """yt-dlp's handler of http and https, with checked connections and limited decompression."""
 
     def __init__(self, reach: Reach, new_watch: Callable[[], Watch], **options: Any) -> None:
         super().__init__(**options)
@@ -83,21 +83,21 @@ class _GuardedHandler(HTTPHandler):
         return self._open(http.client.HTTPSConnection, req, context=self._context)
 
     def http_response(self, _req: urllib.request.Request, response: Any) -> Any:
-        """Return an answer unpacked; raises TooMuch beyond `MAX_PAGE_BYTES`."""
+        """Return a decompressed response; raises TooMuch beyond `MAX_PAGE_BYTES`."""
         header = response.headers.get("Content-Encoding", "").lower()
-        packed = [name for name in map(str.strip, header.split(",")) if name in _WINDOW_BITS]
-        if not packed:
+        encodings = [name for name in map(str.strip, header.split(",")) if name in _WINDOW_BITS]
+        if not encodings:
             return response
-        if len(packed) > _MAX_ENCODINGS:
-            raise TooMuch(f"the answer is packed {len(packed)} times")
+        if len(encodings) > _MAX_ENCODINGS:
+            raise TooMuch(f"the response is compressed {len(encodings)} times")
         content = response.read()
-        for name in reversed(packed):
-            content = _unpacked(content, name)
-        unpacked = urllib.response.addinfourl(
+        for name in reversed(encodings):
+            content = _decompressed(content, name)
+        response_body = urllib.response.addinfourl(
             io.BytesIO(content), response.headers, response.url, response.code
         )
-        unpacked.msg = response.msg  # type: ignore[attr-defined]
-        return unpacked
+        response_body.msg = response.msg  # type: ignore[attr-defined]
+        return response_body
 
     https_response = http_response
 
@@ -113,24 +113,24 @@ class _GuardedHandler(HTTPHandler):
         return self.do_open(connect, req, **options)
 
 
-def _unpacked(content: bytes, encoding: str) -> bytes:
-    """Return what gzip or deflate has packed, of at most `MAX_PAGE_BYTES`.
+def _decompressed(content: bytes, encoding: str) -> bytes:
+    """Return decompressed content of at most `MAX_PAGE_BYTES`.
 
     Raises:
-        TooMuch: It is longer.
-        EOFError: It is not whole.
-        zlib.error: It is damaged.
+        TooMuch: The content is longer.
+        EOFError: The content is incomplete.
+        zlib.error: The content is corrupt.
     """
-    unpacker = zlib.decompressobj(_WINDOW_BITS[encoding])
+    decompressor = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:
-        result = unpacker.decompress(content, MAX_PAGE_BYTES + 1)
+        result = decompressor.decompress(content, MAX_PAGE_BYTES + 1)
     except zlib.error:
         if encoding != "deflate":
             raise
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers leave the header out
-        result = unpacker.decompress(content, MAX_PAGE_BYTES + 1)
+        decompressor = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers omit the header
+        result = decompressor.decompress(content, MAX_PAGE_BYTES + 1)
     if len(result) > MAX_PAGE_BYTES:
-        raise TooMuch(f"the answer has more than {MAX_PAGE_BYTES} bytes")
-    if content and not unpacker.eof:
-        raise EOFError("the packed answer ends early")
+        raise TooMuch(f"the response has more than {MAX_PAGE_BYTES} bytes")
+    if content and not decompressor.eof:
+        raise EOFError("the compressed response ends early")
     return result

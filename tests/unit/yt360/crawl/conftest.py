@@ -5,20 +5,37 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fake_youtube import FakeYouTube, media_bytes, send_to
 
 from yt360.catalog import Catalog
-from yt360.crawl.download.config import DownloadConfig
-from yt360.crawl.download.fetch import TransferOptions
+from yt360.crawl.download.config import DownloadConfig, TransferOptions
+from yt360.crawl.download.fetch import Fetcher
 from yt360.crawl.download.plan import Selection
 from yt360.crawl.download.run import run_download
 from yt360.crawl.rate_limit import RateLimitConfig, RateLimiter
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
+from yt360.crawl.youtube.client import YoutubeClient
+from yt360.crawl.youtube.options import ClientOptions
+from yt360.execution.blame import blaming
+from yt360.execution.isolation import IsolatedProcess
+from yt360.retry import RetryPolicy
+
+
+class InProcess(IsolatedProcess):
+    """Calls functions in this process: nothing here crashes."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: nullcontext())
+
+    def call(self, item, function, *args):
+        with blaming(item):
+            return function(*args)
 
 
 @pytest.fixture
@@ -67,12 +84,12 @@ def quick_config(client_options: ClientOptions) -> DownloadConfig:
     return DownloadConfig(
         workers=1,
         lease_s=60.0,
-        retry_first_s=0.02,
+        retry=RetryPolicy(5, 0.02),
         wait_s=4.0,
         rate_limit=RateLimitConfig(interval_s=0.0, first_pause_s=0.05, max_errors=50),
         client=client_options,
         selection=Selection(filters=Filters(min_duration_s=1.0)),
-        transfer=TransferOptions(retries=2, retry_first_s=0.01, min_free_bytes=0),
+        transfer=TransferOptions(retry=RetryPolicy(3, 0.01), min_free_bytes=0),
     )
 
 
@@ -85,16 +102,28 @@ def limiter(catalog_path: Path) -> Iterator[RateLimiter]:
 
 
 @pytest.fixture
-def download(catalog_path, make_client, quick_config):
-    """Return a function that adds videos, runs the download once, and returns its report."""
+def make_fetcher(make_client):
+    """Make fetchers of those clients, which read files in this process."""
+    return partial(Fetcher, make_client=make_client, isolate=InProcess)
 
-    def run(*video_ids, stop=None, **changes):
+
+@pytest.fixture
+def download(catalog_path, make_fetcher, quick_config):
+    """Return a function that adds videos, runs the download once, and returns its report.
+
+    Its keywords change the configuration and the fetcher.
+    """
+
+    def run(*video_ids, stop=None, fetcher=make_fetcher, **changes):
         with Catalog(catalog_path) as catalog:
             for video_id in video_ids:
                 catalog.videos.add(video_id)
         config = replace(quick_config, **changes)
         return run_download(
-            catalog_path, config, stop or threading.Event(), make_client=make_client
+            catalog_path,
+            config,
+            stop or threading.Event(),
+            make_fetcher=fetcher,
         )
 
     return run

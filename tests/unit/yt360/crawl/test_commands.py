@@ -163,10 +163,10 @@ def test_expand_lists_the_channels_that_searches_found_often(yt360, tmp_path, yo
     assert code == 0, output
     assert output.splitlines() == [
         "read 1 pages: 3 videos, 3 new",
-        "the catalog knows 3 videos",
+        "the catalog has 3 videos",
         "1 channels have 2 hits or more, 1 are new",
         "read 1 pages: 5 videos, 3 new",
-        "the catalog knows 6 videos",
+        "the catalog has 6 videos",
     ]
     code, output = yt360(*command, "--no-queries", "--expand", "2")
     assert code == 0 and "1 channels have 2 hits or more, 0 are new" in output
@@ -203,18 +203,20 @@ def test_the_filters_of_a_download_hold_for_it_alone(yt360, lists, tmp_path, rea
 def test_formats_explains_a_video_and_an_info_file(yt360, ready_video, youtube, tmp_path):
     ready_video(VIDEO)
     options = ["--allow-url", youtube.url + "/media/", "--player-client", "visionos"]
-    code, output = yt360("formats", *options, "--", VIDEO)
-    assert code == 0 and "taken: 134+338 (equirectangular, feeds 640x320" in output, output
-    assert "TAKEN as picture" in output and "TAKEN as sound" in output
+    code, output = yt360("formats", "--interval-s", "0", *options, "--", VIDEO)
+    assert code == 0 and "selected: 134+338 (equirectangular, sufficient for 640x320" in output, (
+        output
+    )
+    assert "SELECTED as video" in output and "SELECTED as audio" in output
     info = tmp_path / "x.info.json"
     info.write_text(json.dumps({"formats": [{"format_id": "9", "url": "x", "vcodec": "avc1"}]}))
     code, output = yt360("formats", "--info", info)
-    assert code == 0 and "not taken: not-360" in output
+    assert code == 0 and "not selected: not-360" in output
 
 
 def test_formats_says_in_one_line_why_a_video_cannot_be_had(yt360, youtube):
     youtube.add_unplayable(VIDEO, "ERROR", "This video is private")
-    code, output = yt360("formats", "--player-client", "visionos", "--", VIDEO)
+    code, output = yt360("formats", "--interval-s", "0", "--player-client", "visionos", "--", VIDEO)
     assert code == 2 and len(output.splitlines()) == 1 and "private" in output
 
 
@@ -224,7 +226,7 @@ def test_formats_says_in_one_line_why_a_video_cannot_be_had(yt360, youtube):
         (("download", "no.catalog"), "no catalog at"),
         (("import", "x.catalog"), "nothing to import"),
         (("import", "--ids", "no.txt", "x.catalog"), "cannot read no.txt"),
-        (("formats",), "give a video id"),
+        (("formats",), "give either a video id"),
         (("formats", "https://example.org/x"), "no allowed site"),
         (("search", "--out", "x.catalog", "--language", "klingon"), "no language 'klingon'"),
         (("search", "--out", "x.catalog", "--uploaded-after", "2020"), "not a date as YYYYMMDD"),

@@ -6,13 +6,13 @@ import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 
 from yt360.catalog import Catalog, ClaimLost, Clip
-from yt360.crawl.download import transfer_monitor
 from yt360.crawl.download.fetch import Fetcher
+from yt360.retry import RetryPolicy
 
 VIDEO = "-abcdefghi_"
 BEGIN, END = 39, 54  # of the section
@@ -34,7 +34,10 @@ class Way:
 
 
 @pytest.fixture(params=["whole", "section"])
-def way(request, ready_video, catalog_path, long_bytes, picture_bytes, sound_bytes, content):
+def way(
+    request, youtube, ready_video, catalog_path, long_bytes, picture_bytes, sound_bytes, content
+):
+    youtube.drip_bytes = 400
     in_parts = request.param == "section"
     streams = long_bytes if in_parts else (picture_bytes, sound_bytes)
     clips = (41,) if in_parts else ()
@@ -170,7 +173,7 @@ def test_a_burst_of_403_pauses_the_whole_run(way, youtube, download, catalog_pat
 def test_a_video_that_keeps_failing_is_given_up(way, youtube, download, video, outcomes):
     picture, _ = way.add()
     youtube.script[picture] = ["403"] * 9
-    report = download(max_attempts=3)
+    report = download(retry=RetryPolicy(3, 0.02))
     assert (video().state, video().reason) == ("failed", "http-403")
     assert [outcome for outcome, _ in outcomes()] == ["deferred", "deferred", "failed"]
     assert report.count("failed") == 1
@@ -195,15 +198,15 @@ def test_a_stop_ends_a_transfer_in_its_middle(way, youtube, download, outcomes, 
 
 
 def test_a_disk_that_fills_meanwhile_stops_the_run(
-    way, youtube, download, outcomes, quick_config, monkeypatch
+    way, youtube, download, outcomes, quick_config, make_fetcher
 ):
     picture, _ = way.add()
     youtube.script[picture] = ["drip"] * 9
-    asked = iter([10**12] * 4)
-    usage = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=next(asked, 0)))
-    monkeypatch.setattr(transfer_monitor, "shutil", usage)
-    monkeypatch.setattr(transfer_monitor, "_DISK_CHECK_S", 0.0)
-    report = download(transfer=replace(quick_config.transfer, min_free_bytes=1000))
+    free = iter([10**12] * 2)  # as the run begins, and the download
+    transfer = replace(quick_config.transfer, min_free_bytes=1000)
+    report = download(
+        transfer=transfer, fetcher=partial(make_fetcher, measure=lambda _: next(free, 0))
+    )
     assert "must stay free" in report.stopped
     assert outcomes() == [("released", "disk-full")]
 
@@ -223,7 +226,7 @@ def test_a_lost_claim_ends_a_transfer(
     )
     checks = itertools.count()
 
-    def still_ours():
+    def check_claim():
         if next(checks) >= 3:
             raise ClaimLost(VIDEO)
 
@@ -233,5 +236,5 @@ def test_a_lost_claim_ends_a_transfer(
             f"https://www.youtube.com/watch?v={VIDEO}",
             tmp_path / "video",
             way.clips,
-            still_ours,
+            check_claim,
         )

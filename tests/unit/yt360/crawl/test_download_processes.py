@@ -22,7 +22,7 @@ QUICK = {
     "--lease-s": "600",
     "--wait-s": "20",
 }
-SHORT_LEASE = {"--lease-s": "4"}
+SHORT_LEASE = {"--lease-s": "2.5"}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from yt360.crawl.failures import (
     classify,
     retry_after_s,
 )
+from yt360.retry import RetryPolicy
 
 VIDEO = "-abcdefghi_"
 TERMINATED = (
@@ -120,14 +121,14 @@ STATE_OF = {"gone": "unavailable", "not-here": "unavailable"}
 
 @pytest.mark.parametrize(("status", "reason", "subreason", "kind", "slug"), SAYINGS)
 def test_what_youtube_says_is_understood(
-    youtube, catalog_path, make_client, quick_config, status, reason, subreason, kind, slug
+    youtube, catalog_path, make_fetcher, quick_config, status, reason, subreason, kind, slug
 ):
     youtube.add_unplayable(VIDEO, status, reason, subreason)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
     rate_limit = replace(quick_config.rate_limit, first_pause_s=1e6)
     config = replace(quick_config, rate_limit=rate_limit, wait_s=0.0)
-    report = run_download(catalog_path, config, threading.Event(), make_client=make_client)
+    report = run_download(catalog_path, config, threading.Event(), make_fetcher=make_fetcher)
     with Catalog(catalog_path) as catalog:
         (attempt,) = catalog.claims.history(VIDEO)
         video = catalog.videos.get(VIDEO)
@@ -244,14 +245,14 @@ def test_an_announcement_says_how_long_to_wait(text, seconds):
     ],
 )
 def test_what_is_announced_never_wears_out_its_tries(
-    youtube, catalog_path, make_client, quick_config, saying, wait_s
+    youtube, catalog_path, make_fetcher, quick_config, saying, wait_s
 ):
     youtube.add_unplayable(VIDEO, "LIVE_STREAM_OFFLINE", saying)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-    config = replace(quick_config, max_attempts=1, wait_s=0.0)
+    config = replace(quick_config, retry=RetryPolicy(1, 0.02), wait_s=0.0)
     for _ in range(3):
-        report = run_download(catalog_path, config, threading.Event(), make_client=make_client)
+        report = run_download(catalog_path, config, threading.Event(), make_fetcher=make_fetcher)
         assert dict(report.outcomes) == {("retry later", "upcoming"): 1}
         with Catalog(catalog_path) as catalog:
             assert catalog.videos.get(VIDEO).tries == 0
@@ -259,8 +260,7 @@ def test_what_is_announced_never_wears_out_its_tries(
             catalog.connection.execute("UPDATE videos SET due_at = 0")
 
 
-def test_a_page_with_the_time_of_a_broadcast_says_how_long_to_wait(monkeypatch):
-    monkeypatch.setattr("yt360.crawl.failures.time.time", lambda: 1000.0)
-    assert classify(NotYet("is-upcoming", "no", begins_at=1500)).retry_after_s == 500
-    assert classify(NotYet("is-upcoming", "no", begins_at=900)).retry_after_s == 0
-    assert classify(NotYet("is-live", "no")).retry_after_s is None
+@pytest.mark.parametrize(("begins_at", "wait_s"), [(1500, 500), (900, 0), (None, None)])
+def test_a_page_with_the_time_of_a_broadcast_says_how_long_to_wait(begins_at, wait_s):
+    failure = classify(NotYet("is-upcoming", "no", begins_at), now=lambda: 1000.0)
+    assert failure.retry_after_s == wait_s

@@ -101,7 +101,7 @@ def test_a_lease_that_passed_while_nobody_took_the_video_costs_nothing(
     def fetch(worker, claim):
         taken.append(claim)
         if len(taken) == 1:  # as after a night in which the machine slept
-            worker._state.renewal._held_until[claim.token] = 0.0
+            worker._state.renewal._valid_until[claim.token] = 0.0
         return take(worker, claim)
 
     monkeypatch.setattr(Worker, "_fetch", fetch)

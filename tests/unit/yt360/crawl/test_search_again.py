@@ -81,7 +81,7 @@ def test_a_larger_limit_of_pages_goes_on_where_the_smaller_one_ended(youtube, pu
     assert search("--query", QUERY, "--max-pages", 1)[0] == "read 1 pages: 3 videos, 3 new"
     assert search("--query", QUERY, "--max-pages", 1)[0] == "read 0 pages: 0 videos, 0 new"
     assert search("--query", QUERY, "--max-pages", 3)[:2] == [
-        "1 searches that had ended at fewer pages go on",
+        "1 searches that ended at fewer pages are continued",
         "read 2 pages: 6 videos, 6 new",
     ]
     assert search("--no-queries", "--max-pages", 2)[0] == "read 0 pages: 0 videos, 0 new"
@@ -98,7 +98,7 @@ def test_a_search_that_is_read_again_finds_what_was_uploaded_since(
     put_pages(["newuploaded", *ids(0)[:2]], [ids(0)[2], *ids(1)])
     assert search("--query", QUERY)[0] == "read 0 pages: 0 videos, 0 new"
     assert search("--no-queries", "--again")[:2] == [
-        "1 searches are read again",
+        "1 finished searches are restarted",
         "read 2 pages: 7 videos, 1 new",
     ]
     with Catalog(catalog_path) as catalog:
@@ -113,9 +113,9 @@ def test_searches_that_were_given_up_are_begun_anew_by_retry_alone(put_pages, se
     with Catalog(catalog_path) as catalog:
         catalog.listings.add("search", QUERY, "EgQQAXgB")
         catalog.listings.settle(catalog.listings.take(9.0), "failed", "http-403")
-    assert search("--no-queries", "--again")[0] == "0 searches are read again"
+    assert search("--no-queries", "--again")[0] == "0 finished searches are restarted"
     assert search("--no-queries", "--retry")[:2] == [
-        "1 searches begin anew",
+        "1 failed searches are restarted",
         "read 1 pages: 3 videos, 3 new",
     ]
 
@@ -141,11 +141,14 @@ def test_a_title_that_is_cut_within_a_character_does_not_cost_the_page(
         ("search --out C --query x --language de", "--language does not go with --query"),
         ("search --out C --query x --no-queries", "--no-queries does not go with --query"),
         ("search --out C --no-queries --language de", "--language does not go with --no-queries"),
-        ("catalog query C --sql S --state rejected", "--state does not go with --sql"),
-        ("catalog query C --sql S --reason geo", "--reason does not go with --sql"),
-        ("catalog query C --channel UC --sql S", "--channel does not go with --sql"),
-        ("catalog query C --split train --sql S", "--split does not go with --sql"),
-        ("catalog export C lists --format released --table videos", "--table does not go with"),
+        ("catalog query C --sql S --state rejected", "--state cannot be combined with --sql"),
+        ("catalog query C --sql S --reason geo", "--reason cannot be combined with --sql"),
+        ("catalog query C --channel UC --sql S", "--channel cannot be combined with --sql"),
+        ("catalog query C --split train --sql S", "--split cannot be combined with --sql"),
+        (
+            "catalog export C lists --format yt360-lists --table videos",
+            "--table cannot be combined with",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_in_one_line(

@@ -28,7 +28,7 @@ def test_a_video_counts_by_what_came_of_it_last():
 
 
 def test_tries_that_failed_are_no_progress(
-    youtube, ready_video, catalog_path, quick_config, make_client
+    youtube, ready_video, catalog_path, quick_config, make_fetcher
 ):
     picture, _ = ready_video(VIDEO)
     youtube.script[picture] = ["403", "403"]
@@ -40,7 +40,7 @@ def test_tries_that_failed_are_no_progress(
         quick_config,
         threading.Event(),
         finished=lambda *settled: finished.append(settled),
-        make_client=make_client,
+        make_fetcher=make_fetcher,
     )
     assert finished == [(VIDEO, "downloaded")]
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import stat
 from dataclasses import replace
+from functools import partial
 
 import av
 import pytest
 
 from yt360.catalog import Catalog, Clip
 from yt360.catalog.lists.yt360_lists import import_urls
-from yt360.crawl.download.transfer_monitor import folder_lock
+from yt360.crawl.download.fetch import Fetcher
+from yt360.crawl.download.video_folder import folder_lock
+from yt360.retry import RetryPolicy
 
 VIDEO = "-abcdefghi_"
 
@@ -100,7 +103,7 @@ def test_a_pause_longer_than_our_patience_ends_the_run(
     youtube.script[picture] = ["429:5000"]
     rate_limit = replace(quick_config.rate_limit, max_wait_s=60)
     report = download(VIDEO, "other_video", rate_limit=rate_limit)
-    assert "wait for 83 more minutes" in report.stopped
+    assert "83 more minutes" in report.stopped
     assert outcomes(VIDEO) == [("deferred", "http-429")]
     assert outcomes("other_video") == [("released", "interrupted")]
 
@@ -222,16 +225,19 @@ def test_a_network_that_is_down_costs_no_more_than_a_few_tries(
 ):
     ready_video(VIDEO)
     rate_limit = replace(
-        quick_config.rate_limit, max_errors=2, first_pause_s=0.01, longest_pause_s=0.01
+        quick_config.rate_limit, max_errors=2, first_pause_s=0.01, max_pause_s=0.01
     )
     youtube.script["/youtubei/v1/player"] = ["hang-up"] * 12
-    report = download(VIDEO, rate_limit=rate_limit, max_attempts=3)
+    report = download(VIDEO, rate_limit=rate_limit, retry=RetryPolicy(3, 0.02))
     assert outcomes() == [("deferred", "connection")] * 12 + [("downloaded", None)]
     assert dict(report.outcomes) == {("downloaded", ""): 1} and len(content()) == 2
 
 
-def test_a_crash_costs_the_video_that_it_comes_from(crashing, ready_video, download, video):
+def test_a_crash_costs_the_video_that_it_comes_from(
+    crashing, ready_video, download, video, make_client
+):
     ready_video("crash-video")
-    report = download("crash-video", max_attempts=1)
+    fetcher = partial(Fetcher, make_client=make_client)
+    report = download("crash-video", retry=RetryPolicy(1, 0.02), fetcher=fetcher)
     assert dict(report.outcomes) == {("failed", "crash"): 1}
     assert "SIGSEGV" in video("crash-video").detail

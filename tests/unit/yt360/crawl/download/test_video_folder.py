@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from helpers.errors import user_error
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.cli import cli
 from yt360.commands.group import run
-from yt360.crawl.download.transfer_monitor import folder_lock
-from yt360.crawl.download.video_folder import delete_media
-from yt360.crawl.download.worker import media_folder
+from yt360.crawl.download.video_folder import delete_media, folder_lock, video_folder
 from yt360.errors import BadItem, UserError
 from yt360.locks import Locked
 
@@ -29,7 +28,7 @@ def put(catalog):
     """Return a function that puts files into a video's folder and returns the folder."""
 
     def make(video_id, *names):
-        folder = catalog.media / media_folder(video_id)
+        folder = catalog.media / video_folder(video_id)
         for name in names:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +46,7 @@ def record(catalog, *paths):
 def test_everything_goes_recorded_or_not_and_the_neighbours_stay(catalog, put):
     folder = put(A, "v.mp4", "s.webm", "v.137.mp4.part", ".s.mkv.tmp", "sub/folder/x", "sub/y")
     neighbour = put(B, "v.mp4")
-    record(catalog, media_folder(A) / "v.mp4", "old/gone.mp4", media_folder(A) / "gone.mp4")
+    record(catalog, video_folder(A) / "v.mp4", "old/gone.mp4", video_folder(A) / "gone.mp4")
     assert delete_media(catalog, A) == 6
     assert not folder.exists() and catalog.files.of(A) == []
     assert [path.name for path in neighbour.iterdir()] == ["v.mp4"]
@@ -77,7 +76,7 @@ def test_a_folder_behind_a_link_is_refused(catalog, put, tmp_path, depth):
     link = [real, real.parent][depth]
     link.rename(tmp_path / "moved")
     link.symlink_to(tmp_path / "moved")
-    with pytest.raises(UserError, match="leads elsewhere by a link; remove what is there by hand"):
+    with user_error("forbidden", real):
         delete_media(catalog, A)
     assert list((tmp_path / "moved").rglob("v.mp4"))
 
@@ -99,7 +98,7 @@ def test_a_recorded_file_outside_of_the_videos_folder_is_refused(catalog, put, t
     (catalog.media / "out").symlink_to(tmp_path)
     (tmp_path / "precious").write_bytes(b"x")
     record(catalog, f"{tmp_path}{path}" if path.startswith("/") else path)
-    with pytest.raises((UserError, BadItem), match=r"not in the video's folder|damaged-catalog"):
+    with pytest.raises((UserError, BadItem)):
         delete_media(catalog, A)
     assert (tmp_path / "precious").exists() and (folder / "v.mp4").exists()
 
@@ -107,8 +106,8 @@ def test_a_recorded_file_outside_of_the_videos_folder_is_refused(catalog, put, t
 def test_a_file_of_another_video_is_refused(catalog, put):
     put(A, "v.mp4")
     neighbour = put(B, "v.mp4")
-    record(catalog, media_folder(B) / "v.mp4")
-    with pytest.raises(UserError, match=r"v\.mp4 is recorded but not in the video's folder"):
+    record(catalog, video_folder(B) / "v.mp4")
+    with user_error("forbidden", neighbour / "v.mp4"):
         delete_media(catalog, A)
     assert (neighbour / "v.mp4").exists()
 
@@ -119,7 +118,7 @@ def test_the_media_folder_of_another_catalog_is_refused_until_the_user_says_so(t
     home = tmp_path / "home"
     home.mkdir()
     victim = (tmp_path if where == "outside" else home) / "victim-media"
-    file = victim / media_folder(A) / f"{A}.both.18.mp4"
+    file = victim / video_folder(A) / f"{A}.both.18.mp4"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x")
     with Catalog(home / "planted.catalog", create=True) as catalog:
@@ -131,7 +130,7 @@ def test_the_media_folder_of_another_catalog_is_refused_until_the_user_says_so(t
             catalog.set_setting("media", str(victim) if where == "outside" else victim.name)
     with Catalog(home / "planted.catalog") as catalog:
         for change in (catalog.make_media, lambda: delete_media(catalog, A)):
-            with pytest.raises(UserError, match=r"run `yt360 catalog media \S+ \S+` once"):
+            with user_error("forbidden"):
                 change()
         assert file.exists()
         catalog.set_media(victim)
@@ -153,5 +152,5 @@ def test_the_command_says_how_many_files_it_removed(catalog, put, capsys):
             run(cli, ["catalog", "drop", str(catalog.path), A, option, *words])
         assert not end.value.code
         output = capsys.readouterr().out
-        assert output == f"{A}: rejected (withdrawn), {count} files removed\n"
+        assert output == f"{A}: rejected (withdrawn), {count} files deleted\n"
         assert folder.exists() == (count == 0)

@@ -4,6 +4,7 @@ from importlib.resources import files
 
 import pytest
 import yaml
+from helpers.errors import user_error
 
 from yt360.crawl.search.queries import Query, load_queries
 from yt360.errors import UserError
@@ -65,28 +66,28 @@ def test_a_word_may_stand_alone_and_a_quoted_code_is_a_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "key"),
     [
-        ("just words", "needs `languages:`"),
-        ("languages: {en: {keywords: }}", "'en' needs `keywords:`"),
-        ("languages: {en: {keywords: [1, 2]}}", "'en': `keywords:` 1 is no text"),
-        ("languages: {en: {keywords: 360}}", "'en': `keywords:` 360 is not a list"),
-        ("languages: {en: [river]}", "'en' needs `keywords:`"),
-        ("languages: {en: river}", "'en' needs `keywords:`"),
-        ("languages: {1: {keywords: [elv]}}", "language code 1 is no text"),
-        ("suffixes: 360\nlanguages: {en: {keywords: [river]}}", "`suffixes:` 360 is not a list"),
-        ("languages: {en: {keywords: [river], suffixes: [true]}}", "'en': `suffixes:` True is no"),
+        ("just words", "languages"),
+        ("languages: {en: {keywords: }}", "en"),
+        ("languages: {en: {keywords: [1, 2]}}", "words"),
+        ("languages: {en: {keywords: 360}}", "words"),
+        ("languages: {en: [river]}", "en"),
+        ("languages: {en: river}", "en"),
+        ("languages: {1: {keywords: [elv]}}", "1"),
+        ("suffixes: 360\nlanguages: {en: {keywords: [river]}}", "words"),
+        ("languages: {en: {keywords: [river], suffixes: [true]}}", "words"),
         (
             "languages:\n  en: {keywords: [river]}\n  en: {keywords: [lake]}",
-            "key 'en' stands twice in a mapping",
+            None,
         ),
-        ("languages: [", "is not YAML"),
+        ("languages: [", None),
     ],
 )
-def test_a_file_of_another_form_is_refused(tmp_path, text, message):
+def test_a_file_of_another_form_is_refused(tmp_path, text, key):
     path = tmp_path / "queries.yaml"
     path.write_text(text)
-    with pytest.raises(UserError, match=message):
+    with user_error("invalid", key):
         load_queries(path)
 
 
@@ -97,19 +98,19 @@ def test_norwegian_needs_no_quotes(tmp_path):
 
 
 def test_an_unknown_language_is_refused_with_a_hint():
-    with pytest.raises(UserError, match="no language 'dd'"):
+    with user_error("unknown-name", "dd"):
         load_queries(languages=["dd"])
 
 
 @pytest.mark.real
 def test_an_alias_bomb_is_refused_at_once(real_data):
-    with pytest.raises(UserError, match="more than 20000 values"):
+    with user_error("invalid"):
         load_queries(real_data / "hostile" / "q_laughs_keywords")
 
 
 def test_a_long_list_of_odd_words_is_not_repeated_in_the_message(tmp_path):
     path = tmp_path / "q.yaml"
     path.write_text("languages: {en: {keywords: [[" + "x, " * 5000 + "]]}}")
-    with pytest.raises(UserError, match="is no text") as caught:
+    with pytest.raises(UserError) as caught:
         load_queries(path)
     assert len(str(caught.value)) < 400

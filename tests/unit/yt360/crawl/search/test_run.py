@@ -12,8 +12,10 @@ from fake_youtube import continuation, search_page, video_renderer
 from yt360.catalog import Catalog
 from yt360.catalog.tables.listings import Listing
 from yt360.crawl.rate_limit import RateLimitConfig
+from yt360.crawl.search.config import SearchConfig
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.search.run import SearchConfig, filter_parameter, listing_url, run_search
+from yt360.crawl.search.run import filter_parameter, listing_url, run_search
+from yt360.retry import RetryPolicy
 
 CHANNEL = "UC" + "x" * 22
 
@@ -35,7 +37,7 @@ def config(client_options):
     return SearchConfig(
         rate_limit=RateLimitConfig(interval_s=0.0, first_pause_s=0.05),
         client=client_options,
-        retry_s=0.02,
+        retry=RetryPolicy(4, 0.02),
         filters=Filters(),
     )
 
@@ -115,7 +117,7 @@ def test_a_page_that_fails_is_asked_for_again(youtube, pages, search):
 def test_a_page_without_content_is_not_taken_for_the_end(youtube, pages, search, catalog_path):
     whole = youtube.pages["concert 360", "token-1"]
     youtube.pages["concert 360", "token-1"] = {"responseContext": {}}
-    report = search("concert 360", max_attempts=2)
+    report = search("concert 360", retry=RetryPolicy(2, 0.02))
     assert report.pages == 1 and report.failed
     youtube.pages["concert 360", "token-1"] = whole
     assert search().pages == 0, "a failed listing waits until it is asked for again"

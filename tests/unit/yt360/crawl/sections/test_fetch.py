@@ -12,11 +12,12 @@ from dataclasses import replace
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import pytest
+from helpers.errors import bad_item
 
 from yt360.catalog import Catalog, Clip
-from yt360.crawl.failures import Unsuitable
 from yt360.crawl.sections import fetch as section_fetch
-from yt360.crawl.youtube.client import ClientOptions
+from yt360.crawl.youtube.options import ClientOptions
+from yt360.retry import RetryPolicy
 
 VIDEO = "-abcdefghi_"
 
@@ -52,7 +53,7 @@ def test_a_page_that_rounds_the_length_up_does_not_make_the_last_section_fail(
         catalog.videos.add(VIDEO)
         catalog.clips.put(VIDEO, Clip(start_s=start_s, origin="released"))
     ready_video(VIDEO, content=long_bytes, duration_s=page_s)
-    report = download(max_attempts=1)
+    report = download(retry=RetryPolicy(1, 0.02))
     assert dict(report.outcomes) == {("downloaded", ""): 1}
     with Catalog(catalog_path) as catalog:
         (file,) = catalog.files.of(VIDEO)
@@ -66,7 +67,7 @@ def test_a_section_without_the_end_of_its_clip_is_truncated(
         catalog.videos.add(VIDEO)
         catalog.clips.put(VIDEO, Clip(start_s=52, origin="released"))
     ready_video(VIDEO, content=long_bytes, duration_s=70)
-    download(max_attempts=1)
+    download(retry=RetryPolicy(1, 0.02))
     assert outcomes() == [("failed", "truncated")]
 
 
@@ -142,7 +143,7 @@ def test_the_rate_limit_holds_for_picture_and_sound_together(
     streams, download, catalog_path, youtube
 ):
     rate = 300_000.0
-    download(rate_limit_bytes_per_s=rate)
+    download(max_rate_bytes_per_s=rate)
     with Catalog(catalog_path) as catalog:
         (attempt,) = catalog.claims.history(VIDEO)
         (file,) = catalog.files.of(VIDEO)
@@ -158,7 +159,7 @@ def test_a_playlist_in_place_of_a_video_leads_nowhere(
     youtube.media[streams[0]] = playlist.ljust(len(long_bytes[0]), b"\n")
     youtube.media_type = "application/x-mpegurl"
     youtube.media["/media/inside.mp4"] = long_bytes[0]
-    download(max_attempts=1)
+    download(retry=RetryPolicy(1, 0.02))
     assert outcomes() == [("failed", "not-media")]
     assert "/media/inside.mp4" not in [path for path, _, _ in youtube.log]
 
@@ -171,7 +172,7 @@ def test_ffmpeg_is_gone_when_its_section_has_failed(
 ):
     youtube.script[streams[0]] = [fault] * 9
     transfer = replace(quick_config.transfer, min_rate_bytes_per_s=50_000, slow_window_s=0.3)
-    download(max_attempts=1, transfer=transfer)
+    download(retry=RetryPolicy(1, 0.02), transfer=transfer)
     assert outcomes() == [("failed", reason)]
     assert processes and all(process.poll() is not None for process in processes)
     assert not list((catalog_path.parent / "my-media").rglob("*.part"))
@@ -195,6 +196,6 @@ def test_streams_that_are_no_plain_files_are_fetched_whole(
 def test_playlists_that_ffmpeg_might_read_by_itself_are_refused(make_client, tmp_path, protocol):
     client = make_client(ClientOptions(), limiter=None, stop=threading.Event())
     info = {"url": "https://127.0.0.1/x.m3u8", "protocol": protocol}
-    with pytest.raises(Unsuitable, match="HLS playlist"):
+    with bad_item("hls-only"):
         client.dl(str(tmp_path / "x.mp4"), info)
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from helpers.errors import bad_item
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,16 +79,15 @@ def test_a_section_must_hold_its_clips_as_far_as_the_video_is_there(start_s, pag
 def test_a_section_that_came_too_short_is_not_kept(tmp_path, long_bytes):
     raw, final = tmp_path / "raw.mkv", tmp_path / "final.mkv"
     raw.write_bytes(long_bytes[1])
-    with IsolatedProcess() as isolated, pytest.raises(Damaged, match="truncated"):
+    with IsolatedProcess() as isolated, bad_item("truncated"):
         rebase(isolated, raw, final, 10, 90)
     assert not final.exists()
 
 
 def test_a_file_that_does_not_say_its_times_is_no_section(tmp_path, long_bytes):
     (tmp_path / "a.mkv").write_bytes(long_bytes[1])
-    with IsolatedProcess() as isolated, pytest.raises(Damaged) as found:
+    with IsolatedProcess() as isolated, bad_item("not-a-section"):
         section_span(isolated, tmp_path / "a.mkv")
-    assert found.value.reason == "not-a-section"
 
 
 def test_a_crash_costs_the_section_that_it_comes_from(crashing, tmp_path, long_bytes):
@@ -95,9 +95,8 @@ def test_a_crash_costs_the_section_that_it_comes_from(crashing, tmp_path, long_b
     for raw in (bad, good):
         raw.write_bytes(long_bytes[1])
     with IsolatedProcess() as isolated:
-        with pytest.raises(Damaged) as found:
+        with bad_item("crash"):
             rebase(isolated, bad, final, 10, 50)
-        assert found.value.reason == "crash"
         rebase(isolated, good, final, 10, 50)
     assert final.exists()
 
@@ -125,6 +124,5 @@ def test_a_cut_file_is_found_without_being_told_its_size(tmp_path, long_bytes, c
 def test_what_is_no_media_is_found(tmp_path, content, reason):
     path = tmp_path / "x.mp4"
     path.write_bytes(content)
-    with pytest.raises(Damaged) as found:
+    with bad_item(reason):
         check_whole(path, None, None)
-    assert found.value.reason == reason

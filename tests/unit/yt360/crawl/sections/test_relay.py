@@ -10,12 +10,12 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import pytest
+from helpers.errors import bad_item
 from yt_dlp.networking.exceptions import RequestError
 
-from yt360.crawl.failures import Damaged
-from yt360.crawl.sections.http_ranges import BLOCK_BYTES, Source
+from yt360.crawl.sections.http_ranges import BLOCK_BYTES, Stream
 from yt360.crawl.sections.relay import Relay
-from yt360.crawl.youtube.client import ClientOptions
+from yt360.crawl.youtube.options import ClientOptions
 
 CONTENT = bytes(range(256)) * 400
 PATH = "/media/x.mp4"
@@ -32,9 +32,9 @@ def relayed(youtube, client):
     youtube.media[PATH] = CONTENT
 
     @contextmanager
-    def begin(retries=2, nap=lambda _: None, **source):
-        stream = Source(url=youtube.url + PATH, **source)
-        with Relay([stream], client.urlopen, retries, nap) as relay:
+    def begin(retries=2, sleep=lambda _: None, **source):
+        stream = Stream(url=youtube.url + PATH, **source)
+        with Relay([stream], client.urlopen, retries, sleep) as relay:
             yield lambda span=None, path="": ask(relay, span, path)
 
     return begin
@@ -82,10 +82,10 @@ def test_what_comes_through_is_what_the_site_has(relayed, youtube, begin, end, c
 @pytest.mark.parametrize("chunk_bytes", [None, 30_000])
 def test_a_stream_that_breaks_is_taken_up_where_it_broke(relayed, youtube, fault, chunk_bytes):
     youtube.script[PATH] = [fault, fault]
-    naps = []
-    with relayed(nap=naps.append, size_bytes=len(CONTENT), chunk_bytes=chunk_bytes) as get:
+    sleeps = []
+    with relayed(sleep=sleeps.append, size_bytes=len(CONTENT), chunk_bytes=chunk_bytes) as get:
         assert get("bytes=100-") == (206, CONTENT[100:])
-    assert naps == [0, 1]
+    assert sleeps == [0, 1]
     assert youtube.sent(PATH) <= len(CONTENT) + 2 * BLOCK_BYTES, "a block that broke comes again"
 
 
@@ -97,7 +97,7 @@ def test_a_stream_that_keeps_breaking_is_given_up(relayed, youtube):
 
 
 def test_a_size_that_was_not_declared_is_damage(relayed):
-    with pytest.raises(Damaged, match="wrong-size"), relayed(size_bytes=5) as get:
+    with bad_item("wrong-size"), relayed(size_bytes=5) as get:
         get()
 
 
@@ -129,7 +129,7 @@ def test_no_more_than_the_stream_has_comes_through(raw_server, make_client, limi
             line.sendall(f"GET {url.path} HTTP/1.1\r\nRange: bytes=0-\r\n\r\n".encode())
             answer.append(file.read())
 
-    with Relay([Source(url=server.url, size_bytes=10)], client.urlopen) as relay:
+    with Relay([Stream(url=server.url, size_bytes=10)], client.urlopen) as relay:
         thread = threading.Thread(target=get_raw, args=(relay.addresses[0],))
         thread.start()
         while thread.is_alive():
@@ -138,7 +138,7 @@ def test_no_more_than_the_stream_has_comes_through(raw_server, make_client, limi
 
 
 def test_each_relay_has_a_secret_of_its_own(client):
-    sources = [Source(url="https://www.youtube.com/")] * 20
+    sources = [Stream(url="https://www.youtube.com/")] * 20
     with Relay(sources, client.urlopen) as relay:
         secrets = {address.rpartition("/")[2] for address in relay.addresses}
     assert len(secrets) == 20 and all(len(secret) >= 20 for secret in secrets)
@@ -148,7 +148,7 @@ def test_a_relay_that_ends_hangs_up_on_the_site(youtube, client):
     youtube.media[PATH] = CONTENT
     youtube.script[PATH] = ["drip"]
     before = threading.active_count()
-    with Relay([Source(url=youtube.url + PATH)], client.urlopen) as relay:
+    with Relay([Stream(url=youtube.url + PATH)], client.urlopen) as relay:
         thread = threading.Thread(target=read_what_comes, args=(relay.addresses[0],))
         thread.start()
         while not relay.connections:

@@ -4,8 +4,9 @@ import threading
 
 from yt_dlp.globals import supported_js_runtimes
 
-from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
+from yt360.crawl.youtube.client import YoutubeClient
 from yt360.crawl.youtube.js_runtimes import JS_RUNTIMES, oldest_version
+from yt360.crawl.youtube.options import ClientOptions
 
 
 def test_a_session_offers_ytdlp_every_runtime_that_the_doctor_looks_for():

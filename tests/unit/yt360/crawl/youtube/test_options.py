@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
+from helpers.errors import user_error
 from yt_dlp.cookies import CookieLoadError
 from yt_dlp.networking.exceptions import UnsupportedRequest
 
 from yt360.catalog import Catalog
+from yt360.crawl.download.fetch import Fetcher
 from yt360.crawl.download.run import run_download
 from yt360.crawl.failures import Kind, classify
-from yt360.crawl.search.run import SearchConfig, run_search
-from yt360.crawl.youtube import client
-from yt360.crawl.youtube.client import ClientOptions
-from yt360.crawl.youtube.options import PROXY_SCHEMES
+from yt360.crawl.search.config import SearchConfig
+from yt360.crawl.search.run import run_search
+from yt360.crawl.youtube.client import YoutubeClient
+from yt360.crawl.youtube.options import PROXY_SCHEMES, ClientOptions
 from yt360.errors import UserError
 
 VIDEO = "-abcdefghi_"
@@ -33,7 +36,7 @@ def test_cookies_are_written_back_whole_or_not_at_all(tmp_path, file_size_limit)
     path = tmp_path / "cookies.txt"
     path.write_text(f"{HEADER}\n{COOKIE}")
     path.chmod(0o600)
-    opened = client.YoutubeClient(ClientOptions(cookies=path), None, threading.Event())
+    opened = YoutubeClient(ClientOptions(cookies=path), None, threading.Event())
     before = path.read_bytes()
     with file_size_limit(20), pytest.raises(OSError):
         opened.save_cookies()
@@ -45,20 +48,20 @@ def test_cookies_are_written_back_whole_or_not_at_all(tmp_path, file_size_limit)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    "content",
     [
-        (b"hello\nworld\n", "line 1 has 1 fields"),
-        (b'[{"name": "SID"}]', "line 1 has 1 fields"),
-        (f"{HEADER}{COOKIE}x y z\n".encode(), "line 3 has 1 fields"),
-        (COOKIE.encode(), "does not look like a Netscape"),
-        (b"", "Netscape"),
-        (b"\xff\xfe\x00", "decode"),
+        b"hello\nworld\n",
+        b'[{"name": "SID"}]',
+        f"{HEADER}{COOKIE}x y z\n".encode(),
+        COOKIE.encode(),
+        b"",
+        b"\xff\xfe\x00",
     ],
 )
-def test_another_file_is_refused_as_cookies(tmp_path, capsys, content, message):
+def test_another_file_is_refused_as_cookies(tmp_path, capsys, content):
     path = tmp_path / "cookies.txt"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=message):
+    with user_error("invalid", path):
         ClientOptions(cookies=path)
     assert not capsys.readouterr().err, "one line says it"
 
@@ -80,15 +83,15 @@ def test_another_proxy_is_refused(proxy):
         ClientOptions(proxy=proxy)
 
 
-@pytest.mark.parametrize("timeout_s", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout_s", [0.0, -1.0])
 def test_a_timeout_is_positive(timeout_s):
-    with pytest.raises(UserError, match="timeout_s"):
+    with user_error("out-of-range", "timeout_s"):
         ClientOptions(timeout_s=timeout_s)
 
 
 def test_player_clients_are_those_of_yt_dlp():
     ClientOptions(player_clients=("default", "all", "web", "-tv"))
-    with pytest.raises(UserError, match="no player client 'visonos'; did you mean 'visionos'"):
+    with user_error("unknown-name", "visonos"):
         ClientOptions(player_clients=("web", "visonos"))
 
 
@@ -106,29 +109,34 @@ def test_what_yt_dlp_says_of_them_is_our_own_fault(error, reason):
 
 
 @pytest.fixture
-def late_mistake(monkeypatch, tmp_path):
-    """Return a function that makes options whose mistake shows only when a request is made."""
+def late_mistake(tmp_path, make_client):
+    """Return a function that makes clients whose mistake shows only when a request is made."""
 
     def make(name):
-        for check in ("check_cookies", "check_proxy"):
-            monkeypatch.setattr(client, check, lambda _: None)
         path = tmp_path / "cookies.txt"
-        path.write_text("hello\n")
-        return {"cookies": {"cookies": path}, "proxy": {"proxy": "nonsense://x"}}[name]
+
+        def make_late(options, *rest):
+            path.write_text(f"{HEADER}\n{COOKIE}")
+            wrong = replace(options, **({"cookies": path} if name == "cookies" else {}))
+            path.write_text("hello\n")
+            if name == "proxy":
+                object.__setattr__(wrong, "proxy", "nonsense://x")
+            return make_client(wrong, *rest)
+
+        return make_late
 
     return make
 
 
 @pytest.mark.parametrize("name", ["cookies", "proxy"])
 def test_it_stops_the_download_and_the_video_keeps_its_state(
-    catalog_path, quick_config, make_client, ready_video, late_mistake, name
+    catalog_path, quick_config, ready_video, late_mistake, name
 ):
     ready_video(VIDEO)
     with Catalog(catalog_path) as catalog:
         catalog.videos.add(VIDEO)
-    options = replace(quick_config.client, **late_mistake(name))
-    config = replace(quick_config, client=options)
-    report = run_download(catalog_path, config, threading.Event(), make_client=make_client)
+    fetcher = partial(Fetcher, make_client=late_mistake(name))
+    report = run_download(catalog_path, quick_config, threading.Event(), make_fetcher=fetcher)
     assert report.stopped and not report.outcomes
     with Catalog(catalog_path) as catalog:
         video = catalog.videos.get(VIDEO)
@@ -138,11 +146,11 @@ def test_it_stops_the_download_and_the_video_keeps_its_state(
 
 @pytest.mark.parametrize("name", ["cookies", "proxy"])
 def test_it_stops_the_search_and_the_listing_stays_open(
-    catalog_path, client_options, make_client, late_mistake, name
+    catalog_path, client_options, late_mistake, name
 ):
-    config = SearchConfig(client=replace(client_options, **late_mistake(name)))
+    config = SearchConfig(client=client_options)
     with Catalog(catalog_path) as catalog:
         catalog.listings.add("search", "concert 360")
-        report = run_search(catalog, config, threading.Event(), make_client=make_client)
+        report = run_search(catalog, config, threading.Event(), make_client=late_mistake(name))
         assert report.stopped and not report.failed
         assert catalog.listings.take(1.0).tries == 0

@@ -10,14 +10,16 @@ import threading
 import zlib
 
 import pytest
+from helpers.errors import bad_item
 from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import DownloadError
 
+from yt360.crawl.download.config import TransferOptions
 from yt360.crawl.download.transfer_monitor import TransferMonitor
-from yt360.crawl.failures import Damaged, Unsuitable, classify
-from yt360.crawl.youtube import client as client_module
-from yt360.crawl.youtube.client import ClientOptions, YoutubeClient
+from yt360.crawl.failures import classify
+from yt360.crawl.youtube.client import YoutubeClient
+from yt360.crawl.youtube.options import ClientOptions
 from yt360.crawl.youtube.request_handler import MAX_PAGE_BYTES
 from yt360.untrusted.transfer import TransferLimits
 
@@ -53,14 +55,14 @@ def open_client(limiter):
 def test_a_site_that_is_not_allowed_is_not_even_asked(raw_server, open_client, code):
     other = raw_server(OK)
     server = raw_server(redirect(f"{other.url}/media/x", code))
-    with pytest.raises(Unsuitable, match=r"forbidden-site: .*is on no allowed site"):
+    with bad_item("forbidden-site"):
         open_client(server).urlopen(f"{server.url}/media/x")
     assert len(server.requests) == 1 and not other.requests
 
 
 def test_a_path_that_is_not_allowed_is_not_asked_either(raw_server, open_client):
     server = raw_server(redirect("/secret"))
-    with pytest.raises(Unsuitable, match="forbidden-site"):
+    with bad_item("forbidden-site"):
         open_client(server).urlopen(f"{server.url}/media/x")
     assert len(server.requests) == 1
 
@@ -79,7 +81,7 @@ def test_another_allowed_site_is_asked_and_told_nothing_of_the_user(raw_server, 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:text/plain,x"])
 def test_a_redirect_to_no_web_address_is_refused(raw_server, open_client, target):
     server = raw_server(redirect(target))
-    with pytest.raises(Unsuitable, match="no web address"):
+    with bad_item("forbidden-site"):
         open_client(server).urlopen(f"{server.url}/media/x")
 
 
@@ -119,8 +121,9 @@ def test_a_page_that_unpacks_badly_is_a_broken_answer(raw_server, open_client, p
         open_client(server).urlopen(f"{server.url}/media/x")
 
 
-def test_a_page_without_end_is_cut(raw_server, open_client, monkeypatch):
-    monkeypatch.setattr(client_module, "_PAGE_LIMITS", TransferLimits(max_bytes=10_000))
+def test_a_page_without_end_is_cut(raw_server, limiter):
+    class Limited(YoutubeClient):
+        page_limits = TransferLimits(max_bytes=10_000)
 
     def endless(_):
         yield head()
@@ -128,8 +131,9 @@ def test_a_page_without_end_is_cut(raw_server, open_client, monkeypatch):
             yield b"x" * 65536
 
     server = raw_server(endless)
-    with pytest.raises(TransportError, match="more than 10000 bytes"):
-        open_client(server).urlopen(f"{server.url}/media/x").read()
+    options = ClientOptions(allow_urls=(f"{server.url}/media/",), timeout_s=5.0)
+    with pytest.raises(TransportError, match="10000 bytes"):
+        Limited(options, limiter, threading.Event()).urlopen(f"{server.url}/media/x").read()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ def test_a_part_that_is_not_what_was_asked_for_is_a_broken_answer(
     part = body(bytes(100), f"Content-Range: {header}", status="206 Partial Content")
     server = raw_server(part)
     headers = {"Range": asked} if asked else {}
-    with pytest.raises(TransportError, match="incomplete: part"):
+    with pytest.raises(TransportError, match="incomplete"):
         open_client(server).urlopen(Request(f"{server.url}/media/x", headers=headers))
 
 
@@ -163,7 +167,7 @@ def test_a_part_that_ends_with_the_stream_is_taken(raw_server, open_client, aske
 
 @pytest.mark.parametrize("protocol", ["rtmp", "mms", "rtsp", "ism", "websocket_frag", "https+rtmp"])
 def test_streams_that_other_programs_would_fetch_are_refused(open_client, protocol):
-    with pytest.raises(Unsuitable, match="no-web-file"):
+    with bad_item("no-web-file"):
         open_client().dl("x.mp4", {"url": "rtmp://127.0.0.1/x", "protocol": protocol})
 
 
@@ -179,18 +183,20 @@ def test_an_answer_with_odd_bytes_is_one_printable_line(raw_server, open_client)
 
 @pytest.fixture
 def guarded(tmp_path):
-    return TransferMonitor(tmp_path, 0, 0, 30, threading.Event(), lambda: None)
+    return TransferMonitor(
+        tmp_path, TransferOptions(min_free_bytes=0), threading.Event(), lambda: None
+    )
 
 
 def test_a_stream_that_goes_on_after_its_declared_size_is_ended(guarded):
     status = {"filename": "x", "info_dict": {"filesize": 1000}}
     guarded({**status, "downloaded_bytes": 1100})
-    with pytest.raises(Damaged, match="too-long: the stream goes on after 1100 bytes"):
+    with bad_item("too-long"):
         guarded({**status, "downloaded_bytes": 1101})
 
 
 def test_a_stream_without_declared_size_ends_somewhere(guarded):
-    with pytest.raises(Damaged, match="too-long"):
+    with bad_item("too-long"):
         guarded({"filename": "x", "downloaded_bytes": 10**11 + 1})
 
 
