@@ -133,12 +133,12 @@ def test_nothing_usable_is_exit_code_2_and_says_why(tiny_media, tmp_path, capsys
     [
         (["missing.mp4"], "does not exist"),
         (["."], "no video in"),
-        (["{media}", "--clip-s", "0"], "give 1 s or more"),
+        (["{media}", "--clip-s", "0"], "clip_s is 0"),
         (["{media}", "--height", "33"], "33"),
         (["{media}", "--workers", "0"], "--workers"),
         (["{media}", "--projection", "flat"], "--projection"),
         (["{media}", "--min-level-dbfs", "loud"], "--min-level-dbfs"),
-        (["{media}", "--shard-mb", "inf"], "shards of inf MB are too large"),
+        (["{media}", "--shard-mb", "inf"], "shard_mb is inf"),
     ],
 )
 def test_wrong_requests_are_one_line_and_leave_nothing(
