@@ -53,9 +53,9 @@ def _export(folder: Path) -> None:
     for table, name in (("videos", "a.csv"), ("clips", "b.jsonl"), ("files", "c.parquet")):
         out = str(folder / name)
         run_command("yt360", "catalog", "export", str(folder / CATALOG), out, "--table", table)
-    released = str(folder / "released")
+    lists = str(folder / "lists")
     run_command(
-        "yt360", "catalog", "export", str(folder / CATALOG), released, "--format", "released"
+        "yt360", "catalog", "export", str(folder / CATALOG), lists, "--format", "yt360-lists"
     )
 
 
