@@ -33,7 +33,7 @@ def test_different_clips_have_different_keys(one: tuple[str, int], other: tuple[
     "key", ["", "abc", "abc-123", "abc-000010", "a.b-00010", "-00010", "a/b-00010"]
 )
 def test_what_is_no_key_is_refused(key: str) -> None:
-    with pytest.raises(ValueError, match="no clip key"):
+    with pytest.raises(ValueError, match="not a clip key"):
         parse_key(key)
 
 

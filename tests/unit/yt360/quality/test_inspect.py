@@ -171,8 +171,8 @@ def test_values_that_do_not_exist_are_bad_usage(arguments: list[str]) -> None:
     [
         (["a.mp4", "b.mp4", "--report", "x.png"], "go with one file"),
         (["a.mp4", "--tagger", "nonsense"], "package.module:name"),
-        (["a.mp4", "--tagger", "yt360.errors:Nothing"], "cannot import tagger"),
-        (["a.mp4", "--tagger", ".errors:Nothing"], "package.module:name"),
+        (["a.mp4", "--tagger", "yt360.errors:Nothing"], "yt360.errors has no Nothing"),
+        (["a.mp4", "--tagger", ".errors:Nothing"], "package.module"),
         (["a.mp4", "--workers", "1"], "--workers goes with a catalog"),
         (["a.mp4", "--limit", "1"], "--limit goes with a catalog"),
         (["a.mp4", "--reject", "silence"], "--reject goes with a catalog"),
@@ -235,7 +235,7 @@ def test_a_tagger_in_the_current_folder_is_loaded_once(
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert load_tagger("tagger_of_here:Tagger") is load_tagger("tagger_of_here:Tagger")
     (tmp_path / "tagger_of_nobody.py").write_text("nonsense(")
-    with pytest.raises(UserError, match="cannot load tagger 'tagger_of_nobody:T': SyntaxError"):
+    with pytest.raises(UserError, match="tagger_of_nobody cannot be imported: SyntaxError"):
         load_tagger("tagger_of_nobody:T")
 
 

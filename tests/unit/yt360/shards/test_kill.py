@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(fake, few, tmp_path
         full = Trap(last_step, lambda: OSError(28, "No space left on device"))
         with (
             full.set(monkeypatch, writes_only=True),
-            pytest.raises(UserError, match=r"no room left on the disk of .* run the same command"),
+            pytest.raises(UserError, match=r"the disk of .* is full .* run the same command"),
         ):
             fake.build(few, data)
         assert not list(data.glob("**/*.tmp"))
