@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from yt360.labels.classes import NUM_THINGS
-from yt360.labels.segmenters.base import Segmentation, Source
+from yt360.labels.segmenters.base import ImageOrigin, Segmentation
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.truth import connected
 from yt360.labels.sphere.panorama import PanoramaLabeller
@@ -41,11 +41,11 @@ class SceneSegmenter:
         self.network_s = 0.0
         self.facts: dict[str, str] = {}
 
-    def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
+    def segment(self, pictures: Tensor, sources: Sequence[ImageOrigin]) -> list[Segmentation]:  # noqa: ARG002
         """Look up every pixel's direction."""
         return [self._one(source, number) for number, source in enumerate(sources)]
 
-    def _one(self, source: Source, number: int) -> Segmentation:
+    def _one(self, source: ImageOrigin, number: int) -> Segmentation:
         assert source.directions is not None
         classes = self.scene.class_at(source.directions.numpy(), source.time_s)
         instances = connected(classes)
@@ -55,7 +55,7 @@ class SceneSegmenter:
         return Segmentation(found, torch.ones(found.shape), instances)
 
     def _with_rim_errors(
-        self, classes: np.ndarray, instances: np.ndarray, source: Source, number: int
+        self, classes: np.ndarray, instances: np.ndarray, source: ImageOrigin, number: int
     ) -> np.ndarray:
         rim = np.concatenate([instances[0], instances[-1], instances[:, 0], instances[:, -1]])
         wrong = classes.copy()

@@ -15,7 +15,7 @@ from typing import Literal
 
 from yt360.devices import usable_cores
 from yt360.errors import UserError
-from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
+from yt360.labels.segmenters.libraries import INSTALL
 
 ENOUGH_DISK_GIB = 10.0
 
@@ -51,8 +51,8 @@ def examine(folder: Path) -> list[Finding]:
         _download,
         _training,
         _accelerator,
-        lambda: _optional("label with detectron2", "detectron2.model_zoo", INSTALL_DETECTRON2),
-        lambda: _optional("label with transformers", "transformers", INSTALL_TRANSFORMERS),
+        lambda: _optional("label with detectron2", "detectron2.model_zoo", INSTALL["detectron2"]),
+        lambda: _optional("label with transformers", "transformers", INSTALL["transformers"]),
         lambda: _optional("train on datasets at s3://", "s3fs", "pip install s3fs"),
         lambda: _optional("train on datasets at gs://", "gcsfs", "pip install gcsfs"),
         lambda: _disk(folder),

@@ -13,10 +13,10 @@ importing them. Others come from
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from yt360.errors import UserError, did_you_mean
 from yt360.plugins import load_object, note_plugin
@@ -100,6 +100,47 @@ class Registry(Generic[Config]):
         """
         target = self[name].target
         return load_object(target, self.what) if isinstance(target, str) else target
+
+    def configure(
+        self, name: str, given: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+    ) -> Config:
+        """Return the config of an entry with some options set.
+
+        Args:
+            name: The entry.
+            given: Options by name; text is converted to the type of the option.
+            usual: Values for those options that the entry has and `given` lacks.
+
+        Raises:
+            UserError: There is no such entry, an option is unknown or missing, or a value does not
+                have the right type.
+        """
+        from pydantic import TypeAdapter, ValidationError  # here, because `--help` needs neither
+
+        from yt360.untrusted.parsing import describe
+
+        config, entry = self.load(name), self[name]
+        options = {each.name: each for each in fields(config) if each.init and each.name != "kind"}  # type: ignore[arg-type]
+        for key in given:
+            if key not in options:
+                raise UserError(
+                    f"{self.what} {name} has no option {key}{did_you_mean(key, options)}",
+                    "unknown-name",
+                    key,
+                )
+        usual = {key: value for key, value in (usual or {}).items() if key in options}
+        values = {**usual, **given}
+        for key, option in options.items():
+            if key not in values and option.default is option.default_factory is MISSING:
+                needs = f"; it needs {entry.needs}" if entry.needs else ""
+                raise UserError(
+                    f"{self.what} {name}: the option {key} is not given{needs}", "missing", key
+                )
+        try:
+            return TypeAdapter(config).validate_python(values)
+        except ValidationError as error:
+            where = error.errors()[0]["loc"][:1]
+            raise UserError(f"{self.what} {name}: {describe(error)}", "invalid", *where) from None
 
     def register(self, config: SomeClass) -> SomeClass:
         """Add a config dataclass; a class decorator, above ``@dataclass``.

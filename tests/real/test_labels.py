@@ -3,11 +3,11 @@
 import pytest
 import torch
 from helpers.paths import FIXTURES
+from helpers.segmenters import make_segmenter
 
 from yt360.labels.frames import clip_frames
 from yt360.labels.image_files import read_image
 from yt360.labels.segmenters.batches import Batches
-from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.sphere.fusion import render_views
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import VIEW_SETS
@@ -38,7 +38,7 @@ def test_real_clips_are_labelled(real_data, name):
     mp4 = (real_data / "real-clips" / name).read_bytes()
     frames = torch.from_numpy(clip_frames(mp4, 4, 10.0))
     assert frames.shape == (40, 360, 640, 3)
-    segmenter = make_segmenter(SegmenterOptions(checkpoint=CHECKPOINT, short_side=64))
+    segmenter = make_segmenter(checkpoint=CHECKPOINT, short_side=64)
     labeller = PanoramaLabeller(Batches(segmenter, 8), "cube-90", 64, 64)
     (found,) = labeller.segment(frames[:1], ["x-00000"], [0.0], instances=True)
     assert found.classes.shape == (64, 128)

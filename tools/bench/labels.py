@@ -29,9 +29,8 @@ from yt360.labels.format.maps import encode_labels
 from yt360.labels.frames import clip_frames
 from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
-from yt360.labels.segmenters.base import Source
-from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
-from yt360.labels.segmenters.native import NativeSegmenter
+from yt360.labels.segmenters.base import ImageOrigin
+from yt360.labels.segmenters.panoptic_fpn import PanopticFPNConfig, PanopticFPNSegmenter
 from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
 from yt360.labels.sphere.views import VIEW_SETS
 from yt360.randomness import keyed_generator
@@ -103,7 +102,9 @@ def seconds(work: Callable[[], object], repeats: int = 3) -> float:
     return min(times)
 
 
-def stages(segmenter: NativeSegmenter, mp4: bytes, options: LabelOptions, panoramas: int) -> None:
+def stages(
+    segmenter: PanopticFPNSegmenter, mp4: bytes, options: LabelOptions, panoramas: int
+) -> None:
     """Print the time of each stage around the network, for one panorama."""
     views, side = VIEW_SETS[options.views], options.view_size
     frames = torch.from_numpy(clip_frames(mp4, FPS, panoramas / FPS))
@@ -113,7 +114,7 @@ def stages(segmenter: NativeSegmenter, mp4: bytes, options: LabelOptions, panora
     plan = plan_fusion(views, side, options.height, 2 * options.height)
     pictures = render_views(frame, directions)[0]
     started, inside = time.perf_counter(), segmenter.network_s
-    answers = segmenter.segment(pictures, [Source(KEY, 0.0)] * len(views))
+    answers = segmenter.segment(pictures, [ImageOrigin(KEY, 0.0)] * len(views))
     whole = time.perf_counter() - started
     network = segmenter.network_s - inside
     fused = fuse(answers, plan).classes[None].numpy()
@@ -155,15 +156,9 @@ def main() -> None:
         random_checkpoint(checkpoint)
         mp4 = noise_clip(arguments.panoramas)
         noise_dataset(dataset, mp4, arguments.panoramas)
-        segmenter = make_segmenter(
-            SegmenterOptions(
-                checkpoint=checkpoint,
-                device=str(device),
-                short_side=options.view_size,
-                mixed_precision=True,
-            )
-        )
-        assert isinstance(segmenter, NativeSegmenter)
+        segmenter = PanopticFPNConfig(
+            checkpoint=checkpoint, short_side=options.view_size, mixed_precision=True
+        ).build(device)
         cpu_s = time.process_time()
         report = pseudolabel(dataset, segmenter, options, device)
         cpu_s = time.process_time() - cpu_s

@@ -39,7 +39,7 @@ MODULES = (
     "yt360.execution.isolation",
     "yt360.labels.pseudolabel",
     "yt360.labels.yt360_maps",
-    "yt360.labels.segmenters.native",
+    "yt360.labels.segmenters.panoptic_fpn",
     "yt360.labels.segmenters.truth",
     "yt360.quality.catalog_run",
     "yt360.quality.report",

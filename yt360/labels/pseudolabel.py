@@ -22,9 +22,8 @@ from yt360.labels.format.reader import (
     LabelSet,
     check_name,
 )
-from yt360.labels.segmenters.base import Segmenter
+from yt360.labels.segmenters.base import Segmenter, SegmenterConfig
 from yt360.labels.segmenters.batches import Batches, usual_batch
-from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
 from yt360.labels.shard_task import LabelReport, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
@@ -43,7 +42,8 @@ class LabelOptions:
         view_size: Pixels along each side of a view.
         fps: Labels per second.
         height: Rows of the maps.
-        batch: Pictures at once; None means what is usual on the device.
+        batch: Images at once; None means what is usual on the device.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:NUMBER"``.
         splits: Which splits.
         shards: Numbers of the shards to label; None for all.
     """
@@ -54,6 +54,7 @@ class LabelOptions:
     fps: float = 4.0
     height: int = 320
     batch: int | None = None
+    device: str = "auto"
     splits: tuple[str, ...] = SPLITS
     shards: frozenset[int] | None = None
 
@@ -131,14 +132,14 @@ class WorkerTask:
     """What one process of several does."""
 
     dataset: Path
-    segmenter: SegmenterOptions
+    segmenter: SegmenterConfig
     options: LabelOptions
     worker: int
     workers: int
 
 
 def pseudolabel_in_processes(
-    dataset: Path, segmenter: SegmenterOptions, options: LabelOptions, workers: int
+    dataset: Path, segmenter: SegmenterConfig, options: LabelOptions, workers: int
 ) -> LabelReport:
     """Label with several processes of this machine; on GPUs, one after the other in turn.
 
@@ -162,10 +163,10 @@ def pseudolabel_in_processes(
 
 def run_worker(task: WorkerTask) -> LabelReport:
     """Do one worker's part."""
-    device = choose_device(task.segmenter.device, task.worker % max(1, torch.cuda.device_count()))
+    device = choose_device(task.options.device, task.worker % max(1, torch.cuda.device_count()))
     if device.type == "cpu" and task.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // task.workers))
-    segmenter = make_segmenter(replace(task.segmenter, device=str(device)))
+    segmenter = task.segmenter.build(device)
     worker = task.worker if task.workers > 1 else None
     return pseudolabel(task.dataset, segmenter, task.options, device, worker=worker)
 

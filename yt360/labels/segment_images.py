@@ -16,7 +16,7 @@ from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write, write_json
 from yt360.labels.image_files import read_image
 from yt360.labels.overlay import overlay, with_names
-from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
+from yt360.labels.segmenters.base import ImageOrigin, Segmentation, Segmenter
 from yt360.labels.segments import segments_of
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.terminal.progress import Progress
@@ -67,7 +67,7 @@ def _segment(
     picture: Tensor, name: str, segmenter: Segmenter, panorama: PanoramaLabeller | None
 ) -> Segmentation:
     if panorama is None:
-        return segmenter.segment(picture, [Source(name, 0.0)])[0]
+        return segmenter.segment(picture, [ImageOrigin(name, 0.0)])[0]
     return panorama.segment(picture, [name], [0.0], instances=True)[0]
 
 

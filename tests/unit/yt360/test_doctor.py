@@ -10,7 +10,7 @@ from collections import namedtuple
 import pytest
 
 from yt360 import doctor
-from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2
+from yt360.labels.segmenters.libraries import INSTALL
 from yt360.media.ffmpeg import ffmpeg_binary
 
 
@@ -116,4 +116,4 @@ def test_an_optional_library_that_does_not_load_is_not_called_missing(tmp_path, 
     found = finding("label with detectron2", tmp_path)
     assert found.state == "optional"
     assert "does not load: No module named 'pkg_resources_of_old'" in found.found
-    assert found.mend == INSTALL_DETECTRON2
+    assert found.mend == INSTALL["detectron2"]

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from yt360.commands.group import examples
-from yt360.commands.labels.options import segmenter_options
+from yt360.commands.labels.options import segmenter_config, segmenter_options
 from yt360.errors import UserError
 from yt360.terminal.output import echo
 
@@ -67,6 +67,7 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
 def command(
     dataset: Path,
     batch: int | None,
+    device: str,
     name: str,
     views: str,
     view_size: int,
@@ -84,7 +85,6 @@ def command(
     after an interruption, or to try clips again that were skipped.
     """
     from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
-    from yt360.labels.segmenters.make import SegmenterOptions
     from yt360.splits import SPLITS
 
     options = LabelOptions(
@@ -94,12 +94,12 @@ def command(
         fps=fps,
         height=height,
         batch=batch,
+        device=device,
         splits=SPLITS if split == "all" else (split,),
         shards=None if shards is None else parse_numbers(shards),
     )
-    segmenter = SegmenterOptions(
-        short_side=view_size, mixed_precision=precision == "auto", **segmenter_choice
-    )
+    usual = {"short_side": view_size, "mixed_precision": precision == "auto"}
+    segmenter = segmenter_config(usual=usual, **segmenter_choice)
     report = pseudolabel_in_processes(dataset, segmenter, options, workers)
     echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
     if report.panoramas:

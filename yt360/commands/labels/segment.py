@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from yt360.commands.group import examples
-from yt360.commands.labels.options import segmenter_options
+from yt360.commands.labels.options import segmenter_config, segmenter_options
 from yt360.terminal.output import echo
 
 
@@ -60,7 +60,9 @@ def command(
     images: tuple[Path, ...],
     out: Path,
     batch: int | None,
+    device: str,
     short_side: int | None,
+    long_side: int,
     stuff_area: float | None,
     panorama: bool,
     views: str,
@@ -77,26 +79,22 @@ def command(
     from yt360.labels.panoptic_fpn.merge import STUFF_AREA
     from yt360.labels.segment_images import segment_images
     from yt360.labels.segmenters.batches import Batches, usual_batch
-    from yt360.labels.segmenters.make import (
-        TAKES,
-        SegmenterOptions,
-        make_segmenter,
-    )
     from yt360.labels.sphere.panorama import PanoramaLabeller
     from yt360.labels.sphere.views import PANORAMA
 
-    if stuff_area is None and not panorama and "stuff_area" in TAKES[segmenter_choice["kind"]]:
-        stuff_area = STUFF_AREA
     if short_side is None and panorama and views != PANORAMA:
         short_side = view_size
-    segmenter = make_segmenter(
-        SegmenterOptions(short_side=short_side, stuff_area=stuff_area, **segmenter_choice)
-    )
-    labeller = None
+    usual: dict[str, Any] = {"long_side": long_side}
+    if short_side is not None:
+        usual["short_side"] = short_side
+    if not panorama:
+        usual["stuff_area"] = STUFF_AREA
+    config = segmenter_config(usual=usual, stuff_area=stuff_area, **segmenter_choice)
+    place = choose_device(device)
+    segmenter, labeller = config.build(place), None
     if panorama:
-        device = choose_device(segmenter_choice["device"])
-        batches = Batches(segmenter, batch or usual_batch(device))
-        labeller = PanoramaLabeller(batches, views, view_size, height, device)
+        batches = Batches(segmenter, batch or usual_batch(place))
+        labeller = PanoramaLabeller(batches, views, view_size, height, place)
     counts = segment_images(images, out, segmenter, labeller)
     skipped = "".join(
         f", {count} skipped ({reason})"

@@ -1,4 +1,7 @@
-"""The interface of a segmenter: pictures in; class, score and instance of every pixel out."""
+"""The interface of a segmenter: images in; class, score and instance of every pixel out.
+
+Shapes: B images, H rows, W columns.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from torch import Tensor
 from yt360.files import sha256_of
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
 
-COCO_AREA = 640 * 480  # pixels of a usual COCO picture
+COCO_AREA = 640 * 480  # pixels of a typical COCO image
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The answer for one picture; tensors on the CPU.
+    """The segmentation of one image; tensors on the CPU.
 
     Attributes:
-        classes: (H, W) uint8, joint numbers (`yt360.labels.classes`); 134 for none.
-        scores: (H, W) float32 in [0, 1]; how sure the class is, 0 for none.
-        instances: (H, W) int32: objects of the picture from 1; 0 for stuff and none.
+        classes: (H, W) uint8, joint class numbers (`yt360.labels.classes`); 134 for none.
+        scores: (H, W) float32 in [0, 1]: confidence in the class; 0 for none.
+        instances: (H, W) int32: objects of the image from 1; 0 for stuff and none.
     """
 
     classes: Tensor
@@ -34,15 +37,15 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where and when a picture was taken.
+class ImageOrigin:
+    """Where and when an image was taken.
 
-    Networks look at pixels alone; the ground truth of synthetic scenes is looked up by this.
+    Networks use pixels only; the ground truth of synthetic scenes is looked up by the origin.
 
     Attributes:
-        key: Clip of the picture.
-        time_s: Seconds since the clip's start.
-        directions: (H, W, 3) world direction of every pixel; None outside of panoramas.
+        key: Clip of the image.
+        time_s: Seconds since the start of the clip.
+        directions: (H, W, 3) world direction of every pixel; None for ordinary images.
     """
 
     key: str
@@ -51,20 +54,20 @@ class Source:
 
 
 class NetworkClock:
-    """Adds up the time that a device spends inside a network.
+    """Measures the time that a device spends inside a network.
 
-    Use `start` and `stop`, or the clock itself as a context manager.
+    Call `start` and `stop`, or use it as a context manager.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.seconds = device, 0.0
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start measuring."""
         self._started = self._now()
 
     def stop(self) -> None:
-        """Count what has passed since `start`."""
+        """Add the time since `start`."""
         self.seconds += self._now() - self._started
 
     def __enter__(self) -> None:
@@ -75,12 +78,12 @@ class NetworkClock:
 
     def _now(self) -> float:
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)  # or it would stop before the work is done
+            torch.cuda.synchronize(self.device)  # kernels run asynchronously
         return time.perf_counter()
 
 
 class Segmenter(Protocol):
-    """What all ways of segmenting offer."""
+    """What every segmenter offers."""
 
     @property
     def network_s(self) -> float:
@@ -89,66 +92,87 @@ class Segmenter(Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Whatever decides the answers, as JSON values; stored with the labels."""
+        """Everything that determines the result, as JSON values; stored with the labels."""
         ...
 
-    def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:
-        """Segment pictures of one size.
+    def segment(self, images: Tensor, origins: Sequence[ImageOrigin]) -> list[Segmentation]:
+        """Segment images of one size.
 
         Args:
-            pictures: (B, H, W, 3) uint8 RGB.
-            sources: One for each picture.
+            images: (B, H, W, 3) uint8 RGB.
+            origins: One for each image.
 
         Raises:
-            torch.OutOfMemoryError: The batch is too large for the device.
+            BadItem: The segmenter cannot process images of this size.
+            torch.OutOfMemoryError: The batch does not fit into the memory of the device.
+        """
+        ...
+
+
+class SegmenterConfig(Protocol):
+    """Options of a segmenter: a dataclass that `yt360.labels.segmenters.SEGMENTERS` knows.
+
+    Fields named ``short_side``, ``long_side`` and ``mixed_precision`` are set by the commands.
+
+    Attributes:
+        kind: Name of the segmenter.
+    """
+
+    kind: str
+
+    def build(self, device: torch.device) -> Segmenter:
+        """Return the segmenter on a device.
+
+        Raises:
+            UserError: Weights or a library are missing, or do not fit.
         """
         ...
 
 
 def from_segments(ids: Tensor, segments: Sequence[tuple[int, int, float]]) -> Segmentation:
-    """Return the segmentation behind a map of segment ids.
+    """Return the segmentation that a map of segment ids stands for.
 
     Args:
         ids: (H, W) integers, any device.
-        segments: (id, joint class, score) of each segment; other ids mean none.
+        segments: (id, joint class, score) of each segment; other ids mean no class.
     """
     ids = ids.cpu().long()
     known = max((segment for segment, _, _ in segments), default=0)
-    # One place more than there are ids stands for all others, negative ones included.
+    # One additional index stands for all other ids, including negative ones.
     classes = torch.full((known + 2,), NO_CLASS, dtype=torch.uint8)
     scores = torch.zeros(known + 2)
     instances = torch.zeros(known + 2, dtype=torch.int32)
     for number, (segment, label, score) in enumerate(segments, start=1):
         classes[segment], scores[segment] = label, score
         instances[segment] = number if label < NUM_THINGS else 0
-    place = torch.where((ids < 0) | (ids > known), known + 1, ids)
-    return Segmentation(classes[place], scores[place], instances[place])
+    index = torch.where((ids < 0) | (ids > known), known + 1, ids)
+    return Segmentation(classes[index], scores[index], instances[index])
 
 
 def smallest_stuff(height: int, width: int, coco_pixels: float) -> float:
-    """Scale the smallest stuff segment from a COCO picture to another size.
+    """Scale the minimum area of a stuff segment from COCO images to another image size.
 
     Args:
-        height: Rows of the picture.
-        width: Its columns.
-        coco_pixels: Smallest segment of a usual COCO picture, in its pixels.
+        height: Rows of the image.
+        width: Columns of the image.
+        coco_pixels: Minimum area in a typical COCO image, in pixels.
 
     Returns:
-        Pixels of the picture that are the same fraction of it.
+        The minimum area in pixels, the same fraction of this image.
     """
     return coco_pixels * height * width / COCO_AREA
 
 
 def short_hash(path: Path) -> str:
-    """Return the first 16 digits of a file's SHA-256, by which stored facts name its content."""
+    """Return the first 16 digits of the SHA-256 of a file, which identify its content in facts."""
     return sha256_of(path)[:16]
 
 
 @contextmanager
 def arithmetic(device: torch.device, *, mixed_precision: bool = False) -> Iterator[None]:
-    """Compute in float16 where asked to, else in full float32.
+    """Compute in float16 with mixed precision, otherwise in full float32.
 
-    TF32, which cuDNN prefers, would cost three digits of every convolution.
+    Without it, TF32 (the default of cuDNN) is disabled: it loses three digits in each convolution.
     """
     with (
         torch.autocast(device.type, torch.float16, enabled=mixed_precision),

@@ -1,4 +1,4 @@
-"""Feeding a segmenter in batches that fit the device's memory."""
+"""Batches of images that fit into the memory of the device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from yt360.errors import UserError
-from yt360.labels.segmenters.base import Segmentation, Segmenter, Source
+from yt360.labels.segmenters.base import ImageOrigin, Segmentation, Segmenter
 
 GPU_BATCH = 8
 
@@ -17,56 +17,57 @@ log = logging.getLogger(__name__)
 
 
 def usual_batch(device: torch.device) -> int:
-    """Return how many pictures at once are fast: some on a GPU, one on a CPU."""
+    """Return the default batch size: 8 images on a GPU, 1 on a CPU."""
     return GPU_BATCH if device.type == "cuda" else 1
 
 
 class Batches:
-    """Cut pictures into batches; where a batch does not fit, halve it and go on.
+    """Segments images in batches; a batch that does not fit into memory is halved.
 
     Args:
-        segmenter: What segments.
-        size: Pictures a batch to begin with, at least 1.
+        segmenter: The segmenter.
+        size: Images in a batch at first, at least 1.
 
     Attributes:
-        size: Pictures a batch now; it shrinks and never grows again.
+        size: Images in a batch now; it never grows again.
     """
 
     def __init__(self, segmenter: Segmenter, size: int) -> None:
         if size < 1:
-            raise UserError(f"a batch of {size} pictures is impossible; give 1 or more")
+            raise UserError(f"the batch size is {size}; use 1 or more", "out-of-range", "batch")
         self.segmenter, self.size = segmenter, size
 
-    def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:
-        """Segment pictures (B, H, W, 3) uint8 of one size, in order.
+    def segment(self, images: Tensor, origins: Sequence[ImageOrigin]) -> list[Segmentation]:
+        """Segment images (B, H, W, 3) uint8 of one size, in order.
 
         Raises:
-            UserError: Not even one picture fits the memory.
+            UserError: A single image does not fit into memory.
         """
-        answers: list[Segmentation] = []
-        while len(answers) < len(pictures):
-            part = slice(len(answers), len(answers) + self.size)
+        segmentations: list[Segmentation] = []
+        while len(segmentations) < len(images):
+            part = slice(len(segmentations), len(segmentations) + self.size)
             try:
-                answers += self.segmenter.segment(pictures[part], sources[part])
+                segmentations += self.segmenter.segment(images[part], origins[part])
             except torch.OutOfMemoryError:
-                height, width = pictures.shape[1:3]
-                self.halve(len(pictures), (height, width))
-        return answers
+                height, width = images.shape[1:3]
+                self.halve(len(images), (height, width))
+        return segmentations
 
     def halve(self, tried: int, shape: tuple[int, int]) -> None:
-        """Go on with half the batch, after the device's memory was too small.
+        """Halve the batch size after the device ran out of memory.
 
         Args:
-            tried: How many pictures there were; when fewer than a batch, half of these.
-            shape: Height and width of a picture.
+            tried: Number of images; if fewer than a batch, half of them.
+            shape: Height and width of an image.
 
         Raises:
-            UserError: Not even one picture fits the memory.
+            UserError: A single image does not fit into memory.
         """
         if self.size == 1:
             raise UserError(
-                f"the device has no memory for a single picture of {shape[1]}x{shape[0]}; "
-                "lower --short-side or --view-size, or use another --device"
+                f"the device has no memory for a single image of {shape[1]}x{shape[0]}; "
+                "lower --short-side or --view-size, or use another --device",
+                "system",
             ) from None
         self.size = min(self.size, tried) // 2 or 1
         log.warning("out of memory: going on with batches of %d", self.size)

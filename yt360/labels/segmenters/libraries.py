@@ -1,4 +1,4 @@
-"""Importing the libraries that only some segmenters need."""
+"""The libraries that only some segmenters need; this module imports none of them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from typing import Any
 
 from yt360.errors import UserError
 
+INSTALL = {
+    # Not on PyPI. It imports pkg_resources, which setuptools 82 dropped; its setup imports torch.
+    "detectron2": "pip install 'setuptools<82' && pip install --no-build-isolation "
+    "'git+https://github.com/facebookresearch/detectron2.git'",
+    "transformers": "pip install 'transformers>=4.50,<6'",
+}
+"""How to install each library."""
 
-def import_library(module: str, install: str) -> Any:
-    """Import a module of an optional library.
+
+def import_library(module: str) -> Any:
+    """Import a module of a library in `INSTALL`.
 
     Args:
-        module: Its full name.
-        install: How to install the library.
+        module: Its full name, such as ``"detectron2.engine"``.
 
     Raises:
-        UserError: The library is not installed; or it is, but it does not load, for instance
-            because a package that it needs is missing.
+        UserError: The library is not installed, or does not load, for example because a package
+            that it needs is missing.
     """
     package = module.partition(".")[0]
     try:
@@ -25,16 +32,20 @@ def import_library(module: str, install: str) -> Any:
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == package:
             raise UserError(
-                f"{package} is not installed; install it with {install}, or use the built-in "
-                "--segmenter panoptic-fpn"
+                f"{package} is not installed; install it with {INSTALL[package]}, or use the "
+                "built-in --segmenter panoptic-fpn",
+                "dependency",
+                package,
             ) from None
         raise UserError(
             f"{package} is installed but does not load: {first_line(error)}; "
-            f"install it anew with {install}"
+            f"reinstall it with {INSTALL[package]}",
+            "dependency",
+            package,
         ) from None
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its kind where it has none."""
+    """Return the first line of the message of an error, or its type if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,9 +1,10 @@
-"""What synthetic scenes really show, as a segmenter: for proofs, and for labels without error."""
+"""The ground truth of synthetic scenes as a segmenter: for tests, and for labels without error."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,32 @@ from torch import Tensor
 from yt360.clips import parse_key
 from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
-from yt360.labels.segmenters.base import Segmentation, Source
+from yt360.labels.segmenters.base import ImageOrigin, Segmentation
 from yt360.scenes.folder import load_scene, open_folder
 from yt360.scenes.world.scene import Scene
 
 
+@dataclass(frozen=True, kw_only=True)
+class TruthConfig:
+    """The ground truth of synthetic scenes."""
+
+    kind: str = "truth"
+    scenes: Path
+    """Folder that ``yt360 scenes`` wrote, from which the clips were cut."""
+
+    def build(self, device: torch.device) -> TruthSegmenter:  # noqa: ARG002
+        """Return the segmenter; see `SegmenterConfig`."""
+        return TruthSegmenter(self.scenes)
+
+
 class TruthSegmenter:
-    """Looks up the class of every direction in the scene of the picture; pixels do not matter.
+    """Looks up the class of every direction in the scene; pixels are not used.
 
     Args:
-        scenes: Folder that ``yt360 scenes`` wrote, from which the clips were cut.
+        scenes: See `TruthConfig`.
 
     Raises:
-        UserError: There are no scenes.
+        UserError: `scenes` is not a folder of scenes.
     """
 
     def __init__(self, scenes: Path) -> None:
@@ -38,31 +52,35 @@ class TruthSegmenter:
 
     @property
     def network_s(self) -> float:
-        """Seconds spent looking up so far."""
+        """Seconds spent on lookups so far."""
         return self._seconds
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What decides the answers."""
+        """What determines the result."""
         return {"segmenter": "truth", "scenes": self._fingerprint}
 
-    def segment(self, pictures: Tensor, sources: Sequence[Source]) -> list[Segmentation]:  # noqa: ARG002
-        """Return the truth for pictures whose sources are clips of the scenes.
+    def segment(self, images: Tensor, origins: Sequence[ImageOrigin]) -> list[Segmentation]:  # noqa: ARG002
+        """Return the ground truth of images from clips of the scenes.
 
         Raises:
-            UserError: A picture is from elsewhere.
+            UserError: An image is not from a clip of the scenes.
         """
         started = time.perf_counter()
-        answers = [self._look_up(source) for source in sources]
+        truth = [self._look_up(origin) for origin in origins]
         self._seconds += time.perf_counter() - started
-        return answers
+        return truth
 
-    def _look_up(self, source: Source) -> Segmentation:
-        if source.directions is None:
-            raise UserError("the truth is known for clips of synthetic scenes alone, not pictures")
-        name, start_s = _scene_of(source.key)
+    def _look_up(self, origin: ImageOrigin) -> Segmentation:
+        if origin.directions is None:
+            raise UserError(
+                "ground truth exists only for clips of synthetic scenes; segment ordinary images "
+                "with another --segmenter",
+                "unsupported",
+            )
+        name, start_s = _scene_of(origin.key)
         scene: Scene = self._scene(name)
-        found = scene.class_at(source.directions.cpu().numpy(), start_s + source.time_s)
+        found = scene.class_at(origin.directions.cpu().numpy(), start_s + origin.time_s)
         classes = torch.from_numpy(np.ascontiguousarray(found))
         scores = (classes != NO_CLASS).float()
         return Segmentation(classes, scores, connected(found))
@@ -72,7 +90,7 @@ def _scene_of(key: str) -> tuple[str, int]:
     try:
         return parse_key(key)
     except ValueError as error:
-        raise UserError(f"no scene is behind {key!r}: {error}") from None
+        raise UserError(f"{key!r} is not a clip of a scene: {error}", key=key) from None
 
 
 def connected(classes: np.ndarray) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from yt360.errors import UserError
-from yt360.labels.segmenters.base import Segmentation, Source
+from yt360.labels.segmenters.base import ImageOrigin, Segmentation
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
 from yt360.labels.sphere.views import PANORAMA, view_set
@@ -112,7 +112,7 @@ class PanoramaLabeller:
         self, pictures: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
     ) -> list[Segmentation]:
         sources = [
-            Source(key, time_s, directions)
+            ImageOrigin(key, time_s, directions)
             for key, time_s in zip(keys, times_s, strict=True)
             for directions in self._directions
         ]
@@ -127,7 +127,7 @@ class PanoramaLabeller:
         self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float]
     ) -> list[Segmentation]:
         grid = equirect_grid(*frames.shape[1:3])
-        sources = [Source(key, at, grid) for key, at in zip(keys, times_s, strict=True)]
+        sources = [ImageOrigin(key, at, grid) for key, at in zip(keys, times_s, strict=True)]
         answers = self.batches.segment(frames, sources)
         return [self._resized(answer) for answer in answers]
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.paths import FIXTURES
+from helpers.segmenters import make_segmenter
 from PIL import Image
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
 from yt360.labels.panoptic_fpn import PanopticFPN, load_network
 from yt360.labels.panoptic_fpn.preprocess import network_size, to_network
-from yt360.labels.segmenters.base import Source
-from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
+from yt360.labels.segmenters.base import ImageOrigin
 
 detectron2 = pytest.importorskip(
     "detectron2", reason="needs detectron2; tools/try_detectron2.sh builds it and runs these tests"
@@ -166,9 +166,9 @@ def zoo(monkeypatch):
     return model_zoo
 
 
-def options(panoptic_fixture, kind="detectron2", **more):
+def make(panoptic_fixture, kind="detectron2", **more):
     more = {"checkpoint": panoptic_fixture / "model_random.pkl", **more}
-    return SegmenterOptions(kind=kind, device="cpu", short_side=SHORT, long_side=LONG, **more)
+    return make_segmenter(kind, short_side=SHORT, long_side=LONG, **more)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +177,8 @@ def options(panoptic_fixture, kind="detectron2", **more):
 def test_both_segmenters_give_the_same_labels(zoo, panoptic_fixture, name, stuff_area):
     image = pictures()[name]
     (theirs,), (ours,) = (
-        make_segmenter(options(panoptic_fixture, kind, stuff_area=stuff_area)).segment(
-            image, [Source("clip-00000", 0.0)]
+        make(panoptic_fixture, kind, stuff_area=stuff_area).segment(
+            image, [ImageOrigin("clip-00000", 0.0)]
         )
         for kind in ("detectron2", "panoptic-fpn")
     )
@@ -195,8 +195,8 @@ def test_views_lose_no_stuff_to_a_size_meant_for_coco_pictures(zoo, panoptic_fix
     unlabelled = {
         area: float((found.classes == NO_CLASS).float().mean())
         for area in (None, 4096.0)
-        for found in make_segmenter(options(panoptic_fixture, stuff_area=area)).segment(
-            image, [Source("clip-00000", 0.0)]
+        for found in make(panoptic_fixture, stuff_area=area).segment(
+            image, [ImageOrigin("clip-00000", 0.0)]
         )
     }
     assert unlabelled[None] < unlabelled[4096.0]
@@ -205,13 +205,13 @@ def test_views_lose_no_stuff_to_a_size_meant_for_coco_pictures(zoo, panoptic_fix
 def test_bad_weights_are_refused_in_one_line(zoo, panoptic_fixture, bad_checkpoint):
     path, message = bad_checkpoint
     with pytest.raises(UserError, match=message) as caught:
-        make_segmenter(options(panoptic_fixture, checkpoint=path))
+        make(panoptic_fixture, checkpoint=path)
     assert "\n" not in str(caught.value)
 
 
 def test_the_weights_of_another_config_are_refused(panoptic_fixture):
     with pytest.raises(UserError, match=r"panoptic_fpn_R_101_3x\.yaml \(.* of another shape"):
-        make_segmenter(options(panoptic_fixture))  # full width, narrow weights
+        make(panoptic_fixture)  # full width, narrow weights
 
 
 def test_weights_that_cannot_be_downloaded_are_told(zoo, panoptic_fixture, monkeypatch, tmp_path):
@@ -219,7 +219,7 @@ def test_weights_that_cannot_be_downloaded_are_told(zoo, panoptic_fixture, monke
     address = "http://127.0.0.1:9/model.pkl"
     monkeypatch.setattr(zoo, "get_checkpoint_url", lambda _: address)
     with pytest.raises(UserError, match=f"{address} could not be downloaded .*--checkpoint"):
-        make_segmenter(options(panoptic_fixture, checkpoint=None))
+        make(panoptic_fixture, checkpoint=None)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_weights_that_cannot_be_downloaded_are_told(zoo, panoptic_fixture, monke
 )
 def test_configs_without_panoptic_maps_are_refused(panoptic_fixture, config, message):
     with pytest.raises(UserError, match=message):
-        make_segmenter(options(panoptic_fixture, model=config))
+        make(panoptic_fixture, model=config)
 
 
 def test_a_missing_pkg_resources_is_not_called_a_missing_detectron2(panoptic_fixture, monkeypatch):
@@ -239,18 +239,18 @@ def test_a_missing_pkg_resources_is_not_called_a_missing_detectron2(panoptic_fix
     for name in [name for name in sys.modules if name.startswith("detectron2.model_zoo")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(UserError, match=r"installed but does not load: .*pkg_resources.*<82"):
-        make_segmenter(options(panoptic_fixture))
+        make(panoptic_fixture)
 
 
 def test_a_picture_too_thin_to_be_resized_is_a_bad_item(zoo, panoptic_fixture):
-    segmenter = make_segmenter(options(panoptic_fixture))
+    segmenter = make(panoptic_fixture)
     with pytest.raises(BadItem, match="unfit-size"):
-        segmenter.segment(picture(1, 600), [Source("clip-00000", 0.0)])
+        segmenter.segment(picture(1, 600), [ImageOrigin("clip-00000", 0.0)])
 
 
 def test_facts_name_the_weights_by_content(zoo, panoptic_fixture):
-    theirs = make_segmenter(options(panoptic_fixture)).facts
-    ours = make_segmenter(options(panoptic_fixture, "panoptic-fpn")).facts
+    theirs = make(panoptic_fixture).facts
+    ours = make(panoptic_fixture, "panoptic-fpn").facts
     assert (theirs.pop("segmenter"), theirs.pop("config")) == ("detectron2", CONFIG)
     assert theirs.pop("version") == detectron2.__version__
     del ours["segmenter"]

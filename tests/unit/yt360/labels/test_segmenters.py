@@ -10,19 +10,20 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from helpers.errors import bad_item, user_error
 from helpers.paths import REPOSITORY
+from helpers.segmenters import make_segmenter
 
-from yt360.errors import BadItem, UserError
+from yt360.errors import UserError
 from yt360.files import sha256_of
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.panoptic_fpn.checkpoint import read_state
 from yt360.labels.panoptic_fpn.network import Widths
-from yt360.labels.segmenters.base import Source, from_segments
+from yt360.labels.segmenters import SEGMENTERS
+from yt360.labels.segmenters.base import ImageOrigin, from_segments
 from yt360.labels.segmenters.batches import Batches
-from yt360.labels.segmenters.kinds import INSTALL_DETECTRON2, INSTALL_TRANSFORMERS
-from yt360.labels.segmenters.libraries import import_library
-from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
+from yt360.labels.segmenters.libraries import INSTALL, import_library
 from yt360.labels.segments import segments_of
 
 CPU = torch.device("cpu")
@@ -38,7 +39,7 @@ def pictures(number=2, height=40, width=60):
 
 
 def sources(number=2):
-    return [Source("clip-00000", float(n)) for n in range(number)]
+    return [ImageOrigin("clip-00000", float(n)) for n in range(number)]
 
 
 def check(found, height=40, width=60):
@@ -83,7 +84,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on_without_losing_a_picture(cap
 
 
 def test_a_picture_that_does_not_fit_at_all_is_told():
-    with pytest.raises(UserError, match="single picture of 60x40"):
+    with user_error("system"):
         Batches(Limited(0), 4).segment(pictures(4), sources(4))
 
 
@@ -91,37 +92,45 @@ def test_a_picture_that_does_not_fit_at_all_is_told():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("kind", "options", "code", "key"),
     [
-        (SegmenterOptions(), "needs --checkpoint"),
-        (SegmenterOptions(kind="transformers"), "needs --model"),
-        (SegmenterOptions(kind="truth"), "needs --scenes"),
-        (
-            SegmenterOptions(kind="transformers", model="m", stuff_area=9.0),
-            "transformers takes no --stuff-area; it takes --model",
-        ),
-        (
-            SegmenterOptions(kind="truth", checkpoint=Path("x.pkl")),
-            "truth takes no --checkpoint; it takes --scenes",
-        ),
-        (SegmenterOptions(model="m"), "takes no --model; it takes --checkpoint and --stuff-area"),
-        (SegmenterOptions(device="tpu"), "not supported"),
-        (SegmenterOptions(device="cuda:99"), "no GPU .cuda:99."),
+        ("panoptic-fpn", {}, "missing", "checkpoint"),
+        ("transformers", {}, "missing", "model"),
+        ("truth", {}, "missing", "scenes"),
+        ("transformers", {"model": "m", "stuff_area": 9.0}, "unknown-name", "stuff_area"),
+        ("truth", {"checkpoint": Path("x.pkl")}, "unknown-name", "checkpoint"),
+        ("panoptic-fpn", {"model": "m"}, "unknown-name", "model"),
+        ("panoptic-fpn", {"checkpoint": "x", "stuff_area": "wide"}, "invalid", "stuff_area"),
+        ("panoptic", {}, "unknown-name", "panoptic"),
     ],
 )
-def test_what_a_segmenter_lacks_is_told(options, message):
-    with pytest.raises(UserError, match=message):
-        make_segmenter(options)
+def test_options_that_do_not_fit_the_segmenter_are_refused(kind, options, code, key):
+    with user_error(code, key):
+        SEGMENTERS.configure(kind, options)
+
+
+def test_text_becomes_the_type_of_the_option():
+    given = {"checkpoint": "x.pkl", "short_side": "64", "mixed_precision": "true"}
+    config = SEGMENTERS.configure("panoptic-fpn", given, {"long_side": 99, "short_side": 1, "x": 2})
+    assert (config.checkpoint, config.short_side, config.long_side, config.mixed_precision) == (
+        Path("x.pkl"), 64, 99, True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", SEGMENTERS.entries(), ids=lambda entry: entry.name)
+def test_the_table_says_what_the_files_say(entry):
+    config = SEGMENTERS.load(entry.name)
+    assert config.kind == entry.name
+    assert config.__doc__.splitlines()[0] == entry.help
 
 
 # This package's own
 
 
 def test_the_native_segmenter_agrees_with_its_network(panoptic_fixture):
-    options = SegmenterOptions(
+    segmenter = make_segmenter(
         checkpoint=panoptic_fixture / "model_random.pkl", short_side=64, stuff_area=30
     )
-    segmenter = make_segmenter(options)
     found = segmenter.segment(pictures(), sources())
     panoptic = segmenter.network.segment(pictures(), short_side=64, stuff_area=30)
     assert segmenter.network_s > 0
@@ -137,15 +146,14 @@ def test_the_native_segmenter_agrees_with_its_network(panoptic_fixture):
 
 
 def test_the_smallest_stuff_grows_with_the_picture_unless_given(panoptic_fixture):
-    segmenter = make_segmenter(
-        SegmenterOptions(checkpoint=panoptic_fixture / "model_random.pkl", short_side=64)
-    )
     asked = []
-    segmenter.network.segment = lambda _, **options: asked.append(options["stuff_area"]) or []
-    segmenter.segment(pictures(1, 480, 640), sources(1))
-    segmenter.segment(pictures(1, 240, 320), sources(1))
-    segmenter.stuff_area = 7.0
-    segmenter.segment(pictures(1, 240, 320), sources(1))
+    for stuff_area, sizes in ((None, [(480, 640), (240, 320)]), (7.0, [(240, 320)])):
+        segmenter = make_segmenter(
+            checkpoint=panoptic_fixture / "model_random.pkl", short_side=64, stuff_area=stuff_area
+        )
+        segmenter.network.segment = lambda _, **options: asked.append(options["stuff_area"]) or []
+        for height, width in sizes:
+            segmenter.segment(pictures(1, height, width), sources(1))
     assert asked == [4096, 1024, 7]
 
 
@@ -221,7 +229,7 @@ def detectron2(monkeypatch):
 
 def with_detectron2(panoptic_fixture, **more):
     more = {"checkpoint": panoptic_fixture / "model_random.pkl", **more}
-    return make_segmenter(SegmenterOptions(kind="detectron2", device="cpu", **more))
+    return make_segmenter("detectron2", **more)
 
 
 def test_detectron2_gets_bgr_and_its_answer_is_translated(detectron2, panoptic_fixture):
@@ -272,7 +280,7 @@ def test_detectron2_s_smallest_stuff_grows_with_the_picture_unless_given(
 def test_bad_weights_are_refused_in_one_line(detectron2, kind, bad_checkpoint):
     path, message = bad_checkpoint
     with pytest.raises(UserError, match=message) as caught:
-        make_segmenter(SegmenterOptions(kind=kind, device="cpu", checkpoint=path))
+        make_segmenter(kind, checkpoint=path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -286,7 +294,7 @@ def test_pictures_of_which_detectron2_would_leave_nothing_are_bad_items(
     detectron2, panoptic_fixture
 ):
     segmenter = with_detectron2(panoptic_fixture)
-    with pytest.raises(BadItem, match="unfit-size: a picture of 2667x1"):
+    with bad_item("unfit-size"):
         segmenter.segment(pictures(1, 1, 2667), sources(1))
     assert detectron2 == []
     segmenter.segment(pictures(1, 1, 2666), sources(1))
@@ -307,25 +315,23 @@ def test_configs_without_panoptic_maps_are_refused(detectron2, panoptic_fixture,
 # Optional libraries
 
 
-@pytest.mark.parametrize(
-    ("kind", "advice"),
-    [("detectron2", INSTALL_DETECTRON2), ("transformers", INSTALL_TRANSFORMERS)],
-)
-def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch, kind, advice):
+@pytest.mark.parametrize("kind", ["detectron2", "transformers"])
+def test_a_missing_library_is_told_with_how_to_install_it(monkeypatch, kind):
     monkeypatch.setitem(sys.modules, kind, None)
-    with pytest.raises(UserError, match=f"{kind} is not installed; .*{re.escape(advice)}"):
-        make_segmenter(SegmenterOptions(kind=kind, model="m", device="cpu"))
+    with pytest.raises(UserError, match=f"is not installed; .*{re.escape(INSTALL[kind])}"):
+        make_segmenter(kind, model="m")
 
 
 def test_a_library_that_lacks_a_package_is_not_called_missing(tmp_path, monkeypatch):
-    (tmp_path / "library_of_test").mkdir()
-    (tmp_path / "library_of_test" / "__init__.py").write_text("import package_of_nobody\n")
+    (tmp_path / "detectron2").mkdir()
+    (tmp_path / "detectron2" / "__init__.py").write_text("import package_of_nobody\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "detectron2", raising=False)
     with pytest.raises(UserError, match=r"is installed but does not load: .*package_of_nobody"):
-        import_library("library_of_test", "pip install it")
+        import_library("detectron2")
 
 
 def test_the_advice_is_what_the_extra_installs():
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     (wanted,) = extras["optional-dependencies"]["labels-transformers"]
-    assert f"pip install '{wanted}'" == INSTALL_TRANSFORMERS
+    assert f"pip install '{wanted}'" == INSTALL["transformers"]

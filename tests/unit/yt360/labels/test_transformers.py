@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 import torch
+from helpers.segmenters import make_segmenter
 from safetensors.torch import load_file, save_file
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NO_CLASS
-from yt360.labels.segmenters.base import Source
-from yt360.labels.segmenters.make import SegmenterOptions, make_segmenter
+from yt360.labels.segmenters.base import ImageOrigin
 
 transformers = pytest.importorskip(
     "transformers", reason="needs the extra labels-transformers of this package"
@@ -36,13 +36,11 @@ def pictures(number):
 
 
 def sources(number):
-    return [Source("clip-00000", float(n)) for n in range(number)]
+    return [ImageOrigin("clip-00000", float(n)) for n in range(number)]
 
 
 def make(folder, **options):
-    return make_segmenter(
-        SegmenterOptions(kind="transformers", model=str(folder), device="cpu", **options)
-    )
+    return make_segmenter("transformers", model=str(folder), **options)
 
 
 @pytest.fixture

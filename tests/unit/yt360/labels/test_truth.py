@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from yt360.errors import UserError
-from yt360.labels.segmenters.base import Source
+from yt360.labels.segmenters.base import ImageOrigin
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.segmenters.truth import TruthSegmenter
 from yt360.labels.sphere.panorama import PanoramaLabeller
@@ -47,7 +47,7 @@ def test_fused_views_are_the_truth_away_from_borders(scenes, paint, number):
 def test_objects_are_told_apart(scenes):
     path, drawn = scenes
     grid = equirect_grid(64, 128)
-    source = Source(f"{drawn[0].name}-00000", 0.5, grid)
+    source = ImageOrigin(f"{drawn[0].name}-00000", 0.5, grid)
     (found,) = TruthSegmenter(path).segment(torch.zeros(1, 64, 128, 3), [source])
     assert ((found.instances > 0) == (found.classes < 80)).all()
     for number in range(1, int(found.instances.max()) + 1):
@@ -64,15 +64,23 @@ def test_facts_tell_folders_of_other_scenes_apart(scenes, tmp_path):
     assert TruthSegmenter(other).facts != facts
 
 
-def test_pictures_from_elsewhere_have_no_truth(scenes, tmp_path):
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        (ImageOrigin("scene-0000-0000-00000", 0.0), "unsupported"),
+        (ImageOrigin("other-00000", 0.0, equirect_grid(4, 8)), None),
+        (ImageOrigin("holiday", 0.0, equirect_grid(4, 8)), "invalid"),
+    ],
+    ids=["no panorama", "another scene", "not a clip"],
+)
+def test_images_from_elsewhere_have_no_truth(scenes, origin, code):
     path, _ = scenes
-    segmenter = TruthSegmenter(path)
-    picture = torch.zeros(1, 4, 8, 3, dtype=torch.uint8)
-    with pytest.raises(UserError, match="clips of synthetic scenes alone"):
-        segmenter.segment(picture, [Source("scene-0000-0000-00000", 0.0)])
-    with pytest.raises(UserError, match="lists no scene 'other'"):
-        segmenter.segment(picture, [Source("other-00000", 0.0, equirect_grid(4, 8))])
-    with pytest.raises(UserError, match="no scene is behind 'holiday'"):
-        segmenter.segment(picture, [Source("holiday", 0.0, equirect_grid(4, 8))])
-    with pytest.raises(UserError, match=r"has no scenes\.json"):
+    image = torch.zeros(1, 4, 8, 3, dtype=torch.uint8)
+    with pytest.raises(UserError) as raised:
+        TruthSegmenter(path).segment(image, [origin])
+    assert code in (None, raised.value.code)
+
+
+def test_a_folder_without_scenes_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"scenes\.json"):
         TruthSegmenter(tmp_path)

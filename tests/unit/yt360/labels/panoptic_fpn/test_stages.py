@@ -9,7 +9,7 @@ from yt360.labels.panoptic_fpn.detections import Detections
 from yt360.labels.panoptic_fpn.merge import merge, paste
 from yt360.labels.panoptic_fpn.preprocess import network_size, to_network
 from yt360.labels.panoptic_fpn.proposals import anchors
-from yt360.labels.segmenters.native import NativeSegmenter
+from yt360.labels.segmenters.panoptic_fpn import PanopticFPNConfig
 
 FIXTURE = FIXTURES / "panoptic"
 
@@ -172,9 +172,9 @@ def test_half_precision_changes_little(network):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_answers_of_the_cpu():
     on_cpu, on_gpu = (
-        NativeSegmenter(
-            FIXTURE / "model_random.pkl", torch.device(name), short_side=96, stuff_area=0
-        ).panoptic(noise(96, 128))[0]
+        PanopticFPNConfig(checkpoint=FIXTURE / "model_random.pkl", short_side=96, stuff_area=0)
+        .build(torch.device(name))
+        .panoptic(noise(96, 128))[0]
         for name in ("cpu", "cuda")
     )
     assert (on_gpu.ids == on_cpu.ids).float().mean() > 0.99
