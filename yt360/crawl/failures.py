@@ -167,7 +167,7 @@ def classify(
         if isinstance(cause, NotYet):
             wait_s = None if cause.begins_at is None else max(0.0, cause.begins_at - now())
             return Failure(Kind.LATER, cause.reason, cause.detail, wait_s)
-        if isinstance(cause, Damaged):
+        if isinstance(cause, BadItem):  # Damaged, or a file that cannot be recorded
             return Failure(Kind.BROKEN, cause.reason, cause.detail)
         if isinstance(cause, GeoRestrictedError):
             return Failure(Kind.NOT_HERE, "geo", detail)
