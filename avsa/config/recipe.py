@@ -1,8 +1,7 @@
-"""A run as one frozen, typed value: composed here, read from recipes, changed by ``--set``.
+"""The configuration of a training run, read from a recipe and changed by ``--set``.
 
-Each part is defined beside the code that it configures. A recipe is a YAML file with some of the
-keys; the rest keep their defaults. It may build on another one by ``extends: NAME``; then mappings
-are merged key by key, and ``null`` removes one.
+A recipe is a YAML file with some of the keys; the others keep their defaults. ``extends: NAME``
+builds on another recipe: mappings are merged key by key, and ``null`` removes a key.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
+from pydantic import Field
 
-from avsa.config.typed import flatten, from_mapping, merged, require_at_most, to_mapping
+from avsa.config.renamed import new_name
 from avsa.data.loader import DataConfig
 from avsa.data.sampling import SamplingConfig
 from avsa.models.encoders import EncodersConfig
@@ -27,45 +26,40 @@ from avsa.training.checkpoint import CheckpointConfig
 from avsa.training.optimizer import OptimizerConfig
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import AudioConfig
+from yt360.config import config_class, conflict, flatten, from_mapping, merged, to_mapping
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
-from yt360.splits import SPLITS
+from yt360.splits import Split
 from yt360.terminal.text import shortened
-from yt360.untrusted.yaml_text import load_yaml, read_yaml
+from yt360.untrusted.yaml_files import load_yaml, read_yaml_mapping, write_yaml
+
+MAX_SEED = 2**53
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class StageConfig:
-    """One stage of a curriculum. Encoders go on to the next stage; heads and optimizer do not."""
+    """One stage of a curriculum. The next stage keeps the encoders; heads and optimizer are new."""
 
-    task: TaskConfig = field(default_factory=TaskConfig)
+    task: TaskConfig = TaskConfig()
     """What is learned."""
-    epochs: int = 0
-    """Length in passes over the training split (or give `steps`)."""
-    steps: int = 0
-    """Length in batches (or give `epochs`)."""
-    batch_size: int = 112
+    epochs: Annotated[int, Field(ge=0, le=10**6)] = 0
+    """Length in epochs of the training split (or give `steps`)."""
+    steps: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Length in optimizer steps (or give `epochs`)."""
+    batch_size: Annotated[int, Field(ge=1, le=10**6)] = 112
     """Clips in a global batch, all ranks together."""
-    num_views: int | None = None
+    num_views: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Views of a clip; null: as in `views`."""
-    windows_per_clip: int | None = None
-    """Moments of a clip; null: as in `data`."""
+    windows_per_clip: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Clip windows taken from each clip; null: as in `data`."""
 
     def __post_init__(self) -> None:
-        limits = {
-            "epochs": 1e6,
-            "steps": 1e9,
-            "batch_size": 1e6,
-            "num_views": 1024,
-            "windows_per_clip": 64,
-        }
-        require_at_most("stage", self, **limits)
-        if min(self.epochs, self.steps) < 0 or (self.epochs > 0) == (self.steps > 0):
-            raise UserError(
-                f"a stage has epochs {self.epochs} and steps {self.steps}; give exactly one of them"
+        if (self.epochs > 0) == (self.steps > 0):
+            raise conflict(
+                f"epochs is {self.epochs} and steps {self.steps}; set exactly one of them above 0"
             )
         if self.batch_size < 2 and self.task.kind != "regression":
-            raise UserError(f"stage batch_size is {self.batch_size}; a contrast needs 2 or more")
+            raise conflict(f"batch_size is {self.batch_size}; {self.task.kind} needs 2 or more")
 
     def __str__(self) -> str:
         return f"{self.task.kind} for {self.epochs or self.steps} {self._unit}"
@@ -75,61 +69,50 @@ class StageConfig:
         return "epochs" if self.epochs else "steps"
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class ValidationConfig:
-    """When the task is judged on held-out clips (`avsa.training.validation`)."""
+    """When the task is evaluated on held-out clips (`avsa.training.validation`)."""
 
-    every_steps: int = 0
-    """Steps from one time to the next, and after the last step; 0: never."""
-    split: str = "test"
+    every_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Steps between two validations; the last step is always validated; 0: never."""
+    split: Split = "test"
     """Split of the dataset with the held-out clips."""
 
-    def __post_init__(self) -> None:
-        require_at_most("validation", self, every_steps=1e9)
-        if self.every_steps < 0:
-            raise UserError(
-                f"validation.every_steps must be 0 (never) or more, not {self.every_steps}"
-            )
-        if self.split not in SPLITS:
-            raise UserError(
-                f"validation.split must be one of {', '.join(SPLITS)}, not {self.split!r}"
-            )
 
-
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class TrainConfig:
     """Everything that decides what a run computes."""
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=-MAX_SEED, le=MAX_SEED)] = 0
     """Seed of every random choice."""
     stages: dict[str, StageConfig] = field(default_factory=dict)
     """The curriculum, in order."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    sampling: SamplingConfig = SamplingConfig()
     """Which clips, in which order."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """What is taken from a clip, and how reading is done."""
-    views: ViewConfig = field(default_factory=ViewConfig)
+    data: DataConfig = DataConfig()
+    """What is read of a clip, and how."""
+    views: ViewConfig = ViewConfig()
     """Where views look, and how they are jittered."""
-    audio: AudioConfig = field(default_factory=AudioConfig)
-    """The sound network's input."""
-    encoders: EncodersConfig = field(default_factory=EncodersConfig)
+    audio: AudioConfig = AudioConfig()
+    """Spectrograms."""
+    encoders: EncodersConfig = EncodersConfig()
     """The networks of the two modalities."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    """How weights move."""
-    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How weights are updated."""
+    compute: ComputeConfig = ComputeConfig()
     """How the device computes."""
-    validation: ValidationConfig = field(default_factory=ValidationConfig)
-    """When held-out clips are judged."""
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-    """When the run is saved."""
+    validation: ValidationConfig = ValidationConfig()
+    """When held-out clips are evaluated."""
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    """When checkpoints are saved."""
 
     def __post_init__(self) -> None:
         if not self.stages:
-            raise UserError("the recipe has no stages; give at least one, such as stages.avc")
+            raise conflict("the recipe has no stages; give one, such as stages.avc.epochs=100")
         if self.compute.batch_norm_splits > 1 and self.optimizer.micro_batches > 1:
-            raise UserError(
-                f"optimizer.micro_batches={self.optimizer.micro_batches} gives batch norm a part "
-                "of the batch at a time already; set compute.batch_norm_splits=1 with it"
+            raise conflict(
+                f"optimizer.micro_batches is {self.optimizer.micro_batches}, so batch norm sees a "
+                "part of the batch at a time already; set compute.batch_norm_splits=1"
             )
         for name in self.stages:
             self._check_stage(name)
@@ -146,16 +129,18 @@ class TrainConfig:
 
     def _check_stage(self, name: str) -> None:
         task, views = self.stages[name].task, self.stage_views(name).num_views
-        moments = self.stage_data(name).windows_per_clip
-        if task.kind == "avts" and moments < 2:
-            raise UserError(f"stages.{name}: avts tells moments apart; set moments to 2 or more")
-        if task.kind != "avts" and moments != 1:
-            raise UserError(f"stages.{name}: {task.kind} takes one moment; moments is {moments}")
+        windows = self.stage_data(name).windows_per_clip
+        if task.kind == "avts" and windows < 2:
+            raise conflict(
+                f"stages.{name}: avts needs windows_per_clip of 2 or more, not {windows}"
+            )
+        if task.kind != "avts" and windows != 1:
+            raise conflict(f"stages.{name}: {task.kind} needs windows_per_clip=1, not {windows}")
         if task.kind in ("avsa", "regression") and views < 2:
-            raise UserError(f"stages.{name}: {task.kind} needs num_views of 2 or more, not {views}")
+            raise conflict(f"stages.{name}: {task.kind} needs num_views of 2 or more, not {views}")
         if task.kind == "regression" and self.views.augment and self.views.hflip_probability > 0:
-            raise UserError(
-                f"stages.{name}: a mirrored view has no rotation to regress; set "
+            raise conflict(
+                f"stages.{name}: a flipped view has no rotation to regress; set "
                 "views.hflip_probability=0"
             )
 
@@ -189,21 +174,18 @@ def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
 
 def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:
     """Return the configuration of nested mappings, changed by ``dotted.key=value`` texts."""
-    changes = [_parse_override(override) for override in overrides]
     mapping = dict(mapping)
-    if not isinstance(mapping.get("stages", {}), Mapping):
-        found = shortened(repr(mapping["stages"]), 80)
-        raise UserError(f"stages is {found}; it must be a mapping of names to stages")
-    for change in changes:
+    for override in overrides:
+        change = _parse_override(override)
         _require_known_stages(change, mapping)
         mapping = merged(mapping, change)
-    return from_mapping(TrainConfig, mapping)
+    return from_mapping(TrainConfig, mapping, renamed=new_name)
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
     """Write the whole configuration as YAML, defaults included."""
     with atomic_write(path, "w") as file:
-        file.write(yaml.safe_dump(to_mapping(config), sort_keys=False))
+        write_yaml(to_mapping(config), file)
 
 
 def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
@@ -217,73 +199,75 @@ def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
         if before.get(key) != after.get(key) and not FREE_TO_CHANGE.match(key):
             raise UserError(
                 f"cannot resume with a changed recipe: {key} was {before.get(key)} and is "
-                f"{after.get(key)}; leave it as it was, or start a new run with another --out"
+                f"{after.get(key)}; leave it as it was, or start a new run with another --out",
+                "conflict",
+                key,
             )
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
-
-    Raises:
-        UserError: There is no such file, or it holds something else.
-    """
-    try:
-        content = read_yaml(path) or {}
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} is not YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not a mapping of keys to values")
-    return content
 
 
 def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
     if recipe in children:
-        raise UserError(f"recipe {recipe} extends itself: {' -> '.join((*children, recipe))}")
+        chain = " -> ".join((*children, recipe))
+        raise UserError(f"recipe {recipe} extends itself: {chain}", "conflict", "extends")
     if len(children) == MAX_EXTENSIONS:
-        raise UserError(f"recipe {children[0]} extends more than {MAX_EXTENSIONS} others in a row")
+        raise UserError(
+            f"recipe {children[0]} extends more than {MAX_EXTENSIONS} others in a row",
+            "out-of-range",
+            "extends",
+        )
     path = Path(recipe)
     if recipe in recipe_names():
         path = Path(str(resources.files("avsa.config"))) / "recipes" / f"{recipe}.yaml"
     elif path.suffix not in (".yaml", ".yml"):
         raise UserError(
-            f"unknown recipe {shortened(repr(recipe), 80)}{did_you_mean(recipe, recipe_names())}"
+            f"unknown recipe {shortened(repr(recipe), 80)}{did_you_mean(recipe, recipe_names())}",
+            "unknown-name",
+            "--recipe",
         )
     elif not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for names that are too long
         raise UserError(
-            f"recipe file {shortened(recipe, 200)} does not exist; recipes: {recipe_names()}"
+            f"recipe file {shortened(recipe, 200)} does not exist; give one of "
+            f"{', '.join(recipe_names())}, or an existing file",
+            "missing",
+            "--recipe",
         )
-    content = read_mapping(path)
+    content = read_yaml_mapping(path)
     parent = content.pop("extends", None)
     if parent is None:
         return merged({}, content)
     if not isinstance(parent, str):
-        raise UserError(f"{path}: extends must be the name of one recipe, or the path of a file")
+        raise UserError(
+            f"{path}: extends must be the name of one recipe, or the path of a file", key="extends"
+        )
     if parent.endswith((".yaml", ".yml")):  # as seen from the file that names it
         parent = os.path.normpath(path.parent / parent)
     return merged(_read_recipe(parent, (*children, recipe)), content)
 
 
 def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:
-    stages, changed = mapping.get("stages", {}), change.get("stages", {})
-    if not isinstance(changed, Mapping):
-        found = shortened(str(changed), 80)
-        raise UserError(f"--set stages={found} is no mapping; set stages.NAME.KEY=VALUE")
-    for name in changed:
-        if name not in stages:
-            raise UserError(f"unknown key stages.{name}{did_you_mean(name, stages)}")
+    """Refuse an override of a stage that the recipe has not, which would make a new stage."""
+    stages, changed = mapping.get("stages"), change.get("stages")
+    if isinstance(stages, Mapping) and isinstance(changed, Mapping):
+        for name in changed:
+            if name not in stages:
+                key = f"stages.{name}"
+                raise UserError(
+                    f"unknown key {key}{did_you_mean(name, stages)}", "unknown-name", key
+                )
 
 
 def _parse_override(override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UserError(
-            f"--set {shortened(override, 80)!r} is not KEY=VALUE, such as optimizer.lr=0.001"
+            f"--set {shortened(override, 80)!r} is not KEY=VALUE, such as optimizer.lr=0.001",
+            key="--set",
         )
     try:
         value = load_yaml(text)
     except ValueError as error:
         shown = shortened(override, 80)
-        raise UserError(f"--set {shown!r}: the value is not YAML: {error}") from None
+        raise UserError(f"--set {shown!r}: the value is not YAML: {error}", key=key) from None
     *parents, last = key.split(".", MAX_KEY_PARTS)
     change: dict[str, Any] = {last: value}
     for part in reversed(parents):

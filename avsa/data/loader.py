@@ -9,7 +9,6 @@ processes.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import time
@@ -18,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch
+from pydantic import Field
 
-from avsa.config.typed import require_at_most
 from avsa.data.clip_window import Moment, Span, VideoPosition, draw_moments
 from avsa.data.clips import Clips, Course, announce, clips_form, follow
 from avsa.data.decoder_process import DECODERS, DecoderPool
@@ -30,6 +29,7 @@ from avsa.data.raw import Buffer, RawBatch
 from avsa.data.sampling import Draw, Order, rank_part
 from avsa.views.saliency import Guide, Map
 from yt360.clip_codec.format import ClipFormat
+from yt360.config import config_class
 from yt360.devices import usable_cores
 from yt360.errors import BadItem, UserError
 from yt360.randomness import keyed_generator
@@ -40,38 +40,24 @@ logger = logging.getLogger(__name__)
 Read: TypeAlias = Callable[[int, str], memoryview]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class DataConfig:
-    """What is taken from a clip, and how reading is done."""
+    """What is read of a clip, and how."""
 
-    video_duration_s: float = 0.5
-    """Length of the picture."""
+    video_duration_s: Annotated[float, Field(gt=0, le=600)] = 0.5
+    """Duration of the video of a clip window."""
     video_position: VideoPosition = "middle"
-    """Where the picture lies in its sound: in the middle, or at random anywhere inside."""
-    audio_duration_s: float = 1.0
-    """Length of the sound."""
-    windows_per_clip: int = 1
-    """Samples taken from each drawn clip, at different times (more than one for AVTS)."""
-    window_gap_s: float = 1.0
-    """Smallest time between the starts of the sounds of two moments of one clip."""
-    num_threads: int = 0
-    """Clips read and decoded at a time; 0: as many as there are cores for each rank."""
-    prefetch_batches: int = 2
-    """Batches made ahead of use."""
-
-    def __post_init__(self) -> None:
-        for name in ("video_duration_s", "audio_duration_s"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"data.{name} must be positive, not {getattr(self, name)}")
-        for name, least in (("windows_per_clip", 1), ("num_threads", 0), ("prefetch_batches", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"data.{name} must be at least {least}, not {getattr(self, name)}")
-        seconds = dict.fromkeys(("video_duration_s", "audio_duration_s", "window_gap_s"), 600)
-        require_at_most(
-            "data", self, **seconds, windows_per_clip=64, num_threads=1024, prefetch_batches=1024
-        )
-        if self.window_gap_s < 0:
-            raise UserError(f"data.window_gap_s must not be negative, not {self.window_gap_s}")
+    """Where the video lies within its audio: in the middle, or at a random place."""
+    audio_duration_s: Annotated[float, Field(gt=0, le=600)] = 1.0
+    """Duration of the audio of a clip window."""
+    windows_per_clip: Annotated[int, Field(ge=1, le=64)] = 1
+    """Clip windows taken from each clip, at different times (more than one for AVTS)."""
+    window_gap_s: Annotated[float, Field(ge=0, le=600)] = 1.0
+    """Minimum time between the starts of the audio of two windows of a clip."""
+    num_threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Clips read and decoded at a time; 0: one for each core of the rank."""
+    prefetch_batches: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Batches loaded ahead of use."""
 
     def span(self, form: ClipFormat) -> Span:
         """Return what a sample consists of in clips of a form."""

@@ -23,43 +23,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from avsa.config.typed import require_at_most
+from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class SamplingConfig:
     """How an epoch is drawn from the clips of a split."""
 
     unit: Literal["video", "clip"] = "video"
-    """``video``: each video equally often, a random clip of it; ``clip``: each clip once."""
-    draws_per_video: int | None = None
-    """How often an epoch draws each video (video sampling); null: 2 * floor(clips / videos) of the
-    split, as in the published code, which is 32 for YT-360."""
-    window_shards: int = 0
-    """Shuffle shards, then clips within about this many of them (for remote shards); 0: freely."""
-
-    def __post_init__(self) -> None:
-        if self.unit not in ("video", "clip"):
-            raise UserError(f"sampling.unit must be 'video' or 'clip', not {self.unit!r}")
-        if self.draws_per_video is not None and self.draws_per_video < 1:
-            raise UserError(
-                f"sampling.draws_per_video must be at least 1, not {self.draws_per_video}"
-            )
-        require_at_most("sampling", self, draws_per_video=1e6, window_shards=1e6)
-        if self.window_shards < 0:
-            raise UserError(
-                "sampling.window_shards must be 0 (shuffle freely) or more, "
-                f"not {self.window_shards}"
-            )
+    """video: each video equally often, a random clip of it; clip: each clip once."""
+    draws_per_video: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    """Draws of each video in an epoch (unit video); null: 2 * floor(clips / videos) of the split,
+    as in the published code, which is 32 for YT-360."""
+    window_shards: Annotated[int, Field(ge=0, le=10**6)] = 0
+    """Shuffle shards, then clips within about this many of them (for remote shards); 0: all clips
+    freely."""
 
     def draws(self, clips: int, videos: int) -> int:
         """Return how often an epoch draws each video of a split (video sampling)."""

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import torch
 
 from avsa import __version__
-from avsa.config.typed import to_mapping
 from avsa.data.clips import clips_form
 from avsa.data.loader import Loader
 from avsa.data.remote.clips import open_clips
@@ -26,6 +25,7 @@ from avsa.training.run_folder import fingerprint
 from avsa.views.batch import Batch, make_batch
 from avsa.views.sampling import ViewConfig
 from yt360.clip_codec.format import ClipFormat
+from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.shards.format.reader import ShardReader

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save
 
 from avsa.config.recipe import save_config
-from avsa.config.typed import to_mapping
 from avsa.hub.saved import WEIGHTS_FILE, Saved, is_export, read_saved
+from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.terminal.text import markdown_code

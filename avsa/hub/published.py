@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from avsa.config.recipe import TrainConfig, config_from_mapping, load_config
-from avsa.config.typed import merged, to_mapping
 from avsa.hub.saved import mismatch, networks_without_memory
 from avsa.views.audio_statistics import AudioStats, ensure_stats
 from avsa.views.spectrogram import AudioConfig
+from yt360.config import merged, to_mapping
 from yt360.errors import UserError
 from yt360.untrusted.arrays import read_npz
 from yt360.untrusted.torch_files import Weights, is_weights, read_torch

@@ -9,32 +9,38 @@ Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.config.typed import require_at_most
-from yt360.errors import UserError
+from yt360.config import config_class, conflict
 
 MAX_FEATURE_DIM = 8192
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoEncoderConfig:
-    """Size of the picture's network. The defaults are R(2+1)D-18."""
+def _check_feature_dim(config: VideoEncoderConfig | AudioEncoderConfig) -> None:
+    if config.feature_dim > MAX_FEATURE_DIM:
+        raise conflict(
+            f"base_channels * 2**(num_stages - 1) is {config.feature_dim} features; at most "
+            f"{MAX_FEATURE_DIM} are allowed"
+        )
 
-    base_channels: int = 64
+
+@config_class
+class VideoEncoderConfig:
+    """R(2+1)D. The defaults are R(2+1)D-18."""
+
+    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
     """Channels of the stem and the first stage; each further stage doubles them."""
-    num_stages: int = 4
+    num_stages: Annotated[int, Field(ge=1, le=8)] = 4
     """Residual stages; every one but the first halves time and space."""
-    blocks_per_stage: int = 2
+    blocks_per_stage: Annotated[int, Field(ge=1, le=32)] = 2
     """Residual blocks in a stage: 2 makes 18 layers, 1 makes 10."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "base_channels", "num_stages", "blocks_per_stage")
-        require_at_most("encoders.video", self, num_stages=8, blocks_per_stage=32)
-        require_at_most("encoders.video", self, feature_dim=MAX_FEATURE_DIM)
+        _check_feature_dim(self)
 
     @property
     def feature_dim(self) -> int:
@@ -42,19 +48,17 @@ class VideoEncoderConfig:
         return self.base_channels * 2 ** (self.num_stages - 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class AudioEncoderConfig:
-    """Size of the sound's network. The defaults are the published 9 layers."""
+    """A 2-D convolutional network. The defaults are the published 9 layers."""
 
-    base_channels: int = 64
+    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
     """Channels of the stem and the first block; each further block doubles them."""
-    num_stages: int = 4
+    num_stages: Annotated[int, Field(ge=1, le=8)] = 4
     """Blocks of two convolutions; all but the first and the last halve the resolution."""
 
     def __post_init__(self) -> None:
-        _require_positive(self, "base_channels", "num_stages")
-        require_at_most("encoders.audio", self, num_stages=8)
-        require_at_most("encoders.audio", self, feature_dim=MAX_FEATURE_DIM)
+        _check_feature_dim(self)
 
     @property
     def feature_dim(self) -> int:
@@ -62,22 +66,20 @@ class AudioEncoderConfig:
         return self.base_channels * 2 ** (self.num_stages - 1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class EncodersConfig:
     """The networks of the two modalities."""
 
-    video: VideoEncoderConfig = field(default_factory=VideoEncoderConfig)
+    video: VideoEncoderConfig = VideoEncoderConfig()
     """The video encoder."""
-    audio: AudioEncoderConfig = field(default_factory=AudioEncoderConfig)
+    audio: AudioEncoderConfig = AudioEncoderConfig()
     """The audio encoder."""
 
     def __post_init__(self) -> None:
         if self.video.feature_dim != self.audio.feature_dim:
-            raise UserError(
-                f"encoders.video has {self.video.feature_dim} features and encoders.audio "
-                f"{self.audio.feature_dim}; choose an equal base_channels and num_stages",
-                code="conflict",
-                key="encoders",
+            raise conflict(
+                f"video has {self.video.feature_dim} features and audio {self.audio.feature_dim}; "
+                "choose an equal base_channels and num_stages"
             )
 
 
@@ -212,10 +214,3 @@ def _spatial_conv(in_channels: int, channels: int, stride: tuple[int, int, int])
 
 def _temporal_conv(channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
     return nn.Conv3d(channels, channels, (3, 1, 1), stride=stride, padding=(1, 0, 0), bias=False)
-
-
-def _require_positive(config: object, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if value < 1:
-            raise UserError(f"{type(config).__name__}.{name} is {value}; use 1 or more")

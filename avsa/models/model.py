@@ -7,46 +7,41 @@ bands, S audio samples, D features.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.config.typed import require_at_most
 from avsa.models.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
 from avsa.training.distributed import World
+from yt360.config import config_class, conflict
 from yt360.errors import UserError
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class ComputeConfig:
-    """How the device computes. ``auto`` means on for CUDA devices, where it helps, and off else."""
+    """How the device computes. ``auto`` is on for CUDA devices and off for others."""
 
     bfloat16: Literal["auto", "on", "off"] = "auto"
     """Networks compute in bfloat16; weights, losses and the optimizer stay float32."""
     channels_last: Literal["auto", "on", "off"] = "auto"
-    """Memory layout of the encoders."""
+    """Channels-last memory format of the encoders."""
     compile: Literal["on", "off"] = "off"
     """Compile the encoders with torch.compile, which takes minutes before the first step."""
     sync_batch_norm: bool = False
-    """Batch norm over the clips of all ranks (CUDA only) in place of each rank's own."""
-    batch_norm_splits: int = 1
-    """Equal parts of the global batch that batch norm takes its statistics over, one by one, as
-    on so many devices. More ranks than this have each their own statistics."""
+    """Batch norm over the clips of all ranks (CUDA only) instead of each rank's own."""
+    batch_norm_splits: Annotated[int, Field(ge=1, le=10**6)] = 1
+    """Equal parts of the global batch, each with batch norm statistics of its own, as on so many
+    devices. If there are more ranks, each rank has its own statistics."""
     deterministic: bool = False
-    """Only deterministic CUDA kernels, so that runs repeat to the bit there too (slower)."""
+    """Use deterministic CUDA kernels only, so that runs repeat to the bit there too (slower)."""
 
     def __post_init__(self) -> None:
-        require_at_most("compute", self, batch_norm_splits=1e6)
-        if self.batch_norm_splits < 1:
-            raise UserError(
-                f"compute.batch_norm_splits is {self.batch_norm_splits}; it must be 1 or more"
-            )
         if self.batch_norm_splits > 1 and self.sync_batch_norm:
-            raise UserError(
-                "compute.sync_batch_norm makes one part of the batch and batch_norm_splits "
-                f"{self.batch_norm_splits}; set one of them alone"
+            raise conflict(
+                f"batch_norm_splits is {self.batch_norm_splits} and sync_batch_norm is on, which "
+                "computes statistics over the whole batch; set one of them only"
             )
 
 

@@ -11,38 +11,30 @@ Shapes: B clips, K views, D features.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.config.typed import require_at_most
-from yt360.errors import UserError
+from yt360.config import config_class
 
 EXPANSION = 4
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class TranslationConfig:
     """The network that predicts one modality's features from the other's."""
 
     kind: Literal["transformer", "mlp", "none"] = "none"
-    """transformer: views see each other; mlp: each view alone; none: features are compared as they
-    are, behind their linear heads."""
-    depth: int = 2
-    """Layers."""
-    dropout: float = 0.1
-    """Share of values dropped before each layer norm while training."""
+    """transformer: attends to all views of a clip; mlp: each view alone; none: features are
+    compared as they are, after their linear heads."""
+    depth: Annotated[int, Field(ge=1, le=64)] = 2
+    """Number of layers."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Probability of dropout before each layer norm."""
     output_relu: bool = False
     """ReLU at the end of each layer, which the published code has and the paper has not."""
-
-    def __post_init__(self) -> None:
-        require_at_most("translation", self, depth=64)
-        if self.depth < 1:
-            raise UserError(f"translation depth is {self.depth}; use 1 or more, or kind: none")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"translation dropout is {self.dropout}; it must be in [0, 1)")
 
 
 def build_translation(config: TranslationConfig, dim: int) -> nn.Module:

@@ -9,42 +9,35 @@ Shapes: b clips of this rank, B clips of all ranks, K views of a clip, D dimensi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from avsa.config.typed import require_at_most
-from yt360.errors import UserError
+from yt360.config import config_class
 
 Negatives = Literal["all", "published", "clip"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class InfoNCEConfig:
-    """How predictions are told from proposals."""
+    """The InfoNCE loss."""
 
-    temperature: float = 0.07
+    temperature: Annotated[float, Field(gt=0, le=1e6)] = 0.07
     """Cosine similarities are divided by it."""
-    negatives: Negatives = "all"
-    """all: every view of every clip of the global batch (Eq. 9); published: the views of the same
-    clip and the same view of the other clips, as in the published code; clip: the views of the same
-    clip alone."""
-    within_clip_weight: float = 0.0
-    """Weight of one more InfoNCE over the views of the same clip alone (0: none). It gets training
-    off the plateau where clips are told apart and views are not."""
-    chunk_size: int = 0
-    """Predictions compared at a time (0: all). Chunks are computed again in the backward pass, so
-    that memory grows with chunk times proposals only."""
-
-    def __post_init__(self) -> None:
-        require_at_most("info_nce", self, temperature=1e6, within_clip_weight=1e6, chunk_size=1e9)
-        if self.temperature <= 0:
-            raise UserError(f"info_nce temperature is {self.temperature}; it must be above 0")
-        if self.within_clip_weight < 0 or self.chunk_size < 0:
-            raise UserError("info_nce within_clip_weight and chunk_size must not be negative")
+    negatives: Literal["all", "published", "clip"] = "all"
+    """all: every view of every clip of the global batch (Eq. 9); published: the other views of the
+    clip and the same view of the other clips, as in the published code; clip: the other views of
+    the clip only."""
+    within_clip_weight: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """Weight of a second InfoNCE among the views of each clip (0: none). It gets training off the
+    plateau where clips are told apart and views are not."""
+    chunk_size: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Predictions compared at a time (0: all). Chunks are recomputed in the backward pass, so that
+    memory grows only with chunk size times negatives."""
 
 
 @dataclass(frozen=True)

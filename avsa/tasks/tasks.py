@@ -18,49 +18,47 @@ D features.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.config.typed import require_at_most
 from avsa.models.translation import TranslationConfig, build_translation
 from avsa.tasks.infonce import Contrast, InfoNCEConfig, contrast, embedding_spread, view_accuracy
 from avsa.training.distributed import gather, rank
+from yt360.config import config_class, conflict
 from yt360.errors import UserError
 from yt360.sphere import azimuth_elevation, view_rotation
 
 Metrics = dict[str, Tensor]
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class TaskConfig:
-    """What a stage of training learns."""
+    """The pretext task of a stage."""
 
     kind: Literal["avc", "avts", "avsa", "regression"] = "avc"
-    """avc: correspondence of clips; avts: of moments; avsa: of views; regression: the rotation
-    between picture and sound."""
-    embedding_dim: int = 128
+    """avc: correspondence of clips; avts: of clip windows in time; avsa: of views; regression: the
+    rotation between video and audio."""
+    embedding_dim: Annotated[int, Field(ge=1, le=1 << 14)] = 128
     """Length of the embeddings that are compared."""
-    translation: TranslationConfig = field(default_factory=TranslationConfig)
+    translation: TranslationConfig = TranslationConfig()
     """Networks that predict one modality's features from the other's, over the views of a clip."""
-    info_nce: InfoNCEConfig = field(default_factory=InfoNCEConfig)
-    """How predictions are told from proposals (not for regression)."""
+    info_nce: InfoNCEConfig = InfoNCEConfig()
+    """The loss (not for regression)."""
 
     def __post_init__(self) -> None:
-        require_at_most("task", self, embedding_dim=1 << 14)
-        if self.embedding_dim < 1:
-            raise UserError(f"task embedding_dim is {self.embedding_dim}; use 1 or more")
         if self.kind == "regression" and self.translation.kind != "none":
-            raise UserError(
-                "task kind regression compares no predictions: set translation.kind=none"
+            raise conflict(
+                f"kind regression compares no predictions, and translation.kind is "
+                f"{self.translation.kind}; set translation.kind=none"
             )
         within_clip = self.info_nce.negatives == "clip" or self.info_nce.within_clip_weight > 0
         if self.kind == "avc" and within_clip:
-            raise UserError(
-                "task kind avc joins all of a clip into one, so nothing within a clip can be "
-                "compared: leave info_nce.negatives=all and info_nce.within_clip_weight=0"
+            raise conflict(
+                "kind avc joins all views of a clip, so there is nothing to compare within a clip; "
+                "set info_nce.negatives=all and info_nce.within_clip_weight=0"
             )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from avsa.config.typed import require_at_most
+from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.untrusted.torch_files import read_torch
@@ -26,19 +26,14 @@ FOLDER = "checkpoints"
 _NAME = re.compile(r"^step-(\d{8,})\.pt$")
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class CheckpointConfig:
-    """When the run is saved."""
+    """When checkpoints are saved."""
 
-    every_steps: int = 1000
-    """Steps from one checkpoint to the next; the last step is saved always."""
-    keep_last: int = 3
-    """Newest checkpoints that are kept."""
-
-    def __post_init__(self) -> None:
-        require_at_most("checkpoint", self, every_steps=1e9, keep_last=1e6)
-        if self.every_steps < 1 or self.keep_last < 1:
-            raise UserError("checkpoint every_steps and keep_last must be 1 or more")
+    every_steps: Annotated[int, Field(ge=1, le=10**9)] = 1000
+    """Steps between two checkpoints; the last step is always saved."""
+    keep_last: Annotated[int, Field(ge=1, le=10**6)] = 3
+    """Number of checkpoints that are kept, the newest ones."""
 
 
 def checkpoint_path(run: Path, step: int) -> Path:

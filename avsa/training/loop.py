@@ -15,7 +15,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from avsa.config.recipe import TrainConfig
-from avsa.config.typed import to_mapping
 from avsa.data.clips import clips_form
 from avsa.data.loader import Loader
 from avsa.tasks.tasks import Metrics
@@ -30,6 +29,7 @@ from avsa.training.validation import Validation
 from avsa.views.audio_statistics import AudioStats
 from avsa.views.batch import Batch, make_batch
 from avsa.views.saliency import open_guide
+from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.shards.format.reader import ShardReader

@@ -4,50 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
-from avsa.config.typed import require_at_most
-from yt360.errors import UserError
+from yt360.config import config_class
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class OptimizerConfig:
-    """How weights move. The defaults are the paper's; every stage starts anew with them."""
+    """How weights are updated. The defaults are the paper's; every stage starts with a new one."""
 
     kind: Literal["adam", "adamw"] = "adam"
-    """adam: decay is added to the gradient, as in the paper; adamw: decay acts on the weight."""
-    lr: float = 1e-4
+    """adam: weight decay is added to the gradient, as in the paper; adamw: it is decoupled."""
+    lr: Annotated[float, Field(gt=0, le=1e6)] = 1e-4
     """Learning rate after the warm-up."""
-    weight_decay: float = 1e-5
+    weight_decay: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
     """Strength of weight decay."""
-    warmup_steps: int = 0
-    """Steps over which the rate grows linearly from 0."""
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """Steps over which the learning rate grows linearly from 0."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """constant, or cosine: falls from `lr` to `final_lr_fraction` of it at the stage's end."""
-    final_lr_fraction: float = 0.0
-    """What is left of `lr` at the end of the cosine."""
-    max_grad_norm: float = 0.0
-    """Longest gradient, over all weights together (0: any length)."""
-    micro_batches: int = 1
-    """Parts in which a rank's batch goes through the encoders, to save memory. The proposals stay
-    those of the whole batch; batch norm sees a part at a time."""
-
-    def __post_init__(self) -> None:
-        limits = {"lr": 1e6, "weight_decay": 1e6, "warmup_steps": 1e9, "max_grad_norm": 1e9}
-        require_at_most("optimizer", self, **limits, micro_batches=1e6)
-        if not 0 < self.lr < math.inf:
-            raise UserError(f"optimizer lr is {self.lr}; it must be above 0")
-        for name in ("weight_decay", "warmup_steps", "max_grad_norm"):
-            if getattr(self, name) < 0:
-                raise UserError(f"optimizer {name} is {getattr(self, name)}; it must be 0 or more")
-        if not 0 <= self.final_lr_fraction <= 1:
-            raise UserError(f"optimizer final_lr_fraction is {self.final_lr_fraction}; use 0 to 1")
-        if self.micro_batches < 1:
-            raise UserError(f"optimizer micro_batches is {self.micro_batches}; use 1 or more")
+    """constant; or cosine: from `lr` to `final_lr_fraction` of it at the end of the stage."""
+    final_lr_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction of `lr` that is left at the end of the cosine."""
+    max_grad_norm: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    """Gradients are scaled down to this norm, over all weights together; 0: never."""
+    micro_batches: Annotated[int, Field(ge=1, le=10**6)] = 1
+    """Parts in which a rank's batch passes the encoders, to save memory. Negatives still come from
+    the whole batch; batch norm sees one part at a time."""
 
 
 def build_optimizer(

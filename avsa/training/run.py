@@ -21,7 +21,6 @@ from typing import TypeVar, cast
 import torch
 
 from avsa.config.recipe import TrainConfig
-from avsa.config.typed import flatten, to_mapping
 from avsa.data.clips import clips_form
 from avsa.data.loader import require_long_clips
 from avsa.data.remote.clips import open_clips
@@ -40,6 +39,7 @@ from avsa.views.audio_statistics import AudioStats, ensure_stats
 from avsa.views.saliency import open_guide
 from avsa.views.sampling import check_views
 from avsa.views.spectrogram import require_long_sound
+from yt360.config import flatten, to_mapping
 from yt360.errors import BadItem, UserError
 from yt360.shards.format.reader import ShardReader
 

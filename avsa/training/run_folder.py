@@ -17,7 +17,6 @@ from avsa.config.recipe import (
     TrainConfig,
     config_from_mapping,
     load_config,
-    read_mapping,
     recipe_names,
     require_same_config,
     save_config,
@@ -33,6 +32,7 @@ from yt360.files import atomic_write
 from yt360.locks import exclusive_lock
 from yt360.shards.format.reader import ShardReader
 from yt360.untrusted.files import read_limited
+from yt360.untrusted.yaml_files import read_yaml_mapping
 
 CONFIG_FILE = "config.yaml"
 DATASET_FILE = "dataset.txt"
@@ -111,7 +111,7 @@ def open_run(
 def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """Return the recipe that a run began with, changed by ``dotted.key=value`` texts."""
     _require_run(run)
-    return config_from_mapping(read_mapping(run / CONFIG_FILE), overrides)
+    return config_from_mapping(read_yaml_mapping(run / CONFIG_FILE), overrides)
 
 
 def read_dataset(run: Path) -> str:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from avsa.config.typed import require_at_most
 from avsa.views.colors import color_map
 from avsa.views.directions import (
     Band,
@@ -29,97 +29,78 @@ from avsa.views.directions import (
     sample_directions,
     uniform,
 )
+from yt360.config import config_class, conflict
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction, view_rotation
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class ViewConfig:
     """Where the K views of a clip look, how wide they are, and how they are jittered."""
 
-    num_views: int = 4
-    """K, views of one clip."""
-    height: int = 112
+    num_views: Annotated[int, Field(ge=1, le=1024)] = 4
+    """K, the views of a clip."""
+    height: Annotated[int, Field(ge=1, le=4096)] = 112
     """Rows of a view."""
-    width: int = 112
+    width: Annotated[int, Field(ge=1, le=4096)] = 112
     """Columns of a view."""
-    hfov_min_deg: float = 25.0
+    hfov_min_deg: Annotated[float, Field(ge=1, le=170)] = 25.0
     """Smallest full horizontal field of view."""
-    hfov_max_deg: float = 90.0
+    hfov_max_deg: Annotated[float, Field(ge=1, le=170)] = 90.0
     """Largest full horizontal field of view."""
     hfov_spacing: Literal["angle", "plane"] = "angle"
-    """How fields of view are drawn. angle: uniform; plane: with tan(hfov / 2), half the width of
-    the image plane, uniform."""
-    min_separation_deg: float = 36.0
-    """Smallest angle on the great circle between the middles of two views of a clip."""
-    max_elevation_deg: float = 60.0
-    """Views look at most this far above the horizon."""
-    min_elevation_deg: float | None = None
-    """Lowest elevation of views; null: as far below the horizon as above it."""
+    """Distribution of fields of view. angle: uniform; plane: uniform in tan(hfov / 2), half the
+    width of the image plane."""
+    min_separation_deg: Annotated[float, Field(ge=0, le=180)] = 36.0
+    """Minimum great-circle angle between the centres of two views of a clip."""
+    max_elevation_deg: Annotated[float, Field(ge=0, le=90)] = 60.0
+    """Highest elevation of a view's centre."""
+    min_elevation_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
+    """Lowest elevation; null: -max_elevation_deg."""
     elevation_spacing: Spacing = "area"
-    """How elevations are drawn. area: directions are uniform on the sphere; angle: elevations are
-    uniform, so that high and low places are looked at more often."""
+    """Distribution of elevations. area: directions are uniform on the sphere; angle: elevations are
+    uniform, which favours high and low views."""
     sampler: Sampler = "uniform"
-    """uniform: on the sphere within the band; horizon: anywhere on it; grid: evenly spaced on the
-    horizon, the first in front; energy, motion, labels: where the sound is loud, the picture moves,
-    or labels (`yt360 pseudolabel`) show objects."""
-    saliency_fraction: float = 0.7
-    """energy, motion, labels: share of views that follow the guide; the others are uniform."""
+    """uniform: on the sphere within the elevations; horizon: anywhere on it; grid: evenly spaced on
+    the horizon, the first in front; energy, motion, labels: by saliency, where the audio is loud,
+    the video moves, or labels (`yt360 pseudolabel`) show objects."""
+    saliency_fraction: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """energy, motion, labels: fraction of views that follow the saliency; others are uniform."""
     label_set: str = "panoptic"
-    """labels: name of the set of labels."""
+    """labels: name of the label set."""
     label_classes: tuple[str, ...] = ()
-    """labels: names of the classes to look at; none for all things."""
+    """labels: names of the classes to look at; empty: all things."""
     audio_rotation: Literal["view", "random"] = "view"
-    """view: a view's sound is turned to the view; random: to a direction drawn without regard to
-    it, a control from which nothing about space can be learned."""
+    """view: the audio of a view is rotated to the view; random: to a direction drawn independently,
+    a control from which nothing spatial can be learned."""
     augment: bool = True
-    """Off: no mirroring and none of the jitters below; only directions and fields of view vary."""
-    aspect_jitter: float = 1.2
-    """Width over height of a view's field is stretched by up to this factor either way; 1: not."""
-    hflip_probability: float = 0.5
-    """How often a view is mirrored left-right, in picture and sound."""
-    brightness: float = 0.4
-    """Factor of brightness in 1 ± this."""
-    contrast: float = 0.4
-    """Factor of contrast about middle grey in 1 ± this."""
-    saturation: float = 0.4
-    """Factor of saturation in 1 ± this."""
-    hue: float = 0.1
-    """Turn of hue in ± this, in whole turns of the colour circle."""
-    gain_jitter_db: float = 1.0
-    """Change of level in ± this many decibels."""
+    """Off: no flips and none of the jitters below; only directions and fields of view vary."""
+    aspect_jitter: Annotated[float, Field(ge=1, le=4)] = 1.2
+    """The aspect ratio of a view's field is scaled by up to this factor either way; 1: not."""
+    hflip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Probability that a view is flipped left-right, video and audio."""
+    brightness: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Brightness is scaled by a factor in 1 ± this."""
+    contrast: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Contrast about middle grey is scaled by a factor in 1 ± this."""
+    saturation: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Saturation is scaled by a factor in 1 ± this."""
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Hue is shifted by ± this, in turns of the colour circle."""
+    gain_jitter_db: Annotated[float, Field(ge=0, le=40)] = 1.0
+    """The audio level is changed by ± this."""
     gain_per_view: bool = False
-    """Change the level of each view by itself; off: of all views of a clip alike."""
+    """Change the level of each view independently; off: of all views of a clip alike."""
 
     def __post_init__(self) -> None:
-        require_at_most("views", self, num_views=1024, height=4096, width=4096)
-        for name in ("num_views", "height", "width"):
-            _require(name, getattr(self, name), 1, math.inf)
-        _require("hfov_min_deg", self.hfov_min_deg, 1, self.hfov_max_deg)
-        _require("hfov_max_deg", self.hfov_max_deg, self.hfov_min_deg, 170)
-        _require("min_separation_deg", self.min_separation_deg, 0, 180)
-        _require("max_elevation_deg", self.max_elevation_deg, 0, 90)
-        if self.min_elevation_deg is not None:
-            _require("min_elevation_deg", self.min_elevation_deg, -90, self.max_elevation_deg)
-        _require("aspect_jitter", self.aspect_jitter, 1, 4)
-        for name in (
-            "saliency_fraction",
-            "hflip_probability",
-            "brightness",
-            "contrast",
-            "saturation",
+        for low, high in (
+            ("hfov_min_deg", "hfov_max_deg"),
+            ("min_elevation_deg", "max_elevation_deg"),
         ):
-            _require(name, getattr(self, name), 0, 1)
-        _require("hue", self.hue, 0, 0.5)
-        _require("gain_jitter_db", self.gain_jitter_db, 0, 40)
-        if self.sampler not in get_args(Sampler):
-            known = ", ".join(get_args(Sampler))
-            raise UserError(f"views.sampler must be one of {known}, not {self.sampler!r}")
-        if self.audio_rotation not in ("view", "random"):
-            raise UserError(
-                f"views.audio_rotation must be view or random, not {self.audio_rotation!r}"
-            )
+            least, most = getattr(self, low), getattr(self, high)
+            if least is not None and least > most:
+                raise conflict(f"{low} is {least:g} and {high} {most:g}; {low} must be at most it")
 
     @property
     def band(self) -> Band:

@@ -16,18 +16,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from avsa.config.typed import require_at_most
 from avsa.views.mel import mel_filters
+from yt360.config import config_class, conflict
 from yt360.errors import UserError
 
 Channels = Literal["ambix", "ambix+intensity", "mono", "stereo"]
@@ -42,50 +42,39 @@ FLOAT32_FLOOR_DB = -140.0
 MEL_BLOCKS = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class AudioConfig:
-    """The audio network's input."""
+    """Spectrograms, the input of the audio encoder."""
 
-    sample_rate_hz: int = 24000
-    """Of the stored sound."""
-    n_fft: int = 512
-    """Samples of an STFT window (21 ms), Hann."""
-    hop_length: int = 240
-    """Samples between windows (10 ms)."""
-    n_mels: int = 128
-    """Slaney mel bands, from 0 to half the sample rate."""
-    min_db: float = -100.0
-    """Absolute floor: lower levels count as this. 0 dB is a mel band of magnitude 1. Below -140 dB,
-    where float32 rounds, transforms and rotations are made in float64."""
-    top_db: float = 100.0
-    """Relative floor: levels are raised to at least this far under the peak. The higher of the two
-    floors acts."""
+    sample_rate_hz: Annotated[int, Field(ge=1, le=768_000)] = 24000
+    """Sample rate of the stored audio."""
+    n_fft: Annotated[int, Field(ge=2, le=1 << 16, multiple_of=2)] = 512
+    """Samples of an STFT window (Hann); the default is 21 ms."""
+    hop_length: Annotated[int, Field(ge=1, le=1 << 16)] = 240
+    """Samples between two windows, at most `n_fft`; the default is 10 ms."""
+    n_mels: Annotated[int, Field(ge=1, le=1024)] = 128
+    """Number of Slaney mel bands, from 0 to half the sample rate."""
+    min_db: Annotated[float, Field(ge=-300, le=0)] = -100.0
+    """Absolute floor of the levels; 0 dB is a mel band of magnitude 1. Below -140 dB, where float32
+    rounds, transforms and rotations are computed in float64."""
+    top_db: Annotated[float, Field(gt=0, le=1000)] = 100.0
+    """Relative floor: levels are at least the peak minus this. The higher floor applies."""
     peak: Literal["view", "channel"] = "view"
     """What `top_db` is measured from: the loudest level in all channels of a view, which keeps the
-    relation between channels, or in each channel by itself."""
+    relation between channels, or in each channel."""
     drop_last_frame: bool = False
-    """Leave out the last window, centred on the end of the audio: N is S // hop in place of
-    S // hop + 1."""
+    """Leave out the last window, centred on the end of the audio: N is S // hop_length instead of
+    S // hop_length + 1."""
     channels: Channels = "ambix"
-    """ambix: log-mels of W, Y, Z, X in the view's frame; +intensity: and of each mel band the
-    direction that its energy comes from (y, z, x); mono: W; stereo: cardioids to the left and right
-    of the view."""
+    """ambix: log-mels of W, Y, Z, X in the view's frame; ambix+intensity: with the direction of the
+    energy in each mel band (y, z, x); mono: W; stereo: cardioids to the left and right of the
+    view."""
 
     def __post_init__(self) -> None:
-        if self.channels not in NUM_CHANNELS:
-            known = ", ".join(get_args(Channels))
-            raise UserError(f"audio.channels must be one of {known}, not {self.channels!r}")
-        for name in ("sample_rate_hz", "n_fft", "hop_length", "n_mels", "top_db"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"audio.{name} must be positive, not {getattr(self, name)}")
-        limits = {"sample_rate_hz": 768_000, "n_fft": 1 << 16, "n_mels": 1024, "top_db": 1000}
-        require_at_most("audio", self, **limits)
-        if not -300 <= self.min_db <= 0:
-            raise UserError(f"audio.min_db is {self.min_db:g}; allowed is from -300 to 0")
-        if self.n_fft % 2 or self.hop_length > self.n_fft:
-            raise UserError(
-                f"audio.n_fft ({self.n_fft}) must be even and at least audio.hop_length "
-                f"({self.hop_length})"
+        if self.hop_length > self.n_fft:
+            raise conflict(
+                f"hop_length is {self.hop_length} and n_fft {self.n_fft}; hop_length must be at "
+                "most n_fft"
             )
 
     @property

@@ -180,8 +180,8 @@ def _write_catalog(folder: Path) -> None:
 @cache
 def checkpoint() -> dict[str, Any]:
     """Return the content of a checkpoint of a very small model."""
-    from avsa.config.typed import to_mapping
     from avsa.training.checkpoint import FORMAT, VERSION
+    from yt360.config import to_mapping
 
     config, name, encoders, task = _small_model("small")
     return {

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import avsa
 from avsa.commands.embed import command as embed_command
-from avsa.config.typed import to_mapping
 from avsa.evals.features import EmbedConfig, embed_dataset
+from yt360.config import to_mapping
 from yt360.errors import UserError
 
 

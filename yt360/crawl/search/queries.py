@@ -10,7 +10,7 @@ from typing import Any
 
 from yt360.errors import UserError, did_you_mean
 from yt360.terminal.text import shortened
-from yt360.untrusted.yaml_text import read_yaml
+from yt360.untrusted.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,34 @@ import math
 import os
 
 import pytest
+from helpers.errors import user_error
+from pydantic import TypeAdapter
 
 from avsa.config.recipe import (
     FREE_TO_CHANGE,
     TrainConfig,
     config_from_mapping,
     load_config,
-    read_mapping,
     recipe_names,
     require_same_config,
     save_config,
 )
-from avsa.config.typed import flatten, from_mapping, merged, to_mapping
+from yt360.config import flatten, to_mapping
+from yt360.config.ranges import resolved
 from yt360.errors import UserError
+from yt360.untrusted.yaml_files import read_yaml_mapping
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_loads_and_survives_being_saved(recipe, tmp_path):
     config = load_config(recipe)
     save_config(config, tmp_path / "config.yaml")
-    assert config_from_mapping(read_mapping(tmp_path / "config.yaml")) == config
+    assert config_from_mapping(read_yaml_mapping(tmp_path / "config.yaml")) == config
 
 
 def test_a_saved_config_is_complete(tmp_path):
     save_config(load_config("avc"), tmp_path / "config.yaml")
-    saved = flatten(read_mapping(tmp_path / "config.yaml"))
+    saved = flatten(read_yaml_mapping(tmp_path / "config.yaml"))
     assert saved["optimizer.lr"] == 1e-4
     assert saved["stages.avc.task.info_nce.temperature"] == 0.07
 
@@ -47,44 +50,54 @@ def test_on_and_off_are_words_not_booleans():
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "code", "key"),
     [
-        ("optimizer.learning_rte=1", r"unknown key optimizer\.learning_rte"),
-        ("optimiser.lr=1", r"unknown key optimiser; did you mean 'optimizer'\?"),
-        ("stages.avsa.epochs=3", r"unknown key stages\.avsa; did you mean 'avc'\?"),
-        ("optimizer.lr=fast", r"optimizer\.lr is 'fast' \(str\); it must be a number"),
-        ("seed=1.5", r"seed is 1\.5 \(float\); it must be a whole number"),
-        ("seed=true", r"seed is True \(bool\); it must be a whole number"),
-        ("optimizer.kind=sgd", r"optimizer\.kind is 'sgd'; it must be one of: adam, adamw"),
-        ("optimizer=3", r"optimizer is 3 \(int\); it must be a mapping"),
-        ("seed", r"--set 'seed' is not KEY=VALUE"),
-        ("stages.avc.steps=5", "give exactly one of them"),
-        ("stages.avc.steps=-4", "give exactly one of them"),
-        ("stages=3", r"--set stages=3 is no mapping; set stages\.NAME\.KEY=VALUE"),
-        ("optimizer.lr=0", "optimizer lr is 0.0; it must be above 0"),
-        ("optimizer.lr=.nan", r"optimizer\.lr is nan; it must be a finite number"),
-        ("data.audio_duration_s=-.inf", r"audio_duration_s is -inf; it must be a finite number"),
-        ("optimizer.lr=" + "9" * 400, r"optimizer\.lr is inf; it must be a finite number"),
-        ("seed=0b_", r"seed is '0b_' \(str\); it must be a whole number"),
-        ("seed=1:30", r"seed is '1:30' \(str\); it must be a whole number"),
-        ("stages.avc.task.info_nce.negatives=clip", "nothing within a clip can be compared"),
-        ("stages.avc.task.info_nce.within_clip_weight=1", "nothing within a clip can be compared"),
-        ("stages.avc.task.kind=avsa", r"stages\.avc: avsa needs num_views of 2 or more, not 1"),
-        ("stages.avc.task.kind=avts", r"stages\.avc: avts .* set moments to 2 or more"),
-        ("compat=published", "unknown key compat"),
-        ("compute.batch_norm_splits=0", r"compute\.batch_norm_splits is 0; it must be 1 or more"),
-        (
-            "compute={batch_norm_splits: 2, sync_batch_norm: true}",
-            "batch_norm_splits 2; set one of them alone",
-        ),
-        ("data.video_position=left", r"data\.video_position is 'left'; it must be one of: middle"),
-        ("encoders.video.base_channels=32", "video has 256 features and encoders.audio 512"),
+        ("optimizer.learning_rte=1", "unknown-name", "optimizer.learning_rte"),
+        ("stages.avsa.epochs=3", "unknown-name", "stages.avsa"),
+        ("optimizer.kind=sgd", "unknown-name", "optimizer.kind"),
+        ("data.video_position=left", "unknown-name", "data.video_position"),
+        ("optimizer.lr=fast", "invalid", "optimizer.lr"),
+        ("seed=1.5", "invalid", "seed"),
+        ("seed=true", "invalid", "seed"),
+        ("seed=1:30", "invalid", "seed"),
+        ("seed=0b_", "invalid", "seed"),
+        ("optimizer=3", "invalid", "optimizer"),
+        ("stages=3", "invalid", "stages"),
+        ("audio.n_fft=511", "invalid", "audio.n_fft"),
+        ("seed", "invalid", "--set"),
+        ("stages.avc.steps=-4", "out-of-range", "stages.avc.steps"),
+        ("optimizer.lr=0", "out-of-range", "optimizer.lr"),
+        ("optimizer.lr=.nan", "out-of-range", "optimizer.lr"),
+        ("data.audio_duration_s=-.inf", "out-of-range", "data.audio_duration_s"),
+        ("optimizer.lr=" + "9" * 400, "out-of-range", "optimizer.lr"),
+        ("compute.batch_norm_splits=0", "out-of-range", "compute.batch_norm_splits"),
+        ("stages=null", "conflict", ""),
+        ("stages.avc.steps=5", "conflict", "stages.avc"),
+        ("stages.avc.batch_size=1", "conflict", "stages.avc"),
+        ("stages.avc.task.info_nce.negatives=clip", "conflict", "stages.avc.task"),
+        ("stages.avc.task.info_nce.within_clip_weight=1", "conflict", "stages.avc.task"),
+        ("stages.avc.task={kind: regression, translation: {kind: mlp}}", "conflict", None),
+        ("stages.avc.task.kind=avsa", "conflict", ""),
+        ("stages.avc.task.kind=avts", "conflict", ""),
+        ("stages.avc.windows_per_clip=2", "conflict", ""),
+        ("compute={batch_norm_splits: 2, sync_batch_norm: true}", "conflict", "compute"),
+        ("encoders.video.base_channels=32", "conflict", "encoders"),
+        ("audio.hop_length=600", "conflict", "audio"),
+        ("views.hfov_min_deg=100", "conflict", "views"),
+        ("views.min_elevation_deg=70", "conflict", "views"),
     ],
 )
-def test_a_bad_override_is_one_clear_line(override, message):
-    with pytest.raises(UserError, match=message) as caught:
+def test_a_bad_override_is_refused_by_its_key(override, code, key):
+    with user_error(code, key):
         load_config("avc", [override])
-    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_value_comes_with_what_is_allowed_and_a_wrong_key_with_the_nearest():
+    with pytest.raises(UserError) as raised:
+        load_config("avc", ["optimizer.lr=0"])
+    assert str(raised.value) == ("optimizer.lr is 0; it must be a number above 0 and at most 1e+06")
+    with pytest.raises(UserError, match=r"unknown key optimiser; did you mean 'optimizer'\?"):
+        load_config("avc", ["optimiser.lr=1", "seed=x"])
 
 
 def test_an_unknown_recipe_names_the_nearest():
@@ -104,57 +117,68 @@ def test_a_recipe_file_extends_another_and_null_removes(tmp_path):
 
 
 def test_a_recipe_that_is_not_yaml_is_refused(tmp_path):
-    (tmp_path / "bad.yaml").write_text("a: [")
-    with pytest.raises(UserError, match="is not YAML"):
-        load_config(str(tmp_path / "bad.yaml"))
-    (tmp_path / "list.yaml").write_text("- 1")
-    with pytest.raises(UserError, match="is not a mapping"):
-        load_config(str(tmp_path / "list.yaml"))
+    for name, text in (("bad", "a: ["), ("list", "- 1")):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text)
+        with user_error("invalid", path):
+            load_config(str(path))
 
 
-@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 1e300, -1e300])
-def test_every_number_of_a_recipe_has_a_range(number):
-    recipe = to_mapping(load_config("small"))
-    values, stage = flatten(recipe), next(iter(recipe["stages"]))
-    keys = [key for key, value in values.items() if type(value) in (int, float)]
-    keys += [
-        f"stages.{stage}.num_views",
-        f"stages.{stage}.windows_per_clip",
-        "sampling.draws_per_video",
-    ]
-    assert len(keys) > 40
-    for key in keys:
-        with pytest.raises(UserError) as caught:
-            config_from_mapping(recipe, [f"{key}={number}"])
-        assert "\n" not in str(caught.value)
+def test_every_number_of_a_recipe_has_a_range():
+    schema = TypeAdapter(TrainConfig).json_schema()
+    numbers = [each for each in parts(schema) if each.get("type") in ("integer", "number")]
+    assert len(numbers) > 40
+    for each in numbers:
+        assert {"minimum", "exclusiveMinimum"} & each.keys(), each
+        assert {"maximum", "exclusiveMaximum"} & each.keys(), each
+
+
+def test_every_key_is_described():
+    schema = TypeAdapter(TrainConfig).json_schema()
+    for each in parts(schema):
+        for name, below in each.get("properties", {}).items():
+            text = below.get("description") or resolved(below, schema)["description"]
+            assert text.endswith("."), name
+
+
+def parts(schema):
+    """Yield the mappings in a JSON schema."""
+    if isinstance(schema, dict):
+        yield schema
+        for below in schema.values():
+            yield from parts(below)
+    elif isinstance(schema, list):
+        for below in schema:
+            yield from parts(below)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "code"),
     [
-        ("seed: [" + "x, " * 5000 + "]", r"seed is \['x'.* \(list\); it must be a whole number"),
-        ("stages: {1: 2}", "stages.1 is 2"),
-        ("stages: [" + "[], " * 5000 + "]", "it must be a mapping"),
-        ("? " + "k" * 500 + "\n: 1", "unknown key kkk.*; (known|did)"),
-        ("extends: [small]", "extends must be the name"),
-        ("extends: 3", "extends must be the name"),
-        ("extends: mine.yaml", "extends itself"),
-        ("extends: loop/mine.yaml", "extends more than 16"),
-        ("extends: pipe.yaml", "FIFO"),
-        ("extends: /dev/zero", "unknown recipe '/dev/zero'"),
-        ("extends: zero.yaml", "device"),
-        ("extends: " + "x" * 5000 + ".yaml", "does not exist"),
-        ("seed: " + "9" * 250, "seed is 9+ ... 9+; at most"),
-        ("views: {sampler: [[[[uniform]]]]}", "views.sampler is .*; it must be one of"),
+        ("seed: [" + "x, " * 5000 + "]", "invalid"),
+        ("stages: {1: 2}", "invalid"),
+        ("stages: [" + "[], " * 5000 + "]", "invalid"),
+        ("? " + "k" * 500 + "\n: 1", "unknown-name"),
+        ("extends: [small]", "invalid"),
+        ("extends: 3", "invalid"),
+        ("extends: mine.yaml", "conflict"),
+        ("extends: loop/mine.yaml", "out-of-range"),
+        ("extends: pipe.yaml", "invalid"),
+        ("extends: /dev/zero", "unknown-name"),
+        ("extends: zero.yaml", "invalid"),
+        ("extends: " + "x" * 5000 + ".yaml", "missing"),
+        ("seed: " + "9" * 250, "out-of-range"),
+        ("views: {sampler: [[[[uniform]]]]}", "unknown-name"),
     ],
 )
-def test_a_hostile_recipe_is_one_short_line(tmp_path, text, message):
+def test_a_hostile_recipe_is_one_short_line(tmp_path, text, code):
     (tmp_path / "mine.yaml").write_text(text)
     (tmp_path / "loop").symlink_to(".")
     (tmp_path / "zero.yaml").symlink_to("/dev/zero")
     os.mkfifo(tmp_path / "pipe.yaml")
-    with pytest.raises(UserError, match=message) as caught:
+    with pytest.raises(UserError) as caught:
         load_config(str(tmp_path / "mine.yaml"))
+    assert caught.value.code == code
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
 
@@ -173,33 +197,11 @@ def test_configs_are_frozen_and_keyword_only():
         TrainConfig(0)
 
 
-def test_every_field_is_described():
-    import ast
-    import inspect
-
-    from avsa.config import recipe as config
-    from avsa.models import encoders, model, translation
-    from avsa.tasks import infonce as losses
-    from avsa.tasks import tasks
-    from avsa.training import checkpoint
-    from avsa.training import optimizer as optimization
-
-    for module in (checkpoint, config, encoders, losses, model, optimization, tasks, translation):
-        for node in ast.parse(inspect.getsource(module)).body:
-            if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
-                for field, after in zip(node.body, node.body[1:], strict=False):
-                    if isinstance(field, ast.AnnAssign):
-                        assert isinstance(after, ast.Expr), f"{node.name}.{ast.unparse(field)}"
-
-
 def test_a_resumed_run_may_change_how_it_is_carried_out_only():
     was = load_config("avc")
     require_same_config(was, load_config("avc", ["checkpoint.every_steps=7", "data.num_threads=3"]))
-    for change, message in (
-        ("optimizer.lr=0.1", r"optimizer\.lr was 0\.0001 and is 0\.1"),
-        ("compute.batch_norm_splits=2", r"compute\.batch_norm_splits was 1 and is 2"),
-    ):
-        with pytest.raises(UserError, match=message):
+    for change in ("optimizer.lr=0.1", "compute.batch_norm_splits=2"):
+        with user_error("conflict", change.partition("=")[0]):
             require_same_config(was, load_config("avc", [change]))
 
 
@@ -209,7 +211,7 @@ def test_every_recipe_judges_held_out_clips(recipe):
 
 
 def test_parts_for_memory_and_parts_for_batch_norm_do_not_mix():
-    with pytest.raises(UserError, match=r"micro_batches=4 .*set compute\.batch_norm_splits=1"):
+    with user_error("conflict"):
         load_config("avsa-published", ["optimizer.micro_batches=4"])
 
 
@@ -269,20 +271,3 @@ def test_a_recipe_extends_files_as_seen_from_its_own_folder(tmp_path, monkeypatc
     (tmp_path / "base.yaml").write_text("extends: deep/mine.yaml\n")
     with pytest.raises(UserError, match="extends itself"):
         load_config("mine.yaml")
-
-
-def test_merging_leaves_its_inputs_alone():
-    base, change = {"a": {"b": 1}}, {"a": {"c": 2}}
-    assert merged(base, change) == {"a": {"b": 1, "c": 2}}
-    assert (base, change) == ({"a": {"b": 1}}, {"a": {"c": 2}})
-
-
-def test_whole_numbers_will_do_for_floats():
-    @dataclasses.dataclass(frozen=True, kw_only=True)
-    class Sizes:
-        length: float
-        names: tuple[str, ...] = ()
-
-    sizes = from_mapping(Sizes, {"length": 2, "names": ["a", "b"]})
-    assert sizes == Sizes(length=2.0, names=("a", "b"))
-    assert isinstance(sizes.length, float)

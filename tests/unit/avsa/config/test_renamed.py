@@ -4,7 +4,7 @@ import pytest
 
 from avsa.config.recipe import load_config
 from avsa.config.renamed import RENAMED, new_name
-from avsa.config.typed import flatten, to_mapping
+from yt360.config import flatten, to_mapping
 from yt360.errors import UserError
 
 RECIPES = "avc", "avsa", "avts"

@@ -220,20 +220,6 @@ def test_clips_that_are_too_short_are_refused_before_any_work(clips, plan):
         Loader(clips, plan, replace(SMALL, windows_per_clip=4), 0)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"video_duration_s": 0.0}, "data.video_duration_s must be positive"),
-        ({"windows_per_clip": 0}, "data.windows_per_clip must be at least 1"),
-        ({"prefetch_batches": 0}, "data.prefetch_batches must be at least 1"),
-        ({"window_gap_s": -1.0}, "data.window_gap_s must not be negative"),
-    ],
-)
-def test_wrong_options_are_refused(wrong, message):
-    with pytest.raises(UserError, match=message):
-        DataConfig(**wrong)
-
-
 SPAN = Span(frames=8, samples=24000, fps=16, sample_rate_hz=24000)
 
 

@@ -159,19 +159,6 @@ def test_fewer_videos_than_a_batch_are_refused_with_the_numbers():
         Plan(video_ids([1, 2, 3]), 9, 0)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"unit": "frames"}, "sampling.unit must be 'video' or 'clip', not 'frames'"),
-        ({"draws_per_video": 0}, "sampling.draws_per_video must be at least 1"),
-        ({"window_shards": -1}, "sampling.window_shards must be 0"),
-    ],
-)
-def test_wrong_options_are_refused(wrong, message):
-    with pytest.raises(UserError, match=message):
-        SamplingConfig(**wrong)
-
-
 def test_replacements_of_all_slots_keep_videos_apart():
     ids = video_ids(UNEVEN)
     plan = Plan(ids, 4, 0)

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 import avsa
 from avsa.commands.export import command as export_command
 from avsa.config.recipe import config_from_mapping
-from avsa.config.typed import to_mapping
 from avsa.hub.export import export_model
 from avsa.models.model import Encoders
 from avsa.tasks.tasks import build_task
 from avsa.training.checkpoint import save_checkpoint
+from yt360.config import to_mapping
 from yt360.errors import UserError
 
 FRAMES, SIZE, RATE = 4, 24, 24000

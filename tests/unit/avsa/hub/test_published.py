@@ -328,7 +328,7 @@ def test_a_file_that_is_no_published_checkpoint_is_refused(tmp_path):
                 "video_model.conv99999x.0.a": torch.zeros(1),
             },
             {},
-            "num_stages is 99998; at most 8",
+            "num_stages is 99998; it must be a whole number from 1 to 8",
         ),
         (
             {

@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 
 import avsa
 from avsa.config.recipe import config_from_mapping
-from avsa.config.typed import to_mapping
 from avsa.hub.export import export_model
 from avsa.hub.saved import read_saved
 from avsa.models.model import Encoders
 from avsa.tasks.tasks import build_task
 from avsa.training.optimizer import build_optimizer
+from yt360.config import to_mapping
 from yt360.errors import UserError
 
 
@@ -134,8 +134,8 @@ def test_missing_fields_are_named(tmp_path, content, field):
         ("optimizer/state/0/step", torch.tensor(torch.nan), "number of steps"),
         ("optimizer/state/999", {}, "other parameters"),
         ("optimizer/state/0/exp_avg", torch.zeros(1), "does not fit the weights"),
-        ("config/encoders/video/base_channels", 10**9, "at most 8192"),
-        ("config/encoders/video/blocks_per_stage", 10**9, "at most 32"),
+        ("config/encoders/video/base_channels", 10**9, "from 1 to 8192"),
+        ("config/encoders/video/blocks_per_stage", 10**9, "from 1 to 32"),
         ("config/stages/avc/task/embedding_dim", 1 << 14, "does not fit its own recipe"),
         ("fps", 10**6, "fps"),
         ("step", 2**60, "step"),

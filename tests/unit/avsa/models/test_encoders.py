@@ -3,7 +3,6 @@ import torch
 from torch.nn.modules.conv import _ConvNd
 
 from avsa.models.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
-from yt360.errors import UserError
 
 
 def test_video_features_have_the_published_size_and_stage_sizes():
@@ -62,8 +61,3 @@ def test_features_do_not_depend_on_where_in_time_and_space_something_is():
     sound[..., 24:28, 24:28] = 1
     with torch.no_grad():
         torch.testing.assert_close(encoder(sound), encoder(sound.roll((8, 8), (2, 3))))
-
-
-def test_zero_width_is_refused():
-    with pytest.raises(UserError, match=r"base_channels is 0; use 1 or more"):
-        VideoEncoderConfig(base_channels=0)

@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 
 from avsa.tasks.infonce import InfoNCEConfig, contrast, embedding_spread
-from yt360.errors import UserError
 
 CLIPS, VIEWS, DIM = 3, 4, 5
 
@@ -112,8 +111,3 @@ def test_spread_tells_collapse():
     assert embedding_spread(torch.ones(50, 8)) == pytest.approx(0, abs=1e-6)
     random = torch.randn(5000, 8, generator=torch.Generator().manual_seed(0))
     assert embedding_spread(random) == pytest.approx(1, abs=0.02)
-
-
-def test_temperature_of_zero_is_refused():
-    with pytest.raises(UserError, match=r"temperature is 0\.0; it must be above 0"):
-        InfoNCEConfig(temperature=0.0)

@@ -7,7 +7,6 @@ from avsa.training.optimizer import (
     learning_rate,
     set_learning_rate,
 )
-from yt360.errors import UserError
 
 
 def test_the_paper_uses_adam_at_a_constant_rate():
@@ -40,10 +39,3 @@ def test_the_rate_reaches_the_weights():
     weight.grad = torch.ones(1)
     optimizer.step()
     assert weight.item() == pytest.approx(-0.5)
-
-
-def test_bad_values_name_the_value_and_the_range():
-    with pytest.raises(UserError, match=r"lr is 0\.0; it must be above 0"):
-        OptimizerConfig(lr=0.0)
-    with pytest.raises(UserError, match="micro_batches is 0; use 1 or more"):
-        OptimizerConfig(micro_batches=0)

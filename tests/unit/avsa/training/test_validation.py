@@ -15,7 +15,6 @@ from avsa.tasks.tasks import build_task
 from avsa.training.distributed import World
 from avsa.training.validation import Validation
 from avsa.views.audio_statistics import measure_stats
-from yt360.errors import UserError
 
 ALONE = World(0, 1, torch.device("cpu"))
 TINY = [
@@ -117,10 +116,3 @@ def test_a_network_that_ignores_one_modality_is_right_for_one_view_of_a_clip_at_
     targets = torch.randn(5, views, 8, generator=generator)
     predictions = torch.randn(5, 1, 8, generator=generator).expand(-1, views, -1)
     assert view_accuracy(predictions, targets).item() == pytest.approx(1 / views)
-
-
-def test_the_option_knows_its_values():
-    with pytest.raises(UserError, match=r"validation\.split must be one of train, test"):
-        load_config("small", ["validation.split=dev"])
-    with pytest.raises(UserError, match=r"validation\.every_steps must be 0"):
-        load_config("small", ["validation.every_steps=-1"])

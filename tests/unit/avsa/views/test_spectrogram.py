@@ -13,7 +13,6 @@ from avsa.views.mel import hz_to_mel, mel_filters, mel_to_hz
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, log_mels, stft, view_spectrograms
 from yt360.ambisonics.transforms import encode, rotate
-from yt360.errors import UserError
 from yt360.sphere import direction
 
 CONFIG = AudioConfig()
@@ -236,18 +235,3 @@ def test_the_stft_reflects_at_the_ends():
     real, imaginary = stft(signal[None], CONFIG)
     expected = librosa.stft(signal.numpy(), n_fft=512, hop_length=240, pad_mode="reflect").T
     assert np.abs(torch.complex(real, imaginary)[0].numpy() - expected).max() < 1e-4
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"channels": "quad"}, "audio.channels must be one of ambix, .*not 'quad'"),
-        ({"n_mels": 0}, "audio.n_mels must be positive"),
-        ({"min_db": 10.0}, "audio.min_db is 10; allowed is from -300 to 0"),
-        ({"n_fft": 511}, r"audio.n_fft \(511\) must be even"),
-        ({"hop_length": 600}, "at least audio.hop_length"),
-    ],
-)
-def test_wrong_options_are_refused(wrong, message):
-    with pytest.raises(UserError, match=message):
-        AudioConfig(**wrong)

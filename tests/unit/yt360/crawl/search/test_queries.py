@@ -3,13 +3,13 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
-import yaml
 from helpers.errors import user_error
 
 from yt360.crawl.search.queries import Query, load_queries
 from yt360.errors import UserError
+from yt360.untrusted.yaml_files import load_yaml
 
-BUILT_IN = yaml.safe_load(files("yt360.crawl.search").joinpath("queries.yaml").read_text("utf-8"))
+BUILT_IN = load_yaml(files("yt360.crawl.search").joinpath("queries.yaml").read_text("utf-8"))
 
 
 def test_the_built_in_queries_know_many_languages_and_the_same_things_in_each():

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import pytest
 
-from yt360.untrusted.yaml_text import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, load_yaml, read_yaml
+from yt360.untrusted.yaml_files import (
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_VALUES,
+    load_yaml,
+    read_yaml,
+    write_yaml,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +68,11 @@ def doubled(times: int, first: str, following: str) -> str:
         ("!!binary AAAA", "could not determine a constructor"),
         ("!!set {a}", "could not determine a constructor"),
         ("!!python/name:os.system x", "could not determine a constructor"),
-        ("!!bool maybe", "this is no bool"),
-        ("!!float '1:30'", "this is no float"),
-        ("!!int [1]", "this is no int"),
-        ("!!int '" + "9" * 5000 + "'", "this is no int"),
-        ("? [1]\n: 2", "unhashable key"),
+        ("!!bool maybe", "does not fit its tag"),
+        ("!!float '1:30'", "does not fit its tag"),
+        ("!!int [1]", "expected a scalar"),
+        ("!!int '" + "9" * 5000 + "'", "does not fit its tag"),
+        ("? [1]\n: 2", "a key is a mapping or a list"),
         ("a: [\nb: ]c", "line 2, column"),
         ("'\ud800'", "unacceptable character"),
     ],
@@ -74,6 +82,26 @@ def test_bombs_and_odd_values_are_refused_in_one_short_line(text, message):
         load_yaml(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_no_directive_brings_yaml_1_1_back():
+    assert load_yaml("%YAML 1.1\n---\n[no, 010, 1:30, 2020-01-01, 0x10]") == [
+        "no", 10, "1:30", "2020-01-01", 16,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"b": [1, -2.5, 1e-30, None, True], "a": {"x": "on", "y": "1e-4", "z": "null"}},
+        {"text": "two\nlines: #no", "empty": [], "none": {}, "number": "010", "date": "2020-01-01"},
+    ],
+)
+def test_what_is_written_reads_back_in_its_order(value):
+    file = io.StringIO()
+    write_yaml(value, file)
+    again = load_yaml(file.getvalue())
+    assert again == value and list(again) == list(value)
 
 
 def test_aliases_and_tags_of_plain_values_may_be_used():
