@@ -23,7 +23,7 @@ echo "4/4  drawing what the network saw"
 avsa preview --run "$out/run" --out "$out/preview.png"
 
 accuracy=$(tail -n 1 "$out/run/log.jsonl" |
-    sed -n 's/.*"held_out_view_accuracy": \([0-9.e-]*\).*/\1/p' | awk '{printf "%.0f %%", 100 * $1}')
+    sed -n 's|.*"val/view_accuracy": \([0-9.e-]*\).*|\1|p' | awk '{printf "%.0f %%", 100 * $1}')
 
 cat <<END
 

@@ -97,12 +97,12 @@ def command(
         raise UserError("--ranks and --views-per-s go with --dry-run; torchrun starts ranks")
     from avsa.data.remote.mirror import dataset_folder
     from avsa.training.distributed import joined_world
-    from avsa.training.run import train
-    from avsa.training.run_folder import settle_request
+    from avsa.training.loop import train
+    from avsa.training.request import resolve_request
 
     with joined_world(device) as world:
         dataset = dataset_folder(data, cache_gb) if data else None
-        request = settle_request(dataset, recipe, overrides, out, resume, world.size, cache_gb)
+        request = resolve_request(dataset, recipe, overrides, out, resume, world.size, cache_gb)
         if world.is_first:
             echo(*request.notes, err=True)
         outcome = train(

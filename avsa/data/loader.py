@@ -246,6 +246,7 @@ class Loader:
             step=step,
             moments=moments,
             wait_s=wait_s,
+            failed_reads=self.failed_reads,
             buffer=buffer,
         )
 

@@ -81,6 +81,7 @@ class RawBatch:
         step: Step of the batch.
         moments: Samples per clip.
         wait_s: Time for which the caller had to wait for this batch.
+        failed_reads: Reads of clips that the loader has seen fail so far.
         buffer: The memory behind the tensors.
     """
 
@@ -96,4 +97,5 @@ class RawBatch:
     step: int
     moments: int
     wait_s: float
+    failed_reads: int
     buffer: Buffer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +14,14 @@ import torch
 
 from avsa import __version__
 from avsa.data.clips import clips_form
-from avsa.data.loader import Loader
 from avsa.data.remote.clips import open_clips
 from avsa.data.remote.mirror import address_of
 from avsa.data.sampling import SequentialPlan
 from avsa.hub.load import Model
-from avsa.training.gradient_cache import Inputs
+from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
-from avsa.views.batch import Batch, make_batch
+from avsa.views.audio_statistics import AudioStats
+from avsa.views.batch import Batch, batches
 from avsa.views.sampling import ViewConfig
 from yt360.clip_codec.format import ClipFormat
 from yt360.config import to_mapping
@@ -76,14 +75,24 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
             raise UserError(
                 f"the split {config.split} of {dataset} has no clips; use another --split"
             )
-        _require_fit(model, clips_form(clips.info))
+        statistics = _require_fit(model, clips_form(clips.info))
         schema = _schema(model, _provenance(model, clips, config))
         with (
             Progress("embedding", len(clips), "clips") as progress,
             atomic_write(out) as file,
             pq.ParquetWriter(file, schema) as writer,
         ):
-            for batch in _batches(model, clips, config):
+            samples = batches(
+                clips,
+                SequentialPlan(len(clips), config.batch_size),
+                SEED,
+                replace(model.config.data, windows_per_clip=1, video_position="middle"),
+                fixed_views(model.config.views, config.num_views, config.hfov_deg),
+                model.config.audio,
+                statistics,
+                World(0, 1, model.device),
+            )
+            for batch in samples:
                 table = _table(model, batch, schema)
                 writer.write_table(table)
                 rows += len(table)
@@ -96,17 +105,8 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
     return rows
 
 
-def _batches(model: Model, clips: ShardReader, config: EmbedConfig) -> Iterator[Batch]:
-    assert model.stats is not None  # see `_require_fit`
-    views = fixed_views(model.config.views, config.num_views, config.hfov_deg)
-    data = replace(model.config.data, windows_per_clip=1, video_position="middle")
-    plan = SequentialPlan(len(clips), config.batch_size)
-    on_cuda = model.device.type == "cuda"
-    for raw in Loader(clips, plan, data, SEED, pin_memory=on_cuda).batches():
-        yield make_batch(raw, SEED, views, model.config.audio, model.stats, model.device)
-
-
-def _require_fit(model: Model, form: ClipFormat) -> None:
+def _require_fit(model: Model, form: ClipFormat) -> AudioStats:
+    """Return the model's audio statistics, if it takes clips of this format."""
     if model.stats is None:
         raise UserError("the model has no audio statistics; import it again with --stats DATASET")
     takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
@@ -117,6 +117,7 @@ def _require_fit(model: Model, form: ClipFormat) -> None:
                 f"the dataset was built with {option} {has[option]} and the model takes "
                 f"{option} {value}; build a dataset of that form (`yt360 build-shards`)"
             )
+    return model.stats
 
 
 def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:
@@ -134,8 +135,7 @@ def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfi
 
 @torch.inference_mode()
 def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
-    inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
-    video, audio = model.encoders(inputs.video, inputs.audio)
+    video, audio = model.encoders(batch.video, batch.audio)
     features = [video, audio]
     if _joint_dim(model):
         features += model.joint_embeddings(video, audio)

@@ -7,8 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from avsa.config.recipe import StageConfig, TrainConfig
+from avsa.data.clips import clips_form
+from avsa.data.loader import require_long_clips
 from avsa.data.sampling import Plan
+from avsa.views.saliency import open_guide
+from avsa.views.sampling import check_views
+from avsa.views.spectrogram import require_long_sound
 from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
 
 # Plans of different stages must not draw the same order, and seeds are below this.
 SEEDS_PER_STAGE = 2**32
@@ -120,6 +126,24 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
         f"stages.{name}.batch_size is {size}, which {ranks} ranks cannot share; start {counts} "
         f"ranks, or --set {' and '.join(changes)}"
     )
+
+
+def require_stages_fit(
+    config: TrainConfig, clips: ShardReader, held_out: ShardReader | None
+) -> None:
+    """Check before the first step that the dataset has what every stage needs.
+
+    Raises:
+        UserError: Views cannot be placed, clips are too short, or labels are missing.
+    """
+    for name in config.stages:
+        check_views(config.stage_views(name))
+        span = config.stage_data(name).span(clips_form(clips.info))
+        require_long_sound(config.audio, span.samples)
+        for split in (clips, held_out):
+            if split is not None and len(split):
+                require_long_clips(split, config.stage_data(name))
+                open_guide(config.stage_views(name), split)
 
 
 def _either(values: Sequence[int]) -> str:

@@ -6,18 +6,20 @@ Started by ``torchrun``; without it there is one rank and nothing here communica
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from yt360.devices import choose_device
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,30 @@ def from_first_rank(value: Any) -> Any:
     box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def on_first_rank(world: World, work: Callable[[], T]) -> T:
+    """Return rank 0's result of `work` on every rank, or raise there the error that rank 0 met."""
+    result: T | None = None
+    error: UserError | BadItem | OSError | None = None
+    if world.is_first:
+        try:
+            result = work()
+        except (UserError, BadItem, OSError) as caught:
+            error = caught
+    result, error = from_first_rank((result, error))
+    if error is not None:
+        raise error
+    return cast(T, result)
+
+
+def gather_lists(values: list[str]) -> list[str]:
+    """Return the lists of all ranks, in order of rank, as one."""
+    if not _is_distributed():
+        return values
+    gathered: list[list[str]] = [[]] * dist.get_world_size()
+    dist.all_gather_object(gathered, values)
+    return [value for part in gathered for value in part]
 
 
 def require_agreement(values: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import Stage, fit_batches, lay_out
 from avsa.training.memory import stage_memory
 from avsa.training.optimizer import OptimizerConfig, learning_rate
-from avsa.training.run_folder import settle_request
+from avsa.training.request import resolve_request
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
@@ -67,7 +67,7 @@ def dry_run_report(
     Without a dataset the sizes of YT-360 are taken; without a recipe, all of them are listed.
 
     Raises:
-        UserError: As `avsa.training.run.train` would, as far as that can be known before a clip is
+        UserError: As `avsa.training.loop.train` would, as far as that can be known before a clip is
             read.
     """
     speed = views_per_s or DEFAULT_VIEWS_PER_S
@@ -81,7 +81,7 @@ def dry_run_report(
         assert recipe is not None
         return describe_run(load_config(recipe, overrides), yt360_splits(), ranks, speed)
     folder = None if data is None else dataset_folder(data, cache_gb)
-    request = settle_request(folder, recipe, overrides, out, resume, ranks, cache_gb)
+    request = resolve_request(folder, recipe, overrides, out, resume, ranks, cache_gb)
     splits = splits_of(request.dataset, request.config.validation.split)
     return [*request.notes, *describe_run(request.config, splits, ranks, speed)]
 

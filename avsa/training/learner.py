@@ -1,12 +1,11 @@
-"""What learns in one stage of a run: encoders, the task's networks, and their optimizer.
+"""The networks of one stage of a run and their optimizer: built, restored, stepped, saved.
 
 Encoders go on from stage to stage; the task's networks and the optimizer start anew. Initial
-weights and dropout draw from torch's own generator, which is keyed here for every step.
+weights and dropout use torch's global generator, which is keyed here for every use.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,19 +14,17 @@ from torch.nn.parallel import DistributedDataParallel
 
 from avsa.config.recipe import TrainConfig
 from avsa.hub.saved import Saved
-from avsa.models.model import Encoders, autocast, place_encoders
-from avsa.tasks.tasks import Metrics, build_task
+from avsa.models.model import Encoders, place_encoders
+from avsa.tasks.tasks import build_task
 from avsa.training.curriculum import Stage
 from avsa.training.distributed import World
-from avsa.training.gradient_cache import Inputs, forward_backward
 from avsa.training.optimizer import build_optimizer, learning_rate, set_learning_rate
-from avsa.views.batch import Batch
 from yt360.randomness import keyed_generator
 
 
 def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> Encoders:
     """Return the encoders on the device, with fresh weights or those of a checkpoint."""
-    _seed(config.seed, "encoders")
+    seed_torch(config.seed, "encoders")
     encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
     if saved:
         encoders.load_state_dict(saved.encoders)
@@ -35,18 +32,21 @@ def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> En
 
 
 class Learner:
-    """The networks of a stage and what moves them.
+    """The networks of a stage and their optimizer.
 
     Args:
         config: The recipe.
         stage: The stage.
         encoders: From `build_encoders`.
         world: This process among the ranks.
-        saved: The checkpoint to go on from; what it says of another stage does not count.
+        saved: The checkpoint to resume from; ignored if it was saved in another stage.
 
     Attributes:
         encoders: As given.
         task: The task's networks.
+        shared_encoders: The encoders; on several ranks wrapped by DDP, which averages gradients.
+        shared_task: The task, likewise.
+        optimizer: Of both.
     """
 
     def __init__(
@@ -57,64 +57,53 @@ class Learner:
         world: World,
         saved: Saved | None = None,
     ) -> None:
-        self._config, self._stage, self._world = config, stage, world
-        _seed(config.seed, "task", stage.name)
+        self.config, self.stage, self.world = config, stage, world
+        seed_torch(config.seed, "task", stage.name)
         task = build_task(stage.config.task, config.encoders.video.feature_dim)
         self.encoders, self.task = encoders, task.to(world.device).train()
         self._parameters = [*encoders.parameters(), *self.task.parameters()]
-        self._optimizer = build_optimizer(self._parameters, config.optimizer)
+        self.optimizer = build_optimizer(self._parameters, config.optimizer)
         if saved and saved.stage == stage.name:
             self.task.load_state_dict(saved.task or {})
-            options = self._optimizer.state_dict()["param_groups"]
-            state = {"state": saved.optimizer or {}, "param_groups": options}
-            self._optimizer.load_state_dict(state)
-        self._gradient_norm = torch.zeros(())
-        self._shared = _share(encoders, world), _share(self.task, world)
-        self._numerics = partial(autocast, config.compute, world.device)
+            groups = self.optimizer.state_dict()["param_groups"]
+            self.optimizer.load_state_dict({"state": saved.optimizer or {}, "param_groups": groups})
+        self.shared_encoders: nn.Module = encoders
+        self.shared_task: nn.Module = self.task
+        if world.size > 1:
+            self.shared_encoders = DistributedDataParallel(encoders)
+            self.shared_task = DistributedDataParallel(self.task)
 
     def learning_rate(self, step: int) -> float:
-        """Return the rate of a step of the run, counted from 1."""
-        first = self._stage.first_step
-        return learning_rate(self._config.optimizer, step - 1 - first, self._stage.steps)
+        """Return the learning rate of a step of the run, counted from 1."""
+        first = self.stage.first_step
+        return learning_rate(self.config.optimizer, step - 1 - first, self.stage.steps)
 
-    def compute_gradients(self, batch: Batch, step: int) -> tuple[Tensor, Metrics]:
-        """Set the gradients of a step; return its loss and metrics, detached, on the device.
-
-        Among the metrics are ``gradient_norm`` and ``weight_norm``, the lengths of the gradient and
-        of the weights.
-        """
-        _seed(self._config.seed, "step", step, self._world.rank)
-        self._optimizer.zero_grad(set_to_none=True)
-        inputs = Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
-        parts = self._config.optimizer.micro_batches
-        encoders, task = self._shared
-        loss, metrics = forward_backward(encoders, task, inputs, self._numerics, parts)
+    def norms(self) -> dict[str, Tensor]:
+        """Return the lengths of gradient and weights: ``gradient_norm`` and ``weight_norm``."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        self._gradient_norm = nn.utils.get_total_norm(gradients)
-        weight_norm = nn.utils.get_total_norm([p.detach() for p in self._parameters])
-        return loss, metrics | {"gradient_norm": self._gradient_norm, "weight_norm": weight_norm}
+        weights = [p.detach() for p in self._parameters]
+        return {
+            "gradient_norm": nn.utils.get_total_norm(gradients),
+            "weight_norm": nn.utils.get_total_norm(weights),
+        }
 
-    def move_weights(self, step: int) -> None:
-        """Take the step along the gradients of `compute_gradients`."""
-        if (most := self._config.optimizer.max_grad_norm) > 0:
-            nn.utils.clip_grads_with_norm_(self._parameters, most, self._gradient_norm)
-        set_learning_rate(self._optimizer, self.learning_rate(step))
-        self._optimizer.step()
+    def optimizer_step(self, rate: float, gradient_norm: Tensor) -> None:
+        """Clip the gradient, if the recipe asks for it, and update the weights."""
+        if (longest := self.config.optimizer.max_grad_norm) > 0:
+            nn.utils.clip_grads_with_norm_(self._parameters, longest, gradient_norm)
+        set_learning_rate(self.optimizer, rate)
+        self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint needs to go on."""
+        """Return the part of a checkpoint that is needed to resume."""
         return {
-            "stage": self._stage.name,
+            "stage": self.stage.name,
             "encoders": self.encoders.state_dict(),
             "task": self.task.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
         }
 
 
-def _share(module: nn.Module, world: World) -> nn.Module:
-    """Return a module whose gradients are averaged over ranks, the same one on a single rank."""
-    return module if world.size == 1 else DistributedDataParallel(module)
-
-
-def _seed(*key: int | str) -> None:
+def seed_torch(*key: int | str) -> None:
+    """Seed torch's global generators with a key (`yt360.randomness.keyed_generator`)."""
     torch.manual_seed(int(keyed_generator(*key).integers(2**63)))

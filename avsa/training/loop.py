@@ -1,190 +1,228 @@
-"""The training loop: the steps of one stage."""
+"""Training: a run from its first step, or from a checkpoint, to its last.
+
+A step is a pure function of the weights, the optimizer's state and (recipe, dataset, step): the
+order of clips, clip windows, views, augmentation and dropout come from keyed random generators. A
+run that was killed therefore resumes from its last checkpoint with bit-identical losses on the same
+machine (on CUDA with ``compute.deterministic``), and a run on another number of ranks sees the same
+clips (docs/training.md lists what may differ).
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from avsa.config.recipe import TrainConfig
 from avsa.data.clips import clips_form
-from avsa.data.loader import Loader
+from avsa.data.remote.clips import open_clips
+from avsa.models.model import autocast
 from avsa.tasks.tasks import Metrics
 from avsa.training.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint
-from avsa.training.curriculum import Stage
-from avsa.training.distributed import World, mean_over_ranks
-from avsa.training.learner import Learner
+from avsa.training.curriculum import lay_out, require_stages_fit
+from avsa.training.distributed import (
+    World,
+    gather_lists,
+    mean_over_ranks,
+    on_first_rank,
+    require_agreement,
+)
+from avsa.training.gradient_cache import forward_backward_in_parts
+from avsa.training.learner import Learner, build_encoders, seed_torch
 from avsa.training.metrics_log import RunLog, memory_mb
-from avsa.training.run_folder import fingerprint
+from avsa.training.outcome import Outcome
+from avsa.training.plausibility import implausible_step, is_plausible
+from avsa.training.repeatability import deterministic_kernels, repeatable_config
+from avsa.training.run_folder import fingerprint, open_run
 from avsa.training.signals import StopSignals
-from avsa.training.validation import Validation
+from avsa.training.validation import Validation, open_validation
 from avsa.views.audio_statistics import AudioStats
-from avsa.views.batch import Batch, make_batch
-from avsa.views.saliency import open_guide
-from yt360.config import to_mapping
-from yt360.errors import UserError
-from yt360.files import write_json
+from avsa.views.batch import Batch, batches
+from yt360.config import flatten, to_mapping
 from yt360.shards.format.reader import ShardReader
 
-PLAUSIBILITY = ("loss", "gradient_norm", "weight_norm")
-FLOAT32_EPSILON = 2.0**-23
 
+def train(
+    config: TrainConfig,
+    dataset: Path,
+    run: Path,
+    world: World,
+    *,
+    steps: int | None = None,
+    resume: bool = False,
+    log_keys: bool = False,
+) -> Outcome:
+    """Train by a recipe, or resume a run.
 
-@dataclass(frozen=True)
-class Session:
-    """What stays the same from the first step of a call of `train` to its last."""
+    Args:
+        config: The recipe.
+        dataset: Dataset folder; its ``train`` split is used.
+        run: Folder for the recipe, logs and checkpoints.
+        world: This process among the ranks.
+        steps: Stop after this many steps in total, before the end of the recipe.
+        resume: Resume from the newest checkpoint in `run`.
+        log_keys: Write the keys of each batch's clips into the log.
 
-    config: TrainConfig
-    run: Path
-    world: World
-    clips: ShardReader
-    held_out: ShardReader | None
-    stats: AudioStats
-    log: RunLog | None
-    stop: StopSignals
-    log_keys: bool
+    Raises:
+        UserError: Run, dataset and recipe do not fit together, or the loss or the gradient is not
+            finite.
+    """
+    with ExitStack() as opened:
+        # Open dataset and run. Rank 0 alone reads and writes the run; the others get its results.
+        clips = opened.enter_context(closing(open_clips(dataset, "train")))
+        held_out = None
+        if config.validation.every_steps:
+            held_out = opened.enter_context(closing(open_clips(dataset, config.validation.split)))
+        stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
+        require_stages_fit(config, clips, held_out)
+        require_agreement(
+            {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
+            | {"the dataset": fingerprint(clips)}
+            | {"the validation split": None if held_out is None else fingerprint(held_out)}
+            | flatten(to_mapping(config))
+        )
+        saved, statistics = on_first_rank(
+            world, lambda: open_run(config, dataset, clips, run, resume, opened)
+        )
+        step = saved.step if saved else 0
+        last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
+        if step >= last_step:
+            return Outcome(step, last_step, checkpoint_path(run, step), None)
+        log = opened.enter_context(RunLog(run, step, last_step, log_keys, world.is_first))
+        stop = opened.enter_context(StopSignals())
+        opened.enter_context(deterministic_kernels(config.compute.deterministic))
+        stages = [stage for stage in stages if step < stage.last_step]
+        config = repeatable_config(config, stages[0].name, clips, world, log)
 
-    def batches(self, stage: Stage, loader: Loader, step: int, until: int) -> Iterator[Batch]:
-        """Yield the batches of the steps after `step`, up to `until`."""
-        views = self.config.stage_views(stage.name)
-        for raw in islice(loader.batches(step - stage.first_step), until - step):
-            yield make_batch(
-                raw, stage.seed, views, self.config.audio, self.stats, self.world.device
+        # Train stage by stage. The encoders go on; each stage has a new task and a new optimizer.
+        encoders = build_encoders(config, world, saved)
+        for stage in stages:
+            learner = Learner(config, stage, encoders, world, saved)
+            saved = None  # it is large, and of no use to later stages
+            upcoming = batches(
+                clips,
+                stage.plan,
+                stage.seed,
+                config.stage_data(stage.name),
+                config.stage_views(stage.name),
+                config.audio,
+                statistics,
+                world,
+                first_step=step - stage.first_step,
             )
-
-    def validation(self, stage: Stage) -> Validation | None:
-        """Return what judges a stage on held-out clips, if that is wanted and possible."""
-        if self.held_out is None:
-            return None
-        validation = Validation(self.config, stage.name, self.held_out, self.stats, self.world)
-        if validation.possible:
-            return validation
-        if self.log is not None:
-            self.log.note(f"too few videos in {self.held_out.split} to judge {stage.name} on them")
-        return None
-
-    def save(self, step: int, learner: Learner) -> None:
-        """Write a checkpoint, and drop the oldest ones."""
-        content = {"step": step, "config": to_mapping(self.config), **learner.state()}
-        content |= {"clips": fingerprint(self.clips), "fps": clips_form(self.clips.info).fps}
-        content["stats"] = asdict(self.stats)
-        save_checkpoint(checkpoint_path(self.run, step), content)
-        drop_old_checkpoints(self.run, self.config.checkpoint.keep_last)
+            until = min(stage.last_step, last_step)
+            validation = open_validation(config, stage.name, held_out, statistics, world, log)
+            save = partial(_save, run, clips, statistics, learner)
+            with closing(upcoming):
+                step, stopped = train_stage(
+                    learner, islice(upcoming, until - step), validation, log, save, stop, step
+                )
+            if stopped or step == last_step:
+                break
+        return Outcome(step, last_step, checkpoint_path(run, step), stop.name)
 
 
 def train_stage(
-    session: Session, stage: Stage, learner: Learner, step: int, until: int
+    learner: Learner,
+    batches: Iterator[Batch],
+    validation: Validation | None,
+    log: RunLog,
+    save: Callable[[int], None],
+    stop: StopSignals,
+    step: int,
 ) -> tuple[int, bool]:
-    """Go on from `step` to `until`; return the last step done, and whether a rank was stopped."""
-    config, world = session.config, session.world
-    loader = _open_loader(config, stage, session.clips, world)
-    validation = session.validation(stage)
-    batches = session.batches(stage, loader, step, until)
+    """Train on every batch; return the last step, and whether a signal stopped a rank."""
+    config, world, optimizer = learner.config, learner.world, learner.optimizer
+    encoders, task = learner.shared_encoders, learner.shared_task
+    precision = partial(autocast, config.compute, world.device)
+    micro_batches = config.optimizer.micro_batches
     upcoming, finished_at = next(batches, None), time.perf_counter()
     stopping = False
     while upcoming is not None and not stopping:
         batch, step = upcoming, step + 1
-        loss, metrics = learner.compute_gradients(batch, step)
-        # Queued now, while the device is still busy with the gradients; not waited for by a rank
-        # that is to stop.
-        upcoming = None if session.stop.name else next(batches, None)
 
-        # Device sync, the only one in a step: the host waits for the loss, because the weights
-        # may not move when it, or its gradient, is nonsense.
-        record, stopping = _on_host(loss, metrics, session.stop)
-        if not is_plausible(**{name: record[name] for name in PLAUSIBILITY}):
-            raise _implausible(session.run, world, step, record, batch)
-        learner.move_weights(step)
+        # Forward and backward.
+        seed_torch(config.seed, "step", step, world.rank)
+        optimizer.zero_grad(set_to_none=True)
+        loss_of = partial(_loss, task, batch)
+        if micro_batches > 1:
+            loss, metrics = forward_backward_in_parts(
+                encoders, loss_of, (batch.video, batch.audio), precision, micro_batches
+            )
+        else:
+            with precision():
+                loss, metrics = loss_of(*encoders(batch.video, batch.audio))
+            loss.backward()
+        norms = learner.norms()
+        # Queued now, while the device is still busy with the gradients. A rank that is to stop
+        # does not wait for it.
+        upcoming = None if stop.name else next(batches, None)
 
+        # Check. This is the only device sync of a step: the host waits for the loss, because the
+        # weights must not move if the loss or its gradient is implausible.
+        record, stopping = _on_host({"loss": loss, **metrics, **norms}, stop)
+        if not is_plausible(record["loss"], record["gradient_norm"], record["weight_norm"]):
+            raise implausible_step(log.run, world, step, record, batch.raw.keys)
+
+        # Step.
+        learning_rate = learner.learning_rate(step)
+        learner.optimizer_step(learning_rate, norms["gradient_norm"])
+
+        # Log, validate, save. The line comes first: a run that resumes drops the lines after its
+        # checkpoint, and must lack none before it.
         step_s = time.perf_counter() - finished_at
-        record |= {"lr": learner.learning_rate(step), **_costs(batch, step_s, world)}
-        record["failed_reads"] = loader.failed_reads
+        record |= {"lr": learning_rate, **_costs(batch, step_s, world)}
         ending = stopping or upcoming is None
         if validation and not stopping and (ending or step % config.validation.every_steps == 0):
-            record |= validation.judge(learner.encoders, learner.task)
-            if session.log is not None:
-                session.log.note(f"step {step}: {validation.summary(record)}")
-        keys = _from_all_ranks(batch.raw.keys, world) if session.log_keys else None
-        if session.log is not None:
-            session.log.step(step, stage.name, batch.raw.epoch, record, keys)
-        # After the line: a run that goes on drops lines after its checkpoint, and lacks none.
+            record |= validation.evaluate(learner.encoders, learner.task)
+            log.note(f"step {step}: {validation.summary(record)}")
+        keys = gather_lists(batch.raw.keys) if log.wants_keys else None
+        log.step(step, learner.stage.name, batch.raw.epoch, record, keys)
         if world.is_first and (ending or step % config.checkpoint.every_steps == 0):
-            session.save(step, learner)
-        finished_at = time.perf_counter()  # judging and saving are not part of the next step
+            save(step)
+        finished_at = time.perf_counter()  # validating and saving are not part of the next step
     return step, stopping
 
 
-def _open_loader(config: TrainConfig, stage: Stage, clips: ShardReader, world: World) -> Loader:
-    return Loader(
-        clips,
-        stage.plan,
-        config.stage_data(stage.name),
-        stage.seed,
-        world.rank,
-        world.size,
-        pin_memory=world.device.type == "cuda",
-        guide=open_guide(config.stage_views(stage.name), clips),
-    )
+def _loss(
+    task: torch.nn.Module, batch: Batch, video: Tensor, audio: Tensor
+) -> tuple[Tensor, Metrics]:
+    """Return the task's loss and metrics for the features (B, K, D) of a batch."""
+    loss, metrics = task(*map(batch.by_clip, (video, audio, batch.directions)))
+    return loss, metrics
 
 
-def _on_host(loss: Tensor, metrics: Metrics, stop: StopSignals) -> tuple[dict[str, float], bool]:
-    """Return loss and metrics averaged over ranks, and whether any rank was told to stop."""
-    wanted = torch.full_like(loss, float(stop.name is not None))
-    values = mean_over_ranks(torch.stack([wanted, loss, *metrics.values()])).tolist()
-    return dict(zip(["loss", *metrics], values[1:], strict=True)), values[0] > 0
+def _on_host(values: dict[str, Tensor], stop: StopSignals) -> tuple[dict[str, float], bool]:
+    """Return scalars averaged over ranks, and whether any rank received a signal."""
+    wanted = torch.full_like(values["loss"], float(stop.name is not None))
+    means = mean_over_ranks(torch.stack([wanted, *values.values()])).tolist()
+    return dict(zip(values, means[1:], strict=True)), means[0] > 0
 
 
 def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:
-    """Return what a step took: time, views a second over all ranks, waiting for data, memory."""
+    """Return time, views per second over all ranks, time without data, memory, failed reads."""
     views = batch.video.shape[0] * batch.video.shape[1] * world.size
     return {
         "step_s": step_s,
         "views_per_s": views / step_s,
         "data_wait_s": batch.raw.wait_s,
         "memory_mb": memory_mb(world.device),
+        "failed_reads": batch.raw.failed_reads,
     }
 
 
-def _from_all_ranks(values: list[str], world: World) -> list[str]:
-    if world.size == 1:
-        return values
-    gathered: list[Any] = [None] * world.size
-    dist.all_gather_object(gathered, values)
-    return [value for part in gathered for value in part]
-
-
-def is_plausible(loss: float, gradient_norm: float, weight_norm: float) -> bool:
-    """Return whether a gradient can be one: finite, and not absurdly long.
-
-    Absurd is a gradient by which rounding the weights to float32, a relative change of 1.2e-7,
-    could change the loss by more than its own size (and more than 1): nothing could be learned of
-    it. Convolutions that read foreign memory give such ones; exploding training ends there too.
-    """
-    change = gradient_norm * weight_norm * FLOAT32_EPSILON
-    return math.isfinite(loss) and change <= max(1.0, abs(loss))  # False for inf and NaN
-
-
-def _implausible(
-    run: Path, world: World, step: int, record: dict[str, float], batch: Batch
-) -> UserError:
-    """Save which clips met a gradient that cannot be; return the error that says so."""
-    path = run / f"implausible-step-{step:08d}.json"
-    keys = _from_all_ranks(batch.raw.keys, world)
-    found = {name: str(record[name]) for name in PLAUSIBILITY}
-    if world.is_first:
-        write_json(path, {"step": step, **found, "keys": keys})
-    what = ", ".join(f"{name} is {value}" for name, value in found.items())
-    return UserError(
-        f"{what} at step {step}: not finite, or far too large; the weights were left as they were, "
-        f"the batch's clips are in {path}; a resumed run would meet the same, but with --set "
-        "compute.bfloat16=off where bfloat16 was used; else start a new run with a lower "
-        "optimizer.lr, or with an optimizer.max_grad_norm"
-    )
+def _save(
+    run: Path, clips: ShardReader, statistics: AudioStats, learner: Learner, step: int
+) -> None:
+    """Write a checkpoint, and remove the oldest ones."""
+    content = {"step": step, "config": to_mapping(learner.config), **learner.state()}
+    content |= {"clips": fingerprint(clips), "fps": clips_form(clips.info).fps}
+    save_checkpoint(checkpoint_path(run, step), content | {"stats": asdict(statistics)})
+    drop_old_checkpoints(run, learner.config.checkpoint.keep_last)

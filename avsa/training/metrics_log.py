@@ -1,4 +1,4 @@
-"""What a run leaves behind while it trains: a line a step, curves, and a word on the terminal."""
+"""The log of a run: ``log.jsonl`` with one line per step, TensorBoard scalars, and progress."""
 
 from __future__ import annotations
 
@@ -24,28 +24,41 @@ FILE_NAME = "log.jsonl"
 
 
 class RunLog:
-    """Writes ``log.jsonl`` (a line a step), TensorBoard scalars, and progress. A context manager.
+    """Writes ``log.jsonl``, TensorBoard scalars, and progress. A context manager.
 
     Args:
         run: The run's folder.
-        first_step: Steps done before. Lines and curves of later ones, which a killed run may have
-            left, are dropped: they will be made again.
-        last_step: Where this call will stop.
+        first_step: Steps done before. Lines and scalars of later steps, which a killed run may have
+            left, are removed: these steps are repeated.
+        last_step: The step at which this call stops.
+        wants_keys: Whether `step` is to be given the keys of each batch's clips.
+        active: False on all ranks but the first: then nothing is written.
     """
 
-    def __init__(self, run: Path, first_step: int, last_step: int) -> None:
-        self.run = run
-        _drop_lines_after(run / FILE_NAME, first_step)
+    def __init__(
+        self,
+        run: Path,
+        first_step: int,
+        last_step: int,
+        wants_keys: bool = False,
+        active: bool = True,
+    ) -> None:
+        self.run, self.wants_keys, self.active = run, wants_keys, active
+        self._opened = ExitStack()
+        if not active:
+            return
+        _remove_lines_after(run / FILE_NAME, first_step)
         self._progress = Progress("training", last_step, "steps", done=first_step)
         with ExitStack() as opened, naming(run):
             self._lines = opened.enter_context(append_lines(run / FILE_NAME))
-            opened.enter_context(_threads_of_curves_are_silent())
-            self._curves = SummaryWriter(str(run), purge_step=first_step + 1)
-            opened.callback(self._curves.close)
+            opened.enter_context(_silent_tensorboard_threads())
+            self._scalars = SummaryWriter(str(run), purge_step=first_step + 1)
+            opened.callback(self._scalars.close)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> RunLog:
-        self._opened.enter_context(self._progress)
+        if self.active:
+            self._opened.enter_context(self._progress)
         return self
 
     def __exit__(
@@ -65,25 +78,29 @@ class RunLog:
         values: Mapping[str, float],
         keys: list[str] | None = None,
     ) -> None:
-        """Write one step: a line with everything, and a curve for each of `values`."""
+        """Write one step: a line with everything, and a scalar for each of `values`."""
+        if not self.active:
+            return
         record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
         if keys is not None:
             record["keys"] = keys
         with naming(self.run):
             self._write(record)
             for name, value in values.items():
-                self._curves.add_scalar(name, value, step)
+                self._scalars.add_scalar(name, value, step)
         self._progress.advance()
 
     def note(self, message: str) -> None:
-        """Say something without disturbing the progress bar."""
-        self._progress.note(message)
+        """Print a message above the progress bar."""
+        if self.active:
+            self._progress.note(message)
 
     def warn(self, message: str) -> None:
-        """Say something, and keep it in the log as a line that holds ``warning`` alone."""
-        with naming(self.run):
-            self._write({"warning": message})
-        self.note(message)
+        """Print a message, and write it to the log as a line with ``warning`` alone."""
+        if self.active:
+            with naming(self.run):
+                self._write({"warning": message})
+            self._progress.note(message)
 
     def _write(self, record: Mapping[str, Any]) -> None:
         self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -91,8 +108,8 @@ class RunLog:
 
 
 @contextmanager
-def _threads_of_curves_are_silent() -> Iterator[None]:
-    """Keep TensorBoard's thread from printing a traceback: its next caller gets the same error."""
+def _silent_tensorboard_threads() -> Iterator[None]:
+    """Suppress tracebacks of TensorBoard's thread: its next caller gets the same error."""
     before = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:
@@ -107,17 +124,17 @@ def _threads_of_curves_are_silent() -> Iterator[None]:
 
 
 def memory_mb(device: torch.device) -> float:
-    """Return the most memory used so far: of the CUDA device, or of this process."""
+    """Return the peak memory so far: of the CUDA device, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's steps, but lines that are none, as a killed run may leave.
+    """Return the records of a run's steps, without damaged lines, which a killed run may leave.
 
     Raises:
-        UserError: The log is no regular file, or too long.
+        UserError: The log is not a regular file, or too long.
         OSError: It cannot be read.
     """
     return [record for record, _ in _records(run / FILE_NAME) if "step" in record]
@@ -128,7 +145,7 @@ def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
     try:
         content = read_limited(path, MAX_JSON_BYTES)
     except ValueError as error:
-        raise UserError(f"{error}; move it away, or choose another --out") from None
+        raise UserError(f"{error}; move it away, or choose another --out", key=path) from None
     for line in content.splitlines():
         with suppress(ValueError):
             record = parse_json(line, dict[str, Any])
@@ -136,7 +153,7 @@ def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
                 yield record, line
 
 
-def _drop_lines_after(path: Path, step: int) -> None:
+def _remove_lines_after(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [line for record, line in _records(path) if record.get("step", 0) <= step]

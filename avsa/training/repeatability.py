@@ -9,7 +9,9 @@ the memory that it gets, and its gradients are compared with each other and with
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -20,11 +22,13 @@ from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig
 from avsa.data.clip_window import Span
+from avsa.data.clips import clips_form
 from avsa.models.model import ComputeConfig, Encoders, autocast, is_on, place_encoders
 from avsa.tasks.tasks import build_task
 from avsa.training.distributed import World, mean_over_ranks
-from avsa.training.gradient_cache import Inputs, forward_backward
 from avsa.training.memory import sample_shapes
+from avsa.training.metrics_log import RunLog
+from yt360.shards.format.reader import ShardReader
 
 Gradients: TypeAlias = list[Tensor]
 # Computes the gradients of one and the same step under some options.
@@ -37,6 +41,31 @@ TOLERANCE = 0.5
 # NaN for float32 and for each half of it as bfloat16.
 _NAN_BITS = 0x7FC07FC0
 _FREED_BYTES = tuple(1 << power for power in range(10, 26))
+
+
+def repeatable_config(
+    config: TrainConfig, stage: str, clips: ShardReader, world: World, log: RunLog
+) -> TrainConfig:
+    """Return the recipe with compute options under which this machine repeats a step of a stage."""
+    span = config.stage_data(stage).span(clips_form(clips.info))
+    step = partial(small_step, config, stage, span)
+    compute, warning = repeatable_compute(config.compute, world, step)
+    if warning is not None:
+        log.warn(warning)
+    return replace(config, compute=compute)
+
+
+@contextmanager
+def deterministic_kernels(wanted: bool) -> Iterator[None]:
+    """Let torch use deterministic kernels only, if wanted, while the block runs."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS demands it
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def repeatable_compute(
@@ -118,8 +147,10 @@ def small_step(config: TrainConfig, stage: str, span: Span, compute: ComputeConf
         shapes = sample_shapes(config, stage, span)
         video, audio = (torch.randn(2 * moments, *shape) for shape in shapes)
         directions = nn.functional.normalize(torch.randn(*video.shape[:2], 3), dim=-1)
-        inputs = Inputs(video, audio, directions, moments)
-        forward_backward(encoders, task, inputs, partial(autocast, compute, alone.device))
+        with autocast(compute, alone.device):
+            features = (*encoders(video, audio), directions)
+            loss, _ = task(*(each.unflatten(0, (2, moments)) for each in features))
+        loss.backward()
     parameters = (*encoders.parameters(), *task.parameters())
     return [each.grad for each in parameters if each.grad is not None]
 

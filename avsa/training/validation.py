@@ -15,7 +15,7 @@ guide makes aligned sound loud in front: such a task must draw its views uniform
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -24,18 +24,16 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig
-from avsa.data.loader import Loader
 from avsa.data.sampling import Draw, Plan
 from avsa.models.model import Encoders, autocast
 from avsa.tasks.tasks import Task
 from avsa.training.distributed import World, mean_over_ranks
-from avsa.training.gradient_cache import Inputs
+from avsa.training.metrics_log import RunLog
 from avsa.views.audio_statistics import AudioStats
-from avsa.views.batch import make_batch
-from avsa.views.saliency import open_guide
+from avsa.views.batch import Batch, batches
 from yt360.shards.format.reader import ShardReader
 
-PREFIX = "held_out_"
+PREFIX = "val/"
 SEED = 0
 
 
@@ -49,19 +47,19 @@ class Validation:
         config: The recipe.
         stage: Name of the stage.
         clips: The held-out split.
-        stats: Statistics that standardize spectrograms.
+        statistics: Statistics that standardize spectrograms.
         world: This process among the ranks.
     """
 
     config: TrainConfig
     stage: str
     clips: ShardReader
-    stats: AudioStats
+    statistics: AudioStats
     world: World
 
     @torch.inference_mode()
-    def judge(self, encoders: Encoders, task: Task) -> dict[str, float]:
-        """Return loss and metrics over the split, named ``held_out_...``; all ranks take part.
+    def evaluate(self, encoders: Encoders, task: Task) -> dict[str, float]:
+        """Return loss and metrics over the split, named ``val/...``; all ranks take part.
 
         A split with fewer videos than a batch is judged in smaller ones, which is an easier task.
         Where not even two can be compared (`possible`), nothing is returned.
@@ -76,14 +74,34 @@ class Validation:
             # Each rank has gathered statistics of its own; those of the first are saved.
             for buffer in encoders.buffers():
                 dist.broadcast(buffer, src=0)
-        with _evaluating(encoders, task):
-            records = [self._judge_batch(encoders, task, inputs) for inputs in self._batches()]
+        plan = _FullBatches(
+            self.clips.video_ids,
+            self._batch_size,
+            SEED,
+            replace(self.config.sampling, draws_per_video=1),
+            self.clips.shard_numbers.tolist(),
+        )
+        samples = batches(
+            self.clips,
+            plan,
+            SEED,
+            replace(self.config.stage_data(self.stage), video_position="middle"),
+            replace(self.config.stage_views(self.stage), augment=False, audio_rotation="view"),
+            self.config.audio,
+            self.statistics,
+            self.world,
+        )
+        with _evaluating(encoders, task), closing(samples):
+            records = [
+                self._evaluate_batch(encoders, task, batch)
+                for batch in islice(samples, plan.steps_per_epoch)
+            ]
         table = torch.stack([torch.stack(list(record.values())) for record in records])
         means = mean_over_ranks(table.mean(0)).tolist()
         return {PREFIX + name: mean for name, mean in zip(records[0], means, strict=True)}
 
     def summary(self, record: Mapping[str, float]) -> str:
-        """Return the number of `judge` to watch, with what chance would give, as one line."""
+        """Return the number of `evaluate` to watch, with what chance would give, as one line."""
         about = f"held out, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
         if (angle := record.get(PREFIX + "rotation_error_deg")) is not None:
             return f"{about}: rotation error {angle:.1f}°"
@@ -107,35 +125,32 @@ class Validation:
         videos = len(set(self.clips.video_ids)) // ranks * ranks
         return min(self.config.stages[self.stage].batch_size, videos)
 
-    def _batches(self) -> Iterator[Inputs]:
-        clips, world = self.clips, self.world
-        shards = clips.shard_numbers.tolist()
-        once = replace(self.config.sampling, draws_per_video=1)
-        plan = _HeldOutPlan(clips.video_ids, self._batch_size, SEED, once, shards)
-        views = self.config.stage_views(self.stage)
-        views = replace(views, augment=False, audio_rotation="view")
-        loader = Loader(
-            clips,
-            plan,
-            replace(self.config.stage_data(self.stage), video_position="middle"),
-            SEED,
-            world.rank,
-            world.size,
-            pin_memory=world.device.type == "cuda",
-            guide=open_guide(views, clips),
-        )
-        for raw in islice(loader.batches(), plan.steps_per_epoch):
-            batch = make_batch(raw, SEED, views, self.config.audio, self.stats, world.device)
-            yield Inputs(batch.video, batch.audio, batch.directions, batch.raw.moments)
-
-    def _judge_batch(self, encoders: Encoders, task: Task, inputs: Inputs) -> dict[str, Tensor]:
+    def _evaluate_batch(self, encoders: Encoders, task: Task, batch: Batch) -> dict[str, Tensor]:
         with autocast(self.config.compute, self.world.device):
-            features = encoders(inputs.video, inputs.audio)
-            loss, metrics = task(*map(inputs.by_clip, (*features, inputs.directions)))
+            features = encoders(batch.video, batch.audio)
+            loss, metrics = task(*map(batch.by_clip, (*features, batch.directions)))
         return {"loss": loss, **metrics}
 
 
-class _HeldOutPlan(Plan):
+def open_validation(
+    config: TrainConfig,
+    stage: str,
+    held_out: ShardReader | None,
+    statistics: AudioStats,
+    world: World,
+    log: RunLog,
+) -> Validation | None:
+    """Return the validation of a stage, or None if it is off or the split has too few videos."""
+    if held_out is None:
+        return None
+    validation = Validation(config, stage, held_out, statistics, world)
+    if validation.possible:
+        return validation
+    log.note(f"{held_out.split} has too few videos to validate {stage}")
+    return None
+
+
+class _FullBatches(Plan):
     """A plan whose batches are full as long as any clip can be read: nothing is learned here."""
 
     def replacements(self, draw: Draw) -> Iterator[int]:

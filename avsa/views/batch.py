@@ -5,16 +5,22 @@ Legend: B samples, K views, T frames, h and w of a view, C channels, N time step
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from avsa.data.loader import DataConfig, Loader
 from avsa.data.raw import RawBatch
+from avsa.data.sampling import Order
+from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStats
 from avsa.views.crops import crop_views
+from avsa.views.saliency import open_guide
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from yt360.shards.format.reader import ShardReader
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,51 @@ class Batch:
     directions: Tensor
     views: Views
     raw: RawBatch
+
+    def by_clip(self, values: Tensor) -> Tensor:
+        """Return (b, M, ...) of (B, ...): the M samples of each of b clips."""
+        return values.unflatten(0, (-1, self.raw.moments))
+
+
+def batches(
+    clips: ShardReader,
+    order: Order,
+    seed: int,
+    data: DataConfig,
+    views: ViewConfig,
+    audio: AudioConfig,
+    statistics: AudioStats,
+    world: World,
+    first_step: int = 0,
+) -> Generator[Batch]:
+    """Yield this rank's part of every batch from a step on: read, decoded, and made into views.
+
+    Args:
+        clips: The split.
+        order: Which clips are in which batch.
+        seed: Of clip windows and views.
+        data: What is read from each clip.
+        views: How views are drawn.
+        audio: Parameters of the spectrograms.
+        statistics: Statistics that standardize the spectrograms.
+        world: This process among the ranks that share each batch.
+        first_step: The first batch; starting anywhere costs the same.
+
+    Raises:
+        UserError: No clip is long enough, or none can be read.
+    """
+    loader = Loader(
+        clips,
+        order,
+        data,
+        seed,
+        world.rank,
+        world.size,
+        pin_memory=world.device.type == "cuda",
+        guide=open_guide(views, clips),
+    )
+    for raw in loader.batches(first_step):
+        yield make_batch(raw, seed, views, audio, statistics, world.device)
 
 
 def make_batch(

@@ -30,7 +30,7 @@ MODULES = (
     "avsa.hub.export",
     "avsa.hub.load",
     "avsa.views.preview",
-    "avsa.training.run",
+    "avsa.training.loop",
     "fake_youtube",
     "yt360.catalog.lists.yt360_lists",
     "yt360.cli",

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from avsa.training.metrics_log import read_log
 
 SCENES, SCENE_SEED, TEST_FRACTION, ROWS = 2300, 1, 0.13, 160
-SCORE = "held_out_view_accuracy"
+SCORE = "val/view_accuracy"
 CHANCE = 0.25
 MOST_MINUTES = 25  # of training, without judging and starting
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from avsa.commands.train import command as train_command
 from avsa.config.recipe import load_config
 from avsa.training.distributed import World
+from avsa.training.loop import train
 from avsa.training.metrics_log import read_log
-from avsa.training.run import train
 from avsa.views.audio_statistics import measure_stats, save_stats
 
 TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")

@@ -9,8 +9,8 @@ import pytest
 import avsa
 from avsa.data.decoder_process import DECODERS
 from avsa.evals.features import EmbedConfig, embed_dataset
+from avsa.training.loop import train
 from avsa.training.metrics_log import read_log
-from avsa.training.run import train
 from yt360.shards.format.reader import ShardReader
 
 BAD = 2

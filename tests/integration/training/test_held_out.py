@@ -7,8 +7,8 @@ from itertools import count
 import pytest
 
 from avsa.config.recipe import ValidationConfig
+from avsa.training.loop import train
 from avsa.training.metrics_log import RunLog, read_log
-from avsa.training.run import train
 from avsa.training.validation import Validation
 from yt360.shards.format.reader import ShardReader
 
@@ -32,14 +32,14 @@ def test_held_out_clips_are_judged_now_and_then_and_at_the_end(tiny_config, alon
     judging = replace(config, validation=ValidationConfig(every_steps=2, split="train"))
     train(judging, data, judged, alone, steps=3)
     train(judging, data, judged, alone, resume=True)
-    at = [r["step"] for r in read_log(judged) if "held_out_view_accuracy" in r]
+    at = [r["step"] for r in read_log(judged) if "val/view_accuracy" in r]
     assert at == [2, 3, 4, 5]
     # Training itself goes on as if nobody had looked.
     losses = [[record["loss"] for record in read_log(run)] for run in (plain, judged)]
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("dies_in", [(Validation, "judge"), (RunLog, "step")])
+@pytest.mark.parametrize("dies_in", [(Validation, "evaluate"), (RunLog, "step")])
 def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_end(
     tiny_config, alone, data, tmp_path, monkeypatch, dies_in
 ):
@@ -61,7 +61,7 @@ def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_en
         patch.setattr(owner, name, die)
         train(judging, data, tmp_path / "run", alone)
     train(judging, data, tmp_path / "run", alone, resume=True)
-    judged = [record["step"] for record in read_log(tmp_path / "run") if "held_out_loss" in record]
+    judged = [record["step"] for record in read_log(tmp_path / "run") if "val/loss" in record]
     assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
     assert judged == [3, 6]
 
@@ -73,7 +73,7 @@ def test_a_held_out_clip_that_cannot_be_read_does_not_end_training(
     judging = replace(config, validation=ValidationConfig(every_steps=1, split="test"))
     videos = ShardReader(data, "test").video_ids
     train(judging, damaged(data, tmp_path / "data", videos[:1], "test"), tmp_path / "run", alone)
-    assert all("held_out_loss" in record for record in read_log(tmp_path / "run"))
+    assert all("val/loss" in record for record in read_log(tmp_path / "run"))
 
 
 def test_too_few_held_out_videos_are_said_and_not_judged(
@@ -88,5 +88,5 @@ def test_too_few_held_out_videos_are_said_and_not_judged(
         tmp_path / "run",
         alone,
     )
-    assert "too few videos in test to judge" in capsys.readouterr().err
-    assert not any(key.startswith("held_out") for key in read_log(tmp_path / "run")[0])
+    assert "test has too few videos to validate" in capsys.readouterr().err
+    assert not any(key.startswith("val/") for key in read_log(tmp_path / "run")[0])

@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from avsa.config.recipe import load_config, save_config
+from avsa.training.loop import train
 from avsa.training.metrics_log import read_log
-from avsa.training.run import train
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(
     codes, outputs = start_two_ranks(arguments, arguments)
     assert codes == [0, 0], outputs
     assert "step 2 of 2" in outputs[0]
-    assert "held_out_avc_accuracy" in read_log(run)[1]
+    assert "val/avc_accuracy" in read_log(run)[1]
     train(load_config(recipe), data, run, alone, steps=4, resume=True, log_keys=True)
     ours, theirs = ([record["keys"] for record in read_log(path)] for path in (run, long_run))
     assert ours == theirs[:4]

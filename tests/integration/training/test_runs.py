@@ -7,12 +7,12 @@ import torch
 
 import avsa
 from avsa.config.recipe import load_config, recipe_names, save_config
-from avsa.training import run as train_module
+from avsa.training import repeatability
 from avsa.training.checkpoint import checkpoints_of, load_checkpoint
 from avsa.training.curriculum import fit_batches
 from avsa.training.distributed import World
+from avsa.training.loop import train
 from avsa.training.metrics_log import read_log
-from avsa.training.run import train
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
@@ -91,7 +91,7 @@ def test_options_that_do_not_repeat_are_turned_off_and_the_log_says_so(
     train(tiny_config("avc", "validation.every_steps=1"), data, plain, alone)
     config = tiny_config("avc", "validation.every_steps=1", "compute.channels_last=on")
     gradient = iter(torch.arange(100.0))
-    monkeypatch.setattr(train_module, "small_step", lambda *_: [100 + next(gradient)[None]])
+    monkeypatch.setattr(repeatability, "small_step", lambda *_: [100 + next(gradient)[None]])
     for steps, resume in ((1, False), (2, True)):
         train(config, data, run, alone, steps=steps, resume=resume)
     warnings = [line for line in (run / "log.jsonl").read_text().splitlines() if "warning" in line]

@@ -22,7 +22,7 @@ from avsa.training.distributed import (
     mean_over_ranks,
     require_agreement,
 )
-from avsa.training.gradient_cache import Inputs, forward_backward
+from avsa.training.gradient_cache import forward_backward_in_parts
 from yt360.errors import UserError
 
 RANKS, CLIPS, VIEWS = 2, 4, 3
@@ -52,15 +52,28 @@ def inputs(clips=slice(None)):
     video = torch.randn(CLIPS, VIEWS, 3, 2, 8, 8, generator=generator).double()
     audio = torch.randn(CLIPS, VIEWS, 4, 8, 8, generator=generator).double()
     directions = nn.functional.normalize(torch.randn(CLIPS, VIEWS, 3, generator=generator), dim=-1)
-    return Inputs(video[clips], audio[clips], directions.double()[clips], moments=1)
+    return video[clips], audio[clips], directions.double()[clips]
+
+
+def float32():
+    return autocast(ComputeConfig(), torch.device("cpu"))
+
+
+def loss_of(head, directions):
+    """The task's loss of features, one moment a clip."""
+    return lambda video, audio: head(video[:, None], audio[:, None], directions[:, None])
 
 
 def step(task, batch, wrap, parts):
     encoders, head = networks(task)
-    config, cpu = ComputeConfig(), torch.device("cpu")
-    loss, metrics = forward_backward(
-        wrap(encoders), wrap(head), batch, lambda: autocast(config, cpu), parts
-    )
+    *views, directions = batch
+    shared, loss_of_features = wrap(encoders), loss_of(wrap(head), directions)
+    if parts > 1:
+        loss, metrics = forward_backward_in_parts(shared, loss_of_features, views, float32, parts)
+    else:
+        loss, metrics = loss_of_features(*shared(*views))
+        loss.backward()
+    loss = loss.detach()
     values = mean_over_ranks(torch.stack([loss, *(m.double() for m in metrics.values())]))
     gradients = [p.grad for p in [*encoders.parameters(), *head.parameters()]]
     return values, gradients
@@ -143,15 +156,14 @@ def test_ranks_that_disagree_are_told_with_both_values(shared):
 def test_parts_update_running_statistics_as_one_pass_over_them_does():
     encoders, head = (module.float().train() for module in networks("avc"))
     before = {name: value.clone() for name, value in encoders.state_dict().items()}
-    batch = inputs()
-    batch = Inputs(batch.video.float(), batch.audio.float(), batch.directions, 1)
-    cpu = torch.device("cpu")
-    forward_backward(encoders, head, batch, lambda: autocast(ComputeConfig(), cpu), parts=2)
+    video, audio, directions = (each.float() for each in inputs())
+    loss_of_features = loss_of(head, directions)
+    forward_backward_in_parts(encoders, loss_of_features, (video, audio), float32, parts=2)
     after = {name: value.clone() for name, value in encoders.state_dict().items()}
     encoders.load_state_dict(before)
     with torch.no_grad():
         for half in (slice(0, 2), slice(2, 4)):
-            encoders(batch.video[half], batch.audio[half])
+            encoders(video[half], audio[half])
     torch.testing.assert_close(after, encoders.state_dict())
 
 

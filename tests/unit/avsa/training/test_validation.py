@@ -47,17 +47,17 @@ def setup(tiny_dataset):
 def test_the_same_networks_get_the_same_numbers_whenever_they_are_judged(setup):
     validation, encoders, task = setup()
     torch.manual_seed(1)
-    first = validation.judge(encoders, task)
+    first = validation.evaluate(encoders, task)
     torch.manual_seed(2)
-    assert validation.judge(encoders, task) == first
-    assert {"held_out_loss", "held_out_view_accuracy", "held_out_loss_v2a"} <= first.keys()
+    assert validation.evaluate(encoders, task) == first
+    assert {"val/loss", "val/view_accuracy", "val/loss_v2a"} <= first.keys()
 
 
 def test_weights_statistics_and_mode_are_left_as_they_were(setup):
     validation, encoders, task = setup()
     before = [value.clone() for value in (*encoders.state_dict().values(), *task.parameters())]
     state = torch.get_rng_state()
-    validation.judge(encoders, task)
+    validation.evaluate(encoders, task)
     after = [*encoders.state_dict().values(), *task.parameters()]
     assert all(map(torch.equal, before, after))
     assert torch.equal(torch.get_rng_state(), state)
@@ -70,33 +70,22 @@ def test_weights_statistics_and_mode_are_left_as_they_were(setup):
 def test_recipes_are_judged_on_the_same_aligned_samples_however_they_train(setup, control):
     whole, *networks = setup()
     other, *_ = setup(control)
-    assert other.judge(*networks) == whole.judge(*networks)
+    assert other.evaluate(*networks) == whole.evaluate(*networks)
 
 
-def test_every_video_counts_and_a_small_split_makes_small_batches(setup, monkeypatch):
-    validation, encoders, task = setup(split="train")
+@pytest.mark.parametrize(("batch_size", "expected"), [(4, [4, 4]), (999, [8])])
+def test_every_video_counts_and_a_small_split_makes_small_batches(setup, batch_size, expected):
+    validation, encoders, task = setup(f"stages.avsa.batch_size={batch_size}")
     seen = []
-    batches = Validation._batches
-
-    def spy(self):
-        for inputs in batches(self):
-            seen.append(len(inputs.video))
-            yield inputs
-
-    monkeypatch.setattr(Validation, "_batches", spy)
-    validation.judge(encoders, task)
-    videos = len(set(validation.clips.video_ids))
-    assert seen == [4] * (videos // 4)
-    seen.clear()
-    validation, *_ = setup("stages.avsa.batch_size=999")
-    validation.judge(encoders, task)
-    assert seen == [videos]
+    encoders.register_forward_hook(lambda _, views, __: seen.append(len(views[0])))
+    validation.evaluate(encoders, task)
+    assert seen == expected
 
 
 def test_the_number_to_watch_is_said_with_chance(setup):
     validation, *networks = setup()
-    record = validation.judge(*networks)
-    said = f"view_accuracy {record['held_out_view_accuracy']:.1%} (chance 25.0%)"
+    record = validation.evaluate(*networks)
+    said = f"view_accuracy {record['val/view_accuracy']:.1%} (chance 25.0%)"
     assert validation.summary(record) == f"held out, 8 videos of train: {said}"
     for recipe, stage, name, value, said in (
         ("avc", "avc", "avc_accuracy", 0.5, "avc_accuracy 50.0% (chance 25.0%)"),
@@ -105,7 +94,7 @@ def test_the_number_to_watch_is_said_with_chance(setup):
     ):
         config = load_config(recipe, [f"stages.{stage}.batch_size=4"])
         other = replace(validation, config=config, stage=stage)
-        assert other.summary({f"held_out_{name}": value}).endswith(f": {said}")
+        assert other.summary({f"val/{name}": value}).endswith(f": {said}")
 
 
 @settings(max_examples=30)

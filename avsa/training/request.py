@@ -1,0 +1,89 @@
+"""What a call of ``avsa train`` asks for, with every default resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsa.config.recipe import TrainConfig, load_config, recipe_names
+from avsa.data.remote.mirror import dataset_folder
+from avsa.training.curriculum import fit_batches, keep_batches
+from avsa.training.distributed import from_first_rank
+from avsa.training.run_folder import read_config, read_dataset
+from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a call of ``avsa train`` asks for, with all defaults settled.
+
+    Attributes:
+        config: The recipe, fitted to the dataset.
+        dataset: Folder of shards.
+        run: Folder of the run.
+        notes: Lines about what was fitted.
+    """
+
+    config: TrainConfig
+    dataset: Path
+    run: Path
+    notes: list[str]
+
+
+def resolve_request(
+    data: Path | None,
+    recipe: str | None,
+    overrides: Sequence[str],
+    out: Path | None,
+    resume: bool,
+    ranks: int = 1,
+    cache_gb: float | None = None,
+) -> Request:
+    """Return recipe, dataset and folder; what is not given comes from the run to be resumed.
+
+    Batches that are larger than the dataset can fill are lowered (`fit_batches`), unless
+    `overrides` set them; a resumed run keeps those that it began with, whatever the number of
+    ranks now. Of the run's dataset, if that is elsewhere, at most `cache_gb` are kept here.
+
+    Raises:
+        UserError: Something is missing and cannot be known.
+    """
+    # Asked on every rank, whatever each was told, so that none waits for another one in vain.
+    proposed = from_first_rank(next_run_folder(recipe or "run"))
+    if resume:
+        if out is None:
+            raise UserError("--resume needs --out RUN, the folder of the run to go on with")
+        config, notes = read_config(out, overrides), list[str]()
+        if recipe:
+            asked = load_config(recipe, overrides)
+            config, notes = keep_batches(asked, read_config(out), _chosen_batches(asked, overrides))
+        return Request(config, data or dataset_folder(read_dataset(out), cache_gb), out, notes)
+    if data is None or recipe is None:
+        raise UserError(
+            "--data DATASET and --recipe NAME are needed to start a run; "
+            f"recipes: {', '.join(recipe_names())}"
+        )
+    config = load_config(recipe, overrides)
+    num_videos = len(set(ShardReader(data, "train").video_ids))
+    config, notes = fit_batches(config, num_videos, ranks, _chosen_batches(config, overrides))
+    return Request(config, data, out or proposed, notes)
+
+
+def _chosen_batches(config: TrainConfig, overrides: Sequence[str]) -> list[str]:
+    """Return the stages whose batch size is set by an override."""
+    return [
+        name
+        for name in config.stages
+        if any(text.startswith(f"stages.{name}.batch_size=") for text in overrides)
+    ]
+
+
+def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
+    """Return the first free folder of ``runs/RECIPE-1``, ``runs/RECIPE-2``, ..."""
+    name = Path(recipe).stem
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"
