@@ -2,10 +2,14 @@
 
 Encoders go on from stage to stage; the task's networks and the optimizer start anew. Initial
 weights and dropout use torch's global generator, which is keyed here for every use.
+A step whose loss or gradient is implausible must end the run before the optimizer step.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +21,13 @@ from avsa.hub.saved import Saved
 from avsa.models.model import Encoders, place_encoders
 from avsa.tasks.tasks import build_task
 from avsa.training.curriculum import Stage
-from avsa.training.distributed import World
+from avsa.training.distributed import World, gather_lists
 from avsa.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from yt360.errors import UserError
+from yt360.files import write_json
 from yt360.randomness import keyed_generator
+
+FLOAT32_EPSILON = 2.0**-23
 
 
 def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> Encoders:
@@ -107,3 +115,43 @@ class Learner:
 def seed_torch(*key: int | str) -> None:
     """Seed torch's global generators with a key (`yt360.randomness.keyed_generator`)."""
     torch.manual_seed(int(keyed_generator(*key).integers(2**63)))
+
+
+def is_plausible(loss: float, gradient_norm: float, weight_norm: float) -> bool:
+    """Return whether loss and gradient are finite and the gradient is not absurdly long.
+
+    A gradient is absurd if rounding the weights to float32, a relative change of 1.2e-7, could
+    change the loss by more than its own size (and by more than 1): nothing can be learned from it.
+    Convolutions that read uninitialized memory give such gradients, and so does training that
+    diverges.
+    """
+    change = gradient_norm * weight_norm * FLOAT32_EPSILON
+    return math.isfinite(loss) and change <= max(1.0, abs(loss))  # False for inf and NaN
+
+
+def implausible_step(
+    run: Path, world: World, step: int, record: Mapping[str, float], keys: list[str]
+) -> UserError:
+    """Save the clips of a step that is not plausible; return the error to raise.
+
+    Args:
+        run: The run's folder, for ``implausible-step-N.json``.
+        world: This process among the ranks; all ranks take part.
+        step: The step.
+        record: Its ``loss``, ``gradient_norm`` and ``weight_norm``.
+        keys: This rank's clips.
+    """
+    path = run / f"implausible-step-{step:08d}.json"
+    keys = gather_lists(keys)
+    found = {name: str(record[name]) for name in ("loss", "gradient_norm", "weight_norm")}
+    if world.is_first:
+        write_json(path, {"step": step, **found, "keys": keys})
+    values = ", ".join(f"{name} is {value}" for name, value in found.items())
+    return UserError(
+        f"{values} at step {step}: not finite, or far too large; the weights are unchanged and the "
+        f"batch's clips are in {path}; a resumed run repeats this step: with bfloat16, resume with "
+        "--set compute.bfloat16=off, else start a new run with a lower optimizer.lr or with "
+        "optimizer.max_grad_norm",
+        code="out-of-range",
+        key="gradient_norm",
+    )

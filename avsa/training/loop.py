@@ -35,11 +35,16 @@ from avsa.training.distributed import (
     require_agreement,
 )
 from avsa.training.gradient_cache import forward_backward_in_parts
-from avsa.training.learner import Learner, build_encoders, seed_torch
+from avsa.training.learner import (
+    Learner,
+    build_encoders,
+    implausible_step,
+    is_plausible,
+    seed_torch,
+)
 from avsa.training.metrics_log import RunLog, memory_mb
-from avsa.training.outcome import Outcome
-from avsa.training.plausibility import implausible_step, is_plausible
 from avsa.training.repeatability import deterministic_kernels, repeatable_config
+from avsa.training.request import Outcome
 from avsa.training.run_folder import fingerprint, open_run
 from avsa.training.signals import StopSignals
 from avsa.training.validation import Validation, open_validation

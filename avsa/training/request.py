@@ -1,7 +1,8 @@
-"""What a call of ``avsa train`` asks for, with every default resolved."""
+"""What a call of ``avsa train`` asks for, with every default resolved, and how it ended."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from avsa.config.recipe import TrainConfig, load_config, recipe_names
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank
+from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.run_folder import read_config, read_dataset
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
@@ -87,3 +89,40 @@ def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
     while (parent / f"{name}-{number}").exists():
         number += 1
     return parent / f"{name}-{number}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `train` ended.
+
+    Attributes:
+        step: Steps done in total.
+        steps: Steps requested.
+        checkpoint: The newest checkpoint.
+        stopped_by: Name of the signal that ended it early, or None.
+    """
+
+    step: int
+    steps: int
+    checkpoint: Path
+    stopped_by: str | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all steps are done, else the exit code of the signal, such as 130 for Ctrl-C."""
+        if self.step >= self.steps:
+            return 0
+        # A rank without a signal of its own stops with the rank that received one.
+        return 128 + signal.Signals[self.stopped_by or "SIGTERM"]
+
+    def lines(self, run: Path) -> list[str]:
+        """Return where the results are and what to do next, in a few lines."""
+        end = f"stopped by {self.stopped_by}, " if self.stopped_by else ""
+        lines = [
+            f"{end}step {self.step} of {self.steps}; checkpoint: {self.checkpoint}",
+            f"log: {run / LOG_FILE}; curves: tensorboard --logdir {run}",
+            f'use it: model = avsa.load("{run}")',
+        ]
+        if self.step < self.steps:
+            lines.append(f"resume: avsa train --out {run} --resume")
+        return lines

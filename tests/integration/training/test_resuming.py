@@ -16,8 +16,7 @@ from avsa.tasks.tasks import ProjectionTask
 from avsa.training.checkpoint import checkpoints_of, load_checkpoint
 from avsa.training.loop import train
 from avsa.training.metrics_log import RunLog, read_log
-from avsa.training.outcome import Outcome
-from avsa.training.request import resolve_request
+from avsa.training.request import Outcome, resolve_request
 from avsa.training.run_folder import LOCK_FILE, run_lock
 from avsa.training.signals import StopSignals
 from avsa.views.audio_statistics import measure_stats, save_stats

@@ -11,7 +11,7 @@ from avsa.config.recipe import load_config
 from avsa.data.clip_window import Span
 from avsa.models.model import ComputeConfig
 from avsa.training.distributed import World
-from avsa.training.plausibility import is_plausible
+from avsa.training.learner import is_plausible
 from avsa.training.repeatability import TOLERANCE, is_repeatable, repeatable_compute, small_step
 
 CPU = World(0, 1, torch.device("cpu"))
