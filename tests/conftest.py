@@ -77,7 +77,7 @@ def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
 
 
 CRASHES = """
-import hashlib, io, os, signal, sys
+import hashlib, os, signal, sys
 
 def crash():
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -87,16 +87,15 @@ def on_event(event, arguments):
         if os.path.basename(arguments[0]).startswith("crash"):
             crash()
 
-def open_media(file, *arguments, **options):
-    if isinstance(file, io.BytesIO):
-        if hashlib.sha256(file.getvalue()).hexdigest() == os.environ["TEST_CRASHING_BYTES"]:
-            crash()
-    return opened(file, *arguments, **options)
+def decode_video(mp4):
+    if hashlib.sha256(mp4).hexdigest() == os.environ["TEST_CRASHING_BYTES"]:
+        crash()
+    return decode(mp4)
 
 sys.addaudithook(on_event)
 if "TEST_CRASHING_BYTES" in os.environ:
-    import av
-    opened, av.open = av.open, open_media
+    from yt360.clip_codec import decoder
+    decode, decoder.decode_video = decoder.decode_video, decode_video
 """
 
 
@@ -107,7 +106,7 @@ class Crashing:
         self._environment = environment
 
     def at(self, content: bytes) -> None:
-        """Make them die when they decode these bytes from memory."""
+        """Make them die when they decode this video of a clip."""
         self._environment.setenv("TEST_CRASHING_BYTES", hashlib.sha256(content).hexdigest())
 
 

@@ -29,7 +29,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.clip_codec.decoder import Stretch, find_frames, find_sound
+from yt360.clip_codec.decoder import CodedRange, locate_audio, locate_frames
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import Limits
 from yt360.execution.local import Crashed
@@ -41,7 +41,7 @@ MEMORY_BYTES = 4 << 30
 _ALIGNMENT = 64
 _GROWTH = 1 << 20
 
-Method: TypeAlias = Literal["frames", "sound"]
+Method: TypeAlias = Literal["decode_frames", "decode_audio"]
 # Offset, shape and type of an array in shared memory.
 Place: TypeAlias = tuple[int, tuple[int, ...], str]
 
@@ -66,25 +66,25 @@ class DecoderPool:
         os.register_at_fork(after_in_child=self._idle.clear)
         atexit.register(self.close)
 
-    def frames(
+    def decode_frames(
         self, mp4: memoryview, first: int, luma: NDArray[np.uint8], chroma: NDArray[np.uint8]
     ) -> None:
-        """Decode consecutive frames of a clip's MP4 into arrays, as `ClipDecoder.frames` does.
+        """Decode consecutive frames of a clip's MP4: `ClipDecoder.decode_frames`.
 
         Raises:
             BadItem: As there; ``"crash"`` when the decoder dies of it, ``"endless"`` when it does
                 not come to an end.
         """
-        self._call("frames", *find_frames(mp4, first, *luma.shape), luma, chroma)
+        self._call("decode_frames", *locate_frames(mp4, first, *luma.shape), luma, chroma)
 
-    def sound(self, flac: memoryview, first: int, samples: NDArray[np.int16]) -> None:
-        """Decode consecutive samples of a clip's FLAC into an array: `ClipDecoder.sound`.
+    def decode_audio(self, flac: memoryview, first: int, samples: NDArray[np.int16]) -> None:
+        """Decode consecutive samples of a clip's FLAC into an array: `ClipDecoder.decode_audio`.
 
         Raises:
-            BadItem: As `frames`.
+            BadItem: As `decode_frames`.
         """
         channels, count = samples.shape
-        self._call("sound", *find_sound(flac, first, count, channels), samples)
+        self._call("decode_audio", *locate_audio(flac, first, count, channels), samples)
 
     @property
     def idle_processes(self) -> list[int]:
@@ -97,12 +97,12 @@ class DecoderPool:
             self._idle.pop().close()
 
     def _call(
-        self, method: Method, stretch: Stretch, coded: memoryview, *targets: NDArray[Any]
+        self, method: Method, coded_range: CodedRange, coded: memoryview, *targets: NDArray[Any]
     ) -> None:
         for attempt in (1, 2):
             try:
                 with self._lent(new=attempt == 2) as process:
-                    process.call(method, stretch, coded, targets)
+                    process.call(method, coded_range, coded, targets)
             except _DecoderDiedError as death:
                 if death.exit_code == -signal.SIGPROF:
                     raise BadItem("endless", f"decoding went on for {self.limit_s:g} s") from None
@@ -174,9 +174,13 @@ class _DecoderProcess:
             ) from None
 
     def call(
-        self, method: Method, stretch: Stretch, coded: memoryview, targets: tuple[NDArray[Any], ...]
+        self,
+        method: Method,
+        coded_range: CodedRange,
+        coded: memoryview,
+        targets: tuple[NDArray[Any], ...],
     ) -> None:
-        """Have a stretch decoded into arrays.
+        """Have a range decoded into arrays.
 
         Raises:
             BadItem: As the decoder does.
@@ -188,7 +192,7 @@ class _DecoderProcess:
         shared, *decoded = self._memory.arrays(places)
         shared[...] = stored  # NumPy lets go of Python's lock while it copies
         with suppress(OSError):  # it is dead: receiving tells
-            self._connection.send((method, stretch, places, size))
+            self._connection.send((method, coded_range, places, size))
         self._receive()
         for target, source in zip(targets, decoded, strict=True):
             target[...] = source
@@ -223,12 +227,12 @@ def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_
     with suppress(EOFError, ConnectionError):
         connection.send(None)
         while True:
-            method, stretch, places, size = connection.recv()
+            method, coded_range, places, size = connection.recv()
             memory.reserve(size)
             stored, *decoded = memory.arrays(places)
             signal.setitimer(signal.ITIMER_PROF, limit_s)  # at its end the system kills us
             try:
-                answer = getattr(decoder, method)(stretch, stored.data, *decoded)
+                answer = getattr(decoder, method)(coded_range, stored.data, *decoded)
             except MemoryError:
                 answer = BadItem("memory", "decoding takes more memory than a process may use")
             except Exception as error:

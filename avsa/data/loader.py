@@ -285,8 +285,8 @@ class Loader:
         mp4, flac = read(clip, "mp4"), read(clip, "flac")
         for row, moment in enumerate(moments, start=slot * self.config.windows_per_clip):
             luma, chroma, sound = buffer.row(row)
-            self.decoders.frames(mp4, moment.frame, luma, chroma)
-            self.decoders.sound(flac, moment.sample, sound)
+            self.decoders.decode_frames(mp4, moment.frame, luma, chroma)
+            self.decoders.decode_audio(flac, moment.sample, sound)
         key, first_row = self.clips.keys[clip], slot * self.config.windows_per_clip
         guide = self.guide and self.guide(
             key, moments[0].frame / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]

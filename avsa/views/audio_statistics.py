@@ -126,7 +126,7 @@ def random_sounds(clips: ShardReader, samples: int, seed: int) -> Iterator[Tenso
             generator = keyed_generator(seed, "stats", step)
             try:
                 (moment,) = draw_moments(span, clips.durations_s[clip], 1, 0.0, generator)
-                DECODERS.sound(clips.read(clip, "flac"), moment.sample, sound.numpy())
+                DECODERS.decode_audio(clips.read(clip, "flac"), moment.sample, sound.numpy())
             except BadItem as error:
                 progress.note(f"clip {clips.keys[clip]} cannot be read: {error}")
                 continue

@@ -6,25 +6,25 @@ import ctypes
 
 from avsa.data.decoder_process import MEMORY_BYTES
 from yt360.clip_codec.decoder import ClipDecoder
-from yt360.clip_codec.flac_index import read_header
+from yt360.clip_codec.flac import read_flac_index
 
 CRASH, HANG, EAT, BUG = b"!crash!!", b"!hangs!!", b"!eats!!!", b"!bug!!!!"
 
 
 def marked(flac: memoryview, mark: bytes) -> memoryview:
     """Return a FLAC file with its header intact, and a mark in place of all coded bytes."""
-    start = int(read_header(flac).offsets[0])
+    start = int(read_flac_index(flac).offsets[0])
     return memoryview(bytes(flac[:start]) + mark * (len(flac) // len(mark)))[: len(flac)]
 
 
 class FatalDecoder(ClipDecoder):
     """Decodes, unless the coded bytes are a mark."""
 
-    def sound(self, stretch, coded, samples):
+    def decode_audio(self, coded_range, coded, samples):
         for mark, fate in ((CRASH, _crash), (HANG, _hang), (EAT, _eat), (BUG, _raise)):
             if mark in bytes(coded):
                 fate()
-        super().sound(stretch, coded, samples)
+        super().decode_audio(coded_range, coded, samples)
 
 
 def _crash():

@@ -21,7 +21,7 @@ import pytest
 from avsa.data.remote import fetching
 from avsa.views.audio_statistics import ensure_stats
 from avsa.views.spectrogram import AudioConfig
-from yt360.clip_codec.flac_encoder import flac_bytes
+from yt360.clip_codec.flac import encode_flac
 from yt360.shards.builder.options import BuildOptions, ClipFormat
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
@@ -78,7 +78,7 @@ def clip_members(seed: int, video_id: str, start_s: int) -> dict[str, bytes]:
     }
     return {
         "mp4": mp4_bytes(clip_frames(seed)),
-        "flac": flac_bytes(clip_sound(seed), FORM.sample_rate_hz),
+        "flac": encode_flac(clip_sound(seed), FORM.sample_rate_hz),
         "json": json.dumps(facts).encode(),
     }
 

@@ -26,7 +26,7 @@ from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from bench import paper
 from bench.material import Material
 from yt360.ambisonics.transforms import rotate
-from yt360.clip_codec.decoder import ClipDecoder, find_frames, find_sound
+from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
 from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
 
@@ -163,8 +163,8 @@ def _angles(views: Views) -> list[tuple[float, float, float]]:
 def _crop_case(inputs: Inputs) -> Case:
     luma = torch.empty((1, FRAMES, HEIGHT, WIDTH), dtype=torch.uint8)
     chroma = torch.empty((1, 2, FRAMES, HEIGHT // 2, WIDTH // 2), dtype=torch.uint8)
-    stretch = find_frames(inputs.clips.read(0, "mp4"), 40, FRAMES, HEIGHT, WIDTH)
-    inputs.decoder.frames(*stretch, luma[0].numpy(), chroma[0].numpy())
+    located = locate_frames(inputs.clips.read(0, "mp4"), 40, FRAMES, HEIGHT, WIDTH)
+    inputs.decoder.decode_frames(*located, luma[0].numpy(), chroma[0].numpy())
     with av.open(str(inputs.material.default_gop[0])) as container:
         frames = [
             frame.to_ndarray(format="rgb24")
@@ -202,8 +202,8 @@ def _crop_case(inputs: Inputs) -> Case:
 
 def _log_mel_case(inputs: Inputs) -> Case:
     samples = torch.empty((1, 4, RATE_HZ), dtype=torch.int16)
-    stretch = find_sound(inputs.clips.read(0, "flac"), 60000, RATE_HZ, 4)
-    inputs.decoder.sound(*stretch, samples[0].numpy())
+    located = locate_audio(inputs.clips.read(0, "flac"), 60000, RATE_HZ, 4)
+    inputs.decoder.decode_audio(*located, samples[0].numpy())
     sound = samples[0].float() / 32768
     drawn = [inputs.views(run) for run in range(20)]
     rotations = [views.rotations for views in drawn]
@@ -276,8 +276,8 @@ def _decoding_case(inputs: Inputs) -> Case:
 
     def ours(run: int) -> None:
         mp4 = inputs.clips.read(inputs.clip(run), "mp4")
-        stretch = find_frames(mp4, inputs.first_frame(run), FRAMES, HEIGHT, WIDTH)
-        inputs.decoder.frames(*stretch, planes, chroma)
+        located = locate_frames(mp4, inputs.first_frame(run), FRAMES, HEIGHT, WIDTH)
+        inputs.decoder.decode_frames(*located, planes, chroma)
 
     def default_gop(run: int) -> None:
         _decode_planes(io.BytesIO(defaults[inputs.clip(run)]), inputs.first_frame(run))

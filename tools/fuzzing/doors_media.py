@@ -93,15 +93,15 @@ def _change_xml(draw: Random, content: bytes) -> bytes:
 
 
 def _index_of_clip(folder: Path) -> None:
-    from yt360.clip_codec.decoder import find_frames
+    from yt360.clip_codec.decoder import locate_frames
 
-    find_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, 4, HEIGHT, WIDTH)
+    locate_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, 4, HEIGHT, WIDTH)
 
 
 def _index_of_audio(folder: Path) -> None:
-    from yt360.clip_codec.decoder import find_sound
+    from yt360.clip_codec.decoder import locate_audio
 
-    find_sound(memoryview((folder / "clip.flac").read_bytes()), 0, 1000, 4)
+    locate_audio(memoryview((folder / "clip.flac").read_bytes()), 0, 1000, 4)
 
 
 def _decode_clip(folder: Path) -> None:
@@ -112,9 +112,9 @@ def _decode_clip(folder: Path) -> None:
 
     luma = np.empty((FPS, HEIGHT, WIDTH), np.uint8)
     chroma = np.empty((2, FPS, HEIGHT // 2, WIDTH // 2), np.uint8)
-    DECODERS.frames(memoryview((folder / "clip.mp4").read_bytes()), 0, luma, chroma)
+    DECODERS.decode_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, luma, chroma)
     sound = np.empty((4, RATE_HZ), np.int16)
-    DECODERS.sound(memoryview((folder / "clip.flac").read_bytes()), 0, sound)
+    DECODERS.decode_audio(memoryview((folder / "clip.flac").read_bytes()), 0, sound)
 
 
 @cache

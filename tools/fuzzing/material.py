@@ -38,10 +38,10 @@ def flac() -> bytes:
     """Return a clip's audio: one second of ambiX."""
     import numpy as np
 
-    from yt360.clip_codec.flac_encoder import flac_bytes
+    from yt360.clip_codec.flac import encode_flac
 
     noise = np.random.default_rng(0).normal(0, 2000, (4, RATE_HZ))
-    return flac_bytes(noise.astype(np.int16), RATE_HZ)
+    return encode_flac(noise.astype(np.int16), RATE_HZ)
 
 
 @cache

@@ -1,8 +1,8 @@
-"""Decoding a stretch of a clip into given arrays: planes of the picture, int16 of the sound.
+"""Decoding stored clips: all of one, or a range of it into given arrays.
 
-First the stretch is found (`find_frames`, `find_sound`): pure Python on the bytes of shard members.
-Then a `ClipDecoder` decodes its bytes, in native code, which damaged data may crash:
-`avsa.data.decoder_process` does this part in another process.
+A range is located first (`locate_frames`, `locate_audio`), by Python code that reads the index of a
+file. A `ClipDecoder` then decodes its bytes, in native code that damaged data may crash:
+`avsa.data.decoder_process` runs this part in another process.
 """
 
 from __future__ import annotations
@@ -16,44 +16,49 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.clip_codec.flac_index import read_header
+from yt360.clip_codec.flac import read_flac_index
+from yt360.clip_codec.format import MAX_PIXELS
 from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
+from yt360.execution.limits import allow_time
 
-# Contexts kept open; clips of one dataset share one for each codec.
+# Decoder contexts kept open; the clips of one dataset share one per codec.
 MAX_CONTEXTS = 4
-# 16K by 8K: a few hostile bytes can declare frames that fill any memory.
-MAX_PIXELS = 1 << 27
+_OPTIONS = {
+    "h264": {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)},
+    # Every block ends with a checksum, which is only verified on request.
+    "flac": {"err_detect": "crccheck+explode"},
+}
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Where consecutive frames or samples lie in the coded bytes that are needed to decode them.
+class CodedRange:
+    """Which coded bytes decode to consecutive frames or samples.
 
     Attributes:
-        first: Number of the first frame or sample that is wanted.
-        position: Number of the first one that the bytes hold.
-        setup: What sets the decoder up.
+        first: Index of the first frame or sample that is wanted.
+        position: Index of the first one in the bytes; decoding starts there.
+        configuration: Configures the decoder (``avcC``, STREAMINFO).
         packets: Begin and end of each packet in the bytes.
     """
 
     first: int
     position: int
-    setup: bytes
+    configuration: bytes
     packets: list[tuple[int, int]]
 
 
-def find_frames(
+def locate_frames(
     mp4: memoryview, first: int, count: int, height: int, width: int
-) -> tuple[Stretch, memoryview]:
-    """Return where consecutive frames of a clip lie, and the coded bytes.
+) -> tuple[CodedRange, memoryview]:
+    """Return where consecutive frames of a clip lie, and their coded bytes.
 
     Args:
         mp4: The whole file.
-        first: Number of the first frame.
+        first: Index of the first frame.
         count: Number of frames.
-        height: Of the frames, as all of the dataset have it.
-        width: Likewise.
+        height: Height in pixels that the clip must have.
+        width: Width in pixels that the clip must have.
 
     Raises:
         BadItem: ``"bad-mp4"``, ``"too-short"`` or ``"frame-size"``.
@@ -61,7 +66,7 @@ def find_frames(
     track = read_track(mp4)
     last = first + count
     if last > len(track):
-        raise BadItem("too-short", f"frames {first} to {last} of {len(track)} were asked for")
+        raise BadItem("too-short", f"frames {first} to {last} of {len(track)} were requested")
     if (track.height, track.width) != (height, width):
         raise BadItem(
             "frame-size", f"{track.width}x{track.height} in a dataset of {width}x{height}"
@@ -71,45 +76,71 @@ def find_frames(
     ends = starts + track.sizes[key:last]
     begin, end = int(starts.min()), int(ends.max())
     packets = list(zip((starts - begin).tolist(), (ends - begin).tolist(), strict=True))
-    return Stretch(first, key, track.configuration, packets), mp4[begin:end]
+    return CodedRange(first, key, track.configuration, packets), mp4[begin:end]
 
 
-def find_sound(
+def locate_audio(
     flac: memoryview, first: int, count: int, channels: int
-) -> tuple[Stretch, memoryview]:
-    """Return where consecutive samples of a clip lie, and the coded bytes.
+) -> tuple[CodedRange, memoryview]:
+    """Return where consecutive samples of a clip lie, and their coded bytes.
 
     Args:
         flac: The whole file.
-        first: Number of the first sample.
+        first: Index of the first sample.
         count: Number of samples.
-        channels: Of the sound, as all of the dataset have it.
+        channels: Number of channels that the clip must have.
 
     Raises:
         BadItem: ``"bad-flac"`` or ``"too-short"``.
     """
-    header = read_header(flac)
+    index = read_flac_index(flac)
     last = first + count
-    if header.channels != channels:
-        raise BadItem("bad-flac", f"{header.channels} channels; ambiX has {channels}")
-    if last > header.num_samples:
+    if index.channels != channels:
+        raise BadItem("bad-flac", f"{index.channels} channels; ambiX has {channels}")
+    if last > index.num_samples:
         raise BadItem(
-            "too-short", f"samples {first} to {last} of {header.num_samples} were asked for"
+            "too-short", f"samples {first} to {last} of {index.num_samples} were requested"
         )
-    position, span = header.locate(first, last)
+    position, span = index.locate(first, last)
     coded = flac[span]
-    return Stretch(first, position, header.information, [(0, len(coded))]), coded
+    return CodedRange(first, position, index.information, [(0, len(coded))]), coded
+
+
+def decode_video(mp4: bytes | memoryview) -> Iterator[av.VideoFrame]:
+    """Yield all frames of a clip.
+
+    Raises:
+        BadItem: ``"bad-mp4"``, ``"frame-size"`` or ``"corrupt-video"``.
+    """
+    allow_time("a clip", len(mp4))
+    mp4 = memoryview(mp4)
+    track = read_track(mp4)
+    coded = locate_frames(mp4, 0, len(track), track.height, track.width)
+    yield from ClipDecoder().video_frames(*coded, len(track), track.height, track.width)
+
+
+def decode_audio(flac: bytes | memoryview) -> NDArray[np.int16]:
+    """Return all samples (C, S) of a clip.
+
+    Raises:
+        BadItem: ``"bad-flac"`` or ``"corrupt-audio"``.
+    """
+    flac = memoryview(flac)
+    index = read_flac_index(flac)
+    samples = np.empty((index.channels, index.num_samples), np.int16)
+    ClipDecoder().decode_audio(*locate_audio(flac, 0, index.num_samples, index.channels), samples)
+    return samples
 
 
 class ClipDecoder:
-    """Decoders that are set up once and used for clip after clip."""
+    """Decoder contexts that are reused from clip to clip."""
 
     def __init__(self) -> None:
         self._contexts: OrderedDict[tuple[str, bytes], Any] = OrderedDict()
 
-    def frames(
+    def decode_frames(
         self,
-        stretch: Stretch,
+        coded_range: CodedRange,
         coded: memoryview,
         luma: NDArray[np.uint8],
         chroma: NDArray[np.uint8],
@@ -117,55 +148,59 @@ class ClipDecoder:
         """Decode consecutive frames into arrays.
 
         Args:
-            stretch: From `find_frames`.
-            coded: Likewise.
-            luma: Filled, (T, H, W).
-            chroma: Filled, (2, T, H/2, W/2).
+            coded_range: From `locate_frames`.
+            coded: The bytes from `locate_frames`.
+            luma: Output (T, H, W).
+            chroma: Output (2, T, H/2, W/2): Cb and Cr.
 
         Raises:
             BadItem: ``"frame-size"`` or ``"corrupt-video"``.
         """
-        first, (count, height, width) = stretch.first, luma.shape
-        filled = 0
-        wanted = (
-            frame
-            for frame in self._decode("h264", stretch, coded)
-            if frame.pts is not None and frame.pts >= first
-        )
-        for filled, frame in enumerate(wanted, start=1):
-            if filled > count:
-                raise BadItem("corrupt-video", f"more frames than packets from frame {first} on")
-            if frame.is_corrupt or frame.format.name != "yuv420p":
-                raise BadItem("corrupt-video", f"frame {first + filled - 1} is damaged")
-            if (frame.height, frame.width) != (height, width):
-                raise BadItem(
-                    "frame-size", f"frame {first + filled - 1} is {frame.width}x{frame.height}"
-                )
-            for plane, target in zip(
-                frame.planes,
-                (luma[filled - 1], chroma[0, filled - 1], chroma[1, filled - 1]),
-                strict=True,
-            ):
+        for t, frame in enumerate(self.video_frames(coded_range, coded, *luma.shape)):
+            if frame.format.name != "yuv420p":
+                raise BadItem("corrupt-video", f"frames are {frame.format.name}, not yuv420p")
+            targets = luma[t], chroma[0, t], chroma[1, t]
+            for plane, target in zip(frame.planes, targets, strict=True):
                 rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
                 target[...] = rows[: target.shape[0], : target.shape[1]]
-        if filled < count:
-            raise BadItem("corrupt-video", f"frame {first + filled} does not decode")
 
-    def sound(self, stretch: Stretch, coded: memoryview, samples: NDArray[np.int16]) -> None:
+    def video_frames(
+        self, coded_range: CodedRange, coded: memoryview, count: int, height: int, width: int
+    ) -> Iterator[Any]:
+        """Yield exactly `count` frames of a range; raises as `decode_frames`."""
+        number = coded_range.first
+        end = number + count
+        for frame in self._decode("h264", coded_range, coded):
+            if frame.pts is None or frame.pts < coded_range.first:
+                continue
+            if number == end:
+                raise BadItem("corrupt-video", f"more frames than packets from frame {end} on")
+            if frame.is_corrupt:
+                raise BadItem("corrupt-video", f"frame {number} is damaged")
+            if (frame.height, frame.width) != (height, width):
+                raise BadItem("frame-size", f"frame {number} is {frame.width}x{frame.height}")
+            yield frame
+            number += 1
+        if number < end:
+            raise BadItem("corrupt-video", f"frame {number} does not decode")
+
+    def decode_audio(
+        self, coded_range: CodedRange, coded: memoryview, samples: NDArray[np.int16]
+    ) -> None:
         """Decode consecutive samples into an array.
 
         Args:
-            stretch: From `find_sound`.
-            coded: Likewise.
-            samples: Filled, (4, S).
+            coded_range: From `locate_audio`.
+            coded: The bytes from `locate_audio`.
+            samples: Output (C, S).
 
         Raises:
-            BadItem: ``"bad-flac"`` or ``"corrupt-sound"``.
+            BadItem: ``"bad-flac"`` or ``"corrupt-audio"``.
         """
         channels, count = samples.shape
-        first, position = stretch.first, stretch.position
+        first, position = coded_range.first, coded_range.position
         last = first + count
-        for frame in self._decode("flac", stretch, coded):
+        for frame in self._decode("flac", coded_range, coded):
             if frame.format.name != "s16":
                 raise BadItem("bad-flac", f"samples are {frame.format.name}, not 16-bit")
             if frame.layout.nb_channels != channels:
@@ -177,36 +212,38 @@ class ClipDecoder:
                 samples[:, position + skip - first : position + stop - first] = block[skip:stop].T
             position += len(block)
         if position < last:
-            raise BadItem("corrupt-sound", f"sample {position} does not decode")
+            raise BadItem("corrupt-audio", f"sample {position} does not decode")
 
     def _decode(
-        self, codec: Literal["h264", "flac"], stretch: Stretch, coded: memoryview
+        self, codec: Literal["h264", "flac"], coded_range: CodedRange, coded: memoryview
     ) -> Iterator[Any]:
-        """Yield what a stretch decodes to, from a fresh start."""
+        """Yield the decoded frames of a range; no state remains from earlier ranges."""
         try:
-            context = self._context(codec, stretch.setup)
+            context = self._context(codec, coded_range.configuration)
             context.flush_buffers()
-            for number, (start, end) in enumerate(stretch.packets, start=stretch.position):
+            for number, (start, end) in enumerate(coded_range.packets, start=coded_range.position):
                 packet = av.Packet(bytes(coded[start:end]))
                 packet.pts = packet.dts = number
                 yield from context.decode(packet)
             yield from context.decode(None)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, MemoryError) as error:
             # A context that failed is not used again.
-            self._contexts.pop((codec, stretch.setup), None)
-            reason = "corrupt-video" if codec == "h264" else "corrupt-sound"
+            self._contexts.pop((codec, coded_range.configuration), None)
+            if isinstance(error, MemoryError):
+                raise
+            reason = "corrupt-video" if codec == "h264" else "corrupt-audio"
             raise BadItem(reason, str(error)) from None
 
-    def _context(self, codec: Literal["h264", "flac"], extradata: bytes) -> Any:
-        context = self._contexts.pop((codec, extradata), None)
+    def _context(self, codec: Literal["h264", "flac"], configuration: bytes) -> Any:
+        context = self._contexts.pop((codec, configuration), None)
         if context is None:
             context = av.CodecContext.create(codec, "r")
-            context.extradata = extradata
-            # Parallel work is across clips; threads inside one would only delay its first frame.
+            context.extradata = configuration
+            # Clips are decoded in parallel; threads within one would only delay its first frame.
             context.thread_count = 1
-            context.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
+            context.options = dict(_OPTIONS[codec])
             context.open()
-        self._contexts[codec, extradata] = context
+        self._contexts[codec, configuration] = context
         if len(self._contexts) > MAX_CONTEXTS:
             self._contexts.popitem(last=False)
         return context

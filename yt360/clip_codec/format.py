@@ -1,4 +1,4 @@
-"""How clips are stored."""
+"""The format of stored clips."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from dataclasses import dataclass
 
 from yt360.errors import UserError
 
+MAX_PIXELS = 1 << 27
+"""Largest frame that is decoded (16K by 8K): a few hostile bytes can declare any size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFormat:
-    """How clips are stored; the defaults are the trainer's.
+    """The format of stored clips; the defaults are those of the paper's trainer.
 
     Attributes:
-        width: Pixels; even, and twice the height.
-        height: Pixels; even, 16 to 8192.
-        fps: Whole frames per second.
-        crf: x264's constant rate factor, 0 (lossless) to 51.
-        gop: Frames in a group of pictures; each group can be decoded alone.
-        preset: x264's preset.
-        sample_rate_hz: Of the sound.
+        width: Width in pixels; even, and twice the height.
+        height: Height in pixels; even, 16 to 8192.
+        fps: Frames per second, a whole number.
+        crf: Constant rate factor of x264, 0 (lossless) to 51.
+        gop: Frames per group of pictures; each group is decodable on its own.
+        preset: Preset of x264.
+        sample_rate_hz: Sample rate of the audio.
     """
 
     width: int = 640

@@ -26,7 +26,7 @@ _SEARCHABLE = ("mov", "matroska")
 _HOLD_LAST_FRAME_S = 0.25
 
 
-def encode_pictures(
+def encode_video(
     source: Source,
     spans: Sequence[tuple[float, float]],
     form: ClipFormat,

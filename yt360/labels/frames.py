@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.clip_codec.decoder import decode_video
+from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
-from yt360.media.containers.opening import open_clip
-
-if TYPE_CHECKING:
-    from av import VideoFrame
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -22,54 +21,48 @@ Result = TypeVar("Result")
 
 MAX_FRAMES_BYTES = 1 << 33
 """Limit of the frames of a clip in memory."""
+# Frame rates in files are rounded: a frame is shown from this part of a frame before its time on.
+_TOLERANCE_FRAMES = 0.1
 
 
 def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArray[np.uint8]:
-    """Return a clip's frames at seconds 0, 1 / fps, 2 / fps, ...: those shown at these moments.
+    """Return the frames of a clip that are shown at seconds 0, 1 / fps, 2 / fps, ...
 
     Args:
         mp4: The clip.
-        fps: Frames per second wanted.
-        duration_s: How long the clip should be.
+        fps: Frames per second to return.
+        duration_s: Expected duration of the clip.
 
     Returns:
         (T, H, W, 3) uint8 RGB.
 
     Raises:
-        BadItem: It does not decode to its end, or holds no picture.
+        BadItem: ``"undecodable"``: the clip does not decode, or is shorter than expected.
     """
-    wanted = max(1, round(duration_s * fps))
-    pictures: list[np.ndarray] = []
     try:
-        with open_clip(mp4) as container:
-            stream = container.streams.video[0]
-            frame_s = 1 / float(stream.average_rate or fps)
-            for frame, until_s in _shown(container.decode(stream), frame_s):
-                if wanted * frame.height * frame.width * 3 > MAX_FRAMES_BYTES:
-                    raise ValueError(
-                        f"{wanted} frames of {frame.width}x{frame.height} are too many"
-                    )
-                while len(pictures) < wanted and len(pictures) / fps < until_s:
-                    pictures.append(frame.to_ndarray(format="rgb24"))
+        return _clip_frames(mp4, fps, max(1, round(duration_s * fps)))
     except BadItem as error:
         raise BadItem("undecodable", error.detail) from None
-    if len(pictures) < wanted:
-        raise BadItem("undecodable", f"the clip has frames for {len(pictures)} of {wanted} labels")
-    if len({picture.shape for picture in pictures}) > 1:
-        raise BadItem("undecodable", "the size of the clip's frames changes")
-    return np.stack(pictures)
 
 
-def _shown(frames: Iterable[VideoFrame], frame_s: float) -> Iterator[tuple[VideoFrame, float]]:
-    """Yield every frame with the moment at which the next one takes its place."""
-    slack_s = frame_s / 10  # times in files are rounded
-    last = None
-    for frame in frames:
-        if last is not None:
-            yield last, (frame.time or 0.0) - slack_s
-        last = frame
-    if last is not None:
-        yield last, (last.time or 0.0) + frame_s - slack_s
+def _clip_frames(mp4: bytes | memoryview, fps: float, wanted: int) -> NDArray[np.uint8]:
+    track = read_track(memoryview(mp4))
+    if not track.fps:
+        raise BadItem("bad-mp4", "the clip does not say its frame rate")
+    available = math.ceil((len(track) - _TOLERANCE_FRAMES) * fps / track.fps)
+    if available < wanted:
+        raise BadItem("too-short", f"the clip has frames for {available} of {wanted} labels")
+    size = wanted, track.height, track.width, 3
+    if math.prod(size) > MAX_FRAMES_BYTES:
+        raise BadItem("too-large", f"{wanted} frames of {size[2]}x{size[1]} are too many")
+    frames = np.empty(size, np.uint8)
+    numbers = np.floor(np.arange(wanted) * track.fps / fps + _TOLERANCE_FRAMES)
+    done = 0
+    for number, frame in enumerate(decode_video(mp4)):
+        while done < wanted and numbers[done] == number:
+            frames[done] = frame.to_ndarray(format="rgb24")
+            done += 1
+    return frames
 
 
 def ahead(

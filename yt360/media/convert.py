@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from yt360.clip_codec.flac_encoder import flac_bytes
+from yt360.clip_codec.flac import encode_flac
 from yt360.clip_codec.format import ClipFormat
-from yt360.clip_codec.video_encoder import encode_pictures
+from yt360.clip_codec.video_encoder import encode_video
 from yt360.errors import BadItem, UserError
 from yt360.files import DISK_FULL, temporary_name
 from yt360.media.audio import AmbixReader, Samples, SoundReader
@@ -95,13 +95,13 @@ def convert_clips(
             stack.enter_context(_naming_the_full_disk(run[0].mp4.parent))
             pictures = [stack.enter_context(_temporary(request.mp4)) for request in run]
             spans = [(request.start_s, request.duration_s) for request in run]
-            encode_pictures(source, spans, form, pictures, threads=threads)
+            encode_video(source, spans, form, pictures, threads=threads)
             for request, picture in zip(run, pictures, strict=True):
                 _check_frames(source, request, form, picture)
                 ambix, recorded_part = _read_sound(source, request, form)
                 stored, sound_facts = to_int16(ambix)
                 with _temporary(request.flac) as sound:
-                    sound.write_bytes(flac_bytes(stored, form.sample_rate_hz))
+                    sound.write_bytes(encode_flac(stored, form.sample_rate_hz))
                     sound.replace(request.flac)
                 picture.replace(request.mp4)
                 sound_facts["recorded_part"] = round(recorded_part, 4)

@@ -1,4 +1,4 @@
-"""Walking the boxes of an ISO base media file (MP4, MOV) without trusting any of its sizes.
+"""Reading the boxes of an ISO base media file (MP4, MOV) without trusting any of its sizes.
 
 Source: ISO/IEC 14496-12, section 4.2 (box header).
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 # Real files have a few hundred boxes that matter here; a hostile one could have millions.
 MAX_BOXES = 10_000
@@ -24,26 +23,31 @@ _VIDEO_ENTRY_BYTES = 78
 _AUDIO_ENTRY_BYTES = {0: 28, 1: 44, 2: 64}
 
 
-@dataclass(frozen=True)
-class Box:
-    """A box: its type and where its payload lies in the file (half open)."""
+class Box(NamedTuple):
+    """A box: its type, and where the box, its payload and its end lie in the file (half open)."""
 
     type: bytes
     start: int
     payload: int
     end: int
 
+    @property
+    def name(self) -> str:
+        """Its type as text."""
+        return self.type.decode("latin-1")
+
 
 class BoxReader:
-    """Reads boxes of one file; every offset it gives lies inside the file.
+    """Reads the boxes of one file; every offset that it returns lies inside the file.
 
     Args:
-        file: A seekable binary file.
+        file: A seekable binary file, or its content.
+        strict: Raise ValueError for a damaged box. By default the boxes end before it.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.size = file.seek(0, 2)
+    def __init__(self, file: BinaryIO | memoryview, *, strict: bool = False) -> None:
+        self._file, self._strict = file, strict
+        self.size = len(file) if isinstance(file, memoryview) else file.seek(0, 2)
         self._budget = MAX_BOXES
 
     def top(self) -> Iterator[Box]:
@@ -60,21 +64,23 @@ class BoxReader:
         first = box.payload + (_CHILDREN_AFTER.get(box.type, 0) if skip is None else skip)
         return self._walk(first, box.end)
 
-    def find(self, box: Box, *path: bytes) -> Box | None:
-        """Return the first descendant along a path of types, or None."""
+    def find(self, box: Box | None, *path: bytes) -> Box | None:
+        """Return the first descendant along a path of types, or None.
+
+        Args:
+            box: Where the path begins; None for the file itself.
+            path: Types of the child, its child, and so on.
+        """
         for wanted in path:
-            box_or_none = next(
-                (child for child in self.children(box) if child.type == wanted), None
-            )
-            if box_or_none is None:
+            inner = self.children(box) if box else self.top()
+            box = next((child for child in inner if child.type == wanted), None)
+            if box is None:
                 return None
-            box = box_or_none
         return box
 
     def payload(self, box: Box) -> bytes:
         """Return a box's payload, cut at `MAX_PAYLOAD_BYTES`."""
-        self.file.seek(box.payload)
-        return self.file.read(min(box.end - box.payload, MAX_PAYLOAD_BYTES))
+        return bytes(self._read(box.payload, min(box.end - box.payload, MAX_PAYLOAD_BYTES)))
 
     def sample_entry_children(self, entry: Box, *, is_video: bool) -> Iterator[Box]:
         """Yield the boxes inside a sample entry such as ``avc1`` or ``mp4a``."""
@@ -84,25 +90,38 @@ class BoxReader:
         """Return how many bytes of its own fields a sample entry has before its first child."""
         if is_video:
             return _VIDEO_ENTRY_BYTES
-        # QuickTime's sound entries grow with their version (QuickTime File Format, sound media).
-        self.file.seek(entry.payload + 8)
-        version = int.from_bytes(self.file.read(2), "big")
+        # QuickTime's audio entries grow with their version (QuickTime File Format, sound media).
+        version = int.from_bytes(self._read(entry.payload + 8, 2), "big")
         return _AUDIO_ENTRY_BYTES.get(version, _AUDIO_ENTRY_BYTES[0])
 
+    def _read(self, start: int, size: int) -> bytes | memoryview:
+        if isinstance(self._file, memoryview):
+            return self._file[start : start + size]
+        self._file.seek(start)
+        return self._file.read(size)
+
     def _walk(self, position: int, end: int) -> Iterator[Box]:
-        while position + 8 <= end and self._budget > 0:
+        while position + 8 <= end:
+            box = self._box_at(position, end) if self._budget > 0 else None
+            if box is None:
+                if self._strict:
+                    raise ValueError(f"the box at byte {position} exceeds its container or a limit")
+                return
             self._budget -= 1
-            self.file.seek(position)
-            header = self.file.read(16)
-            if len(header) < 8:
-                return
-            size, kind = struct.unpack(">I4s", header[:8])
-            header_bytes = 8
-            if size == 1 and len(header) == 16:
-                size, header_bytes = struct.unpack(">Q", header[8:])[0], 16
-            elif size == 0:
-                size = end - position
-            if size < header_bytes or position + size > end:
-                return
-            yield Box(kind, position, position + header_bytes, position + size)
-            position += size
+            yield box
+            position = box.end
+
+    def _box_at(self, position: int, end: int) -> Box | None:
+        """Return a box whose header begins at a position; None if it exceeds its container."""
+        header = self._read(position, 16)
+        if len(header) < 8:
+            return None
+        size, kind = struct.unpack(">I4s", header[:8])
+        header_bytes = 8
+        if size == 1 and len(header) == 16:
+            size, header_bytes = struct.unpack(">Q", header[8:])[0], 16
+        elif size == 0:
+            size = end - position
+        if size < header_bytes or position + size > end:
+            return None
+        return Box(kind, position, position + header_bytes, position + size)

@@ -1,12 +1,10 @@
 """Opening media safely: only what is given, only known containers, within limits, with a reason.
 
-`open_media` opens files from anywhere, `open_clip` the MP4 of a stored clip; nothing else hands
-bytes from outside to FFmpeg's demuxers.
+Nothing but `open_media` passes bytes from outside to FFmpeg's demuxers.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 import av
 import av.error
 
+from yt360.clip_codec.format import MAX_PIXELS
 from yt360.errors import BadItem
 from yt360.execution.limits import allow_time
 from yt360.files import MACHINE_TROUBLE
@@ -32,8 +31,6 @@ KNOWN_CONTAINERS = (
     "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "ogg", "wav", "w64", "flac",
     "mpegts", "avi", "aiff", "caf", "flv", "au", "wv", "tta", "truehd", "mlp",
 )  # fmt: skip
-# 16K by 8K. A few hostile bytes can declare pictures that fill any memory.
-MAX_PIXELS = 1 << 27
 MAX_SAMPLES = 1 << 22
 """Samples of one channel that one packet may hold: a minute."""
 MAX_STREAMS = 256
@@ -44,7 +41,6 @@ _LIMITS = {
     "max_samples": str(MAX_SAMPLES),
 }
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(KNOWN_CONTAINERS)}
-_CLIP_OPTIONS = {"protocol_whitelist": "", "format_whitelist": "mov", "codec_whitelist": "h264"}
 # Nor do real videos last for days, as broken timestamps do.
 MAX_DURATION_S = 48 * 3600.0
 
@@ -80,30 +76,6 @@ def open_media(path: Path) -> Iterator[InputContainer]:
             raise _too_much(path.name) from error
         except av.error.FFmpegError as error:
             raise BadItem("not-decodable", f"{path.name}: {error.strerror}") from error
-
-
-@contextmanager
-def open_clip(mp4: bytes | memoryview) -> Iterator[InputContainer]:
-    """Open the MP4 of a stored clip, which holds H.264, for reading with PyAV.
-
-    Raises:
-        BadItem: ``"bad-mp4"``: it is no such file; also when reading fails inside the block.
-    """
-    allow_time("a clip", len(mp4))
-    options = {**_CLIP_OPTIONS, **_LIMITS}
-    try:
-        with av.open(
-            io.BytesIO(mp4), "r", format="mp4", options=options, metadata_errors="replace"
-        ) as container:
-            _limit_decoders(container)
-            contexts = [stream.codec_context for stream in container.streams.video[:1]]
-            if [context and context.name for context in contexts] != ["h264"]:
-                raise BadItem("bad-mp4", "the clip does not begin with a track of H.264")
-            yield container
-    except MemoryError as error:
-        raise _too_much("the clip") from error
-    except (av.error.FFmpegError, ValueError) as error:
-        raise BadItem("bad-mp4", f"the clip does not decode: {error}") from None
 
 
 def time_origin_s(container: InputContainer) -> float:

@@ -1,11 +1,10 @@
-"""Marking an MP4 as 360° video with spatial sound, without touching its streams.
+"""Marking an MP4 as 360° video with spatial audio, without changing its streams.
 
 Sources: Google's Spherical Video RFC V2 (``st3d``, ``sv3d``) and Spatial Audio RFC (``SA3D``).
 """
 
 from __future__ import annotations
 
-import io
 import shutil
 import struct
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from yt360.files import atomic_write
 from yt360.media.containers.boxes import Box, BoxReader
 from yt360.media.containers.spherical import ST3D_MODES, Projection
 
-_CONTAINERS = (b"trak", b"mdia", b"minf", b"stbl")
+# Boxes from a track to its sample table. Nested deeper than this, or elsewhere, they are copied.
+_PATH = (b"trak", b"mdia", b"minf", b"stbl")
 _METADATA_SOURCE = b"yt360\0"
 
 
@@ -26,17 +26,17 @@ def tag_spherical(
     *,
     ambix_channels: int | None = None,
 ) -> None:
-    """Mark every picture of an MP4 as spherical, and its sound as ambiX, in place.
+    """Mark every video track of an MP4 as spherical, and its audio as ambiX, in place.
 
     Args:
-        path: An MP4 or MOV; it is replaced when the new file is whole.
+        path: An MP4 or MOV; it is replaced when the new file is complete.
         projection: Equirectangular (the default) or cubemap, with its stereo mode and pose.
-        ambix_channels: Channels of the ambisonic sound: 4, 9, 16, ...; None leaves the sound as it
-            is.
+        ambix_channels: Channels of the ambisonic audio: 4, 9, 16, ...; None does not mark the
+            audio.
 
     Raises:
-        BadItem: ``"not-mp4"`` when the file has no index (moov box).
-        ValueError: A projection or number of channels that cannot be written.
+        BadItem: ``"not-mp4"``: the file has no index (moov box); ``"bad-mp4"``: it is damaged.
+        ValueError: The projection or the number of channels cannot be written.
     """
     projection = projection or Projection("equirectangular")
     video = st3d_box(projection) + sv3d_box(projection)
@@ -66,20 +66,25 @@ def sv3d_box(projection: Projection) -> bytes:
 
 
 def sa3d_box(channel_map: Sequence[int]) -> bytes:
-    """Return the box for ACN/SN3D sound whose channels carry the given components.
+    """Return the box for ACN/SN3D audio.
+
+    Args:
+        channel_map: Ambisonic component of each channel.
 
     Raises:
-        ValueError: The number of channels is not that of a full order.
+        ValueError: The number of channels is not that of a complete order.
     """
     order = round(len(channel_map) ** 0.5) - 1
     if (order + 1) ** 2 != len(channel_map):
-        raise ValueError(f"{len(channel_map)} channels are no full ambisonic order; 4, 9, 16, ...")
+        raise ValueError(
+            f"{len(channel_map)} channels are not a complete ambisonic order; use 4, 9, 16, ..."
+        )
     content = struct.pack(">BBIBBI", 0, 0, order, 0, 0, len(channel_map))
     return _box(b"SA3D", content + struct.pack(f">{len(channel_map)}I", *channel_map))
 
 
 def add_to_sample_entries(path: Path, video: bytes, audio: bytes) -> None:
-    """Append boxes to the sample entries of an MP4's video and sound tracks, in place."""
+    """Append boxes to the sample entries of an MP4's video and audio tracks, in place."""
     with path.open("rb") as file:
         reader = BoxReader(file)
         top = list(reader.top())
@@ -90,8 +95,11 @@ def add_to_sample_entries(path: Path, video: bytes, audio: bytes) -> None:
         old = file.read(movie.end - movie.start)
         # The index may grow in front of the media that it points to.
         moved = any(box.type == b"mdat" and box.start > movie.start for box in top)
-        growth = len(_rebuilt(old, video, audio, 0)) - len(old)
-        new = _rebuilt(old, video, audio, growth if moved else 0)
+        try:
+            growth = len(_rebuilt(old, video, audio, 0)) - len(old)
+            new = _rebuilt(old, video, audio, growth if moved else 0)
+        except (ValueError, struct.error) as error:
+            raise BadItem("bad-mp4", f"{path.name}: its index is damaged: {error}") from None
         with atomic_write(path) as target:
             file.seek(0)
             target.write(file.read(movie.start))
@@ -101,22 +109,37 @@ def add_to_sample_entries(path: Path, video: bytes, audio: bytes) -> None:
 
 
 def _rebuilt(movie: bytes, video: bytes, audio: bytes, shift: int) -> bytes:
-    reader = BoxReader(io.BytesIO(movie))
+    reader = BoxReader(memoryview(movie), strict=True)
     (box,) = reader.top()
     tracks = []
     for child in reader.children(box):
         handler = reader.find(child, b"mdia", b"hdlr") if child.type == b"trak" else None
         kind = reader.payload(handler)[8:12] if handler else b""
         addition = {b"vide": video, b"soun": audio}.get(kind, b"")
-        tracks.append(_copy(reader, movie, child, addition, shift))
+        tracks.append(_copy(reader, movie, child, addition, shift, _PATH))
     return _box(b"moov", b"".join(tracks))
 
 
-def _copy(reader: BoxReader, data: bytes, box: Box, addition: bytes, shift: int) -> bytes:
-    """Return a box again, with `addition` in its sample entries and its chunk offsets shifted."""
-    if box.type in _CONTAINERS:
-        children = (_copy(reader, data, child, addition, shift) for child in reader.children(box))
+def _copy(
+    reader: BoxReader, data: bytes, box: Box, addition: bytes, shift: int, path: tuple[bytes, ...]
+) -> bytes:
+    """Return a copy of a box: `addition` in its sample entries, its chunk offsets shifted.
+
+    Args:
+        reader: Reads `data`.
+        data: The index of the file.
+        box: A box of it.
+        addition: Boxes to append to each sample entry.
+        shift: Bytes to add to each chunk offset.
+        path: Types of this box and of the boxes in it, as far as the sample table.
+    """
+    if path and box.type == path[0]:
+        children = (
+            _copy(reader, data, child, addition, shift, path[1:]) for child in reader.children(box)
+        )
         return _box(box.type, b"".join(children))
+    if path:  # not on the way to a sample table
+        return data[box.start : box.end]
     payload = data[box.payload : box.end]
     if box.type == b"stsd":
         entries = (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
+from yt360.clip_codec.decoder import decode_audio, decode_video
+from yt360.clip_codec.flac import read_flac_index
+from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
 from yt360.shards.format.clip_facts import ClipFacts
 
 if TYPE_CHECKING:
+    import numpy as np
     from av import VideoFrame
     from numpy.typing import NDArray
 
@@ -22,11 +25,11 @@ class ClipShape:
     """What a clip's ``.json`` says of its members.
 
     Attributes:
-        width: Of the picture, in pixels.
-        height: Likewise.
-        frames: Their number.
-        sample_rate_hz: Of the sound.
-        samples: Samples of each channel.
+        width: Width of the video in pixels.
+        height: Height of the video in pixels.
+        frames: Number of frames.
+        sample_rate_hz: Sample rate of the audio.
+        samples: Samples per channel.
     """
 
     width: int
@@ -59,12 +62,12 @@ class ClipShape:
 
 
 def check_clip(facts: ClipFacts, mp4: bytes, flac: bytes) -> None:
-    """Decode a clip whole.
+    """Decode a clip completely.
 
     Args:
         facts: Content of its ``.json`` member.
-        mp4: Content of its picture.
-        flac: Content of its sound.
+        mp4: Its video.
+        flac: Its audio.
 
     Raises:
         BadItem: Something does not decode, or has another size, rate or length than `facts` says.
@@ -72,54 +75,34 @@ def check_clip(facts: ClipFacts, mp4: bytes, flac: bytes) -> None:
     shape = ClipShape.of(facts)
     for _ in clip_video(mp4, shape):
         pass
-    clip_audio(flac, shape, "int16")
+    clip_audio(flac, shape)
 
 
 def clip_video(mp4: bytes, shape: ClipShape) -> Iterator[VideoFrame]:
     """Yield the frames of a clip's MP4.
 
     Raises:
-        BadItem: ``"bad-mp4"``, or ``"bad-clip"``: its frames have another size or
-            number than `shape` says.
+        BadItem: It does not decode; ``"bad-clip"``: its frames have another size or number than
+            `shape` says.
     """
-    from yt360.media.containers.opening import open_clip
-
-    found = 0
-    with open_clip(mp4) as container:
-        for frame in container.decode(video=0):
-            found += 1
-            if found > shape.frames:
-                raise BadItem(
-                    "bad-clip", f"picture has more frames than {shape.frames}, as its .json says"
-                )
-            size = frame.width, frame.height
-            _compare("picture", "size", size, (shape.width, shape.height))
-            yield frame
-    _compare("picture", "frames", found, shape.frames)
+    track = read_track(memoryview(mp4))
+    _compare("video", "size", (track.width, track.height), (shape.width, shape.height))
+    _compare("video", "frames", len(track), shape.frames)
+    yield from decode_video(mp4)
 
 
-def clip_audio(flac: bytes, shape: ClipShape, dtype: Literal["int16", "float32"]) -> NDArray[Any]:
-    """Return the samples (S, 4) of a clip's FLAC.
+def clip_audio(flac: bytes, shape: ClipShape) -> NDArray[np.int16]:
+    """Return the samples (4, S) of a clip's FLAC.
 
     Raises:
-        BadItem: ``"bad-flac"``: it does not decode; ``"bad-clip"``: it has another rate, length or
-            number of channels than `shape` says.
+        BadItem: It does not decode; ``"bad-clip"``: it has another rate, length or number of
+            channels than `shape` says.
     """
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(io.BytesIO(flac)) as file:
-            if file.format != "FLAC":
-                raise BadItem("bad-flac", f"its .flac is {file.format}")
-            # Memory is taken for what the header announces.
-            announced = file.frames, file.channels
-            _compare("sound", "samples and channels", announced, (shape.samples, _CHANNELS))
-            _compare("sound", "rate", file.samplerate, shape.sample_rate_hz)
-            signal: NDArray[Any] = file.read(dtype=dtype, always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise BadItem("bad-flac", f"its .flac does not decode: {error}") from None
-    _compare("sound", "samples and channels", signal.shape, (shape.samples, _CHANNELS))
-    return signal
+    index = read_flac_index(memoryview(flac))
+    _compare("audio", "channels", index.channels, _CHANNELS)
+    _compare("audio", "rate", index.sample_rate_hz, shape.sample_rate_hz)
+    _compare("audio", "samples", index.num_samples, shape.samples)
+    return decode_audio(flac)
 
 
 def _compare(stream: str, what: str, found: object, expected: object) -> None:

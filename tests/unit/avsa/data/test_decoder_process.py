@@ -20,7 +20,7 @@ import torch
 from avsa.data.decoder_process import DecoderPool, _serve
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.sampling import Plan, SequentialPlan
-from yt360.clip_codec.decoder import ClipDecoder, find_frames, find_sound
+from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 
@@ -55,7 +55,7 @@ class Marked(ShardReader):
 
 def decode_sound(pool, flac, count=24000):
     samples = np.zeros((4, count), np.int16)
-    pool.sound(flac, 0, samples)
+    pool.decode_audio(flac, 0, samples)
     return samples
 
 
@@ -84,13 +84,13 @@ def test_a_process_decodes_what_a_decoder_does(tiny_dataset, pool):
         mp4, flac = clips.read(clip, "mp4"), clips.read(clip, "flac")
         decoded = []
         for decode_frames, decode_sound in (
-            (pool.frames, pool.sound),
+            (pool.decode_frames, pool.decode_audio),
             (
-                lambda mp4, first, *planes: ClipDecoder().frames(
-                    *find_frames(mp4, first, *planes[0].shape), *planes
+                lambda mp4, first, *planes: ClipDecoder().decode_frames(
+                    *locate_frames(mp4, first, *planes[0].shape), *planes
                 ),
-                lambda flac, first, samples: ClipDecoder().sound(
-                    *find_sound(flac, first, samples.shape[1], 4), samples
+                lambda flac, first, samples: ClipDecoder().decode_audio(
+                    *locate_audio(flac, first, samples.shape[1], 4), samples
                 ),
             ),
         ):
@@ -169,7 +169,7 @@ def test_a_bad_clip_leaves_the_process_for_the_next(tiny_dataset, pool):
     flac = ShardReader(tiny_dataset, "train").read(0, "flac")
     decode_sound(pool, flac)
     before = pool.idle_processes
-    with pytest.raises(BadItem, match="corrupt-sound"):
+    with pytest.raises(BadItem, match="corrupt-audio"):
         decode_sound(pool, memoryview(bytes(flac[:9000]) + bytes(len(flac) - 9000)), 72000)
     assert decode_sound(pool, flac).any() and pool.idle_processes == before
 
@@ -194,7 +194,7 @@ from pathlib import Path
 import numpy as np
 from avsa.data.decoder_process import DECODERS
 flac, way = sys.argv[1:]
-DECODERS.sound(memoryview(Path(flac).read_bytes()), 0, np.empty((4, 100), np.int16))
+DECODERS.decode_audio(memoryview(Path(flac).read_bytes()), 0, np.empty((4, 100), np.int16))
 print(*DECODERS.idle_processes, flush=True)
 time.sleep(0 if way == "ends" else 60)
 """

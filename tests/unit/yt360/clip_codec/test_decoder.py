@@ -10,8 +10,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt360.clip_codec.decoder import ClipDecoder, find_frames, find_sound
-from yt360.clip_codec.flac_index import read_header
+from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
+from yt360.clip_codec.flac import read_flac_index
 from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
@@ -25,13 +25,15 @@ def members(tiny_dataset):
 
 def decode_frames(mp4, first, count=8):
     luma, chroma = np.zeros((count, 64, 128), np.uint8), np.zeros((2, count, 32, 64), np.uint8)
-    ClipDecoder().frames(*find_frames(memoryview(mp4), first, count, 64, 128), luma, chroma)
+    ClipDecoder().decode_frames(
+        *locate_frames(memoryview(mp4), first, count, 64, 128), luma, chroma
+    )
     return luma, chroma
 
 
 def decode_sound(flac, first, count=24000):
     samples = np.zeros((4, count), np.int16)
-    ClipDecoder().sound(*find_sound(memoryview(flac), first, count, 4), samples)
+    ClipDecoder().decode_audio(*locate_audio(memoryview(flac), first, count, 4), samples)
     return samples
 
 
@@ -62,7 +64,7 @@ def test_a_decoder_goes_from_clip_to_clip(tiny_dataset):
     clips, decoder = ShardReader(tiny_dataset, "train"), ClipDecoder()
     for clip in (0, 5, 0, 9):
         luma, chroma = np.zeros((8, 64, 128), np.uint8), np.zeros((2, 8, 32, 64), np.uint8)
-        decoder.frames(*find_frames(clips.read(clip, "mp4"), 6, 8, 64, 128), luma, chroma)
+        decoder.decode_frames(*locate_frames(clips.read(clip, "mp4"), 6, 8, 64, 128), luma, chroma)
         assert np.array_equal(luma, decode_frames(clips.read(clip, "mp4"), 6)[0])
 
 
@@ -79,7 +81,7 @@ def test_sound_past_the_end_is_refused(members):
 
 def test_clips_of_another_size_are_refused(members):
     with pytest.raises(BadItem, match="frame-size: 128x64 in a dataset of 64x32"):
-        find_frames(memoryview(members[0]), 0, 8, 32, 64)
+        locate_frames(memoryview(members[0]), 0, 8, 32, 64)
 
 
 def test_stereo_is_refused():
@@ -99,7 +101,7 @@ def test_what_is_neither_is_refused(content):
     with pytest.raises(BadItem, match="bad-mp4"):
         read_track(memoryview(content))
     with pytest.raises(BadItem, match="bad-flac"):
-        read_header(memoryview(content))
+        read_flac_index(memoryview(content))
 
 
 @settings(max_examples=150)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from yt360.clip_codec.flac_encoder import BLOCK_SAMPLES, flac_bytes
+from yt360.clip_codec.flac import BLOCK_SAMPLES, encode_flac
 
 
 def samples(channels: int, count: int, seed: int = 0) -> np.ndarray:
@@ -18,7 +18,7 @@ def samples(channels: int, count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("count", [1, 2, BLOCK_SAMPLES, BLOCK_SAMPLES + 1, 5000])
 def test_two_decoders_give_the_samples_back(channels, count):
     stored = samples(channels, count)
-    content = flac_bytes(stored, 24000)
+    content = encode_flac(stored, 24000)
     decoded, rate = soundfile.read(io.BytesIO(content), dtype="int16", always_2d=True)
     assert rate == 24000
     np.testing.assert_array_equal(decoded.T, stored)
@@ -29,13 +29,13 @@ def test_two_decoders_give_the_samples_back(channels, count):
 
 def test_full_scale_and_silence_survive():
     stored = np.array([[-32768, 32767] * 600, [0] * 1200], np.int16)
-    decoded, _ = soundfile.read(io.BytesIO(flac_bytes(stored, 24000)), dtype="int16")
+    decoded, _ = soundfile.read(io.BytesIO(encode_flac(stored, 24000)), dtype="int16")
     np.testing.assert_array_equal(decoded.T, stored)
 
 
 def test_it_can_be_entered_at_any_sample():
     stored = samples(4, 60_000)
-    file = soundfile.SoundFile(io.BytesIO(flac_bytes(stored, 24000)))
+    file = soundfile.SoundFile(io.BytesIO(encode_flac(stored, 24000)))
     for start in (0, 1, 1023, 1024, 6143, 6144, 33_333, 59_999):
         file.seek(start)
         part = file.read(100, dtype="int16", always_2d=True)
@@ -44,7 +44,7 @@ def test_it_can_be_entered_at_any_sample():
 
 def test_every_seek_point_is_the_start_of_the_block_it_names():
     stored = samples(2, 20_000)
-    content = flac_bytes(stored, 24000)
+    content = encode_flac(stored, 24000)
     size = int.from_bytes(content[43:46], "big")
     table, first_block = content[46 : 46 + size], 46 + size
     assert content[42] == 0x83
@@ -60,11 +60,11 @@ def test_every_seek_point_is_the_start_of_the_block_it_names():
 
 
 def test_the_same_sound_gives_the_same_bytes():
-    assert flac_bytes(samples(4, 9000), 24000) == flac_bytes(samples(4, 9000), 24000)
+    assert encode_flac(samples(4, 9000), 24000) == encode_flac(samples(4, 9000), 24000)
 
 
 def test_what_flac_cannot_hold_is_refused():
     with pytest.raises(ValueError, match="9 channels of 10"):
-        flac_bytes(samples(9, 10), 24000)
+        encode_flac(samples(9, 10), 24000)
     with pytest.raises(ValueError, match="channels of 0"):
-        flac_bytes(np.zeros((4, 0), np.int16), 24000)
+        encode_flac(np.zeros((4, 0), np.int16), 24000)

@@ -87,7 +87,7 @@ def encoded(frames):
     """Encode frames (T, H, W, 3) uint8 as H.264 in MP4."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=CLIP_FPS, options={"crf": "10"})
+        stream = container.add_stream("libx264", rate=CLIP_FPS, options={"crf": "10", "bf": "0"})
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv444p"
         for frame in frames.numpy():
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

@@ -374,7 +374,7 @@ def test_a_full_disk_names_the_folder(source, tmp_path, monkeypatch):
     def full(*args: object) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(convert, "flac_bytes", full)
+    monkeypatch.setattr(convert, "encode_flac", full)
     with pytest.raises(OSError, match="no space left on this disk; free some") as raised:
         convert_clip(source, request(tmp_path, 0, 1), SMALL)
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path))

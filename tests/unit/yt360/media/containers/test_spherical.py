@@ -154,7 +154,7 @@ def test_a_truncated_or_lying_sa3d_box_is_none():
 def test_sv3d_writes_only_what_it_can():
     with pytest.raises(ValueError, match="cannot write a mesh projection"):
         sv3d_box(Projection("mesh"))
-    with pytest.raises(ValueError, match="5 channels are no full ambisonic order"):
+    with pytest.raises(ValueError, match="5 channels are not a complete ambisonic order"):
         sa3d_box(range(5))
 
 
