@@ -19,7 +19,7 @@ from torch import Tensor
 
 from yt360.labels.overlay import overlay, stacked
 from yt360.labels.segmenters.base import Segmentation
-from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
+from yt360.labels.sphere.fusion import fuse, make_fusion_table, render_views
 from yt360.labels.sphere.views import DEFAULT_VIEWS, VIEW_SETS, ViewSet
 from yt360.scenes.video.frames import render
 from yt360.scenes.world.parameters import PRESETS
@@ -91,7 +91,7 @@ def main() -> None:
         classes = torch.from_numpy(scene.class_at(each.numpy(), arguments.at_s))
         nothing = torch.zeros(classes.shape, dtype=torch.int32)
         answers.append(Segmentation(classes, torch.ones(classes.shape), nothing))
-    found = fuse(answers, plan_fusion(views, SIDE, WIDTH // 2, WIDTH))
+    found = fuse(answers, make_fusion_table(views, SIDE, WIDTH // 2, WIDTH))
     panorama = frame[0].numpy()
     sheet = stacked(
         [

@@ -68,17 +68,22 @@ def _open_temporary(path: Path, other: Path, mode: str) -> IO[Any]:
     While another process writes a file of that name, the file `other` is opened instead.
     """
     usual, permissions = path.with_name(f".{path.name}.0.tmp"), _permissions(path)
-    _remove_abandoned(usual)
+    remove_abandoned(usual)
     with suppress(OSError):
         file = _new_file(usual, mode, permissions)
         if _lock(file.fileno(), usual):
             return file
         file.close()
-    return _new_file(other, mode, permissions)
+    while True:
+        file = _new_file(other, mode, permissions)
+        if _lock(file.fileno(), other):
+            return file
+        file.close()
+        other = temporary_name(path)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove a temporary file that no process has locked."""
+def remove_abandoned(path: Path) -> None:
+    """Remove a temporary file or a lock file that no process has locked."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

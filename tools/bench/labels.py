@@ -31,7 +31,7 @@ from yt360.labels.panoptic_fpn import PanopticFPN
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segmenters.base import ImageOrigin
 from yt360.labels.segmenters.panoptic_fpn import PanopticFPNConfig, PanopticFPNSegmenter
-from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
+from yt360.labels.sphere.fusion import fuse, make_fusion_table, render_views
 from yt360.labels.sphere.views import VIEW_SETS
 from yt360.randomness import keyed_generator
 from yt360.shards.format.index import rebuild_index
@@ -111,7 +111,7 @@ def stages(
     device = segmenter.device
     directions = views.directions(side).float().to(device)
     frame = frames[:1].to(device)
-    plan = plan_fusion(views, side, options.height, 2 * options.height)
+    plan = make_fusion_table(views, side, options.height, 2 * options.height)
     pictures = render_views(frame, directions)[0]
     started, inside = time.perf_counter(), segmenter.network_s
     answers = segmenter.segment(pictures, [ImageOrigin(KEY, 0.0)] * len(views))
@@ -164,7 +164,7 @@ def main() -> None:
         cpu_s = time.process_time() - cpu_s
         print(f"{report.elapsed_s / report.panoramas:.2f} s a panorama, "
               f"{cpu_s / report.panoramas:.2f} s of CPU time, "
-              f"{report.outside_share:.1%} outside the network")  # fmt: skip
+              f"{report.outside_fraction:.1%} outside the network")  # fmt: skip
         stages(segmenter, mp4, options, arguments.panoramas)
 
 

@@ -121,7 +121,7 @@ def _read_stats(folder: Path) -> None:
 
 
 def _read_label_set(folder: Path) -> None:
-    from yt360.labels.format.reader import LabelSet, label_sets
+    from yt360.labels.format.label_set import LabelSet, label_sets
 
     label_sets(folder)
     LabelSet.load(folder, "panoptic").check(folder)

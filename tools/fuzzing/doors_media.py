@@ -165,10 +165,10 @@ def _released_maps() -> Files:
 
 
 def _read_released_maps(folder: Path) -> None:
-    from yt360.labels.yt360_maps import clip_folders, read_released
+    from yt360.labels.yt360_maps import clip_folders, read_yt360_maps
 
     clip_folders(folder)
-    read_released(folder / "clip", 2, (8, 16))
+    read_yt360_maps(folder / "clip", 2, (8, 16))
 
 
 _CONTAINERS: Mapping[str, tuple[str, str | None]] = {

@@ -104,8 +104,8 @@ def _write_dataset(folder: Path) -> None:
 
     from avsa.views.audio_statistics import AudioStats, save_stats
     from avsa.views.spectrogram import AudioConfig
+    from yt360.labels.format.label_set import LabelSet
     from yt360.labels.format.maps import encode_labels
-    from yt360.labels.format.reader import LabelSet
     from yt360.shards.builder.options import BuildOptions, ClipFormat
     from yt360.shards.format.index import rebuild_index
     from yt360.shards.format.schema import DatasetInfo, Rejection, SplitInfo, shard_name

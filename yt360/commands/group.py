@@ -286,7 +286,11 @@ def _refuse_repeats(command: click.Command, context: click.Context, arguments: l
     for option in options:
         if counts[option.name] > 1:
             spelled = "/".join([*option.opts, *option.secondary_opts])
-            raise UserError(f"{spelled} is given {counts[option.name]} times; give it once")
+            raise UserError(
+                f"{spelled} is given {counts[option.name]} times; give it once",
+                code="conflict",
+                key=option.opts[0],
+            )
 
 
 def unique_keys(
@@ -304,7 +308,11 @@ def unique_keys(
         for other in keys:
             if f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}."):
                 twice = min(key, other, key=len)
-                raise UserError(f"{parameter.opts[0]} sets {twice} twice; set it once")
+                raise UserError(
+                    f"{parameter.opts[0]} sets {twice} twice; set it once",
+                    code="conflict",
+                    key=twice,
+                )
         keys.append(key)
     return changes
 

@@ -1,4 +1,4 @@
-"""How often every class occurs in a set of labels, beside the authors' maps of YT-360."""
+"""Count the classes in a set of labels, beside those in the authors' maps of YT-360."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from yt360.errors import BadItem
-from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_SHARE_NONE
-from yt360.labels.format.reader import DEFAULT_NAME, LabelReader, LabelSet
+from yt360.labels.classes import CLASSES, NAMES, NO_CLASS, NUM_CLASSES, SUBSET, YT360_FRACTION_NONE
+from yt360.labels.format.label_set import DEFAULT_NAME, LabelSet
+from yt360.labels.format.reader import LabelReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
@@ -24,9 +25,9 @@ class LabelCounts:
 
     Attributes:
         labels: The set.
-        pixels: (135,) int64 pixels of every joint class, the last for none; a thing hides stuff.
+        pixels: (135,) int64 pixels of every joint class, the last one for none.
         clips: Clips with labels.
-        clips_of: (134,) int64 clips in which each class occurs.
+        clips_of: (134,) int64 clips in which a class occurs.
         all_clips: Clips of the dataset.
         maps: Maps counted.
         damaged: Clips whose labels cannot be read.
@@ -41,8 +42,8 @@ class LabelCounts:
     damaged: int
 
     @property
-    def shares(self) -> np.ndarray:
-        """Share (135,) of all pixels, in [0, 1]."""
+    def fractions(self) -> np.ndarray:
+        """Fraction (135,) of all pixels, in [0, 1]."""
         return self.pixels / max(1, self.pixels.sum())
 
     def most_frequent(self, number: int = 32) -> list[int]:
@@ -58,12 +59,12 @@ class LabelCounts:
             "clips_without_labels": self.all_clips - self.clips,
             "damaged": self.damaged,
             "maps": self.maps,
-            "share_none": float(self.shares[NO_CLASS]),
+            "fraction_none": float(self.fractions[NO_CLASS]),
             "classes": {
                 entry.name: {
-                    "share": float(self.shares[number]),
+                    "fraction": float(self.fractions[number]),
                     "clips": int(self.clips_of[number]),
-                    "yt360_share": entry.yt360_share,
+                    "yt360_fraction": entry.yt360_fraction,
                 }
                 for number, entry in enumerate(CLASSES)
             },
@@ -71,29 +72,29 @@ class LabelCounts:
 
     def lines(self) -> list[str]:
         """Return tables for people: this set's 32 most frequent classes, and the paper's 32."""
-        shares = self.shares
+        fractions = self.fractions
         lines = [
             f"labels {self.labels.name!r}: {self.clips} of {self.all_clips} clips, "
             f"{self.maps} maps of {self.labels.width}x{self.labels.height}, "
             f"{self.labels.fps:g} a second" + (f", {self.damaged} damaged" if self.damaged else ""),
             "",
-            f"{'32 most frequent here':<24}   share  clips  YT-360  (*: of the paper's 32)",
+            f"{'32 most frequent here':<24}  pixels  clips  YT-360  (*: one of the paper's 32)",
         ]
         top = self.most_frequent()
         for label in top:
-            bar = "#" * round(BAR * shares[label] / shares[top[0]])
+            bar = "#" * round(BAR * fractions[label] / fractions[top[0]])
             name = NAMES[label] + (" *" if label in SUBSET else "")
             lines.append(
-                f"{name:<24} {shares[label]:7.2%} {self.clips_of[label]:6d} "
-                f"{CLASSES[label].yt360_share:7.2%}  {bar}"
+                f"{name:<24} {fractions[label]:7.2%} {self.clips_of[label]:6d} "
+                f"{CLASSES[label].yt360_fraction:7.2%}  {bar}"
             )
-        lines += [f"{'none':<24} {shares[NO_CLASS]:7.2%} {'':6} {YT360_SHARE_NONE:7.2%}", ""]
+        lines += [f"{'none':<24} {fractions[NO_CLASS]:7.2%} {'':6} {YT360_FRACTION_NONE:7.2%}", ""]
         absent = [label for label in SUBSET if label not in top]
-        lines.append(f"{'of the paper, not above':<24}   share  clips  YT-360")
+        lines.append(f"{'of the paper, not above':<24}  pixels  clips  YT-360")
         for label in absent:
             lines.append(
-                f"{NAMES[label]:<24} {shares[label]:7.2%} {self.clips_of[label]:6d} "
-                f"{CLASSES[label].yt360_share:7.2%}"
+                f"{NAMES[label]:<24} {fractions[label]:7.2%} {self.clips_of[label]:6d} "
+                f"{CLASSES[label].yt360_fraction:7.2%}"
             )
         return lines
 
@@ -101,11 +102,10 @@ class LabelCounts:
 def count_labels(dataset: Path, name: str = DEFAULT_NAME) -> LabelCounts:
     """Count the classes of a set of labels.
 
-    Pixels count alike wherever on the equirectangular map they lie, as in the shares that are
-    known of YT-360.
+    Pixels are not weighted by their area on the sphere, as in the known fractions of YT-360.
 
     Raises:
-        UserError: `dataset` is none or has no such labels.
+        UserError: `dataset` is not a dataset or has no such labels.
     """
     labels = LabelSet.load(dataset, name)
     readers = [LabelReader(dataset, split, name) for split in SPLITS]

@@ -1,16 +1,15 @@
 """The 134 classes of COCO panoptic segmentation and the 32 that the paper evaluates.
 
-Four numberings occur, each with its last number for "none":
+There are three numberings, each with its last number for "none":
 
-====== ======================================== =====
-things 0 to 79                                  80
-stuff  0 to 53                                  54
-joint  things 0 to 79, stuff 80 to 133          134
-subset position among the 32 classes of the paper 32
-====== ======================================== =====
+====== ============================== ===
+things 0 to 79                        80
+stuff  0 to 53                        54
+joint  things 0 to 79, stuff 80 to 133 134
+====== ============================== ===
 
-Label shards store things and stuff in maps of their own, as the authors of YT-360 did; the rest of
-the code works with joint numbers.
+Label shards store things and stuff in separate maps, as the authors of YT-360 do; all other code
+works with joint numbers.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ NO_CLASS = NUM_CLASSES
 
 
 class PanopticClass(NamedTuple):
-    """A class: its name, its id in COCO's annotations, its colour, its share of YT-360's pixels.
+    """A class: its name, its id in COCO's annotations, its color, its fraction of YT-360's pixels.
 
-    The share is of all pixels of the authors' maps, from ``segmentation-classes-hist.txt`` in the
-    assets of the paper's code; all shares and `YT360_SHARE_NONE` sum to 1.
+    The fraction is of all pixels of the authors' maps, from ``segmentation-classes-hist.txt`` in
+    the assets of the paper's code; all fractions and `YT360_FRACTION_NONE` sum to 1.
     """
 
     name: str
     coco_id: int
     color: tuple[int, int, int]
-    yt360_share: float
+    yt360_fraction: float
 
 
 THINGS = (
@@ -183,23 +182,22 @@ STUFF = (
 
 CLASSES = THINGS + STUFF
 NAMES = tuple(entry.name for entry in CLASSES)
-YT360_SHARE_NONE = 0.186
+YT360_FRACTION_NONE = 0.186
 
 # Joint numbers in the paper's order: the 16 most frequent things, then the 16 most frequent stuff.
 SUBSET = (
     *(0, 2, 4, 8, 3, 6, 62, 56, 60, 55, 59, 25, 5, 7, 58, 66),
     *(120, 132, 117, 119, 130, 123, 126, 101, 125, 124, 106, 127, 131, 104, 103, 116),
 )
-SUBSET_NONE = len(SUBSET)
 
 
 def palette() -> np.ndarray:
-    """Return the colour of every joint number, uint8 (135, 3); none is black."""
+    """Return the color of every joint number, uint8 (135, 3); black for none."""
     return np.array([entry.color for entry in CLASSES] + [(0, 0, 0)], dtype=np.uint8)
 
 
 def join(things: np.ndarray, stuff: np.ndarray) -> np.ndarray:
-    """Return joint numbers, uint8; where a thing and stuff are both given the thing wins.
+    """Return joint numbers, uint8; a pixel with both a thing and stuff is the thing.
 
     Args:
         things: uint8 in [0, 80], any shape.
@@ -209,25 +207,18 @@ def join(things: np.ndarray, stuff: np.ndarray) -> np.ndarray:
 
 
 def split(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return things and stuff maps, uint8, of joint numbers; the reverse of `join`."""
+    """Return the maps of things and stuff, uint8, of joint numbers; the inverse of `join`."""
     is_thing = joint < NUM_THINGS
     things = np.where(is_thing, joint, NO_THING).astype(np.uint8)
     stuff = np.where(is_thing, NO_STUFF, joint - np.uint8(NUM_THINGS) * ~is_thing)
     return things, stuff.astype(np.uint8)
 
 
-def to_subset(joint: np.ndarray) -> np.ndarray:
-    """Return the positions among the 32 classes of the paper, uint8; 32 for all others."""
-    table = np.full(NUM_CLASSES + 1, SUBSET_NONE, dtype=np.uint8)
-    table[list(SUBSET)] = np.arange(len(SUBSET))
-    return table[joint]
-
-
 def number_of(name: str) -> int | None:
     """Return the joint number of a class by any of its usual names, or None.
 
-    COCO's own names carry endings which the shorter names lack: ``tree-merged`` is ``tree``,
-    ``wall-other-merged`` is ``wall``. Underscores, spaces and case do not matter.
+    COCO's names have endings that the shorter names lack: ``tree-merged`` is ``tree``,
+    ``wall-other-merged`` is ``wall``. Underscores, spaces and case are ignored.
     """
     wanted = _normalized(name)
     for number, known in enumerate(NAMES):

@@ -1,4 +1,4 @@
-"""A sheet of clips: panorama, map and legend."""
+"""Draw a sheet of clips: panorama, label map and legend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAP = 12
 TITLE = 26
 
 
-def preview(
+def draw_clip_sheet(
     dataset: Path,
     out: Path,
     *,
@@ -34,26 +34,26 @@ def preview(
     at_s: float | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Draw clips of a dataset below each other; those that cannot be decoded are left out.
+    """Draw clips of a dataset below each other; clips that cannot be decoded are skipped.
 
     Args:
         dataset: The dataset folder.
         out: The PNG to write.
-        labels: Name of a set of labels whose maps stand beside the panoramas; None draws none.
-        keys: Clips wanted; none means clips spread evenly over those that can be drawn.
-        num_clips: How many, when no keys are given.
-        at_s: Second of each clip, finite; the clip's first or last one where it lies outside. None
-            takes its middle.
-        note: Told of every clip left out.
+        labels: Name of the set of labels to draw beside the panoramas; None draws no labels.
+        keys: Clips to draw; empty for clips spread evenly over the dataset.
+        num_clips: Number of clips if `keys` is empty.
+        at_s: Time in each clip, in seconds; limited to the clip. None for its middle.
+        note: Called with a line for every clip skipped.
 
     Returns:
         Keys of the clips drawn.
 
     Raises:
-        UserError: No such dataset, labels, clip or second, or nothing that can be drawn.
+        UserError: The dataset, labels or a clip do not exist, the time is not finite, or no clip
+            can be drawn.
     """
     if at_s is not None and not math.isfinite(at_s):
-        raise UserError(f"no clip has a second {at_s}; give a number such as 2.5")
+        raise UserError(f"no clip has a second {at_s}; give a number such as 2.5", key="--at-s")
     rows, drawn = [], []
     with IsolatedProcess() as isolated:
         for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
@@ -65,7 +65,9 @@ def preview(
             except BadItem as error:
                 note(f"skipped {row.key}: {error}")
     if not drawn:
-        raise UserError(f"none of the clips chosen from {dataset} can be drawn; see above")
+        raise UserError(
+            f"none of the clips chosen from {dataset} can be drawn; see above", code="empty"
+        )
     with atomic_write(out) as file:
         stacked(_same_width(rows)).save(file, format="PNG")
     return drawn
@@ -83,10 +85,14 @@ def _chosen(
                 places[key] = (reader, label_reader, clip)
     if not places:
         what = "clips" if labels is None else f"clips with labels {labels!r}"
-        raise UserError(f"{dataset} has no {what} to draw")
+        raise UserError(f"{dataset} has no {what} to draw", code="empty", key=dataset)
     unknown = [key for key in keys if key not in places]
     if unknown:
-        raise UserError(f"no clip {unknown[0]!r} to draw{did_you_mean(unknown[0], places)}")
+        raise UserError(
+            f"no clip {unknown[0]!r} to draw{did_you_mean(unknown[0], places)}",
+            code="missing",
+            key=unknown[0],
+        )
     every = list(places)
     number = min(num_clips, len(every))
     spread = [every[(2 * n + 1) * len(every) // (2 * number)] for n in range(number)]
@@ -105,29 +111,27 @@ def _row(
     mp4 = bytes(reader.read(clip, "mp4"))
     frames = isolated.call(row.key, clip_frames, mp4, fps, row.duration_s)
     number = min(int(at_s * fps), len(frames) - 1)
-    picture = frames[number]
+    image = frames[number]
     title = f"{row.key}   at {number / fps:g} s"
     if label_reader is None:
-        return _framed(title, [picture])
+        return _framed(title, [image])
     maps = label_reader.read(row.key).joint
-    joint = align(maps[min(number, len(maps) - 1)][None], (1, *picture.shape[:2]), 1.0)[0]
-    sheet = _framed(
-        f"{title}   labels {label_reader.info.name}", [picture, overlay(picture, joint)]
-    )
+    joint = align(maps[min(number, len(maps) - 1)][None], (1, *image.shape[:2]), 1.0)[0]
+    sheet = _framed(f"{title}   labels {label_reader.info.name}", [image, overlay(image, joint)])
     counts = np.bincount(joint.ravel(), minlength=NUM_CLASSES + 1) / joint.size
     order = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label] > 0]
     return stacked([sheet, legend([(label, counts[label]) for label in order], sheet.width)])
 
 
-def _framed(title: str, pictures: Sequence[np.ndarray]) -> Image.Image:
-    height, width = pictures[0].shape[:2]
-    number = len(pictures)
+def _framed(title: str, images: Sequence[np.ndarray]) -> Image.Image:
+    height, width = images[0].shape[:2]
+    number = len(images)
     size = (GAP + number * (width + GAP), TITLE + GAP // 2 + height)
     sheet = Image.new("RGB", size, "white")
     font = ImageFont.load_default(15)
     ImageDraw.Draw(sheet).text((GAP, TITLE // 2 + 3), title, "black", font, anchor="lm")
-    for place, picture in enumerate(pictures):
-        sheet.paste(Image.fromarray(picture), (GAP + place * (width + GAP), TITLE))
+    for place, image in enumerate(images):
+        sheet.paste(Image.fromarray(image), (GAP + place * (width + GAP), TITLE))
     return sheet
 
 

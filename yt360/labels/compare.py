@@ -1,4 +1,4 @@
-"""How far two sets of labels agree."""
+"""Compare two sets of labels."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import NAMES, NUM_CLASSES
-from yt360.labels.format.reader import DEFAULT_NAME, LabelReader
+from yt360.labels.format.label_set import DEFAULT_NAME
+from yt360.labels.format.reader import LabelReader
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Counts of pixels by what two sets of labels say of them.
+    """Numbers of pixels by their classes in two sets of labels.
 
     Attributes:
         confusion: (135, 135) int64: rows are the joint class in A, columns that in B; 134 is none.
         clips: Clips compared.
-        only_a: Clips that only A labels.
-        only_b: Clips that only B labels.
+        only_a: Clips with labels only in A.
+        only_b: Clips with labels only in B.
         damaged: Clips whose labels cannot be read in one of them.
     """
 
@@ -75,7 +76,7 @@ class Agreement:
         return float(values.mean()) if len(values) else float("nan")
 
     def lines(self) -> list[str]:
-        """Return a table for people: totals, then classes by falling share in A."""
+        """Return a table for people: totals, then classes by decreasing fraction in A."""
         table = self.confusion[:NUM_CLASSES]
         total = max(1, self.confusion.sum())
         unlabelled_a, unlabelled_b = self.unlabelled
@@ -94,7 +95,7 @@ class Agreement:
             f"  pixel accuracy     {self.pixel_accuracy:.4f}",
             f"  mean IoU           {self.mean_iou:.4f}",
             "",
-            f"{'class':<16}  share A  share B     IoU  recall precision",
+            f"{'class':<16}  % in A   % in B     IoU  recall precision",
         ]
         rows, columns = table.sum(1), self.confusion[:, :NUM_CLASSES].sum(0)
         seen = table[:, :NUM_CLASSES].sum(0)
@@ -113,20 +114,22 @@ class Agreement:
 def compare(first: str, second: str) -> Agreement:
     """Compare two sets of labels clip by clip.
 
-    Maps of another size or rate are looked up at the nearest pixel and moment of those of A.
+    Maps of another size or rate are sampled at the pixels and times of those of A.
 
     Args:
         first: A, the reference: ``DATASET`` or ``DATASET:NAME``.
         second: B, likewise; of the same dataset or of another one with the same clips.
 
     Raises:
-        UserError: One of them is not there, or they have no clip in common.
+        UserError: One of them does not exist, or they have no clip in common.
     """
     confusion = np.zeros((NUM_CLASSES + 1, NUM_CLASSES + 1), dtype=np.int64)
     a, b = _readers(first), _readers(second)
     common = [key for key in a if key in b]
     if not common:
-        raise UserError(f"{first} ({len(a)} clips) and {second} ({len(b)}) have no clip in common")
+        raise UserError(
+            f"{first} ({len(a)} clips) and {second} ({len(b)}) have no clip in common", code="empty"
+        )
     damaged = 0
     with Progress("comparing", len(common), "clips") as progress:
         for key in common:
@@ -153,12 +156,12 @@ def parse_set(text: str) -> tuple[Path, str]:
 
 
 def align(maps: np.ndarray, shape: tuple[int, ...], rate: float) -> np.ndarray:
-    """Look maps up on another grid.
+    """Sample maps on another grid, at the nearest pixel and time.
 
     Args:
         maps: (T, H, W).
-        shape: Wanted (T', H', W'), both pictures covering the same sphere.
-        rate: Maps per second of `maps`, divided by those wanted.
+        shape: (T', H', W') of the result; both grids cover the whole sphere.
+        rate: Maps per second of `maps`, divided by that of the result.
     """
     times = np.minimum((np.arange(shape[0]) * rate + 0.5).astype(int), len(maps) - 1)
     rows, columns = (

@@ -1,4 +1,4 @@
-"""Reading pictures from outside: photographs and maps of labels."""
+"""Read image files from outside: photographs and label maps."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from yt360.errors import BadItem
 from yt360.untrusted.files import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""What is read, by content: no format that runs another program (EPS) or is seldom tried.
+"""The formats that are read, detected by content; without any that runs a program, such as EPS.
 
-JPEG includes MPO, which Pillow opens under that name alone.
+JPEG includes MPO, which Pillow opens only under that name.
 """
 
 
@@ -25,20 +25,20 @@ JPEG includes MPO, which Pillow opens under that name alone.
 def open_image(
     path: Path, formats: tuple[str, ...] = FORMATS, inside: Path | None = None
 ) -> Iterator[Image.Image]:
-    """Open a picture from outside.
+    """Open an image from outside.
 
     Args:
         path: A regular file.
-        formats: Names of Pillow's formats that it may have.
+        formats: Pillow's names of the formats allowed.
         inside: A folder that links must not lead out of; None allows any link.
 
     Raises:
-        BadItem: ``"missing"``, ``"too-large"`` or ``"unreadable"``; also when reading fails inside
-            the block.
+        BadItem: ``"missing"``, ``"too-large"`` or ``"unreadable"``, also for errors that reading
+            raises inside the block.
     """
     try:
         with warnings.catch_warnings():
-            # Panoramas are large: 179 million pixels are the limit, not the 89 that warn.
+            # Panoramas are large: the limit is 179 million pixels, not the 89 of the warning.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with open_regular(path, inside) as file, Image.open(file, formats=formats) as image:
                 yield image
@@ -49,14 +49,14 @@ def open_image(
     except (MemoryError, BadItem):
         raise
     except Exception as error:  # Pillow's readers raise anything: SyntaxError, struct.error, ...
-        raise BadItem("unreadable", f"{path} is no readable picture: {error}") from None
+        raise BadItem("unreadable", f"{path} cannot be read as an image: {error}") from None
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return a picture (1, H, W, 3) uint8 RGB, turned as its EXIF data says.
+    """Return an image (1, H, W, 3) uint8 RGB, rotated according to its EXIF data.
 
     Raises:
-        BadItem: It cannot be read as a picture.
+        BadItem: It cannot be read as an image.
     """
     with open_image(path) as image:
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))[None]

@@ -1,4 +1,4 @@
-"""Maps as pictures: colours over a photograph, names, and a legend."""
+"""Draw label maps: colors over an image, names, and a legend."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ NONE_NAME = "none"
 
 
 def colored(joint: np.ndarray) -> np.ndarray:
-    """Return the colours (..., 3) uint8 of joint class numbers (...)."""
+    """Return the colors (..., 3) uint8 of joint class numbers (...)."""
     return palette()[joint]
 
 
-def overlay(picture: np.ndarray, joint: np.ndarray, ids: np.ndarray | None = None) -> np.ndarray:
-    """Lay class colours over a picture, with a thin line around every segment.
+def overlay(image: np.ndarray, joint: np.ndarray, ids: np.ndarray | None = None) -> np.ndarray:
+    """Draw class colors over an image, with a thin line around every segment.
 
     Args:
-        picture: (H, W, 3) uint8.
-        joint: (H, W) joint class numbers; where 134 the picture stays bare.
+        image: (H, W, 3) uint8.
+        joint: (H, W) joint class numbers; 134 is not colored.
         ids: (H, W) segment ids whose borders are drawn; None draws the borders of classes.
     """
-    mixed = picture * (1 - OPACITY) + colored(joint) * OPACITY
-    mixed = np.where((joint == NO_CLASS)[..., None], picture, mixed)
+    mixed = image * (1 - OPACITY) + colored(joint) * OPACITY
+    mixed = np.where((joint == NO_CLASS)[..., None], image, mixed)
     mixed[borders(joint if ids is None else ids)] = BORDER
     return mixed.round().astype(np.uint8)
 
@@ -43,12 +43,12 @@ def borders(ids: np.ndarray) -> np.ndarray:
 
 
 def with_names(image: np.ndarray, ids: np.ndarray, segments: Sequence[Segment]) -> Image.Image:
-    """Write names into the middle of segments, the largest first, where there is room.
+    """Write names into the middle of segments, the largest first, if there is room.
 
     Args:
         image: (H, W, 3) uint8, such as an `overlay`.
         ids: (H, W) segment ids.
-        segments: What they stand for.
+        segments: The segments of the ids.
     """
     drawn = Image.fromarray(image)
     draw = ImageDraw.Draw(drawn)
@@ -73,21 +73,21 @@ def with_names(image: np.ndarray, ids: np.ndarray, segments: Sequence[Segment]) 
     return drawn
 
 
-def legend(shares: Sequence[tuple[int, float]], width: int, size: int = 14) -> Image.Image:
-    """Draw colour patches with names and shares, in as many rows as they need.
+def legend(fractions: Sequence[tuple[int, float]], width: int, size: int = 14) -> Image.Image:
+    """Draw color patches with names and fractions, in as many rows as they need.
 
     Args:
-        shares: (joint class, share of the pixels) in the order wanted.
-        width: Of the picture, pixels.
-        size: Of the letters, pixels.
+        fractions: (joint class, fraction of the pixels) in the order wanted.
+        width: Width of the image in pixels.
+        size: Height of the letters in pixels.
     """
     font = ImageFont.load_default(size)
     gap, row = size, round(size * 1.8)
     places: list[tuple[int, int, int, str]] = []
     x, y = gap, gap // 2
-    for label, share in shares:
+    for label, fraction in fractions:
         name = NAMES[label] if label != NO_CLASS else NONE_NAME
-        text = f"{name} {share:.1%}" if share >= 0.001 else f"{name} <0.1%"
+        text = f"{name} {fraction:.1%}" if fraction >= 0.001 else f"{name} <0.1%"
         needed = size + gap // 2 + round(font.getlength(text)) + gap
         if x > gap and x + needed > width:
             x, y = gap, y + row
@@ -104,7 +104,7 @@ def legend(shares: Sequence[tuple[int, float]], width: int, size: int = 14) -> I
 
 
 def stacked(images: Sequence[Image.Image]) -> Image.Image:
-    """Put pictures of one width below each other."""
+    """Stack images of one width vertically."""
     sheet = Image.new("RGB", (images[0].width, sum(image.height for image in images)), "white")
     y = 0
     for image in images:

@@ -1,4 +1,4 @@
-"""Labelling the clips of a dataset, together with other workers."""
+"""Label the clips of a dataset, in one or several processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import torch
 from yt360.devices import choose_device
 from yt360.errors import UserError
 from yt360.execution.local import Crashed, WorkerPool
-from yt360.labels.claims import claimed
-from yt360.labels.format.leftovers import remove_leftovers
-from yt360.labels.format.reader import (
+from yt360.labels.format.label_set import (
     DEFAULT_NAME,
     MAX_FPS,
     MAX_ROWS,
@@ -24,7 +22,7 @@ from yt360.labels.format.reader import (
 )
 from yt360.labels.segmenters.base import Segmenter, SegmenterConfig
 from yt360.labels.segmenters.batches import Batches, usual_batch
-from yt360.labels.shard_task import LabelReport, shard_tasks
+from yt360.labels.shard_task import LabelReport, remove_leftovers, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.shards.format.schema import DatasetInfo
@@ -34,17 +32,17 @@ from yt360.terminal.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions:
-    """What is asked of a labelling run.
+    """Options of a labelling run.
 
     Attributes:
-        name: Of the set of labels.
+        name: Name of the set of labels.
         views: Name of a set of views, or ``"panorama"``.
-        view_size: Pixels along each side of a view.
-        fps: Labels per second.
+        view_size: Width and height of a view in pixels.
+        fps: Maps per second.
         height: Rows of the maps.
-        batch: Images at once; None means what is usual on the device.
+        batch: Images per batch; None uses the device's default.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:NUMBER"``.
-        splits: Which splits.
+        splits: The splits to label.
         shards: Numbers of the shards to label; None for all.
     """
 
@@ -64,10 +62,16 @@ class LabelOptions:
             view_set(self.views)
         if not MIN_FPS <= self.fps <= MAX_FPS:
             raise UserError(
-                f"{self.fps:g} labels per second are impossible; give {MIN_FPS:g} to {MAX_FPS}"
+                f"fps is {self.fps:g}; give {MIN_FPS:g} to {MAX_FPS}",
+                code="out-of-range",
+                key="--fps",
             )
         if self.height > MAX_ROWS:
-            raise UserError(f"maps cannot have {self.height} rows; give up to {MAX_ROWS}")
+            raise UserError(
+                f"maps cannot have {self.height} rows; give up to {MAX_ROWS}",
+                code="out-of-range",
+                key="--height",
+            )
 
 
 def pseudolabel(
@@ -78,58 +82,58 @@ def pseudolabel(
     *,
     worker: int | None = None,
 ) -> LabelReport:
-    """Label all clips of a dataset that have no labels yet and that nobody else is labelling.
+    """Label all clips of a dataset that have no labels and that no other process is labelling.
 
-    Runs of several processes and machines share the work through claims beside the shards. A shard
-    of labels appears when it is whole; after a kill it is made again. Its bytes do not depend on
-    who made it, as long as the segmenter computes alike everywhere.
+    Several processes, also of several machines, share the work through locks beside the shards. A
+    shard of labels appears when it is complete; after a kill it is made again. Its bytes do not
+    depend on the process, provided that the segmenter computes alike everywhere.
 
     Args:
         dataset: The dataset folder.
-        segmenter: What segments.
-        options: What is asked.
-        device: Where views are cut out; None means the CPU.
-        worker: Number of this process among several of one command.
+        segmenter: Segments the images.
+        options: Options of the run.
+        device: Cuts views out of panoramas; None means the CPU.
+        worker: Number of this process if one command has several.
 
     Raises:
-        UserError: `dataset` is none, or its labels of that name were made otherwise.
+        UserError: `dataset` is not a dataset, or its labels of that name were made with other
+            options.
     """
     device = device or torch.device("cpu")
     batches = Batches(segmenter, options.batch or usual_batch(device))
     labeller = PanoramaLabeller(batches, options.views, options.view_size, options.height, device)
-    works = list(shard_tasks(dataset, options.splits, options.shards))
+    tasks = list(shard_tasks(dataset, options.splits, options.shards))
     labels = _label_set(segmenter, labeller, options)
     labels.check(dataset)
-    for folder in {dataset, *(work.path.parent for work in works)}:
-        remove_leftovers(folder, labels.name)
-    planned = {
-        work.path: sum(work.num_maps(clip, labels.fps) for clip in work.missing(labels.name))
-        for work in works
+    remove_leftovers(dataset, tasks, labels.name)
+    maps_to_make = {
+        task.path: sum(task.num_maps(clip, labels.fps) for clip in task.missing(labels.name))
+        for task in tasks
     }
     what = "labelling" if worker is None else f"worker {worker}: labelling"
-    report, more = LabelReport(), True
-    with Progress(what, sum(planned.values()), "panoramas") as progress:
-        while more:  # whoever held a claim may have died meanwhile
-            more, report.elsewhere = False, 0
-            for work in works:
-                if not planned.get(work.path):
+    report, go_on = LabelReport(), True
+    with Progress(what, sum(maps_to_make.values()), "panoramas") as progress:
+        while go_on:  # a process that held a lock may have been killed meanwhile
+            go_on, report.elsewhere = False, 0
+            for task in tasks:
+                if not maps_to_make.get(task.path):
                     continue
-                if not work.missing(labels.name):
-                    progress.advance(planned.pop(work.path))  # by another worker
+                if not task.missing(labels.name):  # another process has labelled it
+                    progress.advance(maps_to_make.pop(task.path))
                     continue
-                with claimed(work.claim_path(labels.name)) as ours:
-                    report.elsewhere += not ours
-                    if ours:
-                        del planned[work.path]
-                        more = True
-                        done = work.label(labels, labeller, progress.note, progress.advance)
+                with task.locked(labels.name) as is_ours:
+                    report.elsewhere += not is_ours
+                    if is_ours:
+                        del maps_to_make[task.path]
+                        go_on = True
+                        done = task.label(labels, labeller, progress)
                         report += replace(done, elsewhere=report.elsewhere)
     return report
 
 
 @dataclass(frozen=True)
 class WorkerTask:
-    """What one process of several does."""
+    """The task of one process of several."""
 
     dataset: Path
     segmenter: SegmenterConfig
@@ -141,12 +145,12 @@ class WorkerTask:
 def pseudolabel_in_processes(
     dataset: Path, segmenter: SegmenterConfig, options: LabelOptions, workers: int
 ) -> LabelReport:
-    """Label with several processes of this machine; on GPUs, one after the other in turn.
+    """Label with several processes on this machine, which take its GPUs in turn.
 
     Raises:
-        UserError: As for `pseudolabel`.
+        UserError: See `pseudolabel`; or a process died.
     """
-    DatasetInfo.load(dataset)  # before anything large is read
+    DatasetInfo.load(dataset)  # fail before a network is loaded
     tasks = [WorkerTask(dataset, segmenter, options, n, workers) for n in range(workers)]
     if workers == 1:
         return run_worker(tasks[0])
@@ -155,14 +159,16 @@ def pseudolabel_in_processes(
         for task, result in pool.run(run_worker, deque(tasks)):
             if isinstance(result, Crashed):
                 raise UserError(
-                    f"worker {task.worker}: {result.describe()}; the same command goes on from here"
+                    f"worker {task.worker}: {result.describe()}; run the same command again to "
+                    "continue",
+                    code="system",
                 )
             total += result
     return total
 
 
 def run_worker(task: WorkerTask) -> LabelReport:
-    """Do one worker's part."""
+    """Label in one of several processes."""
     device = choose_device(task.options.device, task.worker % max(1, torch.cuda.device_count()))
     if device.type == "cpu" and task.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // task.workers))

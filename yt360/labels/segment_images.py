@@ -1,4 +1,4 @@
-"""Segmenting single pictures into files: an overlay, a map of ids, and a list of segments."""
+"""Segment single images into files: an overlay, a map of ids, and a list of segments."""
 
 from __future__ import annotations
 
@@ -29,53 +29,53 @@ def segment_images(
     segmenter: Segmenter,
     panorama: PanoramaLabeller | None = None,
 ) -> Counter[str]:
-    """Segment pictures one by one and write what was found.
+    """Segment images one by one and write the results.
 
-    For ``NAME.jpg`` there appear ``NAME.overlay.png``, ``NAME.panoptic.png`` (a value a segment, 0
-    for none; 8 bits where that suffices, else 16) and ``NAME.segments.json``.
+    For ``NAME.jpg`` these are ``NAME.overlay.png``, ``NAME.panoptic.png`` (one value per segment, 0
+    for none; 16 bits if 8 do not suffice) and ``NAME.segments.json``.
 
     Args:
-        paths: Pictures.
-        out: Folder for the results; made where missing.
-        segmenter: What segments.
-        panorama: Labels the pictures as panoramas; its maps have their own size.
+        paths: Image files.
+        out: Folder for the results; created if it does not exist.
+        segmenter: Segments the images.
+        panorama: Segments the images as panoramas; its maps have their own size.
 
     Returns:
-        How many pictures were done (``"done"``), and how many not, by reason.
+        The number of images done (``"done"``), and of those skipped, by reason.
     """
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     with (
         IsolatedProcess() as isolated,
-        Progress("segmenting", len(paths), "pictures") as progress,
+        Progress("segmenting", len(paths), "images") as progress,
     ):
         for path, name in zip(paths, _names(paths), strict=True):
             try:
-                picture = torch.from_numpy(isolated.call(path.name, read_image, path))
-                found = _segment(picture, path.stem, segmenter, panorama)
+                image = torch.from_numpy(isolated.call(path.name, read_image, path))
+                found = _segment(image, path.stem, segmenter, panorama)
             except BadItem as error:
                 progress.note(f"skipped: {error}")
                 counts[error.reason] += 1
             else:
-                _write(out, name, path, picture, found)
+                _write(out, name, path, image, found)
                 counts["done"] += 1
             progress.advance()
     return counts
 
 
 def _segment(
-    picture: Tensor, name: str, segmenter: Segmenter, panorama: PanoramaLabeller | None
+    image: Tensor, name: str, segmenter: Segmenter, panorama: PanoramaLabeller | None
 ) -> Segmentation:
     if panorama is None:
-        return segmenter.segment(picture, [ImageOrigin(name, 0.0)])[0]
-    return panorama.segment(picture, [name], [0.0], instances=True)[0]
+        return segmenter.segment(image, [ImageOrigin(name, 0.0)])[0]
+    return panorama.segment(image, [name], [0.0], instances=True)[0]
 
 
-def _write(out: Path, name: str, path: Path, picture: Tensor, found: Segmentation) -> None:
+def _write(out: Path, name: str, path: Path, image: Tensor, found: Segmentation) -> None:
     ids, segments = segments_of(found)
     height, width = ids.shape
     values = ids.numpy()
-    shown = picture[0].numpy()
+    shown = image[0].numpy()
     if shown.shape[:2] != (height, width):
         shown = np.asarray(Image.fromarray(shown).resize((width, height), Image.Resampling.BOX))
     mixed = overlay(shown, found.classes.numpy(), values)
@@ -99,7 +99,7 @@ def _save_png(path: Path, image: Image.Image) -> None:
 
 
 def _names(paths: Iterable[Path]) -> Iterator[str]:
-    """Yield a name for each picture; those with equal stems get a number."""
+    """Yield a name for each image; further images with the same stem get a number."""
     used: Counter[str] = Counter()
     for path in paths:
         used[path.stem] += 1

@@ -1,4 +1,4 @@
-"""Segments: the list of objects and stretches of stuff behind a map."""
+"""The segments of a panoptic map: its objects, and its areas of stuff."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Segment:
         return self.category + (0 if self.is_thing else NUM_THINGS)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the segment with detectron2's field names, and how COCO calls its class."""
+        """Return the segment with detectron2's field names, and COCO's name of its class."""
         known = CLASSES[self.joint]
         return {
             "id": self.id,

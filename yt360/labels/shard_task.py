@@ -1,10 +1,11 @@
-"""One shard of clips to label: what is missing, and making it."""
+"""Label the clips of one shard."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,27 +15,30 @@ from torch import Tensor
 
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
+from yt360.files import remove_abandoned
+from yt360.labels.format.label_set import LabelSet
 from yt360.labels.format.maps import encode_labels
-from yt360.labels.format.reader import LabelSet, label_shard
-from yt360.labels.format.shard_file import LabelShardFile
+from yt360.labels.format.shard_file import LabelShardFile, label_shard
 from yt360.labels.frames import ahead, clip_frames
 from yt360.labels.sphere.panorama import PanoramaLabeller
+from yt360.locks import Locked, exclusive_lock
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import parse_shard_name
 from yt360.shards.format.writer import ShardWriter
+from yt360.terminal.progress import Progress
 
 
 @dataclass
 class LabelReport:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         clips: Clips labelled.
         panoramas: Maps made.
         skipped: Clips that got no labels, by reason; the next run tries them again.
-        elsewhere: Shards that other workers were labelling.
-        elapsed_s: Time from the first frame wanted to the last shard written.
-        network_s: Part of it inside the network.
+        elsewhere: Shards that other processes were labelling.
+        elapsed_s: Time from the first frame requested to the last shard written.
+        network_s: Part of it spent inside the network.
     """
 
     clips: int = 0
@@ -45,7 +49,7 @@ class LabelReport:
     network_s: float = 0.0
 
     def __add__(self, other: LabelReport) -> LabelReport:
-        """Return the sum of what two workers did; `elsewhere` is what the later one saw."""
+        """Return the sum of two reports, with the `elsewhere` of the later one."""
         return LabelReport(
             self.clips + other.clips,
             self.panoramas + other.panoramas,
@@ -56,8 +60,8 @@ class LabelReport:
         )
 
     @property
-    def outside_share(self) -> float:
-        """Share of the time that was spent outside the network, in [0, 1]."""
+    def outside_fraction(self) -> float:
+        """Fraction of the time that was spent outside the network, in [0, 1]."""
         return 1 - self.network_s / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
 
@@ -75,12 +79,28 @@ class ShardTask:
         return self.path.parents[1]
 
     def labels_path(self, name: str) -> Path:
-        """Return where its labels go."""
+        """Return the path of its labels."""
         return label_shard(self.path, name)
 
-    def claim_path(self, name: str) -> Path:
-        """Return the file by which a worker claims it."""
-        return self.labels_path(name).with_name(f".{self.labels_path(name).stem}.claim")
+    @contextmanager
+    def locked(self, name: str) -> Iterator[bool]:
+        """Lock the labels of this shard for the block.
+
+        The lock keeps two processes from doing the same work. Without it the files are still right:
+        each process writes a file of its own and renames it, and both write the same bytes.
+
+        Yields:
+            Whether this process has the lock; False if another one does.
+        """
+        path = self.labels_path(name).with_name(f".{self.labels_path(name).stem}.lock")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive_lock(path))
+            except Locked:
+                yield False
+            else:
+                stack.callback(path.unlink, missing_ok=True)  # before the lock is released
+                yield True
 
     def missing(self, name: str) -> list[int]:
         """Return the numbers of the clips that have no labels yet."""
@@ -89,19 +109,14 @@ class ShardTask:
         return [clip for clip in self.clips if self.reader.keys[clip] not in labelled]
 
     def label(
-        self,
-        labels: LabelSet,
-        labeller: PanoramaLabeller,
-        note: Callable[[str], None],
-        advance: Callable[[int], None],
+        self, labels: LabelSet, labeller: PanoramaLabeller, progress: Progress
     ) -> LabelReport:
-        """Label the clips that have no labels, and write the shard anew with all that there are.
+        """Label the clips that have no labels, and write the shard with old and new labels.
 
         Args:
             labels: The set that the labels belong to.
-            labeller: What labels.
-            note: Told of every clip skipped.
-            advance: Told of panoramas done.
+            labeller: Makes the maps.
+            progress: Counts panoramas, and prints clips that are skipped.
         """
         report, started = LabelReport(), time.perf_counter()
         segmenter = labeller.batches.segmenter
@@ -112,11 +127,11 @@ class ShardTask:
             for clip, frames in ahead(self.missing(labels.name), decode):
                 key = self.reader.keys[clip]
                 if isinstance(frames, BadItem):
-                    note(f"skipped {key}: {frames.detail}")
+                    progress.note(f"skipped {key}: {frames.detail}")
                     report.skipped[frames.reason] += 1
-                    advance(self.num_maps(clip, labels.fps))
+                    progress.advance(self.num_maps(clip, labels.fps))
                     continue
-                made[key] = self._label_clip(key, frames, labels.fps, labeller, advance)
+                made[key] = self._label_clip(key, frames, labels.fps, labeller, progress)
                 report.clips += 1
                 report.panoramas += len(frames)
         if made:
@@ -127,34 +142,11 @@ class ShardTask:
         return report
 
     def num_maps(self, clip: int, fps: float) -> int:
-        """Return how many maps a clip gets."""
+        """Return the number of maps of a clip."""
         return max(1, round(self.reader.rows[clip].duration_s * fps))
 
-    def _frames(self, isolated: IsolatedProcess, fps: float, clip: int) -> Tensor:
-        row = self.reader.rows[clip]
-        mp4 = bytes(self.reader.read(clip, "mp4"))
-        return torch.from_numpy(isolated.call(row.key, clip_frames, mp4, fps, row.duration_s))
-
-    def _label_clip(
-        self,
-        key: str,
-        frames: Tensor,
-        fps: float,
-        labeller: PanoramaLabeller,
-        advance: Callable[[int], None],
-    ) -> bytes:
-        maps = []
-        step = labeller.frames_at_once
-        for first in range(0, len(frames), step):
-            part = frames[first : first + step]
-            times_s = [(first + number) / fps for number in range(len(part))]
-            found = labeller.segment(part, [key] * len(part), times_s, instances=False)
-            maps += [each.classes for each in found]
-            advance(len(part))
-        return encode_labels(torch.stack(maps).numpy())
-
     def write(self, name: str, made: Mapping[str, bytes]) -> None:
-        """Write the shard of labels: `made` (key -> ``.npz``), and what is there already."""
+        """Write the shard of labels: `made` (key -> ``.npz``), and the labels that exist."""
         present = self._present(name)
         with ShardWriter(self.labels_path(name)) as writer:
             for clip in self.clips:
@@ -163,6 +155,24 @@ class ShardTask:
                     writer.add(key, {f"{name}.npz": made[key]})
                 elif present is not None and key in present.contents.ranges:
                     writer.add(key, {f"{name}.npz": present.read(key)})
+
+    def _frames(self, isolated: IsolatedProcess, fps: float, clip: int) -> Tensor:
+        row = self.reader.rows[clip]
+        mp4 = bytes(self.reader.read(clip, "mp4"))
+        return torch.from_numpy(isolated.call(row.key, clip_frames, mp4, fps, row.duration_s))
+
+    def _label_clip(
+        self, key: str, frames: Tensor, fps: float, labeller: PanoramaLabeller, progress: Progress
+    ) -> bytes:
+        maps = []
+        step = labeller.frames_at_once
+        for first in range(0, len(frames), step):
+            part = frames[first : first + step]
+            times_s = [(first + number) / fps for number in range(len(part))]
+            found = labeller.segment(part, [key] * len(part), times_s, instances=False)
+            maps += [each.classes for each in found]
+            progress.advance(len(part))
+        return encode_labels(torch.stack(maps).numpy())
 
     def _present(self, name: str) -> LabelShardFile | None:
         try:
@@ -178,11 +188,11 @@ def shard_tasks(
 
     Args:
         dataset: The dataset folder.
-        splits: Which splits.
+        splits: The splits wanted.
         shards: Numbers of the shards wanted; None for all.
 
     Raises:
-        UserError: `dataset` is none, or has no shard of these numbers.
+        UserError: `dataset` is not a dataset, or has no shard of these numbers.
     """
     found = False
     for split in splits:
@@ -196,4 +206,16 @@ def shard_tasks(
                 found = True
                 yield ShardTask(reader, dataset / split / name, tuple(clips))
     if shards is not None and not found:
-        raise UserError(f"{dataset} has no shard with a number among {sorted(shards)[:10]}")
+        raise UserError(
+            f"{dataset} has no shard with a number in {sorted(shards)[:10]}",
+            code="missing",
+            key="--shards",
+        )
+
+
+def remove_leftovers(dataset: Path, tasks: Sequence[ShardTask], name: str) -> None:
+    """Remove half-written files and locks of labels that killed processes left."""
+    for folder in {dataset, *(task.path.parent for task in tasks)}:
+        for pattern in (f".labels-{name}.json.*.tmp", f".{name}-*.tar.*.tmp", f".{name}-*.lock"):
+            for path in folder.glob(pattern):
+                remove_abandoned(path)

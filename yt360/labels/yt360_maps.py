@@ -1,8 +1,8 @@
-"""Importing the maps that YT-360's authors released.
+"""Import the label maps that YT-360's authors released.
 
-Theirs is a folder a clip, ``VIDEOID-START``, with ``things-NNNN.png`` and ``stuff-NNNN.png``: map
-NNNN shows second NNNN / 4 of the clip. A map that is missing means the one before it, as in the
-authors' own loader.
+They consist of one folder per clip, ``VIDEOID-START``, with ``things-NNNN.png`` and
+``stuff-NNNN.png``: map NNNN shows second NNNN / 4 of the clip. A missing map repeats the one before
+it, as in the authors' loader.
 """
 
 from __future__ import annotations
@@ -19,17 +19,15 @@ from PIL import Image
 
 from yt360.clips import clip_key, video_id_of
 from yt360.errors import BadItem, UserError
-from yt360.labels.claims import claimed
 from yt360.labels.classes import NO_STUFF, NO_THING
-from yt360.labels.format.leftovers import remove_leftovers
+from yt360.labels.format.label_set import MAX_ROWS, LabelSet, check_name
 from yt360.labels.format.maps import MAX_MAP_BYTES, LabelMaps, encode_maps
-from yt360.labels.format.reader import MAX_ROWS, LabelSet, check_name
 from yt360.labels.image_files import open_image
-from yt360.labels.shard_task import ShardTask, shard_tasks
+from yt360.labels.shard_task import ShardTask, remove_leftovers, shard_tasks
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 
-RELEASED_FPS = 4.0
+YT360_FPS = 4.0
 _FORMATS = ("PNG",)
 _CLIP = re.compile(r"([A-Za-z0-9_-]+)-([0-9]{1,6})")
 _MAP = re.compile(r"(things|stuff)-(\d{1,9})\.png")
@@ -37,11 +35,11 @@ _MAP = re.compile(r"(things|stuff)-(\d{1,9})\.png")
 
 @dataclass
 class ImportReport:
-    """What an import did.
+    """The result of an import.
 
     Attributes:
         clips: Clips that got labels.
-        without_maps: Clips of the dataset of which there are no maps.
+        without_maps: Clips of the dataset without maps.
         skipped: Clips whose maps cannot be used, by reason.
         elsewhere: Shards that another process was labelling.
     """
@@ -52,72 +50,77 @@ class ImportReport:
     elsewhere: int = 0
 
 
-def import_released(dataset: Path, folder: Path, name: str) -> ImportReport:
-    """Write released maps as a set of labels of a dataset; clips that have labels are left alone.
+def import_yt360_maps(dataset: Path, folder: Path, name: str) -> ImportReport:
+    """Write released maps as a set of labels of a dataset; clips with labels are not changed.
 
     Args:
         dataset: The dataset folder.
-        folder: Holds a folder a clip.
-        name: Of the set of labels. Its maps have the size of the first ones found.
+        folder: Contains one folder per clip.
+        name: Name of the set of labels. Its maps have the size of the first map found.
 
     Raises:
-        UserError: One of them is not there, or no clip of the dataset has maps.
+        UserError: `dataset` or `folder` cannot be read, or no clip of the dataset has maps.
     """
     check_name(name)
     folders = clip_folders(folder)
-    works = list(shard_tasks(dataset, SPLITS))
-    known = {key: folders[key] for work in works for key in _keys(work) if key in folders}
+    tasks = list(shard_tasks(dataset, SPLITS))
+    known = {key: folders[key] for task in tasks for key in _keys(task) if key in folders}
     if not known:
-        example = next((key for work in works for key in _keys(work)), "none")
+        example = next((key for task in tasks for key in _keys(task)), "none")
         raise UserError(
             f"none of the {len(set(folders.values()))} folders in {folder} belongs to a clip of "
-            f"{dataset} (such as {example}); folders are named VIDEOID-START"
+            f"{dataset} (such as {example}); folders are named VIDEOID-START",
+            code="missing",
+            key=folder,
         )
     height, width = _first_size(known)
     made_by = {"segmenter": "released maps"}
-    labels = LabelSet(name=name, fps=RELEASED_FPS, height=height, width=width, made_by=made_by)
+    labels = LabelSet(name=name, fps=YT360_FPS, height=height, width=width, made_by=made_by)
     labels.check(dataset)
-    for each in {dataset, *(work.path.parent for work in works)}:
-        remove_leftovers(each, name)
+    remove_leftovers(dataset, tasks, name)
     report = ImportReport()
     with Progress("importing", len(known), "clips") as progress:
-        for work in works:
-            with claimed(work.claim_path(name)) as ours:
-                if ours:
-                    _import_shard(work, labels, known, report, progress)
+        for task in tasks:
+            with task.locked(name) as is_ours:
+                if is_ours:
+                    _import_shard(task, labels, known, report, progress)
                 else:
                     report.elsewhere += 1
     return report
 
 
 def clip_folders(folder: Path) -> dict[str, Path]:
-    """Return clip key -> folder of its maps; a name that can be read in two ways has two keys.
+    """Return clip key -> folder of its maps; a name with two meanings has two keys.
 
     Raises:
-        UserError: `folder` is none.
+        UserError: `folder` is not a folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is no folder; give the one that holds VIDEOID-START folders")
+        raise UserError(
+            f"{folder} is not a folder; give the one that contains VIDEOID-START folders",
+            code="missing",
+            key=folder,
+        )
     found: dict[str, Path] = {}
     for each in sorted(folder.iterdir()):
         if each.is_dir():
-            # The suffix keeps a dot in the name of a folder from being taken for one.
+            # With a suffix, a dot in the name of a folder is not taken for one.
             found.setdefault(clip_key(video_id_of(PurePath(f"{each.name}.mp4")), 0), each)
             if (clip := _CLIP.fullmatch(each.name)) is not None:
                 found[clip_key(clip[1], int(clip[2]))] = each
     return found
 
 
-def read_released(folder: Path, num_maps: int, size: tuple[int, int]) -> LabelMaps:
+def read_yt360_maps(folder: Path, num_maps: int, size: tuple[int, int]) -> LabelMaps:
     """Read the maps of one clip.
 
     Args:
-        folder: Holds ``things-NNNN.png`` and ``stuff-NNNN.png``.
-        num_maps: How many maps the clip should have.
-        size: Height and width wanted; others are resized to it.
+        folder: Contains ``things-NNNN.png`` and ``stuff-NNNN.png``.
+        num_maps: Number of maps of the clip.
+        size: Height and width of the result; other maps are resized to it.
 
     Raises:
-        BadItem: There are none, or one cannot be read or holds numbers of no class.
+        BadItem: There are no maps, or one cannot be read or holds a number that is not a class.
     """
     files = _files(folder)
     numbers = sorted(files["things"].keys() & files["stuff"].keys())
@@ -132,21 +135,21 @@ def read_released(folder: Path, num_maps: int, size: tuple[int, int]) -> LabelMa
 
 
 def _import_shard(
-    work: ShardTask,
+    task: ShardTask,
     labels: LabelSet,
     folders: Mapping[str, Path],
     report: ImportReport,
     progress: Progress,
 ) -> None:
     made: dict[str, bytes] = {}
-    for clip in work.missing(labels.name):
-        key = work.reader.keys[clip]
+    for clip in task.missing(labels.name):
+        key = task.reader.keys[clip]
         if key not in folders:
             report.without_maps += 1
             continue
         try:
-            maps = read_released(
-                folders[key], work.num_maps(clip, labels.fps), (labels.height, labels.width)
+            maps = read_yt360_maps(
+                folders[key], task.num_maps(clip, labels.fps), (labels.height, labels.width)
             )
         except BadItem as error:
             progress.note(f"skipped {key}: {error.detail}")
@@ -156,12 +159,12 @@ def _import_shard(
             report.clips += 1
         progress.advance()
     if made:
-        labels.create(work.dataset)
-        work.write(labels.name, made)
+        labels.create(task.dataset)
+        task.write(labels.name, made)
 
 
-def _keys(work: ShardTask) -> list[str]:
-    return [work.reader.keys[clip] for clip in work.clips]
+def _keys(task: ShardTask) -> list[str]:
+    return [task.reader.keys[clip] for clip in task.clips]
 
 
 def _files(folder: Path) -> dict[str, dict[int, Path]]:
@@ -179,17 +182,19 @@ def _first_size(folders: Mapping[str, Path]) -> tuple[int, int]:
             with suppress(BadItem), open_image(path, _FORMATS, folder) as image:
                 if image.height <= MAX_ROWS and image.width <= 2 * MAX_ROWS:
                     return image.height, image.width
-    raise UserError("none of the clips' folders holds a readable things-NNNN.png")
+    raise UserError(
+        "none of the clips' folders contains a readable things-NNNN.png", code="missing"
+    )
 
 
-def _read_map(path: Path, size: tuple[int, int], none: int) -> np.ndarray:
+def _read_map(path: Path, size: tuple[int, int], largest: int) -> np.ndarray:
     try:
         with open_image(path, _FORMATS, path.parent) as image:
             values = np.asarray(image.convert("RGB"))[..., 0]  # as the authors' loader reads them
     except BadItem as error:
         raise BadItem("unreadable-map", error.detail) from None
-    if values.max(initial=0) > none:
-        raise BadItem("unknown-class", f"{path} holds {values.max()}; the largest may be {none}")
+    if values.max(initial=0) > largest:
+        raise BadItem("unknown-class", f"{path} holds {values.max()}; the largest is {largest}")
     if values.shape != size:
         resized = Image.fromarray(values).resize((size[1], size[0]), Image.Resampling.NEAREST)
         values = np.asarray(resized)

@@ -56,11 +56,11 @@ def command(
     at_s: float | None,
 ) -> None:
     """Draw clips of DATASET: the panorama and, with --labels, its map and legend."""
-    from yt360.labels.clip_sheet import preview
+    from yt360.labels.clip_sheet import draw_clip_sheet
 
     if not labels:
         refuse(context, ("name",), "chooses the labels that --labels shows; give --labels too")
-    drawn = preview(
+    drawn = draw_clip_sheet(
         dataset,
         out,
         labels=name if labels else None,

@@ -67,7 +67,7 @@ def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
     """Return the statistics, and what else is told of a dataset."""
     from yt360.catalog import Catalog
     from yt360.catalog.opening import is_catalog
-    from yt360.labels.format.reader import label_sets
+    from yt360.labels.format.label_set import label_sets
     from yt360.shards.format.schema import DatasetInfo, losses_by_reason
     from yt360.stats.counts import count_catalog, count_dataset
 

@@ -42,9 +42,9 @@ def import_command(dataset: Path, folder: Path, name: str) -> None:
 
     FOLDER holds a folder a clip, VIDEOID-START, with things-NNNN.png and stuff-NNNN.png.
     """
-    from yt360.labels.yt360_maps import import_released
+    from yt360.labels.yt360_maps import import_yt360_maps
 
-    report = import_released(dataset, folder, name)
+    report = import_yt360_maps(dataset, folder, name)
     echo(f"{report.clips} clips imported; {report.without_maps} others have no maps")
     for reason, count in sorted(report.skipped.items()):
         echo(f"{count} clips skipped: {reason}")

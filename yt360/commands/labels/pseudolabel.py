@@ -105,7 +105,7 @@ def command(
     if report.panoramas:
         echo(
             f"{report.elapsed_s / report.panoramas / workers:.3g} s a panorama, "
-            f"{report.outside_share:.1%} of it outside the network"
+            f"{report.outside_fraction:.1%} of it outside the network"
         )
     for reason, count in sorted(report.skipped.items()):
         echo(f"{count} clips skipped: {reason}; the next run tries them again")

@@ -1,4 +1,4 @@
-"""Maps of a clip as bytes: an ``.npz`` with the members ``things`` and ``stuff``."""
+"""Encode and decode the label maps of a clip: an ``.npz`` with ``things`` and ``stuff``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yt360.errors import BadItem
 from yt360.labels.classes import NO_STUFF, NO_THING, join, split
 
 MAX_MAP_BYTES = 1 << 28
-"""Limit of the things or the stuff of a clip: 500 maps of 512x1024."""
+"""Largest size of the things or the stuff of a clip: 500 maps of 512x1024."""
 # What `zipfile` and its decompressors raise; a password or an unknown method is a RuntimeError.
 _DAMAGE = (
     OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError,
@@ -44,7 +44,7 @@ class LabelMaps:
 
     @cached_property
     def joint(self) -> np.ndarray:
-        """Joint class numbers (T, H, W), 134 for none; a thing hides stuff."""
+        """Joint class numbers (T, H, W), 134 for none; see `yt360.labels.classes.join`."""
         return join(self.things, self.stuff)
 
 
@@ -62,10 +62,10 @@ def encode_maps(maps: LabelMaps) -> bytes:
 
 
 def decode_labels(content: bytes | memoryview) -> LabelMaps:
-    """Read an ``.npz`` of labels; may be called from many threads.
+    """Decode an ``.npz`` of labels; safe to call from many threads.
 
     Raises:
-        BadItem: It is damaged, or holds something other than such maps.
+        BadItem: It is damaged, or holds something else.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -84,28 +84,30 @@ def decode_labels(content: bytes | memoryview) -> LabelMaps:
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     size = archive.getinfo(name).file_size  # zipfile never reads more
     if size > MAX_MAP_BYTES:
-        raise ValueError(f"{name} has {size} bytes, allowed are {MAX_MAP_BYTES}")
+        raise ValueError(f"{name} has {size} bytes; at most {MAX_MAP_BYTES} are allowed")
     return archive.read(name)
 
 
 def _array(npy: bytes) -> np.ndarray:
     """Return the (T, H, W) uint8 array of an ``.npy`` file (NumPy's NEP 1).
 
-    NumPy reads the header with ``ast.literal_eval``, which fails at random in Python 3.11 when
-    several threads use it (https://github.com/python/cpython/issues/106905). Loaders read labels
-    in threads, and only one kind of array is allowed here, so its header is matched instead.
+    NumPy reads the header with ``ast.literal_eval``, which fails at random in Python 3.11 if
+    several threads use it (https://github.com/python/cpython/issues/106905). Labels are read in
+    threads, and only one kind of array is allowed, so the header is matched by an expression.
 
     Raises:
-        ValueError: It is no such array.
+        ValueError: It is not such an array.
     """
     if not npy.startswith(_MAGIC) or len(npy) < 12:
-        raise ValueError("no NumPy array")
+        raise ValueError("not a NumPy array")
     length_size = 2 if npy[6] == 1 else 4
     start = 8 + length_size
     end = start + int.from_bytes(npy[8:start], "little")
     header = _HEADER.fullmatch(npy[start:end])
     if header is None:
-        raise ValueError(f"no array of three axes of uint8: {npy[start : min(end, start + 80)]!r}")
+        raise ValueError(
+            f"not an array of uint8 with three axes: {npy[start : min(end, start + 80)]!r}"
+        )
     shape = tuple(int(axis) for axis in header.groups()[1:])
     if prod(shape) != len(npy) - end:
         raise ValueError(f"{len(npy) - end} values cannot have the shape {shape}")

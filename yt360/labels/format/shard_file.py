@@ -1,7 +1,7 @@
-"""A shard of labels that is open: where its maps lie, and their bytes, from one and the same file.
+"""Read a shard of labels while other processes may replace it.
 
-Labelling more clips puts a new file under the old name, with other clips at the same offsets. So an
-offset is used on the very file that it was read from and on no other.
+Labelling more clips replaces the file by one with other clips at the same offsets. So an offset is
+only used on the file that it was read from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from yt360.errors import BadItem, UserError
 from yt360.shards.format.scan import scan_shard
+from yt360.shards.format.schema import parse_shard_name, shard_name
 from yt360.untrusted.files import open_regular
 
 MAX_TRIES = 20
@@ -24,7 +25,7 @@ class Contents:
     """What a shard of labels holds.
 
     Attributes:
-        identity: Tells its file from any that stands under the name before or after it.
+        identity: Distinguishes its file from any that has the name before or after it.
         ranges: Key -> (offset, length) of its maps.
     """
 
@@ -33,19 +34,19 @@ class Contents:
 
 
 class LabelShardFile:
-    """An open shard of labels; closed when nobody refers to it. May be used from many threads.
+    """An open shard of labels, closed when nothing refers to it; safe to use from many threads.
 
     Args:
         path: The shard.
         name: Of the set of labels.
-        known: What was found in it before; it is not searched again where that still holds.
+        known: What was found in it before; the file is not scanned again if it is the same.
 
     Attributes:
         contents: What it holds.
 
     Raises:
-        FileNotFoundError: There is none.
-        UserError: It is no whole shard or no regular file, or is replaced all the time.
+        FileNotFoundError: It does not exist.
+        UserError: It is not a complete shard or not a regular file, or is replaced continually.
     """
 
     def __init__(self, path: Path, name: str, known: Contents | None = None) -> None:
@@ -54,7 +55,7 @@ class LabelShardFile:
             try:
                 self._file = open_regular(path, path.parent.parent)
             except ValueError as error:
-                raise UserError(str(error)) from None
+                raise UserError(str(error), key=path) from None
             close = weakref.finalize(self, self._file.close)
             status = os.fstat(self._file.fileno())
             if known is not None and known.identity == _identity(status):
@@ -64,15 +65,19 @@ class LabelShardFile:
             if os.path.samestat(path.stat(), status):
                 self.contents = Contents(_identity(status), ranges)
                 return
-            close()  # another file took its place meanwhile, and may be what was searched
-        raise UserError(f"{path} was replaced {MAX_TRIES} times while it was read; try again")
+            close()  # another file replaced it, and may be the one that was scanned
+        raise UserError(
+            f"{path} was replaced {MAX_TRIES} times while it was read; try again",
+            code="in-use",
+            key=path,
+        )
 
     def read(self, key: str) -> bytes:
         """Return the ``.npz`` of a clip that it holds.
 
         Raises:
             BadItem: The file has become shorter.
-            OSError: It cannot be read, or is gone from a network's file server.
+            OSError: It cannot be read, or the file server has forgotten it.
         """
         offset, size = self.contents.ranges[key]
         content = os.pread(self._file.fileno(), size, offset)
@@ -85,7 +90,7 @@ def member_ranges(path: Path, name: str) -> dict[str, tuple[int, int]]:
     """Return key -> (offset, length) of the maps in a shard of labels.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: It does not exist.
         UserError: The shard cannot be read.
     """
     suffix = f"{name}.npz"
@@ -94,6 +99,14 @@ def member_ranges(path: Path, name: str) -> dict[str, tuple[int, int]]:
         for s in scan_shard(path, path.parent.parent)
         if suffix in s.members
     }
+
+
+def label_shard(clip_shard: Path, name: str) -> Path:
+    """Return the path of the labels beside a shard of clips."""
+    parsed = parse_shard_name(clip_shard.name)
+    if parsed is None:
+        raise UserError(f"{clip_shard.name!r} is not the name of a shard", key=clip_shard)
+    return clip_shard.with_name(shard_name(parsed[1], name))
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

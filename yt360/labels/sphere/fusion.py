@@ -1,4 +1,4 @@
-"""Carrying the answers of overlapping views back to the sphere, and making them one."""
+"""Cut overlapping views out of the sphere, and fuse their segmentations on it."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from yt360.labels.sphere.instances import link_instances
 from yt360.labels.sphere.views import ViewSet
 from yt360.sphere import angle_between, equirect_grid, sample_equirect
 
-RIM_WEIGHT = 1e-3
+EDGE_WEIGHT = 1e-3
 
 
-def rim_weight(plane: Tensor) -> Tensor:
-    """Return how much a view counts at image-plane coordinates (..., 2) in [-1, 1].
+def edge_weight(plane: Tensor) -> Tensor:
+    """Return the weight of a view at image-plane coordinates (..., 2) in [-1, 1].
 
-    1 in the middle, falling as a raised cosine of the distance to the nearest side, and nearly 0
-    at the rim, where objects are cut and a network sees little around them. Never 0, because some
-    pixels of the sphere are seen by rims alone.
+    A raised cosine of the distance to the center: 1 there, and nearly 0 at the edge, where objects
+    are cut and a network sees little context. It is not 0, because some pixels of the sphere are
+    only at the edges of views.
     """
     distance = plane.abs().amax(-1).clamp(max=1)
-    return torch.cos(distance * (math.pi / 2)) ** 2 + RIM_WEIGHT
+    return torch.cos(distance * (math.pi / 2)) ** 2 + EDGE_WEIGHT
 
 
 @dataclass(frozen=True)
-class FusionPlan:
-    """For every pixel of the map, which view pixels speak about it, and how loudly.
+class FusionTable:
+    """The view pixels that show each pixel of the map, and their weights.
 
-    S is the largest number of views that see one pixel.
+    S is the largest number of views that show one pixel.
 
     Attributes:
         source: (S, H * W) int64, index into all pixels of all views.
-        view: (S, H * W) int64, number of the view; -1 where fewer than S views see the pixel.
+        view: (S, H * W) int64, number of the view; -1 where fewer than S views show the pixel.
         weight: (S, H * W) float32, 0 there.
         height: H.
         width: W.
@@ -51,8 +51,8 @@ class FusionPlan:
     width: int
 
 
-def plan_fusion(views: ViewSet, side: int, height: int, width: int) -> FusionPlan:
-    """Work out once what all frames share.
+def make_fusion_table(views: ViewSet, side: int, height: int, width: int) -> FusionTable:
+    """Compute the table that all frames of one size share.
 
     Args:
         views: The views.
@@ -66,21 +66,22 @@ def plan_fusion(views: ViewSet, side: int, height: int, width: int) -> FusionPla
     grid = equirect_grid(height, width, dtype=torch.float64).reshape(-1, 3)
     plane, inside = views.in_view(grid)
     if not bool(inside.any(0).all()):
-        raise UserError(f"the views {views.name!r} leave a part of the sphere unseen")
-    weight = torch.where(inside, rim_weight(plane), 0.0)
+        raise UserError(f"the views {views.name!r} do not cover the sphere", key="--views")
+    weight = torch.where(inside, edge_weight(plane), 0.0)
     pixel = ((plane.clamp(-1, 1) + 1) * (side / 2)).long().clamp(0, side - 1)
     number = torch.arange(len(views))[:, None]
     source = (number * side + pixel[..., 1]) * side + pixel[..., 0]
     slots = int(inside.sum(0).max())
     weight, order = weight.topk(slots, dim=0)
     view = torch.where(weight > 0, order, -1)
-    return FusionPlan(source.gather(0, order), view, weight.float(), height, width)
+    return FusionTable(source.gather(0, order), view, weight.float(), height, width)
 
 
 def render_views(frames: Tensor, directions: Tensor) -> Tensor:
     """Cut views out of panoramas.
 
-    Panoramas much finer than the views are averaged down first, or thin things would flicker.
+    Panoramas with a much higher resolution than the views are averaged down first, to avoid
+    aliasing.
 
     Args:
         frames: (T, H, W, 3) uint8 equirectangular, W even.
@@ -96,55 +97,55 @@ def render_views(frames: Tensor, directions: Tensor) -> Tensor:
         size = (max(1, round(height / shrink)), max(1, round(width / shrink / 2)) * 2)
         images = torch.nn.functional.interpolate(images, size, mode="area")
     num_views, h, w = directions.shape[:3]
-    # All views as one tall picture: the panorama is then read in place, not copied for each view.
+    # All views as one tall image: the panorama is read in place instead of copied for each view.
     sampled = sample_equirect(images, directions.reshape(num_views * h, w, 3).to(images))
     sampled = sampled.round().clamp(0, 255).to(torch.uint8)
     return sampled.reshape(len(frames), 3, num_views, h, w).permute(0, 2, 3, 4, 1)
 
 
 def _pixels_around(directions: Tensor) -> float:
-    """Return how many pixels of a view's middle it would take to go around the sphere."""
+    """Return the number of pixels of the size at a view's center around the equator."""
     h, w = directions.shape[1:3]
     left, right = directions[0, h // 2, w // 2 - 1], directions[0, h // 2, w // 2]
     return 2 * math.pi / float(angle_between(left, right))
 
 
 def fuse(
-    views: Sequence[Segmentation], plan: FusionPlan, *, with_instances: bool = False
+    views: Sequence[Segmentation], table: FusionTable, *, with_instances: bool = False
 ) -> Segmentation:
-    """Make the answers of all views one map of the sphere.
+    """Fuse the segmentations of all views to a map of the sphere.
 
-    In every pixel each view votes for its class with its score times its `rim_weight`; the class
-    with the largest sum wins. A view that has no class there does not vote.
+    In every pixel, each view votes for its class with its score times its `edge_weight`; the class
+    with the largest sum wins. A view without a class there does not vote.
 
     Args:
-        views: The answers, in the order of the set of views.
-        plan: From `plan_fusion`.
-        with_instances: Also join the parts of an object that several views saw.
+        views: Segmentations, in the order of the set of views.
+        table: From `make_fusion_table`.
+        with_instances: Also join the parts of an object that several views show.
 
     Returns:
-        The map (H, W). Its scores are the winner's votes as a share of all weights. Without
-        `with_instances` its instances are all 0.
+        The map (H, W). Its scores are the votes of the winner divided by the sum of the weights.
+        Without `with_instances`, its instances are 0.
     """
-    classes = torch.stack([view.classes for view in views]).reshape(-1)[plan.source]
-    scores = torch.stack([view.scores for view in views]).reshape(-1)[plan.source]
-    votes = scores * plan.weight * (classes != NO_CLASS)
+    classes = torch.stack([view.classes for view in views]).reshape(-1)[table.source]
+    view_scores = torch.stack([view.scores for view in views]).reshape(-1)[table.source]
+    votes = view_scores * table.weight * (classes != NO_CLASS)
     sums = torch.stack([(votes * (classes == wanted)).sum(0) for wanted in classes])
     most, winner = sums.max(0)
     fused = classes.gather(0, winner[None])[0]
     fused[most == 0] = NO_CLASS
-    shape = (plan.height, plan.width)
+    shape = (table.height, table.width)
     instances = torch.zeros(shape, dtype=torch.int32)
     if with_instances:
-        seen = _numbered(views)[plan.source]
-        area = torch.cos(_elevations(plan.height)).repeat_interleave(plan.width)
-        instances = link_instances(classes, seen, plan.view, votes, fused, area).reshape(shape)
-    share = most / plan.weight.sum(0)
-    return Segmentation(fused.reshape(shape), share.reshape(shape), instances)
+        seen = _numbered(views)[table.source]
+        area = torch.cos(_elevations(table.height)).repeat_interleave(table.width)
+        instances = link_instances(classes, seen, table.view, votes, fused, area).reshape(shape)
+    scores = most / table.weight.sum(0)
+    return Segmentation(fused.reshape(shape), scores.reshape(shape), instances)
 
 
 def _numbered(views: Sequence[Segmentation]) -> Tensor:
-    """Return the instances of all views, numbered through; 0 stays none."""
+    """Return the instances of all views with unique numbers; 0 stays none."""
     parts, used = [], 0
     for view in views:
         ids = view.instances.long()

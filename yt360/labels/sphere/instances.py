@@ -1,4 +1,4 @@
-"""One object, seen by several views: joining its parts on the sphere."""
+"""Join the parts of an object that several views show."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ JOIN_OVERLAP = 0.5
 def link_instances(
     classes: Tensor, seen: Tensor, view: Tensor, votes: Tensor, winner: Tensor, area: Tensor
 ) -> Tensor:
-    """Give every object on the sphere one number.
+    """Number the objects on the sphere.
 
-    Two views saw the same object when, over the part of the sphere that both show, their objects
-    have one class and cover each other for more than half of the smaller one. Such links are
-    followed from view to view, so an object that goes around the sphere is one.
+    Two views show the same object if, in the part of the sphere that both show, their objects have
+    one class and overlap by more than half of the smaller one. Links are followed from view to
+    view, so an object that goes around the sphere is one object.
 
     Args:
         classes: (S, P) class that each of up to S views gives to each of P pixels.
-        seen: (S, P) object that it gives, numbered through all views from 1; 0 for none.
-        view: (S, P) number of the view; -1 where fewer than S views see the pixel, and what the
-            other arguments say there does not count.
-        votes: (S, P) weight of what the view says.
+        seen: (S, P) object that it gives, from 1, unique over all views; 0 for none.
+        view: (S, P) number of the view; -1 where fewer than S views show the pixel. The other
+            arguments are ignored there.
+        votes: (S, P) weight of the view's class.
         winner: (P,) fused class.
         area: (P,) solid angle of a pixel, in any unit.
 
     Returns:
-        (P,) int32 objects from 1, by falling area; 0 where the winner is no thing.
+        (P,) int32 objects from 1, by decreasing area; 0 where the winner is not a thing.
     """
     seen = torch.where(view >= 0, seen, 0)
     groups = _groups(classes, seen, view, area)[seen]
@@ -37,27 +37,27 @@ def link_instances(
     sums = torch.stack([(agreeing * (groups == group)).sum(0) for group in groups])
     most, slot = sums.max(0)
     chosen = torch.where(most > 0, groups.gather(0, slot[None])[0], 0)
-    return _by_falling_area(chosen, area)
+    return _by_decreasing_area(chosen, area)
 
 
 def _groups(classes: Tensor, seen: Tensor, view: Tensor, area: Tensor) -> Tensor:
-    """Return for each object the smallest number among those it is one with."""
+    """Return for each object the smallest number among the objects that it is joined with."""
     count, num_views = int(seen.max()) + 1, int(view.max()) + 1
     together = torch.zeros(count, count)
-    in_sight_of = torch.zeros(count, num_views)  # area of an object that another view shows too
+    shown_by = torch.zeros(count, num_views)  # area of an object that another view also shows
     view_of = torch.zeros(count, dtype=torch.long)
     view_of[seen[seen > 0]] = view[seen > 0]
     for one, other in combinations(range(len(seen)), 2):
         both = (view[one] >= 0) & (view[other] >= 0)
         for a, b in ((one, other), (other, one)):
             where = both & (seen[a] > 0)
-            _add(in_sight_of, seen[a][where], view[b][where], area[where])
+            _add(shown_by, seen[a][where], view[b][where], area[where])
         same = both & (seen[one] > 0) & (seen[other] > 0) & (classes[one] == classes[other])
         _add(together, seen[one][same], seen[other][same], area[same])
     together = together + together.T
     parent = list(range(count))
     for a, b in torch.nonzero(together.triu(1)).tolist():
-        smaller = min(float(in_sight_of[a, view_of[b]]), float(in_sight_of[b, view_of[a]]))
+        smaller = min(float(shown_by[a, view_of[b]]), float(shown_by[b, view_of[a]]))
         if float(together[a, b]) > JOIN_OVERLAP * smaller:
             root_a, root_b = _root(parent, a), _root(parent, b)
             parent[max(root_a, root_b)] = min(root_a, root_b)
@@ -75,7 +75,7 @@ def _root(parent: list[int], each: int) -> int:
     return each
 
 
-def _by_falling_area(chosen: Tensor, area: Tensor) -> Tensor:
+def _by_decreasing_area(chosen: Tensor, area: Tensor) -> Tensor:
     totals = torch.bincount(chosen, weights=area.double())
     totals[0] = 0
     order = torch.argsort(totals, descending=True, stable=True)

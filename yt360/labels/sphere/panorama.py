@@ -1,7 +1,7 @@
-"""Labelling panoramas: views cut out of the sphere, segmented, and fused on it.
+"""Segment panoramas through views that are cut out of the sphere.
 
-Networks trained on photographs do badly on the distorted parts of an equirectangular picture, and
-split objects at its seam. Perspective views have neither fault.
+Networks trained on photographs fail on the distorted parts of an equirectangular image, and split
+objects at its seam. Perspective views avoid both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from yt360.errors import UserError
 from yt360.labels.segmenters.base import ImageOrigin, Segmentation
 from yt360.labels.segmenters.batches import Batches
-from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views
+from yt360.labels.sphere.fusion import fuse, make_fusion_table, render_views
 from yt360.labels.sphere.views import PANORAMA, view_set
 from yt360.sphere import equirect_grid
 
@@ -26,17 +26,14 @@ class PanoramaLabeller:
     """Segments equirectangular frames into equirectangular maps.
 
     Args:
-        batches: What segments, and how many pictures at once.
-        views: Name of a set of views, or ``"panorama"`` to segment the distorted picture itself.
-        side: Pixels along each side of a view; a panorama that is segmented itself is not resized.
+        batches: Segments images in batches.
+        views: Name of a set of views, or ``"panorama"`` to segment the equirectangular image.
+        side: Width and height of a view in pixels; equirectangular images are not resized.
         height: Rows of the maps, even; they are twice as wide.
-        device: Where views are cut out of panoramas; None means the CPU.
-
-    Attributes:
-        frames_at_once: How many frames fill a batch.
+        device: Cuts views out of panoramas; None means the CPU.
 
     Raises:
-        UserError: An unknown set of views, or an impossible size.
+        UserError: An unknown set of views, or an invalid size.
     """
 
     def __init__(
@@ -49,19 +46,21 @@ class PanoramaLabeller:
     ) -> None:
         if height < MIN_SIDE or height % 2 or side < MIN_SIDE:
             raise UserError(
-                f"maps of {height} rows from views of {side} pixels are impossible; rows must be "
-                f"even, and both at least {MIN_SIDE}"
+                f"cannot make maps of {height} rows from views of {side} pixels; rows must be "
+                f"even, and both at least {MIN_SIDE}",
+                code="out-of-range",
+                key="--height",
             )
         self.batches, self.height, self.width = batches, height, 2 * height
         self.views = None if views == PANORAMA else view_set(views)
         self.device = device or torch.device("cpu")
         if self.views is not None:
             self._directions = self.views.directions(side).float().to(self.device)
-            self._plan = plan_fusion(self.views, side, height, self.width)
+            self._table = make_fusion_table(self.views, side, height, self.width)
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames fill a batch now."""
+        """The number of frames that fill a batch now."""
         return max(1, self.batches.size // (1 if self.views is None else len(self.views)))
 
     def segment(
@@ -72,26 +71,26 @@ class PanoramaLabeller:
         Args:
             frames: (T, H, W, 3) uint8 RGB, any size.
             keys: Clip of each frame.
-            times_s: Seconds of each frame since its clip's start.
-            instances: Also tell the objects of one class apart.
+            times_s: Time of each frame since the start of its clip, in seconds.
+            instances: Also distinguish the objects of one class.
 
         Returns:
             A map (height, 2 height) for each frame.
 
         Raises:
-            UserError: Not even one picture fits the device's memory.
+            UserError: A single image does not fit the device's memory.
         """
         if self.views is None:
-            return self._directly(frames, keys, times_s)
+            return self._segment_equirect(frames, keys, times_s)
         maps: list[Segmentation] = []
         while len(maps) < len(frames):
             part = slice(len(maps), len(maps) + self.frames_at_once)
             try:
-                pictures = self._cut(frames[part])
+                images = self._cut(frames[part])
             except torch.OutOfMemoryError:
                 self._halve(frames[part])
             else:
-                maps += self._fused(pictures, keys[part], times_s[part], instances)
+                maps += self._fused(images, keys[part], times_s[part], instances)
         return maps
 
     def _cut(self, frames: Tensor) -> Tensor:
@@ -102,28 +101,30 @@ class PanoramaLabeller:
         _, height, width, _ = frames.shape
         if len(frames) == 1:
             raise UserError(
-                f"the device has no memory to cut a single panorama of {width}x{height} into "
-                "views; use another --device"
+                f"the device has too little memory to cut views out of a panorama of "
+                f"{width}x{height}; use another --device",
+                code="system",
+                key="--device",
             ) from None
         side = self._directions.shape[1]
         self.batches.halve(len(frames) * len(self._directions), (side, side))
 
     def _fused(
-        self, pictures: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
+        self, images: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
     ) -> list[Segmentation]:
         sources = [
             ImageOrigin(key, time_s, directions)
             for key, time_s in zip(keys, times_s, strict=True)
             for directions in self._directions
         ]
-        answers = self.batches.segment(pictures, sources)
+        answers = self.batches.segment(images, sources)
         number = len(self._directions)
         return [
-            fuse(answers[first : first + number], self._plan, with_instances=instances)
+            fuse(answers[first : first + number], self._table, with_instances=instances)
             for first in range(0, len(answers), number)
         ]
 
-    def _directly(
+    def _segment_equirect(
         self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float]
     ) -> list[Segmentation]:
         grid = equirect_grid(*frames.shape[1:3])

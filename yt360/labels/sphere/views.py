@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from yt360.errors import UserError, did_you_mean
-from yt360.sphere import equirect_grid, view_grid, view_rotation
+from yt360.sphere import view_grid, view_rotation
 
 PANORAMA = "panorama"
 
@@ -20,8 +20,8 @@ class ViewSet:
 
     Attributes:
         name: As in ``--views``.
-        centers_deg: Azimuth and elevation of every view's middle, degrees.
-        hfov_deg: Full field of view, the same across and down, degrees.
+        centers_deg: Azimuth and elevation of the center of every view, degrees.
+        hfov_deg: Full horizontal and vertical field of view, degrees.
     """
 
     name: str
@@ -47,14 +47,14 @@ class ViewSet:
         return view_grid(azimuth, elevation, self.hfov, side, side)
 
     def in_view(self, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where directions fall in the views.
+        """Project directions into the views.
 
         Args:
             directions: (..., 3) float64.
 
         Returns:
-            Image-plane coordinates (V, ..., 2), across and down, in [-1, 1] inside the view; and
-            a mask (V, ...) of those that are inside.
+            Image-plane coordinates (V, ..., 2), x right and y down, in [-1, 1] inside the view;
+            and a mask (V, ...) of those that are inside.
         """
         azimuth, elevation = self.centers()
         rotation = view_rotation(azimuth, elevation)
@@ -62,7 +62,7 @@ class ViewSet:
         ahead = local[..., 0] > 1e-9
         depth = torch.where(ahead, local[..., 0], 1.0)
         plane = -local[..., 1:] / depth[..., None] / math.tan(self.hfov / 2)
-        # A tiling without overlap has pixels exactly on its rims, which rounding must not lose.
+        # Views that only touch have pixels exactly on their edges, which rounding must not exclude.
         return plane, ahead & (plane.abs().amax(-1) <= 1 + 1e-6)
 
 
@@ -97,14 +97,12 @@ def view_set(name: str) -> ViewSet:
     """Return a set of views by its name.
 
     Raises:
-        UserError: There is none of this name.
+        UserError: There is no set of this name.
     """
     if name not in VIEW_SETS:
-        raise UserError(f"no set of views {name!r}{did_you_mean(name, [*VIEW_SETS, PANORAMA])}")
+        raise UserError(
+            f"no set of views {name!r}{did_you_mean(name, [*VIEW_SETS, PANORAMA])}",
+            code="unknown-name",
+            key="--views",
+        )
     return VIEW_SETS[name]
-
-
-def uncovered(views: ViewSet, height: int) -> float:
-    """Return the share of an equirectangular map's pixels that no view shows (0 when whole)."""
-    grid = equirect_grid(height, 2 * height, dtype=torch.float64)
-    return float((~views.in_view(grid)[1].any(0)).double().mean())

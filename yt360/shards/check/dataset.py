@@ -1,4 +1,4 @@
-"""Verifying a dataset: sums, names, order, index, and that every clip decodes."""
+"""Verify a dataset: checksums, names, order, index, and that every clip decodes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ClipJob:
 
 @dataclass(frozen=True)
 class ShardFacts:
-    """What a shard turned out to hold, and what is wrong with it."""
+    """The clips in a shard, and its faults."""
 
     rows: tuple[ClipRow, ...]
     faults: tuple[str, ...]
@@ -70,16 +70,16 @@ def check_dataset(
     workers: int = 1,
     make_pool: Callable[[int], AbstractContextManager[Pool]] = limited_pool,
 ) -> Iterator[str]:
-    """Yield one line for each fault of a dataset; nothing when it is as its format says.
+    """Yield one line for each fault of a dataset.
 
     Args:
         dataset: The dataset folder.
-        quick: Compare sums, names, order and index, but decode nothing.
+        quick: Compare checksums, names, order and index, but decode nothing.
         workers: Number of processes.
         make_pool: Makes the workers.
 
     Raises:
-        UserError: `dataset` is none.
+        UserError: `dataset` is not a dataset.
     """
     info = DatasetInfo.load(dataset)
     if not info.complete or StagingFolder(dataset).exists():
@@ -108,7 +108,7 @@ def check_dataset(
 
 
 def check_shard(job: ShardJob) -> ShardFacts:
-    """Check one shard of clips; every fault is a line that begins with its path."""
+    """Check one shard of clips; every fault is a line that starts with its path."""
     faults: list[str] = []
     try:
         with open_regular(job.path, job.dataset) as file:
@@ -119,7 +119,7 @@ def check_shard(job: ShardJob) -> ShardFacts:
             elif hashlib.file_digest(file, "sha256").hexdigest() != job.listed.sha256:
                 faults.append(f"{job.path}: its SHA-256 is not the one in dataset.json")
     except FileNotFoundError:
-        return ShardFacts((), (f"{job.path}: is listed in dataset.json and missing",))
+        return ShardFacts((), (f"{job.path}: is missing; it is listed in dataset.json",))
     except ValueError as error:
         return ShardFacts((), (str(error),))
     try:
@@ -130,12 +130,12 @@ def check_shard(job: ShardJob) -> ShardFacts:
         faults.append(f"{job.path}: holds {len(rows)} clips, not {job.listed.clips}")
     for before, after in pairwise(rows):
         if key_order(before.key) >= key_order(after.key):
-            faults.append(f"{job.path}: {after.key} stands behind {before.key}, out of order")
+            faults.append(f"{job.path}: {after.key} follows {before.key}, out of order")
     return ShardFacts(tuple(rows), tuple(faults))
 
 
 def decode_clip(job: ClipJob) -> str | None:
-    """Decode a clip; return what is wrong with it, or None."""
+    """Decode a clip; return its fault, or None."""
     try:
         with open_regular(job.path, job.path.parent.parent) as file:
 
@@ -149,7 +149,7 @@ def decode_clip(job: ClipJob) -> str | None:
     except BadItem as error:
         return error.detail
     except ValueError as error:
-        return f"its .json cannot be used: {error}"
+        return f"its .json is invalid: {error}"
     return None
 
 
@@ -194,11 +194,11 @@ def _check_folder(
         )
     keys = {row.key for row in rows}
     if len(keys) != len(rows):
-        yield f"{folder}: {len(rows) - len(keys)} clips are there twice"
+        yield f"{folder}: {len(rows) - len(keys)} clips occur twice"
 
 
 def _check_labels(labels: Path, clips: Path, rows: Sequence[ClipRow]) -> Iterator[str]:
-    """Label shards hold keys of the shard of the same number, in the same order."""
+    """Check that a label shard has the keys of its shard of clips, in the same order."""
     order = iter([row.key for row in rows if row.shard == clips.name])
     try:
         for sample in scan_shard(labels, labels.parent.parent):

@@ -1,4 +1,4 @@
-"""What the ``.json`` of a clip says, in the types that shards/README.md gives."""
+"""The content of a clip's ``.json``, in the types that shards/README.md specifies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yt360.shards.format.schema import ClipSeconds, Second
 from yt360.untrusted.parsing import parse_json
 
 MAX_FACTS_BYTES = 1 << 20
-"""Limit of a clip's ``.json``; they have about 1,500 bytes."""
+"""Largest ``.json`` of a clip; usual ones have about 1,500 bytes."""
 VideoId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}$")]
 Pixels = Annotated[int, Field(ge=1, le=1 << 16)]
 Level = Annotated[float, Field(ge=-1000, le=1000)]
@@ -21,7 +21,7 @@ Level = Annotated[float, Field(ge=-1000, le=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFacts:
-    """The file that a clip was cut from; None where it is not known."""
+    """The file that a clip was cut from; None for what is not known."""
 
     file_start_s: Second
     file: str | None = None
@@ -50,7 +50,7 @@ class DoubtFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceAudio:
-    """The audio stream of the source; older datasets have doubts that are sentences."""
+    """The audio stream of the source; in older datasets, doubts are sentences."""
 
     layout: str | None = None
     codec: str | None = None
@@ -58,13 +58,13 @@ class SourceAudio:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Codes of the doubts; those without one are left out."""
+        """Codes of the doubts that have one."""
         return tuple(doubt.code for doubt in self.doubts if isinstance(doubt, DoubtFacts))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionFacts:
-    """What the source was."""
+    """Streams of the source."""
 
     video: SourceVideo = SourceVideo()
     sound: SourceAudio = SourceAudio()
@@ -81,7 +81,7 @@ class QualityFacts:
 class ClipFacts:
     """The content of a clip's ``.json`` that this program uses.
 
-    The members' sizes and rates are None where the file lacks them, which `yt360 check` tells.
+    Sizes and rates are None if the file lacks them, which `yt360 check` reports.
     """
 
     video_id: VideoId
@@ -97,25 +97,25 @@ class ClipFacts:
 
     @property
     def key(self) -> str:
-        """Key of the clip that it is about."""
+        """Key of the clip that it describes."""
         return clip_key(self.video_id, self.start_s)
 
 
 def parse_facts(content: bytes | memoryview) -> ClipFacts:
-    """Return what a clip's ``.json`` says.
+    """Parse a clip's ``.json``.
 
     Raises:
-        ValueError: It is longer than `MAX_FACTS_BYTES`, no JSON, or a value is not as it should be.
+        ValueError: It is longer than `MAX_FACTS_BYTES`, not JSON, or has an invalid value.
     """
     if len(content) > MAX_FACTS_BYTES:
-        raise ValueError(f"it has {len(content)} bytes, allowed are {MAX_FACTS_BYTES}")
+        raise ValueError(f"it has {len(content)} bytes; at most {MAX_FACTS_BYTES} are allowed")
     return parse_json(bytes(content), ClipFacts)
 
 
 def facts_at(shard: BinaryIO, offset: int, size: int) -> ClipFacts:
-    """Return what a clip's ``.json`` says that lies at some bytes of an open shard.
+    """Parse a clip's ``.json`` at a byte range of an open shard.
 
     Raises:
-        ValueError: As `parse_facts`.
+        ValueError: See `parse_facts`.
     """
     return parse_facts(os.pread(shard.fileno(), min(size, MAX_FACTS_BYTES + 1), offset))

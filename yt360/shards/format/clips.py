@@ -65,7 +65,7 @@ class Clip:
 
 
 def open_dataset(dataset: str | Path, split: Split = "train") -> ShardReader:
-    """Open a split of a dataset for random access; nothing but its index is read.
+    """Open a split of a dataset for random access; only its index is read.
 
     Args:
         dataset: The dataset folder.
@@ -73,23 +73,23 @@ def open_dataset(dataset: str | Path, split: Split = "train") -> ShardReader:
 
     Returns:
         A reader: ``len(reader)``, ``reader.keys``, ``reader.rows``, ``reader.read(clip, "mp4")``.
-        `read_clip` takes it in place of the folder, which saves reading the index each time.
+        Give it to `read_clip` instead of the folder, to read the index only once.
 
     Raises:
-        UserError: The folder is no dataset, has no such split, or its index is damaged.
+        UserError: The folder is not a dataset, has no such split, or its index is damaged.
     """
     return ShardReader(Path(dataset), split)
 
 
 def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
-    """Decode a clip whole.
+    """Decode a clip.
 
     Args:
-        source: A dataset folder, a shard of clips (``.tar``), or what `open_dataset` returns.
+        source: A dataset folder, a shard of clips (``.tar``), or a reader from `open_dataset`.
         key: The clip's name.
 
     Raises:
-        UserError: `source` is none of these, or holds no clip of that name.
+        UserError: `source` is none of these, or has no clip of that name.
         BadItem: The clip does not decode to what its ``.json`` says.
     """
     read = _finder(source, key)
@@ -110,7 +110,7 @@ def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
 
 
 def _finder(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes]:
-    """Return what reads a member of the clip."""
+    """Return a function that reads a member of the clip."""
     if isinstance(source, ShardReader):
         if key in source.keys:
             clip = source.keys.index(key)
@@ -122,7 +122,7 @@ def _finder(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes
     keys: list[str] = []
     for split in SPLITS:
         if (path / split).is_dir() or not (path / DATASET_FILE).exists():
-            reader = ShardReader(path, split)  # tells what is wrong with the folder
+            reader = ShardReader(path, split)  # raises what is wrong with the folder
             if key in reader.keys:
                 return _finder(reader, key)
             keys += reader.keys
@@ -145,4 +145,6 @@ def _part_of(path: Path, offset: int, size: int) -> bytes:
 
 
 def _no_clip(key: str, where: Path, keys: list[str]) -> UserError:
-    return UserError(f"no clip {key!r} in {where}{did_you_mean(key, keys)}")
+    return UserError(
+        f"no clip {key!r} in {where}{did_you_mean(key, keys)}", code="missing", key=key
+    )

@@ -1,6 +1,6 @@
-"""The index of a split: a row per clip that says where in which shard its members lie.
+"""The index of a split: one row per clip, with the shard and the byte ranges of its members.
 
-Shards are complete without it. It is made from the tars alone and can be rebuilt at any time.
+The index is made from the shards alone and can be rebuilt at any time.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ def clip_rows(path: Path) -> list[ClipRow]:
         path: The shard, in the folder of a split.
 
     Raises:
-        UserError: The shard cannot be read, a member is missing, or a ``.json`` is not as the
-            format says.
+        UserError: The shard cannot be read, a member is missing, or a ``.json`` is invalid.
     """
     dataset = path.parent.parent
     try:
         with open_regular(path, dataset) as file:
             return [_clip_row(path, file, sample) for sample in scan_shard(path, dataset)]
     except ValueError as error:
-        raise UserError(str(error)) from None
+        raise UserError(str(error), key=path) from None
 
 
 def index_table(rows: Iterable[ClipRow]) -> pa.Table:
@@ -53,7 +52,7 @@ def table_rows(table: pa.Table) -> list[ClipRow]:
 
 
 def write_index(split_folder: Path, table: pa.Table, info: SplitInfo) -> bool:
-    """Write the index of a split atomically, unless it already says the same.
+    """Write the index of a split atomically, unless it is up to date.
 
     Args:
         split_folder: The split's folder.
@@ -74,13 +73,13 @@ def write_index(split_folder: Path, table: pa.Table, info: SplitInfo) -> bool:
 
 
 def rebuild_index(dataset: Path) -> dict[str, int]:
-    """Make the index of every split from its tars alone.
+    """Rebuild the index of every split from its shards alone.
 
     Returns:
         Number of clips of each split.
 
     Raises:
-        UserError: `dataset` is none, or a shard cannot be read.
+        UserError: `dataset` is not a dataset, or a shard cannot be read.
     """
     info = DatasetInfo.load(dataset)
     counts: dict[str, int] = {}
@@ -89,7 +88,9 @@ def rebuild_index(dataset: Path) -> dict[str, int]:
         shards = [folder / shard.name for shard in info.splits[split].shards]
         for path in shards:
             if not path.exists():
-                raise UserError(f"{path} is missing; it is listed in dataset.json")
+                raise UserError(
+                    f"{path} is missing; it is listed in dataset.json", code="missing", key=path
+                )
         rows = [row for path in shards for row in clip_rows(path)]
         folder.mkdir(exist_ok=True)
         write_index(folder, index_table(rows), info.splits[split])
@@ -101,14 +102,15 @@ def _clip_row(path: Path, file: BinaryIO, sample: SampleRanges) -> ClipRow:
     if tuple(sorted(sample.members)) != CLIP_MEMBERS:
         raise UserError(
             f"{path}: clip {sample.key} has the members {sorted(sample.members)}; "
-            f"it should have {list(CLIP_MEMBERS)}"
+            f"expected are {list(CLIP_MEMBERS)}",
+            key=path,
         )
     try:
         facts = facts_at(file, *sample.members["json"])
     except ValueError as error:
-        raise UserError(f"{path}: {sample.key}.json cannot be used: {error}") from None
+        raise UserError(f"{path}: {sample.key}.json is invalid: {error}", key=path) from None
     if facts.key != sample.key:
-        raise UserError(f"{path}: {sample.key}.json is about another clip: {facts.key}")
+        raise UserError(f"{path}: {sample.key}.json describes another clip: {facts.key}", key=path)
     ranges: dict[str, Any] = {}
     for member, (offset, size) in sample.members.items():
         ranges[f"{member}_offset"], ranges[f"{member}_bytes"] = offset, size

@@ -1,6 +1,6 @@
-"""Reading ``index.parquet``: its size is known before it is decoded, its values before they count.
+"""Read ``index.parquet``: check its size before it is decoded, and its values before they are used.
 
-The checks take whole columns at a time; a million rows cost less than reading them did.
+The checks work on whole columns and take less time than reading the file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INDEX_SCHEMA = pa.schema(
 MAX_INDEX_BYTES = 1 << 31
 _MAX_ROW_BYTES = 1000  # decoded; rows have about 150
 _MAX_FOOTER_STRING, _MAX_FOOTER_LIST = 1 << 20, 10_000
-# Read as dictionaries: a value that a million rows share is decoded once, however long it is.
+# Read as dictionaries: a value that a million rows share is decoded once.
 _TEXT_COLUMNS = ("key", "video_id", "shard")
 _VIDEO_ID = rf"^[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}$"
 
@@ -48,20 +48,20 @@ def read_index(
 ) -> pa.Table:
     """Return the index of a split, in the order of its shards.
 
-    Keys are made of `video_id` and `start_s`, which takes half the time of reading them.
+    Keys are computed from `video_id` and `start_s`, in half the time of reading them.
 
     Args:
         split_folder: The split's folder.
-        info: What ``dataset.json`` says of the split. The index may list fewer clips, never others.
-        verify_keys: Read the keys, too, and compare them.
-        advice: How a damaged index is mended, for errors; by default, by ``yt360 index``.
+        info: The split in ``dataset.json``. The index may list fewer clips, but no others.
+        verify_keys: Also read the keys, and compare them.
+        advice: How to repair a damaged index, for errors; by default with ``yt360 index``.
 
     Returns:
-        A table of the columns of `ClipRow`. Shards are those of `info`, byte ranges lie inside
-        them, and numbers have the ranges that `yt360.shards.format.schema` gives.
+        A table with the columns of `ClipRow`. Its shards are those of `info`, byte ranges lie
+        inside them, and numbers are in the ranges of `yt360.shards.format.schema`.
 
     Raises:
-        UserError: There is none, it cannot be read, or a value is not as it should be.
+        UserError: It does not exist, cannot be read, or has an invalid value.
     """
     path = split_folder / INDEX_FILE
     advice = advice or f"`yt360 index {split_folder.parent}` rebuilds it"
@@ -73,7 +73,8 @@ def read_index(
             if not file.schema_arrow.equals(INDEX_SCHEMA):
                 raise UserError(
                     f"{path} has the columns {str(names)[:200]}, not those of this version; "
-                    f"{advice}"
+                    f"{advice}",
+                    key=path,
                 )
         _check_size(metadata, len(content), info)
         wanted = [name for name in names if verify_keys or name != "key"]
@@ -81,10 +82,12 @@ def read_index(
             return _checked(file.read(wanted), info)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
-            f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` makes it"
+            f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` makes it",
+            code="missing",
+            key=path,
         ) from None
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path} cannot be read ({_one_line(error)}); {advice}") from None
+        raise UserError(f"{path} cannot be read ({_one_line(error)}); {advice}", key=path) from None
 
 
 def _open(content: bytes, **more: Any) -> pq.ParquetFile:
@@ -97,7 +100,7 @@ def _open(content: bytes, **more: Any) -> pq.ParquetFile:
 
 
 def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> None:
-    """Check how large the table will be, before any of it is decoded."""
+    """Check how large the table is, before any of it is decoded."""
     rows = metadata.num_rows
     if not 0 <= rows <= min(info.clips, file_bytes):
         raise ValueError(f"{rows} rows in {file_bytes} bytes; dataset.json lists {info.clips}")
@@ -114,7 +117,7 @@ def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> 
 
 
 def _checked(table: pa.Table, info: SplitInfo) -> pa.Table:
-    """Return the table with all its columns, as plain ones, when all values are right."""
+    """Check all values; return the table with plain columns, keys included."""
     table.validate(full=True)
     if any(column.null_count for column in table.columns):
         raise ValueError("it has empty values")
@@ -145,7 +148,7 @@ def _check_ids(encoded: pa.ChunkedArray) -> None:
         good = pc.match_substring_regex(chunk.dictionary, _VIDEO_ID)
         if not pc.all(good).as_py():
             bad = chunk.dictionary.filter(pc.invert(good))[0].as_py()
-            raise ValueError(f"{bad!r} cannot be the id of a video")
+            raise ValueError(f"{bad!r} is not a video id")
 
 
 def _check_ranges(columns: dict[str, pa.ChunkedArray], shards: Sequence[ShardInfo]) -> None:

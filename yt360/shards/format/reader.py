@@ -1,4 +1,4 @@
-"""Random access to the clips of a split: by byte range, without unpacking."""
+"""Random access to the clips of a split by byte range."""
 
 from __future__ import annotations
 
@@ -22,37 +22,43 @@ from yt360.untrusted.files import open_regular
 
 MAX_OPEN_SHARDS = 256
 MAX_MEMBER_BYTES = 1 << 30
-"""Limit of a member that is copied; those of a clip of 10 s have 2 MB."""
+"""Largest member that is copied; those of a clip of 10 s have 2 MB."""
 
 
 class ShardReader:
     """The clips of a split, in the order of its index.
 
-    Opening reads the index alone; shards are opened on first use. All methods may be called from
-    many threads, and a reader may be sent to another process.
+    Opening a reader reads only the index; shards are opened on first use. All methods may be called
+    from many threads, and a reader may be pickled.
 
     Args:
         dataset: The dataset folder.
         split: ``"train"`` or ``"test"``.
-        method: ``"pread"`` copies members of at most `MAX_MEMBER_BYTES`, and never holds Python's
-            lock while a disk is waited for. ``"mmap"`` gives views of the page cache, the fastest
-            where shards fit there; a shard that is cut short while it is open ends the process
-            (SIGBUS), so use it where nobody else writes to the folder.
+        method: ``"pread"`` copies members of at most `MAX_MEMBER_BYTES` and releases Python's lock
+            while it waits for a disk. ``"mmap"`` returns views of the page cache, which is fastest
+            if the shards fit there. A shard that is truncated while it is mapped ends the process
+            (SIGBUS), so use ``"mmap"`` only if no other program writes to the folder.
 
     Attributes:
         table: The index, a row per clip (`yt360.shards.format.schema.ClipRow`).
 
     Raises:
-        UserError: `dataset` is none, has no such split, or its index is missing or damaged.
+        UserError: `dataset` is not a dataset, has no such split, or its index cannot be read.
     """
 
     def __init__(
         self, dataset: Path, split: str, *, method: Literal["mmap", "pread"] = "pread"
     ) -> None:
         if split not in SPLITS:
-            raise UserError(f"split {split!r} must be one of {', '.join(SPLITS)}")
+            raise UserError(
+                f"split {split!r} must be one of {', '.join(SPLITS)}",
+                code="unknown-name",
+                key="split",
+            )
         if method not in ("mmap", "pread"):
-            raise UserError(f"method {method!r} must be 'mmap' or 'pread'")
+            raise UserError(
+                f"method {method!r} must be 'mmap' or 'pread'", code="unknown-name", key="method"
+            )
         self.dataset, self.split, self.method = dataset, split, method
         self.info = DatasetInfo.load(dataset)
         self.table: pa.Table = read_index(
@@ -70,7 +76,7 @@ class ShardReader:
 
     @property
     def _advice(self) -> str:
-        """How an index that cannot be used is mended."""
+        """How to repair an index."""
         return f"`yt360 index {self.dataset}` rebuilds it"
 
     def __len__(self) -> int:
@@ -121,12 +127,12 @@ class ShardReader:
         return self._shard(int(self._shard_numbers[clip])).read(offset, size)
 
     def will_read(self, clip: int, member: str) -> None:
-        """Ask the system to fetch a member ahead of `read`, without waiting for it."""
+        """Ask the system to prefetch a member for `read`, without waiting for it."""
         offset, size = self._range(clip, member)
         self._shard(int(self._shard_numbers[clip])).will_read(offset, size)
 
     def close(self) -> None:
-        """Close the shards; views that were handed out stay valid."""
+        """Close the shards; views that `read` returned stay valid."""
         with self._lock:
             self._open.clear()
 
@@ -153,7 +159,7 @@ class ShardReader:
 
 
 class _OpenShard:
-    """One open shard; closed when nobody refers to it or to a view of it."""
+    """One open shard; closed when nothing refers to it or to a view of it."""
 
     def __init__(self, path: Path, dataset: Path, method: str) -> None:
         self.path = path
@@ -171,11 +177,12 @@ class _OpenShard:
 
     def read(self, offset: int, size: int) -> memoryview:
         content = memoryview(b"")
-        if offset + size <= self._size:  # a wrong size must not be allocated
+        if offset + size <= self._size:  # do not allocate a wrong size
             if self._view is None and size > MAX_MEMBER_BYTES:
                 raise BadItem(
                     "too-large",
-                    f"{self.path}: {size} bytes at byte {offset}, allowed are {MAX_MEMBER_BYTES}",
+                    f"{self.path}: {size} bytes at byte {offset}; "
+                    f"at most {MAX_MEMBER_BYTES} are allowed",
                 )
             if self._view is not None:
                 content = self._view[offset : offset + size]
@@ -184,7 +191,7 @@ class _OpenShard:
         if len(content) != size:
             raise BadItem(
                 "shard-truncated",
-                f"{self.path} ends before byte {offset + size}; `yt360 check` tells which differ",
+                f"{self.path} ends before byte {offset + size}; `yt360 check` lists all faults",
             )
         return content
 
@@ -198,7 +205,7 @@ class _OpenShard:
 
 
 def _pread(descriptor: int, offset: int, size: int) -> bytes:
-    """A single pread may return less (it stops at 2 GiB and at signals)."""
+    """Read all bytes; a single pread may return fewer (at most 2 GiB, or until a signal)."""
     content = os.pread(descriptor, size, offset)
     while len(content) < size:
         more = os.pread(descriptor, size - len(content), offset + len(content))

@@ -1,7 +1,7 @@
-"""Reading the headers of a shard: which samples it holds, and where.
+"""Read the headers of a shard: which samples it holds, and where.
 
-A shard is a plain ustar archive of regular files (shards/README.md), so nothing of what tar has
-beside them is read: links, sparse files and extended headers are refused.
+A shard is a plain ustar archive of regular files (shards/README.md); links, sparse files and
+extended headers are refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yt360.shards.format.writer import TAR_BLOCK
 from yt360.untrusted.files import open_regular
 
 MAX_MEMBERS = 100
-"""Limit of the members of one sample."""
+"""Largest number of members of one sample."""
 _REGULAR = (b"0", b"\0")
 _EXTENDED = (b"x", b"g", b"L", b"K")  # of POSIX.1-2001 (pax), and GNU's for long names
 # Fields of a header, in bytes: POSIX.1-1988, "ustar".
@@ -30,22 +30,22 @@ _END = bytes(TAR_BLOCK)
 
 @dataclass(frozen=True)
 class SampleRanges:
-    """Where the members of one sample lie in a shard: suffix -> (offset, length) in bytes."""
+    """The members of one sample in a shard: suffix -> (offset, length) in bytes."""
 
     key: str
     members: dict[str, tuple[int, int]]
 
 
 def scan_shard(path: Path, inside: Path | None = None) -> Iterator[SampleRanges]:
-    """Yield the samples of a shard of any kind, in its order, reading only tar headers.
+    """Yield the samples of a shard in order, reading only the tar headers.
 
     Args:
         path: The shard.
         inside: A folder that links must not lead out of.
 
     Raises:
-        UserError: The file is no whole tar, or holds something other than samples.
-        FileNotFoundError: There is none.
+        UserError: The file is not a complete tar, or holds something other than samples.
+        FileNotFoundError: It does not exist.
     """
     current: SampleRanges | None = None
     try:
@@ -57,27 +57,29 @@ def scan_shard(path: Path, inside: Path | None = None) -> Iterator[SampleRanges]
                         yield current
                     current = SampleRanges(key, {})
                 if suffix in current.members:
-                    raise UserError(f"{path}: member {name!r} is there twice")
+                    raise UserError(f"{path}: member {name!r} occurs twice", key=path)
                 if len(current.members) == MAX_MEMBERS:
-                    raise UserError(f"{path}: {key!r} has more than {MAX_MEMBERS} members")
+                    raise UserError(
+                        f"{path}: {key!r} has more than {MAX_MEMBERS} members", key=path
+                    )
                 current.members[suffix] = (offset, size)
-    except _NoMember as error:
-        raise UserError(f"{path}: {error}") from None
+    except _NotAMember as error:
+        raise UserError(f"{path}: {error}", key=path) from None
     except ValueError as error:
-        raise UserError(f"{path} is no whole tar: {error}") from None
+        raise UserError(f"{path} is not a complete tar: {error}", key=path) from None
     if current is not None:
         yield current
 
 
-class _NoMember(ValueError):
-    """A tar holds something else than members of samples."""
+class _NotAMember(ValueError):
+    """A tar holds something other than members of samples."""
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
     """Yield the name, offset and length of each member.
 
     Raises:
-        ValueError: The tar is cut short or damaged, or holds something else than regular files.
+        ValueError: The tar is truncated or damaged, or holds something other than regular files.
     """
     length, position = os.fstat(file.fileno()).st_size, 0
     while True:
@@ -86,13 +88,13 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, int, int]]:
             return
         size = _size_of(header)
         if size is None or position + TAR_BLOCK + size > length:
-            raise ValueError(f"it breaks off at byte {position}")
+            raise ValueError(f"it is truncated or damaged at byte {position}")
         yield _name_of(header), position + TAR_BLOCK, size
         position += TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK
 
 
 def _size_of(header: bytes) -> int | None:
-    """Return the length of the member behind a header, or None where it is no header."""
+    """Return the length of the member after a header, or None for an invalid header."""
     if len(header) < TAR_BLOCK or header[_MAGIC] != b"ustar":
         return None
     total = sum(header) - sum(header[_SUM]) + len(header[_SUM]) * ord(" ")
@@ -107,11 +109,11 @@ def _name_of(header: bytes) -> str:
     name = raw.decode("ascii", "backslashreplace")
     key, _, suffix = name.partition(".")
     if header[_TYPE] in _EXTENDED:
-        raise _NoMember(
-            f"{name!r} is an extended header and no member of a sample; write shards in plain "
+        raise _NotAMember(
+            f"{name!r} is an extended header, not a member of a sample; write shards in plain "
             "ustar format (`tar --format=ustar`, tarfile.USTAR_FORMAT)"
         )
     is_plain = raw.isascii() and name.isprintable() and "/" not in name and key and suffix
     if header[_TYPE] not in _REGULAR or header[_PREFIX][:1] != b"\0" or not is_plain:
-        raise _NoMember(f"{name!r} is no member of a sample")
+        raise _NotAMember(f"{name!r} is not a member of a sample")
     return name

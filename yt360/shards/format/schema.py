@@ -1,4 +1,4 @@
-"""The dataset folder: names, versions and the typed content of ``dataset.json``.
+"""The dataset folder: file names, format version, and the typed content of ``dataset.json``.
 
 The folder's specification is ``shards/README.md`` at the top of the repository.
 """
@@ -41,16 +41,16 @@ def shard_name(number: int, kind: str = CLIPS) -> str:
 
 
 def parse_shard_name(name: str) -> tuple[str, int] | None:
-    """Return (kind, number) of a shard's file name, or None where it is none."""
+    """Return (kind, number) of a shard's file name, or None for another name."""
     match = _SHARD_NAME.fullmatch(name)
     return (match[1], int(match[2])) if match else None
 
 
 def clip_shard_name(name: str) -> str:
-    """Return `name` when it is the file name of a shard of clips, which `shard_name` returns.
+    """Return `name` if `shard_name` can return it for a shard of clips.
 
     Raises:
-        ValueError: It is another name, or no name of a file at all.
+        ValueError: It is another name, or not a file name.
     """
     parsed = parse_shard_name(file_name(name))
     if parsed is None or shard_name(parsed[1]) != name:
@@ -72,14 +72,14 @@ ClipCount = Annotated[int, Field(ge=0, le=MAX_CLIPS)]
 
 @dataclass(frozen=True, kw_only=True)
 class ClipRow:
-    """One clip of the index: where it is from, and the byte range of each of its members.
+    """One clip of the index: its origin, and the byte range of each of its members.
 
     Attributes:
         key: Name of the clip, ``{video_id}-{start_s:05d}``.
-        video_id: Whole upload that it was cut from.
-        start_s: Second of the upload at which it starts.
+        video_id: The uploaded video that it was cut from.
+        start_s: Second of the uploaded video at which it starts.
         duration_s: Its length.
-        file_start_s: Second of the upload at which the file starts that it was cut from.
+        file_start_s: Second of the uploaded video at which the source file starts.
         shard: File name of its shard, in the folder of its split.
     """
 
@@ -103,7 +103,7 @@ class ClipRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardInfo:
-    """A finished shard, which never changes again."""
+    """A finished shard, which does not change any more."""
 
     name: ClipShardName
     clips: ClipCount
@@ -140,23 +140,23 @@ REST_REASONS = frozenset({REMAINDER, UNLISTED})
 """Reasons for time that is left over although nothing is wrong."""
 
 _Lost = Second | Seconds
-"""Seconds; a whole number stays one, so that ``dataset.json`` is written again as it was read."""
+"""Seconds; a whole number stays an int, so that ``dataset.json`` keeps its bytes."""
 FileId = tuple[str, int, str]
-"""Video id, second of the upload at which a file starts, name of the file."""
+"""Video id, second of the uploaded video at which a file starts, name of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
-    """An input, or a stretch of one, that is not in the dataset, and why.
+    """An input, or a part of one, that is not in the dataset, and the reason.
 
     Attributes:
-        video_id: Video that it belongs to.
-        file_start_s: Second of the video at which the file starts.
-        start_s: Second of the video at which the stretch starts; None means the whole file.
+        video_id: The uploaded video that it belongs to.
+        file_start_s: Second of the uploaded video at which the file starts.
+        start_s: Second of the uploaded video at which the part starts; None for the whole file.
         file: Name of the file, relative to the input that held it.
         reason: Short slug to count by.
         detail: One sentence with the numbers behind the reason.
-        fingerprint: Of the file; another one on a later run means that the file was mended.
+        fingerprint: Of the file; it changes when the file is replaced.
         lost_s: Seconds that are in no clip because of this; None for a file of unknown length.
     """
 
@@ -171,7 +171,7 @@ class Rejection:
 
     @property
     def is_rest(self) -> bool:
-        """Whether nothing is wrong: it is what was left over beside the clips."""
+        """Whether nothing is wrong with it: it is time that was left over."""
         return self.reason in REST_REASONS
 
     @property
@@ -181,7 +181,7 @@ class Rejection:
 
     @property
     def order(self) -> tuple[FileId, int]:
-        """What rejections are sorted by: file, then time."""
+        """Sort key of rejections: file, then time."""
         return self.file_id, -1 if self.start_s is None else self.start_s
 
 
@@ -203,12 +203,12 @@ class DatasetInfo:
     """The content of ``dataset.json``.
 
     Attributes:
-        options: How the dataset was built; adding to it needs the same.
+        options: How the dataset was built; adding to it needs the same options.
         splits: What each split holds.
         rejected: What is not in it, in order of video and time.
-        complete: False while a build is under way (or was killed).
-        unfinished: Inputs (as keys) of which a part is packed and a part is not.
-        built_with: Version of the program that began it.
+        complete: False while a build is running, or if it was killed.
+        unfinished: Keys of inputs of which only a part is in shards.
+        built_with: Version of the program that created it.
     """
 
     options: Mapping[str, Any]
@@ -236,12 +236,12 @@ class DatasetInfo:
 
     @property
     def lost_s(self) -> float:
-        """Seconds that are in no clip, each for one reason; files of unknown length not counted."""
+        """Seconds that are in no clip, without files of unknown length."""
         return sum(item.lost_s or 0.0 for item in self.rejected)
 
     @property
     def covered_s(self) -> float:
-        """Seconds that picture and sound of all inputs cover together."""
+        """Seconds that both the video and the audio of all inputs cover."""
         return self.clips_s + self.lost_s
 
     def save(self, dataset: Path) -> None:
@@ -268,7 +268,7 @@ class DatasetInfo:
         """Read ``dataset.json``.
 
         Raises:
-            UserError: There is none, or it is of another format or version, or damaged; or the
+            UserError: It does not exist, is of another format or version, or is damaged; or the
                 folder of a split is a link that leads out of the dataset.
         """
         path = dataset / DATASET_FILE
@@ -276,20 +276,26 @@ class DatasetInfo:
             content = read_limited(path, MAX_JSON_BYTES, inside=dataset)
             head = parse_json(content, _Head)
             if head.format != FORMAT:
-                raise UserError(f"{path} does not describe a dataset of the format {FORMAT!r}")
+                raise UserError(
+                    f"{path} does not describe a dataset of the format {FORMAT!r}", key=path
+                )
             if head.format_version != FORMAT_VERSION:
                 raise UserError(
                     f"{path} has format version {head.format_version!r}; "
-                    f"this program reads version {FORMAT_VERSION}"
+                    f"this program reads version {FORMAT_VERSION}",
+                    code="unsupported",
+                    key=path,
                 )
             info = parse_json(content, cls)
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(
-                f"{dataset} is no dataset: it has no {DATASET_FILE}; make one with "
-                "`yt360 build-shards INPUT --out DATASET`"
+                f"{dataset} is not a dataset: it has no {DATASET_FILE}; make one with "
+                "`yt360 build-shards INPUT --out DATASET`",
+                code="missing",
+                key=dataset,
             ) from None
         except ValueError as error:
-            raise UserError(f"{path} is damaged: {error}") from None
+            raise UserError(f"{path} is damaged: {error}", key=path) from None
         for split in SPLITS:
             _require_inside(dataset / split, dataset)
         return info
@@ -297,13 +303,17 @@ class DatasetInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class _Head:
-    """What says whether the rest of ``dataset.json`` can be read."""
+    """The fields that decide whether the rest of ``dataset.json`` can be read."""
 
     format: Annotated[str, Field(max_length=100)] | None = None
     format_version: Count | None = None
 
 
 def _require_inside(folder: Path, dataset: Path) -> None:
-    """Refuse a folder, which will be written to, that leads somewhere else."""
+    """Check that a folder, which may be written to, does not lead out of the dataset."""
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(dataset)):
-        raise UserError(f"{folder} is a link that leads out of {dataset}; move its files there")
+        raise UserError(
+            f"{folder} is a link that leads out of {dataset}; move its files there",
+            code="forbidden",
+            key=folder,
+        )

@@ -1,4 +1,4 @@
-"""Writing one shard: a tar whose bytes depend on its samples alone, whole or not there."""
+"""Write one shard: a tar whose bytes depend on its samples alone."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MAX_NAME_BYTES = 100
 
 
 class ShardWriter:
-    """Write the samples of one shard, clips and labels alike, with webdataset's `TarWriter`.
+    """Write the samples of one shard, of clips or labels, with webdataset's `TarWriter`.
 
-    A context manager. The shard appears under its name when the block ends without an error, and
-    `info` is set then; after an error nothing is left::
+    Use as a context manager. When the block ends without an error, the shard appears under its name
+    and `info` is set; after an error, nothing is left::
 
         with ShardWriter(folder / "clips-000000.tar") as writer:
             writer.add("dQw4w9WgXcQ-00010", {"mp4": ..., "flac": ..., "json": ...})
         print(writer.info.sha256)
 
-    Members of a sample stand in alphabetical order; times, owners and modes are fixed.
+    Members of a sample are in alphabetical order; times, owners and modes are fixed.
 
     Args:
         path: Final name of the shard. Its folder must exist.
@@ -42,7 +42,7 @@ class ShardWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> ShardWriter:
-        # webdataset imports torch, which readers of this module's neighbours should not wait for.
+        # webdataset imports torch, which takes seconds that only writers should wait.
         from webdataset.writer import TarWriter
 
         self._file = _HashingFile(self._stack.enter_context(atomic_write(self.path)))
@@ -53,11 +53,11 @@ class ShardWriter:
         """Append a sample.
 
         Args:
-            key: Its key, without ``.`` or ``/``; keys are given in the order of the shard.
+            key: Its key, without ``.`` or ``/``; give samples in the order of the shard.
             members: Suffix, such as ``"mp4"`` or ``"panoptic.npz"`` -> content.
 
         Raises:
-            UserError: The key or a suffix cannot stand in a shard.
+            UserError: The key or a suffix cannot be used in a shard.
         """
         for suffix in members:
             check_member_name(key, suffix)
@@ -88,18 +88,20 @@ class ShardWriter:
 
 
 def check_member_name(key: str, suffix: str) -> None:
-    """Refuse names that a tar reader would split or cut differently.
+    """Check the name of a member, which every tar reader must split alike.
 
     Raises:
-        UserError: The key holds ``.`` or ``/`` or is empty, the suffix has capitals (webdataset
-            lower-cases it), or both together are too long.
+        UserError: The key has ``.`` or ``/`` or is empty, the suffix has capitals (webdataset
+            converts them to lower case), or the name is too long.
     """
     if not key or "." in key or "/" in key:
-        raise UserError(f"key {key!r} cannot stand in a shard: it must not hold '.' or '/'")
+        raise UserError(f"key {key!r} is empty or has '.' or '/'; use other characters", key=key)
     if not suffix or suffix != suffix.lower() or "/" in suffix or suffix.startswith("_"):
-        raise UserError(f"member suffix {suffix!r} must be lower case, like 'mp4'")
+        raise UserError(f"member suffix {suffix!r} must be lower case, such as 'mp4'", key=suffix)
     if len(f"{key}.{suffix}".encode()) > MAX_NAME_BYTES:
-        raise UserError(f"member name {key}.{suffix} is longer than {MAX_NAME_BYTES} bytes")
+        raise UserError(
+            f"member name {key}.{suffix} is longer than {MAX_NAME_BYTES} bytes", key=key
+        )
 
 
 def member_bytes(size: int) -> int:
@@ -108,9 +110,9 @@ def member_bytes(size: int) -> int:
 
 
 class _HashingFile:
-    """Count and hash what goes into a file, so that the shard need not be read again.
+    """Count and hash what is written, so that the shard need not be read again.
 
-    When `broken`, it swallows what a tar that is given up still wants to write.
+    If `broken`, it discards what the tar still writes when it is closed.
     """
 
     def __init__(self, file: IO[Any]) -> None:

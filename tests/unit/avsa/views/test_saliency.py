@@ -18,8 +18,8 @@ from avsa.views.sampling import ViewConfig
 from yt360.ambisonics.transforms import encode
 from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS, number_of
+from yt360.labels.format.label_set import LabelSet
 from yt360.labels.format.maps import encode_labels
-from yt360.labels.format.reader import LabelSet
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import shard_name
 from yt360.shards.format.writer import ShardWriter

@@ -37,19 +37,14 @@ def test_the_subset_is_16_things_then_16_stuff_by_falling_share():
     assert len(things) == len(stuff) == 16
     assert max(things) < 80 <= min(stuff)
     for part, everything in ((things, range(80)), (stuff, range(80, 134))):
-        shares = [classes.CLASSES[label].yt360_share for label in part]
+        shares = [classes.CLASSES[label].yt360_fraction for label in part]
         assert shares == sorted(shares, reverse=True)
         rest = set(everything) - set(part)
-        assert max(classes.CLASSES[label].yt360_share for label in rest) <= shares[-1]
-
-
-def test_positions_in_the_subset():
-    joint = np.array([0, 2, 120, 116, 1, 134])
-    assert classes.to_subset(joint).tolist() == [0, 1, 16, 31, 32, 32]
+        assert max(classes.CLASSES[label].yt360_fraction for label in rest) <= shares[-1]
 
 
 def test_shares_of_yt360_sum_to_one():
-    total = sum(entry.yt360_share for entry in classes.CLASSES) + classes.YT360_SHARE_NONE
+    total = sum(entry.yt360_fraction for entry in classes.CLASSES) + classes.YT360_FRACTION_NONE
     assert total == pytest.approx(1, abs=0.001)
 
 

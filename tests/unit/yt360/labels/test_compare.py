@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from helpers.errors import user_error
 
-from yt360.errors import UserError
 from yt360.labels.class_counts import count_labels
 from yt360.labels.compare import Agreement, align, compare, parse_set
+from yt360.labels.format.label_set import LabelSet
 from yt360.labels.format.maps import encode_labels
-from yt360.labels.format.reader import LabelSet
 from yt360.labels.shard_task import shard_tasks
 
 
@@ -105,9 +105,9 @@ def test_what_cannot_be_compared_is_told(dataset, clips, random_maps):
     keys = list(clips)
     add_labels(dataset, "one", {keys[0]: random_maps()})
     add_labels(dataset, "two", {keys[1]: random_maps()})
-    with pytest.raises(UserError, match="no clip in common"):
+    with user_error("empty"):
         compare(f"{dataset}:one", f"{dataset}:two")
-    with pytest.raises(UserError, match="no labels named 'three'"):
+    with user_error("missing", key="--name"):
         compare(f"{dataset}:one", f"{dataset}:three")
 
 
@@ -135,7 +135,7 @@ def test_the_histogram_counts_every_pixel(dataset, clips, random_maps):
     stats = count_labels(dataset)
     everything = np.concatenate([each.ravel() for each in maps.values()])
     assert (stats.pixels == np.bincount(everything, minlength=135)).all()
-    assert stats.shares.sum() == pytest.approx(1)
+    assert stats.fractions.sum() == pytest.approx(1)
     assert (stats.clips, stats.all_clips, stats.maps, stats.damaged) == (3, 6, 12, 0)
     assert stats.clips_of[120] == sum(bool((each == 120).any()) for each in maps.values())
     top = stats.most_frequent()
@@ -159,6 +159,6 @@ def test_the_histogram_stands_beside_the_paper_s(dataset, clips):
     assert "sky" in above
     assert len(below.strip().splitlines()) == 1 + 31
     content = stats.to_json()
-    assert content["classes"]["sky"] == {"share": 0.75, "clips": 1, "yt360_share": 0.167}
-    assert content["share_none"] == 0.125
+    assert content["classes"]["sky"] == {"fraction": 0.75, "clips": 1, "yt360_fraction": 0.167}
+    assert content["fraction_none"] == 0.125
     assert content["clips_without_labels"] == 5

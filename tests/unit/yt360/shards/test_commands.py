@@ -154,7 +154,7 @@ def test_wrong_requests_are_one_line_and_leave_nothing(
 def test_check_and_index_refuse_what_is_no_dataset(tmp_path, capsys):
     for command in ("check", "index"):
         assert call(command, tmp_path) == 2
-        assert "is no dataset" in capsys.readouterr().err
+        assert "is not a dataset" in capsys.readouterr().err
 
 
 def test_check_gives_a_line_for_each_fault_and_exit_code_1(tiny_dataset, tmp_path, capsys):

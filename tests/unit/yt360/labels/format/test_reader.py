@@ -7,18 +7,15 @@ import threading
 
 import numpy as np
 import pytest
+from helpers.errors import bad_item, user_error
 
-from yt360.errors import BadItem, UserError
+from yt360.errors import UserError
 from yt360.labels.format import reader as store
 from yt360.labels.format import shard_file
+from yt360.labels.format.label_set import LabelSet, check_name, label_sets
 from yt360.labels.format.maps import encode_labels
-from yt360.labels.format.reader import (
-    LabelReader,
-    LabelSet,
-    check_name,
-    label_sets,
-    label_shard,
-)
+from yt360.labels.format.reader import LabelReader
+from yt360.labels.format.shard_file import label_shard
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.writer import ShardWriter
 
@@ -44,7 +41,7 @@ def test_a_reader_finds_labels_by_key_in_part_of_a_dataset(dataset, clips, rando
     assert keys[0] not in reader
     assert (reader.read(keys[3]).joint == maps[keys[3]]).all()
     assert reader.info == LABELS
-    with pytest.raises(BadItem, match="no-labels"):
+    with bad_item("no-labels"):
         reader.read(keys[0])
     assert LabelReader(dataset, "test").keys == []
     assert list(check_dataset(dataset, quick=True)) == []
@@ -180,7 +177,7 @@ def test_labels_that_were_cut_short_under_a_reader_are_a_bad_item(dataset, clips
     reader = LabelReader(dataset, "train")
     assert key in reader
     os.truncate(path, 600)
-    with pytest.raises(BadItem, match="labels-damaged"):
+    with bad_item("labels-damaged"):
         reader.read(key)
 
 
@@ -248,30 +245,30 @@ def test_going_on_with_other_options_is_refused(dataset):
     LABELS.create(dataset)
     LABELS.create(dataset)
     other = LabelSet(name="panoptic", fps=4.0, height=8, width=16, made_by={"segmenter": "truth"})
-    with pytest.raises(UserError, match="segmenter is paint there, truth now"):
+    with user_error("conflict", key="--name"):
         other.create(dataset)
     assert LabelSet.load(dataset, "panoptic") == LABELS
     assert [path.name for path in dataset.glob(".*")] == []
 
 
 def test_missing_and_damaged_descriptions_are_told(dataset):
-    with pytest.raises(UserError, match=r"no labels named 'panoptic'.*pseudolabel"):
+    with user_error("missing", key="--name"):
         LabelReader(dataset, "train")
     LABELS.create(dataset)
-    with pytest.raises(UserError, match="did you mean 'panoptic'"):
+    with user_error("missing", key="--name"):
         LabelReader(dataset, "train", "panoptics")
     path = LabelSet.path(dataset, "panoptic")
     for content in ("{", "[]", json.dumps({"format": "x"}), json.dumps({"format": "yt360-labels"})):
         path.write_text(content)
         with pytest.raises(UserError, match=r"damaged|another format"):
             LabelSet.load(dataset, "panoptic")
-    with pytest.raises(UserError, match="is no dataset"):
+    with user_error("missing"):
         LabelSet.load(dataset / "train", "panoptic")
 
 
 @pytest.mark.parametrize("name", ["clips", "", "A", "a-b", "../x", "a.b", "1a", "a" * 30])
 def test_names_that_cannot_be_used(name):
-    with pytest.raises(UserError, match="cannot be named"):
+    with user_error("invalid", key="--name"):
         check_name(name)
 
 
@@ -293,12 +290,12 @@ def test_a_description_that_cannot_be_is_told(dataset, change):
     LABELS.create(dataset)
     path = LabelSet.path(dataset, "panoptic")
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UserError, match=r"labels-panoptic.json is damaged: "):
+    with user_error("invalid", key=dataset / "labels-panoptic.json"):
         LabelSet.load(dataset, "panoptic")
 
 
 def test_a_name_that_no_labels_can_have_opens_no_file(dataset):
-    with pytest.raises(UserError, match=r"has no labels named '\.\./\.\./x'"):
+    with user_error("missing", key="--name"):
         LabelSet.load(dataset, "../../x")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from yt360.labels.segmenters.base import Segmentation
-from yt360.labels.sphere.fusion import fuse, plan_fusion
+from yt360.labels.sphere.fusion import fuse, make_fusion_table
 from yt360.labels.sphere.instances import link_instances
 from yt360.labels.sphere.views import VIEW_SETS
 from yt360.sphere import angle_between, direction
@@ -20,7 +20,7 @@ SIDE, HEIGHT = 96, 96
 def ring():
     """The default views: their pixels' directions, and the plan of fusing them."""
     views = VIEW_SETS["ring-8"]
-    return views.directions(SIDE).float(), plan_fusion(views, SIDE, HEIGHT, 2 * HEIGHT)
+    return views.directions(SIDE).float(), make_fusion_table(views, SIDE, HEIGHT, 2 * HEIGHT)
 
 
 def persons(directions, discs, draw):

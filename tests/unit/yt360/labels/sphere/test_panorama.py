@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from helpers.errors import user_error
 
-from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.segmenters.base import Segmentation
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.sphere import panorama
-from yt360.labels.sphere.fusion import fuse, plan_fusion, render_views, rim_weight
+from yt360.labels.sphere.fusion import edge_weight, fuse, make_fusion_table, render_views
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import VIEW_SETS
 from yt360.sphere import sample_equirect
@@ -117,7 +117,7 @@ def test_a_panorama_that_does_not_fit_at_all_is_told(label, paint, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(panorama, "render_views", full)
-    with pytest.raises(UserError, match="single panorama of 64x32 into views"):
+    with user_error("system", key="--device"):
         label(paint.sphere(32)[0], "cube-100")
 
 
@@ -130,7 +130,7 @@ def test_odd_and_squeezed_panoramas_are_labelled_too(label, paint):
 
 @pytest.mark.parametrize(("height", "side"), [(15, 64), (0, 64), (33, 64), (64, 8)])
 def test_impossible_sizes_are_refused(height, side, paint):
-    with pytest.raises(UserError, match="impossible"):
+    with user_error("out-of-range", key="--height"):
         PanoramaLabeller(Batches(paint.Segmenter(), 1), "cube-90", side, height)
 
 
@@ -157,10 +157,12 @@ def test_fine_panoramas_are_averaged_not_skipped():
 
 def test_views_count_less_towards_their_rim():
     x = torch.linspace(0, 1, 50)
-    weights = rim_weight(torch.stack([x, torch.zeros(50)], -1))
+    weights = edge_weight(torch.stack([x, torch.zeros(50)], -1))
     assert (weights.diff() < 0).all()
     assert weights[-1] > 0
-    assert torch.equal(rim_weight(torch.tensor([0.3, -0.8])), rim_weight(torch.tensor([-0.8, 0.1])))
+    assert torch.equal(
+        edge_weight(torch.tensor([0.3, -0.8])), edge_weight(torch.tensor([-0.8, 0.1]))
+    )
 
 
 def test_fusion_equals_a_literal_count_of_votes():
@@ -174,7 +176,7 @@ def test_fusion_equals_a_literal_count_of_votes():
     scores = torch.rand(shape, generator=generator) * (classes != NO_CLASS)
     nothing = torch.zeros(side, side, dtype=torch.int32)
     answers = [Segmentation(c, s, nothing) for c, s in zip(classes, scores, strict=True)]
-    plan = plan_fusion(views, side, height, 2 * height)
+    plan = make_fusion_table(views, side, height, 2 * height)
     found = fuse(answers, plan)
     flat_classes, flat_scores = classes.flatten().tolist(), scores.flatten()
     wanted = []
@@ -191,7 +193,7 @@ def test_fusion_equals_a_literal_count_of_votes():
 
 
 def test_the_surer_view_wins_and_the_rim_yields():
-    plan = plan_fusion(VIEW_SETS["cube-120"], 32, 64, 128)
+    plan = make_fusion_table(VIEW_SETS["cube-120"], 32, 64, 128)
     nothing = torch.zeros(32, 32, dtype=torch.int32)
 
     def view(label, score):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.errors import user_error
 
-from yt360.errors import UserError
 from yt360.shards.builder.split_groups import check_grouping, group_of, warn_of_similar_names
 
 PIECES = [f"tAiVUt5vE34l_{number}" for number in range(10, 130, 10)]
@@ -96,5 +96,5 @@ def test_a_regular_expression_is_searched_in_the_name_without_suffix():
 
 @pytest.mark.parametrize("group_by", ["colour", "(a)(b)", "(", "a.*b"])
 def test_what_groups_nothing_is_refused_with_what_does(group_by):
-    with pytest.raises(UserError, match="regular expression"):
+    with user_error("invalid", key="split_by"):
         check_grouping(group_by)

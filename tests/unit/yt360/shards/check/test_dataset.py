@@ -4,9 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
+from helpers.errors import user_error
 
-from yt360.errors import UserError
 from yt360.shards.format.index import index_table, write_index
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
@@ -50,12 +49,12 @@ def test_a_truncated_shard_is_found(fake, dataset):
     )
     faults = "\n".join(fake.faults(dataset))
     assert "has 9000 bytes, not" in faults
-    assert "no whole tar" in faults
+    assert "not a complete tar" in faults
 
 
 def test_a_missing_shard_is_found(fake, dataset):
     (dataset / "train" / "clips-000000.tar").unlink()
-    assert any("listed in dataset.json and missing" in fault for fault in fake.faults(dataset))
+    assert any("is missing; it is listed" in fault for fault in fake.faults(dataset))
 
 
 def test_an_unlisted_shard_and_a_leftover_are_found(fake, dataset):
@@ -161,7 +160,7 @@ def test_every_fault_stands_on_a_line_of_its_own(fake, dataset):
 
 def test_what_is_no_dataset_is_refused(fake, tmp_path):
     (tmp_path / "x").mkdir()
-    with pytest.raises(UserError, match="is no dataset"):
+    with user_error("missing"):
         fake.faults(tmp_path / "x")
 
 

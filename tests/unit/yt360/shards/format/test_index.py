@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from helpers.errors import user_error
 
 from yt360.errors import UserError
 from yt360.shards.format.index import rebuild_index, table_rows
@@ -63,7 +64,7 @@ def test_a_rebuild_leaves_a_right_index_untouched(dataset):
 
 def test_a_rebuild_needs_every_listed_shard(dataset):
     (dataset / "train" / "clips-000000.tar").unlink()
-    with pytest.raises(UserError, match=r"clips-000000\.tar is missing"):
+    with user_error("missing"):
         rebuild_index(dataset)
 
 
@@ -74,13 +75,13 @@ def test_a_missing_damaged_or_foreign_index_says_how_to_mend_it(fake, dataset, t
     info = DatasetInfo.load(dataset).splits["train"]
     index = dataset / "train" / "index.parquet"
     pq.write_table(pa.table({"key": ["a"]}), index)
-    with pytest.raises(UserError, match=r"columns .* `yt360 index"):
+    with user_error("invalid"):
         read_index(index.parent, info)
     index.write_bytes(b"PAR1 no more")
-    with pytest.raises(UserError, match=r"cannot be read .* `yt360 index"):
+    with user_error("invalid"):
         read_index(index.parent, info)
     index.unlink()
-    with pytest.raises(UserError, match=r"has no index\.parquet; `yt360 index"):
+    with user_error("missing"):
         read_index(index.parent, info)
 
 
@@ -93,7 +94,7 @@ def test_a_tar_cut_at_any_block_is_no_whole_tar(fake, dataset, tmp_path):
     cut = tmp_path / "cut.tar"
     for length in {0, 1, 511, 512, 5000, 51_200, end - 600, end - 1, end, end + 700}:
         cut.write_bytes(content[:length])
-        with pytest.raises(UserError, match="no whole tar"):
+        with user_error("invalid", key=cut):
             list(scan_shard(cut))
 
 
@@ -104,7 +105,7 @@ def test_damage_in_a_header_is_not_taken_for_the_end(fake, dataset, tmp_path):
     content[second + 10] ^= 1
     shard.chmod(0o644)
     shard.write_bytes(content)
-    with pytest.raises(UserError, match=f"breaks off at byte {second}"):
+    with pytest.raises(UserError, match=f"damaged at byte {second}"):
         list(scan_shard(shard))
 
 
@@ -112,7 +113,7 @@ def test_damage_in_a_header_is_not_taken_for_the_end(fake, dataset, tmp_path):
 def test_members_that_are_no_samples_are_refused(tmp_path, name):
     with tarfile.open(tmp_path / "x.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo(name))
-    with pytest.raises(UserError, match="no member of a sample"):
+    with user_error("invalid", key=tmp_path / "x.tar"):
         list(scan_shard(tmp_path / "x.tar"))
 
 
@@ -135,7 +136,7 @@ def test_extended_headers_are_refused_with_the_way_to_write_none(tmp_path):
         entry = tarfile.TarInfo("a-00000.mp4")
         entry.mtime = 0.5  # type: ignore[assignment]  # as `TarFile.add` takes it from the disk
         tar.addfile(entry)
-    with pytest.raises(UserError, match=r"extended header .*--format=ustar"):
+    with pytest.raises(UserError, match=r"extended header.*--format=ustar"):
         list(scan_shard(tmp_path / "x.tar"))
 
 
@@ -144,7 +145,7 @@ def test_links_are_refused(tmp_path):
     entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
     with tarfile.open(tmp_path / "x.tar", "w") as tar:
         tar.addfile(entry)
-    with pytest.raises(UserError, match="no member of a sample"):
+    with user_error("invalid", key=tmp_path / "x.tar"):
         list(scan_shard(tmp_path / "x.tar"))
 
 
@@ -156,12 +157,12 @@ def facts(**changes):
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"mp4": b"", "json": facts()}, "it should have"),
-        ({"mp4": b"", "flac": b"", "json": b"{"}, "cannot be used"),
-        ({"mp4": b"", "flac": b"", "json": b"[]"}, "cannot be used"),
-        ({"mp4": b"", "flac": b"", "json": b"{}"}, "cannot be used: video_id"),
-        ({"mp4": b"", "flac": b"", "json": facts(start_s=10)}, "about another clip"),
-        ({"mp4": b"", "flac": b"", "json": facts(source=3)}, "cannot be used"),
+        ({"mp4": b"", "json": facts()}, "expected are"),
+        ({"mp4": b"", "flac": b"", "json": b"{"}, "is invalid"),
+        ({"mp4": b"", "flac": b"", "json": b"[]"}, "is invalid"),
+        ({"mp4": b"", "flac": b"", "json": b"{}"}, "is invalid: video_id"),
+        ({"mp4": b"", "flac": b"", "json": facts(start_s=10)}, "describes another clip"),
+        ({"mp4": b"", "flac": b"", "json": facts(source=3)}, "is invalid"),
     ],
 )
 def test_clips_that_are_not_as_the_format_says_are_refused(tmp_path, members, message):

@@ -5,10 +5,10 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
+from helpers.errors import user_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt360.errors import UserError
 from yt360.shards.format.scan import scan_shard
 from yt360.shards.format.writer import ShardWriter, member_bytes
 
@@ -75,7 +75,7 @@ def test_nothing_is_left_after_an_error(tmp_path):
 
 def test_an_older_file_stays_when_writing_fails(tmp_path):
     (tmp_path / "x.tar").write_bytes(b"older")
-    with pytest.raises(UserError), ShardWriter(tmp_path / "x.tar") as writer:
+    with user_error("invalid"), ShardWriter(tmp_path / "x.tar") as writer:
         writer.add("a.b", {"mp4": b""})
     assert (tmp_path / "x.tar").read_bytes() == b"older"
     assert len(list(tmp_path.iterdir())) == 1
@@ -87,5 +87,5 @@ def test_an_older_file_stays_when_writing_fails(tmp_path):
      ("a", "__x__"), ("a" * 97, "mp4")],
 )  # fmt: skip
 def test_names_that_tar_readers_would_misread_are_refused(tmp_path, key, suffix):
-    with pytest.raises(UserError), ShardWriter(tmp_path / "x.tar") as writer:
+    with user_error("invalid"), ShardWriter(tmp_path / "x.tar") as writer:
         writer.add(key, {suffix: b""})
