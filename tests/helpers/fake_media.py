@@ -48,8 +48,8 @@ def fake_open_source(
     if "reason" in facts:
         raise BadItem(facts["reason"], "as the test wants")
     start_s, end_s = facts.get("starts_at", 0.0), float(facts["duration_s"])
-    sound = SimpleNamespace(layout=SimpleNamespace(doubts=()))
-    return SimpleNamespace(start_s=start_s, end_s=end_s, facts=facts, notes=(), sound_stream=sound)
+    sound = SimpleNamespace(layout=SimpleNamespace(warnings=()))
+    return SimpleNamespace(start_s=start_s, end_s=end_s, facts=facts, notes=(), audio_stream=sound)
 
 
 def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:

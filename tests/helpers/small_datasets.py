@@ -22,7 +22,8 @@ from avsa.data.remote import fetching
 from avsa.views.audio_statistics import ensure_stats
 from avsa.views.spectrogram import AudioConfig
 from yt360.clip_codec.flac import encode_flac
-from yt360.shards.builder.options import BuildOptions, ClipFormat
+from yt360.clip_codec.format import ClipFormat
+from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
 from yt360.shards.format.writer import ShardWriter

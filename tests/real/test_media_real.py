@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from helpers.conversion import convert_clip
 
 from yt360.ambisonics.transforms import beam, energy_map
+from yt360.clip_codec.format import ClipFormat
 from yt360.errors import BadItem
-from yt360.media.audio import AmbixReader, SoundReader
+from yt360.media.audio.reader import AmbixReader, AudioReader
 from yt360.media.containers.opening import open_media
-from yt360.media.convert import ClipFormat, ClipRequest, convert_clip
+from yt360.media.convert import ClipRequest
 from yt360.media.probe import probe
 from yt360.media.source import open_source, w_levels_dbfs
 from yt360.sphere import azimuth_elevation, direction, equirect_grid, sample_equirect, view_grid
@@ -100,7 +102,7 @@ def test_fuma_is_told_from_ambix(real_data):
 def test_a_recording_with_a_silent_channel_is_valid_and_doubted(real_data):
     beach = probe(real_data / "foa" / "beach.mp4").spatial_audio.layout
     assert beach.name == "ambix"
-    assert [doubt.code for doubt in beach.doubts] == ["channel-order"]
+    assert [doubt.code for doubt in beach.warnings] == ["channel-order"]
 
 
 def test_usable_recordings_contradict_no_layout(real_data):
@@ -112,7 +114,7 @@ def test_usable_recordings_contradict_no_layout(real_data):
     for name, sound in labels.items():
         if sound.startswith(("foa", "fuma-order")):
             layout = probe(folder / "clips" / name).spatial_audio.layout
-            doubted[name] = (sound, [doubt.code for doubt in layout.doubts])
+            doubted[name] = (sound, [doubt.code for doubt in layout.warnings])
     assert len(doubted) == 16
     for sound, found in doubted.values():
         assert found == (["channel-order"] if sound == "fuma-order" else [])
@@ -121,7 +123,7 @@ def test_usable_recordings_contradict_no_layout(real_data):
 def test_fuma_speech_has_the_energy_of_a_field_after_conversion(real_data):
     path = real_data / "foa" / "fuma-speech.mp4"
     stream = probe(path).spatial_audio
-    with SoundReader(path, stream.position) as reader:
+    with AudioReader(path, stream.position) as reader:
         ambix, _ = AmbixReader(reader, stream.layout.format, 24000).read(0, 20 * 24000)
     w, *yzx = np.square(ambix).sum(axis=1)
     assert sum(yzx) / w == pytest.approx(1.0, abs=0.1)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quality.filming import write_film
-from quality.pictures import HEIGHT, WIDTH, PictureExample
+from quality.videos import HEIGHT, WIDTH, VideoExample
+from quality.writing import write_video_example
 
-from yt360.quality.checks.still import StillImageTest
+from yt360.media.video.frame_triplets import read_frame_triplets
+from yt360.quality.checks.still_image import StillImageTest
 from yt360.quality.inspect import InspectOptions, inspect_file
-from yt360.quality.signal.frames import read_probes
 from yt360.quality.verdict import Outcome
 
 pytestmark = pytest.mark.real
@@ -47,7 +47,7 @@ def test_fuma_speech_has_ratio_two_and_passes_once_converted(real_data: Path) ->
     found = inspect_file(path).verdicts["spatial-audio"]
     assert found.reason == "fuma"
     assert found.numbers["ratio"] == pytest.approx(2, abs=0.2)
-    stated = inspect_file(path, options=InspectOptions(sound_layout="fuma"))
+    stated = inspect_file(path, options=InspectOptions(audio_layout="fuma"))
     assert stated.verdicts["spatial-audio"].outcome is Outcome.OK
 
 
@@ -59,7 +59,7 @@ def test_the_beach_is_valid_though_a_channel_is_silent(real_data: Path) -> None:
 
 def test_a_small_ball_that_flies_around_is_a_moving_picture(real_data: Path) -> None:
     test = StillImageTest()
-    for probe in read_probes(real_data / "panorama" / "test-room-mono.mp4"):
+    for probe in read_frame_triplets(real_data / "panorama" / "test-room-mono.mp4"):
         test.feed(probe)
     assert test.verdict().outcome is Outcome.OK
 
@@ -86,8 +86,8 @@ def test_a_real_photo_made_into_a_video_is_still(
         return np.asarray(zoomed * min(1.0, time_s / 2), dtype=np.float32)
 
     path = tmp_path / "photo.mkv"
-    write_film(path, PictureExample(kind, film, 12.0, True, None), crf=26)
+    write_video_example(path, VideoExample(kind, film, 12.0, True, None), crf=26)
     test = StillImageTest()
-    for probe in read_probes(path):
+    for probe in read_frame_triplets(path):
         test.feed(probe)
     assert test.verdict().outcome is Outcome.NOT_OK

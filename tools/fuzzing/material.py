@@ -104,9 +104,10 @@ def _write_dataset(folder: Path) -> None:
 
     from avsa.views.audio_statistics import AudioStats, save_stats
     from avsa.views.spectrogram import AudioConfig
+    from yt360.clip_codec.format import ClipFormat
     from yt360.labels.format.label_set import LabelSet
     from yt360.labels.format.maps import encode_labels
-    from yt360.shards.builder.options import BuildOptions, ClipFormat
+    from yt360.shards.builder.options import BuildOptions
     from yt360.shards.format.index import rebuild_index
     from yt360.shards.format.schema import DatasetInfo, Rejection, SplitInfo, shard_name
     from yt360.shards.format.writer import ShardWriter

@@ -30,7 +30,7 @@ from avsa.views.audio_statistics import AudioStats, measure_stats, random_sounds
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.clip_codec.format import ClipFormat
-from yt360.media.audio import AmbixReader, SoundReader
+from yt360.media.audio.reader import AmbixReader, AudioReader
 from yt360.media.probe import probe
 from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
@@ -157,7 +157,7 @@ def rounding_to_16_bits(path: Path, stats: AudioStats) -> Row:
     stream = info.audio[0]
     assert stream.layout.format is not None
     rate = PUBLISHED.audio.sample_rate_hz
-    with SoundReader(path, stream.position) as reader:
+    with AudioReader(path, stream.position) as reader:
         whole, _ = AmbixReader(reader, stream.layout.format, rate).read(0, 8 * rate)
     seconds = torch.from_numpy(whole).unflatten(-1, (8, rate)).movedim(1, 0).clamp(-1, 1)
     stored = (seconds * 32768).round().clamp(-32768, 32767).to(torch.int16)

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.media.audio_frames import samples_of
+from yt360.media.audio.frames import samples_of
 
 # FL FR FC LFE BL BR of the 5.1 track hold X, Y, W, silence, Z, silence.
 AMBIX_TO_5_1 = (3, 1, 0, None, 2, None)

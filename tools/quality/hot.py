@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quality.soundfields import Sound, any_scene
+from quality.sound_fields import Sound, any_scene
 
 
 def make_hot(rng: np.random.Generator, clipped: bool, duration_s: float, rate_hz: int) -> Sound:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import zoom
 
-from quality.pictures import HEIGHT, WIDTH, Image, panorama
-from quality.soundfields import Sound, any_direction, diffuse, plane_wave
-from quality.sources import any_source
-from yt360.quality.signal.frames import HEIGHT as SMALL_HEIGHT
-from yt360.quality.signal.frames import PROBE_FRAMES, PROBE_STEP_S, PictureProbe
-from yt360.quality.signal.frames import WIDTH as SMALL_WIDTH
+from quality.sound_fields import Sound, any_direction, diffuse, plane_wave
+from quality.sound_sources import any_source
+from quality.videos import HEIGHT, WIDTH, Image, panorama
+from yt360.media.video.frame_triplets import FRAME_STEP_S, FRAMES_PER_TRIPLET, FrameTriplet
+from yt360.media.video.frame_triplets import HEIGHT as SMALL_HEIGHT
+from yt360.media.video.frame_triplets import WIDTH as SMALL_WIDTH
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TurningExample:
 
     sound: Sound
     rate_hz: int
-    probes: list[PictureProbe]
+    probes: list[FrameTriplet]
     fixed: bool
 
 
@@ -60,11 +60,11 @@ def make_turning(
     return TurningExample(sound, rate_hz, probes, fixed)
 
 
-def _probes(world: Image, speed: float, duration_s: float) -> Iterator[PictureProbe]:
+def _probes(world: Image, speed: float, duration_s: float) -> Iterator[FrameTriplet]:
     for start_s in np.arange(0, duration_s - 1, 1.0):
-        times_s = start_s + PROBE_STEP_S * np.arange(PROBE_FRAMES)
+        times_s = start_s + FRAME_STEP_S * np.arange(FRAMES_PER_TRIPLET)
         frames = [_turned(world, speed * time_s) for time_s in times_s]
-        yield PictureProbe(float(start_s), np.stack(frames))
+        yield FrameTriplet(float(start_s), np.stack(frames))
 
 
 def _turned(world: Image, angle: float) -> Image:

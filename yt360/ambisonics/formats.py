@@ -1,13 +1,15 @@
 """How stored sound fields map to ambiX: which channels to take and how to scale them.
 
-Free of torch, so that code which only reads media starts quickly; `yt360.ambisonics.transforms`
-applies these to tensors.
+Free of torch, so that code which only reads media starts quickly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
 
 from yt360.errors import BadItem
 
@@ -38,6 +40,22 @@ YOUTUBE_5_1 = AmbisonicFormat("ambiX in YouTube's 5.1 layout", (2, 1, 4, 0))
 HEAD_LOCKED = AmbisonicFormat(
     "ambiX with head-locked stereo", (0, 1, 2, 3), note="head-locked stereo (two channels) dropped"
 )
+
+
+def to_ambix(stored: NDArray[np.floating], stored_format: AmbisonicFormat) -> NDArray[np.floating]:
+    """Convert a stored sound field (..., C, S) to ambiX (..., 4, S) of the same dtype.
+
+    Raises:
+        BadItem: ``"channel-count"`` when the format uses a channel that `stored` lacks.
+    """
+    needed = max(stored_format.channels) + 1
+    if stored.shape[-2] < needed:
+        raise BadItem(
+            "channel-count",
+            f"{stored_format.name} needs {needed} channels, the audio has {stored.shape[-2]}",
+        )
+    gains = np.array(stored_format.gains, stored.dtype)
+    return stored[..., list(stored_format.channels), :] * gains[:, None]
 
 
 def higher_order(order: int, base: AmbisonicFormat = AMBIX) -> AmbisonicFormat:

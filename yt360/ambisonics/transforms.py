@@ -1,4 +1,4 @@
-"""First-order ambisonics: encoding, rotation, beams, energy maps, and formats from outside.
+"""First-order ambisonics: encoding, rotation, beams and energy maps.
 
 Inside the project a sound field is *ambiX*: channels W, Y, Z, X (ACN order) with SN3D
 normalization, shape (..., 4, S) with S samples. A plane wave s from the unit vector (x, y, z) is
@@ -13,55 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from yt360.ambisonics.formats import (
-    AMBIX,
-    FUMA,
-    HEAD_LOCKED,
-    N3D,
-    YOUTUBE_5_1,
-    AmbisonicFormat,
-    higher_order,
-    sa3d_format,
-)
-from yt360.errors import BadItem
 from yt360.sphere import equirect_grid, view_rotation
-
-__all__ = [
-    "AMBIX",
-    "FUMA",
-    "HEAD_LOCKED",
-    "N3D",
-    "YOUTUBE_5_1",
-    "AmbisonicFormat",
-    "beam",
-    "encode",
-    "energy_map",
-    "higher_order",
-    "rotate",
-    "rotate_to_view",
-    "rotation_matrix",
-    "sa3d_format",
-    "to_ambix",
-]
 
 # Where the vector components x, y, z stand among the channels W, Y, Z, X.
 _XYZ = (3, 1, 2)
-
-
-def to_ambix(stored: Tensor, stored_format: AmbisonicFormat) -> Tensor:
-    """Convert a stored sound field (..., C, S) to ambiX (..., 4, S).
-
-    Raises:
-        BadItem: ``"channel-count"`` when the format names a channel that is not there.
-    """
-    if stored.shape[-2] <= max(stored_format.channels):
-        raise BadItem(
-            "channel-count",
-            f"{stored_format.name} needs at least {max(stored_format.channels) + 1} channels, "
-            f"the sound has {stored.shape[-2]}",
-        )
-    gains = torch.tensor(stored_format.gains, dtype=stored.dtype, device=stored.device)
-    return stored[..., list(stored_format.channels), :] * gains[:, None]
 
 
 def encode(signal: Tensor, directions: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from yt360.media.containers.opening import (
     time_origin_s,
 )
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
-from yt360.media.projection import to_equirectangular
 from yt360.media.source import Source
+from yt360.media.video.equirect_filters import to_equirectangular
 
 # These have an index of key frames; others are read from their beginning.
 _SEARCHABLE = ("mov", "matroska")
@@ -51,7 +51,7 @@ def encode_video(
     """
     first_s = spans[0][0]
     picture = _frames_from(source, first_s, form.fps, threads)
-    picture = to_equirectangular(picture, source.picture, form.width, form.height)
+    picture = to_equirectangular(picture, source.projection, form.width, form.height)
     picture = picture.filter(
         "tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps)
     )

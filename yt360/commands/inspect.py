@@ -11,7 +11,7 @@ import click
 
 from yt360.commands.dataset.build_shards import PROJECTIONS
 from yt360.commands.exclusive_options import refuse
-from yt360.commands.group import examples
+from yt360.commands.group import examples, renamed_options
 from yt360.errors import BadItem, UserError
 from yt360.terminal.output import echo, echo_json
 
@@ -37,7 +37,7 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
 @click.option("--report", type=Path, help="Draw the inspection of one file as a PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 @click.option("--sound", type=Path, help="File with the spatial sound of the one video given.")
-@click.option("--sound-layout", metavar="NAME", help="State what the channels are; see probe.")
+@click.option("--audio-layout", metavar="NAME", help="State what the channels are; see probe.")
 @click.option(
     "--projection",
     default="auto",
@@ -85,6 +85,7 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
     show_default=True,
     help="A video of a catalog that takes longer is stopped, as if its process had died of it.",
 )
+@renamed_options({"--sound-layout": "--audio-layout"})
 @click.pass_context
 def command(
     context: click.Context,
@@ -114,7 +115,7 @@ def command(
     refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
     if len(paths) > 1 and (report is not None or sound is not None):
         raise UserError("--report and --sound go with one file")
-    stated = {name: options[name] for name in ("sound_layout", "projection", "tagger")}
+    stated = {name: options[name] for name in ("audio_layout", "projection", "tagger")}
     files = _files_in(paths, stated_sound=sound is not None or report is not None)
     failures = _inspect_files(files, sound, report, as_json, stated)
     context.exit(2 if failures else 0)
@@ -174,7 +175,7 @@ def _inspect(
     path: Path,
     sound: Path | None,
     report: Path | None,
-    sound_layout: str | None,
+    audio_layout: str | None,
     projection: str,
     tagger: str | None,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -185,7 +186,7 @@ def _inspect(
     from yt360.quality.tagger import load_tagger
 
     options = InspectOptions(
-        sound_layout=sound_layout,
+        audio_layout=audio_layout,
         projection=projection,
         tagger=load_tagger(tagger) if tagger else None,
     )
@@ -195,9 +196,9 @@ def _inspect(
     decision = decide(inspection).describe()
     values = {
         "path": str(path),
-        "sound_layout": inspection.layout,
+        "audio_layout": inspection.layout,
         "audio_choice": "; ".join(inspection.audio_choices),
-        "doubts": [asdict(doubt) for doubt in inspection.doubts],
+        "doubts": [asdict(doubt) for doubt in inspection.warnings],
         "decision": decision,
         "verdicts": [verdict.as_json() for verdict in inspection.verdicts.values()],
     }
@@ -210,7 +211,7 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
     yield f"  {decision}"
     for choice in inspection.audio_choices:
         yield f"  {choice}"
-    for doubt in inspection.doubts:
+    for doubt in inspection.warnings:
         yield f"  {'doubt':16} {doubt.code}: {doubt.detail}"
     for verdict in inspection.verdicts.values():
         sure = f"{verdict.confidence:4.0%}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from yt360.commands.group import examples
+from yt360.commands.group import examples, renamed_options
 from yt360.errors import BadItem
 from yt360.terminal.output import echo, echo_json
 
@@ -22,18 +22,19 @@ SOUND_LAYOUTS = (
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
 @click.option(
-    "--sound-layout",
+    "--audio-layout",
     type=click.Choice(SOUND_LAYOUTS),
     help="State what multi-channel sound is instead of finding out.",
 )
+@renamed_options({"--sound-layout": "--audio-layout"})
 @click.pass_context
 def command(
-    context: click.Context, files: tuple[Path, ...], as_json: bool, sound_layout: str | None
+    context: click.Context, files: tuple[Path, ...], as_json: bool, audio_layout: str | None
 ) -> None:
     """Say what media files are: streams, times, projection, spatial sound, and why.
 
     Declared values come from headers, measured ones from reading the whole file. Beside a video
-    its companions (audio files of the same name) are looked at, too, and the choice between them
+    its audio_files (audio files of the same name) are looked at, too, and the choice between them
     and its own audio is told. The exit code is 2 when a file cannot be read as media.
     """
     from yt360.execution.isolation import IsolatedProcess
@@ -43,7 +44,7 @@ def command(
     with IsolatedProcess() as isolated:
         for path in files:
             try:
-                values, lines = isolated.call(path.name, _probe, path, sound_layout)
+                values, lines = isolated.call(path.name, _probe, path, audio_layout)
             except BadItem as error:
                 failures += 1
                 found.append({"path": str(path), "error": error.reason, "detail": error.detail})
@@ -57,10 +58,11 @@ def command(
     context.exit(2 if failures else 0)
 
 
-def _probe(path: Path, sound_layout: str | None) -> tuple[dict[str, Any], list[str]]:
+def _probe(path: Path, audio_layout: str | None) -> tuple[dict[str, Any], list[str]]:
     """Return what is known of a file as JSON values, and as lines of text."""
-    from yt360.media.companions import choose_audio, companions_of
+    from yt360.media.audio.selection import select_audio
     from yt360.media.describe import as_values, describe
+    from yt360.media.pairing import audio_files_beside
 
-    choice = choose_audio(path, companions_of(path), sound_layout=sound_layout)
+    choice = select_audio(path, audio_files_beside(path), audio_layout=audio_layout)
     return as_values(choice), describe(choice)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from yt360.crawl.failures import Damaged, Unsuitable
 from yt360.errors import BadItem
-from yt360.media.extent import declared_and_measured_s
+from yt360.media.packet_times import declared_and_measured_s
 
 SIZE_SLACK_BYTES = 100
 """YouTube sometimes adds or removes a few bytes at the end of a file; that is harmless."""

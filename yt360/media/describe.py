@@ -6,21 +6,21 @@ from dataclasses import asdict
 from typing import Any
 
 from yt360.errors import BadItem
-from yt360.media.color import ColorTags
-from yt360.media.companions import AudioChoice
+from yt360.media.audio.selection import AudioSelection
 from yt360.media.info import AudioStream, VideoStream
-from yt360.media.projection import plan_picture
+from yt360.media.video.color import ColorTags
+from yt360.media.video.projection import resolve_projection
 
 _LABEL_WIDTH = 12
 # Declared and measured durations that differ by less are not worth a word.
 _NOTABLE_S = 0.1
 
 
-def describe(choice: AudioChoice) -> list[str]:
-    """Return what is known of a file and its companions as lines of text.
+def describe(choice: AudioSelection) -> list[str]:
+    """Return what is known of a file and its audio_files as lines of text.
 
     Args:
-        choice: From `yt360.media.companions.choose_audio`.
+        choice: From `yt360.media.audio.selection.select_audio`.
     """
     info = choice.video
     lines = [
@@ -34,7 +34,7 @@ def describe(choice: AudioChoice) -> list[str]:
     if info.is_truncated:
         lines.append(_line("", "TRUNCATED: it holds less than it declares"))
     for video in info.video:
-        lines += _describe_video(video, spatial_sound=choice.is_spatial)
+        lines += _describe_video(video, spatial_audio=choice.is_spatial)
         if video is info.main_video:
             lines += [_line("", why) for why in info.why_video]
     for audio in info.audio:
@@ -45,12 +45,12 @@ def describe(choice: AudioChoice) -> list[str]:
         label = f"{track.kind} {track.index}"
         lines.append(_line(label, f"undecodable: {track.describe()}"))
     if choice.note:
-        lines.append(_line("companions", choice.note))
+        lines.append(_line("selected", choice.note))
     return lines
 
 
-def as_values(choice: AudioChoice) -> dict[str, Any]:
-    """Return what is known of a file and its companions as plain JSON values."""
+def as_values(choice: AudioSelection) -> dict[str, Any]:
+    """Return what is known of a file and its audio_files as plain JSON values."""
     info = choice.video
     return {
         **asdict(info),
@@ -61,11 +61,11 @@ def as_values(choice: AudioChoice) -> dict[str, Any]:
     }
 
 
-def _describe_video(stream: VideoStream, *, spatial_sound: bool) -> list[str]:
+def _describe_video(stream: VideoStream, *, spatial_audio: bool) -> list[str]:
     rate = "variable rate, " if stream.variable_frame_rate else ""
     turned = f", turned by {stream.rotation_deg}°" if stream.rotation_deg else ""
     try:
-        plan = plan_picture(stream, spatial_sound=spatial_sound)
+        plan = resolve_projection(stream, spatial_audio=spatial_audio)
         shown = f"{plan.kind}, {plan.stereo_mode}"
         if any(plan.pose_deg):
             shown += ", pose {:g}° {:g}° {:g}°".format(*plan.pose_deg)
@@ -109,7 +109,7 @@ def _describe_audio(stream: AudioStream) -> list[str]:
         ),
         _line("layout", shown),
         *(_line("", f"because: {reason}") for reason in layout.evidence),
-        *(_line("", f"doubt: {doubt.code}: {doubt.detail}") for doubt in layout.doubts),
+        *(_line("", f"doubt: {doubt.code}: {doubt.detail}") for doubt in layout.warnings),
     ]
 
 

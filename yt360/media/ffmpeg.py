@@ -21,7 +21,7 @@ import ffmpeg as ffmpeg_python
 
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import cpu_limit_s
-from yt360.media.tether import NOT_STARTED, start_tethered
+from yt360.media.ffmpeg_process import NOT_STARTED, start_ffmpeg
 
 REQUIRED_FILTERS = (
     "crop", "fillborders", "format", "fps", "pad", "scale", "setparams", "setpts", "setsar",
@@ -167,7 +167,7 @@ def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> 
         UserError: The program cannot be run.
         OSError: The disk is full.
     """
-    process = start_tethered(
+    process = start_ffmpeg(
         ffmpeg_binary(),
         arguments,
         cpu_s=cpu_limit_s(item.stat().st_size) if cpu_s is None else cpu_s,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from yt360.media.color import ColorTags
 from yt360.media.containers.spherical import SA3D, Projection
 from yt360.media.containers.tracks import UndecodableTrack, main_of
-from yt360.media.layout.names import SoundLayout
+from yt360.media.layout.audio_layout import AudioLayout
+from yt360.media.video.color import ColorTags
 
 # A file that holds less than it declares by more than this was cut off.
 _MISSING_S, _MISSING_PART = 1.0, 0.02
@@ -95,7 +95,7 @@ class AudioStream:
     duration_declared_s: float
     duration_measured_s: float
     sa3d: SA3D | None
-    layout: SoundLayout
+    layout: AudioLayout
 
     @property
     def end_s(self) -> float:

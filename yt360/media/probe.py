@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from yt360.errors import BadItem
-from yt360.media.audio import SoundReader, is_sound
-from yt360.media.color import IPT_MATRIX, IPT_PROFILE, ColorTags
+from yt360.media.audio.reader import AudioReader, is_valid_audio
 from yt360.media.containers.opening import MAX_DURATION_S, MAX_PIXELS, open_media, time_origin_s
 from yt360.media.containers.tracks import Track, read_tracks
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout.detection import detect_layout
-from yt360.media.layout.field_fit import Samples
+from yt360.media.layout.field_statistics import Samples
+from yt360.media.video.color import IPT_MATRIX, IPT_PROFILE, ColorTags
 
 if TYPE_CHECKING:
     from av import VideoCodecContext
@@ -39,12 +39,12 @@ class _PacketTimes:
     duration: array[int] = field(default_factory=lambda: array("q"))
 
 
-def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
+def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
     """Read a file's headers, metadata and packets, and listen to some of its sound.
 
     Args:
         path: An MP4, MOV, WebM, Matroska, OGG, WAV, FLAC or other file that FFmpeg reads.
-        sound_layout: Layout that the user or a catalog states for multi-channel sound.
+        audio_layout: Layout that the user or a catalog states for multi-channel sound.
 
     Raises:
         BadItem: When this is no media file, or a stream that should decode does not.
@@ -73,7 +73,7 @@ def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
             for track in videos
         )
         audio = tuple(
-            _audio_stream(path, track, times[track.stream.index], origin_s, sound_layout)
+            _audio_stream(path, track, times[track.stream.index], origin_s, audio_layout)
             for track in audios
         )
         undecodable = tuple(t.undecodable for t in tracks if t.undecodable is not None)
@@ -98,12 +98,12 @@ def probe(path: str | Path, *, sound_layout: str | None = None) -> MediaInfo:
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
     """Decode some pieces of a sound stream, evenly spread over [start_s, end_s).
 
-    What is no sound (`yt360.media.audio.is_sound`) is taken for silence.
+    What is no sound (`yt360.media.audio.is_valid_audio`) is taken for silence.
 
     Returns:
         Pieces (C, S) of about a second, and their sample rate.
     """
-    with SoundReader(path, position) as reader:
+    with AudioReader(path, position) as reader:
         rate = reader.sample_rate_hz
         count = round(LISTEN_PIECE_S * rate)
         first, last = round(start_s * rate), round(end_s * rate)
@@ -113,9 +113,9 @@ def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[lis
         return [_heard(reader, int(start), count) for start in starts], rate
 
 
-def _heard(reader: SoundReader, start: int, count: int) -> Samples:
+def _heard(reader: AudioReader, start: int, count: int) -> Samples:
     samples, _ = reader.read(start, count)
-    return np.where(is_sound(samples), samples, np.float32(0))
+    return np.where(is_valid_audio(samples), samples, np.float32(0))
 
 
 def _check_size(path: Path, width: int, height: int) -> None:

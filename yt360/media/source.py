@@ -1,4 +1,4 @@
-"""A source: the picture and the sound that clips are cut from, checked and ready."""
+"""A source: the video and the audio that clips are cut from, checked and ready."""
 
 from __future__ import annotations
 
@@ -11,53 +11,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.ambisonics.formats import AmbisonicFormat
+from yt360.ambisonics.formats import AmbisonicFormat, to_ambix
 from yt360.errors import BadItem
-from yt360.media.audio import Samples, SoundReader, apply_format, is_sound
-from yt360.media.color import ColorTags
-from yt360.media.companions import AudioChoice, choose_audio
+from yt360.media.audio.reader import AudioReader, Samples, is_valid_audio
+from yt360.media.audio.selection import AudioSelection, select_audio
 from yt360.media.containers.tracks import undecodable
 from yt360.media.ffmpeg import BINARY_VARIABLE, ffmpeg_binary, missing_color_filters
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.projection import PicturePlan, plan_picture
-from yt360.media.tone_mapping import mapping_facts
+from yt360.media.video.color import ColorTags
+from yt360.media.video.projection import ResolvedProjection, resolve_projection
+from yt360.media.video.tone_mapping import mapping_facts
 
 
 @dataclass(frozen=True)
 class Source:
-    """A 360° video and its ambisonic sound.
+    """A 360° video and its ambisonic audio.
 
     Attributes:
-        video: The file with the picture.
-        video_stream: The stream that is used.
-        sound: The file with the sound: the same one, or a companion.
-        sound_stream: The ambisonic stream that is used.
-        picture: How the picture becomes mono equirectangular.
-        start_s: First time that both picture and sound cover.
-        end_s: End of what both cover (half open).
-        audio_choice: Which audio was chosen and which was not; see `AudioChoice.note`.
-        spatial_candidates: How many tracks there were to choose from that are spatial.
+        video: The video file.
+        video_stream: The video stream in use.
+        audio: The file with the audio: `video` itself, or an audio file beside it.
+        audio_stream: The ambisonic stream in use.
+        projection: How the video maps to the sphere.
+        start_s, end_s: What video and audio both cover (half open).
+        audio_note: The selected and the unused audio tracks; see `AudioSelection.note`.
+        num_spatial_tracks: Number of spatial audio tracks among the candidates.
     """
 
     video: Path
     video_stream: VideoStream
-    sound: Path
-    sound_stream: AudioStream
-    picture: PicturePlan
+    audio: Path
+    audio_stream: AudioStream
+    projection: ResolvedProjection
     start_s: float
     end_s: float
-    audio_choice: str = ""
-    spatial_candidates: int = 1
+    audio_note: str = ""
+    num_spatial_tracks: int = 1
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of it, a line each."""
-        return (self.audio_choice,) if self.spatial_candidates > 1 else ()
+        """Notes for the user, a line each."""
+        return (self.audio_note,) if self.num_spatial_tracks > 1 else ()
 
     def facts(self) -> dict[str, Any]:
-        """Return what is known of the source, as plain JSON values for a clip's record."""
-        video, sound = self.video_stream, self.sound_stream
-        layout, color = sound.layout, self.picture.color
+        """Return the facts of the source that each clip stores, as plain JSON values."""
+        video, audio = self.video_stream, self.audio_stream
+        layout, color = audio.layout, self.projection.color
         return {
             "video": {
                 "codec": video.codec,
@@ -65,85 +64,83 @@ class Source:
                 "height": video.height,
                 "fps": round(video.frame_rate_measured, 6),
                 "variable_frame_rate": video.variable_frame_rate,
-                "projection": self.picture.kind,
-                "stereo_mode": self.picture.stereo_mode,
-                "pose_deg": list(self.picture.pose_deg),
+                "projection": self.projection.kind,
+                "stereo_mode": self.projection.stereo_mode,
+                "pose_deg": list(self.projection.pose_deg),
                 "rotation_deg": video.rotation_deg,
-                "evidence": list(self.picture.evidence),
+                "evidence": list(self.projection.evidence),
                 **({"color": mapping_facts(color)} if color.is_foreign else {}),
             },
             "sound": {
-                "codec": sound.codec,
-                "sample_rate_hz": sound.sample_rate_hz,
-                "channels": sound.channels,
+                "codec": audio.codec,
+                "sample_rate_hz": audio.sample_rate_hz,
+                "channels": audio.channels,
                 "layout": layout.name,
                 "note": layout.format.note if layout.format else "",
                 "evidence": list(layout.evidence),
-                "doubts": [asdict(doubt) for doubt in layout.doubts],
-                **({"choice": self.audio_choice} if self.audio_choice else {}),
+                "doubts": [asdict(warning) for warning in layout.warnings],
+                **({"choice": self.audio_note} if self.audio_note else {}),
             },
         }
 
 
 def open_source(
     video: Path,
-    companions: Sequence[Path] = (),
+    audio_files: Sequence[Path] = (),
     *,
     projection: str = "auto",
     stereo_mode: str = "auto",
-    sound_layout: str | None = None,
+    audio_layout: str | None = None,
 ) -> Source:
-    """Inspect a video (and its companion audio files) and decide how it is converted.
+    """Probe a video and the audio files beside it, and decide how they are converted.
 
     Args:
-        video: A media file with a picture.
-        companions: Files with audio in step with it; see `yt360.media.companions.choose_audio`.
-        projection: A key of `yt360.media.projection.PROJECTIONS`.
-        stereo_mode: One of `yt360.media.projection.STEREO_MODES`.
-        sound_layout: A key of `yt360.media.layout.names.STATED_LAYOUTS`; None to find out.
+        video: A video file.
+        audio_files: Audio files in sync with it; see `yt360.media.audio.selection`.
+        projection: A key of `yt360.media.video.projection.PROJECTIONS`.
+        stereo_mode: One of `yt360.media.video.projection.STEREO_MODES`.
+        audio_layout: A key of `yt360.media.layout.audio_layout.STATED_LAYOUTS`; None to detect it.
 
     Raises:
-        UserError: An option that does not exist.
-        BadItem: Why this is not a 360° video with spatial sound: ``"no-video"``, ``"no-audio"``,
+        UserError: An unknown projection, stereo mode or layout.
+        BadItem: Why this is not a 360° video with spatial audio: ``"no-video"``, ``"no-audio"``,
             ``"not-spatial"``, ``"undecodable"``, ``"truncated"``, ``"no-common-time"``,
-            ``"no-tone-mapping"``, or a
-            reason of `plan_picture` or `probe`.
+            ``"no-tone-mapping"``, or a reason of `resolve_projection` or `probe`.
     """
-    choice = choose_audio(video, companions, sound_layout=sound_layout)
-    info = choice.video
+    selection = select_audio(video, audio_files, audio_layout=audio_layout)
+    info = selection.video
     if info.video:
         check_whole(info)
     video_stream = info.main_video
     if video_stream is None:
-        absent = BadItem("no-video", f"{video.name} has no picture")
-        raise undecodable(video, info.undecodable, "video") or absent
-    sound_stream = _spatial_stream(choice)
-    check_whole(choice.info)
-    picture = plan_picture(
-        video_stream, spatial_sound=True, projection=projection, stereo_mode=stereo_mode
+        error = undecodable(video, info.undecodable, "video")
+        raise error or BadItem("no-video", f"{video.name} has no video stream")
+    audio_stream = _spatial_stream(selection)
+    check_whole(selection.info)
+    resolved = resolve_projection(
+        video_stream, spatial_audio=True, projection=projection, stereo_mode=stereo_mode
     )
-    if picture.color.is_foreign:
-        _check_color_filters(video.name, picture.color)
-    start_s = max(video_stream.start_s, sound_stream.start_s)
-    end_s = min(video_stream.end_s, sound_stream.end_s)
+    if resolved.color.is_foreign:
+        _check_color_filters(video.name, resolved.color)
+    start_s = max(video_stream.start_s, audio_stream.start_s)
+    end_s = min(video_stream.end_s, audio_stream.end_s)
     if end_s <= start_s:
         raise BadItem(
             "no-common-time",
-            f"{video.name}: the picture lasts from {video_stream.start_s:.2f} to "
-            f"{video_stream.end_s:.2f} s, the sound from {sound_stream.start_s:.2f} to "
-            f"{sound_stream.end_s:.2f} s",
+            f"{video.name}: the video lasts from {video_stream.start_s:.2f} to "
+            f"{video_stream.end_s:.2f} s, the audio from {audio_stream.start_s:.2f} to "
+            f"{audio_stream.end_s:.2f} s",
         )
-    picture = replace(picture, evidence=(*picture.evidence, *info.why_video))
     return Source(
         video,
         video_stream,
-        choice.info.path,
-        sound_stream,
-        picture,
+        selection.info.path,
+        audio_stream,
+        replace(resolved, evidence=(*resolved.evidence, *info.why_video)),
         start_s,
         end_s,
-        choice.note,
-        choice.spatial,
+        selection.note,
+        selection.num_spatial,
     )
 
 
@@ -156,14 +153,14 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
 
     Returns:
         RMS levels in dB relative to a full-scale square wave, floor -200; window i covers
-        ``[i, i + 1) * window_s``. The last, shorter window is included. NaN where the sound of any
-        channel is none (`yt360.media.audio.is_sound`).
+        ``[i, i + 1) * window_s``. The last, shorter window is included. NaN for a window with
+        invalid samples (`yt360.media.audio.reader.is_valid_audio`) in any channel.
     """
-    layout = source.sound_stream.layout.format
+    layout = source.audio_stream.layout.format
     assert layout is not None
     levels: list[float] = []
-    with SoundReader(source.sound, source.sound_stream.position) as reader:
-        end = round(source.sound_stream.end_s * reader.sample_rate_hz)
+    with AudioReader(source.audio, source.audio_stream.position) as reader:
+        end = round(source.audio_stream.end_s * reader.sample_rate_hz)
         start = 0
         while start < end:
             stop = min(round((len(levels) + 1) * window_s * reader.sample_rate_hz), end)
@@ -171,25 +168,6 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
             levels.append(_w_level_dbfs(stored, layout))
             start = stop
     return np.array(levels)
-
-
-def _w_level_dbfs(stored: Samples, layout: AmbisonicFormat) -> float:
-    if not is_sound(stored).all():
-        return math.nan
-    w = apply_format(stored, layout)[0]
-    power = float(np.mean(np.square(w, dtype=np.float64)))
-    return 10 * math.log10(max(power, 1e-20))
-
-
-def _check_color_filters(name: str, color: ColorTags) -> None:
-    binary = ffmpeg_binary()
-    lacking = missing_color_filters(binary)
-    if lacking:
-        raise BadItem(
-            "no-tone-mapping",
-            f"{name}: the picture is {color.dynamic_range} of {color.gamut} primaries, and "
-            f"{binary} has no filter {' or '.join(lacking)}; unset {BINARY_VARIABLE} and try again",
-        )
 
 
 def check_whole(info: MediaInfo) -> None:
@@ -206,15 +184,34 @@ def check_whole(info: MediaInfo) -> None:
         )
 
 
-def _spatial_stream(choice: AudioChoice) -> AudioStream:
-    name, stream = choice.info.path.name, choice.stream
-    if choice.undecodable is not None:
-        raise choice.undecodable
+def _w_level_dbfs(stored: Samples, layout: AmbisonicFormat) -> float:
+    if not is_valid_audio(stored).all():
+        return math.nan
+    w = to_ambix(stored, layout)[0]
+    power = float(np.mean(np.square(w, dtype=np.float64)))
+    return 10 * math.log10(max(power, 1e-20))
+
+
+def _check_color_filters(name: str, color: ColorTags) -> None:
+    binary = ffmpeg_binary()
+    missing = missing_color_filters(binary)
+    if missing:
+        raise BadItem(
+            "no-tone-mapping",
+            f"{name}: the video is {color.dynamic_range} of {color.gamut} primaries, and "
+            f"{binary} has no filter {' or '.join(missing)}; unset {BINARY_VARIABLE} and try again",
+        )
+
+
+def _spatial_stream(selection: AudioSelection) -> AudioStream:
+    name, stream = selection.info.path.name, selection.stream
+    if selection.undecodable is not None:
+        raise selection.undecodable
     if stream is None:
-        raise BadItem("no-audio", f"{name} has no sound")
-    if not choice.is_spatial:
-        found = [f"{each.layout.name} ({each.layout.evidence[0]})" for each in choice.info.audio]
-        why = "; ".join([*found, *filter(None, [choice.note])])
-        raise BadItem("not-spatial", f"{name} has no ambisonic sound: {why}")
-    evidence = (*stream.layout.evidence, *choice.info.why_audio)
+        raise BadItem("no-audio", f"{name} has no audio")
+    if not selection.is_spatial:
+        found = [f"{it.layout.name} ({it.layout.evidence[0]})" for it in selection.info.audio]
+        why = "; ".join([*found, *filter(None, [selection.note])])
+        raise BadItem("not-spatial", f"{name} has no ambisonic audio: {why}")
+    evidence = (*stream.layout.evidence, *selection.info.why_audio)
     return replace(stream, layout=replace(stream.layout, evidence=evidence))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from yt360.catalog.claim_renewal import MAX_LEASE_S
 from yt360.errors import UserError, did_you_mean
-from yt360.media.layout.names import STATED_LAYOUTS
-from yt360.media.projection import PROJECTIONS
+from yt360.media.layout.audio_layout import STATED_LAYOUTS
+from yt360.media.video.projection import PROJECTIONS
 from yt360.quality.decision import REJECTING
 
 TESTS = (*REJECTING, "post-production", "clipping")
@@ -24,7 +24,7 @@ class CatalogRunConfig:
         lease_s: A silent worker loses its video after this time.
         timeout_s: A video that takes longer is stopped, as if its process had died of it.
         limit: Stop after so many videos.
-        sound_layout: What the sound of all videos is; None to find out.
+        audio_layout: What the sound of all videos is; None to find out.
         projection: What their pictures are; ``"auto"`` to find out.
         tagger: Import path of an audio tagger.
 
@@ -37,7 +37,7 @@ class CatalogRunConfig:
     lease_s: float = 120.0
     timeout_s: float = 3600.0
     limit: int | None = None
-    sound_layout: str | None = None
+    audio_layout: str | None = None
     projection: str = "auto"
     tagger: str | None = None
 
@@ -50,7 +50,7 @@ class CatalogRunConfig:
             )
         for what, values, known in (
             ("test", self.rejecting, TESTS),
-            ("sound layout", (self.sound_layout,), (None, *STATED_LAYOUTS)),
+            ("sound layout", (self.audio_layout,), (None, *STATED_LAYOUTS)),
             ("projection", (self.projection,), tuple(PROJECTIONS)),
         ):
             for value in values:

@@ -45,7 +45,7 @@ class InspectedVideo:
     video_id: str
     state: str
     reason: str
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -54,19 +54,19 @@ class CatalogRunReport:
 
     Attributes:
         counts: Videos by state and reason.
-        doubts: Videos by code of what speaks against their sound layout.
+        warnings: Videos by code of what speaks against their sound layout.
         crashes: Processes that died or were stopped.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    doubts: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     crashes: int = 0
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each state and reason, the most frequent first."""
         for (state, reason), videos in self.counts.most_common():
             yield f"{videos:8d}  {state}{f' ({reason})' if reason else ''}"
-        for code, videos in self.doubts.most_common():
+        for code, videos in self.warnings.most_common():
             yield f"{videos:8d}  doubted sound layout ({code})"
 
 
@@ -124,7 +124,7 @@ def inspect_catalog(
                         more = []
                     else:
                         report.counts[result.state, result.reason] += 1
-                        report.doubts.update(result.doubts)
+                        report.warnings.update(result.warnings)
                         finished(result)
                         more = list(islice(supply, 1))
                     turns.extend(more)
@@ -239,7 +239,7 @@ def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig)
 
 def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspection:
     options = InspectOptions(
-        sound_layout=config.sound_layout,
+        audio_layout=config.audio_layout,
         projection=config.projection,
         tagger=load_tagger(config.tagger) if config.tagger else None,
     )
@@ -249,8 +249,8 @@ def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspec
         raise BadItem("no-media", "the catalog knows no file of this video; download it again")
     for part in parts:
         is_section = part.end_s < float("inf")
-        companions = () if part.audio is None else (part.audio,)
-        inspector.add(part.video, companions, float(part.start_s), is_section=is_section)
+        audio_files = () if part.audio is None else (part.audio,)
+        inspector.add(part.video, audio_files, float(part.start_s), is_section=is_section)
     inspection = inspector.finish()
     if projection.NAME not in inspection.verdicts:
         raise BadItem("no-video", "its files hold no picture; download it again")
@@ -271,22 +271,22 @@ def _store(
         elif not any(clip.kept for clip in clips):
             reason, detail = "no-clips", why_no_clips(inspection, clips)
         stated_projection = None if config.projection == "auto" else config.projection
-        catalog.videos.state_media(claim.video_id, config.sound_layout, stated_projection)
+        catalog.videos.state_media(claim.video_id, config.audio_layout, stated_projection)
         catalog.verdicts.replace(claim.video_id, *_stored(inspection))
         catalog.clips.replace(claim.video_id, *clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
-    doubts = tuple(doubt.code for doubt in inspection.doubts)
+    warnings = tuple(doubt.code for doubt in inspection.warnings)
     state = "rejected" if reason else "accepted"
-    return InspectedVideo(claim.video_id, state, reason or "", doubts)
+    return InspectedVideo(claim.video_id, state, reason or "", warnings)
 
 
 def _stored(inspection: Inspection) -> Iterator[StoredVerdict]:
-    """Yield the verdicts as a catalog keeps them; that on the sound holds the doubts too."""
+    """Yield the verdicts as a catalog keeps them; that on the sound holds the warnings too."""
     for verdict in inspection.verdicts.values():
         values = verdict.as_json()
         numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}
         if verdict.name == spatial_audio.NAME:
-            numbers["doubts"] = [asdict(doubt) for doubt in inspection.doubts]
+            numbers["doubts"] = [asdict(doubt) for doubt in inspection.warnings]
         yield StoredVerdict(
             kind=verdict.name,
             verdict=verdict.outcome.value,

@@ -57,13 +57,13 @@ def decide(inspection: Inspection, rejecting: Collection[str] = REJECTING) -> De
 
 
 def require_acceptable(
-    video: Path, companions: Collection[Path], options: InspectOptions | None = None
+    video: Path, audio_files: Collection[Path], options: InspectOptions | None = None
 ) -> None:
     """Run all tests on a video, and refuse it for what a catalog would reject it for.
 
     Args:
         video: File with the picture.
-        companions: Files that may hold its spatial sound, too.
+        audio_files: Files that may hold its spatial sound, too.
         options: Of the inspection.
 
     Raises:
@@ -71,7 +71,7 @@ def require_acceptable(
             cannot be read.
     """
     inspector = Inspector(video.name, options)
-    inspector.add(video, tuple(companions))
+    inspector.add(video, tuple(audio_files))
     decision = decide(inspector.finish())
     if decision.against:
         verdict = decision.against[0]

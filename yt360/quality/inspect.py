@@ -15,23 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
-from yt360.media.audio import SoundReader
-from yt360.media.companions import AudioChoice, choose_audio, companions_of
+from yt360.media.audio.reader import AudioReader
+from yt360.media.audio.selection import AudioSelection, select_audio
 from yt360.media.containers.tracks import undecodable
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
-from yt360.media.layout.doubts import Doubt
-from yt360.media.layout.field import FieldAnalyzer
+from yt360.media.layout.sound_field import FieldAnalyzer
+from yt360.media.layout.warnings import LayoutWarning
+from yt360.media.pairing import audio_files_beside
 from yt360.media.source import check_whole
+from yt360.media.video.frame_triplets import read_frame_triplets
 from yt360.quality.checks import spatial_audio
 from yt360.quality.checks.clipping import ClippingTest
 from yt360.quality.checks.duration import duration_verdict
-from yt360.quality.checks.postproduction import PostProductionTest
+from yt360.quality.checks.post_production import PostProductionTest
 from yt360.quality.checks.projection import projection_verdict
 from yt360.quality.checks.silence import SilenceTest, silence_verdict
 from yt360.quality.checks.spatial_audio import SpatialAudioTest
-from yt360.quality.checks.still import StillImageTest
+from yt360.quality.checks.still_image import StillImageTest
 from yt360.quality.checks.video import PictureTest
-from yt360.quality.signal.frames import read_probes
 from yt360.quality.signal.series import DirectionSeries
 from yt360.quality.streams import check_finite, span_of, tested_format
 from yt360.quality.tagger import AudioTagger, TagMeans
@@ -44,13 +45,13 @@ class InspectOptions:
     """How recordings are inspected.
 
     Attributes:
-        sound_layout: What the channels are, when that is known better than from the file.
+        audio_layout: What the channels are, when that is known better than from the file.
         projection: The same for the picture.
         tagger: Listens to W, if there is one.
         thresholds: Of all tests.
     """
 
-    sound_layout: str | None = None
+    audio_layout: str | None = None
     projection: str = "auto"
     tagger: AudioTagger | None = None
     thresholds: Thresholds = DEFAULTS
@@ -83,7 +84,7 @@ class Inspection:
         motion: Rows (time in seconds of the video, changed part of the picture).
         layout: Name of the channel layout that the sound is stored in; empty without sound.
         audio_choices: Which audio was chosen and which was not, for each part with a companion.
-        doubts: What speaks against the layout that the sound is taken for.
+        warnings: What speaks against the layout that the sound is taken for.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Inspection:
     motion: NDArray[np.float32]
     layout: str
     audio_choices: tuple[str, ...] = ()
-    doubts: tuple[Doubt, ...] = ()
+    warnings: tuple[LayoutWarning, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -109,7 +110,7 @@ def inspect_file(
     Args:
         path: A media file.
         sound: File with its spatial sound. By default the files of the same name beside it are
-            candidates, as in ``build-shards``: see `yt360.media.companions`.
+            candidates, as in ``build-shards``: see `yt360.media.audio.selection`.
         options: See there.
 
     Raises:
@@ -120,7 +121,7 @@ def inspect_file(
     if sound is not None:
         inspector.add(path, (sound,), stated_companion=True)
     else:
-        inspector.add(path, companions_of(path))
+        inspector.add(path, audio_files_beside(path))
     return inspector.finish()
 
 
@@ -146,7 +147,7 @@ class Inspector:
         self._durations: list[Verdict] = []
         self._layouts: list[str] = []
         self._audio_choices: list[str] = []
-        self._doubts: list[Doubt] = []
+        self._warnings: list[LayoutWarning] = []
         self._refusal: Verdict | None = None
         self._directions = DirectionSeries()
         self._parts: list[Part] = []
@@ -154,17 +155,17 @@ class Inspector:
     def add(
         self,
         video: Path,
-        companions: Sequence[Path] = (),
+        audio_files: Sequence[Path] = (),
         start_s: float = 0.0,
         *,
         is_section: bool = False,
         stated_companion: bool = False,
     ) -> None:
-        """Look at a file and listen to the audio that is chosen from it and its companions.
+        """Look at a file and listen to the audio that is chosen from it and its audio_files.
 
         Args:
             video: File with the picture (or only sound).
-            companions: Files that may hold the spatial sound, too.
+            audio_files: Files that may hold the spatial sound, too.
             start_s: Second of the whole video at time 0 of the files.
             is_section: Whether it was cut out of a longer file; then picture and sound begin and
                 end where the coding allowed, and differences in that tell nothing.
@@ -174,17 +175,17 @@ class Inspector:
             BadItem: A file is no media file, or its picture cannot be decoded; ``"no-video"`` when
                 there is sound for a file without a picture.
         """
-        choice = choose_audio(
+        choice = select_audio(
             video,
-            companions,
-            sound_layout=self.options.sound_layout,
+            audio_files,
+            audio_layout=self.options.audio_layout,
             use_own=not stated_companion,
         )
         check_whole(choice.video)
         check_whole(choice.info)
         stream, shown = choice.stream, choice.video.main_video
         if shown is None:
-            _check_is_sound_alone(choice.video, companions)
+            _check_is_sound_alone(choice.video, audio_files)
         self._note_choice(choice)
         streams = [each for each in (shown, stream) if each is not None]
         covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
@@ -227,7 +228,7 @@ class Inspector:
             motion=self._still.motion if self._still else np.zeros((0, 2), np.float32),
             layout=", ".join(dict.fromkeys(self._layouts)),
             audio_choices=tuple(self._audio_choices),
-            doubts=tuple(dict.fromkeys(self._doubts)),
+            warnings=tuple(dict.fromkeys(self._warnings)),
         )
 
     def _listen(self, path: Path, stream: AudioStream, part: Part) -> None:
@@ -235,12 +236,12 @@ class Inspector:
         t = self.options.thresholds
         stored = tested_format(stream)
         self._layouts.append(stream.layout.name)
-        self._doubts += stream.layout.doubts
+        self._warnings += stream.layout.warnings
         if stored is None and self._refusal is None:
             self._refusal = _no_spatial_track("; ".join(stream.layout.evidence))
         channels = list(stored.channels) if stored else [0]
         gains = np.array(stored.gains if stored else (1.0,), np.float32)
-        declared = stream.sa3d is not None or self.options.sound_layout is not None
+        declared = stream.sa3d is not None or self.options.audio_layout is not None
         rate = stream.sample_rate_hz
         first, last = round(stream.start_s * rate), round(stream.end_s * rate)
         part.silence = SilenceTest(rate, t.silence, first)
@@ -248,7 +249,7 @@ class Inspector:
         if self.options.tagger and self._tags is None:
             self._tags = TagMeans(self.options.tagger, rate)
         analyzer = FieldAnalyzer(rate, part.start_s + first / rate)
-        with SoundReader(path, stream.position) as reader:
+        with AudioReader(path, stream.position) as reader:
             for start in range(first, last, rate):
                 samples, _ = reader.read(start, min(rate, last - start))
                 sound = samples[channels]
@@ -265,7 +266,7 @@ class Inspector:
         if stored and stream.layout.format is None and self._refusal is None:
             self._refuse_surround(stream)
 
-    def _note_choice(self, choice: AudioChoice) -> None:
+    def _note_choice(self, choice: AudioSelection) -> None:
         """Keep which audio was chosen; refuse what may be spatial but cannot be decoded."""
         if choice.note:
             self._audio_choices.append(choice.note)
@@ -288,7 +289,7 @@ class Inspector:
         """Feed a picture stream to all tests of pictures."""
         kind, verdict = projection_verdict(
             stream,
-            spatial_sound=sound is not None and sound.layout.is_spatial,
+            spatial_audio=sound is not None and sound.layout.is_spatial,
             projection=self.options.projection,
         )
         self._projections.append(verdict)
@@ -296,7 +297,7 @@ class Inspector:
             self._still = StillImageTest(kind, self.options.thresholds.still)
         self._still.begin_part()
         self._picture.begin_part()
-        for probe_of_file in read_probes(path, stream_index=stream.index):
+        for probe_of_file in read_frame_triplets(path, stream_index=stream.index):
             picture = replace(probe_of_file, time_s=part.start_s + probe_of_file.time_s)
             self._still.feed(picture)
             self._picture.feed(picture)
@@ -307,13 +308,13 @@ class Inspector:
 CONVERTIBLE = ("fuma", "n3d")
 
 
-def _check_is_sound_alone(info: MediaInfo, companions: Sequence[Path]) -> None:
+def _check_is_sound_alone(info: MediaInfo, audio_files: Sequence[Path]) -> None:
     """Refuse a file without a picture that should have one."""
     refusal = undecodable(info.path, info.undecodable, "video")
     if refusal is not None:
         raise refusal
-    if companions:
-        names = ", ".join(path.name for path in companions)
+    if audio_files:
+        names = ", ".join(path.name for path in audio_files)
         raise BadItem("no-video", f"{info.path.name} has no picture that {names} belongs to")
 
 

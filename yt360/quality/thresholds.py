@@ -1,6 +1,6 @@
 """Every threshold of the quality tests, with where it comes from.
 
-"Chosen" means: chosen with ``tools/quality_report.py --tune`` on made material, on other seeds
+"Chosen" means: chosen with ``tools/quality/report.py --tune`` on made material, on other seeds
 than the published figures.
 """
 
@@ -60,7 +60,7 @@ class SpatialAudioThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class StillThresholds:
-    """For `yt360.quality.checks.still`; luma in [0, 255], areas as fractions of the picture."""
+    """For `yt360.quality.checks.still_image`; luma in [0, 255], areas as fractions."""
 
     # H.264 at the bit rates of 360p changes a still block by less than 0.7 within half a second
     # and by less than 1 across key frames (measured on the calibration clip).
@@ -162,7 +162,7 @@ class DurationThresholds:
 
 @dataclass(frozen=True, kw_only=True)
 class PostProductionThresholds:
-    """For `yt360.quality.checks.postproduction`; ratios are (X²+Y²+Z²)/W² in decibels."""
+    """For `yt360.quality.checks.post_production`; ratios are (X²+Y²+Z²)/W² in decibels."""
 
     # Chosen: true fields keep at most 1.4 % of their half seconds below this, a narrator for a
     # third of the time at the level of the scene makes it 7 % and more.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from yt360.commands.group import examples
+from yt360.commands.group import examples, renamed_options
 from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.terminal.output import echo
@@ -86,7 +86,8 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     help="Stereo mode of all inputs, likewise.",
 )
 @click.option(
-    "--sound-layout",
+    "--audio-layout",
+    "sound_layout",
     default="auto",
     show_default=True,
     type=click.Choice(SOUND_LAYOUTS),
@@ -102,12 +103,13 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 @click.option(
     "--retry", is_flag=True, help="Try rejected files and stretches again, changed or not."
 )
+@renamed_options({"--sound-layout": "--audio-layout"})
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 
     INPUT is a media file, a folder of them, or a catalog, whose accepted videos are cut into the
     clips that it keeps; what the inspection of a video was told of its sound and picture goes
-    before --sound-layout and --projection. Audio files with the name of a video but for the suffix
+    before --audio-layout and --projection. Audio files with the name of a video but for the suffix
     may hold its spatial audio. Run the same command again after an interruption, or with more
     inputs: it goes on, and never changes a shard that is finished. What cannot be used is listed
     with its reason.
@@ -138,7 +140,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
 def _build_options(
     height: int, fps: int, crf: int, gop: int, sample_rate_hz: int, **options: Any
 ) -> Any:
-    from yt360.media.convert import ClipFormat
+    from yt360.clip_codec.format import ClipFormat
     from yt360.shards.builder.options import BuildOptions
 
     if options["clip_s"] is None:

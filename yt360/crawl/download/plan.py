@@ -22,7 +22,7 @@ from yt360.crawl.verify import check_whole
 from yt360.crawl.youtube.formats import Choice, Format, Target, choose, format_part
 from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
-from yt360.media.extent import declared_and_measured_s
+from yt360.media.packet_times import declared_and_measured_s
 from yt360.untrusted.page import read_formats, read_page
 
 Sections = Literal["auto", "never"]

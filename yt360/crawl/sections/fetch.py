@@ -22,7 +22,7 @@ from yt360.crawl.sections.planning import COPY_ARGUMENTS
 from yt360.crawl.sections.relay import Relay
 from yt360.errors import BadItem
 from yt360.media.ffmpeg import ffmpeg_binary, input_name, raise_for_exit
-from yt360.media.tether import start_tethered
+from yt360.media.ffmpeg_process import start_ffmpeg
 
 PROTOCOLS = ("http", "https")
 """Protocols of yt-dlp whose streams can be downloaded in sections."""
@@ -101,7 +101,7 @@ def _section_arguments(
 
 def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], path: Path) -> None:
     """Run FFmpeg on a relay's streams; an exception of the relay or of `progress` ends it."""
-    process = start_tethered(
+    process = start_ffmpeg(
         ffmpeg_binary(),
         arguments,
         stdin=subprocess.DEVNULL,

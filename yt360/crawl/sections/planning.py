@@ -19,8 +19,8 @@ from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import sync_folder
 from yt360.media.containers.opening import OPEN_OPTIONS
-from yt360.media.extent import decodable_spans_s, read_metadata
 from yt360.media.ffmpeg import input_name, run_ffmpeg
+from yt360.media.packet_times import decodable_spans_s, read_metadata
 
 MARGIN_S = 2
 JOIN_S = 15

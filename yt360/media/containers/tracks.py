@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from av.stream import Disposition
 
 from yt360.errors import BadItem
-from yt360.media.audio_frames import implausible, take_layout
+from yt360.media.audio.frames import implausible, take_layout
 from yt360.media.containers.matroska import projection_from_tags, read_matroska_tags
 from yt360.media.containers.opus import undecodable_family
 from yt360.media.containers.spherical import SA3D, Projection, TrackTags, read_mp4_tags

@@ -1,6 +1,6 @@
 """Deciding which channels of a sound are ambisonics, and checking it against the samples.
 
-Pure functions: declarations and samples in, a `SoundLayout` with its evidence out. What a user, a
+Pure functions: declarations and samples in, a `AudioLayout` with its evidence out. What a user, a
 catalog or the container declares is believed, what is not declared is guessed
 (`yt360.media.layout.guess`); either way the samples are asked what speaks against it.
 """
@@ -13,17 +13,10 @@ from dataclasses import replace
 from yt360.ambisonics.formats import AMBIX, HEAD_LOCKED, YOUTUBE_5_1, sa3d_format
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.media.containers.spherical import SA3D
-from yt360.media.layout.doubts import (
-    FUMA_DB,
-    N3D_DB,
-    SN3D_DB,
-    Doubt,
-    doubts_about,
-    field_shape,
-)
-from yt360.media.layout.field_fit import Samples, silent_channels
+from yt360.media.layout.audio_layout import STATED_LAYOUTS, AudioLayout
+from yt360.media.layout.field_statistics import Samples, field_shape, silent_channels
 from yt360.media.layout.guess import guess_layout
-from yt360.media.layout.names import STATED_LAYOUTS, SoundLayout
+from yt360.media.layout.warnings import FUMA_DB, N3D_DB, SN3D_DB, LayoutWarning, layout_warnings
 
 # Of the energies X² + Y² + Z² over W² that each layout has before its gains are put right.
 _RATIOS_DB = {"fuma": FUMA_DB, "n3d": N3D_DB}
@@ -37,7 +30,7 @@ def detect_layout(
     declared: str = "",
     sa3d: SA3D | None = None,
     stated: str | None = None,
-) -> SoundLayout:
+) -> AudioLayout:
     """Decide what the channels of a sound stream are.
 
     Args:
@@ -58,12 +51,12 @@ def detect_layout(
     if layout is None:
         layout = guess_layout(pieces, sample_rate_hz, codec, declared)
     found = _contradictions(pieces, sample_rate_hz, layout)
-    return replace(layout, doubts=(*layout.doubts, *found))
+    return replace(layout, warnings=(*layout.warnings, *found))
 
 
 def _declared_layout(
     channels: int, declared: str, sa3d: SA3D | None, stated: str | None
-) -> SoundLayout | None:
+) -> AudioLayout | None:
     if stated is not None:
         return _from_statement(stated, channels)
     if sa3d is not None:
@@ -71,27 +64,29 @@ def _declared_layout(
     if declared.startswith("ambisonic") and channels in (4, 6):
         evidence = (f"the container declares {declared!r}",)
         if channels == 4:
-            return SoundLayout("ambix", AMBIX, evidence)
-        return SoundLayout("head-locked", HEAD_LOCKED, evidence)
+            return AudioLayout("ambix", AMBIX, evidence)
+        return AudioLayout("head-locked", HEAD_LOCKED, evidence)
     return None
 
 
-def _contradictions(pieces: Sequence[Samples], rate: int, layout: SoundLayout) -> tuple[Doubt, ...]:
+def _contradictions(
+    pieces: Sequence[Samples], rate: int, layout: AudioLayout
+) -> tuple[LayoutWarning, ...]:
     if layout.format is None:
         return ()
     channels = layout.format.channels
     silent = silent_channels([piece[list(channels)] for piece in pieces])
     if silent[0]:
-        return (Doubt("silent-w", "channel W is silent"),)
+        return (LayoutWarning("silent-w", "channel W is silent"),)
     shape = field_shape(pieces, rate, channels)
     if shape is None:
         return ()
     any_order = channels != YOUTUBE_5_1.channels
     expected_db = _RATIOS_DB.get(layout.name, SN3D_DB)
-    return tuple(doubts_about(shape, expected_db, any_order=any_order))
+    return tuple(layout_warnings(shape, expected_db, any_order=any_order))
 
 
-def _from_statement(stated: str, channels: int) -> SoundLayout:
+def _from_statement(stated: str, channels: int) -> AudioLayout:
     if stated not in STATED_LAYOUTS:
         raise UserError(f"unknown sound layout {stated!r}{did_you_mean(stated, STATED_LAYOUTS)}")
     layout = STATED_LAYOUTS[stated]
@@ -101,10 +96,10 @@ def _from_statement(stated: str, channels: int) -> SoundLayout:
             "channel-count", f"layout {stated} needs {needed} channels, the sound has {channels}"
         )
     name = next(name for name, known in STATED_LAYOUTS.items() if known == layout)
-    return SoundLayout(name, layout, (f"stated: {stated}",))
+    return AudioLayout(name, layout, (f"stated: {stated}",))
 
 
-def _from_sa3d(sa3d: SA3D, channels: int) -> SoundLayout:
+def _from_sa3d(sa3d: SA3D, channels: int) -> AudioLayout:
     if len(sa3d.channel_map) != channels:
         raise BadItem(
             "sa3d", f"the SA3D box maps {len(sa3d.channel_map)} channels, the sound has {channels}"
@@ -114,4 +109,4 @@ def _from_sa3d(sa3d: SA3D, channels: int) -> SoundLayout:
         f"SA3D box: order {sa3d.order}, {sa3d.ordering} {sa3d.normalization}, "
         f"channel map {list(sa3d.channel_map)}"
     )
-    return SoundLayout("n3d" if sa3d.normalization == "n3d" else "ambix", layout, (evidence,))
+    return AudioLayout("n3d" if sa3d.normalization == "n3d" else "ambix", layout, (evidence,))

@@ -15,16 +15,18 @@ from yt360.ambisonics.formats import (
     AmbisonicFormat,
     higher_order,
 )
-from yt360.media.layout.doubts import FUMA_DB, Doubt, FieldShape, field_shape
-from yt360.media.layout.field_fit import (
-    FIELD_SHARE,
+from yt360.media.layout.audio_layout import AudioLayout
+from yt360.media.layout.field_statistics import (
+    FIELD_FRACTION,
+    FieldShape,
     Samples,
     band_levels_db,
     channel_levels_dbfs,
     field_fit,
+    field_shape,
     silent_channels,
 )
-from yt360.media.layout.names import SoundLayout
+from yt360.media.layout.warnings import FUMA_DB, LayoutWarning
 
 # Vorbis and plain Opus store six channels as FL FC FR BL BR LFE; decoders give FL FR FC LFE BL BR.
 # So W Y Z X L R that was stored without regard to that comes out as W Z Y R X L.
@@ -37,7 +39,7 @@ _LFE = 3
 FUMA_RATIOS = (2**0.5, 6**0.5)
 # A horizontal quiet channel: Z is third in ACN order and fourth in FuMa's.
 _CLEARLY_QUIETER_DB = 6.0
-_FIELD_SHARE_WITH_HEIGHT = 0.5
+_MIN_FRACTION_WITH_HEIGHT = 0.5
 # What these encoders leave of a channel that they take for the LFE, beside the loudest of the first
 # three. AC-3 keeps up to 650 Hz of an LFE, Opus and AAC less. Vorbis keeps more of bursts, 18 to
 # 28 dB down, but nothing above 4 kHz.
@@ -49,7 +51,7 @@ _CLEARLY_BETTER_DB = 0.5
 
 def guess_layout(
     pieces: Sequence[Samples], sample_rate_hz: int, codec: str, declared: str
-) -> SoundLayout:
+) -> AudioLayout:
     """Return what the channels of a sound are when no box or statement says it.
 
     Args:
@@ -65,38 +67,38 @@ def guess_layout(
         return _six_channels(pieces, sample_rate_hz, codec, declared)
     if channels <= 2:
         name = "mono" if channels == 1 else "stereo"
-        return SoundLayout(name, None, (f"{channels} channel{'s' * (channels > 1)}",))
+        return AudioLayout(name, None, (f"{channels} channel{'s' * (channels > 1)}",))
     return _other_counts(channels)
 
 
-def _four_channels(pieces: Sequence[Samples], rate: int) -> SoundLayout:
+def _four_channels(pieces: Sequence[Samples], rate: int) -> AudioLayout:
     convention = "four channels without an SA3D box: ambiX by convention"
     if silent_channels(pieces)[0]:
-        return SoundLayout("ambix", AMBIX, (convention,))
+        return AudioLayout("ambix", AMBIX, (convention,))
     fit = field_fit(pieces, rate, 0, (1, 2, 3))
     measured = f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}"
     low, high = FUMA_RATIOS
     levels = channel_levels_dbfs(pieces)
     near_two = low <= fit.ratio <= high and low <= fit.total_ratio <= high
     if not near_two or levels[2] <= levels[3] - _CLEARLY_QUIETER_DB:
-        return SoundLayout("ambix", AMBIX, (convention, measured))
+        return AudioLayout("ambix", AMBIX, (convention, measured))
     why = f"{measured}: near 2, as in FuMa (W X Y Z), not near 1 as in ambiX"
     shape = field_shape(pieces, rate, FUMA.channels)
-    doubts = []
+    warnings = []
     if shape is not None and not shape.is_exactly(FUMA_DB):
-        doubts.append(
-            Doubt(
+        warnings.append(
+            LayoutWarning(
                 "two-readings",
                 "the ratio differs between octaves: FuMa by its mean, or ambiX with a weak W",
             )
         )
-    return SoundLayout("fuma", FUMA, ("four channels", why), tuple(doubts))
+    return AudioLayout("fuma", FUMA, ("four channels", why), tuple(warnings))
 
 
-def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: str) -> SoundLayout:
+def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: str) -> AudioLayout:
     silent = silent_channels(pieces)
     if silent.all():
-        return SoundLayout("unknown", None, ("six channels, all silent",))
+        return AudioLayout("unknown", None, ("six channels, all silent",))
     w, y, z, x = YOUTUBE_5_1.channels
     if silent[_LFE] and silent[5] and not silent[w]:
         fit = field_fit(pieces, rate, w, (x, y, z))
@@ -105,13 +107,13 @@ def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: st
             f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}"
         )
         # A back left channel (Z) beside a silent back right one is all but proof by itself.
-        if fit.looks_like_a_field(FIELD_SHARE if silent[z] else _FIELD_SHARE_WITH_HEIGHT):
-            return SoundLayout("youtube-5.1", YOUTUBE_5_1, (why,))
-        return SoundLayout("surround", None, (f"{why}: no sound field",))
+        if fit.looks_like_a_field(FIELD_FRACTION if silent[z] else _MIN_FRACTION_WITH_HEIGHT):
+            return AudioLayout("youtube-5.1", YOUTUBE_5_1, (why,))
+        return AudioLayout("surround", None, (f"{why}: no sound field",))
     return _head_locked(pieces, rate, codec, declared)
 
 
-def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str) -> SoundLayout:
+def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str) -> AudioLayout:
     """Return what six channels are that may be W Y Z X and stereo, in one of two orders.
 
     An encoder that is told of 5.1 cuts the fourth channel down to an LFE. Then X is lost, and what
@@ -138,16 +140,18 @@ def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str
     if not found:
         lost = ", the fourth cut down to an LFE" if is_cut else ""
         why = f"six channels that behave as 5.1 surround sound{lost}"
-        return SoundLayout("surround", None, (why,))
+        return AudioLayout("surround", None, (why,))
     error_db, reading, ratio = found[0]
-    doubts = []
+    warnings = []
     if len(found) > 1 and found[1][0] < error_db + _CLEARLY_BETTER_DB:
-        doubts.append(
-            Doubt("two-readings", "W Y Z X L R as decoded and in Vorbis order fit about as well")
+        warnings.append(
+            LayoutWarning(
+                "two-readings", "W Y Z X L R as decoded and in Vorbis order fit about as well"
+            )
         )
     if is_cut:
-        doubts.append(
-            Doubt(
+        warnings.append(
+            LayoutWarning(
                 "two-readings",
                 "the fourth channel is cut down to an LFE: head-locked stereo in Vorbis order, or "
                 "W Y Z X L R that has lost X",
@@ -156,7 +160,7 @@ def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str
     why = f"six channels, four of which behave as ambiX: (X²+Y²+Z²)/W² is {ratio:.2f}"
     if len(readings) > 1:
         why += f"; channels {list(reading.channels)} are W Y Z X"
-    return SoundLayout("head-locked", reading, (why,), tuple(doubts))
+    return AudioLayout("head-locked", reading, (why,), tuple(warnings))
 
 
 def _error_db(shape: FieldShape | None) -> float:
@@ -187,12 +191,12 @@ def _is_cut_to_an_lfe(pieces: Sequence[Samples], rate: int) -> bool:
     return False
 
 
-def _other_counts(channels: int) -> SoundLayout:
+def _other_counts(channels: int) -> AudioLayout:
     for extra in (0, 2):
         order = isqrt(max(channels - extra, 0)) - 1
         if order >= 2 and (order + 1) ** 2 == channels - extra:
             kept = higher_order(order)
             locked = f" and {extra} head-locked channels" if extra else ""
             why = f"{channels} channels: ambisonics of order {order}{locked}; {kept.note}"
-            return SoundLayout("ambix", kept, (why,))
-    return SoundLayout("unknown", None, (f"{channels} channels: no ambisonic order has as many",))
+            return AudioLayout("ambix", kept, (why,))
+    return AudioLayout("unknown", None, (f"{channels} channels: no ambisonic order has as many",))

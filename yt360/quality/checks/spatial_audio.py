@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.media.layout.field import NUM_BANDS, FieldTile
+from yt360.media.layout.sound_field import NUM_BANDS, FieldSegment
 from yt360.quality.signal.statistics import weighted_quantile
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.thresholds import DEFAULTS, SpatialAudioThresholds
@@ -99,7 +99,7 @@ class SpatialAudioTest:
         self._total = np.zeros((4, 4))
         self._low = np.zeros((4, 4))
 
-    def feed(self, tile: FieldTile) -> None:
+    def feed(self, tile: FieldSegment) -> None:
         """Take the next tile."""
         covariance = tile.covariance
         power = np.real(np.einsum("bii->bi", covariance))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.quality.signal.blocks import changed_blocks
-from yt360.quality.signal.frames import PictureProbe
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.thresholds import DEFAULTS, PictureThresholds
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
@@ -33,9 +33,9 @@ class PictureTest:
     def begin_part(self) -> None:
         """Take what follows for another part of the recording, with a gap before it."""
         self._first_s: float | None = None
-        self._frozen: PictureProbe | None = None
+        self._frozen: FrameTriplet | None = None
 
-    def feed(self, probe: PictureProbe) -> None:
+    def feed(self, probe: FrameTriplet) -> None:
         """Take the next probe."""
         picture = probe.frames[0]
         low, high = np.quantile(picture, [0.005, 0.995])
@@ -78,7 +78,7 @@ class PictureTest:
         detail = f"the longest stretch without any change lasts {longest_s:.0f} s"
         return judge(NAME, stopped, ("moving", "frozen"), detail, numbers)
 
-    def _follow_frozen(self, probe: PictureProbe) -> None:
+    def _follow_frozen(self, probe: FrameTriplet) -> None:
         """Compare with the first picture of a stretch, so that slow changes add up."""
         t = self.thresholds
         if self._frozen is not None:

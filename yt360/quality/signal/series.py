@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.media.layout.field import BAND_EDGES_HZ, FieldTile
+from yt360.media.layout.sound_field import BAND_EDGES_HZ, FieldSegment
 from yt360.quality.signal.timeline import Timeline
 
 MOST_ROWS = 4096
@@ -22,7 +22,7 @@ class DirectionSeries:
         self._weights = np.sqrt(np.array(BAND_EDGES_HZ[:-1]) * np.array(BAND_EDGES_HZ[1:]))
         self._weights /= self._weights.max()
 
-    def feed(self, tile: FieldTile) -> None:
+    def feed(self, tile: FieldSegment) -> None:
         """Take the next tile of true ambiX."""
         field = np.tensordot(self._weights, tile.covariance.real, 1)
         w, y, x = 0, 1, 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from yt360.quality.signal.frames import Luma
+from yt360.media.video.frame_triplets import Luma
 
 # Correlation coefficient below which the two pictures do not show the same world.
 LEAST_CORRELATION = 0.5

@@ -19,7 +19,7 @@ from yt360.errors import UserError
 from yt360.execution.local import Pool, limited_pool
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
-from yt360.media.layout.doubts import Doubt
+from yt360.media.layout.warnings import LayoutWarning
 from yt360.shards.builder.build_run import BuildRun
 from yt360.shards.builder.existing_dataset import inputs_to_do, load_table, open_output
 from yt360.shards.builder.inputs import FoundInputs
@@ -45,7 +45,7 @@ class BuildReport:
     new_clips: int
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
-    doubts: tuple[tuple[str, Doubt], ...] = ()
+    doubts: tuple[tuple[str, LayoutWarning], ...] = ()
 
 
 def build_shards(
@@ -77,7 +77,7 @@ def build_shards(
         )
     info = open_output(out, options)
     notes: tuple[str, ...] = ()
-    doubts: tuple[tuple[str, Doubt], ...] = ()
+    doubts: tuple[tuple[str, LayoutWarning], ...] = ()
     if not _is_up_to_date(out, info, found, retry):
         try:
             with exclusive_lock(StagingFolder(out).lock, out):

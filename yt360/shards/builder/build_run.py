@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yt360.clips import key_order
 from yt360.execution.local import Crashed, Pool
-from yt360.media.layout.doubts import Doubt
+from yt360.media.layout.warnings import LayoutWarning
 from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
 from yt360.shards.builder.existing_dataset import (
     inputs_to_do,
@@ -55,7 +55,7 @@ class BuildRun:
     ) -> None:
         self.out, self.options, self.found, self.retry = out, options, found, retry
         self.notes: list[str] = []
-        self.doubts: list[tuple[str, Doubt]] = []
+        self.doubts: list[tuple[str, LayoutWarning]] = []
         self._staging = StagingFolder(out)
         self._info = open_output(out, options)
         self._writers: dict[Split, SplitWriter] = {}

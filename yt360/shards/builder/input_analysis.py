@@ -74,13 +74,13 @@ def open_input(item: InputVideo, options: BuildOptions) -> Source:
         item.companions,
         projection=item.projection or options.projection,
         stereo_mode=options.stereo_mode,
-        sound_layout=item.sound_layout or options.sound_layout,
+        audio_layout=item.sound_layout or options.sound_layout,
     )
 
 
 def _inspect(item: InputVideo, options: BuildOptions) -> None:
     stated = InspectOptions(
-        sound_layout=item.sound_layout or options.sound_layout,
+        audio_layout=item.sound_layout or options.sound_layout,
         projection=item.projection or options.projection,
     )
     require_acceptable(item.video, item.companions, stated)
@@ -103,5 +103,5 @@ def _analyze(
         for lost in selection.lost
     )
     notes = tuple(f"{item.name}: {note}" for note in source.notes)
-    doubts = source.sound_stream.layout.doubts
+    doubts = source.audio_stream.layout.warnings
     return InputAnalysis(fingerprint, selection.clips, rejected, notes, doubts)

@@ -14,12 +14,12 @@ from typing import Any
 from yt360.clips import TimeRange, clip_key
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
-from yt360.media.companions import (
+from yt360.media.pairing import (
     RAW_AUDIO_DETAIL,
     VIDEO_SUFFIXES,
     files_by_key,
     has_media_suffix,
-    has_picture,
+    has_video,
     is_raw_audio,
     pairing_key,
     split_media,
@@ -125,8 +125,8 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
     """Find media in files and folders, and pair each video with its companions by name.
 
     An audio file in the same folder whose name differs from that of a video only in the suffix may
-    hold its spatial audio: see `yt360.media.companions`. A file that is given itself counts as a
-    video whatever its suffix, except for suffixes of audio, JSON and ground-truth files; its
+    hold its spatial audio: see `yt360.media.audio.selection`. A file that is given itself counts as
+    a video whatever its suffix, except for suffixes of audio, JSON and ground-truth files; its
     companions need not be given.
 
     Args:
@@ -237,13 +237,13 @@ def _relative_name(file: Path, root: Path) -> str:
 def _has_picture(isolated: IsolatedProcess, file: Path) -> bool:
     """Return whether a file has a video stream; True also if reading it crashes."""
     try:
-        return isolated.call(file.name, has_picture, file)
+        return isolated.call(file.name, has_video, file)
     except BadItem:
         return True  # its analysis reports the crash
 
 
 def _pair(
-    files: Mapping[Path, str], has_picture: Callable[[Path], bool]
+    files: Mapping[Path, str], has_video: Callable[[Path], bool]
 ) -> tuple[list[InputVideo], list[Rejection]]:
     """Return the videos among files with their companions, and audio files without a video."""
     given: dict[tuple[Path, str], list[Path]] = {}
@@ -255,7 +255,7 @@ def _pair(
     for (folder, key), group in given.items():
         raw = [file for file in group if is_raw_audio(file)]
         media = {*group, *filter(has_media_suffix, beside[folder].get(key, ()))} - {*raw}
-        pictures, companions = split_media(media, has_picture)
+        pictures, companions = split_media(media, has_video)
         videos = [file for file in pictures if file in files]
         found += [(video, tuple(companions)) for video in videos]
         if videos:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from yt360.clip_codec.format import ClipFormat
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.errors import UserError, did_you_mean
-from yt360.media.convert import ClipFormat
-from yt360.media.layout.names import STATED_LAYOUTS
-from yt360.media.projection import PROJECTIONS, STEREO_MODES
+from yt360.media.layout.audio_layout import STATED_LAYOUTS
+from yt360.media.video.projection import PROJECTIONS, STEREO_MODES
 from yt360.shards.builder.clip_selection import LEVEL_FLOOR_DBFS
 from yt360.shards.builder.split_groups import check_grouping
 from yt360.shards.format.schema import MAX_CLIP_S

@@ -23,7 +23,7 @@ from typing import Any
 
 from yt360.errors import UserError
 from yt360.files import atomic_write, sync_folder, write_json
-from yt360.media.layout.doubts import Doubt
+from yt360.media.layout.warnings import LayoutWarning
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.format.schema import CLIP_MEMBERS, Rejection
@@ -56,7 +56,7 @@ class InputAnalysis:
     clips: tuple[SelectedClip, ...]
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[LayoutWarning, ...] = ()
 
 
 class StagingFolder:

@@ -1,4 +1,4 @@
-"""Laws of encoding, rotation, beams, and formats from outside."""
+"""Laws of encoding, rotation and beams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 
 from yt360 import sphere
 from yt360.ambisonics import transforms as ambisonics
-from yt360.errors import BadItem
 
 S = 64
 
@@ -100,55 +99,3 @@ def test_dtype_is_kept():
     field = torch.randn(4, S)
     assert ambisonics.rotate_to_view(field, 0.1, 0.2).dtype == torch.float32
     assert ambisonics.energy_map(field.double(), 4, 8).dtype == torch.float64
-
-
-def stored_as(field: torch.Tensor, name: str) -> tuple[torch.Tensor, ambisonics.AmbisonicFormat]:
-    """Write an ambiX field the way another format stores it (from that format's definition)."""
-    w, y, z, x = field
-    silence = torch.zeros_like(w)
-    return {
-        "fuma": (torch.stack([w / math.sqrt(2), x, y, z]), ambisonics.FUMA),
-        "n3d": (torch.stack([w, *(math.sqrt(3) * c for c in (y, z, x))]), ambisonics.N3D),
-        "youtube": (torch.stack([x, y, w, silence, z, silence]), ambisonics.YOUTUBE_5_1),
-        "head-locked": (torch.stack([w, y, z, x, y, y]), ambisonics.HEAD_LOCKED),
-        "third order": (
-            torch.cat([field, torch.randn(12, S, dtype=field.dtype)]),
-            ambisonics.higher_order(3),
-        ),
-        "sa3d": (
-            torch.stack([x, w, y, w, z]),
-            ambisonics.sa3d_format(1, "acn", "sn3d", (3, 0, 1, 7, 2)),
-        ),
-    }[name]
-
-
-@pytest.mark.parametrize("name", ["fuma", "n3d", "youtube", "head-locked", "third order", "sa3d"])
-def test_every_format_converts_to_the_ambix_it_was_made_from(name):
-    signal, vectors = sources(3)
-    field = ambisonics.encode(signal, vectors).sum(0)
-    stored, stored_format = stored_as(field, name)
-    torch.testing.assert_close(ambisonics.to_ambix(stored, stored_format), field)
-
-
-def test_cutting_a_higher_order_is_said():
-    assert "12 channels dropped" in ambisonics.higher_order(3).note
-    assert ambisonics.higher_order(1).note == ""
-
-
-def test_too_few_channels_fail():
-    with pytest.raises(BadItem, match="needs at least 5 channels, the sound has 2"):
-        ambisonics.to_ambix(torch.zeros(2, S), ambisonics.YOUTUBE_5_1)
-
-
-@pytest.mark.parametrize(
-    ("order", "ordering", "normalization", "channel_map"),
-    [
-        (1, "fuma", "sn3d", (0, 1, 2, 3)),
-        (1, "acn", "maxn", (0, 1, 2, 3)),
-        (0, "acn", "sn3d", (0,)),
-        (1, "acn", "sn3d", (0, 1, 2, 5)),
-    ],
-)
-def test_sa3d_boxes_that_make_no_sense_fail(order, ordering, normalization, channel_map):
-    with pytest.raises(BadItem, match="SA3D"):
-        ambisonics.sa3d_format(order, ordering, normalization, channel_map)

@@ -78,7 +78,7 @@ def write_media(
     sample_rate_hz: int = 48000,
     sound_start_s: float = 0.0,
     sound_codec: str = "aac",
-    sound_layout: str | None = None,
+    audio_layout: str | None = None,
     sound_options: dict[str, str] | None = None,
     rotation_deg: int = 0,
     gop: int = 48,
@@ -106,7 +106,7 @@ def write_media(
             streams.append((video, frames))
         if sound is not None:
             audio = container.add_stream(sound_codec, rate=sample_rate_hz)
-            audio.layout = sound_layout or _LAYOUTS[sound.shape[0]]
+            audio.layout = audio_layout or _LAYOUTS[sound.shape[0]]
             # Without this, FFmpeg's AAC encoder replaces noise by a note to make some up.
             audio.options = sound_options or ({"aac_pns": "0"} if sound_codec == "aac" else {})
             start = round(sound_start_s * sample_rate_hz)

@@ -12,7 +12,7 @@ import pytest
 
 from yt360.errors import BadItem, UserError
 from yt360.media import ffmpeg
-from yt360.media.tether import start_tethered
+from yt360.media.ffmpeg_process import start_ffmpeg
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_program_gets_its_arguments_as_they_are_and_a_group_of_its_own(tmp_pat
     arguments = ["-S", "a b", "", "ключ ☃", os.fsdecode(b"\xff")]
     program = Path("/usr/bin/env") if Path("/usr/bin/env").exists() else Path("/bin/env")
     asking = "import os, sys; print(os.getpgid(0), *map(ascii, sys.argv[1:]))"
-    process = start_tethered(
+    process = start_ffmpeg(
         program, [sys.executable, "-c", asking, *arguments], stdout=subprocess.PIPE, text=True
     )
     output, _ = process.communicate()

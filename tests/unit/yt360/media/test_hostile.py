@@ -15,7 +15,7 @@ from helpers.errors import bad_item
 
 from yt360.clip_codec.decoder import decode_video
 from yt360.errors import BadItem
-from yt360.media.audio import SoundReader
+from yt360.media.audio.reader import AudioReader
 from yt360.media.containers.opening import MAX_STREAMS, open_media
 from yt360.media.containers.tracks import main_video
 from yt360.media.ffmpeg import ffmpeg_binary
@@ -102,7 +102,7 @@ def test_implausible_audio_is_not_decoded(tmp_path, channels, rate_hz, told):
     (track,) = probe(path).undecodable
     assert told in track.detail
     with pytest.raises(BadItem, match="no-audio"):
-        SoundReader(path)
+        AudioReader(path)
 
 
 def test_files_of_thousands_of_streams_are_refused(tmp_path):
@@ -132,7 +132,7 @@ def test_samples_of_64_bits_are_read(tmp_path):
     for kind, chunk in ((b"desc", description), (b"data", bytes(4) + values.tobytes())):
         content += kind + struct.pack(">q", len(chunk)) + chunk
     (tmp_path / "a.caf").write_bytes(content)
-    with SoundReader(tmp_path / "a.caf") as reader:
+    with AudioReader(tmp_path / "a.caf") as reader:
         samples, recorded = reader.read(0, 4)
     assert recorded == 4
     assert np.array_equal(samples.T, values.astype(np.float64) / 2**63)

@@ -25,7 +25,7 @@ from yt360.media.probe import probe
     ],
 )
 def test_every_container_tells_the_same(media, field, tmp_path, name, codec):
-    opus = {"sound_layout": "ambisonic 1", "sound_options": {"mapping_family": "2"}}
+    opus = {"audio_layout": "ambisonic 1", "sound_options": {"mapping_family": "2"}}
     path = media.write(
         tmp_path / name,
         seconds=2,

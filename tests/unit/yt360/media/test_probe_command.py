@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from yt360.commands.probe import SOUND_LAYOUTS, command
-from yt360.media.layout.names import STATED_LAYOUTS
+from yt360.media.layout.audio_layout import STATED_LAYOUTS
 
 
 def test_a_person_reads_what_it_is_and_why(media, field, tmp_path):
@@ -53,7 +53,7 @@ def test_a_program_reads_json_with_failures_in_their_place(media, field, tmp_pat
 
 def test_a_stated_layout_is_taken(media, field, tmp_path):
     path = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
-    result = CliRunner().invoke(command, ["--json", "--sound-layout", "fuma", str(path)])
+    result = CliRunner().invoke(command, ["--json", "--audio-layout", "fuma", str(path)])
     assert json.loads(result.stdout)[0]["audio"][0]["layout"]["name"] == "fuma"
 
 
@@ -85,14 +85,14 @@ def test_names_of_any_bytes_are_printed_on_any_stream(media, field, tmp_path, mo
 
 def test_a_stated_layout_is_checked_whatever_the_sound(media, field, tmp_path):
     stereo = media.write(tmp_path / "a.wav", fps=None, sound=field[:2], sound_codec="pcm_s16le")
-    result = CliRunner().invoke(command, ["--sound-layout", "nonsense", str(stereo)])
+    result = CliRunner().invoke(command, ["--audio-layout", "nonsense", str(stereo)])
     assert result.exit_code == 2
     assert "'nonsense' is not one of 'ambix'" in result.stderr
     assert set(SOUND_LAYOUTS) == set(STATED_LAYOUTS)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--sound-layout", "fumma", "FILE"], ["/nowhere.mp4"], ["--jsn", "FILE"]]
+    "arguments", [["--audio-layout", "fumma", "FILE"], ["/nowhere.mp4"], ["--jsn", "FILE"]]
 )
 def test_a_mistake_is_one_line_and_exit_code_2(media, field, tmp_path, arguments):
     path = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from quality.filming import write_film, write_sound
-from quality.pictures import make_picture
-from quality.sounds import make_sound
+from quality.audio import make_audio
+from quality.videos import make_video
+from quality.writing import write_video_example, write_wav
 
 from yt360.catalog import Catalog, Clip, MediaFile
 from yt360.catalog import Verdict as StoredVerdict
@@ -30,11 +30,11 @@ RATE_HZ = 16_000
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
-    sound = make_sound("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
+    sound = make_audio("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
     for name, kind in ((GOOD, "movers"), (PHOTO, "photo")):
-        example = make_picture(kind, keyed_generator(2, kind), 11.0)
-        write_film(folder / f"{name}.mkv", example, frame_rate=5)
-        write_sound(folder / f"{name}.wav", sound, RATE_HZ)
+        example = make_video(kind, keyed_generator(2, kind), 11.0)
+        write_video_example(folder / f"{name}.mkv", example, frame_rate=5)
+        write_wav(folder / f"{name}.wav", sound, RATE_HZ)
     (folder / f"{BROKEN}.mkv").write_bytes(b"no film")
     return folder
 
@@ -132,7 +132,7 @@ def test_videos_are_inspected_again_by_other_rules(path: Path) -> None:
 
 def test_nothing_is_queued_again_for_a_bad_request(path: Path) -> None:
     assert CliRunner().invoke(command, [str(path), "--limit", "1"]).exit_code == 0
-    for bad in (["--tagger", "no.such:thing"], ["--sound-layout", "fumma"], ["--reject", "stil"]):
+    for bad in (["--tagger", "no.such:thing"], ["--audio-layout", "fumma"], ["--reject", "stil"]):
         result = CliRunner().invoke(command, [str(path), "--again", "accepted", *bad])
         assert isinstance(result.exception, UserError)
     assert states(path)[GOOD] == ("accepted", None)
@@ -149,7 +149,7 @@ def test_nothing_is_queued_again_for_a_bad_request(path: Path) -> None:
         (["--timeout-s", "0"], "a timeout of 0.0 s"),
         (["--timeout-s", "inf"], "a timeout of inf s"),
         (["--reject", "stil-image"], "did you mean 'still-image'"),
-        (["--sound-layout", "fumma"], "did you mean 'fuma'"),
+        (["--audio-layout", "fumma"], "did you mean 'fuma'"),
     ],
 )
 def test_bad_requests_on_a_catalog_are_one_line(

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from quality.filming import write_film, write_sound
-from quality.pictures import make_picture
-from quality.sounds import make_sound
+from quality.audio import make_audio
+from quality.videos import make_video
+from quality.writing import write_video_example, write_wav
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.claim_renewal import ClaimRenewal
@@ -66,9 +66,9 @@ class Tagger:
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("media")
-    sound = make_sound("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
-    write_film(folder / "good.mkv", make_picture("movers", keyed_generator(2, "m"), 11.0), 5)
-    write_sound(folder / "good.wav", sound, RATE_HZ)
+    sound = make_audio("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
+    write_video_example(folder / "good.mkv", make_video("movers", keyed_generator(2, "m"), 11.0), 5)
+    write_wav(folder / "good.wav", sound, RATE_HZ)
     bad = sound.astype(np.float32)
     bad[0, 5 * RATE_HZ] = np.nan
     soundfile.write(folder / "nan.wav", bad.T, RATE_HZ, subtype="FLOAT")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from quality.filming import write_film, write_sound
-from quality.pictures import make_picture
-from quality.sounds import make_sound
+from quality.audio import make_audio
+from quality.videos import make_video
+from quality.writing import write_video_example, write_wav
 
 from yt360.commands.inspect import command
 from yt360.errors import BadItem, UserError
@@ -24,19 +24,19 @@ RATE_HZ = 16_000
 
 
 def write_wave(path: Path, sound: NDArray) -> Path:
-    write_sound(path, sound, RATE_HZ)
+    write_wav(path, sound, RATE_HZ)
     return path
 
 
 def a_sound(kind: str, seconds: float) -> NDArray:
-    return make_sound(kind, keyed_generator(1, kind), seconds, RATE_HZ).sound
+    return make_audio(kind, keyed_generator(1, kind), seconds, RATE_HZ).sound
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six seconds of a moving picture with ambiX beside it, and a file of FuMa sound."""
     folder = tmp_path_factory.mktemp("recordings")
-    write_film(folder / "good.mkv", make_picture("movers", keyed_generator(1, "good"), 6.0))
+    write_video_example(folder / "good.mkv", make_video("movers", keyed_generator(1, "good"), 6.0))
     write_wave(folder / "good.wav", a_sound("ambix", 6.0))
     write_wave(folder / "fuma.wav", a_sound("fuma", 4.0))
     return folder
@@ -82,7 +82,7 @@ def test_sections_are_judged_as_one_recording(folder: Path) -> None:
 def test_fuma_is_named_and_passes_once_it_is_stated(folder: Path) -> None:
     found = inspect_file(folder / "fuma.wav").verdicts["spatial-audio"]
     assert (found.outcome, found.reason) == (Outcome.NOT_OK, "fuma")
-    stated = inspect_file(folder / "fuma.wav", options=InspectOptions(sound_layout="fuma"))
+    stated = inspect_file(folder / "fuma.wav", options=InspectOptions(audio_layout="fuma"))
     assert stated.verdicts["spatial-audio"].outcome is Outcome.OK
 
 
@@ -126,9 +126,9 @@ def test_the_report_is_a_picture_of_the_same_size_for_all_that_has_all_tests(
 
 
 def test_the_map_shows_a_source_where_it_is() -> None:
-    from quality.soundfields import plane_wave
+    from quality.sound_fields import plane_wave
 
-    from yt360.media.layout.field import FieldAnalyzer
+    from yt360.media.layout.sound_field import FieldAnalyzer
     from yt360.quality.signal.series import DirectionSeries
 
     azimuth = np.radians(70)

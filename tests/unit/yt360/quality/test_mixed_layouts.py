@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from quality.filming import write_film
-from quality.pictures import make_picture
-from quality.sounds import make_sound
+from quality.audio import make_audio
+from quality.videos import make_video
+from quality.writing import write_video_example
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.build_inputs import catalog_inputs
+from yt360.clip_codec.format import ClipFormat
 from yt360.commands.inspect import command
-from yt360.media.convert import ClipFormat
 from yt360.randomness import keyed_generator
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.options import BuildOptions
@@ -27,7 +27,7 @@ AMBIX, FUMA, N3D = "ambix______", "fuma_______", "n3d________"
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A catalog of three videos with the same picture and the same sound field."""
-    ambix = 0.4 * make_sound("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
+    ambix = 0.4 * make_audio("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
     w, y, z, x = ambix
     third = 3**0.5
     stored = {
@@ -35,7 +35,9 @@ def path(tmp_path: Path) -> Path:
         FUMA: np.stack([w / 2**0.5, x, y, z]),
         N3D: np.stack([w, third * y, third * z, third * x]),
     }
-    write_film(tmp_path / "film.mkv", make_picture("movers", keyed_generator(2, "m"), 11.0), 5)
+    write_video_example(
+        tmp_path / "film.mkv", make_video("movers", keyed_generator(2, "m"), 11.0), 5
+    )
     path = tmp_path / "my.catalog"
     with Catalog(path, create=True) as catalog:
         catalog.set_media(tmp_path)
@@ -76,7 +78,7 @@ def test_what_is_found_and_what_is_stated_both_reach_the_clips(path: Path, tmp_p
         FUMA: ("accepted", None),
         N3D: ("rejected", "n3d"),
     }
-    found = inspect(path, "--again", "rejected", "--sound-layout", "n3d")
+    found = inspect(path, "--again", "rejected", "--audio-layout", "n3d")
     assert set(found.values()) == {("accepted", None)}
     sounds = sounds_of(path, tmp_path / "data")
     loudest = np.abs(sounds[AMBIX]).max()
@@ -86,7 +88,7 @@ def test_what_is_found_and_what_is_stated_both_reach_the_clips(path: Path, tmp_p
 
 
 def test_the_last_inspection_counts(path: Path) -> None:
-    inspect(path, "--sound-layout", "n3d", "--projection", "equirectangular")
+    inspect(path, "--audio-layout", "n3d", "--projection", "equirectangular")
     with Catalog(path) as catalog:
         video = catalog.videos.get(N3D)
         assert (video.stated_sound_layout, video.stated_projection) == ("n3d", "equirectangular")

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quality.filming import write_film, write_sound
-from quality.pictures import make_picture
+from quality.videos import make_video
+from quality.writing import write_video_example, write_wav
 from scipy.ndimage import gaussian_filter
 
 from yt360.catalog import Clip
 from yt360.media.ffmpeg import run_ffmpeg
-from yt360.media.layout.field import NUM_BANDS, FieldAnalyzer, FieldTile
+from yt360.media.layout.sound_field import NUM_BANDS, FieldAnalyzer, FieldSegment
 from yt360.media.source import open_source, w_levels_dbfs
-from yt360.quality.checks.postproduction import PostProductionTest
+from yt360.media.video.frame_triplets import HEIGHT, WIDTH, FrameTriplet
+from yt360.quality.checks.post_production import PostProductionTest
 from yt360.quality.checks.silence import SilenceTest, silence_verdict
-from yt360.quality.checks.still import StillImageTest
+from yt360.quality.checks.still_image import StillImageTest
 from yt360.quality.checks.video import PictureTest
 from yt360.quality.clips import clips_of
 from yt360.quality.inspect import InspectOptions, Inspector
 from yt360.quality.report import write_report
-from yt360.quality.signal.frames import HEIGHT, WIDTH, PictureProbe
 from yt360.quality.signal.series import DirectionSeries
 from yt360.quality.verdict import Outcome
 from yt360.randomness import keyed_generator
@@ -29,17 +29,17 @@ from yt360.shards.builder.clip_selection import clip_level
 
 RATE_HZ = 8_000
 LATE_S, SOUND_S = 6, 11
-AMBIX = InspectOptions(sound_layout="ambix")
+AMBIX = InspectOptions(audio_layout="ambix")
 
 
 @pytest.fixture(scope="module")
 def section(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """17 s of picture; sound from 6 s on, loud for 5 s and then silent."""
     folder = tmp_path_factory.mktemp("section")
-    write_film(folder / "film.mkv", make_picture("movers", keyed_generator(3, "m"), 17.0), 5)
+    write_video_example(folder / "film.mkv", make_video("movers", keyed_generator(3, "m"), 17.0), 5)
     noise = keyed_generator(3, "sound").uniform(-0.1, 0.1, (4, SOUND_S * RATE_HZ))
     noise[:, 5 * RATE_HZ :] = 0
-    write_sound(folder / "sound.wav", noise, RATE_HZ)
+    write_wav(folder / "sound.wav", noise, RATE_HZ)
     path = folder / "section.mkv"
     inputs = ["-i", str(folder / "film.mkv"), "-itsoffset", str(LATE_S)]
     inputs += ["-i", str(folder / "sound.wav")]
@@ -53,7 +53,7 @@ def test_levels_of_clips_are_those_that_the_build_measures(section: Path) -> Non
     inspector.add(section, start_s=30.0, is_section=True)
     inspection = inspector.finish()
     wanted = [Clip(start_s=start, origin="released") for start in (36, 37)]
-    levels = w_levels_dbfs(open_source(section, sound_layout="ambix"))
+    levels = w_levels_dbfs(open_source(section, audio_layout="ambix"))
     for clip in clips_of(inspection, wanted):
         assert clip.kept
         built = clip_level(levels, clip.start_s - 30, 10)
@@ -72,7 +72,7 @@ def test_the_tests_of_a_section_are_told_the_times_of_the_video(
     monkeypatch.setattr(
         PostProductionTest, "feed_picture", lambda _, probe: pictures.append(probe.time_s)
     )
-    options = InspectOptions(sound_layout="ambix", projection="equirectangular")
+    options = InspectOptions(audio_layout="ambix", projection="equirectangular")
     inspector = Inspector("two sections", options)
     inspector.add(section, start_s=0.0, is_section=True)
     inspector.add(section, start_s=100.0, is_section=True)
@@ -132,7 +132,7 @@ def feed_frames(test: PictureTest | StillImageTest, start_s: float, frames: np.n
     """Feed a part of a recording, a picture a second (N, 96, 192)."""
     test.begin_part()
     for second, frame in enumerate(frames):
-        probe = PictureProbe(start_s + second, np.stack([frame] * 3).astype(np.float32))
+        probe = FrameTriplet(start_s + second, np.stack([frame] * 3).astype(np.float32))
         test.feed(probe)
 
 
@@ -185,13 +185,14 @@ def turning_sections(test: PostProductionTest, count: int, gap_s: float) -> None
         azimuths = heading + step * np.arange(5)
         for second, azimuth in zip(np.arange(0, 15, 0.25), np.repeat(azimuths, 12), strict=True):
             way = np.array([1, np.sin(azimuth), 0, np.cos(azimuth)])
-            covariance = np.repeat(1e-3 * np.outer(way, way)[None], NUM_BANDS, 0)
+            outer = np.repeat(1e-3 * np.outer(way, way)[None], NUM_BANDS, 0)
+            covariance = outer.astype(np.complex64)
             width = np.full(NUM_BANDS, 9, np.float32)
-            test.feed(FieldTile(section_s + second, 0.25, covariance.astype(np.complex64), width))
+            test.feed(FieldSegment(section_s + second, 0.25, covariance, width))
         for number, azimuth in enumerate(azimuths):
             shift = -round(azimuth / (2 * np.pi) * WIDTH)
             frame = np.roll(world, shift, axis=1).astype(np.float32)
-            test.feed_picture(PictureProbe(section_s + 3 * number + 1.4, np.stack([frame] * 3)))
+            test.feed_picture(FrameTriplet(section_s + 3 * number + 1.4, np.stack([frame] * 3)))
 
 
 def test_sound_that_turns_with_the_picture_does_so_in_sections_too() -> None:

@@ -22,7 +22,7 @@ from yt360.shards.check.clip import check_clip
 from yt360.shards.format.clip_facts import parse_facts
 from yt360.shards.format.reader import ShardReader
 
-SIZE = ["--height", "32", "--fps", "4", "--sample-rate-hz", "8000", "--sound-layout", "ambix"]
+SIZE = ["--height", "32", "--fps", "4", "--sample-rate-hz", "8000", "--audio-layout", "ambix"]
 BUILD = ["--clip-s", "1", "--shard-mb", "0.1", "--test-fraction", "0.4", *SIZE]
 
 
@@ -39,7 +39,7 @@ def make_video(path: Path, duration_s: int, seed: int) -> None:
         container.mux(stream.encode(None))
 
 
-def make_sound(path: Path, duration_s: int, seed: int, channels: int = 4) -> None:
+def make_audio(path: Path, duration_s: int, seed: int, channels: int = 4) -> None:
     noise = np.random.default_rng(seed).normal(0, 0.05, (8000 * duration_s, 1))
     soundfile.write(path, noise * np.array([1, 0.6, 0.0, 0.8, 0, 0][:channels]), 8000)
 
@@ -51,13 +51,13 @@ def tiny_media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for number, name in enumerate(["-dash", "two words", "größe", "kqAZkf5Odyw-80"]):
         make_video(folder / f"{name}.mp4", 3 + number % 2, number)
-        make_sound(folder / f"{name}.wav", 3 + number % 2, number)
+        make_audio(folder / f"{name}.wav", 3 + number % 2, number)
     for name in ("truncated", "silent", "stereo", "mute"):
         make_video(folder / f"{name}.mp4", 3, 9)
     content = (folder / "truncated.mp4").read_bytes()
     (folder / "truncated.mp4").write_bytes(content[: len(content) // 2])
     soundfile.write(folder / "silent.wav", np.zeros((24000, 4)), 8000)
-    make_sound(folder / "stereo.wav", 3, 9, channels=2)
+    make_audio(folder / "stereo.wav", 3, 9, channels=2)
     (folder / "empty.mp4").write_bytes(b"")
     (folder / "text.mp4").write_text("This is no film.")
     return folder
@@ -177,8 +177,8 @@ def test_the_examples_in_the_help_are_commands(name):
 
 def test_the_choices_of_the_command_are_those_of_the_media_package():
     from yt360.commands.dataset import build_shards
-    from yt360.media.layout.names import STATED_LAYOUTS
-    from yt360.media.projection import PROJECTIONS, STEREO_MODES
+    from yt360.media.layout.audio_layout import STATED_LAYOUTS
+    from yt360.media.video.projection import PROJECTIONS, STEREO_MODES
     from yt360.splits import PAPER_TEST_FRACTION
 
     assert set(build_shards.PROJECTIONS) == set(PROJECTIONS)

@@ -67,7 +67,7 @@ def test_what_is_stated_of_an_input_goes_before_the_options(fake, tmp_path, monk
     open_source = fake.open_source
 
     def watch(video, companions=(), **options):
-        asked[video.stem] = (options["sound_layout"], options["projection"])
+        asked[video.stem] = (options["audio_layout"], options["projection"])
         return open_source(video, companions, **options)
 
     monkeypatch.setattr(fake, "open_source", watch)

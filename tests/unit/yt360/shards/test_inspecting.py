@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from helpers.fake_media import FakeMedia, InlinePool
-from quality.filming import write_film, write_sound
-from quality.pictures import make_picture
-from quality.sounds import make_sound
+from quality.audio import make_audio
+from quality.videos import make_video
+from quality.writing import write_video_example, write_wav
 
-from yt360.media.convert import ClipFormat
+from yt360.clip_codec.format import ClipFormat
 from yt360.quality.decision import decide
 from yt360.quality.inspect import inspect_file
 from yt360.quality.verdict import Outcome
@@ -35,10 +35,10 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("photo", "photo", "ambix"),
         ("w-only", "movers", "mono-in-w"),
     ):
-        film = make_picture(picture, keyed_generator(1, picture), 4.0)
-        write_film(folder / f"{name}.mkv", film)
-        sound = make_sound(kind, keyed_generator(1, kind), 4.0, 16_000).sound
-        write_sound(folder / f"{name}.wav", sound, 16_000)
+        film = make_video(picture, keyed_generator(1, picture), 4.0)
+        write_video_example(folder / f"{name}.mkv", film)
+        sound = make_audio(kind, keyed_generator(1, kind), 4.0, 16_000).sound
+        write_wav(folder / f"{name}.wav", sound, 16_000)
     return folder
 
 

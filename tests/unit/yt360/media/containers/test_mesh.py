@@ -13,7 +13,7 @@ from yt360.media.containers.mesh import mesh_projection
 from yt360.media.containers.tagging import add_to_sample_entries
 from yt360.media.ffmpeg import ffmpeg_binary
 from yt360.media.probe import probe
-from yt360.media.projection import plan_picture
+from yt360.media.video.projection import resolve_projection
 
 
 def box(kind: bytes, content: bytes) -> bytes:
@@ -145,10 +145,10 @@ def test_a_file_with_youtubes_mesh_is_taken_for_eac_and_vr180_is_not(media, tmp_
         add_to_sample_entries(path, box(b"sv3d", proj), b"")
         video = probe(path).video[0]
         if name == "eac":
-            assert plan_picture(video, spatial_sound=True).kind == "eac"
+            assert resolve_projection(video, spatial_audio=True).kind == "eac"
         else:
             with pytest.raises(BadItem, match="vr180: 180° video"):
-                plan_picture(video, spatial_sound=True)
+                resolve_projection(video, spatial_audio=True)
 
 
 @pytest.mark.parametrize(("vertices", "meshes"), [(1 << 16, 50), (1 << 20, 4)])

@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.conversion import convert_clip
 
+from yt360.clip_codec.format import ClipFormat
 from yt360.commands.probe import command
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.verify import check_whole
 from yt360.errors import BadItem
 from yt360.media.containers.opening import open_media
 from yt360.media.containers.tracks import main_video
-from yt360.media.convert import ClipFormat, ClipRequest, convert_clip
+from yt360.media.convert import ClipRequest
 from yt360.media.ffmpeg import ffmpeg_binary
 from yt360.media.probe import probe
 from yt360.media.source import open_source
+from yt360.media.video.frame_triplets import read_frame_triplets
 from yt360.quality.inspect import inspect_file
-from yt360.quality.signal.frames import read_probes
 
 NAMES = {
     "apac": "apac (Apple Positional Audio Codec)",
@@ -118,7 +120,7 @@ def test_a_decodable_track_is_read_behind_one_that_is_not(media, field, clip, tm
     path.write_bytes(content.replace(b"mp4a", b"apac", 1).replace(b"esds", b"dapa", 1))
     (alone,), (audio,) = probe(clip).audio, probe(path).audio
     assert audio.layout == alone.layout
-    assert open_source(path).sound_stream.index == audio.index
+    assert open_source(path).audio_stream.index == audio.index
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ogg"])
@@ -128,7 +130,7 @@ def test_opus_that_needs_a_matrix_is_named(media, field, tmp_path, suffix):
         fps=None if suffix == "ogg" else 24,
         sound=field,
         sound_codec="libopus",
-        sound_layout="quad",
+        audio_layout="quad",
     )
     path = with_family_3(source, tmp_path / f"a.{suffix}")
     with pytest.raises(BadItem, match="undecodable: opus mapping family 3"):
@@ -182,7 +184,7 @@ def test_the_largest_picture_is_used_everywhere(with_preview, tmp_path):
         with open_media(path) as container:
             frames = container.decode(main_video(container))
             dark += [frame.to_ndarray(format="gray").mean() for frame in frames]
-    dark += [probe_of_file.frames.mean() for probe_of_file in read_probes(with_preview)]
+    dark += [probe_of_file.frames.mean() for probe_of_file in read_frame_triplets(with_preview)]
     assert max(dark) < 60
     assert "duration" in inspect_file(with_preview).verdicts
     shown = CliRunner().invoke(command, [str(with_preview)]).stdout

@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from quality.filming import write_sound
-from quality.sounds import make_sound
+from quality.audio import make_audio
+from quality.writing import write_wav
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.build_inputs import catalog_inputs
@@ -57,10 +57,10 @@ def write_moving_film(path: Path, width: int, height: int, tag: Projection | Non
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
-    sound = make_sound("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
+    sound = make_audio("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
     for name, (width, height, tag, _) in FILMS.items():
         write_moving_film(folder / f"{name}.mp4", width, height, tag)
-        write_sound(folder / f"{name}.wav", sound, RATE_HZ)
+        write_wav(folder / f"{name}.wav", sound, RATE_HZ)
     return folder
 
 
@@ -69,7 +69,7 @@ def test_the_verdict_is_the_answer_of_the_conversion(folder: Path, name: str) ->
     verdict = inspect_file(folder / f"{name}.mp4").verdicts["projection"]
     try:
         source = open_source(folder / f"{name}.mp4", [folder / f"{name}.wav"])
-        expected = (Outcome.OK, source.picture.kind)
+        expected = (Outcome.OK, source.projection.kind)
     except BadItem as error:
         expected = (Outcome.NOT_OK, error.reason)
     assert (verdict.outcome, verdict.reason) == expected
@@ -115,4 +115,4 @@ def test_what_a_catalog_accepts_is_not_refused_when_clips_are_cut(
             for name, (_, _, _, reason) in FILMS.items()
         }
         for item in catalog_inputs(catalog).videos:
-            open_source(item.video, item.companions)
+            open_source(item.video, item.audio_files)

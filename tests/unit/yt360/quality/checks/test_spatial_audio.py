@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from quality.soundfields import Room, any_direction, diffuse, plane_wave, scene
-from quality.sounds import KINDS, make_sound
-from quality.sources import noise
+from quality.audio import KINDS, make_audio
+from quality.sound_fields import Room, any_direction, diffuse, plane_wave, scene
+from quality.sound_sources import noise
 
-from yt360.media.layout.field import FieldAnalyzer
+from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.quality.checks.spatial_audio import SpatialAudioTest
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
@@ -29,7 +29,7 @@ def a_field(seed: int = 0, sources: int = 3) -> NDArray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_sound_gets_its_answer(kind: str) -> None:
-    example = make_sound(kind, keyed_generator(3, kind), 4.0, RATE_HZ)
+    example = make_audio(kind, keyed_generator(3, kind), 4.0, RATE_HZ)
     verdict = judge(example.sound)
     if example.spatial == "ok":
         assert (verdict.outcome, verdict.reason) == (Outcome.OK, "ambix")

@@ -1,0 +1,275 @@
+"""A scene whose pixels tell their direction must come out of every conversion in its place."""
+
+import subprocess
+from dataclasses import replace
+
+import ffmpeg
+import numpy as np
+import pytest
+
+from yt360.errors import BadItem, UserError
+from yt360.media.containers.spherical import Projection
+from yt360.media.ffmpeg import ffmpeg_binary
+from yt360.media.info import VideoStream
+from yt360.media.video.color import ColorTags
+from yt360.media.video.equirect_filters import to_equirectangular
+from yt360.media.video.projection import ResolvedProjection, resolve_projection
+
+WIDTH, HEIGHT = 256, 128
+
+
+def equirect_directions(height: int, width: int) -> np.ndarray:
+    azimuth = (0.5 - (np.arange(width) + 0.5) / width) * 2 * np.pi
+    elevation = (0.5 - (np.arange(height) + 0.5) / height)[:, None] * np.pi
+    return np.stack(
+        np.broadcast_arrays(
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ),
+        axis=-1,
+    )
+
+
+def colour(directions: np.ndarray) -> np.ndarray:
+    """Return a smooth uint8 picture of three channels that tells each pixel's direction."""
+    return np.round(128 + 120 * directions).astype(np.uint8)
+
+
+def direction(picture: np.ndarray) -> np.ndarray:
+    vectors = picture.astype(float) - 128
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def convert(picture: np.ndarray, plan: ResolvedProjection) -> np.ndarray:
+    """Run the filter graph on a picture, its channels as three grey frames; return the result."""
+    height, width, _ = picture.shape
+    stream = ffmpeg.input("pipe:0", format="rawvideo", pix_fmt="gray", s=f"{width}x{height}")
+    node = to_equirectangular(stream.filter("format", "yuv420p"), plan, WIDTH, HEIGHT)
+    output = node.output("pipe:1", format="rawvideo", pix_fmt="yuv420p", loglevel="error")
+    result = subprocess.run(
+        [ffmpeg_binary(), *ffmpeg.get_args(output)],
+        input=np.ascontiguousarray(picture.transpose(2, 0, 1)).tobytes(),
+        capture_output=True,
+        check=True,
+    )
+    planes = np.frombuffer(result.stdout, np.uint8).reshape(3, HEIGHT * 3 // 2, WIDTH)
+    luma = (planes[:, :HEIGHT].transpose(1, 2, 0) - 16.0) * 255 / 219  # of limited range
+    return np.round(np.clip(luma, 0, 255)).astype(np.uint8)
+
+
+def assert_in_place(picture: np.ndarray, tolerance_deg: float = 2.0) -> None:
+    cosine = (direction(picture) * equirect_directions(HEIGHT, WIDTH)).sum(axis=-1)
+    error_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    assert np.median(error_deg) < tolerance_deg / 3
+    assert error_deg.max() < tolerance_deg
+
+
+def plan_for(picture: np.ndarray, **values: object) -> ResolvedProjection:
+    defaults = {"kind": "equirectangular", "stereo_mode": "mono"}
+    return ResolvedProjection(
+        height=picture.shape[0], width=picture.shape[1], **(defaults | values)
+    )
+
+
+def cube_faces(size: int, *, equi_angular: bool = False) -> dict[str, np.ndarray]:
+    """Return the directions of each face's pixels, seen from inside: right and down in the face."""
+    step = (np.arange(size) + 0.5) / size * 2 - 1
+    if equi_angular:
+        step = np.tan(step * np.pi / 4)
+    right, down = np.meshgrid(step, step)
+    one = np.ones_like(right)
+    faces = {
+        "front": (one, -right, -down),
+        "back": (-one, right, -down),
+        "left": (right, one, -down),
+        "right": (-right, -one, -down),
+        # Looking up with the back at the face's top, and down with the front at its top.
+        "up": (down, -right, one),
+        "down": (-down, -right, -one),
+    }
+    stacked = {name: np.stack(parts, axis=-1) for name, parts in faces.items()}
+    return {n: v / np.linalg.norm(v, axis=-1, keepdims=True) for n, v in stacked.items()}
+
+
+def turned(face: np.ndarray, quarter_turns_left: int) -> np.ndarray:
+    return np.rot90(face, quarter_turns_left)
+
+
+def grid(*rows: list[np.ndarray]) -> np.ndarray:
+    return colour(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
+
+
+def c3x2(size: int) -> np.ndarray:
+    f = cube_faces(size)
+    return grid([f["right"], f["left"], f["up"]], [f["down"], f["front"], f["back"]])
+
+
+def cubemap(size: int) -> np.ndarray:
+    """As the RFC has it: the top of the up face is in front, that of the down face behind."""
+    f = cube_faces(size)
+    up, down = turned(f["up"], 2), turned(f["down"], 2)
+    return grid([f["right"], f["left"], up], [down, f["front"], f["back"]])
+
+
+def eac(size: int) -> np.ndarray:
+    """As YouTube has it: left, front, right; below down, back, up, turned to join each other.
+
+    Each row has a border of two pixels.
+    """
+    f = cube_faces(size, equi_angular=True)
+    lower = [turned(f["down"], 1), turned(f["back"], -1), turned(f["up"], 1)]
+    rows = [grid([f["left"], f["front"], f["right"]]), grid(lower)]
+    return np.concatenate([np.pad(row, ((2, 2), (2, 2), (0, 0)), mode="edge") for row in rows])
+
+
+@pytest.mark.parametrize("size", [(128, 256), (360, 640), (97, 301), (400, 400), (720, 1440)])
+def test_equirectangular_of_any_size_and_aspect(size):
+    picture = colour(equirect_directions(*size))
+    assert_in_place(convert(picture, plan_for(picture)))
+
+
+@pytest.mark.parametrize("size", [40, 64, 300])
+@pytest.mark.parametrize(("kind", "draw"), [("c3x2", c3x2), ("cubemap", cubemap), ("eac", eac)])
+def test_cubes_small_and_large(kind, draw, size):
+    picture = draw(size)
+    assert_in_place(convert(picture, plan_for(picture, kind=kind)), 3.5 if size == 40 else 2.0)
+
+
+def test_a_squeezed_eac_as_youtube_serves_it():
+    wide = eac(240)
+    rows = np.split(wide, 2)
+    inner = [row[2:-2:2, 2:-2] for row in rows]
+    squeezed = np.concatenate([np.pad(row, ((2, 2), (2, 2), (0, 0)), mode="edge") for row in inner])
+    assert squeezed.shape == (2 * 124, 724, 3)
+    assert_in_place(convert(squeezed, plan_for(squeezed, kind="eac")))
+
+
+@pytest.mark.parametrize("size", [40, 300])
+def test_the_padding_of_a_cubemap_is_cut(size):
+    pad = 6
+    columns = []
+    for face in np.split(cubemap(size), 3, axis=1):
+        halves = [np.pad(half, ((pad, pad), (pad, pad), (0, 0))) for half in np.split(face, 2)]
+        columns.append(np.concatenate(halves))
+    picture = np.concatenate(columns, axis=1)
+    plan = plan_for(picture, kind="cubemap", padding_px=pad)
+    assert_in_place(convert(picture, plan), 3.5 if size == 40 else 2.0)
+
+
+@pytest.mark.parametrize("mode", ["top-bottom", "bottom-top", "left-right", "right-left"])
+def test_the_left_eye_is_taken(mode):
+    left = colour(equirect_directions(128, 256))
+    right = 255 - left
+    eyes = [right, left] if mode in ("bottom-top", "right-left") else [left, right]
+    picture = np.concatenate(eyes, axis=0 if "top" in mode else 1)
+    assert_in_place(convert(picture, plan_for(picture, stereo_mode=mode)))
+
+
+def test_the_left_eye_of_a_stereo_eac():
+    left = eac(120)
+    picture = np.concatenate([left, 255 - left])
+    assert_in_place(convert(picture, plan_for(picture, kind="eac", stereo_mode="top-bottom")))
+
+
+def pose_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
+    """Return the RFC's pose: yaw to the left, then pitch up, then roll clockwise, as a matrix."""
+    (cy, cp, cr), (sy, sp, sr) = (
+        f(np.radians([yaw_deg, pitch_deg, roll_deg])) for f in (np.cos, np.sin)
+    )
+    yaw = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+    pitch = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])
+    roll = np.array([[1, 0, 0], [0, cr, sr], [0, -sr, cr]])
+    return yaw @ pitch @ roll
+
+
+@pytest.mark.parametrize(
+    "pose", [(30, 0, 0), (0, 30, 0), (0, 0, 30), (40, 25, -35), (-170, -60, 120)]
+)
+@pytest.mark.parametrize("kind", ["equirectangular", "c3x2"])
+def test_the_pose_of_a_projection_is_undone(kind, pose):
+    """A projection turned by its pose shows, at its own direction d, the world's pose @ d."""
+    if kind == "equirectangular":
+        own = equirect_directions(300, 600)
+    else:
+        f = cube_faces(200)
+        upper, lower = ["right", "left", "up"], ["down", "front", "back"]
+        rows = [np.concatenate([f[name] for name in row], axis=1) for row in (upper, lower)]
+        own = np.concatenate(rows)
+    picture = colour(own @ pose_matrix(*pose).T)
+    assert_in_place(convert(picture, plan_for(picture, kind=kind, pose_deg=pose)))
+
+
+def test_fine_detail_in_a_large_cube_does_not_alias():
+    """Stripes far too fine for the result must become grey, not moiré."""
+    picture = np.where(np.arange(2400)[None, :, None] % 4 < 2, 40, 215).astype(np.uint8)
+    picture = np.broadcast_to(picture, (1600, 2400, 3)).copy()
+    result = convert(picture, plan_for(picture, kind="eac"))
+    assert result.astype(float).std() < 6
+
+
+STREAM = VideoStream(
+    index=0, codec="h264", width=640, height=360, rotation_deg=0, pixel_format="yuv420p",
+    color=ColorTags(), frame_rate_declared=24, frame_rate_measured=24, variable_frame_rate=False,
+    frames_measured=240, start_s=0, duration_declared_s=10, duration_measured_s=10,
+    projection=Projection(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "spatial", "accepted"),
+    [
+        (640, 320, False, True),
+        (3840, 1920, False, True),
+        (640, 360, True, True),
+        (640, 360, False, False),
+        (1080, 1080, True, False),
+        (1080, 1920, True, False),
+        (1280, 400, True, False),
+    ],
+)
+def test_what_an_untagged_video_is_taken_for(width, height, spatial, accepted):
+    stream = replace(STREAM, width=width, height=height)
+    if accepted:
+        assert resolve_projection(stream, spatial_audio=spatial).kind == "equirectangular"
+    else:
+        with pytest.raises(BadItem, match=f"not-360: untagged, {width}x{height}"):
+            resolve_projection(stream, spatial_audio=spatial)
+    stated = resolve_projection(stream, spatial_audio=False, projection="eac")
+    assert (stated.kind, stated.evidence) == ("eac", ("stated: eac",))
+
+
+def test_rotation_turns_the_aspect_that_counts():
+    stream = replace(STREAM, width=320, height=640, rotation_deg=90)
+    plan = resolve_projection(stream, spatial_audio=False)
+    assert (plan.width, plan.height) == (640, 320)
+
+
+def test_a_stated_stereo_mode_tells_the_aspect_of_an_eye():
+    stream = replace(STREAM, width=1080, height=1080)
+    plan = resolve_projection(stream, spatial_audio=False, stereo_mode="top-bottom")
+    assert plan.stereo_mode == "top-bottom"
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        (Projection("equirectangular", horizontal_part=0.5), "vr180"),
+        (Projection("equirectangular", horizontal_part=0.75), "partial-360"),
+        (Projection("equirectangular", vertical_part=0.6), "partial-360"),
+        (Projection("mesh"), "mesh-projection"),
+        (Projection("unknown", evidence=("cbmp layout 7",)), "unknown-projection"),
+        (Projection("equirectangular", "custom"), "unknown-stereo-mode"),
+    ],
+)
+def test_what_cannot_be_handled_is_refused_by_name(tags, reason):
+    with pytest.raises(BadItem) as raised:
+        resolve_projection(replace(STREAM, projection=tags), spatial_audio=True)
+    assert raised.value.reason == reason
+
+
+def test_a_mistyped_option_names_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'equirectangular'"):
+        resolve_projection(STREAM, spatial_audio=True, projection="equirect")
+    with pytest.raises(UserError, match="did you mean 'top-bottom'"):
+        resolve_projection(STREAM, spatial_audio=True, stereo_mode="topbottom")

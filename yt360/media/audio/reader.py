@@ -1,0 +1,240 @@
+"""Reading sound at its true times, as it was stored: no mixing, no reordering of channels.
+
+Samples are placed by their presentation timestamps (edit lists, start offsets and encoder delay
+are FFmpeg's to apply), so sample i of a reader is heard at ``i / sample_rate_hz`` of the
+presentation, and stretches that no packet covers are silence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from math import gcd
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import av.error
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from yt360.ambisonics.formats import AmbisonicFormat, to_ambix
+from yt360.errors import BadItem
+from yt360.media.audio.frames import Samples, implausible, samples_of, take_layout
+from yt360.media.containers.opening import open_media, time_origin_s
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+# Decoders need some packets before the first good sample: a frame for AAC, 80 ms for Opus.
+_PREROLL_S = 0.5
+# Reading on costs less than seeking as long as the gap is this short.
+_READ_ON_S = 5.0
+# Timestamps in milliseconds wobble around the true times; a real gap is longer than this.
+_JITTER_S = 0.005
+# Beyond any level: 120 dB over full scale.
+_LOUDEST_SAMPLE = 1e6
+# The resampler's impulse response is shorter than this on both sides.
+_RESAMPLER_MARGIN_S = 0.1
+
+
+def is_valid_audio(samples: Samples) -> NDArray[np.bool_]:
+    """Return which samples are sound; NaN, infinity and values beyond any level are not.
+
+    Formats that store floating-point numbers can hold them.
+    """
+    return np.abs(samples) <= _LOUDEST_SAMPLE
+
+
+class AudioReader:
+    """Random access to one sound stream by sample index. Use as a context manager.
+
+    Args:
+        path: A media file with sound.
+        stream: Which of its sound streams, counted from 0.
+
+    Attributes:
+        sample_rate_hz: The stored rate.
+        channels: The stored channels.
+        name: Of the file.
+        damaged_packets: How many packets could not be decoded so far; they became silence.
+
+    Raises:
+        BadItem: ``"no-audio"``, or what `open_media` raises.
+    """
+
+    def __init__(self, path: Path, stream: int = 0) -> None:
+        self._opened = open_media(path)
+        self._container = self._opened.__enter__()
+        self.name = path.name
+        streams = self._container.streams.audio
+        opened = [each for each in streams[stream : stream + 1] if each.codec_context]
+        for each in opened:
+            take_layout(each.codec_context)
+        if not opened or implausible(opened[0].channels, opened[0].rate):
+            self._opened.__exit__(None, None, None)
+            raise BadItem("no-audio", f"{path.name} has no sound stream that can be decoded")
+        self._stream = opened[0]
+        self.sample_rate_hz = self._stream.rate
+        self.channels = self._stream.channels
+        self.damaged_packets = 0
+        self._origin_s = time_origin_s(self._container)
+        self._frames = self._decode()
+        self._chunks: deque[tuple[int, Samples]] = deque()
+        self._end: int | None = None
+
+    def __enter__(self) -> AudioReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
+
+    def read(self, start: int, count: int) -> tuple[Samples, int]:
+        """Read samples [start, start + count) of the presentation.
+
+        Args:
+            start: First sample; may be negative.
+            count: How many.
+
+        Returns:
+            The samples (C, count), silence where nothing was recorded; and how many of them were.
+        """
+        self._go_to(start)
+        while self._end is None or self._end < start + count:
+            chunk = next(self._frames, None)
+            if chunk is None:
+                break
+            self._chunks.append(chunk)
+            self._end = chunk[0] + chunk[1].shape[1]
+        samples = np.zeros((self.channels, count), np.float32)
+        recorded = np.zeros(count, bool)
+        for position, chunk_samples in self._chunks:
+            first = max(position, start)
+            last = min(position + chunk_samples.shape[1], start + count)
+            if first < last:
+                part = slice(first - start, last - start)
+                samples[:, part] = chunk_samples[:, first - position : last - position]
+                recorded[part] = True
+        return samples, int(recorded.sum())
+
+    def _go_to(self, start: int) -> None:
+        """Make the buffer begin at or before `start`, or at the first sample after it."""
+        while self._chunks and self._chunks[0][0] + self._chunks[0][1].shape[1] <= start:
+            self._chunks.popleft()
+        position = self._chunks[0][0] if self._chunks else self._end
+        at_start = self._end is None and start < _READ_ON_S * self.sample_rate_hz
+        near = position is not None and position <= start
+        if at_start or (near and start - (position or 0) < _READ_ON_S * self.sample_rate_hz):
+            return
+        self._chunks.clear()
+        self._end = None
+        time_s = max(start / self.sample_rate_hz - _PREROLL_S, 0.0) + self._origin_s
+        self._seek(time_s)
+        self._frames = self._decode()
+
+    def _seek(self, time_s: float) -> None:
+        time_base = self._stream.time_base
+        assert time_base is not None
+        try:
+            self._container.seek(int(time_s / time_base), stream=self._stream)
+        except av.error.FFmpegError:
+            # Some files cannot be searched; reading them from the beginning is slow but right.
+            self._container.seek(0)
+
+    def _decode(self) -> Iterator[tuple[int, Samples]]:
+        """Yield (first sample, samples) in order of time; damaged packets are left out."""
+        end: int | None = None
+        for packet in self._container.demux(self._stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                self.damaged_packets += 1
+                continue
+            for frame in frames:
+                samples = self._checked(frame)
+                position = end if end is not None else 0
+                if frame.pts is not None and frame.time_base is not None:
+                    time_s = float(frame.pts * frame.time_base) - self._origin_s
+                    stamped = round(time_s * self.sample_rate_hz)
+                    if end is None or abs(stamped - end) > _JITTER_S * self.sample_rate_hz:
+                        position = stamped
+                end = position + samples.shape[1]
+                yield position, samples
+
+    def _checked(self, frame: AudioFrame) -> Samples:
+        samples = samples_of(frame)
+        if frame.sample_rate != self.sample_rate_hz or samples.shape[0] != self.channels:
+            raise BadItem(
+                "sound-format-changes",
+                f"{self.name}: the sound changes from {self.channels} channels at "
+                f"{self.sample_rate_hz} Hz to {samples.shape[0]} at {frame.sample_rate} Hz",
+            )
+        return samples
+
+
+class AmbixReader:
+    """Reads a sound stream as ambiX at a given rate.
+
+    Output samples lie on one grid from time 0 on, so neighbouring stretches fit to the sample.
+
+    Args:
+        reader: The stored sound.
+        stored_format: How its channels map to ambiX.
+        sample_rate_hz: Rate of the output.
+    """
+
+    def __init__(
+        self, reader: AudioReader, stored_format: AmbisonicFormat, sample_rate_hz: int
+    ) -> None:
+        self._reader = reader
+        self._format = stored_format
+        self.sample_rate_hz = sample_rate_hz
+
+    def read(self, start: int, count: int) -> tuple[Samples, float]:
+        """Read output samples [start, start + count).
+
+        Returns:
+            ambiX (4, count), not clipped; and the part of the stretch that was recorded, 0 to 1.
+
+        Raises:
+            BadItem: ``"bad-samples"``: some are not what `is_valid_audio` takes for sound.
+        """
+        stored_rate, rate = self._reader.sample_rate_hz, self.sample_rate_hz
+        common = gcd(stored_rate, rate)
+        stored_step, step = stored_rate // common, rate // common
+        margin = round(_RESAMPLER_MARGIN_S * rate)
+        # Both grids share the instants that are whole numbers of steps; begin at one of them.
+        first_step = (start - margin) // step
+        last_step = -((start + count + margin) // -step)
+        stored, _ = self._reader.read(
+            first_step * stored_step, (last_step - first_step) * stored_step
+        )
+        good = is_valid_audio(stored)
+        if not good.all():
+            origin = first_step * stored_step
+            first, last = start * stored_rate // rate, -((start + count) * stored_rate // -rate)
+            if not good[:, first - origin : last - origin].all():
+                raise BadItem(
+                    "bad-samples",
+                    f"{self._reader.name}: the sound from {start / rate:.2f} s to "
+                    f"{(start + count) / rate:.2f} s holds NaN, infinity or values "
+                    "beyond any level",
+                )
+            stored = np.where(good, stored, np.float32(0))  # only beside the stretch
+        ambix = to_ambix(stored, self._format)
+        if stored_rate != rate:
+            ambix = soxr.resample(ambix.T, stored_rate, rate, quality="VHQ").T
+        skip = start - first_step * step
+        result = np.zeros((4, count), np.float32)
+        part = ambix[:, skip : skip + count]
+        result[:, : part.shape[1]] = part
+        stored_start = start * stored_rate // rate
+        stored_count = max(count * stored_rate // rate, 1)
+        _, recorded = self._reader.read(stored_start, stored_count)
+        return result, recorded / stored_count

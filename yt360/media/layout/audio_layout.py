@@ -1,0 +1,52 @@
+"""Names for what the channels of a sound stream are, and what was found of one stream.
+
+`yt360.media.layout.detection` decides; `yt360.media.layout.warnings` says what speaks against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yt360.ambisonics.formats import (
+    AMBIX,
+    FUMA,
+    HEAD_LOCKED,
+    N3D,
+    YOUTUBE_5_1,
+    AmbisonicFormat,
+)
+from yt360.media.layout.warnings import LayoutWarning
+
+# Layouts that a user or a catalog may state. The last two are yt-dlp's names for YouTube's.
+STATED_LAYOUTS: dict[str, AmbisonicFormat] = {
+    "ambix": AMBIX,
+    "fuma": FUMA,
+    "n3d": N3D,
+    "youtube-5.1": YOUTUBE_5_1,
+    "head-locked": HEAD_LOCKED,
+    "ambisonics_quad": AMBIX,
+    "ambisonics_5_1": YOUTUBE_5_1,
+}
+
+
+@dataclass(frozen=True)
+class AudioLayout:
+    """What the channels of a sound stream are.
+
+    Attributes:
+        name: ``"ambix"``, ``"fuma"``, ``"n3d"``, ``"youtube-5.1"``, ``"head-locked"`` for spatial
+            sound; ``"mono"``, ``"stereo"``, ``"surround"``, ``"unknown"`` for the rest.
+        format: How it becomes ambiX; None when it is not spatial.
+        evidence: Why this is believed, a sentence each.
+        warnings: What the samples say against it.
+    """
+
+    name: str
+    format: AmbisonicFormat | None
+    evidence: tuple[str, ...]
+    warnings: tuple[LayoutWarning, ...] = ()
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether the sound can be converted to ambiX."""
+        return self.format is not None

@@ -1,0 +1,199 @@
+"""Statistics that tell whether four channels behave as one sound field, and of which normalization.
+
+A plane wave s from direction (x, y, z) has W = g s and (X, Y, Z) = s (x, y, z), so X² + Y² + Z² is
+W² / g²: once W² for SN3D, twice for FuMa (W stored 3 dB down), three times for N3D. Diffuse sound
+and any mix of independent sources keep the same ratio on average.
+
+`field_fit` takes the median ratio of short frames over the band of speech and music, which is
+robust against rumble, wind and single noisy moments. `field_shape` measures the ratio in each
+octave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.media.layout.sound_field import FieldAnalyzer
+
+Samples = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+SILENT_DBFS = -90.0
+SILENT_BELOW_LOUDEST_DB = 60.0
+# Recordings and synthetic fields reach 0.95 to 1; film mixes with pauses in the speech 0.5 to 0.8.
+FIELD_FRACTION = 0.85
+_FIELD_RATIOS = (0.3, 2.0)
+_FIELD_FACTOR = 3.0
+# Frames more than 30 dB below the loud ones are ignored.
+_AUDIBLE_FRACTION = 1e-3
+_BAND_HZ = (150.0, 5000.0)
+_WINDOW_S = 0.02
+
+# 150 to 4800 Hz: wind dominates below, capsules are too far apart above.
+_OCTAVES = slice(5)
+_MIN_OCTAVES = 4
+_ACTIVE_RANGE_DB = 25.0
+_INACTIVE_DBFS = -85.0
+_MIN_SEGMENTS = 3
+# Converted fields keep their ratio within this in each octave, and on average.
+_EXACT_OCTAVE_DB, _EXACT_MEAN_DB = 1.5, 0.6
+
+
+@dataclass(frozen=True)
+class FieldFit:
+    """How well some channels behave as W and X, Y, Z (in any order) of one sound field.
+
+    Attributes:
+        ratio: Energy of the three over the energy of W, the median of short frames; NaN for
+            silence.
+        total_ratio: The same over the whole audio.
+        field_fraction: Fraction of the frames, in [0, 1], whose ratio is within a factor of 3 of 1.
+    """
+
+    ratio: float
+    total_ratio: float
+    field_fraction: float
+
+    def looks_like_a_field(self, min_fraction: float = FIELD_FRACTION) -> bool:
+        """Return whether the four channels behave as SN3D ambisonics do."""
+        low, high = _FIELD_RATIOS
+        return low <= self.ratio <= high and self.field_fraction >= min_fraction
+
+
+def field_fit(
+    pieces: Sequence[Samples], sample_rate_hz: int, w: int, xyz: tuple[int, int, int]
+) -> FieldFit:
+    """Measure how well channel `w` and the channels `xyz` behave as one sound field."""
+    frames = [_frame_energies(piece[[w, *xyz]], sample_rate_hz) for piece in pieces]
+    energies = np.concatenate(frames, axis=1)
+    w_energy, xyz_energy = energies[0], energies[1:].sum(axis=0)
+    energy = w_energy + xyz_energy
+    if w_energy.sum() <= 0:
+        return FieldFit(float("nan"), float("nan"), 0.0)
+    ratios = xyz_energy / np.maximum(w_energy, 1e-30)
+    near_one = (ratios > 1 / _FIELD_FACTOR) & (ratios < _FIELD_FACTOR)
+    audible = energy > _AUDIBLE_FRACTION * np.quantile(energy, 0.95)
+    return FieldFit(
+        ratio=float(np.median(ratios[energy >= np.quantile(energy, 0.4)])),
+        total_ratio=float(xyz_energy.sum() / w_energy.sum()),
+        field_fraction=float(near_one[audible].mean()),
+    )
+
+
+@dataclass(frozen=True)
+class FieldShape:
+    """How the four channels of a sound field behave together, at any gain.
+
+    Attributes:
+        ratio_db: (octaves,) median of (X²+Y²+Z²)/W² over segments of a quarter of a second; NaN for
+            an octave with too little energy.
+        spread_db: (4,) mean over the octaves of the range from the 10th to the 90th percentile of
+            that ratio; entry c has channel c in the place of W.
+        levels_db: (4,) levels of W, Y, Z, X relative to the level of W.
+        coherence: (4, 4) real part of the coherence, in [-1, 1].
+    """
+
+    ratio_db: Array
+    spread_db: Array
+    levels_db: Array
+    coherence: Array
+
+    @property
+    def mean_ratio_db(self) -> float:
+        """The mean over the octaves."""
+        return float(np.nanmean(self.ratio_db))
+
+    def is_exactly(self, ratio_db: float) -> bool:
+        """Return whether every octave has this ratio, as a conversion gives and no microphone."""
+        off = np.abs(self.ratio_db[np.isfinite(self.ratio_db)] - ratio_db)
+        if len(off) < _MIN_OCTAVES:
+            return False
+        return (
+            off.max() <= _EXACT_OCTAVE_DB and abs(self.mean_ratio_db - ratio_db) <= _EXACT_MEAN_DB
+        )
+
+
+def field_shape(
+    pieces: Sequence[Samples], sample_rate_hz: int, channels: Sequence[int]
+) -> FieldShape | None:
+    """Measure a sound field; None for too little audio.
+
+    Args:
+        pieces: Stretches (C, S) of decoded audio.
+        sample_rate_hz: Their sample rate.
+        channels: The channels that are W, Y, Z and X.
+    """
+    segments = [
+        segment
+        for piece in pieces
+        for segment in FieldAnalyzer(sample_rate_hz).feed(piece[list(channels)])
+    ]
+    if not segments:
+        return None
+    covariance = np.stack([each.covariance[_OCTAVES] for each in segments]).astype(np.complex128)
+    power = np.einsum("tbcc->tbc", covariance).real
+    total_db = _decibels(power.sum(axis=2))
+    active = total_db > np.maximum(total_db.max(axis=0) - _ACTIVE_RANGE_DB, _INACTIVE_DBFS)
+    if active.sum(axis=0).max() < _MIN_SEGMENTS or power[..., 0].max() <= 0:
+        return None
+    rest = power.sum(axis=2, keepdims=True) - power
+    ratios = _decibels(rest) - _decibels(power)  # (segments, octaves, channel in the place of W)
+    medians, spreads = [], []
+    for octave in range(active.shape[1]):
+        found = ratios[active[:, octave], octave]
+        if len(found) < _MIN_SEGMENTS:
+            medians.append(np.nan)
+            continue
+        medians.append(float(np.median(found[:, 0])))
+        low, high = np.quantile(found, (0.1, 0.9), axis=0)
+        spreads.append(high - low)
+    normalized = covariance[active] / power[active].sum(axis=1)[:, None, None]
+    mean = normalized.mean(axis=0)
+    levels = np.maximum(np.diagonal(mean).real, 1e-12)
+    return FieldShape(
+        ratio_db=np.array(medians),
+        spread_db=np.mean(spreads, axis=0),
+        levels_db=_decibels(levels / levels[0]),
+        coherence=mean.real / np.sqrt(np.outer(levels, levels)),
+    )
+
+
+def channel_levels_dbfs(pieces: Sequence[Samples]) -> Array:
+    """Return each channel's level (C,) in dB relative to a full-scale square wave; floor -200."""
+    count = sum(piece.shape[1] for piece in pieces)
+    energy = sum(np.square(piece, dtype=np.float64).sum(axis=1) for piece in pieces)
+    return _decibels(energy / max(count, 1))
+
+
+def band_levels_db(
+    pieces: Sequence[Samples], sample_rate_hz: int, band_hz: tuple[float, float]
+) -> Array:
+    """Return each channel's level (C,) in a band of frequencies, in dB of any reference."""
+    energy = sum(_frame_energies(piece, sample_rate_hz, band_hz).sum(axis=1) for piece in pieces)
+    return _decibels(np.asarray(energy))
+
+
+def silent_channels(pieces: Sequence[Samples]) -> NDArray[np.bool_]:
+    """Return which channels (C,) are silent, or nearly so relative to the loudest."""
+    levels = channel_levels_dbfs(pieces)
+    return (levels < SILENT_DBFS) | (levels < levels.max() - SILENT_BELOW_LOUDEST_DB)
+
+
+def _frame_energies(samples: Samples, rate: int, band_hz: tuple[float, float] = _BAND_HZ) -> Array:
+    """Return the energy (C, N) of short frames in a band of frequencies."""
+    size = max(round(_WINDOW_S * rate), 16)
+    if samples.shape[1] < size:
+        samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, size, axis=1)[:, :: size // 2]
+    spectrum = np.fft.rfft(frames * np.hanning(size), axis=-1)
+    frequencies = np.fft.rfftfreq(size, 1 / rate)
+    band = (frequencies >= band_hz[0]) & (frequencies <= band_hz[1])
+    return np.square(np.abs(spectrum[..., band])).sum(axis=-1)
+
+
+def _decibels(power: Array) -> Array:
+    return 10 * np.log10(np.maximum(power, 1e-20))

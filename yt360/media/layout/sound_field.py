@@ -1,0 +1,95 @@
+"""What a four-channel sound looks like to the tests: covariances of short tiles of time and band.
+
+A tile is about a quarter of a second of one band. Its 4 x 4 covariance holds all that second-order
+statistics can tell of the sound field there: how much power each channel has, and how far the
+channels are copies of each other. Tiles are short so that one source often rules one of them, and
+long enough (dozens of independent values) that the power of noise is known within half a decibel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import rfft
+
+FloatArray = NDArray[np.float32]
+
+WINDOW_S = 0.0213
+BLOCKS_PER_TILE = 24
+BAND_EDGES_HZ = (150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.0)
+NUM_BANDS = len(BAND_EDGES_HZ) - 1
+
+
+@dataclass(frozen=True)
+class FieldSegment:
+    """The bands of one stretch of time.
+
+    Attributes:
+        start_s: Begin of the stretch.
+        duration_s: Its length, about 0.25 s.
+        covariance: (bands, 4, 4) complex64, in squares of full scale per band; order W, Y, Z, X.
+        width: (bands,) number of frequencies that share the power: 1 for a pure tone, up to the
+            number of bins for noise. What is averaged over few frequencies is known less well.
+    """
+
+    start_s: float
+    duration_s: float
+    covariance: NDArray[np.complex64]
+    width: FloatArray
+
+    def scaled(self, gains: FloatArray) -> FieldSegment:
+        """Return the tile of the sound with its channels multiplied by `gains` (4,)."""
+        return replace(self, covariance=self.covariance * np.outer(gains, gains))
+
+
+class FieldAnalyzer:
+    """Cuts a stream of four-channel sound into tiles; holds less than one tile of sound.
+
+    Args:
+        sample_rate_hz: Sampling rate of the stream. Bands above half of it stay empty.
+        start_s: Time of its first sample.
+    """
+
+    def __init__(self, sample_rate_hz: int, start_s: float = 0.0) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self.start_s = start_s
+        self.hop = max(int(WINDOW_S / 2 * sample_rate_hz), 1)
+        window = np.hanning(2 * self.hop + 1)[:-1]
+        # With this scale, the sum over bins of one block is the mean square of its samples.
+        self._window = (window * np.sqrt(2 / np.sum(window**2) / (2 * self.hop))).astype(np.float32)
+        frequencies = np.fft.rfftfreq(2 * self.hop, 1 / sample_rate_hz)
+        self._bands = np.searchsorted(frequencies, BAND_EDGES_HZ)
+        self._rest = np.zeros((4, 0), dtype=np.float32)
+        self._tiles = 0
+
+    def feed(self, sound: FloatArray) -> Iterator[FieldSegment]:
+        """Yield the tiles that are complete after another stretch of sound (4, S)."""
+        self._rest = np.concatenate([self._rest, sound], axis=1)
+        step = BLOCKS_PER_TILE * self.hop
+        while self._rest.shape[1] >= step + self.hop:
+            tile = self._rest[:, : step + self.hop]
+            start_s = self.start_s + self._tiles * step / self.sample_rate_hz
+            yield FieldSegment(start_s, step / self.sample_rate_hz, *self._measure(tile))
+            self._rest = self._rest[:, step:]
+            self._tiles += 1
+
+    def _measure(self, tile: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
+        """Return covariances (bands, 4, 4) and widths (bands,) of one tile (4, S)."""
+        halves = tile.reshape(4, BLOCKS_PER_TILE + 1, self.hop)
+        blocks = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2) * self._window
+        spectrum = rfft(blocks, axis=2)
+        covariance = np.zeros((NUM_BANDS, 4, 4), dtype=np.complex64)
+        width = np.ones(NUM_BANDS, dtype=np.float32)
+        for band, (first, last) in enumerate(pairwise(self._bands)):
+            if first == last:
+                continue
+            values = spectrum[:, :, first:last]
+            power = np.sum(values.real**2 + values.imag**2, axis=(0, 1))
+            flat = values.reshape(4, -1)
+            covariance[band] = flat @ flat.conj().T / BLOCKS_PER_TILE
+            width[band] = power.sum() ** 2 / max(float(np.sum(power**2)), 1e-30)
+        return covariance, width

@@ -1,0 +1,111 @@
+"""What a picture says of its colours, and whether they can be brought to those of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from yt360.errors import BadItem
+
+BT709 = "bt709"
+WIDE_GAMUTS = ("bt2020", "smpte432")
+"""Primaries that are mapped to those of BT.709: BT.2020 and Display P3."""
+DYNAMIC_RANGES = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+"""Transfer characteristic -> the HDR system; all others are SDR."""
+
+# Numbers of ISO/IEC 23091-2 (ColourPrimaries, TransferCharacteristics, MatrixCoefficients), as
+# FFmpeg names them; 2 means "unspecified".
+_PRIMARIES = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
+    10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
+}  # fmt: skip
+_TRANSFERS = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
+    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10",
+    15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
+}  # fmt: skip
+_MATRICES = {
+    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco",
+    9: "bt2020nc", 10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c",
+    14: "ictcp", 15: "ipt-c2", 16: "ycgco-re", 17: "ycgco-ro",
+}  # fmt: skip
+# Dolby Vision profile 5, whose base layer no other system shows. The other profiles lie on PQ, HLG
+# or SDR.
+IPT_PROFILE, IPT_MATRIX = 5, "ipt-c2"
+# Their signals are far from those of SDR, and nobody films with them.
+_UNSUPPORTED_TRANSFERS = ("linear", "log100", "log316", "smpte428")
+# Matrices that FFmpeg's scaler knows.
+_SUPPORTED_MATRICES = (
+    "", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc",
+)  # fmt: skip
+
+
+class HasColorTags(Protocol):
+    """A codec context or a frame of PyAV."""
+
+    color_primaries: int
+    color_trc: int
+    colorspace: int
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """What a picture says of its colours, by FFmpeg's names; empty for what it does not say.
+
+    Attributes:
+        transfer: The transfer characteristic.
+        primaries: The colours that full red, green and blue have.
+        matrix: The matrix of luma and chroma; ``"gbr"`` for RGB.
+    """
+
+    transfer: str = ""
+    primaries: str = ""
+    matrix: str = ""
+
+    @classmethod
+    def of(cls, picture: HasColorTags) -> ColorTags:
+        """Return the tags of a codec context or frame."""
+        return cls(
+            transfer=_TRANSFERS.get(picture.color_trc, ""),
+            primaries=_PRIMARIES.get(picture.color_primaries, ""),
+            matrix=_MATRICES.get(picture.colorspace, ""),
+        )
+
+    @property
+    def dynamic_range(self) -> str:
+        """``"PQ"``, ``"HLG"`` or ``"SDR"``."""
+        return DYNAMIC_RANGES.get(self.transfer, "SDR")
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether the picture must be tone mapped."""
+        return self.transfer in DYNAMIC_RANGES
+
+    @property
+    def gamut(self) -> str:
+        """Primaries to count with: BT.709 unless wide; BT.2020 for HDR that does not say."""
+        if self.is_hdr and not self.primaries:
+            return "bt2020"
+        return self.primaries if self.primaries in WIDE_GAMUTS else BT709
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether tone or gamut mapping must change the colours."""
+        return self.is_hdr or self.gamut != BT709
+
+    def check(self) -> None:
+        """Refuse colours that cannot be converted.
+
+        Raises:
+            BadItem: ``"unsupported-color"``.
+        """
+        if self.transfer in _UNSUPPORTED_TRANSFERS:
+            what = f"transfer characteristic {self.transfer!r}"
+        elif self.matrix == IPT_MATRIX:
+            what = "colours of Dolby Vision profile 5 (IPT)"
+        elif self.matrix not in _SUPPORTED_MATRICES:
+            what = f"colour matrix {self.matrix!r}"
+        else:
+            return
+        detail = f"the picture has the {what}; convert it to BT.709, PQ or HLG first"
+        raise BadItem("unsupported-color", detail)
