@@ -115,4 +115,4 @@ def test_what_a_catalog_accepts_is_not_refused_when_clips_are_cut(
             for name, (_, _, _, reason) in FILMS.items()
         }
         for item in catalog_inputs(catalog).videos:
-            open_source(item.video, item.audio_files)
+            open_source(item.video, item.companions)
