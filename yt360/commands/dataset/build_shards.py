@@ -87,7 +87,6 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 )
 @click.option(
     "--audio-layout",
-    "sound_layout",
     default="auto",
     show_default=True,
     type=click.Choice(SOUND_LAYOUTS),
@@ -118,7 +117,8 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from yt360.shards.builder.build import build_shards
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
-    options["sound_layout"] = None if options["sound_layout"] == "auto" else options["sound_layout"]
+    layout = options.pop("audio_layout")
+    options["sound_layout"] = None if layout == "auto" else layout
     found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
