@@ -172,7 +172,8 @@ def test_the_examples_in_the_help_are_commands(name):
     for words in examples:
         assert words[:2] == ["yt360", name]
         assert command.make_context(name, words[2:]).params
-    assert all(option.help for option in command.params if option.param_type_name == "option")
+    options = [it for it in command.params if it.param_type_name == "option" and not it.hidden]
+    assert all(option.help for option in options)
 
 
 def test_the_choices_of_the_command_are_those_of_the_media_package():
