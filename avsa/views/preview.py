@@ -23,7 +23,6 @@ from avsa.training.metrics_log import read_log
 from avsa.training.run_folder import read_dataset
 from avsa.views.batch import Batch
 from avsa.views.colors import stored_to_rgb, to_rgb_bytes
-from avsa.views.mel import hz_to_mel
 from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.views.sampling import ViewConfig, Views
 from avsa.views.spectrogram import AudioConfig
@@ -298,11 +297,13 @@ def _degrees(azimuth: torch.Tensor, elevation: torch.Tensor) -> tuple[float, flo
 
 
 def _mel_ticks(audio: AudioConfig) -> tuple[list[float], list[str]]:
+    from librosa import hz_to_mel
+
     top_hz = audio.sample_rate_hz / 2
     shown = [hz for hz in FREQUENCY_TICKS_HZ if hz < top_hz]
-    scale = audio.n_mels / float(hz_to_mel(np.array(top_hz)))
+    scale = audio.n_mels / float(hz_to_mel(top_hz))
     labels = [f"{hz / 1000:g} kHz" for hz in shown]
-    return [float(hz_to_mel(np.array(float(hz)))) * scale for hz in shown], labels
+    return [float(hz_to_mel(hz)) * scale for hz in shown], labels
 
 
 def _halo(width: float) -> list[Any]:

@@ -15,6 +15,7 @@ one, bound the levels from below (`AudioConfig.min_db`, `AudioConfig.top_db`).
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -26,7 +27,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from avsa.views.mel import mel_filters
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
 
@@ -281,12 +281,19 @@ def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
-    """Return the mel matrix as blocks of neighbouring bands: bands, bins, and their weights.
+    """Return librosa's mel filter bank as blocks of neighbouring bands: bands, bins, weights.
 
     On the CPU that saves most of the multiplications by zero; elsewhere one dense block is faster.
     """
-    filters = mel_filters(config.sample_rate_hz, config.n_fft, config.n_mels)
-    matrix = torch.from_numpy(filters.T.astype(np.float32)).to(device)
+    from librosa.filters import mel  # it takes a second, which only users of audio should wait
+
+    with warnings.catch_warnings():
+        # Narrow bands between two bins stay at `min_db`, as in the published code.
+        warnings.filterwarnings("ignore", "Empty filters detected")
+        filters = mel(
+            sr=config.sample_rate_hz, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64
+        )
+    matrix = torch.from_numpy(filters.T).float().to(device)
     blocks = []
     for first, last in pairwise(_cuts(config.n_mels, MEL_BLOCKS if device.type == "cpu" else 1)):
         used = matrix[:, first:last].any(1).nonzero()

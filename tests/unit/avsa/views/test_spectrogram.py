@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from avsa.views import spectrogram
-from avsa.views.mel import hz_to_mel, mel_filters, mel_to_hz
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, log_mels, stft, view_spectrograms
 from yt360.ambisonics.transforms import encode, rotate
@@ -57,16 +56,12 @@ def some_rotations(count=4, batch=1):
 
 
 @pytest.mark.filterwarnings("ignore:Empty filters")
-@pytest.mark.parametrize("rate", [16000, 24000, 48000])
-@pytest.mark.parametrize(("window", "bands"), [(512, 128), (400, 64), (1024, 80)])
-def test_mel_filters_are_those_of_librosa(rate, window, bands):
-    expected = librosa.filters.mel(sr=rate, n_fft=window, n_mels=bands)
-    assert np.allclose(mel_filters(rate, window, bands), expected, atol=1e-7)
-
-
-def test_mels_and_hertz_are_inverse():
-    frequencies = np.linspace(0, 12000, 500)
-    assert np.allclose(mel_to_hz(hz_to_mel(frequencies)), frequencies)
+@pytest.mark.parametrize(("n_fft", "n_mels"), [(512, 128), (400, 64), (1024, 5)])
+def test_mel_blocks_multiply_like_the_whole_filter_bank(n_fft, n_mels):
+    config = replace(CONFIG, n_fft=n_fft, n_mels=n_mels)
+    magnitude = torch.rand(7, n_fft // 2 + 1, generator=torch.Generator().manual_seed(0))
+    bank = torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=n_fft, n_mels=n_mels))
+    torch.testing.assert_close(spectrogram._to_mel(magnitude, config), magnitude @ bank.T)
 
 
 @pytest.mark.parametrize("kind", ["speech", "noise"])
