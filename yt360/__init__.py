@@ -1,7 +1,7 @@
 """yt360: find, download, check, cut, shard and label 360° videos with spatial audio.
 
-The names below are the public interface; each is imported when it is first used, so that
-``import yt360`` takes no time.
+The names below are the public interface (docs/python.md). Each is imported when it is first used,
+so that ``import yt360`` takes no time.
 
 >>> import yt360  # doctest: +SKIP
 >>> clip = yt360.read_clip("DATASET", "kqAZkf5Odyw-00080")  # doctest: +SKIP
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from yt360.media.probe import probe
     from yt360.shards.format.clips import Clip, open_dataset, read_clip
-    from yt360.views import crop_view, rotate_to_view
+    from yt360.views import crop_view, energy_map, rotate_to_view
 
 __version__ = "0.1.0"
 __all__ = [
     "Clip",
     "__version__",
     "crop_view",
+    "energy_map",
     "open_dataset",
     "probe",
     "read_clip",
@@ -33,6 +34,7 @@ __all__ = [
 _HOMES = {
     "Clip": "yt360.shards.format.clips",
     "crop_view": "yt360.views",
+    "energy_map": "yt360.views",
     "open_dataset": "yt360.shards.format.clips",
     "probe": "yt360.media.probe",
     "read_clip": "yt360.shards.format.clips",

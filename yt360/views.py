@@ -10,6 +10,7 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from yt360.ambisonics import transforms as ambisonics
@@ -32,23 +33,23 @@ def crop_view(
 ) -> NDArray[np.uint8]:
     """Return what a camera at the centre of a panorama sees (a gnomonic view of square pixels).
 
-    Where the view has fewer pixels than the panorama under it, the panorama is averaged first, so
-    that fine detail does not alias.
+    If the view has fewer pixels than the part of the panorama that it shows, the panorama is
+    averaged first, which avoids aliasing.
 
     Args:
         frames: uint8 RGB (T, H, W, 3) or (H, W, 3), equirectangular, W even.
-        azimuth_deg: Of the view's middle: 0 is the front, 90 left.
-        elevation_deg: Of the view's middle: 90 is straight up.
+        azimuth_deg: Azimuth of the view's centre: 0 is the front, 90 the left.
+        elevation_deg: Elevation of the view's centre: 90 is straight up.
         hfov_deg: Full horizontal field of view, in (0, 180).
         height: Rows of the view.
         width: Columns of the view.
-        roll_deg: Turn of the camera about its own axis, clockwise as its user sees it.
+        roll_deg: Rotation of the camera about its optical axis, clockwise for its user.
 
     Returns:
         uint8 RGB (T, height, width, 3) or (height, width, 3).
 
     Raises:
-        UserError: `frames` are no such array, or `hfov_deg` or a size is out of range.
+        UserError: `frames` has another type or shape, or `hfov_deg` or a size is out of range.
     """
     shape = frames.shape
     if frames.dtype != np.uint8 or len(shape) not in (3, 4) or shape[-1] != 3 or shape[-2] % 2:
@@ -82,19 +83,52 @@ def rotate_to_view(
     elevation_deg: float = 0.0,
     roll_deg: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Turn a sound field into the frame of a view: what lies in its middle is heard ahead.
+    """Rotate a sound field into the frame of a view: a source at its centre is in front.
 
     Args:
-        ambix: float32 (4, S): ambiX W, Y, Z, X.
-        azimuth_deg: Of the view's middle, as in `crop_view`.
-        elevation_deg: Of the view's middle.
-        roll_deg: Of the camera.
+        ambix: float (4, S): ambiX W, Y, Z, X.
+        azimuth_deg: Azimuth of the view's centre, as in `crop_view`.
+        elevation_deg: Elevation of the view's centre.
+        roll_deg: Roll of the camera.
+
+    Returns:
+        float32 (4, S).
 
     Raises:
-        UserError: `ambix` is no such array.
+        UserError: `ambix` has another type or shape.
     """
+    angles = (math.radians(each) for each in (azimuth_deg, elevation_deg, roll_deg))
+    return ambisonics.rotate_to_view(_sound_field(ambix), *angles).numpy()
+
+
+def energy_map(
+    ambix: NDArray[np.float32], height: int = 45, width: int = 90
+) -> NDArray[np.float32]:
+    """Return from which directions sound arrives: the mean power of a cardioid to each pixel.
+
+    First-order cardioids are wide, so that even a single source makes a broad maximum.
+
+    Args:
+        ambix: float (4, S): ambiX W, Y, Z, X, with S of 1 or more.
+        height: Rows of the map.
+        width: Columns of the map.
+
+    Returns:
+        float32 (height, width), equirectangular, the front in the middle; full scale is 1.
+
+    Raises:
+        UserError: `ambix` has another type or shape, or a size is below 1.
+    """
+    if min(height, width, ambix.shape[-1]) < 1:
+        raise UserError(
+            f"an energy map of {width}x{height} pixels of {ambix.shape[-1]} samples does not "
+            "exist; give at least one pixel and one sample",
+            "out-of-range",
+        )
+    return ambisonics.energy_map(_sound_field(ambix).double(), height, width).float().numpy()
+
+
+def _sound_field(ambix: NDArray[np.float32]) -> Tensor:
     if ambix.ndim != 2 or ambix.shape[0] != 4 or not np.issubdtype(ambix.dtype, np.floating):
         raise UserError(f"ambix is {ambix.dtype} {ambix.shape}; give ambiX as float32 (4, S)")
-    angles = (math.radians(each) for each in (azimuth_deg, elevation_deg, roll_deg))
-    field = torch.from_numpy(np.ascontiguousarray(ambix, dtype=np.float32))
-    return ambisonics.rotate_to_view(field, *angles).numpy()
+    return torch.from_numpy(np.ascontiguousarray(ambix, dtype=np.float32))

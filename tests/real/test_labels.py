@@ -2,15 +2,19 @@
 
 import pytest
 import torch
+from helpers.conversion import convert_clip
 from helpers.paths import FIXTURES
 from helpers.segmenters import make_segmenter
 
+from yt360.clip_codec.format import ClipFormat
 from yt360.labels.frames import clip_frames
 from yt360.labels.image_files import read_image
 from yt360.labels.segmenters.batches import Batches
 from yt360.labels.sphere.fusion import render_views
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import VIEW_SETS
+from yt360.media.convert import ClipRequest
+from yt360.media.source import open_source
 
 pytestmark = pytest.mark.real
 CHECKPOINT = FIXTURES / "panoptic" / "model_random.pkl"
@@ -34,10 +38,11 @@ def test_views_of_the_test_room_show_its_landmarks(real_data):
 
 
 @pytest.mark.parametrize("name", ["kqAZkf5Odyw-80.mp4", "calibration.mp4"])
-def test_real_clips_are_labelled(real_data, name):
-    mp4 = (real_data / "real-clips" / name).read_bytes()
-    frames = torch.from_numpy(clip_frames(mp4, 4, 10.0))
-    assert frames.shape == (40, 360, 640, 3)
+def test_real_clips_are_labelled(real_data, name, tmp_path):
+    clip = ClipRequest(0.0, 2.0, tmp_path / "clip.mp4", tmp_path / "clip.flac")
+    convert_clip(open_source(real_data / "real-clips" / name), clip, ClipFormat())
+    frames = torch.from_numpy(clip_frames(clip.mp4.read_bytes(), 4, 2.0))
+    assert frames.shape == (8, 320, 640, 3)
     segmenter = make_segmenter(checkpoint=CHECKPOINT, short_side=64)
     labeller = PanoramaLabeller(Batches(segmenter, 8), "cube-90", 64, 64)
     (found,) = labeller.segment(frames[:1], ["x-00000"], [0.0], instances=True)

@@ -54,7 +54,7 @@ def test_a_checkpoint_that_does_not_belong_to_its_run_is_refused(
         ({"stats": None}, "invalid"),
         ({"task": None}, "invalid"),
         ({"encoders": {}}, "invalid"),
-        ({"config": {**content["config"], "seed": 7}}, "invalid"),
+        ({"config": {**content["config"], "seed": 7}}, "conflict"),
     ):
         torch.save({**content, **change}, path)
         with user_error(code):

@@ -129,12 +129,23 @@ def test_a_source_in_the_middle_of_a_view_is_heard_ahead():
     np.testing.assert_allclose(turned, np.outer([1, 0, 0, 1], wave), atol=1e-6)
 
 
+def test_the_energy_map_is_largest_where_the_source_is():
+    a, e = math.radians(60), math.radians(20)
+    gains = [1, math.cos(e) * math.sin(a), math.sin(e), math.cos(e) * math.cos(a)]
+    wave = np.random.default_rng(0).standard_normal(50).astype(np.float32)
+    power = yt360.energy_map(np.outer(gains, wave).astype(np.float32), 90, 180)
+    row, column = np.unravel_index(power.argmax(), power.shape)
+    assert (90 - (row + 0.5) * 2, 180 - (column + 0.5) * 2) == pytest.approx((20, 60), abs=1.01)
+    assert power.max() == pytest.approx(float(np.mean(wave**2)), rel=1e-3)
+
+
 @pytest.mark.parametrize("frames", [np.zeros((4, 8), np.uint8), np.zeros((4, 8, 3))])
 def test_wrong_arrays_are_refused(frames):
     with pytest.raises(UserError, match="give uint8"):
         yt360.crop_view(frames, 0)
-    with pytest.raises(UserError, match="give ambiX"):
-        yt360.rotate_to_view(np.zeros((3, 5), np.float32), 0)
+    for function in (lambda ambix: yt360.rotate_to_view(ambix, 0), yt360.energy_map):
+        with pytest.raises(UserError, match="give ambiX"):
+            function(np.zeros((3, 5), np.float32))
     with pytest.raises(UserError, match="between 0 and 180"):
         yt360.crop_view(np.zeros((4, 8, 3), np.uint8), 0, hfov_deg=180)
 
