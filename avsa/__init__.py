@@ -1,27 +1,66 @@
-"""Learn audio-visual representations from 360° video by spatial alignment."""
+"""avsa: learn audio-visual representations from 360° video by spatial alignment.
+
+The names below are the public interface; each is imported when it is first used, so
+``import avsa`` takes no time.
+
+>>> import avsa  # doctest: +SKIP
+>>> model = avsa.load("runs/avsa")  # doctest: +SKIP
+>>> features = model.embed(video, audio)  # doctest: +SKIP
+>>> loss = avsa.InfoNCE(temperature=0.07)(predictions, targets)  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from avsa.hub.load import Model
+    from avsa.hub.load import Embedding, Model, load
+    from avsa.tasks.infonce import InfoNCE
+    from avsa.views.crops import crop_views
+    from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+    from avsa.views.spectrogram import AudioConfig, log_mels, view_spectrograms
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = [
+    "AudioConfig",
+    "Embedding",
+    "InfoNCE",
+    "Model",
+    "ViewConfig",
+    "Views",
+    "__version__",
+    "crop_views",
+    "draw_views",
+    "load",
+    "log_mels",
+    "stack_views",
+    "view_spectrograms",
+]
+
+_HOMES = {
+    "AudioConfig": "avsa.views.spectrogram",
+    "Embedding": "avsa.hub.load",
+    "InfoNCE": "avsa.tasks.infonce",
+    "Model": "avsa.hub.load",
+    "ViewConfig": "avsa.views.sampling",
+    "Views": "avsa.views.sampling",
+    "crop_views": "avsa.views.crops",
+    "draw_views": "avsa.views.sampling",
+    "load": "avsa.hub.load",
+    "log_mels": "avsa.views.spectrogram",
+    "stack_views": "avsa.views.sampling",
+    "view_spectrograms": "avsa.views.spectrogram",
+}
 
 
-def load(checkpoint: str | Path, device: str = "cpu") -> Model:
-    """Load a trained model; see `avsa.hub.load.load`.
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'avsa' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
 
-    >>> model = avsa.load("runs/avc-1")  # doctest: +SKIP
-    >>> features = model.embed(video, audio)  # doctest: +SKIP
 
-    Args:
-        checkpoint: A checkpoint file, or a run's folder (its newest checkpoint).
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
-    """
-    from avsa.hub import load as loading  # here, so that `avsa --help` need not wait for torch
-
-    return loading.load(checkpoint, device)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -146,8 +146,8 @@ class Registry(Generic[Config]):
         """Add a config dataclass; a class decorator, above ``@dataclass``.
 
         The name is the default of the field ``kind``, the help the first line of the docstring, the
-        needs the class attribute ``needs``, if there is one. A class that is defined again (a cell
-        of a notebook) replaces itself.
+        needs the class attribute ``needs`` as text, if there is one. A class that is defined again
+        (a cell of a notebook) replaces itself.
 
         Raises:
             UserError: The class is not a dataclass with a ``kind`` and a docstring, or the name is
@@ -170,7 +170,7 @@ class Registry(Generic[Config]):
                 name,
             )
         line = config.__doc__.strip().splitlines()[0]
-        self._entries[name] = Entry(name, config, line, getattr(config, "needs", ""), module)
+        self._entries[name] = Entry(name, config, line, str(getattr(config, "needs", "")), module)
         note_plugin(module)
         return config
 

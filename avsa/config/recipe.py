@@ -19,14 +19,16 @@ from pydantic import Field
 from avsa.config.renamed import new_name
 from avsa.data.loader import DataConfig
 from avsa.data.sampling import SamplingConfig
+from avsa.models.compute import ComputeConfig
 from avsa.models.encoders import EncodersConfig
-from avsa.models.model import ComputeConfig
-from avsa.tasks.tasks import TaskConfig
+from avsa.tasks import TASKS
+from avsa.tasks.avc import AvcConfig
+from avsa.tasks.base import TaskConfig
 from avsa.training.checkpoint import CheckpointConfig
 from avsa.training.optimizer import OptimizerConfig
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import AudioConfig
-from yt360.config import config_class, conflict, flatten, from_mapping, merged, to_mapping
+from yt360.config import Section, config_class, conflict, flatten, from_mapping, merged, to_mapping
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
 from yt360.splits import Split
@@ -40,7 +42,7 @@ MAX_SEED = 2**53
 class StageConfig:
     """One stage of a curriculum. The next stage keeps the encoders; heads and optimizer are new."""
 
-    task: TaskConfig = TaskConfig()
+    task: Annotated[TaskConfig, Section(TASKS, default="avc")] = AvcConfig()
     """What is learned."""
     epochs: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Length in epochs of the training split (or give `steps`)."""
@@ -58,8 +60,11 @@ class StageConfig:
             raise conflict(
                 f"epochs is {self.epochs} and steps {self.steps}; set exactly one of them above 0"
             )
-        if self.batch_size < 2 and self.task.kind != "regression":
-            raise conflict(f"batch_size is {self.batch_size}; {self.task.kind} needs 2 or more")
+        least = self.task.needs.batch_size
+        if self.batch_size < least:
+            raise conflict(
+                f"batch_size is {self.batch_size}; {self.task.kind} needs {least} or more"
+            )
 
     def __str__(self) -> str:
         return f"{self.task.kind} for {self.epochs or self.steps} {self._unit}"
@@ -128,19 +133,22 @@ class TrainConfig:
         return self.data if count is None else replace(self.data, windows_per_clip=count)
 
     def _check_stage(self, name: str) -> None:
-        task, views = self.stages[name].task, self.stage_views(name).num_views
-        windows = self.stage_data(name).windows_per_clip
-        if task.kind == "avts" and windows < 2:
+        task, needs = self.stages[name].task, self.stages[name].task.needs
+        views, windows = self.stage_views(name).num_views, self.stage_data(name).windows_per_clip
+        if windows < needs.windows_per_clip or windows > needs.windows_per_clip == 1:
+            least = needs.windows_per_clip
+            allowed = "=1" if least == 1 else f" of {least} or more"
             raise conflict(
-                f"stages.{name}: avts needs windows_per_clip of 2 or more, not {windows}"
+                f"stages.{name}: {task.kind} needs windows_per_clip{allowed}, not {windows}"
             )
-        if task.kind != "avts" and windows != 1:
-            raise conflict(f"stages.{name}: {task.kind} needs windows_per_clip=1, not {windows}")
-        if task.kind in ("avsa", "regression") and views < 2:
-            raise conflict(f"stages.{name}: {task.kind} needs num_views of 2 or more, not {views}")
-        if task.kind == "regression" and self.views.augment and self.views.hflip_probability > 0:
+        if views < needs.num_views:
             raise conflict(
-                f"stages.{name}: a flipped view has no rotation to regress; set "
+                f"stages.{name}: {task.kind} needs num_views of {needs.num_views} or more, not "
+                f"{views}"
+            )
+        if needs.unflipped and self.views.augment and self.views.hflip_probability > 0:
+            raise conflict(
+                f"stages.{name}: {task.kind} needs views that are not flipped; set "
                 "views.hflip_probability=0"
             )
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig
 from avsa.hub.saved import read_saved
-from avsa.models.model import Encoders
-from avsa.tasks.tasks import Task, build_task
+from avsa.models.encoders import Encoders
+from avsa.tasks.base import Task
 from avsa.views.audio_statistics import AudioStats
 from avsa.views.colors import RGB_MEAN, RGB_STD
 from avsa.views.spectrogram import require_long_sound, view_spectrograms
@@ -228,11 +228,11 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     """
     saved = read_saved(Path(checkpoint))
     config = saved.config
-    encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
+    encoders = config.encoders.build(config.audio.num_channels)
     encoders.load_state_dict(saved.encoders)
     task = None
     if saved.task is not None:
-        task = build_task(config.stages[saved.stage].task, config.encoders.video.feature_dim)
+        task = config.stages[saved.stage].task.build(config.encoders.feature_dim)
         task.load_state_dict(saved.task)
     model = Model(config, encoders, task, saved.stats, saved.fps, saved.step)
     return model.to(choose_device(device)).eval()

@@ -17,8 +17,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig, config_from_mapping
-from avsa.models.model import Encoders
-from avsa.tasks.tasks import Task, build_task
+from avsa.models.encoders import Encoders
+from avsa.tasks.base import Task
 from avsa.training.checkpoint import load_checkpoint
 from avsa.views.audio_statistics import AudioStats
 from yt360.errors import UserError
@@ -131,8 +131,8 @@ def networks_without_memory(config: TrainConfig, stage: str) -> tuple[Encoders, 
     """Return the networks of a stage on the meta device: names and shapes, and no numbers."""
     with torch.device("meta"):
         return (
-            Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels),
-            build_task(config.stages[stage].task, config.encoders.video.feature_dim),
+            config.encoders.build(config.audio.num_channels),
+            config.stages[stage].task.build(config.encoders.feature_dim),
         )
 
 

@@ -1,10 +1,7 @@
-"""The two encoders: R(2+1)D for pictures and a plain 2-D convolutional network for sound.
+"""The pair of encoders of a model, and their configuration.
 
-Layer names and layout are those of the weights published with "Learning Representations from
-Audio-Visual Spatial Alignment" (Morgado et al., NeurIPS 2020), so that their state dicts load as
-they are. No convolution has a bias: a batch norm follows each sum.
-
-Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel bands, D features.
+Shapes: B batch, K views, C channels, T frames, h and w of a view, N time steps, F mel bands,
+D features.
 """
 
 from __future__ import annotations
@@ -12,205 +9,76 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from yt360.config import config_class, conflict
-
-MAX_FEATURE_DIM = 8192
-
-
-def _check_feature_dim(config: VideoEncoderConfig | AudioEncoderConfig) -> None:
-    if config.feature_dim > MAX_FEATURE_DIM:
-        raise conflict(
-            f"base_channels * 2**(num_stages - 1) is {config.feature_dim} features; at most "
-            f"{MAX_FEATURE_DIM} are allowed"
-        )
-
-
-@config_class
-class VideoEncoderConfig:
-    """R(2+1)D. The defaults are R(2+1)D-18."""
-
-    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
-    """Channels of the stem and the first stage; each further stage doubles them."""
-    num_stages: Annotated[int, Field(ge=1, le=8)] = 4
-    """Residual stages; every one but the first halves time and space."""
-    blocks_per_stage: Annotated[int, Field(ge=1, le=32)] = 2
-    """Residual blocks in a stage: 2 makes 18 layers, 1 makes 10."""
-
-    def __post_init__(self) -> None:
-        _check_feature_dim(self)
-
-    @property
-    def feature_dim(self) -> int:
-        """Length of a feature vector (512 by default)."""
-        return self.base_channels * 2 ** (self.num_stages - 1)
-
-
-@config_class
-class AudioEncoderConfig:
-    """A 2-D convolutional network. The defaults are the published 9 layers."""
-
-    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
-    """Channels of the stem and the first block; each further block doubles them."""
-    num_stages: Annotated[int, Field(ge=1, le=8)] = 4
-    """Blocks of two convolutions; all but the first and the last halve the resolution."""
-
-    def __post_init__(self) -> None:
-        _check_feature_dim(self)
-
-    @property
-    def feature_dim(self) -> int:
-        """Length of a feature vector (512 by default)."""
-        return self.base_channels * 2 ** (self.num_stages - 1)
+from avsa.models import AUDIO_ENCODERS, VIDEO_ENCODERS
+from avsa.models.base import AudioEncoderConfig, VideoEncoderConfig
+from avsa.models.conv2d import Conv2DConfig
+from avsa.models.r2plus1d import R2Plus1DConfig
+from yt360.config import Section, config_class, conflict
 
 
 @config_class
 class EncodersConfig:
     """The networks of the two modalities."""
 
-    video: VideoEncoderConfig = VideoEncoderConfig()
-    """The video encoder."""
-    audio: AudioEncoderConfig = AudioEncoderConfig()
-    """The audio encoder."""
+    video: Annotated[VideoEncoderConfig, Section(VIDEO_ENCODERS, default="r2plus1d")] = (
+        R2Plus1DConfig()
+    )
+    """The encoder of video."""
+    audio: Annotated[AudioEncoderConfig, Section(AUDIO_ENCODERS, default="conv2d")] = Conv2DConfig()
+    """The encoder of audio."""
 
     def __post_init__(self) -> None:
         if self.video.feature_dim != self.audio.feature_dim:
             raise conflict(
                 f"video has {self.video.feature_dim} features and audio {self.audio.feature_dim}; "
-                "choose an equal base_channels and num_stages"
+                "choose options that give equal numbers, such as an equal base_channels and "
+                "num_stages"
             )
 
+    @property
+    def feature_dim(self) -> int:
+        """D, the length of a feature vector of either encoder."""
+        return self.video.feature_dim
 
-class VideoEncoder(nn.Module):
-    """R(2+1)D: pictures (B, 3, T, H, W) to features (B, D).
+    def build(self, audio_channels: int) -> Encoders:
+        """Return both encoders with new weights.
 
-    The stem is a 3x7x7 convolution with spatial stride 2. Each 3x3x3 convolution of a residual
-    network is split into a spatial (1, 3, 3) and a temporal (3, 1, 1) one whose middle width equals
-    the output width. Features are the maximum over time and space.
-    """
-
-    def __init__(self, config: VideoEncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.conv1 = nn.Sequential(
-            nn.Conv3d(
-                3, config.base_channels, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False
-            ),
-            nn.BatchNorm3d(config.base_channels),
-            nn.ReLU(inplace=True),
-        )
-        channels = config.base_channels
-        self.stage_names = [f"conv{stage + 2}x" for stage in range(config.num_stages)]
-        for stage, name in enumerate(self.stage_names):
-            width, stride = config.base_channels * 2**stage, 1 if stage == 0 else 2
-            blocks = [ResidualBlock(channels, width, stride)]
-            blocks += [ResidualBlock(width, width, 1) for _ in range(config.blocks_per_stage - 1)]
-            self.add_module(name, nn.Sequential(*blocks))
-            channels = width
-
-    def forward_maps(self, video: Tensor) -> list[Tensor]:
-        """Return the maps (B, width * 2**i, T_i, H_i, W_i) of every stage i, first to last."""
-        maps = [self.conv1(video)]
-        for name in self.stage_names:
-            maps.append(self.get_submodule(name)(maps[-1]))
-        return maps[1:]
-
-    def forward(self, video: Tensor) -> Tensor:
-        """Return features (B, D) of standardized pictures (B, 3, T, H, W)."""
-        return self.forward_maps(video)[-1].amax(dim=(2, 3, 4))
+        Args:
+            audio_channels: C of the spectrograms.
+        """
+        return Encoders(self.video.build(), self.audio.build(audio_channels))
 
 
-class ResidualBlock(nn.Module):
-    """Two (1, 3, 3) + (3, 1, 1) convolutions and a shortcut; the last norm acts on their sum.
-
-    The spatial convolution carries the spatial stride and the temporal one the temporal stride.
-    """
-
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
-        super().__init__()
-        spatial, temporal = (1, stride, stride), (stride, 1, 1)
-        self.spt_conv1 = _spatial_conv(in_channels, channels, spatial)
-        self.spt_bn1 = nn.BatchNorm3d(channels)
-        self.tmp_conv1 = _temporal_conv(channels, temporal)
-        self.tmp_bn1 = nn.BatchNorm3d(channels)
-        self.spt_conv2 = _spatial_conv(channels, channels, (1, 1, 1))
-        self.spt_bn2 = nn.BatchNorm3d(channels)
-        self.tmp_conv2 = _temporal_conv(channels, (1, 1, 1))
-        self.out_bn = nn.BatchNorm3d(channels)
-        self.res_conv: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != channels:
-            self.res_conv = nn.Conv3d(in_channels, channels, 1, stride=stride, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, channels, T', H', W') of (B, in_channels, T, H, W)."""
-        y = torch.relu(self.spt_bn1(self.spt_conv1(x)))
-        y = torch.relu(self.tmp_bn1(self.tmp_conv1(y)))
-        y = torch.relu(self.spt_bn2(self.spt_conv2(y)))
-        return torch.relu(self.out_bn(self.tmp_conv2(y) + self.res_conv(x)))
-
-
-class AudioEncoder(nn.Module):
-    """Nine convolutions: spectrograms (B, C, N, F) to features (B, D).
-
-    A 7x7 stem with stride 2, then blocks of two 3x3 convolutions with strides 1, 2, 2, 1. Features
-    are the maximum over time and frequency.
+class Encoders(nn.Module):
+    """Both encoders over views: what is kept from one stage, and one task, to the next.
 
     Args:
-        config: Its size.
-        in_channels: C, the channels of the spectrogram (4 for ambiX).
+        video: Encoder of video.
+        audio: Encoder of audio.
+
+    Attributes:
+        batch_norm_splits: Parts in which a training batch passes through the networks, each with
+            batch norm statistics of its own.
     """
 
-    def __init__(self, config: AudioEncoderConfig, in_channels: int = 4) -> None:
+    def __init__(self, video: nn.Module, audio: nn.Module) -> None:
         super().__init__()
-        self.config = config
-        self.conv1 = nn.Sequential(
-            nn.Conv2d(in_channels, config.base_channels, 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(config.base_channels),
-            nn.ReLU(inplace=True),
+        self.video, self.audio = video, audio
+        self.batch_norm_splits = 1
+
+    def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (B, K, D) each of views (B, K, 3, T, h, w) and (B, K, C, N, F)."""
+        if not self.training or self.batch_norm_splits == 1:
+            return self._features(video, audio)
+        pieces = zip(*(each.chunk(self.batch_norm_splits) for each in (video, audio)), strict=True)
+        features = [self._features(*piece) for piece in pieces]
+        return torch.cat([each[0] for each in features]), torch.cat([each[1] for each in features])
+
+    def _features(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
+        shape = (*video.shape[:2], -1)
+        return (
+            self.video(video.flatten(0, 1)).view(shape),
+            self.audio(audio.flatten(0, 1)).view(shape),
         )
-        channels = config.base_channels
-        self.block_names = [f"block{stage + 1}" for stage in range(config.num_stages)]
-        for stage, name in enumerate(self.block_names):
-            width, stride = (
-                config.base_channels * 2**stage,
-                2 if 0 < stage < config.num_stages - 1 else 1,
-            )
-            self.add_module(name, ConvBlock(channels, width, stride))
-            channels = width
-
-    def forward_maps(self, audio: Tensor) -> list[Tensor]:
-        """Return the maps (B, width * 2**i, N_i, F_i) of every block i, first to last."""
-        maps = [self.conv1(audio)]
-        for name in self.block_names:
-            maps.append(self.get_submodule(name)(maps[-1]))
-        return maps[1:]
-
-    def forward(self, audio: Tensor) -> Tensor:
-        """Return features (B, D) of standardized spectrograms (B, C, N, F)."""
-        return self.forward_maps(audio)[-1].amax(dim=(2, 3))
-
-
-class ConvBlock(nn.Module):
-    """Two 3x3 convolutions, each with batch norm and ReLU; the first carries the stride."""
-
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, channels, N', F') of (B, in_channels, N, F)."""
-        x = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(x)))
-
-
-def _spatial_conv(in_channels: int, channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
-    return nn.Conv3d(in_channels, channels, (1, 3, 3), stride=stride, padding=(0, 1, 1), bias=False)
-
-
-def _temporal_conv(channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
-    return nn.Conv3d(channels, channels, (3, 1, 1), stride=stride, padding=(1, 0, 0), bias=False)

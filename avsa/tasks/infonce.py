@@ -1,23 +1,24 @@
-"""InfoNCE between predicted and true features, with proposals from every view and every rank.
+"""InfoNCE between predictions and targets, with negatives from every view and every rank.
 
 Equation 9 of "Learning Representations from Audio-Visual Spatial Alignment" (Morgado et al.,
-NeurIPS 2020). Everything is computed in float32 or better, whatever the precision of the encoders.
+NeurIPS 2020). Computed in float32 or better, whatever the precision of the encoders.
 
 Shapes: b clips of this rank, B clips of all ranks, K views of a clip, D dimensions of an embedding.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from yt360.config import config_class
+from yt360.errors import UserError
 
 Negatives = Literal["all", "published", "clip"]
 
@@ -28,27 +29,30 @@ class InfoNCEConfig:
 
     temperature: Annotated[float, Field(gt=0, le=1e6)] = 0.07
     """Cosine similarities are divided by it."""
-    negatives: Literal["all", "published", "clip"] = "all"
+    negatives: Negatives = "all"
     """all: every view of every clip of the global batch (Eq. 9); published: the other views of the
     clip and the same view of the other clips, as in the published code; clip: the other views of
     the clip only."""
     within_clip_weight: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """Weight of a second InfoNCE among the views of each clip (0: none). It gets training off the
-    plateau where clips are told apart and views are not."""
+    """Weight of a second InfoNCE among the views of each clip (0: none). It moves training off the
+    plateau on which clips are distinguished and views are not."""
     chunk_size: Annotated[int, Field(ge=0, le=10**9)] = 0
-    """Predictions compared at a time (0: all). Chunks are recomputed in the backward pass, so that
-    memory grows only with chunk size times negatives."""
+    """Predictions compared at a time (0: all). Chunks are recomputed in the backward pass, so
+    memory is proportional to chunk size times negatives."""
+
+    def build(self) -> InfoNCE:
+        """Return the loss."""
+        return InfoNCE(**asdict(self))
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """What a comparison gave; scalars, averaged over the predictions of this rank.
+class Comparison(NamedTuple):
+    """Loss and accuracies; scalars, averaged over the predictions of this rank.
 
     Attributes:
-        loss: InfoNCE, plus the weighted term over the clip's own views.
-        avc_accuracy: Share of predictions whose target beats every proposal of other clips.
-        avsa_accuracy: Share of predictions whose target beats every proposal.
-        view_accuracy: Share of predictions whose target beats the other views of the same clip.
+        loss: InfoNCE, plus the weighted term over the views of the same clip.
+        avc_accuracy: Fraction of predictions whose target beats all targets of other clips.
+        avsa_accuracy: Fraction of predictions whose target beats all other targets.
+        view_accuracy: Fraction of predictions whose target beats the other views of the same clip.
     """
 
     loss: Tensor
@@ -57,52 +61,90 @@ class Contrast:
     view_accuracy: Tensor
 
 
-def contrast(
-    predictions: Tensor, targets: Tensor, config: InfoNCEConfig, first_clip: int = 0
-) -> Contrast:
-    """Compare predictions with the targets of the global batch.
+class InfoNCE(nn.Module):
+    """InfoNCE over the cosine similarities of predictions and targets.
+
+    >>> loss = InfoNCE(temperature=0.07)(predictions, targets)  # doctest: +SKIP
 
     Args:
-        predictions: Predicted embeddings (b, K, D) of any length.
-        targets: True embeddings (B, K, D) of any length; those of this rank's clips begin at
-            `first_clip`. With b = B and `first_clip` = 0 the batch is whole.
-        config: Temperature, proposals and memory.
-        first_clip: Index in `targets` of the clip of ``predictions[0]``.
+        temperature: Cosine similarities are divided by it; above 0.
+        negatives: ``"all"``: all other targets; ``"published"``: the other views of the clip and
+            the same view of the other clips; ``"clip"``: the other views of the clip.
+        within_clip_weight: Weight of a second InfoNCE among the views of each clip; 0 for none.
+        chunk_size: Predictions compared at a time, to save memory; 0 for all.
 
-    Returns:
-        The mean over the b * K predictions. The mean over ranks of equal b is what one rank with
-        the whole batch would give.
+    Raises:
+        UserError: A value is out of range.
     """
-    with torch.autocast(predictions.device.type, enabled=False):
-        predictions = _unit(predictions)
-        targets = _unit(targets)
-        views = predictions.shape[1]
-        flat_targets = targets.flatten(0, 1)
-        parts = []
-        for rows in _chunks(predictions.shape[0] * views, config.chunk_size):
-            arguments = (
-                predictions.flatten(0, 1)[rows],
-                flat_targets,
-                _positives(rows, views, first_clip, predictions.device),
-                views,
-                config,
-            )
-            again = config.chunk_size > 0 and torch.is_grad_enabled()
-            parts.append(
-                checkpoint(_compare, *arguments, use_reentrant=False)
-                if again
-                else _compare(*arguments)
-            )
-        loss, avc, avsa = (torch.cat(part).mean() for part in zip(*parts, strict=True))
-        own = targets[first_clip : first_clip + predictions.shape[0]]
-        clip_loss, view_hits = _compare_within_clips(predictions, own, config.temperature)
-        if config.within_clip_weight > 0:
-            loss = loss + config.within_clip_weight * clip_loss
-    return Contrast(loss, avc, avsa, view_hits)
+
+    def __init__(
+        self,
+        temperature: float = 0.07,
+        negatives: Negatives = "all",
+        within_clip_weight: float = 0.0,
+        chunk_size: int = 0,
+    ) -> None:
+        super().__init__()
+        self.config = InfoNCEConfig(
+            temperature=temperature,
+            negatives=negatives,
+            within_clip_weight=within_clip_weight,
+            chunk_size=chunk_size,
+        )
+
+    def extra_repr(self) -> str:
+        """Return the options, for `repr`."""
+        return ", ".join(f"{name}={value!r}" for name, value in asdict(self.config).items())
+
+    def forward(self, predictions: Tensor, targets: Tensor, first_clip: int = 0) -> Tensor:
+        """Return the loss, a scalar; see `compare`."""
+        return self.compare(predictions, targets, first_clip).loss
+
+    def compare(self, predictions: Tensor, targets: Tensor, first_clip: int = 0) -> Comparison:
+        """Compare predictions with the targets of the global batch.
+
+        The mean over ranks of equal b is what one rank with the whole batch would give.
+
+        Args:
+            predictions: Predicted embeddings (b, K, D), or (b, D) for one view; of any norm.
+            targets: Target embeddings (B, K, D) or (B, D); those of this rank's clips begin at
+                `first_clip`. A whole batch has b = B and `first_clip` = 0.
+            first_clip: Index in `targets` of the target of ``predictions[0]``.
+
+        Raises:
+            UserError: The shapes do not fit.
+        """
+        _require_shapes(predictions, targets, first_clip)
+        if predictions.ndim == 2:
+            predictions, targets = predictions[:, None], targets[:, None]
+        config = self.config
+        with torch.autocast(predictions.device.type, enabled=False):
+            predictions, targets = _unit(predictions), _unit(targets)
+            views = predictions.shape[1]
+            flat_targets = targets.flatten(0, 1)
+            parts = []
+            for rows in _chunks(predictions.shape[0] * views, config.chunk_size):
+                arguments = (
+                    predictions.flatten(0, 1)[rows],
+                    flat_targets,
+                    _positives(rows, views, first_clip, predictions.device),
+                    views,
+                    config,
+                )
+                if config.chunk_size > 0 and torch.is_grad_enabled():
+                    parts.append(checkpoint(_compare, *arguments, use_reentrant=False))
+                else:
+                    parts.append(_compare(*arguments))
+            loss, avc, avsa = (torch.cat(part).mean() for part in zip(*parts, strict=True))
+            own = targets[first_clip : first_clip + predictions.shape[0]]
+            clip_loss, view_hits = _compare_within_clips(predictions, own, config.temperature)
+            if config.within_clip_weight > 0:
+                loss = loss + config.within_clip_weight * clip_loss
+        return Comparison(loss, avc, avsa, view_hits)
 
 
 def embedding_spread(embeddings: Tensor) -> Tensor:
-    """Return how far embeddings (..., D) fill the sphere: near 1 when they do, 0 when collapsed.
+    """Return how well embeddings (..., D) fill the sphere: near 1 if uniform, 0 if collapsed.
 
     The standard deviation of each dimension of the unit vectors, averaged, times sqrt(D).
     """
@@ -111,9 +153,19 @@ def embedding_spread(embeddings: Tensor) -> Tensor:
 
 
 def view_accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Return the share of predictions (b, K, D) whose target beats the other views of its clip."""
+    """Return the fraction of predictions (b, K, D) whose target beats the clip's other views."""
     with torch.no_grad(), torch.autocast(predictions.device.type, enabled=False):
         return _compare_within_clips(_unit(predictions), _unit(targets), 1.0)[1]
+
+
+def _require_shapes(predictions: Tensor, targets: Tensor, first_clip: int) -> None:
+    fits = predictions.ndim in (2, 3) and predictions.shape[1:] == targets.shape[1:]
+    if not fits or not 0 <= first_clip <= len(targets) - len(predictions):
+        raise UserError(
+            f"predictions are {tuple(predictions.shape)} and targets {tuple(targets.shape)}, from "
+            f"clip {first_clip} on; give (b, K, D) and (B, K, D), or (b, D) and (B, D)",
+            key="predictions",
+        )
 
 
 def _compare(
@@ -121,9 +173,9 @@ def _compare(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return loss, AVC and AVSA hits, each (rows,), of predictions (rows, D) and targets (P, D)."""
     scores = predictions @ targets.T / config.temperature
-    proposal = torch.arange(targets.shape[0], device=scores.device)
-    same_clip = proposal[None] // views == positives[:, None] // views
-    same_view = proposal[None] % views == positives[:, None] % views
+    candidate = torch.arange(targets.shape[0], device=scores.device)
+    same_clip = candidate[None] // views == positives[:, None] // views
+    same_view = candidate[None] % views == positives[:, None] % views
     if config.negatives == "published":
         scores = scores.masked_fill(~(same_clip | same_view), float("-inf"))
     elif config.negatives == "clip":
@@ -131,10 +183,10 @@ def _compare(
     loss = F.cross_entropy(scores, positives, reduction="none")
     with torch.no_grad():
         positive = scores.gather(1, positives[:, None])
-        rival = scores.masked_fill(proposal[None] == positives[:, None], float("-inf"))
-        # Strictly better: collapsed embeddings tie with everything and must not count as hits.
-        avsa = (positive > rival).all(dim=1).float()
-        avc = ((positive > rival) | same_clip).all(dim=1).float()
+        negative = scores.masked_fill(candidate[None] == positives[:, None], float("-inf"))
+        # Strictly greater: collapsed embeddings tie with everything and must not count as hits.
+        avsa = (positive > negative).all(dim=1).float()
+        avc = ((positive > negative) | same_clip).all(dim=1).float()
     return loss, avc, avsa
 
 

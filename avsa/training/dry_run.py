@@ -148,12 +148,10 @@ def _plan_lines(
     header = ("stage", "task", "epochs", "batch", "a rank", "views a clip")
     rows: list[Sequence[str]] = [(*header, "steps an epoch", "steps", "views drawn", "hours")]
     for stage in stages:
-        task, views = stage.config.task, _views(config, stage)
-        translation = task.translation.kind
-        kind = task.kind if translation == "none" else f"{task.kind} ({translation})"
+        label, views = stage.config.task.label, _views(config, stage)
         size = stage.config.batch_size
         rows.append((
-            stage.name, kind, f"{stage.steps / stage.plan.steps_per_epoch:,.4g}", f"{size:,}",
+            stage.name, label, f"{stage.steps / stage.plan.steps_per_epoch:,.4g}", f"{size:,}",
             f"{size // ranks:,}", f"{_views_of_clip(config, stage):,}",
             f"{stage.plan.steps_per_epoch:,}", f"{stage.steps:,}", f"{views:,}",
             _hours(views, views_per_s),

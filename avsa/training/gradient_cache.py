@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from avsa.tasks.tasks import Metrics
+from avsa.tasks.base import Metrics
 
 Precision = Callable[[], AbstractContextManager[None]]
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Metrics]]
@@ -37,7 +37,7 @@ def forward_backward_in_parts(
     """Add the gradients of one step to the parameters; return its loss and metrics.
 
     Args:
-        encoders: Views to features (`avsa.models.model.Encoders`), bare or wrapped by DDP.
+        encoders: Views to features (`avsa.models.encoders.Encoders`), bare or wrapped by DDP.
         loss_of: Loss and metrics of the features (B, K, D) of video and audio.
         views: Of video (B, K, 3, T, h, w) and of audio (B, K, C, N, F).
         precision: Returns the context in which the networks compute.

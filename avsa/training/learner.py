@@ -18,8 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from avsa.config.recipe import TrainConfig
 from avsa.hub.saved import Saved
-from avsa.models.model import Encoders, place_encoders
-from avsa.tasks.tasks import build_task
+from avsa.models.compute import place_encoders
+from avsa.models.encoders import Encoders
 from avsa.training.curriculum import Stage
 from avsa.training.distributed import World, gather_lists
 from avsa.training.optimizer import build_optimizer, learning_rate, set_learning_rate
@@ -33,7 +33,7 @@ FLOAT32_EPSILON = 2.0**-23
 def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> Encoders:
     """Return the encoders on the device, with fresh weights or those of a checkpoint."""
     seed_torch(config.seed, "encoders")
-    encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
+    encoders = config.encoders.build(config.audio.num_channels)
     if saved:
         encoders.load_state_dict(saved.encoders)
     return place_encoders(encoders, config.compute, world).train()
@@ -67,7 +67,7 @@ class Learner:
     ) -> None:
         self.config, self.stage, self.world = config, stage, world
         seed_torch(config.seed, "task", stage.name)
-        task = build_task(stage.config.task, config.encoders.video.feature_dim)
+        task = stage.config.task.build(config.encoders.feature_dim)
         self.encoders, self.task = encoders, task.to(world.device).train()
         self._parameters = [*encoders.parameters(), *self.task.parameters()]
         self.optimizer = build_optimizer(self._parameters, config.optimizer)

@@ -23,8 +23,8 @@ from torch import Tensor
 from avsa.config.recipe import TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.remote.clips import open_clips
-from avsa.models.model import autocast
-from avsa.tasks.tasks import Metrics
+from avsa.models.compute import autocast
+from avsa.tasks.base import Metrics
 from avsa.training.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint
 from avsa.training.curriculum import lay_out, require_stages_fit
 from avsa.training.distributed import (

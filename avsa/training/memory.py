@@ -17,8 +17,6 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from avsa.config.recipe import TrainConfig
 from avsa.data.clip_window import Span
-from avsa.models.model import Encoders
-from avsa.tasks.tasks import build_task
 from yt360.clip_codec.format import ClipFormat
 
 FLOAT_BYTES = 4
@@ -59,8 +57,8 @@ def stage_memory(config: TrainConfig, stage: str, form: ClipFormat, ranks: int) 
     span = data.span(form)
     shapes = sample_shapes(config, stage, span)
     with torch.device("meta"):
-        encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
-        task = build_task(config.stages[stage].task, config.encoders.video.feature_dim)
+        encoders = config.encoders.build(config.audio.num_channels)
+        task = config.stages[stage].task.build(config.encoders.feature_dim)
         kept = saved_bytes(encoders, [torch.empty((1, *shape)) for shape in shapes])
     num_weights = sum(p.numel() for module in (encoders, task) for p in module.parameters())
     values = sum(math.prod(shape) for shape in shapes)

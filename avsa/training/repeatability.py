@@ -23,8 +23,7 @@ from torch import Tensor, nn
 from avsa.config.recipe import TrainConfig
 from avsa.data.clip_window import Span
 from avsa.data.clips import clips_form
-from avsa.models.model import ComputeConfig, Encoders, autocast, is_on, place_encoders
-from avsa.tasks.tasks import build_task
+from avsa.models.compute import ComputeConfig, autocast, is_on, place_encoders
 from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.memory import sample_shapes
 from avsa.training.metrics_log import RunLog
@@ -136,13 +135,13 @@ def small_step(config: TrainConfig, stage: str, span: Span, compute: ComputeConf
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
+        encoders = config.encoders.build(config.audio.num_channels)
         alone = World(0, 1, torch.device("cpu"))
         place_encoders(
             encoders, replace(compute, compile="off", batch_norm_splits=1), alone
         ).train()
         settings = config.stages[stage].task
-        task = build_task(settings, config.encoders.video.feature_dim).train()
+        task = settings.build(config.encoders.feature_dim).train()
         moments = config.stage_data(stage).windows_per_clip
         shapes = sample_shapes(config, stage, span)
         video, audio = (torch.randn(2 * moments, *shape) for shape in shapes)

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig
 from avsa.data.sampling import Draw, Plan
-from avsa.models.model import Encoders, autocast
-from avsa.tasks.tasks import Task
+from avsa.models.compute import autocast
+from avsa.models.encoders import Encoders
+from avsa.tasks.base import Task
 from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.metrics_log import RunLog
 from avsa.views.audio_statistics import AudioStats
@@ -103,16 +104,14 @@ class Validation:
     def summary(self, record: Mapping[str, float]) -> str:
         """Return the number of `evaluate` to watch, with what chance would give, as one line."""
         about = f"held out, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
-        if (angle := record.get(PREFIX + "rotation_error_deg")) is not None:
-            return f"{about}: rotation error {angle:.1f}°"
-        items = self.config.stage_views(self.stage).num_views
-        if self.config.stages[self.stage].task.kind == "avts":
-            items = self.config.stage_data(self.stage).windows_per_clip
-        name, chance = "view_accuracy", 1 / items
-        if PREFIX + name not in record:
-            name, chance = "avc_accuracy", 1 / self._batch_size
-        value = record[PREFIX + name]
-        return f"{about}: {name} {value:.1%} (chance {chance:.1%})"
+        metrics = {key.removeprefix(PREFIX): value for key, value in record.items()}
+        watched = self.config.stages[self.stage].task.summary(
+            metrics,
+            self._batch_size,
+            self.config.stage_views(self.stage).num_views,
+            self.config.stage_data(self.stage).windows_per_clip,
+        )
+        return f"{about}: {watched}"
 
     @property
     def possible(self) -> bool:

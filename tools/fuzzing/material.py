@@ -214,15 +214,13 @@ def published() -> dict[str, Any]:
 
 def _small_model(recipe: str) -> tuple[Any, str, Any, Any]:
     from avsa.config.recipe import load_config
-    from avsa.models.model import Encoders
-    from avsa.tasks.tasks import build_task
 
     config = load_config(
         recipe, ["encoders.video.base_channels=2", "encoders.audio.base_channels=2"]
     )
     name, stage = list(config.stages.items())[-1]
-    encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
-    return config, name, encoders, build_task(stage.task, config.encoders.video.feature_dim)
+    encoders = config.encoders.build(config.audio.num_channels)
+    return config, name, encoders, stage.task.build(config.encoders.feature_dim)
 
 
 def saved(content: Any) -> bytes:

@@ -24,7 +24,7 @@ from torch import Tensor
 from avsa.config.recipe import load_config
 from avsa.data.clip_window import draw_moments
 from avsa.hub.published import read_published_stats
-from avsa.models.encoders import AudioEncoder, AudioEncoderConfig
+from avsa.models.conv2d import Conv2DConfig
 from avsa.models.translation import TranslationConfig, build_translation
 from avsa.views.audio_statistics import AudioStats, measure_stats, random_sounds
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
@@ -111,7 +111,7 @@ def networks(sounds: Tensor, stats: AudioStats) -> Iterator[Row]:
         network = build_translation(TranslationConfig(kind="transformer", output_relu=relu), 512)
         zeros.append(f"{(network.eval()(features) == 0).double().mean().item():.0%}")
     yield "translated features that are 0", zeros[0], zeros[1]
-    encoder = AudioEncoder(AudioEncoderConfig(), PUBLISHED.audio.num_channels).train()
+    encoder = Conv2DConfig().build(PUBLISHED.audio.num_channels).train()
     views = _draw(PUBLISHED.views, size)
     batch = sounds[torch.arange(size) % len(sounds)]
     inputs = _features(batch, views.rotations, PUBLISHED.audio, stats).flatten(0, 1)

@@ -40,6 +40,9 @@ def config_class(cls: type[T]) -> type[T]:
     with the name of the field, the value, and what is allowed.
     """
     made: Any = dataclass(cls, frozen=True, kw_only=True, config=RULES)
+    for name, info in made.__pydantic_fields__.items():
+        # Where pydantic finds it for a class that inherits the field.
+        made.__dataclass_fields__[name].metadata = {"description": info.description}
     check = made.__init__
 
     @functools.wraps(check)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers.errors import user_error
 
-from avsa.tasks.tasks import ProjectionTask
+from avsa.tasks.contrastive import ProjectionTask
 from avsa.training.checkpoint import checkpoints_of, load_checkpoint
 from avsa.training.learner import Learner
 from avsa.training.loop import train

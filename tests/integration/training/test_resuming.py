@@ -12,7 +12,7 @@ import torch
 from helpers.errors import user_error
 
 from avsa.config.recipe import load_config
-from avsa.tasks.tasks import ProjectionTask
+from avsa.tasks.contrastive import ProjectionTask
 from avsa.training.checkpoint import checkpoints_of, load_checkpoint
 from avsa.training.loop import train
 from avsa.training.metrics_log import RunLog, read_log

@@ -12,8 +12,6 @@ import avsa
 from avsa.commands.export import command as export_command
 from avsa.config.recipe import config_from_mapping
 from avsa.hub.export import export_model
-from avsa.models.model import Encoders
-from avsa.tasks.tasks import build_task
 from avsa.training.checkpoint import save_checkpoint
 from yt360.config import to_mapping
 from yt360.errors import UserError
@@ -36,8 +34,8 @@ def tiny_content(stats=True):
         }
     )
     torch.manual_seed(0)
-    encoders = Encoders(config.encoders.video, config.encoders.audio, 4)
-    task = build_task(config.stages["avsa"].task, config.encoders.video.feature_dim)
+    encoders = config.encoders.build(4)
+    task = config.stages["avsa"].task.build(config.encoders.feature_dim)
     return {
         "step": 5,
         "stage": "avsa",

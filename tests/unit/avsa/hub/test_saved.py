@@ -15,8 +15,6 @@ import avsa
 from avsa.config.recipe import config_from_mapping
 from avsa.hub.export import export_model
 from avsa.hub.saved import read_saved
-from avsa.models.model import Encoders
-from avsa.tasks.tasks import build_task
 from avsa.training.optimizer import build_optimizer
 from yt360.config import to_mapping
 from yt360.errors import UserError
@@ -35,8 +33,8 @@ def content() -> dict[str, Any]:
             "stages": {"avc": {"steps": 1, "task": {"embedding_dim": 4}}},
         }
     )
-    encoders = Encoders(config.encoders.video, config.encoders.audio, 4)
-    task = build_task(config.stages["avc"].task, config.encoders.video.feature_dim)
+    encoders = config.encoders.build(4)
+    task = config.stages["avc"].task.build(config.encoders.feature_dim)
     parameters = [*encoders.parameters(), *task.parameters()]
     optimizer = build_optimizer(parameters, config.optimizer)
     for parameter in parameters:

@@ -2,11 +2,12 @@ import pytest
 import torch
 from torch.nn.modules.conv import _ConvNd
 
-from avsa.models.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
+from avsa.models.conv2d import Conv2DConfig
+from avsa.models.r2plus1d import R2Plus1DConfig
 
 
 def test_video_features_have_the_published_size_and_stage_sizes():
-    encoder = VideoEncoder(VideoEncoderConfig()).eval()
+    encoder = R2Plus1DConfig().build().eval()
     with torch.no_grad():
         maps = encoder.forward_maps(torch.zeros(1, 3, 8, 112, 112))
     assert [tuple(stage.shape[1:]) for stage in maps] == [
@@ -18,7 +19,7 @@ def test_video_features_have_the_published_size_and_stage_sizes():
 
 
 def test_audio_features_have_the_published_size_and_block_sizes():
-    encoder = AudioEncoder(AudioEncoderConfig()).eval()
+    encoder = Conv2DConfig().build().eval()
     with torch.no_grad():
         maps = encoder.forward_maps(torch.zeros(1, 4, 100, 128))
     assert [tuple(block.shape[1:]) for block in maps] == [
@@ -31,8 +32,8 @@ def test_audio_features_have_the_published_size_and_block_sizes():
 
 def test_no_convolution_has_a_bias():
     for encoder in (
-        VideoEncoder(VideoEncoderConfig(base_channels=2)),
-        AudioEncoder(AudioEncoderConfig()),
+        R2Plus1DConfig(base_channels=2).build(),
+        Conv2DConfig().build(),
     ):
         layers = [module for module in encoder.modules() if isinstance(module, _ConvNd)]
         assert layers
@@ -40,7 +41,7 @@ def test_no_convolution_has_a_bias():
 
 
 def test_video_keys_are_the_published_ones():
-    keys = set(VideoEncoder(VideoEncoderConfig()).state_dict())
+    keys = set(R2Plus1DConfig().build().state_dict())
     assert {"conv1.0.weight", "conv1.1.running_mean", "conv2x.0.spt_conv1.weight"} <= keys
     assert {"conv3x.0.res_conv.weight", "conv5x.1.out_bn.weight"} <= keys
     assert "conv2x.0.res_conv.weight" not in keys
@@ -50,14 +51,14 @@ def test_video_keys_are_the_published_ones():
     "sizes", [{"base_channels": 4}, {"base_channels": 2, "num_stages": 2, "blocks_per_stage": 1}]
 )
 def test_width_and_depth_set_the_feature_size(sizes):
-    config = VideoEncoderConfig(**sizes)
-    features = VideoEncoder(config)(torch.randn(2, 3, 4, 16, 16))
+    config = R2Plus1DConfig(**sizes)
+    features = config.build()(torch.randn(2, 3, 4, 16, 16))
     assert features.shape == (2, config.feature_dim)
 
 
 def test_features_do_not_depend_on_where_in_time_and_space_something_is():
-    encoder = AudioEncoder(AudioEncoderConfig(base_channels=2)).eval()
-    sound = torch.zeros(1, 4, 64, 64)
-    sound[..., 24:28, 24:28] = 1
+    encoder = Conv2DConfig(base_channels=2).build().eval()
+    audio = torch.zeros(1, 4, 64, 64)
+    audio[..., 24:28, 24:28] = 1
     with torch.no_grad():
-        torch.testing.assert_close(encoder(sound), encoder(sound.roll((8, 8), (2, 3))))
+        torch.testing.assert_close(encoder(audio), encoder(audio.roll((8, 8), (2, 3))))

@@ -1,8 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.errors import user_error
 
-from avsa.tasks.infonce import InfoNCEConfig, contrast, embedding_spread
+import avsa
+from avsa.tasks.infonce import InfoNCE, embedding_spread
 
 CLIPS, VIEWS, DIM = 3, 4, 5
 
@@ -13,17 +15,17 @@ def pair():
     return [torch.randn(CLIPS, VIEWS, DIM, generator=generator).double() for _ in range(2)]
 
 
-def literal_loss(predictions, targets, temperature, proposals):
+def literal_loss(predictions, targets, temperature, negatives, views=VIEWS):
     """Equation 9, one prediction at a time."""
     losses = []
     for i in range(CLIPS):
-        for k in range(VIEWS):
+        for k in range(views):
             scores, positive = [], None
             for j in range(CLIPS):
-                for m in range(VIEWS):
-                    if proposals == "clip" and i != j:
+                for m in range(views):
+                    if negatives == "clip" and i != j:
                         continue
-                    if proposals == "published" and i != j and k != m:
+                    if negatives == "published" and i != j and k != m:
                         continue
                     if (i, k) == (j, m):
                         positive = len(scores)
@@ -33,78 +35,89 @@ def literal_loss(predictions, targets, temperature, proposals):
     return torch.stack(losses).mean()
 
 
-@pytest.mark.parametrize("proposals", ["all", "published", "clip"])
-def test_loss_is_the_equation(pair, proposals):
-    config = InfoNCEConfig(negatives=proposals)
-    loss = contrast(*pair, config).loss
-    expected = literal_loss(*pair, 0.07, proposals)
+@pytest.mark.parametrize("negatives", ["all", "published", "clip"])
+def test_loss_is_the_equation(pair, negatives):
+    loss = InfoNCE(negatives=negatives)(*pair)
+    torch.testing.assert_close(loss, literal_loss(*pair, 0.07, negatives))
+
+
+def test_one_view_of_each_clip_needs_no_axis_of_views(pair):
+    first = [each[:, 0] for each in pair]
+    loss = avsa.InfoNCE(temperature=0.2)(*first)
+    expected = literal_loss(*(each[:, None] for each in first), 0.2, "all", views=1)
     torch.testing.assert_close(loss, expected)
 
 
+@pytest.mark.parametrize(
+    ("predictions", "targets", "first_clip"),
+    [((2, 3), (2, 4), 0), ((2, 1, 3), (2, 3), 0), ((2,), (2,), 0), ((2, 3), (3, 3), 2)],
+)
+def test_shapes_that_do_not_fit_are_refused(predictions, targets, first_clip):
+    with user_error("invalid", "predictions"):
+        InfoNCE()(torch.zeros(predictions), torch.zeros(targets), first_clip)
+
+
+def test_options_are_checked():
+    with user_error("out-of-range", "temperature"):
+        InfoNCE(temperature=0.0)
+
+
 def test_clip_term_adds_the_loss_over_the_own_views(pair):
-    whole = contrast(*pair, InfoNCEConfig(within_clip_weight=0.5)).loss
-    parts = contrast(*pair, InfoNCEConfig()).loss
-    own = contrast(*pair, InfoNCEConfig(negatives="clip")).loss
-    torch.testing.assert_close(whole, parts + 0.5 * own)
+    whole = InfoNCE(within_clip_weight=0.5)(*pair)
+    own = InfoNCE(negatives="clip")(*pair)
+    torch.testing.assert_close(whole, InfoNCE()(*pair) + 0.5 * own)
 
 
-@pytest.mark.parametrize("proposals", ["all", "published"])
+@pytest.mark.parametrize("negatives", ["all", "published"])
 @pytest.mark.parametrize("chunk", [1, 5, 12, 100])
-def test_chunks_change_neither_loss_nor_gradients(pair, chunk, proposals):
+def test_chunks_change_neither_loss_nor_gradients(pair, chunk, negatives):
     results = []
     for size in (0, chunk):
         inputs = [tensor.clone().requires_grad_() for tensor in pair]
-        outcome = contrast(
-            *inputs, InfoNCEConfig(chunk_size=size, negatives=proposals, within_clip_weight=1.0)
-        )
-        outcome.loss.backward()
-        results.append([outcome.loss.detach(), *(tensor.grad for tensor in inputs)])
+        loss = InfoNCE(chunk_size=size, negatives=negatives, within_clip_weight=1.0)(*inputs)
+        loss.backward()
+        results.append([loss.detach(), *(tensor.grad for tensor in inputs)])
     for whole, chunked in zip(*results, strict=True):
         torch.testing.assert_close(whole, chunked)
 
 
 def test_the_mean_over_parts_of_the_batch_is_the_whole(pair):
     predictions, targets = pair
-    config = InfoNCEConfig(within_clip_weight=1.0)
-    parts = [contrast(predictions[i : i + 1], targets, config, i).loss for i in range(CLIPS)]
-    torch.testing.assert_close(
-        torch.stack(parts).mean(), contrast(predictions, targets, config).loss
-    )
+    loss = InfoNCE(within_clip_weight=1.0)
+    parts = [loss(predictions[i : i + 1], targets, i) for i in range(CLIPS)]
+    torch.testing.assert_close(torch.stack(parts).mean(), loss(predictions, targets))
 
 
-def test_true_predictions_win_everywhere(pair):
-    outcome = contrast(pair[0], pair[0], InfoNCEConfig())
-    assert outcome.avc_accuracy == outcome.avsa_accuracy == outcome.view_accuracy == 1
+def accuracies(predictions, targets):
+    _, *values = InfoNCE().compare(predictions, targets)
+    return values
+
+
+def test_true_predictions_win_everywhere_and_collapsed_ones_nowhere(pair):
+    assert accuracies(pair[0], pair[0]) == [1, 1, 1]
+    same = torch.ones(CLIPS, VIEWS, DIM)
+    assert accuracies(same, same) == [0, 0, 0]
 
 
 def test_knowing_the_clip_but_not_the_view_is_told_from_the_other_way_round():
     clips = torch.eye(CLIPS, DIM)[:, None].expand(-1, VIEWS, -1)
     noise = 0.01 * torch.randn(CLIPS, VIEWS, DIM, generator=torch.Generator().manual_seed(0))
-    outcome = contrast(clips, clips + noise, InfoNCEConfig())
-    assert outcome.avc_accuracy == 1
-    assert outcome.view_accuracy <= 0.5
-    views = torch.eye(VIEWS, DIM).expand(CLIPS, -1, -1)
-    outcome = contrast(views, views + noise, InfoNCEConfig())
-    assert outcome.view_accuracy == 1
-    assert outcome.avc_accuracy <= 0.6
+    avc, _, views = accuracies(clips, clips + noise)
+    assert avc == 1 and views <= 0.5
+    alike = torch.eye(VIEWS, DIM).expand(CLIPS, -1, -1)
+    avc, _, views = accuracies(alike, alike + noise)
+    assert views == 1 and avc <= 0.6
 
 
-def test_collapsed_embeddings_never_count_as_hits():
-    same = torch.ones(CLIPS, VIEWS, DIM)
-    outcome = contrast(same, same, InfoNCEConfig())
-    assert outcome.avc_accuracy == outcome.avsa_accuracy == outcome.view_accuracy == 0
-
-
-def test_lengths_of_embeddings_do_not_matter(pair):
-    scaled = contrast(pair[0] * 3, pair[1] * 0.2, InfoNCEConfig()).loss
-    torch.testing.assert_close(scaled, contrast(*pair, InfoNCEConfig()).loss)
+def test_norms_of_embeddings_do_not_matter(pair):
+    torch.testing.assert_close(InfoNCE()(pair[0] * 3, pair[1] * 0.2), InfoNCE()(*pair))
 
 
 def test_autocast_does_not_change_the_loss(pair):
-    expected = contrast(*(tensor.float() for tensor in pair), InfoNCEConfig()).loss
+    pair = [tensor.float() for tensor in pair]
+    expected = InfoNCE()(*pair)
     with torch.autocast("cpu", torch.bfloat16):
-        outcome = contrast(*(tensor.float() for tensor in pair), InfoNCEConfig())
-    assert torch.equal(outcome.loss, expected)
+        assert torch.equal(InfoNCE()(*pair), expected)
 
 
 def test_spread_tells_collapse():

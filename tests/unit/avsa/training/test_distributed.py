@@ -10,11 +10,15 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
-from avsa.models.model import ComputeConfig, Encoders, autocast
+from avsa.models.compute import ComputeConfig, autocast
+from avsa.models.conv2d import Conv2DConfig
+from avsa.models.encoders import EncodersConfig
+from avsa.models.r2plus1d import R2Plus1DConfig
 from avsa.models.translation import TranslationConfig
+from avsa.tasks.avc import AvcConfig
+from avsa.tasks.avsa import AvsaConfig
 from avsa.tasks.infonce import InfoNCEConfig
-from avsa.tasks.tasks import TaskConfig, build_task
+from avsa.tasks.regression import RegressionConfig
 from avsa.training.distributed import (
     from_first_rank,
     gather,
@@ -28,23 +32,24 @@ from yt360.errors import UserError
 RANKS, CLIPS, VIEWS = 2, 4, 3
 
 TASKS = {
-    "avc": TaskConfig(kind="avc"),
-    "avsa": TaskConfig(
-        kind="avsa",
+    "avc": AvcConfig(),
+    "avsa": AvsaConfig(
         translation=TranslationConfig(kind="transformer", dropout=0.0),
         info_nce=InfoNCEConfig(within_clip_weight=0.5, chunk_size=5),
     ),
-    "avsa-published": TaskConfig(kind="avsa", info_nce=InfoNCEConfig(negatives="published")),
-    "regression": TaskConfig(kind="regression"),
+    "avsa-published": AvsaConfig(info_nce=InfoNCEConfig(negatives="published")),
+    "regression": RegressionConfig(),
 }
 
 
 def networks(task):
     """Encoders and task in double precision, with the batch norms' statistics fixed."""
     torch.manual_seed(0)
-    video = VideoEncoderConfig(base_channels=2, num_stages=2, blocks_per_stage=1)
-    encoders = Encoders(video, AudioEncoderConfig(base_channels=2, num_stages=2), 4)
-    return encoders.double().eval(), build_task(TASKS[task], video.feature_dim).double()
+    config = EncodersConfig(
+        video=R2Plus1DConfig(base_channels=2, num_stages=2, blocks_per_stage=1),
+        audio=Conv2DConfig(base_channels=2, num_stages=2),
+    )
+    return config.build(4).double().eval(), TASKS[task].build(config.feature_dim).double()
 
 
 def inputs(clips=slice(None)):

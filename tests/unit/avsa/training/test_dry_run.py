@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 from avsa.commands.train import command
 from avsa.config.recipe import load_config, recipe_names
-from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
-from avsa.models.model import Encoders
+from avsa.models.conv2d import Conv2DConfig
+from avsa.models.encoders import EncodersConfig
+from avsa.models.r2plus1d import R2Plus1DConfig
 from avsa.training.curriculum import lay_out
 from avsa.training.dry_run import describe_run, splits_of, yt360_splits
 from avsa.training.memory import saved_bytes, stage_memory
@@ -88,11 +89,10 @@ def test_activations_are_counted_as_autograd_keeps_them():
 
     def counted(device):
         with torch.device(device):
-            sizes = (
-                VideoEncoderConfig(base_channels=4, num_stages=2),
-                AudioEncoderConfig(base_channels=4, num_stages=2),
-            )
-            encoders = Encoders(*sizes, 4)
+            encoders = EncodersConfig(
+                video=R2Plus1DConfig(base_channels=4, num_stages=2),
+                audio=Conv2DConfig(base_channels=4, num_stages=2),
+            ).build(4)
             return saved_bytes(encoders, [torch.zeros(shape) for shape in shapes])
 
     assert counted("meta") == counted("cpu") > 500_000

@@ -9,7 +9,7 @@ import torch
 
 from avsa.config.recipe import load_config
 from avsa.data.clip_window import Span
-from avsa.models.model import ComputeConfig
+from avsa.models.compute import ComputeConfig
 from avsa.training.distributed import World
 from avsa.training.learner import is_plausible
 from avsa.training.repeatability import TOLERANCE, is_repeatable, repeatable_compute, small_step

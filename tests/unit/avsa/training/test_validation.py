@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from avsa.config.recipe import load_config
 from avsa.data.remote.clips import open_clips
-from avsa.models.model import Encoders
 from avsa.tasks.infonce import view_accuracy
-from avsa.tasks.tasks import build_task
 from avsa.training.distributed import World
 from avsa.training.validation import Validation
 from avsa.views.audio_statistics import measure_stats
@@ -36,8 +34,8 @@ def setup(tiny_dataset):
         config = load_config("small", [*TINY, *overrides])
         stats = measure_stats(tiny_dataset, config.audio, samples=4)
         torch.manual_seed(0)
-        encoders = Encoders(config.encoders.video, config.encoders.audio, config.audio.num_channels)
-        task = build_task(config.stages["avsa"].task, config.encoders.video.feature_dim)
+        encoders = config.encoders.build(config.audio.num_channels)
+        task = config.stages["avsa"].task.build(config.encoders.feature_dim)
         clips = open_clips(tiny_dataset, split)
         return Validation(config, "avsa", clips, stats, ALONE), encoders, task
 

@@ -1,8 +1,4 @@
-"""What training makes and users load: two encoders, the task's networks, and how to feed them.
-
-Shapes: B batch, M moments, K views, C channels, T frames, h and w of a view, N time steps, F mel
-bands, S audio samples, D features.
-"""
+"""How the device computes: precision, memory format, and batch norm over parts or ranks."""
 
 from __future__ import annotations
 
@@ -11,9 +7,9 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from avsa.models.encoders import AudioEncoder, AudioEncoderConfig, VideoEncoder, VideoEncoderConfig
+from avsa.models.encoders import Encoders
 from avsa.training.distributed import World
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
@@ -45,48 +41,16 @@ class ComputeConfig:
             )
 
 
-class Encoders(nn.Module):
-    """Both encoders over views: what is kept from one stage, and one task, to the next.
-
-    Attributes:
-        batch_norm_splits: Parts in which a training batch passes the networks, each with batch
-            norm's statistics of its own.
-    """
-
-    def __init__(
-        self, video: VideoEncoderConfig, audio: AudioEncoderConfig, audio_channels: int
-    ) -> None:
-        super().__init__()
-        self.video = VideoEncoder(video)
-        self.audio = AudioEncoder(audio, audio_channels)
-        self.batch_norm_splits = 1
-
-    def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (B, K, D) each of views (B, K, 3, T, h, w) and (B, K, C, N, F)."""
-        if not self.training or self.batch_norm_splits == 1:
-            return self._features(video, audio)
-        pieces = zip(*(each.chunk(self.batch_norm_splits) for each in (video, audio)), strict=True)
-        features = [self._features(*piece) for piece in pieces]
-        return torch.cat([each[0] for each in features]), torch.cat([each[1] for each in features])
-
-    def _features(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-        shape = (*video.shape[:2], -1)
-        return (
-            self.video(video.flatten(0, 1)).view(shape),
-            self.audio(audio.flatten(0, 1)).view(shape),
-        )
-
-
 def is_on(choice: str, device: torch.device) -> bool:
     """Return what ``auto``, ``on`` or ``off`` means on a device."""
     return choice == "on" or (choice == "auto" and device.type == "cuda")
 
 
 def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> Encoders:
-    """Return the encoders on the device, with the layout and norms that `config` asks for.
+    """Return the encoders on the device, with the memory format and norms of `config`.
 
     Raises:
-        UserError: Batch norm cannot be synchronized on this device.
+        UserError: ``"conflict"``: Batch norm cannot be synchronized on this device.
     """
     encoders = encoders.to(world.device)
     encoders.batch_norm_splits = max(1, config.batch_norm_splits // world.size)
@@ -97,7 +61,9 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
         if world.device.type != "cuda":
             raise UserError(
                 f"compute.sync_batch_norm needs CUDA devices, not {world.device}; set it to false, "
-                "or train on one rank"
+                "or train on one rank",
+                "conflict",
+                "compute.sync_batch_norm",
             )
         encoders = nn.SyncBatchNorm.convert_sync_batchnorm(encoders)
     if config.compile == "on":

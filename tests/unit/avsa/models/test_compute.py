@@ -2,19 +2,21 @@
 
 import pytest
 import torch
+from helpers.errors import user_error
 
-from avsa.models.encoders import AudioEncoderConfig, VideoEncoderConfig
-from avsa.models.model import ComputeConfig, Encoders, place_encoders
+from avsa.models.compute import ComputeConfig, place_encoders
+from avsa.models.conv2d import Conv2DConfig
+from avsa.models.encoders import EncodersConfig
+from avsa.models.r2plus1d import R2Plus1DConfig
 from avsa.training.distributed import World
-from yt360.errors import UserError
 
 
 def encoders(parts, ranks=1):
     torch.manual_seed(0)
-    video = VideoEncoderConfig(base_channels=2, num_stages=2, blocks_per_stage=1)
-    made = Encoders(video, AudioEncoderConfig(base_channels=2, num_stages=2), 4)
+    video = R2Plus1DConfig(base_channels=2, num_stages=2, blocks_per_stage=1)
+    config = EncodersConfig(video=video, audio=Conv2DConfig(base_channels=2, num_stages=2))
     world = World(0, ranks, torch.device("cpu"))
-    return place_encoders(made, ComputeConfig(batch_norm_splits=parts), world)
+    return place_encoders(config.build(4), ComputeConfig(batch_norm_splits=parts), world)
 
 
 @pytest.fixture
@@ -46,5 +48,5 @@ def test_parts_are_of_the_global_batch_and_do_not_matter_in_evaluation(batch):
 
 def test_batch_norm_that_cannot_be_synchronized_is_refused():
     made = encoders(1)
-    with pytest.raises(UserError, match="needs CUDA devices, not cpu"):
+    with user_error("conflict", "compute.sync_batch_norm"):
         place_encoders(made, ComputeConfig(sync_batch_norm=True), World(0, 2, torch.device("cpu")))

@@ -1,0 +1,57 @@
+"""What the configuration of an encoder must offer; classes of users need not inherit from these.
+
+Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel bands, D features.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import nn
+
+from yt360.config import conflict
+
+MAX_FEATURE_DIM = 8192
+
+
+class EncoderConfig(Protocol):
+    """Configuration of an encoder."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the encoder."""
+
+    @property
+    def feature_dim(self) -> int:
+        """D, the length of a feature vector; equal for both encoders of a model."""
+
+
+class VideoEncoderConfig(EncoderConfig, Protocol):
+    """Configuration of an encoder of video."""
+
+    def build(self) -> nn.Module:
+        """Return a network with new weights: standardized RGB (B, 3, T, H, W) to (B, D)."""
+
+
+class AudioEncoderConfig(EncoderConfig, Protocol):
+    """Configuration of an encoder of audio."""
+
+    def build(self, in_channels: int) -> nn.Module:
+        """Return a network with new weights: spectrograms (B, C, N, F) to (B, D).
+
+        Args:
+            in_channels: C; 4 for ambiX (`avsa.views.spectrogram.AudioConfig.num_channels`).
+        """
+
+
+def require_feature_dim(feature_dim: int) -> None:
+    """Refuse feature vectors that are too long for the networks that follow.
+
+    Raises:
+        UserError: ``"conflict"``, by the configuration that calls this in ``__post_init__``.
+    """
+    if feature_dim > MAX_FEATURE_DIM:
+        raise conflict(
+            f"base_channels * 2**(num_stages - 1) is {feature_dim} features; at most "
+            f"{MAX_FEATURE_DIM} are allowed"
+        )
