@@ -23,7 +23,7 @@ from yt360.labels.sphere.fusion import fuse, make_fusion_table, render_views
 from yt360.labels.sphere.views import DEFAULT_VIEWS, VIEW_SETS, ViewSet
 from yt360.scenes.video.frames import render
 from yt360.scenes.world.parameters import PRESETS
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.sampling import sample_scene
 from yt360.sphere import direction_to_equirect
 
 WIDTH, SIDE, GAP = 1200, 320, 10
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--at-s", type=float, default=2.0)
     arguments = parser.parse_args()
     views = VIEW_SETS[arguments.views]
-    scene = draw_scene(0, arguments.scene, PRESETS["default"], 10.0)
+    scene = sample_scene(0, arguments.scene, PRESETS["default"], 10.0)
     times = np.array([arguments.at_s])
     frame = torch.from_numpy(np.stack(list(render(scene, times, WIDTH // 2, WIDTH))))
     directions = views.directions(SIDE)

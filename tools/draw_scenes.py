@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from yt360.scenes.video.frames import render
-from yt360.scenes.world.parameters import PLACES, PRESETS, override
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.parameters import PLACES, choose_parameters
+from yt360.scenes.world.sampling import sample_scene
 
 WIDTH, HEIGHT, GAP = 512, 256, 6
 SEED, MOMENT_S = 3, 2.0
@@ -25,8 +25,8 @@ def draw_overview() -> Image.Image:
     size = (columns * (WIDTH + GAP) - GAP, rows * (HEIGHT + GAP) - GAP)
     sheet = Image.new("RGB", size, "white")
     for number, place in enumerate(PLACES):
-        parameters = override(PRESETS["default"], [f"places={place}", "sources=3"])
-        scene = draw_scene(SEED, number, parameters, duration_s=4.0)
+        parameters = choose_parameters("default", [f"places={place}", "sources=3"])
+        scene = sample_scene(SEED, number, parameters, duration_s=4.0)
         picture = next(render(scene, np.array([MOMENT_S]), HEIGHT, WIDTH))
         row, column = divmod(number, columns)
         sheet.paste(Image.fromarray(picture), (column * (WIDTH + GAP), row * (HEIGHT + GAP)))

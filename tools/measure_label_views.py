@@ -26,7 +26,7 @@ from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import VIEW_SETS
 from yt360.randomness import keyed_generator
 from yt360.scenes.world.parameters import choose_parameters
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.sampling import sample_scene
 from yt360.scenes.world.scene import Scene
 from yt360.sphere import equirect_grid
 
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--views", nargs="+", default=list(VIEW_SETS), choices=list(VIEW_SETS))
     arguments = parser.parse_args()
     parameters = choose_parameters("default", arguments.set)
-    scenes = [draw_scene(0, n, parameters, 10.0) for n in range(arguments.scenes)]
+    scenes = [sample_scene(0, n, parameters, 10.0) for n in range(arguments.scenes)]
     times = np.linspace(0, 10, arguments.times + 2)[1:-1].tolist()
     print(
         "| views | number | field | side | seen by | pixels | inner | all | things | rim errors |"

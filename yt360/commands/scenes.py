@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.commands.group import examples, unique_keys
 from yt360.devices import usable_cores
 from yt360.errors import UserError
@@ -20,8 +21,12 @@ from yt360.terminal.output import echo
 )
 @click.command("scenes")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--videos", default=40, show_default=True, help="Number of scenes.")
-@click.option("--seed", default=0, show_default=True, help="Another seed gives other scenes.")
+@click.option(
+    "--videos", type=click.IntRange(1), default=40, show_default=True, help="Number of scenes."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the scenes."
+)
 @click.option("--preset", default="default", show_default=True, help="easy, default or hard.")
 @click.option(
     "--set",
@@ -29,14 +34,16 @@ from yt360.terminal.output import echo
     multiple=True,
     callback=unique_keys,
     metavar="NAME=VALUE",
-    help="Change one parameter of the preset; may be given several times.",
+    help="Change a parameter of the preset; repeatable.",
 )
-@click.option("--duration-s", default=10.0, show_default=True, help="Length of each scene.")
-@click.option("--size", default="640x320", show_default=True, help="Picture, columns x rows.")
+@click.option(
+    "--duration-s", default=float(DEFAULT_CLIP_S), show_default=True, help="Length of a scene."
+)
+@click.option("--size", default="640x320", show_default=True, help="Frame size, COLUMNSxROWS.")
 @click.option("--fps", default=16, show_default=True, help="Frames per second.")
-@click.option("--sample-rate-hz", default=24000, show_default=True, help="Of the sound.")
+@click.option("--sample-rate-hz", default=24000, show_default=True, help="Audio sample rate.")
 @click.option("--segmentation-fps", default=4.0, show_default=True, help="Class maps per second.")
-@click.option("--crf", default=20, show_default=True, help="H.264 quality, 0 (best) to 51.")
+@click.option("--crf", default=20, show_default=True, help="CRF of x264, 0 (best) to 51.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 def command(
     out: Path,
@@ -54,13 +61,13 @@ def command(
 ) -> None:
     """Render synthetic 360° scenes with known sources into the folder OUT.
 
-    Each scene is an equirectangular video (.mp4), its spatial sound (.flac, four channels, ambiX)
-    and its ground truth (.truth.npz). Scenes that are already complete are left as they are, so an
-    interrupted command can be run again, and a larger --videos adds to a folder. Scene n of a seed
-    is the same whatever the number of scenes.
+    A scene is an equirectangular video (.mp4), its spatial audio (.flac, four channels, ambiX) and
+    its ground truth (.truth.npz). Complete scenes are not rendered again: run the same command
+    after an interruption, or with a larger --videos to add scenes. Scene n of a seed does not
+    depend on the number of scenes.
 
     Parameters for --set: sources, distractors, lookalikes, max_elevation_deg, radius_deg,
-    speed_deg_per_s, still_share, flashing_share, level_spread_db, noise_db, reverberation_s,
+    speed_deg_per_s, still_fraction, flashing_fraction, level_spread_db, noise_db, reverberation_s,
     ambience_db, ambience_cue, places.
     """
     from yt360.scenes.world.parameters import SceneFormat, choose_parameters
@@ -68,7 +75,7 @@ def command(
 
     match = re.fullmatch(r"(\d+)x(\d+)", size)
     if match is None:
-        raise UserError(f"--size {size!r} is not COLUMNSxROWS, such as 640x320")
+        raise UserError(f"--size {size!r} is not COLUMNSxROWS, such as 640x320", key="--size")
     form = SceneFormat(
         duration_s=duration_s,
         width=int(match[1]),

@@ -31,8 +31,8 @@ def schema_at(root: Schema, path: Sequence[str | int]) -> Schema:
     schema = root
     for key in path:
         schema = resolved(schema, root)
-        below = schema.get("properties", {}).get(key)
-        schema = below or schema.get("additionalProperties") or schema.get("items") or {}
+        names = schema.get("properties") or dict(enumerate(schema.get("prefixItems", ())))
+        schema = names.get(key) or schema.get("additionalProperties") or schema.get("items") or {}
         if not isinstance(schema, Mapping):
             return {}
     null = {"nullable": True} if _is_nullable(schema) else {}

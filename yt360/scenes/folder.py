@@ -1,7 +1,7 @@
 """A folder of rendered scenes: its description, which scenes are complete, and reading them back.
 
-``scenes.json`` holds the parameters and the format that all scenes of the folder share, and lists
-the scenes. A scene is three files with one stem: ``.mp4``, ``.flac`` and ``.truth.npz``.
+``scenes.json`` holds the parameters and the format of all scenes of the folder, and lists the
+scenes. A scene is three files with one stem: ``.mp4``, ``.flac`` and ``.truth.npz``.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yt360.config import from_mapping, to_mapping
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.locks import exclusive_lock
-from yt360.scenes.world.parameters import SceneFormat, SceneParameters, to_dict
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.parameters import SceneFormat, SceneParameters
+from yt360.scenes.world.sampling import sample_scene
 from yt360.scenes.world.scene import Scene
 
 DESCRIPTION = "scenes.json"
 LOCK = ".scenes.lock"
-# The video comes last: it is what makes a scene visible to the rest of the pipeline.
+# The video is written last, because other commands find a scene by it.
 SUFFIXES = (".flac", ".truth.npz", ".mp4")
-VERSION = 1
+VERSION = 2
 LEFTOVER_AGE_S = 600
 
 
@@ -37,14 +38,18 @@ class SceneFolder:
     parameters: SceneParameters
     form: SceneFormat
 
-    def claim(self) -> None:
-        """Make the folder, or check that it holds scenes of the same parameters and format.
+    def prepare(self) -> None:
+        """Create the folder, or check that it holds scenes of the same parameters and format.
 
         Raises:
             UserError: It is not a folder, holds something else, or other scenes.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path} is not a folder; choose another name for the scenes")
+            raise UserError(
+                f"{self.path} is not a folder; choose another name for the scenes",
+                "exists",
+                self.path,
+            )
         description = self.path / DESCRIPTION
         if description.exists():
             self._check_same(_read(description))
@@ -52,27 +57,27 @@ class SceneFolder:
             return
         if self.path.exists() and not all(_is_leftover(file) for file in self.path.iterdir()):
             raise UserError(
-                f"{self.path} is not empty and has no {DESCRIPTION}; choose a new folder"
+                f"{self.path} is not empty and has no {DESCRIPTION}; choose a new folder",
+                code="exists",
+                key=self.path,
             )
         self.path.mkdir(parents=True, exist_ok=True)
         self.describe([])
 
     def files(self, name: str) -> tuple[Path, Path, Path]:
-        """Return the sound, truth and video of a scene."""
-        sound, truth, video = (self.path / f"{name}{suffix}" for suffix in SUFFIXES)
-        return sound, truth, video
+        """Return the audio, ground-truth and video file of a scene."""
+        audio, truth, video = (self.path / f"{name}{suffix}" for suffix in SUFFIXES)
+        return audio, truth, video
 
     def is_complete(self, name: str) -> bool:
-        """Whether all files of a scene are there."""
+        """Return whether all files of a scene exist."""
         return all(file.exists() for file in self.files(name))
 
     def describe(self, scenes: list[dict[str, Any]]) -> None:
-        """Write the description; `scenes` are added to those that it already lists.
-
-        Several processes may do so at once.
+        """Add scenes to the description; several processes may do so at the same time.
 
         Raises:
-            UserError: Another process has described the folder as one of other scenes.
+            UserError: Another process has begun to write other scenes into the folder.
         """
         lock, description = self.path / LOCK, self.path / DESCRIPTION
         with exclusive_lock(lock, wait=True):
@@ -92,7 +97,7 @@ class SceneFolder:
         return {item["name"]: item for item in known}
 
     def _remove_leftovers(self) -> None:
-        """Remove what killed runs left half-written, but nothing that may be in the making."""
+        """Remove files that killed runs left, but none that may be in the making."""
         for file in self.path.glob(".scene*.tmp"):
             with suppress(FileNotFoundError):  # its writer may be done with it
                 if time.time() - file.stat().st_mtime > LEFTOVER_AGE_S:
@@ -100,15 +105,15 @@ class SceneFolder:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of parameters and format; with a name it decides all that a scene shows."""
+        """Hash of parameters and format, on which scenes depend, besides their names."""
         text = json.dumps(self._settings(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _settings(self) -> dict[str, Any]:
         return {
             "version": VERSION,
-            "parameters": to_dict(self.parameters),
-            "format": to_dict(self.form),
+            "parameters": to_mapping(self.parameters),
+            "format": to_mapping(self.form),
         }
 
     def _check_same(self, found: dict[str, Any]) -> None:
@@ -119,36 +124,34 @@ class SceneFolder:
                 if there != value:
                     raise UserError(
                         f"{self.path} holds scenes with {name} = {there}, not {value}; "
-                        "choose another folder or the same settings"
+                        "choose another folder or the same settings",
+                        code="conflict",
+                        key=name,
                     )
 
 
 def _is_leftover(file: Path) -> bool:
-    """Whether a run that was killed before the description was there left this file."""
+    """Return whether a run that was killed before it wrote the description left a file."""
     return file.name == LOCK or (file.name.startswith(f".{DESCRIPTION}.") and file.suffix == ".tmp")
 
 
 def open_folder(path: Path) -> SceneFolder:
-    """Return a folder of scenes from its description.
+    """Return a folder of scenes with the settings in its description.
 
     Raises:
         UserError: There is no description, or it cannot be read.
     """
     if not (path / DESCRIPTION).is_file():
-        raise UserError(f"{path} has no {DESCRIPTION}; make scenes with: yt360 scenes {path}")
+        raise UserError(
+            f"{path} has no {DESCRIPTION}; make scenes with: yt360 scenes {path}", "missing", path
+        )
     found = _read(path / DESCRIPTION)
-    try:
-        parameters: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in found["parameters"].items()
-        }
-        return SceneFolder(path, SceneParameters(**parameters), SceneFormat(**found["format"]))
-    except TypeError as error:
-        raise UserError(f"{path / DESCRIPTION} is of another version: {error}") from None
+    parameters = from_mapping(SceneParameters, found["parameters"], "parameters")
+    return SceneFolder(path, parameters, from_mapping(SceneFormat, found["format"], "format"))
 
 
 def load_scene(path: Path, name: str) -> Scene:
-    """Return a scene of a folder as it was drawn, for exact ground truth at any moment.
+    """Return a scene of a folder, for exact ground truth at any time.
 
     Args:
         path: The folder that holds ``scenes.json``.
@@ -160,22 +163,27 @@ def load_scene(path: Path, name: str) -> Scene:
     folder = open_folder(path)
     item = folder.listed().get(name)
     if item is None:
-        raise UserError(f"{path / DESCRIPTION} lists no scene {name!r}")
-    return draw_scene(item["seed"], item["index"], folder.parameters, folder.form.duration_s)
+        raise UserError(f"{path / DESCRIPTION} lists no scene {name!r}", "missing", name)
+    return sample_scene(item["seed"], item["index"], folder.parameters, folder.form.duration_s)
 
 
 def _read(description: Path) -> dict[str, Any]:
     try:
         found = json.loads(description.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{description} cannot be read: {error}") from None
+        raise UserError(f"{description} cannot be read: {error}", key=description) from None
     parts = {"version": int, "parameters": dict, "format": dict, "scenes": list}
     if not isinstance(found, dict) or not all(
         isinstance(found.get(name), kind) for name, kind in parts.items()
     ):
-        raise UserError(f"{description} is not a description of scenes; choose another folder")
+        raise UserError(
+            f"{description} does not describe scenes; choose another folder", key=description
+        )
     if found["version"] != VERSION:
         raise UserError(
-            f"{description} has version {found['version']}, this program writes {VERSION}"
+            f"{description} has version {found['version']}; this program reads version {VERSION}, "
+            "so make the scenes again in a new folder",
+            code="unsupported",
+            key=description,
         )
     return found

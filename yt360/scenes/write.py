@@ -1,8 +1,7 @@
-"""Writes scenes as ordinary media files with their ground truth beside."""
+"""Write scenes as media files, with their ground truth in a further file."""
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -18,12 +17,12 @@ from numpy.typing import NDArray
 from yt360.errors import UserError
 from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.files import atomic_write
-from yt360.scenes.audio.ambix import render_sound
+from yt360.scenes.audio.ambix import render_audio
 from yt360.scenes.folder import SceneFolder
 from yt360.scenes.video.encode import encode_video
 from yt360.scenes.video.frames import render, render_classes
 from yt360.scenes.world.parameters import SceneFormat, SceneParameters
-from yt360.scenes.world.sampling import draw_scene, scene_name
+from yt360.scenes.world.sampling import sample_scene, scene_name
 from yt360.scenes.world.scene import Scene
 from yt360.terminal.progress import Progress
 
@@ -39,50 +38,49 @@ def write_scenes(
     workers: int = 1,
     make_pool: MakePool = WorkerPool,
 ) -> int:
-    """Render scenes 0 to `count` - 1 of a seed into a folder; complete ones are left as they are.
+    """Render scenes 0 to `count` - 1 of a seed into a folder, except for those that are complete.
 
     Args:
-        path: The folder, new, empty, or with scenes of the same parameters and format.
-        count: How many scenes.
-        seed: Of the collection; one folder may hold several.
+        path: The folder: new, empty, or with scenes of the same parameters and format.
+        count: Number of scenes.
+        seed: Seed of the collection, at least 0; one folder may hold several collections.
         parameters: Difficulty.
         form: Format of the files.
-        workers: How many scenes are rendered at a time.
+        workers: Number of processes.
         make_pool: Makes the worker processes.
 
     Returns:
-        How many scenes were rendered; the others were there.
+        The number of scenes that were rendered.
 
     Raises:
-        UserError: A bad number, a folder that holds something else, or a process died.
+        UserError: A negative seed, a folder that holds something else, or a process died.
     """
-    if count < 1 or workers < 1 or seed < 0:
-        raise UserError(
-            "the number of scenes and of workers must be at least 1 and the seed at least 0, "
-            f"not {count}, {workers} and {seed}"
-        )
     folder = SceneFolder(path, parameters, form)
-    folder.claim()
+    folder.prepare()
     missing = [k for k in range(count) if not folder.is_complete(scene_name(seed, k))]
     with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
         for _ in _in_workers(partial(_render_scene, folder, seed), missing, workers, make_pool):
             progress.advance()
     listed = folder.listed()
     new = [k for k in range(count) if scene_name(seed, k) not in listed]
-    folder.describe([_facts(draw_scene(seed, k, parameters, form.duration_s)) for k in new])
+    folder.describe([_facts(sample_scene(seed, k, parameters, form.duration_s)) for k in new])
     return len(missing)
 
 
 def write_scene(folder: SceneFolder, scene: Scene) -> None:
-    """Render one scene and write its files, each of which appears only when whole."""
+    """Render one scene and write its files, each of them atomically."""
     form = folder.form
-    sound_file, truth_file, video_file = folder.files(scene.name)
+    audio_file, truth_file, video_file = folder.files(scene.name)
     times = np.arange(form.num_frames) / form.fps
-    sound = render_sound(scene, form.num_samples, form.sample_rate_hz)
-    _write(sound_file, flac_bytes(sound.ambix, form.sample_rate_hz))
-    _write(truth_file, _npz_bytes(truth(scene, form, sound.gain_db)))
+    audio = render_audio(scene, form.num_samples, form.sample_rate_hz)
+    samples = np.rint(np.clip(audio.ambix.T, -1, 1) * 32767).astype(np.int16)
+    with atomic_write(audio_file) as file:
+        soundfile.write(file, samples, form.sample_rate_hz, format="FLAC", subtype="PCM_16")
+    with atomic_write(truth_file) as file:
+        np.savez_compressed(file, allow_pickle=False, **truth(scene, form, audio.gain_db))
     frames = render(scene, times, form.height, form.width)
-    _write(video_file, encode_video(frames, form.fps, form.crf))
+    with atomic_write(video_file) as file:
+        file.write(encode_video(frames, form.fps, form.crf))
 
 
 def truth(scene: Scene, form: SceneFormat, gain_db: float) -> dict[str, NDArray[Any]]:
@@ -94,16 +92,16 @@ def truth(scene: Scene, form: SceneFormat, gain_db: float) -> dict[str, NDArray[
       y left, z up), radians
     - ``class_ids`` (N,), ``class_names`` (N,): panoptic numbers and names of COCO
     - ``sounding`` (N,), ``flashing`` (N,), ``levels_db`` (N,)
-    - ``onset_times`` (M,), ``onset_objects`` (M,): beginnings of events of sound, and whose
+    - ``onset_times`` (M,), ``onset_objects`` (M,): onsets in seconds, and indices of their objects
     - ``segmentation`` (L, H, W), ``segmentation_times`` (L,): panoptic numbers as in
       `yt360.scenes.world.classes`
-    - ``gain_db`` (): gain that kept the sound from clipping, 0 for most
-    - ``reverberation_s`` (): reverberation time, 0 for none
+    - ``gain_db`` (): gain that keeps the audio from clipping, usually 0
+    - ``reverberation_s`` (): reverberation time, 0 if dry
 
     Args:
         scene: The scene.
-        form: Its format.
-        gain_db: From `render_sound`.
+        form: Format of its files.
+        gain_db: From `render_audio`.
     """
     times = np.arange(form.num_frames) / form.fps
     map_times = np.arange(0, form.num_frames / form.fps, 1 / form.segmentation_fps)
@@ -127,22 +125,14 @@ def truth(scene: Scene, form: SceneFormat, gain_db: float) -> dict[str, NDArray[
     }
 
 
-def flac_bytes(ambix: NDArray[np.float32], sample_rate_hz: int) -> bytes:
-    """Return ambiX (4, S) within ±1 as a 16-bit FLAC file."""
-    samples = np.rint(np.clip(ambix, -1, 1) * 32767).astype(np.int16)
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples.T, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
-
-
 def _render_scene(folder: SceneFolder, seed: int, index: int) -> None:
-    write_scene(folder, draw_scene(seed, index, folder.parameters, folder.form.duration_s))
+    write_scene(folder, sample_scene(seed, index, folder.parameters, folder.form.duration_s))
 
 
 def _in_workers(
     task: Callable[[int], None], numbers: Sequence[int], workers: int, make_pool: MakePool
 ) -> Iterator[None]:
-    """Yield once for each of `numbers` for which `task` is done."""
+    """Do a task for each number; yield after each."""
     if workers == 1 or len(numbers) < 2:
         yield from map(task, numbers)
         return
@@ -150,14 +140,16 @@ def _in_workers(
         for number, result in pool.run(partial(_in_one_thread, task), deque(numbers)):
             if isinstance(result, Crashed):
                 raise UserError(
-                    f"scene {number}: {result.describe()}, perhaps because memory was short; "
-                    "run the same command again with fewer --workers"
+                    f"scene {number}: {result.describe()}, perhaps for lack of memory; "
+                    "run the same command again with fewer --workers",
+                    code="system",
+                    key="--workers",
                 )
             yield
 
 
 def _in_one_thread(task: Callable[[int], None], number: int) -> None:
-    torch.set_num_threads(1)  # there are as many processes as cores
+    torch.set_num_threads(1)  # there is a process per core
     task(number)
 
 
@@ -168,17 +160,6 @@ def _facts(scene: Scene) -> dict[str, Any]:
         "index": scene.index,
         "place": scene.place.name,
         "light": scene.place.light,
-        "sources": [item.kind.name for item in scene.objects if item.sounding],
-        "silent": [item.kind.name for item in scene.objects if not item.sounding],
+        "sources": [item.kind.name for item in scene.objects if item.source is not None],
+        "silent": [item.kind.name for item in scene.objects if item.source is None],
     }
-
-
-def _npz_bytes(arrays: dict[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as file:
-        file.write(content)

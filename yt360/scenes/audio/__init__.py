@@ -1,1 +1,1 @@
-"""The sound field of a synthetic scene."""
+"""The audio of a synthetic scene."""

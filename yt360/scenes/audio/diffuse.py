@@ -1,4 +1,4 @@
-"""Sound from everywhere at once: isotropic noise and ambiences with a colour of their own."""
+"""Diffuse sound fields: isotropic noise, and ambiences with a spectrum of their own."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from scipy.fft import irfft, next_fast_len, rfftfreq
 Array = NDArray[np.floating]
 Generator = np.random.Generator
 
-# Peaks that the third number of a cue raises and lowers in turn, Hz.
+# Frequencies of the peaks that the third number of a cue raises or lowers.
 _HUE_PEAKS_HZ = (420.0, 1300.0, 4000.0)
 LOWEST_HZ = 50.0
 
 
 def isotropic(generator: Generator, gains_db: Array, num_samples: int) -> NDArray[np.float32]:
-    """Return ambiX noise (4, num_samples) that comes from all directions alike.
+    """Return ambiX noise (4, num_samples) that comes from all directions equally.
 
-    In a diffuse field the channels are independent, and with SN3D each of Y, Z, X has a third of
-    the power of W.
+    In a diffuse field the channels are independent; in SN3D each of Y, Z, X has a third of the
+    power of W.
 
     Args:
         generator: Source of randomness.
-        gains_db: (F,) spectral shape for the frequencies of `spectrum_frequencies`.
+        gains_db: (F,) spectral shape at the frequencies of `spectrum_frequencies`.
         num_samples: Length of the result.
 
     Returns:
@@ -35,13 +35,13 @@ def isotropic(generator: Generator, gains_db: Array, num_samples: int) -> NDArra
     shape *= length / np.sqrt(2 * np.square(shape).sum())
     parts = generator.standard_normal((2, 4, len(shape)), dtype=np.float32)
     spectra = (parts[0] + 1j * parts[1]) * (shape / np.sqrt(2)).astype(np.float32)
-    sound = irfft(spectra, length, axis=-1)[:, :num_samples].astype(np.float32)
-    sound[1:] *= np.float32(1 / np.sqrt(3))
-    return sound
+    noise = irfft(spectra, length, axis=-1)[:, :num_samples].astype(np.float32)
+    noise[1:] *= np.float32(1 / np.sqrt(3))
+    return noise
 
 
 def spectrum_frequencies(num_samples: int, sample_rate_hz: int) -> Array:
-    """Return the frequencies (F,) in Hz at which `isotropic` wants its shape."""
+    """Return the frequencies (F,) in Hz of the spectral shape that `isotropic` takes."""
     length = next_fast_len(num_samples + num_samples % 2, real=True)
     while length % 2:
         length = next_fast_len(length + 1, real=True)
@@ -49,7 +49,7 @@ def spectrum_frequencies(num_samples: int, sample_rate_hz: int) -> Array:
 
 
 def pink_db(frequencies: Array) -> Array:
-    """Return a fall of 3 dB an octave (F,) from `LOWEST_HZ` on, and nothing below."""
+    """Return a pink spectrum (F,): -3 dB per octave above `LOWEST_HZ`, nothing below it."""
     return -10 * np.log10(np.maximum(frequencies, LOWEST_HZ) / LOWEST_HZ) - _rumble(frequencies)
 
 
@@ -58,8 +58,8 @@ def ambience_db(frequencies: Array, cue: tuple[float, float, float]) -> Array:
 
     Args:
         frequencies: (F,) Hz.
-        cue: Three numbers in [0, 1): the first sets where the ambience has its main band, the
-            second how it tilts, the third (cyclic, as hues are) which of three peaks stand out.
+        cue: Three numbers in [0, 1): the position of the main band, the tilt, and (cyclic, like a
+            hue) which of three peaks stand out.
     """
     octaves = np.log2(np.maximum(frequencies, LOWEST_HZ))
 
@@ -74,11 +74,11 @@ def ambience_db(frequencies: Array, cue: tuple[float, float, float]) -> Array:
 
 
 def swell(generator: Generator, cue: tuple[float, float, float], times: Array) -> Array:
-    """Return a slow rise and fall (S,) of an ambience around 1; its pace follows the cue."""
-    pace_hz = 0.4 * 2 ** (3 * cue[1])
+    """Return a slow modulation (S,) around 1; its frequency follows the cue."""
+    rate_hz = 0.4 * 2 ** (3 * cue[1])
     phases = generator.uniform(0, 2 * np.pi, size=2)
-    waves = np.sin(2 * np.pi * pace_hz * times + phases[0])
-    waves += 0.5 * np.sin(2 * np.pi * 0.37 * pace_hz * times + phases[1])
+    waves = np.sin(2 * np.pi * rate_hz * times + phases[0])
+    waves += 0.5 * np.sin(2 * np.pi * 0.37 * rate_hz * times + phases[1])
     return (1 + 0.25 * waves).astype(np.float32)
 
 

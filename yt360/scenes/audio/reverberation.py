@@ -1,4 +1,4 @@
-"""Rooms: reflections from the nearest surfaces, and a diffuse tail that dies away.
+"""Reverberation: reflections from the nearest surfaces, then a diffuse, decaying tail.
 
 First-order image sources (Allen and Berkley, "Image method for efficiently simulating small-room
 acoustics", JASA 1979) arrive from their own directions. The tail's level and the surfaces'
@@ -19,7 +19,7 @@ from yt360.scenes.video.places import Place
 
 Array = NDArray[np.floating]
 SPEED_OF_SOUND_M_S = 343.0
-# Most things send more sound towards the listener than away from him.
+# Most sources radiate more towards the listener than away.
 DIRECTIVITY = 2.0
 OPEN_VOLUME_M3, OPEN_SURFACE_M2 = 9000.0, 3000.0
 GROUND_REFLECTION = 0.5
@@ -31,11 +31,11 @@ class Room:
     """The acoustics of a place.
 
     Attributes:
-        walls: Reflecting planes as (axis, position in m along it), the listener at the origin.
-        reflection: Factor on the amplitude at each reflection.
-        reverberation_s: Time in which sound falls by 60 dB.
+        walls: Reflecting planes as (axis, position along it in m); the listener is at the origin.
+        reflection: Amplitude factor of a reflection.
+        reverberation_s: Reverberation time (RT60).
         critical_m: Distance at which the direct sound and the tail are equally strong.
-        delay_s: When the tail begins.
+        delay_s: Start of the tail after the direct sound.
     """
 
     walls: tuple[tuple[int, float], ...]
@@ -46,7 +46,7 @@ class Room:
 
 
 def room_of(place: Place, reverberation_s: float) -> Room:
-    """Return the acoustics of a place; outdoors only the ground reflects, in a wide open court."""
+    """Return the acoustics of a place; outdoors, only the ground reflects."""
     walls: tuple[tuple[int, float], ...]
     if isinstance(place.backdrop, Hall):
         x, y = (float(half) for half in place.backdrop.half_size_m)
@@ -66,7 +66,7 @@ def room_of(place: Place, reverberation_s: float) -> Room:
 
 
 def images(room: Room, positions: Array) -> list[tuple[Array, Array, Array]]:
-    """Return each first reflection of a source as directions, delays and gains.
+    """Return the first-order reflections of a source.
 
     Args:
         room: The room.
@@ -88,50 +88,50 @@ def images(room: Room, positions: Array) -> list[tuple[Array, Array, Array]]:
     return reflections
 
 
-def delayed(sound: NDArray[np.float32], delay_samples: Array) -> NDArray[np.float32]:
-    """Read a sound (S,) later by a changing delay (S,) in samples, interpolating linearly."""
-    place = np.arange(len(sound)) - delay_samples
-    before = np.floor(place).astype(np.int64)
-    part = (place - before).astype(np.float32)
-    padded = np.concatenate([np.zeros(1, np.float32), sound])
-    first = padded[np.clip(before + 1, 0, len(sound))]
-    second = padded[np.clip(before + 2, 0, len(sound))]
+def delayed(signal: NDArray[np.float32], delay_samples: Array) -> NDArray[np.float32]:
+    """Delay a signal (S,) by varying numbers of samples (S,), with linear interpolation."""
+    position = np.arange(len(signal)) - delay_samples
+    before = np.floor(position).astype(np.int64)
+    part = (position - before).astype(np.float32)
+    padded = np.concatenate([np.zeros(1, np.float32), signal])
+    first = padded[np.clip(before + 1, 0, len(signal))]
+    second = padded[np.clip(before + 2, 0, len(signal))]
     return first + part * (second - first)
 
 
 def tail(
-    generator: np.random.Generator, room: Room, sound: NDArray[np.float32], sample_rate_hz: int
+    generator: np.random.Generator, room: Room, signal: NDArray[np.float32], sample_rate_hz: int
 ) -> NDArray[np.float32]:
-    """Return the diffuse tail (4, S) in ambiX of what sounds in a room.
+    """Return the diffuse tail (4, S) in ambiX.
 
     Args:
-        generator: For the tail's noise.
+        generator: Source of the noise.
         room: The room.
-        sound: (S,) sum of the sources, each times its distance over the room's critical distance.
-        sample_rate_hz: Its rate.
+        signal: (S,) sum of the sources, each times its distance over the room's critical distance.
+        sample_rate_hz: Sample rate.
     """
     length = max(2, int(1.1 * room.reverberation_s * sample_rate_hz))
     times = np.arange(length, dtype=np.float32) / sample_rate_hz
     noise = generator.standard_normal((4, length), dtype=np.float32)
     low = _low_pass(noise, sample_rate_hz)
-    # Air and surfaces swallow high tones about twice as fast.
+    # Air and surfaces absorb high frequencies about twice as fast.
     fall = np.exp(-3 * np.log(10) / room.reverberation_s * times).astype(np.float32)
     response = low * fall + (noise - low) * fall**2
     response /= np.sqrt(np.square(response[0]).sum())
     response[1:] /= np.sqrt(3)
     delay = round(room.delay_s * sample_rate_hz)
-    return _convolved(sound, np.pad(response, ((0, 0), (delay, 0))))
+    return _convolved(signal, np.pad(response, ((0, 0), (delay, 0))))
 
 
 def _low_pass(noise: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
-    """Keep what is below the knee, with a slope of 6 dB an octave above it."""
+    """Attenuate frequencies above the knee by 6 dB per octave."""
     spectrum = rfft(noise, axis=-1)
     gain = 1 / np.hypot(1, rfftfreq(noise.shape[-1], 1 / sample_rate_hz) / TAIL_KNEE_HZ)
     return irfft(spectrum * gain.astype(np.float32), noise.shape[-1], axis=-1)
 
 
-def _convolved(sound: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sound (S,) through responses (C, L), cut to (C, S)."""
-    length = next_fast_len(len(sound) + response.shape[-1] - 1, real=True)
-    spectra = rfft(sound, length) * rfft(response, length, axis=-1)
-    return irfft(spectra, length, axis=-1)[:, : len(sound)].astype(np.float32)
+def _convolved(signal: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Convolve a signal (S,) with responses (C, L); the result is (C, S)."""
+    length = next_fast_len(len(signal) + response.shape[-1] - 1, real=True)
+    spectra = rfft(signal, length) * rfft(response, length, axis=-1)
+    return irfft(spectra, length, axis=-1)[:, : len(signal)].astype(np.float32)

@@ -1,6 +1,6 @@
-"""What each class of object sounds like: a rhythm of onsets, and an event at each of them.
+"""The voice of each class of objects: a rhythm of onsets, and an event at each of them.
 
-A voice never rests longer than about 0.6 s, so that a second of sound always shows its class. All
+A voice is never silent for more than about 0.6 s, so a second of audio identifies its class. All
 voices stay below 11 kHz.
 """
 
@@ -19,13 +19,13 @@ Generator = np.random.Generator
 
 
 class Event(NamedTuple):
-    """One event of a sound.
+    """One event of a voice.
 
     Attributes:
-        generator: For what varies between events.
+        generator: Source of the variation between events.
         times: (S,) seconds since its onset.
         pitch: Factor on all frequencies.
-        number: How many events came before.
+        number: Index of the event.
     """
 
     generator: Generator
@@ -36,13 +36,13 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Voice:
-    """The sound of a class.
+    """The voice of a class.
 
     Attributes:
         rate_hz: Slowest and fastest rhythm of onsets.
-        make: Makes the sound of one event, which starts at 0 without a click.
+        make: Synthesizes one event, which begins without a click.
         length: Length of an event in periods of the rhythm.
-        longest_s: Length of an event at most.
+        longest_s: Maximum length of an event.
     """
 
     rate_hz: tuple[float, float]
@@ -51,11 +51,27 @@ class Voice:
     longest_s: float
 
 
-def draw_onsets(generator: Generator, voice: Voice, duration_s: float) -> tuple[Array, float]:
-    """Draw the moments (M,), in seconds below `duration_s`, at which a voice begins an event.
+class SoundSource(NamedTuple):
+    """What an object of a scene plays.
+
+    Attributes:
+        voice: The voice of its class.
+        onsets: (M,) times in seconds at which its events begin.
+        period_s: Mean time between onsets.
+        pitch: Factor on all frequencies.
+    """
+
+    voice: Voice
+    onsets: Array
+    period_s: float
+    pitch: float
+
+
+def sample_onsets(generator: Generator, voice: Voice, duration_s: float) -> tuple[Array, float]:
+    """Sample the onsets (M,) of a voice, in seconds below `duration_s`, and their mean period.
 
     The rhythm is regular with a little swing and jitter. The first event may begin before 0, so
-    that a scene does not start with a rest. Returned beside the mean period.
+    a scene does not start with silence.
     """
     period = 1 / generator.uniform(*voice.rate_hz)
     steps = np.arange(int(duration_s / period) + 2) - generator.random()
@@ -66,49 +82,34 @@ def draw_onsets(generator: Generator, voice: Voice, duration_s: float) -> tuple[
 
 
 def synthesize(
-    generator: Generator,
-    voice: Voice,
-    onsets: Array,
-    period_s: float,
-    pitch: float,
-    num_samples: int,
-    sample_rate_hz: int,
+    generator: Generator, source: SoundSource, num_samples: int, sample_rate_hz: int
 ) -> NDArray[np.float32]:
-    """Return the dry sound (num_samples,) of a voice with events at `onsets`.
+    """Return the dry signal (num_samples,) of a source.
 
-    Args:
-        generator: For what varies between events.
-        voice: The class's voice.
-        onsets: (M,) seconds, as `draw_onsets` gives them.
-        period_s: Mean time between onsets.
-        pitch: Factor on all frequencies.
-        num_samples: Length of the result.
-        sample_rate_hz: Its rate.
-
-    Returns:
-        A signal whose loudest tenth of 50 ms frames has a mean power of 1.
+    The loudest tenth of its frames of 50 ms has a mean power of 1.
     """
-    length_s = min(voice.length * period_s, voice.longest_s)
+    voice, onsets = source.voice, source.onsets
+    length_s = min(voice.length * source.period_s, voice.longest_s)
     times = np.arange(int(length_s * sample_rate_hz), dtype=np.float32) / np.float32(sample_rate_hz)
     fade = np.clip((times[-1] - times) / np.float32(0.02), 0, 1)
-    # Room before and after, for events that begin before the sound or end after it.
+    # Space before and after, for events that begin before the signal or end after it.
     before = max(0, -round(float(onsets.min(initial=0)) * sample_rate_hz))
-    sound = np.zeros(before + num_samples + len(times), dtype=np.float32)
+    signal = np.zeros(before + num_samples + len(times), dtype=np.float32)
     within = onsets[onsets * sample_rate_hz < num_samples - 1]
     for number, onset in enumerate(within):
         start = before + round(float(onset) * sample_rate_hz)
         gain = np.float32(10 ** (generator.uniform(-1.5, 1.5) / 20))
-        event = voice.make(Event(generator, times, pitch, number)) * fade
-        sound[start : start + len(times)] += gain * event
-    return _normalized(sound[before : before + num_samples], sample_rate_hz)
+        event = voice.make(Event(generator, times, source.pitch, number)) * fade
+        signal[start : start + len(times)] += gain * event
+    return _normalized(signal[before : before + num_samples], sample_rate_hz)
 
 
-def _normalized(sound: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
-    frame = max(1, min(len(sound), sample_rate_hz // 20))
-    frames = sound[: len(sound) // frame * frame].reshape(-1, frame)
+def _normalized(signal: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
+    length = max(1, min(len(signal), sample_rate_hz // 20))
+    frames = signal[: len(signal) // length * length].reshape(-1, length)
     power = np.sort(np.square(frames).mean(-1))
     loud = float(power[int(0.9 * len(power)) :].mean())
-    return sound / np.float32(np.sqrt(loud)) if loud > 0 else sound
+    return signal / np.float32(np.sqrt(loud)) if loud > 0 else signal
 
 
 def _attack(times: Array, rise_s: float) -> Array:
@@ -118,7 +119,7 @@ def _attack(times: Array, rise_s: float) -> Array:
 
 
 def _sweep(times: Array, frequency: Array) -> Array:
-    """Return the phase in radians, within a turn, of a tone with a frequency at each moment."""
+    """Return the phase in radians, in [0, 2 pi), of a tone with a frequency (S,) over time."""
     turns = np.cumsum(frequency, dtype=np.float64) * float(times[1])
     return (2 * np.pi * (turns - np.floor(turns))).astype(np.float32)
 
@@ -127,13 +128,13 @@ def _noise(event: Event) -> Array:
     return event.generator.standard_normal(len(event.times), dtype=np.float32)
 
 
-def _band(sound: Array, times: Array, low_hz: float, high_hz: float) -> Array:
-    """Keep a band of a sound, with the slopes of second-order Butterworth filters."""
-    length = next_fast_len(len(sound), real=True)
+def _band(signal: Array, times: Array, low_hz: float, high_hz: float) -> Array:
+    """Return a band of a signal, with the slopes of second-order Butterworth filters."""
+    length = next_fast_len(len(signal), real=True)
     frequencies = rfftfreq(length, times[1]).astype(np.float32)
     low, high = frequencies / np.float32(low_hz), frequencies / np.float32(high_hz)
     gain = low**2 / np.sqrt((1 + low**4) * (1 + high**4))
-    return irfft(rfft(sound, length) * gain, length)[: len(sound)]
+    return irfft(rfft(signal, length) * gain, length)[: len(signal)]
 
 
 def _chirps(event: Event) -> Array:

@@ -1,1 +1,1 @@
-"""The frames of a synthetic scene."""
+"""The video of a synthetic scene."""

@@ -1,4 +1,4 @@
-"""Encodes frames as H.264 in an MP4 that says it is an equirectangular 360° video."""
+"""Encodes frames as H.264 in an MP4 with the metadata of an equirectangular 360° video."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _BT709 = 1
 
 
 def encode_video(frames: Iterable[NDArray[np.uint8]], fps: int, crf: int) -> bytes:
-    """Return an MP4 with H.264 and spherical metadata; the same frames give the same bytes.
+    """Return an MP4 whose bytes depend on the arguments alone.
 
     Args:
-        frames: RGB pictures (height, width, 3) of one size with even sides, at least one.
-        fps: Frames per second; the first is shown at 0.
-        crf: Quality, 0 (best) to 51.
+        frames: RGB images (H, W, 3) of one size with even sides, at least one.
+        fps: Frames per second; the first frame is shown at 0.
+        crf: Constant rate factor of x264, 0 (best) to 51.
     """
     buffer = BytesIO()
-    # One for all frames: setting it up costs more than its use.
+    # Setting it up costs more than converting a frame.
     to_yuv = VideoReformatter()
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
@@ -38,11 +38,11 @@ def encode_video(frames: Iterable[NDArray[np.uint8]], fps: int, crf: int) -> byt
         context.gop_size = 2 * fps
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG
-        for number, picture in enumerate(frames):
+        for number, image in enumerate(frames):
             if number == 0:
-                stream.height, stream.width = picture.shape[:2]
+                stream.height, stream.width = image.shape[:2]
             frame = to_yuv.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,

@@ -1,7 +1,7 @@
-"""Renders a scene as equirectangular frames: the background once, then only what moves.
+"""Render a scene as equirectangular frames: the background once, then the objects per frame.
 
-Objects are drawn on the pixels that they touch ("fragments"), found from the angle between a
-pixel's direction and the object's, so seam and poles need no special care.
+Objects are painted on their fragments, the pixels whose directions lie within an angle of the
+object's direction. So the seam and the poles are no special cases.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ HALO = 1.55
 
 
 class Fragments(NamedTuple):
-    """Pixels (n,) of several frames: number of the frame, and place in the flattened picture."""
+    """Pixels (n,) of several frames: index of the frame, and of the pixel in the flat frame."""
 
     frame: NDArray[np.intp]
     pixel: NDArray[np.intp]
 
 
 def render(scene: Scene, times: Array, height: int, width: int) -> Iterator[Image]:
-    """Yield the picture (height, width, 3), RGB, of a scene at each moment of `times` (T,)."""
+    """Yield the RGB frame (height, width, 3) of a scene at each of `times` (T,) in seconds."""
     times = np.asarray(times, dtype=np.float64)
     background = render_background(scene, height, width)
     grid = equirect_grid(height, width).numpy().reshape(-1, 3)
@@ -45,14 +45,14 @@ def render(scene: Scene, times: Array, height: int, width: int) -> Iterator[Imag
         order = scene.back_to_front()
         if scene.place.casts_shadows:
             for item in order:
-                _draw_shadow(flat, scene, item, some, grid, height, width)
+                _paint_shadow(flat, scene, item, some, grid, height, width)
         for item in order:
-            _draw_object(flat, scene, item, some, grid, height, width)
+            _paint_object(flat, scene, item, some, grid, height, width)
         yield from frames
 
 
 def render_background(scene: Scene, height: int, width: int) -> Image:
-    """Return the picture (height, width, 3) of a scene without its objects, anti-aliased."""
+    """Return a frame (height, width, 3) of a scene without its objects, anti-aliased."""
     fine = OVERSAMPLING
     grid = equirect_grid(height * fine, width * fine).numpy()
     colours = np.zeros((height, width, 3), dtype=np.float32)
@@ -63,7 +63,7 @@ def render_background(scene: Scene, height: int, width: int) -> Image:
 
 
 def render_classes(scene: Scene, times: Array, height: int, width: int) -> Image:
-    """Return the class maps (T, height, width) of a scene, exact at the pixels' centres."""
+    """Return the class maps (T, height, width) of a scene, exact at pixel centres."""
     grid = equirect_grid(height, width).numpy()
     background = scene.background_classes(grid)
     maps = np.repeat(background[None], len(times), axis=0)
@@ -79,10 +79,10 @@ def cap_fragments(directions: Array, radii: Array, height: int, width: int) -> F
     """Return the pixels that may lie within a cap on the sphere, for caps in several frames.
 
     Args:
-        directions: (T, 3) middles of the caps.
-        radii: (T,) angular radii in radians; 0 or less is an empty cap.
-        height: Rows of the equirectangular picture.
-        width: Its columns.
+        directions: (T, 3) centres of the caps.
+        radii: (T,) angular radii in radians; a cap of 0 or less is empty.
+        height: Rows of the frame.
+        width: Columns of the frame.
     """
     elevation = np.arcsin(np.clip(directions[:, 2], -1, 1))[:, None]
     azimuth = np.arctan2(directions[:, 1], directions[:, 0])
@@ -111,20 +111,19 @@ def _fragments(
     size: tuple[int, int],
     margin: float | Array,
 ) -> tuple[Fragments, NDArray[np.float32], NDArray[np.float32], Array]:
-    """Return an object's fragments, their place x, y in its plane, and its radii (T,)."""
-    axes = scene.frame_of(item, times)
+    """Return an object's fragments, their positions x, y in its plane, and its radii (T,)."""
+    axes = scene.axes_of(item, times)
     radii = item.radius_at(times)
     fragments = cap_fragments(axes.forward, radii * margin, *size)
     points = grid[fragments.pixel]
     ahead, right, up = (
         np.einsum("ij,ij->i", points, axis.astype(np.float32)[fragments.frame]) for axis in axes
     )
-    # Axes come as forward, right, up.
     x, y = object_plane(right, up, ahead, radii.astype(np.float32)[fragments.frame])
     return fragments, x, y, radii
 
 
-def _draw_object(
+def _paint_object(
     frames: Image,
     scene: Scene,
     item: SceneObject,
@@ -154,7 +153,7 @@ def _draw_object(
     _blend(frames, fragments, canvas.rgb, cover)
 
 
-def _draw_shadow(
+def _paint_shadow(
     frames: Image,
     scene: Scene,
     item: SceneObject,
@@ -163,11 +162,11 @@ def _draw_shadow(
     height: int,
     width: int,
 ) -> None:
-    """Darken the ground below an object, as if light came from straight above."""
-    place = scene.frame_of(item, times).forward * item.distance_m
-    rise = place[:, 2] + EYE_HEIGHT_M
+    """Darken the ground below an object, as under light from the zenith."""
+    position = scene.axes_of(item, times).forward * item.distance_m
+    rise = position[:, 2] + EYE_HEIGHT_M
     size = item.distance_m * np.tan(item.radius) * (0.8 + 0.12 * rise)
-    foot = np.stack([place[:, 0], place[:, 1], np.full(len(times), -EYE_HEIGHT_M)], -1)
+    foot = np.stack([position[:, 0], position[:, 1], np.full(len(times), -EYE_HEIGHT_M)], -1)
     reach = np.linalg.norm(foot, axis=-1)
     radii = np.arcsin(np.clip(size / reach, 0, 1)) * 1.02
     fragments = cap_fragments(foot / reach[:, None], radii, height, width)
@@ -187,11 +186,11 @@ def _blend(
 ) -> None:
     """Mix colours (3, n), 0 to 1, into frames (T, H * W, 3) by their cover (n,)."""
     flat = frames.reshape(-1, 3)
-    places = fragments.frame * frames.shape[1] + fragments.pixel
-    below = flat[places]
+    pixels = fragments.frame * frames.shape[1] + fragments.pixel
+    below = flat[pixels]
     for channel, plane in enumerate(rgb):
         colour = below[:, channel].astype(np.float32)
         colour += cover * (plane * 255 - colour)
-        # Adding a half before the fraction is cut off rounds.
+        # Rounds, because the conversion truncates.
         below[:, channel] = np.clip(colour + np.float32(0.5), 0, 255).astype(np.uint8)
-    flat[places] = below
+    flat[pixels] = below

@@ -70,7 +70,7 @@ class Hall:
         stripe = smoothstep(-0.25, 0.25, np.sin(u * np.float32(2 * np.pi / 0.7)))
         light, dark = shade_of(self.hue, 0.3, 0.88), shade_of(self.hue + 0.02, 0.4, 0.78)
         paper = mix(rgb(*light), rgb(*dark), stripe)
-        colour = self._pictures(paper, u, height, along_x)
+        colour = self._paintings(paper, u, height, along_x)
         panel = rgb(*shade_of(self.hue + 0.06, 0.5, 0.5))
         grooves = np.abs(np.mod(u, np.float32(0.9)) - 0.45) > 0.4
         wood = panel * (1 - 0.25 * grooves[:, None].astype(np.float32))
@@ -79,7 +79,7 @@ class Hall:
         rail = (np.abs(height - 1.0) < 0.05) | (height < 0.14) | (height > top - 0.12)
         return mix(colour, rgb(0.95, 0.93, 0.88), rail.astype(np.float32))
 
-    def _pictures(self, colour: Array, u: Array, height: Array, side: NDArray[np.bool_]) -> Array:
+    def _paintings(self, colour: Array, u: Array, height: Array, side: NDArray[np.bool_]) -> Array:
         cell = np.floor(u / np.float32(2.1))
         within = u - (cell + np.float32(0.5)) * np.float32(2.1)
         chance = cell_hash(cell, side.astype(np.float32), self.salt)

@@ -55,13 +55,13 @@ class Ridge:
 
 
 def hills(generator: Generator, top: float, haze: float, stuff: str = "grass") -> Ridge:
-    """Draw soft hills up to `top` radians."""
+    """Sample soft hills up to `top` radians."""
     waves = ring(generator, 2, 14, 1.1)
     return _ridge(generator, "hills", stuff, top * (0.55 + 0.45 * waves), haze)
 
 
 def mountains(generator: Generator, top: float, haze: float) -> Ridge:
-    """Draw pointed mountains up to `top` radians."""
+    """Sample pointed mountains up to `top` radians."""
     broad = ring(generator, 3, 9, 0.6)
     sharp = 1 - 2 * np.abs(ring(generator, 5, 60, 1.15))
     waves = 0.35 + 0.3 * broad + 0.35 * np.maximum(sharp, -0.2)
@@ -69,20 +69,20 @@ def mountains(generator: Generator, top: float, haze: float) -> Ridge:
 
 
 def mesas(generator: Generator, top: float, haze: float) -> Ridge:
-    """Draw table mountains up to `top` radians that stand apart."""
+    """Sample table mountains up to `top` radians that stand apart."""
     waves = ring(generator, 3, 24, 0.8)
     tables = 0.25 + 0.75 * np.clip((waves - 0.12) * 7, 0, 1) + 0.05 * ring(generator, 9, 90, 0.4)
     return _ridge(generator, "mesas", "mountain", top * tables, haze)
 
 
 def islands(generator: Generator, top: float, haze: float) -> Ridge:
-    """Draw a few islands up to `top` radians with open horizon between."""
+    """Sample a few islands up to `top` radians with open horizon between."""
     waves = ring(generator, 2, 6, 0.5) - 0.1 + 0.1 * ring(generator, 12, 60, 0.8)
     return _ridge(generator, "mountains", "mountain", top * waves, haze)
 
 
 def trees(generator: Generator, top: float, haze: float) -> Ridge:
-    """Draw a forest of pointed trees up to `top` radians with clearings."""
+    """Sample a forest of pointed trees up to `top` radians with clearings."""
     turn = np.arange(2048, dtype=np.float32) / 2048
     wood = np.clip(0.5 + 1.2 * ring(generator, 2, 9, 0.5), 0.0, 1)
     edge = np.zeros(2048, dtype=np.float32)
@@ -95,7 +95,7 @@ def trees(generator: Generator, top: float, haze: float) -> Ridge:
 
 
 def buildings(generator: Generator, top: float, haze: float, count: int) -> Ridge:
-    """Draw about `count` buildings up to `top` radians around the horizon."""
+    """Sample about `count` buildings up to `top` radians around the horizon."""
     widths = generator.uniform(0.5, 1.5, size=count)
     edges = np.concatenate([[0], np.cumsum(widths / widths.sum())])
     levels = generator.uniform(0.25, 1.0, size=count) ** 1.4

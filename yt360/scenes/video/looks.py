@@ -1,7 +1,7 @@
 """What each class of object looks like: an outline, and how it is painted inside.
 
 A look is drawn in the object's own plane (see `yt360.scenes.video.shapes`). Its outline decides
-which directions belong to the object, in pictures and in class maps alike.
+which directions belong to the object, in frames and in class maps.
 """
 
 from __future__ import annotations

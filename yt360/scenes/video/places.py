@@ -1,4 +1,4 @@
-"""Places: the whole background of a scene, as colours and as classes of any direction."""
+"""Places: the background of a scene, as the colour and the class of any direction."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Place:
 
     @property
     def casts_shadows(self) -> bool:
-        """Whether objects throw a shadow on the ground (not on water)."""
+        """Whether objects cast shadows on the ground (not on water)."""
         return self.name != "sea"
 
     def classes(self, directions: Array) -> NDArray[np.uint8]:
@@ -116,8 +116,8 @@ class Place:
         return colour.reshape(directions.shape)
 
 
-def draw_place(generator: Generator, names: tuple[str, ...]) -> Place:
-    """Draw a place: one of `names` and a time of day, with hues, shapes and patterns of its own."""
+def sample_place(generator: Generator, names: tuple[str, ...]) -> Place:
+    """Sample a place: one of `names`, a time of day, and hues, shapes and patterns."""
     name = str(generator.choice(list(names)))
     light_name = str(generator.choice(list(LIGHTS)))
     mood = float(generator.random())
@@ -131,11 +131,11 @@ def draw_place(generator: Generator, names: tuple[str, ...]) -> Place:
             salt=int(generator.integers(2**20)),
         )
     else:
-        backdrop = _draw_landscape(generator, name, LIGHTS[light_name])
+        backdrop = _sample_landscape(generator, name, LIGHTS[light_name])
     return Place(name, light_name, mood, backdrop)
 
 
-def _draw_landscape(generator: Generator, name: str, light: Light) -> Landscape:
+def _sample_landscape(generator: Generator, name: str, light: Light) -> Landscape:
     height, azimuth = np.deg2rad(generator.uniform(12, 50)), generator.uniform(-np.pi, np.pi)
     sun = rgb(
         float(np.cos(height) * np.cos(azimuth)),
@@ -158,10 +158,10 @@ def _draw_landscape(generator: Generator, name: str, light: Light) -> Landscape:
         offset=generator.uniform(0, 80, size=2).astype(np.float32),
         salt=int(generator.integers(2**20)),
     )
-    return Landscape(sky, _draw_ridges(generator, name), ground)
+    return Landscape(sky, _sample_ridges(generator, name), ground)
 
 
-def _draw_ridges(generator: Generator, name: str) -> tuple[Ridge, ...]:
+def _sample_ridges(generator: Generator, name: str) -> tuple[Ridge, ...]:
     size = generator.uniform(0.8, 1.25)
     if name == "meadow":
         return (

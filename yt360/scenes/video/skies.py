@@ -63,7 +63,7 @@ class Sky:
     Attributes:
         light: Time of day.
         sun: (3,) direction of the sun or moon.
-        cloudiness: Share of the sky that clouds cover, about 0 to 1.
+        cloudiness: Fraction of the sky that clouds cover, about 0 to 1.
         cloud_scale: Size of clouds.
         offset: (2,) where in the noise the clouds are.
         salt: Which stars.

@@ -1,1 +1,1 @@
-"""What a synthetic scene holds: objects, motion, place, and the draws that choose them."""
+"""The content of a synthetic scene: objects, motion and place, sampled from parameters."""

@@ -1,8 +1,7 @@
-"""The classes of objects and of background, by their numbers among the panoptic classes of COCO.
+"""The classes of objects and backgrounds, numbered as the panoptic classes of COCO.
 
-One numbering serves class ids and class maps alike: the 134 panoptic classes of COCO in the order
-of detectron2's metadata, first the 80 things, then the 54 kinds of stuff. So number c < 80 is thing
-c, and number c >= 80 is stuff c - 80. Every direction of a scene belongs to some class.
+There are 134 of them, in the order of detectron2's metadata: things have numbers below 80, and
+stuff class s has number 80 + s. Every direction of a scene has a class.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from yt360.scenes.audio.voices import VOICES, Voice
 from yt360.scenes.video.looks import LOOKS, Look
 
-# Thing numbers of the objects; those with a voice can sound, the others are always silent.
+# Numbers of the classes of objects.
 THINGS = {
     "car": 2,
     "train": 6,
@@ -30,7 +29,7 @@ THINGS = {
     "teddy bear": 77,
 }
 
-# Panoptic numbers (80 + stuff number) of the parts of backgrounds.
+# Numbers of the classes of backgrounds.
 STUFF = {
     "floor-wood": 88,
     "sand": 103,
@@ -53,9 +52,9 @@ class SceneClass:
 
     Attributes:
         name: COCO's name.
-        number: Its number among the panoptic classes (a thing: below 80).
+        number: Its panoptic number.
         look: What it looks like.
-        voice: What it sounds like, or None for a class that never sounds.
+        voice: What it sounds like; None for a class that never sounds.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How objects move over the sphere: smooth paths with a closed form at any moment."""
+"""How objects move over the sphere: smooth paths with a closed form at any time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Motion(Protocol):
 class Wander:
     """A Lissajous-like path: a steady turn plus a swing in azimuth and one in elevation.
 
-    With zero swings and turn the object stands still. Angles in radians, rates in rad/s, swing
+    Without turn and swings the object stands still. Angles in radians, rates in rad/s, swing
     frequencies in Hz.
     """
 
@@ -55,8 +55,8 @@ class Orbit:
     Attributes:
         azimuth: Where the circle rises through the horizon, radians.
         inclination: Its highest elevation, radians, in (-pi/2, pi/2).
-        phase: Place on the circle at time 0, radians from the rising point.
-        rate: Speed, rad/s; its sign is the sense.
+        phase: Position on the circle at time 0, radians from the rising point.
+        rate: Speed, rad/s; its sign is the direction.
     """
 
     azimuth: float
@@ -72,55 +72,55 @@ class Orbit:
         return self.azimuth + turns + across, np.arcsin(np.sin(along) * np.sin(self.inclination))
 
 
-class Frame(NamedTuple):
-    """Orthonormal axes (T, 3) of an object as seen from the centre of the sphere."""
+class Axes(NamedTuple):
+    """Orthonormal axes (T, 3) of an object, seen from the centre of the sphere."""
 
     forward: Array
     right: Array
     up: Array
 
 
-def frame(azimuth: Array, elevation: Array) -> Frame:
-    """Return the upright frame of objects at given angles, `forward` being their direction."""
+def upright_axes(azimuth: Array, elevation: Array) -> Axes:
+    """Return upright axes at given angles in radians; `forward` is the direction there."""
     cos_a, sin_a = np.cos(azimuth), np.sin(azimuth)
     cos_e, sin_e = np.cos(elevation), np.sin(elevation)
-    return Frame(
+    return Axes(
         np.stack([cos_e * cos_a, cos_e * sin_a, sin_e], -1),
         np.stack([sin_a, -cos_a, np.zeros_like(sin_a)], -1),
         np.stack([-sin_e * cos_a, -sin_e * sin_a, cos_e], -1),
     )
 
 
-def draw_motion(
-    generator: np.random.Generator, max_elevation: float, max_speed: float, still_share: float
+def sample_motion(
+    generator: np.random.Generator, max_elevation: float, max_speed: float, still_fraction: float
 ) -> Motion:
-    """Draw a path that keeps within ±`max_elevation` radians and `max_speed` rad/s.
+    """Sample a path within ±`max_elevation` radians and `max_speed` rad/s.
 
-    Standing still has probability `still_share`; of the moving ones a third orbit along a great
-    circle and the others wander. Elevations are uniform in area.
+    An object stands still with probability `still_fraction`. A third of the others orbit along a
+    great circle, the rest wander. Elevations are uniform in area.
     """
     azimuth = generator.uniform(-np.pi, np.pi)
     sign = generator.choice([-1.0, 1.0])
-    elevation = _draw_elevation(generator, max_elevation)
+    elevation = _sample_elevation(generator, max_elevation)
     kind = generator.random()
-    if kind < still_share or max_speed == 0:
+    if kind < still_fraction or max_speed == 0:
         return Wander(azimuth, elevation)
     speed = max_speed * generator.uniform(0.4, 1.0)
-    if kind < still_share + (1 - still_share) / 3:
-        # An upright object may not pass through a pole, where "up" has no direction.
+    if kind < still_fraction + (1 - still_fraction) / 3:
+        # An upright object must not pass through a pole, where "up" has no direction.
         inclination = min(abs(elevation), np.deg2rad(80))
         phase = generator.uniform(-np.pi, np.pi)
         return Orbit(azimuth, inclination, phase, sign * speed)
-    # Each of the three parts has its share of the speed, so that their sum keeps the limit.
-    shares = generator.dirichlet([2.0, 2.0, 2.0])
+    # Three parts of the motion divide the speed, so their sum keeps the limit.
+    parts = generator.dirichlet([2.0, 2.0, 2.0])
     azimuth_hz, elevation_hz = generator.uniform(0.06, 0.2, size=2)
     phases = generator.uniform(0, 2 * np.pi, size=2)
-    heave = min(shares[2] * speed / (2 * np.pi * elevation_hz), 0.6 * max_elevation)
+    heave = min(parts[2] * speed / (2 * np.pi * elevation_hz), 0.6 * max_elevation)
     return Wander(
         azimuth=azimuth,
         elevation=float(np.clip(elevation, heave - max_elevation, max_elevation - heave)),
-        turn=sign * shares[0] * speed,
-        azimuth_swing=shares[1] * speed / (2 * np.pi * azimuth_hz),
+        turn=sign * parts[0] * speed,
+        azimuth_swing=parts[1] * speed / (2 * np.pi * azimuth_hz),
         azimuth_hz=azimuth_hz,
         azimuth_phase=phases[0],
         elevation_swing=heave,
@@ -129,5 +129,5 @@ def draw_motion(
     )
 
 
-def _draw_elevation(generator: np.random.Generator, max_elevation: float) -> float:
+def _sample_elevation(generator: np.random.Generator, max_elevation: float) -> float:
     return float(np.arcsin(generator.uniform(-1, 1) * np.sin(max_elevation)))

@@ -1,4 +1,4 @@
-"""Objects of a scene: what each is, where it is, and which directions it covers."""
+"""Objects of a scene: their classes, positions, and the directions that they cover."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.scenes.audio.voices import SoundSource
 from yt360.scenes.world.classes import SceneClass
 from yt360.scenes.world.motion import Motion
 
@@ -30,12 +31,9 @@ class SceneObject:
         facing: 1 or -1: whether its look is mirrored.
         spin: Rate of its own clock (turning ball, clock's hands, wings), rad/s.
         tilt: (2,) amplitude in radians and frequency in Hz of a swaying about its middle.
-        sounding: Whether it is a source of sound.
-        flashing: Whether it glows and grows with the onsets of its sound.
-        onsets: (M,) moments in seconds at which events of its sound begin; empty if silent.
-        period_s: Mean time between onsets, 0 if silent.
-        pitch: Factor on the frequencies of its voice.
+        flashing: Whether it glows and grows with its onsets.
         level_db: Level relative to other sources.
+        source: What it plays; None for a silent object.
     """
 
     kind: SceneClass
@@ -46,23 +44,26 @@ class SceneObject:
     facing: int
     spin: float
     tilt: tuple[float, float]
-    sounding: bool
     flashing: bool
-    onsets: Array
-    period_s: float
-    pitch: float
     level_db: float
+    source: SoundSource | None
+
+    @property
+    def onsets(self) -> Array:
+        """Times (M,) in seconds at which its events begin; none for a silent object."""
+        return self.source.onsets if self.source is not None else np.zeros(0)
 
     def flash(self, times: Array) -> Array:
         """Return how strongly (T,) the object flashes at `times`, 0 to 1.
 
-        It holds full strength for a frame's time after each onset, then fades.
+        The flash lasts for a frame after each onset, then fades.
         """
         times = np.asarray(times, dtype=np.float64)
-        if not self.flashing or not len(self.onsets):
+        onsets = self.onsets
+        if not self.flashing or not len(onsets):
             return np.zeros_like(times)
-        last = np.searchsorted(self.onsets, times, side="right") - 1
-        since = times - self.onsets[np.maximum(last, 0)]
+        last = np.searchsorted(onsets, times, side="right") - 1
+        since = times - onsets[np.maximum(last, 0)]
         fading = np.exp(-np.maximum(since - FLASH_HOLD_S, 0) / FLASH_DECAY_S)
         return np.where(last >= 0, fading, 0.0)
 
@@ -74,7 +75,7 @@ class SceneObject:
 def object_plane(
     right: NDArray[np.float32], up: NDArray[np.float32], ahead: NDArray[np.float32], radius: Array
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the place x, y of directions in an object's plane, in units of its radius.
+    """Return the position x, y of directions in an object's plane, in units of its radius.
 
     The distance from the origin is the great-circle angle from the object's middle (azimuthal
     equidistant projection), so a disc in the plane is a round cap on the sphere.

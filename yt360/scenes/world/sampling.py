@@ -1,18 +1,19 @@
-"""Draws scenes from a seed: which objects there are, where they go, and in what place."""
+"""Sample scenes from a seed: their objects, how these move, and the place."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
-from yt360.scenes.audio.voices import draw_onsets
+from yt360.scenes.audio.voices import SoundSource, Voice, sample_onsets
 from yt360.scenes.video.grounds import EYE_HEIGHT_M
 from yt360.scenes.video.hall import Hall
-from yt360.scenes.video.places import Place, draw_place
-from yt360.scenes.world.classes import CLASSES, SILENT_CLASSES, SOUNDING_CLASSES, SceneClass
-from yt360.scenes.world.motion import Motion, draw_motion, frame
+from yt360.scenes.video.places import Place, sample_place
+from yt360.scenes.world.classes import CLASSES, SILENT_CLASSES, SOUNDING_CLASSES
+from yt360.scenes.world.motion import Motion, sample_motion, upright_axes
 from yt360.scenes.world.objects import SceneObject
 from yt360.scenes.world.parameters import SceneParameters
 from yt360.scenes.world.scene import Scene
@@ -27,40 +28,56 @@ TRIES = 40
 def scene_name(seed: int, index: int) -> str:
     """Return the file stem of a scene.
 
-    Seeds of more than four digits get at least six: ``scene-12345-7`` would read as second 7 of the
-    video with the 11-character id ``scene-12345``.
+    Seeds of more than four digits get at least six, because ``scene-12345-7`` is also the name of
+    the clip at second 7 of the video with the 11-character id ``scene-12345``.
     """
     return f"scene-{seed:04d}-{index:04d}" if seed < 10**4 else f"scene-{seed:06d}-{index:04d}"
 
 
-def draw_scene(
-    seed: int, index: int, parameters: SceneParameters, duration_s: float = 10.0
+def sample_scene(
+    seed: int, index: int, parameters: SceneParameters, duration_s: float = DEFAULT_CLIP_S
 ) -> Scene:
-    """Draw scene `index` of a collection; it does not depend on the others.
+    """Sample scene `index` of a collection; it does not depend on the others.
 
     Args:
         seed: Of the collection, at least 0.
         index: Number of the scene, at least 0.
         parameters: Difficulty.
-        duration_s: How long sounds go on.
+        duration_s: Length in seconds.
 
     Raises:
         UserError: A negative seed or index.
     """
     if seed < 0 or index < 0:
-        raise UserError(f"seed and scene number must be 0 or more, not {seed} and {index}")
+        raise UserError(
+            f"seed is {seed} and index {index}; give 0 or more", code="out-of-range", key="seed"
+        )
     key = ("scene", seed, index)
-    place = draw_place(keyed_generator(*key, "place"), parameters.places)
-    roles = _draw_roles(keyed_generator(*key, "objects"), parameters)
+    place = sample_place(keyed_generator(*key, "place"), parameters.places)
+    roles = _sample_roles(keyed_generator(*key, "objects"), parameters)
     objects: list[SceneObject] = []
     for number, (name, sounding) in enumerate(roles):
         generator = keyed_generator(*key, "object", number)
         radius = float(np.deg2rad(generator.uniform(*parameters.radius_deg)))
-        motion = _draw_apart(generator, radius, parameters, duration_s, objects)
-        geometry = radius, _draw_distance(generator, place, motion, radius, duration_s)
+        motion = _sample_motion_apart(generator, radius, parameters, duration_s, objects)
+        distance_m = _sample_distance(generator, place, motion, radius, duration_s)
         kind = CLASSES[name]
+        voice = kind.voice if sounding else None
+        rhythm = sample_onsets(generator, voice, duration_s) if voice else None
         objects.append(
-            _draw_object(generator, kind, sounding, motion, geometry, parameters, duration_s)
+            SceneObject(
+                kind=kind,
+                motion=motion,
+                radius=radius,
+                distance_m=distance_m,
+                hue_shift=float(generator.uniform(-0.035, 0.035)),
+                facing=int(generator.choice([-1, 1])),
+                spin=float(generator.uniform(0.8, 3.0) * generator.choice([-1, 1])),
+                tilt=(float(generator.uniform(0.02, 0.18)), float(generator.uniform(0.15, 0.5))),
+                flashing=sounding and bool(generator.random() < parameters.flashing_fraction),
+                source=_source(voice, rhythm, pitch=float(2 ** generator.uniform(-0.3, 0.3))),
+                level_db=float(generator.uniform(-1, 1) * parameters.level_spread_db),
+            )
         )
     return Scene(
         name=scene_name(seed, index),
@@ -73,8 +90,8 @@ def draw_scene(
     )
 
 
-def _draw_roles(generator: Generator, parameters: SceneParameters) -> list[tuple[str, bool]]:
-    """Draw the objects' classes and whether they sound, sources first."""
+def _sample_roles(generator: Generator, parameters: SceneParameters) -> list[tuple[str, bool]]:
+    """Sample the classes of the objects and whether they sound, sources first."""
 
     def count(limits: tuple[int, int]) -> int:
         return int(generator.integers(limits[0], limits[1] + 1))
@@ -86,57 +103,31 @@ def _draw_roles(generator: Generator, parameters: SceneParameters) -> list[tuple
     return roles + [(str(name), False) for name in (*lookalikes, *distractors)]
 
 
-def _draw_object(
-    generator: Generator,
-    kind: SceneClass,
-    sounding: bool,
-    motion: Motion,
-    geometry: tuple[float, float],
-    parameters: SceneParameters,
-    duration_s: float,
-) -> SceneObject:
-    """Draw what an object looks and sounds like; `geometry` is its radius and distance."""
-    onsets: Array = np.zeros(0)
-    period = 0.0
-    if sounding and kind.voice is not None:
-        onsets, period = draw_onsets(generator, kind.voice, duration_s)
-    return SceneObject(
-        kind=kind,
-        motion=motion,
-        radius=geometry[0],
-        distance_m=geometry[1],
-        hue_shift=float(generator.uniform(-0.035, 0.035)),
-        facing=int(generator.choice([-1, 1])),
-        spin=float(generator.uniform(0.8, 3.0) * generator.choice([-1, 1])),
-        tilt=(float(generator.uniform(0.02, 0.18)), float(generator.uniform(0.15, 0.5))),
-        sounding=sounding,
-        flashing=sounding and bool(generator.random() < parameters.flashing_share),
-        onsets=onsets,
-        period_s=period,
-        pitch=float(2 ** generator.uniform(-0.3, 0.3)),
-        level_db=float(generator.uniform(-1, 1) * parameters.level_spread_db),
-    )
+def _source(
+    voice: Voice | None, rhythm: tuple[Array, float] | None, pitch: float
+) -> SoundSource | None:
+    return SoundSource(voice, *rhythm, pitch) if voice and rhythm else None
 
 
-def _draw_apart(
+def _sample_motion_apart(
     generator: Generator,
     radius: float,
     parameters: SceneParameters,
     duration_s: float,
     others: list[SceneObject],
 ) -> Motion:
-    """Draw a path that meets no other object; after some tries, the one that comes least close."""
+    """Sample a path that meets no other object; after `TRIES`, return the one that is farthest."""
     times = np.arange(0, duration_s + 0.25, 0.25)
-    paths = [frame(*item.motion.angles(times)).forward for item in others]
+    paths = [upright_axes(*item.motion.angles(times)).forward for item in others]
     best, best_gap = None, -np.inf
     for _ in range(TRIES):
-        motion = draw_motion(
+        motion = sample_motion(
             generator,
             np.deg2rad(parameters.max_elevation_deg),
             np.deg2rad(parameters.speed_deg_per_s),
-            parameters.still_share,
+            parameters.still_fraction,
         )
-        path = frame(*motion.angles(times)).forward
+        path = upright_axes(*motion.angles(times)).forward
         gaps = [
             np.arccos(np.clip((path * other).sum(-1).max(), -1, 1)) - radius - item.radius
             for other, item in zip(paths, others, strict=True)
@@ -146,14 +137,14 @@ def _draw_apart(
             best, best_gap = motion, gap
         if gap > 0:
             break
-    assert best is not None, "at least one path was drawn"
+    assert best is not None, "at least one path was sampled"
     return best
 
 
-def _draw_distance(
+def _sample_distance(
     generator: Generator, place: Place, motion: Motion, radius: float, duration_s: float
 ) -> float:
-    """Draw a distance in m at which the object dips into no floor, wall or ceiling."""
+    """Sample a distance in m at which the object does not reach floor, walls or ceiling."""
     _, elevation = motion.angles(np.linspace(0, duration_s, 41))
     extent = np.tan(radius)
     reaches = [FARTHEST_M, EYE_HEIGHT_M / (extent + np.sin(max(0.0, -float(elevation.min()))))]

@@ -1,4 +1,4 @@
-"""A scene: what happens in it, and its ground truth at any moment and in any direction."""
+"""A scene, and its ground truth at any time and in any direction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from yt360.randomness import keyed_generator
 from yt360.scenes.video.places import Place
-from yt360.scenes.world.motion import Frame, frame
+from yt360.scenes.world.motion import Axes, upright_axes
 from yt360.scenes.world.objects import SceneObject, object_plane
 from yt360.scenes.world.parameters import SceneParameters
 
@@ -24,11 +24,12 @@ class Scene:
         name: Its file stem.
         seed: Of the collection.
         index: Number of the scene in the collection.
-        parameters: What it was drawn from.
+        parameters: What it was sampled from.
         place: The background.
         objects: Sources, lookalikes and distractors, the sources first.
         reverberation_s: Reverberation time, 0 for none.
-        yaw: Turn of the whole scene about the vertical axis, radians, counter-clockwise from above.
+        yaw: Rotation of the whole scene about the vertical axis, radians, counter-clockwise from
+            above.
     """
 
     name: str
@@ -48,11 +49,11 @@ class Scene:
     @property
     def sounding(self) -> NDArray[np.bool_]:
         """Return which objects (N,) are sources."""
-        return np.array([item.sounding for item in self.objects], dtype=bool)
+        return np.array([item.source is not None for item in self.objects], dtype=bool)
 
     @property
     def turn(self) -> NDArray[np.float64]:
-        """Return the matrix (3, 3) of the scene's turn: place and room are described before it."""
+        """Return the rotation matrix (3, 3) of `yaw`, before which place and room are described."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
@@ -61,30 +62,30 @@ class Scene:
         return keyed_generator("scene", self.seed, self.index, *purpose)
 
     def turned(self, yaw: float) -> Scene:
-        """Return the scene turned about the vertical axis by `yaw` radians, picture and sound."""
+        """Return the scene rotated about the vertical axis by `yaw` radians, video and audio."""
         return replace(self, yaw=self.yaw + yaw)
 
-    def frame_of(self, item: SceneObject, times: Array) -> Frame:
+    def axes_of(self, item: SceneObject, times: Array) -> Axes:
         """Return the axes (T, 3) of an object at `times` in seconds, with its swaying."""
         azimuth, elevation = item.motion.angles(times)
-        axes = frame(azimuth + self.yaw, elevation)
+        axes = upright_axes(azimuth + self.yaw, elevation)
         tilt = item.tilt[0] * np.sin(2 * np.pi * item.tilt[1] * np.asarray(times))
         cos, sin = np.cos(tilt)[..., None], np.sin(tilt)[..., None]
         right, up = cos * axes.right + sin * axes.up, cos * axes.up - sin * axes.right
-        return Frame(axes.forward, item.facing * right, up)
+        return Axes(axes.forward, item.facing * right, up)
 
     def directions(self, times: Array) -> Array:
         """Return the unit vectors (T, N, 3) towards all objects at `times` (T,) in seconds."""
         times = np.asarray(times, dtype=np.float64)
-        paths = [frame(*self._angles(item, times)).forward for item in self.objects]
+        paths = [self.axes_of(item, times).forward for item in self.objects]
         return np.stack(paths, axis=1) if paths else np.zeros((len(times), 0, 3))
 
     def class_at(self, directions: Array, time_s: float) -> NDArray[np.uint8]:
-        """Return what is seen in given directions: exact, at any resolution.
+        """Return the class that is visible in each direction, exact at any resolution.
 
         Args:
             directions: (..., 3) unit vectors.
-            time_s: Moment in the scene.
+            time_s: Time in the scene.
 
         Returns:
             Panoptic class numbers (...) as in `yt360.scenes.world.classes`.
@@ -97,7 +98,7 @@ class Scene:
         return classes.reshape(np.shape(directions)[:-1])
 
     def background_classes(self, directions: Array) -> NDArray[np.uint8]:
-        """Return what is seen (...) in directions (..., 3) behind all objects."""
+        """Return the class (...) of the background in directions (..., 3)."""
         flat = np.asarray(directions, dtype=np.float32).reshape(-1, 3)
         return self.place.classes(flat @ self.turn.astype(np.float32)).reshape(
             np.shape(directions)[:-1]
@@ -114,15 +115,11 @@ class Scene:
             np.shape(directions)
         )
 
-    def _angles(self, item: SceneObject, times: Array) -> tuple[Array, Array]:
-        azimuth, elevation = item.motion.angles(times)
-        return azimuth + self.yaw, elevation
-
     def _inside(
         self, item: SceneObject, directions: NDArray[np.float32], time_s: float
     ) -> NDArray[np.bool_]:
         times = np.array([time_s])
-        axes = self.frame_of(item, times)
+        axes = self.axes_of(item, times)
         radius = item.radius_at(times)[0]
         ahead = directions @ axes.forward[0].astype(np.float32)
         inside = ahead > np.cos(min(1.1 * radius, np.pi))

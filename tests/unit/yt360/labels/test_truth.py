@@ -12,7 +12,7 @@ from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS
 from yt360.scenes.folder import SceneFolder
 from yt360.scenes.world.parameters import PRESETS, SceneFormat
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.sampling import sample_scene
 from yt360.sphere import equirect_grid
 
 NUMBER = 3
@@ -22,9 +22,10 @@ NUMBER = 3
 def scenes(tmp_path_factory):
     """A folder that lists scenes, without the media that rendering them would make."""
     folder = SceneFolder(tmp_path_factory.mktemp("scenes"), PRESETS["default"], SceneFormat())
-    folder.claim()
+    folder.prepare()
     drawn = [
-        draw_scene(0, number, folder.parameters, folder.form.duration_s) for number in range(NUMBER)
+        sample_scene(0, number, folder.parameters, folder.form.duration_s)
+        for number in range(NUMBER)
     ]
     folder.describe([{"name": s.name, "seed": 0, "index": s.index} for s in drawn])
     return folder.path, drawn

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from yt360.scenes.audio.voices import draw_onsets
+from yt360.scenes.audio.voices import SoundSource, sample_onsets
 from yt360.scenes.world.classes import CLASSES
 from yt360.scenes.world.motion import Wander
 from yt360.scenes.world.objects import SceneObject
-from yt360.scenes.world.parameters import PRESETS, SceneParameters, override
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.parameters import SceneParameters, choose_parameters
+from yt360.scenes.world.sampling import sample_scene
 from yt360.scenes.world.scene import Scene
 
 DURATION_S = 2.0
@@ -22,7 +22,7 @@ DURATION_S = 2.0
 @pytest.fixture
 def quiet() -> SceneParameters:
     """Parameters of scenes without noise, reverberation or ambience."""
-    return override(PRESETS["default"], ["noise_db=none"])
+    return choose_parameters("default", ["noise_db=none"])
 
 
 @pytest.fixture
@@ -32,9 +32,10 @@ def place_object() -> Callable[..., SceneObject]:
     def make(name: str, azimuth_deg: float, elevation_deg: float, **changes: object) -> SceneObject:
         generator = np.random.default_rng(7)
         kind, voice = CLASSES[name], CLASSES[name].voice
-        onsets, period = np.zeros(0), 0.0
+        source = None
         if voice is not None:
-            onsets, period = draw_onsets(generator, voice, DURATION_S)
+            onsets, period = sample_onsets(generator, voice, DURATION_S)
+            source = SoundSource(voice, onsets, period, pitch=1.0)
         item = SceneObject(
             kind=kind,
             motion=Wander(np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg)),
@@ -44,12 +45,9 @@ def place_object() -> Callable[..., SceneObject]:
             facing=1,
             spin=0.0,
             tilt=(0.0, 0.2),
-            sounding=voice is not None,
             flashing=False,
-            onsets=onsets,
-            period_s=period,
-            pitch=1.0,
             level_db=0.0,
+            source=source,
         )
         return replace(item, **changes)  # type: ignore[arg-type]
 
@@ -61,7 +59,7 @@ def make_scene(quiet: SceneParameters) -> Callable[..., Scene]:
     """Make a scene with given objects in a place of the given kind."""
 
     def make(*objects: SceneObject, place: str = "meadow", seed: int = 0) -> Scene:
-        drawn = draw_scene(seed, 0, replace(quiet, places=(place,)), DURATION_S)
+        drawn = sample_scene(seed, 0, replace(quiet, places=(place,)), DURATION_S)
         return replace(drawn, objects=objects)
 
     return make

@@ -12,7 +12,7 @@ from yt360.scenes.world.classes import CLASSES
 from yt360.scenes.world.motion import Wander
 from yt360.scenes.world.objects import SceneObject
 from yt360.scenes.world.parameters import PLACES, PRESETS
-from yt360.scenes.world.sampling import draw_scene
+from yt360.scenes.world.sampling import sample_scene
 from yt360.scenes.world.scene import Scene
 from yt360.sphere import equirect_grid, sample_equirect, view_grid
 
@@ -28,7 +28,7 @@ def _picture(scene: Scene, time_s: float = 0.5, height: int = HEIGHT) -> np.ndar
 def _hard_scenes() -> list[Scene]:
     """One scene with many objects for every place."""
     return [
-        draw_scene(5, number, replace(PRESETS["hard"], places=(place,)), 2.0)
+        sample_scene(5, number, replace(PRESETS["hard"], places=(place,)), 2.0)
         for number, place in enumerate(PLACES)
     ]
 
@@ -145,7 +145,7 @@ def test_nearer_objects_hide_farther_ones(place_object: MakeObject, make_scene: 
 
 
 def test_a_chunk_of_frames_equals_frames_one_by_one() -> None:
-    scene = draw_scene(2, 3, PRESETS["hard"], 2.0)
+    scene = sample_scene(2, 3, PRESETS["hard"], 2.0)
     times = np.arange(5) / 4
     together = list(render(scene, times, 40, 80))
     for time, frame in zip(times, together, strict=True):

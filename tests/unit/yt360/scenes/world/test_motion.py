@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yt360.scenes.world.motion import Orbit, draw_motion, frame
+from yt360.scenes.world.motion import Orbit, sample_motion, upright_axes
 
 TIMES = np.linspace(0, 10, 2001)
 
@@ -18,10 +18,10 @@ def test_paths_keep_the_elevation_and_speed_limits_and_never_jump(limit_deg: int
     limit, speed = np.deg2rad(limit_deg), np.deg2rad(40)
     kinds = set()
     for _ in range(60):
-        motion = draw_motion(generator, limit, speed, still_share=0.2)
+        motion = sample_motion(generator, limit, speed, still_fraction=0.2)
         azimuth, elevation = motion.angles(TIMES)
         assert np.abs(elevation).max() <= limit + 1e-9
-        path = frame(azimuth, elevation).forward
+        path = upright_axes(azimuth, elevation).forward
         rate = _angle(path[1:], path[:-1]) / (TIMES[1] - TIMES[0])
         assert rate.max() <= speed * 1.001
         kinds.add("still" if rate.max() < 1e-6 else type(motion).__name__)
@@ -31,7 +31,7 @@ def test_paths_keep_the_elevation_and_speed_limits_and_never_jump(limit_deg: int
 def test_an_orbit_is_a_great_circle_at_constant_speed() -> None:
     orbit = Orbit(azimuth=0.7, inclination=0.5, phase=-3.0, rate=1.3)
     azimuth, elevation = orbit.angles(TIMES)
-    path = frame(azimuth, elevation).forward
+    path = upright_axes(azimuth, elevation).forward
     normals = np.cross(path[:-1], path[1:])
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     np.testing.assert_allclose(normals, np.broadcast_to(normals[0], normals.shape), atol=1e-9)
@@ -43,7 +43,7 @@ def test_an_orbit_is_a_great_circle_at_constant_speed() -> None:
 
 def test_frames_are_upright_and_orthonormal_with_left_at_growing_azimuth() -> None:
     azimuth, elevation = np.array([0.0, 2.0, -1.0]), np.array([0.0, 0.6, -1.2])
-    axes = frame(azimuth, elevation)
+    axes = upright_axes(azimuth, elevation)
     matrix = np.stack(axes, axis=1)
     np.testing.assert_allclose(
         matrix @ matrix.transpose(0, 2, 1), np.eye(3)[None].repeat(3, 0), atol=1e-12
@@ -53,7 +53,7 @@ def test_frames_are_upright_and_orthonormal_with_left_at_growing_azimuth() -> No
 
 
 def test_nothing_moves_when_the_speed_is_zero() -> None:
-    motion = draw_motion(np.random.default_rng(0), 0.5, 0.0, still_share=0.0)
+    motion = sample_motion(np.random.default_rng(0), 0.5, 0.0, still_fraction=0.0)
     azimuth, elevation = motion.angles(TIMES)
     assert np.ptp(azimuth) == 0
     assert np.ptp(elevation) == 0
