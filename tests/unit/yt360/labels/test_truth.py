@@ -59,8 +59,8 @@ def test_facts_tell_folders_of_other_scenes_apart(scenes, tmp_path):
     path, _ = scenes
     facts = TruthSegmenter(path).facts
     same, other = tmp_path / "same", tmp_path / "other"
-    SceneFolder(same, PRESETS["default"], SceneFormat()).claim()
-    SceneFolder(other, PRESETS["easy"], SceneFormat()).claim()
+    SceneFolder(same, PRESETS["default"], SceneFormat()).prepare()
+    SceneFolder(other, PRESETS["easy"], SceneFormat()).prepare()
     assert TruthSegmenter(same).facts == facts
     assert TruthSegmenter(other).facts != facts
 
