@@ -40,7 +40,9 @@ def test_views_of_the_test_room_show_its_landmarks(real_data):
 @pytest.mark.parametrize("name", ["kqAZkf5Odyw-80.mp4", "calibration.mp4"])
 def test_real_clips_are_labelled(real_data, name, tmp_path):
     clip = ClipRequest(0.0, 2.0, tmp_path / "clip.mp4", tmp_path / "clip.flac")
-    convert_clip(open_source(real_data / "real-clips" / name), clip, ClipFormat())
+    video = real_data / "real-clips" / name
+    companions = [path for path in (video.with_suffix(".m4a"),) if path.exists()]
+    convert_clip(open_source(video, companions), clip, ClipFormat())
     frames = torch.from_numpy(clip_frames(clip.mp4.read_bytes(), 4, 2.0))
     assert frames.shape == (8, 320, 640, 3)
     segmenter = make_segmenter(checkpoint=CHECKPOINT, short_side=64)
