@@ -1,0 +1,58 @@
+"""The examples of docs/python.md run as written there, and give the values in their comments."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from helpers.paths import REPOSITORY
+
+import avsa
+import yt360
+from yt360.cli import main as yt360_command
+
+PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """The current folder of a reader who has followed the page."""
+    (tmp_path / "shards").symlink_to(REPOSITORY / "shards")
+    monkeypatch.chdir(tmp_path)
+    (scenes,) = re.findall(r"`yt360 (scenes .*?)`", PAGE)
+    result = CliRunner().invoke(yt360_command, scenes.split())
+    assert result.exit_code == 0, result.output
+
+
+def test_the_examples_give_the_values_in_their_comments(clone):
+    names: dict[str, Any] = {}
+    compared = sum(run_example(example, names) for example in EXAMPLES)
+    assert compared >= 10
+
+
+@pytest.mark.parametrize("package", [yt360, avsa])
+def test_every_public_name_is_in_the_table_of_its_package(package):
+    section = PAGE.split(f"## {package.__name__}\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"^\| `(\w+)", section, re.M))
+    assert named | {"__version__", *OUTCOMES} == set(package.__all__) | {"__version__", *OUTCOMES}
+
+
+def run_example(example: str, names: dict[str, Any]) -> int:
+    """Run an example; return how many of its expressions were compared with their comments."""
+    lines, compared = example.splitlines(), 0
+    for statement in ast.parse(example).body:
+        code = ast.get_source_segment(example, statement)
+        assert code and statement.end_lineno
+        if not isinstance(statement, ast.Expr):
+            exec(code, names)
+            continue
+        value = eval(code, names)
+        _, _, expected = lines[statement.end_lineno - 1].partition("  # ")
+        if expected:
+            assert repr(value) == expected, code
+            compared += 1
+    return compared
