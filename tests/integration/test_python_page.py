@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from helpers.paths import REPOSITORY
 
 import yt360
-from yt360.cli import cli as yt360 as yt360_command
+from yt360.cli import cli as yt360_command
 
 PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
