@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from helpers.paths import REPOSITORY
 
+import avsa
 import yt360
+from avsa.cli import cli as avsa_command
 from yt360.cli import cli as yt360_command
 
 PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
@@ -21,30 +24,37 @@ PUBLIC = {
     yt360: {
         "Clip", "crop_view", "energy_map", "open_dataset", "probe", "read_clip", "rotate_to_view",
     },
+    avsa: {
+        "AudioConfig", "Embedding", "InfoNCE", "Model", "ViewConfig", "Views", "crop_views",
+        "draw_views", "load", "log_mels", "stack_views", "view_spectrograms",
+    },
 }  # fmt: skip
 
 
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
     """The current folder of a reader who has followed the page."""
-    (tmp_path / "shards").symlink_to(REPOSITORY / "shards")
+    shutil.copytree(REPOSITORY / "shards", tmp_path / "shards")
     monkeypatch.chdir(tmp_path)
-    (scenes,) = re.findall(r"`yt360 (scenes .*?)`", PAGE)
-    result = CliRunner().invoke(yt360_command, scenes.split())
-    assert result.exit_code == 0, result.output
+    for name, command in (("yt360", yt360_command), ("avsa", avsa_command)):
+        (arguments,) = re.findall(rf"`{name} (\w+ .*?)`", PAGE)
+        result = CliRunner().invoke(command, arguments.split())
+        assert result.exit_code == 0, result.output
 
 
 def test_the_examples_give_the_values_in_their_comments(clone):
     names: dict[str, Any] = {}
     compared = sum(run_example(example, names) for example in EXAMPLES)
-    assert compared >= 9
+    assert compared >= 12
 
 
 @pytest.mark.parametrize("package", PUBLIC)
 def test_the_public_names_are_frozen_and_on_the_page(package):
     assert set(package.__all__) == PUBLIC[package] | {"__version__"}
     section = PAGE.split(f"## {package.__name__}\n")[1].split("\n## ")[0]
-    assert PUBLIC[package] == set(re.findall(r"^\| `(\w+)", section, re.M))
+    assert PUBLIC[package] == set(
+        re.findall(r"`(\w+)", "".join(re.findall(r"^\|(.*?)\|", section, re.M)))
+    )
     assert all(getattr(package, name) for name in package.__all__)
 
 
