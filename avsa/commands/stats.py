@@ -38,12 +38,12 @@ def command(
     are missing; measure again after a dataset has grown.
     """
     from avsa.config.recipe import load_config
-    from avsa.views.audio_statistics import load_stats, measure_stats, save_stats
+    from avsa.views.audio_statistics import load_statistics, measure_statistics, save_statistics
 
     audio = load_config(recipe, overrides).audio
-    load_stats(dataset, audio)  # a damaged file is told before the work
-    stats = measure_stats(dataset, audio, samples, seed)
-    path = save_stats(stats, dataset, audio, samples, seed)
+    load_statistics(dataset, audio)  # a damaged file is told before the work
+    stats = measure_statistics(dataset, audio, samples, seed)
+    path = save_statistics(stats, dataset, audio, samples, seed)
     echo(
         f"{path}: {audio.n_mels} mel bands, mean {stats.mean_db.mean():.1f} dB, standard deviation "
         f"{stats.std_db.mean():.1f} dB, from {samples} samples"

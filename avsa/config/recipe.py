@@ -18,7 +18,7 @@ from pydantic import Field
 
 from avsa.config.renamed import new_name
 from avsa.data.loader import DataConfig
-from avsa.data.sampling import SamplingConfig
+from avsa.data.order import SamplingConfig
 from avsa.models.compute import ComputeConfig
 from avsa.models.encoders import EncodersConfig
 from avsa.tasks import TASKS

@@ -1,7 +1,7 @@
-"""When, within a clip, samples are taken: keyed draws on the grid of stored frames.
+"""Choosing clip windows: the frames and audio samples of a clip that make one training sample.
 
-The picture of a sample lies in the middle of its sound, or at a random place in it. Its start is a
-whole frame of the clip, so that picture and sound are in step to the sample.
+The video of a window starts on a stored frame, in the middle of its audio or at a random place in
+it, so video and audio are aligned to the sample.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from yt360.errors import BadItem
 VideoPosition = Literal["middle", "random"]
 
 
-class Moment(NamedTuple):
-    """Where a sample begins in its clip.
+class ClipWindow(NamedTuple):
+    """Where a window starts in its clip.
 
     Attributes:
-        frame: First frame of the picture.
-        sample: First sample of the sound.
+        frame: First frame of the video.
+        sample: First sample of the audio.
     """
 
     frame: int
@@ -30,78 +30,78 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Span:
-    """What is taken from a clip for one sample.
+class WindowShape:
+    """How much of a clip a window holds.
 
     Attributes:
-        frames: Number of frames, T.
-        samples: Number of sound samples, S.
+        num_frames: Frames of video, T.
+        num_samples: Samples of audio, S.
         fps: Frame rate of the clips.
         sample_rate_hz: Sample rate of the clips.
-        video_position: Whether the picture lies in the middle of the sound, or on a random frame of
-            those that let it lie inside.
+        video_position: Whether the video lies in the middle of the audio, or starts on a random
+            frame of those that keep it inside.
     """
 
-    frames: int
-    samples: int
+    num_frames: int
+    num_samples: int
     fps: int
     sample_rate_hz: int
     video_position: VideoPosition = "middle"
 
     @property
     def lead_s(self) -> float:
-        """How long before a picture in its middle the sound starts; negative: after it."""
-        return (self.samples / self.sample_rate_hz - self.frames / self.fps) / 2
+        """Time from the start of the audio to that of a centred video; negative if it is longer."""
+        return (self.num_samples / self.sample_rate_hz - self.num_frames / self.fps) / 2
 
     def first_sample(self, first_frame: int) -> int:
-        """Return the sound's first sample for the first frame of a picture in its middle."""
+        """Return the first audio sample for a centred video that starts on `first_frame`."""
         return round((first_frame / self.fps - self.lead_s) * self.sample_rate_hz)
 
     def first_frames(self, duration_s: float) -> range:
-        """Return the first frames for which picture and sound lie inside a clip."""
+        """Return the first frames for which video and audio lie inside a clip."""
         lead = math.ceil(max(self.lead_s, 0) * self.fps - 1e-6)
-        last = math.floor((duration_s - max(self.lead_s, 0)) * self.fps + 1e-6) - self.frames
+        last = math.floor((duration_s - max(self.lead_s, 0)) * self.fps + 1e-6) - self.num_frames
         return range(lead, last + 1)
 
     @property
-    def most_shift(self) -> int:
-        """Frames that the picture can lie before or after the middle of the sound."""
+    def max_shift(self) -> int:
+        """Frames by which the video may be shifted from the middle of the audio."""
         if self.video_position == "middle":
             return 0
         return math.floor(max(self.lead_s, 0) * self.fps + 1e-6)
 
 
-def draw_moments(
-    span: Span, duration_s: float, count: int, gap_s: float, generator: np.random.Generator
-) -> list[Moment]:
-    """Draw `count` moments of a clip, in random order.
+def draw_clip_windows(
+    shape: WindowShape, duration_s: float, count: int, gap_s: float, generator: np.random.Generator
+) -> list[ClipWindow]:
+    """Draw windows of a clip, in random order.
 
     Args:
-        span: What a moment consists of.
-        duration_s: Length of the clip.
-        count: Number of moments.
-        gap_s: Smallest time between the starts of the sounds of two moments.
+        shape: How much each window holds.
+        duration_s: Duration of the clip.
+        count: Number of windows.
+        gap_s: Minimum time between the starts of the audio of two windows.
         generator: Source of randomness.
 
     Raises:
-        BadItem: ``"too-short"`` when the clip has no room for them.
+        BadItem: ``"too-short"`` if the clip has no room for them.
     """
-    allowed = span.first_frames(duration_s)
-    gap = math.ceil(gap_s * span.fps - 1e-6)
+    allowed = shape.first_frames(duration_s)
+    gap = math.ceil(gap_s * shape.fps - 1e-6)
     slack = len(allowed) - (count - 1) * gap
     if slack < 1:
         raise BadItem(
             "too-short",
-            f"a clip of {duration_s:g} s has no room for {count} moments that start {gap_s:g} s "
+            f"a clip of {duration_s:g} s has no room for {count} windows that start {gap_s:g} s "
             "apart",
         )
     # Gaps are taken out first and put back between the sorted draws.
     starts = allowed.start + np.sort(generator.integers(0, slack, count)) + gap * np.arange(count)
-    middles = generator.permutation(starts).tolist()
+    centred = generator.permutation(starts).tolist()
     shifts = [0] * count
-    if most := span.most_shift:
+    if most := shape.max_shift:
         shifts = generator.integers(-most, most + 1, count).tolist()
     return [
-        Moment(middle + shift, span.first_sample(middle))
-        for middle, shift in zip(middles, shifts, strict=True)
+        ClipWindow(frame + shift, shape.first_sample(frame))
+        for frame, shift in zip(centred, shifts, strict=True)
     ]

@@ -1,9 +1,8 @@
-"""Decoding in processes of their own, so that a crash of a decoder costs one clip and not the run.
+"""Decoding in separate processes, so that a crash of a decoder costs one clip and not the run.
 
-`DecoderPool` does what `yt360.clip_codec.decoder.ClipDecoder` does, for any number of threads at a
-time. Bytes of a clip and what they decode to travel in memory that both processes map; two short
-messages a call tell what to do and how it went. A process is lent to one call at a time and kept
-for the next.
+`DecoderPool` decodes like `yt360.clip_codec.decoder.ClipDecoder`, for any number of threads. Coded
+and decoded bytes are in memory that both processes map; each call is one short message and one
+answer. A process serves one call at a time and is reused.
 
 Nothing outlives the program, however it ends: a decoder process ends when its connection closes,
 and the shared memory has no name.
@@ -34,9 +33,9 @@ from yt360.errors import BadItem, UserError
 from yt360.execution.limits import Limits
 from yt360.execution.local import Crashed
 
-# Processor time of one call. Clips take milliseconds; what takes this long never ends.
+# CPU time limit of a call. Clips take milliseconds.
 LIMIT_S = 60.0
-# Private memory of a decoder process; clips take 100 MB.
+# Memory limit of a decoder process. Clips take 100 MB.
 MEMORY_BYTES = 4 << 30
 _ALIGNMENT = 64
 _GROWTH = 1 << 20
@@ -47,14 +46,14 @@ Place: TypeAlias = tuple[int, tuple[int, ...], str]
 
 
 class DecoderPool:
-    """Decoder processes, started as they are needed and lent to one call at a time.
+    """Decoder processes, started on demand; each serves one call at a time.
 
-    All methods may be called from many threads; there are as many processes as calls at a time.
+    Methods are thread-safe; there are as many processes as concurrent calls.
 
     Args:
-        decoder: What decodes, as ``"module:class"``: `yt360.clip_codec.decoder.ClipDecoder` or its
-            like.
-        limit_s: Processor time after which a call is given up.
+        decoder: ``"module:class"`` of the decoder, with the methods of
+            `yt360.clip_codec.decoder.ClipDecoder`.
+        limit_s: CPU time limit of a call.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class DecoderPool:
     ) -> None:
         self.decoder, self.limit_s = decoder, limit_s
         self._idle: deque[_DecoderProcess] = deque()
-        # A fork of this process shares the connections, and must not talk on them.
+        # A fork of this process shares the connections and must not use them.
         os.register_at_fork(after_in_child=self._idle.clear)
         atexit.register(self.close)
 
@@ -72,8 +71,8 @@ class DecoderPool:
         """Decode consecutive frames of a clip's MP4: `ClipDecoder.decode_frames`.
 
         Raises:
-            BadItem: As there; ``"crash"`` when the decoder dies of it, ``"endless"`` when it does
-                not come to an end.
+            BadItem: The clip is damaged; ``"crash"``: the decoder process died; ``"endless"``: it
+                reached the time limit.
         """
         self._call("decode_frames", *locate_frames(mp4, first, *luma.shape), luma, chroma)
 
@@ -81,18 +80,18 @@ class DecoderPool:
         """Decode consecutive samples of a clip's FLAC into an array: `ClipDecoder.decode_audio`.
 
         Raises:
-            BadItem: As `decode_frames`.
+            BadItem: See `decode_frames`.
         """
         channels, count = samples.shape
         self._call("decode_audio", *locate_audio(flac, first, count, channels), samples)
 
     @property
     def idle_processes(self) -> list[int]:
-        """Process ids of those that wait for a call."""
+        """Ids of the processes without a call."""
         return [process.pid for process in self._idle]
 
     def close(self) -> None:
-        """End the processes that are idle; later calls start new ones."""
+        """End the idle processes; later calls start new ones."""
         while self._idle:
             self._idle.pop().close()
 
@@ -101,20 +100,22 @@ class DecoderPool:
     ) -> None:
         for attempt in (1, 2):
             try:
-                with self._lent(new=attempt == 2) as process:
+                with self._borrowed(new=attempt == 2) as process:
                     process.call(method, coded_range, coded, targets)
             except _DecoderDiedError as death:
                 if death.exit_code == -signal.SIGPROF:
-                    raise BadItem("endless", f"decoding went on for {self.limit_s:g} s") from None
-                # Not every death is the clip's fault (memory may run out): it gets a second try, in
-                # a new process, since idle ones may have been killed with the first.
+                    raise BadItem(
+                        "endless", f"decoding reached its limit of {self.limit_s:g} s"
+                    ) from None
+                # The clip may not be the cause (memory may have run out), so it gets a second
+                # attempt, in a new process: idle ones may have been killed with the first.
                 if attempt == 2:
                     raise BadItem("crash", str(death)) from None
             else:
                 return
 
     @contextmanager
-    def _lent(self, *, new: bool = False) -> Iterator[_DecoderProcess]:
+    def _borrowed(self, *, new: bool = False) -> Iterator[_DecoderProcess]:
         process = None
         if not new:
             with suppress(IndexError):
@@ -126,18 +127,18 @@ class DecoderPool:
         except BadItem:
             self._idle.append(process)
             raise
-        except BaseException:  # it is dead, or its answer may still be on the way
+        except BaseException:  # it is dead, or its answer is still to come
             process.close()
             raise
         self._idle.append(process)
 
 
-# One pool serves all loaders of a program: those of training and validation take turns.
+# One pool serves all loaders of a program: training and validation take turns.
 DECODERS = DecoderPool()
 
 
 class _DecoderDiedError(Exception):
-    """A decoder process ended in place of an answer."""
+    """A decoder process ended without an answer."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(Crashed(exit_code, "the decoder").describe())
@@ -151,7 +152,7 @@ class _DecoderProcess:
         self._memory = _SharedMemory(_nameless_file())
         self._connection, theirs = Pipe()
         descriptors = theirs.fileno(), self._memory.descriptor
-        # Not by `multiprocessing`, which would import the main program, and torch with it.
+        # Not by `multiprocessing`, which imports the main program, and torch with it.
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import _serve; "
             f"_serve{(*descriptors, decoder, limit_s)!r}"
@@ -163,14 +164,16 @@ class _DecoderProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-                process_group=0,  # Ctrl-C is the parent's to handle
+                process_group=0,  # the parent handles Ctrl-C
             )
-            theirs.close()  # else the process's death would not close the connection
+            theirs.close()  # so that the death of the process closes the connection
             self._receive()
         except (OSError, _DecoderDiedError) as error:
             raise UserError(
-                f"a decoder process does not start ({error}); where memory or processes are few, "
-                "lower data.num_threads"
+                f"a decoder process does not start ({error}); if memory or processes are "
+                "limited, lower data.num_threads",
+                code="system",
+                key="data.num_threads",
             ) from None
 
     def call(
@@ -180,18 +183,18 @@ class _DecoderProcess:
         coded: memoryview,
         targets: tuple[NDArray[Any], ...],
     ) -> None:
-        """Have a range decoded into arrays.
+        """Decode a range into arrays.
 
         Raises:
-            BadItem: As the decoder does.
-            _DecoderDiedError: The process died of it.
+            BadItem: The clip is damaged.
+            _DecoderDiedError: The process died.
         """
         stored = np.asarray(coded)
         places, size = _places(stored, *targets)
         self._memory.reserve(size)
         shared, *decoded = self._memory.arrays(places)
-        shared[...] = stored  # NumPy lets go of Python's lock while it copies
-        with suppress(OSError):  # it is dead: receiving tells
+        shared[...] = stored  # NumPy releases the GIL while it copies
+        with suppress(OSError):  # it is dead; receiving raises the error
             self._connection.send((method, coded_range, places, size))
         self._receive()
         for target, source in zip(targets, decoded, strict=True):
@@ -209,7 +212,7 @@ class _DecoderProcess:
         self._process.wait()
 
     def _receive(self) -> None:
-        """Wait for an answer; raise what it says."""
+        """Wait for an answer; raise the error in it."""
         try:
             error = self._connection.recv()
         except (EOFError, OSError):
@@ -219,7 +222,7 @@ class _DecoderProcess:
 
 
 def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_s: float) -> None:
-    """Decode what is asked for until the parent closes its end; the program of the process."""
+    """Decode until the parent closes the connection; the main function of the process."""
     Limits(memory_bytes=MEMORY_BYTES).limit_memory()
     module, _, attribute = name.partition(":")
     decoder = getattr(import_module(module), attribute)()
@@ -230,7 +233,7 @@ def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_
             method, coded_range, places, size = connection.recv()
             memory.reserve(size)
             stored, *decoded = memory.arrays(places)
-            signal.setitimer(signal.ITIMER_PROF, limit_s)  # at its end the system kills us
+            signal.setitimer(signal.ITIMER_PROF, limit_s)  # the system kills us when it is over
             try:
                 answer = getattr(decoder, method)(coded_range, stored.data, *decoded)
             except MemoryError:
@@ -242,7 +245,7 @@ def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_
 
 
 def _places(*arrays: NDArray[Any]) -> tuple[list[Place], int]:
-    """Return where arrays lie in shared memory, one behind the other, and the size of it all."""
+    """Return the places of arrays in shared memory, one after the other, and the total size."""
     places, end = [], 0
     for array in arrays:
         places.append((end, array.shape, array.dtype.str))
@@ -261,7 +264,7 @@ class _SharedMemory:
         os.close(self.descriptor)
 
     def reserve(self, size: int) -> None:
-        """Map at least so many bytes; let the file grow to hold them."""
+        """Map at least `size` bytes; enlarge the file if needed."""
         if size > len(self._map):
             if size > os.fstat(self.descriptor).st_size:
                 os.ftruncate(self.descriptor, -(-size // _GROWTH) * _GROWTH)
@@ -273,7 +276,7 @@ class _SharedMemory:
 
 
 def _nameless_file() -> int:
-    """Return the descriptor of a file in memory that is gone when nobody has it open."""
+    """Return the descriptor of a file without a name, which ends with its last descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("avsa-decoder")
     with tempfile.TemporaryFile() as file:

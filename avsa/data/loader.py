@@ -1,9 +1,8 @@
-"""Reading and decoding what the plan says, ahead of use.
+"""Reading and decoding clips in the order of training, ahead of use.
 
-Threads read clips, have them decoded by processes (`avsa.data.decoder_process`) and fill buffers
-that are used again and again (page-locked ones for CUDA), a fixed number of batches ahead, so
-memory is bounded. What a batch holds depends on plan, seed and step alone, never on threads or
-processes.
+Threads read clips, decoder processes (`avsa.data.decoder_process`) decode them into buffers that
+are reused (page-locked for CUDA). A fixed number of batches is loaded ahead, so memory is bounded.
+The content of a batch depends only on order, seed and step, not on threads or processes.
 """
 
 from __future__ import annotations
@@ -13,21 +12,20 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from itertools import chain, count
 from typing import Annotated, TypeAlias
 
-import torch
 from pydantic import Field
 
-from avsa.data.clip_window import Moment, Span, VideoPosition, draw_moments
-from avsa.data.clips import Clips, Course, announce, clips_form, follow
+from avsa.data.clip_window import VideoPosition, WindowShape, draw_clip_windows
+from avsa.data.clips import Clips, ClipsInOrder, clips_form, read_in_order
 from avsa.data.decoder_process import DECODERS, DecoderPool
+from avsa.data.order import Draw, Order, rank_part
 from avsa.data.raw import Buffer, RawBatch
-from avsa.data.sampling import Draw, Order, rank_part
-from avsa.views.saliency import Guide, Map
+from avsa.views.saliency import Saliency
 from yt360.clip_codec.format import ClipFormat
 from yt360.config import config_class
 from yt360.devices import usable_cores
@@ -36,7 +34,7 @@ from yt360.randomness import keyed_generator
 
 logger = logging.getLogger(__name__)
 
-# Returns a member (``"mp4"``, say) of a clip.
+# Returns a member (``"mp4"`` or ``"flac"``) of a clip.
 Read: TypeAlias = Callable[[int, str], memoryview]
 
 
@@ -59,80 +57,60 @@ class DataConfig:
     prefetch_batches: Annotated[int, Field(ge=1, le=1024)] = 2
     """Batches loaded ahead of use."""
 
-    def span(self, form: ClipFormat) -> Span:
-        """Return what a sample consists of in clips of a form."""
-        return Span(
-            frames=max(1, round(self.video_duration_s * form.fps)),
-            samples=round(self.audio_duration_s * form.sample_rate_hz),
+    def window_shape(self, form: ClipFormat) -> WindowShape:
+        """Return how much a clip window holds in clips of a format."""
+        return WindowShape(
+            num_frames=max(1, round(self.video_duration_s * form.fps)),
+            num_samples=round(self.audio_duration_s * form.sample_rate_hz),
             fps=form.fps,
             sample_rate_hz=form.sample_rate_hz,
             video_position=self.video_position,
         )
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """What a thread has put into a buffer for one draw."""
-
-    draw: Draw
-    key: str
-    moments: list[Moment]
-    guide: Map | None
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """A batch on its way."""
-
-    step: int
-    buffer: Buffer
-    parts: list[Future[_Loaded | None]]
-
-
 class Loader:
-    """Batches of a split in the order of a plan.
+    """Loads the batches of a split in a given order.
 
-    A clip that cannot be read is replaced by the plan's next choice for it (or left out, where the
-    plan has none), logged once with its key and reason, and counted.
+    A clip that cannot be read is replaced by the next choice of the order (or left out if there is
+    none), logged once with its key and reason, and counted.
 
     Args:
         clips: The split.
-        plan: The order.
-        config: What is taken from each clip.
-        seed: Of the run: keys the times at which samples are taken.
-        rank: This process among `world`.
-        world: Number of processes that share each global batch.
-        pin_memory: Fill page-locked buffers, for fast copies to a CUDA device.
-        guide: Makes the map that the views of a clip follow (`avsa.views.saliency`), of its first
-            moment.
-        decoders: What decodes.
+        order: Which clips are in which batch.
+        config: What is read of each clip.
+        seed: Seed of the run, for clip windows.
+        rank: Rank of this process.
+        world: Number of ranks that share each global batch.
+        pin_memory: Use page-locked buffers, for fast copies to a CUDA device.
+        saliency: Makes the map that the views of a clip follow, from its first window.
+        decoders: Decoder processes.
 
     Attributes:
         unreadable: Reason by key, of the clips that could not be read so far.
-        failed_reads: Reads of clips that failed so far; each time another clip was taken.
-        wait_s: Time that callers waited for batches so far.
+        failed_reads: Reads that have failed so far.
+        wait_s: Time for which callers have waited for batches so far.
 
     Raises:
-        UserError: No clip is long enough for what is to be taken from it.
+        UserError: No clip is long enough.
     """
 
     def __init__(
         self,
         clips: Clips,
-        plan: Order,
+        order: Order,
         config: DataConfig,
         seed: int,
         rank: int = 0,
         world: int = 1,
         pin_memory: bool = False,
-        guide: Guide | None = None,
+        saliency: Saliency | None = None,
         decoders: DecoderPool = DECODERS,
     ) -> None:
-        self.clips, self.plan, self.config, self.seed = clips, plan, config, seed
+        self.clips, self.order, self.config, self.seed = clips, order, config, seed
         self.rank, self.world, self.pin_memory = rank, world, pin_memory
-        self.guide, self.decoders = guide, decoders
+        self.saliency, self.decoders = saliency, decoders
         self.form = clips_form(clips.info)
-        self.span = config.span(self.form)
+        self.window_shape = config.window_shape(self.form)
         self.unreadable: dict[str, str] = {}
         self.failed_reads = 0
         self.wait_s = 0.0
@@ -140,188 +118,162 @@ class Loader:
         require_long_clips(clips, config)
 
     def batches(self, first_step: int = 0) -> Iterator[RawBatch]:
-        """Yield this rank's part of every batch from a step on (endless for a training plan).
+        """Yield this rank's part of every batch from a step on (endless for training).
 
-        Starting anywhere costs the same; nothing of the steps before is read.
+        Starting at a later step costs nothing; no clip of earlier steps is read.
 
         Raises:
-            UserError: Nothing in the split can be read.
+            UserError: A batch cannot be filled, because too many clips cannot be read.
         """
         free = deque(self._allocate() for _ in range(self.config.prefetch_batches + 1))
-        pending: deque[_Pending] = deque()
-        course = follow(self.clips, self._clips_of_step, first_step)
-        pool = ThreadPoolExecutor(self._threads(), thread_name_prefix="loader")
+        pending: deque[tuple[RawBatch, list[Future[None]]]] = deque()
+        in_order = read_in_order(self.clips, self._clips_of_step, first_step)
+        pool = ThreadPoolExecutor(self._num_threads(), thread_name_prefix="loader")
         steps = count(first_step)
         try:
             while True:
-                while free and (started := self._start(next(steps), free, pool, course)):
+                while free and (started := self._start(next(steps), free, pool, in_order)):
                     pending.append(started)
                 if not pending:
                     return
-                course.at_step(pending[0].step)
-                batch = self._finish(pending.popleft())
+                batch, parts = pending.popleft()
+                in_order.advance_to(batch.step)
+                started_at = time.perf_counter()
+                for part in parts:
+                    part.result()
+                self._finish(batch, started_at)
                 if batch.keys:
                     yield batch
                 free.append(batch.buffer)
         finally:
-            for batch_on_its_way in pending:
-                for part in batch_on_its_way.parts:
+            for _, parts in pending:
+                for part in parts:
                     part.cancel()
-            course.close()  # first: it lets go of threads that wait for what will never come
+            in_order.close()  # first: it ends threads that wait for shards
             pool.shutdown(wait=True)
 
     def load(self, step: int, buffer: Buffer | None = None) -> RawBatch:
-        """Return this rank's part of one batch, made in the calling thread; empty past the end.
+        """Return this rank's part of one batch, loaded in the calling thread; empty past the end.
 
         Args:
             step: Step of the batch.
-            buffer: Memory to use (that of an earlier batch of this loader); by default new memory.
+            buffer: Memory of an earlier batch of this loader to reuse; by default new memory.
         """
-        started = time.perf_counter()
-        buffer = buffer or self._allocate()
-        draws = rank_part(self.plan.batch(step), self.rank, self.world)
-        results = [
-            self._load(draw, slot, buffer, self.clips.read) for slot, draw in enumerate(draws)
-        ]
-        return self._assemble(step, buffer, results, time.perf_counter() - started)
+        started_at = time.perf_counter()
+        draws = rank_part(self.order.batch(step), self.rank, self.world)
+        batch = self._to_fill(step, draws, buffer or self._allocate())
+        for slot, draw in enumerate(draws):
+            self._load(draw, slot, batch, self.clips.read)
+        self._finish(batch, started_at)
+        return batch
 
     def _clips_of_step(self, step: int) -> list[int]:
-        """Return what all ranks read: those on one machine share a cache."""
-        return [draw.clip for draw in self.plan.batch(step)]
+        """Return the clips of all ranks: those on one machine share a cache."""
+        return [draw.clip for draw in self.order.batch(step)]
 
     def _allocate(self) -> Buffer:
-        size = -(-self.plan.batch_size // self.world) * self.config.windows_per_clip
-        return Buffer.allocate(size, self.form, self.span, self.pin_memory)
+        size = -(-self.order.batch_size // self.world) * self.config.windows_per_clip
+        return Buffer.allocate(size, self.form, self.window_shape, self.pin_memory)
+
+    def _to_fill(self, step: int, draws: list[Draw], buffer: Buffer) -> RawBatch:
+        return RawBatch.to_fill(step, draws, self.config.windows_per_clip, buffer)
 
     def _start(
-        self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, course: Course
-    ) -> _Pending | None:
-        """Have threads fill a free buffer with a step's batch; None past the plan's end."""
-        draws = rank_part(self.plan.batch(step), self.rank, self.world)
+        self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, in_order: ClipsInOrder
+    ) -> tuple[RawBatch, list[Future[None]]] | None:
+        """Let threads load the batch of a step; None past the end of the order."""
+        draws = rank_part(self.order.batch(step), self.rank, self.world)
         if not draws:
             return None
         for draw in draws:
             for member in ("mp4", "flac"):
-                announce(self.clips, draw.clip, member)
+                with suppress(BadItem):  # the read itself reports it
+                    self.clips.will_read(draw.clip, member)
         buffer = free.popleft()
         buffer.wait_until_free()
-        parts = [
-            pool.submit(self._load, draw, slot, buffer, course.read)
+        batch = self._to_fill(step, draws, buffer)
+        return batch, [
+            pool.submit(self._load, draw, slot, batch, in_order.read)
             for slot, draw in enumerate(draws)
         ]
-        return _Pending(step, buffer, parts)
 
-    def _finish(self, pending: _Pending) -> RawBatch:
-        """Wait for the parts of a batch and put it together."""
-        started = time.perf_counter()
-        results = [part.result() for part in pending.parts]
-        wait_s = time.perf_counter() - started
-        return self._assemble(pending.step, pending.buffer, results, wait_s)
+    def _finish(self, batch: RawBatch, started_at: float) -> None:
+        """Remove clips that are missing, and note what the batch cost."""
+        batch.wait_s = time.perf_counter() - started_at
+        batch.failed_reads = self.failed_reads
+        self.wait_s += batch.wait_s
+        if not all(batch.keys):
+            self._require_missing_allowed()
+            batch.drop_missing()
 
-    def _assemble(
-        self, step: int, buffer: Buffer, results: Sequence[_Loaded | None], wait_s: float
-    ) -> RawBatch:
-        self.wait_s += wait_s
-        loaded = [result for result in results if result is not None]
-        if len(loaded) < len(results):
-            self._close_gaps(results, buffer)
-        moments = self.config.windows_per_clip
-        used = len(loaded) * moments
-        return RawBatch(
-            luma=buffer.luma[:used],
-            chroma=buffer.chroma[:used],
-            sound=buffer.sound[:used],
-            keys=[part.key for part in loaded for _ in range(moments)],
-            positions=[part.draw.position for part in loaded for _ in range(moments)],
-            start_s=[
-                moment.sample / self.span.sample_rate_hz
-                for part in loaded
-                for moment in part.moments
-            ],
-            video_start_s=[
-                moment.frame / self.span.fps for part in loaded for moment in part.moments
-            ],
-            guides=[part.guide for part in loaded],
-            epoch=loaded[0].draw.epoch if loaded else 0,
-            step=step,
-            moments=moments,
-            wait_s=wait_s,
-            failed_reads=self.failed_reads,
-            buffer=buffer,
-        )
-
-    def _close_gaps(self, results: Sequence[_Loaded | None], buffer: Buffer) -> None:
-        """Move the samples of a batch together where clips are missing."""
-        if self.plan.full_batches:
+    def _require_missing_allowed(self) -> None:
+        if self.order.full_batches:
             key, reason = next(iter(self.unreadable.items()))
             raise UserError(
                 f"{len(self.unreadable)} clips cannot be read, so a batch of "
-                f"{self.plan.batch_size} different videos cannot be filled; the first is {key}: "
-                f"{reason}; mend the dataset (`yt360 check DATASET`), or lower batch_size"
+                f"{self.order.batch_size} different videos cannot be filled; the first is {key}: "
+                f"{reason}; repair the dataset (`yt360 check DATASET`), or lower batch_size",
+                code="empty",
+                key=key,
             )
-        moments = self.config.windows_per_clip
-        rows = torch.arange(len(results) * moments).view(-1, moments)
-        kept = rows[[result is not None for result in results]].flatten()
-        for tensor in (buffer.luma, buffer.chroma, buffer.sound):
-            tensor[: len(kept)] = tensor[kept]
 
-    def _load(self, draw: Draw, slot: int, buffer: Buffer, read: Read) -> _Loaded | None:
-        """Fill the rows of a draw, from its clip or the first of its replacements that reads."""
-        for clip in chain([draw.clip], self.plan.replacements(draw)):
+    def _load(self, draw: Draw, slot: int, batch: RawBatch, read: Read) -> None:
+        """Fill the rows of a draw from its clip, or from the first replacement that can be read."""
+        for clip in chain([draw.clip], self.order.replacements(draw)):
             try:
-                return self._load_clip(clip, draw, slot, buffer, read)
+                self._load_clip(clip, draw, slot, batch, read)
+                return
             except BadItem as error:
-                self._note(self.clips.keys[clip], error)
-        return None
+                self._note_failure(self.clips.keys[clip], error)
 
-    def _load_clip(self, clip: int, draw: Draw, slot: int, buffer: Buffer, read: Read) -> _Loaded:
-        moments = draw_moments(
-            self.span,
+    def _load_clip(self, clip: int, draw: Draw, slot: int, batch: RawBatch, read: Read) -> None:
+        windows = draw_clip_windows(
+            self.window_shape,
             self.clips.durations_s[clip],
             self.config.windows_per_clip,
             self.config.window_gap_s,
             keyed_generator(self.seed, "moments", draw.epoch, draw.position),
         )
         mp4, flac = read(clip, "mp4"), read(clip, "flac")
-        for row, moment in enumerate(moments, start=slot * self.config.windows_per_clip):
-            luma, chroma, sound = buffer.row(row)
-            self.decoders.decode_frames(mp4, moment.frame, luma, chroma)
-            self.decoders.decode_audio(flac, moment.sample, sound)
         key, first_row = self.clips.keys[clip], slot * self.config.windows_per_clip
-        guide = self.guide and self.guide(
-            key, moments[0].frame / self.span.fps, buffer.luma[first_row], buffer.sound[first_row]
-        )
-        return _Loaded(draw, key, moments, guide)
+        for row, window in enumerate(windows, start=first_row):
+            luma, chroma, audio = batch.buffer.row(row)
+            self.decoders.decode_frames(mp4, window.frame, luma, chroma)
+            self.decoders.decode_audio(flac, window.sample, audio)
+            batch.audio_start_s[row] = window.sample / self.window_shape.sample_rate_hz
+            batch.video_start_s[row] = window.frame / self.window_shape.fps
+        if self.saliency is not None:
+            batch.saliency[slot] = self.saliency(
+                key, batch.video_start_s[first_row], batch.luma[first_row], batch.audio[first_row]
+            )
+        # Last: rows with a key are complete.
+        batch.keys[first_row : first_row + len(windows)] = [key] * len(windows)
 
-    def _note(self, key: str, error: BadItem) -> None:
+    def _note_failure(self, key: str, error: BadItem) -> None:
         with self._lock:
             self.failed_reads += 1
             if key in self.unreadable:
                 return
             known = error.reason == "shard-unreadable" and str(error) in self.unreadable.values()
             self.unreadable[key] = str(error)
-            if not known:  # a shard that is gone takes many clips with it: one line is enough
+            if not known:  # one line for all clips of a missing shard
                 logger.warning("clip %s cannot be read: %s", key, error)
 
-    def _threads(self) -> int:
-        if self.config.num_threads:
-            return self.config.num_threads
-        return max(
-            1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        )  # set by torchrun
+    def _num_threads(self) -> int:
+        ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
+        return self.config.num_threads or max(1, usable_cores() // ranks_here)
 
 
 def require_long_clips(clips: Clips, config: DataConfig) -> None:
-    """Check that some clip of a split is long enough for what is to be taken from it.
+    """Check that some clip of a split has room for the windows.
 
     Raises:
-        UserError: None is.
+        UserError: No clip has.
     """
-    longest = max(clips.durations_s, default=0.0)
     try:
-        draw_moments(
-            config.span(clips_form(clips.info)),
-            longest,
+        draw_clip_windows(
+            config.window_shape(clips_form(clips.info)),
+            max(clips.durations_s, default=0.0),
             config.windows_per_clip,
             config.window_gap_s,
             keyed_generator("check"),
@@ -329,5 +281,7 @@ def require_long_clips(clips: Clips, config: DataConfig) -> None:
     except BadItem as error:
         raise UserError(
             f"the longest clip of the split: {error.detail}; lower data.audio_duration_s, "
-            "data.windows_per_clip or data.window_gap_s"
+            "data.windows_per_clip or data.window_gap_s",
+            code="out-of-range",
+            key="data.windows_per_clip",
         ) from None

@@ -1,4 +1,4 @@
-"""A batch as stored: planes of the picture and samples of the sound, nothing per view.
+"""A batch as stored: planes of the video and samples of the audio, nothing per view.
 
 Legend: B samples of this rank, T frames, H and W of the stored panoramas, S audio samples.
 """
@@ -12,46 +12,47 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avsa.data.clip_window import Span
-from avsa.views.saliency import Map
+from avsa.data.clip_window import WindowShape
+from avsa.data.order import Draw
+from avsa.views.saliency import SaliencyMap
 from yt360.clip_codec.format import ClipFormat
 
 
 @dataclass
 class Buffer:
-    """Memory for one batch, used again when the batch is done with.
+    """Memory for one batch, reused for later batches.
 
     Attributes:
         luma: uint8 (B, T, H, W).
         chroma: uint8 (B, 2, T, H/2, W/2).
-        sound: int16 (B, 4, S).
-        copied: When set, the copies to a device that must end before the memory is used again.
+        audio: int16 (B, 4, S).
+        copied: If set, the copies to a device that must end before the memory is reused.
     """
 
     luma: Tensor
     chroma: Tensor
-    sound: Tensor
+    audio: Tensor
     copied: torch.cuda.Event | None = None
 
     @classmethod
-    def allocate(cls, size: int, form: ClipFormat, span: Span, pin_memory: bool) -> Buffer:
+    def allocate(cls, size: int, form: ClipFormat, shape: WindowShape, pin_memory: bool) -> Buffer:
         """Return memory for `size` samples."""
-        height, width = form.height, form.width
+        frames, height, width = shape.num_frames, form.height, form.width
+
+        def bytes_of(*shape: int) -> Tensor:
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=pin_memory)
+
         return cls(
-            luma=torch.empty(
-                (size, span.frames, height, width), dtype=torch.uint8, pin_memory=pin_memory
+            luma=bytes_of(size, frames, height, width),
+            chroma=bytes_of(size, 2, frames, height // 2, width // 2),
+            audio=torch.empty(
+                (size, 4, shape.num_samples), dtype=torch.int16, pin_memory=pin_memory
             ),
-            chroma=torch.empty(
-                (size, 2, span.frames, height // 2, width // 2),
-                dtype=torch.uint8,
-                pin_memory=pin_memory,
-            ),
-            sound=torch.empty((size, 4, span.samples), dtype=torch.int16, pin_memory=pin_memory),
         )
 
     def row(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16]]:
-        """Return luma, chroma and sound of one sample, to be filled."""
-        return self.luma[row].numpy(), self.chroma[row].numpy(), self.sound[row].numpy()
+        """Return luma, chroma and audio of one sample, to be filled."""
+        return self.luma[row].numpy(), self.chroma[row].numpy(), self.audio[row].numpy()
 
     def wait_until_free(self) -> None:
         """Wait for copies that still read from the memory."""
@@ -60,42 +61,76 @@ class Buffer:
             self.copied = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class RawBatch:
-    """A rank's part of a global batch as stored: planes and samples, nothing per view.
+    """A rank's part of a global batch as stored; the threads of a loader fill it.
 
-    The tensors are buffers that are used again: they hold this batch until the next one is asked
-    for. With several moments the samples of one clip are neighbours: clip 0 moment 0, clip 0
-    moment 1, ...; B counts samples, not clips.
+    The tensors are reused: they hold this batch until the next one is requested. The windows of one
+    clip are neighbours: clip 0 window 0, clip 0 window 1, ...; B counts windows, not clips.
 
     Attributes:
         luma: uint8 (B, T, H, W).
         chroma: uint8 (B, 2, T, H/2, W/2): Cb and Cr.
-        sound: int16 (B, 4, S), ambiX.
+        audio: int16 (B, 4, S), ambiX.
         keys: Clip of each sample.
-        positions: Position in the plan of each sample (equal for the moments of one clip).
-        start_s: Start of each sample's sound within its clip.
-        video_start_s: Start of each sample's picture within its clip.
-        guides: Map (H, W) of where views shall look, for each clip; None where nothing guides.
+        positions: Position of each sample in the order of training (equal for windows of one clip).
+        audio_start_s: Start of each sample's audio in its clip.
+        video_start_s: Start of each sample's video in its clip.
+        saliency: Map (H, W) that the views of each clip follow; None without one.
         epoch: Epoch of the batch.
         step: Step of the batch.
-        moments: Samples per clip.
+        windows_per_clip: Samples of each clip.
         wait_s: Time for which the caller had to wait for this batch.
-        failed_reads: Reads of clips that the loader has seen fail so far.
+        failed_reads: Reads of clips that have failed in the loader so far.
         buffer: The memory behind the tensors.
     """
 
     luma: Tensor
     chroma: Tensor
-    sound: Tensor
+    audio: Tensor
     keys: list[str]
     positions: list[int]
-    start_s: list[float]
+    audio_start_s: list[float]
     video_start_s: list[float]
-    guides: list[Map | None]
+    saliency: list[SaliencyMap | None]
     epoch: int
     step: int
-    moments: int
+    windows_per_clip: int
     wait_s: float
     failed_reads: int
     buffer: Buffer
+
+    @classmethod
+    def to_fill(
+        cls, step: int, draws: list[Draw], windows_per_clip: int, buffer: Buffer
+    ) -> RawBatch:
+        """Return the batch of a step in a buffer; keys are empty until a clip is loaded."""
+        rows = len(draws) * windows_per_clip
+        return cls(
+            luma=buffer.luma[:rows],
+            chroma=buffer.chroma[:rows],
+            audio=buffer.audio[:rows],
+            keys=[""] * rows,
+            positions=[draw.position for draw in draws for _ in range(windows_per_clip)],
+            audio_start_s=[0.0] * rows,
+            video_start_s=[0.0] * rows,
+            saliency=[None] * len(draws),
+            epoch=draws[0].epoch if draws else 0,
+            step=step,
+            windows_per_clip=windows_per_clip,
+            wait_s=0.0,
+            failed_reads=0,
+            buffer=buffer,
+        )
+
+    def drop_missing(self) -> None:
+        """Remove the rows of clips that were not loaded, and move the others together."""
+        kept = [row for row, key in enumerate(self.keys) if key]
+        for name in ("luma", "chroma", "audio"):
+            tensor = getattr(self, name)
+            tensor[: len(kept)] = tensor[kept]
+            setattr(self, name, tensor[: len(kept)])
+        for name in ("keys", "positions", "audio_start_s", "video_start_s"):
+            setattr(self, name, [getattr(self, name)[row] for row in kept])
+        first_rows = kept[:: self.windows_per_clip]
+        self.saliency = [self.saliency[row // self.windows_per_clip] for row in first_rows]

@@ -14,13 +14,13 @@ import torch
 
 from avsa import __version__
 from avsa.data.clips import clips_form
+from avsa.data.order import SequentialOrder
 from avsa.data.remote.clips import open_clips
 from avsa.data.remote.mirror import address_of
-from avsa.data.sampling import SequentialPlan
 from avsa.hub.load import Model
 from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
 from avsa.views.sampling import ViewConfig
 from yt360.clip_codec.format import ClipFormat
@@ -84,7 +84,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
         ):
             samples = batches(
                 clips,
-                SequentialPlan(len(clips), config.batch_size),
+                SequentialOrder(len(clips), config.batch_size),
                 SEED,
                 replace(model.config.data, windows_per_clip=1, video_position="middle"),
                 fixed_views(model.config.views, config.num_views, config.hfov_deg),
@@ -105,7 +105,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
     return rows
 
 
-def _require_fit(model: Model, form: ClipFormat) -> AudioStats:
+def _require_fit(model: Model, form: ClipFormat) -> AudioStatistics:
     """Return the model's audio statistics, if it takes clips of this format."""
     if model.stats is None:
         raise UserError("the model has no audio statistics; import it again with --stats DATASET")
@@ -143,7 +143,7 @@ def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
     azimuth, elevation = azimuth_elevation(batch.directions.flatten(0, 1).cpu())
     columns = [
         pa.array([key for key in batch.raw.keys for _ in range(views)]),
-        pa.array([start for start in batch.raw.start_s for _ in range(views)], pa.float64()),
+        pa.array([start for start in batch.raw.audio_start_s for _ in range(views)], pa.float64()),
         pa.array(list(range(views)) * clips, pa.int32()),
         pa.array(torch.rad2deg(azimuth).numpy(), pa.float32()),
         pa.array(torch.rad2deg(elevation).numpy(), pa.float32()),

@@ -17,9 +17,9 @@ from avsa.config.recipe import TrainConfig
 from avsa.hub.saved import read_saved
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.colors import RGB_MEAN, RGB_STD
-from avsa.views.spectrogram import require_long_sound, view_spectrograms
+from avsa.views.spectrogram import require_long_audio, view_spectrograms
 from yt360.devices import choose_device
 from yt360.errors import UserError
 
@@ -55,7 +55,7 @@ class Model(nn.Module):
         config: TrainConfig,
         encoders: Encoders,
         task: Task | None,
-        stats: AudioStats | None,
+        stats: AudioStatistics | None,
         fps: int,
         step: int,
     ) -> None:
@@ -208,7 +208,7 @@ class Model(nn.Module):
             from torchaudio.functional import resample
 
             audio = resample(audio, sample_rate_hz, config.sample_rate_hz)
-        require_long_sound(config, audio.shape[-1])
+        require_long_audio(config, audio.shape[-1])
         ahead = torch.eye(3, device=audio.device).expand(len(audio), 1, 3, 3)
         return view_spectrograms(audio, ahead, config, self.stats.mean_db, self.stats.std_db)
 

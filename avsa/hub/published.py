@@ -20,7 +20,7 @@ from torch import Tensor
 
 from avsa.config.recipe import TrainConfig, config_from_mapping, load_config
 from avsa.hub.saved import mismatch, networks_without_memory
-from avsa.views.audio_statistics import AudioStats, ensure_stats
+from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.config import merged, to_mapping
 from yt360.errors import UserError
@@ -38,7 +38,7 @@ INPUTS = {1: "mono", 2: "stereo", 4: "ambix"}
 
 
 def import_published(
-    path: Path, stats: AudioStats | None = None, encoders_only: bool = False
+    path: Path, stats: AudioStatistics | None = None, encoders_only: bool = False
 ) -> dict[str, Any]:
     """Return the content of a checkpoint (for `avsa.training.checkpoint.save_checkpoint`).
 
@@ -69,7 +69,7 @@ def import_published(
     }
 
 
-def read_published_stats(path: Path) -> AudioStats:
+def read_published_stats(path: Path) -> AudioStatistics:
     """Return the statistics of a published ``.npz`` with ``mean`` and ``std`` of each mel band.
 
     Raises:
@@ -90,16 +90,16 @@ def read_published_stats(path: Path) -> AudioStats:
         )
     if not (std > 0).all():
         raise UserError(f"{path} holds deviations of {std.min():g}; all must be above 0")
-    return AudioStats(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
+    return AudioStatistics(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
 
 
-def read_any_stats(path: Path) -> AudioStats:
+def read_any_stats(path: Path) -> AudioStatistics:
     """Return audio statistics of a dataset's folder, or of a published ``.npz``.
 
     Those of a dataset are of spectrograms as the published weights take them.
     """
     if path.is_dir():
-        return ensure_stats(path, load_config(RECIPE).audio)
+        return ensure_statistics(path, load_config(RECIPE).audio)
     return read_published_stats(path)
 
 

@@ -20,7 +20,7 @@ from avsa.config.recipe import TrainConfig, config_from_mapping
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
 from avsa.training.checkpoint import load_checkpoint
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from yt360.errors import UserError
 from yt360.terminal.text import shortened
 from yt360.untrusted.parsing import Count, parse_json
@@ -64,7 +64,7 @@ class Saved(Facts):
     """
 
     config: TrainConfig
-    stats: AudioStats | None
+    stats: AudioStatistics | None
     encoders: Weights
     task: Weights | None
     optimizer: Moments | None
@@ -150,7 +150,7 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> str:
     return str(tuple(weights[name].shape)) if name in weights else "missing"
 
 
-def _stats(value: Any, shape: tuple[int, ...]) -> AudioStats | None:
+def _stats(value: Any, shape: tuple[int, ...]) -> AudioStatistics | None:
     if value is None:
         return None
     if not is_weights(value) or value.keys() != {"mean_db", "std_db"}:
@@ -160,7 +160,7 @@ def _stats(value: Any, shape: tuple[int, ...]) -> AudioStats | None:
             raise ValueError(f"its audio statistics are not finite float32 numbers {shape}")
     if not (value["std_db"] > 0).all():
         raise ValueError("a deviation in its audio statistics is not above 0")
-    return AudioStats(**value)
+    return AudioStatistics(**value)
 
 
 def _moments(value: Any, parameters: Sequence[Tensor]) -> Moments | None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from avsa.config.recipe import StageConfig, TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.loader import require_long_clips
-from avsa.data.sampling import Plan
-from avsa.views.saliency import open_guide
+from avsa.data.order import TrainingOrder
+from avsa.views.saliency import open_saliency
 from avsa.views.sampling import check_views
-from avsa.views.spectrogram import require_long_sound
+from avsa.views.spectrogram import require_long_audio
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 
-# Plans of different stages must not draw the same order, and seeds are below this.
+# Stages must not draw the same order; seeds of runs are below this.
 SEEDS_PER_STAGE = 2**32
 
 
@@ -29,8 +29,8 @@ class Stage:
         config: Its task and length.
         first_step: Steps of the run before it.
         steps: Its length.
-        seed: Of its plan, views and times.
-        plan: Which clips at which of its steps.
+        seed: Seed of its order, clip windows and views.
+        order: Which clips are in the batch of each of its steps.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Stage:
     first_step: int
     steps: int
     seed: int
-    plan: Plan
+    order: TrainingOrder
 
     @property
     def last_step(self) -> int:
@@ -138,12 +138,12 @@ def require_stages_fit(
     """
     for name in config.stages:
         check_views(config.stage_views(name))
-        span = config.stage_data(name).span(clips_form(clips.info))
-        require_long_sound(config.audio, span.samples)
+        window = config.stage_data(name).window_shape(clips_form(clips.info))
+        require_long_audio(config.audio, window.num_samples)
         for split in (clips, held_out):
             if split is not None and len(split):
                 require_long_clips(split, config.stage_data(name))
-                open_guide(config.stage_views(name), split)
+                open_saliency(config.stage_views(name), split)
 
 
 def _either(values: Sequence[int]) -> str:
@@ -169,10 +169,10 @@ def lay_out(
     for number, (name, stage) in enumerate(config.stages.items()):
         seed = config.seed + number * SEEDS_PER_STAGE
         try:
-            plan = Plan(video_ids, stage.batch_size, seed, config.sampling, shards)
+            order = TrainingOrder(video_ids, stage.batch_size, seed, config.sampling, shards)
         except UserError as error:
             raise UserError(f"stages.{name}: {error} (--set stages.{name}.batch_size=N)") from error
         first = stages[-1].last_step if stages else 0
-        steps = stage.steps or stage.epochs * plan.steps_per_epoch
-        stages.append(Stage(name, stage, first, steps, seed, plan))
+        steps = stage.steps or stage.epochs * order.steps_per_epoch
+        stages.append(Stage(name, stage, first, steps, seed, order))
     return stages

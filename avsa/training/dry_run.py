@@ -151,9 +151,9 @@ def _plan_lines(
         label, views = stage.config.task.label, _views(config, stage)
         size = stage.config.batch_size
         rows.append((
-            stage.name, label, f"{stage.steps / stage.plan.steps_per_epoch:,.4g}", f"{size:,}",
+            stage.name, label, f"{stage.steps / stage.order.steps_per_epoch:,.4g}", f"{size:,}",
             f"{size // ranks:,}", f"{_views_of_clip(config, stage):,}",
-            f"{stage.plan.steps_per_epoch:,}", f"{stage.steps:,}", f"{views:,}",
+            f"{stage.order.steps_per_epoch:,}", f"{stage.steps:,}", f"{views:,}",
             _hours(views, views_per_s),
         ))  # fmt: skip
     total = sum(_views(config, stage) for stage in stages)
@@ -169,15 +169,16 @@ def _plan_lines(
 def _details(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int) -> list[str]:
     views, audio, optimizer = config.views, config.audio, config.optimizer
     low, high = (math.degrees(bound) for bound in (views.band.low, views.band.high))
-    span = config.data.span(splits.form)
+    window = config.data.window_shape(splits.form)
     return [
         f"views     {views.sampler}, elevation {low:g}° to {high:g}° (even in "
         f"{views.elevation_spacing}), at least {views.min_separation_deg:g}° apart",
         f"fields    {views.hfov_min_deg:g}° to {views.hfov_max_deg:g}° wide (even in "
         f"{views.hfov_spacing}), {views.height}x{views.width} pixels",
-        f"video     {span.frames} frames at {span.fps}/s, in the audio: {span.video_position}",
-        f"audio     {span.samples / span.sample_rate_hz:g} s at {audio.sample_rate_hz:,} Hz: "
-        f"{audio.num_channels} x {audio.steps(span.samples)} x {audio.n_mels}",
+        f"video     {window.num_frames} frames at {window.fps}/s, in the audio: "
+        f"{window.video_position}",
+        f"audio     {config.data.audio_duration_s:g} s at {audio.sample_rate_hz:,} Hz: "
+        f"{audio.num_channels} x {audio.steps(window.num_samples)} x {audio.n_mels}",
         *(_schedule(optimizer, stage) for stage in stages),
         *(_memory(config, splits, stage, ranks) for stage in stages),
         _validation(config, splits, stages, ranks),

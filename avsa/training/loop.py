@@ -48,7 +48,7 @@ from avsa.training.request import Outcome
 from avsa.training.run_folder import fingerprint, open_run
 from avsa.training.signals import StopSignals
 from avsa.training.validation import Validation, open_validation
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
 from yt360.config import flatten, to_mapping
 from yt360.shards.format.reader import ShardReader
@@ -113,7 +113,7 @@ def train(
             saved = None  # it is large, and of no use to later stages
             upcoming = batches(
                 clips,
-                stage.plan,
+                stage.order,
                 stage.seed,
                 config.stage_data(stage.name),
                 config.stage_views(stage.name),
@@ -224,7 +224,7 @@ def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:
 
 
 def _save(
-    run: Path, clips: ShardReader, statistics: AudioStats, learner: Learner, step: int
+    run: Path, clips: ShardReader, statistics: AudioStatistics, learner: Learner, step: int
 ) -> None:
     """Write a checkpoint, and remove the oldest ones."""
     content = {"step": step, "config": to_mapping(learner.config), **learner.state()}

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from avsa.config.recipe import TrainConfig
-from avsa.data.clip_window import Span
+from avsa.data.clip_window import WindowShape
 from yt360.clip_codec.format import ClipFormat
 
 FLOAT_BYTES = 4
@@ -54,8 +54,8 @@ def stage_memory(config: TrainConfig, stage: str, form: ClipFormat, ranks: int) 
     """
     data = config.stage_data(stage)
     samples = config.stages[stage].batch_size // ranks * data.windows_per_clip
-    span = data.span(form)
-    shapes = sample_shapes(config, stage, span)
+    window = data.window_shape(form)
+    shapes = sample_shapes(config, stage, window)
     with torch.device("meta"):
         encoders = config.encoders.build(config.audio.num_channels)
         task = config.stages[stage].task.build(config.encoders.feature_dim)
@@ -67,16 +67,16 @@ def stage_memory(config: TrainConfig, stage: str, form: ClipFormat, ranks: int) 
         weights=num_weights * FLOAT_BYTES * COPIES_OF_WEIGHTS,
         activations=kept * samples // config.optimizer.micro_batches,
         batches=2 * samples * values * FLOAT_BYTES,
-        loader=samples * _stored_bytes(form, span) * (data.prefetch_batches + 1),
+        loader=samples * _stored_bytes(form, window) * (data.prefetch_batches + 1),
     )
 
 
-def sample_shapes(config: TrainConfig, stage: str, span: Span) -> list[tuple[int, ...]]:
+def sample_shapes(config: TrainConfig, stage: str, window: WindowShape) -> list[tuple[int, ...]]:
     """Return the shapes of one sample's views: video (K, 3, T, h, w) and audio (K, C, N, F)."""
     views, audio = config.stage_views(stage), config.audio
     return [
-        (views.num_views, 3, span.frames, views.height, views.width),
-        (views.num_views, audio.num_channels, audio.steps(span.samples), audio.n_mels),
+        (views.num_views, 3, window.num_frames, views.height, views.width),
+        (views.num_views, audio.num_channels, audio.steps(window.num_samples), audio.n_mels),
     ]
 
 
@@ -95,9 +95,9 @@ def saved_bytes(module: torch.nn.Module, inputs: Sequence[Tensor]) -> int:
     return sum(size for storage, size in kept.items() if storage not in own)
 
 
-def _stored_bytes(form: ClipFormat, span: Span) -> int:
-    """Return the bytes of one sample as stored: luma, two planes of a quarter of it, and sound."""
-    return form.width * form.height * span.frames * 3 // 2 + 4 * span.samples * 2
+def _stored_bytes(form: ClipFormat, window: WindowShape) -> int:
+    """Return the bytes of one sample as stored: luma, two planes of a quarter of it, and audio."""
+    return form.width * form.height * window.num_frames * 3 // 2 + 4 * window.num_samples * 2
 
 
 def _storage(tensor: Tensor) -> int:

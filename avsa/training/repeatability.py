@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig
-from avsa.data.clip_window import Span
+from avsa.data.clip_window import WindowShape
 from avsa.data.clips import clips_form
 from avsa.models.compute import ComputeConfig, autocast, is_on, place_encoders
 from avsa.training.distributed import World, mean_over_ranks
@@ -46,8 +46,8 @@ def repeatable_config(
     config: TrainConfig, stage: str, clips: ShardReader, world: World, log: RunLog
 ) -> TrainConfig:
     """Return the recipe with compute options under which this machine repeats a step of a stage."""
-    span = config.stage_data(stage).span(clips_form(clips.info))
-    step = partial(small_step, config, stage, span)
+    window = config.stage_data(stage).window_shape(clips_form(clips.info))
+    step = partial(small_step, config, stage, window)
     compute, warning = repeatable_compute(config.compute, world, step)
     if warning is not None:
         log.warn(warning)
@@ -124,13 +124,15 @@ def is_repeatable(step: Step, compute: ComputeConfig, plain: ComputeConfig) -> b
     return True
 
 
-def small_step(config: TrainConfig, stage: str, span: Span, compute: ComputeConfig) -> Gradients:
+def small_step(
+    config: TrainConfig, stage: str, window: WindowShape, compute: ComputeConfig
+) -> Gradients:
     """Return the gradients of a stage's networks, at first, for two clips of noise on the CPU.
 
     Args:
         config: The recipe.
         stage: Name of the stage.
-        span: What a sample consists of.
+        window: What a sample consists of.
         compute: Options to compute with; networks are not compiled.
     """
     with torch.random.fork_rng(devices=[]):
@@ -142,13 +144,13 @@ def small_step(config: TrainConfig, stage: str, span: Span, compute: ComputeConf
         ).train()
         settings = config.stages[stage].task
         task = settings.build(config.encoders.feature_dim).train()
-        moments = config.stage_data(stage).windows_per_clip
-        shapes = sample_shapes(config, stage, span)
-        video, audio = (torch.randn(2 * moments, *shape) for shape in shapes)
+        windows = config.stage_data(stage).windows_per_clip
+        shapes = sample_shapes(config, stage, window)
+        video, audio = (torch.randn(2 * windows, *shape) for shape in shapes)
         directions = nn.functional.normalize(torch.randn(*video.shape[:2], 3), dim=-1)
         with autocast(compute, alone.device):
             features = (*encoders(video, audio), directions)
-            loss, _ = task(*(each.unflatten(0, (2, moments)) for each in features))
+            loss, _ = task(*(each.unflatten(0, (2, windows)) for each in features))
         loss.backward()
     parameters = (*encoders.parameters(), *task.parameters())
     return [each.grad for each in parameters if each.grad is not None]

@@ -23,7 +23,7 @@ from avsa.data.clips import clips_form
 from avsa.data.remote.mirror import address_of
 from avsa.hub.saved import Saved, read_saved
 from avsa.training.checkpoint import checkpoints_of
-from avsa.views.audio_statistics import AudioStats, ensure_stats
+from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.locks import exclusive_lock
@@ -62,7 +62,7 @@ def open_run(
     run: Path,
     resume: bool,
     opened: ExitStack,
-) -> tuple[Saved | None, AudioStats]:
+) -> tuple[Saved | None, AudioStatistics]:
     """Lock a run's folder, and create it or check that the run in it can be resumed.
 
     Args:
@@ -87,7 +87,7 @@ def open_run(
         if saved and saved.stats:
             return saved, saved.stats
     # Measured before there are files that a failure would leave behind.
-    statistics = ensure_stats(dataset, config.audio)
+    statistics = ensure_statistics(dataset, config.audio)
     if not resume:
         _create(config, dataset, run)
     return None, statistics

@@ -1,15 +1,15 @@
-"""How well the pretext task is solved on clips that training never sees.
+"""Validation: loss and metrics of the pretext task on held-out clips.
 
-Views are drawn without jitter and by one seed for all runs, the picture lies in the middle of its
-sound, and the sound is always turned to the view, whatever the recipe trains with; networks are in
-evaluation mode. So the numbers of two steps, or of two runs with equal views, are about the same
-samples.
+Views are drawn without augmentation and with one seed for all runs. The video lies in the middle of
+its audio, and the audio is always rotated to the view, whatever the recipe trains with. Networks
+are in evaluation mode. Numbers of two steps, or of two runs with equal views, are therefore about
+the same samples.
 
-Views that follow a guide (``views.sampler=energy``, say) follow it here too, and sound alone gains
-nothing from that: all proposals of a clip are its own views, drawn alike, and a network that
-ignores one modality makes the same prediction for each of them, which is right for one view of K.
-That holds for choosing among views, not for telling aligned from turned sound (AVSA-Bin), where a
-guide makes aligned sound loud in front: such a task must draw its views uniformly.
+Samplers that follow saliency (such as ``views.sampler=energy``) follow it here too. Audio alone
+gains nothing from that: all proposals of a clip are its own views, and a network that ignores one
+modality predicts the same for each of them, which is right for one view of K. This does not hold
+for telling aligned from rotated audio (AVSA-Bin), where saliency makes aligned audio loud in front:
+such a task must draw views uniformly.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avsa.config.recipe import TrainConfig
-from avsa.data.sampling import Draw, Plan
+from avsa.data.order import Draw, TrainingOrder
 from avsa.models.compute import autocast
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
 from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.metrics_log import RunLog
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
 from yt360.shards.format.reader import ShardReader
 
@@ -40,9 +40,9 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Validation:
-    """The held-out samples of a stage: one of each video, in full batches like training's.
+    """Validation of a stage: one sample of each video of a split, in full batches.
 
-    Clips that cannot be read are replaced by others, and left to the loader to report.
+    Clips that cannot be read are replaced; the loader reports them.
 
     Attributes:
         config: The recipe.
@@ -55,27 +55,27 @@ class Validation:
     config: TrainConfig
     stage: str
     clips: ShardReader
-    statistics: AudioStats
+    statistics: AudioStatistics
     world: World
 
     @torch.inference_mode()
     def evaluate(self, encoders: Encoders, task: Task) -> dict[str, float]:
         """Return loss and metrics over the split, named ``val/...``; all ranks take part.
 
-        A split with fewer videos than a batch is judged in smaller ones, which is an easier task.
-        Where not even two can be compared (`possible`), nothing is returned.
+        If the split has fewer videos than a batch, batches are smaller, which is an easier task.
+        With fewer than two videos nothing is returned (see `possible`).
 
         Args:
-            encoders: Bare ones, not wrapped by DDP; they are left in training mode.
-            task: Likewise.
+            encoders: Not wrapped by DDP; left in training mode.
+            task: Not wrapped by DDP; left in training mode.
         """
         if not self.possible:
             return {}
         if self.world.size > 1:
-            # Each rank has gathered statistics of its own; those of the first are saved.
+            # Each rank has its own batch norm statistics; checkpoints hold those of rank 0.
             for buffer in encoders.buffers():
                 dist.broadcast(buffer, src=0)
-        plan = _FullBatches(
+        order = _FullBatches(
             self.clips.video_ids,
             self._batch_size,
             SEED,
@@ -84,7 +84,7 @@ class Validation:
         )
         samples = batches(
             self.clips,
-            plan,
+            order,
             SEED,
             replace(self.config.stage_data(self.stage), video_position="middle"),
             replace(self.config.stage_views(self.stage), augment=False, audio_rotation="view"),
@@ -95,15 +95,15 @@ class Validation:
         with _evaluating(encoders, task), closing(samples):
             records = [
                 self._evaluate_batch(encoders, task, batch)
-                for batch in islice(samples, plan.steps_per_epoch)
+                for batch in islice(samples, order.steps_per_epoch)
             ]
         table = torch.stack([torch.stack(list(record.values())) for record in records])
         means = mean_over_ranks(table.mean(0)).tolist()
         return {PREFIX + name: mean for name, mean in zip(records[0], means, strict=True)}
 
     def summary(self, record: Mapping[str, float]) -> str:
-        """Return the number of `evaluate` to watch, with what chance would give, as one line."""
-        about = f"held out, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
+        """Return the main metric of `evaluate` and its chance level, as one line."""
+        about = f"validation, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
         metrics = {key.removeprefix(PREFIX): value for key, value in record.items()}
         watched = self.config.stages[self.stage].task.summary(
             metrics,
@@ -135,7 +135,7 @@ def open_validation(
     config: TrainConfig,
     stage: str,
     held_out: ShardReader | None,
-    statistics: AudioStats,
+    statistics: AudioStatistics,
     world: World,
     log: RunLog,
 ) -> Validation | None:
@@ -149,11 +149,11 @@ def open_validation(
     return None
 
 
-class _FullBatches(Plan):
-    """A plan whose batches are full as long as any clip can be read: nothing is learned here."""
+class _FullBatches(TrainingOrder):
+    """An order whose batches are full as long as any clip can be read."""
 
     def replacements(self, draw: Draw) -> Iterator[int]:
-        """Return what may stand in for a clip; when all else fails, a clip of the same batch."""
+        """Return the clips that can replace one, finally those of the same batch."""
         yield from super().replacements(draw)
         yield from (other.clip for other in self.batch(draw.position // self.batch_size))
 

@@ -1,4 +1,4 @@
-"""From stored planes and sound to what the networks see, on the training device.
+"""Batches on the training device: stored planes and audio made into views.
 
 Legend: B samples, K views, T frames, h and w of a view, C channels, N time steps, F mel bands.
 """
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from avsa.data.loader import DataConfig, Loader
+from avsa.data.order import Order
 from avsa.data.raw import RawBatch
-from avsa.data.sampling import Order
 from avsa.training.distributed import World
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.crops import crop_views
-from avsa.views.saliency import open_guide
+from avsa.views.saliency import open_saliency
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.shards.format.reader import ShardReader
@@ -30,9 +30,9 @@ class Batch:
     Attributes:
         video: float32 (B, K, 3, T, h, w), standardized RGB.
         audio: float32 (B, K, C, N, F), standardized spectrograms in each view's frame.
-        directions: float32 (B, K, 3), where the views look, in the world.
-        views: All that was drawn for the views, on the CPU.
-        raw: Keys, positions, times and epoch of the samples (its tensors are not to be used).
+        directions: float32 (B, K, 3), directions of the views in the world.
+        views: The random draws of the views, on the CPU.
+        raw: Keys, positions, times and epoch of the samples (do not use its tensors).
     """
 
     video: Tensor
@@ -42,8 +42,8 @@ class Batch:
     raw: RawBatch
 
     def by_clip(self, values: Tensor) -> Tensor:
-        """Return (b, M, ...) of (B, ...): the M samples of each of b clips."""
-        return values.unflatten(0, (-1, self.raw.moments))
+        """Return (B, ...) as (b, M, ...): the M windows of each of b clips."""
+        return values.unflatten(0, (-1, self.raw.windows_per_clip))
 
 
 def batches(
@@ -53,7 +53,7 @@ def batches(
     data: DataConfig,
     views: ViewConfig,
     audio: AudioConfig,
-    statistics: AudioStats,
+    statistics: AudioStatistics,
     world: World,
     first_step: int = 0,
 ) -> Generator[Batch]:
@@ -62,7 +62,7 @@ def batches(
     Args:
         clips: The split.
         order: Which clips are in which batch.
-        seed: Of clip windows and views.
+        seed: Seed of clip windows and views.
         data: What is read from each clip.
         views: How views are drawn.
         audio: Parameters of the spectrograms.
@@ -81,7 +81,7 @@ def batches(
         world.rank,
         world.size,
         pin_memory=world.device.type == "cuda",
-        guide=open_guide(views, clips),
+        saliency=open_saliency(views, clips),
     )
     for raw in loader.batches(first_step):
         yield make_batch(raw, seed, views, audio, statistics, world.device)
@@ -92,19 +92,24 @@ def make_batch(
     seed: int,
     views: ViewConfig,
     audio: AudioConfig,
-    stats: AudioStats,
+    statistics: AudioStatistics,
     device: torch.device | str = "cpu",
 ) -> Batch:
-    """Draw the views of each sample, crop them, and rotate the sound into them.
+    """Draw the views of each sample, crop them, and rotate the audio into them.
 
-    All moments of a clip get the same views, so that nothing but time tells them apart.
+    All windows of a clip get the same views, so they differ only in time.
     """
     drawn = draw_batch_views(raw, seed, views)
-    luma, chroma, sound = to_device(raw, torch.device(device))
+    luma, chroma, samples = to_device(raw, torch.device(device))
     return Batch(
         video=crop_views(luma, chroma, drawn, views.height, views.width),
         audio=view_spectrograms(
-            sound, drawn.rotations, audio, stats.mean_db, stats.std_db, drawn.gain_db
+            samples,
+            drawn.rotations,
+            audio,
+            statistics.mean_db,
+            statistics.std_db,
+            drawn.gain_db,
         ),
         directions=drawn.directions.to(luma.device, non_blocking=True),
         views=drawn,
@@ -113,21 +118,23 @@ def make_batch(
 
 
 def draw_batch_views(raw: RawBatch, seed: int, views: ViewConfig) -> Views:
-    """Draw the views (B, K) of a batch; keyed by position, so the moments of a clip share them."""
+    """Draw the views (B, K) of a batch; keyed by position, so the windows of a clip share them."""
     drawn = []
-    for position, guide in zip(raw.positions[:: raw.moments], raw.guides, strict=True):
-        drawn += [draw_views(views, seed, raw.epoch, position, guide)] * raw.moments
+    for position, saliency in zip(
+        raw.positions[:: raw.windows_per_clip], raw.saliency, strict=True
+    ):
+        drawn += [draw_views(views, seed, raw.epoch, position, saliency)] * raw.windows_per_clip
     return stack_views(drawn)
 
 
 def to_device(raw: RawBatch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Copy luma, chroma and sound to a device, without waiting where the memory is page-locked."""
-    tensors = (raw.luma, raw.chroma, raw.sound)
+    """Copy luma, chroma and audio to a device, asynchronously from page-locked memory."""
+    tensors = (raw.luma, raw.chroma, raw.audio)
     if device.type == "cpu":
         return tensors
     copies = [tensor.to(device, non_blocking=True) for tensor in tensors]
     if device.type == "cuda":
-        # The loader fills this memory anew only after these copies.
+        # The loader reuses this memory only after these copies.
         raw.buffer.copied = torch.cuda.Event()
         raw.buffer.copied.record(torch.cuda.current_stream(device))
     return copies[0], copies[1], copies[2]

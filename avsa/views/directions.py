@@ -1,8 +1,7 @@
-"""Samplers of directions: where the K views of a clip look.
+"""Samplers of the directions of the K views of a clip.
 
-Every sampler draws candidate directions; views are then placed one after the other, each at the
-first candidate that is far enough from those before. What a sampler is guided by is a map over the
-sphere (`avsa.views.saliency`), so that new kinds of guidance need no change here.
+Samplers draw candidates. Views are placed one after the other, each at the first candidate that is
+far enough from the views before it. Some samplers follow a map (`avsa.views.saliency`).
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ from yt360.randomness import keyed_generator
 Sampler = Literal["uniform", "horizon", "grid", "energy", "motion", "labels"]
 Spacing = Literal["area", "angle"]
 Directions = NDArray[np.float64]
-Source = Callable[[int], Directions]
+Candidates = Callable[[int], Directions]  # returns (count, 3)
 
-GUIDED: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
-CANDIDATES = 64
+SALIENCY_SAMPLERS: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
+MAX_CANDIDATES = 64
 ATTEMPTS = 2000
-# As many successes among so few show that no sample will need all of `ATTEMPTS`: even at half the
-# rate that they suggest, one in 1e11 would.
+# This many successes among so few attempts show that no sample needs all of `ATTEMPTS`: even at
+# half that rate, one in 1e11 would fail.
 CHECK_ATTEMPTS, CHECK_SUCCESSES = 200, 5
 
 
 @dataclass(frozen=True)
 class Band:
-    """The elevations that views may look at.
+    """The range of elevations of views.
 
     Attributes:
         low: Lowest elevation, radians.
         high: Highest elevation, radians.
         spacing: How elevations are drawn: ``area`` makes directions uniform on the sphere,
-            ``angle`` makes the elevation itself uniform, which looks at poles more often.
+            ``angle`` makes elevations uniform, which favours the poles.
     """
 
     low: float
@@ -58,7 +57,7 @@ class Band:
 
 
 def uniform(generator: np.random.Generator, count: int, band: Band) -> Directions:
-    """Return `count` directions (count, 3) within a band, at any azimuth alike."""
+    """Return `count` directions (count, 3) within a band, uniform in azimuth."""
     azimuth = generator.uniform(-math.pi, math.pi, count)
     return _from_height(azimuth, band.draw_heights(generator, count))
 
@@ -74,20 +73,22 @@ def grid(num_views: int) -> Directions:
     return _from_height(azimuth, np.zeros(num_views))
 
 
-def guided(generator: np.random.Generator, count: int, guide: Directions, band: Band) -> Directions:
-    """Return `count` directions (count, 3) with a density on the sphere that follows a map.
+def follow_saliency(
+    generator: np.random.Generator, count: int, saliency: Directions, band: Band
+) -> Directions:
+    """Return `count` directions (count, 3), distributed on the sphere like a map.
 
     Args:
         generator: Source of randomness.
-        count: How many.
-        guide: (H, W) equirectangular, non-negative; all zeros count as the same everywhere.
-        band: Rows whose middle lies outside are left out.
+        count: Number of directions.
+        saliency: (H, W) equirectangular, non-negative; zeros everywhere mean uniform.
+        band: Rows with centres outside it are left out.
     """
-    rows, columns = guide.shape
+    rows, columns = saliency.shape
     elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
     inside = (band.low <= elevation) & (elevation <= band.high)
     area = np.where(inside, np.cos(elevation), 0.0)[:, None]
-    density = guide * area
+    density = saliency * area
     if not density.any():
         return uniform(generator, count, band)
     pixel = generator.choice(density.size, count, p=density.ravel() / density.sum())
@@ -97,22 +98,22 @@ def guided(generator: np.random.Generator, count: int, guide: Directions, band: 
     return _from_height((0.5 - column / columns) * 2 * math.pi, np.sin(elevation))
 
 
-def place(sources: list[Source], min_separation: float) -> Directions | None:
-    """Place one view per source at the first of its candidates that is far enough from the others.
+def place(samplers: list[Candidates], min_separation: float) -> Directions | None:
+    """Place one view per sampler at its first candidate that is far enough from the other views.
 
     Args:
-        sources: For each view a function that returns candidates (count, 3).
-        min_separation: Smallest angle between two views, radians.
+        samplers: For each view a function that returns candidates.
+        min_separation: Minimum angle between two views, radians.
 
     Returns:
-        (K, 3), or None when some view found no place.
+        (K, 3), or None if a view was not placed.
     """
     placed = np.zeros((0, 3))
     limit = math.cos(min_separation)
-    for source in sources:
-        # Most views find their place among few candidates.
-        for count in (4, CANDIDATES):
-            candidates = source(count)
+    for sampler in samplers:
+        # Most views are placed among few candidates.
+        for count in (4, MAX_CANDIDATES):
+            candidates = sampler(count)
             free = np.flatnonzero((candidates @ placed.T <= limit).all(1))
             if len(free):
                 break
@@ -129,7 +130,7 @@ def sample_directions(
     *,
     min_separation: float,
     band: Band,
-    guide: Directions | None = None,
+    saliency: Directions | None = None,
     saliency_fraction: float = 0.0,
 ) -> Directions:
     """Return the directions (K, 3) of the views of a clip; angles in radians.
@@ -138,41 +139,43 @@ def sample_directions(
         sampler: How candidates are drawn.
         num_views: K.
         generator: Source of randomness.
-        min_separation: Smallest angle between two views.
+        min_separation: Minimum angle between two views.
         band: Elevations of the views.
-        guide: (H, W) map for the guided samplers.
-        saliency_fraction: Fraction of views that follow the guide. A view for which the guide
-            leaves no place is drawn like the others.
+        saliency: (H, W) map for the samplers that follow one.
+        saliency_fraction: Fraction of views that follow the map. A view for which the map has no
+            place is drawn uniformly.
 
     Raises:
         UserError: No placement was found.
-        ValueError: A guided sampler got no map.
+        ValueError: The sampler needs a map.
     """
     if sampler == "grid":
         return grid(num_views)
-    if sampler in GUIDED and guide is None:
-        raise ValueError(f"sampler {sampler!r} needs a guide (`avsa.views.saliency.open_guide`)")
+    if sampler in SALIENCY_SAMPLERS and saliency is None:
+        raise ValueError(f"sampler {sampler!r} needs a map (`avsa.views.saliency`)")
 
     def free(count: int) -> Directions:
-        return _unguided(sampler, generator, count, band)
+        return _without_saliency(sampler, generator, count, band)
 
     def follow(count: int) -> Directions:
-        assert guide is not None
-        return np.concatenate([guided(generator, count, guide, band), free(count)])
+        assert saliency is not None
+        return np.concatenate([follow_saliency(generator, count, saliency, band), free(count)])
 
     for _ in range(ATTEMPTS):
-        follows = generator.random(num_views) < (saliency_fraction if sampler in GUIDED else 0.0)
+        follows = generator.random(num_views) < (
+            saliency_fraction if sampler in SALIENCY_SAMPLERS else 0.0
+        )
         placed = place([follow if each else free for each in follows], min_separation)
         if placed is not None:
             return placed
-    raise UserError(_too_many(num_views, min_separation, band, "fewer"))
+    raise _too_many(num_views, min_separation, band, "fewer")
 
 
 def check_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> None:
-    """Check that `sample_directions` will find places (angles in radians).
+    """Check that `sample_directions` will place all views (angles in radians).
 
     Raises:
-        UserError: Says how many views do fit.
+        UserError: It will not; says how many views fit.
     """
     if sampler == "grid":
         alone = num_views == 1 or min_separation == 0
@@ -180,10 +183,10 @@ def check_placeable(sampler: Sampler, num_views: int, min_separation: float, ban
     else:
         most = _most_placeable(sampler, num_views, min_separation, band)
     if num_views > most:
-        raise UserError(_too_many(num_views, min_separation, band, f"at most {most}"))
+        raise _too_many(num_views, min_separation, band, f"at most {most}")
 
 
-def _unguided(
+def _without_saliency(
     sampler: Sampler, generator: np.random.Generator, count: int, band: Band
 ) -> Directions:
     if sampler == "horizon":
@@ -193,13 +196,13 @@ def _unguided(
 
 def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> int:
     def succeeds(count: int) -> bool:
-        # The verdict on a count depends on nothing else that was asked.
+        # The result for a count must not depend on earlier calls.
         generator = keyed_generator("placeable", count)
 
-        def source(candidates: int) -> Directions:
-            return _unguided(sampler, generator, candidates, band)
+        def candidates(number: int) -> Directions:
+            return _without_saliency(sampler, generator, number, band)
 
-        attempts = (place([source] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
+        attempts = (place([candidates] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
         placed = (found for found in attempts if found is not None)
         return len(list(islice(placed, CHECK_SUCCESSES))) == CHECK_SUCCESSES
 
@@ -213,12 +216,14 @@ def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, ban
     return most
 
 
-def _too_many(num_views: int, separation: float, band: Band, how_many: str) -> str:
+def _too_many(num_views: int, separation: float, band: Band, how_many: str) -> UserError:
     low, high = (f"{math.degrees(bound):g}°" for bound in (band.low, band.high))
-    return (
+    return UserError(
         f"{num_views} views at least {math.degrees(separation):g}° apart between {low} and {high} "
         f"of elevation cannot be placed; set views.num_views to {how_many}, or a smaller "
-        "views.min_separation_deg"
+        "views.min_separation_deg",
+        code="out-of-range",
+        key="views.num_views",
     )
 
 

@@ -1,4 +1,4 @@
-"""A contact sheet of training samples: panorama, sound energy, views, and what the networks get."""
+"""A contact sheet of training samples: panorama, energy of the audio, views, network inputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from yt360.files import atomic_write
 from yt360.sphere import direction_to_equirect, view_grid
 from yt360.terminal.text import plot_text
 
-# Okabe and Ito's colours for colour-blind readers, the ones that stand out from pictures.
+# Colours of Okabe and Ito, distinguishable by colour-blind readers.
 VIEW_COLORS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#009E73", "#D55E00", "#0072B2")
 ENERGY_COLORS = "inferno"
 MAP_SIZE = (90, 180)
@@ -110,16 +110,19 @@ def save_run_preview(run: Path, out: Path, samples: int, step: int | None = None
 
 
 def _save(out: Path, samples: Samples, count: int) -> list[str]:
-    num_views = samples.config.views.num_views
+    num_views = samples.views.num_views
     if num_views > MAX_VIEWS:
         raise UserError(
-            f"{num_views} views do not fit on the sheet; set views.num_views to at most {MAX_VIEWS}"
+            f"{num_views} views do not fit on the sheet; set views.num_views to at most "
+            f"{MAX_VIEWS}",
+            code="out-of-range",
+            key="views.num_views",
         )
     figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN * count), dpi=DPI, facecolor="white")
     keys = []
     for number, part in enumerate(figure.subfigures(count, 1, squeeze=False)[:, 0]):
         batch = samples.load(number)
-        draw_sample(part, batch, samples.config.audio, samples.video_s)
+        draw_sample(part, batch, samples.audio, samples.video_s)
         keys.append(batch.raw.keys[0])
     with atomic_write(out) as file:
         figure.savefig(file, format="png", metadata={"Software": None})
@@ -133,10 +136,10 @@ def draw_sample(part: SubFigure, batch: Batch, audio: AudioConfig, video_s: floa
         part: Where.
         batch: Made with a mean of 0 and a deviation of 1 dB; its raw tensors still hold it.
         audio: The spectrograms' parameters.
-        video_s: Length of the picture.
+        video_s: Duration of the video.
     """
     _draw_panorama(part, batch, audio.sample_rate_hz)
-    lead_s = batch.raw.video_start_s[0] - batch.raw.start_s[0]
+    lead_s = batch.raw.video_start_s[0] - batch.raw.audio_start_s[0]
     _draw_views(part, batch, audio, (lead_s, lead_s + video_s))
 
 
@@ -145,11 +148,11 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     raw = batch.raw
     extent = (180, -180, -90, 90)
     middle = raw.luma.shape[1] // 2
-    picture = panorama_rgb(raw.luma[0, middle].numpy(), raw.chroma[0, :, middle].numpy())
-    axes.imshow(picture, extent=extent, interpolation="lanczos")
-    energy = energy_db(raw.sound[0])
+    image = panorama_rgb(raw.luma[0, middle].numpy(), raw.chroma[0, :, middle].numpy())
+    axes.imshow(image, extent=extent, interpolation="lanczos")
+    energy = energy_db(raw.audio[0])
     quietest = float(energy.min())
-    # First-order beams are wide: only the upper part of their range says anything of direction.
+    # First-order beams are wide: only the upper part of their range shows direction.
     opacity = np.clip(1 - energy / min(quietest, -0.1), 0, 1) ** 2.5 * 0.7
     layer = axes.imshow(
         energy, extent=extent, alpha=opacity, cmap=ENERGY_COLORS, vmin=quietest, vmax=0,
@@ -172,7 +175,10 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     )
     axes.set_yticks([-90, -45, 0, 45, 90], ["−90°", "−45°", "0°", "45°", "90°"])
     _quiet(axes, size=8.5)
-    start_s, end_s = raw.start_s[0], raw.start_s[0] + raw.sound.shape[-1] / sample_rate_hz
+    start_s, end_s = (
+        raw.audio_start_s[0],
+        raw.audio_start_s[0] + raw.audio.shape[-1] / sample_rate_hz,
+    )
     axes.set_title(plot_text(raw.keys[0]), loc="left", size=11.5, weight="bold")
     axes.set_title(f"{start_s:.2f} s to {end_s:.2f} s", loc="right", size=9.5)
     _draw_energy_bar(part, layer, quietest)
@@ -184,7 +190,7 @@ def _draw_energy_bar(part: SubFigure, layer: Any, quietest_db: float) -> None:
         bar.solids.set_alpha(1)
     bar.set_ticks([])
     bar.outline.set_visible(False)
-    texts = ((-0.02, "right", f"sound energy   {quietest_db:.1f} dB"), (1.02, "left", "loudest"))
+    texts = ((-0.02, "right", f"energy   {quietest_db:.1f} dB"), (1.02, "left", "loudest"))
     for x, side, text in texts:
         bar.ax.text(
             x, 0.5, text.replace("-", "−"), transform=bar.ax.transAxes, ha=side, va="center",
@@ -193,7 +199,7 @@ def _draw_energy_bar(part: SubFigure, layer: Any, quietest_db: float) -> None:
 
 
 def _draw_views(
-    part: SubFigure, batch: Batch, audio: AudioConfig, picture_s: tuple[float, float]
+    part: SubFigure, batch: Batch, audio: AudioConfig, video_range_s: tuple[float, float]
 ) -> None:
     num_views, num_channels = batch.video.shape[1], min(batch.audio.shape[2], len(CHANNELS))
     names = ("L", "R") if audio.channels == "stereo" else CHANNELS
@@ -208,7 +214,7 @@ def _draw_views(
         for channel in range(num_channels):
             bottom = strips_top - strip - channel * (strip + STRIP_GAP)
             axes = _axes(part, left, bottom, size, strip)
-            _draw_log_mel(axes, levels[k, channel], audio, levels.max(), picture_s)
+            _draw_log_mel(axes, levels[k, channel], audio, levels.max(), video_range_s)
             if k == 0:
                 axes.set_yticks(*_mel_ticks(audio), size=7.5)
             if k == num_views - 1:
@@ -239,14 +245,14 @@ def _draw_log_mel(
     levels: NDArray[np.float32],
     audio: AudioConfig,
     top: float,
-    picture_s: tuple[float, float],
+    video_range_s: tuple[float, float],
 ) -> None:
     duration_s = (len(levels) - 1) * audio.hop_length / audio.sample_rate_hz
     axes.imshow(
         levels.T, origin="lower", aspect="auto", extent=(0, duration_s, 0, audio.n_mels),
         cmap="magma", vmin=top - 70, vmax=top, interpolation="nearest",
     )  # fmt: skip
-    for edge_s in picture_s:
+    for edge_s in video_range_s:
         axes.axvline(edge_s, color="white", lw=0.7, alpha=0.65, ls=(0, (3, 2)))
     axes.set(xticks=[], yticks=[])
     _quiet(axes, size=7)
@@ -264,9 +270,9 @@ def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
     return [piece for piece in np.split(uv, jumps) if len(piece) > 1]
 
 
-def energy_db(sound: torch.Tensor) -> NDArray[np.float32]:
-    """Return the power of a beam to each direction (90, 180) in dB under the loudest one."""
-    power = energy_map(sound.double(), *MAP_SIZE)
+def energy_db(audio: torch.Tensor) -> NDArray[np.float32]:
+    """Return the power of a beam to each direction (90, 180) in dB relative to the maximum."""
+    power = energy_map(audio.double(), *MAP_SIZE)
     return (
         (10 * torch.log10((power / power.max().clamp(min=1e-12)).clamp(min=1e-6))).float().numpy()
     )

@@ -1,7 +1,7 @@
-"""Maps over the sphere that say where it is worth looking: loud, moving, or labelled places.
+"""Saliency maps that samplers of views follow: loud, moving, or labelled directions.
 
-A guide makes such a map of a sample: (20, 40), equirectangular, non-negative. Loaders ask it in
-their threads, so guiding costs the training process nothing.
+A map is equirectangular (20, 40) and non-negative. Loaders compute maps in their threads, so they
+cost the training process nothing.
 """
 
 from __future__ import annotations
@@ -24,85 +24,86 @@ from yt360.labels.format.reader import LabelReader
 from yt360.shards.format.reader import ShardReader
 
 ROWS = 20
-# A first-order beam is so wide that its power hardly varies; this exponent makes peaks of it.
+# First-order beams are so wide that their power hardly varies; this exponent sharpens the peaks.
 SHARPNESS = 4.0
 
-Map: TypeAlias = NDArray[np.float64]
-# Makes the map of (key of the clip, second of the first frame, luma (T, H, W), sound (4, S)).
-Guide: TypeAlias = Callable[[str, float, Tensor, Tensor], Map]
+SaliencyMap: TypeAlias = NDArray[np.float64]
+# Returns the map for (key of the clip, time of the first frame, luma (T, H, W), audio (4, S)).
+Saliency: TypeAlias = Callable[[str, float, Tensor, Tensor], SaliencyMap]
 
 
-def open_guide(views: ViewConfig, clips: ShardReader) -> Guide | None:
-    """Return the guide of a sampler of views, or None for those that follow none.
+def open_saliency(views: ViewConfig, clips: ShardReader) -> Saliency | None:
+    """Return the function that computes the maps for a sampler of views; None if it needs none.
 
     Args:
-        views: Its sampler, and which labels it follows.
-        clips: The split that is read.
+        views: The sampler, and the labels that it follows.
+        clips: The split.
 
     Raises:
-        UserError: The dataset has no such labels, or classes have unknown names.
+        UserError: The dataset has no such labels, or a class is unknown.
     """
     if views.sampler == "energy":
-        return lambda key, time_s, luma, sound: sound_energy(sound)  # noqa: ARG005
+        return lambda key, time_s, luma, audio: energy_saliency(audio)  # noqa: ARG005
     if views.sampler == "motion":
-        return lambda key, time_s, luma, sound: picture_motion(luma)  # noqa: ARG005
+        return lambda key, time_s, luma, audio: motion_saliency(luma)  # noqa: ARG005
     if views.sampler == "labels":
         if is_mirror(clips.dataset):
             raise UserError(
                 "views.sampler=labels needs label shards on this machine; copy the dataset here, "
-                "or choose another sampler"
+                "or choose another sampler",
+                code="unsupported",
+                key="views.sampler",
             )
-        return LabelGuide(
+        return LabelSaliency(
             LabelReader(clips.dataset, clips.split, views.label_set), views.label_classes
         )
     return None
 
 
-def sound_energy(sound: Tensor) -> Map:
-    """Return how loud each direction is, (20, 40), from 0 (the quietest one) to 1.
+def energy_saliency(audio: Tensor) -> SaliencyMap:
+    """Return the energy of each direction (20, 40), from 0 (minimum) to 1 (maximum).
 
     Args:
-        sound: ambiX (4, S), int16 or float.
+        audio: ambiX (4, S), int16 or float.
     """
-    power = energy_map(sound.to(torch.float64), ROWS, 2 * ROWS)
+    power = energy_map(audio.to(torch.float64), ROWS, 2 * ROWS)
     power = power - power.min()
     return (power / power.max().clamp(min=1e-12)).pow(SHARPNESS).numpy()
 
 
-def picture_motion(luma: Tensor) -> Map:
-    """Return how much the picture changes at each place, (20, 40), mean grey levels a frame.
+def motion_saliency(luma: Tensor) -> SaliencyMap:
+    """Return the mean change of luma per frame (20, 40), in grey levels.
 
-    Noise of the codec, the median change over the sphere, is taken off.
+    The median over the sphere, which is noise of the codec, is subtracted.
 
     Args:
-        luma: (T, H, W) uint8; a single frame does not move.
+        luma: (T, H, W) uint8; a single frame gives zeros.
     """
     if len(luma) < 2:
         return np.zeros((ROWS, 2 * ROWS))
     frames = luma.to(torch.float32)
-    change = (frames[1:] - frames[:-1]).abs().mean(0)
-    pooled = _pooled(change)
-    return (pooled - pooled.median()).clamp(min=0).numpy()
+    change = _pooled((frames[1:] - frames[:-1]).abs().mean(0))
+    return (change - change.median()).clamp(min=0).numpy()
 
 
-class LabelGuide:
-    """Where objects of some classes are, by the labels of the clips.
+class LabelSaliency:
+    """Where the labels of a clip show objects of some classes.
 
     Args:
-        labels: Of the split that is read.
+        labels: Labels of the split.
         classes: Names of the classes; none for all things.
 
     Raises:
-        UserError: A name is unknown.
+        UserError: A class is unknown.
     """
 
     def __init__(self, labels: LabelReader, classes: tuple[str, ...] = ()) -> None:
         self.labels = labels
         self._wanted = np.zeros(NUM_CLASSES + 1, dtype=bool)
-        self._wanted[_numbers(classes)] = True
+        self._wanted[_class_numbers(classes)] = True
 
-    def __call__(self, key: str, time_s: float, luma: Tensor, sound: Tensor) -> Map:  # noqa: ARG002
-        """Return the share of each place, (20, 40), that shows such objects; 0 without labels."""
+    def __call__(self, key: str, time_s: float, luma: Tensor, audio: Tensor) -> SaliencyMap:  # noqa: ARG002
+        """Return the fraction of each cell (20, 40) that shows the classes; 0 without labels."""
         try:
             maps = self.labels.read(key).joint
         except BadItem:
@@ -111,14 +112,18 @@ class LabelGuide:
         return _pooled(torch.from_numpy(self._wanted[maps[nearest]]).float()).numpy()
 
 
-def _numbers(names: tuple[str, ...]) -> list[int]:
-    numbers = [number_of(name) for name in names]
-    for name, number in zip(names, numbers, strict=True):
+def _class_numbers(names: tuple[str, ...]) -> list[int]:
+    numbers = []
+    for name in names:
+        number = number_of(name)
         if number is None:
             raise UserError(
-                f"views.label_classes: unknown class {name!r}{did_you_mean(name, NAMES)}"
+                f"views.label_classes: unknown class {name!r}{did_you_mean(name, NAMES)}",
+                code="unknown-name",
+                key="views.label_classes",
             )
-    return [number for number in numbers if number is not None] or list(range(NUM_THINGS))
+        numbers.append(number)
+    return numbers or list(range(NUM_THINGS))
 
 
 def _pooled(values: Tensor) -> Tensor:

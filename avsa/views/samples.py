@@ -1,80 +1,75 @@
-"""Training samples one at a time, to be looked at: drawn by a recipe, or those of a run's step."""
+"""Single training samples for inspection: drawn by a recipe, or those of a step of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.sampling import Draw, Order, Plan, SamplingConfig
+from avsa.data.order import Draw, Order, SamplingConfig, TrainingOrder
 from avsa.training.curriculum import lay_out
 from avsa.training.run_folder import read_config
-from avsa.views.audio_statistics import AudioStats, require_sample_rate
+from avsa.views.audio_statistics import AudioStatistics, require_sample_rate
 from avsa.views.batch import Batch, make_batch
-from avsa.views.saliency import open_guide
+from avsa.views.saliency import open_saliency
 from avsa.views.sampling import ViewConfig, check_views
-from avsa.views.spectrogram import AudioConfig, require_long_sound
+from avsa.views.spectrogram import AudioConfig, require_long_audio
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 
 
-@dataclass(frozen=True, kw_only=True)
-class SampleConfig:
-    """How samples are made of a split.
-
-    Attributes:
-        order: Which clip each sample is of, one in a batch.
-        seed: Of all that is drawn for a sample.
-        data: What is taken from a clip.
-        views: How views are drawn.
-        audio: The spectrograms.
-    """
-
-    order: Order
-    seed: int
-    data: DataConfig
-    views: ViewConfig
-    audio: AudioConfig
-
-
 class Samples:
-    """Samples as training makes them, but with spectrograms in decibels, not standardized.
+    """Samples as training makes them, except that spectrograms are in dB, not standardized.
 
     Args:
         clips: The split.
-        config: How they are made.
+        order: Clips of the samples, in batches of one.
+        seed: Seed of clip windows and views.
+        data: What is read of a clip.
+        views: How views are drawn.
+        audio: Parameters of the spectrograms.
 
     Attributes:
-        video_s: Length of the video.
+        video_s: Duration of the video.
 
     Raises:
         UserError: The configuration does not fit the split.
     """
 
-    def __init__(self, clips: ShardReader, config: SampleConfig) -> None:
-        check_views(config.views)
-        guide = open_guide(config.views, clips)
-        self.config = config
-        self._loader = Loader(clips, config.order, config.data, config.seed, guide=guide)
-        require_sample_rate(config.audio, self._loader.form.sample_rate_hz)
-        require_long_sound(config.audio, self._loader.span.samples)
-        bands = config.audio.n_mels
-        self._in_decibels = AudioStats(torch.zeros(bands), torch.ones(bands))
-        self.video_s = self._loader.span.frames / self._loader.span.fps
+    def __init__(
+        self,
+        clips: ShardReader,
+        order: Order,
+        seed: int,
+        data: DataConfig,
+        views: ViewConfig,
+        audio: AudioConfig,
+    ) -> None:
+        check_views(views)
+        self.seed, self.views, self.audio = seed, views, audio
+        self._loader = Loader(clips, order, data, seed, saliency=open_saliency(views, clips))
+        shape = self._loader.window_shape
+        require_sample_rate(audio, shape.sample_rate_hz)
+        require_long_audio(audio, shape.num_samples)
+        self._in_decibels = AudioStatistics(torch.zeros(audio.n_mels), torch.ones(audio.n_mels))
+        self.video_s = shape.num_frames / shape.fps
 
     def load(self, number: int) -> Batch:
-        """Return a sample as a batch of one; its raw tensors hold panorama and sound field.
+        """Return a sample as a batch of one, whose raw tensors hold panorama and sound field.
 
         Raises:
-            UserError: There are not so many samples.
+            UserError: There are fewer samples.
         """
-        raw, config = self._loader.load(number), self.config
+        raw = self._loader.load(number)
         if not raw.keys:
-            raise UserError(f"there are {number} samples, so sample {number + 1} cannot be drawn")
-        return make_batch(raw, config.seed, config.views, config.audio, self._in_decibels)
+            raise UserError(
+                f"there are {number} samples, so sample {number + 1} cannot be drawn; ask for "
+                "fewer",
+                code="out-of-range",
+                key="--samples",
+            )
+        return make_batch(raw, self.seed, self.views, self.audio, self._in_decibels)
 
 
 def samples_of_recipe(
@@ -83,16 +78,20 @@ def samples_of_recipe(
     """Return samples of a split as a recipe would draw them.
 
     Raises:
-        UserError: The split has no clips; and as `Samples`.
+        UserError: The split has no clips, or the recipe does not fit it.
     """
     if not len(clips):
-        raise UserError(f"{clips.dataset} has no clips in its split {clips.split}")
-    order = Plan(clips.video_ids, 1, seed, SamplingConfig(draws_per_video=1))
-    return Samples(clips, SampleConfig(order=order, seed=seed, data=data, views=views, audio=audio))
+        raise UserError(
+            f"{clips.dataset} has no clips in its split {clips.split}; choose another --split",
+            code="empty",
+            key=clips.split,
+        )
+    order = TrainingOrder(clips.video_ids, 1, seed, SamplingConfig(draws_per_video=1))
+    return Samples(clips, order, seed, data, views, audio)
 
 
 def samples_of_step(clips: ShardReader, run: Path, step: int) -> Samples:
-    """Return the samples that a run was trained on in a step, in the order of its batch.
+    """Return the samples on which a run was trained in a step, in the order of the batch.
 
     Args:
         clips: The training split of the run's dataset.
@@ -100,44 +99,38 @@ def samples_of_step(clips: ShardReader, run: Path, step: int) -> Samples:
         step: Number of the step, from 1.
 
     Raises:
-        UserError: The folder holds no run, or the run has no such step; and as `Samples`.
+        UserError: The folder holds no run, the run has no such step, or its recipe does not fit
+            the clips.
     """
     config = read_config(run)
     stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), ranks=1)
     if not 1 <= step <= stages[-1].last_step:
-        raise UserError(f"step {step} is not in {run}; give 1 to {stages[-1].last_step}")
+        raise UserError(
+            f"step {step} is not in {run}; give 1 to {stages[-1].last_step}",
+            code="out-of-range",
+            key="--step",
+        )
     stage = next(stage for stage in stages if step <= stage.last_step)
     return Samples(
         clips,
-        SampleConfig(
-            order=_BatchAsOrder(stage.plan, step - 1 - stage.first_step),
-            seed=stage.seed,
-            data=config.stage_data(stage.name),
-            views=config.stage_views(stage.name),
-            audio=config.audio,
-        ),
+        _BatchAsOrder(stage.order, step - 1 - stage.first_step),
+        stage.seed,
+        config.stage_data(stage.name),
+        config.stage_views(stage.name),
+        config.audio,
     )
 
 
 class _BatchAsOrder:
-    """The samples of one batch as an order of batches of one.
-
-    Args:
-        order: The order of training.
-        step: Which of its batches.
-    """
+    """The samples of one batch of an order, in batches of one."""
 
     batch_size = 1
     full_batches = False
 
     def __init__(self, order: Order, step: int) -> None:
-        self._order = order
         self._draws = order.batch(step)
+        self.replacements = order.replacements
 
     def batch(self, step: int) -> list[Draw]:
-        """Return one sample, or none past the last one of the batch."""
+        """Return one sample, or none past the end of the batch."""
         return self._draws[step : step + 1]
-
-    def replacements(self, draw: Draw) -> Iterator[int]:
-        """Return what training takes where the drawn clip cannot be read."""
-        return self._order.replacements(draw)

@@ -1,10 +1,10 @@
-"""Choosing the views of a sample: where to look, how wide, and every jitter, all keyed draws.
+"""Drawing the views of a sample: directions, fields of view, and augmentation.
 
 Legend: B batch, K views of one clip, T frames, h and w rows and columns of a view.
 
-A draw is a pure function of (seed, epoch, position in the plan), so one sample can be drawn again
-alone, for a picture or a bug report. Cropping is in `avsa.views.crops`, the colour map in
-`avsa.views.colors`, the samplers of directions in `avsa.views.directions`.
+A draw is a pure function of (seed, epoch, position in the order of training), so one sample can be
+drawn again alone, for a preview or a bug report. Cropping is in `avsa.views.crops`, the colour map
+in `avsa.views.colors`, the samplers of directions in `avsa.views.directions`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from avsa.views.directions import (
     uniform,
 )
 from yt360.config import config_class, conflict
-from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction, view_rotation
 
@@ -104,7 +103,7 @@ class ViewConfig:
 
     @property
     def band(self) -> Band:
-        """The elevations that views may look at."""
+        """The range of elevations of views."""
         low = self.min_elevation_deg
         high = math.radians(self.max_elevation_deg)
         return Band(-high if low is None else math.radians(low), high, self.elevation_spacing)
@@ -115,23 +114,23 @@ class Views:
     """The views of one sample (K,) or of a batch (B, K); float32 on the CPU, angles in radians.
 
     Attributes:
-        azimuth: (..., K) of the views' middles.
-        elevation: (..., K).
-        sound_azimuth: (..., K) of the directions that the sound is turned to; the views' middles,
-            except with ``audio_rotation`` ``random``.
-        sound_elevation: (..., K).
+        azimuth: (..., K) of the centres of the views.
+        elevation: (..., K) of the centres of the views.
+        audio_azimuth: (..., K) of the directions that the audio is rotated to: the centres of the
+            views, except with ``audio_rotation`` ``random``.
+        audio_elevation: (..., K) of these directions.
         hfov: (..., K) full horizontal fields of view.
         vfov: (..., K) full vertical fields of view.
         mirror: (..., K) bool, whether the view is flipped left-right.
-        color: (..., K, 3, 4), the affine map from (Y', Cb, Cr, 1), as stored (0 to 255), to
-            standardized RGB; jitters included.
-        gain_db: (..., K) change of the sound's level.
+        color: (..., K, 3, 4), the affine map from stored (Y', Cb, Cr, 1), 0 to 255, to standardized
+            RGB, with jitter.
+        gain_db: (..., K) gain of the audio.
     """
 
     azimuth: Tensor
     elevation: Tensor
-    sound_azimuth: Tensor
-    sound_elevation: Tensor
+    audio_azimuth: Tensor
+    audio_elevation: Tensor
     hfov: Tensor
     vfov: Tensor
     mirror: Tensor
@@ -140,16 +139,16 @@ class Views:
 
     @property
     def directions(self) -> Tensor:
-        """Unit vectors (..., K, 3) of the views' middles in the world."""
+        """Unit vectors (..., K, 3) of the centres of the views in the world."""
         return direction(self.azimuth, self.elevation)
 
     @property
     def rotations(self) -> Tensor:
-        """Matrices (..., K, 3, 3) that take the world's sound into the frames of the views.
+        """Matrices (..., K, 3, 3) that rotate the audio from the world into the views.
 
-        A mirrored view's matrix ends with the reflection of y, so it is not a rotation.
+        The matrix of a mirrored view also reflects y, so it is not a rotation.
         """
-        rotations = view_rotation(self.sound_azimuth, self.sound_elevation)
+        rotations = view_rotation(self.audio_azimuth, self.audio_elevation)
         flip = torch.ones(*self.mirror.shape, 3)
         flip[..., 1] -= 2 * self.mirror
         return flip[..., None] * rotations
@@ -168,48 +167,50 @@ def draw_views(
     seed: int,
     epoch: int,
     position: int,
-    guide: NDArray[np.float64] | None = None,
+    saliency: NDArray[np.float64] | None = None,
 ) -> Views:
     """Draw the views of one sample.
 
     Args:
-        config: What to draw.
-        seed: Of the run.
-        epoch: Of the sample.
-        position: Of the sample in the plan.
-        guide: (H, W) non-negative equirectangular map of where to look, for the samplers
-            ``energy``, ``motion`` and ``labels`` (`avsa.views.saliency`).
+        config: How to draw them.
+        seed: Seed of the run.
+        epoch: Epoch of the sample.
+        position: Position of the sample in the order of training.
+        saliency: (H, W) non-negative equirectangular map, for the samplers ``energy``, ``motion``
+            and ``labels`` (`avsa.views.saliency`).
 
     Returns:
         Views with leading shape (K,).
     """
-    middles = sample_directions(
+    centres = sample_directions(
         config.sampler,
         config.num_views,
         keyed_generator(seed, "viewpoints", epoch, position),
         min_separation=math.radians(config.min_separation_deg),
         band=config.band,
-        guide=guide,
+        saliency=saliency,
         saliency_fraction=config.saliency_fraction,
     )
-    azimuth, elevation = azimuth_elevation(torch.from_numpy(middles).float())
-    sound_azimuth, sound_elevation = azimuth, elevation
+    azimuth, elevation = azimuth_elevation(torch.from_numpy(centres).float())
+    audio_azimuth, audio_elevation = azimuth, elevation
     if config.audio_rotation == "random":
-        frames = uniform(
+        audio_directions = uniform(
             keyed_generator(seed, "sound frames", epoch, position),
             config.num_views,
             config.band,
         )
-        sound_azimuth, sound_elevation = azimuth_elevation(torch.from_numpy(frames).float())
+        audio_azimuth, audio_elevation = azimuth_elevation(
+            torch.from_numpy(audio_directions).float()
+        )
     generator = keyed_generator(seed, "views", epoch, position)
     hfov = _draw_hfov(config, generator)
-    jitter = _draw_jitter(config if config.augment else _plain(config), generator)
+    jitter = _draw_jitter(config if config.augment else _without_jitter(config), generator)
     shape = config.height / config.width / jitter.aspect
     return Views(
         azimuth=azimuth,
         elevation=elevation,
-        sound_azimuth=sound_azimuth,
-        sound_elevation=sound_elevation,
+        audio_azimuth=audio_azimuth,
+        audio_elevation=audio_elevation,
         hfov=_tensor(hfov),
         vfov=_tensor(2 * np.arctan(np.tan(hfov / 2) * shape)),
         mirror=torch.from_numpy(jitter.mirror),
@@ -219,10 +220,10 @@ def draw_views(
 
 
 def check_views(config: ViewConfig) -> None:
-    """Check before any work that the views can be placed.
+    """Check that the views can be placed.
 
     Raises:
-        UserError: So many views cannot be placed this far apart within the band.
+        UserError: The views do not fit within the band at their minimum separation.
     """
     check_placeable(
         config.sampler,
@@ -246,7 +247,7 @@ def _draw_hfov(config: ViewConfig, generator: np.random.Generator) -> NDArray[np
 
 @dataclass(frozen=True)
 class _Jitter:
-    """What augmentation does to each view (K,): see `Views`; aspect is a factor."""
+    """Augmentation of each view (K,): see `Views`; aspect is a factor."""
 
     aspect: NDArray[np.float64]
     mirror: NDArray[np.bool_]
@@ -276,7 +277,7 @@ def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
     )
 
 
-def _plain(config: ViewConfig) -> ViewConfig:
+def _without_jitter(config: ViewConfig) -> ViewConfig:
     """Return the same views without augmentation."""
     return replace(
         config,
@@ -288,12 +289,6 @@ def _plain(config: ViewConfig) -> ViewConfig:
         hue=0.0,
         gain_jitter_db=0.0,
     )
-
-
-def _require(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        allowed = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-        raise UserError(f"views.{name} is {value:g}; allowed is {allowed}")
 
 
 def _tensor(values: NDArray[np.float64]) -> Tensor:

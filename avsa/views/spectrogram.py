@@ -2,14 +2,14 @@
 
 Legend: B batch, K views, C channels, N time steps, F mel bands, S samples, Q frequency bins.
 
-Rotating the sound field is linear along time, so it commutes with the STFT: four transforms a clip
-serve all views, and W, which no rotation changes, is taken once. Spectra stay in real and imaginary
-planes, whose products and square root are far cheaper than the magnitude of complex numbers, and
-mel bands are sums over the few bins that each of them covers.
+Rotation of the sound field is the same at all times, so it commutes with the STFT: four transforms
+per clip serve all views, and W, which rotation does not change, is computed once. Spectra are kept
+as real and imaginary planes, which is faster than complex magnitudes, and mel bands are sums over
+the few bins that each of them covers.
 
-Parameters follow Morgado et al., section 4: 128 Slaney mel bands of the STFT's magnitude (21 ms
-Hann windows every 10 ms, reflected at the ends) in decibels. Two floors, an absolute and a relative
-one, bound the levels from below (`AudioConfig.min_db`, `AudioConfig.top_db`).
+Parameters follow Morgado et al., section 4: 128 Slaney mel bands of the magnitude of the STFT
+(21 ms Hann windows every 10 ms, reflected at the ends) in dB. An absolute and a relative floor
+limit the levels (`AudioConfig.min_db`, `AudioConfig.top_db`).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from yt360.errors import UserError
 Channels = Literal["ambix", "ambix+intensity", "mono", "stereo"]
 NUM_CHANNELS: dict[Channels, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
 
-# Energies under this count as this where directions are divided by them.
+# Lower limit of the energy by which intensity is divided.
 SMALLEST_ENERGY = 1e-10
 INT16_SCALE = 32768.0
-# Float32 rounds about 140 dB under the loudest, where sources also cancel no better when rotated.
+# Rounding in float32 is about 140 dB below the peak.
 FLOAT32_FLOOR_DB = -140.0
-# Groups of neighbouring mel bands that are multiplied as one dense block of the sparse matrix.
+# Number of dense blocks into which the sparse mel matrix is split on the CPU.
 MEL_BLOCKS = 8
 
 
@@ -93,93 +93,95 @@ class AudioConfig:
         return float(10 ** (self.min_db / 20))
 
     def steps(self, samples: int) -> int:
-        """Return N, the time steps of the spectrogram of so many samples."""
+        """Return N, the number of time steps of the spectrogram of `samples` samples."""
         return samples // self.hop_length + (0 if self.drop_last_frame else 1)
 
 
 def view_spectrograms(
-    sound: Tensor,
+    audio: Tensor,
     rotations: Tensor,
     config: AudioConfig,
     mean_db: Tensor,
     std_db: Tensor,
     gain_db: Tensor | None = None,
 ) -> Tensor:
-    """Return the standardized spectrograms of each view, on the device of the sound.
+    """Return the standardized spectrograms of each view, on the device of the audio.
 
     Args:
-        sound: ambiX (B, 4, S), int16 or float in [-1, 1]; S more than half a window.
+        audio: ambiX (B, 4, S), int16 or float in [-1, 1]; S more than half a window.
         rotations: (B, K, 3, 3) from the world into each view's frame (`Views.rotations`).
         config: The spectrogram's parameters.
         mean_db: (F,) from `avsa.views.audio_statistics`.
         std_db: (F,).
-        gain_db: (B, K) change of level, or None.
+        gain_db: (B, K) gain, or None.
 
     Returns:
         float32 (B, K, C, N, F) with N of `AudioConfig.steps`; log-mels standardized, directions of
         intensity in [-1, 1] as they are.
     """
-    device = sound.device
+    device = audio.device
     scale = (1 / std_db).to(device, non_blocking=True)
     rotations = rotations.to(device, non_blocking=True)
     shifts = -mean_db / std_db + torch.zeros(*rotations.shape[:2], 1)
     if gain_db is not None:
         shifts = shifts + gain_db[..., None] / std_db
     shifts = shifts.to(device, non_blocking=True)
-    steps = config.steps(sound.shape[-1])
+    steps = config.steps(audio.shape[-1])
     shape = (*rotations.shape[:2], config.num_channels, steps, config.n_mels)
     spectrograms = torch.empty(shape, device=device)
     if device.type != "cpu":
-        _fill(spectrograms, sound, rotations, config, scale, shifts)
+        _fill(spectrograms, audio, rotations, config, scale, shifts)
         return spectrograms
-    # One by one a sample's spectra stay in the processor's caches.
-    for b in range(len(sound)):
-        _fill(spectrograms[b], sound[b], rotations[b], config, scale, shifts[b])
+    # One sample at a time, its spectra stay in the caches of the CPU.
+    for b in range(len(audio)):
+        _fill(spectrograms[b], audio[b], rotations[b], config, scale, shifts[b])
     return spectrograms
 
 
-def log_mels(sound: Tensor, config: AudioConfig) -> Tensor:
+def log_mels(audio: Tensor, config: AudioConfig) -> Tensor:
     """Return the log-mels in dB (B, 4, N, F) of W, Y, Z and X as stored; not standardized.
 
     Args:
-        sound: ambiX (B, 4, S), int16 or float in [-1, 1].
+        audio: ambiX (B, 4, S), int16 or float in [-1, 1].
         config: The spectrogram's parameters.
     """
-    real, imaginary = stft(sound, config)
+    real, imaginary = stft(audio, config)
     magnitude = torch.hypot(real, imaginary)
     levels = _to_mel(magnitude, config).clamp_(min=config.min_magnitude).log10_().mul_(20)
     dims = (-2, -1) if config.peak == "channel" else (-3, -2, -1)
     return torch.maximum(levels, levels.amax(dims, keepdim=True) - config.top_db)
 
 
-def require_long_sound(config: AudioConfig, samples: int) -> None:
-    """Check that sound can be reflected at its ends, as the first and last windows need it.
+def require_long_audio(config: AudioConfig, samples: int) -> None:
+    """Check that audio is long enough to be reflected at its ends.
 
     Raises:
-        UserError: It is too short.
+        UserError: It is not.
     """
     if samples <= config.n_fft // 2 or not config.steps(samples):
         raise UserError(
-            f"the sound of a sample has {samples} samples, but an audio.n_fft of {config.n_fft} "
+            f"the audio of a sample has {samples} samples, but an audio.n_fft of {config.n_fft} "
             f"needs more than {config.n_fft // 2} and audio.hop_length "
-            f"{config.hop_length}; lower them, or take longer sound"
+            f"{config.hop_length}; lower them, or raise data.audio_duration_s",
+            code="out-of-range",
+            key="audio.n_fft",
         )
 
 
-def stft(sound: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
-    """Return the real and imaginary parts (..., N, Q) of the STFT of sound (..., S).
+def stft(audio: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
+    """Return the real and imaginary parts (..., N, Q) of the STFT of audio (..., S).
 
-    Windows are centred on multiples of the hop; beyond its ends the sound is reflected.
+    Windows are centred on multiples of the hop length; audio is reflected at its ends.
     """
-    steps = config.steps(sound.shape[-1])
+    steps = config.steps(audio.shape[-1])
     dtype = config.transform_dtype
-    window = torch.hann_window(config.n_fft, dtype=dtype, device=sound.device)
-    if not sound.is_floating_point():
+    window = torch.hann_window(config.n_fft, dtype=dtype, device=audio.device)
+    if not audio.is_floating_point():
         window = window / INT16_SCALE
-    sound = sound.to(dtype)
+    audio = audio.to(dtype)
     half = config.n_fft // 2
-    before, after = sound[..., 1 : half + 1].flip(-1), sound[..., -half - 1 : -1].flip(-1)
-    reflected = torch.cat([before, sound, after], -1)
+    before, after = audio[..., 1 : half + 1].flip(-1), audio[..., -half - 1 : -1].flip(-1)
+    reflected = torch.cat([before, audio, after], -1)
     frames = reflected.unfold(-1, config.n_fft, config.hop_length)[..., :steps, :]
     spectrum = torch.fft.rfft(frames * window)
     return spectrum.real, spectrum.imag
@@ -187,20 +189,20 @@ def stft(sound: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
 
 def _fill(
     spectrograms: Tensor,
-    sound: Tensor,
+    audio: Tensor,
     rotations: Tensor,
     config: AudioConfig,
     scale: Tensor,
     shifts: Tensor,
 ) -> None:
     """Write (..., K, C, N, F): log-mels in dB times `scale` (F,) plus `shifts` (..., K, F)."""
-    real, imaginary = (plane.contiguous() for plane in stft(sound, config))
+    real, imaginary = (plane.contiguous() for plane in stft(audio, config))
     mixing = _mixing(rotations.to(real.dtype), config.channels)
     mixed = mixing @ real.flatten(-2)
     mixed_imaginary = mixing @ imaginary.flatten(-2)
     magnitude = mixed.mul_(mixed).addcmul_(mixed_imaginary, mixed_imaginary).sqrt_()
     mel = _to_mel(magnitude.unflatten(-1, real.shape[-2:]), config)
-    # Powers of ten for now; the factor 20 of decibels goes with the standardization.
+    # The factor 20 of decibels is part of the standardization.
     levels = mel.clamp_(min=config.min_magnitude).log10_()
     channels = _as_channels(levels, rotations.shape[-3], config.channels)
     peaks = [each.amax((-2, -1), keepdim=True) for each in channels]
@@ -217,11 +219,9 @@ def _fill(
 
 
 def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
-    """Return how the signals of all views are mixed from the stored W, Y, Z, X.
+    """Return the matrices (..., U, 4) that mix the U signals of all views from W, Y, Z, X.
 
-    Returns:
-        Matrices (..., U, 4) for the U different signals that `_as_channels` expects. W is the same
-        in all views, so it is made once.
+    W is the same in all views, so it is one signal; `_as_channels` has the order of the others.
     """
     omni = rotations.new_zeros(*rotations.shape[:-3], 1, 4)
     omni[..., 0] = 1
@@ -250,12 +250,12 @@ def _in_channel_order(rotations: Tensor) -> Tensor:
 
 
 def _intensity(real: Tensor, imaginary: Tensor, rotations: Tensor, config: AudioConfig) -> Tensor:
-    """Return where the energy of each mel band comes from, in each view's frame.
+    """Return the direction of the energy of each mel band, in the frame of each view.
 
     The active intensity Re(W* [Y, Z, X]) over the energy (|W|² + |Y|² + |Z|² + |X|²) / 2, both
     summed over the band: the direction itself for one plane wave, shorter where several or diffuse
-    sound share the band. Both are quadratic with rotations acting on the vector alone, so they are
-    made once a clip and turned at the resolution of the bands. (Perotin et al., "CRNN-based
+    audio share the band. Both are quadratic with rotations acting on the vector alone, so they are
+    computed once per clip and rotated at the resolution of the bands. (Perotin et al., "CRNN-based
     multiple DoA estimation using acoustic intensity features", 2019.)
 
     Returns:

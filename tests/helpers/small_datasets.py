@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from avsa.data.remote import fetching
-from avsa.views.audio_statistics import ensure_stats
+from avsa.views.audio_statistics import ensure_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.clip_codec.flac import encode_flac
 from yt360.clip_codec.format import ClipFormat
@@ -148,7 +148,7 @@ def reordered_mp4() -> bytes:
 def origin(many_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The six shards with statistics for 16 mel bands; read only."""
     folder = shutil.copytree(many_shards, tmp_path_factory.mktemp("origin") / "set")
-    ensure_stats(folder, AudioConfig(n_mels=16))
+    ensure_statistics(folder, AudioConfig(n_mels=16))
     return folder
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.sampling import SequentialPlan
-from avsa.views.audio_statistics import AudioStats
+from avsa.data.order import SequentialOrder
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, Views, draw_views
@@ -20,7 +20,7 @@ from yt360.shards.format.reader import ShardReader
 pytestmark = pytest.mark.real
 
 AUDIO = AudioConfig(channels="ambix+intensity")
-STATS = AudioStats(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
+STATS = AudioStatistics(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def loader(real_data, tmp_path_factory):
     found = find_inputs([real_data / "real-clips"], exclude=dataset)
     build_shards(found, dataset, BuildOptions(test_fraction=0.0))
     clips = ShardReader(dataset, "train")
-    return Loader(clips, SequentialPlan(len(clips), 1), DataConfig(), seed=0)
+    return Loader(clips, SequentialOrder(len(clips), 1), DataConfig(), seed=0)
 
 
 def sample(loader, video):
@@ -53,7 +53,7 @@ def looking(*azimuths_deg, hfov_deg=60.0):
 def test_piano_left_and_voice_right_are_heard_ahead_in_their_views(loader):
     raw = sample(loader, "calibration")
     front, left, right = view_spectrograms(
-        raw.sound, looking(0.0, 90.0, -90.0).rotations, AUDIO, STATS.mean_db, STATS.std_db
+        raw.audio, looking(0.0, 90.0, -90.0).rotations, AUDIO, STATS.mean_db, STATS.std_db
     )[0]
     loud = front[0] > front[0].max() - 30
     ahead = [view[6][loud] for view in (front, left, right)]
@@ -79,7 +79,7 @@ def test_labels_painted_in_the_picture_are_in_the_middle_of_their_views(loader):
 def test_the_singer_is_ahead_where_he_stands(loader):
     raw = sample(loader, "kqAZkf5Odyw")
     toward, away = view_spectrograms(
-        raw.sound, looking(15.0, -165.0).rotations, AUDIO, STATS.mean_db, STATS.std_db
+        raw.audio, looking(15.0, -165.0).rotations, AUDIO, STATS.mean_db, STATS.std_db
     )[0]
     loud = toward[0] > toward[0].max() - 30
     assert toward[6][loud].mean() > 0.1 > -0.1 > away[6][loud].mean()

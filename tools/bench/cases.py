@@ -17,8 +17,8 @@ import webdataset
 from numpy.typing import NDArray
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.sampling import Plan
-from avsa.views.audio_statistics import AudioStats
+from avsa.data.order import TrainingOrder
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
@@ -33,7 +33,7 @@ from yt360.shards.format.reader import ShardReader
 SIZE, HEIGHT, WIDTH, FRAMES, FPS = 112, 320, 640, 8, 16
 RATE_HZ, VIDEO_S, AUDIO_S, CLIP_S = 24000, 0.5, 1.0, 10.0
 VIEWS, AUDIO = ViewConfig(), AudioConfig()
-UNSCALED = AudioStats(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
+UNSCALED = AudioStatistics(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
 
 Run = Callable[[int], object]
 
@@ -101,7 +101,7 @@ def cases(material: Material) -> list[Case]:
 
 
 def _loader(inputs: Inputs) -> Loader:
-    plan = Plan(inputs.clips.video_ids, 1, 0)
+    plan = TrainingOrder(inputs.clips.video_ids, 1, 0)
     return Loader(inputs.clips, plan, DataConfig(), 0)
 
 

@@ -114,10 +114,10 @@ def _check(folder: Path) -> None:
 
 
 def _read_stats(folder: Path) -> None:
-    from avsa.views.audio_statistics import load_stats
+    from avsa.views.audio_statistics import load_statistics
     from avsa.views.spectrogram import AudioConfig
 
-    load_stats(folder, AudioConfig())
+    load_statistics(folder, AudioConfig())
 
 
 def _read_label_set(folder: Path) -> None:

@@ -102,7 +102,7 @@ def _write_dataset(folder: Path) -> None:
     import numpy as np
     import torch
 
-    from avsa.views.audio_statistics import AudioStats, save_stats
+    from avsa.views.audio_statistics import AudioStatistics, save_statistics
     from avsa.views.spectrogram import AudioConfig
     from yt360.clip_codec.format import ClipFormat
     from yt360.labels.format.label_set import LabelSet
@@ -139,8 +139,8 @@ def _write_dataset(folder: Path) -> None:
     rebuild_index(folder)
     LabelSet(name="panoptic", fps=2.0, height=8, width=16, made_by={"a": 1}).create(folder)
     config = AudioConfig()
-    stats = AudioStats(torch.zeros(config.n_mels), torch.ones(config.n_mels))
-    save_stats(stats, folder, config, samples=1, seed=0)
+    stats = AudioStatistics(torch.zeros(config.n_mels), torch.ones(config.n_mels))
+    save_statistics(stats, folder, config, samples=1, seed=0)
 
 
 @cache

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from avsa.config.recipe import load_config
-from avsa.data.clip_window import draw_moments
+from avsa.data.clip_window import draw_clip_windows
 from avsa.hub.published import read_published_stats
 from avsa.models.conv2d import Conv2DConfig
 from avsa.models.translation import TranslationConfig, build_translation
-from avsa.views.audio_statistics import AudioStats, measure_stats, random_sounds
+from avsa.views.audio_statistics import AudioStatistics, measure_statistics, random_audio
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.clip_codec.format import ClipFormat
@@ -53,9 +53,9 @@ def main() -> None:
     stats = (
         read_published_stats(options.stats)
         if options.stats
-        else measure_stats(options.data, PUBLISHED.audio, 200)
+        else measure_statistics(options.data, PUBLISHED.audio, 200)
     )
-    sounds = torch.stack([each.clone() for each in random_sounds(clips, options.samples, 0)])
+    sounds = torch.stack([each.clone() for each in random_audio(clips, options.samples, 0)])
     print("| what | published | here |\n|---|---|---|")
     for row in (*geometry(), *times(), *networks(sounds, stats), *features(sounds, stats)):
         print(f"| {' | '.join(row)} |", flush=True)
@@ -92,15 +92,19 @@ def times() -> Iterator[Row]:
     """Yield where pictures lie in their sound."""
     leads = []
     for config in (PUBLISHED, OURS):
-        span = config.data.span(ClipFormat())
-        drawn = [draw_moments(span, 10.0, 1, 0.0, keyed_generator(i))[0] for i in range(DRAWS)]
-        rate = span.sample_rate_hz
-        offset = [moment.frame / span.fps - moment.sample / rate - span.lead_s for moment in drawn]
+        shape = config.data.window_shape(ClipFormat())
+        drawn = [
+            draw_clip_windows(shape, 10.0, 1, 0.0, keyed_generator(i))[0] for i in range(DRAWS)
+        ]
+        rate = shape.sample_rate_hz
+        offset = [
+            window.frame / shape.fps - window.sample / rate - shape.lead_s for window in drawn
+        ]
         leads.append(f"{np.abs(offset).mean():.3f} s")
     yield "mean distance of the video from the middle of its audio", leads[0], leads[1]
 
 
-def networks(sounds: Tensor, stats: AudioStats) -> Iterator[Row]:
+def networks(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     """Yield what differs in untrained networks."""
     torch.manual_seed(0)
     size, count = PUBLISHED.stages["avsa"].batch_size, PUBLISHED.views.num_views
@@ -122,7 +126,7 @@ def networks(sounds: Tensor, stats: AudioStats) -> Iterator[Row]:
     yield f"audio features move by batch norm over half of {size} clips", f"{change:.3f} std", "0"
 
 
-def features(sounds: Tensor, stats: AudioStats) -> Iterator[Row]:
+def features(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     """Yield how far log-mels move when one thing is done as here."""
     views = _draw(PUBLISHED.views, len(sounds))
     horizontal = sounds.clone()
@@ -151,7 +155,7 @@ def features(sounds: Tensor, stats: AudioStats) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def rounding_to_16_bits(path: Path, stats: AudioStats) -> Row:
+def rounding_to_16_bits(path: Path, stats: AudioStatistics) -> Row:
     """Return how far the features of a file move when its sound is stored in 16 bits."""
     info = probe(path)
     stream = info.audio[0]
@@ -208,7 +212,9 @@ def _azimuths_in(views: Views) -> Tensor:
     return torch.atan(place * torch.tan(views.hfov / 2))
 
 
-def _features(sound: Tensor, rotations: Tensor, audio: AudioConfig, stats: AudioStats) -> Tensor:
+def _features(
+    sound: Tensor, rotations: Tensor, audio: AudioConfig, stats: AudioStatistics
+) -> Tensor:
     return view_spectrograms(sound, rotations, audio, stats.mean_db, stats.std_db)
 
 

@@ -1,10 +1,9 @@
-"""Datasets elsewhere: clips whose shards are fetched as training needs them.
+"""Clips of remote datasets, whose shards are fetched as training needs them.
 
 Shards are fetched whole into a mirror (`avsa.data.remote.mirror`), ahead of use and in the order of
-the plan, and removed again when the cache is full. `open_clips` opens mirrors and other datasets
-alike.
+training, and removed when the cache is full. `open_clips` opens mirrors and local datasets.
 
-With such a dataset the plan must keep to few shards at a time: ``sampling.window_shards``.
+Orders of training should use few shards at a time here: ``sampling.window_shards``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from avsa.data.remote.fetching import fetch
 from avsa.data.remote.mirror import is_mirror, read_remote
 from avsa.data.remote.shard_cache import RemoteShard, ShardCache
 from avsa.data.remote.shard_folder import ShardFolder
-from avsa.data.remote.shard_order import Course
+from avsa.data.remote.shard_order import Schedule
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ShardInfo
@@ -27,7 +26,7 @@ from yt360.splits import SPLITS
 
 
 def open_clips(dataset: Path, split: str) -> ShardReader | RemoteClips:
-    """Open a split of a dataset folder or of a mirror; to be closed after use.
+    """Open a split of a dataset folder or of a mirror; close it after use.
 
     Raises:
         UserError: As `ShardReader`.
@@ -38,7 +37,7 @@ def open_clips(dataset: Path, split: str) -> ShardReader | RemoteClips:
 
 
 class RemoteClips(ShardReader):
-    """The clips of a split whose shards are fetched when they are needed.
+    """The clips of a split of a mirror.
 
     Args:
         dataset: A mirror.
@@ -51,10 +50,10 @@ class RemoteClips(ShardReader):
     def __init__(self, dataset: Path, split: str) -> None:
         super().__init__(dataset, split)
         announced = {shard.name: shard for shard in self.info.splits[split].shards}
-        # A dataset that was built anew has other shards under the same names.
+        # A rebuilt dataset has other shards with the same names.
         self._shard_names = [local_name(announced[name]) for name in self._shard_names]
         self._sizes = {f"{split}/{local_name(shard)}": shard.bytes for shard in announced.values()}
-        self._let_go = super().close
+        self._close_shards = super().close
         self._cache = _join_cache(self)
 
     @property
@@ -62,50 +61,50 @@ class RemoteClips(ShardReader):
         return "the dataset may have changed while it was copied: try again"
 
     def read(self, clip: int, member: str) -> memoryview:
-        """Return a member of a clip, read-only; waits until its shard is there.
+        """Return a member of a clip, read-only; waits until its shard has been fetched.
 
         Raises:
             BadItem: The shard cannot be fetched, or is shorter than the index says.
-            UserError: The clips were closed meanwhile.
+            UserError: The clips were closed while waiting.
         """
         return self.read_for(None, clip, member)
 
-    def read_for(self, course: Course | None, clip: int, member: str) -> memoryview:
-        """Do what `read` does, on behalf of a course, whose end ends the waiting."""
+    def read_for(self, schedule: Schedule | None, clip: int, member: str) -> memoryview:
+        """Read for a schedule; when that is closed, the waiting ends."""
         name = self._cache_name(clip)
         while True:
-            with self._cache.reading(name, course):
+            with self._cache.reading(name, schedule):
                 try:
                     return super().read(clip, member)
                 except BadItem:
                     if (self.dataset / name).exists():
                         raise
-            # Another process that shares the mirror made room in this very moment.
+            # Another process that shares the mirror has just removed the shard.
 
     def will_read(self, clip: int, member: str) -> None:
-        """Do nothing: `follow` tells more, and earlier."""
+        """Do nothing: `read_in_order` fetches earlier."""
 
-    def follow(
+    def read_in_order(
         self, clips_of_step: Callable[[int], Iterable[int]], first_step: int
-    ) -> RemoteCourse:
+    ) -> RemoteClipsInOrder:
         """Fetch shards in the order in which steps will read their clips.
 
         Args:
-            clips_of_step: Clips that a step reads, on all ranks; none past the end.
+            clips_of_step: Returns the clips that a step reads, on all ranks; none past the end.
             first_step: The first step.
 
         Returns:
-            What reads the clips; to be closed when no more will be read.
+            A reader of the clips, to be closed after use.
 
         Raises:
-            UserError: One step alone reads more shards than the cache holds.
+            UserError: One step reads more shards than the cache holds.
         """
-        course = self._cache.follow(
+        schedule = self._cache.add_schedule(
             self._sizes,
             lambda step: {self._cache_name(clip) for clip in clips_of_step(step)},
             first_step,
         )
-        return RemoteCourse(self, self._cache, course)
+        return RemoteClipsInOrder(self, self._cache, schedule)
 
     def close(self) -> None:
         """Stop fetching and close the shards; the mirror stays."""
@@ -119,24 +118,24 @@ class RemoteClips(ShardReader):
         return f"{self.split}/{self._shard_names[int(self.shard_numbers[clip])]}"
 
 
-class RemoteCourse:
-    """Reading remote clips in the order of a plan (`avsa.data.clips.Course`)."""
+class RemoteClipsInOrder:
+    """Reads remote clips in a known order (`avsa.data.clips.ClipsInOrder`)."""
 
-    def __init__(self, clips: RemoteClips, cache: ShardCache, course: Course) -> None:
-        self._cache, self._course = cache, course
-        self.read = partial(clips.read_for, course)
+    def __init__(self, clips: RemoteClips, cache: ShardCache, schedule: Schedule) -> None:
+        self._cache, self._schedule = cache, schedule
+        self.read = partial(clips.read_for, schedule)
 
-    def at_step(self, step: int) -> None:
-        """Hear that all steps before this one are done with."""
-        self._cache.at_step(self._course, step)
+    def advance_to(self, step: int) -> None:
+        """Say that all steps before this one are finished."""
+        self._cache.advance_to(self._schedule, step)
 
     def close(self) -> None:
-        """Fetch no more for this order; reads that wait for shards end with a `UserError`."""
-        self._cache.unfollow(self._course)
+        """Stop fetching for this order; reads that wait for shards raise `UserError`."""
+        self._cache.remove_schedule(self._schedule)
 
 
 def local_name(shard: ShardInfo) -> str:
-    """Return the name of a shard in a mirror, which says what its content is."""
+    """Return the name of a shard in a mirror; it contains a part of the checksum."""
     stem, dot, ending = shard.name.rpartition(".")
     return f"{stem}-{shard.sha256[:12]}{dot}{ending}"
 
@@ -146,7 +145,7 @@ _caches_lock = threading.Lock()
 
 
 def _join_cache(clips: RemoteClips) -> ShardCache:
-    """Return the cache of a mirror; its splits share one in this process, and with it the limit."""
+    """Return the cache of a mirror; in a process its splits share one cache and its limit."""
     remote, splits = read_remote(clips.dataset), clips.info.splits
     shards = {
         f"{split}/{local_name(shard)}": RemoteShard(
@@ -158,7 +157,7 @@ def _join_cache(clips: RemoteClips) -> ShardCache:
     folder = clips.dataset.resolve()
     with _caches_lock:
         cache = _caches.get(folder) or ShardCache(ShardFolder(folder, SPLITS), _fetch_shard)
-        cache.join(shards, remote.cache_bytes, clips._let_go)
+        cache.register(shards, remote.cache_bytes, clips._close_shards)
         _caches[folder] = cache
     return cache
 
@@ -170,5 +169,5 @@ def _fetch_shard(shard: RemoteShard, path: Path, cancelled: threading.Event) -> 
 def _leave_cache(clips: RemoteClips) -> None:
     with _caches_lock:
         folder = clips.dataset.resolve()
-        if clips._cache.leave(clips._let_go) and _caches.get(folder) is clips._cache:
+        if clips._cache.unregister(clips._close_shards) and _caches.get(folder) is clips._cache:
             del _caches[folder]

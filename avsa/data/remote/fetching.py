@@ -1,4 +1,4 @@
-"""Copying one remote file, whole or not at all; tried again when the way there fails."""
+"""Copying a remote file: complete or not at all, with retries."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from yt360.untrusted.transfer import TransferLimits, Watch
 RETRIES = RetryPolicy(max_attempts=4, first_delay_s=0.25, factor=4.0)
 TIMEOUT_S = 60.0
 MAX_BYTES = 1 << 30
-"""Limit of a file whose size nobody announces."""
+"""Size limit of a file whose size is not announced."""
 LIMITS = TransferLimits(max_bytes=MAX_BYTES)
-"""Least rate and longest time of a fetch; its size comes with it."""
+"""Minimum rate and maximum time of a fetch."""
 MIN_FREE_BYTES = 50 * 10**6
-"""Room that a fetch leaves on the disk."""
+"""Free space that a fetch leaves on the disk."""
 ALLOWED_HOSTS_VARIABLE = "AVSA_ALLOWED_HOSTS"
-"""Further hosts, between commas, that a dataset's server may redirect to."""
+"""Further hosts, separated by commas, that a dataset's server may redirect to."""
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
-"""Scheme of an address -> package that reads it; http(s) needs none."""
+"""URL scheme -> package that reads it; http(s) needs none."""
 _LOCAL_SCHEMES = frozenset(
     {"file", "local", "memory", "data", "reference", "zip", "tar", "libarchive", "dir", "git"}
 )
@@ -55,27 +55,27 @@ def fetch(
     limits: TransferLimits = LIMITS,
     retries: RetryPolicy | None = None,
 ) -> None:
-    """Copy a remote file to `path`, which appears only when whole; try again a few times.
+    """Copy a remote file to `path`, which appears only when complete; retry transient errors.
 
-    Nothing beyond its size is read or written. Redirects of http(s) are followed on the same host
-    and port, or to what ``$AVSA_ALLOWED_HOSTS`` names (see `yt360.untrusted.addresses`).
+    At most the announced size is read and written. Redirects of http(s) are followed on the same
+    host and port, or to hosts in ``$AVSA_ALLOWED_HOSTS`` (see `yt360.untrusted.addresses`).
 
     Args:
-        url: http(s), or what fsspec knows (``s3://`` by `PACKAGES` and so on).
+        url: http(s), or a scheme of fsspec, such as ``s3://`` (see `PACKAGES`).
         path: The local file.
-        sha256: Hex sum that the content must have.
-        cancelled: Ends the copy early when it is set.
-        size_bytes: The size that is announced; another one is an error.
-        max_bytes: Limit where no size is announced.
-        limits: Minimum rate and maximum time; `max_bytes` replaces its size.
-        retries: Attempts and the delays between them; by default `RETRIES`.
+        sha256: Expected checksum, hexadecimal.
+        cancelled: Ends the copy when it is set.
+        size_bytes: Expected size.
+        max_bytes: Size limit if no size is announced.
+        limits: Minimum rate and maximum time.
+        retries: Retry policy; None: `RETRIES`.
 
     Raises:
-        BadItem: ``"not-found"``, ``"bad-address"``, ``"forbidden-address"`` (it redirects, or its
-            name resolves, to where it must not), ``"wrong-size"`` when the size is not as announced
-            or beyond the limit, or ``"checksum"`` when the content is not as announced.
-        UserError: The package for such addresses is not installed.
-        OSError: The last attempt failed in whatever way, the disk is full, or `cancelled` was set.
+        BadItem: ``"not-found"``, ``"bad-address"``, ``"forbidden-address"`` (a redirect, or an
+            address that the host resolves to, is not allowed), ``"wrong-size"``, or
+            ``"checksum"``.
+        UserError: The package that reads such URLs is not installed.
+        OSError: The last attempt failed, the disk is full, or `cancelled` was set.
     """
     cancelled = cancelled or threading.Event()
     limits = replace(limits, max_bytes=max_bytes if size_bytes is None else size_bytes)
@@ -89,7 +89,7 @@ def fetch(
         raise
     except Exception as error:
         # Protocol errors and those of fsspec's backends have no common ancestor.
-        raise _told(url, error) from error
+        raise _in_one_line(url, error) from error
 
 
 def _copy(
@@ -111,7 +111,7 @@ def _copy(
         with atomic_write(path) as target:
             for chunk in _chunks(source, limits):
                 if cancelled.is_set():
-                    raise OSError("it is no longer wanted")
+                    raise OSError("the copy was cancelled")
                 digest.update(chunk)
                 size += len(chunk)
                 if announced is None:
@@ -140,7 +140,7 @@ def _check_room(path: Path, size: int) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether asking again cannot help: a verdict, or trouble of this machine."""
+    """Return whether a retry cannot help: the error is permanent, or on this machine."""
     if isinstance(error, BadItem):
         return error.reason in _FINAL
     return isinstance(error, UserError | ssl.SSLCertVerificationError) or _is_local(error)
@@ -150,8 +150,8 @@ def _is_local(error: Exception) -> bool:
     return isinstance(error, OSError) and error.filename is not None
 
 
-def _told(url: str, error: Exception) -> Exception:
-    """Return an error in one line; a server may have had a hand in its text."""
+def _in_one_line(url: str, error: Exception) -> Exception:
+    """Return an error as one printable line; parts of its text may come from the server."""
     if isinstance(error, BadItem):
         return BadItem(error.reason, _one_line(error.detail))
     if _is_local(error):
@@ -165,7 +165,7 @@ def _open(url: str, limits: TransferLimits) -> IO[bytes]:
     if scheme in ("http", "https"):
         return _open_http(url, limits)
     if scheme in _LOCAL_SCHEMES or "::" in url:
-        raise BadItem("bad-address", f"{url} is no address of another machine")
+        raise BadItem("bad-address", f"{url} is not the URL of another machine")
     import fsspec  # type: ignore[import-untyped]
 
     try:
@@ -176,8 +176,10 @@ def _open(url: str, limits: TransferLimits) -> IO[bytes]:
         raise BadItem("bad-address", f"{url}: {error}") from None
     except ImportError as error:
         package = PACKAGES.get(scheme)
-        mend = str(error) if package is None else f"it needs {package}: `pip install {package}`"
-        raise UserError(f"{url} cannot be read here; {mend}") from None
+        advice = str(error) if package is None else f"it needs {package}: `pip install {package}`"
+        raise UserError(
+            f"{url} cannot be read here; {advice}", code="dependency", key=package
+        ) from None
 
 
 def _open_http(url: str, limits: TransferLimits) -> IO[bytes]:
@@ -194,16 +196,16 @@ def _open_http(url: str, limits: TransferLimits) -> IO[bytes]:
     except Forbidden as error:
         raise BadItem("forbidden-address", str(error)) from None
     except (ValueError, http.client.InvalidURL) as error:
-        raise BadItem("bad-address", f"{url} is no valid address: {error}") from None
+        raise BadItem("bad-address", f"{url} is not a valid URL: {error}") from None
     if answer.status != 200:
         answer.close()
-        raise OSError(f"it answers {answer.status} {answer.reason}, and 200 alone is a whole file")
+        raise OSError(f"the server answers {answer.status} {answer.reason} instead of 200")
     return answer
 
 
 @lru_cache(maxsize=64)
 def _reach(origin: tuple[str, str, int | None], hosts: str) -> Reach:
-    """Return where a dataset's requests may go; one object remembers where its host is."""
+    """Return the hosts that requests may reach; cached, because it keeps resolved addresses."""
     scheme, own_host, port = origin
     secure = ("https", own_host, 443 if (scheme, port) == ("http", 80) else port)
     allowed = {host.strip().lower() for host in hosts.split(",")}
@@ -212,14 +214,14 @@ def _reach(origin: tuple[str, str, int | None], hosts: str) -> Reach:
         found = origin_of(url)
         if found not in (origin, secure) and found[1] not in allowed:
             raise ValueError(
-                f"another site; name {found[1]} in {ALLOWED_HOSTS_VARIABLE} if you trust it"
+                f"another site; add {found[1]} to {ALLOWED_HOSTS_VARIABLE} if you trust it"
             )
 
     return Reach(allows, [own_host])
 
 
 def _announced_bytes(source: Any) -> int | None:
-    """Return how long a remote file is, where its server says so."""
+    """Return the size of a remote file, if the server announces it."""
     if isinstance(source, http.client.HTTPResponse):
         return source.length
     size = getattr(source, "size", None)
@@ -227,7 +229,7 @@ def _announced_bytes(source: Any) -> int | None:
 
 
 def _chunks(source: IO[bytes], limits: TransferLimits) -> Iterator[bytes]:
-    """Yield the content as it comes, watched; stop one byte after what is allowed."""
+    """Yield the content, with a minimum rate; stop one byte after the limit."""
     watch, left = Watch(limits), limits.max_bytes + 1
     block = b""
 

@@ -1,7 +1,6 @@
-"""A local folder for a dataset elsewhere: what is small of it, copied, and room for its shards.
+"""Mirrors of remote datasets: a local folder with copies of the small files and some of the shards.
 
-The folder is a dataset like any other, except that its shards come and go
-(`avsa.data.remote.clips`).
+A mirror is a dataset folder whose shards are fetched and removed (`avsa.data.remote.clips`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from avsa.data.remote.fetching import fetch
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem, ErrorCode, UserError
 from yt360.files import private_folder, write_json
 from yt360.locks import exclusive_lock
 from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, DatasetInfo
@@ -30,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 REMOTE_FILE = "remote.json"
 DEFAULT_CACHE_GB = 20.0
-# What is small of a dataset, and how large it may be: an index of ten million clips has 2 GB.
+# The small files of a dataset and their size limits; an index of ten million clips has 2 GB.
 _SMALL_FILES = {
     DATASET_FILE: 1 << 28,
     **{f"{split}/{INDEX_FILE}": 1 << 32 for split in SPLITS},
@@ -45,14 +44,18 @@ _FILE_URL = re.compile(r"file:/+", re.IGNORECASE)
 
 
 def as_url(dataset: str | Path) -> str | None:
-    """Return the address that a dataset argument stands for, or None for a folder.
+    """Return the URL in a dataset argument, or None for a folder.
 
     Raises:
-        UserError: It is a ``file:`` address.
+        UserError: It is a ``file:`` URL.
     """
     text = str(dataset)
     if local := _FILE_URL.match(text):
-        raise UserError(f"{text} is on this machine; give its path, /{text[local.end() :]}")
+        raise UserError(
+            f"{text} is on this machine; give its path, /{text[local.end() :]}",
+            code="unsupported",
+            key=text,
+        )
     match = _URL.match(text)
     return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
 
@@ -65,11 +68,11 @@ def _address(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """What a mirror is of: the content of ``remote.json``.
+    """The content of ``remote.json``: what is mirrored.
 
     Attributes:
-        url: Address of the dataset's folder.
-        cache_bytes: Most bytes of shards to keep.
+        url: URL of the dataset's folder.
+        cache_bytes: Maximum bytes of shards to keep.
     """
 
     url: Annotated[str, AfterValidator(_address)]
@@ -77,21 +80,25 @@ class Remote:
 
 
 def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
-    """Return the folder of a dataset; for an address, that of its mirror.
+    """Return the folder of a dataset; for a URL, the folder of its mirror.
 
     Mirrors live in ``$AVSA_CACHE``, by default ``~/.cache/avsa``.
 
     Args:
-        dataset: Folder or address.
-        cache_gb: Most of a dataset elsewhere to keep here; by default what was last set for it.
+        dataset: Folder or URL.
+        cache_gb: Maximum size of the shards kept of a remote dataset; by default the last value.
 
     Raises:
-        UserError: There is no dataset at the address, or `cache_gb` is not positive and finite.
+        UserError: There is no dataset at the URL, or `cache_gb` is not positive and finite.
     """
     limit_bytes = None
     if cache_gb is not None:
         if not (cache_gb > 0 and math.isfinite(cache_gb * 1e9)):
-            raise UserError(f"--cache-gb must be a positive number of gigabytes, not {cache_gb:g}")
+            raise UserError(
+                f"--cache-gb is {cache_gb:g}; it must be a positive number of gigabytes",
+                code="out-of-range",
+                key="--cache-gb",
+            )
         limit_bytes = round(cache_gb * 1e9)
     url = as_url(dataset)
     if url is None:
@@ -107,17 +114,17 @@ def _cache_folder() -> Path:
 
 
 def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
-    """Copy what is small of a remote dataset; return the folder, with no shards yet.
+    """Copy the small files of a remote dataset; return the folder, which has no shards yet.
 
-    Where the dataset cannot be reached, a mirror that was made before is taken as it is.
+    If the dataset cannot be reached, an existing mirror is used as it is.
 
     Args:
-        url: Address of the dataset's folder: http(s), or what fsspec knows (``s3://`` and so on).
+        url: URL of the dataset's folder: http(s), or a scheme of fsspec, such as ``s3://``.
         cache: Folder of all mirrors.
-        limit_bytes: Most bytes of shards to keep; by default what was last set, or 20 GB.
+        limit_bytes: Maximum bytes of shards to keep; by default the last value, or 20 GB.
 
     Raises:
-        UserError: There is no dataset at the address.
+        UserError: There is no dataset at the URL.
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
     folder = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
@@ -130,10 +137,10 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
         try:
             _fetch_small(url, folder / _INCOMING)
         except BadItem as error:
-            raise UserError(f"no dataset can be read at {url}: {error}") from None
+            raise _no_dataset(url, error) from None
         except OSError as error:
             if not before:
-                raise UserError(f"no dataset can be read at {url}: {error}") from None
+                raise _no_dataset(url, error, "network") from None
             logger.warning("using %s as it is, since %s cannot be read: %s", folder, url, error)
         else:
             _replace_small(folder)
@@ -147,24 +154,23 @@ def _fetch_small(url: str, incoming: Path) -> None:
         try:
             fetch(f"{url}/{file}", incoming / file, max_bytes=max_bytes)
         except BadItem as error:
-            # Not every use needs statistics; training says so where they are missing.
+            # Audio statistics are optional here; training reports that they are missing.
             if file != AUDIO_STATS_FILE or error.reason != "not-found":
                 raise
             (incoming / file).unlink(missing_ok=True)
         if file == DATASET_FILE:
-            _check_dataset(url, incoming)
+            try:
+                DatasetInfo.load(incoming)  # before the file of the mirror is replaced
+            except UserError as error:
+                raise _no_dataset(url, error) from None
 
 
-def _check_dataset(url: str, incoming: Path) -> None:
-    """Refuse a dataset.json that is none, such as a web page, before a good one is replaced."""
-    try:
-        DatasetInfo.load(incoming)
-    except UserError as error:
-        raise UserError(f"no dataset can be read at {url}: {error}") from None
+def _no_dataset(url: str, error: Exception, code: ErrorCode = "invalid") -> UserError:
+    return UserError(f"no dataset can be read at {url}: {error}; check the URL", code=code, key=url)
 
 
 def _replace_small(folder: Path) -> None:
-    """Put what was fetched in place; while that is half done, the folder is no mirror."""
+    """Move the fetched files into place; until all are moved, the folder is not a mirror."""
     incoming = folder / _INCOMING
     changed = [file for file in _SMALL_FILES if not _same(incoming / file, folder / file)]
     if changed:
@@ -183,9 +189,9 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def is_mirror(dataset: Path) -> bool:
-    """Tell whether a dataset folder is a mirror: one that `mirror` made in ``$AVSA_CACHE``.
+    """Return whether a dataset folder is a mirror, made by `mirror` in ``$AVSA_CACHE``.
 
-    A folder elsewhere may come from anybody, who must not choose what is asked on the network.
+    A folder in another place may come from anybody and must not cause network requests.
     """
     if not (dataset / REMOTE_FILE).is_file():
         return False
@@ -193,21 +199,23 @@ def is_mirror(dataset: Path) -> bool:
 
 
 def address_of(dataset: Path) -> str:
-    """Return what `dataset_folder` makes this folder of: a mirror's address, or the path."""
+    """Return the URL of a mirror, or the absolute path of another folder."""
     return read_remote(dataset).url if is_mirror(dataset) else str(dataset.resolve())
 
 
 def read_remote(folder: Path) -> Remote:
-    """Return what a mirror's ``remote.json`` says.
+    """Return the content of ``remote.json``.
 
     Raises:
-        UserError: It is damaged.
+        UserError: The file is damaged.
     """
     path = folder / REMOTE_FILE
     try:
         return read_json(path, Remote, _MAX_REMOTE_BYTES, inside=folder)
     except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}; give the dataset's address again") from None
+        raise UserError(
+            f"{path} is damaged: {error}; give the URL of the dataset again", key=path
+        ) from None
 
 
 def _set_remote(folder: Path, url: str, limit_bytes: int) -> None:

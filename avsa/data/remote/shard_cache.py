@@ -1,8 +1,8 @@
-"""A size-limited folder of shards that are fetched whole, ahead of use.
+"""A size-limited cache of shards that are fetched whole, ahead of use.
 
-The order of use is known (`ShardCache.follow`), so the next missing shard is always fetched first
-and the one that is needed last makes room. One cache serves all splits of a mirror, and processes
-on one machine share the folder and its limit (`avsa.data.remote.shard_folder`).
+Schedules tell which shards will be read next (`ShardCache.add_schedule`): the first missing one is
+fetched first, and the one that is needed last is evicted first. One cache serves all splits of a
+mirror; processes on one machine share the folder and its limit (`avsa.data.remote.shard_folder`).
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsa.data.remote.shard_folder import Claim, Refusal, ShardFolder
-from avsa.data.remote.shard_order import Course, OrderOfUse, ShardsOfStep
+from avsa.data.remote.shard_folder import Refusal, Reservation, ShardFolder
+from avsa.data.remote.shard_order import Schedule, ShardOrder, ShardsOfStep
 from yt360.errors import BadItem, UserError
 from yt360.files import MACHINE_TROUBLE
 
 _POLL_S = 0.2
-# Closing waits this long for a fetch to end; one that hangs is left to end by itself.
+# Closing waits this long for a fetch to end.
 _CLOSE_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
 class RemoteShard:
-    """A shard elsewhere.
+    """A remote shard.
 
     Attributes:
-        url: Its address.
-        bytes: Its size.
-        sha256: Hex sum of its content.
+        url: Address.
+        bytes: Size.
+        sha256: Checksum of the content, hexadecimal.
     """
 
     url: str
@@ -40,12 +40,12 @@ class RemoteShard:
 
 
 class ShardCache:
-    """Shards in the folders of a mirror, fetched when they are soon needed.
+    """The shards of a mirror, fetched shortly before they are read.
 
     Args:
-        folder: Where the shards appear.
-        fetch: Copies (shard, path, what ends the copy early) so that the path appears only when
-            whole; raises OSError or BadItem.
+        folder: The folder of the shards.
+        fetch: Copies a shard to a path, which appears only when complete, until the event is set;
+            raises OSError or BadItem.
     """
 
     def __init__(
@@ -56,30 +56,30 @@ class ShardCache:
         self.folder, self._fetch = folder, fetch
         self.shards: dict[str, RemoteShard] = {}
         self.limit_bytes = 0
-        # One lock for all that follows; readers wait on it for shards to arrive.
+        # It guards the fields below; readers wait on it for shards to arrive.
         self._arrived = threading.Condition()
-        self._order = OrderOfUse()
+        self._order = ShardOrder()
         self._reading: Counter[str] = Counter()
-        self._asked: dict[str, int] = {}  # when each shard was asked for last, by a count of asks
+        self._asked: dict[str, int] = {}  # number of the last request for each shard
         self._asks = 0
         self._failed: dict[str, BadItem | OSError] = {}
         self._present: set[str] = set()
         self._on_removal: list[Callable[[], None]] = []
         self._wants_room = False
         self._thread: threading.Thread | None = None
-        # What the fetching thread sleeps on, so that readers need not wake it for nothing.
-        self._stir = threading.Event()
+        self._wake = threading.Event()  # wakes the fetching thread
         self._closed = threading.Event()
 
-    def join(
+    def register(
         self, shards: Mapping[str, RemoteShard], limit_bytes: int, on_removal: Callable[[], None]
     ) -> None:
-        """Become a user.
+        """Register a reader.
 
         Args:
             shards: All shards of the mirror by name.
-            limit_bytes: Most bytes of shards in the folder, for all users; the latest holds.
-            on_removal: Called when shards have been removed: to close those that are open.
+            limit_bytes: Maximum bytes of shards in the folder; replaces the limit of earlier
+                readers.
+            on_removal: Called after shards were removed, to close open ones.
 
         Raises:
             UserError: The limit has no room for two shards.
@@ -88,14 +88,16 @@ class ShardCache:
         if 2 * largest > limit_bytes:
             raise UserError(
                 f"a cache of {limit_bytes / 1e9:.3g} GB has no room for two shards of "
-                f"{largest / 1e9:.3g} GB; set a larger --cache-gb"
+                f"{largest / 1e9:.3g} GB; set a larger --cache-gb",
+                code="out-of-range",
+                key="--cache-gb",
             )
         with self._arrived:
             self.shards, self.limit_bytes = self.shards | dict(shards), limit_bytes
             self._on_removal.append(on_removal)
 
-    def leave(self, on_removal: Callable[[], None]) -> bool:
-        """Be a user no more; the last one closes the cache. Return whether it is closed."""
+    def unregister(self, on_removal: Callable[[], None]) -> bool:
+        """Unregister a reader; close the cache after the last one, and return whether it was."""
         with self._arrived:
             if on_removal in self._on_removal:
                 self._on_removal.remove(on_removal)
@@ -104,59 +106,61 @@ class ShardCache:
             self.close()
         return last
 
-    def follow(
+    def add_schedule(
         self, sizes: Mapping[str, int], shards_of_step: ShardsOfStep, first_step: int
-    ) -> Course:
-        """Fetch ahead what steps will use, from a step on, until `unfollow`.
+    ) -> Schedule:
+        """Fetch the shards of a reader ahead of use, until `remove_schedule`.
 
         Args:
-            sizes: Bytes of the shards among which the steps choose.
-            shards_of_step: Shards that a step reads; none past the end.
+            sizes: Bytes of the shards that it may read, by name.
+            shards_of_step: Returns the shards that a step reads; none past the end.
             first_step: The first step.
 
         Raises:
-            UserError: One step alone reads more shards than the cache holds.
+            UserError: One step reads more shards than the cache holds.
         """
         needed = shards_of_step(first_step)
         size = sum(sizes[name] for name in needed)
         if size > self.limit_bytes:
             raise UserError(
                 f"one batch reads {len(needed)} shards ({size / 1e9:.3g} GB), the cache holds "
-                f"{self.limit_bytes / 1e9:.3g} GB; set sampling.window_shards (8, say), or "
-                "a larger --cache-gb"
+                f"{self.limit_bytes / 1e9:.3g} GB; set sampling.window_shards (to 8, for example), "
+                "or a larger --cache-gb",
+                code="out-of-range",
+                key="sampling.window_shards",
             )
-        course = Course(sizes, shards_of_step, first_step)
+        schedule = Schedule(sizes, shards_of_step, first_step)
         with self._arrived:
-            self._order.begin(course)
+            self._order.add(schedule)
         self._start()
-        return course
+        return schedule
 
-    def at_step(self, course: Course, step: int) -> None:
-        """Hear that all steps of a course before this one are done with."""
+    def advance_to(self, schedule: Schedule, step: int) -> None:
+        """Say that all steps of a schedule before this one are finished."""
         with self._arrived:
-            self._order.at_step(course, step)
-        self._stir.set()
+            self._order.advance_to(schedule, step)
+        self._wake.set()
 
-    def unfollow(self, course: Course) -> None:
-        """Forget a course; those who wait for shards on its behalf are let go."""
+    def remove_schedule(self, schedule: Schedule) -> None:
+        """Remove a schedule; its reads that wait for shards raise UserError."""
         with self._arrived:
-            self._order.end(course)
-            course.closed = True
+            self._order.remove(schedule)
+            schedule.closed = True
             self._arrived.notify_all()
-        self._stir.set()
+        self._wake.set()
 
     @contextmanager
-    def reading(self, name: str, course: Course | None = None) -> Iterator[None]:
-        """Wait until a shard is there; this process keeps it while the block runs.
+    def reading(self, name: str, schedule: Schedule | None = None) -> Iterator[None]:
+        """Wait until a shard is present; this process keeps it while the block runs.
 
         Args:
             name: The shard.
-            course: On whose behalf it is read, if any.
+            schedule: The schedule of the reader, if it has one.
 
         Raises:
-            BadItem: ``"shard-unreadable"`` when it cannot be fetched.
-            OSError: The disk is full, or this machine has another trouble of its own.
-            UserError: The cache or the course was closed while it was waited for.
+            BadItem: ``"shard-unreadable"`` if it cannot be fetched.
+            OSError: This machine is at fault: the disk is full, for example.
+            UserError: The cache or the schedule was closed while waiting.
         """
         path = self.folder.root / name
         with self._arrived:
@@ -168,50 +172,52 @@ class ShardCache:
             if self._thread is None:
                 self._start()
             if not path.exists():
-                self._wait_for(name, course)
+                self._wait_for(name, schedule)
             yield
         finally:
             with self._arrived:
-                self._order.used(name)
+                self._order.mark_used(name)
                 self._reading[name] -= 1
                 if not self._reading[name]:
                     del self._reading[name]
             if self._wants_room:
-                self._stir.set()
+                self._wake.set()
 
-    def _wait_for(self, name: str, course: Course | None) -> None:
-        self._stir.set()
+    def _wait_for(self, name: str, schedule: Schedule | None) -> None:
+        self._wake.set()
         path = self.folder.root / name
         with self._arrived:
             while not path.exists():
-                # Asked first: closing makes fetches fail.
-                if self._closed.is_set() or (course is not None and course.closed):
-                    raise UserError(f"{path} was waited for when its cache was closed")
+                # Checked first, because closing makes fetches fail.
+                if self._closed.is_set() or (schedule is not None and schedule.closed):
+                    raise UserError(
+                        f"the cache was closed while {path} was fetched", code="in-use", key=path
+                    )
                 if name in self._failed:
                     raise self._failed[name]
                 self._arrived.wait(_POLL_S)
 
     def close(self) -> None:
-        """Stop fetching and let go of all who wait; the shards stay for another run."""
+        """Stop fetching and end all waiting; the shards stay for the next run."""
         with self._arrived:
             self._closed.set()
             self._arrived.notify_all()
             thread, self._thread = self._thread, None
-        self._stir.set()
+        self._wake.set()
         if thread is not None:
             thread.join(_CLOSE_WAIT_S)
 
     def _start(self) -> None:
-        self._stir.set()
+        self._wake.set()
         with self._arrived:
             if self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(target=self._work, name="shards", daemon=True)
                 self._thread.start()
 
     def _work(self) -> None:
-        """Fetch until the cache is closed. Whatever goes wrong is told to those who wait."""
+        """Fetch until the cache is closed; pass every error to the readers that wait."""
         while not self._closed.is_set():
-            self._stir.clear()
+            self._wake.clear()
             asks = self._asks
             try:
                 busy = self._fetch_next()
@@ -219,10 +225,10 @@ class ShardCache:
                 busy = False
                 self._fail_waiting(asks, _failure(error, f"{type(error).__name__}: {error}"))
             if not busy:
-                self._stir.wait(_POLL_S)
+                self._wake.wait(_POLL_S)
 
     def _fetch_next(self) -> bool:
-        """Fetch the shard that is missed soonest; return False when there is nothing to do."""
+        """Fetch the missing shard that is needed first; return False if there is nothing to do."""
         self._look_ahead()
         present = set(self.folder.present())
         self._note_present(present)
@@ -235,42 +241,42 @@ class ShardCache:
                 if name not in present and name not in self._failed
             ]
         for name in candidates:
-            claim = self._claim(name, upcoming, present, urgent=name in waiting)
-            if claim is Refusal.NO_ROOM:
+            reserved = self._reserve(name, upcoming, present, urgent=name in waiting)
+            if reserved is Refusal.NO_ROOM:
                 return False
-            if isinstance(claim, Claim):
-                self._bring(name, claim)
+            if isinstance(reserved, Reservation):
+                self._fetch_reserved(name, reserved)
                 return True
         return False
 
     def _look_ahead(self) -> None:
-        """Learn of steps ahead as far as it matters; plans take their time, so not under lock."""
+        """Extend the schedules as far as needed; without the lock, because orders take time."""
         with self._arrived:
-            courses = self._order.courses
-        for course in courses:
-            while course.wants_more(self.limit_bytes) and not self._closed.is_set():
-                step = course.next_step
-                names = course.shards_of_step(step)
+            schedules = self._order.schedules
+        for schedule in schedules:
+            while schedule.wants_more(self.limit_bytes) and not self._closed.is_set():
+                step = schedule.next_step
+                names = schedule.shards_of_step(step)
                 with self._arrived:
-                    course.add(step, names)
+                    schedule.add(step, names)
 
     def _note_present(self, present: set[str]) -> None:
-        """Let go of shards that were removed, by whomever: maps would keep them on disk."""
+        """Close shards that any process removed: open maps would keep them on disk."""
         with self._arrived:
             removed, self._present = self._present - present, present
             users = list(self._on_removal)
-        for let_go in users if removed else []:
-            let_go()
+        for on_removal in users if removed else []:
+            on_removal()
 
-    def _claim(
+    def _reserve(
         self, name: str, upcoming: list[str], present: set[str], *, urgent: bool
-    ) -> Claim | Refusal:
-        """Claim a shard, at the expense of those that are needed later."""
+    ) -> Reservation | Refusal:
+        """Reserve a shard; shards that are needed later may be evicted."""
         sooner = set() if urgent else set(upcoming[: upcoming.index(name)])
         with self._arrived:
             self._wants_room = True
             later = [other for other in present - sooner if other not in self._reading]
-            first_to_go = self._order.first_to_go(later, upcoming)
+            evictable = self._order.eviction_order(later, upcoming)
         removed: set[str] = set()
 
         def remove(other: str) -> bool:
@@ -282,30 +288,30 @@ class ShardCache:
             return True
 
         size = self.shards[name].bytes
-        claim = self.folder.claim(name, size, self.limit_bytes, first_to_go, remove)
-        self._wants_room = claim is Refusal.NO_ROOM
+        reserved = self.folder.reserve(name, size, self.limit_bytes, evictable, remove)
+        self._wants_room = reserved is Refusal.NO_ROOM
         self._note_present(present - removed)
-        return claim
+        return reserved
 
-    def _bring(self, name: str, claim: Claim) -> None:
-        """Fetch a shard, or note why it cannot be had."""
+    def _fetch_reserved(self, name: str, reservation: Reservation) -> None:
+        """Fetch a shard, or store the error for its readers."""
         shard = self.shards[name]
         failure = None
         try:
-            self._fetch(shard, claim.path, self._closed)
-        except Exception as error:  # whatever it is, who waits for the shard must hear of it
+            self._fetch(shard, reservation.path, self._closed)
+        except Exception as error:  # any error must reach the readers that wait
             known = isinstance(error, OSError | BadItem)
             text = str(error) if known else f"{shard.url}: {type(error).__name__}: {error}"
             failure = _failure(error, text)
         finally:
-            claim.give_up()
+            reservation.release()
         with self._arrived:
             if failure is not None:
                 self._failed[name] = failure
             self._arrived.notify_all()
 
     def _fail_waiting(self, asks: int, failure: BadItem | OSError) -> None:
-        """Tell those of the first `asks` who still wait; who asked later may have better luck."""
+        """Fail only the readers that were waiting when the fetch began (the first `asks`)."""
         with self._arrived:
             for name in self._reading:
                 if self._asked[name] <= asks and not (self.folder.root / name).exists():
@@ -314,7 +320,7 @@ class ShardCache:
 
 
 def _failure(error: Exception, text: str) -> BadItem | OSError:
-    """Return what readers of a shard are told: no full disk may pass for a damaged dataset."""
+    """Return the error for readers of a shard; a full disk is not a damaged dataset."""
     if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE:
         return error
     return BadItem("shard-unreadable", text)

@@ -1,8 +1,8 @@
-"""The shards of a mirror on disk, which all processes of a machine share within one limit.
+"""The shards of a mirror on disk, which all processes of a machine share within one size limit.
 
-Making room and laying claim to a shard is done under a lock on the whole folder; the fetch itself
-is not, so several processes may fetch different shards at a time. What is on its way counts as
-present. All locks are the system's: those of a process that was killed are gone with it.
+Processes reserve room for a shard under a lock of the whole folder and fetch it without the lock,
+so several can fetch different shards at a time. Reserved bytes count as used. All locks belong to
+the operating system, which releases those of killed processes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from yt360.locks import Locked, acquire, exclusive_lock
 from yt360.untrusted.files import read_limited
 
 _ROOM_LOCK = ".room.lock"
-_CLAIM = ".claim"
-_MAX_CLAIM_BYTES = 20  # one number
+_RESERVATION = ".reservation"
+_MAX_RESERVATION_BYTES = 20  # one number
 
 
 class Refusal(Enum):
-    """Why a shard cannot be fetched now."""
+    """Why room for a shard cannot be reserved now."""
 
-    TAKEN = "it is there, or another process fetches it"
-    NO_ROOM = "what may be removed is not enough"
+    TAKEN = "the shard is present, or another process fetches it"
+    NO_ROOM = "removing every shard that may go would not make enough room"
 
 
 class ShardFolder:
@@ -43,7 +43,7 @@ class ShardFolder:
         self.root, self.splits = root, tuple(splits)
 
     def present(self) -> dict[str, int]:
-        """Return the bytes of each shard that is there, whoever fetched it."""
+        """Return the bytes of each shard that is present, whichever process fetched it."""
         found: dict[str, int] = {}
         for split in self.splits:
             with os.scandir(self.root / split) as entries:
@@ -53,48 +53,48 @@ class ShardFolder:
                             found[f"{split}/{entry.name}"] = entry.stat().st_size
         return found
 
-    def claim(
+    def reserve(
         self,
         name: str,
         size_bytes: int,
         limit_bytes: int,
-        expendable: Iterable[str],
+        evictable: Iterable[str],
         remove: Callable[[str], bool],
-    ) -> Claim | Refusal:
-        """Make room for a shard and keep other processes from fetching it as well.
+    ) -> Reservation | Refusal:
+        """Reserve room for a shard, and keep other processes from fetching it.
 
         Args:
             name: The shard.
             size_bytes: Its size.
             limit_bytes: Most bytes of shards in the mirror.
-            expendable: Shards that may make room, the first to go first.
-            remove: Removes a shard, or says by False that it must stay after all.
+            evictable: Shards that may be removed to make room, in this order.
+            remove: Removes a shard, or returns False if it must stay.
 
         Returns:
-            The claim, to be given up by the caller, or why there is none. Nothing is removed where
-            all that is expendable would not make room.
+            The reservation, which the caller must release, or why there is none. Nothing is removed
+            if removing every evictable shard would not make enough room.
 
         Raises:
             OSError: The folder cannot be read or written.
         """
         with exclusive_lock(self.root / _ROOM_LOCK, wait=True):
-            on_the_way = self._on_the_way()
+            reserved = self._reserved()
             present = self.present()
-            if name in present or name in on_the_way:
+            if name in present or name in reserved:
                 return Refusal.TAKEN
-            room = limit_bytes - size_bytes - sum((present | on_the_way).values())
-            if not self._make_room(room, present, expendable, remove):
+            room = limit_bytes - size_bytes - sum((present | reserved).values())
+            if not self._make_room(room, present, evictable, remove):
                 return Refusal.NO_ROOM
-            return Claim.make(self.root, name, size_bytes)
+            return Reservation.make(self.root, name, size_bytes)
 
     @staticmethod
     def _make_room(
         room: int,
         present: Mapping[str, int],
-        expendable: Iterable[str],
+        evictable: Iterable[str],
         remove: Callable[[str], bool],
     ) -> bool:
-        candidates = [name for name in expendable if name in present]
+        candidates = [name for name in evictable if name in present]
         if room + sum(present[name] for name in candidates) < 0:
             return False
         for name in candidates:
@@ -104,29 +104,29 @@ class ShardFolder:
                 room += present[name]
         return room >= 0
 
-    def _on_the_way(self) -> dict[str, int]:
-        """Return the bytes of shards that processes fetch; clear away what killed ones left."""
+    def _reserved(self) -> dict[str, int]:
+        """Return the reserved bytes of each shard; remove what killed processes left."""
         sizes: dict[str, int] = {}
         for split in self.splits:
-            for path in (self.root / split).glob(f".*{_CLAIM}"):
-                name = path.name[1 : -len(_CLAIM)]
-                # Gone in this moment: its shard is there, or could not be fetched.
+            for path in (self.root / split).glob(f".*{_RESERVATION}"):
+                name = path.name[1 : -len(_RESERVATION)]
+                # It may have been released in the meantime.
                 with suppress(FileNotFoundError):
                     try:
                         with exclusive_lock(path):
                             _remove_parts(self.root / split / name)
                             path.unlink()
                     except Locked:
-                        sizes[f"{split}/{name}"] = _claimed_bytes(path)
+                        sizes[f"{split}/{name}"] = _reserved_bytes(path)
         return sizes
 
 
 @dataclass
-class Claim:
-    """The right to fetch a shard, kept by a lock on a file beside it that holds the shard's size.
+class Reservation:
+    """The right to fetch a shard: a locked file beside it that contains the shard's size.
 
     Attributes:
-        path: Where the shard is to appear.
+        path: Path of the shard.
     """
 
     path: Path
@@ -134,32 +134,32 @@ class Claim:
     _lock: int
 
     @classmethod
-    def make(cls, root: Path, name: str, size_bytes: int) -> Claim:
-        """Claim a shard that nobody claims; to be called under the folder's lock."""
+    def make(cls, root: Path, name: str, size_bytes: int) -> Reservation:
+        """Reserve a shard that is not reserved; the caller holds the lock of the folder."""
         path = root / name
-        lock_path = path.with_name(f".{path.name}{_CLAIM}")
+        lock_path = path.with_name(f".{path.name}{_RESERVATION}")
         lock = acquire(lock_path)
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(size_bytes).encode(), 0)
         _remove_parts(path)
         return cls(path, lock_path, lock)
 
-    def give_up(self) -> None:
-        """Let others claim the shard; done when it is there, or could not be fetched."""
+    def release(self) -> None:
+        """End the reservation, after the shard was fetched or the fetch failed."""
         self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
 
 
-def _claimed_bytes(claim: Path) -> int:
-    """Return the size that a claim states; 0 where it does not, or not yet."""
+def _reserved_bytes(reservation: Path) -> int:
+    """Return the size in a reservation; 0 if it is not written yet."""
     try:
-        text = read_limited(claim, _MAX_CLAIM_BYTES)
+        text = read_limited(reservation, _MAX_RESERVATION_BYTES)
     except ValueError:
         return 0
     return int(text) if text.isdigit() else 0
 
 
 def _remove_parts(shard: Path) -> None:
-    """Remove what killed processes had fetched of a shard."""
+    """Remove the parts of a shard that killed processes left."""
     for part in shard.parent.glob(f".{shard.name}.*.tmp"):
         part.unlink(missing_ok=True)

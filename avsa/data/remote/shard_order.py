@@ -1,6 +1,6 @@
-"""Which shards will be used when, as far as plans tell: one course a reader, kept up step by step.
+"""When shards will be read next: a schedule for each reader, updated step by step.
 
-The reader that went on last goes first: while held-out clips are judged, training waits.
+The reader that advanced last comes first: during validation, training waits.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
-# How many steps ahead the order of use is looked at.
+# Maximum number of steps that a schedule looks ahead.
 LOOKAHEAD_STEPS = 2000
 
 ShardsOfStep = Callable[[int], set[str]]
 
 
-class Course:
-    """The shards that one reader will use, from its present step on.
+class Schedule:
+    """The shards that one reader will read, from its present step on.
 
     Args:
-        sizes: Bytes of all shards that it may use, by name.
-        shards_of_step: Shards that a step reads; none past the end.
+        sizes: Bytes of all shards that it may read, by name.
+        shards_of_step: Returns the shards that a step reads; none past the end.
         first_step: The first step.
 
     Attributes:
         next_step: The first step that is not known yet.
-        uses: Steps of each shard that will be used, in order.
-        closed: Whether its reader wants nothing any more.
+        uses: Steps that read each shard, in order.
+        closed: Whether the reader has ended.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Course:
         self.closed = False
 
     def wants_more(self, limit_bytes: int) -> bool:
-        """Tell whether steps further ahead would say what to fetch, or what to keep."""
+        """Return whether more steps would change what to fetch or what to keep."""
         return not (
             self._ended
             or len(self._steps) >= LOOKAHEAD_STEPS
@@ -49,7 +49,7 @@ class Course:
         )
 
     def add(self, step: int, names: set[str]) -> None:
-        """Learn what the next step reads; nothing is the end. Other steps are not heard of."""
+        """Add the shards of `next_step` (none: the end); other steps are ignored."""
         if step != self.next_step:
             return
         self._ended = not names
@@ -62,7 +62,7 @@ class Course:
         self.next_step += 1
 
     def drop_before(self, step: int) -> list[str]:
-        """Forget the steps before one; return the shards that they used."""
+        """Remove the steps before one; return the shards that they read."""
         dropped: list[str] = []
         while self._steps and self._steps[0][0] < step:
             for name in self._steps.popleft()[1]:
@@ -75,51 +75,51 @@ class Course:
         return dropped
 
 
-class OrderOfUse:
-    """When shards will be used next, over all courses, and which ones were used last."""
+class ShardOrder:
+    """When shards will be read next, over all schedules, and which ones were read last."""
 
     def __init__(self) -> None:
-        self._courses: list[Course] = []
+        self._schedules: list[Schedule] = []
         self._last_use: dict[str, int] = {}
         self._clock = 0
 
     @property
-    def courses(self) -> list[Course]:
-        """The courses, the one that went on last first."""
-        return list(self._courses)
+    def schedules(self) -> list[Schedule]:
+        """The schedules; that of the reader that advanced last comes first."""
+        return list(self._schedules)
 
-    def begin(self, course: Course) -> None:
-        """Take up a course, before all others."""
-        self._courses.insert(0, course)
+    def add(self, schedule: Schedule) -> None:
+        """Add a schedule, before all others."""
+        self._schedules.insert(0, schedule)
 
-    def end(self, course: Course) -> None:
-        """Forget a course."""
-        if course in self._courses:
-            self._courses.remove(course)
+    def remove(self, schedule: Schedule) -> None:
+        """Remove a schedule, if it is there."""
+        if schedule in self._schedules:
+            self._schedules.remove(schedule)
 
-    def at_step(self, course: Course, step: int) -> None:
-        """Hear that all steps of a course before this one are done with."""
-        if course in self._courses:
-            self._courses.remove(course)
-            self._courses.insert(0, course)
-        for name in course.drop_before(step):
-            self.used(name)
+    def advance_to(self, schedule: Schedule, step: int) -> None:
+        """Drop the steps of a schedule before one, and move the schedule to the front."""
+        if schedule in self._schedules:
+            self._schedules.remove(schedule)
+            self._schedules.insert(0, schedule)
+        for name in schedule.drop_before(step):
+            self.mark_used(name)
 
-    def used(self, name: str) -> None:
-        """Hear that a shard was used."""
+    def mark_used(self, name: str) -> None:
+        """Make a shard the most recently used one."""
         self._clock += 1
         self._last_use[name] = self._clock
 
     def upcoming(self) -> list[str]:
-        """Return the shards that will be used, soonest first."""
+        """Return the shards that will be read, soonest first."""
         first_uses: dict[str, tuple[int, int]] = {}
-        for rank, course in enumerate(self._courses):
-            for name, steps in course.uses.items():
+        for rank, schedule in enumerate(self._schedules):
+            for name, steps in schedule.uses.items():
                 first_uses.setdefault(name, (rank, steps[0]))
         return sorted(first_uses, key=lambda name: (first_uses[name], name))
 
-    def first_to_go(self, names: Iterable[str], upcoming: list[str]) -> list[str]:
-        """Sort shards: those without a known use, longest unused first, then the last needed."""
+    def eviction_order(self, names: Iterable[str], upcoming: list[str]) -> list[str]:
+        """Sort shards: those that are not upcoming, least recently used first, then latest use."""
         place = {name: number for number, name in enumerate(upcoming)}
         return sorted(
             names,

@@ -14,7 +14,7 @@ from avsa.config.recipe import load_config
 from avsa.training.distributed import World
 from avsa.training.loop import train
 from avsa.training.metrics_log import read_log
-from avsa.views.audio_statistics import measure_stats, save_stats
+from avsa.views.audio_statistics import measure_statistics, save_statistics
 
 TIMES = ("step_s", "views_per_s", "data_wait_s", "memory_mb")
 
@@ -58,7 +58,9 @@ def data(tiny, tiny_dataset, tmp_path_factory):
     folder = shutil.copytree(tiny_dataset, tmp_path_factory.mktemp("data") / "tiny")
     for recipe in ("small", "avsa-published"):
         audio = load_config(recipe, tiny).audio
-        save_stats(measure_stats(folder, audio, samples=8), folder, audio, samples=8, seed=0)
+        save_statistics(
+            measure_statistics(folder, audio, samples=8), folder, audio, samples=8, seed=0
+        )
     return folder
 
 

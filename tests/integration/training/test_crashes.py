@@ -18,7 +18,7 @@ BAD = 2
 
 @pytest.fixture
 def crashing(data, tmp_path, monkeypatch):
-    """A dataset in which the sound of one clip is a mark that crashes the decoder."""
+    """A dataset in which the audio of one clip is a mark that crashes the decoder."""
     from helpers import fatal_decoder
 
     DECODERS.close()

@@ -32,7 +32,7 @@ def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(
 def test_what_a_later_stage_needs_is_refused_before_the_first_step(
     tiny_config, alone, data, tmp_path
 ):
-    with pytest.raises(UserError, match=r"has no room for 4 moments .*lower .*data\.window_gap_s"):
+    with pytest.raises(UserError, match=r"has no room for 4 windows .*lower .*data\.window_gap_s"):
         train(tiny_config("avts", "data.window_gap_s=2.0"), data, tmp_path / "run", alone)
     with pytest.raises(UserError, match=r"240 samples, but an audio\.n_fft of 512 needs more"):
         train(tiny_config("avc", "data.audio_duration_s=0.01"), data, tmp_path / "run", alone)

@@ -19,7 +19,7 @@ from avsa.training.metrics_log import RunLog, read_log
 from avsa.training.request import Outcome, resolve_request
 from avsa.training.run_folder import LOCK_FILE, run_lock
 from avsa.training.signals import StopSignals
-from avsa.views.audio_statistics import measure_stats, save_stats
+from avsa.views.audio_statistics import measure_statistics, save_statistics
 from yt360.errors import UserError
 from yt360.locks import Locked
 from yt360.shards.format.schema import AUDIO_STATS_FILE
@@ -150,8 +150,8 @@ def test_a_resumed_run_keeps_the_statistics_that_it_began_with(
     config, whole = undisturbed
     dataset = shutil.copytree(data, tmp_path / "data")
     train(config, dataset, tmp_path / "run", alone, steps=4, log_keys=True)
-    save_stats(
-        measure_stats(dataset, config.audio, samples=3, seed=9),
+    save_statistics(
+        measure_statistics(dataset, config.audio, samples=3, seed=9),
         dataset, config.audio, samples=3, seed=9,
     )  # fmt: skip
     train(config, dataset, tmp_path / "run", alone, steps=7, resume=True, log_keys=True)

@@ -12,7 +12,7 @@ from avsa.data.loader import Loader
 from avsa.data.remote.clips import open_clips
 from avsa.training.curriculum import lay_out
 from avsa.training.metrics_log import read_log
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch
 from avsa.views.preview import DPI, HEIGHT_IN
 from avsa.views.samples import samples_of_step
@@ -28,9 +28,9 @@ def test_samples_of_a_step_are_those_of_its_batch(undisturbed, data, step):
         samples = samples_of_step(clips, run, step)
         stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), 1)
         stage = next(stage for stage in stages if step <= stage.last_step)
-        loader = Loader(clips, stage.plan, config.stage_data(stage.name), stage.seed)
+        loader = Loader(clips, stage.order, config.stage_data(stage.name), stage.seed)
         bands = config.audio.n_mels
-        decibels = AudioStats(torch.zeros(bands), torch.ones(bands))
+        decibels = AudioStatistics(torch.zeros(bands), torch.ones(bands))
         views = config.stage_views(stage.name)
         raw = loader.load(step - 1 - stage.first_step)
         whole = make_batch(raw, stage.seed, views, config.audio, decibels)

@@ -15,7 +15,7 @@ import pytest
 from avsa.data.clips import clips_form
 from avsa.data.remote.clips import open_clips
 from avsa.data.remote.mirror import REMOTE_FILE, mirror, read_remote
-from avsa.views.audio_statistics import load_stats
+from avsa.views.audio_statistics import load_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.errors import BadItem, UserError
 from yt360.shards.format.reader import ShardReader
@@ -115,7 +115,7 @@ def test_an_index_alone_cannot_make_a_mirror_fetch_something_else(server, tmp_pa
 )
 def test_a_mirror_is_of_an_address_and_has_a_size(tmp_path, content):
     (tmp_path / REMOTE_FILE).write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"remote.json is damaged: .*give the dataset's address"):
+    with pytest.raises(UserError, match=r"remote.json is damaged"):
         read_remote(tmp_path)
 
 
@@ -139,12 +139,12 @@ def test_statistics_that_cannot_be_are_told(tmp_path, changes):
     content = {"format_version": 1, "stats": [{**entry, "std_db": [1, 1], **changes}]}
     (tmp_path / AUDIO_STATS_FILE).write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"is damaged \(stats.0.*remove it and run"):
-        load_stats(tmp_path, AudioConfig())
+        load_statistics(tmp_path, AudioConfig())
 
 
 @pytest.mark.parametrize(
     "form", [None, [], {"width": "640"}, {"fps": 1e300}, {"width": 10**9, "height": 10**9 // 2}]
 )
 def test_a_form_of_clips_that_cannot_be_is_told(form):
-    with pytest.raises(UserError, match=r"how clips are stored|height is"):
+    with pytest.raises(UserError, match=r"options\.form|height is"):
         clips_form(DatasetInfo(options={"form": form}))

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.errors import bad_item
 
 from avsa.data.decoder_process import DecoderPool, _serve
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.sampling import Plan, SequentialPlan
+from avsa.data.order import SequentialOrder, TrainingOrder
 from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
-from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 
 CONFIG = DataConfig(num_threads=2)
@@ -29,7 +29,7 @@ CONFIG = DataConfig(num_threads=2)
 
 @pytest.fixture
 def fatal(monkeypatch):
-    """The module of a decoder that marks in the sound kill, hang or confuse."""
+    """The module of a decoder that marks in the audio kill, hang or confuse."""
     from helpers import fatal_decoder
 
     return fatal_decoder
@@ -42,7 +42,7 @@ def pool(fatal):
 
 
 class Marked(ShardReader):
-    """A split in which the sound of one clip is a mark."""
+    """A split in which the audio of one clip is a mark."""
 
     def mark(self, clip, change):
         self.clip, self.change = clip, change
@@ -61,7 +61,7 @@ def decode_sound(pool, flac, count=24000):
 
 def take(loader, count):
     return [
-        replace(raw, luma=raw.luma.clone(), sound=raw.sound.clone())
+        replace(raw, luma=raw.luma.clone(), audio=raw.audio.clone())
         for raw in islice(loader.batches(), count)
     ]
 
@@ -116,37 +116,37 @@ def test_a_clip_that_its_decoder_cannot_bear_is_replaced_counted_and_told_of(
     tiny_dataset, fatal, pool, mark, reason, caplog
 ):
     whole = ShardReader(tiny_dataset, "train")
-    plan = Plan(whole.video_ids, 4, seed=0)
-    bad = plan.batch(1)[2].clip
+    order = TrainingOrder(whole.video_ids, 4, seed=0)
+    bad = order.batch(1)[2].clip
     clips = Marked(tiny_dataset, "train").mark(
         bad, lambda flac: fatal.marked(flac, getattr(fatal, mark))
     )
-    loader = Loader(clips, plan, CONFIG, 0, decoders=pool)
+    loader = Loader(clips, order, CONFIG, 0, decoders=pool)
     with caplog.at_level(logging.WARNING):
         batches = take(loader, 4)
     key = clips.keys[bad]
     assert loader.unreadable[key].startswith(reason) and loader.failed_reads >= 1
     assert caplog.text.count(key) == 1 and reason in caplog.text
-    replacement = next(iter(plan.replacements(plan.batch(1)[2])))
-    for batch, expected in zip(batches, take(Loader(whole, plan, CONFIG, 0), 4), strict=True):
+    replacement = next(iter(order.replacements(order.batch(1)[2])))
+    for batch, expected in zip(batches, take(Loader(whole, order, CONFIG, 0), 4), strict=True):
         others = [row for row, each in enumerate(expected.keys) if each != key]
         assert [batch.keys[row] for row in others] == [expected.keys[row] for row in others]
         assert torch.equal(batch.luma[others], expected.luma[others])
-        assert torch.equal(batch.sound[others], expected.sound[others])
+        assert torch.equal(batch.audio[others], expected.audio[others])
         assert key not in batch.keys
     assert batches[1].keys[2] == clips.keys[replacement]
 
 
-def test_a_sequential_plan_leaves_out_what_kills_the_decoder(tiny_dataset, fatal, pool):
+def test_a_sequential_order_leaves_out_what_kills_the_decoder(tiny_dataset, fatal, pool):
     clips = Marked(tiny_dataset, "train").mark(2, lambda flac: fatal.marked(flac, fatal.CRASH))
-    loader = Loader(clips, SequentialPlan(len(clips), 4), CONFIG, 0, decoders=pool)
+    loader = Loader(clips, SequentialOrder(len(clips), 4), CONFIG, 0, decoders=pool)
     keys = [key for raw in loader.batches() for key in raw.keys]
     assert keys == [key for clip, key in enumerate(clips.keys) if clip != 2]
 
 
 def test_processes_that_were_killed_meanwhile_cost_no_clip(tiny_dataset, pool):
     flac = ShardReader(tiny_dataset, "train").read(0, "flac")
-    with pool._lent(), pool._lent():  # two at a time take two processes
+    with pool._borrowed(), pool._borrowed():  # two at a time take two processes
         pass
     before = decode_sound(pool, flac)
     killed = pool.idle_processes
@@ -169,7 +169,7 @@ def test_a_bad_clip_leaves_the_process_for_the_next(tiny_dataset, pool):
     flac = ShardReader(tiny_dataset, "train").read(0, "flac")
     decode_sound(pool, flac)
     before = pool.idle_processes
-    with pytest.raises(BadItem, match="corrupt-audio"):
+    with bad_item("corrupt-audio"):
         decode_sound(pool, memoryview(bytes(flac[:9000]) + bytes(len(flac) - 9000)), 72000)
     assert decode_sound(pool, flac).any() and pool.idle_processes == before
 
@@ -177,7 +177,7 @@ def test_a_bad_clip_leaves_the_process_for_the_next(tiny_dataset, pool):
 def test_calls_take_turns_with_the_processes(tiny_dataset, pool):
     clips = ShardReader(tiny_dataset, "train")
     for _ in range(2):
-        take(Loader(clips, Plan(clips.video_ids, 4, seed=0), CONFIG, 0, decoders=pool), 2)
+        take(Loader(clips, TrainingOrder(clips.video_ids, 4, seed=0), CONFIG, 0, decoders=pool), 2)
     assert 1 <= len(pool.idle_processes) <= 2
 
 
@@ -202,7 +202,7 @@ time.sleep(0 if way == "ends" else 60)
 
 @pytest.mark.parametrize("way", ["ends", "is interrupted", "is killed"])
 def test_no_process_outlives_the_program(tiny_dataset, tmp_path, way):
-    flac = tmp_path / "sound.flac"
+    flac = tmp_path / "audio.flac"
     flac.write_bytes(ShardReader(tiny_dataset, "train").read(0, "flac"))
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, flac, way],

@@ -13,7 +13,7 @@ from avsa.config.recipe import load_config
 from avsa.hub.load import load
 from avsa.hub.published import import_published, read_any_stats
 from avsa.training.checkpoint import load_checkpoint, save_checkpoint
-from avsa.views.audio_statistics import AudioStats
+from avsa.views.audio_statistics import AudioStatistics
 from yt360.errors import UserError
 
 WIDTHS = (64, 128, 256, 512)
@@ -205,7 +205,7 @@ def test_inputs_are_made_as_the_published_recipe_makes_them(model):
     recipe = load_config("avsa-published")
     assert (model.config.audio, model.config.views) == (recipe.audio, recipe.views)
     assert model.task.config == recipe.stages["avsa"].task
-    model.stats = AudioStats(torch.zeros(128), torch.ones(128))
+    model.stats = AudioStatistics(torch.zeros(128), torch.ones(128))
     spectrogram = model.prepare_audio(torch.zeros(1, 4, 24000))
     model.stats = None
     assert spectrogram.shape == (1, 1, 4, 100, 128) and (spectrogram == -200).all()

@@ -65,7 +65,7 @@ def float32():
 
 
 def loss_of(head, directions):
-    """The task's loss of features, one moment a clip."""
+    """The task's loss of features, one window a clip."""
     return lambda video, audio: head(video[:, None], audio[:, None], directions[:, None])
 
 

@@ -34,7 +34,7 @@ def test_every_recipe_is_listed_with_its_steps_and_hours_for_yt360():
     assert "73,635 training clips of 4,506 videos" in output
 
 
-def test_a_recipe_tells_plan_steps_schedule_views_memory_and_held_out_clips():
+def test_a_recipe_tells_order_steps_schedule_views_memory_and_held_out_clips():
     output = dry_run("--recipe", "avsa", "--ranks", 4).output
     for fact in (
         "draws each video 32 times; ranks: 4", "64,350", "257,450", "321,800",
@@ -106,6 +106,6 @@ def test_memory_is_shared_by_ranks_and_micro_batches(yt360):
     assert alone.activations == 4 * four.activations == 4 * small.activations
     assert alone.loader == 4 * four.loader == small.loader
     assert alone.weights == four.weights
-    # A clip of 0.5 s at 640 x 320 and 1 s of sound, for three batches of 28.
+    # A clip of 0.5 s at 640 x 320 and 1 s of audio, for three batches of 28.
     clip = 8 * 640 * 320 * 3 // 2 + 4 * 24000 * 2
     assert ClipFormat() == yt360.form and alone.loader == 3 * 28 * clip

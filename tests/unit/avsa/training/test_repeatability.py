@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from avsa.config.recipe import load_config
-from avsa.data.clip_window import Span
+from avsa.data.clip_window import WindowShape
 from avsa.models.compute import ComputeConfig
 from avsa.training.distributed import World
 from avsa.training.learner import is_plausible
@@ -17,7 +17,7 @@ from avsa.training.repeatability import TOLERANCE, is_repeatable, repeatable_com
 CPU = World(0, 1, torch.device("cpu"))
 PLAIN = ComputeConfig(bfloat16="off", channels_last="off")
 BOTH = ComputeConfig(bfloat16="on", channels_last="on")
-SPAN = Span(frames=2, samples=24000, fps=16, sample_rate_hz=24000)
+SHAPE = WindowShape(num_frames=2, num_samples=24000, fps=16, sample_rate_hz=24000)
 TINY = [
     "views.height=16",
     "views.width=16",
@@ -83,14 +83,14 @@ def test_a_small_step_has_gradients_for_every_stage_and_leaves_randomness_alone(
     config = load_config(recipe, TINY)
     before = torch.get_rng_state()
     for stage in config.stages:
-        first, second = (small_step(config, stage, SPAN, PLAIN) for _ in range(2))
+        first, second = (small_step(config, stage, SHAPE, PLAIN) for _ in range(2))
         assert first and all(map(torch.equal, first, second))
         assert any(gradient.any() for gradient in first)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_rounding_to_bfloat16_is_no_fault():
-    step = partial(small_step, load_config("avsa", TINY), "avsa", SPAN)
+    step = partial(small_step, load_config("avsa", TINY), "avsa", SHAPE)
     reference, rounded = step(PLAIN), step(ComputeConfig(bfloat16="on"))
     error, length = (
         torch.nn.utils.get_total_norm(each)

@@ -12,7 +12,7 @@ from avsa.data.remote.clips import open_clips
 from avsa.tasks.infonce import view_accuracy
 from avsa.training.distributed import World
 from avsa.training.validation import Validation
-from avsa.views.audio_statistics import measure_stats
+from avsa.views.audio_statistics import measure_statistics
 
 ALONE = World(0, 1, torch.device("cpu"))
 TINY = [
@@ -32,7 +32,7 @@ def setup(tiny_dataset):
 
     def make(*overrides, split="train"):
         config = load_config("small", [*TINY, *overrides])
-        stats = measure_stats(tiny_dataset, config.audio, samples=4)
+        stats = measure_statistics(tiny_dataset, config.audio, samples=4)
         torch.manual_seed(0)
         encoders = config.encoders.build(config.audio.num_channels)
         task = config.stages["avsa"].task.build(config.encoders.feature_dim)
@@ -84,7 +84,7 @@ def test_the_number_to_watch_is_said_with_chance(setup):
     validation, *networks = setup()
     record = validation.evaluate(*networks)
     said = f"view_accuracy {record['val/view_accuracy']:.1%} (chance 25.0%)"
-    assert validation.summary(record) == f"held out, 8 videos of train: {said}"
+    assert validation.summary(record) == f"validation, 8 videos of train: {said}"
     for recipe, stage, name, value, said in (
         ("avc", "avc", "avc_accuracy", 0.5, "avc_accuracy 50.0% (chance 25.0%)"),
         ("avts", "avts", "view_accuracy", 0.5, "view_accuracy 50.0% (chance 25.0%)"),
@@ -98,7 +98,7 @@ def test_the_number_to_watch_is_said_with_chance(setup):
 @settings(max_examples=30)
 @given(seed=st.integers(0, 1000), views=st.integers(2, 6))
 def test_a_network_that_ignores_one_modality_is_right_for_one_view_of_a_clip_at_most(seed, views):
-    """So guided views give nothing away here: whatever it knows, chance is all that it reaches."""
+    """Views that follow saliency therefore do not make the task easier."""
     generator = torch.Generator().manual_seed(seed)
     targets = torch.randn(5, views, 8, generator=generator)
     predictions = torch.randn(5, 1, 8, generator=generator).expand(-1, views, -1)

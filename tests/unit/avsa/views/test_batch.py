@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from avsa.data.loader import DataConfig, Loader
-from avsa.data.sampling import Plan
-from avsa.views.audio_statistics import AudioStats
+from avsa.data.order import TrainingOrder
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
@@ -17,13 +17,13 @@ from yt360.sphere import direction
 
 AUDIO = AudioConfig(n_mels=32)
 VIEWS = ViewConfig(num_views=3, height=16, width=20)
-STATS = AudioStats(torch.linspace(-60, -20, 32), torch.linspace(5, 15, 32))
+STATS = AudioStatistics(torch.linspace(-60, -20, 32), torch.linspace(5, 15, 32))
 
 
 def load(dataset, step=0, **changes):
     clips = ShardReader(dataset, "train")
     config = DataConfig(num_threads=1, **changes)
-    return Loader(clips, Plan(clips.video_ids, 4, 0), config, 0).load(step)
+    return Loader(clips, TrainingOrder(clips.video_ids, 4, 0), config, 0).load(step)
 
 
 def test_a_batch_is_made_of_the_draws_of_its_positions(tiny_dataset):
@@ -35,23 +35,23 @@ def test_a_batch_is_made_of_the_draws_of_its_positions(tiny_dataset):
     assert torch.equal(batch.directions, direction(views.azimuth, views.elevation))
     assert torch.equal(batch.video, crop_views(raw.luma, raw.chroma, views, 16, 20))
     expected = view_spectrograms(
-        raw.sound, views.rotations, AUDIO, STATS.mean_db, STATS.std_db, views.gain_db
+        raw.audio, views.rotations, AUDIO, STATS.mean_db, STATS.std_db, views.gain_db
     )
     assert torch.equal(batch.audio, expected)
 
 
 def test_a_sample_is_the_same_in_any_batch(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
-    plan = Plan(clips.video_ids, 4, 0)
+    order = TrainingOrder(clips.video_ids, 4, 0)
     whole = make_batch(load(tiny_dataset), 0, VIEWS, AUDIO, STATS)
     for rank in range(4):
-        raw = Loader(clips, plan, DataConfig(num_threads=1), 0, rank, 4).load(0)
+        raw = Loader(clips, order, DataConfig(num_threads=1), 0, rank, 4).load(0)
         alone = make_batch(raw, 0, VIEWS, AUDIO, STATS)
         assert torch.equal(alone.video[0], whole.video[rank])
         assert torch.equal(alone.audio[0], whole.audio[rank])
 
 
-def test_moments_of_a_clip_share_their_views(tiny_dataset):
+def test_windows_of_a_clip_share_their_views(tiny_dataset):
     raw = load(tiny_dataset, windows_per_clip=2, window_gap_s=0.5)
     batch = make_batch(raw, 0, VIEWS, AUDIO, STATS)
     assert torch.equal(batch.directions[::2], batch.directions[1::2])
@@ -73,9 +73,12 @@ def test_a_batch_on_the_gpu_is_that_on_the_cpu(tiny_dataset, inputs):
 @pytest.mark.gpu
 def test_pinned_memory_is_not_refilled_before_it_is_copied(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
-    plan, config = Plan(clips.video_ids, 4, 0), DataConfig(num_threads=2, prefetch_batches=1)
-    batches = Loader(clips, plan, config, 0, pin_memory=True).batches()
+    order, config = (
+        TrainingOrder(clips.video_ids, 4, 0),
+        DataConfig(num_threads=2, prefetch_batches=1),
+    )
+    batches = Loader(clips, order, config, 0, pin_memory=True).batches()
     for step in range(12):
         batch = make_batch(next(batches), 0, VIEWS, AUDIO, STATS, "cuda")
-        expected = make_batch(Loader(clips, plan, config, 0).load(step), 0, VIEWS, AUDIO, STATS)
+        expected = make_batch(Loader(clips, order, config, 0).load(step), 0, VIEWS, AUDIO, STATS)
         assert torch.allclose(batch.audio.cpu(), expected.audio, atol=5e-3)

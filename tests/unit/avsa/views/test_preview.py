@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.errors import user_error
 from PIL import Image
 
 from avsa.commands.preview import command
@@ -25,7 +26,6 @@ from avsa.views.preview import (
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig
 from yt360.ambisonics.transforms import encode
-from yt360.errors import UserError
 from yt360.sphere import direction
 
 VIEWS = ViewConfig(num_views=3, height=24, width=24)
@@ -45,9 +45,9 @@ def test_a_sheet_has_a_row_a_sample_and_every_views_color(tiny_dataset, tmp_path
     keys = save_preview(
         tiny_dataset, out, DataConfig(), VIEWS, AudioConfig(channels=inputs), config
     )
-    picture = np.asarray(Image.open(out).convert("RGB")).astype(int)
-    assert picture.shape == (round(2 * HEIGHT_IN * DPI), round(WIDTH_IN * DPI), 3)
-    for row in np.split(picture[: len(picture) // 2 * 2], 2):
+    image = np.asarray(Image.open(out).convert("RGB")).astype(int)
+    assert image.shape == (round(2 * HEIGHT_IN * DPI), round(WIDTH_IN * DPI), 3)
+    for row in np.split(image[: len(image) // 2 * 2], 2):
         for color in VIEW_COLORS[:3]:
             rgb = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
             assert (np.abs(row - rgb).max(-1) < 8).sum() > 500
@@ -90,14 +90,14 @@ def test_silence_has_an_energy_map_too():
     assert np.isfinite(energy_db(torch.zeros(4, 100))).all()
 
 
-def test_grey_planes_are_grey_pictures():
+def test_grey_planes_are_grey_images():
     luma = np.full((8, 16), 126, np.uint8)
     chroma = np.full((2, 4, 8), 128, np.uint8)
     assert np.array_equal(panorama_rgb(luma, chroma), np.full((8, 16, 3), 128))
 
 
 def test_more_views_than_fit_on_a_sheet_are_refused(tiny_dataset, tmp_path):
-    with pytest.raises(UserError, match="7 views do not fit on the sheet"):
+    with user_error("out-of-range", "views.num_views"):
         save_preview(
             tiny_dataset, tmp_path / "x.png", DataConfig(), replace(VIEWS, num_views=7),
             AudioConfig(), PreviewConfig(),
@@ -113,7 +113,7 @@ def test_the_command_names_what_it_drew(tiny_dataset, tmp_path):
 
 
 def test_an_empty_split_is_refused(make_dataset, tmp_path):
-    with pytest.raises(UserError, match="no clips in its split train"):
+    with user_error("empty", "train"):
         save_preview(
             make_dataset(), tmp_path / "x.png", DataConfig(), VIEWS, AudioConfig(), PreviewConfig()
         )

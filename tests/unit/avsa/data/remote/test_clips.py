@@ -9,19 +9,20 @@ from types import SimpleNamespace
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.errors import bad_item, user_error
 
 from avsa.commands.train import command as train_command
 from avsa.data.loader import DataConfig, Loader
+from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.data.remote import clips as remote
 from avsa.data.remote.clips import RemoteClips, local_name, open_clips
 from avsa.data.remote.mirror import mirror, read_remote
-from avsa.data.sampling import Plan, SamplingConfig
 from avsa.evals.features import EmbedConfig, embed_dataset
-from avsa.views.audio_statistics import ensure_stats, load_stats
+from avsa.views.audio_statistics import ensure_statistics, load_statistics
 from avsa.views.preview import PreviewConfig, save_preview
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import AudioConfig
-from yt360.errors import BadItem, UserError
+from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import shard_name
 
@@ -45,9 +46,11 @@ def open_mirror(server, tmp_path):
         clips.close()
 
 
-def plan_for(clips, batch_size=4, window=1):
+def order_for(clips, batch_size=4, window=1):
     config = SamplingConfig(window_shards=window)
-    return Plan(clips.video_ids, batch_size, 0, config, shards=clips.shard_numbers.tolist())
+    return TrainingOrder(
+        clips.video_ids, batch_size, 0, config, shards=clips.shard_numbers.tolist()
+    )
 
 
 def cached_bytes(folder):
@@ -76,20 +79,20 @@ def wait_until(condition, seconds=10):
 def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
     clips, local = open_mirror(), ShardReader(origin, "train")
     assert isinstance(clips, RemoteClips) and clips.keys == local.keys
-    plan = plan_for(local)
-    there = Loader(clips, plan, DataConfig(num_threads=2), 0).batches()
-    here = Loader(local, plan, DataConfig(num_threads=2), 0).batches()
-    for _ in range(2 * plan.steps_per_epoch):
+    order = order_for(local)
+    there = Loader(clips, order, DataConfig(num_threads=2), 0).batches()
+    here = Loader(local, order, DataConfig(num_threads=2), 0).batches()
+    for _ in range(2 * order.steps_per_epoch):
         far, near = next(there), next(here)
         assert far.keys == near.keys and torch.equal(far.luma, near.luma)
-        assert torch.equal(far.sound, near.sound)
+        assert torch.equal(far.audio, near.audio)
 
 
 def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, open_mirror):
     clips = open_mirror(room=3)
-    plan = plan_for(clips)
-    loader = Loader(clips, plan, DataConfig(num_threads=1, prefetch_batches=1), 0)
-    for _ in islice(loader.batches(), plan.steps_per_epoch):
+    order = order_for(clips)
+    loader = Loader(clips, order, DataConfig(num_threads=1, prefetch_batches=1), 0)
+    for _ in islice(loader.batches(), order.steps_per_epoch):
         assert cached_bytes(clips.dataset) <= clips._cache.limit_bytes
     fetched = {shard_name(n): server.requests[shard_name(n)] for n in range(SHARDS)}
     # The next epoch may have begun to be fetched, and finds what is still there.
@@ -98,10 +101,10 @@ def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, 
 
 def test_shards_are_fetched_before_they_are_read(server, open_mirror):
     clips = open_mirror(room=4)
-    plan = plan_for(clips)
-    soon = [draw.clip // PER_SHARD for step in range(3) for draw in plan.batch(step)]
+    order = order_for(clips)
+    soon = [draw.clip // PER_SHARD for step in range(3) for draw in order.batch(step)]
     wanted = list(dict.fromkeys(soon))[:3]
-    clips.follow(lambda step: [draw.clip for draw in plan.batch(step)], 0)
+    clips.read_in_order(lambda step: [draw.clip for draw in order.batch(step)], 0)
     assert wait_until(lambda: all(cached_path(clips, number).exists() for number in wanted))
     assert all(server.requests[shard_name(number)] == 1 for number in wanted)
 
@@ -118,7 +121,7 @@ def test_shards_stay_for_the_next_run(server, open_mirror):
 def test_what_a_killed_run_left_half_is_removed(open_mirror):
     clips = open_mirror()
     path = cached_path(clips, 0)
-    remains = [path.with_name(f".{path.name}.{end}") for end in ("12345.tmp", "claim")]
+    remains = [path.with_name(f".{path.name}.{end}") for end in ("12345.tmp", "reservation")]
     for each in remains:
         each.write_bytes(b"")
     clips.read(0, "json")
@@ -151,45 +154,46 @@ def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, 
     else:
         path.write_bytes(path.read_bytes()[:-1024] + bytes(1024)[:-1] + b"x")
     clips = open_mirror()
-    with pytest.raises(BadItem, match="404" if damage == "gone" else "not what dataset.json"):
+    with bad_item("shard-unreadable"):
         clips.read(PER_SHARD, "mp4")
     assert not cached_path(clips, 1).exists()
-    loader = Loader(clips, plan_for(clips), DataConfig(num_threads=1), 0)
+    loader = Loader(clips, order_for(clips), DataConfig(num_threads=1), 0)
     lost = set(clips.keys[PER_SHARD : 2 * PER_SHARD])
     for raw in islice(loader.batches(), 6):
         assert len(set(raw.keys)) == 4 and not lost & set(raw.keys)
     assert set(loader.unreadable) == lost
 
 
-def test_a_plan_that_needs_too_many_shards_at_once_is_refused(open_mirror):
+def test_a_order_that_needs_too_many_shards_at_once_is_refused(open_mirror):
     clips = open_mirror(room=2)
-    plan = Plan(clips.video_ids, 16, 0)
-    with pytest.raises(UserError, match=r"one batch reads \d shards .*set sampling.window_shards"):
-        next(Loader(clips, plan, DataConfig(num_threads=1), 0).batches())
+    order = TrainingOrder(clips.video_ids, 16, 0)
+    with user_error("out-of-range", "sampling.window_shards"):
+        next(Loader(clips, order, DataConfig(num_threads=1), 0).batches())
 
 
 def test_a_cache_without_room_for_two_shards_is_refused(server, tmp_path):
     folder = mirror(server.url, tmp_path / "cache", 1000)
-    with pytest.raises(UserError, match="no room for two shards"):
+    with user_error("out-of-range", "--cache-gb"):
         open_clips(folder, "train")
 
 
 def test_statistics_come_along(server, open_mirror):
     clips = open_mirror()
-    assert load_stats(clips.dataset, BANDS) is not None
+    assert load_statistics(clips.dataset, BANDS) is not None
 
 
 def test_missing_statistics_are_made_where_the_dataset_lies(open_mirror):
-    with pytest.raises(UserError, match=r"run `avsa stats` .* where that dataset lies"):
-        ensure_stats(open_mirror().dataset, AudioConfig(n_mels=17))
+    dataset = open_mirror().dataset
+    with user_error("missing", dataset):
+        ensure_statistics(dataset, AudioConfig(n_mels=17))
 
 
 def test_a_server_that_sends_nonsense_for_a_shard_is_a_bad_item(server, open_mirror):
     server.nonsense.add(shard_name(1))
     clips = open_mirror()
-    with pytest.raises(BadItem, match="BadStatusLine"):
+    with bad_item("shard-unreadable"):
         clips.read(PER_SHARD, "mp4")
-    loader = Loader(clips, plan_for(clips), DataConfig(num_threads=1), 0)
+    loader = Loader(clips, order_for(clips), DataConfig(num_threads=1), 0)
     assert sum(len(raw.keys) for raw in islice(loader.batches(), 6)) == 24
 
 
@@ -198,7 +202,7 @@ def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, w
     gate = threading.Event()
     server.gates |= {shard_name(number): gate for number in range(SHARDS)}
     clips = open_mirror()
-    loader = Loader(clips, plan_for(clips), DataConfig(num_threads=3), 0)
+    loader = Loader(clips, order_for(clips), DataConfig(num_threads=3), 0)
     batches, failures = loader.batches(), []
 
     def load():
@@ -210,14 +214,14 @@ def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, w
     reading = threading.Thread(target=load, daemon=True)
     reading.start()
     assert wait_until(lambda: sum(server.requests[name] for name in server.gates))
-    # Another thread than the generator's can only close its course, or the clips.
+    # Another thread than the generator's can only close its schedule, or the clips.
     if way == "batches":
-        clips._cache.unfollow(clips._cache._order.courses[0])
+        clips._cache.remove_schedule(clips._cache._order.schedules[0])
     else:
         clips.close()
     reading.join(5)
     assert not reading.is_alive() and not loader.unreadable
-    assert "when its cache was closed" in str(failures[0])
+    assert failures[0].code == "in-use"
     names = {thread.name.partition("_")[0] for thread in threading.enumerate()}
     assert "loader" not in names
 
@@ -228,10 +232,10 @@ def test_splits_share_the_limit_and_training_goes_on_beside_judging(server, tiny
     size = max(path.stat().st_size for path in server.folder.glob("*/*.tar"))
     folder = mirror(server.url, tmp_path / "cache", 2 * size)
     with closing(open_clips(folder, "train")) as train, closing(open_clips(folder, "test")) as test:
-        batches = Loader(train, plan_for(train), DataConfig(num_threads=2), 0).batches()
+        batches = Loader(train, order_for(train), DataConfig(num_threads=2), 0).batches()
         for _ in range(3):
             next(batches)
-            held_out = Loader(test, plan_for(test, 2), DataConfig(num_threads=2), 0).batches()
+            held_out = Loader(test, order_for(test, 2), DataConfig(num_threads=2), 0).batches()
             for _ in islice(held_out, 2):
                 assert cached_bytes(folder) <= 2 * size
         batches.close()
@@ -239,9 +243,9 @@ def test_splits_share_the_limit_and_training_goes_on_beside_judging(server, tiny
 
 def test_the_batch_of_all_ranks_must_fit(open_mirror):
     clips = open_mirror(room=2)
-    plan = Plan(clips.video_ids, 16, 0)  # a rank's part of eight clips may fit by luck
-    with pytest.raises(UserError, match=r"one batch reads \d shards"):
-        next(Loader(clips, plan, DataConfig(num_threads=1), 0, rank=1, world=16).batches())
+    order = TrainingOrder(clips.video_ids, 16, 0)  # a rank's part of eight clips may fit by luck
+    with user_error("out-of-range", "sampling.window_shards"):
+        next(Loader(clips, order, DataConfig(num_threads=1), 0, rank=1, world=16).batches())
 
 
 def test_closed_clips_leave_no_thread_behind(open_mirror):

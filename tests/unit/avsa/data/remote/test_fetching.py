@@ -12,10 +12,11 @@ from urllib.error import URLError
 
 import fsspec
 import pytest
+from helpers.errors import bad_item, user_error
 
 from avsa.data.remote import fetching
 from avsa.data.remote.fetching import ALLOWED_HOSTS_VARIABLE, LIMITS, RETRIES, fetch
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +65,8 @@ def test_a_body_that_was_cut_off_is_fetched_again(serve, tmp_path):
     "url", ["http://localhost:notaport/x", "http://[::1/x", "https://example.org/my data"]
 )
 def test_what_is_no_address_is_refused_at_once(tmp_path, url):
-    with pytest.raises(BadItem, match=r"bad-address: .* is no valid address") as caught:
+    with bad_item("bad-address"):
         fetch(url, tmp_path / "x")
-    assert caught.value.reason == "bad-address"
 
 
 def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
@@ -82,19 +82,15 @@ def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
 
 
 def test_an_unknown_kind_of_address_is_refused(tmp_path):
-    with pytest.raises(BadItem, match="bad-address: nonsense://x/y"):
+    with bad_item("bad-address"):
         fetch("nonsense://x/y", tmp_path / "y")
 
 
 @pytest.mark.parametrize(
-    ("url", "advice"),
-    [
-        ("s3://bucket/x", "it needs s3fs: `pip install s3fs`"),
-        ("gs://bucket/x", "it needs gcsfs: `pip install gcsfs`"),
-        ("other://bucket/x", "Install otherfs to access other"),
-    ],
+    ("url", "package"),
+    [("s3://bucket/x", "s3fs"), ("gs://bucket/x", "gcsfs"), ("other://bucket/x", None)],
 )
-def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch, url, advice):
+def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch, url, package):
     calls = []
 
     def fail(*args):
@@ -102,9 +98,8 @@ def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch,
         raise ImportError("Install otherfs to access other")
 
     monkeypatch.setattr(fsspec, "open", fail)
-    with pytest.raises(UserError) as missing:
+    with user_error("dependency", package):
         fetch(url, tmp_path / "x")
-    assert str(missing.value) == f"{url} cannot be read here; {advice}"
     assert len(calls) == 1
 
 
@@ -112,7 +107,7 @@ def test_a_copy_that_is_no_longer_wanted_ends(serve, tmp_path):
     url, served = serve(WHOLE)
     cancelled = threading.Event()
     cancelled.set()
-    with pytest.raises(OSError, match="no longer wanted"):
+    with pytest.raises(OSError, match="was cancelled"):
         fetch(url, tmp_path / "x", cancelled=cancelled)
     assert len(served) == 1 and not list(tmp_path.iterdir())
 
@@ -134,7 +129,7 @@ def endless(*lines, block=b"x" * 65536):
 @pytest.mark.parametrize("size", [{"size_bytes": 100_000}, {"max_bytes": 100_000}])
 def test_a_body_without_end_is_cut_at_the_size(serve, tmp_path, answer, size):
     url, _ = serve(answer)
-    with pytest.raises(BadItem, match=r"wrong-size: .* more than 100000 bytes"):
+    with bad_item("wrong-size"):
         fetch(url, tmp_path / "x", **size)
     assert not list(tmp_path.iterdir())
 
@@ -142,19 +137,19 @@ def test_a_body_without_end_is_cut_at_the_size(serve, tmp_path, answer, size):
 @pytest.mark.parametrize("announced", [3, 5, 10**14])
 def test_another_size_than_announced_is_refused_before_the_body(serve, tmp_path, announced):
     url, _ = serve(head(f"Content-Length: {announced}"))
-    with pytest.raises(BadItem, match=f"wrong-size: .* has {announced} bytes, .* announces 4"):
+    with bad_item("wrong-size"):
         fetch(url, tmp_path / "x", size_bytes=4)
 
 
 def test_a_file_beyond_its_limit_is_refused_before_the_body(serve, tmp_path):
     url, _ = serve(head("Content-Length: 100000000000000"))
-    with pytest.raises(BadItem, match=r"wrong-size: .* more than 1000 bytes"):
+    with bad_item("wrong-size"):
         fetch(url, tmp_path / "x", max_bytes=1000)
 
 
 def test_a_body_without_announced_length_that_ends_early_is_refused(serve, tmp_path):
     url, _ = serve(head() + b"fou")
-    with pytest.raises(BadItem, match=r"wrong-size: .* has 3 bytes, .* announces 4"):
+    with bad_item("wrong-size"):
         fetch(url, tmp_path / "x", size_bytes=4)
 
 
@@ -167,7 +162,7 @@ def test_what_follows_the_announced_length_is_left_out(serve, tmp_path):
 @pytest.mark.parametrize("status", ["206 Partial Content", "203 Changed", "299 Odd"])
 def test_an_answer_that_is_not_the_whole_file_is_refused(serve, tmp_path, status):
     url, _ = serve(head("Content-Length: 4", status=status) + b"four")
-    with pytest.raises(OSError, match=f"it answers {status}, and 200 alone is a whole file"):
+    with pytest.raises(OSError, match=status):
         fetch(url, tmp_path / "x", size_bytes=4)
 
 
@@ -210,9 +205,8 @@ def redirect(url):
 def test_a_redirect_to_another_site_is_not_followed(serve, tmp_path):
     elsewhere, asked = serve(WHOLE)
     url, served = serve(redirect(elsewhere))
-    with pytest.raises(BadItem, match=f"name 127.0.0.1 in {ALLOWED_HOSTS_VARIABLE}") as refusal:
+    with bad_item("forbidden-address"):
         fetch(url, tmp_path / "x")
-    assert refusal.value.reason == "forbidden-address"
     assert len(served) == 1 and not asked
 
 
@@ -227,7 +221,7 @@ def test_a_redirect_to_an_allowed_host_is_followed(serve, tmp_path, monkeypatch)
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "//[/"])
 def test_a_redirect_to_what_is_no_web_address_is_refused(serve, tmp_path, target):
     url, _ = serve(redirect(target))
-    with pytest.raises(BadItem, match="forbidden-address"):
+    with bad_item("forbidden-address"):
         fetch(url, tmp_path / "x")
 
 
@@ -276,7 +270,7 @@ def test_a_certificate_that_is_not_valid_is_not_asked_for_again(tmp_path, monkey
     ],
 )  # fmt: skip
 def test_addresses_of_this_machine_and_chains_of_addresses_are_refused(tmp_path, url):
-    with pytest.raises(BadItem, match=r"bad-address: .* no address of another machine"):
+    with bad_item("bad-address"):
         fetch(url, tmp_path / "x")
 
 
@@ -292,5 +286,5 @@ def test_sizes_of_other_backends_are_checked_too(tmp_path, monkeypatch, content,
         return file
 
     monkeypatch.setattr(fsspec, "open", open_remote)
-    with pytest.raises(BadItem, match="wrong-size"):
+    with bad_item("wrong-size"):
         fetch("s3://bucket/x", tmp_path / "x", size_bytes=4)

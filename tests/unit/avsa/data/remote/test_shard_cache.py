@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from helpers.errors import bad_item, user_error
 
 from avsa.data.remote.shard_cache import RemoteShard, ShardCache
 from avsa.data.remote.shard_folder import ShardFolder
@@ -73,7 +74,7 @@ def open_cache(folder, source):
 
     def open_one(room=3, on_removal=lambda: None):
         cache = ShardCache(ShardFolder(folder.root, folder.splits), source)
-        cache.join(SHARDS, room * SIZE, on_removal)
+        cache.register(SHARDS, room * SIZE, on_removal)
         opened.append(cache)
         return cache
 
@@ -82,8 +83,8 @@ def open_cache(folder, source):
         cache.close()
 
 
-def read(cache, name, course=None):
-    with cache.reading(name, course):
+def read(cache, name, schedule=None):
+    with cache.reading(name, schedule):
         assert (cache.folder.root / name).stat().st_size == SIZE
 
 
@@ -112,7 +113,7 @@ def wait_until(condition, seconds=10.0):
 def test_a_fetch_that_fails_in_an_unforeseen_way_is_told_and_the_next_one_works(open_cache, source):
     cache = open_cache()
     source.failures[NAMES[0]] = RuntimeError("odd")
-    with pytest.raises(BadItem, match=r"shard-unreadable: .*RuntimeError: odd"):
+    with bad_item("shard-unreadable"):
         read(cache, NAMES[0])
     read(cache, NAMES[1])
     source.failures.clear()
@@ -130,7 +131,7 @@ def test_a_full_disk_is_no_damaged_shard(open_cache, source):
 def test_a_folder_that_vanishes_is_told_and_may_come_back(open_cache, folder):
     cache = open_cache()
     shutil.rmtree(folder.root / "train")
-    with pytest.raises(BadItem, match="FileNotFoundError"):
+    with bad_item("shard-unreadable"):
         read(cache, NAMES[0])
     (folder.root / "train").mkdir()
     read(cache, NAMES[0])
@@ -157,10 +158,10 @@ def test_a_failure_is_not_told_to_who_asked_after_it_began(open_cache, monkeypat
     assert isinstance(failures[0], BadItem) and not none
 
 
-def test_a_plan_that_fails_is_told(open_cache):
+def test_a_order_that_fails_is_told(open_cache):
     cache = open_cache()
-    cache.follow(SIZES, lambda step: {NAMES[0]} if step == 0 else 1 / 0, 0)
-    with pytest.raises(BadItem, match="ZeroDivisionError"):
+    cache.add_schedule(SIZES, lambda step: {NAMES[0]} if step == 0 else 1 / 0, 0)
+    with bad_item("shard-unreadable"):
         read(cache, NAMES[1])
 
 
@@ -177,11 +178,11 @@ def test_closing_frees_those_who_wait(open_cache, source):
 def test_the_end_of_a_course_frees_those_who_wait_on_its_behalf_alone(open_cache, source):
     cache = open_cache()
     source.gate.clear()
-    course = cache.follow(SIZES, lambda step: {NAMES[step]} if step < 2 else set(), 0)
-    followed, raised = in_thread(lambda: read(cache, NAMES[0], course))
+    schedule = cache.add_schedule(SIZES, lambda step: {NAMES[step]} if step < 2 else set(), 0)
+    followed, raised = in_thread(lambda: read(cache, NAMES[0], schedule))
     other, fine = in_thread(lambda: read(cache, NAMES[0]))
     wait_until(lambda: source.fetched)
-    cache.unfollow(course)
+    cache.remove_schedule(schedule)
     followed.join(5)
     assert isinstance(raised[0], UserError) and other.is_alive()
     source.gate.set()
@@ -210,20 +211,20 @@ def test_two_processes_keep_one_limit_and_fetch_nothing_twice_at_a_time(open_cac
 def test_processes_with_the_same_order_share_the_work(open_cache, source):
     for _ in range(2):
         cache = open_cache(room=len(NAMES))
-        cache.follow(SIZES, lambda step: {NAMES[step]} if step < len(NAMES) else set(), 0)
+        cache.add_schedule(SIZES, lambda step: {NAMES[step]} if step < len(NAMES) else set(), 0)
     wait_until(lambda: len(cache.folder.present()) == len(NAMES))
     assert sorted(source.fetched) == sorted(NAMES)
 
 
 def test_the_splits_of_a_mirror_keep_one_limit(open_cache, source):
     cache = open_cache(room=3)
-    training = cache.follow(SIZES, lambda step: {NAMES[step % 4]}, 0)
+    training = cache.add_schedule(SIZES, lambda step: {NAMES[step % 4]}, 0)
     for step in range(8):
-        cache.at_step(training, step)
+        cache.advance_to(training, step)
         read(cache, NAMES[step % 4], training)
-        judging = cache.follow(SIZES, lambda step: {NAMES[4 + step % 4]}, 0)
+        judging = cache.add_schedule(SIZES, lambda step: {NAMES[4 + step % 4]}, 0)
         read(cache, NAMES[4], judging)
-        cache.unfollow(judging)
+        cache.remove_schedule(judging)
     assert source.most_bytes <= 3 * SIZE
 
 
@@ -251,7 +252,7 @@ def test_reading_what_is_there_looks_at_no_other_shard(open_cache, folder, monke
     cache = open_cache(room=len(NAMES))
     for name in NAMES:
         read(cache, name)
-    cache.follow(SIZES, lambda step: {NAMES[step % len(NAMES)]}, 0)
+    cache.add_schedule(SIZES, lambda step: {NAMES[step % len(NAMES)]}, 0)
     looks = []
     present = ShardFolder.present
     monkeypatch.setattr(ShardFolder, "present", lambda self: looks.append(1) or present(self))
@@ -264,16 +265,16 @@ def test_reading_what_is_there_looks_at_no_other_shard(open_cache, folder, monke
 
 
 def test_a_cache_without_room_for_two_shards_is_refused(open_cache):
-    with pytest.raises(UserError, match="no room for two shards"):
+    with user_error("out-of-range", "--cache-gb"):
         open_cache(room=1)
 
 
 def test_the_last_user_to_leave_stops_the_thread(open_cache):
     cache = open_cache()
     second = threading.Event().set
-    cache.join(SHARDS, 3 * SIZE, second)
+    cache.register(SHARDS, 3 * SIZE, second)
     read(cache, NAMES[0])
     thread = cache._thread
-    assert not cache.leave(second) and thread.is_alive()
-    assert cache.leave(cache._on_removal[0])
+    assert not cache.unregister(second) and thread.is_alive()
+    assert cache.unregister(cache._on_removal[0])
     assert not thread.is_alive()

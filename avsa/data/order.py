@@ -1,21 +1,21 @@
-"""Which clip at which step: a pure function of (index, seed, epoch, options).
+"""The order of training: which clips are in the batch of a step.
 
-Nothing here reads data, talks to other ranks or depends on how many there are: every rank computes
-the same global batches and takes its own contiguous part. A run can start at any step; an epoch's
-order costs a few sorts of the index and is kept while it is in use.
+The order is a pure function of index, seed, epoch and options. It does not read data, communicate
+with other ranks or depend on their number: every rank computes the same global batches and takes
+its contiguous part. A run can start at any step; the order of an epoch costs a few sorts.
 
-How an epoch is made:
+An epoch is made in three steps:
 
-1. *Choose.* Video sampling takes ``draws_per_video`` random clips of every video (each video
-   equally often, as in the paper), by default twice the clips of an average video, as the published
-   code does; clip sampling takes every clip once.
-2. *Order.* At random; with ``window_shards`` by shuffled shards, so that few shards are in use at
-   a time, and cut into segments of about that many shards.
-3. *Deal.* Within a segment of n batches the clips, sorted by video, are dealt out like cards:
-   the j-th goes to batch j mod n. Clips of one video are neighbours, so no batch gets two of them.
+1. *Choose.* Video sampling draws ``draws_per_video`` random clips of every video (each video
+   equally often, as in the paper; by default twice the clips of an average video, as in the
+   published code). Clip sampling takes every clip once.
+2. *Shuffle.* With ``window_shards``, shards are shuffled, then clips within segments of about that
+   many shards, so that few shards are in use at a time.
+3. *Deal.* The clips of a segment of n batches are sorted by video, and the j-th goes to batch
+   j mod n. Clips of one video are neighbours, so no batch gets two of them.
 
-Two kinds of clips sit out an epoch, chosen anew at random in each: the remainder that would leave
-the last batch partial, and, of a video with more clips than a segment has batches, the surplus.
+An epoch leaves out clips, drawn anew each time: the remainder that does not fill a batch, and the
+surplus of videos with more clips than a segment has batches.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class SamplingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One sample of the plan.
+    """One sample of an order.
 
     Attributes:
-        position: Number of the sample in the whole run; with seed and epoch it keys every random
-            choice made for it.
-        epoch: Epoch that the sample belongs to.
+        position: Number of the sample in the run; with seed and epoch it is the key of all random
+            draws for the sample.
+        epoch: Epoch of the sample.
         clip: Row of the clip in the index.
     """
 
@@ -71,11 +71,11 @@ class Draw:
 
 
 class Order(Protocol):
-    """What a loader needs to know of a plan.
+    """An order in which a loader reads clips.
 
     Attributes:
         batch_size: Clips in a global batch.
-        full_batches: Whether every batch must have that many.
+        full_batches: Whether every batch must be full.
     """
 
     batch_size: int
@@ -85,11 +85,11 @@ class Order(Protocol):
         """Return the global batch of a step; empty past the end."""
 
     def replacements(self, draw: Draw) -> Iterator[int]:
-        """Return clips to take, in this order, where the drawn one cannot be read."""
+        """Return the clips to try, in this order, if the drawn one cannot be read."""
 
 
-class Plan:
-    """The endless order of training.
+class TrainingOrder:
+    """The order of training, without an end.
 
     Args:
         video_ids: Video of each clip, in the order of the index.
@@ -100,7 +100,7 @@ class Plan:
 
     Attributes:
         steps_per_epoch: Batches in every epoch.
-        clips_left_out: Clips (video sampling: draws) that sit out each epoch.
+        clips_left_out: Clips (video sampling: draws) that each epoch leaves out.
 
     Raises:
         UserError: There are fewer videos than a batch needs.
@@ -140,11 +140,11 @@ class Plan:
         return [Draw(first + slot, epoch, clip) for slot, clip in enumerate(clips)]
 
     def replacements(self, draw: Draw) -> Iterator[int]:
-        """Return every clip that may stand in for an unreadable one, each once, in a fixed order.
+        """Return every clip that can replace an unreadable one, each once, in a fixed order.
 
-        First the other clips of its video, then those of videos outside the batch, which are
-        shared out among the slots: so a batch never gets two clips of one video, and no rank needs
-        to know what another one replaced.
+        First come the other clips of its video, then clips of videos outside the batch, which are
+        divided among the slots: a batch never gets two clips of one video, and ranks need not
+        communicate.
         """
         step, slot = divmod(draw.position, self.batch_size)
         own = self._videos[draw.clip]
@@ -160,12 +160,18 @@ class Plan:
 
     def _check_size(self) -> None:
         if self.batch_size < 1:
-            raise UserError(f"batch_size must be at least 1, not {self.batch_size}")
+            raise UserError(
+                f"batch_size is {self.batch_size}; it must be at least 1",
+                code="out-of-range",
+                key="batch_size",
+            )
         videos = len(self._clips_of_video)
         if videos < self.batch_size:
             raise UserError(
                 f"a batch of {self.batch_size} clips needs as many different videos, and the split "
-                f"has {videos} ({len(self._videos)} clips); set batch_size to at most {videos}"
+                f"has {videos} ({len(self._videos)} clips); set batch_size to at most {videos}",
+                code="out-of-range",
+                key="batch_size",
             )
 
     def _windowed_shards(self, shards: Sequence[int] | None) -> Indices:
@@ -176,7 +182,7 @@ class Plan:
         return np.unique(np.asarray(shards), return_inverse=True)[1].astype(np.int64)
 
     def _window_batches(self, uses: Indices) -> int:
-        """Return how many batches about `window_shards` shards fill; 0 for no window."""
+        """Return the number of batches that about `window_shards` shards fill; 0: no limit."""
         if not self.config.window_shards:
             return 0
         draws_per_shard = uses.sum() / (self._shards.max() + 1)
@@ -201,7 +207,7 @@ class Plan:
         return np.concatenate([self._deal(clips[i:j], generator) for i, j in pairwise(bounds)])
 
     def _choose(self, generator: np.random.Generator) -> Indices:
-        """Return this epoch's clips: of each video its number of uses, different ones first."""
+        """Return the clips of an epoch; a video repeats a clip only after all of its clips."""
         shuffled = generator.permutation(len(self._videos))
         by_video = shuffled[np.argsort(self._videos[shuffled], kind="stable")]
         video = np.repeat(np.arange(len(self._uses)), self._uses)
@@ -217,7 +223,7 @@ class Plan:
         return generator.permuted(generator.permutation(batches), axis=1)
 
 
-class SequentialPlan:
+class SequentialOrder:
     """Every clip once, in the order of the index; the last batch may be partial.
 
     A clip that cannot be read has no replacement: a loader leaves it out and reports it.
@@ -238,30 +244,32 @@ class SequentialPlan:
         return [Draw(i, 0, i) for i in range(first, min(first + self.batch_size, self.num_clips))]
 
     def replacements(self, draw: Draw) -> Iterator[int]:  # noqa: ARG002 - the protocol's signature
-        """Return nothing: no clip stands for another one."""
+        """Return nothing: clips are not replaced."""
         return iter(())
 
 
 def rank_part(draws: list[Draw], rank: int, world: int) -> list[Draw]:
-    """Return a rank's contiguous part of a global batch, so that parts in rank order are the batch.
+    """Return a rank's contiguous part of a global batch.
 
     Raises:
-        UserError: The batch cannot be shared out evenly.
+        UserError: The ranks cannot share the batch evenly.
     """
     if len(draws) % world:
         raise UserError(
             f"a global batch of {len(draws)} clips cannot be shared by {world} ranks; set "
-            f"batch_size to a multiple of {world}"
+            f"batch_size to a multiple of {world}",
+            code="conflict",
+            key="batch_size",
         )
     size = len(draws) // world
     return draws[rank * size : (rank + 1) * size]
 
 
 def _epoch_shape(uses: Indices, batch_size: int, window: int) -> tuple[Indices, int]:
-    """Return how often each video is used in an epoch, and how many full batches that makes.
+    """Return how often an epoch uses each video, and the number of full batches.
 
-    A video may be used at most once a batch, so its uses are capped at the number of batches in a
-    segment; capping leaves fewer batches, hence the search for the largest cap that fits.
+    A batch uses a video at most once, so uses are capped at the number of batches of a segment. A
+    lower cap gives fewer batches, so the largest cap that fits is searched for.
     """
     cap = int(min(uses.max(), window)) if window else int(uses.max())
     while True:
