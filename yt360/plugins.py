@@ -15,6 +15,7 @@ from typing import Any
 from yt360.errors import UserError
 from yt360.terminal.text import shortened
 
+MAX_PLUGINS, MAX_NAME = 100, 200
 _plugins: dict[str, None] = {}
 
 
@@ -35,6 +36,20 @@ def loaded_plugins() -> tuple[str, ...]:
     Worker processes load them again, and a run records them.
     """
     return tuple(_plugins)
+
+
+def plugin_names(names: Any) -> tuple[str, ...]:
+    """Return names of modules that a file gives, checked; nothing is imported.
+
+    Raises:
+        ValueError: They are not a list of at most 100 dotted names.
+    """
+    if not isinstance(names, list) or len(names) > MAX_PLUGINS:
+        raise ValueError(f"plugins is not a list of at most {MAX_PLUGINS} names")
+    for name in names:
+        if not isinstance(name, str) or len(name) > MAX_NAME or not _is_module_name(name):
+            raise ValueError(f"{shortened(repr(name), 80)} is not the name of a plugin")
+    return tuple(names)
 
 
 def note_plugin(module: str) -> None:
@@ -64,8 +79,12 @@ def load_object(path: str, what: str) -> Any:
         raise UserError(f"{what} {path!r}: {module} has no {name}", "missing", path) from None
 
 
+def _is_module_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
 def _import(module: str, what: str) -> Any:
-    if not all(part.isidentifier() for part in module.split(".")):
+    if not _is_module_name(module):
         raise UserError(
             f"{what} {shortened(module, 200)!r} is not the name of a module, such as my_module or "
             "package.module",

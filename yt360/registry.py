@@ -98,8 +98,13 @@ class Registry(Generic[Config]):
         Raises:
             UserError: There is no such entry, or its module cannot be imported.
         """
-        target = self[name].target
-        return load_object(target, self.what) if isinstance(target, str) else target
+        entry = self[name]
+        if not isinstance(entry.target, str):
+            return entry.target
+        config: type[Config] = load_object(entry.target, self.what)
+        if entry.plugin:
+            note_plugin(entry.plugin)
+        return config
 
     def configure(
         self, name: str, given: Mapping[str, Any], usual: Mapping[str, Any] | None = None

@@ -1,7 +1,8 @@
 """The configuration of a training run, read from a recipe and changed by ``--set``.
 
 A recipe is a YAML file with some of the keys; the others keep their defaults. ``extends: NAME``
-builds on another recipe: mappings are merged key by key, and ``null`` removes a key.
+builds on another recipe: mappings are merged key by key, ``null`` removes a key, and a task or an
+encoder of another ``kind`` starts from the defaults of that kind.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from avsa.views.spectrogram import AudioConfig
 from yt360.config import Section, config_class, conflict, flatten, from_mapping, merged, to_mapping
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
+from yt360.plugins import loaded_plugins
 from yt360.splits import Split
 from yt360.terminal.text import shortened
 from yt360.untrusted.yaml_files import load_yaml, read_yaml_mapping, write_yaml
@@ -155,6 +157,12 @@ class TrainConfig:
 
 MAX_EXTENSIONS = 16
 MAX_KEY_PARTS = 16  # of a dotted key; none in a recipe has more than five
+DEFAULT_KINDS = {
+    r"encoders\.video": "r2plus1d",
+    r"encoders\.audio": "conv2d",
+    r"stages\.[^.]+\.task": "avc",
+}
+"""Kinds by section where a recipe names none."""
 # Keys that say how a run is carried out and not what it computes: a resumed run may change them.
 FREE_TO_CHANGE = re.compile(
     r"checkpoint\.|compute\.(?!batch_norm_splits)|validation\.|data\.(num_threads|prefetch_batches)$"
@@ -180,14 +188,38 @@ def load_config(recipe: str, overrides: Sequence[str] = ()) -> TrainConfig:
     return config_from_mapping(_read_recipe(recipe), overrides)
 
 
-def config_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> TrainConfig:
-    """Return the configuration of nested mappings, changed by ``dotted.key=value`` texts."""
+def config_from_mapping(
+    mapping: Mapping[str, Any], overrides: Sequence[str] = (), plugins: Sequence[str] = ()
+) -> TrainConfig:
+    """Return the configuration of nested mappings.
+
+    Args:
+        mapping: The keys that differ from the defaults.
+        overrides: ``dotted.key=value`` texts; values are YAML.
+        plugins: Modules that were loaded when the mapping was saved. They are never imported here,
+            since the mapping may come from a stranger.
+
+    Raises:
+        UserError: Unknown key, wrong type, or values that do not go together; ``"dependency"`` if a
+            name is unknown and one of `plugins`, which is named, is not loaded.
+    """
     mapping = dict(mapping)
     for override in overrides:
         change = _parse_override(override)
         _require_known_stages(change, mapping)
-        mapping = merged(mapping, change)
-    return from_mapping(TrainConfig, mapping, renamed=new_name)
+        mapping = merged(mapping, change, _names_another_kind)
+    try:
+        return from_mapping(TrainConfig, mapping, renamed=new_name)
+    except UserError as error:
+        absent = [module for module in plugins if module not in loaded_plugins()]
+        if error.code != "unknown-name" or not absent:
+            raise
+        raise UserError(
+            f"{error}; it was made with the plugin {absent[0]}, which is not loaded; if you trust "
+            f"it, give --plugin {absent[0]}, or in Python import {absent[0]} first",
+            "dependency",
+            absent[0],
+        ) from None
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
@@ -249,7 +281,13 @@ def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
         )
     if parent.endswith((".yaml", ".yml")):  # as seen from the file that names it
         parent = os.path.normpath(path.parent / parent)
-    return merged(_read_recipe(parent, (*children, recipe)), content)
+    return merged(_read_recipe(parent, (*children, recipe)), content, _names_another_kind)
+
+
+def _names_another_kind(key: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Say whether a section gets another ``kind``, for which the former one's keys mean nothing."""
+    default = next((kind for form, kind in DEFAULT_KINDS.items() if re.fullmatch(form, key)), None)
+    return default is not None and "kind" in now and now["kind"] != was.get("kind", default)
 
 
 def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:

@@ -37,7 +37,7 @@ def export_model(checkpoint: Path, out: Path) -> None:
         for part, named in parts.items()
         for name, tensor in named.items()
     }
-    facts = {key: getattr(saved, key) for key in ("stage", "step", "clips", "fps")}
+    facts = {key: getattr(saved, key) for key in ("stage", "step", "clips", "fps", "plugins")}
     facts = {"config": to_mapping(saved.config), **facts}
     weights = _ordered(save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)}))
     if is_export(out) and (out / WEIGHTS_FILE).read_bytes() == weights:

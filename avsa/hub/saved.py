@@ -22,6 +22,7 @@ from avsa.tasks.base import Task
 from avsa.training.checkpoint import load_checkpoint
 from avsa.views.audio_statistics import AudioStatistics
 from yt360.errors import UserError
+from yt360.plugins import plugin_names
 from yt360.terminal.text import shortened
 from yt360.untrusted.parsing import Count, parse_json
 from yt360.untrusted.safetensors_files import read_safetensors
@@ -43,12 +44,14 @@ class Facts:
         step: Steps of training done.
         clips: What it was trained on (`avsa.training.run_folder.fingerprint`).
         fps: Frames a second of its video.
+        plugins: Modules that were loaded as plugins; names, never imported.
     """
 
     stage: Annotated[str, Field(max_length=200)]
     step: Count
     clips: Annotated[str, Field(max_length=200)]
     fps: Annotated[int, Field(ge=1, le=1000)]
+    plugins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,8 @@ def read_saved(path: Path) -> Saved:
 
 def _checked(content: Mapping[str, Any]) -> Saved:
     """Return the parts of a checkpoint's content; `ValueError` says what is wrong with them."""
-    facts, config = _facts(content), _config(content.get("config"))
+    facts = _facts(content)
+    config = _config(content.get("config"), facts.plugins)
     if facts.stage not in config.stages:
         raise ValueError(f"its recipe has no stage {facts.stage!r}")
     encoders, task = networks_without_memory(config, facts.stage)
@@ -113,17 +117,20 @@ def _weights(value: Any, module: nn.Module, part: str) -> Weights:
 
 
 def _facts(content: Mapping[str, Any]) -> Facts:
+    plugins = plugin_names(content.get("plugins", []))
     names = [field.name for field in fields(Facts)]
     plain = {name: content.get(name) for name in names if type(content.get(name)) in (str, int)}
-    return parse_json(json.dumps(plain), Facts)
+    return parse_json(json.dumps({**plain, "plugins": plugins}), Facts)
 
 
-def _config(value: Any) -> TrainConfig:
+def _config(value: Any, plugins: Sequence[str]) -> TrainConfig:
     if not isinstance(value, dict):
         raise ValueError("its recipe is no mapping")
     try:
-        return config_from_mapping(value)
+        return config_from_mapping(value, plugins=plugins)
     except UserError as error:
+        if error.code == "dependency":
+            raise
         raise ValueError(f"its recipe cannot be read ({error})") from None
 
 

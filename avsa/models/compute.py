@@ -14,6 +14,9 @@ from avsa.training.distributed import World
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
 
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""Memory format of weights with so many axes."""
+
 
 @config_class
 class ComputeConfig:
@@ -55,8 +58,9 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
     encoders = encoders.to(world.device)
     encoders.batch_norm_splits = max(1, config.batch_norm_splits // world.size)
     if is_on(config.channels_last, world.device):
-        encoders.video.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        encoders.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for weight in encoders.parameters():
+            if weight.ndim in CHANNELS_LAST:
+                weight.data = weight.data.to(memory_format=CHANNELS_LAST[weight.ndim])
     if config.sync_batch_norm and world.size > 1:
         if world.device.type != "cuda":
             raise UserError(

@@ -51,6 +51,7 @@ from avsa.training.validation import Validation, open_validation
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
 from yt360.config import flatten, to_mapping
+from yt360.plugins import loaded_plugins
 from yt360.shards.format.reader import ShardReader
 
 
@@ -229,5 +230,6 @@ def _save(
     """Write a checkpoint, and remove the oldest ones."""
     content = {"step": step, "config": to_mapping(learner.config), **learner.state()}
     content |= {"clips": fingerprint(clips), "fps": clips_form(clips.info).fps}
+    content |= {"plugins": list(loaded_plugins())}
     save_checkpoint(checkpoint_path(run, step), content | {"stats": asdict(statistics)})
     drop_old_checkpoints(run, learner.config.checkpoint.keep_last)

@@ -1,7 +1,7 @@
 """The folder of a run: opened once, refused when it holds something else, resumed when asked to.
 
-``config.yaml`` is the whole recipe with all overrides; beside it lie the log, the curves and
-``checkpoints/``.
+``config.yaml`` is the whole recipe with all overrides, ``plugins.txt`` lists the plugins that were
+loaded; beside them lie the log, the curves and ``checkpoints/``.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.locks import exclusive_lock
+from yt360.plugins import loaded_plugins, plugin_names
 from yt360.shards.format.reader import ShardReader
 from yt360.untrusted.files import read_limited
 from yt360.untrusted.yaml_files import read_yaml_mapping
 
 CONFIG_FILE = "config.yaml"
 DATASET_FILE = "dataset.txt"
+PLUGINS_FILE = "plugins.txt"
 LOCK_FILE = ".lock"
 MAX_ADDRESS_BYTES = 1 << 14
 
@@ -104,6 +106,8 @@ def _create(config: TrainConfig, dataset: Path, run: Path) -> None:
     run.mkdir(parents=True, exist_ok=True)
     with atomic_write(run / DATASET_FILE, "w") as file:
         file.write(f"{address_of(dataset)}\n")
+    with atomic_write(run / PLUGINS_FILE, "w") as file:
+        file.writelines(f"{module}\n" for module in loaded_plugins())
     save_config(config, run / CONFIG_FILE)  # last: it makes the folder a run
 
 
@@ -138,16 +142,22 @@ def _resume(config: TrainConfig, dataset: Path, clips: str, run: Path) -> Saved 
 
 
 def _require_free(run: Path) -> None:
-    if run.exists() and {path.name for path in run.iterdir()} - {DATASET_FILE, LOCK_FILE}:
+    ours = {DATASET_FILE, PLUGINS_FILE, LOCK_FILE}
+    if run.exists() and {path.name for path in run.iterdir()} - ours:
         raise UserError(
             f"{run} is not empty and holds no run; choose another --out", code="exists", key="--out"
         )
 
 
 def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Return the recipe that a run began with, changed by ``dotted.key=value`` texts."""
+    """Return the recipe that a run began with, changed by ``dotted.key=value`` texts.
+
+    Raises:
+        UserError: `run` is not the folder of a run, or its recipe needs a plugin that is not loaded
+            (``"dependency"``).
+    """
     _require_run(run)
-    return config_from_mapping(read_yaml_mapping(run / CONFIG_FILE), overrides)
+    return config_from_mapping(read_yaml_mapping(run / CONFIG_FILE), overrides, _plugins_of(run))
 
 
 def read_dataset(run: Path) -> str:
@@ -158,6 +168,20 @@ def read_dataset(run: Path) -> str:
     except (ValueError, OSError) as error:
         raise UserError(f"{run} does not say which dataset it began with: {error}") from None
     return content.strip()
+
+
+def _plugins_of(run: Path) -> Sequence[str]:
+    """Return the modules that were loaded when a run began; none where that is not recorded."""
+    try:
+        return plugin_names(read_limited(run / PLUGINS_FILE, MAX_ADDRESS_BYTES).decode().split())
+    except FileNotFoundError:
+        return ()
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{run / PLUGINS_FILE} is damaged: {error}; write the names of the plugins of the run "
+            "into it, one a line",
+            key=run / PLUGINS_FILE,
+        ) from None
 
 
 def _require_run(run: Path) -> None:

@@ -8,40 +8,104 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
+from click.testing import CliRunner
+from helpers.errors import user_error
 from helpers.paths import REPOSITORY
 
+import avsa
+from avsa.commands.train import command as train_command
+from avsa.training.metrics_log import read_log
 from yt360.labels.classes import NAMES, NO_CLASS
 from yt360.labels.format.reader import LabelReader, LabelSet
 
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
+SMALL_LABELS = "--views panorama --fps 1 --height 32 --split test --name bright"
+SMALL_RUN = " ".join(
+    f"--set {change}"
+    for change in (
+        "views.height=16",
+        "views.width=16",
+        "audio.n_mels=16",
+        "encoders.audio.base_channels=16",
+        "data.num_threads=1",
+        "stages.avsa.batch_size=4",
+        "compute.bfloat16=off",
+    )
+)
 
 
-def test_a_segmenter_of_ones_own_labels_a_dataset(tmp_path):
-    (tmp_path / "brightness.py").write_text(re.search(r"```python\n(.*?)```", PAGE, re.S)[1])
-    command = re.search(r"^yt360 (--plugin .*) --name bright$", PAGE, re.M)[1].split()
-    dataset = shutil.copytree(REPOSITORY / "shards", tmp_path / "DATASET")
-    small = [
-        "--views",
-        "panorama",
-        "--fps",
-        "1",
-        "--height",
-        "32",
-        "--split",
-        "test",
-        "--name",
-        "bright",
-    ]
+def save_example(folder, module):
+    """Save the module that the page tells to save."""
+    code = re.search(rf"as\s`{module}\.py`:\n\n```python\n(.*?)```", PAGE, re.S)[1]
+    (folder / f"{module}.py").write_text(code)
+
+
+def command_of(pattern):
+    """Return the arguments of a command on the page."""
+    return re.search(rf"^({pattern}.*)$", PAGE, re.M)[1].split()
+
+
+def python(folder, *lines):
+    """Run lines in a process of their own: registries of this one stay as they are."""
     run = subprocess.run(
-        [sys.executable, "-c", "from yt360.cli import main; main()", *command, *small],
-        cwd=tmp_path,
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def call(program, *arguments):
+    """Return the line of Python that calls a command."""
+    return f"from {program}.cli import cli; cli.main({list(arguments)!r}, standalone_mode=False)"
+
+
+def test_a_segmenter_of_ones_own_labels_a_dataset(tmp_path):
+    save_example(tmp_path, "brightness")
+    program, *arguments = command_of("yt360 --plugin .* --name bright")
+    dataset = shutil.copytree(REPOSITORY / "shards", tmp_path / "DATASET")
+    python(tmp_path, call(program, *arguments[:-2], *SMALL_LABELS.split()))
     made_by = LabelSet.load(dataset, "bright").made_by
     assert made_by["segmenter"] == "brightness" and made_by["threshold"] == 150
     labels = LabelReader(dataset, "test", "bright")
     classes = [set(np.unique(labels.read(key).joint)) for key in labels.keys]
     assert classes and set.union(*classes) == {NAMES.index("sky"), NO_CLASS}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return shutil.copytree(REPOSITORY / "shards", tmp_path / "shards")
+
+
+def test_an_encoder_of_ones_own_trains_two_steps_and_loads_again(tmp_path, dataset):
+    save_example(tmp_path, "framewise")
+    train = command_of("avsa train --plugin framewise")
+    loading = re.search(r"```python\n(import avsa\n.*?)```", PAGE, re.S)[1]
+    shown = python(
+        tmp_path,
+        call(*train, *SMALL_RUN.split()),
+        call(*command_of("avsa embed shards --plugin framewise")),
+        loading,
+        "print(type(model.encoders.video).__name__, model.feature_dim, model.step)",
+    )
+    assert shown.splitlines()[-1] == "Framewise 128 2"
+    assert (tmp_path / "features.parquet").exists()
+    run = tmp_path / "runs" / "framewise"
+    with user_error("dependency", "framewise"):
+        avsa.load(run)
+    with user_error("dependency", "framewise"):
+        CliRunner().invoke(train_command, ["--out", str(run), "--resume"], catch_exceptions=False)
+    assert "framewise" not in sys.modules
+
+
+def test_a_task_of_ones_own_trains_and_is_validated(tmp_path, dataset):
+    save_example(tmp_path, "matching")
+    train = command_of("avsa train --plugin matching")
+    python(tmp_path, call(*train, *SMALL_RUN.split()))
+    last = read_log(tmp_path / "runs" / "matching")[-1]
+    assert last["step"] == 2
+    assert 0 <= last["val/accuracy"] <= 1 and np.isfinite(last["loss"])

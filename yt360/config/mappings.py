@@ -63,15 +63,30 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `changes` laid over it, mapping by mapping; None removes a key."""
+def merged(
+    base: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    replaces: Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool] | None = None,
+    where: str = "",
+) -> dict[str, Any]:
+    """Return `base` with `changes` laid over it, mapping by mapping; None removes a key.
+
+    Args:
+        base: Nested mappings.
+        changes: Nested mappings.
+        replaces: Whether the mapping at a dotted key replaces the former one (the arguments are
+            key, former, changes) instead of being laid over it.
+        where: Dotted name of `base` with a final dot, empty for the outermost.
+    """
     result = dict(base)
     for key, item in changes.items():
         if item is None:
             result.pop(key, None)
         elif isinstance(item, Mapping):
             below = result.get(key)
-            result[key] = merged(below if isinstance(below, Mapping) else {}, item)
+            if not isinstance(below, Mapping) or (replaces and replaces(where + key, below, item)):
+                below = {}
+            result[key] = merged(below, item, replaces, f"{where}{key}.")
         else:
             result[key] = item
     return result

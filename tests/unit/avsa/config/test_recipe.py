@@ -15,6 +15,7 @@ from avsa.config.recipe import (
     require_same_config,
     save_config,
 )
+from avsa.tasks.regression import RegressionConfig
 from yt360.config import flatten, to_mapping
 from yt360.config.ranges import resolved
 from yt360.errors import UserError
@@ -99,6 +100,16 @@ def test_a_wrong_value_comes_with_what_is_allowed_and_a_wrong_key_with_the_neare
     assert str(raised.value) == ("optimizer.lr is 0; it must be a number above 0 and at most 1e+06")
     with pytest.raises(UserError, match=r"unknown key optimiser; did you mean 'optimizer'\?"):
         load_config("avc", ["optimiser.lr=1", "seed=x"])
+
+
+def test_another_kind_of_task_starts_from_its_defaults(tmp_path):
+    same = load_config("small", ["stages.avsa.task.kind=avsa"]).stages["avsa"].task
+    assert same.info_nce.within_clip_weight == 1.0
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: small\nstages: {avsa: {task: {kind: regression}}}\n")
+    for recipe, changes in (("small", ["stages.avsa.task.kind=regression"]), (str(mine), [])):
+        config = load_config(recipe, [*changes, "views.hflip_probability=0"])
+        assert config.stages["avsa"].task == RegressionConfig()
 
 
 def test_an_unknown_recipe_names_the_nearest():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.errors import user_error
 from safetensors.torch import save_file
 
 import avsa
@@ -91,8 +92,8 @@ def test_a_whole_checkpoint_is_read_bit_for_bit(tmp_path, content):
 
 
 ODD_VALUES = [None, [], {}, "x", -1, 1.5, 2**80, True, torch.zeros(3), {"a": torch.zeros(3)}]
-FIELDS = ["version", "step", "stage", "config", "clips", "fps", "stats", "encoders", "task",
-          "optimizer", "config/stages", "config/seed", "config/audio", "stats/mean_db",
+FIELDS = ["version", "plugins", "step", "stage", "config", "clips", "fps", "stats", "encoders",
+          "task", "optimizer", "config/stages", "config/seed", "config/audio", "stats/mean_db",
           "optimizer/state", "optimizer/state/0", "optimizer/state/0/step",
           "optimizer/state/0/exp_avg", "encoders/video.conv1.0.weight"]  # fmt: skip
 
@@ -107,9 +108,9 @@ def test_fields_of_other_types_are_refused_in_one_line_or_mean_nothing(tmp_path,
             assert "\n" not in str(error)
         else:  # left out, or a value of the right type
             assert (field, value) in [
-                ("clips", "x"), ("optimizer", None), ("optimizer", {}), ("stats", None),
-                ("task", None), ("config/audio", {}), ("config/seed", -1), ("config/seed", None),
-                ("config/audio", None), ("optimizer/state", {}),
+                ("clips", "x"), ("plugins", []), ("optimizer", None), ("optimizer", {}),
+                ("stats", None), ("task", None), ("config/audio", {}), ("config/seed", -1),
+                ("config/seed", None), ("config/audio", None), ("optimizer/state", {}),
             ]  # fmt: skip
             assert saved.step == 5
 
@@ -150,6 +151,23 @@ def test_a_recipe_of_huge_networks_takes_no_memory(tmp_path, content):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "does not fit its own recipe" in refusal(save(tmp_path, huge))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("config/encoders/video", "my-encoder"), ("config/stages/avc/task", "mine")]
+)
+def test_a_missing_plugin_is_named_and_not_imported(tmp_path, monkeypatch, content, path, kind):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "not_yours.py").write_text("raise SystemExit('imported')")
+    theirs = changed(content, path, {"kind": kind})
+    with user_error("dependency", "not_yours"):
+        read_saved(save(tmp_path, {**theirs, "plugins": ["not_yours"]}))
+    assert kind in refusal(save(tmp_path, {**theirs, "plugins": []}))
+
+
+@pytest.mark.parametrize("plugins", [["a b"], ["../x"], ["x" * 201], ["x"] * 101, [3], "x"])
+def test_odd_names_of_plugins_are_refused(tmp_path, content, plugins):
+    assert "plugin" in refusal(save(tmp_path, {**content, "plugins": plugins}))
 
 
 @pytest.mark.parametrize(
