@@ -18,6 +18,7 @@ from yt360.terminal.output import echo
     "avsa train --data https://example.org/DATASET --recipe avsa --set sampling.window_shards=8",
     "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
     "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",
+    "avsa train --schema > recipe.schema.json",
 )
 @click.command("train")
 @click.option("--data", help="Dataset folder, or its address (https://..., s3://...).")
@@ -46,6 +47,10 @@ from yt360.terminal.output import echo
 @click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
+    "--help-config", is_flag=True, help="Print every key of a recipe with its range and default."
+)
+@click.option("--schema", is_flag=True, help="Print a JSON schema of recipes for editors.")
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Print plan, steps, hours, schedule and memory, and train nothing. Without --data for the "
@@ -71,6 +76,8 @@ def command(
     cache_gb: float | None,
     log_keys: bool,
     device: str,
+    help_config: bool,
+    schema: bool,
     dry_run: bool,
     ranks: int | None,
     views_per_s: float | None,
@@ -85,6 +92,11 @@ def command(
     are then those that it began with. Ctrl-C, SIGTERM and a closed terminal end it after the step,
     with a checkpoint and the exit code 130, 143 or 129; a second signal ends it at once.
     """
+    if help_config or schema:
+        from avsa.config.reference import recipe_reference, recipe_schema
+
+        echo(*(recipe_reference() if help_config else recipe_schema().splitlines()))
+        return
     if dry_run:
         if steps is not None or log_keys or device != "auto":
             raise UserError("--steps, --log-keys and --device mean nothing in a dry run; omit them")

@@ -94,6 +94,8 @@ class Section:
             choice = handler.resolve_ref_schema(choice)
             choice["properties"]["kind"] = {**choice["properties"]["kind"], "const": name}
             choice["required"] = ["kind"] if name != self.default else []
+            if needs := self.registry[name].needs:
+                choice["description"] = f"{choice.get('description', '')} Needs {needs}."
             choices.append(choice)
         return {"oneOf": choices}
 

@@ -18,6 +18,7 @@ from yt360.config import (
     to_mapping,
 )
 from yt360.config.ranges import allowed, schema_at
+from yt360.config.reference import key_reference
 from yt360.registry import Registry
 
 TASKS = Registry("task", "yt360.test_config_tasks")
@@ -174,3 +175,30 @@ def test_merging_leaves_its_inputs_alone():
     assert merged(base, {"a": None, "d": {"e": None}}) == {"d": {}}
     assert (base, change) == ({"a": {"b": 1}}, {"a": {"c": 2}})
     assert flatten({"a": {"b": 1, "c": {"d": [2]}}}) == {"a.b": 1, "a.c.d": [2]}
+
+
+def test_the_reference_lists_keys_of_every_kind_and_of_users():
+    assert key_reference(Run) == [
+        "  split  one of: train, test, or null; default null",
+        "      Split of the dataset.",
+        "  names  a list, each a text; default []",
+        "      Names.",
+        "  length  a whole number at least 1; default 1",
+        "      Length.",
+        "  whole  true or false; default false",
+        "      All of it.",
+        "",
+        "task: What is learned.",
+        "  task.kind  one of: contrast, own; default contrast",
+        "      contrast: Tell clips apart.",
+        "      own: A task of a user, by a plain dataclass.",
+        "",
+        "task.loss (kind contrast): A loss.",
+        "  task.loss.temperature (kind contrast)  a number above 0 and at most 5; default 1.0",
+        "      Cosine similarities are divided by it.",
+        "  task.sizes (kind own)  a list, each a whole number; default []",
+        "",
+        "losses.NAME: By name.",
+        "  losses.NAME.temperature  a number above 0 and at most 5; default 1.0",
+        "      Cosine similarities are divided by it.",
+    ]
