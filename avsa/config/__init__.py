@@ -1,7 +1,7 @@
 """The configuration of training: recipes, their keys, and the reference of all keys.
 
 Each part of a recipe is a config class (`yt360.config`), declared beside the code that it
-configures and put together in `avsa.config.recipe.TrainConfig`.
+configures and put together in `avsa.config.train_config.TrainConfig`.
 
 A section with a ``kind``, such as ``stages.NAME.task`` or ``encoders.video``, is read as the config
 class of the entry of that name in a registry (`yt360.registry`). To make a field such a section::

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from avsa.config.recipe import TrainConfig
+from avsa.config.train_config import TrainConfig
 from yt360.config.reference import key_reference, partial_schema
 
 

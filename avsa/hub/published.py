@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avsa.config.recipe import TrainConfig, config_from_mapping, load_config
+from avsa.config.recipe import config_from_mapping, load_config
+from avsa.config.train_config import TrainConfig
 from avsa.hub.saved import mismatch, networks_without_memory
 from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
 from avsa.views.spectrogram import AudioConfig

@@ -16,7 +16,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.config.recipe import TrainConfig, config_from_mapping
+from avsa.config.recipe import config_from_mapping
+from avsa.config.train_config import TrainConfig
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
 from avsa.training.checkpoint import load_checkpoint

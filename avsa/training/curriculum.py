@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from avsa.config.recipe import StageConfig, TrainConfig
+from avsa.config.train_config import StageConfig, TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.loader import require_long_clips
 from avsa.data.order import TrainingOrder

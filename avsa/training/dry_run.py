@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from avsa.config.recipe import TrainConfig, load_config, recipe_names
+from avsa.config.recipe import load_config, recipe_names
+from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import Stage, fit_batches, lay_out

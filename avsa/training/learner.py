@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from avsa.config.recipe import TrainConfig
+from avsa.config.train_config import TrainConfig
 from avsa.hub.saved import Saved
 from avsa.models.compute import place_encoders
 from avsa.models.encoders import Encoders

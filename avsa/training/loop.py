@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avsa.config.recipe import TrainConfig
+from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.remote.clips import open_clips
 from avsa.models.compute import autocast

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from avsa.config.recipe import TrainConfig
+from avsa.config.train_config import TrainConfig
 from avsa.data.clip_window import WindowShape
 from yt360.clip_codec.format import ClipFormat
 

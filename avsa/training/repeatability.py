@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from avsa.config.recipe import TrainConfig
+from avsa.config.train_config import TrainConfig
 from avsa.data.clip_window import WindowShape
 from avsa.data.clips import clips_form
 from avsa.models.compute import ComputeConfig, autocast, is_on, place_encoders

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsa.config.recipe import TrainConfig, load_config, recipe_names
+from avsa.config.recipe import load_config, recipe_names
+from avsa.config.train_config import TrainConfig
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank

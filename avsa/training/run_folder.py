@@ -13,12 +13,8 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
-from avsa.config.recipe import (
-    TrainConfig,
-    config_from_mapping,
-    require_same_config,
-    save_config,
-)
+from avsa.config.recipe import config_from_mapping, require_same_config, save_config
+from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.remote.mirror import address_of
 from avsa.hub.saved import Saved, read_saved

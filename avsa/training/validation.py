@@ -23,7 +23,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from avsa.config.recipe import TrainConfig
+from avsa.config.train_config import TrainConfig
 from avsa.data.order import Draw, TrainingOrder
 from avsa.models.compute import autocast
 from avsa.models.encoders import Encoders

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from avsa.config.recipe import ValidationConfig
+from avsa.config.train_config import ValidationConfig
 from avsa.training.loop import train
 from avsa.training.metrics_log import RunLog, read_log
 from avsa.training.validation import Validation

@@ -8,13 +8,13 @@ from pydantic import TypeAdapter
 
 from avsa.config.recipe import (
     FREE_TO_CHANGE,
-    TrainConfig,
     config_from_mapping,
     load_config,
     recipe_names,
     require_same_config,
     save_config,
 )
+from avsa.config.train_config import TrainConfig
 from avsa.tasks.regression import RegressionConfig
 from yt360.config import flatten, to_mapping
 from yt360.config.ranges import resolved
