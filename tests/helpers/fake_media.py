@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from helpers.in_process import InlinePool
 from yt360.errors import BadItem
 from yt360.shards.builder import clip_conversion, input_analysis
 from yt360.shards.builder.build import BuildReport, build_shards
@@ -21,24 +21,6 @@ from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.reader import ShardReader
-
-
-class InlinePool:
-    """Runs tasks in this process, the last one first."""
-
-    def __init__(self, workers: int = 1) -> None:
-        pass
-
-    def __enter__(self) -> InlinePool:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def run(self, function: Callable, tasks: deque) -> Iterator[tuple[Any, Any]]:
-        while tasks:
-            task = tasks.pop()
-            yield task, function(task)
 
 
 def fake_open_source(

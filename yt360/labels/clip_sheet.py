@@ -33,6 +33,7 @@ def draw_clip_sheet(
     num_clips: int = 3,
     at_s: float | None = None,
     note: Callable[[str], None] = lambda _: None,
+    isolate: Callable[[], IsolatedProcess] = IsolatedProcess,
 ) -> list[str]:
     """Draw clips of a dataset below each other; clips that cannot be decoded are skipped.
 
@@ -44,6 +45,7 @@ def draw_clip_sheet(
         num_clips: Number of clips if `keys` is empty.
         at_s: Time in each clip, in seconds; limited to the clip. None for its middle.
         note: Called with a line for every clip skipped.
+        isolate: Makes the process that decodes clips.
 
     Returns:
         Keys of the clips drawn.
@@ -55,7 +57,7 @@ def draw_clip_sheet(
     if at_s is not None and not math.isfinite(at_s):
         raise UserError(f"no clip has a second {at_s}; give a number such as 2.5", key="--at-s")
     rows, drawn = [], []
-    with IsolatedProcess() as isolated:
+    with isolate() as isolated:
         for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
             row = reader.rows[clip]
             moment = row.duration_s / 2 if at_s is None else min(max(at_s, 0.0), row.duration_s)

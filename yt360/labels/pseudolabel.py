@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from yt360.devices import choose_device
 from yt360.errors import UserError
+from yt360.execution.isolation import IsolatedProcess
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.labels.format.label_set import (
     DEFAULT_NAME,
@@ -81,6 +83,7 @@ def pseudolabel(
     device: torch.device | None = None,
     *,
     worker: int | None = None,
+    isolate: Callable[[], IsolatedProcess] = IsolatedProcess,
 ) -> LabelReport:
     """Label all clips of a dataset that have no labels and that no other process is labelling.
 
@@ -94,6 +97,7 @@ def pseudolabel(
         options: Options of the run.
         device: Cuts views out of panoramas; None means the CPU.
         worker: Number of this process if one command has several.
+        isolate: Makes the process that decodes clips.
 
     Raises:
         UserError: `dataset` is not a dataset, or its labels of that name were made with other
@@ -112,7 +116,10 @@ def pseudolabel(
     }
     what = "labelling" if worker is None else f"worker {worker}: labelling"
     report, go_on = LabelReport(), True
-    with Progress(what, sum(maps_to_make.values()), "panoramas") as progress:
+    with (
+        isolate() as isolated,
+        Progress(what, sum(maps_to_make.values()), "panoramas") as progress,
+    ):
         while go_on:  # a process that held a lock may have been killed meanwhile
             go_on, report.elsewhere = False, 0
             for task in tasks:
@@ -126,7 +133,7 @@ def pseudolabel(
                     if is_ours:
                         del maps_to_make[task.path]
                         go_on = True
-                        done = task.label(labels, labeller, progress)
+                        done = task.label(labels, labeller, isolated, progress)
                         report += replace(done, elsewhere=report.elsewhere)
     return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ def segment_images(
     out: Path,
     segmenter: Segmenter,
     panorama: PanoramaLabeller | None = None,
+    isolate: Callable[[], IsolatedProcess] = IsolatedProcess,
 ) -> Counter[str]:
     """Segment images one by one and write the results.
 
@@ -39,6 +40,7 @@ def segment_images(
         out: Folder for the results; created if it does not exist.
         segmenter: Segments the images.
         panorama: Segments the images as panoramas; its maps have their own size.
+        isolate: Makes the process that decodes images.
 
     Returns:
         The number of images done (``"done"``), and of those skipped, by reason.
@@ -46,7 +48,7 @@ def segment_images(
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     with (
-        IsolatedProcess() as isolated,
+        isolate() as isolated,
         Progress("segmenting", len(paths), "images") as progress,
     ):
         for path, name in zip(paths, _names(paths), strict=True):

@@ -109,31 +109,35 @@ class ShardTask:
         return [clip for clip in self.clips if self.reader.keys[clip] not in labelled]
 
     def label(
-        self, labels: LabelSet, labeller: PanoramaLabeller, progress: Progress
+        self,
+        labels: LabelSet,
+        labeller: PanoramaLabeller,
+        isolated: IsolatedProcess,
+        progress: Progress,
     ) -> LabelReport:
         """Label the clips that have no labels, and write the shard with old and new labels.
 
         Args:
             labels: The set that the labels belong to.
             labeller: Makes the maps.
+            isolated: Decodes the clips.
             progress: Counts panoramas, and prints clips that are skipped.
         """
         report, started = LabelReport(), time.perf_counter()
         segmenter = labeller.batches.segmenter
         network_s = segmenter.network_s
         made: dict[str, bytes] = {}
-        with IsolatedProcess() as isolated:
-            decode = partial(self._frames, isolated, labels.fps)
-            for clip, frames in ahead(self.missing(labels.name), decode):
-                key = self.reader.keys[clip]
-                if isinstance(frames, BadItem):
-                    progress.note(f"skipped {key}: {frames.detail}")
-                    report.skipped[frames.reason] += 1
-                    progress.advance(self.num_maps(clip, labels.fps))
-                    continue
-                made[key] = self._label_clip(key, frames, labels.fps, labeller, progress)
-                report.clips += 1
-                report.panoramas += len(frames)
+        decode = partial(self._frames, isolated, labels.fps)
+        for clip, frames in ahead(self.missing(labels.name), decode):
+            key = self.reader.keys[clip]
+            if isinstance(frames, BadItem):
+                progress.note(f"skipped {key}: {frames.detail}")
+                report.skipped[frames.reason] += 1
+                progress.advance(self.num_maps(clip, labels.fps))
+                continue
+            made[key] = self._label_clip(key, frames, labels.fps, labeller, progress)
+            report.clips += 1
+            report.panoramas += len(frames)
         if made:
             labels.create(self.dataset)
             self.write(labels.name, made)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from fake_youtube import FakeYouTube, media_bytes, send_to
+from helpers.in_process import in_process
 
 from yt360.catalog import Catalog
 from yt360.crawl.download.config import DownloadConfig, TransferOptions
@@ -22,20 +22,7 @@ from yt360.crawl.rate_limit import RateLimitConfig, RateLimiter
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.youtube.client import YoutubeClient
 from yt360.crawl.youtube.options import ClientOptions
-from yt360.execution.blame import blaming
-from yt360.execution.isolation import IsolatedProcess
 from yt360.retry import RetryPolicy
-
-
-class InProcess(IsolatedProcess):
-    """Calls functions in this process: nothing here crashes."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda _: nullcontext())
-
-    def call(self, item, function, *args):
-        with blaming(item):
-            return function(*args)
 
 
 @pytest.fixture
@@ -104,7 +91,7 @@ def limiter(catalog_path: Path) -> Iterator[RateLimiter]:
 @pytest.fixture
 def make_fetcher(make_client):
     """Make fetchers of those clients, which read files in this process."""
-    return partial(Fetcher, make_client=make_client, isolate=InProcess)
+    return partial(Fetcher, make_client=make_client, isolate=in_process)
 
 
 @pytest.fixture

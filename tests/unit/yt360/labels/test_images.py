@@ -2,11 +2,13 @@
 
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from helpers.errors import bad_item, user_error
+from helpers.in_process import in_process
 from PIL import Image
 
 from yt360.cli import cli
@@ -21,6 +23,8 @@ from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segment_images import segment_images
 from yt360.labels.segmenters.base import from_segments
 from yt360.labels.segments import segments_of
+
+segment = partial(segment_images, isolate=in_process)
 
 
 def yt360(*arguments):
@@ -74,7 +78,7 @@ def test_bad_pictures_are_skipped_and_counted(tmp_path, paint, capsys):
     Image.new("L", (9, 7)).save(good)
     bad.write_bytes(good.read_bytes()[:45])
     paths = [good, bad, tmp_path / "none.png", good]
-    counts = segment_images(paths, tmp_path / "out", paint.Segmenter())
+    counts = segment(paths, tmp_path / "out", paint.Segmenter())
     assert counts == {"done": 2, "unreadable": 1, "missing": 1}
     assert "x.png" in capsys.readouterr().err
     names = sorted(path.name for path in (tmp_path / "out").glob("*.json"))
@@ -88,7 +92,7 @@ def test_a_picture_with_a_name_of_any_bytes_is_segmented(tmp_path, paint):
         path = (tmp_path / "plain.png").rename(tmp_path / f"{name}.png")
     except OSError:
         pytest.skip("this file system takes no such names")
-    assert segment_images([path], tmp_path, paint.Segmenter()) == {"done": 1}
+    assert segment([path], tmp_path, paint.Segmenter()) == {"done": 1}
     content = json.loads((tmp_path / f"{name}.segments.json").read_text())
     assert content["image"] == r"caf\xe9 %03d:\n.png"
 
@@ -114,7 +118,7 @@ def test_pictures_that_a_segmenter_cannot_take_are_skipped_and_counted(tmp_path,
     for name, size in (("a", (9, 7)), ("b", (8, 8))):
         Image.new("L", size).save(tmp_path / f"{name}.png")
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
-    counts = segment_images(paths, tmp_path, Squares())
+    counts = segment(paths, tmp_path, Squares())
     assert counts == {"unfit-size": 1, "done": 1}
 
 
@@ -167,7 +171,7 @@ def test_many_segments_get_a_deeper_map(tmp_path, paint):
             return [from_segments(ids, [(number, 0, 0.5) for number in range(1, 401)])]
 
     Image.new("RGB", (20, 20)).save(tmp_path / "x.png")
-    segment_images([tmp_path / "x.png"], tmp_path, Crowd())
+    segment([tmp_path / "x.png"], tmp_path, Crowd())
     ids = np.asarray(Image.open(tmp_path / "x.panoptic.png"))
     assert ids.max() == 400
     assert (ids == np.arange(400).reshape(20, 20) + 1).all()
@@ -216,15 +220,15 @@ def test_a_legend_grows_with_its_classes():
 
 
 def test_a_preview_shows_panorama_map_and_legend(dataset, clips, paint, tmp_path):
-    pseudolabel(dataset, paint.Segmenter(),
-                LabelOptions(views="cube-100", view_size=32, height=32))  # fmt: skip
+    options = LabelOptions(views="cube-100", view_size=32, height=32)
+    pseudolabel(dataset, paint.Segmenter(), options, isolate=in_process)
     code = yt360("preview", dataset, "--labels", "--out", tmp_path / "p.png", "--clips", 2)
     assert code == 0
     sheet = np.asarray(Image.open(tmp_path / "p.png").convert("RGB"))
     for label in (120, 126):  # sky and grass are in the legend of every clip
         assert (sheet == palette()[label]).all(-1).sum() > 2 * 100
     key = list(clips)[4]
-    plain = draw_clip_sheet(dataset, tmp_path / "q.png", keys=[key], at_s=0.5)
+    plain = draw_clip_sheet(dataset, tmp_path / "q.png", keys=[key], at_s=0.5, isolate=in_process)
     assert plain == [key]
     assert Image.open(tmp_path / "q.png").width < sheet.shape[1]
 

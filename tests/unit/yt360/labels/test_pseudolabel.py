@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import torch
 from helpers.errors import user_error
+from helpers.in_process import InlinePool, in_process
 
 from yt360.errors import UserError
 from yt360.labels import shard_task
@@ -21,6 +23,7 @@ from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.writer import ShardWriter
 
 OPTIONS = LabelOptions(views="cube-100", view_size=32, height=32, batch=12)
+label = partial(pseudolabel, isolate=in_process)
 
 
 def tree(folder):
@@ -28,7 +31,7 @@ def tree(folder):
 
 
 def test_every_clip_gets_its_maps(dataset, clips, paint):
-    report = pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    report = label(dataset, paint.Segmenter(), OPTIONS)
     assert (report.clips, report.panoramas, report.elsewhere) == (6, 24, 0)
     assert not report.skipped
     for split, keys in (("train", list(clips)[:4]), ("test", list(clips)[4:])):
@@ -41,27 +44,27 @@ def test_every_clip_gets_its_maps(dataset, clips, paint):
             assert (maps == truth.numpy())[inner].mean() > 0.99
     made = LabelSet.load(dataset, "panoptic")
     assert made.made_by == {"segmenter": "paint", "views": "cube-100", "view_size": 32}
-    assert list(check_dataset(dataset, quick=True)) == []
+    assert list(check_dataset(dataset, quick=True, make_pool=InlinePool)) == []
 
 
 def test_a_run_that_fails_leaves_no_set_of_labels(dataset, paint):
     class Broken(paint.Segmenter):
         def segment(self, *_):
-            raise UserError("no scene is behind this")
+            raise UserError("no scene is behind this", code="missing")
 
     before = tree(dataset)
-    with pytest.raises(UserError, match="no scene"):
-        pseudolabel(dataset, Broken(), OPTIONS)
+    with user_error("missing"):
+        label(dataset, Broken(), OPTIONS)
     assert tree(dataset) == before
-    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    label(dataset, paint.Segmenter(), OPTIONS)
     assert (dataset / "labels-panoptic.json").exists()
 
 
 def test_a_second_run_finds_nothing_to_do(dataset, paint):
-    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    label(dataset, paint.Segmenter(), OPTIONS)
     before = tree(dataset)
     again = paint.Segmenter()
-    assert pseudolabel(dataset, again, OPTIONS).clips == 0
+    assert label(dataset, again, OPTIONS).clips == 0
     assert again.calls == []
     assert tree(dataset) == before
 
@@ -69,33 +72,33 @@ def test_a_second_run_finds_nothing_to_do(dataset, paint):
 def test_parts_labelled_by_different_workers_are_the_same_bytes(dataset, paint, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(dataset, copy)
-    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    label(dataset, paint.Segmenter(), OPTIONS)
     for part in (
         LabelOptions(views="cube-100", view_size=32, height=32, batch=1, splits=("test",)),
         LabelOptions(views="cube-100", view_size=32, height=32, shards=frozenset({1})),
         LabelOptions(views="cube-100", view_size=32, height=32, batch=100),
     ):
-        assert pseudolabel(copy, paint.Segmenter(), part).clips == 2
+        assert label(copy, paint.Segmenter(), part).clips == 2
     assert tree(copy) == tree(dataset)
 
 
 def test_clips_that_do_not_decode_are_skipped_counted_and_tried_again(
     broken_dataset, clips, paint, capsys
 ):
-    report = pseudolabel(broken_dataset, paint.Segmenter(), OPTIONS)
+    report = label(broken_dataset, paint.Segmenter(), OPTIONS)
     assert report.clips == 2
     assert report.skipped == {"undecodable": 2}
     assert "skipped -video_id_1-00001" in capsys.readouterr().err
     keys = list(clips)
     assert LabelReader(broken_dataset, "train").keys == [keys[0], keys[3]]
-    assert list(check_dataset(broken_dataset, quick=True)) == []
+    assert list(check_dataset(broken_dataset, quick=True, make_pool=InlinePool)) == []
     before = tree(broken_dataset)
-    assert pseudolabel(broken_dataset, paint.Segmenter(), OPTIONS).skipped["undecodable"] == 2
+    assert label(broken_dataset, paint.Segmenter(), OPTIONS).skipped["undecodable"] == 2
     assert tree(broken_dataset) == before
 
 
 def test_clips_that_were_mended_are_added_to_their_shard(dataset, clips, paint):
-    whole = pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    whole = label(dataset, paint.Segmenter(), OPTIONS)
     assert whole.clips == 6
     wanted = tree(dataset)
     (work, *_) = shard_tasks(dataset, ["train"])
@@ -103,27 +106,27 @@ def test_clips_that_were_mended_are_added_to_their_shard(dataset, clips, paint):
     work.labels_path("panoptic").unlink()
     work.write("panoptic", {list(clips)[1]: second})
     assert tree(dataset) != wanted
-    assert pseudolabel(dataset, paint.Segmenter(), OPTIONS).clips == 1
+    assert label(dataset, paint.Segmenter(), OPTIONS).clips == 1
     assert tree(dataset) == wanted
     assert LabelReader(dataset, "train").read_bytes(next(iter(clips))) == first
 
 
 def test_a_damaged_shard_of_labels_is_made_again(dataset, paint):
-    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    label(dataset, paint.Segmenter(), OPTIONS)
     wanted = tree(dataset)
     path = dataset / "train" / "panoptic-000001.tar"
     path.write_bytes(path.read_bytes()[:700])
-    assert pseudolabel(dataset, paint.Segmenter(), OPTIONS).clips == 2
+    assert label(dataset, paint.Segmenter(), OPTIONS).clips == 2
     assert tree(dataset) == wanted
 
 
 def test_shards_that_others_hold_are_left_to_them(dataset, paint):
     (work, *_) = shard_tasks(dataset, ["train"])
     with work.locked("panoptic"):
-        report = pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+        report = label(dataset, paint.Segmenter(), OPTIONS)
     assert (report.clips, report.elsewhere) == (4, 1)
     assert not work.labels_path("panoptic").exists()
-    assert pseudolabel(dataset, paint.Segmenter(), OPTIONS).clips == 2
+    assert label(dataset, paint.Segmenter(), OPTIONS).clips == 2
 
 
 SLOW = """
@@ -157,24 +160,24 @@ def test_workers_share_the_shards_and_a_killed_one_loses_nothing(dataset, tmp_pa
     exec(SLOW, names)  # the same segmenter here and in the process that is killed
     options = LabelOptions(views="cube-90", view_size=16, height=16, batch=6)
 
-    def label(folder):
-        return pseudolabel(folder, names["Slow"](0), options)
+    def label_at_once(folder):
+        return label(folder, names["Slow"](0), options)
 
     reference = tmp_path / "reference"
     shutil.copytree(dataset, reference)
-    assert label(reference).clips == 6
+    assert label_at_once(reference).clips == 6
     victim = subprocess.Popen([sys.executable, "-c", SLOW + WORKER, str(dataset)])
     try:
         while not list(dataset.rglob(".panoptic-*.lock")):
             assert victim.poll() is None
             time.sleep(0.05)
-        report = label(dataset)
+        report = label_at_once(dataset)
         assert (report.clips, report.elsewhere) == (4, 1)  # all but the shard that it holds
     finally:
         victim.kill()
         victim.wait()
     assert not (dataset / "train" / "panoptic-000000.tar").exists()
-    assert label(dataset).clips == 2
+    assert label_at_once(dataset).clips == 2
     assert tree(dataset) == tree(reference)
 
 
@@ -185,11 +188,11 @@ def test_progress_counts_what_other_workers_did(dataset, paint, capsys):
         def segment(self, pictures, sources):
             if not self.calls:
                 last = LabelOptions(views="cube-100", view_size=32, height=32, splits=("test",))
-                assert pseudolabel(dataset, paint.Segmenter(), last).clips == 2
+                assert label(dataset, paint.Segmenter(), last).clips == 2
                 capsys.readouterr()
             return super().segment(pictures, sources)
 
-    assert pseudolabel(dataset, Helped(), OPTIONS).clips == 4
+    assert label(dataset, Helped(), OPTIONS).clips == 4
     assert "labelling: 24/24 panoramas" in capsys.readouterr().err
 
 
@@ -226,20 +229,20 @@ def test_labels_are_kept_by_key_when_another_worker_replaces_the_shard(dataset, 
 
 
 def test_other_options_need_another_name(dataset, paint):
-    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    label(dataset, paint.Segmenter(), OPTIONS)
     taller = LabelOptions(views="cube-100", view_size=32, height=48)
     with user_error("conflict", key="--name"):
-        pseudolabel(dataset, paint.Segmenter(), taller)
+        label(dataset, paint.Segmenter(), taller)
     named = LabelOptions(views="cube-100", view_size=32, height=48, name="tall")
-    assert pseudolabel(dataset, paint.Segmenter(), named).clips == 6
+    assert label(dataset, paint.Segmenter(), named).clips == 6
     assert LabelReader(dataset, "train", "tall").info.height == 48
 
 
 def test_requests_that_cannot_be_met(dataset, paint, tmp_path):
     with user_error("missing", key="--shards"):
-        pseudolabel(dataset, paint.Segmenter(), LabelOptions(shards=frozenset({7})))
+        label(dataset, paint.Segmenter(), LabelOptions(shards=frozenset({7})))
     with user_error("missing", key=tmp_path):
-        pseudolabel(tmp_path, paint.Segmenter(), OPTIONS)
+        label(tmp_path, paint.Segmenter(), OPTIONS)
     with user_error("out-of-range", key="--fps"):
         LabelOptions(fps=0)
     with user_error("unknown-name", key="--views"):
@@ -253,13 +256,13 @@ def test_the_report_tells_the_share_outside_the_network(dataset, paint):
             self.network_s += 0.25
             return super().segment(pictures, sources)
 
-    report = pseudolabel(dataset, Timed(), OPTIONS)
+    report = label(dataset, Timed(), OPTIONS)
     assert report.network_s == pytest.approx(0.25 * 12)  # 24 frames, two a batch
     assert report.outside_fraction == pytest.approx(1 - report.network_s / report.elapsed_s)
 
 
 def test_description_is_plain_json(dataset, paint):
-    pseudolabel(dataset, paint.Segmenter(), OPTIONS)
+    label(dataset, paint.Segmenter(), OPTIONS)
     content = json.loads((dataset / "labels-panoptic.json").read_text())
     assert content["format"] == "yt360-labels"
     assert (content["height"], content["width"], content["fps"]) == (32, 64, 4.0)

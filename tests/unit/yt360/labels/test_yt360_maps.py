@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.errors import user_error
+from helpers.in_process import InlinePool
 from PIL import Image
 
 from yt360.labels.format.reader import LabelReader
@@ -53,7 +54,7 @@ def test_maps_arrive_as_they_were_and_gaps_repeat_the_map_before(dataset, releas
     for number, source in enumerate((11, 11, 11, 13)):
         assert (filled.things[number] == maps(source)[0]).all()
     assert (reader.info.height, reader.info.width, reader.info.fps) == (10, 20, 4.0)
-    assert list(check_dataset(dataset, quick=True)) == []
+    assert list(check_dataset(dataset, quick=True, make_pool=InlinePool)) == []
 
 
 def test_a_second_import_adds_what_is_new(dataset, released):

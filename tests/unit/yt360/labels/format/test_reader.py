@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 from helpers.errors import bad_item, user_error
+from helpers.in_process import InlinePool
 
 from yt360.errors import UserError
 from yt360.labels.format import reader as store
@@ -44,7 +45,7 @@ def test_a_reader_finds_labels_by_key_in_part_of_a_dataset(dataset, clips, rando
     with bad_item("no-labels"):
         reader.read(keys[0])
     assert LabelReader(dataset, "test").keys == []
-    assert list(check_dataset(dataset, quick=True)) == []
+    assert list(check_dataset(dataset, quick=True, make_pool=InlinePool)) == []
 
 
 def test_sets_of_labels_lie_side_by_side(dataset, clips, random_maps):
@@ -56,7 +57,7 @@ def test_sets_of_labels_lie_side_by_side(dataset, clips, random_maps):
     for number, name in enumerate(("panoptic", "released")):
         found = LabelReader(dataset, "train", name).read(key).joint
         assert (found == random_maps(number)).all()
-    assert list(check_dataset(dataset, quick=True)) == []
+    assert list(check_dataset(dataset, quick=True, make_pool=InlinePool)) == []
 
 
 def test_a_reader_serves_many_threads(dataset, clips, random_maps):
