@@ -1,7 +1,7 @@
-"""Checkpoints: one file with everything that a run needs to go on, or a user to load the model.
+"""Checkpoints: one file from which a run can be resumed or a model loaded.
 
-A file appears under its name only when it is whole and was read back; it holds tensors and plain
-values alone, and only these are read (`yt360.untrusted.torch_files`).
+A file gets its name only after it was written completely and read back. It holds only tensors and
+plain values, and only these are read (`yt360.untrusted.torch_files`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CheckpointConfig:
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
-    """Return where the checkpoint of a step belongs."""
+    """Return the path of the checkpoint of a step."""
     return run / FOLDER / f"step-{step:08d}.pt"
 
 
@@ -49,14 +49,14 @@ def checkpoints_of(run: Path) -> list[Path]:
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint aside, read it back, compare, and give it its name.
+    """Write a checkpoint to a temporary file, read it back, compare, and rename it.
 
     Args:
-        path: The final name; its folder is made.
+        path: The final path; its folder is created.
         content: Nested dicts and lists of tensors and plain values.
 
     Raises:
-        OSError: It cannot be written, or reads back otherwise than it was written.
+        OSError: It cannot be written, or differs when it is read back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"format": FORMAT, "version": VERSION, **content}
@@ -64,14 +64,14 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         torch.save(whole, file)
         file.flush()
         if not _same(whole, _read_back(Path(file.name))):
-            raise OSError(f"{path} reads back otherwise than it was written; check the disk")
+            raise OSError(f"{path} differs when it is read back; check the disk")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint, on the CPU, unchecked (see `avsa.hub.saved.read_saved`).
 
     Args:
-        path: A checkpoint, or a run folder (its newest checkpoint).
+        path: A checkpoint, or the folder of a run (its newest checkpoint).
 
     Raises:
         UserError: There is none, or it is not a checkpoint of avsa.
@@ -80,18 +80,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = read_torch(path)
     except (ValueError, OSError) as error:
-        raise UserError(f"{path} is not a checkpoint: {error}") from None
+        raise UserError(
+            f"{path} is not a checkpoint ({error}); give a file that avsa train saved", key=path
+        ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         hint = ""
         if isinstance(content, dict) and {"model", "train_criterion"} <= content.keys():
             hint = f"; it looks published with the paper: avsa import-checkpoint {path} --out CKPT"
-        raise UserError(f"{path} is not a checkpoint of avsa{hint}")
+        raise UserError(f"{path} is not a checkpoint of avsa{hint}", key=path)
     version = content.get("version")
     if type(version) is not int or version != VERSION:
         shown = version if type(version) is int else f"({type(version).__name__})"
         raise UserError(
             f"{path} has checkpoint version {shown}, this avsa reads {VERSION}; "
-            "load it with the avsa that wrote it"
+            "load it with the avsa that wrote it",
+            code="unsupported",
+            key=path,
         )
     return content
 
@@ -101,10 +105,16 @@ def newest_checkpoint(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.exists():
-        raise UserError(f"checkpoint {path} does not exist")
+        raise UserError(
+            f"checkpoint {path} does not exist; check the path", code="missing", key=path
+        )
     found = checkpoints_of(path)
     if not found:
-        raise UserError(f"{path} holds no checkpoint; give a file, or the folder of a run")
+        raise UserError(
+            f"{path} holds no checkpoint; give a file, or the folder of a run",
+            code="missing",
+            key=path,
+        )
     return found[-1]
 
 

@@ -1,4 +1,4 @@
-"""The stages of a run laid out on one axis of steps: a pure function of config and index."""
+"""The stages of a run and their steps: a pure function of recipe and index."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Stage:
     """One stage of a run.
 
     Attributes:
-        name: As in the recipe.
-        config: Its task and length.
-        first_step: Steps of the run before it.
-        steps: Its length.
+        name: Name in the recipe.
+        config: Task and length.
+        first_step: Number of steps before the stage.
+        steps: Number of steps of the stage.
         seed: Seed of its order, clip windows and views.
         order: Which clips are in the batch of each of its steps.
     """
@@ -42,26 +42,26 @@ class Stage:
 
     @property
     def last_step(self) -> int:
-        """Steps of the run when it is done."""
+        """Number of steps of the run at the end of the stage."""
         return self.first_step + self.steps
 
 
 def fit_batches(
     config: TrainConfig, num_videos: int, ranks: int, kept: Collection[str] = ()
 ) -> tuple[TrainConfig, list[str]]:
-    """Lower the batch sizes of a recipe to what a small dataset can fill.
+    """Reduce the batch sizes of a recipe if the dataset is too small for them.
 
-    A batch holds at most one clip of each video. Fewer proposals make an easier task, so each
-    change comes with a line that says so.
+    A batch holds at most one clip of each video. Smaller batches make an easier task, so every
+    change comes with a note.
 
     Args:
         config: The recipe.
         num_videos: Videos of the training split.
         ranks: Processes that share each batch; the new size is a multiple of it.
-        kept: Names of the stages whose batch size the user chose, which is never changed.
+        kept: Stages whose batch size the user set, which is not changed.
 
     Returns:
-        The recipe to train by, and a line for each stage that was changed.
+        The recipe, and a note for each stage that was changed.
     """
     largest = num_videos // ranks * ranks
     stages, notes = dict(config.stages), []
@@ -70,8 +70,8 @@ def fit_batches(
             continue
         stages[name] = replace(stage, batch_size=largest)
         notes.append(
-            f"stages.{name}: batch_size {stage.batch_size} lowered to {largest}, because the "
-            f"dataset has {num_videos} training videos; results will not compare with the paper's"
+            f"stages.{name}: batch_size {stage.batch_size} reduced to {largest}, because the "
+            f"dataset has {num_videos} training videos; results are not comparable to the paper's"
         )
     return replace(config, stages=stages), notes
 
@@ -79,15 +79,15 @@ def fit_batches(
 def keep_batches(
     config: TrainConfig, began: TrainConfig, kept: Collection[str] = ()
 ) -> tuple[TrainConfig, list[str]]:
-    """Give the stages of a resumed run the smaller batches that it began with (`fit_batches`).
+    """Give the stages of a resumed run the reduced batches of its start (`fit_batches`).
 
     Args:
-        config: The recipe as asked for now.
-        began: The recipe that the run began with.
-        kept: Names of the stages whose batch size the user chose now, which is never changed.
+        config: The recipe that was given to resume.
+        began: The recipe of the run.
+        kept: Stages whose batch size the user set, which is not changed.
 
     Returns:
-        The recipe to go on by, and a line for each stage that was changed.
+        The recipe, and a note for each stage that was changed.
     """
     stages, notes = dict(config.stages), []
     for name, stage in config.stages.items():
@@ -96,7 +96,7 @@ def keep_batches(
         size = began.stages[name].batch_size
         if size < stage.batch_size:
             stages[name] = replace(stage, batch_size=size)
-            notes.append(f"stages.{name}: batch_size {size}, as the run began")
+            notes.append(f"stages.{name}: batch_size {size}, as at the start of the run")
     return replace(config, stages=stages), notes
 
 
@@ -104,8 +104,7 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
     """Check that the ranks can share every batch evenly.
 
     Raises:
-        UserError: They cannot; proposes the nearest numbers of ranks and sizes of batches that go
-            together.
+        UserError: They cannot; names the nearest numbers of ranks and batch sizes that fit.
     """
     sizes = {name: stage.batch_size for name, stage in config.stages.items()}
     uneven = {name: size for name, size in sizes.items() if size % ranks}
@@ -124,14 +123,16 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
     ]
     raise UserError(
         f"stages.{name}.batch_size is {size}, which {ranks} ranks cannot share; start {counts} "
-        f"ranks, or --set {' and '.join(changes)}"
+        f"ranks, or --set {' and '.join(changes)}",
+        code="conflict",
+        key=f"stages.{name}.batch_size",
     )
 
 
 def require_stages_fit(
     config: TrainConfig, clips: ShardReader, held_out: ShardReader | None
 ) -> None:
-    """Check before the first step that the dataset has what every stage needs.
+    """Check that the dataset has what every stage needs.
 
     Raises:
         UserError: Views cannot be placed, clips are too short, or labels are missing.
@@ -171,7 +172,11 @@ def lay_out(
         try:
             order = TrainingOrder(video_ids, stage.batch_size, seed, config.sampling, shards)
         except UserError as error:
-            raise UserError(f"stages.{name}: {error} (--set stages.{name}.batch_size=N)") from error
+            raise UserError(
+                f"stages.{name}: {error} (--set stages.{name}.batch_size=N)",
+                code=error.code,
+                key=f"stages.{name}.batch_size",
+            ) from error
         first = stages[-1].last_step if stages else 0
         steps = stage.steps or stage.epochs * order.steps_per_epoch
         stages.append(Stage(name, stage, first, steps, seed, order))

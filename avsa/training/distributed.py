@@ -1,6 +1,6 @@
-"""Several ranks that train as one: who is who, and tensors that travel between them.
+"""Distributed training: the ranks, and collective operations with gradients.
 
-Started by ``torchrun``; without it there is one rank and nothing here communicates.
+``torchrun`` starts the ranks; without it there is one rank and nothing here communicates.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """This process among all.
+    """This process and the number of ranks.
 
     Attributes:
-        rank: Its number, from 0.
-        size: How many there are.
-        device: Where it computes.
+        rank: Number of this process, from 0.
+        size: Number of ranks.
+        device: Device of this process.
     """
 
     rank: int
@@ -38,20 +38,20 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this rank writes the files."""
+        """Whether this is rank 0, which writes the files."""
         return self.rank == 0
 
 
 @contextmanager
 def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[World]:
-    """Join the ranks that ``torchrun`` started, or be the only one.
+    """Join the ranks that ``torchrun`` started, or return a world of one rank.
 
     Args:
-        device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-        timeout_s: How long a rank waits for the others before it gives up.
+        device: ``"auto"`` (CUDA if available), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        timeout_s: Timeout of waiting for other ranks.
 
     Raises:
-        UserError: The device does not exist, or the contact to another rank was lost.
+        UserError: The device does not exist, or the connection to another rank was lost.
     """
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = choose_device(device, int(os.environ.get("LOCAL_RANK", "0")))
@@ -66,16 +66,18 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
     except (dist.DistError, RuntimeError, ValueError) as error:
         raise UserError(
             f"rank {rank} could not join the other {size - 1}: {str(error).splitlines()[0]}; start "
-            "every rank with torchrun, and see the message of the rank that is missing"
+            "every rank with torchrun, and see the message of the missing rank",
+            code="network",
         ) from error
     try:
         yield World(rank, size, place)
     except (dist.DistError, RuntimeError) as error:
-        if not _is_lost_contact(error):
+        if not _is_lost_connection(error):
             raise
         raise UserError(
-            f"rank {rank} lost contact to another rank; see that rank's message, then go on with "
-            "--resume"
+            f"rank {rank} lost the connection to another rank; see the message of that rank, then "
+            "add --resume",
+            code="network",
         ) from error
     finally:
         dist.destroy_process_group()
@@ -84,8 +86,8 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
 def gather(tensor: Tensor) -> Tensor:
     """Return (R * b, ...): the ranks' tensors (b, ...) in order of rank, with gradients.
 
-    A rank's gradient is the sum of what all ranks ask of its part. When every rank's loss is the
-    mean over its own part and gradients are then averaged over ranks (as DDP does), the result is
+    The gradient of a rank's part is the sum of its gradients on all ranks. If the loss of each rank
+    is the mean over its part and gradients are then averaged over ranks (as by DDP), the result is
     the gradient of the mean over the whole batch.
     """
     if not _is_distributed():
@@ -95,7 +97,7 @@ def gather(tensor: Tensor) -> Tensor:
 
 
 def rank() -> int:
-    """Return this process's number, 0 when it is the only one."""
+    """Return the number of this process, 0 if it is the only one."""
     return dist.get_rank() if _is_distributed() else 0
 
 
@@ -119,7 +121,7 @@ def from_first_rank(value: Any) -> Any:
 
 
 def on_first_rank(world: World, work: Callable[[], T]) -> T:
-    """Return rank 0's result of `work` on every rank, or raise there the error that rank 0 met."""
+    """Return the result of `work` on rank 0 on every rank, or raise its error on every rank."""
     result: T | None = None
     error: UserError | BadItem | OSError | None = None
     if world.is_first:
@@ -143,10 +145,10 @@ def gather_lists(values: list[str]) -> list[str]:
 
 
 def require_agreement(values: Mapping[str, Any]) -> None:
-    """Stop unless every rank holds the same values.
+    """Check that all ranks have the same values.
 
     Raises:
-        UserError: Ranks disagree; names the first value that differs, and both versions of it.
+        UserError: They have not; names the first difference.
     """
     if not _is_distributed():
         return
@@ -158,7 +160,9 @@ def require_agreement(values: Mapping[str, Any]) -> None:
             if first != other:
                 raise UserError(
                     f"ranks disagree: {name} is {first} on rank 0 and {other} on rank {number}; "
-                    "start every rank with the same command on the same files"
+                    "start every rank with the same command on the same files",
+                    code="conflict",
+                    key=name,
                 )
 
 
@@ -181,7 +185,7 @@ def _is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def _is_lost_contact(error: Exception) -> bool:
+def _is_lost_connection(error: Exception) -> bool:
     text = str(error).lower()
     signs = ("connection closed", "connection reset", "timed out", "timeout", "broken pipe", "nccl")
     return isinstance(error, dist.DistError) or any(sign in text for sign in signs)

@@ -1,7 +1,7 @@
-"""What a run would do and take, told from the recipe and the index alone: ``--dry-run``.
+"""``avsa train --dry-run``: steps, schedule, memory and hours of a run, from recipe and index.
 
-Steps and samples are exact. Hours are views divided by a speed that the caller gives, since speed
-depends on the machine. What is counted as memory is in `avsa.training.memory`.
+Steps and samples are exact. Hours are views divided by a given speed, which depends on the machine.
+Memory is that of `avsa.training.memory`.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 from yt360.terminal.text import table
 
-# Of the released split lists and segments of YT-360: clips and videos.
+# Clips and videos of the published lists of YT-360.
 YT360_TRAIN, YT360_TEST = (73_635, 4_506), (15_119, 1_000)
 DEFAULT_VIEWS_PER_S = 1000.0
-# A forward pass is about a third of a training step.
-FORWARD_SHARE = 1 / 3
+# Approximate cost of a forward pass, as a fraction of a training step.
+FORWARD_FRACTION = 1 / 3
 
 
 @dataclass(frozen=True)
 class Splits:
-    """What must be known of a dataset.
+    """The facts about a dataset on which a dry run depends.
 
     Attributes:
-        name: What to call it.
+        name: Name to print.
         video_ids: Video of each training clip.
         shards: Shard number of each training clip.
-        held_out_videos: Videos of the split that training is judged on.
-        form: How clips are stored.
+        validation_videos: Number of videos of the validation split.
+        form: Format of the stored clips.
     """
 
     name: str
     video_ids: Sequence[str]
     shards: Sequence[int]
-    held_out_videos: int
+    validation_videos: int
     form: ClipFormat
 
 
@@ -63,18 +63,21 @@ def dry_run_report(
     ranks: int | None = None,
     views_per_s: float | None = None,
 ) -> list[str]:
-    """Return what ``avsa train`` with these arguments would do, in lines; it reads the index alone.
+    """Return lines that describe the run of an ``avsa train`` command; reads only the index.
 
-    Without a dataset the sizes of YT-360 are taken; without a recipe, all of them are listed.
+    Without a dataset the sizes of YT-360 are used; without a recipe, all recipes are listed.
 
     Raises:
-        UserError: As `avsa.training.loop.train` would, as far as that can be known before a clip is
-            read.
+        UserError: The run would fail before it reads a clip.
     """
     speed = views_per_s or DEFAULT_VIEWS_PER_S
     if not recipe and not resume:
         if overrides or ranks:
-            raise UserError("--set and --ranks are about one recipe; give --recipe NAME with them")
+            raise UserError(
+                "--set and --ranks need a recipe; give --recipe NAME with them",
+                code="missing",
+                key="--recipe",
+            )
         splits = yt360_splits() if data is None else splits_of(dataset_folder(data, cache_gb))
         return describe_recipes(splits, speed)
     ranks = ranks or 1
@@ -87,27 +90,27 @@ def dry_run_report(
     return [*request.notes, *describe_run(request.config, splits, ranks, speed)]
 
 
-def splits_of(dataset: Path, held_out: str = "test") -> Splits:
+def splits_of(dataset: Path, validation_split: str = "test") -> Splits:
     """Return the splits of a dataset; reads ``dataset.json`` and the index of each."""
-    clips, judged = ShardReader(dataset, "train"), ShardReader(dataset, held_out)
+    clips, validation = ShardReader(dataset, "train"), ShardReader(dataset, validation_split)
     return Splits(
         name=str(dataset),
         video_ids=clips.video_ids,
         shards=clips.shard_numbers.tolist(),
-        held_out_videos=len(set(judged.video_ids)),
+        validation_videos=len(set(validation.video_ids)),
         form=clips_form(clips.info),
     )
 
 
 def yt360_splits() -> Splits:
-    """Return YT-360's splits by their published sizes, clips shared out evenly among videos."""
+    """Return the splits of YT-360 by their published sizes, with evenly many clips per video."""
     clips, videos = YT360_TRAIN
     owner = np.sort(np.arange(clips) % videos)
     return Splits(
         name="YT-360 (published sizes)",
         video_ids=[f"{video:04d}" for video in owner],
         shards=[0] * clips,
-        held_out_videos=YT360_TEST[1],
+        validation_videos=YT360_TEST[1],
         form=ClipFormat(),
     )
 
@@ -129,7 +132,7 @@ def describe_recipes(splits: Splits, views_per_s: float = DEFAULT_VIEWS_PER_S) -
 def describe_run(
     config: TrainConfig, splits: Splits, ranks: int, views_per_s: float = DEFAULT_VIEWS_PER_S
 ) -> list[str]:
-    """Return plan, schedule, views, memory and hours of a run.
+    """Return steps, schedule, views, memory and hours of a run.
 
     Raises:
         UserError: The recipe does not fit the splits, or the ranks cannot share its batches.
@@ -137,13 +140,13 @@ def describe_run(
     stages = lay_out(config, splits.video_ids, splits.shards, ranks)
     return [
         *(_split_line(splits), ""),
-        *(*_plan_lines(config, splits, stages, ranks, views_per_s), ""),
+        *(*_stage_lines(config, splits, stages, ranks, views_per_s), ""),
         *(_speed_line(views_per_s), ""),
         *_details(config, splits, stages, ranks),
     ]
 
 
-def _plan_lines(
+def _stage_lines(
     config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int, views_per_s: float
 ) -> list[str]:
     header = ("stage", "task", "epochs", "batch", "a rank", "views a clip")
@@ -210,17 +213,19 @@ def _memory(config: TrainConfig, splits: Splits, stage: Stage, ranks: int) -> st
 def _validation(config: TrainConfig, splits: Splits, stages: list[Stage], ranks: int) -> str:
     every = config.validation.every_steps
     if not every:
-        return "held out  never judged (validation.every_steps=0)"
-    videos = splits.held_out_videos // ranks * ranks
+        return "validate  never (validation.every_steps=0)"
+    videos = splits.validation_videos // ranks * ranks
     if videos < 2:
-        return f"held out  never judged: too few videos in {config.validation.split}"
+        return f"validate  never: too few videos in {config.validation.split}"
     costs = []
     for stage in stages:
         size = min(stage.config.batch_size, videos)
         batches = videos // size
-        share = batches * size * FORWARD_SHARE / (every * stage.config.batch_size)
-        costs.append(f"{stage.name} {batches:,} batches of {size}, about {share:.1%} of the time")
-    return f"held out  every {every:,} steps: {'; '.join(costs)}"
+        fraction = batches * size * FORWARD_FRACTION / (every * stage.config.batch_size)
+        costs.append(
+            f"{stage.name} {batches:,} batches of {size}, about {fraction:.1%} of the time"
+        )
+    return f"validate  every {every:,} steps: {'; '.join(costs)}"
 
 
 def _views_of_clip(config: TrainConfig, stage: Stage) -> int:
@@ -243,8 +248,8 @@ def _split_line(splits: Splits) -> str:
 
 def _speed_line(views_per_s: float) -> str:
     return (
-        f"Hours are those of training at {views_per_s:,g} views a second over all ranks; set yours "
-        "by --views-per-s. A run logs it as views_per_s."
+        f"Hours are for {views_per_s:,g} views per second over all ranks; set --views-per-s to the "
+        "views_per_s in the log of a run."
     )
 
 

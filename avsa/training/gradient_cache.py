@@ -1,7 +1,7 @@
-"""Forward and backward passes in micro-batches, with the proposals of the whole batch.
+"""Gradient caching: forward and backward passes in micro-batches, negatives from the whole batch.
 
-Memory for activations is that of one micro-batch, while every clip is still compared with the
-proposals of the whole batch ("Scaling Deep Contrastive Learning Batch Size under Memory Limited
+The memory for activations is that of one micro-batch, while every clip is compared with the whole
+batch ("Scaling Deep Contrastive Learning Batch Size under Memory Limited
 Setup", Gao et al., 2021): the features of all parts are computed without keeping activations, the
 loss over all of them gives the gradient of each feature, and a second forward pass per part carries
 it into the encoders.

@@ -1,8 +1,7 @@
-"""The networks of one stage of a run and their optimizer: built, restored, stepped, saved.
+"""The networks and the optimizer of one stage of a run.
 
-Encoders go on from stage to stage; the task's networks and the optimizer start anew. Initial
-weights and dropout use torch's global generator, which is keyed here for every use.
-A step whose loss or gradient is implausible must end the run before the optimizer step.
+Encoders continue from stage to stage; each stage has a new task and a new optimizer. Initial
+weights and dropout use the global generator of torch, which is seeded here with a key for each use.
 """
 
 from __future__ import annotations
@@ -46,15 +45,15 @@ class Learner:
         config: The recipe.
         stage: The stage.
         encoders: From `build_encoders`.
-        world: This process among the ranks.
-        saved: The checkpoint to resume from; ignored if it was saved in another stage.
+        world: This process and the other ranks.
+        saved: The checkpoint to resume from; ignored if it is of another stage.
 
     Attributes:
-        encoders: As given.
-        task: The task's networks.
-        shared_encoders: The encoders; on several ranks wrapped by DDP, which averages gradients.
-        shared_task: The task, likewise.
-        optimizer: Of both.
+        encoders: The encoders.
+        task: The networks of the task.
+        shared_encoders: The encoders, wrapped by DDP if there are several ranks.
+        shared_task: The task, wrapped by DDP if there are several ranks.
+        optimizer: The optimizer of both.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class Learner:
         return learning_rate(self.config.optimizer, step - 1 - first, self.stage.steps)
 
     def norms(self) -> dict[str, Tensor]:
-        """Return the lengths of gradient and weights: ``gradient_norm`` and ``weight_norm``."""
+        """Return the norms of gradient and weights: ``gradient_norm`` and ``weight_norm``."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         weights = [p.detach() for p in self._parameters]
         return {
@@ -96,14 +95,14 @@ class Learner:
         }
 
     def optimizer_step(self, rate: float, gradient_norm: Tensor) -> None:
-        """Clip the gradient, if the recipe asks for it, and update the weights."""
+        """Clip the gradient, if the recipe has a limit, and update the weights."""
         if (longest := self.config.optimizer.max_grad_norm) > 0:
             nn.utils.clip_grads_with_norm_(self._parameters, longest, gradient_norm)
         set_learning_rate(self.optimizer, rate)
         self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
-        """Return the part of a checkpoint that is needed to resume."""
+        """Return the part of a checkpoint from which `Learner` can be restored."""
         return {
             "stage": self.stage.name,
             "encoders": self.encoders.state_dict(),
@@ -118,12 +117,11 @@ def seed_torch(*key: int | str) -> None:
 
 
 def is_plausible(loss: float, gradient_norm: float, weight_norm: float) -> bool:
-    """Return whether loss and gradient are finite and the gradient is not absurdly long.
+    """Return whether loss and gradient are finite and the gradient is plausible.
 
-    A gradient is absurd if rounding the weights to float32, a relative change of 1.2e-7, could
-    change the loss by more than its own size (and by more than 1): nothing can be learned from it.
-    Convolutions that read uninitialized memory give such gradients, and so does training that
-    diverges.
+    A gradient is implausible if rounding the weights to float32, a relative change of 1.2e-7, could
+    change the loss by more than its own size (and by more than 1). Kernels that read uninitialized
+    memory give such gradients, and so does training that diverges.
     """
     change = gradient_norm * weight_norm * FLOAT32_EPSILON
     return math.isfinite(loss) and change <= max(1.0, abs(loss))  # False for inf and NaN
@@ -132,14 +130,14 @@ def is_plausible(loss: float, gradient_norm: float, weight_norm: float) -> bool:
 def implausible_step(
     run: Path, world: World, step: int, record: Mapping[str, float], keys: list[str]
 ) -> UserError:
-    """Save the clips of a step that is not plausible; return the error to raise.
+    """Save the clips of an implausible step; return the error to raise.
 
     Args:
         run: The run's folder, for ``implausible-step-N.json``.
-        world: This process among the ranks; all ranks take part.
+        world: This process and the other ranks; a collective call.
         step: The step.
         record: Its ``loss``, ``gradient_norm`` and ``weight_norm``.
-        keys: This rank's clips.
+        keys: Clips of this rank.
     """
     path = run / f"implausible-step-{step:08d}.json"
     keys = gather_lists(keys)
@@ -149,9 +147,8 @@ def implausible_step(
     values = ", ".join(f"{name} is {value}" for name, value in found.items())
     return UserError(
         f"{values} at step {step}: not finite, or far too large; the weights are unchanged and the "
-        f"batch's clips are in {path}; a resumed run repeats this step: with bfloat16, resume with "
-        "--set compute.bfloat16=off, else start a new run with a lower optimizer.lr or with "
-        "optimizer.max_grad_norm",
+        f"clips of the batch are in {path}; with bfloat16, resume with --set compute.bfloat16=off, "
+        "else start a new run with a lower optimizer.lr or with optimizer.max_grad_norm",
         code="out-of-range",
         key="gradient_norm",
     )

@@ -71,7 +71,7 @@ def train(
         config: The recipe.
         dataset: Dataset folder; its ``train`` split is used.
         run: Folder for the recipe, logs and checkpoints.
-        world: This process among the ranks.
+        world: This process and the other ranks.
         steps: Stop after this many steps in total, before the end of the recipe.
         resume: Resume from the newest checkpoint in `run`.
         log_keys: Write the keys of each batch's clips into the log.
@@ -81,7 +81,7 @@ def train(
             finite.
     """
     with ExitStack() as opened:
-        # Open dataset and run. Rank 0 alone reads and writes the run; the others get its results.
+        # Open dataset and run. Only rank 0 reads and writes the run; the others get its results.
         clips = opened.enter_context(closing(open_clips(dataset, "train")))
         held_out = None
         if config.validation.every_steps:
@@ -107,11 +107,11 @@ def train(
         stages = [stage for stage in stages if step < stage.last_step]
         config = repeatable_config(config, stages[0].name, clips, world, log)
 
-        # Train stage by stage. The encoders go on; each stage has a new task and a new optimizer.
+        # Train stage by stage. Encoders continue; each stage has a new task and a new optimizer.
         encoders = build_encoders(config, world, saved)
         for stage in stages:
             learner = Learner(config, stage, encoders, world, saved)
-            saved = None  # it is large, and of no use to later stages
+            saved = None  # large, and not used by later stages
             upcoming = batches(
                 clips,
                 stage.order,
@@ -168,7 +168,7 @@ def train_stage(
             loss.backward()
         norms = learner.norms()
         # Queued now, while the device is still busy with the gradients. A rank that is to stop
-        # does not wait for it.
+        # does not load another batch.
         upcoming = None if stop.name else next(batches, None)
 
         # Check. This is the only device sync of a step: the host waits for the loss, because the
@@ -181,8 +181,8 @@ def train_stage(
         learning_rate = learner.learning_rate(step)
         learner.optimizer_step(learning_rate, norms["gradient_norm"])
 
-        # Log, validate, save. The line comes first: a run that resumes drops the lines after its
-        # checkpoint, and must lack none before it.
+        # Log, validate, save. The log line comes before the checkpoint: a resumed run drops the
+        # lines after its checkpoint, and must have all lines before it.
         step_s = time.perf_counter() - finished_at
         record |= {"lr": learning_rate, **_costs(batch, step_s, world)}
         ending = stopping or upcoming is None

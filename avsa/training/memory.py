@@ -1,8 +1,8 @@
-"""How much memory a stage of training needs, from sizes alone: no data, no device.
+"""The memory that a stage of training needs, computed from sizes, without data or device.
 
-Weights, batches and buffers are exact. Activations are what autograd keeps in float32 in both
-encoders, counted in a forward pass without data (torch's ``meta`` device). Not counted are the
-scratch memory of kernels and of the allocator, and what cropping and spectrograms need in passing.
+Weights, batches and buffers are exact. Activations are the tensors that autograd saves in both
+encoders in float32, counted in a forward pass on the ``meta`` device. Workspace of kernels and of
+the allocator, and temporary tensors of crops and spectrograms, are not counted.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ COPIES_OF_WEIGHTS = 4
 
 @dataclass(frozen=True)
 class StageMemory:
-    """What one rank needs in a stage, in bytes but for the first.
+    """Memory of one rank in a stage, in bytes except for `num_weights`.
 
     Attributes:
         num_weights: Number of weights.
         weights: Weights, gradients and optimizer.
-        activations: What the encoders keep for the backward pass, in float32.
-        batches: Views of two batches: one in use, the next one being made.
-        loader: The loader's buffers, in the memory of the host.
+        activations: Tensors that the encoders save for the backward pass, in float32.
+        batches: Views of two batches: the current and the next one.
+        loader: Buffers of the loader, in host memory.
     """
 
     num_weights: int
@@ -44,12 +44,12 @@ class StageMemory:
 
 
 def stage_memory(config: TrainConfig, stage: str, form: ClipFormat, ranks: int) -> StageMemory:
-    """Return what a rank needs in a stage.
+    """Return the memory of a rank in a stage.
 
     Args:
         config: The recipe.
         stage: Name of the stage.
-        form: How clips are stored.
+        form: Format of the stored clips.
         ranks: Processes that share each batch.
     """
     data = config.stage_data(stage)
@@ -81,7 +81,7 @@ def sample_shapes(config: TrainConfig, stage: str, window: WindowShape) -> list[
 
 
 def saved_bytes(module: torch.nn.Module, inputs: Sequence[Tensor]) -> int:
-    """Return the bytes that a forward pass keeps for the backward one, but weights and inputs."""
+    """Return the bytes that a forward pass saves for backward, without weights and inputs."""
     own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers(), *inputs)}
     kept: dict[int, int] = {}
 
@@ -90,7 +90,7 @@ def saved_bytes(module: torch.nn.Module, inputs: Sequence[Tensor]) -> int:
         return tensor
 
     with saved_tensors_hooks(count, lambda tensor: tensor):
-        outputs = module(*inputs)  # alive until all is counted, so that no memory is used twice
+        outputs = module(*inputs)  # kept alive, so that no memory is reused
     del outputs
     return sum(size for storage, size in kept.items() if storage not in own)
 

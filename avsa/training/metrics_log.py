@@ -29,10 +29,10 @@ class RunLog:
     Args:
         run: The run's folder.
         first_step: Steps done before. Lines and scalars of later steps, which a killed run may have
-            left, are removed: these steps are repeated.
+            left, are removed.
         last_step: The step at which this call stops.
-        wants_keys: Whether `step` is to be given the keys of each batch's clips.
-        active: False on all ranks but the first: then nothing is written.
+        wants_keys: Whether `step` needs the keys of each batch's clips.
+        active: False on all ranks except the first: nothing is written.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RunLog:
         values: Mapping[str, float],
         keys: list[str] | None = None,
     ) -> None:
-        """Write one step: a line with everything, and a scalar for each of `values`."""
+        """Write one step: a line, and a scalar for each of `values`."""
         if not self.active:
             return
         record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
@@ -96,7 +96,7 @@ class RunLog:
             self._progress.note(message)
 
     def warn(self, message: str) -> None:
-        """Print a message, and write it to the log as a line with ``warning`` alone."""
+        """Print a message, and write it to the log as a line with only ``warning``."""
         if self.active:
             with naming(self.run):
                 self._write({"warning": message})
@@ -109,7 +109,7 @@ class RunLog:
 
 @contextmanager
 def _silent_tensorboard_threads() -> Iterator[None]:
-    """Suppress tracebacks of TensorBoard's thread: its next caller gets the same error."""
+    """Suppress tracebacks of the thread of TensorBoard: its next caller gets the same error."""
     before = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:
@@ -124,7 +124,7 @@ def _silent_tensorboard_threads() -> Iterator[None]:
 
 
 def memory_mb(device: torch.device) -> float:
-    """Return the peak memory so far: of the CUDA device, or of this process."""
+    """Return the peak memory so far in MiB, of the CUDA device or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
@@ -141,7 +141,7 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 
 def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Yield the records of a log with the lines that hold them."""
+    """Yield the records of a log and their lines."""
     try:
         content = read_limited(path, MAX_JSON_BYTES)
     except ValueError as error:

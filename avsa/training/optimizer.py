@@ -45,14 +45,14 @@ def build_optimizer(
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Return the rate of a step, counted from 0, in a stage of `steps` steps."""
+    """Return the learning rate of a step, counted from 0, in a stage of `steps` steps."""
     if step < config.warmup_steps:
         return config.lr * (step + 1) / config.warmup_steps
     if config.schedule == "constant":
         return config.lr
     progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    share = (1 + math.cos(math.pi * min(1.0, progress))) / 2
-    return config.lr * (config.final_lr_fraction + (1 - config.final_lr_fraction) * share)
+    fraction = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+    return config.lr * (config.final_lr_fraction + (1 - config.final_lr_fraction) * fraction)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -1,10 +1,10 @@
-"""Whether a CPU computes a step of training the same way twice, and what to do where it does not.
+"""Repeatable training on CPUs: options under which equal steps give equal gradients.
 
-Kernels may read memory that nobody wrote. torch 2.13's convolutions did, in bfloat16 and
-channels_last on some CPUs: gradients of equal steps differed, by up to 1e35 or as NaN. Which
-options are safe depends on the version of torch, on the processor and on the layers. So nothing is
-listed here: a small step of the run's own networks is computed several times, with NaN left in
-the memory that it gets, and its gradients are compared with each other and with plain float32.
+Some kernels read uninitialized memory. Convolutions of torch 2.13 did, in bfloat16 and
+channels_last on some CPUs: gradients of equal steps differed by up to 1e35, or were NaN. Which
+options are safe depends on the version of torch, the CPU and the layers. Therefore a small step of
+the run's own networks is computed several times, with NaN in freed memory, and its gradients are
+compared with each other and with those in float32.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from avsa.training.metrics_log import RunLog
 from yt360.shards.format.reader import ShardReader
 
 Gradients: TypeAlias = list[Tensor]
-# Computes the gradients of one and the same step under some options.
+# Returns the gradients of a fixed step, computed with some options.
 Step: TypeAlias = Callable[[ComputeConfig], Gradients]
 
 REPEATS = 3
-# Largest distance from the gradient in float32, as a part of its length. Rounding to bfloat16 stays
-# well below; what reads foreign memory does not.
+# Maximum distance from the gradient in float32, relative to its norm. Rounding to bfloat16 stays
+# well below it; reads of uninitialized memory do not.
 TOLERANCE = 0.5
 # NaN for float32 and for each half of it as bfloat16.
 _NAN_BITS = 0x7FC07FC0
@@ -45,7 +45,7 @@ _FREED_BYTES = tuple(1 << power for power in range(10, 26))
 def repeatable_config(
     config: TrainConfig, stage: str, clips: ShardReader, world: World, log: RunLog
 ) -> TrainConfig:
-    """Return the recipe with compute options under which this machine repeats a step of a stage."""
+    """Return the recipe with compute options under which this CPU repeats a step of a stage."""
     window = config.stage_data(stage).window_shape(clips_form(clips.info))
     step = partial(small_step, config, stage, window)
     compute, warning = repeatable_compute(config.compute, world, step)
@@ -56,10 +56,10 @@ def repeatable_config(
 
 @contextmanager
 def deterministic_kernels(wanted: bool) -> Iterator[None]:
-    """Let torch use deterministic kernels only, if wanted, while the block runs."""
+    """Use only deterministic kernels of torch in the block, if wanted."""
     before = torch.are_deterministic_algorithms_enabled()
     if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS demands it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS
         torch.use_deterministic_algorithms(True)
     try:
         yield
@@ -70,18 +70,18 @@ def deterministic_kernels(wanted: bool) -> Iterator[None]:
 def repeatable_compute(
     wanted: ComputeConfig, world: World, step: Step
 ) -> tuple[ComputeConfig, str | None]:
-    """Return the options nearest to the wanted ones under which a CPU repeats a step.
+    """Return the options nearest to the wanted ones under which the CPU repeats a step.
 
-    All ranks agree. On other devices, and where neither bfloat16 nor channels_last is on, the
-    options are returned as they are.
+    The result is the same on all ranks. On other devices, and if neither bfloat16 nor channels_last
+    is on, the options are returned unchanged.
 
     Args:
-        wanted: What the recipe asks for.
-        world: This process among the ranks.
-        step: The step; `small_step` with its first three arguments given.
+        wanted: Options of the recipe.
+        world: This process and the other ranks.
+        step: The step, such as a partial `small_step`.
 
     Returns:
-        The options, and one line that says what was changed and why, or None.
+        The options, and a warning that names the changes, or None.
     """
     *candidates, plain = _candidates(wanted, world.device)
     if world.device.type != "cpu" or not candidates:
@@ -102,12 +102,12 @@ def repeatable_compute(
     return candidate, (
         f"this CPU does not repeat a step with compute.bfloat16={wanted.bfloat16} and "
         f"compute.channels_last={wanted.channels_last}: gradients differ between equal calls, or "
-        f"from float32; training goes on with {' and '.join(changed)}"
+        f"from float32; training uses {' and '.join(changed)}"
     )
 
 
 def is_repeatable(step: Step, compute: ComputeConfig, plain: ComputeConfig) -> bool:
-    """Return whether a step gives equal gradients each time, close to those of plain options."""
+    """Return whether a step gives equal gradients every time, close to those of `plain`."""
     reference = step(plain)
     first: Gradients | None = None
     for _ in range(REPEATS):
@@ -117,7 +117,7 @@ def is_repeatable(step: Step, compute: ComputeConfig, plain: ComputeConfig) -> b
             first = gradients
             errors = [one - other for one, other in zip(first, reference, strict=True)]
             limit = TOLERANCE * nn.utils.get_total_norm(reference)
-            if not nn.utils.get_total_norm(errors) <= limit:  # NaN is not either
+            if not nn.utils.get_total_norm(errors) <= limit:  # also false for NaN
                 return False
         elif not all(map(torch.equal, gradients, first)):
             return False
@@ -127,12 +127,12 @@ def is_repeatable(step: Step, compute: ComputeConfig, plain: ComputeConfig) -> b
 def small_step(
     config: TrainConfig, stage: str, window: WindowShape, compute: ComputeConfig
 ) -> Gradients:
-    """Return the gradients of a stage's networks, at first, for two clips of noise on the CPU.
+    """Return the gradients of the initial networks of a stage, for two clips of noise on the CPU.
 
     Args:
         config: The recipe.
         stage: Name of the stage.
-        window: What a sample consists of.
+        window: Shape of the clip windows.
         compute: Options to compute with; networks are not compiled.
     """
     with torch.random.fork_rng(devices=[]):
@@ -169,6 +169,6 @@ def _candidates(wanted: ComputeConfig, device: torch.device) -> Iterator[Compute
 
 
 def _leave_nan_in_freed_memory() -> None:
-    """Write NaN to blocks of all sizes and free them: what is allocated next may hold them."""
+    """Write NaN to blocks of many sizes and free them, so that later allocations contain them."""
     blocks = [torch.full((size // 4,), _NAN_BITS, dtype=torch.int32) for size in _FREED_BYTES]
     del blocks

@@ -1,4 +1,4 @@
-"""What a call of ``avsa train`` asks for, with every default resolved, and how it ended."""
+"""The arguments of ``avsa train`` with all defaults resolved, and the outcome of a run."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from yt360.shards.format.reader import ShardReader
 
 @dataclass(frozen=True)
 class Request:
-    """What a call of ``avsa train`` asks for, with all defaults settled.
+    """The arguments of ``avsa train`` with all defaults resolved.
 
     Attributes:
         config: The recipe, fitted to the dataset.
         dataset: Folder of shards.
         run: Folder of the run.
-        notes: Lines about what was fitted.
+        notes: Notes about reduced batch sizes.
     """
 
     config: TrainConfig
@@ -44,20 +44,22 @@ def resolve_request(
     ranks: int = 1,
     cache_gb: float | None = None,
 ) -> Request:
-    """Return recipe, dataset and folder; what is not given comes from the run to be resumed.
+    """Return recipe, dataset and folder; defaults come from the run to be resumed.
 
-    Batches that are larger than the dataset can fill are lowered (`fit_batches`), unless
-    `overrides` set them; a resumed run keeps those that it began with, whatever the number of
-    ranks now. Of the run's dataset, if that is elsewhere, at most `cache_gb` are kept here.
+    If the dataset is too small for a batch, the batch size is reduced (`fit_batches`), unless
+    `overrides` set it. A resumed run keeps its batch sizes, whatever the number of ranks.
+    `cache_gb` limits the local copy of a remote dataset.
 
     Raises:
-        UserError: Something is missing and cannot be known.
+        UserError: An argument is missing.
     """
-    # Asked on every rank, whatever each was told, so that none waits for another one in vain.
+    # A collective call: every rank must make it, whatever its arguments.
     proposed = from_first_rank(next_run_folder(recipe or "run"))
     if resume:
         if out is None:
-            raise UserError("--resume needs --out RUN, the folder of the run to go on with")
+            raise UserError(
+                "--resume needs --out RUN, the folder of the run", code="missing", key="--out"
+            )
         config, notes = read_config(out, overrides), list[str]()
         if recipe:
             asked = load_config(recipe, overrides)
@@ -66,7 +68,9 @@ def resolve_request(
     if data is None or recipe is None:
         raise UserError(
             "--data DATASET and --recipe NAME are needed to start a run; "
-            f"recipes: {', '.join(recipe_names())}"
+            f"recipes: {', '.join(recipe_names())}",
+            code="missing",
+            key="--data" if data is None else "--recipe",
         )
     config = load_config(recipe, overrides)
     num_videos = len(set(ShardReader(data, "train").video_ids))
@@ -84,7 +88,7 @@ def _chosen_batches(config: TrainConfig, overrides: Sequence[str]) -> list[str]:
 
 
 def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
-    """Return the first free folder of ``runs/RECIPE-1``, ``runs/RECIPE-2``, ..."""
+    """Return the first of ``runs/RECIPE-1``, ``runs/RECIPE-2``, ... that does not exist."""
     name = Path(recipe).stem
     number = 1
     while (parent / f"{name}-{number}").exists():
@@ -94,7 +98,7 @@ def next_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call of `train` ended.
+    """The outcome of a call of `train`.
 
     Attributes:
         step: Steps done in total.
@@ -117,7 +121,7 @@ class Outcome:
         return 128 + signal.Signals[self.stopped_by or "SIGTERM"]
 
     def lines(self, run: Path) -> list[str]:
-        """Return where the results are and what to do next, in a few lines."""
+        """Return lines that name the results and what to do next."""
         end = f"stopped by {self.stopped_by}, " if self.stopped_by else ""
         lines = [
             f"{end}step {self.step} of {self.steps}; checkpoint: {self.checkpoint}",

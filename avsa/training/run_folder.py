@@ -1,8 +1,4 @@
-"""The folder of a run: opened once, refused when it holds something else, resumed when asked to.
-
-``config.yaml`` is the whole recipe with all overrides, ``plugins.txt`` lists the plugins that were
-loaded; beside them lie the log, the curves and ``checkpoints/``.
-"""
+"""The folder of a run: whole recipe (``config.yaml``), plugins, dataset, log and checkpoints."""
 
 from __future__ import annotations
 
@@ -37,9 +33,9 @@ MAX_ADDRESS_BYTES = 1 << 14
 
 @contextmanager
 def run_lock(run: Path) -> Iterator[None]:
-    """Keep other processes from training in a run's folder, which is created where it is missing.
+    """Lock the folder of a run, which is created if it is missing.
 
-    The folder is removed again where nothing was written into it.
+    The folder is removed again if nothing was written into it.
 
     Raises:
         Locked: Another process trains in it.
@@ -61,7 +57,7 @@ def open_run(
     resume: bool,
     opened: ExitStack,
 ) -> tuple[Saved | None, AudioStatistics]:
-    """Lock a run's folder, and create it or check that the run in it can be resumed.
+    """Lock the folder of a run, and create the run or check that it can be resumed.
 
     Args:
         config: The recipe.
@@ -69,22 +65,22 @@ def open_run(
         clips: Its training split.
         run: The run's folder.
         resume: Whether to resume the run in it.
-        opened: Keeps the lock.
+        opened: Receives the lock.
 
     Returns:
         The newest checkpoint, or None if there is none yet; and the audio statistics of the run.
 
     Raises:
         Locked: Another process trains in the folder.
-        UserError: The folder holds a run and `resume` is off, or it holds something else, or the
-            recipe or the clips are not those that the run began with.
+        UserError: The folder holds a run that is not to be resumed, or other files; or the run has
+            another recipe or other clips.
     """
     opened.enter_context(run_lock(run))
     if resume:
         saved = _resume(config, dataset, fingerprint(clips), run)
         if saved and saved.stats:
             return saved, saved.stats
-    # Measured before there are files that a failure would leave behind.
+    # Measured first, so that a failure leaves no files.
     statistics = ensure_statistics(dataset, config.audio)
     if not resume:
         _create(config, dataset, run)
@@ -94,7 +90,7 @@ def open_run(
 def _create(config: TrainConfig, dataset: Path, run: Path) -> None:
     if (run / CONFIG_FILE).exists():
         raise UserError(
-            f"{run} already holds a run; add --resume to go on with it, or choose another --out",
+            f"{run} already holds a run; add --resume to resume it, or choose another --out",
             code="exists",
             key="--out",
         )
@@ -104,7 +100,7 @@ def _create(config: TrainConfig, dataset: Path, run: Path) -> None:
         file.write(f"{address_of(dataset)}\n")
     with atomic_write(run / PLUGINS_FILE, "w") as file:
         file.writelines(f"{module}\n" for module in loaded_plugins())
-    save_config(config, run / CONFIG_FILE)  # last: it makes the folder a run
+    save_config(config, run / CONFIG_FILE)  # last: the file makes the folder a run
 
 
 def _resume(config: TrainConfig, dataset: Path, clips: str, run: Path) -> Saved | None:
@@ -129,8 +125,8 @@ def _resume(config: TrainConfig, dataset: Path, clips: str, run: Path) -> Saved 
         )
     if saved.clips != clips:
         raise UserError(
-            f"cannot resume on other clips: {run} began with {saved.clips}, {dataset} has "
-            f"{clips}; give the --data that it began with",
+            f"cannot resume on other clips: {run} has {saved.clips}, {dataset} has "
+            f"{clips}; give the --data of the run",
             code="conflict",
             key="--data",
         )
@@ -146,7 +142,7 @@ def _require_free(run: Path) -> None:
 
 
 def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Return the recipe that a run began with, changed by ``dotted.key=value`` texts.
+    """Return the recipe of a run, with ``dotted.key=value`` overrides.
 
     Raises:
         UserError: `run` is not the folder of a run, or its recipe needs a plugin that is not loaded
@@ -157,17 +153,19 @@ def read_config(run: Path, overrides: Sequence[str] = ()) -> TrainConfig:
 
 
 def read_dataset(run: Path) -> str:
-    """Return the folder or address of the dataset that a run began with."""
+    """Return the folder or URL of the dataset of a run."""
     _require_run(run)
     try:
         content = read_limited(run / DATASET_FILE, MAX_ADDRESS_BYTES).decode()
     except (ValueError, OSError) as error:
-        raise UserError(f"{run} does not say which dataset it began with: {error}") from None
+        raise UserError(
+            f"{run / DATASET_FILE} cannot be read ({error}); give --data", key=run / DATASET_FILE
+        ) from None
     return content.strip()
 
 
 def _plugins_of(run: Path) -> Sequence[str]:
-    """Return the modules that were loaded when a run began; none where that is not recorded."""
+    """Return the plugins of a run; none if they are not recorded."""
     try:
         return plugin_names(read_limited(run / PLUGINS_FILE, MAX_ADDRESS_BYTES).decode().split())
     except FileNotFoundError:
@@ -182,11 +180,15 @@ def _plugins_of(run: Path) -> Sequence[str]:
 
 def _require_run(run: Path) -> None:
     if not (run / CONFIG_FILE).is_file():
-        raise UserError(f"{run} holds no run: {CONFIG_FILE} is missing")
+        raise UserError(
+            f"{run} holds no run: {CONFIG_FILE} is missing; give the folder of a run",
+            code="missing",
+            key=run,
+        )
 
 
 def fingerprint(clips: ShardReader) -> str:
-    """Return what tells one set of clips from another: how many, and a hash of keys and form."""
+    """Return the number of clips and a hash of their keys and format."""
     form = json.dumps(asdict(clips_form(clips.info)), sort_keys=True)
     digest = sha256("\n".join([*clips.keys, form]).encode()).hexdigest()
     return f"{len(clips)} clips ({digest[:12]})"

@@ -1,4 +1,4 @@
-"""Ending a run between two steps when it is told to."""
+"""Stopping a run between two steps, on a signal."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class StopSignals:
-    """Turns SIGTERM, SIGHUP and Ctrl-C into a wish to stop after the step; a second one stops now.
+    """Records SIGTERM, SIGHUP and Ctrl-C, to stop after the step; a second one stops at once.
 
     Attributes:
-        name: Of the signal that came, or None.
+        name: Name of the signal that was received, or None.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,6 @@ class StopSignals:
             self.name = signal.Signals(number).name
             return
         before = self._before[signal.Signals(number)]
-        if callable(before):  # that of the command line, which knows the exit code
+        if callable(before):  # that of the command line, which has the exit code
             before(number, frame)
         raise KeyboardInterrupt

@@ -49,7 +49,7 @@ class Validation:
         stage: Name of the stage.
         clips: The held-out split.
         statistics: Statistics that standardize spectrograms.
-        world: This process among the ranks.
+        world: This process and the other ranks.
     """
 
     config: TrainConfig

@@ -1,13 +1,11 @@
 """Runs at tiny widths, and what starts and compares them."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers import processes
 
 from avsa.commands.train import command as train_command
 from avsa.config.recipe import load_config
@@ -102,24 +100,23 @@ def undisturbed(tiny_config, alone, data, tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def long_run(tiny_config, alone, data, tmp_path_factory):
-    """A longer run that nothing disturbed, to compare with."""
+    """A run of one stage that nothing disturbed, to compare with."""
     run = tmp_path_factory.mktemp("long") / "run"
-    train(tiny_config("avc", steps=40), data, run, alone, log_keys=True)
+    train(tiny_config("avc", steps=10), data, run, alone, log_keys=True)
     return run
 
 
-@pytest.fixture(scope="package")
-def start():
-    """Return a function that starts ``avsa train`` in a process of its own."""
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts ``avsa train`` in a process of its own, with a file of what it
+    prints."""
 
     def begin(arguments, **environment):
-        return subprocess.Popen(
-            [sys.executable, "-m", "avsa", "train", "--log-keys", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        )
+        output = tmp_path / f"output{environment.get('RANK', '')}.txt"
+        words = map(str, arguments)
+        return processes.start(
+            processes.__file__, "train_command", *words, output=output, **environment
+        ), output
 
     return begin
 

@@ -23,8 +23,9 @@ def start_two_ranks(start):
             start(arguments, RANK=str(rank), LOCAL_RANK=str(rank), **address)
             for rank, arguments in enumerate(arguments_of_each)
         ]
-        outputs = [rank.communicate(timeout=200)[0] for rank in ranks]
-        return [rank.returncode for rank in ranks], outputs
+        for rank, _ in ranks:
+            rank.join(200)
+        return [rank.exitcode for rank, _ in ranks], [output.read_text() for _, output in ranks]
 
     return start_two
 

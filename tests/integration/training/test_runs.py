@@ -95,7 +95,7 @@ def test_options_that_do_not_repeat_are_turned_off_and_the_log_says_so(
     for steps, resume in ((1, False), (2, True)):
         train(config, data, run, alone, steps=steps, resume=resume)
     warnings = [line for line in (run / "log.jsonl").read_text().splitlines() if "warning" in line]
-    assert len(warnings) == 2 and "goes on with compute.channels_last=off" in warnings[0]
+    assert len(warnings) == 2 and "training uses compute.channels_last=off" in warnings[0]
     assert comparable(run) == comparable(plain)
 
 
@@ -118,7 +118,7 @@ def test_training_learns_to_tell_clips_apart(tiny_config, alone, data, tmp_path)
         "views.augment=false",
         "encoders.video={base_channels: 8, num_stages: 3, blocks_per_stage: 1}",
         "encoders.audio={base_channels: 8, num_stages: 3}",
-        steps=60,
+        steps=40,
     )
     train(config, data, tmp_path / "run", alone)
     losses = [record["loss"] for record in read_log(tmp_path / "run")]
@@ -142,7 +142,7 @@ def test_a_recipe_is_fitted_to_a_small_dataset_and_says_so(invoke, tiny, data, t
     tiny = [part for text in tiny for part in ("--set", text)]
     request = ["--data", data, "--recipe", "small", "--out", tmp_path / "run", *tiny]
     first = invoke(*request, "--steps", 1)
-    assert "batch_size 24 lowered to 8, because the dataset has 8 training videos" in first.output
+    assert "batch_size 24 reduced to 8, because the dataset has 8 training videos" in first.output
     assert invoke(*request, "--steps", 2, "--resume").exit_code == 0
     assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2]
 

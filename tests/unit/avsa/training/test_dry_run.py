@@ -72,7 +72,7 @@ def test_only_the_index_is_read_and_nothing_is_written(tiny_dataset, tmp_path):
         shard.unlink()
     before = sorted(tmp_path.rglob("*"))
     output = dry_run("--data", folder, "--recipe", "avsa", "--out", tmp_path / "run").output
-    assert "batch_size 112 lowered to 8" in output
+    assert "batch_size 112 reduced to 8" in output
     assert "16 training clips of 8 videos" in output and "draws each video 4 times" in output
     assert sorted(tmp_path.rglob("*")) == before
 

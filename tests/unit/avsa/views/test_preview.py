@@ -39,7 +39,7 @@ def one_view(azimuth_deg, elevation_deg, hfov_deg):
     return replace(drawn, azimuth=angles[0], elevation=angles[1], hfov=angles[2], vfov=angles[2])
 
 
-@pytest.mark.parametrize("inputs", ["ambix+intensity", "mono", "stereo"])
+@pytest.mark.parametrize("inputs", ["ambix+intensity", "stereo"])
 def test_a_sheet_has_a_row_a_sample_and_every_views_color(tiny_dataset, tmp_path, inputs):
     out, config = tmp_path / "sheet.png", PreviewConfig(samples=2)
     keys = save_preview(

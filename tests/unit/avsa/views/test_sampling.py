@@ -95,7 +95,8 @@ def test_a_band_may_be_lopsided_and_even_in_area_or_in_angle(spacing):
         CONFIG, num_views=1, elevation_spacing=spacing,
         min_elevation_deg=-20.0, max_elevation_deg=70.0,
     )  # fmt: skip
-    elevation = draw_many(config, 3000).elevation.double()
+    directions = uniform(np.random.default_rng(0), 3000, config.band)
+    elevation = torch.from_numpy(np.arcsin(directions[:, 2]))
     even = torch.sin(elevation) if spacing == "area" else elevation
     low, high = (math.radians(bound) for bound in (-20, 70))
     low, high = (math.sin(low), math.sin(high)) if spacing == "area" else (low, high)
@@ -132,7 +133,7 @@ def test_fields_of_view_lie_in_their_range():
 @pytest.mark.parametrize("spacing", ["angle", "plane"])
 def test_fields_of_view_are_even_in_angle_or_in_the_plane(spacing):
     config = replace(CONFIG, hfov_spacing=spacing, hfov_min_deg=25.05, hfov_max_deg=76.29)
-    hfov = draw_many(config, 1500).hfov.double()
+    hfov = draw_many(replace(config, num_views=12, min_separation_deg=0.0), 125).hfov.double()
     limits = torch.deg2rad(torch.tensor([25.05, 76.29], dtype=torch.float64))
     even, ends = (torch.tan(each / 2) if spacing == "plane" else each for each in (hfov, limits))
     drawn = (even - ends[0]) / (ends[1] - ends[0])
@@ -173,7 +174,7 @@ def test_more_views_than_fit_are_refused_before_any_work(changes, fits):
         check_views(config)
 
 
-@pytest.mark.parametrize("separation", [36.0, 40.0, 60.0])
+@pytest.mark.parametrize("separation", [36.0, 60.0])
 def test_the_number_that_is_said_to_fit_is_accepted_and_always_placed(separation):
     config = replace(CONFIG, num_views=200, min_separation_deg=separation)
     with pytest.raises(UserError, match=r"at most \d+") as caught:
@@ -182,7 +183,7 @@ def test_the_number_that_is_said_to_fit_is_accepted_and_always_placed(separation
     for num_views, accepted in ((most, True), (most + 1, False)):
         with nullcontext() if accepted else pytest.raises(UserError):
             check_views(replace(config, num_views=num_views))
-    draw_many(replace(config, num_views=most), 30)  # raises if one cannot be placed
+    draw_many(replace(config, num_views=most), 10)  # raises if one cannot be placed
 
 
 def test_as_many_views_as_were_said_to_fit_do_fit():
