@@ -7,7 +7,8 @@ import os
 import click
 
 from avsa import __version__
-from yt360.commands.group import LazyGroup, run
+from yt360.commands.group import LazyGroup
+from yt360.commands.run import run
 from yt360.terminal.output import guard
 
 COMMANDS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from yt360 import __version__
-from yt360.commands.group import LazyGroup, run
+from yt360.commands.group import LazyGroup
+from yt360.commands.run import run
 from yt360.terminal.output import guard
 
 # Module below `yt360.commands`, and the line of help.

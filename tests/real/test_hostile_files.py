@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 
 pytestmark = pytest.mark.real
 

@@ -22,7 +22,7 @@ def run_command(program: Literal["yt360", "avsa"], *arguments: str) -> None:
         Unclear: It printed what a terminal takes for a command.
         Exception: Whatever escapes from it: users would see a traceback.
     """
-    from yt360.commands.group import run
+    from yt360.commands.run import run
 
     output = io.StringIO()
     code: object = 0

@@ -6,7 +6,7 @@ import pytest
 
 from yt360.catalog import Catalog
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 
 LIMIT = 33_000
 """Bytes of a file; what SQLite keeps beside a catalog in use has 32,768."""

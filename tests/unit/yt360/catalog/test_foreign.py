@@ -16,7 +16,7 @@ from yt360.catalog.opening import connect, is_catalog, limited_time
 from yt360.catalog.reports.query import run_sql
 from yt360.catalog.schema import MIGRATIONS, migrate
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 
 A = "aaaaaaaaaaa"
 

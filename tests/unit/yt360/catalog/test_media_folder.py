@@ -10,7 +10,7 @@ from helpers.errors import user_error
 from yt360.catalog import Catalog
 from yt360.catalog.media_folder import MARKER, mark, marks_of
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 
 ID, OTHER = "0" * 32, "f" * 32
 

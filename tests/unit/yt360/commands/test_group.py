@@ -19,14 +19,9 @@ from helpers.errors import user_error
 
 import avsa.cli
 import yt360.cli
-from yt360.commands.group import (
-    _ADVICE,
-    LazyGroup,
-    StrictGroup,
-    renamed_options,
-    run,
-    unique_keys,
-)
+from yt360.commands.group import LazyGroup, StrictGroup, renamed_options, unique_keys
+from yt360.commands.run import run
+from yt360.commands.system_errors import ADVICE
 from yt360.errors import BadItem, UserError, did_you_mean
 
 PROGRAMS = {"yt360": yt360.cli, "avsa": avsa.cli}
@@ -57,7 +52,7 @@ def test_mistakes_of_the_user_are_one_line_and_exit_code_2(error, capsys):
     assert printed.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", sorted(_ADVICE))
+@pytest.mark.parametrize("number", sorted(ADVICE))
 def test_trouble_with_files_names_them_and_says_what_to_do(number, capsys):
     error = OSError(number, os.strerror(number), "/data/\udcff.json")
     with pytest.raises(SystemExit) as stop:
@@ -84,7 +79,7 @@ def test_a_database_on_a_full_disk_is_one_line_and_exit_code_2(capsys):
         run(group_that_raises(full.value), ["work"])
     assert stop.value.code == 2
     said = capsys.readouterr().err
-    assert said == f"error: database or disk is full; {_ADVICE[errno.ENOSPC]}\n"
+    assert said == f"error: database or disk is full; {ADVICE[errno.ENOSPC]}\n"
 
 
 def test_trouble_with_a_database_names_the_file(tmp_path, capsys):

@@ -12,7 +12,7 @@ import soundfile
 
 from yt360.catalog import Catalog
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.crawl.youtube.client import YoutubeClient
 from yt360.shards.format.reader import ShardReader
 

@@ -6,7 +6,7 @@ import pytest
 
 from yt360.catalog import Catalog
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.crawl.youtube.client import YoutubeClient
 
 QUERY = "hall 360"

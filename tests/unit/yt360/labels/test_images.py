@@ -12,8 +12,8 @@ from helpers.in_process import in_process
 from PIL import Image
 
 from yt360.cli import cli
-from yt360.commands.group import run
 from yt360.commands.labels.pseudolabel import parse_numbers
+from yt360.commands.run import run
 from yt360.errors import BadItem, UserError
 from yt360.labels.classes import palette
 from yt360.labels.clip_sheet import draw_clip_sheet

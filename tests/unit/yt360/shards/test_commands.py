@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.errors import BadItem
 from yt360.shards.check.clip import check_clip
 from yt360.shards.format.clip_facts import parse_facts

@@ -16,7 +16,7 @@ import pytest
 from helpers.errors import bad_item, user_error
 
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.errors import BadItem, UserError
 from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.check.dataset import check_dataset

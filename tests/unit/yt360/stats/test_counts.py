@@ -11,7 +11,7 @@ import pytest
 from yt360.catalog import Catalog, Clip
 from yt360.catalog.lists.yt360_lists import import_lists
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.stats.counts import LONG_TAIL, count_catalog, count_dataset
 from yt360.stats.plots import plot_counts
 

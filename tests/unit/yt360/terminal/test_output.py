@@ -14,7 +14,7 @@ from helpers.paths import REPOSITORY
 
 from yt360.catalog import Catalog
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.errors import UserError
 from yt360.terminal.output import echo, echo_json, echo_marked
 from yt360.terminal.progress import Progress
@@ -24,7 +24,7 @@ SHOWN = r"evil\x1b]0;owned\x07\x1b[2J\nerror: \u202egpj"
 GUARDED = "import logging, threading, warnings, sys; from yt360.terminal.output import *; guard(); "
 
 PRINTING = (
-    "from yt360.commands.group import run; import click; g = click.Group(); "
+    "from yt360.commands.run import run; import click; g = click.Group(); "
     "g.command('work')(lambda: {}); run(g, ['work'])"
 )
 

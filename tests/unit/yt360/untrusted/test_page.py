@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.crawl.download.plan import DownloadPlan, Selection
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.search.filters import Filters

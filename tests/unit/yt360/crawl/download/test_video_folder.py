@@ -7,7 +7,7 @@ from helpers.errors import user_error
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.cli import cli
-from yt360.commands.group import run
+from yt360.commands.run import run
 from yt360.crawl.download.video_folder import delete_media, folder_lock, video_folder
 from yt360.errors import BadItem, UserError
 from yt360.locks import Locked
