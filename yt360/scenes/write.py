@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -74,8 +75,10 @@ def write_scene(folder: SceneFolder, scene: Scene) -> None:
     times = np.arange(form.num_frames) / form.fps
     audio = render_audio(scene, form.num_samples, form.sample_rate_hz)
     samples = np.rint(np.clip(audio.ambix.T, -1, 1) * 32767).astype(np.int16)
+    flac = io.BytesIO()  # libsndfile would hide an error of a file, such as a full disk
+    soundfile.write(flac, samples, form.sample_rate_hz, format="FLAC", subtype="PCM_16")
     with atomic_write(audio_file) as file:
-        soundfile.write(file, samples, form.sample_rate_hz, format="FLAC", subtype="PCM_16")
+        file.write(flac.getbuffer())
     with atomic_write(truth_file) as file:
         np.savez_compressed(file, allow_pickle=False, **truth(scene, form, audio.gain_db))
     frames = render(scene, times, form.height, form.width)
