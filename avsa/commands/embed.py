@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from avsa.commands.options import device_option
 from yt360.commands.group import examples
 from yt360.terminal.output import echo
 
@@ -16,13 +17,32 @@ from yt360.terminal.output import echo
 )
 @click.command("embed")
 @click.argument("dataset")
-@click.option("--checkpoint", required=True, type=click.Path(path_type=Path), help="File or run.")
+@click.option(
+    "--checkpoint",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A checkpoint, or the folder of a run or an exported model.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Parquet file.")
 @click.option("--split", default="test", show_default=True, help="train or test.")
-@click.option("--views", default=4, show_default=True, type=click.IntRange(min=1))
-@click.option("--hfov-deg", default=60.0, show_default=True, type=click.FloatRange(1, 170))
-@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(min=1))
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--views", default=4, show_default=True, type=click.IntRange(min=1), help="Views of a clip."
+)
+@click.option(
+    "--hfov-deg",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, 170),
+    help="Full horizontal field of view.",
+)
+@click.option(
+    "--batch-size",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Clips at a time.",
+)
+@device_option
 def command(
     dataset: str,
     checkpoint: Path,
@@ -38,10 +58,10 @@ def command(
     Writes a row for each clip and view: key, time, direction, and features. Views are evenly spaced
     on the horizon, the first in front.
 
-    The columns video and audio hold the features of the two encoders; they lie in different spaces
-    and cannot be compared with each other. The columns video_joint and audio_joint can: their dot
-    product, in [-1, 1], says how well a view and a sound match. The metadata "avsa" of the file
-    names the weights, the recipe, the dataset and the views.
+    The columns video and audio hold the features of the two encoders, which lie in separate spaces
+    and cannot be compared. The columns video_joint and audio_joint can be: their dot product, in
+    [-1, 1], says how well video and audio match. The metadata "avsa" of the file names the weights,
+    the recipe, the dataset and the views.
     """
     from avsa.data.remote.mirror import dataset_folder
     from avsa.evals.features import EmbedConfig, embed_dataset
@@ -49,4 +69,4 @@ def command(
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
     rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), out, config)
-    echo(f"{out}: {rows} rows, a row for each clip and view")
+    echo(f"{out}: {rows} rows, one for each clip and view")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from avsa.commands.options import set_option
 from yt360.commands.exclusive_options import refuse
-from yt360.commands.group import examples, unique_keys
+from yt360.commands.group import examples
 from yt360.errors import UserError
 from yt360.terminal.output import echo
 
@@ -24,21 +25,14 @@ from yt360.terminal.output import echo
     "--out", default="preview.png", show_default=True, type=click.Path(path_type=Path), help="PNG."
 )
 @click.option("--recipe", default="avsa", show_default=True, help="Name of a recipe, or a file.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    callback=unique_keys,
-    metavar="KEY=VALUE",
-    help="Change the recipe.",
-)
+@set_option
 @click.option("--split", default="train", show_default=True, help="train or test.")
-@click.option("--samples", default=3, show_default=True, type=click.IntRange(1, 20))
-@click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
+@click.option("--samples", default=3, show_default=True, type=click.IntRange(1, 20), help="Rows.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the samples.")
 @click.option(
     "--run",
     type=click.Path(path_type=Path),
-    help="Draw samples that this run was trained on, in place of DATASET and a recipe.",
+    help="Draw samples of this run instead of DATASET and a recipe.",
 )
 @click.option(
     "--step", type=click.IntRange(min=1), help="Step of the run; by default the last one logged."
@@ -58,9 +52,9 @@ def command(
 ) -> None:
     """Draw training samples as the network sees them.
 
-    Each row is a sample: the panorama with the energy of its sound by direction and the outlines of
-    the views; and of each view, in the same colour, the crop (a frame from its middle) and the
-    log-mels of W, Y, Z and X in its frame. Dashed lines mark the time of the picture.
+    Each row is a sample: the panorama with its audio energy by direction and the outlines of the
+    views; and for each view, in the same colour, the middle frame of the crop and the log-mels of
+    W, Y, Z and X in the frame of the view. Dashed lines mark the time of the video.
     """
     from avsa.config.recipe import load_config
     from avsa.data.remote.mirror import dataset_folder
@@ -75,7 +69,9 @@ def command(
         echo(f"{out}: {', '.join(save_run_preview(run, out, samples, step))}")
         return
     if dataset is None:
-        raise UserError("give DATASET, a dataset's folder or address, or --run RUN")
+        raise UserError(
+            "give DATASET, the folder or address of a dataset, or --run RUN", "missing", "DATASET"
+        )
     refuse(context, ("step",), "goes with --run")
     config = load_config(recipe, overrides)
     folder = dataset_folder(dataset)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from yt360.commands.group import examples, unique_keys
+from avsa.commands.options import set_option
+from yt360.commands.group import examples
 from yt360.terminal.output import echo
 
 
@@ -17,31 +18,32 @@ from yt360.terminal.output import echo
 )
 @click.command("stats")
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--recipe", default="avsa", show_default=True, help="Whose spectrograms to measure.")
 @click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    callback=unique_keys,
-    metavar="KEY=VALUE",
-    help="Change the recipe.",
+    "--recipe", default="avsa", show_default=True, help="Recipe with the spectrograms to measure."
 )
-@click.option("--samples", default=1000, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
+@set_option
+@click.option(
+    "--samples",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Random seconds.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the samples.")
 def command(
     dataset: Path, recipe: str, overrides: tuple[str, ...], samples: int, seed: int
 ) -> None:
     """Measure the audio statistics that training needs.
 
-    Mean and standard deviation of each mel band over random seconds of the training clips, common
-    to the four channels, go to DATASET/audio_stats.json. Training measures them itself where they
-    are missing; measure again after a dataset has grown.
+    Writes the mean and standard deviation of each mel band, over random seconds of the training
+    clips and all four channels, to DATASET/audio_stats.json. Training measures them itself if they
+    are missing; measure them again after adding clips to a dataset.
     """
     from avsa.config.recipe import load_config
     from avsa.views.audio_statistics import load_statistics, measure_statistics, save_statistics
 
     audio = load_config(recipe, overrides).audio
-    load_statistics(dataset, audio)  # a damaged file is told before the work
+    load_statistics(dataset, audio)  # report a damaged file before measuring
     stats = measure_statistics(dataset, audio, samples, seed)
     path = save_statistics(stats, dataset, audio, samples, seed)
     echo(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from yt360.commands.group import examples, unique_keys
+from avsa.commands.options import device_option, set_option
+from yt360.commands.group import examples
 from yt360.errors import UserError
 from yt360.terminal.output import echo
 
@@ -23,29 +24,22 @@ from yt360.terminal.output import echo
 @click.command("train")
 @click.option("--data", help="Dataset folder, or its address (https://..., s3://...).")
 @click.option("--recipe", help="Name of a recipe, or a YAML file.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    callback=unique_keys,
-    metavar="KEY=VALUE",
-    help="Change the recipe.",
-)
+@set_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Folder of the run; by default a new one, runs/RECIPE-N.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--resume", is_flag=True, help="Resume the run in --out.")
 @click.option(
     "--cache-gb",
     type=float,
-    help="Most of a dataset elsewhere to keep here, in $AVSA_CACHE or ~/.cache/avsa; by default "
-    "what was last set for it, or 20.",
+    help="Size of the cache of a remote dataset, in $AVSA_CACHE or ~/.cache/avsa; by default the "
+    "size last set for it, or 20.",
 )
 @click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@device_option
 @click.option(
     "--help-config", is_flag=True, help="Print every key of a recipe with its range and default."
 )
@@ -53,16 +47,14 @@ from yt360.terminal.output import echo
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print plan, steps, hours, schedule and memory, and train nothing. Without --data for the "
-    "sizes of YT-360; without --recipe the steps and hours of every recipe.",
+    help="Print stages, steps, hours, schedule and memory, and do not train. Without --data, for "
+    "the size of YT-360; without --recipe, the steps and hours of every recipe.",
 )
-@click.option(
-    "--ranks", type=click.IntRange(min=1), help="With --dry-run: ranks that share each batch."
-)
+@click.option("--ranks", type=click.IntRange(min=1), help="With --dry-run: number of ranks.")
 @click.option(
     "--views-per-s",
     type=click.FloatRange(min=0, min_open=True),
-    help="With --dry-run: speed to tell hours by, views_per_s in a run's log; by default 1000.",
+    help="With --dry-run: speed of training (views_per_s in the log of a run); by default 1000.",
 )
 @click.pass_context
 def command(
@@ -88,9 +80,9 @@ def command(
     avsa-no-transformer, avsa-mlp, avsa-no-curriculum, avsa-regression, and small for laptops.
     avc-published and avsa-published follow the data path of the paper's code (docs/paper.md).
     If the dataset is too small for a batch, the batch size is reduced and a warning is printed.
-    A run that was stopped, by whatever, goes on with --resume and --out; --data and --recipe
-    are then those that it began with. Ctrl-C, SIGTERM and a closed terminal end it after the step,
-    with a checkpoint and the exit code 130, 143 or 129; a second signal ends it at once.
+    --resume --out RUN resumes a run that was stopped, with its --data and --recipe. Ctrl-C, SIGTERM
+    and a closed terminal end a run after the current step, with a checkpoint and the exit code 130,
+    143 or 129; a second signal ends it at once.
     """
     if help_config or schema:
         from avsa.config.reference import recipe_reference, recipe_schema
@@ -99,14 +91,22 @@ def command(
         return
     if dry_run:
         if steps is not None or log_keys or device != "auto":
-            raise UserError("--steps, --log-keys and --device mean nothing in a dry run; omit them")
+            raise UserError(
+                "--steps, --log-keys and --device have no effect in a dry run; leave them out",
+                "conflict",
+                "--dry-run",
+            )
         from avsa.training.dry_run import dry_run_report
 
         asked = data, recipe, overrides, out, resume, cache_gb
         echo(*dry_run_report(*asked, ranks=ranks, views_per_s=views_per_s))
         return
     if ranks is not None or views_per_s is not None:
-        raise UserError("--ranks and --views-per-s go with --dry-run; torchrun starts ranks")
+        raise UserError(
+            "--ranks and --views-per-s need --dry-run; torchrun starts ranks",
+            "conflict",
+            "--ranks" if ranks is not None else "--views-per-s",
+        )
     from avsa.data.remote.mirror import dataset_folder
     from avsa.training.distributed import joined_world
     from avsa.training.loop import train

@@ -53,11 +53,11 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
 
     The file has the columns ``key``, ``start_s`` (of the audio within the clip), ``view``,
     ``azimuth_deg``, ``elevation_deg``; ``video`` and ``audio``, the features of the two encoders,
-    which lie in different spaces; and, where the model's task compares embeddings, ``video_joint``
-    and ``audio_joint``, whose dot product says how well they match (`Model.similarity` of the views
-    of one clip). All are lists of float32. The metadata ``avsa`` of the file is a JSON object that
-    says what it was made from. The file appears under its name only when whole. Equal arguments
-    give equal bytes on the same machine.
+    in separate spaces; and, if the task of the model compares embeddings, ``video_joint`` and
+    ``audio_joint``, whose dot product says how well they match (`Model.similarity` of the views of
+    one clip). All are lists of float32. The metadata ``avsa`` of the file is a JSON object with its
+    origin. The file gets its name when it is complete. Equal arguments give equal bytes on the same
+    machine.
 
     Args:
         model: From `avsa.load`.
@@ -66,14 +66,16 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
         config: Which views.
 
     Raises:
-        UserError: The model has no audio statistics or was trained on clips of another form, or
-            the split has no clips, or none that can be read.
+        UserError: The model has no audio statistics or was trained on clips of another format, or
+            the split has no clips, or none of them can be read.
     """
     rows = 0
     with closing(open_clips(dataset, config.split)) as clips:
         if not len(clips):
             raise UserError(
-                f"the split {config.split} of {dataset} has no clips; use another --split"
+                f"the split {config.split} of {dataset} has no clips; use another --split",
+                "empty",
+                "--split",
             )
         statistics = _require_fit(model, clips_form(clips.info))
         schema = _schema(model, _provenance(model, clips, config))
@@ -100,28 +102,31 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
             if not rows:
                 raise UserError(
                     f"no clip of the split {config.split} of {dataset} can be read; "
-                    f"`yt360 check {dataset}` tells why"
+                    f"`yt360 check {dataset}` gives the reasons",
+                    "empty",
+                    "--split",
                 )
     return rows
 
 
 def _require_fit(model: Model, form: ClipFormat) -> AudioStatistics:
-    """Return the model's audio statistics, if it takes clips of this format."""
-    if model.stats is None:
-        raise UserError("the model has no audio statistics; import it again with --stats DATASET")
+    """Return the audio statistics of the model, if it accepts clips of this format."""
+    statistics = model.require_audio_statistics()
     takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
     has = {"--fps": form.fps, "--sample-rate-hz": form.sample_rate_hz}
     for option, value in takes.items():
         if has[option] != value:
             raise UserError(
-                f"the dataset was built with {option} {has[option]} and the model takes "
-                f"{option} {value}; build a dataset of that form (`yt360 build-shards`)"
+                f"the dataset was built with {option} {has[option]} and the model needs "
+                f"{option} {value}; build a dataset with that (`yt360 build-shards`)",
+                "conflict",
+                option,
             )
-    return model.stats
+    return statistics
 
 
 def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:
-    """Return views without any jitter, evenly spaced on the horizon, each with its own sound."""
+    """Return views without jitter, evenly spaced on the horizon, each with its own audio."""
     return replace(
         views,
         audio_rotation="view",
@@ -179,7 +184,7 @@ def _joint_dim(model: Model) -> int:
 
 
 def _provenance(model: Model, clips: ShardReader, config: EmbedConfig) -> dict[str, Any]:
-    """Return what the features were made from, as JSON values."""
+    """Return the origin of the features, as JSON values."""
     return {
         "avsa": __version__,
         "weights_sha256": model.weights_hash(),

@@ -1,4 +1,4 @@
-"""A trained model as a folder to publish: safetensors, its recipe, and a model card."""
+"""Export of a trained model: a folder with safetensors, its recipe, and a model card."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ RECIPE_FILE = "config.yaml"
 
 
 def export_model(checkpoint: Path, out: Path) -> None:
-    """Write weights, recipe and model card of a checkpoint; `avsa.load` reads the folder.
+    """Write weights, recipe and model card of a checkpoint to a folder that `avsa.load` reads.
 
     Args:
-        checkpoint: A checkpoint file or a run's folder.
-        out: A folder, which must be new or empty, or hold what an interrupted call left there.
+        checkpoint: A checkpoint file or the folder of a run.
+        out: A folder that is new, empty, or left by an interrupted call.
 
     Raises:
-        UserError: `checkpoint` is none, or `out` holds something else.
+        UserError: `checkpoint` is not a checkpoint, or `out` holds something else (``"exists"``).
     """
     saved = read_saved(checkpoint)
     parts = {"encoders": saved.encoders, "task": saved.task or {}}
-    parts["stats"] = vars(saved.stats) if saved.stats else {}
-    tensors = {  # cloned, for in a checkpoint several may share memory
+    parts["stats"] = vars(saved.audio_statistics) if saved.audio_statistics else {}
+    tensors = {  # cloned, because tensors of a checkpoint may share memory
         f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
         for part, named in parts.items()
         for name, tensor in named.items()
@@ -41,28 +41,28 @@ def export_model(checkpoint: Path, out: Path) -> None:
     facts = {"config": to_mapping(saved.config), **facts}
     weights = _ordered(save(tensors, metadata={"format": "pt", "avsa": json.dumps(facts)}))
     if is_export(out) and (out / WEIGHTS_FILE).read_bytes() == weights:
-        return  # a call that was killed at its very end
+        return  # a former call was killed after its last write
     if not _is_free(out):
-        raise UserError(f"{out} is not an empty folder; choose another --out")
+        raise UserError(f"{out} is not an empty folder; choose another --out", "exists", "--out")
     out.mkdir(parents=True, exist_ok=True)
     try:
-        # The weights get their name last: a folder with weights is whole. Their temporary file is
-        # there from the beginning: what is beside it in a folder without weights is ours.
+        # The weights are renamed last, so a folder with weights is complete. Their temporary file
+        # is created first, so other files beside it, without weights, come from this function.
         with atomic_write(out / WEIGHTS_FILE) as file:
             save_config(saved.config, out / RECIPE_FILE)
             with atomic_write(out / CARD_FILE, "w") as card:
                 card.write(_card(saved))
             file.write(weights)
-    except BaseException:  # the same command must work again, once there is room
+    except BaseException:  # the same command must work again once there is space
         for name in (RECIPE_FILE, CARD_FILE):
             (out / name).unlink(missing_ok=True)
         raise
 
 
 def _ordered(weights: bytes) -> bytes:
-    """Return a safetensors file whose metadata are in order; `save` writes them in a random one.
+    """Return a safetensors file with sorted metadata, which `save` writes in random order.
 
-    The file begins with the length of its header, 8 bytes; a header is padded to a multiple of 8.
+    The file begins with the length of its header (8 bytes); headers are padded to multiples of 8.
     """
     end = 8 + int.from_bytes(weights[:8], "little")
     header = json.loads(weights[8:end])
@@ -73,7 +73,7 @@ def _ordered(weights: bytes) -> bytes:
 
 
 def _is_free(out: Path) -> bool:
-    """Return whether a folder is new, empty, or holds only what a killed export left."""
+    """Return whether a folder is new, empty, or was left by a killed export."""
     if not out.is_dir():
         return not out.exists()
     names = {path.name for path in out.iterdir()}
@@ -83,7 +83,7 @@ def _is_free(out: Path) -> bool:
 
 
 def _card(saved: Saved) -> str:
-    """Return the model card: what it is, how it was made, how to use it, what it is not for."""
+    """Return the model card: contents, training, use and limits."""
     config = saved.config
     millions = sum(tensor.numel() for tensor in saved.encoders.values()) / 1e6
     stages = "\n".join(
@@ -99,7 +99,7 @@ tags: [audio-visual, self-supervised, spatial-audio, 360-video, ambisonics]
 # Audio-visual encoders trained by avsa
 
 Two encoders ({millions:.1f} million weights) that give {config.encoders.video.feature_dim} features
-each of a perspective view of a 360° video and of its spatial sound, trained without labels by
+each of a perspective view of a 360° video and of its spatial audio, trained without labels by
 predicting one from the other ("Learning Representations from Audio-Visual Spatial Alignment",
 Morgado et al., NeurIPS 2020).
 
@@ -107,8 +107,8 @@ Morgado et al., NeurIPS 2020).
 
 {stages}
 
-Stopped at step {saved.step} in stage {markdown_code(saved.stage)}, on
-{markdown_code(saved.clips)}. The whole recipe is in `{RECIPE_FILE}`.
+Saved after step {saved.step}, in stage {markdown_code(saved.stage)}, trained on
+{markdown_code(saved.clips)}. The complete recipe is in `{RECIPE_FILE}`.
 
 ## Use
 
@@ -120,13 +120,13 @@ features = model.embed(video, audio)  # features.video, features.audio
 match = model.similarity(video, audio)  # from -1 to 1
 ```
 
-- `video`: uint8 RGB (T, H, W, 3), {video.video_duration_s} s at {saved.fps} frames a second,
-  resized to {frames}: a perspective crop of the panorama.
-- `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, turned into
-  the view's frame.
+- `video`: a perspective crop of the panorama, uint8 RGB (T, H, W, 3), {video.video_duration_s} s
+  at {saved.fps} frames per second; resized to {frames}.
+- `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, rotated into
+  the frame of the view.
 
 ## Limits
 
-Features reflect the videos it was trained on, their places, people and music. Nobody has checked
-them for fairness, and they are no basis for decisions about people.
+Features reflect the places, people and music of the training videos. They have not been checked for
+fairness and must not be used for decisions about people.
 """

@@ -1,4 +1,8 @@
-"""A trained model for users: loaded from a checkpoint, fed with raw arrays."""
+"""A trained model: loaded from a checkpoint, applied to arrays of video and audio.
+
+Shapes: B and C batch, T frames, H and W of a frame, S audio samples, K views, D features,
+E dimensions of a joint embedding.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,11 @@ Array = NDArray[Any] | Tensor
 
 
 class Embedding(NamedTuple):
-    """Features of views, each encoder's in a space of its own (`Model.similarity` compares them).
+    """Features of video and audio, in separate spaces (`Model.similarity` compares them).
 
     Attributes:
-        video: float32 (B, D) or (D,), of the pictures.
-        audio: float32 (B, D) or (D,), of the sounds.
+        video: float32 (B, D) or (D,).
+        audio: float32 (B, D) or (D,).
     """
 
     video: Tensor
@@ -39,15 +43,15 @@ class Embedding(NamedTuple):
 
 
 class Model(nn.Module):
-    """Trained encoders, the networks of their pretext task, and how their inputs are made.
+    """Trained encoders, the networks of their pretext task, and the preparation of their inputs.
 
     Attributes:
-        config: The recipe that it was trained by.
-        encoders: `Encoders`; their ``video`` and ``audio`` can be used alone.
+        config: The configuration that it was trained with.
+        encoders: `Encoders`; its ``video`` and ``audio`` can be used alone.
         task: Heads and translation networks of the last stage, or None.
-        stats: Statistics that standardize spectrograms, or None (imported weights may lack them).
-        fps: Frames a second of the video that it was trained on.
-        step: Steps of training done.
+        audio_statistics: Standardize spectrograms; None if imported weights lack them.
+        fps: Frame rate of the video that it was trained on.
+        step: Number of training steps.
     """
 
     def __init__(
@@ -55,37 +59,41 @@ class Model(nn.Module):
         config: TrainConfig,
         encoders: Encoders,
         task: Task | None,
-        stats: AudioStatistics | None,
+        audio_statistics: AudioStatistics | None,
         fps: int,
         step: int,
     ) -> None:
         super().__init__()
-        self.config, self.stats, self.fps, self.step = config, stats, fps, step
+        self.config, self.audio_statistics, self.fps, self.step = (
+            config,
+            audio_statistics,
+            fps,
+            step,
+        )
         self.encoders, self.task = encoders, task
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.parameters()).device
 
     @property
     def feature_dim(self) -> int:
         """D, the length of a feature vector."""
-        return self.config.encoders.video.feature_dim
+        return self.config.encoders.feature_dim
 
     @torch.inference_mode()
     def embed(self, video: Array, audio: Array, sample_rate_hz: int | None = None) -> Embedding:
-        """Return the features of pictures and sounds, with the model in evaluation mode.
+        """Return the features of views, with the model in evaluation mode.
 
         Args:
-            video: Perspective crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), at the rate and of
-                the length that the model was trained with (`fps`, 16, and half a second by
-                default). Another size than the trained one is resized.
-            audio: ambiX (W, Y, Z, X) float (4, S) or (B, 4, S), full scale 1, already turned into
-                the view (`yt360.ambisonics.transforms.rotate`): the view's direction is the sound's
-                front.
-            sample_rate_hz: Of `audio`; None means that of the model (24 kHz by default). Another
-                rate is resampled.
+            video: Crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), with the frame rate (`fps`) and
+                the duration of training (16 per second and 0.5 s by default). Other frame sizes are
+                resized.
+            audio: ambiX (W, Y, Z, X) float (4, S) or (B, 4, S) in [-1, 1], rotated into the frame
+                of the view (`yt360.rotate_to_view`).
+            sample_rate_hz: Sample rate of `audio`; by default that of the model (24 kHz). Other
+                rates are resampled.
 
         Returns:
             float32 features, (D,) each for single inputs and (B, D) for batches.
@@ -93,11 +101,10 @@ class Model(nn.Module):
         Raises:
             UserError: Wrong shapes or types, or the model has no audio statistics.
         """
-        frames, sounds = torch.as_tensor(video), torch.as_tensor(audio)
-        _check_arrays(frames, sounds)
+        video, audio = _checked(video, audio)
         with self._evaluating():
-            features = self._features(frames, sounds, sample_rate_hz)
-        return Embedding(*(each[0] for each in features) if frames.ndim == 4 else features)
+            features = self._features(video, audio, sample_rate_hz)
+        return Embedding(*(each[0] for each in features) if video.ndim == 4 else features)
 
     @torch.inference_mode()
     def similarity(
@@ -109,27 +116,26 @@ class Model(nn.Module):
     ) -> Tensor:
         """Return how well each video matches each audio, with the model in evaluation mode.
 
-        Features of the two encoders (`embed`) lie in different spaces. This compares them as the
+        Features of the two encoders (`embed`) lie in separate spaces. This compares them as the
         pretext task does, after its heads and translation networks.
 
         Args:
             video: As for `embed`: (T, H, W, 3), or (B, T, H, W, 3).
             audio: As for `embed`: (4, S), or (C, 4, S).
-            sample_rate_hz: Of `audio`, as for `embed`.
+            sample_rate_hz: Sample rate of `audio`, as for `embed`.
             views_of_one_clip: Translation networks see all of `video` together, and all of `audio`,
-                as the views of one clip in training. Otherwise each alone.
+                like the views of one clip in training; otherwise one at a time.
 
         Returns:
             Mean cosine of the task's two directions, float32 in [-1, 1]: (B, C), or a scalar for
             single inputs.
 
         Raises:
-            UserError: As `embed`; or the model has no pretext task that compares embeddings.
+            UserError: As for `embed`; or the pretext task compares no embeddings.
         """
-        frames, sounds = torch.as_tensor(video), torch.as_tensor(audio)
-        _check_arrays(frames, sounds, paired=False)
+        video, audio = _checked(video, audio, paired=False)
         with self._evaluating():
-            features = self._features(frames, sounds, sample_rate_hz)
+            features = self._features(video, audio, sample_rate_hz)
             if views_of_one_clip:
                 joint_video, joint_audio = self.joint_embeddings(*features)
             else:
@@ -137,18 +143,20 @@ class Model(nn.Module):
                     each[:, 0] for each in self.joint_embeddings(*(f[:, None] for f in features))
                 )
         cosine = (joint_video @ joint_audio.T).clamp(-1, 1)
-        return cosine[0, 0] if frames.ndim == 4 else cosine
+        return cosine[0, 0] if video.ndim == 4 else cosine
 
     def joint_embeddings(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Return embeddings (..., K, E) that can be compared, of features (..., K, D) of views.
 
         Raises:
-            UserError: The model has no pretext task that compares embeddings (`Task`).
+            UserError: ``"unsupported"``: The pretext task compares no embeddings (`Task`).
         """
         if self.task is None:
             raise UserError(
                 "the model has encoders alone, without the heads that compare video with audio; "
-                "use a checkpoint of a run"
+                "use a checkpoint of a run",
+                "unsupported",
+                "task",
             )
         return self.task.joint_embeddings(video, audio)
 
@@ -162,7 +170,7 @@ class Model(nn.Module):
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """Evaluate while the block runs, then return to the former mode."""
+        """Use evaluation mode in the block, and the former mode after it."""
         was_training = self.training
         self.eval()
         try:
@@ -173,7 +181,7 @@ class Model(nn.Module):
     def _features(
         self, video: Tensor, audio: Tensor, sample_rate_hz: int | None
     ) -> tuple[Tensor, Tensor]:
-        """Return the features (B, D) and (C, D) of checked arrays; single inputs make B and C 1."""
+        """Return the features (B, D) and (C, D); B and C are 1 for single inputs."""
         video = video if video.ndim == 5 else video[None]
         audio = audio if audio.ndim == 3 else audio[None]
         return (
@@ -182,7 +190,7 @@ class Model(nn.Module):
         )
 
     def prepare_video(self, video: Tensor) -> Tensor:
-        """Return standardized pictures (B, 3, T, h, w) of RGB uint8 (B, T, H, W, 3)."""
+        """Return standardized RGB (B, 3, T, h, w) of RGB uint8 (B, T, H, W, 3)."""
         size = (self.config.views.height, self.config.views.width)
         frames = video.permute(0, 1, 4, 2, 3).float() / 255
         if frames.shape[-2:] != size:
@@ -195,14 +203,12 @@ class Model(nn.Module):
     def prepare_audio(self, audio: Tensor, sample_rate_hz: int | None = None) -> Tensor:
         """Return standardized spectrograms (B, 1, C, N, F) of ambiX (B, 4, S) in the view's frame.
 
+        N time steps, F mel bands, C channels of the spectrogram.
+
         Raises:
-            UserError: The model has no audio statistics.
+            UserError: ``"missing"``: The model has no audio statistics.
         """
-        config = self.config.audio
-        if self.stats is None:
-            raise UserError(
-                "the model has no audio statistics; import it again with --stats DATASET"
-            )
+        config, statistics = self.config.audio, self.require_audio_statistics()
         audio = audio.float()
         if sample_rate_hz not in (None, config.sample_rate_hz):
             from torchaudio.functional import resample
@@ -210,21 +216,37 @@ class Model(nn.Module):
             audio = resample(audio, sample_rate_hz, config.sample_rate_hz)
         require_long_audio(config, audio.shape[-1])
         ahead = torch.eye(3, device=audio.device).expand(len(audio), 1, 3, 3)
-        return view_spectrograms(audio, ahead, config, self.stats.mean_db, self.stats.std_db)
+        return view_spectrograms(audio, ahead, config, statistics.mean_db, statistics.std_db)
+
+    def require_audio_statistics(self) -> AudioStatistics:
+        """Return the statistics that standardize spectrograms.
+
+        Raises:
+            UserError: ``"missing"``: The model has none.
+        """
+        if self.audio_statistics is None:
+            raise UserError(
+                "the model has no audio statistics; import it again with --stats DATASET",
+                "missing",
+                "--stats",
+            )
+        return self.audio_statistics
 
 
 def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     """Load a trained model.
 
     Args:
-        checkpoint: A checkpoint file, a run's folder (its newest one), or an exported folder.
+        checkpoint: A checkpoint file, the folder of a run (its newest checkpoint), or an exported
+            folder.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
 
     Returns:
         The model in evaluation mode.
 
     Raises:
-        UserError: There is no such file, or it is no checkpoint of avsa.
+        UserError: There is no such file, it is not a checkpoint of avsa, or it needs a plugin that
+            is not loaded (``"dependency"``).
     """
     saved = read_saved(Path(checkpoint))
     config = saved.config
@@ -234,20 +256,29 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     if saved.task is not None:
         task = config.stages[saved.stage].task.build(config.encoders.feature_dim)
         task.load_state_dict(saved.task)
-    model = Model(config, encoders, task, saved.stats, saved.fps, saved.step)
+    model = Model(config, encoders, task, saved.audio_statistics, saved.fps, saved.step)
     return model.to(choose_device(device)).eval()
 
 
-def _check_arrays(video: Tensor, audio: Tensor, paired: bool = True) -> None:
+def _checked(video: Array, audio: Array, paired: bool = True) -> tuple[Tensor, Tensor]:
+    """Return arrays as tensors, and refuse wrong types and shapes."""
+    video, audio = torch.as_tensor(video), torch.as_tensor(audio)
     if video.dtype != torch.uint8 or video.ndim not in (4, 5) or video.shape[-1] != 3:
         raise UserError(
             f"video is {video.dtype} {tuple(video.shape)}; it must be uint8 (T, H, W, 3) or "
-            "(B, T, H, W, 3)"
+            "(B, T, H, W, 3)",
+            key="video",
         )
     if not audio.is_floating_point() or audio.ndim != video.ndim - 2 or audio.shape[-2] != 4:
         raise UserError(
             f"audio is {audio.dtype} {tuple(audio.shape)}; it must be float (4, S), or (B, 4, S) "
-            "for a batch of videos"
+            "for a batch of videos",
+            key="audio",
         )
     if paired and audio.ndim == 3 and len(audio) != len(video):
-        raise UserError(f"there are {len(video)} videos and {len(audio)} sounds; give as many")
+        raise UserError(
+            f"there are {len(video)} videos and {len(audio)} audios; give equal numbers",
+            "conflict",
+            "audio",
+        )
+    return video, audio

@@ -1,9 +1,9 @@
-"""Weights published with the paper's code, turned into a checkpoint of ours.
+"""Import of the weights published with the paper's code.
 
-A published file is ``{"model": ..., "train_criterion": ...}``, saved from DataParallel, so that
-names begin with ``module.``. Layers have the same names here, so importing is renaming, and sizes
-are read from shapes. Whatever else the weights were trained with (docs/paper.md), such as the floor
-of their spectrograms and the ReLU at the end of translation networks, comes from the recipe
+A published file is ``{"model": ..., "train_criterion": ...}``, saved from DataParallel, so names
+begin with ``module.``. Layers have the same names here, so importing means renaming; sizes are read
+from shapes. All other settings of the published training (docs/paper.md), such as the floor of the
+spectrograms and the ReLU at the end of translation networks, come from the recipe
 ``avsa-published``.
 """
 
@@ -30,12 +30,12 @@ from yt360.untrusted.torch_files import Weights, is_weights, read_torch
 
 STAGE = "imported"
 RECIPE = "avsa-published"
-# The published code takes decibels of magnitudes as if they were powers: half as many.
+# The published code computes decibels of magnitudes as if they were powers: half as many.
 DB_PER_PUBLISHED_DB = 2
-# Of the pictures that the published weights were trained on.
 FPS = 16
+"""Frame rate of the video that the published weights were trained on."""
 MAX_STATS_BYTES = 1 << 20
-INPUTS = {1: "mono", 2: "stereo", 4: "ambix"}
+CHANNELS = {1: "mono", 2: "stereo", 4: "ambix"}
 
 
 def import_published(
@@ -45,12 +45,12 @@ def import_published(
 
     Args:
         path: The published file.
-        stats: Statistics that standardize spectrograms; without them the model takes spectrograms
-            alone.
-        encoders_only: Leave the heads and translation networks behind.
+        stats: Statistics that standardize spectrograms; without them the model accepts spectrograms
+            only.
+        encoders_only: Leave out the heads and translation networks.
 
     Raises:
-        UserError: It is no such file, or its layout is another one; names what does not fit.
+        UserError: The file has another layout; the message names the first difference.
     """
     content = _read(path)
     encoders = _encoder_weights(content["model"], path)
@@ -74,30 +74,33 @@ def read_published_stats(path: Path) -> AudioStatistics:
     """Return the statistics of a published ``.npz`` with ``mean`` and ``std`` of each mel band.
 
     Raises:
-        UserError: It is no such file, or its numbers are no statistics.
+        UserError: The file has another layout, or a value is out of range.
     """
     try:
         arrays = read_npz(path, ("mean", "std"), MAX_STATS_BYTES)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} holds no audio statistics (an .npz with mean and std): {error}"
+            f"{path} holds no audio statistics (an .npz with mean and std): {error}", key=path
         ) from None
     mean, std = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("mean", "std"))
     shape = (AudioConfig().n_mels,)
     if not (mean.shape == std.shape == shape and mean.isfinite().all() and std.isfinite().all()):
         raise UserError(
             f"{path} holds a mean {tuple(mean.shape)} and std {tuple(std.shape)}; both must be "
-            f"{shape}, finite numbers"
+            f"{shape}, finite numbers",
+            key=path,
         )
     if not (std > 0).all():
-        raise UserError(f"{path} holds deviations of {std.min():g}; all must be above 0")
+        raise UserError(
+            f"{path} holds a std of {std.min():g}; all must be above 0", "out-of-range", path
+        )
     return AudioStatistics(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
 
 
 def read_any_stats(path: Path) -> AudioStatistics:
-    """Return audio statistics of a dataset's folder, or of a published ``.npz``.
+    """Return audio statistics of a dataset folder, or of a published ``.npz``.
 
-    Those of a dataset are of spectrograms as the published weights take them.
+    Those of a dataset are for the spectrograms of the published weights.
     """
     if path.is_dir():
         return ensure_statistics(path, load_config(RECIPE).audio)
@@ -106,16 +109,18 @@ def read_any_stats(path: Path) -> AudioStatistics:
 
 def _read(path: Path) -> Mapping[str, Mapping[str, Tensor]]:
     if not path.is_file():
-        raise UserError(f"{path} does not exist")
+        raise UserError(f"{path} does not exist", "missing", path)
     try:
         content = read_torch(path)
     except (ValueError, OSError) as error:
-        raise UserError(f"{path} cannot be read as torch weights: {error}") from None
+        raise UserError(f"{path} cannot be read as torch weights: {error}", key=path) from None
     if not isinstance(content, dict) or not {"model", "train_criterion"} <= content.keys():
-        raise UserError(f"{path} is not a published checkpoint: it lacks model and train_criterion")
+        raise UserError(
+            f"{path} is not a published checkpoint: it lacks model and train_criterion", key=path
+        )
     for part in ("model", "train_criterion"):
         if not is_weights(content[part]):
-            raise UserError(f"{path}: {part} is not a table of named tensors")
+            raise UserError(f"{path}: {part} is not a table of named tensors", key=part)
     return content
 
 
@@ -126,7 +131,9 @@ def _encoder_weights(state: Mapping[str, Tensor], path: Path) -> Weights:
     for key, tensor in state.items():
         part, _, name = key.removeprefix("module.").partition(".")
         if part not in names:
-            raise UserError(f"{path}: {key[:100]} belongs to neither video_model nor audio_model")
+            raise UserError(
+                f"{path}: {key[:100]} belongs to neither video_model nor audio_model", key=key[:100]
+            )
         weights[f"{names[part]}.{name}"] = tensor
     return weights
 
@@ -139,21 +146,25 @@ def _task_weights(state: Mapping[str, Tensor]) -> Weights:
 
 
 def _config_of(encoders: Weights, task: Weights, path: Path) -> TrainConfig:
-    """Return the recipe that the shapes tell of."""
+    """Return the configuration that the shapes imply."""
     try:
         video_width = encoders["video.conv1.0.weight"].shape[0]
         audio_width, channels = encoders["audio.conv1.0.weight"].shape[:2]
     except KeyError as error:
-        raise UserError(f"{path} lacks {error}") from error
+        raise UserError(f"{path} lacks {error}", "missing", error.args[0]) from error
     except (IndexError, ValueError):
         raise UserError(
-            f"{path} has another layout: its first weights are no convolutions"
+            f"{path} has another layout: its first weights are not convolutions", key=path
         ) from None
-    if channels not in INPUTS:
-        raise UserError(f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4")
+    if channels not in CHANNELS:
+        raise UserError(
+            f"{path}: the audio encoder takes {channels} channels, not 1, 2 or 4",
+            "unsupported",
+            path,
+        )
     published = load_config(RECIPE)
     sizes = {
-        "audio": {"channels": INPUTS[channels]},
+        "audio": {"channels": CHANNELS[channels]},
         "encoders": {
             "video": {
                 "base_channels": video_width,
@@ -193,4 +204,6 @@ def _require_fit(config: TrainConfig, encoders: Weights, task: Weights, path: Pa
     hint = "; --encoders-only imports the encoders alone"
     for module, weights, advice in ((ours, encoders, ""), (our_task, task, hint)):
         if weights and (difference := mismatch(module, weights)):
-            raise UserError(f"{path} has another layout: {difference}{advice}")
+            raise UserError(
+                f"{path} has another layout: {difference}{advice}", key=difference.split()[0]
+            )

@@ -1,7 +1,7 @@
-"""What checkpoints and exported models hold, checked in one place before anything is built of it.
+"""The content of checkpoints and exported models, checked before anything is built from it.
 
-Both come from other people. Whoever resumes, loads, embeds or exports gets a `Saved`, whose recipe
-is valid and whose weights have the shapes that this recipe asks for.
+Both may come from strangers. Resuming, loading, embedding and exporting start from a `Saved`, whose
+configuration is valid and whose weights have the shapes that it asks for.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from yt360.untrusted.torch_files import Weights, is_weights
 WEIGHTS_FILE = "model.safetensors"
 PARTS = ("encoders", "task", "stats")
 Moments = dict[int, Weights]
-"""State of Adam by number of a parameter: ``step`` (), ``exp_avg`` and ``exp_avg_sq`` as it."""
+"""State of Adam by parameter number: ``step`` (), ``exp_avg`` and ``exp_avg_sq`` of its shape."""
 MOST_STEPS = 2**53
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is said of a model beside its weights and recipe.
+    """Facts about a model beside its weights and configuration.
 
     Attributes:
-        stage: Name of the stage that it was saved in.
-        step: Steps of training done.
-        clips: What it was trained on (`avsa.training.run_folder.fingerprint`).
-        fps: Frames a second of its video.
-        plugins: Modules that were loaded as plugins; names, never imported.
+        stage: Name of the stage in which it was saved.
+        step: Number of training steps.
+        clips: The clips of training (`avsa.training.run_folder.fingerprint`).
+        fps: Frame rate of the video.
+        plugins: Names of the plugins that were loaded; never imported from here.
     """
 
     stage: Annotated[str, Field(max_length=200)]
@@ -60,15 +60,15 @@ class Saved(Facts):
     """The content of a checkpoint or an exported model.
 
     Attributes:
-        config: The recipe.
-        stats: Statistics that standardize spectrograms, if there are any.
+        config: The configuration of training.
+        audio_statistics: Standardize spectrograms, if present.
         encoders: Weights of `Encoders`.
-        task: Weights of the task's networks in `stage`, if they were kept.
-        optimizer: State of the optimizer of both, if it was kept.
+        task: Weights of the task in `stage`, if present.
+        optimizer: State of the optimizer of both, if present.
     """
 
     config: TrainConfig
-    stats: AudioStatistics | None
+    audio_statistics: AudioStatistics | None
     encoders: Weights
     task: Weights | None
     optimizer: Moments | None
@@ -81,17 +81,18 @@ def read_saved(path: Path) -> Saved:
         path: A file, the folder of a run, or a folder that `avsa export` wrote.
 
     Raises:
-        UserError: There is none, it is damaged, or its parts do not fit together.
+        UserError: There is none, it is damaged, its parts do not fit together, or it needs a plugin
+            that is not loaded (``"dependency"``).
     """
     content = _read_export(path) if is_export(path) else load_checkpoint(path)
     try:
         return _checked(content)
     except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}; get it from who made it again") from None
+        raise UserError(f"{path} is damaged: {error}; get another copy of it", key=path) from None
 
 
 def _checked(content: Mapping[str, Any]) -> Saved:
-    """Return the parts of a checkpoint's content; `ValueError` says what is wrong with them."""
+    """Return the parts of a checkpoint; raises `ValueError` if one is wrong."""
     facts = _facts(content)
     config = _config(content.get("config"), facts.plugins)
     if facts.stage not in config.stages:
@@ -102,7 +103,7 @@ def _checked(content: Mapping[str, Any]) -> Saved:
     return Saved(
         **vars(facts),
         config=config,
-        stats=_stats(content.get("stats"), (config.audio.n_mels,)),
+        audio_statistics=_audio_statistics(content.get("stats"), (config.audio.n_mels,)),
         encoders=_weights(content.get("encoders"), encoders, "encoders"),
         task=None if task_weights is None else _weights(task_weights, task, "task"),
         optimizer=_moments(content.get("optimizer"), parameters),
@@ -126,7 +127,7 @@ def _facts(content: Mapping[str, Any]) -> Facts:
 
 def _config(value: Any, plugins: Sequence[str]) -> TrainConfig:
     if not isinstance(value, dict):
-        raise ValueError("its recipe is no mapping")
+        raise ValueError("its recipe is not a mapping")
     try:
         return config_from_mapping(value, plugins=plugins)
     except UserError as error:
@@ -136,7 +137,7 @@ def _config(value: Any, plugins: Sequence[str]) -> TrainConfig:
 
 
 def networks_without_memory(config: TrainConfig, stage: str) -> tuple[Encoders, Task]:
-    """Return the networks of a stage on the meta device: names and shapes, and no numbers."""
+    """Return the networks of a stage on the meta device: names and shapes without values."""
     with torch.device("meta"):
         return (
             config.encoders.build(config.audio.num_channels),
@@ -145,7 +146,7 @@ def networks_without_memory(config: TrainConfig, stage: str) -> tuple[Encoders, 
 
 
 def mismatch(module: nn.Module, weights: Weights) -> str:
-    """Return the first difference between a network's weights and given ones; empty for none."""
+    """Return the first difference between the weights of a network and others; empty for none."""
     wanted = module.state_dict()
     for name in [*wanted, *weights]:
         ours, theirs = (_shape(side, name) for side in (wanted, weights))
@@ -158,7 +159,7 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> str:
     return str(tuple(weights[name].shape)) if name in weights else "missing"
 
 
-def _stats(value: Any, shape: tuple[int, ...]) -> AudioStatistics | None:
+def _audio_statistics(value: Any, shape: tuple[int, ...]) -> AudioStatistics | None:
     if value is None:
         return None
     if not is_weights(value) or value.keys() != {"mean_db", "std_db"}:
@@ -167,12 +168,12 @@ def _stats(value: Any, shape: tuple[int, ...]) -> AudioStatistics | None:
         if each.dtype != torch.float32 or each.shape != shape or not each.isfinite().all():
             raise ValueError(f"its audio statistics are not finite float32 numbers {shape}")
     if not (value["std_db"] > 0).all():
-        raise ValueError("a deviation in its audio statistics is not above 0")
+        raise ValueError("a standard deviation of its audio statistics is not above 0")
     return AudioStatistics(**value)
 
 
 def _moments(value: Any, parameters: Sequence[Tensor]) -> Moments | None:
-    """Return the optimizer's state; its other options are those of the recipe."""
+    """Return the state of the optimizer; its options come from the recipe."""
     if value is None or value == {}:
         return None
     state = value.get("state") if isinstance(value, dict) else None
@@ -194,18 +195,20 @@ def is_export(path: Path) -> bool:
 
 
 def _read_export(path: Path) -> dict[str, Any]:
-    """Return the content of an export, laid out as that of a checkpoint."""
+    """Return the content of an exported model in the layout of a checkpoint."""
     file = path / WEIGHTS_FILE if path.is_dir() else path
     content: dict[str, Any] = {}
     try:
         tensors, texts = read_safetensors(file)
         content |= parse_json(texts.get("avsa", ""), dict[str, Any])
     except (OSError, ValueError) as error:
-        raise UserError(f"{file} is not a model that avsa exported: {error}") from None
+        raise UserError(f"{file} is not a model that avsa exported: {error}", key=file) from None
     parts: dict[str, Weights] = {}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         if part not in PARTS:
-            raise UserError(f"{file} is not a model that avsa exported: it holds {name[:80]!r}")
+            raise UserError(
+                f"{file} is not a model that avsa exported: it holds {name[:80]!r}", key=file
+            )
         parts.setdefault(part, {})[rest] = tensor
     return {**content, **dict.fromkeys(PARTS), **parts, "optimizer": None}

@@ -78,8 +78,8 @@ def open_run(
     opened.enter_context(run_lock(run))
     if resume:
         saved = _resume(config, dataset, fingerprint(clips), run)
-        if saved and saved.stats:
-            return saved, saved.stats
+        if saved and saved.audio_statistics:
+            return saved, saved.audio_statistics
     # Measured first, so that a failure leaves no files.
     statistics = ensure_statistics(dataset, config.audio)
     if not resume:
@@ -117,7 +117,7 @@ def _resume(config: TrainConfig, dataset: Path, clips: str, run: Path) -> Saved 
         return None
     saved = read_saved(run)
     require_same_config(saved.config, config)
-    if saved.stats is None or saved.task is None or saved.optimizer is None:
+    if saved.audio_statistics is None or saved.task is None or saved.optimizer is None:
         raise UserError(
             f"{checkpoints_of(run)[-1]} has no audio statistics, task or optimizer, which resuming "
             "needs; start a new run",

@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.errors import user_error
 
 import avsa
 from avsa.commands.embed import command as embed_command
 from avsa.evals.features import EmbedConfig, embed_dataset
 from yt360.config import to_mapping
-from yt360.errors import UserError
 
 
 def keys_of(features):
@@ -60,7 +60,7 @@ def test_a_dataset_of_another_form_than_the_model_takes_is_not_embedded(
 ):
     model = avsa.load(undisturbed[1])
     model.fps = 30
-    with pytest.raises(UserError, match="built with --fps 16 and the model takes --fps 30"):
+    with user_error("conflict", "--fps"):
         embed_dataset(model, data, tmp_path / "features.parquet", EmbedConfig())
     assert not list(tmp_path.iterdir())
 
@@ -70,7 +70,7 @@ def test_clips_of_which_none_can_be_read_give_no_file(undisturbed, data, tmp_pat
     for shard in damaged.glob("test/*.tar"):
         shard.unlink()
     model, out = avsa.load(undisturbed[1]), tmp_path / "features.parquet"
-    with pytest.raises(UserError, match=r"no clip of the split test .* `yt360 check"):
+    with user_error("empty", "--split"):
         embed_dataset(model, damaged, out, EmbedConfig())
     assert list(tmp_path.iterdir()) == [damaged]
 

@@ -3,10 +3,12 @@ the list of its parameter names alone: nothing of the package is used to compute
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from click.testing import CliRunner
+from helpers.errors import user_error
 
 from avsa.commands.import_checkpoint import command
 from avsa.config.recipe import load_config
@@ -16,7 +18,8 @@ from avsa.training.checkpoint import load_checkpoint, save_checkpoint
 from avsa.views.audio_statistics import AudioStatistics
 from yt360.errors import UserError
 
-WIDTHS = (64, 128, 256, 512)
+WIDTHS = (8, 16, 32, 64)  # the published ones are 8 times as wide
+DIM = WIDTHS[-1]
 
 
 class PublishedWeights:
@@ -48,9 +51,9 @@ class PublishedWeights:
 
 def published_model():
     weights = PublishedWeights("module.", seed=0)
-    weights.add("video_model.conv1.0.weight", 64, 3, 3, 7, 7)
-    weights.norm("video_model.conv1.1", 64)
-    into = 64
+    weights.add("video_model.conv1.0.weight", WIDTHS[0], 3, 3, 7, 7)
+    weights.norm("video_model.conv1.1", WIDTHS[0])
+    into = WIDTHS[0]
     for stage, width in enumerate(WIDTHS):
         for block in range(2):
             name = f"video_model.conv{stage + 2}x.{block}"
@@ -63,9 +66,9 @@ def published_model():
             if into != width:
                 weights.add(f"{name}.res_conv.weight", width, into, 1, 1, 1)
             into = width
-    weights.add("audio_model.conv1.0.weight", 64, 4, 7, 7)
-    weights.norm("audio_model.conv1.1", 64)
-    into = 64
+    weights.add("audio_model.conv1.0.weight", WIDTHS[0], 4, 7, 7)
+    weights.norm("audio_model.conv1.1", WIDTHS[0])
+    into = WIDTHS[0]
     for block, width in enumerate(WIDTHS):
         name = f"audio_model.block{block + 1}"
         weights.add(f"{name}.conv1.weight", width, into, 3, 3)
@@ -82,13 +85,13 @@ def published_criterion(prefix="", depth=2):
         for layer in range(depth):
             name = f"{network}.transformer.{layer}"
             for part in ("query", "key", "value", "dense"):
-                weights.linear(f"{name}.attention.{part}", 512, 512)
-            weights.norm(f"{name}.attention_norm", 512, running=False)
-            weights.linear(f"{name}.dense.0", 2048, 512)
-            weights.linear(f"{name}.dense.2", 512, 2048)
-            weights.norm(f"{name}.dense_norm", 512, running=False)
+                weights.linear(f"{name}.attention.{part}", DIM, DIM)
+            weights.norm(f"{name}.attention_norm", DIM, running=False)
+            weights.linear(f"{name}.dense.0", 4 * DIM, DIM)
+            weights.linear(f"{name}.dense.2", DIM, 4 * DIM)
+            weights.norm(f"{name}.dense_norm", DIM, running=False)
     for head in ("video_head", "audio_head", "video_pred_head", "audio_pred_head"):
-        weights.linear(f"{head}.projection.0", 128, 512)
+        weights.linear(f"{head}.projection.0", 128, DIM)
     return weights.state
 
 
@@ -148,7 +151,7 @@ def literal_translation(state, network, x):
     for layer in range(2):
         n = f"losses.0.{network}.transformer.{layer}"
         query, key, value = (linear(f"{n}.attention.{p}", x) for p in ("query", "key", "value"))
-        attention = (query @ key.transpose(1, 2) / math.sqrt(512)).softmax(-1)
+        attention = (query @ key.transpose(1, 2) / math.sqrt(DIM)).softmax(-1)
         x = norm(f"{n}.attention_norm", linear(f"{n}.attention.dense", attention @ value) + x)
         y = linear(f"{n}.dense.2", linear(f"{n}.dense.0", x).relu())
         x = norm(f"{n}.dense_norm", y + x).relu()
@@ -186,7 +189,7 @@ def test_imported_encoders_give_the_same_embeddings(published, model):
 
 @torch.no_grad()
 def test_imported_translation_gives_the_same_predictions(published, model):
-    features = torch.randn(2, 4, 512).relu()
+    features = torch.randn(2, 4, DIM).relu()
     state = published[1]["train_criterion"]
     predicted_video, predicted_audio = model.task.translate(features, features)
     for ours, network in ((predicted_audio, "v2a"), (predicted_video, "a2v")):
@@ -205,15 +208,15 @@ def test_inputs_are_made_as_the_published_recipe_makes_them(model):
     recipe = load_config("avsa-published")
     assert (model.config.audio, model.config.views) == (recipe.audio, recipe.views)
     assert model.task.config == recipe.stages["avsa"].task
-    model.stats = AudioStatistics(torch.zeros(128), torch.ones(128))
+    model.audio_statistics = AudioStatistics(torch.zeros(128), torch.ones(128))
     spectrogram = model.prepare_audio(torch.zeros(1, 4, 24000))
-    model.stats = None
+    model.audio_statistics = None
     assert spectrogram.shape == (1, 1, 4, 100, 128) and (spectrogram == -200).all()
 
 
 def test_imported_weights_say_that_raw_sound_needs_statistics(model):
     video = torch.zeros(8, 112, 112, 3, dtype=torch.uint8)
-    with pytest.raises(UserError, match="no audio statistics; import it again with --stats"):
+    with user_error("missing", "--stats"):
         model.embed(video, torch.zeros(4, 24000))
 
 
@@ -233,8 +236,8 @@ def test_a_data_parallel_prefix_of_the_criterion_does_not_matter(published, tmp_
 
 def test_avc_weights_import_as_avc(published, tmp_path):
     weights = PublishedWeights("module.losses.0.", seed=2)
-    weights.linear("video_projection.projection.0", 128, 512)
-    weights.linear("audio_projection.projection.0", 128, 512)
+    weights.linear("video_projection.projection.0", 128, DIM)
+    weights.linear("audio_projection.projection.0", 128, DIM)
     save_checkpoint(
         tmp_path / "avc.pt",
         import_published(small_file(tmp_path, published[1]["model"], weights.state)),
@@ -253,18 +256,16 @@ def test_encoders_alone_import_from_any_criterion(published, tmp_path):
 
 
 def test_published_statistics_come_from_an_npz_in_half_decibels(published, tmp_path):
-    import numpy as np
-
     stats = tmp_path / "stats.npz"
-    for content, message in (
-        (b"", "holds no audio statistics"),
-        (b"PK\x03\x04cut", "holds no audio statistics"),
-        ({"mean": np.zeros(64), "std": np.ones(7)}, r"mean \(64,\) and std \(7,\)"),
-        ({"mean": np.full(128, np.nan), "std": np.ones(128)}, "finite numbers"),
-        ({"mean": np.zeros(128), "std": np.zeros(128)}, "above 0"),
+    for content, code in (
+        (b"", "invalid"),
+        (b"PK\x03\x04cut", "invalid"),
+        ({"mean": np.zeros(64), "std": np.ones(7)}, "invalid"),
+        ({"mean": np.full(128, np.nan), "std": np.ones(128)}, "invalid"),
+        ({"mean": np.zeros(128), "std": np.zeros(128)}, "out-of-range"),
     ):
         stats.write_bytes(content) if isinstance(content, bytes) else np.savez(stats, **content)
-        with pytest.raises(UserError, match=message):
+        with user_error(code, stats):
             read_any_stats(stats)
     np.savez(stats, mean=np.full(128, -30.0), std=np.full(128, 12.0))
     out = tmp_path / "avsa.pt"
@@ -274,34 +275,29 @@ def test_published_statistics_come_from_an_npz_in_half_decibels(published, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("break_it", "message"),
+    ("dropped", "added", "code", "key"),
     [
-        (
-            lambda state: state.pop("module.video_model.conv4x.1.out_bn.weight"),
-            r"out_bn\.weight is missing, and \(256,\) was",
-        ),
-        (
-            lambda state: state.pop("module.audio_model.conv1.0.weight"),
-            "lacks 'audio.conv1.0.weight'",
-        ),
-        (lambda state: state.update({"module.other.weight": torch.zeros(1)}), "belongs to neither"),
+        ("video_model.conv4x.1.out_bn.weight", None, "invalid", "video.conv4x.1.out_bn.weight"),
+        ("audio_model.conv1.0.weight", None, "missing", "audio.conv1.0.weight"),
+        (None, "other.weight", "invalid", "module.other.weight"),
     ],
 )
-def test_another_layout_names_what_does_not_fit(published, tmp_path, break_it, message):
+def test_another_layout_names_what_does_not_fit(published, tmp_path, dropped, added, code, key):
     state = dict(published[1]["model"])
-    break_it(state)
-    with pytest.raises(UserError, match=message) as caught:
+    if dropped:
+        del state[f"module.{dropped}"]
+    else:
+        state[f"module.{added}"] = torch.zeros(1)
+    with user_error(code, key):
         import_published(small_file(tmp_path, state, {}))
-    assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_no_published_checkpoint_is_refused(tmp_path):
     torch.save({"weights": {}}, tmp_path / "x.pt")
-    with pytest.raises(UserError, match="it lacks model and train_criterion"):
-        import_published(tmp_path / "x.pt")
     (tmp_path / "y.pt").write_text("text")
-    with pytest.raises(UserError, match="cannot be read as torch weights"):
-        import_published(tmp_path / "y.pt")
+    for name, code in (("x.pt", "invalid"), ("y.pt", "invalid"), ("z.pt", "missing")):
+        with user_error(code, tmp_path / name):
+            import_published(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +314,7 @@ def test_a_file_that_is_no_published_checkpoint_is_refused(tmp_path):
                 "audio_model.conv1.0.weight": torch.zeros(()),
             },
             {},
-            "no convolutions",
+            "not convolutions",
         ),
         (
             {

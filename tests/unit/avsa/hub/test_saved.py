@@ -86,7 +86,7 @@ def test_a_whole_checkpoint_is_read_bit_for_bit(tmp_path, content):
         (saved.encoders, content["encoders"]),
         (saved.task, content["task"]),
         (saved.optimizer, content["optimizer"]["state"]),
-        (vars(saved.stats), content["stats"]),
+        (vars(saved.audio_statistics), content["stats"]),
     ):
         torch.testing.assert_close(ours, dict(theirs), rtol=0, atol=0)
 

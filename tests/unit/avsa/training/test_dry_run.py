@@ -56,10 +56,10 @@ def test_ranks_that_cannot_share_a_batch_are_refused_as_in_training():
     [
         (["--dry-run", "--ranks", "2"], "give --recipe NAME"),
         (["--dry-run", "--set", "seed=1"], "give --recipe NAME"),
-        (["--dry-run", "--recipe", "avsa", "--steps", "2"], "mean nothing in a dry run"),
-        (["--dry-run", "--recipe", "avsa", "--device", "cpu"], "mean nothing in a dry run"),
-        (["--ranks", "2"], "go with --dry-run"),
-        (["--views-per-s", "2"], "go with --dry-run"),
+        (["--dry-run", "--recipe", "avsa", "--steps", "2"], "no effect in a dry run"),
+        (["--dry-run", "--recipe", "avsa", "--device", "cpu"], "no effect in a dry run"),
+        (["--ranks", "2"], "need --dry-run"),
+        (["--views-per-s", "2"], "need --dry-run"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(arguments, message):
