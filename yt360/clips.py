@@ -12,6 +12,8 @@ from pathlib import PurePath
 
 DEFAULT_CLIP_S = 10
 """Default length of clips in seconds, as in the paper and in the released YT-360 lists."""
+SILENT_BELOW_DBFS = -60.0
+"""Level of W below which a clip is silent, in dB relative to a full-scale square wave."""
 MAX_ID_LENGTH = 64
 
 # The last character of a YouTube id holds the last 4 of its 64 bits, so there are 16 of them.

@@ -142,7 +142,7 @@ class Registry(Generic[Config]):
                     f"{self.what} {name}: the option {key} is not given{needs}", "missing", key
                 )
         try:
-            return TypeAdapter(config).validate_python(values)
+            return TypeAdapter(config).validate_python(values, strict=False)
         except ValidationError as error:
             where = error.errors()[0]["loc"][:1]
             raise UserError(f"{self.what} {name}: {describe(error)}", "invalid", *where) from None

@@ -1,4 +1,4 @@
-"""The labelled cases of ``quality/report.py``: what is made, what should be found."""
+"""The labelled cases of `quality.report`: what is made, and what should be found."""
 
 from __future__ import annotations
 
@@ -17,11 +17,8 @@ from quality.turning import make_turning
 from quality.writing import write_video_example
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.media.video.frame_triplets import read_frame_triplets
-from yt360.quality.checks.clipping import ClippingTest
-from yt360.quality.checks.post_production import PostProductionTest
-from yt360.quality.checks.spatial_audio import SpatialAudioTest
-from yt360.quality.checks.still_image import StillImageTest
-from yt360.quality.checks.video import PictureTest
+from yt360.quality.checks import CHECKS
+from yt360.quality.checks.base import AudioBlock, Check
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
@@ -145,68 +142,78 @@ def _coded(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return code(sound, RATE_HZ, coding)
 
 
+def _check(name: str) -> Check:
+    return CHECKS.load(name)().build()
+
+
+def _verdict(check: Check) -> Verdict:
+    verdict = check.verdict({})
+    assert verdict is not None
+    return verdict
+
+
+def _heard(name: str, sound: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
+    """Return a check that has got the sound field of some audio (4, S)."""
+    check = _check(name)
+    for segment in FieldAnalyzer(rate_hz).feed(sound.astype(np.float32)):
+        check.add_field(segment, segment)
+    return check
+
+
 def _spatial(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     example = _sound(job, _rng(job))
-    test, analyzer = SpatialAudioTest(), FieldAnalyzer(RATE_HZ)
-    for tile in analyzer.feed(example.sound.astype(np.float32)):
-        test.feed(tile)
-    return example.spatial, test.verdict(), example.facts
+    return example.spatial, _verdict(_heard("spatial-audio", example.sound)), example.facts
 
 
 def _post_production(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     example = _sound(job, _rng(job))
-    test, analyzer = PostProductionTest(), FieldAnalyzer(RATE_HZ)
-    for tile in analyzer.feed(example.sound.astype(np.float32)):
-        test.feed(tile)
     expected = {"voice-over": "w-overlay", "stereo-bed": "stereo-overlay"}.get(job.kind, "ok")
-    return expected, test.verdict(), example.facts
+    return expected, _verdict(_heard("post-production", example.sound)), example.facts
 
 
 def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rate_hz = RATE_HZ // 2
     example = make_turning(_rng(job), job.kind == "head-fixed", TURNING_S, rate_hz)
-    test, analyzer = PostProductionTest(), FieldAnalyzer(rate_hz)
-    for tile in analyzer.feed(example.sound.astype(np.float32)):
-        test.feed(tile)
-    for probe in example.probes:
-        test.feed_picture(probe)
-    return "fixed-direction" if example.fixed else "ok", test.verdict(), {}
+    check = _heard("post-production", example.sound, rate_hz)
+    for frames in example.probes:
+        check.add_frames(frames)
+    return "fixed-direction" if example.fixed else "ok", _verdict(check), {}
 
 
 def _clipping(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rng = _rng(job)
     sound = make_hot(rng, job.kind == "clipped", SOUND_S, RATE_HZ)
     sound = sound if job.variant == "clean" else _coded(sound, rng)
-    test = ClippingTest(4)
-    test.feed(sound.astype(np.float32))
-    return "clipped" if job.kind == "clipped" else "ok", test.verdict(), {}
+    check, samples = _check("clipping"), sound.astype(np.float32)
+    check.add_audio(AudioBlock(samples, samples[0], RATE_HZ))
+    return "clipped" if job.kind == "clipped" else "ok", _verdict(check), {}
 
 
-def _film(job: Job, feed: Callable[[Any], None]) -> videos.VideoExample:
+def _film(job: Job, check: Check) -> videos.VideoExample:
     rng = _rng(job)
     example = videos.make_video(job.kind, rng, PICTURE_S)
     crf = 18 if job.variant == "clean" else int(rng.integers(26, 36))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mkv"
         write_video_example(path, example, crf=crf, gop=int(rng.integers(20, 60)))
-        for probe in read_frame_triplets(path):
-            feed(probe)
+        for frames in read_frame_triplets(path):
+            check.add_frames(frames)
     return example
 
 
 def _still(job: Job) -> tuple[str, Verdict, dict[str, float]]:
-    test = StillImageTest()
-    example = _film(job, test.feed)
-    verdict = test.verdict()
-    # A photo under a moving sign is a photo.
+    check = _check("still-image")
+    example = _film(job, check)
+    verdict = _verdict(check)
+    # A photo under an animated logo is a photo.
     expected = verdict.reason if verdict.reason.startswith("photo") else "photo"
     return expected if example.still else "ok", verdict, {}
 
 
 def _picture(job: Job) -> tuple[str, Verdict, dict[str, float]]:
-    test = PictureTest()
-    example = _film(job, test.feed)
-    return "ok" if example.picture == "moving" else str(example.picture), test.verdict(), {}
+    check = _check("picture")
+    example = _film(job, check)
+    return "ok" if example.picture == "moving" else str(example.picture), _verdict(check), {}
 
 
 SOUND_KINDS = tuple(audio.KINDS)

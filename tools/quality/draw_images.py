@@ -1,6 +1,6 @@
 """Draw the pictures of ``docs/quality.md`` from made recordings.
 
-python tools/quality/draw_images.py docs/images
+PYTHONPATH=tools python -m quality.draw_images docs/images
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import matplotlib
 

@@ -1,8 +1,8 @@
-"""Judge the quality tests on made and real recordings, and print confusion matrices.
+"""Evaluate the quality checks on made and real recordings, and print confusion matrices.
 
-    python tools/quality/report.py --report            # the published figures
-    python tools/quality/report.py --tune              # where the thresholds come from
-    python tools/quality/report.py --report --real FOLDER
+    PYTHONPATH=tools python -m quality.report --report            # the published figures
+    PYTHONPATH=tools python -m quality.report --tune              # where the thresholds come from
+    PYTHONPATH=tools python -m quality.report --report --real FOLDER
 
 Everything made is a pure function of (seed, kind, number). `--tune` draws with one seed, `--report`
 with another, so no threshold has seen what it is judged on. "clean" is as made; "coded" is with a
@@ -23,11 +23,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from quality.cases import CASES, Job, Result, run_job
+from quality.cases import CASES, REAL, Job, Result, run_job
+from yt360.quality.inspect import inspect_file
 
 TUNE_SEED, REPORT_SEED = 1, 4
 VARIANTS = ("clean", "coded")
@@ -125,9 +125,6 @@ def _print_numbers(name: str, results: Iterable[Result]) -> None:
 
 def _print_real(folder: Path) -> bool:
     """Inspect the real recordings and compare with what is known of them."""
-    from quality.cases import REAL
-    from yt360.quality.inspect import inspect_file
-
     good = True
     print("\nreal recordings")
     for name, expected in REAL.items():

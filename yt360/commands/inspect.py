@@ -1,4 +1,4 @@
-"""``yt360 inspect``: say of recordings whether they are what they seem."""
+"""``yt360 inspect``: run the quality checks on recordings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import click
 from yt360.commands.dataset.build_shards import PROJECTIONS
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples, renamed_options
+from yt360.commands.registry_options import EntryName, EntryOption, set_option
 from yt360.errors import BadItem, UserError
+from yt360.quality.checks import CHECKS
 from yt360.terminal.output import echo, echo_json
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from yt360.quality.inspect import Inspection
 
 
-# What only files or only a catalog can be asked; given with the other, these stop the command.
-_FOR_FILES = ("report", "as_json", "sound")
+# Options for files only and for catalogs only.
+_FOR_FILES = ("report", "as_json", "audio")
 _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s")
 
 
@@ -31,97 +33,109 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
     "yt360 inspect footage",
     "yt360 inspect my.catalog --workers 8",
     "yt360 inspect my.catalog --again rejected --reject spatial-audio --reject projection",
+    "yt360 inspect my.catalog --set still-image.moving_area=0.003",
 )
 @click.command("inspect")
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... | CATALOG", type=Path)
 @click.option("--report", type=Path, help="Draw the inspection of one file as a PNG.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
-@click.option("--sound", type=Path, help="File with the spatial sound of the one video given.")
-@click.option("--audio-layout", metavar="NAME", help="State what the channels are; see probe.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object per file.")
+@click.option("--audio", type=Path, help="File with the spatial audio of the one video given.")
+@click.option("--audio-layout", metavar="NAME", help="Audio layout of the inputs; see probe.")
 @click.option(
     "--projection",
     default="auto",
     show_default=True,
     type=click.Choice(PROJECTIONS),
-    help="State the projection.",
+    help="Projection of the inputs.",
+)
+@set_option(
+    "Set an option of a check, as CHECK.OPTION=VALUE; repeatable.",
+    example="still-image.moving_area=0.003",
 )
 @click.option(
     "--tagger",
     metavar="MODULE:NAME",
-    help="An audio tagger of your own, installed or in the current folder; see the docs.",
+    help="Audio tagger for post-production, installed or in the current folder: short for "
+    "--set post-production.tagger=MODULE:NAME.",
 )
 @click.option(
     "--workers",
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Processes, for a catalog.",
+    help="Processes (for a catalog).",
 )
-@click.option("--limit", type=click.IntRange(1), help="Stop after so many videos, for a catalog.")
+@click.option("--limit", type=click.IntRange(1), help="Maximum number of videos (for a catalog).")
 @click.option(
     "--reject",
     "rejecting",
+    cls=EntryOption,
+    type=EntryName(CHECKS),
     multiple=True,
-    metavar="TEST",
-    help="Tests that reject videos of a catalog.  [default: spatial-audio, projection, "
-    "still-image, silence, picture, duration]",
+    help="Checks that reject videos (for a catalog; repeatable).  [default: spatial-audio, "
+    "silence, projection, still-image, picture, duration, and checks of plugins that say so]",
 )
 @click.option(
     "--again",
     type=click.Choice(["accepted", "rejected", "failed"]),
     multiple=True,
-    help="First put videos of a catalog in this state, as far as their media are here, back into "
-    "the queue (repeatable).",
+    help="Queue videos in this state again if their media are here (for a catalog; repeatable).",
 )
 @click.option(
     "--lease-s",
     default=120.0,
     show_default=True,
-    help="A worker that is silent for so many seconds loses its video of a catalog.",
+    help="Seconds after which a worker that does not respond loses its video (for a catalog).",
 )
 @click.option(
     "--timeout-s",
     default=3600.0,
     show_default=True,
-    help="A video of a catalog that takes longer is stopped, as if its process had died of it.",
+    help="Seconds after which a video is stopped, as if its process had died (for a catalog).",
 )
-@renamed_options({"--sound-layout": "--audio-layout"})
+@renamed_options({"--sound": "--audio", "--sound-layout": "--audio-layout"})
 @click.pass_context
 def command(
     context: click.Context,
     paths: tuple[Path, ...],
     report: Path | None,
     as_json: bool,
-    sound: Path | None,
+    audio: Path | None,
     again: tuple[State, ...],
+    settings: dict[str, str],
+    tagger: str | None,
     **options: Any,
 ) -> None:
-    """Say whether recordings hold real spatial audio and a real picture, with the numbers.
+    """Check whether recordings hold real spatial audio and real 360° video.
 
-    INPUT is a media file or a folder of them; videos and the files of the same name beside them
-    (.m4a, .flac, ...), which may hold their spatial sound, are found and paired as by build-shards.
-    With a catalog, every downloaded video is inspected and
-    becomes accepted or rejected; stop it at any time, run it again, or run it several times at
-    once. The exit code is 2 when a file cannot be read, and 1 when a process died of a video or
-    hung in it.
+    INPUT is a media file or a folder. Videos and the audio files of the same name beside them
+    (.m4a, .flac, ...), which may hold the spatial audio, are paired as by build-shards.
+
+    With a catalog, every downloaded video is inspected and becomes accepted or rejected. The
+    command can be stopped at any time, run again, and run several times at once.
+
+    The exit code is 2 if a file cannot be read, and 1 if a process died or hung.
     """
     from yt360.catalog.opening import is_catalog
 
+    if tagger is not None:
+        settings = {**settings, "post-production.tagger": tagger}
     if any(is_catalog(path) for path in paths):
         if len(paths) > 1:
-            raise UserError("give one catalog, or files, but not both")
+            raise UserError("give one catalog, or files, but not both", "conflict")
         refuse(context, _FOR_FILES, "goes with files, not with a catalog")
-        context.exit(1 if _inspect_catalog(paths[0], again, options) else 0)
+        died = _inspect_catalog(paths[0], again, {**options, "settings": settings})
+        context.exit(1 if died else 0)
     refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
-    if len(paths) > 1 and (report is not None or sound is not None):
-        raise UserError("--report and --sound go with one file")
-    stated = {name: options[name] for name in ("audio_layout", "projection", "tagger")}
-    files = _files_in(paths, stated_sound=sound is not None or report is not None)
-    failures = _inspect_files(files, sound, report, as_json, stated)
+    if len(paths) > 1 and (report is not None or audio is not None):
+        raise UserError("--report and --audio go with one file", "conflict")
+    stated = {name: options[name] for name in ("audio_layout", "projection")}
+    files = _files_in(paths, is_one_file=audio is not None or report is not None)
+    failures = _inspect_files(files, audio, report, as_json, settings, stated)
     context.exit(2 if failures else 0)
 
 
-def _files_in(paths: tuple[Path, ...], *, stated_sound: bool) -> list[Path]:
+def _files_in(paths: tuple[Path, ...], *, is_one_file: bool) -> list[Path]:
     """Return files as they are, and the videos in folders."""
     from yt360.shards.builder.inputs import find_inputs
 
@@ -130,8 +144,8 @@ def _files_in(paths: tuple[Path, ...], *, stated_sound: bool) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        if stated_sound:
-            raise UserError("--report and --sound go with one file, not with a folder")
+        if is_one_file:
+            raise UserError("--report and --audio go with one file, not with a folder", "conflict")
         found = find_inputs([path])
         files += [item.video for item in found.videos]
         for item in found.rejected:
@@ -141,23 +155,26 @@ def _files_in(paths: tuple[Path, ...], *, stated_sound: bool) -> list[Path]:
 
 def _inspect_files(
     paths: list[Path],
-    sound: Path | None,
+    audio: Path | None,
     report: Path | None,
     as_json: bool,
+    settings: dict[str, str],
     stated: dict[str, Any],
 ) -> int:
-    """Inspect files; return how many could not be read."""
+    """Inspect files; return how many cannot be read."""
     from yt360.execution.isolation import IsolatedProcess
     from yt360.execution.local import WorkerPool, limited_pool
+    from yt360.quality.inspect import configure_checks, has_user_code
 
-    # A tagger may need any time and memory.
-    make_pool = WorkerPool if stated["tagger"] else limited_pool
+    make_pool = WorkerPool if has_user_code(configure_checks(settings)) else limited_pool
     found: list[dict[str, Any]] = []
     failures = 0
     with IsolatedProcess(make_pool) as isolated:
         for path in paths:
             try:
-                values, lines = isolated.call(path.name, _inspect, path, sound, report, **stated)
+                values, lines = isolated.call(
+                    path.name, _inspect, path, audio, report, settings, **stated
+                )
             except BadItem as error:
                 failures += 1
                 found.append({"path": str(path), "error": error.reason, "detail": error.detail})
@@ -173,24 +190,20 @@ def _inspect_files(
 
 def _inspect(
     path: Path,
-    sound: Path | None,
+    audio: Path | None,
     report: Path | None,
+    settings: dict[str, str],
     audio_layout: str | None,
     projection: str,
-    tagger: str | None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Inspect a file, and draw its report; return what was found as JSON values and as lines."""
+    """Inspect a file, and draw its report; return the result as JSON values and as lines."""
     from yt360.quality.decision import decide
-    from yt360.quality.inspect import InspectOptions, inspect_file
+    from yt360.quality.inspect import InspectOptions, configure_checks, inspect_file
     from yt360.quality.report import write_report
-    from yt360.quality.tagger import load_tagger
 
-    options = InspectOptions(
-        audio_layout=audio_layout,
-        projection=projection,
-        tagger=load_tagger(tagger) if tagger else None,
-    )
-    inspection = inspect_file(path, sound, options)
+    checks = configure_checks(settings)
+    options = InspectOptions(audio_layout=audio_layout, projection=projection, checks=checks)
+    inspection = inspect_file(path, audio, options)
     if report is not None:
         write_report(inspection, report)
     decision = decide(inspection).describe()
@@ -206,7 +219,7 @@ def _inspect(
 
 
 def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
-    stored = f"  (sound stored as {inspection.layout})" if inspection.layout else ""
+    stored = f"  (audio stored as {inspection.layout})" if inspection.layout else ""
     yield f"{path}{stored}"
     yield f"  {decision}"
     for choice in inspection.audio_choices:
@@ -222,14 +235,13 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
 def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, Any]) -> int:
     """Inspect a catalog; return how many processes died or were stopped."""
     from yt360.catalog import Catalog
-    from yt360.quality.catalog_config import REJECTING, CatalogRunConfig
+    from yt360.quality.catalog_config import CatalogRunConfig
     from yt360.quality.catalog_run import inspect_again, inspect_catalog
-    from yt360.quality.tagger import load_tagger
     from yt360.terminal.progress import Progress
 
-    config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or REJECTING})
-    if config.tagger is not None:
-        load_tagger(config.tagger)  # before anything is changed
+    config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or None})
+    for check in config.checks.values():
+        check.build()  # loads the tagger and the like before anything is changed
     with Catalog(path) as catalog:
         for state in dict.fromkeys(again):
             echo(f"{inspect_again(catalog, state)} {state} videos are queued again")

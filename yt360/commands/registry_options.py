@@ -49,21 +49,21 @@ class EntryOption(click.Option):
         return record[0], " ".join([record[1], *(f"{each.name}: {each.line}" for each in entries)])
 
 
-def set_option(help_text: str) -> Any:
+def set_option(help_text: str, example: str = "threshold=0.5") -> Any:
     """Return a decorator that adds ``--set KEY=VALUE``, passed as the dict ``settings``."""
+
+    def parsed(
+        context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]
+    ) -> dict[str, str]:
+        unique_keys(context, parameter, settings)
+        for setting in settings:
+            if "=" not in setting:
+                raise UserError(
+                    f"--set {shortened(setting, 80)!r} is not KEY=VALUE, such as {example}",
+                    key="--set",
+                )
+        return {key.strip(): value for key, _, value in (each.partition("=") for each in settings)}
+
     return click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", callback=_parsed, help=help_text
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", callback=parsed, help=help_text
     )
-
-
-def _parsed(
-    context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]
-) -> dict[str, str]:
-    unique_keys(context, parameter, settings)
-    for setting in settings:
-        if "=" not in setting:
-            raise UserError(
-                f"--set {shortened(setting, 80)!r} is not KEY=VALUE, such as threshold=0.5",
-                key="--set",
-            )
-    return {key.strip(): value for key, _, value in (each.partition("=") for each in settings)}

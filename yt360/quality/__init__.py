@@ -1,1 +1,1 @@
-"""Tests of a recording, one a file; each gives a verdict with its numbers."""
+"""Quality of recordings: the checks, the inspection that runs them, and the decision."""

@@ -1,9 +1,9 @@
-"""Inspecting the downloaded videos of a catalog: claims, several processes, verdicts stored.
+"""Inspect the downloaded videos of a catalog in several processes, and store the verdicts.
 
 Each process takes one video after another. Verdicts, clips and the new state are stored together
-or not at all. No video stops a run, whatever is wrong with it: what a test did not expect makes the
-video fail, and a process that dies of its video, or hangs in it, is replaced. The video is tried
-again, and given up after `MAX_TRIES`.
+or not at all. No video stops a run, whatever is wrong with it: an unexpected error makes the video
+fail, and a process that dies of its video, or hangs in it, is replaced. The video is tried again,
+at most `MAX_TRIES` times.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ from yt360.execution.limits import MEMORY_BYTES, Limits
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.files import MACHINE_TROUBLE
 from yt360.quality.catalog_config import CatalogRunConfig
-from yt360.quality.checks import projection, spatial_audio
+from yt360.quality.checks import spatial_audio
 from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.decision import decide
-from yt360.quality.inspect import Inspection, InspectOptions, Inspector
-from yt360.quality.tagger import load_tagger
+from yt360.quality.inspect import Inspection, InspectOptions, Inspector, has_user_code
 
-# A process may be killed for lack of memory by no fault of its video, but hardly three times.
+# The system may kill a process for lack of memory without fault of its video, but hardly thrice.
 MAX_TRIES = 3
 
 
 @dataclass(frozen=True)
 class InspectedVideo:
-    """What came of one video: its new state, and why."""
+    """The result for one video: its new state, and the reason."""
 
     video_id: str
     state: str
@@ -50,11 +49,11 @@ class InspectedVideo:
 
 @dataclass
 class CatalogRunReport:
-    """What came of the videos.
+    """The results for all videos.
 
     Attributes:
         counts: Videos by state and reason.
-        warnings: Videos by code of what speaks against their sound layout.
+        warnings: Videos by code of what contradicts their audio layout.
         crashes: Processes that died or were stopped.
     """
 
@@ -67,15 +66,15 @@ class CatalogRunReport:
         for (state, reason), videos in self.counts.most_common():
             yield f"{videos:8d}  {state}{f' ({reason})' if reason else ''}"
         for code, videos in self.warnings.most_common():
-            yield f"{videos:8d}  doubted sound layout ({code})"
+            yield f"{videos:8d}  doubted audio layout ({code})"
 
 
 @dataclass(frozen=True)
 class _Turn:
-    """One video to be inspected by a process, whichever is next.
+    """Permission for a process to inspect the next video.
 
     Attributes:
-        worker: A name that no other turn has, by which its claim is found should it crash.
+        worker: A unique name, by which the claim is found if the process crashes.
     """
 
     path: Path
@@ -93,24 +92,24 @@ def inspect_catalog(
 
     Args:
         path: The catalog.
-        config: See there.
+        config: See `CatalogRunConfig`.
         finished: Called after each video.
-        note: Told of processes that died, in one line each.
+        note: Called with one line for each process that died.
 
     Raises:
-        UserError: The tagger cannot be imported or fails, or the catalog cannot be written.
+        UserError: A check or the tagger cannot be loaded, the tagger fails, or the catalog cannot
+            be written.
         OSError: This machine cannot go on.
     """
-    if config.tagger is not None:
-        load_tagger(config.tagger)
+    Inspector("", InspectOptions(checks=config.checks))  # loads all checks before any process
     report = CatalogRunReport()
     run = f"{socket.gethostname()}:{os.getpid()}"
     numbers = count() if config.limit is None else range(config.limit)
     supply = (_Turn(path, config, f"{run}:{number}") for number in numbers)
     turns = deque(islice(supply, config.workers))
     under_way = {turn.worker for turn in turns}
-    # A tagger may need any memory.
-    limits = Limits(config.timeout_s, memory_bytes=None if config.tagger else MEMORY_BYTES)
+    memory_bytes = None if has_user_code(config.checks) else MEMORY_BYTES
+    limits = Limits(config.timeout_s, memory_bytes=memory_bytes)
     with Catalog(path) as catalog:
         try:
             with WorkerPool(config.workers, limits) as pool:
@@ -130,35 +129,63 @@ def inspect_catalog(
                     turns.extend(more)
                     under_way.update(turn.worker for turn in more)
         finally:
-            # The processes have ended: nobody else gives back what they were at.
+            # The processes have ended and cannot release their claims themselves.
             for worker in under_way:
                 _give_back(catalog, worker)
     return report
 
 
 def inspect_again(catalog: Catalog, state: State) -> int:
-    """Queue the videos of a state whose media are here for inspection; return how many.
+    """Queue the videos of a state that have media for inspection; return how many.
 
-    Videos that somebody works on are left as they are, and those that were dropped by hand.
+    Videos with an active claim and videos that were dropped by hand are not changed.
     """
     found = [video.video_id for video in catalog.videos.select(state)]
     here = [video_id for video_id in found if media_parts(catalog, video_id)]
     return catalog.videos.requeue(here, "downloaded")
 
 
+def inspect_media(catalog: Catalog, video_id: str, config: CatalogRunConfig) -> Inspection:
+    """Inspect all downloaded files of a video as one recording.
+
+    Raises:
+        BadItem: A file cannot be used, or there is none.
+    """
+    options = InspectOptions(
+        audio_layout=config.audio_layout, projection=config.projection, checks=config.checks
+    )
+    inspector = Inspector(video_id, options)
+    parts = media_parts(catalog, video_id)
+    if not parts:
+        raise BadItem("no-media", "the catalog has no file of this video; download it again")
+    for part in parts:
+        is_section = part.end_s < float("inf")
+        audio_files = () if part.audio is None else (part.audio,)
+        inspector.add(part.video, audio_files, float(part.start_s), is_section=is_section)
+    inspection = inspector.finish()
+    if all(part.video is None for part in inspection.parts):
+        raise BadItem("no-video", "its files hold no video; download it again")
+    return inspection
+
+
 def inspect_next(
-    catalog: Catalog, renewal: ClaimRenewal, worker: str, config: CatalogRunConfig
+    catalog: Catalog,
+    renewal: ClaimRenewal,
+    worker: str,
+    config: CatalogRunConfig,
+    inspect: Callable[[Catalog, str, CatalogRunConfig], Inspection] = inspect_media,
 ) -> InspectedVideo | None:
-    """Inspect the next downloaded video that nobody works on; None when there is none.
+    """Inspect the next downloaded video without an active claim; None if there is none.
 
     Args:
         catalog: A connection of this process.
-        renewal: Keeps its claims alive.
-        worker: Who works, for people to read.
-        config: See there.
+        renewal: Renews its claims.
+        worker: Name of the worker, for people to read.
+        config: See `CatalogRunConfig`.
+        inspect: Inspects the media of a video.
 
     Raises:
-        UserError: The tagger fails, or an option is none; the video is given back.
+        UserError: The tagger fails, or an option is invalid; the video is released.
         OSError: This machine cannot go on; likewise.
     """
     claim = catalog.claims.take("inspect", worker, config.lease_s)
@@ -166,7 +193,7 @@ def inspect_next(
         return None
     try:
         with renewal.keep(claim):
-            inspected = _inspect_and_store(catalog, claim, config)
+            inspected = _inspect_and_store(catalog, claim, config, inspect)
     except ClaimLost:
         return InspectedVideo(claim.video_id, "lost", "claim-lost")
     except BaseException:
@@ -191,10 +218,10 @@ def _take_turn(turn: _Turn) -> InspectedVideo | None:
 def _settle_crash(
     catalog: Catalog, turn: _Turn, crash: Crashed, note: Callable[[str], None]
 ) -> bool:
-    """Give the video of a dead process back, a try the poorer; return whether it had one."""
+    """Release the video of a dead process and count the try; return whether it had one."""
     claim = catalog.claims.held_by(turn.worker)
     if claim is None:
-        note(f"error: a worker process ended without a video (exit code {crash.exit_code})")
+        note(f"error: a worker process without a video ended (exit code {crash.exit_code})")
         return False
     what = crash.describe()
     if crash.reason == "timeout":
@@ -213,12 +240,17 @@ def _give_back(catalog: Catalog, worker: str) -> None:
             catalog.claims.release(claim)
 
 
-def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> InspectedVideo:
-    """Return what came of a video; whatever is wrong with it is stored."""
+def _inspect_and_store(
+    catalog: Catalog,
+    claim: Claim,
+    config: CatalogRunConfig,
+    inspect: Callable[[Catalog, str, CatalogRunConfig], Inspection],
+) -> InspectedVideo:
+    """Inspect a claimed video and store the result, also if it fails."""
     try:
         if claim.tries >= MAX_TRIES:
             raise BadItem("crashed", f"{claim.tries} processes that inspected it died or hung")
-        return _store(catalog, claim, _inspect(catalog, claim, config), config)
+        return _store(catalog, claim, inspect(catalog, claim.video_id, config), config)
     except ClaimLost:
         raise
     except BadItem as error:
@@ -230,31 +262,11 @@ def _inspect_and_store(catalog: Catalog, claim: Claim, config: CatalogRunConfig)
             raise
         failure = BadItem("unreadable", str(error))
     except Exception as error:
-        # Thousands of files from anywhere: none of them may end the run, whatever it provokes.
+        # Files come from anywhere, and no file may end the run, whatever error it causes.
         failure = BadItem("internal", f"{type(error).__name__}: {error}")
     detail = " ".join(failure.detail.encode(errors="replace").decode().split())
     catalog.claims.finish(claim, "failed", failure.reason, detail)
     return InspectedVideo(claim.video_id, "failed", failure.reason)
-
-
-def _inspect(catalog: Catalog, claim: Claim, config: CatalogRunConfig) -> Inspection:
-    options = InspectOptions(
-        audio_layout=config.audio_layout,
-        projection=config.projection,
-        tagger=load_tagger(config.tagger) if config.tagger else None,
-    )
-    inspector = Inspector(claim.video_id, options)
-    parts = media_parts(catalog, claim.video_id)
-    if not parts:
-        raise BadItem("no-media", "the catalog knows no file of this video; download it again")
-    for part in parts:
-        is_section = part.end_s < float("inf")
-        audio_files = () if part.audio is None else (part.audio,)
-        inspector.add(part.video, audio_files, float(part.start_s), is_section=is_section)
-    inspection = inspector.finish()
-    if projection.NAME not in inspection.verdicts:
-        raise BadItem("no-video", "its files hold no picture; download it again")
-    return inspection
 
 
 def _store(
@@ -262,8 +274,8 @@ def _store(
 ) -> InspectedVideo:
     wrong = decide(inspection, config.rejecting).against
     reason, detail = None, None
-    with catalog.transaction():  # a list that is imported meanwhile comes before or after
-        # Clips that an earlier inspection cut are cut anew.
+    with catalog.transaction():  # before or after a list that is imported meanwhile
+        # Clips of an earlier inspection are replaced.
         given = [clip for clip in catalog.clips.of(claim.video_id) if clip.origin == RELEASED]
         clips = clips_of(inspection, given)
         if wrong:
@@ -281,7 +293,7 @@ def _store(
 
 
 def _stored(inspection: Inspection) -> Iterator[StoredVerdict]:
-    """Yield the verdicts as a catalog keeps them; that on the sound holds the warnings too."""
+    """Yield the verdicts as a catalog stores them; that on spatial audio has the warnings too."""
     for verdict in inspection.verdicts.values():
         values = verdict.as_json()
         numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}

@@ -1,4 +1,4 @@
-"""Which stretches of an inspected recording become clips."""
+"""Which parts of an inspected recording become clips."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from collections.abc import Iterable
 
 from yt360.catalog.records import Clip
 from yt360.clips import DEFAULT_CLIP_S
-from yt360.quality.checks.silence import sounding_clips
-from yt360.quality.inspect import Inspection, Part
-from yt360.quality.thresholds import DEFAULTS, SilenceThresholds
+from yt360.quality.checks.base import Part
+from yt360.quality.checks.silence import SilenceConfig, sounding_clips
+from yt360.quality.inspect import Inspection
 
 
-def clips_of(
-    inspection: Inspection,
-    known: Iterable[Clip] = (),
-    thresholds: SilenceThresholds = DEFAULTS.silence,
-) -> list[Clip]:
-    """Return the clips of a recording, with the level of W, silent ones dropped.
+def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
+    """Return the clips of a recording, with the level of W; silent ones are not kept.
 
     Args:
         inspection: Of all files of the recording.
-        known: Clips that are given (a released list): they keep their times, and are dropped when
+        known: Clips that are given (a released list): they keep their times, and are not kept if
             they are silent or not covered by the files. Without any, clips lie end to end. Where
             sections overlap, a clip belongs to the one that holds more of it, or to the first.
-        thresholds: See `yt360.quality.checks.silence`.
     """
+    silence = inspection.checks.get("silence")
+    config = silence if isinstance(silence, SilenceConfig) else SilenceConfig()
     given = sorted(known, key=lambda clip: clip.start_s)
     homes = [_home_of(clip, inspection.parts) for clip in given]
     result: list[Clip] = []
@@ -34,7 +31,7 @@ def clips_of(
         if not given:
             ends_s = [int(clip.start_s + clip.duration_s) for clip in result]
             wanted = _end_to_end(part, max(ends_s, default=0))
-        result += _with_levels(part, wanted, thresholds)
+        result += _with_levels(part, wanted, config)
     covered = {clip.start_s for clip in result}
     result += [
         _changed(clip, kept=False, reason="not-covered")
@@ -56,14 +53,14 @@ def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
     if reasons["silent"]:
         told.append(f"{reasons['silent']} silent")
     if reasons["not-covered"]:
-        told.append(f"{reasons['not-covered']} not covered by picture and sound")
+        told.append(f"{reasons['not-covered']} not covered by video and audio")
     if told:
         return f"its clips: {', '.join(told)}"
-    if all(part.silence is None for part in inspection.parts):
-        return "there is no sound to cut clips from"
+    if all(part.levels is None for part in inspection.parts):
+        return "there is no audio to cut clips from"
     longest_s = max(last - first for first, last in (part.covered_s for part in inspection.parts))
     return (
-        f"picture and sound cover at most {max(longest_s, 0):.1f} s together; a clip is "
+        f"video and audio cover at most {max(longest_s, 0):.1f} s together; a clip is "
         f"{DEFAULT_CLIP_S} whole seconds"
     )
 
@@ -94,15 +91,15 @@ def _outside_s(part: Part, clip: Clip) -> tuple[float, float]:
     return first - start_s, start_s + clip.duration_s - last
 
 
-def _with_levels(part: Part, clips: list[Clip], thresholds: SilenceThresholds) -> list[Clip]:
-    if part.silence is None or not clips:
+def _with_levels(part: Part, clips: list[Clip], config: SilenceConfig) -> list[Clip]:
+    if part.levels is None or not clips:
         return []
     starts = [round(clip.start_s - part.start_s) for clip in clips]
     levels = [
-        part.silence.clip_levels_dbfs([start], clip.duration_s)[0]
+        part.levels.clip_levels_dbfs([start], clip.duration_s)[0]
         for start, clip in zip(starts, clips, strict=True)
     ]
-    sounding = sounding_clips(levels, thresholds)
+    sounding = sounding_clips(levels, config)
     return [
         _changed(clip, kept=loud, reason=None if loud else "silent", level_dbfs=round(level, 2))
         for clip, loud, level in zip(clips, sounding, levels, strict=True)

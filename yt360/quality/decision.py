@@ -1,4 +1,4 @@
-"""What all verdicts on a recording come to: is it kept?"""
+"""The decision that the verdicts on a recording lead to: is it accepted?"""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yt360.errors import BadItem
-from yt360.quality.inspect import Inspection, InspectOptions, Inspector
+from yt360.quality.inspect import Configs, Inspection, InspectOptions, Inspector
 from yt360.quality.verdict import Outcome, Verdict
-
-# Sound that was laid over or clipped is told, but does not by itself make a video useless.
-REJECTING = ("spatial-audio", "projection", "still-image", "silence", "picture", "duration")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a recording is kept.
+    """Whether a recording is accepted.
 
     Attributes:
-        against: Verdicts that reject it, in the order of the tests.
-        unsure: Names of the tests among them that cannot tell.
+        against: Verdicts that reject it, in the order of the checks.
+        unsure: Names of the rejecting checks that are unsure.
     """
 
     against: tuple[Verdict, ...]
@@ -28,7 +25,7 @@ class Decision:
 
     @property
     def outcome(self) -> Outcome:
-        """The overall answer: unsure tests do not reject."""
+        """The overall answer: unsure checks do not reject."""
         if self.against:
             return Outcome.NOT_OK
         return Outcome.UNSURE if self.unsure else Outcome.OK
@@ -40,14 +37,22 @@ class Decision:
         return "accepted" + (f", unsure: {', '.join(self.unsure)}" if self.unsure else "")
 
 
-def decide(inspection: Inspection, rejecting: Collection[str] = REJECTING) -> Decision:
-    """Return whether a recording is kept, as a catalog and ``build-shards --inspect`` decide.
+def rejecting_by_default(checks: Configs) -> tuple[str, ...]:
+    """Return the names of the checks whose "not ok" rejects unless the user chooses others."""
+    return tuple(name for name, config in checks.items() if getattr(config, "rejects", False))
+
+
+def decide(inspection: Inspection, rejecting: Collection[str] | None = None) -> Decision:
+    """Return whether a recording is accepted, as a catalog and ``build-shards --inspect`` decide.
 
     Args:
         inspection: Of the recording.
-        rejecting: Names of the tests whose "not ok" rejects it. Where the reading of media finds
-            the same other normalization as the test, it converts it: that is no reason.
+        rejecting: Names of the checks whose "not ok" rejects it; None for `rejecting_by_default`.
+            A normalization that the conversion recognizes too does not reject, since it is
+            converted.
     """
+    if rejecting is None:
+        rejecting = rejecting_by_default(inspection.checks)
     verdicts = [it for name, it in inspection.verdicts.items() if name in rejecting]
     wrong = [it for it in verdicts if it.outcome is Outcome.NOT_OK]
     return Decision(
@@ -59,16 +64,16 @@ def decide(inspection: Inspection, rejecting: Collection[str] = REJECTING) -> De
 def require_acceptable(
     video: Path, audio_files: Collection[Path], options: InspectOptions | None = None
 ) -> None:
-    """Run all tests on a video, and refuse it for what a catalog would reject it for.
+    """Run all checks on a video, and refuse it for what a catalog would reject it for.
 
     Args:
-        video: File with the picture.
-        audio_files: Files that may hold its spatial sound, too.
+        video: File with the video.
+        audio_files: Files that may hold its spatial audio, too.
         options: Of the inspection.
 
     Raises:
-        BadItem: With the reason of the first test that says no, and its numbers; or why the files
-            cannot be read.
+        BadItem: With the reason of the first check that rejects it, and its numbers; or why the
+            files cannot be read.
     """
     inspector = Inspector(video.name, options)
     inspector.add(video, tuple(audio_files))

@@ -1,20 +1,22 @@
-"""All tests on one recording: each stream is decoded once, in little memory.
+"""Run all quality checks on one recording: each stream is decoded once, in little memory.
 
-Sound is read in full, a second at a time; of the picture a few small probes are decoded (see
-`frames`). A recording may lie in several files (sections of a long video): they are fed to the
-same tests one after the other.
+Audio is read in full, a second at a time; of the video a few small frames are decoded (see
+`yt360.media.video.frame_triplets`). A recording may consist of several files (sections of a long
+video), which are passed to the same checks one after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.errors import BadItem
+from yt360.ambisonics.formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
+from yt360.errors import BadItem, UserError
 from yt360.media.audio.reader import AudioReader
 from yt360.media.audio.selection import AudioSelection, select_audio
 from yt360.media.containers.tracks import undecodable
@@ -24,20 +26,43 @@ from yt360.media.layout.warnings import LayoutWarning
 from yt360.media.pairing import audio_files_beside
 from yt360.media.source import check_whole
 from yt360.media.video.frame_triplets import read_frame_triplets
-from yt360.quality.checks import spatial_audio
-from yt360.quality.checks.clipping import ClippingTest
-from yt360.quality.checks.duration import duration_verdict
-from yt360.quality.checks.post_production import PostProductionTest
-from yt360.quality.checks.projection import projection_verdict
-from yt360.quality.checks.silence import SilenceTest, silence_verdict
-from yt360.quality.checks.spatial_audio import SpatialAudioTest
-from yt360.quality.checks.still_image import StillImageTest
-from yt360.quality.checks.video import PictureTest
+from yt360.media.video.projection import ResolvedProjection, resolve_projection
+from yt360.quality.checks import CHECKS
+from yt360.quality.checks.base import AudioBlock, CheckConfig, Part
+from yt360.quality.checks.still_image import StillImageCheck
+from yt360.quality.signal.levels import LevelMeter
 from yt360.quality.signal.series import DirectionSeries
-from yt360.quality.streams import check_finite, span_of, tested_format
-from yt360.quality.tagger import AudioTagger, TagMeans
-from yt360.quality.thresholds import DEFAULTS, Thresholds
-from yt360.quality.verdict import Outcome, Verdict, judge
+from yt360.quality.verdict import Verdict
+
+Configs = Mapping[str, CheckConfig]
+
+
+def configure_checks(settings: Mapping[str, Any] | None = None) -> dict[str, CheckConfig]:
+    """Return the configs of all registered checks, those of plugins included.
+
+    Args:
+        settings: ``"check.option"`` -> value; text is converted to the type of the option.
+
+    Raises:
+        UserError: A check or an option is unknown, or a value is not allowed.
+    """
+    given: dict[str, dict[str, Any]] = {}
+    for key, value in (settings or {}).items():
+        name, dot, option = key.partition(".")
+        if not dot:
+            raise UserError(
+                f"{key!r} is not the option of a quality check, such as still-image.moving_area",
+                "unknown-name",
+                key,
+            )
+        given.setdefault(CHECKS[name].name, {})[option] = value
+    return {name: CHECKS.configure(name, given.get(name, {})) for name in CHECKS}
+
+
+def has_user_code(checks: Configs) -> bool:
+    """Return whether checks run code of the user, which may need any time and memory."""
+    tagger = getattr(checks.get("post-production"), "tagger", None)
+    return tagger is not None or any(CHECKS[name].plugin for name in checks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,46 +70,31 @@ class InspectOptions:
     """How recordings are inspected.
 
     Attributes:
-        audio_layout: What the channels are, when that is known better than from the file.
-        projection: The same for the picture.
-        tagger: Listens to W, if there is one.
-        thresholds: Of all tests.
+        audio_layout: Name of the stored audio layout; None to detect it.
+        projection: Name of the projection; ``"auto"`` to detect it.
+        checks: Configs of the checks to run, by name.
     """
 
     audio_layout: str | None = None
     projection: str = "auto"
-    tagger: AudioTagger | None = None
-    thresholds: Thresholds = DEFAULTS
-
-
-@dataclass
-class Part:
-    """What was found in one pair of files.
-
-    Attributes:
-        start_s: Second of the video at time 0 of the files.
-        covered_s: Begin and end of what both picture and sound cover, in seconds of the files.
-        silence: Levels of W by second of the files; None without sound.
-    """
-
-    start_s: float
-    covered_s: tuple[float, float] = (0.0, 0.0)
-    silence: SilenceTest | None = None
+    checks: Configs = field(default_factory=configure_checks)
 
 
 @dataclass
 class Inspection:
-    """What all tests say of a recording.
+    """The verdicts of all checks on a recording, and what the report draws.
 
     Attributes:
-        name: What it is called.
-        verdicts: By name of the test; tests that have nothing to look at are missing.
+        name: Name of the recording.
+        verdicts: By name of the check, in the order of the registry; checks that have nothing to
+            look at are missing.
         parts: One for each pair of files.
         directions: Horizontal sound field over time.
-        motion: Rows (time in seconds of the video, changed part of the picture).
-        layout: Name of the channel layout that the sound is stored in; empty without sound.
-        audio_choices: Which audio was chosen and which was not, for each part with a companion.
-        warnings: What speaks against the layout that the sound is taken for.
+        motion: Rows (time in seconds of the video, changed part of the image).
+        layout: Name of the channel layout that the audio is stored in; empty without audio.
+        checks: Configs of the checks.
+        audio_choices: Which audio was selected and which was not, for each part with audio files.
+        warnings: What contradicts the layout that the audio is taken for.
     """
 
     name: str
@@ -93,64 +103,49 @@ class Inspection:
     directions: DirectionSeries
     motion: NDArray[np.float32]
     layout: str
+    checks: Configs = field(default_factory=configure_checks)
     audio_choices: tuple[str, ...] = ()
     warnings: tuple[LayoutWarning, ...] = ()
 
-    @property
-    def passes(self) -> bool:
-        """Whether no test says no."""
-        return all(v.outcome is not Outcome.NOT_OK for v in self.verdicts.values())
-
 
 def inspect_file(
-    path: Path, sound: Path | None = None, options: InspectOptions | None = None
+    path: Path, audio: Path | None = None, options: InspectOptions | None = None
 ) -> Inspection:
-    """Run all tests on one file.
+    """Run all checks on one file.
 
     Args:
         path: A media file.
-        sound: File with its spatial sound. By default the files of the same name beside it are
+        audio: File with its spatial audio. By default the files of the same name beside it are
             candidates, as in ``build-shards``: see `yt360.media.audio.selection`.
-        options: See there.
+        options: See `InspectOptions`.
 
     Raises:
-        BadItem: It is no media file, or cannot be decoded; ``"no-video"`` when `sound` is given for
-            a file without a picture.
+        BadItem: The file is not a media file, or cannot be decoded; ``"no-video"`` if `audio` is
+            given for a file without video.
     """
     inspector = Inspector(path.name, options)
-    if sound is not None:
-        inspector.add(path, (sound,), stated_companion=True)
+    if audio is not None:
+        inspector.add(path, (audio,), stated_companion=True)
     else:
         inspector.add(path, audio_files_beside(path))
     return inspector.finish()
 
 
 class Inspector:
-    """Feeds files to all tests.
+    """Passes the files of one recording to all checks.
 
     Args:
-        name: What the recording is called.
-        options: See there.
+        name: Name of the recording.
+        options: See `InspectOptions`.
     """
 
     def __init__(self, name: str, options: InspectOptions | None = None) -> None:
         self.name = name
         self.options = options or InspectOptions()
-        t = self.options.thresholds
-        self._spatial = SpatialAudioTest(t.spatial_audio)
-        self._post_production = PostProductionTest(t.post_production)
-        self._picture = PictureTest(t.picture)
-        self._still: StillImageTest | None = None
-        self._clipping: ClippingTest | None = None
-        self._tags: TagMeans | None = None
-        self._projections: list[Verdict] = []
-        self._durations: list[Verdict] = []
-        self._layouts: list[str] = []
-        self._audio_choices: list[str] = []
-        self._warnings: list[LayoutWarning] = []
-        self._refusal: Verdict | None = None
-        self._directions = DirectionSeries()
+        self._checks = {name: config.build() for name, config in self.options.checks.items()}
         self._parts: list[Part] = []
+        self._directions = DirectionSeries()
+        self._audio_choices: list[str] = []
 
     def add(
         self,
@@ -161,19 +156,18 @@ class Inspector:
         is_section: bool = False,
         stated_companion: bool = False,
     ) -> None:
-        """Look at a file and listen to the audio that is chosen from it and its audio_files.
+        """Read a part of the recording.
 
         Args:
-            video: File with the picture (or only sound).
-            audio_files: Files that may hold the spatial sound, too.
+            video: File with the video (or only audio).
+            audio_files: Files that may hold the spatial audio, too.
             start_s: Second of the whole video at time 0 of the files.
-            is_section: Whether it was cut out of a longer file; then picture and sound begin and
-                end where the coding allowed, and differences in that tell nothing.
-            stated_companion: Whether the video's own audio is no candidate.
+            is_section: Whether the file was cut out of a longer one.
+            stated_companion: Whether the audio of `video` itself is not a candidate.
 
         Raises:
-            BadItem: A file is no media file, or its picture cannot be decoded; ``"no-video"`` when
-                there is sound for a file without a picture.
+            BadItem: A file is not a media file, or its video cannot be decoded; ``"no-video"`` if
+                there is an audio file for a file without video.
         """
         choice = select_audio(
             video,
@@ -183,146 +177,125 @@ class Inspector:
         )
         check_whole(choice.video)
         check_whole(choice.info)
-        stream, shown = choice.stream, choice.video.main_video
-        if shown is None:
-            _check_is_sound_alone(choice.video, audio_files)
-        self._note_choice(choice)
-        streams = [each for each in (shown, stream) if each is not None]
-        covered_s = (max(s.start_s for s in streams), min(s.end_s for s in streams))
-        part = Part(start_s, covered_s)
-        self._post_production.begin_part()
-        if stream is not None:
-            self._listen(choice.info.path, stream, part)
-        if shown is not None:
-            self._look(video, shown, stream, part)
-        if shown is not None and not is_section:
-            self._durations.append(
-                duration_verdict(span_of(shown), span_of(stream), self.options.thresholds.duration)
-            )
+        if choice.video.main_video is None:
+            _require_audio_alone(choice.video, audio_files)
+        if choice.note:
+            self._audio_choices.append(choice.note)
+        part = self._part(choice, start_s, is_section)
         self._parts.append(part)
+        for check in self._checks.values():
+            check.begin_part(part)
+        if part.audio is not None:
+            self._read_audio(choice.info.path, part.audio, part)
+        if part.video is not None:
+            self._read_video(video, part.video, part)
 
     def finish(self) -> Inspection:
         """Return the verdicts on everything that was added."""
-        verdicts: list[Verdict] = []
-        if self._layouts:
-            spatial = self._refusal or self._spatial.verdict()
-            verdicts.append(spatial)
-            levels = [part.silence.default_clips_dbfs() for part in self._parts if part.silence]
-            verdicts.append(silence_verdict(*levels, thresholds=self.options.thresholds.silence))
-            if spatial.outcome is not Outcome.NOT_OK or spatial.reason in CONVERTIBLE:
-                tags = self._tags.means() if self._tags else None
-                verdicts.append(self._post_production.verdict(tags))
-            if self._clipping:
-                verdicts.append(self._clipping.verdict())
-        elif self._still is not None:
-            verdicts.append(self._refusal or _no_spatial_track("there is no sound"))
-        verdicts += _worst(self._projections)
-        if self._still is not None:
-            verdicts += [self._still.verdict(), self._picture.verdict()]
-        verdicts += _worst(self._durations)
+        streams = {"audio": any(part.audio for part in self._parts)}
+        streams["video"] = any(part.video for part in self._parts)
+        verdicts: dict[str, Verdict] = {}
+        for name, check in self._checks.items():
+            needs = getattr(self.options.checks[name], "needs", "")
+            if all(there for stream, there in streams.items() if stream in needs):
+                verdict = check.verdict(verdicts)
+                if verdict is not None:
+                    verdicts[name] = verdict
+        still = self._checks.get("still-image")
+        layouts = [part.audio.layout for part in self._parts if part.audio is not None]
+        warnings = [warning for layout in layouts for warning in layout.warnings]
         return Inspection(
             name=self.name,
-            verdicts={verdict.name: verdict for verdict in verdicts},
+            verdicts=verdicts,
             parts=self._parts,
             directions=self._directions,
-            motion=self._still.motion if self._still else np.zeros((0, 2), np.float32),
-            layout=", ".join(dict.fromkeys(self._layouts)),
+            motion=still.motion
+            if isinstance(still, StillImageCheck)
+            else np.zeros((0, 2), np.float32),
+            layout=", ".join(dict.fromkeys(layout.name for layout in layouts)),
+            checks=self.options.checks,
             audio_choices=tuple(self._audio_choices),
-            warnings=tuple(dict.fromkeys(self._warnings)),
+            warnings=tuple(dict.fromkeys(warnings)),
         )
 
-    def _listen(self, path: Path, stream: AudioStream, part: Part) -> None:
-        """Feed a sound stream to all tests of sound."""
-        t = self.options.thresholds
-        stored = tested_format(stream)
-        self._layouts.append(stream.layout.name)
-        self._warnings += stream.layout.warnings
-        if stored is None and self._refusal is None:
-            self._refusal = _no_spatial_track("; ".join(stream.layout.evidence))
-        channels = list(stored.channels) if stored else [0]
-        gains = np.array(stored.gains if stored else (1.0,), np.float32)
-        declared = stream.sa3d is not None or self.options.audio_layout is not None
+    def _part(self, choice: AudioSelection, start_s: float, is_section: bool) -> Part:
+        video, audio = choice.video.main_video, choice.stream
+        streams = [each for each in (video, audio) if each is not None]
+        return Part(
+            start_s=start_s,
+            covered_s=(max(s.start_s for s in streams), min(s.end_s for s in streams)),
+            is_section=is_section,
+            video=video,
+            projection=None if video is None else self._projection(video, choice),
+            audio=audio,
+            audio_format=None if audio is None else _checked_format(audio),
+            is_stated=self.options.audio_layout is not None
+            or (audio is not None and audio.sa3d is not None),
+            undecodable=choice.undecodable,
+        )
+
+    def _projection(
+        self, video: VideoStream, choice: AudioSelection
+    ) -> ResolvedProjection | BadItem:
+        stated = self.options.projection
+        try:
+            return resolve_projection(video, spatial_audio=choice.is_spatial, projection=stated)
+        except BadItem as refusal:
+            return refusal
+
+    def _read_audio(self, path: Path, stream: AudioStream, part: Part) -> None:
+        """Pass an audio stream to all checks."""
+        form = part.audio_format
+        channels = list(form.channels) if form else [0]
+        gains = np.array(form.gains if form else (1.0,), np.float32)
         rate = stream.sample_rate_hz
         first, last = round(stream.start_s * rate), round(stream.end_s * rate)
-        part.silence = SilenceTest(rate, t.silence, first)
-        self._clipping = self._clipping or ClippingTest(len(channels), t.clipping)
-        if self.options.tagger and self._tags is None:
-            self._tags = TagMeans(self.options.tagger, rate)
+        part.levels = LevelMeter(rate, first)
         analyzer = FieldAnalyzer(rate, part.start_s + first / rate)
         with AudioReader(path, stream.position) as reader:
             for start in range(first, last, rate):
-                samples, _ = reader.read(start, min(rate, last - start))
-                sound = samples[channels]
-                check_finite(path, sound, start / rate)
-                self._clipping.feed(sound)
-                part.silence.feed(sound[0] * gains[0])
-                if self._tags:
-                    self._tags.feed(sound[0] * gains[0])
-                for tile in analyzer.feed(sound) if stored else ():
-                    converted = tile.scaled(gains)
-                    self._spatial.feed(converted if declared else tile)
-                    self._post_production.feed(converted)
-                    self._directions.feed(converted)
-        if stored and stream.layout.format is None and self._refusal is None:
-            self._refuse_surround(stream)
+                stored, _ = reader.read(start, min(rate, last - start))
+                samples = stored[channels]
+                _require_finite(path, samples, start / rate)
+                block = AudioBlock(samples, samples[0] * gains[0], rate)
+                part.levels.feed(block.w)
+                for check in self._checks.values():
+                    check.add_audio(block)
+                for segment in analyzer.feed(samples) if form else ():
+                    ambix = segment.scaled(gains)
+                    self._directions.feed(ambix)
+                    for check in self._checks.values():
+                        check.add_field(ambix, segment)
 
-    def _note_choice(self, choice: AudioSelection) -> None:
-        """Keep which audio was chosen; refuse what may be spatial but cannot be decoded."""
-        if choice.note:
-            self._audio_choices.append(choice.note)
-        refusal = choice.undecodable
-        if refusal is not None:
-            reasons = (refusal.reason, refusal.reason)
-            self._refusal = judge(spatial_audio.NAME, 0.99, reasons, refusal.detail)
-
-    def _refuse_surround(self, stream: AudioStream) -> None:
-        """Six channels of which more sound than a sound field has are no ambisonics."""
-        measured = self._spatial.verdict()
-        if measured.outcome is Outcome.NOT_OK:
-            return
-        detail = "; ".join(stream.layout.evidence)
-        self._refusal = judge(
-            spatial_audio.NAME, 0.9, ("surround", "surround"), detail, measured.numbers
-        )
-
-    def _look(self, path: Path, stream: VideoStream, sound: AudioStream | None, part: Part) -> None:
-        """Feed a picture stream to all tests of pictures."""
-        kind, verdict = projection_verdict(
-            stream,
-            spatial_audio=sound is not None and sound.layout.is_spatial,
-            projection=self.options.projection,
-        )
-        self._projections.append(verdict)
-        if self._still is None:
-            self._still = StillImageTest(kind, self.options.thresholds.still)
-        self._still.begin_part()
-        self._picture.begin_part()
-        for probe_of_file in read_frame_triplets(path, stream_index=stream.index):
-            picture = replace(probe_of_file, time_s=part.start_s + probe_of_file.time_s)
-            self._still.feed(picture)
-            self._picture.feed(picture)
-            if kind == "equirectangular":
-                self._post_production.feed_picture(picture)
+    def _read_video(self, path: Path, stream: VideoStream, part: Part) -> None:
+        """Pass a few frames of a video stream to all checks."""
+        for frames in read_frame_triplets(path, stream_index=stream.index):
+            on_clock = replace(frames, time_s=part.start_s + frames.time_s)
+            for check in self._checks.values():
+                check.add_frames(on_clock)
 
 
-CONVERTIBLE = ("fuma", "n3d")
+def _checked_format(stream: AudioStream) -> AmbisonicFormat | None:
+    """Return which channels are checked as W, Y, Z, X; None if there are too few."""
+    if stream.layout.format is not None:
+        return stream.layout.format
+    if stream.channels == 6:
+        return YOUTUBE_5_1
+    return AMBIX if stream.channels >= 4 else None
 
 
-def _check_is_sound_alone(info: MediaInfo, audio_files: Sequence[Path]) -> None:
-    """Refuse a file without a picture that should have one."""
+def _require_finite(path: Path, samples: NDArray[np.float32], start_s: float) -> None:
+    """Refuse samples that are NaN or infinite, as float formats can store them."""
+    if not np.isfinite(samples).all():
+        detail = f"{path.name} has samples at {start_s:.0f} s that are not finite"
+        raise BadItem("not-finite", detail)
+
+
+def _require_audio_alone(info: MediaInfo, audio_files: Sequence[Path]) -> None:
+    """Refuse a file without video that should have one."""
     refusal = undecodable(info.path, info.undecodable, "video")
     if refusal is not None:
         raise refusal
     if audio_files:
         names = ", ".join(path.name for path in audio_files)
-        raise BadItem("no-video", f"{info.path.name} has no picture that {names} belongs to")
-
-
-def _worst(verdicts: list[Verdict]) -> list[Verdict]:
-    """Return the worst verdict of a test on several files, if there is one."""
-    return sorted(verdicts, key=lambda v: -v.defect_probability)[:1]
-
-
-def _no_spatial_track(why: str) -> Verdict:
-    reasons = ("no-spatial-track", "no-spatial-track")
-    return judge(spatial_audio.NAME, 0.99, reasons, f"no sound field to test: {why}")
+        raise BadItem("no-video", f"{info.path.name} has no video that {names} belongs to")

@@ -1,4 +1,4 @@
-"""A picture of one inspection: where the sound comes from, how loud it is, what moves."""
+"""One inspection as an image: where sound comes from, the level of the audio, what moves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from yt360.files import atomic_write
+from yt360.quality.checks.silence import SilenceConfig
+from yt360.quality.checks.still_image import StillImageConfig
 from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection
-from yt360.quality.thresholds import DEFAULTS, Thresholds
 from yt360.quality.verdict import Outcome
 from yt360.terminal.text import plot_text
 
@@ -27,13 +28,12 @@ _RANGE_DB = 15.0
 _LONGEST_LINE = 100
 
 
-def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DEFAULTS) -> None:
-    """Draw an inspection as a PNG: what it comes to, energy map, level of W, motion, verdicts.
+def write_report(inspection: Inspection, path: Path) -> None:
+    """Draw an inspection as a PNG: decision, energy map, level of W, motion, verdicts.
 
     Args:
         inspection: From `yt360.quality.inspect`.
         path: The PNG; its folder must exist.
-        thresholds: Drawn as lines.
     """
     rows = len(inspection.verdicts)
     height = 6.6 + 0.36 * rows
@@ -54,7 +54,7 @@ def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DE
         weight="bold",
         va="center",
     )
-    layout = f"sound stored as {inspection.layout}" if inspection.layout else "no sound"
+    layout = f"audio stored as {inspection.layout}" if inspection.layout else "no audio"
     figure.text(0.93, top, layout, fontsize=10, color=_FAINT, ha="right", va="center")
     decision = decide(inspection)
     figure.text(
@@ -62,8 +62,8 @@ def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DE
         weight="bold", va="center", bbox=_badge(_COLORS[decision.outcome]),
     )  # fmt: skip
     _draw_map(figure, axes[0], figure.add_subplot(grid[0, 1]), inspection)
-    _draw_levels(axes[1], inspection, thresholds)
-    _draw_motion(axes[2], inspection, thresholds)
+    _draw_levels(axes[1], inspection)
+    _draw_motion(axes[2], inspection)
     _draw_verdicts(axes[3], inspection)
     end_s = _end_s(inspection)
     for axis in axes[:3]:
@@ -81,7 +81,7 @@ def write_report(inspection: Inspection, path: Path, thresholds: Thresholds = DE
 def _end_s(inspection: Inspection) -> float:
     ends = [float(inspection.motion[-1, 0]) + 0.4] if len(inspection.motion) else []
     for part in inspection.parts:
-        if part.silence is not None:
+        if part.levels is not None:
             ends.append(part.start_s + part.covered_s[1])
     return max([*ends, 1.0])
 
@@ -89,7 +89,7 @@ def _end_s(inspection: Inspection) -> float:
 def _draw_map(figure: Figure, axis: Axes, bar: Axes, inspection: Inspection) -> None:
     times, power = inspection.directions.energy_map(_AZIMUTHS, _COLUMNS)
     axis.set_title(
-        "where the sound comes from (150 Hz to 8 kHz, all octaves alike)",
+        "where sound comes from (150 Hz to 8 kHz, octaves weighted alike)",
         loc="left",
         fontsize=10,
         color=_INK,
@@ -99,7 +99,7 @@ def _draw_map(figure: Figure, axis: Axes, bar: Axes, inspection: Inspection) -> 
     axis.set_ylim(-180, 180)
     if not len(times):
         bar.set_axis_off()
-        _say_nothing(axis, "no sound field", 0.0)
+        _draw_note(axis, "no sound field", 0.0)
         return
     level_db = 10 * np.log10(power + 1e-12)
     loudest = float(np.nanquantile(level_db.max(axis=0), 0.98))
@@ -121,22 +121,24 @@ def _draw_map(figure: Figure, axis: Axes, bar: Axes, inspection: Inspection) -> 
     colors.outline.set_visible(False)
 
 
-def _draw_levels(axis: Axes, inspection: Inspection, thresholds: Thresholds) -> None:
-    axis.set_title("level of W, second by second", loc="left", fontsize=10, color=_INK)
+def _draw_levels(axis: Axes, inspection: Inspection) -> None:
+    axis.set_title("level of W in each second", loc="left", fontsize=10, color=_INK)
     axis.set_ylabel("dBFS", color=_INK, fontsize=9)
     axis.set_ylim(-80, 0)
     drawn = False
     for part in inspection.parts:
-        if part.silence is None or not len(part.silence.levels_dbfs):
+        if part.levels is None or not len(part.levels.levels_dbfs):
             continue
-        levels = np.maximum(part.silence.levels_dbfs, -80)
+        levels = np.maximum(part.levels.levels_dbfs, -80)
         edges = part.start_s + np.arange(len(levels) + 1)
         axis.stairs(levels, edges, baseline=-80, fill=True, color=_BLUE, alpha=0.75)
         drawn = True
     if not drawn:
-        _say_nothing(axis, "no sound", -40.0)
+        _draw_note(axis, "no audio", -40.0)
         return
-    t = thresholds.silence
+    t = inspection.checks.get("silence")
+    if not isinstance(t, SilenceConfig):
+        return
     axis.axhspan(t.close_dbfs, t.open_dbfs, color=_COLORS[Outcome.UNSURE], alpha=0.25, linewidth=0)
     axis.text(
         1.005, t.close_dbfs, "silent\nbelow", transform=axis.get_yaxis_transform(), fontsize=8,
@@ -144,23 +146,24 @@ def _draw_levels(axis: Axes, inspection: Inspection, thresholds: Thresholds) -> 
     )  # fmt: skip
 
 
-def _draw_motion(axis: Axes, inspection: Inspection, thresholds: Thresholds) -> None:
-    axis.set_title("part of the picture that changes in 0.4 s", loc="left", fontsize=10, color=_INK)
+def _draw_motion(axis: Axes, inspection: Inspection) -> None:
+    axis.set_title("part of the image that changes in 0.4 s", loc="left", fontsize=10, color=_INK)
     axis.set_yscale("symlog", linthresh=0.002, linscale=0.4)
     axis.set_ylim(0, 1)
     axis.set_yticks([0, 0.01, 0.1, 1], ["0", "1 %", "10 %", "all"])
     axis.minorticks_off()
     if not len(inspection.motion):
-        _say_nothing(axis, "no picture", 0.02)
+        _draw_note(axis, "no video", 0.02)
         return
     times, changed = inspection.motion.T
     axis.vlines(times, 0, changed, color=_BLUE, alpha=0.5, linewidth=1.5)
     axis.plot(times, changed, "o", color=_BLUE, markersize=3.5)
-    axis.axhline(
-        thresholds.still.moving_area, color=_COLORS[Outcome.UNSURE], alpha=0.6, linewidth=1
-    )
+    t = inspection.checks.get("still-image")
+    if not isinstance(t, StillImageConfig):
+        return
+    axis.axhline(t.moving_area, color=_COLORS[Outcome.UNSURE], alpha=0.6, linewidth=1)
     axis.text(
-        1.005, thresholds.still.moving_area, "still\nbelow", transform=axis.get_yaxis_transform(),
+        1.005, t.moving_area, "still\nbelow", transform=axis.get_yaxis_transform(),
         fontsize=8, color=_COLORS[Outcome.UNSURE], va="center",
     )  # fmt: skip
 
@@ -191,7 +194,7 @@ def _shortened(text: str) -> str:
     return plot_text(text[: _LONGEST_LINE - 1].rsplit(" ", 1)[0] + " …")
 
 
-def _say_nothing(axis: Axes, what: str, height: float) -> None:
+def _draw_note(axis: Axes, what: str, height: float) -> None:
     axis.text(
         0.5, height, what, transform=axis.get_yaxis_transform(), color=_FAINT, ha="center",
         va="center", fontsize=11,

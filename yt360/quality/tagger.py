@@ -1,8 +1,8 @@
-"""A place to plug in an audio tagger, named by its import path.
+"""Audio taggers of the user, given by their import path.
 
-Any function or class will do that takes mono sound and says which sounds it hears, for instance a
-network trained on AudioSet. The project ships none. A module on the Python path or in the current
-folder, such as ::
+A tagger is a function or a class that takes mono audio and returns probabilities of sound classes,
+for instance a network trained on AudioSet. The project ships none. A module on the Python path or
+in the current folder, such as ::
 
     # my_tagger.py
     class Tagger:
@@ -31,16 +31,16 @@ WINDOW_S = 10.0
 
 @runtime_checkable
 class AudioTagger(Protocol):
-    """Says which sounds it hears.
+    """Tells which sound classes audio contains.
 
     Attributes:
-        sample_rate_hz: The rate at which it wants its sound.
+        sample_rate_hz: The sample rate that it expects.
     """
 
     sample_rate_hz: int
 
     def __call__(self, mono: NDArray[np.float32]) -> Mapping[str, float]:
-        """Return the probability of each label in a stretch of sound (S,)."""
+        """Return the probability of each label in audio (S,)."""
         ...
 
 
@@ -53,21 +53,25 @@ def load_tagger(path: str) -> AudioTagger:
             returns one when called without arguments.
 
     Raises:
-        UserError: There is no such thing, or it is no tagger.
+        UserError: It cannot be imported, or is not a tagger.
     """
     found = load_object(path, "tagger")
     makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
     try:
         tagger = found() if makes and callable(found) else found
     except Exception as error:
-        raise UserError(f"cannot load tagger {path!r}: {_described(error)}") from error
+        raise UserError(
+            f"cannot load tagger {path!r}: {_described(error)}", "dependency", path
+        ) from error
     if not isinstance(tagger, AudioTagger):
-        raise UserError(f"{path!r} is no tagger: it needs sample_rate_hz and to be callable")
+        raise UserError(
+            f"{path!r} is not a tagger; it must have sample_rate_hz and be callable", key=path
+        )
     return tagger
 
 
 class TagMeans:
-    """Feeds a tagger with windows of a stream and averages what it says.
+    """Passes windows of a stream to a tagger and averages its probabilities.
 
     Args:
         tagger: The tagger.
@@ -86,27 +90,29 @@ class TagMeans:
         """Take the next samples of W (S,).
 
         Raises:
-            UserError: The tagger fails: a fault of the tagger, not of the recording.
+            UserError: The tagger fails; this is an error of the tagger, not of the recording.
         """
         resampled = self._resampler.resample_chunk(np.ascontiguousarray(w))
         self._rest = np.concatenate([self._rest, resampled])
         size = int(WINDOW_S * self.tagger.sample_rate_hz)
         while len(self._rest) >= size:
-            self._listen(self._rest[:size])
+            self._tag(self._rest[:size])
             self._rest = self._rest[size:]
 
     def means(self) -> dict[str, float]:
         """Return the mean probability of each label; a short recording counts as one window."""
         if self._windows == 0 and len(self._rest):
-            self._listen(self._rest)
+            self._tag(self._rest)
         return {name: total / self._windows for name, total in self._sums.items()}
 
-    def _listen(self, mono: NDArray[np.float32]) -> None:
+    def _tag(self, mono: NDArray[np.float32]) -> None:
         try:
-            heard = {name: float(value) for name, value in self.tagger(mono).items()}
+            found = {name: float(value) for name, value in self.tagger(mono).items()}
         except Exception as error:
-            raise UserError(f"the tagger fails: {_described(error)}") from error
-        for name, probability in heard.items():
+            raise UserError(
+                f"the tagger fails: {_described(error)}", "dependency", "tagger"
+            ) from error
+        for name, probability in found.items():
             self._sums[name] = self._sums.get(name, 0.0) + probability
         self._windows += 1
 

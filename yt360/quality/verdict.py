@@ -1,19 +1,20 @@
-"""What a quality test says, and how sure it is."""
+"""The verdict of a quality check, and how sure it is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import exp
 from typing import Any
 
-# Below and above these the answer is given; between them the test is unsure.
+# Below and above these probabilities the answer is given; between them the check is unsure.
 UNSURE_FROM = 0.35
 UNSURE_TO = 0.65
 
 
 class Outcome(StrEnum):
-    """The answer of a test."""
+    """The answer of a check."""
 
     OK = "ok"
     NOT_OK = "not ok"
@@ -22,13 +23,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of one test on one recording, with the numbers behind it.
+    """The answer of one check on one recording, with its measurements.
 
     Attributes:
-        name: The test, such as ``"spatial-audio"``.
+        name: The check, such as ``"spatial-audio"``.
         outcome: Whether the recording passes.
-        defect_probability: How likely the recording has the defect that the test looks for, 0 to
-            1. It is a score between the thresholds, not a frequency counted on YouTube.
+        defect_probability: Probability that the recording has the defect that the check looks for,
+            0 to 1. It is a score between the thresholds, not a frequency measured on YouTube.
         reason: A short fixed slug to count by: what was found.
         detail: One sentence for a person, with the numbers that decided.
         numbers: Measurements by name, units in the names.
@@ -72,10 +73,10 @@ def judge(
     """Return the verdict that follows from a probability.
 
     Args:
-        name: The test.
+        name: The check.
         defect_probability: 0 to 1.
-        reasons: Slugs for a recording that is fine and for one that is not. The likelier of the
-            two is given when the test is unsure.
+        reasons: Slugs for a recording without and with the defect; an unsure verdict has the
+            more probable one.
         detail: One sentence for a person.
         numbers: Measurements.
     """
@@ -89,12 +90,12 @@ def judge(
 
 
 def unsure(name: str, reason: str, detail: str, numbers: dict[str, float] | None = None) -> Verdict:
-    """Return the verdict of a test that has nothing to go by."""
+    """Return the verdict of a check that has too little to decide on."""
     return Verdict(name, Outcome.UNSURE, 0.5, reason, detail, numbers or {})
 
 
 def probability_above(value: float, threshold: float, softness: float) -> float:
-    """Return how likely `value` is truly above `threshold`: a logistic curve.
+    """Return the probability that `value` is truly above `threshold`: a logistic curve.
 
     Args:
         value: A measurement.
@@ -103,3 +104,8 @@ def probability_above(value: float, threshold: float, softness: float) -> float:
     """
     argument = max(min(-2 * (value - threshold) / softness, 60.0), -60.0)
     return 1 / (1 + exp(argument))
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """Return the verdict with the highest probability of a defect; None without any."""
+    return max(verdicts, key=lambda verdict: verdict.defect_probability, default=None)

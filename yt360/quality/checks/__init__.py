@@ -1,1 +1,76 @@
-"""Quality checks, one a file; each gives a verdict with its numbers."""
+"""Quality checks, one a file: what a recording is goes in, a verdict with its numbers comes out.
+
+To add one, write a module with a config dataclass and a check (`base.Check`)::
+
+    @CHECKS.register
+    @dataclass(frozen=True, kw_only=True)
+    class MyConfig:
+        '''What it finds, in one line.'''
+        kind: str = "my-check"
+        least_luma: float = 40.0                    # --set my-check.least_luma=50
+        needs = "video"                             # no verdict on recordings without video
+        rejects = True                              # its "not ok" rejects a recording
+        def build(self): return MyCheck(self)
+
+and name the module with ``--plugin``. Built-in ones have a line in the table below instead of the
+decorator. `docs/extending.md` has a complete example.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yt360.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from yt360.quality.checks.base import CheckConfig
+
+_HERE = "yt360.quality.checks"
+
+CHECKS: Registry[CheckConfig] = Registry(
+    "quality check",
+    "yt360.quality_checks",
+    Entry(
+        "spatial-audio",
+        f"{_HERE}.spatial_audio:SpatialAudioConfig",
+        "Finds audio that is not first-order ambisonics.",
+    ),
+    Entry("silence", f"{_HERE}.silence:SilenceConfig", "Finds silent recordings.", "audio"),
+    Entry(
+        "post-production",
+        f"{_HERE}.post_production:PostProductionConfig",
+        "Finds voice-over and music that was mixed into the recording.",
+        "audio",
+    ),
+    Entry(
+        "clipping",
+        f"{_HERE}.clipping:ClippingConfig",
+        "Finds audio that is cut off at full scale.",
+        "audio",
+    ),
+    Entry(
+        "projection",
+        f"{_HERE}.projection:ProjectionConfig",
+        "Finds video that is not 360°, by its metadata.",
+        "video",
+    ),
+    Entry(
+        "still-image",
+        f"{_HERE}.still_image:StillImageConfig",
+        "Finds photos that were made into a video.",
+        "video",
+    ),
+    Entry(
+        "picture",
+        f"{_HERE}.picture:PictureConfig",
+        "Finds black, blank and frozen video.",
+        "video",
+    ),
+    Entry(
+        "duration",
+        f"{_HERE}.duration:DurationConfig",
+        "Finds audio and video that do not cover the same time.",
+        "video",
+    ),
+)
+"""All quality checks by name, in the order of their verdicts."""

@@ -1,51 +1,104 @@
-"""Do picture and sound last equally long? A sound that ends early was cut off or belongs elsewhere.
+"""Do video and audio last equally long? Audio that ends early was cut off or is of another edit.
 
 Containers and coders shift ends by some hundredths of a second (a frame of AAC is 21 ms, one of
-Opus 20 ms, a picture 33 ms). More than half a second means that one of the two was truncated, or
-that files of two different edits were put together, and then nothing says that they are in step.
+Opus 20 ms, a video frame 33 ms). More than half a second means that one of the two was truncated,
+or that files of two different edits were combined, and then they may not be synchronous.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from yt360.quality.thresholds import DEFAULTS, DurationThresholds
-from yt360.quality.verdict import Verdict, judge, probability_above, unsure
+from yt360.config import config_class
+from yt360.media.info import AudioStream, VideoStream
+from yt360.quality.checks.base import Check, Part
+from yt360.quality.verdict import Verdict, judge, probability_above, unsure, worst
 
 NAME = "duration"
 
 
+@config_class
+class DurationConfig:
+    """Thresholds of the duration check."""
+
+    needs: ClassVar[str] = "video"
+    rejects: ClassVar[bool] = True
+
+    kind: str = NAME
+    # The trainer's sample is half a second of video.
+    allowed_s: float = 0.5
+    """Allowed difference."""
+    # Long videos drift by their rounded frame rates.
+    allowed_part: float = 0.001
+    """The same as a part of the duration; the larger one counts."""
+
+    def build(self) -> DurationCheck:
+        """Return the check; see `CheckConfig`."""
+        return DurationCheck(self)
+
+
+class DurationCheck(Check):
+    """Compares the streams of whole videos; the ends of sections say nothing."""
+
+    def __init__(self, config: DurationConfig) -> None:
+        self.config = config
+        self._verdicts: list[Verdict] = []
+
+    def begin_part(self, part: Part) -> None:
+        """Compare the streams of a part."""
+        if part.video is not None and not part.is_section:
+            times = TimeSpan.of(part.video), TimeSpan.of(part.audio)
+            self._verdicts.append(duration_verdict(*times, self.config))
+
+    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002
+        """Return the verdict on the worst part; see `Check.verdict`."""
+        return worst(self._verdicts)
+
+
 @dataclass(frozen=True)
-class Span:
-    """What a stream covers in the presentation, in seconds, and what its header declares."""
+class TimeSpan:
+    """The time that a stream covers in the presentation, in seconds, and its declared duration."""
 
     start_s: float
     end_s: float
     declared_s: float = 0.0
 
+    @classmethod
+    def of(cls, stream: VideoStream | AudioStream | None) -> TimeSpan | None:
+        """Return the time that a stream covers; None without one."""
+        if stream is None:
+            return None
+        return cls(stream.start_s, stream.end_s, stream.duration_declared_s)
+
+    @property
+    def missing_s(self) -> float:
+        """Seconds that the header declares and the stream does not hold."""
+        return max(self.declared_s - (self.end_s - self.start_s), 0.0) if self.declared_s else 0.0
+
 
 def duration_verdict(
-    picture: Span | None,
-    sound: Span | None,
-    thresholds: DurationThresholds = DEFAULTS.duration,
+    video: TimeSpan | None, audio: TimeSpan | None, config: DurationConfig
 ) -> Verdict:
-    """Return whether picture and sound cover the same time.
+    """Return whether video and audio cover the same time.
 
     Args:
-        picture: Measured span of the picture; None without one.
-        sound: Measured span of the sound; None without one.
-        thresholds: See there.
+        video: What the video covers; None without video.
+        audio: What the audio covers; None without audio.
+        config: The thresholds.
     """
-    if picture is None or sound is None:
-        missing = "picture" if picture is None else "sound"
-        return unsure(NAME, f"no-{missing}", f"there is no {missing} to compare with")
-    allowed_s = max(thresholds.allowed_s, thresholds.allowed_part * (picture.end_s))
-    start_s, end_s = sound.start_s - picture.start_s, sound.end_s - picture.end_s
-    missing_s = max(_missing_s(picture), _missing_s(sound))
+    if video is None:
+        return unsure(NAME, "no-picture", "there is no video to compare with")
+    if audio is None:
+        return unsure(NAME, "no-sound", "there is no audio to compare with")
+    allowed_s = max(config.allowed_s, config.allowed_part * video.end_s)
+    start_s, end_s = audio.start_s - video.start_s, audio.end_s - video.end_s
+    missing_s = max(video.missing_s, audio.missing_s)
     worst_s = max(abs(start_s), abs(end_s))
     numbers = {
-        "picture_s": picture.end_s - picture.start_s,
-        "sound_s": sound.end_s - sound.start_s,
+        "picture_s": video.end_s - video.start_s,
+        "sound_s": audio.end_s - audio.start_s,
         "start_difference_s": start_s,
         "end_difference_s": end_s,
         "missing_s": missing_s,
@@ -53,17 +106,11 @@ def duration_verdict(
     if missing_s > max(worst_s, allowed_s):
         reason, detail = "truncated", f"the file declares {missing_s:.1f} s more than it holds"
         worst_s = missing_s
+    elif abs(start_s) > abs(end_s):
+        reason = "starts-differ"
+        detail = f"the audio starts {start_s:+.2f} s from the start of the video"
     else:
-        reason = "sound-shorter" if end_s < 0 else "sound-longer"
-        detail = (
-            f"the sound ends {abs(end_s):.2f} s {'before' if end_s < 0 else 'after'} the picture"
-        )
-        if abs(start_s) > abs(end_s):
-            reason = "starts-differ"
-            detail = f"the sound starts {start_s:+.2f} s from the start of the picture"
+        side, reason = ("before", "sound-shorter") if end_s < 0 else ("after", "sound-longer")
+        detail = f"the audio ends {abs(end_s):.2f} s {side} the video"
     probability = probability_above(worst_s, allowed_s, allowed_s / 2)
     return judge(NAME, probability, ("equal", reason), detail, numbers)
-
-
-def _missing_s(span: Span) -> float:
-    return max(span.declared_s - (span.end_s - span.start_s), 0.0) if span.declared_s else 0.0

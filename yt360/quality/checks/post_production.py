@@ -1,32 +1,37 @@
-"""Was sound laid over the recording? What has no direction, or one that ignores the picture.
+"""Was audio mixed over the recording? Audio without direction, or that ignores turns of the camera.
 
-A microphone in a scene gives every sound a direction: where there is power in W, X, Y and Z have
-their share of it (see `spatial_audio`). A narrator or music that was mixed in afterwards is
-usually put into W alone, or as stereo into W and Y: tiles that it rules have too much W. Reverb and
-interference move the ratio of single tiles both ways by a few decibels, and less that of two in a
-row, half a second; laid-over sound moves it only downwards and further. So the part of such pairs
-that lies 4 dB below the field's own ratio is counted.
+A microphone in a scene gives every sound a direction: where W has power, X, Y and Z have a
+corresponding power (see `spatial_audio`). A voice-over or music that was mixed in afterwards is
+usually put into W alone, or as stereo into W and Y: tiles that it dominates have too much W.
+Reverberation and interference change the ratio of single tiles by a few decibels in both
+directions, and less that of two in a row (half a second); a mix changes it only downwards and
+further. So the check counts the fraction of such pairs that is 4 dB below the ratio of the field.
 
-When the camera turns, what it hears turns with what it sees. A direction that stays where it is
-while the picture turns belongs to something that is fixed to the head: mixed in, or the one who
-holds the camera. The second cannot be told from the first by physics, so this alone never makes
-the answer certain.
+When the camera turns, sound turns with the image. A direction that stays while the image turns
+belongs to something that is fixed to the head: mixed in, or the person who holds the camera. These
+two are physically the same, so this alone never makes the answer certain.
 
-An audio tagger (`tagger`) may add what kind of sound it is.
+An audio tagger (`yt360.quality.tagger`) may add what kind of sound it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.config import config_class
 from yt360.media.layout.sound_field import NUM_BANDS, FieldSegment
 from yt360.media.video.frame_triplets import FrameTriplet
+from yt360.quality.checks import spatial_audio
+from yt360.quality.checks.base import AudioBlock, Check, Fraction, Part
 from yt360.quality.signal.statistics import weighted_quantile
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.signal.turning import LEAST_CORRELATION, azimuth_shift
-from yt360.quality.thresholds import DEFAULTS, PostProductionThresholds
-from yt360.quality.verdict import Verdict, judge, probability_above, unsure
+from yt360.quality.tagger import TagMeans, load_tagger
+from yt360.quality.verdict import Outcome, Verdict, judge, probability_above, unsure
 
 NAME = "post-production"
 
@@ -36,77 +41,136 @@ Array = NDArray[np.float64]
 _COLUMNS = 4
 
 
-class PostProductionTest:
-    """Accumulates tiles of true ambiX, and probes of an equirectangular picture if there is one."""
+@config_class
+class PostProductionConfig:
+    """Thresholds of the post-production check; ratios are (X²+Y²+Z²)/W² in decibels."""
 
-    def __init__(self, thresholds: PostProductionThresholds = DEFAULTS.post_production) -> None:
-        self.thresholds = thresholds
-        self._pairs = Timeline(thresholds.most_tiles, NUM_BANDS * _COLUMNS)
+    needs: ClassVar[str] = "audio"
+    rejects: ClassVar[bool] = False
+
+    kind: str = NAME
+    tagger: str | None = None
+    """Import path of an audio tagger, ``package.module:name``."""
+    # Chosen: true fields have at most 1.4 % of their half seconds below this; a voice-over for a
+    # third of the time at the level of the scene makes it 7 % and more.
+    excess_db: float = 4.0
+    excess_fraction: Fraction = 0.032
+    excess_softness: float = 0.012
+    # Real recordings are up to 1.5 dB below the ideal ratio as a whole.
+    least_field_db: float = -1.5
+    # Stereo in W and Y leaves X and Z as they were; a voice in W leaves all three.
+    lateral_fraction: Fraction = 0.6
+    # Smaller turns are within the error of directions in reverberant rooms.
+    least_turn: float = 0.35
+    least_turns: float = 6.0
+    least_directed: float = 0.1
+    direction_window_s: float = 1.0
+    # The person who holds the camera turns with it too, see above.
+    fixed_certainty: Fraction = 0.75
+    # Names of AudioSet's ontology that mean audio from a studio.
+    tags: tuple[str, ...] = (
+        "Background music", "Theme music", "Jingle (music)", "Soundtrack music", "Video game music",
+        "Narration, monologue",
+    )  # fmt: skip
+    tag_certainty: Fraction = 0.7
+    active_range_db: float = 25.0
+    silent_dbfs: float = -85.0
+    least_width: float = 3.0
+    least_tiles: float = 6.0
+    most_tiles: int = 8192
+    most_triplets: int = 8192
+
+    def build(self) -> PostProductionCheck:
+        """Return the check; see `CheckConfig`."""
+        return PostProductionCheck(self)
+
+
+class PostProductionCheck(Check):
+    """Accumulates tiles of ambiX, and turns of the camera in equirectangular video."""
+
+    def __init__(self, config: PostProductionConfig) -> None:
+        self.config = config
+        self._pairs = Timeline(config.most_tiles, NUM_BANDS * _COLUMNS)
         self._first_of_pair: Array | None = None
         # Time, and the sum of horizontal intensity over the bands (x, y).
-        self._directions = Timeline(thresholds.most_tiles, 3)
-        # Time before and after, growth of the azimuth of what is seen.
-        self._turns = Timeline(thresholds.most_probes, 3)
-        # What later pictures are compared with, until the camera has turned far enough.
+        self._directions = Timeline(config.most_tiles, 3)
+        # Time before and after, growth of the azimuth of the image.
+        self._turns = Timeline(config.most_triplets, 3)
+        # Later frames are compared with it until the camera has turned far enough.
         self._reference: FrameTriplet | None = None
+        self._is_equirectangular = True
+        self._tagger = load_tagger(config.tagger) if config.tagger else None
+        self._tags: TagMeans | None = None
 
-    def begin_part(self) -> None:
-        """Take what follows for another part of the recording, with a gap before it."""
+    def begin_part(self, part: Part) -> None:
+        """Start the next part; see `Check.begin_part`."""
         self._first_of_pair = None
         self._reference = None
+        self._is_equirectangular = part.kind == "equirectangular"
 
-    def feed(self, tile: FieldSegment) -> None:
-        """Take the next tile of sound; its time is on the same clock as those of pictures."""
-        covariance = tile.covariance
+    def add_audio(self, block: AudioBlock) -> None:
+        """Pass W to the tagger, if there is one."""
+        if self._tagger is not None:
+            self._tags = self._tags or TagMeans(self._tagger, block.sample_rate_hz)
+            self._tags.feed(block.w)
+
+    def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:  # noqa: ARG002
+        """Take the next tile of audio."""
+        covariance = ambix.covariance
         power = np.real(np.einsum("bii->bi", covariance))
         total = power[:, 1:].sum(axis=1)
-        self._add_to_pair(np.stack([power[:, 0], total, power[:, 1], tile.width], 1).reshape(-1))
-        # Dividing by the power of W makes each band count by how directed it is, not how loud.
+        self._add_to_pair(np.stack([power[:, 0], total, power[:, 1], ambix.width], 1).reshape(-1))
+        # Division by the power of W weights each band by how directed it is, not by its level.
         intensity = covariance[:, 0, [3, 1]].real / (power[:, :1] + 1e-12)
         x, y = intensity.sum(axis=0)
-        self._directions.add((tile.start_s + tile.duration_s / 2, x, y))
+        self._directions.add((ambix.start_s + ambix.duration_s / 2, x, y))
 
-    def feed_picture(self, probe: FrameTriplet) -> None:
-        """Take the next probe of an equirectangular picture."""
+    def add_frames(self, frames: FrameTriplet) -> None:
+        """Measure the turn of the camera since the reference."""
+        if not self._is_equirectangular:
+            return
         if self._reference is not None:
-            angle, correlation = azimuth_shift(self._reference.frames[0], probe.frames[0])
+            angle, correlation = azimuth_shift(self._reference.frames[0], frames.frames[0])
             if correlation > LEAST_CORRELATION:
-                if abs(angle) < self.thresholds.least_turn:
+                if abs(angle) < self.config.least_turn:
                     return
-                self._turns.add((self._reference.time_s, probe.time_s, angle))
-        self._reference = probe
+                self._turns.add((self._reference.time_s, frames.time_s, angle))
+        self._reference = frames
 
-    def verdict(self, tags: dict[str, float] | None = None) -> Verdict:
-        """Return the verdict on everything so far.
-
-        Args:
-            tags: Mean probability of each label of an audio tagger, if one listened.
-        """
-        t = self.thresholds
+    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:
+        """Return the verdict on everything so far, None for audio that is not a sound field."""
+        spatial = earlier.get(spatial_audio.NAME)
+        if (
+            spatial is not None
+            and spatial.outcome is Outcome.NOT_OK
+            and spatial.reason not in spatial_audio.CONVERTIBLE
+        ):
+            return None
+        t = self.config
+        tags = self._tags.means() if self._tags else {}
         numbers = self._excess()
         if numbers["tiles"] < t.least_tiles:
-            return unsure(NAME, "too-little-sound", "there is too little sound to tell")
-        numbers |= self._follows_picture()
-        excess = probability_above(numbers["excess_w_share"], t.excess_share, t.excess_softness)
+            return unsure(NAME, "too-little-sound", "there is too little audio to tell")
+        numbers |= self._follows_camera()
+        excess = probability_above(numbers["excess_w_share"], t.excess_fraction, t.excess_softness)
         fixed = 0.0
         if numbers["turns"] >= t.least_turns:
             fixed = t.fixed_certainty * probability_above(-numbers["follows_picture"], 0.0, 0.15)
         numbers["fixed_probability"] = fixed
-        tagged = max((tags or {}).get(name, 0.0) for name in (*t.tags, ""))
-        numbers |= {f"tag {name}": value for name, value in sorted((tags or {}).items())}
+        tagged = max((tags.get(name, 0.0) for name in t.tags), default=0.0)
+        numbers |= {f"tag {name}": value for name, value in sorted(tags.items())}
         probability = max(excess, fixed, t.tag_certainty * tagged)
         reason, detail = self._why(numbers, excess, probability)
         return judge(NAME, probability, ("recorded", reason), detail, numbers)
 
     def _why(self, numbers: dict[str, float], excess: float, probability: float) -> tuple[str, str]:
-        share = numbers["excess_w_share"]
         if excess == probability:
-            stereo = numbers["excess_lateral_share"] > self.thresholds.lateral_share
+            stereo = numbers["excess_lateral_share"] > self.config.lateral_fraction
             kind = "stereo-overlay" if stereo else "w-overlay"
-            detail = f"{share:.1%} of the sound has too little direction for a field"
-            return kind, detail
+            too_little = f"{numbers['excess_w_share']:.1%} of the audio"
+            return kind, f"{too_little} has too little direction for a sound field"
         if numbers["fixed_probability"] == probability:
-            detail = f"directions ignore {numbers['turns']:.0f} turns of the picture"
+            detail = f"directions ignore {numbers['turns']:.0f} turns of the camera"
             return "fixed-direction", detail
         return "tagged", "the audio tagger hears music or narration"
 
@@ -118,8 +182,8 @@ class PostProductionTest:
             self._first_of_pair = None
 
     def _excess(self) -> dict[str, float]:
-        """Return which part of the loud pairs has too much W, and how lateral the rest of it is."""
-        t = self.thresholds
+        """Return the fraction of the loud pairs with too much W, and how lateral those are."""
+        t = self.config
         rows = self._pairs.rows.reshape(-1, NUM_BANDS, _COLUMNS).astype(np.float64)
         if not len(rows):
             return {"tiles": 0.0}
@@ -144,12 +208,12 @@ class PostProductionTest:
             ),
         }
 
-    def _follows_picture(self) -> dict[str, float]:
-        """Return how much better directions agree when turned with the picture than when not.
+    def _follows_camera(self) -> dict[str, float]:
+        """Return how much better directions agree when turned with the camera than when not.
 
         1: they follow turns of half a circle; 0: undecided; negative: they ignore the turns.
         """
-        t = self.thresholds
+        t = self.config
         directions = self._directions.rows.astype(np.float64)
         gain, weights, turns = 0.0, 0.0, 0
         for before_s, after_s, angle in self._turns.rows:
@@ -165,7 +229,7 @@ class PostProductionTest:
         return {"turns": float(turns), "follows_picture": gain / weights if weights else 0.0}
 
     def _direction_near(self, directions: Array, time_s: float) -> complex:
-        near = np.abs(directions[:, 0] - time_s) < self.thresholds.direction_window_s
+        near = np.abs(directions[:, 0] - time_s) < self.config.direction_window_s
         if not near.any():
             return 0j
         x, y = directions[near, 1:].mean(axis=0) / NUM_BANDS

@@ -1,42 +1,57 @@
-"""Is the picture a 360° one, as far as can be told from the file?
+"""Is the video 360°, as far as the file tells?
 
-The rule is that of the conversion (`yt360.media.video.projection`): what passes here is not refused
-when clips are cut. The content is not looked at: a flat film that is tagged as 360° passes.
+The rule is that of the conversion (`yt360.media.video.projection`): video that passes here is not
+refused when clips are cut. The content is not examined: a flat film that is tagged as 360° passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+from yt360.config import config_class
 from yt360.errors import BadItem
-from yt360.media.info import VideoStream
-from yt360.media.video.projection import Kind, resolve_projection
-from yt360.quality.verdict import Verdict, judge
+from yt360.quality.checks.base import Check, Part
+from yt360.quality.verdict import Verdict, judge, worst
 
 NAME = "projection"
 _SURE = 0.99
 
 
-def projection_verdict(
-    stream: VideoStream, *, spatial_audio: bool, projection: str = "auto"
-) -> tuple[Kind, Verdict]:
-    """Return how the directions of a picture are to be understood, and the verdict on that.
+@config_class
+class ProjectionConfig:
+    """The projection check has no thresholds."""
 
-    Args:
-        stream: The picture.
-        spatial_audio: Whether ambisonic sound comes with it.
-        projection: A key of `PROJECTIONS`; any but ``"auto"`` overrides the file.
+    needs: ClassVar[str] = "video"
+    rejects: ClassVar[bool] = True
 
-    Returns:
-        The kind of projection (``"equirectangular"`` where it is none that can be converted), and
-        the verdict, whose reason is that kind, or why the conversion refuses the picture:
-        ``"vr180"``, ``"not-360"``, ...
+    kind: str = NAME
 
-    Raises:
-        UserError: An unknown projection.
+    def build(self) -> ProjectionCheck:
+        """Return the check; see `CheckConfig`."""
+        return ProjectionCheck()
+
+
+class ProjectionCheck(Check):
+    """Takes the answer of the conversion on each part.
+
+    The reason of the verdict is the kind of projection, or why the conversion refuses the video:
+    ``"vr180"``, ``"not-360"``, ...
     """
-    try:
-        plan = resolve_projection(stream, spatial_audio=spatial_audio, projection=projection)
-    except BadItem as error:
-        reasons = (error.reason, error.reason)
-        return "equirectangular", judge(NAME, _SURE, reasons, error.detail)
-    detail = "; ".join(plan.evidence)
-    return plan.kind, judge(NAME, 1 - _SURE, (plan.kind, plan.kind), detail)
+
+    def __init__(self) -> None:
+        self._verdicts: list[Verdict] = []
+
+    def begin_part(self, part: Part) -> None:
+        """Take the projection of a part."""
+        found = part.projection
+        if isinstance(found, BadItem):
+            reasons = (found.reason, found.reason)
+            self._verdicts.append(judge(NAME, _SURE, reasons, found.detail))
+        elif found is not None:
+            detail = "; ".join(found.evidence)
+            self._verdicts.append(judge(NAME, 1 - _SURE, (found.kind, found.kind), detail))
+
+    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002
+        """Return the verdict on the worst part; see `Check.verdict`."""
+        return worst(self._verdicts)

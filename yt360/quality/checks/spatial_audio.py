@@ -1,56 +1,117 @@
 """Is this first-order ambisonics? Ratio of directional to omnidirectional power, tile by tile.
 
 A plane wave s from (x, y, z) has W = s and (X, Y, Z) = s (x, y, z) in SN3D, so X² + Y² + Z² = W²
-whatever its direction. Uncorrelated waves add in power, so a diffuse field has the ratio 1 too,
-and so does everything between. The same field has the ratio 2 in FuMa (W stored 3 dB down) and 3
-in N3D. Reflections interfere and move the ratio of a single frequency, but not its average over
-dozens of them: in a tile (a quarter of a second of an octave) true recordings stay within 1.5 dB.
+for every direction. Uncorrelated waves add in power, so a diffuse field and every mixture of both
+have the ratio 1 too. The same field has the ratio 2 in FuMa (W is stored 3 dB lower) and 3 in N3D.
+Reflections interfere and change the ratio of a single frequency, but not its average over dozens
+of them: in a tile (a quarter of a second of an octave) true recordings stay within 1.5 dB.
 
-Four channels that are no sound field have no reason to keep any ratio: it follows whatever sounds
-at the moment. Loudspeaker mixes (quad, 5.1) keep it for one source and change it with the next;
-permuted channels keep it with another channel in the place of W; sound laid over a recording in W
-alone only lowers it. A channel that is silent says nothing: there may be no source on that axis.
+Four channels that are not a sound field do not keep any ratio: it depends on what sounds at the
+moment. Loudspeaker mixes (quad, 5.1) keep it for one source and change it with the next; permuted
+channels keep it with another channel in the place of W; audio mixed over a recording in W alone
+only lowers it. A silent channel proves nothing: there may be no source on that axis.
 
-What cannot be known from the four channels alone:
+Four channels alone cannot tell apart:
 
-- Y, Z and X in another order, or with flipped signs, are a field that is turned or mirrored.
-- A lone source exactly on an axis is the same as one sound copied into two channels: unsure.
-- Steady noise of one colour and loudness in four unrelated channels is a diffuse field in N3D.
-- A dry source at 45° in N3D with |x| = |y| = |z| is the same as four copies: taken for copies.
+- Y, Z and X in another order, or with flipped signs, from a field that is turned or mirrored;
+- a lone source exactly on an axis from one signal copied into two channels: unsure;
+- steady noise of one spectrum and level in four unrelated channels from a diffuse field in N3D;
+- a dry source at 45° in N3D with |x| = |y| = |z| from four copies: taken for copies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.config import config_class
 from yt360.media.layout.sound_field import NUM_BANDS, FieldSegment
+from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.signal.statistics import weighted_quantile
 from yt360.quality.signal.timeline import Timeline
-from yt360.quality.thresholds import DEFAULTS, SpatialAudioThresholds
-from yt360.quality.verdict import Verdict, judge, probability_above, unsure
+from yt360.quality.verdict import Outcome, Verdict, judge, probability_above, unsure
 
 NAME = "spatial-audio"
 CHANNELS = "WYZX"
+CONVERTIBLE = ("fuma", "n3d")
+"""Reasons for which audio is not ambiX and becomes it by conversion."""
+
+
+@config_class
+class SpatialAudioConfig:
+    """Thresholds of the spatial-audio check; ratios are (X²+Y²+Z²)/W² in decibels."""
+
+    needs: ClassVar[str] = ""
+    rejects: ClassVar[bool] = True
+
+    kind: str = NAME
+    # SN3D: equation of a plane wave; FuMa: W is stored 3 dB lower; N3D: X, Y, Z by sqrt(3).
+    sn3d_db: float = 0.0
+    fuma_db: float = 3.01
+    n3d_db: float = 4.77
+    # Halfway between SN3D and FuMa.
+    tolerance_db: float = 1.5
+    # Chosen: true fields reach 0.79 and more (0.71 under loud stereo), loudspeaker mixes of more
+    # than two sources stay below 0.65.
+    least_agreement: Fraction = 0.71
+    agreement_softness: float = 0.08
+    # Chosen: what must remain of the field beside audio mixed over it.
+    least_field_fraction: Fraction = 0.12
+    # FuMa and N3D under audio that was mixed over them are too rare to look for.
+    least_converted_fraction: Fraction = 0.6
+    # 9 dB below a field: the loudest stereo bed keeps more, W with a microphone's noise less.
+    w_only_db: float = -9.0
+    # Copies after coding at 192 kb/s reach 0.96; a field with two sources stays below 0.9.
+    copied_coherence: Fraction = 0.95
+    copied_gain_db: float = 3.0
+    # Below 1.2 kHz coders do not share one waveform among channels.
+    copied_bands: int = 3
+    # Chosen: a permuted field keeps the ratio in at least this part of the tiles.
+    other_order_fraction: Fraction = 0.62
+    other_order_margin: float = 0.02
+    w_silent_db: float = -40.0
+    # Chosen: part of the directional power that one channel holds in two-channel audio.
+    one_axis_fraction: Fraction = 0.97
+    # An axis with a field on it: a lone source exactly left, above or ahead. A recording of a
+    # beach, with the sea on one side, has 0.985.
+    lone_axis_fraction: Fraction = 0.995
+    one_axis_field_fraction: Fraction = 0.9
+    # Quieter than this below W, the axis is coding noise.
+    one_axis_least_db: float = -25.0
+    # Below it, coding noise; 25 dB is what AAC at 32 kb/s a channel keeps.
+    active_range_db: float = 25.0
+    silent_dbfs: float = -85.0
+    # Averages over fewer frequencies depend on single reflections.
+    least_width: float = 3.0
+    least_tiles: float = 12.0
+    # Two hours in steps of a quarter second are thinned twice.
+    most_tiles: int = 8192
+
+    def build(self) -> SpatialAudioCheck:
+        """Return the check; see `CheckConfig`."""
+        return SpatialAudioCheck(self)
+
 
 Array = NDArray[np.float64]
 
 _DETAILS = {
     "ambix": "directional and omnidirectional power agree as SN3D demands in {agreement:.0%} of "
-    "the sound",
+    "the audio",
     "fuma": "the power ratio is 2, as in FuMa: convert with W times 1.41, order W X Y Z",
     "n3d": "the power ratio is 3, as in N3D: convert with X, Y, Z divided by 1.73",
     "channel-order": "the ratio holds with another channel in the place of W: permuted channels",
-    "not-ambisonic": "the power ratio follows no sound field: {agreement:.0%} of the sound agrees "
-    "with one",
-    "copied-channels": "the four channels are copies of one sound",
-    "two-channels": "only W and one direction channel hold sound, and not as a source on its axis",
-    "one-axis": "all sound lies on one channel's axis: a lone source there, or a copied channel",
-    "w-only": "there is sound in W without any direction ({ratio_db:.1f} dB)",
+    "not-ambisonic": "the power ratio is not that of a sound field: {agreement:.0%} of the audio "
+    "agrees with one",
+    "copied-channels": "the four channels are copies of one signal",
+    "two-channels": "only W and one direction channel hold audio, and not as a source on its axis",
+    "one-axis": "all audio lies on one channel's axis: a lone source there, or a copied channel",
+    "w-only": "there is audio in W without any direction ({ratio_db:.1f} dB)",
     "w-silent": "W is silent while other channels are not",
-    "too-little-sound": "there is too little sound to tell",
+    "too-little-sound": "there is too little audio to tell",
 }
 
 
@@ -65,7 +126,7 @@ class _Tiles:
         rest = self.power.sum(axis=1) - self.power[:, w]
         return 10 * np.log10((rest + 1e-15) / (self.power[:, w] + 1e-15))
 
-    def share(self, which: NDArray[np.bool_]) -> float:
+    def fraction(self, which: NDArray[np.bool_]) -> float:
         return float(self.weight[which].sum() / self.weight.sum())
 
 
@@ -75,43 +136,78 @@ class _Fit:
 
     Attributes:
         gain_db: That ratio.
-        share: Weight of the tiles within the tolerance of it.
-        agreement: The same among all tiles that are not below it. Tiles below may be sound laid
+        fraction: Weight of the tiles within the tolerance of it.
+        agreement: The same among all tiles that are not below it. Tiles below may be audio mixed
             over a field in W; tiles above cannot be explained by any field.
     """
 
     gain_db: float
-    share: float
+    fraction: float
     agreement: float
 
     @property
-    def sure_share(self) -> float:
-        return self.share * self.agreement
+    def sure_fraction(self) -> float:
+        return self.fraction * self.agreement
 
 
-class SpatialAudioTest:
-    """Accumulates tiles of a sound that is stored as W, Y, Z, X and says whether that is true."""
+class SpatialAudioCheck(Check):
+    """Accumulates tiles of audio that is stored as W, Y, Z, X and says whether that is true."""
 
-    def __init__(self, thresholds: SpatialAudioThresholds = DEFAULTS.spatial_audio) -> None:
-        self.thresholds = thresholds
+    def __init__(self, config: SpatialAudioConfig) -> None:
+        self.config = config
         # Of each band: power of four channels, and width.
-        self._tiles = Timeline(thresholds.most_tiles, NUM_BANDS * 5)
+        self._tiles = Timeline(config.most_tiles, NUM_BANDS * 5)
         self._total = np.zeros((4, 4))
         self._low = np.zeros((4, 4))
+        self._part: Part | None = None
+        self._refusal: Verdict | None = None
+        self._has_audio: bool | None = None  # None until a part begins
 
-    def feed(self, tile: FieldSegment) -> None:
-        """Take the next tile."""
+    def begin_part(self, part: Part) -> None:
+        """Look at the channels of a part."""
+        self._end_part()
+        self._part = part
+        self._has_audio = bool(self._has_audio) or part.audio is not None
+        if part.undecodable is not None:
+            self._refusal = _refusal(part.undecodable.reason, part.undecodable.detail)
+        if part.audio is not None and part.audio_format is None and self._refusal is None:
+            self._refusal = _no_spatial_track("; ".join(part.audio.layout.evidence))
+
+    def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:
+        """Take the next tile: as ambiX if the format is stated, else as it is stored."""
+        tile = ambix if self._part is not None and self._part.is_stated else stored
         covariance = tile.covariance
         power = np.real(np.einsum("bii->bi", covariance))
         columns = np.concatenate([power, tile.width[:, None]], axis=1)
         self._tiles.add(columns.reshape(-1))
         self._total += covariance.real.sum(axis=0)
-        self._low += covariance.real[: self.thresholds.copied_bands].sum(axis=0)
+        self._low += covariance.real[: self.config.copied_bands].sum(axis=0)
 
-    def verdict(self) -> Verdict:
-        """Return the verdict on all tiles so far."""
+    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
+        """Return the verdict on all tiles so far, or why there are none; see `Check.verdict`."""
+        self._end_part()
+        if self._refusal is not None:
+            return self._refusal
+        if self._has_audio is False:
+            return _no_spatial_track("there is no audio")
+        return self._measured()
+
+    def _end_part(self) -> None:
+        """Refuse six channels of which more sound than a sound field has."""
+        part, self._part = self._part, None
+        if part is None or part.audio is None or part.audio_format is None:
+            return
+        layout = part.audio.layout
+        if layout.format is not None or self._refusal is not None:
+            return
+        measured = self._measured()
+        if measured.outcome is not Outcome.NOT_OK:
+            detail = "; ".join(layout.evidence)
+            self._refusal = judge(NAME, 0.9, ("surround", "surround"), detail, measured.numbers)
+
+    def _measured(self) -> Verdict:
         tiles = self._active()
-        if tiles.weight.sum() < self.thresholds.least_tiles:
+        if tiles.weight.sum() < self.config.least_tiles:
             return unsure(NAME, "too-little-sound", _DETAILS["too-little-sound"])
         numbers = self._numbers(tiles)
         reason, probability = self._classify(numbers)
@@ -120,7 +216,7 @@ class SpatialAudioTest:
 
     def _active(self) -> _Tiles:
         """Return the tiles that are loud and wide enough; the loudest weigh most."""
-        t = self.thresholds
+        t = self.config
         rows = self._tiles.rows.reshape(-1, NUM_BANDS, 5).astype(np.float64)
         if not len(rows):
             return _Tiles(np.zeros((0, 4)), np.zeros(0))
@@ -145,29 +241,30 @@ class SpatialAudioTest:
                 10 * np.log10((power + 1e-15) / (total.max() + 1e-15))
             )
         fit = self._fit(tiles)
-        numbers |= {"gain_db": fit.gain_db, "field": fit.share, "agreement": fit.agreement}
+        numbers |= {"gain_db": fit.gain_db, "field": fit.fraction, "agreement": fit.agreement}
         for w in (1, 2, 3):
-            numbers[f"field_w_is_{CHANNELS[w].lower()}"] = self._fit(tiles, w).sure_share
+            numbers[f"field_w_is_{CHANNELS[w].lower()}"] = self._fit(tiles, w).sure_fraction
         return numbers
 
     def _fit(self, tiles: _Tiles, w: int = 0) -> _Fit:
         """Return the ratio that most tiles have, and how many do."""
-        t = self.thresholds
+        t = self.config
         ratio_db = tiles.ratio_db(w)
         gains_db = np.arange(t.sn3d_db - t.tolerance_db, t.n3d_db + t.tolerance_db, 0.25)
         if w > 0:
             gains_db = gains_db[gains_db <= t.sn3d_db + t.tolerance_db]
-        shares = [tiles.share(np.abs(ratio_db - gain) <= t.tolerance_db) for gain in gains_db]
-        inside = np.abs(ratio_db - gains_db[np.argmax(shares)]) <= t.tolerance_db
+        fractions = [tiles.fraction(np.abs(ratio_db - gain) <= t.tolerance_db) for gain in gains_db]
+        inside = np.abs(ratio_db - gains_db[np.argmax(fractions)]) <= t.tolerance_db
         if not inside.any():
             return _Fit(t.sn3d_db, 0.0, 0.0)
         gain_db = weighted_quantile(ratio_db[inside], tiles.weight[inside], 0.5)
         nominal_db = getattr(t, f"{self._normalization(gain_db)}_db")
-        above = tiles.share(ratio_db > max(gain_db, nominal_db) + t.tolerance_db)
-        return _Fit(gain_db, max(shares), max(shares) / (max(shares) + above + 1e-9))
+        above = tiles.fraction(ratio_db > max(gain_db, nominal_db) + t.tolerance_db)
+        most = max(fractions)
+        return _Fit(gain_db, most, most / (most + above + 1e-9))
 
     def _normalization(self, gain_db: float) -> str:
-        t = self.thresholds
+        t = self.config
         names = ("sn3d", "fuma", "n3d")
         return min(names, key=lambda name: abs(gain_db - getattr(t, f"{name}_db")))
 
@@ -175,31 +272,32 @@ class SpatialAudioTest:
         """Return the least coherence of W with another channel, 0 when their levels differ."""
         power = np.diag(self._low)
         gains_db = 10 * np.log10((power[1:] + 1e-15) / (power[0] + 1e-15))
-        if np.any(np.abs(gains_db) > self.thresholds.copied_gain_db):
+        if np.any(np.abs(gains_db) > self.config.copied_gain_db):
             return 0.0
         return float(np.min(np.abs(self._low[0, 1:]) / np.sqrt(power[0] * power[1:] + 1e-20)))
 
     def _classify(self, numbers: dict[str, float]) -> tuple[str, float]:
         """Return the reason and the probability that this is not usable as ambiX."""
-        t = self.thresholds
+        t = self.config
         name = self._normalization(numbers["gain_db"])
-        lone = numbers["field"] > t.one_axis_field_share
+        lone = numbers["field"] > t.one_axis_field_fraction
         if numbers["level_w_db"] < t.w_silent_db:
             return "w-silent", 0.99
         if numbers["copied_coherence"] > t.copied_coherence:
             return "copied-channels", 0.99
         if self._on_one_axis(numbers) and not lone:
             return "two-channels", 0.95
-        if numbers["one_axis_share"] > t.lone_axis_share and lone and name == "sn3d":
+        if numbers["one_axis_share"] > t.lone_axis_fraction and lone and name == "sn3d":
             return "one-axis", 0.5
-        least_share = t.least_field_share if name == "sn3d" else t.least_converted_share
-        if numbers["ratio_db"] < t.w_only_db and numbers["field"] < least_share:
+        is_sn3d = name == "sn3d"
+        least = t.least_field_fraction if is_sn3d else t.least_converted_fraction
+        if numbers["ratio_db"] < t.w_only_db and numbers["field"] < least:
             return "w-only", probability_above(-numbers["ratio_db"], -t.w_only_db, 1.5)
         fits = probability_above(numbers["agreement"], t.least_agreement, t.agreement_softness)
-        if numbers["field"] < least_share:
+        if numbers["field"] < least:
             fits = min(fits, 0.1)
         other = max(numbers["field_w_is_y"], numbers["field_w_is_z"], numbers["field_w_is_x"])
-        better = other > max(t.other_order_share, numbers["field"] + t.other_order_margin)
+        better = other > max(t.other_order_fraction, numbers["field"] + t.other_order_margin)
         if better and (name != "sn3d" or fits < 0.5):
             return "channel-order", 0.95
         if fits > 0.5 and name != "sn3d":
@@ -209,6 +307,14 @@ class SpatialAudioTest:
     def _on_one_axis(self, numbers: dict[str, float]) -> bool:
         levels_db = [numbers[f"level_{name}_db"] for name in "yzx"]
         return (
-            numbers["one_axis_share"] > self.thresholds.one_axis_share
-            and max(levels_db) - numbers["level_w_db"] > self.thresholds.one_axis_least_db
+            numbers["one_axis_share"] > self.config.one_axis_fraction
+            and max(levels_db) - numbers["level_w_db"] > self.config.one_axis_least_db
         )
+
+
+def _refusal(reason: str, detail: str) -> Verdict:
+    return judge(NAME, 0.99, (reason, reason), detail)
+
+
+def _no_spatial_track(why: str) -> Verdict:
+    return _refusal("no-spatial-track", f"there is no sound field to check: {why}")

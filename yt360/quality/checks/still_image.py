@@ -1,37 +1,42 @@
-"""Is the picture a photo? What changes in a fraction of a second, beyond coding noise.
+"""Is the video a photo? What changes in a fraction of a second, beyond coding noise.
 
-A camera that records gives pictures that differ: things move, water and leaves move, the camera
-moves, the sensor has noise. A photo made into a video gives the same picture again; all that
-changes it are cuts, fades, dissolves, a slow zoom or pan of the whole, and small animated signs.
+Frames of a recording differ: things move, water and leaves move, the camera moves, the sensor has
+noise. A photo made into a video repeats one image; it changes only by cuts, fades, dissolves, a
+slow zoom or pan of the whole, and small animated logos.
 
-Each probe (three pictures in 0.4 s) is compared within itself, and with the probe before it (some
-seconds ago), block by block against the coding noise that the block's texture allows:
+Each triplet (three frames in 0.4 s) is compared within itself, and with the triplet before it (some
+seconds ago), block by block against the coding noise that the texture of the block allows:
 
 - nothing changes: still;
-- the change is explained by another light, or by one affine motion of the whole picture (of each
+- the change is explained by another light, or by one affine motion of the whole image (of each
   face, for cubemaps): still, a fade or a zoom;
-- the light changes fast, or the middle picture is the mean of its neighbours although they differ:
+- the light changes fast, or the middle frame is the mean of its neighbours although they differ:
   a fade or a dissolve, not counted;
-- almost everything differs from the probe before, although nothing changes within the probe: a
+- almost everything differs from the triplet before, although nothing changes within the triplet: a
   cut, not counted;
-- otherwise the picture moves.
+- otherwise the image moves.
 
-What cannot be known: a photo that turns is a camera that turns in an empty world (called still);
-grain laid over a photo is a sensor's; a small sign on a photo is a small thing that moves in front
-of a noiseless camera (called still when everything else is unchanged to the bit, else unsure).
+Some cases look the same: a photo that turns, and a camera that turns in an empty world (called
+still); film grain over a photo, and noise of a sensor (moving); a small logo on a photo, and a
+small thing that moves in front of a noiseless camera (called still if everything else is unchanged
+to the bit, else unsure).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from yt360.config import config_class
 from yt360.media.video.frame_triplets import HEIGHT, WIDTH, FrameTriplet, Luma
+from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.signal.alignment import align, match_light
 from yt360.quality.signal.blocks import BLOCK, Blocks, block_means, changed_blocks
 from yt360.quality.signal.timeline import Timeline
-from yt360.quality.thresholds import DEFAULTS, StillThresholds
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "still-image"
@@ -40,56 +45,102 @@ REGIONS = {"eac": (2, 3), "cubemap": (2, 3), "c3x2": (2, 3)}
 STILL, MOVING, SKIPPED = 0.0, 1.0, 2.0
 
 
-class StillImageTest:
-    """Accumulates probes and says whether the picture is a photo.
+@config_class
+class StillImageConfig:
+    """Thresholds of the still-image check; luma in [0, 255], areas as fractions of the image."""
 
-    Args:
-        projection: Kind of projection; the faces of a cubemap move independently.
-        thresholds: See there.
-    """
+    needs: ClassVar[str] = "video"
+    rejects: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        projection: str = "equirectangular",
-        thresholds: StillThresholds = DEFAULTS.still,
-    ) -> None:
-        self.thresholds = thresholds
-        self.regions = REGIONS.get(projection, (1, 1))
-        # Time, class, changed part of the picture, part of the blocks that did not change at all,
+    kind: str = NAME
+    # H.264 at the bit rates of 360p changes a still block by less than 0.7 within half a second
+    # and by less than 1 across key frames (measured on the calibration clip).
+    short_levels: float = 1.5
+    long_levels: float = 2.5
+    # Coders follow a fade, a change of the mean by this much, in steps.
+    light_levels: float = 1.0
+    relit_levels: float = 6.0
+    # A fade of two seconds changes the mean by twice this; coders lose details in it.
+    fade_levels: float = 10.0
+    # Chosen: what moves makes some blocks brighter and others darker, light does one of them.
+    light_agreement: Fraction = 0.97
+    long_relit_levels: float = 7.0
+    # An edge that is placed a quarter of a pixel wrong differs by this part of its slope.
+    texture_part: float = 0.25
+    exact_levels: float = 0.35
+    # Chosen: musicians in a hall move in 2 % of the image, coding noise in less than 0.1 %.
+    moving_area: Fraction = 0.002
+    slow_area: Fraction = 0.03
+    # Chosen: undoing a slow zoom or turn of a photo leaves 0.2 %, things that move leave more.
+    unexplained_area: Fraction = 0.003
+    unexplained_part: Fraction = 0.02
+    # Chosen: smaller changes are examined as motion, larger ones may be a dissolve or a cut.
+    dissolve_area: Fraction = 0.05
+    dissolve_bend: float = 0.5
+    cut_part: Fraction = 0.1
+    cut_area: Fraction = 0.35
+    # A window of a quarter of the height and width holds all changes.
+    overlay_fraction: Fraction = 0.95
+    overlay_area: Fraction = 0.06
+    # Coders remove the noise of a camera at rest up to 0.996.
+    overlay_unchanged: Fraction = 0.999
+    overlay_doubt: Fraction = 0.043
+    # Chosen: quiet landscapes are still for most of their time, but never for nearly all of it.
+    still_fraction: Fraction = 0.775
+    still_softness: float = 0.05
+    most_skipped: Fraction = 0.6
+    least_triplets: int = 3
+    most_triplets: int = 8192
+
+    def build(self) -> StillImageCheck:
+        """Return the check; see `CheckConfig`."""
+        return StillImageCheck(self)
+
+
+class StillImageCheck(Check):
+    """Accumulates what changes in each triplet of frames."""
+
+    def __init__(self, config: StillImageConfig) -> None:
+        self.config = config
+        # Rows and columns of faces that move independently; those of the first video count.
+        self._regions: tuple[int, int] | None = None
+        # Time, class, changed part of the image, part of the blocks that did not change at all,
         # number of the part of the recording.
-        self._record = Timeline(thresholds.most_probes, 5)
+        self._record = Timeline(config.most_triplets, 5)
         self._changes = np.zeros((HEIGHT // BLOCK, WIDTH // BLOCK))
         self._part = 0
         self._before: FrameTriplet | None = None
 
-    def begin_part(self) -> None:
-        """Take what follows for another part of the recording, with a gap before it."""
+    def begin_part(self, part: Part) -> None:
+        """Start the next part; see `Check.begin_part`."""
+        if part.projection is not None:
+            self._regions = self._regions or REGIONS.get(part.kind, (1, 1))
         self._part += 1
         self._before = None
 
-    def feed(self, probe: FrameTriplet) -> None:
-        """Take the next probe."""
-        kind, changed = self._look_within(probe)
+    def add_frames(self, frames: FrameTriplet) -> None:
+        """Take the next frames."""
+        kind, changed = self._look_within(frames)
         if kind == STILL and self._before is not None:
-            kind, later = self._look_back(probe.frames[0], self._before.frames[0])
+            kind, later = self._look_back(frames.frames[0], self._before.frames[0])
             changed = np.maximum(changed, later) if kind == MOVING else changed
-        difference = np.abs(probe.frames[-1] - probe.frames[0])
+        difference = np.abs(frames.frames[-1] - frames.frames[0])
         resting = block_means(difference)[changed == 0]
-        exact = float(np.mean(resting <= self.thresholds.exact_levels)) if resting.size else 0.0
-        self._record.add((probe.time_s, kind, float(changed.mean()), exact, self._part))
+        exact = float(np.mean(resting <= self.config.exact_levels)) if resting.size else 0.0
+        self._record.add((frames.time_s, kind, float(changed.mean()), exact, self._part))
         if kind == MOVING:
             self._changes += changed
-        # What a dissolve or a cut leaves behind is nothing to compare with.
-        self._before = None if kind == SKIPPED else probe
+        # Frames of a dissolve or a cut are no reference for later ones.
+        self._before = None if kind == SKIPPED else frames
 
-    def verdict(self) -> Verdict:
-        """Return the verdict on all probes so far."""
+    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
+        """Return the verdict on all frames so far; see `Check.verdict`."""
         rows = self._record.rows
-        if len(rows) < self.thresholds.least_probes:
-            return unsure(NAME, "too-few-pictures", f"only {len(rows)} pictures to compare")
+        if len(rows) < self.config.least_triplets:
+            return unsure(NAME, "too-few-pictures", f"only {len(rows)} frames to compare")
         kinds = _without_passages(rows[:, 1], rows[:, 4])
-        if np.mean(kinds == SKIPPED) > self.thresholds.most_skipped:
-            # Slides do not follow each other that fast: these are no cuts and dissolves.
+        if np.mean(kinds == SKIPPED) > self.config.most_skipped:
+            # Slides do not follow each other that fast: these are neither cuts nor dissolves.
             kinds = np.where(rows[:, 1] == SKIPPED, np.float32(MOVING), rows[:, 1])
         counted = rows[kinds != SKIPPED]
         moving = kinds[kinds != SKIPPED] == MOVING
@@ -98,42 +149,39 @@ class StillImageTest:
             "skipped_share": 1 - len(counted) / len(rows),
             "median_changed_area": float(np.median(counted[:, 2])),
             "unchanged_share": float(np.median(counted[:, 3])),
-            "compact_share": self._compact_share(),
+            "compact_share": self._compact_fraction(),
             "probes": float(len(counted)),
         }
         return self._judge(numbers)
 
     @property
     def motion(self) -> NDArray[np.float32]:
-        """Rows (time in seconds, changed part of the picture) for the report."""
+        """Rows (time in seconds, changed part of the image) for the report."""
         return self._record.rows[:, [0, 2]]
 
     def _judge(self, numbers: dict[str, float]) -> Verdict:
-        t = self.thresholds
-        still_share = numbers["still_share"]
+        t = self.config
+        still = numbers["still_share"]
         overlay = (
-            still_share < t.still_share
-            and numbers["compact_share"] > t.overlay_share
+            still < t.still_fraction
+            and numbers["compact_share"] > t.overlay_fraction
             and numbers["median_changed_area"] < t.overlay_area
         )
         if overlay and numbers["unchanged_share"] > t.overlay_unchanged - t.overlay_doubt:
             sure = numbers["unchanged_share"] > t.overlay_unchanged
             detail = (
                 f"all changes lie in one small window, {numbers['unchanged_share']:.1%} of the "
-                "rest is unchanged: a sign on a photo"
+                "rest is unchanged: a logo on a photo"
             )
             reasons = ("photo-with-overlay", "photo-with-overlay")
             return judge(NAME, 0.75 if sure else 0.5, reasons, detail, numbers)
-        probability = probability_above(still_share, t.still_share, t.still_softness)
-        detail = (
-            f"{still_share:.0%} of the picture pairs show no change but light or a motion of the "
-            "whole"
-        )
+        probability = probability_above(still, t.still_fraction, t.still_softness)
+        detail = f"{still:.0%} of the frame pairs show no change but light or a motion of the whole"
         return judge(NAME, probability, ("moving", "photo"), detail, numbers)
 
-    def _look_within(self, probe: FrameTriplet) -> tuple[float, Blocks]:
-        t = self.thresholds
-        first, _, last = probe.frames
+    def _look_within(self, frames: FrameTriplet) -> tuple[float, Blocks]:
+        t = self.config
+        first, _, last = frames.frames
         relit = match_light(first, last)
         levels = t.relit_levels if self._light_changes(first, last) else t.short_levels
         changed = changed_blocks(relit, last, levels, t.texture_part)
@@ -146,22 +194,22 @@ class StillImageTest:
         if self._is_one_motion(first, last, levels, least_area):
             return STILL, changed
         fades = abs(float(last.mean() - first.mean())) > t.fade_levels
-        passes = area > t.dissolve_area and self._is_dissolve_or_cut(probe.frames)
+        passes = area > t.dissolve_area and self._is_dissolve_or_cut(frames.frames)
         return (SKIPPED if fades or passes else MOVING), changed
 
     def _is_light(self, source: Luma, target: Luma, changed: Blocks, most_levels: float) -> bool:
-        """Tell whether blocks change a little and all the same way, as a coder follows a fade."""
+        """Return whether blocks change a little and all alike, as when a coder follows a fade."""
         change = block_means(target - source)[changed == 1]
         brighter = float(np.mean(change > 0))
-        agree = max(brighter, 1 - brighter) > self.thresholds.light_agreement
+        agree = max(brighter, 1 - brighter) > self.config.light_agreement
         return agree and float(np.quantile(np.abs(change), 0.95)) < most_levels
 
     def _light_changes(self, source: Luma, target: Luma) -> bool:
-        return abs(float(source.mean() - target.mean())) > self.thresholds.light_levels
+        return abs(float(source.mean() - target.mean())) > self.config.light_levels
 
     def _is_dissolve_or_cut(self, frames: Luma) -> bool:
-        """Tell whether the middle picture is the mean of its neighbours, or is one of them."""
-        t = self.thresholds
+        """Return whether the middle frame is the mean of its neighbours, or equals one of them."""
+        t = self.config
         first, middle, last = frames
         whole = float(np.abs(last - first).mean())
         if float(np.abs(first - 2 * middle + last).mean()) < t.dissolve_bend * whole:
@@ -169,7 +217,7 @@ class StillImageTest:
         return min(np.abs(middle - first).mean(), np.abs(last - middle).mean()) < t.cut_part * whole
 
     def _look_back(self, now: Luma, before: Luma) -> tuple[float, Blocks]:
-        t = self.thresholds
+        t = self.config
         relit = match_light(before, now)
         levels = t.long_relit_levels if self._light_changes(before, now) else t.long_levels
         changed = changed_blocks(relit, now, levels, t.texture_part)
@@ -183,15 +231,15 @@ class StillImageTest:
         return (SKIPPED if area > t.cut_area else MOVING), changed
 
     def _is_one_motion(self, source: Luma, target: Luma, levels: float, least_area: float) -> bool:
-        """Tell whether an affine motion leaves less than `least_area` unexplained."""
-        moved, known = align(source, target, self.regions)
+        """Return whether an affine motion leaves less than `least_area` unexplained."""
+        moved, known = align(source, target, self._regions or (1, 1))
         # Resampling sharpens and softens by parts of a pixel; a slight blur makes that invisible.
         soft_moved, soft_target = (gaussian_filter(image, 0.7) for image in (moved, target))
-        rest = changed_blocks(soft_moved, soft_target, levels, self.thresholds.texture_part)
+        rest = changed_blocks(soft_moved, soft_target, levels, self.config.texture_part)
         inside = block_means(known.astype(np.float32)) == 1
         return float((rest * inside).mean()) < least_area
 
-    def _compact_share(self) -> float:
+    def _compact_fraction(self) -> float:
         """Return the largest part of all changes that one small window holds."""
         total = float(self._changes.sum())
         if total == 0:
@@ -209,7 +257,7 @@ class StillImageTest:
 def _without_passages(
     kinds: NDArray[np.float32], parts: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Also skip what moves beside a cut or dissolve: its begin and end, the coder catching up."""
+    """Also skip motion beside a cut or dissolve: its start and end, and the coder catching up."""
     passage = kinds == SKIPPED
     same_part = parts[1:] == parts[:-1]
     beside = np.zeros_like(passage)

@@ -1,7 +1,7 @@
-"""How one picture becomes another as a whole: light, shift, zoom.
+"""How one image becomes another as a whole: light, shift, zoom.
 
 A photo in a slide show is zoomed, panned and faded as one piece. The motion of such a piece is
-affine in the picture's plane; the motion of a camera through a world with depth, or of things in
+affine in the image plane; the motion of a camera through a world with depth, or of things in
 front of a fixed camera, is not.
 """
 
@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 Image = NDArray[np.float32]
 
-# Half the resolution is enough: motion of the whole is known to a tenth of a pixel there.
+# Half the resolution is enough: it gives the motion of the whole to a tenth of a pixel.
 _LEVELS = (4, 2)
 _ITERATIONS = 6
 _LIGHT_ITERATIONS = 4
@@ -24,8 +24,8 @@ _SAME_LIGHT = 0.5
 def match_light(source: Image, target: Image) -> Image:
     """Return `source` with the gain and offset that bring it closest to `target` (fades).
 
-    What changes in a part of the picture hardly counts; where it makes no difference, the source
-    is returned as it is.
+    Changes in a part of the image hardly count. If the light is the same, the source itself is
+    returned.
     """
     if float(np.median(np.abs(source - target))) < _SAME_LIGHT:
         return source
@@ -56,10 +56,10 @@ def align(
         source: (H, W) float32, sides divisible by 4 times the regions.
         target: The same.
         regions: Rows and columns of the grid that is moved independently: (1, 1) for a continuous
-            picture, (2, 3) for a cubemap of six faces.
+            image, (2, 3) for a cubemap of six faces.
 
     Returns:
-        The moved picture (H, W), and where it is known (the rest came from outside the source).
+        The moved image (H, W), and where it is known (the rest is outside the source).
     """
     moved, known = np.empty_like(target), np.zeros(target.shape, dtype=bool)
     height, width = target.shape[0] // regions[0], target.shape[1] // regions[1]
@@ -82,7 +82,7 @@ def _align_region(source: Image, target: Image) -> tuple[Image, NDArray[np.bool_
 
 
 def _step(source: Image, target: Image, motion: NDArray[np.float64], level: int) -> NDArray:
-    """Return the correction (6,) of the motion, in pixels of the full picture."""
+    """Return the correction (6,) of the motion, in pixels of the full image."""
     warped, known = _warp(source, motion, level)
     lit = match_light(warped, target)
     down, right = np.gradient(lit)

@@ -1,4 +1,4 @@
-"""Comparing two small pictures block by block, against the noise that coding leaves."""
+"""Compare two small images block by block, against the noise of coding."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def changed_blocks(source: Image, target: Image, levels: float, texture_part: fl
     Args:
         source: Luma (H, W) in [0, 255].
         target: The same, later.
-        levels: What a block may differ by anywhere.
-        texture_part: What it may differ by in addition, as a part of the mean slope of the block
-            (levels a pixel): an edge that is placed this part of a pixel wrong.
+        levels: Difference that any block may have.
+        texture_part: Additional difference, as a part of the mean slope of the block (levels per
+            pixel): an edge that is shifted by this part of a pixel.
     """
     difference = block_means(np.abs(source - target))
     texture = block_means(np.sum(np.abs(np.gradient(target)), axis=0))

@@ -1,4 +1,4 @@
-"""What the report draws over time: where the sound comes from."""
+"""The direction of sound over time, for the report."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class DirectionSeries:
 
         Args:
             azimuths: Rows of the map, from azimuth +pi (top) to -pi.
-            columns: Most columns; neighbouring tiles are averaged to get there.
+            columns: Most columns; neighbouring tiles are averaged.
 
         Returns:
             Times (T,) at which the columns begin, in seconds and evenly spaced, and power
-            (azimuths, T) in squares of full scale, NaN where no sound was heard.
+            (azimuths, T) in squares of full scale, NaN in gaps between sections.
         """
         times, (ww, wx, wy, xx, yy, xy) = self._columns(columns)
         azimuth = np.pi - (np.arange(azimuths) + 0.5) / azimuths * 2 * np.pi

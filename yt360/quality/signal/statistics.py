@@ -1,4 +1,4 @@
-"""Quantiles of values that do not all count equally."""
+"""Quantiles of weighted values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def weighted_quantile(values: ArrayLike, weights: ArrayLike, quantile: float) ->
         weights: The same shape, not negative, not all zero.
         quantile: 0 to 1; 0.5 is the median.
     """
-    flat, share = np.ravel(values), np.ravel(weights)
+    flat, weight = np.ravel(values), np.ravel(weights)
     order = np.argsort(flat)
-    cumulated = np.cumsum(share[order])
+    cumulated = np.cumsum(weight[order])
     index = np.searchsorted(cumulated, quantile * cumulated[-1])
     return float(flat[order][min(index, len(flat) - 1)])

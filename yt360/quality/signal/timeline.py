@@ -1,4 +1,4 @@
-"""A record over time that never outgrows a fixed size, however long the recording is."""
+"""A record over time of limited size, however long the recording is."""
 
 from __future__ import annotations
 

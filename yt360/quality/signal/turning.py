@@ -1,7 +1,7 @@
-"""How the picture of an equirectangular video turns: the shift of its middle rows.
+"""How the camera of an equirectangular video turns: the shift of its middle rows.
 
-A camera that turns by an angle shifts the whole picture sideways by the same part of its width, in
-a circle. The shift is the peak of the circular cross-correlation of the rows near the horizon.
+A camera that turns by an angle shifts the whole image sideways by the same part of its width,
+circularly. The shift is the peak of the circular cross-correlation of the rows near the horizon.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import numpy as np
 
 from yt360.media.video.frame_triplets import Luma
 
-# Correlation coefficient below which the two pictures do not show the same world.
+# Correlation coefficient below which two images do not show the same world.
 LEAST_CORRELATION = 0.5
 
 
 def azimuth_shift(before: Luma, after: Luma) -> tuple[float, float]:
-    """Return by how much the azimuth of what is seen grew, and how sure that is.
+    """Return the change of azimuth between two images, and how sure it is.
 
     Args:
-        before: Luma (H, W) of a whole equirectangular picture.
+        before: Luma (H, W) of a whole equirectangular image.
         after: The same, later.
 
     Returns:
         The change of azimuth in radians, in (-pi, pi], positive to the left; and the correlation
-        coefficient of the shifted pictures.
+        coefficient of the shifted images.
     """
     height, width = before.shape
     rows = slice(height // 4, 3 * height // 4)
