@@ -13,7 +13,7 @@ import socket
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count, islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import MEMORY_BYTES, Limits
-from yt360.execution.local import Crashed, WorkerPool
+from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.files import MACHINE_TROUBLE
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.checks import spatial_audio
@@ -87,6 +87,7 @@ def inspect_catalog(
     config: CatalogRunConfig,
     finished: Callable[[InspectedVideo], None],
     note: Callable[[str], None] = lambda _: None,
+    make_pool: Callable[[int, Limits], AbstractContextManager[Pool]] = WorkerPool,
 ) -> CatalogRunReport:
     """Inspect every downloaded video of a catalog.
 
@@ -95,6 +96,7 @@ def inspect_catalog(
         config: See `CatalogRunConfig`.
         finished: Called after each video.
         note: Called with one line for each process that died.
+        make_pool: Makes the processes from their number and limits.
 
     Raises:
         UserError: A check or the tagger cannot be loaded, the tagger fails, or the catalog cannot
@@ -112,7 +114,7 @@ def inspect_catalog(
     limits = Limits(config.timeout_s, memory_bytes=memory_bytes)
     with Catalog(path) as catalog:
         try:
-            with WorkerPool(config.workers, limits) as pool:
+            with make_pool(config.workers, limits) as pool:
                 for turn, result in pool.run(_take_turn, turns):
                     under_way.discard(turn.worker)
                     if isinstance(result, Crashed):

@@ -1,14 +1,20 @@
-"""What the verdicts on a recording come to."""
+"""Verdicts, and the decision that they lead to."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from yt360.quality.decision import REJECTING, decide
-from yt360.quality.inspect import Inspection
+from yt360.quality.checks import CHECKS
+from yt360.quality.decision import decide, rejecting_by_default
+from yt360.quality.inspect import Inspection, configure_checks
 from yt360.quality.signal.series import DirectionSeries
-from yt360.quality.verdict import Outcome, Verdict
+from yt360.quality.verdict import Outcome, Verdict, judge, probability_above
+
+CONFIGS = configure_checks()
+REJECTING = ("spatial-audio", "silence", "projection", "still-image", "picture", "duration")
 
 
 def inspection(layout: str = "ambix", **outcomes: Outcome) -> Inspection:
@@ -17,11 +23,16 @@ def inspection(layout: str = "ambix", **outcomes: Outcome) -> Inspection:
         name: Verdict(name, outcome, 0.5, "fuma" if name == "spatial-audio" else "why", "detail")
         for name, outcome in zip(names, outcomes.values(), strict=True)
     }
-    return Inspection("a", verdicts, [], DirectionSeries(), np.zeros((0, 2), np.float32), layout)
+    nothing = np.zeros((0, 2), np.float32)
+    return Inspection("a", verdicts, [], DirectionSeries(), nothing, layout, CONFIGS)
 
 
-@pytest.mark.parametrize("name", [*REJECTING, "clipping", "post-production"])
-def test_only_a_no_of_a_rejecting_test_rejects(name):
+def test_the_checks_that_reject_by_default() -> None:
+    assert rejecting_by_default(CONFIGS) == REJECTING
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_only_a_no_of_a_rejecting_check_rejects(name):
     found = decide(inspection(**{name.replace("-", "_"): Outcome.NOT_OK}))
     assert found.outcome is (Outcome.NOT_OK if name in REJECTING else Outcome.OK)
     unsure = decide(inspection(**{name.replace("-", "_"): Outcome.UNSURE}))
@@ -29,13 +40,28 @@ def test_only_a_no_of_a_rejecting_test_rejects(name):
     assert unsure.outcome is (Outcome.UNSURE if name in REJECTING else Outcome.OK)
 
 
-def test_a_normalization_that_is_converted_is_no_reason():
+def test_a_normalization_that_is_converted_does_not_reject():
     assert decide(inspection("fuma", spatial_audio=Outcome.NOT_OK)).outcome is Outcome.OK
     assert decide(inspection("ambix", spatial_audio=Outcome.NOT_OK)).outcome is Outcome.NOT_OK
 
 
-def test_the_answer_is_one_line_that_names_what_decided():
+def test_the_decision_is_one_line_that_names_what_decided():
     no, unsure, ok = Outcome.NOT_OK, Outcome.UNSURE, Outcome.OK
     assert decide(inspection(silence=no, picture=unsure)).describe() == "rejected: silence (why)"
     assert decide(inspection(silence=ok, picture=unsure)).describe() == "accepted, unsure: picture"
     assert decide(inspection(silence=ok, clipping=no)).describe() == "accepted"
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100), st.floats(0.01, 10))
+def test_probability_grows_with_the_value(value: float, threshold: float, soft: float) -> None:
+    low, high = (probability_above(v, threshold, soft) for v in (value, value + soft))
+    assert 0 <= low <= high <= 1
+    assert probability_above(threshold, threshold, soft) == 0.5
+
+
+def test_verdicts_as_json_are_plain_and_finite() -> None:
+    verdict = judge("x", 0.9, ("good", "bad"), "why", {"a": float("nan"), "b": 1 / 3})
+    assert verdict.as_json() == {
+        "name": "x", "outcome": "not ok", "defect_probability": 0.9, "reason": "bad",
+        "detail": "why", "numbers": {"b": 0.333333},
+    }  # fmt: skip

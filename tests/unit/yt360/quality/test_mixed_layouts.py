@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from click.testing import CliRunner
-from quality.audio import make_audio
-from quality.videos import make_video
-from quality.writing import write_video_example
+from helpers.fake_media import InlinePool
+from helpers.quality_checks import inspect_inline, states, write_catalog
 
-from yt360.catalog import Catalog, MediaFile
+from yt360.catalog import Catalog, State
 from yt360.catalog.build_inputs import catalog_inputs
 from yt360.clip_codec.format import ClipFormat
-from yt360.commands.inspect import command
-from yt360.randomness import keyed_generator
+from yt360.quality.catalog_run import inspect_again
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.reader import ShardReader
@@ -25,28 +22,21 @@ AMBIX, FUMA, N3D = "ambix______", "fuma_______", "n3d________"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A catalog of three videos with the same picture and the same sound field."""
-    ambix = 0.4 * make_audio("ambix", keyed_generator(2, "sound"), 11.0, RATE_HZ).sound
-    w, y, z, x = ambix
+def path(tmp_path: Path, recordings: Path) -> Path:
+    """A catalog of three videos with the same images and the same sound field."""
+    (tmp_path / "film.mkv").symlink_to(recordings / "good.mkv")
+    w, y, z, x = ambix = 0.4 * soundfile.read(recordings / "good.wav")[0].T
     third = 3**0.5
     stored = {
         AMBIX: ambix,
         FUMA: np.stack([w / 2**0.5, x, y, z]),
         N3D: np.stack([w, third * y, third * z, third * x]),
     }
-    write_video_example(
-        tmp_path / "film.mkv", make_video("movers", keyed_generator(2, "m"), 11.0), 5
-    )
-    path = tmp_path / "my.catalog"
-    with Catalog(path, create=True) as catalog:
-        catalog.set_media(tmp_path)
-        for name, sound in stored.items():
-            soundfile.write(tmp_path / f"{name}.wav", sound.T, RATE_HZ, subtype="FLOAT")
-            catalog.videos.add(name)
-            catalog.videos.requeue([name], "downloaded")
-            catalog.files.put(name, MediaFile(role="video", path="film.mkv", bytes=1))
-            catalog.files.put(name, MediaFile(role="sound", path=f"{name}.wav", bytes=1))
+    for name, sound in stored.items():
+        soundfile.write(tmp_path / f"{name}.wav", sound.T, RATE_HZ, subtype="FLOAT")
+    files = {name: ("film.mkv", f"{name}.wav") for name in stored}
+    path = write_catalog(tmp_path / "my.catalog", tmp_path, files)
+    with Catalog(path) as catalog:
         catalog.splits.put(list(stored), "test")
     return path
 
@@ -56,7 +46,7 @@ def sounds_of(path: Path, dataset: Path) -> dict[str, np.ndarray]:
     options = BuildOptions(form=ClipFormat(width=64, height=32, fps=4, sample_rate_hz=RATE_HZ))
     with Catalog(path) as catalog:
         found = catalog_inputs(catalog)
-    build_shards(found, dataset, options, workers=1)
+    build_shards(found, dataset, options, make_pool=InlinePool)
     reader = ShardReader(dataset, "test")
     return {
         key.rpartition("-")[0]: soundfile.read(io.BytesIO(bytes(reader.read(row, "flac"))))[0]
@@ -64,22 +54,22 @@ def sounds_of(path: Path, dataset: Path) -> dict[str, np.ndarray]:
     }
 
 
-def inspect(path: Path, *arguments: str) -> dict[str, tuple[str, str | None]]:
-    result = CliRunner().invoke(command, [str(path), *arguments])
-    assert result.exit_code == 0, result.output
+def again(path: Path, *of: State) -> None:
     with Catalog(path) as catalog:
-        return {v.video_id: (v.state, v.reason) for v in catalog.videos.select()}
+        for state in of:
+            inspect_again(catalog, state)
 
 
 def test_what_is_found_and_what_is_stated_both_reach_the_clips(path: Path, tmp_path: Path) -> None:
-    found = inspect(path)
-    assert found == {
+    inspect_inline(path)
+    assert states(path) == {
         AMBIX: ("accepted", None),
         FUMA: ("accepted", None),
         N3D: ("rejected", "n3d"),
     }
-    found = inspect(path, "--again", "rejected", "--audio-layout", "n3d")
-    assert set(found.values()) == {("accepted", None)}
+    again(path, "rejected")
+    inspect_inline(path, audio_layout="n3d")
+    assert set(states(path).values()) == {("accepted", None)}
     sounds = sounds_of(path, tmp_path / "data")
     loudest = np.abs(sounds[AMBIX]).max()
     assert loudest > 0.05
@@ -88,11 +78,13 @@ def test_what_is_found_and_what_is_stated_both_reach_the_clips(path: Path, tmp_p
 
 
 def test_the_last_inspection_counts(path: Path) -> None:
-    inspect(path, "--audio-layout", "n3d", "--projection", "equirectangular")
+    inspect_inline(path, audio_layout="n3d", projection="equirectangular")
     with Catalog(path) as catalog:
         video = catalog.videos.get(N3D)
         assert (video.stated_sound_layout, video.stated_projection) == ("n3d", "equirectangular")
-    assert inspect(path, "--again", "accepted", "--again", "rejected")[N3D] == ("rejected", "n3d")
+    again(path, "accepted", "rejected")
+    inspect_inline(path)
+    assert states(path)[N3D] == ("rejected", "n3d")
     with Catalog(path) as catalog:
         video = catalog.videos.get(N3D)
         assert (video.stated_sound_layout, video.stated_projection) == (None, None)

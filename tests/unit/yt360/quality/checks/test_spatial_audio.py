@@ -1,25 +1,21 @@
-"""The spatial-audio test follows the physics of plane waves, whatever sounds."""
+"""The spatial-audio check follows the physics of plane waves, whatever sounds."""
 
 import numpy as np
 import pytest
+from helpers.quality_checks import hear, make_check
 from numpy.typing import NDArray
 from quality.audio import KINDS, make_audio
 from quality.sound_fields import Room, any_direction, diffuse, plane_wave, scene
 from quality.sound_sources import noise
 
-from yt360.media.layout.sound_field import FieldAnalyzer
-from yt360.quality.checks.spatial_audio import SpatialAudioTest
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
 RATE_HZ = 24_000
 
 
-def judge(sound: NDArray) -> Verdict:
-    test, analyzer = SpatialAudioTest(), FieldAnalyzer(RATE_HZ)
-    for tile in analyzer.feed(sound.astype(np.float32)):
-        test.feed(tile)
-    return test.verdict()
+def judge(*pieces: NDArray) -> Verdict:
+    return hear(make_check("spatial-audio"), *pieces, rate_hz=RATE_HZ)
 
 
 def a_field(seed: int = 0, sources: int = 3) -> NDArray:
@@ -97,13 +93,8 @@ def test_silence_is_not_decided() -> None:
 
 
 def test_the_answer_does_not_depend_on_how_the_stream_is_cut() -> None:
-    sound = a_field(7).astype(np.float32)
-    whole = judge(sound)
-    test, analyzer = SpatialAudioTest(), FieldAnalyzer(RATE_HZ)
-    for piece in np.array_split(sound, 37, axis=1):
-        for tile in analyzer.feed(piece):
-            test.feed(tile)
-    assert test.verdict() == whole
+    sound = a_field(7)
+    assert judge(*np.array_split(sound, 37, axis=1)) == judge(sound)
 
 
 def test_a_voice_over_a_field_leaves_the_field_valid() -> None:

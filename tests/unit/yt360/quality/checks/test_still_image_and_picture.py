@@ -1,0 +1,74 @@
+"""Photos made into videos are told from recordings; black and frozen video is found."""
+
+import numpy as np
+import pytest
+from helpers.quality_checks import make_check
+from quality.videos import KINDS, make_video, panorama
+from scipy.ndimage import zoom
+
+from yt360.media.video.frame_triplets import FRAME_STEP_S, HEIGHT, WIDTH, FrameTriplet
+from yt360.media.video.projection import ResolvedProjection
+from yt360.quality.checks.base import Part
+from yt360.quality.verdict import Outcome, Verdict
+from yt360.randomness import keyed_generator
+
+UNDECIDED = ("photo-logo", "performer")
+
+
+def seen(check_name: str, kind: str, seconds: int, seed: int = 0) -> Verdict:
+    """Return the verdict of a check on a made video."""
+    film = make_video(kind, keyed_generator(seed, kind), float(seconds)).film
+    check = make_check(check_name)
+    count = 1 if check_name == "picture" else 3  # the picture check looks at the first frame alone
+    for start in range(seconds):
+        frames = [small(film(start + step * FRAME_STEP_S)) for step in range(count)]
+        check.add_frames(FrameTriplet(float(start), np.stack(frames)))
+    return check.verdict({})
+
+
+def small(image: np.ndarray) -> np.ndarray:
+    factors = (HEIGHT / image.shape[0], WIDTH / image.shape[1])
+    return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, still, _) in KINDS.items() if still])
+def test_photos_are_still_however_they_are_shown(kind: str) -> None:
+    verdict = seen("still-image", kind, 12)
+    assert verdict.reason.startswith("photo")
+    assert verdict.outcome is Outcome.NOT_OK or kind in UNDECIDED
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, still, _) in KINDS.items() if still is False])
+def test_recordings_are_not_still(kind: str) -> None:
+    assert seen("still-image", kind, 12, seed=1).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, _, found) in KINDS.items() if found])
+def test_black_and_frozen_video_is_found(kind: str) -> None:
+    assert seen("picture", kind, 20).reason == KINDS[kind][2]
+
+
+def test_a_photo_in_a_cubemap_may_move_face_by_face() -> None:
+    world = small(panorama(keyed_generator(0, "cubemap")))
+
+    def film(time_s: float) -> np.ndarray:
+        moved = world.copy()
+        for row in range(2):
+            for column in range(3):
+                face = np.s_[row * 48 : row * 48 + 48, column * 64 : column * 64 + 64]
+                shift = 2.0 * time_s * (1 if (row + column) % 2 else -1)
+                spectrum = np.fft.rfft(np.pad(world[face], ((0, 0), (32, 32)), "edge"), axis=1)
+                waves = np.arange(spectrum.shape[1]) / 128
+                turned = np.fft.irfft(spectrum * np.exp(-2j * np.pi * waves * shift), n=128)
+                moved[face] = turned[:, 32:96]
+        return np.asarray(np.clip(moved, 0, 255), dtype=np.float32)
+
+    outcomes = {}
+    for projection in ("equirectangular", "eac"):
+        check = make_check("still-image")
+        check.begin_part(Part(projection=ResolvedProjection(projection, "mono", 192, 96)))
+        for start in range(8):
+            frames = [film(0.5 + 0.3 * start + step * FRAME_STEP_S) for step in range(3)]
+            check.add_frames(FrameTriplet(float(start), np.stack(frames)))
+        outcomes[projection] = check.verdict({}).outcome
+    assert outcomes == {"equirectangular": Outcome.OK, "eac": Outcome.NOT_OK}
