@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.quality_checks import make_check
 from quality.videos import HEIGHT, WIDTH, VideoExample
 from quality.writing import write_video_example
 
 from yt360.media.video.frame_triplets import read_frame_triplets
-from yt360.quality.checks.still_image import StillImageTest
 from yt360.quality.inspect import InspectOptions, inspect_file
 from yt360.quality.verdict import Outcome
 
@@ -57,11 +57,11 @@ def test_the_beach_is_valid_though_a_channel_is_silent(real_data: Path) -> None:
     assert verdict.numbers["level_x_db"] < -60
 
 
-def test_a_small_ball_that_flies_around_is_a_moving_picture(real_data: Path) -> None:
-    test = StillImageTest()
-    for probe in read_frame_triplets(real_data / "panorama" / "test-room-mono.mp4"):
-        test.feed(probe)
-    assert test.verdict().outcome is Outcome.OK
+def test_a_small_ball_that_flies_around_is_motion(real_data: Path) -> None:
+    check = make_check("still-image")
+    for frames in read_frame_triplets(real_data / "panorama" / "test-room-mono.mp4"):
+        check.add_frames(frames)
+    assert check.verdict({}).outcome is Outcome.OK
 
 
 @pytest.mark.parametrize("kind", ["as it is", "faded and zoomed"])
@@ -87,7 +87,7 @@ def test_a_real_photo_made_into_a_video_is_still(
 
     path = tmp_path / "photo.mkv"
     write_video_example(path, VideoExample(kind, film, 12.0, True, None), crf=26)
-    test = StillImageTest()
-    for probe in read_frame_triplets(path):
-        test.feed(probe)
-    assert test.verdict().outcome is Outcome.NOT_OK
+    check = make_check("still-image")
+    for frames in read_frame_triplets(path):
+        check.add_frames(frames)
+    assert check.verdict({}).outcome is Outcome.NOT_OK
