@@ -64,7 +64,7 @@ def test_a_catalog_counts_them(folder, tmp_path):
             catalog.videos.requeue([video_id], "downloaded")
             catalog.files.put(video_id, MediaFile(role="both", path=f"{name}.mkv", bytes=1))
     told = output(inspect.command, path)
-    assert "1  doubted sound layout (normalization)" in told
+    assert "1  doubted audio layout (normalization)" in told
     with Catalog(path) as catalog:
         numbers = catalog.verdicts.of("wrong______")["spatial-audio"].numbers
         assert [doubt["code"] for doubt in numbers["doubts"]] == ["normalization"]
