@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from yt360.clips import TimeRange
+from yt360.clips import SILENT_BELOW_DBFS, TimeRange
 from yt360.errors import BadItem
 from yt360.execution.blame import blaming
 from yt360.files import MACHINE_TROUBLE
@@ -86,6 +87,14 @@ def _inspect(item: InputVideo, options: BuildOptions) -> None:
     require_acceptable(item.video, item.companions, stated)
 
 
+def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:
+    """Return the level below which clips are silent; listed clips have passed the inspection's."""
+    is_judged = item.inspected and item.segments is not None
+    if is_judged and options.min_level_dbfs <= SILENT_BELOW_DBFS:
+        return -math.inf
+    return options.min_level_dbfs
+
+
 def _analyze(
     item: InputVideo, source: Source, options: BuildOptions, fingerprint: str
 ) -> InputAnalysis:
@@ -95,7 +104,7 @@ def _analyze(
         w_levels_dbfs(source, LEVEL_WINDOW_S),
         file_start_s=item.start_s,
         clip_s=options.clip_s,
-        min_level_dbfs=options.min_level_dbfs,
+        min_level_dbfs=_min_level_dbfs(item, options),
         slack_s=END_TOLERANCE_S,
     )
     rejected = tuple(

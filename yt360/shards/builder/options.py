@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from yt360.clip_codec.format import ClipFormat
-from yt360.clips import DEFAULT_CLIP_S
+from yt360.clips import DEFAULT_CLIP_S, SILENT_BELOW_DBFS
 from yt360.errors import UserError, did_you_mean
 from yt360.media.layout.audio_layout import STATED_LAYOUTS
 from yt360.media.video.projection import PROJECTIONS, STEREO_MODES
@@ -26,8 +26,9 @@ class BuildOptions:
 
     clip_s: int = DEFAULT_CLIP_S
     """Length of clips in whole seconds, except for inputs whose clips are listed."""
-    min_level_dbfs: float = -60.0
-    """Clips with a lower RMS level of the W channel are left out."""
+    min_level_dbfs: float = SILENT_BELOW_DBFS
+    """Clips with a lower RMS level of the W channel are left out. Clips that a catalog keeps are
+    left out only by a level above `SILENT_BELOW_DBFS`, which the inspection has judged them by."""
     test_fraction: float = PAPER_TEST_FRACTION
     """Expected fraction of groups in the test split."""
     split_by: str = "channel"

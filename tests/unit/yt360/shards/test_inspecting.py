@@ -13,6 +13,7 @@ from quality.videos import make_video
 from quality.writing import write_video_example, write_wav
 
 from yt360.clip_codec.format import ClipFormat
+from yt360.clips import SILENT_BELOW_DBFS, TimeRange
 from yt360.quality.decision import decide
 from yt360.quality.inspect import inspect_file
 from yt360.quality.verdict import Outcome
@@ -75,6 +76,22 @@ def test_videos_that_a_catalog_accepted_are_not_inspected_again(footage, tmp_pat
     accepted = replace(found, videos=tuple(replace(it, inspected=True) for it in found.videos))
     report = build_shards(accepted, tmp_path / "data", OPTIONS, make_pool=InlinePool)
     assert report.rejected == () and report.new_clips > 0
+
+
+@pytest.mark.parametrize(
+    ("from_catalog", "min_level_dbfs", "clips"),
+    [(True, SILENT_BELOW_DBFS, 1), (True, -50.0, 0), (False, SILENT_BELOW_DBFS, 0)],
+)
+def test_the_catalog_has_judged_the_silence_of_its_clips(
+    fake, tmp_path, from_catalog, min_level_dbfs, clips
+):
+    fake.write(tmp_path / "media" / "a.mp4", 10, silent=list(range(10)))
+    found = find_inputs([tmp_path / "media"])
+    listed = (replace(found.videos[0], inspected=from_catalog, segments=(TimeRange(0, 10),)),)
+    options = replace(fake.options, min_level_dbfs=min_level_dbfs)
+    out = tmp_path / "data"
+    report = build_shards(replace(found, videos=listed), out, options, make_pool=InlinePool)
+    assert report.new_clips == clips
 
 
 def test_a_dataset_from_before_the_option_can_be_added_to(fake, tmp_path):
