@@ -58,7 +58,7 @@ def command(
     """
     from avsa.config.recipe import load_config
     from avsa.data.remote.mirror import dataset_folder
-    from avsa.views.preview import PreviewConfig, save_preview, save_run_preview
+    from avsa.views.preview import save_preview, save_run_preview
 
     if run is not None:
         refuse(
@@ -75,6 +75,14 @@ def command(
     refuse(context, ("step",), "goes with --run")
     config = load_config(recipe, overrides)
     folder = dataset_folder(dataset)
-    wanted = PreviewConfig(split=split, samples=samples, seed=seed)
-    keys = save_preview(folder, out, config.data, config.views, config.audio, wanted)
+    keys = save_preview(
+        folder,
+        out,
+        config.data,
+        config.views,
+        config.audio,
+        split=split,
+        samples=samples,
+        seed=seed,
+    )
     echo(f"{out}: {', '.join(keys)}")

@@ -1,64 +1,33 @@
-"""The interfaces through which a loader reads the clips of a split."""
+"""The clips of a split, local or remote, and reading them in the order of training."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from pathlib import Path
 
+from avsa.data.remote.clips import RemoteClips, RemoteClipsInOrder
+from avsa.data.remote.mirror import is_mirror
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.untrusted.parsing import parse_json
 
 
-class Clips(Protocol):
-    """The clips of a split: a `ShardReader`, or those of `avsa.data.remote`."""
+def open_clips(dataset: Path, split: str) -> ShardReader:
+    """Open a split of a dataset folder or of a mirror; close it after use.
 
-    info: DatasetInfo
-
-    @property
-    def keys(self) -> Sequence[str]:
-        """Key of each clip."""
-
-    @property
-    def durations_s(self) -> Sequence[float]:
-        """Duration of each clip."""
-
-    def read(self, clip: int, member: str) -> memoryview:
-        """Return a member of a clip; raises BadItem."""
-
-    def will_read(self, clip: int, member: str) -> None:
-        """Announce a read, so that the system can load the bytes ahead."""
-
-
-class ClipsInOrder(Protocol):
-    """Reads clips in a known order."""
-
-    def read(self, clip: int, member: str) -> memoryview:
-        """Return a member of a clip; raises BadItem, or UserError after `close`."""
-
-    def advance_to(self, step: int) -> None:
-        """Say that all steps before this one are finished."""
-
-    def close(self) -> None:
-        """End reading; reads that wait raise UserError."""
-
-
-@runtime_checkable
-class FetchesAhead(Protocol):
-    """Clips that are fetched ahead of use, in a known order (`avsa.data.remote.clips`)."""
-
-    def read_in_order(
-        self, clips_of_step: Callable[[int], Iterable[int]], first_step: int
-    ) -> ClipsInOrder:
-        """Start fetching what the steps from one on will read, on all ranks."""
+    Raises:
+        UserError: See `ShardReader`.
+    """
+    return (RemoteClips if is_mirror(dataset) else ShardReader)(dataset, split)
 
 
 @dataclass(frozen=True)
-class _LocalClips:
-    """Clips that need not be fetched: any order will do."""
+class LocalClipsInOrder:
+    """Reads local clips in a known order; see `RemoteClipsInOrder`."""
 
     read: Callable[[int, str], memoryview]
 
@@ -70,8 +39,8 @@ class _LocalClips:
 
 
 def read_in_order(
-    clips: Clips, clips_of_step: Callable[[int], Iterable[int]], first_step: int
-) -> ClipsInOrder:
+    clips: ShardReader, clips_of_step: Callable[[int], Iterable[int]], first_step: int
+) -> LocalClipsInOrder | RemoteClipsInOrder:
     """Return a reader of the clips of steps; remote clips are fetched ahead of it.
 
     Args:
@@ -82,9 +51,9 @@ def read_in_order(
     Raises:
         UserError: One step reads more shards than the cache holds.
     """
-    if isinstance(clips, FetchesAhead):
+    if isinstance(clips, RemoteClips):
         return clips.read_in_order(clips_of_step, first_step)
-    return _LocalClips(clips.read)
+    return LocalClipsInOrder(clips.read)
 
 
 def clips_form(info: DatasetInfo) -> ClipFormat:

@@ -21,7 +21,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from avsa.data.clip_window import VideoPosition, WindowShape, draw_clip_windows
-from avsa.data.clips import Clips, ClipsInOrder, clips_form, read_in_order
+from avsa.data.clips import clips_form, read_in_order
 from avsa.data.decoder_process import DECODERS, DecoderPool
 from avsa.data.order import Draw, Order, rank_part
 from avsa.data.raw import Buffer, RawBatch
@@ -31,6 +31,7 @@ from yt360.config import config_class
 from yt360.devices import usable_cores
 from yt360.errors import BadItem, UserError
 from yt360.randomness import keyed_generator
+from yt360.shards.format.reader import ShardReader
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Loader:
 
     def __init__(
         self,
-        clips: Clips,
+        clips: ShardReader,
         order: Order,
         config: DataConfig,
         seed: int,
@@ -132,7 +133,7 @@ class Loader:
         steps = count(first_step)
         try:
             while True:
-                while free and (started := self._start(next(steps), free, pool, in_order)):
+                while free and (started := self._start(next(steps), free, pool, in_order.read)):
                     pending.append(started)
                 if not pending:
                     return
@@ -179,7 +180,7 @@ class Loader:
         return RawBatch.to_fill(step, draws, self.config.windows_per_clip, buffer)
 
     def _start(
-        self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, in_order: ClipsInOrder
+        self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, read: Read
     ) -> tuple[RawBatch, list[Future[None]]] | None:
         """Let threads load the batch of a step; None past the end of the order."""
         draws = rank_part(self.order.batch(step), self.rank, self.world)
@@ -193,8 +194,7 @@ class Loader:
         buffer.wait_until_free()
         batch = self._to_fill(step, draws, buffer)
         return batch, [
-            pool.submit(self._load, draw, slot, batch, in_order.read)
-            for slot, draw in enumerate(draws)
+            pool.submit(self._load, draw, slot, batch, read) for slot, draw in enumerate(draws)
         ]
 
     def _finish(self, batch: RawBatch, started_at: float) -> None:
@@ -264,7 +264,7 @@ class Loader:
         return self.config.num_threads or max(1, usable_cores() // ranks_here)
 
 
-def require_long_clips(clips: Clips, config: DataConfig) -> None:
+def require_long_clips(clips: ShardReader, config: DataConfig) -> None:
     """Check that some clip of a split has room for the windows.
 
     Raises:

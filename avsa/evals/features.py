@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 import torch
 
 from avsa import __version__
-from avsa.data.clips import clips_form
+from avsa.data.clips import clips_form, open_clips
 from avsa.data.order import SequentialOrder
-from avsa.data.remote.clips import open_clips
 from avsa.data.remote.mirror import address_of
 from avsa.hub.load import Model
 from avsa.training.distributed import World

@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
-from avsa.data.clips import clips_form
-from avsa.data.remote.clips import open_clips
+from avsa.data.clips import clips_form, open_clips
 from avsa.models.compute import autocast
 from avsa.tasks.base import Metrics
 from avsa.training.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint

@@ -177,10 +177,17 @@ def load_statistics(dataset: Path, config: AudioConfig) -> AudioStatistics | Non
     return None
 
 
-def ensure_statistics(dataset: Path, config: AudioConfig) -> AudioStatistics:
+def ensure_statistics(
+    dataset: Path, config: AudioConfig, samples: int = DEFAULT_SAMPLES
+) -> AudioStatistics:
     """Return the stored statistics; measure and store them if there are none.
 
     If the dataset folder is read-only, they are returned as they would be stored.
+
+    Args:
+        dataset: The dataset folder.
+        config: Parameters of the spectrograms.
+        samples: Number of samples to measure.
 
     Raises:
         UserError: The audio has another sample rate, the file is damaged, no clip can be read, or
@@ -197,11 +204,11 @@ def ensure_statistics(dataset: Path, config: AudioConfig) -> AudioStatistics:
         )
     if statistics is None:
         logger.warning("%s has no audio statistics for these spectrograms; measuring", dataset)
-        measured = measure_statistics(dataset, config, DEFAULT_SAMPLES)
+        measured = measure_statistics(dataset, config, samples)
         mean_db, std_db = _rounded(measured.mean_db), _rounded(measured.std_db)
         statistics = AudioStatistics(torch.tensor(mean_db), torch.tensor(std_db))
         try:
-            save_statistics(statistics, dataset, config, DEFAULT_SAMPLES, seed=0)
+            save_statistics(statistics, dataset, config, samples, seed=0)
         except OSError as error:
             logger.warning(
                 "the statistics cannot be stored in %s (%s); this run keeps them",

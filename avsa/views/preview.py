@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from avsa.data.clips import open_clips
 from avsa.data.loader import DataConfig
-from avsa.data.remote.clips import open_clips
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.metrics_log import read_log
@@ -48,55 +47,44 @@ VIEWS_LEFT, VIEWS_RIGHT, VIEWS_TOP = 7.35, 14.68, 3.72
 LARGEST_CROP, VIEW_GAP, STRIP_GAP, STRIPS_BOTTOM = 1.75, 0.14, 0.07, 0.42
 
 
-@dataclass(frozen=True)
-class PreviewConfig:
-    """What to draw.
-
-    Attributes:
-        split: Split of the dataset.
-        samples: Number of samples, one below the other.
-        seed: Which samples and views are drawn.
-    """
-
-    split: str = "train"
-    samples: int = 3
-    seed: int = 0
-
-
 def save_preview(
     dataset: Path,
     out: Path,
     data: DataConfig,
     views: ViewConfig,
     audio: AudioConfig,
-    config: PreviewConfig,
+    *,
+    split: str = "train",
+    samples: int = 3,
+    seed: int = 0,
 ) -> list[str]:
-    """Draw samples as training would take them, and write a PNG; return the keys of the clips.
+    """Draw samples as a recipe would, and write a PNG; return the keys of the clips.
 
     Args:
         dataset: The dataset folder.
         out: The PNG.
-        data: What is taken from each clip.
-        views: How views are drawn, at most 6 of them.
-        audio: The spectrograms; drawn in decibels, not standardized.
-        config: Which samples.
+        data: What is read of each clip.
+        views: How views are drawn, at most 6.
+        audio: Parameters of the spectrograms; shown in dB, not standardized.
+        split: Split of the dataset.
+        samples: Number of samples, one below the other.
+        seed: Seed of samples and views.
 
     Raises:
         UserError: The split has no clips, or the recipe does not fit it.
     """
-    with closing(open_clips(dataset, config.split)) as clips:
-        samples = samples_of_recipe(clips, data, views, audio, config.seed)
-        return _save(out, samples, config.samples)
+    with closing(open_clips(dataset, split)) as clips:
+        return _save(out, samples_of_recipe(clips, data, views, audio, seed), samples)
 
 
 def save_run_preview(run: Path, out: Path, samples: int, step: int | None = None) -> list[str]:
-    """Draw samples that a run was trained on, and write a PNG; return the keys of the clips.
+    """Draw samples on which a run was trained, and write a PNG; return the keys of the clips.
 
     Args:
         run: The run's folder.
         out: The PNG.
-        samples: How many samples of the step's batch, one below the other.
-        step: The step, from 1; by default the last one in the run's log.
+        samples: Number of samples of the step's batch, one below the other.
+        step: The step, from 1; by default the last one in the log of the run.
 
     Raises:
         UserError: The folder holds no run, or the run has no such step or smaller batches.

@@ -148,7 +148,7 @@ def reordered_mp4() -> bytes:
 def origin(many_shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The six shards with statistics for 16 mel bands; read only."""
     folder = shutil.copytree(many_shards, tmp_path_factory.mktemp("origin") / "set")
-    ensure_statistics(folder, AudioConfig(n_mels=16))
+    ensure_statistics(folder, AudioConfig(n_mels=16), samples=8)
     return folder
 
 

@@ -163,7 +163,7 @@ def _mirror() -> Files:
 
 
 def _read_mirror(folder: Path) -> None:
-    from avsa.data.remote.clips import open_clips
+    from avsa.data.clips import open_clips
     from avsa.data.remote.mirror import address_of, dataset_folder
 
     os.environ["AVSA_CACHE"] = str(folder.parent)  # mirrors count nowhere else

@@ -129,8 +129,8 @@ def _dataset_answers() -> Files:
 
 def _mirror(folder: Path) -> None:
     """Make a mirror of a dataset from a server, and open it."""
+    from avsa.data.clips import open_clips
     from avsa.data.remote import fetching
-    from avsa.data.remote.clips import open_clips
     from avsa.data.remote.mirror import mirror
 
     fetching.RETRIES = replace(fetching.RETRIES, first_delay_s=0.0)

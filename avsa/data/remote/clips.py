@@ -1,9 +1,8 @@
 """Clips of remote datasets, whose shards are fetched as training needs them.
 
 Shards are fetched whole into a mirror (`avsa.data.remote.mirror`), ahead of use and in the order of
-training, and removed when the cache is full. `open_clips` opens mirrors and local datasets.
-
-Orders of training should use few shards at a time here: ``sampling.window_shards``.
+training, and removed when the cache is full. Orders of training should use few shards at a time
+here: ``sampling.window_shards``.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from avsa.data.remote.fetching import fetch
-from avsa.data.remote.mirror import is_mirror, read_remote
+from avsa.data.remote.mirror import read_remote
 from avsa.data.remote.shard_cache import RemoteShard, ShardCache
 from avsa.data.remote.shard_folder import ShardFolder
 from avsa.data.remote.shard_order import Schedule
@@ -23,17 +22,6 @@ from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ShardInfo
 from yt360.splits import SPLITS
-
-
-def open_clips(dataset: Path, split: str) -> ShardReader | RemoteClips:
-    """Open a split of a dataset folder or of a mirror; close it after use.
-
-    Raises:
-        UserError: As `ShardReader`.
-    """
-    if is_mirror(dataset):
-        return RemoteClips(dataset, split)
-    return ShardReader(dataset, split)
 
 
 class RemoteClips(ShardReader):
@@ -44,7 +32,7 @@ class RemoteClips(ShardReader):
         split: ``"train"`` or ``"test"``.
 
     Raises:
-        UserError: As `ShardReader`, or the cache has no room for two shards.
+        UserError: See `ShardReader`; or the cache has no room for two shards.
     """
 
     def __init__(self, dataset: Path, split: str) -> None:
@@ -119,7 +107,7 @@ class RemoteClips(ShardReader):
 
 
 class RemoteClipsInOrder:
-    """Reads remote clips in a known order (`avsa.data.clips.ClipsInOrder`)."""
+    """Reads remote clips in a known order."""
 
     def __init__(self, clips: RemoteClips, cache: ShardCache, schedule: Schedule) -> None:
         self._cache, self._schedule = cache, schedule

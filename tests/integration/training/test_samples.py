@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from avsa.commands.preview import command
+from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
-from avsa.data.remote.clips import open_clips
 from avsa.training.curriculum import lay_out
 from avsa.training.metrics_log import read_log
 from avsa.views.audio_statistics import AudioStatistics

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from avsa.data.clips import clips_form
-from avsa.data.remote.clips import open_clips
+from avsa.data.clips import clips_form, open_clips
 from avsa.data.remote.mirror import REMOTE_FILE, mirror, read_remote
 from avsa.views.audio_statistics import load_statistics
 from avsa.views.spectrogram import AudioConfig

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import fatal_decoder as fatal
 from helpers.errors import bad_item
 
 from avsa.data.decoder_process import DecoderPool, _serve
@@ -27,17 +28,20 @@ from yt360.shards.format.reader import ShardReader
 CONFIG = DataConfig(num_threads=2)
 
 
+def make_pool():
+    """A pool of decoders that marks in the audio kill, hang or confuse."""
+    return closing(DecoderPool(f"{fatal.__name__}:FatalDecoder", limit_s=0.3))
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with make_pool() as made:
+        yield made
+
+
 @pytest.fixture
-def fatal(monkeypatch):
-    """The module of a decoder that marks in the audio kill, hang or confuse."""
-    from helpers import fatal_decoder
-
-    return fatal_decoder
-
-
-@pytest.fixture
-def pool(fatal):
-    with closing(DecoderPool(f"{fatal.__name__}:FatalDecoder", limit_s=0.3)) as made:
+def own_pool():
+    with make_pool() as made:
         yield made
 
 
@@ -113,7 +117,7 @@ def test_a_process_decodes_what_a_decoder_does(tiny_dataset, pool):
     ],
 )
 def test_a_clip_that_its_decoder_cannot_bear_is_replaced_counted_and_told_of(
-    tiny_dataset, fatal, pool, mark, reason, caplog
+    tiny_dataset, pool, mark, reason, caplog
 ):
     whole = ShardReader(tiny_dataset, "train")
     order = TrainingOrder(whole.video_ids, 4, seed=0)
@@ -137,14 +141,15 @@ def test_a_clip_that_its_decoder_cannot_bear_is_replaced_counted_and_told_of(
     assert batches[1].keys[2] == clips.keys[replacement]
 
 
-def test_a_sequential_order_leaves_out_what_kills_the_decoder(tiny_dataset, fatal, pool):
+def test_a_sequential_order_leaves_out_what_kills_the_decoder(tiny_dataset, pool):
     clips = Marked(tiny_dataset, "train").mark(2, lambda flac: fatal.marked(flac, fatal.CRASH))
     loader = Loader(clips, SequentialOrder(len(clips), 4), CONFIG, 0, decoders=pool)
     keys = [key for raw in loader.batches() for key in raw.keys]
     assert keys == [key for clip, key in enumerate(clips.keys) if clip != 2]
 
 
-def test_processes_that_were_killed_meanwhile_cost_no_clip(tiny_dataset, pool):
+def test_processes_that_were_killed_meanwhile_cost_no_clip(tiny_dataset, own_pool):
+    pool = own_pool
     flac = ShardReader(tiny_dataset, "train").read(0, "flac")
     with pool._borrowed(), pool._borrowed():  # two at a time take two processes
         pass
@@ -158,7 +163,7 @@ def test_processes_that_were_killed_meanwhile_cost_no_clip(tiny_dataset, pool):
     assert set(pool.idle_processes) - set(killed)
 
 
-def test_a_bug_of_the_decoder_is_raised_and_not_counted_as_a_bad_clip(tiny_dataset, fatal, pool):
+def test_a_bug_of_the_decoder_is_raised_and_not_counted_as_a_bad_clip(tiny_dataset, pool):
     flac = ShardReader(tiny_dataset, "train").read(0, "flac")
     with pytest.raises(ArithmeticError, match="a bug"):
         decode_sound(pool, fatal.marked(flac, fatal.BUG))
@@ -174,14 +179,16 @@ def test_a_bad_clip_leaves_the_process_for_the_next(tiny_dataset, pool):
     assert decode_sound(pool, flac).any() and pool.idle_processes == before
 
 
-def test_calls_take_turns_with_the_processes(tiny_dataset, pool):
+def test_calls_take_turns_with_the_processes(tiny_dataset, own_pool):
+    pool = own_pool
     clips = ShardReader(tiny_dataset, "train")
     for _ in range(2):
         take(Loader(clips, TrainingOrder(clips.video_ids, 4, seed=0), CONFIG, 0, decoders=pool), 2)
     assert 1 <= len(pool.idle_processes) <= 2
 
 
-def test_closing_ends_all_processes(tiny_dataset, pool):
+def test_closing_ends_all_processes(tiny_dataset, own_pool):
+    pool = own_pool
     decode_sound(pool, ShardReader(tiny_dataset, "train").read(0, "flac"))
     (pid,) = pool.idle_processes
     pool.close()

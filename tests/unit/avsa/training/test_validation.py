@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avsa.config.recipe import load_config
-from avsa.data.remote.clips import open_clips
+from avsa.data.clips import open_clips
 from avsa.tasks.infonce import view_accuracy
 from avsa.training.distributed import World
 from avsa.training.validation import Validation

@@ -33,7 +33,7 @@ def dataset(tiny_dataset, tmp_path):
 
 
 def test_statistics_are_those_of_the_log_mels_of_all_channels(dataset):
-    stats = measure_statistics(dataset, CONFIG, samples=60)
+    stats = measure_statistics(dataset, CONFIG, samples=30)
     clips = ShardReader(dataset, "train")
     # The fixture's noise has one level; W is a sawtooth. Both weigh alike in the pooled numbers.
     audios = [
@@ -87,11 +87,10 @@ def test_the_choice_of_channels_does_not_matter(dataset):
     assert load_statistics(dataset, replace(CONFIG, channels="ambix+intensity")) is not None
 
 
-def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog, monkeypatch):
-    monkeypatch.setattr(stats_module, "DEFAULT_SAMPLES", 8)
+def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog):
     with caplog.at_level(logging.WARNING):
-        first = ensure_statistics(dataset, CONFIG)
-        second = ensure_statistics(dataset, CONFIG)
+        first = ensure_statistics(dataset, CONFIG, 8)
+        second = ensure_statistics(dataset, CONFIG, 8)
     assert caplog.text.count("measuring") == 1
     assert torch.equal(first.mean_db, second.mean_db)
     assert torch.equal(first.std_db, second.std_db)
@@ -100,13 +99,12 @@ def test_missing_statistics_are_measured_once_with_a_line(dataset, caplog, monke
 def test_a_dataset_that_cannot_be_written_has_the_statistics_that_it_would_keep(
     dataset, caplog, monkeypatch
 ):
-    monkeypatch.setattr(stats_module, "DEFAULT_SAMPLES", 8)
     with monkeypatch.context() as read_only:
         read_only.setattr(stats_module, "write_json", Mock(side_effect=OSError(30, "Read-only")))
-        measured = ensure_statistics(dataset, CONFIG)
+        measured = ensure_statistics(dataset, CONFIG, 8)
     assert "(Read-only)" in caplog.text
     assert load_statistics(dataset, CONFIG) is None
-    stored = ensure_statistics(dataset, CONFIG)
+    stored = ensure_statistics(dataset, CONFIG, 8)
     assert torch.equal(measured.mean_db, stored.mean_db)
     assert torch.equal(measured.std_db, stored.std_db)
 

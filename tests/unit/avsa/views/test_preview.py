@@ -17,7 +17,6 @@ from avsa.views.preview import (
     HEIGHT_IN,
     VIEW_COLORS,
     WIDTH_IN,
-    PreviewConfig,
     energy_db,
     outline,
     panorama_rgb,
@@ -29,6 +28,7 @@ from yt360.ambisonics.transforms import encode
 from yt360.sphere import direction
 
 VIEWS = ViewConfig(num_views=3, height=24, width=24)
+ONE_VIEW = replace(VIEWS, num_views=1)
 
 
 def one_view(azimuth_deg, elevation_deg, hfov_deg):
@@ -41,9 +41,9 @@ def one_view(azimuth_deg, elevation_deg, hfov_deg):
 
 @pytest.mark.parametrize("inputs", ["ambix+intensity", "stereo"])
 def test_a_sheet_has_a_row_a_sample_and_every_views_color(tiny_dataset, tmp_path, inputs):
-    out, config = tmp_path / "sheet.png", PreviewConfig(samples=2)
+    out = tmp_path / "sheet.png"
     keys = save_preview(
-        tiny_dataset, out, DataConfig(), VIEWS, AudioConfig(channels=inputs), config
+        tiny_dataset, out, DataConfig(), VIEWS, AudioConfig(channels=inputs, n_mels=16), samples=2
     )
     image = np.asarray(Image.open(out).convert("RGB")).astype(int)
     assert image.shape == (round(2 * HEIGHT_IN * DPI), round(WIDTH_IN * DPI), 3)
@@ -57,8 +57,10 @@ def test_a_sheet_has_a_row_a_sample_and_every_views_color(tiny_dataset, tmp_path
 def test_the_same_seed_gives_the_same_bytes(tiny_dataset, tmp_path):
     sheets = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        config = PreviewConfig(samples=1, seed=seed)
-        save_preview(tiny_dataset, tmp_path / name, DataConfig(), VIEWS, AudioConfig(), config)
+        save_preview(
+            tiny_dataset, tmp_path / name, DataConfig(), ONE_VIEW, AudioConfig(n_mels=8),
+            samples=1, seed=seed,
+        )  # fmt: skip
         sheets.append((tmp_path / name).read_bytes())
     assert sheets[0] == sheets[1] != sheets[2]
 
@@ -100,7 +102,7 @@ def test_more_views_than_fit_on_a_sheet_are_refused(tiny_dataset, tmp_path):
     with user_error("out-of-range", "views.num_views"):
         save_preview(
             tiny_dataset, tmp_path / "x.png", DataConfig(), replace(VIEWS, num_views=7),
-            AudioConfig(), PreviewConfig(),
+            AudioConfig(),
         )  # fmt: skip
 
 
@@ -114,6 +116,4 @@ def test_the_command_names_what_it_drew(tiny_dataset, tmp_path):
 
 def test_an_empty_split_is_refused(make_dataset, tmp_path):
     with user_error("empty", "train"):
-        save_preview(
-            make_dataset(), tmp_path / "x.png", DataConfig(), VIEWS, AudioConfig(), PreviewConfig()
-        )
+        save_preview(make_dataset(), tmp_path / "x.png", DataConfig(), VIEWS, AudioConfig())

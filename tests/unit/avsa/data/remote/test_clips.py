@@ -12,14 +12,15 @@ from click.testing import CliRunner
 from helpers.errors import bad_item, user_error
 
 from avsa.commands.train import command as train_command
+from avsa.data.clips import open_clips
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.data.remote import clips as remote
-from avsa.data.remote.clips import RemoteClips, local_name, open_clips
+from avsa.data.remote.clips import RemoteClips, local_name
 from avsa.data.remote.mirror import mirror, read_remote
 from avsa.evals.features import EmbedConfig, embed_dataset
 from avsa.views.audio_statistics import ensure_statistics, load_statistics
-from avsa.views.preview import PreviewConfig, save_preview
+from avsa.views.preview import save_preview
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import AudioConfig
 from yt360.errors import UserError
@@ -261,7 +262,7 @@ def test_drawing_and_embedding_close_what_they_opened(open_mirror, tmp_path):
     folder = open_mirror(room=SHARDS).dataset
     users = list(remote._caches[folder.resolve()]._on_removal)
     audio = AudioConfig(n_mels=16)
-    save_preview(folder, tmp_path / "x.png", DataConfig(), ViewConfig(), audio, PreviewConfig())
+    save_preview(folder, tmp_path / "x.png", DataConfig(), ViewConfig(), audio, samples=1)
     with pytest.raises(UserError, match="no audio statistics"):
         model = SimpleNamespace(feature_dim=2, stats=None)
         embed_dataset(model, folder, tmp_path / "x.parquet", EmbedConfig(split="train"))

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from helpers.errors import user_error
 
-from avsa.data.remote.clips import RemoteClips, open_clips
+from avsa.data.clips import open_clips
+from avsa.data.remote.clips import RemoteClips
 from avsa.data.remote.mirror import (
     address_of,
     as_url,
