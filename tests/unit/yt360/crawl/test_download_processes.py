@@ -22,14 +22,15 @@ QUICK = {
     "--lease-s": "600",
     "--wait-s": "20",
 }
-SHORT_LEASE = {"--lease-s": "2.5"}
+SHORT_LEASE = {"--lease-s": "1"}
 
 
 @pytest.fixture
 def urls(youtube, picture_bytes, catalog_path):
-    """Put four addresses of plain media files into the catalog."""
+    """Put three addresses of plain media files into the catalog."""
+    youtube.drip_bytes = 200
     addresses = []
-    for number in range(4):
+    for number in range(3):
         path = f"/media/film-{number}.mp4"
         youtube.media[path] = picture_bytes
         addresses.append(youtube.url + path)
