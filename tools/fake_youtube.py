@@ -351,13 +351,7 @@ def media_bytes(
     rng = np.random.default_rng(0)
     options = {"g": str(round(10 * key_frame_s)), "crf": "23", "preset": "ultrafast"}
     with av.open(file, "w", format=container) as out:
-        video = (
-            out.add_stream(
-                "libx264", rate=10, options={"g": gop, "crf": "23", "preset": "ultrafast"}
-            )
-            if picture
-            else None
-        )
+        video = out.add_stream("libx264", rate=10, options=options) if picture else None
         audio = out.add_stream("flac", rate=8000, layout="4.0") if sound else None
         if video is not None:
             video.width, video.height, video.pix_fmt = 192, 96, "yuv420p"
