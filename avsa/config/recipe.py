@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from avsa.config.renamed import new_name
-from avsa.config.train_config import TrainConfig
+from avsa.config.train_config import StageConfig, TrainConfig
+from avsa.models.encoders import EncodersConfig
 from yt360.config import flatten, from_mapping, merged, to_mapping
 from yt360.errors import UserError, did_you_mean
 from yt360.files import atomic_write
@@ -24,14 +25,14 @@ from yt360.terminal.text import shortened
 from yt360.untrusted.yaml_files import load_yaml, read_yaml_mapping, write_yaml
 
 MAX_EXTENSIONS = 16
-MAX_KEY_PARTS = 16  # of a dotted key; none in a recipe has more than five
+MAX_KEY_PARTS = 16  # of a dotted key; keys of recipes have at most five
 DEFAULT_KINDS = {
-    r"encoders\.video": "r2plus1d",
-    r"encoders\.audio": "conv2d",
-    r"stages\.[^.]+\.task": "avc",
+    r"encoders\.video": EncodersConfig().video.kind,
+    r"encoders\.audio": EncodersConfig().audio.kind,
+    r"stages\.[^.]+\.task": StageConfig(steps=1).task.kind,
 }
-"""Kinds by section where a recipe names none."""
-# Keys that say how a run is carried out and not what it computes: a resumed run may change them.
+"""The kind of each section of a recipe that names none."""
+# A resumed run may change these keys, which do not determine what it computes.
 FREE_TO_CHANGE = re.compile(
     r"checkpoint\.|compute\.(?!batch_norm_splits)|validation\.|data\.(num_threads|prefetch_batches)$"
 )
@@ -97,10 +98,10 @@ def save_config(config: TrainConfig, path: Path) -> None:
 
 
 def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
-    """Stop when a resumed run would compute something else than it did.
+    """Refuse to resume a run with a configuration that computes something else.
 
     Raises:
-        UserError: Names the first changed key with both values.
+        UserError: ``"conflict"``; the message names the first changed key with both values.
     """
     before, after = flatten(to_mapping(was)), flatten(to_mapping(now))
     for key in [*before, *(key for key in after if key not in before)]:
@@ -147,19 +148,19 @@ def _read_recipe(recipe: str, children: tuple[str, ...] = ()) -> dict[str, Any]:
         raise UserError(
             f"{path}: extends must be the name of one recipe, or the path of a file", key="extends"
         )
-    if parent.endswith((".yaml", ".yml")):  # as seen from the file that names it
+    if parent.endswith((".yaml", ".yml")):  # relative to the file that names it
         parent = os.path.normpath(path.parent / parent)
     return merged(_read_recipe(parent, (*children, recipe)), content, _names_another_kind)
 
 
 def _names_another_kind(key: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Say whether a section gets another ``kind``, for which the former one's keys mean nothing."""
+    """Return whether a change gives a section another ``kind``, which has other keys."""
     default = next((kind for form, kind in DEFAULT_KINDS.items() if re.fullmatch(form, key)), None)
     return default is not None and "kind" in now and now["kind"] != was.get("kind", default)
 
 
 def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any]) -> None:
-    """Refuse an override of a stage that the recipe has not, which would make a new stage."""
+    """Refuse an override of a stage that the recipe lacks, which would add a stage."""
     stages, changed = mapping.get("stages"), change.get("stages")
     if isinstance(stages, Mapping) and isinstance(changed, Mapping):
         for name in changed:

@@ -1,6 +1,6 @@
-"""Keys of recipes that were renamed: old name -> new name. ``*`` stands for any stage.
+"""Renamed keys of recipes: old name -> new name. ``*`` stands for the name of a stage.
 
-An old key is refused with the new name; a section is renamed with all its keys.
+An old key is refused with the new name; the keys of a renamed section follow it.
 """
 
 from __future__ import annotations

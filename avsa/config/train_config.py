@@ -1,4 +1,4 @@
-"""The configuration of a training run: everything that decides what it computes."""
+"""The configuration of a training run: everything that determines what it computes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StageConfig:
     """One stage of a curriculum. The next stage keeps the encoders; heads and optimizer are new."""
 
     task: Annotated[TaskConfig, Section(TASKS, default="avc")] = AvcConfig()
-    """What is learned."""
+    """The pretext task."""
     epochs: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Length in epochs of the training split (or give `steps`)."""
     steps: Annotated[int, Field(ge=0, le=10**9)] = 0
@@ -53,16 +53,13 @@ class StageConfig:
             )
 
     def __str__(self) -> str:
-        return f"{self.task.kind} for {self.epochs or self.steps} {self._unit}"
-
-    @property
-    def _unit(self) -> str:
-        return "epochs" if self.epochs else "steps"
+        unit = "epochs" if self.epochs else "steps"
+        return f"{self.task.kind} for {self.epochs or self.steps} {unit}"
 
 
 @config_class
 class ValidationConfig:
-    """When the task is evaluated on held-out clips (`avsa.training.validation`)."""
+    """Evaluation of the task on held-out clips during training (`avsa.training.validation`)."""
 
     every_steps: Annotated[int, Field(ge=0, le=10**9)] = 0
     """Steps between two validations; the last step is always validated; 0: never."""
@@ -72,7 +69,7 @@ class ValidationConfig:
 
 @config_class
 class TrainConfig:
-    """Everything that decides what a run computes."""
+    """Everything that determines what a run computes."""
 
     seed: Annotated[int, Field(ge=-MAX_SEED, le=MAX_SEED)] = 0
     """Seed of every random choice."""
@@ -102,19 +99,19 @@ class TrainConfig:
             raise conflict("the recipe has no stages; give one, such as stages.avc.epochs=100")
         if self.compute.batch_norm_splits > 1 and self.optimizer.micro_batches > 1:
             raise conflict(
-                f"optimizer.micro_batches is {self.optimizer.micro_batches}, so batch norm sees a "
-                "part of the batch at a time already; set compute.batch_norm_splits=1"
+                f"optimizer.micro_batches is {self.optimizer.micro_batches} and already splits the "
+                "batch for batch norm; set compute.batch_norm_splits=1"
             )
         for name in self.stages:
             self._check_stage(name)
 
     def stage_views(self, name: str) -> ViewConfig:
-        """Return how a stage draws views."""
+        """Return the configuration of views in a stage."""
         count = self.stages[name].num_views
         return self.views if count is None else replace(self.views, num_views=count)
 
     def stage_data(self, name: str) -> DataConfig:
-        """Return what a stage takes from a clip."""
+        """Return the configuration of data in a stage."""
         count = self.stages[name].windows_per_clip
         return self.data if count is None else replace(self.data, windows_per_clip=count)
 

@@ -5,11 +5,12 @@ Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel ba
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from pydantic import Field
 from torch import nn
 
-from yt360.config import conflict
+from yt360.config import config_class, conflict
 
 MAX_FEATURE_DIM = 8192
 
@@ -44,14 +45,25 @@ class AudioEncoderConfig(EncoderConfig, Protocol):
         """
 
 
-def require_feature_dim(feature_dim: int) -> None:
-    """Refuse feature vectors that are too long for the networks that follow.
+@config_class
+class StagedEncoderConfig:
+    """Size of a convolutional network whose stages double the channels."""
 
-    Raises:
-        UserError: ``"conflict"``, by the configuration that calls this in ``__post_init__``.
-    """
-    if feature_dim > MAX_FEATURE_DIM:
-        raise conflict(
-            f"base_channels * 2**(num_stages - 1) is {feature_dim} features; at most "
-            f"{MAX_FEATURE_DIM} are allowed"
-        )
+    kind: str
+    """Name of the encoder."""
+    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
+    """Channels of the stem and the first stage; each further stage doubles them."""
+    num_stages: Annotated[int, Field(ge=1, le=8)] = 4
+    """Number of stages."""
+
+    def __post_init__(self) -> None:
+        if self.feature_dim > MAX_FEATURE_DIM:
+            raise conflict(
+                f"base_channels * 2**(num_stages - 1) is {self.feature_dim} features; at most "
+                f"{MAX_FEATURE_DIM} are allowed"
+            )
+
+    @property
+    def feature_dim(self) -> int:
+        """Length of a feature vector (512 by default)."""
+        return self.base_channels * 2 ** (self.num_stages - 1)

@@ -15,28 +15,18 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.models.base import MAX_FEATURE_DIM, require_feature_dim
+from avsa.models.base import StagedEncoderConfig
 from yt360.config import config_class
 
 
 @config_class
-class Conv2DConfig:
+class Conv2DConfig(StagedEncoderConfig):
     """A 2-D convolutional network over spectrograms."""
 
     kind: Literal["conv2d"] = "conv2d"
     """Name of the encoder."""
-    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
-    """Channels of the stem and the first block; each further block doubles them."""
     num_stages: Annotated[int, Field(ge=1, le=8)] = 4
     """Blocks of two convolutions; all but the first and the last halve the resolution."""
-
-    def __post_init__(self) -> None:
-        require_feature_dim(self.feature_dim)
-
-    @property
-    def feature_dim(self) -> int:
-        """Length of a feature vector (512 by default)."""
-        return self.base_channels * 2 ** (self.num_stages - 1)
 
     def build(self, in_channels: int = 4) -> Conv2DEncoder:
         """Return the network with new weights, for spectrograms of so many channels."""

@@ -15,30 +15,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from avsa.models.base import MAX_FEATURE_DIM, require_feature_dim
+from avsa.models.base import StagedEncoderConfig
 from yt360.config import config_class
 
 
 @config_class
-class R2Plus1DConfig:
+class R2Plus1DConfig(StagedEncoderConfig):
     """R(2+1)D, a 3-D residual network with factorized convolutions."""
 
     kind: Literal["r2plus1d"] = "r2plus1d"
     """Name of the encoder."""
-    base_channels: Annotated[int, Field(ge=1, le=MAX_FEATURE_DIM)] = 64
-    """Channels of the stem and the first stage; each further stage doubles them."""
     num_stages: Annotated[int, Field(ge=1, le=8)] = 4
     """Residual stages; every one but the first halves time and space."""
     blocks_per_stage: Annotated[int, Field(ge=1, le=32)] = 2
     """Residual blocks in a stage: 2 makes 18 layers, 1 makes 10."""
-
-    def __post_init__(self) -> None:
-        require_feature_dim(self.feature_dim)
-
-    @property
-    def feature_dim(self) -> int:
-        """Length of a feature vector (512 by default)."""
-        return self.base_channels * 2 ** (self.num_stages - 1)
 
     def build(self) -> R2Plus1D:
         """Return the network with new weights."""

@@ -34,14 +34,11 @@ class TranslationConfig:
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Probability of dropout before each layer norm."""
     output_relu: bool = False
-    """ReLU at the end of each layer, which the published code has and the paper has not."""
+    """ReLU at the end of each layer, as in the published code but not in the paper."""
 
-
-def build_translation(config: TranslationConfig, dim: int) -> nn.Module:
-    """Return a network from features (B, K, dim) to features (B, K, dim)."""
-    if config.kind == "none":
-        return nn.Identity()
-    return TranslationNetwork(config, dim)
+    def build(self, dim: int) -> nn.Module:
+        """Return a network with new weights: features (B, K, dim) to features (B, K, dim)."""
+        return nn.Identity() if self.kind == "none" else TranslationNetwork(self, dim)
 
 
 class TranslationNetwork(nn.Module):
@@ -98,9 +95,9 @@ class SingleHeadAttention(nn.Module):
 
 
 class MlpLayer(nn.Module):
-    """The ablation: a two-layer network stands where the attention was.
+    """The ablation: a two-layer network replaces the attention.
 
-    Its hidden width of 2 D gives it the 4 D² weights of query, key, value and dense.
+    Its hidden width of 2 D gives as many weights (4 D²) as query, key, value and dense.
     """
 
     def __init__(self, dim: int, dropout: float, output_relu: bool) -> None:

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from avsa.models.translation import TranslationConfig, build_translation
+from avsa.models.translation import TranslationConfig
 from avsa.tasks.base import Metrics, Needs, Task, TaskConfig
 from avsa.tasks.infonce import InfoNCEConfig, embedding_spread, view_accuracy
 from avsa.training.distributed import gather, rank
@@ -155,8 +155,8 @@ class TranslationTask(ContrastiveTask):
 
     def __init__(self, config: ContrastiveConfig, feature_dim: int) -> None:
         super().__init__(config)
-        self.v2a_transformer = build_translation(config.translation, feature_dim)
-        self.a2v_transformer = build_translation(config.translation, feature_dim)
+        self.v2a_transformer = config.translation.build(feature_dim)
+        self.a2v_transformer = config.translation.build(feature_dim)
         self.video_head = Head(feature_dim, config.embedding_dim)
         self.audio_head = Head(feature_dim, config.embedding_dim)
         self.video_pred_head = Head(feature_dim, config.embedding_dim)

@@ -89,10 +89,11 @@ def test_an_encoder_of_ones_own_trains_two_steps_and_loads_again(tmp_path, datas
         tmp_path,
         call(*train, *SMALL_RUN.split()),
         call(*command_of("avsa embed shards --plugin framewise")),
+        call(*["avsa", "train", "--resume", "--out", "runs/framewise", "--steps", "3"]),
         loading,
         "print(type(model.encoders.video).__name__, model.feature_dim, model.step)",
     )
-    assert shown.splitlines()[-1] == "Framewise 128 2"
+    assert shown.splitlines()[-1] == "Framewise 128 3"
     assert (tmp_path / "features.parquet").exists()
     run = tmp_path / "runs" / "framewise"
     with user_error("dependency", "framewise"):

@@ -25,7 +25,7 @@ from avsa.config.recipe import load_config
 from avsa.data.clip_window import draw_clip_windows
 from avsa.hub.published import read_published_stats
 from avsa.models.conv2d import Conv2DConfig
-from avsa.models.translation import TranslationConfig, build_translation
+from avsa.models.translation import TranslationConfig
 from avsa.views.audio_statistics import AudioStatistics, measure_statistics, random_audio
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
@@ -112,7 +112,7 @@ def networks(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     features = torch.randn(64, count, 512).relu()
     zeros = []
     for relu in (True, False):
-        network = build_translation(TranslationConfig(kind="transformer", output_relu=relu), 512)
+        network = TranslationConfig(kind="transformer", output_relu=relu).build(512)
         zeros.append(f"{(network.eval()(features) == 0).double().mean().item():.0%}")
     yield "translated features that are 0", zeros[0], zeros[1]
     encoder = Conv2DConfig().build(PUBLISHED.audio.num_channels).train()

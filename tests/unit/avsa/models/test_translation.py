@@ -4,14 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from avsa.models.translation import TranslationConfig, build_translation
+from avsa.models.translation import TranslationConfig
 
 DIM, VIEWS = 6, 4
 
 
 def network(kind, **options):
     torch.manual_seed(0)
-    return build_translation(TranslationConfig(kind=kind, **options), DIM).double().eval()
+    return TranslationConfig(kind=kind, **options).build(DIM).double().eval()
 
 
 @pytest.fixture
@@ -60,9 +60,7 @@ def test_only_the_transformer_lets_a_view_see_the_others(kind, sees_others, feat
 
 def test_the_mlp_has_about_as_many_weights():
     count = {
-        kind: sum(
-            p.numel() for p in build_translation(TranslationConfig(kind=kind), 512).parameters()
-        )
+        kind: sum(p.numel() for p in TranslationConfig(kind=kind).build(512).parameters())
         for kind in ("transformer", "mlp")
     }
     assert count["mlp"] == pytest.approx(count["transformer"], rel=0.001)
