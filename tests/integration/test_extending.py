@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,12 +13,16 @@ import pytest
 from click.testing import CliRunner
 from helpers.errors import user_error
 from helpers.paths import REPOSITORY
+from helpers.quality_checks import states, write_catalog
+from quality.videos import make_video
+from quality.writing import write_video_example
 
 import avsa
 from avsa.commands.train import command as train_command
 from avsa.training.metrics_log import read_log
 from yt360.labels.classes import NAMES, NO_CLASS
 from yt360.labels.format.reader import LabelReader, LabelSet
+from yt360.randomness import keyed_generator
 
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 SMALL_LABELS = "--views panorama --fps 1 --height 32 --split test --name bright"
@@ -74,6 +79,30 @@ def test_a_segmenter_of_ones_own_labels_a_dataset(tmp_path):
     labels = LabelReader(dataset, "test", "bright")
     classes = [set(np.unique(labels.read(key).joint)) for key in labels.keys]
     assert classes and set.union(*classes) == {NAMES.index("sky"), NO_CLASS}
+
+
+def test_a_quality_check_of_ones_own_rejects_in_files_and_in_a_catalog(tmp_path):
+    save_example(tmp_path, "too_dark")
+    media = tmp_path / "FOOTAGE"
+    media.mkdir()
+    for name, kind in (("black", "black"), ("bright", "movers")):
+        video = make_video(kind, keyed_generator(1, kind), 4.0)
+        write_video_example(media / f"{name}.mkv", video, frame_rate=5)
+    files = {"black------": ("black.mkv", None), "bright-----": ("bright.mkv", None)}
+    path = write_catalog(tmp_path / "my.catalog", media, files)
+    program, *by_files = command_of("yt360 --plugin too_dark inspect FOOTAGE")
+    _, *by_catalog = command_of("yt360 --plugin too_dark inspect my.catalog")
+    calls = [[*by_files, "--json"], by_catalog[: by_catalog.index("#")]]
+    output = python(tmp_path, *(call(program, *arguments) for arguments in calls))
+
+    dark, bright = json.JSONDecoder().raw_decode(output)[0]
+    names = [
+        (each["verdicts"][-1]["name"], each["verdicts"][-1]["reason"]) for each in (dark, bright)
+    ]
+    assert names == [("too-dark", "dark"), ("too-dark", "bright")]
+    assert "too-dark (dark)" in dark["decision"] and "too-dark" not in bright["decision"]
+    reasons = {"black------": "dark", "bright-----": "no-clips"}
+    assert states(path) == {name: ("rejected", reason) for name, reason in reasons.items()}
 
 
 @pytest.fixture
