@@ -105,7 +105,7 @@ def _write_piece(path: Path, width: int, height: int) -> None:
     coarse = gaussian_filter(rng.standard_normal((height // 2, width // 2)), 1.5, mode="wrap")
     world = zoom(coarse * 60 / coarse.std() + 128, 2, order=1)
     world = np.clip(world, 16, 235).astype(np.uint8)
-    sound = make_audio("ambix", rng, float(PIECE_S), RATE_HZ).sound
+    sound = make_audio("ambix", rng, float(PIECE_S), RATE_HZ).audio
     silence = np.zeros_like(sound[0])
     stored = np.stack([silence if c is None else sound[c] for c in AMBIX_TO_5_1])
     with av.open(str(path), "w", format="matroska") as container:

@@ -1,7 +1,7 @@
-"""Four-channel sound with a known nature: true ambiX, and what is mistaken for it.
+"""Labelled four-channel audio: true ambiX, and what is mistaken for it.
 
-The kinds that are no ambiX are made the way they come about in practice: another normalization,
-loudspeaker mixes, copied or permuted channels, stereo put into two channels, a voice laid over a
+The kinds that are not ambiX are made as they occur in practice: another normalization,
+loudspeaker mixes, copied or permuted channels, stereo put into two channels, a voice mixed over a
 recording.
 """
 
@@ -19,19 +19,19 @@ from quality.sound_sources import Signal, any_source, music, noise, smooth, voic
 
 @dataclass(frozen=True)
 class AudioExample:
-    """One labelled sound.
+    """One labelled piece of audio.
 
     Attributes:
         kind: How it was made: a key of `KINDS`.
-        sound: What a file would hold in the place of W, Y, Z, X: (4, S), peak below 1.
+        audio: (4, S), the channels of a file in the place of W, Y, Z, X; peak below 1.
         rate_hz: Sampling rate.
-        spatial: The outcome and reason that the spatial-audio test should give.
-        post_production: Whether sound was laid over the scene; None where that has no meaning.
+        spatial: The outcome and reason that the spatial-audio check should give.
+        post_production: Whether audio was mixed over the scene; None for audio that is not ambiX.
         facts: Settings of the draw, for the list of mistakes.
     """
 
     kind: str
-    sound: Sound
+    audio: Sound
     rate_hz: int
     spatial: str
     post_production: bool | None
@@ -43,13 +43,13 @@ Maker = Callable[[np.random.Generator, int, int], tuple[Sound, dict[str, float]]
 
 def _fuma(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, dict[str, float]]:
     """W X Y Z with W 3 dB down."""
-    sound, facts = any_scene(rng, samples, rate_hz)
-    return np.stack([sound[0] * 2**-0.5, sound[3], sound[1], sound[2]]), facts
+    audio, facts = any_scene(rng, samples, rate_hz)
+    return np.stack([audio[0] * 2**-0.5, audio[3], audio[1], audio[2]]), facts
 
 
 def _n3d(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, dict[str, float]]:
-    sound, facts = any_scene(rng, samples, rate_hz)
-    return sound * np.array([1, 3, 3, 3])[:, None] ** 0.5, facts
+    audio, facts = any_scene(rng, samples, rate_hz)
+    return audio * np.array([1, 3, 3, 3])[:, None] ** 0.5, facts
 
 
 def _flat_recording(
@@ -57,28 +57,28 @@ def _flat_recording(
 ) -> tuple[Sound, dict[str, float]]:
     """A valid recording whose sources all lie in one plane, so that one channel is silent."""
     room = Room()
-    sound = scene(rng, int(rng.integers(2, 6)), samples, rate_hz, room, -80.0, 0.0)
+    audio = scene(rng, int(rng.integers(2, 6)), samples, rate_hz, room, -80.0, 0.0)
     silent = int(rng.integers(1, 4))
     order = [1, 3, 2]
-    plane = np.zeros_like(sound)
-    plane[0] = sound[0]
+    plane = np.zeros_like(audio)
+    plane[0] = audio[0]
     for target, source in zip([c for c in (1, 2, 3) if c != silent], order, strict=False):
-        plane[target] = sound[source]
+        plane[target] = audio[source]
     return plane, {"silent": float(silent)}
 
 
 def _quad(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, dict[str, float]]:
     """Four loudspeakers around the listener: panned sources, and ambience of its own in each."""
-    sound = np.zeros((4, samples))
+    audio = np.zeros((4, samples))
     corners = np.radians([45, -45, 135, -135])
     for _ in range(int(rng.choice([2, 4, 8]))):
         azimuth = rng.uniform(-np.pi, np.pi)
         gains = np.maximum(np.cos(azimuth - corners), 0) ** 1.0
         signal = 10 ** (rng.uniform(-10, 0) / 20) * any_source(rng, samples, rate_hz)
-        sound += gains[:, None] / np.linalg.norm(gains) * signal
+        audio += gains[:, None] / np.linalg.norm(gains) * signal
     ambience_db = float(rng.choice([-40, -20, -5]))
-    sound += 10 ** (ambience_db / 20) * np.stack([noise(rng, samples, rate_hz) for _ in range(4)])
-    return sound[rng.permutation(4)], {"ambience_db": ambience_db}
+    audio += 10 ** (ambience_db / 20) * np.stack([noise(rng, samples, rate_hz) for _ in range(4)])
+    return audio[rng.permutation(4)], {"ambience_db": ambience_db}
 
 
 def _film_mix(
@@ -118,22 +118,22 @@ def _shuffled(
     """
     facts = {"sources": 0.0}
     while facts["sources"] < 3:
-        sound, facts = any_scene(rng, samples, rate_hz)
+        audio, facts = any_scene(rng, samples, rate_hz)
     order = rng.permutation(4)
     while order[0] == 0:
         order = rng.permutation(4)
-    return sound[order], facts | {"first": float(order[0])}
+    return audio[order], facts | {"first": float(order[0])}
 
 
 def _stereo(rng: np.random.Generator, samples: int, rate_hz: int) -> Sound:
     """Return an amplitude-panned stereo mix (2, S) with some width."""
-    sound = np.zeros((2, samples))
+    audio = np.zeros((2, samples))
     for _ in range(int(rng.integers(3, 7))):
         angle = rng.uniform(0, np.pi / 2)
         gains = np.array([np.cos(angle), np.sin(angle)])
-        sound += gains[:, None] * any_source(rng, samples, rate_hz)
+        audio += gains[:, None] * any_source(rng, samples, rate_hz)
     wide = np.stack([noise(rng, samples, rate_hz) for _ in range(2)])
-    return np.asarray(sound + 10 ** (rng.uniform(-40, -6) / 20) * wide)
+    return np.asarray(audio + 10 ** (rng.uniform(-40, -6) / 20) * wide)
 
 
 def _stereo_in_w_y(
@@ -150,53 +150,53 @@ def _stereo_in_w_y(
 def _mono_in_w(
     rng: np.random.Generator, samples: int, rate_hz: int
 ) -> tuple[Sound, dict[str, float]]:
-    sound = np.zeros((4, samples))
-    sound[0] = any_source(rng, samples, rate_hz) + any_source(rng, samples, rate_hz)
+    audio = np.zeros((4, samples))
+    audio[0] = any_source(rng, samples, rate_hz) + any_source(rng, samples, rate_hz)
     leak_db = float(rng.choice([-200, -50, -35]))
-    sound[1:] += 10 ** (leak_db / 20) * rng.standard_normal((3, samples))
-    return sound, {"leak_db": leak_db}
+    audio[1:] += 10 ** (leak_db / 20) * rng.standard_normal((3, samples))
+    return audio, {"leak_db": leak_db}
 
 
 def _unrelated(
     rng: np.random.Generator, samples: int, rate_hz: int
 ) -> tuple[Sound, dict[str, float]]:
-    """Four sounds that have nothing to do with each other (stems, lapel microphones)."""
+    """Four unrelated signals (stems, lapel microphones)."""
     levels_db = rng.uniform(-12, 0, 4)
-    sound = np.stack([any_source(rng, samples, rate_hz) for _ in range(4)])
-    return sound * 10 ** (levels_db[:, None] / 20), {}
+    audio = np.stack([any_source(rng, samples, rate_hz) for _ in range(4)])
+    return audio * 10 ** (levels_db[:, None] / 20), {}
 
 
 def _voice_over(
     rng: np.random.Generator, samples: int, rate_hz: int
 ) -> tuple[Sound, dict[str, float]]:
     """A narrator or music in W alone over a valid scene, for a good part of the time."""
-    sound, facts = any_scene(rng, samples, rate_hz)
+    audio, facts = any_scene(rng, samples, rate_hz)
     level_db = float(rng.uniform(0, 9))
     maker = voice if rng.random() < 0.6 else music
-    share = float(rng.uniform(0.3, 0.8))
-    start = int(rng.uniform(0, 1 - share) * samples)
+    fraction = float(rng.uniform(0.3, 0.8))
+    start = int(rng.uniform(0, 1 - fraction) * samples)
     over = np.zeros(samples)
-    length = int(share * samples)
+    length = int(fraction * samples)
     over[start : start + length] = maker(rng, length, rate_hz)
     over *= _edges(samples, start, start + length, rate_hz)
-    scene_rms = np.sqrt(np.mean(sound[0] ** 2))
-    sound[0] += 10 ** (level_db / 20) * scene_rms * over
-    return sound, facts | {"over_db": level_db, "over_share": share}
+    scene_rms = np.sqrt(np.mean(audio[0] ** 2))
+    audio[0] += 10 ** (level_db / 20) * scene_rms * over
+    return audio, facts | {"over_db": level_db, "over_share": fraction}
 
 
 def _stereo_bed(
     rng: np.random.Generator, samples: int, rate_hz: int
 ) -> tuple[Sound, dict[str, float]]:
     """Stereo music over a valid scene, put into W and Y as middle and side."""
-    sound, facts = any_scene(rng, samples, rate_hz)
+    audio, facts = any_scene(rng, samples, rate_hz)
     shared = music(rng, samples, rate_hz) + 0.5 * voice(rng, samples, rate_hz)
     left = shared + 0.7 * music(rng, samples, rate_hz)
     right = shared + 0.7 * music(rng, samples, rate_hz)
     level_db = float(rng.uniform(0, 6))
-    gain = 10 ** (level_db / 20) * np.sqrt(np.mean(sound[0] ** 2) / np.mean(shared**2))
-    sound[0] += gain * (left + right) / 2
-    sound[1] += gain * (left - right) / 2
-    return sound, facts | {"over_db": level_db}
+    gain = 10 ** (level_db / 20) * np.sqrt(np.mean(audio[0] ** 2) / np.mean(shared**2))
+    audio[0] += gain * (left + right) / 2
+    audio[1] += gain * (left - right) / 2
+    return audio, facts | {"over_db": level_db}
 
 
 KINDS: dict[str, tuple[Maker, str, bool | None]] = {
@@ -219,7 +219,7 @@ KINDS: dict[str, tuple[Maker, str, bool | None]] = {
 def make_audio(
     kind: str, rng: np.random.Generator, duration_s: float, rate_hz: int
 ) -> AudioExample:
-    """Return one labelled sound at a random level.
+    """Return one labelled piece of audio at a random level.
 
     Args:
         kind: A key of `KINDS`.
@@ -228,28 +228,28 @@ def make_audio(
         rate_hz: Sampling rate.
     """
     maker, spatial, post_production = KINDS[kind]
-    sound, facts = maker(rng, int(duration_s * rate_hz), rate_hz)
+    audio, facts = maker(rng, int(duration_s * rate_hz), rate_hz)
     peak = 10 ** (rng.uniform(-20, -1) / 20)
-    sound = sound * (peak / max(float(np.abs(sound).max()), 1e-9))
-    return AudioExample(kind, sound, rate_hz, spatial, post_production, facts)
+    audio = audio * (peak / max(float(np.abs(audio).max()), 1e-9))
+    return AudioExample(kind, audio, rate_hz, spatial, post_production, facts)
 
 
 def add_noise(example: AudioExample, rng: np.random.Generator, snr_db: float) -> AudioExample:
-    """Return the example as a real microphone gives it: noise in each channel, gains off by 1 dB.
+    """Return the example as a real microphone records it: with noise and gain errors of 1 dB.
 
     The noise is independent in the four channels and as loud in each, `snr_db` below the loudest
     channel.
     """
-    level = np.sqrt(np.mean(example.sound**2, axis=1)).max() * 10 ** (-snr_db / 20)
+    level = np.sqrt(np.mean(example.audio**2, axis=1)).max() * 10 ** (-snr_db / 20)
     gains = 10 ** (rng.uniform(-0.5, 0.5, (4, 1)) / 20)
-    hiss = level * rng.standard_normal(example.sound.shape)
+    hiss = level * rng.standard_normal(example.audio.shape)
     facts = example.facts | {"snr_db": snr_db}
-    return replace(example, sound=np.clip(gains * example.sound + hiss, -1, 1), facts=facts)
+    return replace(example, audio=np.clip(gains * example.audio + hiss, -1, 1), facts=facts)
 
 
-def with_audio(example: AudioExample, sound: NDArray[np.floating]) -> AudioExample:
-    """Return the example with another sound (4, S) under the same label."""
-    return replace(example, sound=np.asarray(sound, dtype=np.float64))
+def with_audio(example: AudioExample, audio: NDArray[np.floating]) -> AudioExample:
+    """Return the example with other audio (4, S) and the same label."""
+    return replace(example, audio=np.asarray(audio, dtype=np.float64))
 
 
 def _edges(samples: int, start: int, stop: int, rate_hz: int) -> Signal:

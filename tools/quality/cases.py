@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from quality import audio, videos
+from quality import videos
+from quality.audio import KINDS as AUDIO_KINDS
+from quality.audio import AudioExample, add_noise, make_audio, with_audio
 from quality.coding import YOUTUBE_CODINGS, code
 from quality.hot import make_hot
 from quality.turning import make_turning
@@ -128,18 +130,18 @@ def _rng(job: Job) -> np.random.Generator:
     return keyed_generator(job.seed, job.case, job.kind, job.number)
 
 
-def _sound(job: Job, rng: np.random.Generator) -> audio.AudioExample:
-    example = audio.make_audio(job.kind, rng, SOUND_S, RATE_HZ)
+def _sound(job: Job, rng: np.random.Generator) -> AudioExample:
+    example = make_audio(job.kind, rng, SOUND_S, RATE_HZ)
     if job.variant == "clean":
         return example
-    noisy = audio.add_noise(example, rng, rng.uniform(20, 50))
-    return audio.with_audio(noisy, _coded(noisy.sound, rng))
+    noisy = add_noise(example, rng, rng.uniform(20, 50))
+    return with_audio(noisy, _coded(noisy.audio, rng))
 
 
-def _coded(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _coded(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     names = sorted(YOUTUBE_CODINGS)
     coding = YOUTUBE_CODINGS[names[int(rng.integers(len(names)))]]
-    return code(sound, RATE_HZ, coding)
+    return code(audio, RATE_HZ, coding)
 
 
 def _check(name: str) -> Check:
@@ -152,39 +154,39 @@ def _verdict(check: Check) -> Verdict:
     return verdict
 
 
-def _heard(name: str, sound: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
+def _heard(name: str, audio: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
     """Return a check that has got the sound field of some audio (4, S)."""
     check = _check(name)
-    for segment in FieldAnalyzer(rate_hz).feed(sound.astype(np.float32)):
+    for segment in FieldAnalyzer(rate_hz).feed(audio.astype(np.float32)):
         check.add_field(segment, segment)
     return check
 
 
 def _spatial(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     example = _sound(job, _rng(job))
-    return example.spatial, _verdict(_heard("spatial-audio", example.sound)), example.facts
+    return example.spatial, _verdict(_heard("spatial-audio", example.audio)), example.facts
 
 
 def _post_production(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     example = _sound(job, _rng(job))
     expected = {"voice-over": "w-overlay", "stereo-bed": "stereo-overlay"}.get(job.kind, "ok")
-    return expected, _verdict(_heard("post-production", example.sound)), example.facts
+    return expected, _verdict(_heard("post-production", example.audio)), example.facts
 
 
 def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rate_hz = RATE_HZ // 2
     example = make_turning(_rng(job), job.kind == "head-fixed", TURNING_S, rate_hz)
-    check = _heard("post-production", example.sound, rate_hz)
-    for frames in example.probes:
+    check = _heard("post-production", example.audio, rate_hz)
+    for frames in example.frames:
         check.add_frames(frames)
     return "fixed-direction" if example.fixed else "ok", _verdict(check), {}
 
 
 def _clipping(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rng = _rng(job)
-    sound = make_hot(rng, job.kind == "clipped", SOUND_S, RATE_HZ)
-    sound = sound if job.variant == "clean" else _coded(sound, rng)
-    check, samples = _check("clipping"), sound.astype(np.float32)
+    audio = make_hot(rng, job.kind == "clipped", SOUND_S, RATE_HZ)
+    audio = audio if job.variant == "clean" else _coded(audio, rng)
+    check, samples = _check("clipping"), audio.astype(np.float32)
     check.add_audio(AudioBlock(samples, samples[0], RATE_HZ))
     return "clipped" if job.kind == "clipped" else "ok", _verdict(check), {}
 
@@ -216,8 +218,8 @@ def _picture(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     return "ok" if example.picture == "moving" else str(example.picture), _verdict(check), {}
 
 
-SOUND_KINDS = tuple(audio.KINDS)
-FIELDS = tuple(kind for kind, (_, _, laid_over) in audio.KINDS.items() if laid_over is not None)
+SOUND_KINDS = tuple(AUDIO_KINDS)
+FIELDS = tuple(kind for kind, (_, _, laid_over) in AUDIO_KINDS.items() if laid_over is not None)
 
 CASES: dict[str, Case] = {
     "spatial-audio": Case(

@@ -47,7 +47,7 @@ YOUTUBE_CODINGS = {
 }
 
 
-def code(sound: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
+def code(audio: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
     """Encode and decode (4, S) at 48 kHz; the coder's delay is cut away.
 
     Raises:
@@ -55,13 +55,13 @@ def code(sound: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[n
     """
     if rate_hz != 48_000:
         raise ValueError(f"sound is coded at 48000 Hz, not {rate_hz}")
-    stored = sound
+    stored = audio
     if coding.layout == "5.1":
-        silence = np.zeros_like(sound[0])
-        stored = np.stack([silence if c is None else sound[c] for c in AMBIX_TO_5_1])
+        silence = np.zeros_like(audio[0])
+        stored = np.stack([silence if c is None else audio[c] for c in AMBIX_TO_5_1])
     decoded = _round_trip(np.asarray(stored, dtype=np.float32), rate_hz, coding)
     decoded = decoded[W_Y_Z_X_IN_5_1] if coding.layout == "5.1" else decoded
-    return decoded[:, : sound.shape[1]]
+    return decoded[:, : audio.shape[1]]
 
 
 def _round_trip(stored: NDArray[np.float32], rate_hz: int, coding: Coding) -> NDArray[np.float32]:

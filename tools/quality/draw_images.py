@@ -1,4 +1,4 @@
-"""Draw the pictures of ``docs/quality.md`` from made recordings.
+"""Draw the images of ``docs/quality.md`` from labelled recordings.
 
 PYTHONPATH=tools python -m quality.draw_images docs/images
 """
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def draw_ratios(path: Path) -> None:
-    """Draw the distribution of the power ratio over tiles for several kinds of sound."""
+    """Draw the distribution of the power ratio over tiles for several kinds of audio."""
     figure, axes = plt.subplots(2, 4, figsize=(11, 4.4), dpi=110, sharex=True)
     for axis, (kind, title) in zip(axes.flat, TITLES.items(), strict=True):
         ratios = np.concatenate([_ratios_db(kind, number) for number in range(6)])
@@ -79,8 +79,8 @@ def draw_ratios(path: Path) -> None:
 
 
 def _ratios_db(kind: str, number: int) -> NDArray[np.float64]:
-    sound = make_audio(kind, keyed_generator("docs", kind, number), 5.0, RATE_HZ).sound
-    tiles = list(FieldAnalyzer(RATE_HZ).feed(sound.astype(np.float32)))
+    audio = make_audio(kind, keyed_generator("docs", kind, number), 5.0, RATE_HZ).audio
+    tiles = list(FieldAnalyzer(RATE_HZ).feed(audio.astype(np.float32)))
     power = np.real(np.stack([np.einsum("bii->bi", tile.covariance) for tile in tiles]))
     width = np.stack([tile.width for tile in tiles])
     level = power.sum(axis=2)
@@ -93,7 +93,7 @@ def draw_changes(path: Path) -> None:
     """Draw what changes in a zoomed photo and in a recording, before and after alignment."""
     kinds = {"photo-zoom": "photo, slowly zoomed", "movers": "tripod, people", "walk": "walking"}
     figure, axes = plt.subplots(3, 3, figsize=(11, 6.4), dpi=110)
-    columns = ("picture", "blocks that change in 2 s", "... that no motion of the whole explains")
+    columns = ("frame", "blocks that change in 2 s", "... that no motion of the whole explains")
     for row, (kind, title) in zip(axes, kinds.items(), strict=True):
         film = make_video(kind, keyed_generator("docs", kind), 10.0).film
         first, last = _small(film(1.0)), _small(film(3.0))
@@ -128,8 +128,8 @@ def draw_report(path: Path, sound_kind: str, picture_kind: str) -> None:
         film = Path(folder) / f"{sound_kind} under {picture_kind}.mkv"
         rng = keyed_generator("docs", sound_kind, picture_kind, 1)
         write_video_example(film, make_video(picture_kind, rng, seconds))
-        sound = make_audio(sound_kind, rng, seconds, RATE_HZ).sound
-        write_wav(film.with_suffix(".wav"), sound, RATE_HZ)
+        audio = make_audio(sound_kind, rng, seconds, RATE_HZ).audio
+        write_wav(film.with_suffix(".wav"), audio, RATE_HZ)
         write_report(inspect_file(film), path)
 
 

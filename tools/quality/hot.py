@@ -1,4 +1,4 @@
-"""Sound that was recorded too hot, and sound that is loud but intact."""
+"""Clipped audio, and audio that is loud but intact."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def make_hot(rng: np.random.Generator, clipped: bool, duration_s: float, rate_hz
         duration_s: Length.
         rate_hz: Sampling rate.
     """
-    sound, _ = any_scene(rng, int(duration_s * rate_hz), rate_hz)
+    audio, _ = any_scene(rng, int(duration_s * rate_hz), rate_hz)
     if not clipped:
-        return sound * (10 ** (rng.uniform(-20, -0.2) / 20) / np.abs(sound).max())
-    size = np.abs(sound[0])
+        return audio * (10 ** (rng.uniform(-20, -0.2) / 20) / np.abs(audio).max())
+    size = np.abs(audio[0])
     sounding = size[size > 1e-3 * size.max()]
     level = float(np.quantile(sounding, 1 - 10 ** rng.uniform(-2.7, -1.3)))
-    return np.clip(sound / level, -1, 1)
+    return np.clip(audio / level, -1, 1)

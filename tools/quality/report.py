@@ -6,8 +6,8 @@
 
 Everything made is a pure function of (seed, kind, number). `--tune` draws with one seed, `--report`
 with another, so no threshold has seen what it is judged on. "clean" is as made; "coded" is with a
-microphone's noise and gain errors, then AAC or Opus at a video site's bit rates (sound), or H.264
-at a poor quality (pictures).
+microphone's noise and gain errors, then AAC or Opus at a video site's bit rates (audio), or H.264
+at a poor quality (video).
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ def _print_matrix(name: str, results: list[Result]) -> bool:
             print(kind.ljust(width) + row[0].expected.ljust(18) + cells)
         right = sum(result.right for result in mine)
         goal = 0.99 if variant == "clean" else 0.95
-        share = right / len(mine)
+        fraction = right / len(mine)
         exact = sum(result.found == result.expected for result in mine) / len(mine)
-        good &= share >= goal
+        good &= fraction >= goal
         print(
-            f"right: {right} of {len(mine)} = {share:.1%} (goal {goal:.0%}); "
+            f"right: {right} of {len(mine)} = {fraction:.1%} (goal {goal:.0%}); "
             f"with the very reason: {exact:.1%}"
         )
         for result in mine:

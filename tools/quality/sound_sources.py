@@ -1,6 +1,6 @@
 """Sounds of one source, made from nothing: speech-like, music-like, impacts, noise, engines, birds.
 
-They are made for the statistics that the quality tests look at (how sparse in time and frequency,
+They have the statistics that the quality checks measure (how sparse in time and frequency,
 how correlated with other sounds), not for the ear. Every function takes a generator, a length in
 samples and a sampling rate, and returns float64 (S,) with a root mean square of about 1 while the
 source sounds.

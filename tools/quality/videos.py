@@ -1,8 +1,8 @@
-"""Moving and still 360° pictures with a known nature, made from nothing.
+"""Labelled synthetic 360° video, moving and still.
 
-Every maker gives a function from time to a luma image in [0, 255], so that a picture can be drawn
-at any rate. Real cameras move things, themselves, or at least the light, and they add noise; a
-photo made into a video is moved, faded and framed as a whole.
+Every maker returns a function from time to a luma image in [0, 255], for any frame rate. In real
+recordings things, the camera, or at least the light move, and there is noise; a photo made into a
+video is moved, faded and framed as a whole.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ HEIGHT, WIDTH = 240, 480
 
 @dataclass(frozen=True)
 class VideoExample:
-    """One labelled picture.
+    """One labelled video.
 
     Attributes:
         kind: How it was made: a key of `KINDS`.
         film: Time in seconds -> luma (240, 480) float32 in [0, 255].
         duration_s: Its length.
         still: Whether it is a photo; None where the question has no answer (black).
-        picture: The reason that the test of black and frozen video should give; None where that
-            depends on the draw.
+        picture: The reason that the picture check should give; None if it depends on the random
+            settings.
     """
 
     kind: str
@@ -136,8 +136,8 @@ def _slides(rng: np.random.Generator, duration_s: float) -> Film:
 
     def film(time_s: float) -> Image:
         index, into = int(time_s / each_s), time_s % each_s
-        share = max(0.0, 1 - (each_s - into) / dissolve_s) if dissolve_s else 0.0
-        return (1 - share) * photos[index] + share * photos[index + 1]
+        weight = max(0.0, 1 - (each_s - into) / dissolve_s) if dissolve_s else 0.0
+        return (1 - weight) * photos[index] + weight * photos[index + 1]
 
     return film
 
@@ -210,7 +210,7 @@ def _walk(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: ARG001
 
 
 def _waves(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: ARG001
-    """A tripod in nature: water or leaves move in a part of the picture."""
+    """A tripod in nature: water or leaves move in a part of the image."""
     image = panorama(rng)
     top, bottom = sorted(rng.choice(np.arange(20, HEIGHT - 20), 2, replace=False))
     bottom = max(bottom, top + 15)
@@ -252,7 +252,7 @@ def _half_black(rng: np.random.Generator, duration_s: float) -> Film:
 
 
 def _frozen(rng: np.random.Generator, duration_s: float) -> Film:
-    """A recording whose picture stops while its time goes on."""
+    """A recording whose image freezes while time goes on."""
     moving = _handheld(rng, duration_s)
     stop_s = rng.uniform(0.25, 0.5) * duration_s
     return lambda time_s: moving(min(time_s, stop_s))
@@ -277,7 +277,7 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator, float], Film], bool | None
 
 
 def make_video(kind: str, rng: np.random.Generator, duration_s: float) -> VideoExample:
-    """Return one labelled picture."""
+    """Return one labelled video."""
     maker, still, picture = KINDS[kind]
     return VideoExample(kind, maker(rng, duration_s), duration_s, still, picture)
 

@@ -1,4 +1,4 @@
-"""Writing made pictures and sounds into files, as a video site would serve them."""
+"""Write labelled video and audio to files, as a video site serves them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from quality.videos import HEIGHT, WIDTH, VideoExample
 def write_video_example(
     path: Path, example: VideoExample, frame_rate: int = 10, crf: int = 23, gop: int = 50
 ) -> None:
-    """Write a made picture as H.264 in Matroska, 480x240.
+    """Write a labelled video as H.264 in Matroska, 480x240.
 
     Args:
         path: The file.
-        example: What it shows.
+        example: The video.
         frame_rate: Frames per second.
         crf: Quality of the coder; 18 is nearly transparent, 34 is poor.
         gop: Frames between key frames.
@@ -40,10 +40,10 @@ def write_video_example(
         container.mux(stream.encode(None))
 
 
-def write_wav(path: Path, sound: NDArray[np.floating], rate_hz: int) -> None:
-    """Write sound (C, S) in [-1, 1] as 16-bit WAV."""
+def write_wav(path: Path, audio: NDArray[np.floating], rate_hz: int) -> None:
+    """Write audio (C, S) in [-1, 1] as 16-bit WAV."""
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(sound.shape[0])
+        file.setnchannels(audio.shape[0])
         file.setsampwidth(2)
         file.setframerate(rate_hz)
-        file.writeframes((32767 * sound.T).astype("<i2").tobytes())
+        file.writeframes((32767 * audio.T).astype("<i2").tobytes())

@@ -214,7 +214,9 @@ def _take_turn(turn: _Turn) -> InspectedVideo | None:
         ):
             return inspect_next(catalog, beat, turn.worker, turn.config)
     except sqlite3.Error as error:
-        raise UserError(f"{turn.path} cannot be read or written: {error}") from error
+        raise UserError(
+            f"{turn.path} cannot be read or written: {error}; check the disk", "system", turn.path
+        ) from error
 
 
 def _settle_crash(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from yt360.catalog.records import Clip
 from yt360.clips import DEFAULT_CLIP_S
@@ -34,7 +35,7 @@ def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
         result += _with_levels(part, wanted, config)
     covered = {clip.start_s for clip in result}
     result += [
-        _changed(clip, kept=False, reason="not-covered")
+        replace(clip, kept=False, reason="not-covered")
         for clip in given
         if clip.start_s not in covered
     ]
@@ -49,13 +50,10 @@ def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
         clips: From `clips_of`; none is kept.
     """
     reasons = Counter(clip.reason for clip in clips)
-    told = []
-    if reasons["silent"]:
-        told.append(f"{reasons['silent']} silent")
-    if reasons["not-covered"]:
-        told.append(f"{reasons['not-covered']} not covered by video and audio")
-    if told:
-        return f"its clips: {', '.join(told)}"
+    words = {"silent": "silent", "not-covered": "not covered by video and audio"}
+    counts = [f"{reasons[each]} {text}" for each, text in words.items() if reasons[each]]
+    if counts:
+        return f"its clips: {', '.join(counts)}"
     if all(part.levels is None for part in inspection.parts):
         return "there is no audio to cut clips from"
     longest_s = max(last - first for first, last in (part.covered_s for part in inspection.parts))
@@ -101,17 +99,11 @@ def _with_levels(part: Part, clips: list[Clip], config: SilenceConfig) -> list[C
     ]
     sounding = sounding_clips(levels, config)
     return [
-        _changed(clip, kept=loud, reason=None if loud else "silent", level_dbfs=round(level, 2))
+        replace(
+            clip,
+            kept=loud,
+            reason=None if loud else "silent",
+            numbers={**clip.numbers, "level_dbfs": round(level, 2)},
+        )
         for clip, loud, level in zip(clips, sounding, levels, strict=True)
     ]
-
-
-def _changed(clip: Clip, *, kept: bool, reason: str | None, **numbers: float) -> Clip:
-    return Clip(
-        start_s=clip.start_s,
-        duration_s=clip.duration_s,
-        kept=kept,
-        reason=reason,
-        origin=clip.origin,
-        numbers={**clip.numbers, **numbers},
-    )

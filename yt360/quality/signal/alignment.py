@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-Image = NDArray[np.float32]
+from yt360.quality.signal.blocks import Image, block_means
 
 # Half the resolution is enough: it gives the motion of the whole to a tenth of a pixel.
 _LEVELS = (4, 2)
@@ -73,8 +73,8 @@ def align(
 def _align_region(source: Image, target: Image) -> tuple[Image, NDArray[np.bool_]]:
     motion = np.zeros(6)
     for level in _LEVELS:
-        coarse_source = _shrink(gaussian_filter(source, 0.5 * level), level)
-        coarse_target = _shrink(gaussian_filter(target, 0.5 * level), level)
+        coarse_source = block_means(gaussian_filter(source, 0.5 * level), level)
+        coarse_target = block_means(gaussian_filter(target, 0.5 * level), level)
         for _ in range(_ITERATIONS):
             motion = motion + _step(coarse_source, coarse_target, motion, level)
     moved, known = _warp(source, motion, 1)
@@ -117,9 +117,3 @@ def _plane(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.floa
     rows = np.linspace(-1, 1, shape[0])[:, None] * np.ones(shape[1])
     columns = np.linspace(-1, 1, shape[1]) * np.ones((shape[0], 1))
     return rows, columns
-
-
-def _shrink(image: Image, factor: int) -> Image:
-    height, width = image.shape
-    blocks = image.reshape(height // factor, factor, width // factor, factor)
-    return np.asarray(blocks.mean(axis=(1, 3)))

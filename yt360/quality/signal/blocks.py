@@ -11,10 +11,10 @@ Blocks = NDArray[np.float32]
 Image = NDArray[np.float32]
 
 
-def block_means(image: Image) -> Blocks:
-    """Return the mean of each 4 x 4 block: (H, W) -> (H / 4, W / 4)."""
+def block_means(image: Image, size: int = BLOCK) -> Blocks:
+    """Return the mean of each square block: (H, W) -> (H / size, W / size)."""
     height, width = image.shape
-    blocks = image.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    blocks = image.reshape(height // size, size, width // size, size)
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 

@@ -27,7 +27,7 @@ RATE_HZ = 16_000
 
 
 def a_sound(kind: str, seconds: float) -> NDArray:
-    return make_audio(kind, keyed_generator(1, kind), seconds, RATE_HZ).sound
+    return make_audio(kind, keyed_generator(1, kind), seconds, RATE_HZ).audio
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         film = make_video(picture, keyed_generator(1, picture), 4.0)
         write_video_example(folder / f"{name}.mkv", film)
-        sound = make_audio(kind, keyed_generator(1, kind), 4.0, 16_000).sound
+        sound = make_audio(kind, keyed_generator(1, kind), 4.0, 16_000).audio
         write_wav(folder / f"{name}.wav", sound, 16_000)
     return folder
 

@@ -24,16 +24,16 @@ def heard(sound: np.ndarray, **options: object) -> tuple[PostProductionCheck, Ve
     [("ambix", "recorded"), ("voice-over", "w-overlay"), ("stereo-bed", "stereo-overlay")],
 )
 def test_audio_mixed_over_a_recording_is_found(kind: str, reason: str) -> None:
-    _, verdict = heard(make_audio(kind, keyed_generator(0, kind), 5.0, RATE_HZ).sound)
+    _, verdict = heard(make_audio(kind, keyed_generator(0, kind), 5.0, RATE_HZ).audio)
     assert verdict.reason == reason
 
 
 @pytest.mark.parametrize("fixed", [True, False])
 def test_sound_that_ignores_turns_of_the_camera_is_suspected(fixed: bool) -> None:
     example = make_turning(keyed_generator(1, "turn"), fixed, 20.0, RATE_HZ)
-    check, verdict = heard(example.sound)
+    check, verdict = heard(example.audio)
     assert verdict.outcome is Outcome.OK
-    for frames in example.probes:
+    for frames in example.frames:
         check.add_frames(frames)
     verdict = check.verdict({})
     if fixed:
@@ -55,7 +55,7 @@ class Radio:
 
 
 def test_a_tagger_adds_to_the_probability_and_its_numbers_are_kept() -> None:
-    sound = make_audio("ambix", keyed_generator(0, "ambix"), 5.0, RATE_HZ).sound
+    sound = make_audio("ambix", keyed_generator(0, "ambix"), 5.0, RATE_HZ).audio
     _, plain = heard(sound)
     check, _ = heard(sound, tagger=f"{__name__}:Radio")
     check.add_audio(AudioBlock(sound.astype(np.float32), sound[0].astype(np.float32), RATE_HZ))

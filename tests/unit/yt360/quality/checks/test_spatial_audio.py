@@ -26,7 +26,7 @@ def a_field(seed: int = 0, sources: int = 3) -> NDArray:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_sound_gets_its_answer(kind: str) -> None:
     example = make_audio(kind, keyed_generator(3, kind), 4.0, RATE_HZ)
-    verdict = judge(example.sound)
+    verdict = judge(example.audio)
     if example.spatial == "ok":
         assert (verdict.outcome, verdict.reason) == (Outcome.OK, "ambix")
     else:
