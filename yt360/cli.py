@@ -11,30 +11,33 @@ from yt360.terminal.output import guard
 
 # Module below `yt360.commands`, and the line of help.
 _COMMANDS = {
-    "doctor": ("doctor", "Tell whether this machine can do each job."),
+    "doctor": ("doctor", "Check what this machine can do, and what is missing."),
     "search": ("crawl.search", "Find 360° videos with spatial audio on YouTube."),
     "import": (
         "crawl.import_",
-        "Put known videos, clips and splits into a catalog.",
+        "Add known videos, clips and splits to a catalog.",
     ),
-    "formats": ("crawl.formats", "Explain which streams of a video are taken."),
-    "download": ("crawl.download", "Fetch the videos of a catalog."),
-    "inspect": ("inspect", "Test whether picture and sound are what they seem."),
-    "catalog": ("catalog", "Look into a catalog; query, export, split."),
-    "probe": ("probe", "Say what a media file is, and why that is believed."),
-    "scenes": ("scenes", "Render synthetic 360° scenes with known sources."),
+    "formats": ("crawl.formats", "List the streams of a video and the selected ones."),
+    "download": ("crawl.download", "Download the videos of a catalog."),
+    "inspect": ("inspect", "Check whether audio is spatial and video is 360°."),
+    "catalog": ("catalog", "Show, query, export, split and check a catalog."),
+    "probe": ("probe", "Show the streams, projection and audio layout of media files."),
+    "scenes": ("scenes", "Render synthetic 360° scenes with ground truth."),
     "build-shards": (
         "dataset.build_shards",
-        "Cut media into clips and write shards.",
+        "Cut media files into clips and write shards.",
     ),
-    "pseudolabel": ("labels.pseudolabel", "Label every clip of a dataset."),
-    "labels": ("labels.labels", "Compare label sets; import released ones."),
-    "segment": ("labels.segment", "Segment pictures and panoramas."),
-    "stats": ("dataset.stats", "Count clips, hours and classes of a dataset."),
+    "pseudolabel": (
+        "labels.pseudolabel",
+        "Label the clips of a dataset by segmentation.",
+    ),
+    "labels": ("labels.labels", "Compare label sets; import released label maps."),
+    "segment": ("labels.segment", "Segment images and panoramas."),
+    "stats": ("dataset.stats", "Count the clips, hours and classes of a dataset."),
     "preview": ("dataset.preview", "Draw clips and their labels."),
     "check": (
         "dataset.check",
-        "Verify a dataset: sums, keys, members, readability.",
+        "Verify a dataset: checksums, keys, members, decoding.",
     ),
     "index": ("dataset.index", "Rebuild the index of a dataset from its shards."),
 }

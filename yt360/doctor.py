@@ -1,4 +1,4 @@
-"""Whether this machine can do each job, and how to mend what it cannot."""
+"""What this machine can do, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ENOUGH_DISK_GIB = 10.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found for one job.
+    """The result of the check for one task of the user.
 
     Attributes:
-        job: What a user wants to do.
-        state: ``"ok"``; ``"missing"`` when the job cannot be done; ``"optional"`` when only an
-            extra is absent.
-        found: What is there, with versions.
-        mend: What to do about it; empty when there is nothing to do.
+        job: The task, such as ``"train"``.
+        state: ``"ok"``; ``"missing"`` if the task is impossible; ``"optional"`` if only an optional
+            part is absent.
+        found: What is installed, with versions.
+        mend: What the user should do; empty if nothing.
     """
 
     job: str
@@ -39,10 +39,10 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Look at this machine, job by job, in the order of the pipeline.
+    """Check each task, in the order of the pipeline.
 
     Args:
-        folder: Where the user works; its free disk space is reported.
+        folder: Working directory; its free disk space is reported.
     """
     checks: list[Callable[[], Finding]] = [
         _python,
@@ -103,10 +103,10 @@ def _download() -> Finding:
     usable = [f"{each.name} {each.version}" for each in runtimes if each.usable]
     if usable:
         return Finding(job, "ok", f"{packages.found}, JavaScript by {usable[0]}")
-    found = "no JavaScript runtime, which YouTube demands"
+    found = "no JavaScript runtime, which YouTube requires"
     if runtimes:
         old = ", ".join(f"{each.name} {each.version}" for each in runtimes)
-        found = f"its JavaScript runtime, which YouTube demands, is too old: {old}"
+        found = f"the JavaScript runtime, which YouTube requires, is too old: {old}"
     mend = f"pip install deno (or install Node.js {oldest_version('node')} or newer)"
     return Finding(job, "missing", f"{packages.found}, but {found}", mend)
 
@@ -117,12 +117,12 @@ def _training() -> Finding:
         return packages
     try:
         import torch
-        import torchaudio  # noqa: F401 - importing is the test: it fails when versions do not match
+        import torchaudio  # noqa: F401 - the import fails if the versions do not match
         import torchvision  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         mend = "install torch, torchvision and torchaudio together, with -c constraints.txt"
-        return Finding("train", "missing", f"{packages.found} do not load: {reason}", mend)
+        return Finding("train", "missing", f"{packages.found} cannot be imported: {reason}", mend)
     return Finding("train", "ok", f"{packages.found}, {torch.get_num_threads()} threads")
 
 
@@ -131,10 +131,10 @@ def _accelerator() -> Finding:
     try:
         import torch
     except (ImportError, OSError):
-        return Finding(job, "optional", "torch does not load", "see the line above")
+        return Finding(job, "optional", "torch cannot be imported", "see the line above")
     if not torch.cuda.is_available():
         built_for = torch.version.cuda
-        found = f"no CUDA device seen (torch is built for CUDA {built_for})"
+        found = f"no CUDA device found (torch is built for CUDA {built_for})"
         mend = "check the driver with nvidia-smi; the CPU is used until then"
         if built_for is None:
             found, mend = "torch is built for CPU only", "install a CUDA build of torch"
@@ -153,7 +153,7 @@ def _optional(job: str, module: str, mend: str) -> Finding:
         importlib.import_module(module)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        return Finding(job, "optional", f"{found} does not load: {reason}", mend)
+        return Finding(job, "optional", f"{found} cannot be imported: {reason}", mend)
     return Finding(job, "ok", found)
 
 

@@ -16,9 +16,9 @@ MARKS = {"ok": ("ok", "green"), "missing": ("MISSING", "red"), "optional": ("abs
 @examples("yt360 doctor")
 @click.command("doctor")
 def command() -> None:
-    """Tell in one screen whether this machine can do each job, and how to mend what it cannot.
+    """Check what this machine can do, and print how to install what is missing.
 
-    Exits with 1 when a main job lacks something. Parts marked "absent" are extras.
+    The exit code is 1 if a required part is missing. Parts marked "absent" are optional.
     """
     from yt360.doctor import examine
 

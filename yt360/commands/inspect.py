@@ -106,10 +106,10 @@ def command(
     tagger: str | None,
     **options: Any,
 ) -> None:
-    """Check whether recordings hold real spatial audio and real 360° video.
+    """Check whether recordings contain real spatial audio and real 360° video.
 
-    INPUT is a media file or a folder. Videos and the audio files of the same name beside them
-    (.m4a, .flac, ...), which may hold the spatial audio, are paired as by build-shards.
+    INPUT is a media file or a folder. Videos and the audio files of the same name next to them
+    (.m4a, .flac, ...), which may contain the spatial audio, are paired as by build-shards.
 
     With a catalog, every downloaded video is inspected and becomes accepted or rejected. The
     command can be stopped at any time, run again, and run several times at once.
@@ -225,7 +225,7 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
     for choice in inspection.audio_choices:
         yield f"  {choice}"
     for doubt in inspection.warnings:
-        yield f"  {'doubt':16} {doubt.code}: {doubt.detail}"
+        yield f"  {'warning':16} {doubt.code}: {doubt.detail}"
     for verdict in inspection.verdicts.values():
         sure = f"{verdict.confidence:4.0%}"
         answer = f"{verdict.outcome.value:6}  {sure} sure"

@@ -1,4 +1,4 @@
-"""``yt360 probe``: say what media files are."""
+"""``yt360 probe``: show the streams, projection and audio layout of media files."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ SOUND_LAYOUTS = (
 @examples("yt360 probe holiday.mp4", "yt360 probe --json videos/*.webm > facts.json")
 @click.command("probe")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object a file.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object per file.")
 @click.option(
     "--audio-layout",
     type=click.Choice(SOUND_LAYOUTS),
-    help="State what multi-channel sound is instead of finding out.",
+    help="Layout of the spatial audio.  [default: detected]",
 )
 @renamed_options({"--sound-layout": "--audio-layout"})
 @click.pass_context
 def command(
     context: click.Context, files: tuple[Path, ...], as_json: bool, audio_layout: str | None
 ) -> None:
-    """Say what media files are: streams, times, projection, spatial sound, and why.
+    """Show the streams, times, projection and audio layout of media files, with the evidence.
 
-    Declared values come from headers, measured ones from reading the whole file. Beside a video
-    its audio_files (audio files of the same name) are looked at, too, and the choice between them
-    and its own audio is told. The exit code is 2 when a file cannot be read as media.
+    Declared values come from headers, measured values from reading the whole file. For a video,
+    audio files of the same name in the same folder are read too, and the output shows which audio
+    is used. The exit code is 2 if a file cannot be read as media.
     """
     from yt360.execution.isolation import IsolatedProcess
 
@@ -59,7 +59,7 @@ def command(
 
 
 def _probe(path: Path, audio_layout: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Return what is known of a file as JSON values, and as lines of text."""
+    """Return the description of a file as JSON values and as lines of text."""
     from yt360.media.audio.selection import select_audio
     from yt360.media.describe import as_values, describe
     from yt360.media.pairing import audio_files_beside

@@ -109,7 +109,7 @@ def _describe_audio(stream: AudioStream) -> list[str]:
         ),
         _line("layout", shown),
         *(_line("", f"because: {reason}") for reason in layout.evidence),
-        *(_line("", f"doubt: {doubt.code}: {doubt.detail}") for doubt in layout.warnings),
+        *(_line("", f"warning: {each.code}: {each.detail}") for each in layout.warnings),
     ]
 
 

@@ -66,7 +66,7 @@ class CatalogRunReport:
         for (state, reason), videos in self.counts.most_common():
             yield f"{videos:8d}  {state}{f' ({reason})' if reason else ''}"
         for code, videos in self.warnings.most_common():
-            yield f"{videos:8d}  doubted audio layout ({code})"
+            yield f"{videos:8d}  audio layout warning ({code})"
 
 
 @dataclass(frozen=True)

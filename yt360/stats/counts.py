@@ -119,7 +119,7 @@ def count_dataset(dataset: Path) -> DatasetCounts:
                 "licence": [video.license for video in videos],
                 "projection": [video.projection for video in videos],
                 "sound": [video.sound for video in videos],
-                "doubt about the sound layout": [
+                "audio layout warning": [
                     code for video in videos for code in video.doubts or ("none",)
                 ],
             }
@@ -162,7 +162,7 @@ def count_catalog(catalog: Catalog) -> DatasetCounts:
                 "projection": column(str, "projection"),
                 "sound": column(str, "spatial_audio"),
                 "language of the search": _languages(catalog),
-                "doubt about the sound layout": _doubts(catalog, where),
+                "audio layout warning": _doubts(catalog, where),
             }
         ),
     )

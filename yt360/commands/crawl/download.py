@@ -28,7 +28,7 @@ from yt360.terminal.output import echo
 )
 @click.command("download")
 @click.argument("path", metavar="CATALOG", type=Path)
-@click.option("--media", type=Path, help="Media folder.  [default: NAME-media beside CATALOG]")
+@click.option("--media", type=Path, help="Media folder.  [default: NAME-media next to CATALOG]")
 @click.option("--workers", default=4, show_default=True, help="Videos downloaded at the same time.")
 @click.option("--per-site", type=int, help="Maximum number of them from one site.")
 @click.option("--limit", type=int, help="Maximum number of videos to settle.")

@@ -1,4 +1,4 @@
-"""``yt360 build-shards``: cut media into clips and write shards."""
+"""``yt360 build-shards``: cut media files into clips and write shards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 )
 @click.command("build-shards")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=Path)
-@click.option("--out", required=True, type=Path, help="Folder of the dataset, new or to add to.")
+@click.option("--out", required=True, type=Path, help="Folder of the dataset, new or existing.")
 @click.option(
     "--clip-s",
     type=int,
@@ -60,58 +60,69 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     default="channel",
     show_default=True,
     metavar="channel|video|FACT|REGEX",
-    help="What never crosses train and test: videos of one channel, or with another fact in common "
-    "(title, upload_date, ... from a catalog or NAME.info.json), or with the same text in the one "
-    "group of a regular expression that is searched in their names without suffix. A video without "
-    "any of it stands for itself.",
+    help="Grouping that must not cross the split: by channel, by video, by another property "
+    "(title, upload_date, ... from a catalog or NAME.info.json), or by a regular expression with "
+    "one group, which is searched in the file name without suffix. A video without this property "
+    "is a group of its own.",
 )
-@click.option("--shard-mb", default=256.0, show_default=True, help="Largest size of a shard.")
-@click.option("--height", default=320, show_default=True, help="Rows of clips; columns are twice.")
-@click.option("--fps", default=16, show_default=True, help="Frames per second of clips.")
+@click.option(
+    "--shard-mb", default=256.0, show_default=True, help="Maximum size of a shard in 10^6 bytes."
+)
+@click.option(
+    "--height",
+    default=320,
+    show_default=True,
+    help="Height of the clips in pixels; they are twice as wide.",
+)
+@click.option("--fps", default=16, show_default=True, help="Frame rate of the clips.")
 @click.option("--crf", default=23, show_default=True, help="H.264 quality, 0 (best) to 51.")
-@click.option("--gop", default=8, show_default=True, help="Frames from one key frame to the next.")
-@click.option("--sample-rate-hz", default=24000, show_default=True, help="Sample rate of sound.")
+@click.option("--gop", default=8, show_default=True, help="Frames between key frames.")
+@click.option(
+    "--sample-rate-hz", default=24000, show_default=True, help="Sample rate of the audio."
+)
 @click.option(
     "--projection",
     default="auto",
     show_default=True,
     type=click.Choice(PROJECTIONS),
-    help="Projection of all inputs, where their metadata are missing or wrong.",
+    help="Projection of all inputs, if their metadata is missing or wrong.",
 )
 @click.option(
     "--stereo-mode",
     default="auto",
     show_default=True,
     type=click.Choice(STEREO_MODES),
-    help="Stereo mode of all inputs, likewise.",
+    help="Stereo mode of all inputs, if their metadata is missing or wrong.",
 )
 @click.option(
     "--audio-layout",
     default="auto",
     show_default=True,
     type=click.Choice(SOUND_LAYOUTS),
-    help="Layout of the spatial audio of all inputs, likewise.",
+    help="Layout of the spatial audio of all inputs, if it is not detected correctly.",
 )
 @click.option(
     "--inspect",
     is_flag=True,
-    help="Leave out what the tests of `yt360 inspect` reject, as they reject videos of a catalog; "
-    "without it files and folders are only tested for being 360° video with ambisonic audio.",
+    help="Also run the checks of `yt360 inspect` on files and folders, and leave out what they "
+    "reject; by default, only the projection and the audio layout are checked.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @click.option(
-    "--retry", is_flag=True, help="Try rejected files and stretches again, changed or not."
+    "--retry",
+    is_flag=True,
+    help="Retry rejected files and parts, even if they have not changed.",
 )
 @renamed_options({"--sound-layout": "--audio-layout"})
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 
-    INPUT is a media file, a folder of them, or a catalog, whose accepted videos are cut into the
-    clips that it keeps; what the inspection of a video was told of its sound and picture goes
-    before --audio-layout and --projection. Audio files with the name of a video but for the suffix
-    may hold its spatial audio. Run the same command again after an interruption, or with more
-    inputs: it goes on, and never changes a shard that is finished. What cannot be used is listed
-    with its reason.
+    INPUT is a media file, a folder of media files, or a catalog. The accepted videos of a catalog
+    are cut into the clips that it lists; an audio layout or a projection that was given to `yt360
+    inspect` takes precedence over --audio-layout and --projection. The spatial audio of a video may
+    be in an audio file of the same name except for the suffix. Run the same command again after an
+    interruption, or with more inputs: it continues, and never changes a complete shard. Files and
+    parts that cannot be used are listed with the reason.
     """
     from yt360.catalog.build_inputs import find_all_inputs
     from yt360.shards.builder.build import build_shards
@@ -124,8 +135,8 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     _print_report(report, out, len(found.videos), found.ignored)
     if found.without_media:
         echo(
-            f"note: {len(found.without_media)} accepted videos have no media here and were not "
-            f"looked at, such as {found.without_media[0]}"
+            f"note: {len(found.without_media)} accepted videos have no media files and were "
+            f"skipped, such as {found.without_media[0]}"
         )
     if report.info.num_clips == 0:
         reasons = ", ".join(
@@ -168,17 +179,17 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
     for note in report.notes[:MAX_LINES]:
         echo(f"note: {note}")
     if len(report.notes) > MAX_LINES:
-        echo(f"note: {len(report.notes) - MAX_LINES} more of these")
+        echo(f"note: {len(report.notes) - MAX_LINES} more notes")
     if ignored:
         echo(f"ignored {ignored} files that are neither audio nor video")
-    echo(f"looked at {videos} videos; {report.new_clips} new clips")
+    echo(f"{videos} videos read; {report.new_clips} new clips")
     for split, content in report.info.splits.items():
         echo(
             f"{out / split}: {content.clips} clips of {content.videos} videos, "
             f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
         )
     info = report.info
-    echo(f"{out}: {info.covered_s:.1f} s with picture and sound: {_balance(info)}")
+    echo(f"{out}: {info.covered_s:.1f} s with video and audio: {_balance(info)}")
 
 
 def _balance(info: DatasetInfo) -> str:
@@ -188,13 +199,13 @@ def _balance(info: DatasetInfo) -> str:
 
 
 def _print_doubts(report: BuildReport) -> None:
-    """Print what speaks against the sound layouts of files, and how many files each code has."""
+    """Print the warnings about audio layouts, and the number of files with each code."""
     for name, doubt in report.doubts[:MAX_LINES]:
-        echo(f"doubt: {name}: {doubt.code}: {doubt.detail}")
+        echo(f"warning: {name}: {doubt.code}: {doubt.detail}")
     if len(report.doubts) > MAX_LINES:
-        echo(f"doubt: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
+        echo(f"warning: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
     counts = Counter(doubt.code for _, doubt in report.doubts)
     if counts:
-        echo(f"{'doubt about sound layout':<24} files")
+        echo(f"{'audio layout warning':<24} files")
         for code, count in counts.most_common():
             echo(f"{code:<24} {count:>5}")

@@ -14,12 +14,14 @@ from yt360.terminal.output import echo
 @examples("yt360 check DATASET", "yt360 check DATASET --quick --workers 4")
 @click.command("check")
 @click.argument("dataset", type=Path)
-@click.option("--quick", is_flag=True, help="Compare sums, names and index; decode nothing.")
+@click.option(
+    "--quick", is_flag=True, help="Compare checksums, names and the index; do not decode."
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 def command(dataset: Path, quick: bool, workers: int) -> None:
-    """Verify sums, keys, members, order and index of a dataset, and that every clip decodes.
+    """Verify the checksums, keys, members, order and index of a dataset, and decode every clip.
 
-    Prints one line for each fault; the exit code is 1 when there is any.
+    Prints one line for each fault. The exit code is 1 if there is a fault.
     """
     from yt360.shards.check.dataset import check_dataset
     from yt360.shards.format.schema import DatasetInfo
@@ -33,4 +35,4 @@ def command(dataset: Path, quick: bool, workers: int) -> None:
     if faults:
         echo(f"{faults} faults in {info.num_clips} clips, {shards} shards")
         sys.exit(1)
-    echo(f"{dataset}: no fault in {info.num_clips} clips, {shards} shards")
+    echo(f"{dataset}: no faults in {info.num_clips} clips, {shards} shards")

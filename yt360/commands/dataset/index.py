@@ -14,7 +14,7 @@ from yt360.terminal.output import echo
 @click.command("index")
 @click.argument("dataset", type=Path)
 def command(dataset: Path) -> None:
-    """Rebuild the index of every split from its shards alone."""
+    """Rebuild the index of every split from its shards."""
     from yt360.shards.format.index import rebuild_index
 
     for split, clips in rebuild_index(dataset).items():

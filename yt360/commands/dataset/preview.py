@@ -22,18 +22,18 @@ from yt360.terminal.output import echo
     type=click.Path(path_type=Path),
     default=Path("preview.png"),
     show_default=True,
-    help="The picture to write.",
+    help="Image file to write.",
 )
-@click.option("--labels", is_flag=True, help="Show label maps and their legend too.")
+@click.option("--labels", is_flag=True, help="Also show the label maps and a legend.")
 @click.option(
-    "--name", default="panoptic", show_default=True, help="Set of labels to show with --labels."
+    "--name", default="panoptic", show_default=True, help="Label set to show with --labels."
 )
 @click.option(
     "--clip",
     "keys",
     multiple=True,
     metavar="KEY",
-    help="Clip to draw; may be given several times. [default: some of all]",
+    help="Clip to draw; repeatable.  [default: a selection]",
 )
 @click.option(
     "--clips",
@@ -41,9 +41,9 @@ from yt360.terminal.output import echo
     type=click.IntRange(1, 100),
     default=3,
     show_default=True,
-    help="How many clips to draw when none is named.",
+    help="Number of clips to draw without --clip.",
 )
-@click.option("--at-s", type=float, help="Second of each clip. [default: its middle]")  # fmt: skip
+@click.option("--at-s", type=float, help="Time in each clip in seconds.  [default: the middle]")
 @click.pass_context
 def command(
     context: click.Context,
@@ -55,11 +55,11 @@ def command(
     num_clips: int,
     at_s: float | None,
 ) -> None:
-    """Draw clips of DATASET: the panorama and, with --labels, its map and legend."""
+    """Draw clips of DATASET: the panorama and, with --labels, its label map and a legend."""
     from yt360.labels.clip_sheet import draw_clip_sheet
 
     if not labels:
-        refuse(context, ("name",), "chooses the labels that --labels shows; give --labels too")
+        refuse(context, ("name",), "selects the label set of --labels; add --labels")
     drawn = draw_clip_sheet(
         dataset,
         out,

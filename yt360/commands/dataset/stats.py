@@ -1,4 +1,4 @@
-"""``yt360 stats``: what a dataset or a catalog holds."""
+"""``yt360 stats``: count the content of a dataset or a catalog."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ MOST_WORDS = 8
 @click.option("--plots", metavar="FOLDER", type=Path, help="Write the histograms as PNG files.")
 @click.option("--labels", is_flag=True, help="Count the classes of the dataset's labels instead.")
 @click.option(
-    "--name", default="panoptic", show_default=True, help="Set of labels to count, with --labels."
+    "--name", default="panoptic", show_default=True, help="Label set to count with --labels."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(
     context: click.Context, path: Path, plots: Path | None, labels: bool, name: str, as_json: bool
 ) -> None:
-    """Say what a dataset holds, or a catalog would give: videos, clips, hours, and histograms.
+    """Count the videos, clips and hours of a dataset or a catalog, and print histograms.
 
-    With --labels, say how often each class occurs in the dataset's labels.
+    With --labels, count the classes in the labels of a dataset.
     """
     if labels:
-        refuse(context, ("plots",), "draws no labels; give it without --labels")
+        refuse(context, ("plots",), "does not draw labels; use it without --labels")
         from yt360.labels.class_counts import count_labels
 
         found = count_labels(path, name)
@@ -50,7 +50,7 @@ def command(
         else:
             echo(*found.lines())
         return
-    refuse(context, ("name",), "goes with --labels")
+    refuse(context, ("name",), "requires --labels")
     stats, more = _collect(path)
     if as_json:
         echo_json({**stats.to_json(), **more})
@@ -64,7 +64,7 @@ def command(
 
 
 def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
-    """Return the statistics, and what else is told of a dataset."""
+    """Return the counts, and further properties of a dataset."""
     from yt360.catalog import Catalog
     from yt360.catalog.opening import is_catalog
     from yt360.labels.format.label_set import label_sets

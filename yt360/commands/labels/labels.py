@@ -1,4 +1,4 @@
-"""``yt360 labels``: comparing and importing sets of labels."""
+"""``yt360 labels``: compare and import label sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yt360.terminal.output import echo
 
 @click.group("labels", cls=StrictGroup)
 def command() -> None:
-    """Compare sets of labels, and import the maps that YT-360's authors released."""
+    """Compare label sets, and import the label maps that YT-360's authors released."""
 
 
 @examples(
@@ -23,9 +23,9 @@ def command() -> None:
 @click.argument("a")
 @click.argument("b")
 def compare_command(a: str, b: str) -> None:
-    """Say how far the labels B agree with the labels A, the reference.
+    """Measure the agreement of label set B with the reference A.
 
-    A and B are each DATASET, which means its labels named `panoptic`, or DATASET:NAME.
+    A and B are DATASET:NAME, or DATASET for its label set `panoptic`.
     """
     from yt360.labels.compare import compare
 
@@ -36,11 +36,11 @@ def compare_command(a: str, b: str) -> None:
 @command.command("import")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--name", default="released", show_default=True, help="Of the set of labels.")
+@click.option("--name", default="released", show_default=True, help="Name of the new label set.")
 def import_command(dataset: Path, folder: Path, name: str) -> None:
-    """Import released maps from FOLDER into DATASET.
+    """Import released label maps from FOLDER into DATASET.
 
-    FOLDER holds a folder a clip, VIDEOID-START, with things-NNNN.png and stuff-NNNN.png.
+    FOLDER contains one folder per clip, VIDEOID-START, with things-NNNN.png and stuff-NNNN.png.
     """
     from yt360.labels.yt360_maps import import_yt360_maps
 

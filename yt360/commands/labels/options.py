@@ -1,4 +1,4 @@
-"""Options that `yt360 segment` and `yt360 pseudolabel` share."""
+"""The options that `yt360 segment` and `yt360 pseudolabel` have in common."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _OPTIONS = (
                  default="panoptic-fpn", show_default=True,
                  help="The segmenter; --plugin adds others."),
     click.option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
-                 help="panoptic-fpn, detectron2: weights, such as model_final_cafdb1.pkl; .pkl, "
-                 ".pth or .safetensors. detectron2 downloads those of its zoo without it."),
+                 help="panoptic-fpn, detectron2: weights (.pkl, .pth or .safetensors), such as "
+                 "model_final_cafdb1.pkl. By default, detectron2 downloads those of its zoo."),
     click.option("--model", metavar="NAME",
-                 help="transformers: folder or hub name; detectron2: config of its model zoo."),
+                 help="transformers: folder or hub name. detectron2: config in its model zoo."),
     click.option("--scenes", type=click.Path(path_type=Path), metavar="FOLDER",
-                 help="truth: folder that `yt360 scenes` wrote."),
+                 help="truth: folder written by `yt360 scenes`."),
     set_option("Set an option of the segmenter; repeatable."),
     click.option("--device", default="auto", show_default=True,
                  help="auto, cpu, cuda or cuda:NUMBER."),
     click.option("--batch", type=click.IntRange(1),
-                 help="Images at once; halved when a GPU's memory is too small. "
+                 help="Batch size; halved if a GPU runs out of memory.  "
                  "[default: 8 on a GPU, 1 on a CPU]"),
 )  # fmt: skip
 
@@ -44,13 +44,13 @@ def segmenter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def segmenter_config(
     kind: str, settings: dict[str, str], usual: dict[str, Any], **given: Any
 ) -> SegmenterConfig:
-    """Return the config of the segmenter that the options choose.
+    """Return the config of the segmenter that the options select.
 
     Args:
-        kind: Its name.
-        settings: Its options by ``--set``.
-        usual: Values for those options that the segmenter has and nobody set.
-        given: Its options that have an option of the command; None for not given.
+        kind: Name of the segmenter.
+        settings: Its options from ``--set``.
+        usual: Defaults of the command for options that the segmenter has and that are not set.
+        given: Its options from the command's own options; None if not given.
 
     Raises:
         UserError: The segmenter lacks an option, or needs one that is not given.

@@ -25,45 +25,45 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
 @click.command("pseudolabel")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @segmenter_options
-@click.option("--name", default="panoptic", show_default=True, help="Of the set of labels.")
+@click.option("--name", default="panoptic", show_default=True, help="Name of the label set.")
 @click.option(
     "--views",
     default="ring-8",
     show_default=True,
-    help="Set of views, or `panorama` to segment the distorted picture itself.",
+    help="Set of views, or `panorama` to segment the equirectangular image itself.",
 )
 @click.option(
     "--view-size",
     type=click.IntRange(16),
     default=512,
     show_default=True,
-    help="Pixels along each side of a view.",
+    help="Width and height of a view in pixels.",
 )
-@click.option("--fps", type=float, default=4.0, show_default=True, help="Labels per second.")
+@click.option("--fps", type=float, default=4.0, show_default=True, help="Label maps per second.")
 @click.option(
     "--height",
     type=click.IntRange(16),
     default=320,
     show_default=True,
-    help="Rows of the maps; they are twice as wide.",
+    help="Height of the label maps in pixels; the width is twice the height.",
 )
 @click.option(
     "--split",
     type=click.Choice(["all", "train", "test"]),
     default="all",
     show_default=True,
-    help="What to label.",
+    help="Split to label.",
 )
-@click.option("--shards", metavar="NUMBERS", help="Label these shards only, such as 0-9,12.")
+@click.option("--shards", metavar="NUMBERS", help="Only label these shards, such as 0-9,12.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "full"]),
     default="auto",
     show_default=True,
-    help="auto computes in float16 on a GPU (panoptic-fpn, transformers); full never does.",
+    help="auto: float16 on a GPU (panoptic-fpn, transformers). full: always float32.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
-              help="Processes on this machine; on GPUs they take turns.")  # fmt: skip
+              help="Processes on this machine, distributed over its GPUs.")  # fmt: skip
 def command(
     dataset: Path,
     batch: int | None,
@@ -79,10 +79,10 @@ def command(
     workers: int,
     **segmenter_choice: Any,
 ) -> None:
-    """Label the clips of DATASET and write the labels beside the shards.
+    """Label the clips of DATASET and write the labels next to the shards.
 
-    Several machines may run the same command on one dataset: they share its shards. Run it again
-    after an interruption, or to try clips again that were skipped.
+    Several machines can run the same command on one dataset; they share the work. Run it again
+    after an interruption, or to retry clips that were skipped.
     """
     from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
     from yt360.splits import SPLITS
@@ -104,8 +104,8 @@ def command(
     echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
     if report.panoramas:
         echo(
-            f"{report.elapsed_s / report.panoramas / workers:.3g} s a panorama, "
-            f"{report.outside_fraction:.1%} of it outside the network"
+            f"{report.elapsed_s / report.panoramas / workers:.3g} s per panorama, "
+            f"{report.outside_fraction:.1%} of it outside of the network"
         )
     for reason, count in sorted(report.skipped.items()):
         echo(f"{count} clips skipped: {reason}; the next run tries them again")
@@ -117,18 +117,18 @@ def parse_numbers(text: str) -> frozenset[int]:
     """Return the numbers in a list such as ``"0-9,12"``.
 
     Raises:
-        UserError: It is no such list.
+        UserError: It is not such a list.
     """
     numbers: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not _is_number(first) or (dash and not _is_number(last)):
-            raise UserError(f"--shards {text!r} is no list of numbers such as 0-9,12")
+            raise UserError(f"--shards {text!r} is not a list of numbers such as 0-9,12")
         start, end = int(first), int(last or first)
         if end > MAX_SHARD:
-            raise UserError(f"--shards {text!r} asks for shard {end}; they end at {MAX_SHARD}")
+            raise UserError(f"--shards {text!r} contains {end}; the maximum is {MAX_SHARD}")
         if end < start:
-            raise UserError(f"--shards {text!r}: {start}-{end} ends before it begins; "
+            raise UserError(f"--shards {text!r}: {start}-{end} is descending; "
                             f"write {end}-{start}")  # fmt: skip
         numbers.update(range(start, end + 1))
     return frozenset(numbers)

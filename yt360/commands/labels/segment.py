@@ -1,4 +1,4 @@
-"""``yt360 segment``: panoptic segmentation of pictures and panoramas."""
+"""``yt360 segment``: panoptic segmentation of images and panoramas."""
 
 from __future__ import annotations
 
@@ -18,44 +18,46 @@ from yt360.terminal.output import echo
 )
 @click.command("segment")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder for the results."
+)
 @segmenter_options
 @click.option(
     "--short-side",
     type=click.IntRange(16),
-    help="Pixels to which a picture's shorter side is resized. "
-    "[default: 800; for views their size]",
+    help="Pixels to which the shorter side of an image is resized.  "
+    "[default: 800; for views, their size]",
 )
 @click.option(
     "--long-side",
     type=click.IntRange(16),
     default=1333,
     show_default=True,
-    help="Pixels that its longer side may not pass.",
+    help="Maximum of the longer side in pixels.",
 )
 @click.option(
     "--stuff-area",
     type=click.FloatRange(0),
     metavar="PIXELS",
-    help="panoptic-fpn, detectron2: smallest stuff segment. "
-    "[default: 4096; for views scaled to their size]",
+    help="panoptic-fpn, detectron2: minimum area of a stuff segment.  "
+    "[default: 4096; for views, scaled to their size]",
 )
-@click.option("--panorama", is_flag=True, help="The pictures are equirectangular panoramas.")
+@click.option("--panorama", is_flag=True, help="The images are equirectangular panoramas.")
 @click.option(
     "--views",
     default="ring-8",
     show_default=True,
-    help="Panoramas: set of views, or `panorama` to segment the picture itself.",
+    help="With --panorama: set of views, or `panorama` to segment the image itself.",
 )
 @click.option(
     "--view-size",
     type=click.IntRange(16),
     default=800,
     show_default=True,
-    help="Panoramas: pixels along each side of a view.",
+    help="With --panorama: width and height of a view in pixels.",
 )
 @click.option("--height", type=click.IntRange(16), default=640, show_default=True,
-              help="Panoramas: rows of the map.")  # fmt: skip
+              help="With --panorama: height of the map in pixels.")  # fmt: skip
 def command(
     images: tuple[Path, ...],
     out: Path,
@@ -70,10 +72,10 @@ def command(
     height: int,
     **segmenter_choice: Any,
 ) -> None:
-    """Segment pictures into objects and stuff.
+    """Segment images into things and stuff.
 
-    Writes for each NAME an overlay (NAME.overlay.png), a map of segment ids (NAME.panoptic.png,
-    0 for none) and the segments behind the ids (NAME.segments.json).
+    Writes for each image an overlay (NAME.overlay.png), a map of segment ids (NAME.panoptic.png,
+    0 for none) and the segments with these ids (NAME.segments.json).
     """
     from yt360.devices import choose_device
     from yt360.labels.panoptic_fpn.merge import STUFF_AREA

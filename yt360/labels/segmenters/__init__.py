@@ -32,26 +32,26 @@ SEGMENTERS: Registry[SegmenterConfig] = Registry(
         "panoptic-fpn",
         f"{_HERE}.panoptic_fpn:PanopticFPNConfig",
         "The Panoptic FPN R-101 of this package.",
-        "--checkpoint FILE, such as model_final_cafdb1.pkl (docs/labels.md says where it is)",
+        "--checkpoint FILE, such as model_final_cafdb1.pkl (see docs/labels.md)",
     ),
     Entry(
         "detectron2",
         f"{_HERE}.with_detectron2:Detectron2Config",
         "A Panoptic FPN of detectron2's model zoo.",
-        "detectron2, built from source (docs/labels.md)",
+        "detectron2, built from source (see docs/labels.md)",
     ),
     Entry(
         "transformers",
         f"{_HERE}.with_transformers:TransformersConfig",
-        "A panoptic model of the transformers library: Mask2Former, OneFormer.",
-        "--model FOLDER or a name on the hub, such as "
-        "facebook/mask2former-swin-tiny-coco-panoptic, and the library transformers",
+        "A panoptic model of the transformers library, such as Mask2Former or OneFormer.",
+        "the library transformers and --model, a folder or a hub name such as "
+        "facebook/mask2former-swin-tiny-coco-panoptic",
     ),
     Entry(
         "truth",
         f"{_HERE}.truth:TruthConfig",
         "The ground truth of synthetic scenes.",
-        "--scenes FOLDER, as `yt360 scenes` wrote it",
+        "--scenes FOLDER, written by `yt360 scenes`",
     ),
 )
 """All segmenters by name."""

@@ -239,13 +239,13 @@ def test_a_preview_shows_panorama_map_and_legend(dataset, clips, paint, tmp_path
         ("5-2", "5-2 ends before it begins; write 2-5"),
         ("0-9999999999", "asks for shard 9999999999; they end at 999999"),
         ("1000000", "they end at 999999"),
-        ("9" * 5000, "no list of numbers"),
-        ("a", "no list of numbers"),
-        ("1-", "no list of numbers"),
-        ("-3", "no list of numbers"),
-        ("", "no list of numbers"),
-        ("1,,2", "no list of numbers"),
-        ("\u0663", "no list of numbers"),
+        ("9" * 5000, "not a list of numbers"),
+        ("a", "not a list of numbers"),
+        ("1-", "not a list of numbers"),
+        ("-3", "not a list of numbers"),
+        ("", "not a list of numbers"),
+        ("1,,2", "not a list of numbers"),
+        ("\u0663", "not a list of numbers"),
     ],
 )
 def test_shards_that_cannot_be_meant_are_refused_before_they_are_counted(text, message):
@@ -300,7 +300,7 @@ def test_commands_run_from_labelling_to_statistics(dataset, panoptic_fixture, ca
     assert yt360("stats", dataset, "--labels") == 0
     assert "6 of 6 clips" in capsys.readouterr().out
     assert yt360("pseudolabel", dataset, "--checkpoint", checkpoint, "--shards", "a") == 2
-    assert "no list of numbers" in capsys.readouterr().err
+    assert "not a list of numbers" in capsys.readouterr().err
 
 
 def test_a_crash_costs_the_picture_that_it_comes_from(crashing, tmp_path, paint, capsys):

@@ -33,7 +33,7 @@ def output(command, *arguments: object) -> str:
 
 def test_probe_prints_them(folder):
     told = output(probe.command, folder / "wrong.mkv", folder / "right.mkv")
-    assert told.count(f"doubt: {WHAT_IS_WRONG}") == 1
+    assert told.count(f"warning: {WHAT_IS_WRONG}") == 1
     (facts,) = json.loads(output(probe.command, "--json", folder / "wrong.mkv"))
     assert [doubt["code"] for doubt in facts["audio"][0]["layout"]["warnings"]] == ["normalization"]
 
@@ -47,11 +47,11 @@ def test_inspect_prints_them(folder):
 def test_a_build_prints_and_counts_them_and_its_clips_keep_them(folder, tmp_path):
     small = ("--clip-s", 2, "--height", 32, "--fps", 4, "--workers", 1)
     told = output(build_shards.command, folder, "--out", tmp_path / "dataset", *small)
-    assert f"doubt: wrong.mkv: {WHAT_IS_WRONG}" in told
-    assert "doubt: right.mkv" not in told
+    assert f"warning: wrong.mkv: {WHAT_IS_WRONG}" in told
+    assert "warning: right.mkv" not in told
     assert "normalization                1" in told
     counted = json.loads(output(stats.command, tmp_path / "dataset", "--json"))["categories"]
-    assert counted["doubt about the sound layout"] == {"normalization": 1, "none": 1}
+    assert counted["audio layout warning"] == {"normalization": 1, "none": 1}
 
 
 def test_a_catalog_counts_them(folder, tmp_path):
@@ -64,7 +64,7 @@ def test_a_catalog_counts_them(folder, tmp_path):
             catalog.videos.requeue([video_id], "downloaded")
             catalog.files.put(video_id, MediaFile(role="both", path=f"{name}.mkv", bytes=1))
     told = output(inspect.command, path)
-    assert "1  doubted audio layout (normalization)" in told
+    assert "1  audio layout warning (normalization)" in told
     with Catalog(path) as catalog:
         numbers = catalog.verdicts.of("wrong______")["spatial-audio"].numbers
         assert [doubt["code"] for doubt in numbers["doubts"]] == ["normalization"]
