@@ -115,5 +115,5 @@ def test_an_optional_library_that_does_not_load_is_not_called_missing(tmp_path, 
         monkeypatch.delitem(sys.modules, name)
     found = finding("label with detectron2", tmp_path)
     assert found.state == "optional"
-    assert "does not load: No module named 'pkg_resources_of_old'" in found.found
+    assert "cannot be imported: No module named 'pkg_resources_of_old'" in found.found
     assert found.mend == INSTALL["detectron2"]

@@ -105,7 +105,7 @@ def command(
     if report.panoramas:
         echo(
             f"{report.elapsed_s / report.panoramas / workers:.3g} s per panorama, "
-            f"{report.outside_fraction:.1%} of it outside of the network"
+            f"{report.outside_fraction:.1%} of it outside the network"
         )
     for reason, count in sorted(report.skipped.items()):
         echo(f"{count} clips skipped: {reason}; the next run tries them again")
@@ -123,13 +123,17 @@ def parse_numbers(text: str) -> frozenset[int]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not _is_number(first) or (dash and not _is_number(last)):
-            raise UserError(f"--shards {text!r} is not a list of numbers such as 0-9,12")
+            raise UserError(
+                f"--shards {text!r} is not a list of numbers such as 0-9,12", key="--shards"
+            )
         start, end = int(first), int(last or first)
         if end > MAX_SHARD:
-            raise UserError(f"--shards {text!r} contains {end}; the maximum is {MAX_SHARD}")
+            raise UserError(
+                f"--shards {text!r} contains {end}; the maximum is {MAX_SHARD}", key="--shards"
+            )
         if end < start:
             raise UserError(f"--shards {text!r}: {start}-{end} is descending; "
-                            f"write {end}-{start}")  # fmt: skip
+                            f"write {end}-{start}", key="--shards")  # fmt: skip
         numbers.update(range(start, end + 1))
     return frozenset(numbers)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from yt360.cli import cli
 from yt360.commands.labels.pseudolabel import parse_numbers
 from yt360.commands.run import run
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
 from yt360.labels.classes import palette
 from yt360.labels.clip_sheet import draw_clip_sheet
 from yt360.labels.image_files import FORMATS, read_image
@@ -234,22 +234,10 @@ def test_a_preview_shows_panorama_map_and_legend(dataset, clips, paint, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("5-2", "5-2 ends before it begins; write 2-5"),
-        ("0-9999999999", "asks for shard 9999999999; they end at 999999"),
-        ("1000000", "they end at 999999"),
-        ("9" * 5000, "not a list of numbers"),
-        ("a", "not a list of numbers"),
-        ("1-", "not a list of numbers"),
-        ("-3", "not a list of numbers"),
-        ("", "not a list of numbers"),
-        ("1,,2", "not a list of numbers"),
-        ("\u0663", "not a list of numbers"),
-    ],
+    "text", ["5-2", "0-9999999999", "1000000", "9" * 5000, "a", "1-", "-3", "", "1,,2", "\u0663"]
 )
-def test_shards_that_cannot_be_meant_are_refused_before_they_are_counted(text, message):
-    with pytest.raises(UserError, match=message):
+def test_invalid_shard_numbers_are_refused_before_they_are_counted(text):
+    with user_error("invalid", key="--shards"):
         parse_numbers(text)
 
 
@@ -272,7 +260,7 @@ def test_a_preview_of_nothing_is_told(dataset, paint, tmp_path):
 def test_the_name_of_labels_that_are_not_shown_is_refused(dataset, tmp_path, capsys):
     code = yt360("preview", dataset, "--name", "panoptic", "--out", tmp_path / "p.png")
     assert code == 2
-    assert "give --labels too" in capsys.readouterr().err
+    assert "--labels" in capsys.readouterr().err
     assert not (tmp_path / "p.png").exists()
 
 

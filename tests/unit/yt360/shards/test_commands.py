@@ -83,7 +83,7 @@ def test_good_files_are_in_and_bad_ones_are_told(tiny_dataset, tiny_media, capsy
         assert f"left out: {name}." in output
     assert "0 new clips" in output
     assert call("check", tiny_dataset) == 0
-    assert "no fault in 14 clips" in capsys.readouterr().out
+    assert "no faults in 14 clips" in capsys.readouterr().out
 
 
 def test_decoding_finds_what_sums_cannot(tiny_dataset):
