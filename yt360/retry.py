@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from yt360.errors import UserError
+
 Result = TypeVar("Result")
 
 
@@ -35,6 +37,14 @@ class RetryPolicy:
     factor: float = 2.0
     max_delay_s: float = float("inf")
     jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise UserError(
+                f"max_attempts is {self.max_attempts}; give 1 or more",
+                code="out-of-range",
+                key="max_attempts",
+            )
 
     def is_exhausted(self, failures: int) -> bool:
         """Return whether no attempt is left after this number of failed ones."""

@@ -191,9 +191,9 @@ def _cookies() -> Files:
 
 
 def _read_cookies(folder: Path) -> None:
-    from yt360.crawl.youtube.options import check_cookies
+    from yt360.crawl.youtube.options import ClientOptions
 
-    check_cookies(folder / "cookies.txt")
+    ClientOptions(cookies=folder / "cookies.txt")
 
 
 DOORS: Sequence[Door] = (

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt360.clip_codec.flac import read_flac_index
-from yt360.clip_codec.format import MAX_PIXELS
 from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
-from yt360.execution.limits import allow_time
+from yt360.execution.limits import MAX_PIXELS, allow_time
 
 # Decoder contexts kept open; the clips of one dataset share one per codec.
 MAX_CONTEXTS = 4

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from yt360.errors import UserError
+from pydantic import Field
 
-MAX_PIXELS = 1 << 27
-"""Largest frame that is decoded (16K by 8K): a few hostile bytes can declare any size."""
+from yt360.config import config_class, conflict
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class ClipFormat:
-    """The format of stored clips; the defaults are those of the paper's trainer.
-
-    Attributes:
-        width: Width in pixels; even, and twice the height.
-        height: Height in pixels; even, 16 to 8192.
-        fps: Frames per second, a whole number.
-        crf: Constant rate factor of x264, 0 (lossless) to 51.
-        gop: Frames per group of pictures; each group is decodable on its own.
-        preset: Preset of x264.
-        sample_rate_hz: Sample rate of the audio.
-    """
+    """The format of stored clips; the defaults are those of the paper."""
 
     width: int = 640
-    height: int = 320
-    fps: int = 16
-    crf: int = 23
-    gop: int = 8
+    """Width in pixels: twice the height."""
+    height: Annotated[int, Field(ge=16, le=8192, multiple_of=2)] = 320
+    """Height in pixels."""
+    fps: Annotated[int, Field(ge=1, le=240)] = 16
+    """Frames per second."""
+    crf: Annotated[int, Field(ge=0, le=51)] = 23
+    """Constant rate factor of x264; 0 is lossless."""
+    gop: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Frames per group of pictures; each group is decodable on its own."""
     preset: str = "faster"
-    sample_rate_hz: int = 24000
+    """Preset of x264."""
+    sample_rate_hz: Annotated[int, Field(ge=8000, le=192000)] = 24000
+    """Sample rate of the audio."""
 
     def __post_init__(self) -> None:
-        if self.width != 2 * self.height or self.height % 2 or self.height < 16:
-            raise UserError(
-                f"clip size {self.width}x{self.height}: the width must be twice the height, "
-                "the height even and at least 16"
+        if self.width != 2 * self.height:
+            raise conflict(
+                f"clip size {self.width}x{self.height}; the width must be twice the height"
             )
-        for name, low, high in (
-            ("height", 16, 8192), ("fps", 1, 240), ("crf", 0, 51), ("gop", 1, 1000),
-            ("sample_rate_hz", 8000, 192000),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UserError(f"{name} is {value}; it must lie between {low} and {high}")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from yt360.commands.dataset.build_shards import PROJECTIONS
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples, renamed_options
 from yt360.commands.registry_options import EntryName, EntryOption, set_option
 from yt360.errors import BadItem, UserError
+from yt360.media.names import PROJECTIONS
 from yt360.quality.checks import CHECKS
 from yt360.terminal.output import echo, echo_json
 

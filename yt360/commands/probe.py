@@ -9,12 +9,8 @@ import click
 
 from yt360.commands.group import examples, renamed_options
 from yt360.errors import BadItem
+from yt360.media.names import AUDIO_LAYOUTS
 from yt360.terminal.output import echo, echo_json
-
-# Spelled out so that --help need not import what knows them.
-SOUND_LAYOUTS = (
-    "ambix", "fuma", "n3d", "youtube-5.1", "head-locked", "ambisonics_quad", "ambisonics_5_1",
-)  # fmt: skip
 
 
 @examples("yt360 probe holiday.mp4", "yt360 probe --json videos/*.webm > facts.json")
@@ -23,7 +19,7 @@ SOUND_LAYOUTS = (
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object per file.")
 @click.option(
     "--audio-layout",
-    type=click.Choice(SOUND_LAYOUTS),
+    type=click.Choice(AUDIO_LAYOUTS),
     help="Layout of the spatial audio.  [default: detected]",
 )
 @renamed_options({"--sound-layout": "--audio-layout"})

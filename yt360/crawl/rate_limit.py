@@ -9,11 +9,14 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import YOUTUBE_HOSTS, split_url
-from yt360.crawl.validation import check_number
+from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.retry import RetryPolicy
 
@@ -31,30 +34,25 @@ class SiteRefuses(UserError):
     """A site demands a longer pause than this run may wait."""
 
 
-@dataclass(frozen=True, kw_only=True)
+Seconds = Annotated[float, Field(ge=0)]
+
+
+@config_class
 class RateLimitConfig:
-    """Limits on requests to one site.
+    """Limits on requests to one site."""
 
-    Attributes:
-        interval_s: Minimum interval between two requests, over all threads and processes.
-        jitter: Each interval is lengthened by a random fraction of itself, up to this one.
-        first_pause_s: Pause after the first "slow down"; it doubles with each further one.
-        max_pause_s: Upper limit of the doubling. A longer ``Retry-After`` is honoured.
-        max_errors: Number of refusals (403) or broken responses in a row that cause a pause.
-        max_wait_s: A run ends instead of waiting longer than this for a site.
-    """
-
-    interval_s: float = 2.0
-    jitter: float = 1.0
-    first_pause_s: float = 60.0
-    max_pause_s: float = 3600.0
-    max_errors: int = 5
-    max_wait_s: float = 7200.0
-
-    def __post_init__(self) -> None:
-        for name in ("interval_s", "jitter", "first_pause_s", "max_pause_s", "max_wait_s"):
-            check_number(name, getattr(self, name))
-        check_number("max_errors", self.max_errors, above_zero=True)
+    interval_s: Seconds = 2.0
+    """Minimum interval between two requests, over all threads and processes."""
+    jitter: Annotated[float, Field(ge=0)] = 1.0
+    """Each interval is lengthened by a random fraction of itself, up to this one."""
+    first_pause_s: Seconds = 60.0
+    """Pause after the first "slow down"; it doubles with each further one."""
+    max_pause_s: Seconds = 3600.0
+    """Upper limit of the doubling. A longer ``Retry-After`` is honoured."""
+    max_errors: Annotated[int, Field(ge=1)] = 5
+    """Number of refusals (403) or broken responses in a row that cause a pause."""
+    max_wait_s: Seconds = 7200.0
+    """A run ends instead of waiting longer than this for a site."""
 
 
 def site_of(url: str) -> str:

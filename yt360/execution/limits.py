@@ -26,6 +26,8 @@ MEMORY_BYTES = (8 << 30) + (64 << 20) * (os.cpu_count() or 1)
 """Memory of a process; threads, of which libraries start one a core, have buffers of their own.
 
 Decoding and inspecting 8K video takes 1 GB."""
+MAX_PIXELS = 1 << 27
+"""Largest frame that is decoded (16K by 8K), because a few hostile bytes can declare any size."""
 OUT_OF_TIME = frozenset({-signal.SIGALRM, -signal.SIGPROF, -signal.SIGXCPU})
 """Exit codes, as `multiprocessing` gives them, of processes that took too long."""
 

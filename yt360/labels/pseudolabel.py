@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator, Field
 
+from yt360.config import config_class
 from yt360.devices import choose_device
 from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
@@ -28,52 +30,38 @@ from yt360.labels.shard_task import LabelReport, remove_leftovers, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.shards.format.schema import DatasetInfo
-from yt360.splits import SPLITS
+from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 
 
-@dataclass(frozen=True, kw_only=True)
+def _known_views(name: str) -> str:
+    if name != PANORAMA:
+        view_set(name)
+    return name
+
+
+@config_class
 class LabelOptions:
-    """Options of a labelling run.
+    """Options of a labelling run."""
 
-    Attributes:
-        name: Name of the set of labels.
-        views: Name of a set of views, or ``"panorama"``.
-        view_size: Width and height of a view in pixels.
-        fps: Maps per second.
-        height: Rows of the maps.
-        batch: Images per batch; None uses the device's default.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:NUMBER"``.
-        splits: The splits to label.
-        shards: Numbers of the shards to label; None for all.
-    """
-
-    name: str = DEFAULT_NAME
-    views: str = DEFAULT_VIEWS
+    name: Annotated[str, AfterValidator(check_name)] = DEFAULT_NAME
+    """Name of the set of labels."""
+    views: Annotated[str, AfterValidator(_known_views)] = DEFAULT_VIEWS
+    """Name of a set of views, or ``"panorama"``."""
     view_size: int = 512
-    fps: float = 4.0
-    height: int = 320
+    """Width and height of a view in pixels."""
+    fps: Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)] = 4.0
+    """Maps per second."""
+    height: Annotated[int, Field(le=MAX_ROWS)] = 320
+    """Rows of the maps."""
     batch: int | None = None
+    """Images per batch; None uses the device's default."""
     device: str = "auto"
-    splits: tuple[str, ...] = SPLITS
+    """``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:NUMBER"``."""
+    splits: tuple[Split, ...] = SPLITS
+    """The splits to label."""
     shards: frozenset[int] | None = None
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-        if self.views != PANORAMA:
-            view_set(self.views)
-        if not MIN_FPS <= self.fps <= MAX_FPS:
-            raise UserError(
-                f"fps is {self.fps:g}; give {MIN_FPS:g} to {MAX_FPS}",
-                code="out-of-range",
-                key="--fps",
-            )
-        if self.height > MAX_ROWS:
-            raise UserError(
-                f"maps cannot have {self.height} rows; give up to {MAX_ROWS}",
-                code="out-of-range",
-                key="--height",
-            )
+    """Numbers of the shards to label; None for all."""
 
 
 def pseudolabel(

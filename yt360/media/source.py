@@ -97,9 +97,9 @@ def open_source(
     Args:
         video: A video file.
         audio_files: Audio files in sync with it; see `yt360.media.audio.selection`.
-        projection: A key of `yt360.media.video.projection.PROJECTIONS`.
-        stereo_mode: One of `yt360.media.video.projection.STEREO_MODES`.
-        audio_layout: A key of `yt360.media.layout.audio_layout.STATED_LAYOUTS`; None to detect it.
+        projection: One of `yt360.media.names.PROJECTIONS`.
+        stereo_mode: One of `yt360.media.names.STEREO_MODES`.
+        audio_layout: One of `yt360.media.names.AUDIO_LAYOUTS`; None to detect it.
 
     Raises:
         UserError: An unknown projection, stereo mode or layout.

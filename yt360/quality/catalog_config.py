@@ -8,9 +8,7 @@ from pydantic import Field
 
 from yt360.catalog.claim_renewal import MAX_LEASE_S
 from yt360.config import config_class
-from yt360.errors import UserError, did_you_mean
-from yt360.media.layout.audio_layout import STATED_LAYOUTS
-from yt360.media.video.projection import PROJECTIONS
+from yt360.media.names import AudioLayoutName, ProjectionName
 from yt360.quality.checks import CHECKS
 from yt360.quality.inspect import Configs, configure_checks
 
@@ -33,25 +31,15 @@ class CatalogRunConfig:
     """A video that takes longer is stopped, as if its process had died of it."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Largest number of videos."""
-    audio_layout: str | None = None
+    audio_layout: AudioLayoutName | None = None
     """Audio layout of all videos; None to detect it."""
-    projection: str = "auto"
+    projection: ProjectionName = "auto"
     """Projection of all videos; ``"auto"`` to detect it."""
 
     def __post_init__(self) -> None:
         for name in self.rejecting or ():
             _ = CHECKS[name]  # raises UserError if it is unknown
         _ = self.checks
-        for key, value, known in (
-            ("audio_layout", self.audio_layout, STATED_LAYOUTS),
-            ("projection", self.projection, PROJECTIONS),
-        ):
-            if value is not None and value not in known:
-                raise UserError(
-                    f"unknown {key.replace('_', ' ')} {value!r}{did_you_mean(value, known)}",
-                    "unknown-name",
-                    key,
-                )
 
     @property
     def checks(self) -> Configs:

@@ -75,8 +75,8 @@ class Videos(Table):
 
         Args:
             video_id: A video of the catalog.
-            audio_layout: A key of `yt360.media.layout.audio_layout.STATED_LAYOUTS`.
-            projection: A key of `yt360.media.video.projection.PROJECTIONS` other than ``"auto"``.
+            audio_layout: One of `yt360.media.names.AUDIO_LAYOUTS`.
+            projection: One of `yt360.media.names.PROJECTIONS` other than ``"auto"``.
         """
         self._db.execute(
             "UPDATE videos SET stated_sound_layout = ?, stated_projection = ? WHERE video_id = ?",

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yt360.clips import DEFAULT_CLIP_S
 from yt360.commands.group import examples, renamed_options
 from yt360.devices import usable_cores
 from yt360.errors import UserError
+from yt360.media.names import AUDIO_LAYOUTS, PROJECTIONS, STEREO_MODES
+from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
 
 if TYPE_CHECKING:
@@ -18,10 +21,6 @@ if TYPE_CHECKING:
     from yt360.shards.format.schema import DatasetInfo
 
 MAX_LINES = 20
-# Spelled out so that --help need not import what knows them.
-PROJECTIONS = ("auto", "equirectangular", "eac", "cubemap", "c3x2")
-STEREO_MODES = ("auto", "mono", "top-bottom", "bottom-top", "left-right", "right-left")
-SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 
 
 @examples(
@@ -39,7 +38,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 @click.option(
     "--clip-s",
     type=int,
-    help="Length of clips in whole seconds.  [default: what a catalog says, else 10]",
+    help=f"Length of clips in whole seconds.  [default: as the catalog, else {DEFAULT_CLIP_S}]",
 )
 @click.option(
     "--min-level-dbfs",
@@ -49,9 +48,9 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
 )
 @click.option(
     "--test-fraction",
-    default=1000 / 5506,
+    default=PAPER_TEST_FRACTION,
     show_default="0.1816 as in YT-360",
-    help="Expected share of videos that test, 0 to 1.",
+    help="Expected fraction of groups in the test split, 0 to 1.",
 )
 @click.option(
     "--group-by",
@@ -98,7 +97,7 @@ SOUND_LAYOUTS = ("auto", "ambix", "fuma", "n3d", "youtube-5.1", "head-locked")
     "--audio-layout",
     default="auto",
     show_default=True,
-    type=click.Choice(SOUND_LAYOUTS),
+    type=click.Choice(["auto", *AUDIO_LAYOUTS]),
     help="Layout of the spatial audio of all inputs, if it is not detected correctly.",
 )
 @click.option(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from yt360.commands.group import examples
 from yt360.commands.labels.options import segmenter_config, segmenter_options
 from yt360.errors import UserError
+from yt360.splits import SPLITS, Split
 from yt360.terminal.output import echo
 
 MAX_SHARD = 999_999
@@ -73,7 +74,7 @@ def command(
     view_size: int,
     fps: float,
     height: int,
-    split: str,
+    split: Split | Literal["all"],
     shards: str | None,
     precision: str,
     workers: int,
@@ -85,7 +86,6 @@ def command(
     after an interruption, or to retry clips that were skipped.
     """
     from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
-    from yt360.splits import SPLITS
 
     options = LabelOptions(
         name=name,

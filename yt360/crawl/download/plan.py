@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from yt360.catalog import MediaFile
+from yt360.config import config_class
 from yt360.crawl.failures import Damaged, NotYet, Unsuitable
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.sections.fetch import PROTOCOLS
@@ -20,7 +20,6 @@ from yt360.crawl.sections.planning import (
 )
 from yt360.crawl.verify import check_whole
 from yt360.crawl.youtube.formats import Choice, Format, Target, choose, format_part
-from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.media.packet_times import declared_and_measured_s
 from yt360.untrusted.page import read_formats, read_page
@@ -32,25 +31,17 @@ _EXTRA_FACTS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class Selection:
-    """Which videos, streams and sections are downloaded.
+    """Which videos, streams and sections are downloaded."""
 
-    Attributes:
-        target: What the streams must provide.
-        filters: Filters of videos.
-        sections: ``"auto"`` downloads only the sections around known clips if that saves enough;
-            ``"never"`` downloads whole videos.
-    """
-
-    target: Target = field(default_factory=Target)
-    filters: Filters = field(default_factory=Filters)
+    target: Target = Target()
+    """What the streams must provide."""
+    filters: Filters = Filters()
+    """Filters of videos."""
     sections: Sections = "auto"
-
-    def __post_init__(self) -> None:
-        if self.sections not in get_args(Sections):
-            message = f"sections {self.sections!r} is not one of {get_args(Sections)}"
-            raise UserError(message, "invalid", "sections")
+    """``"auto"`` downloads only the sections around known clips if that saves enough; ``"never"``
+    downloads whole videos."""
 
 
 class DownloadPlan:

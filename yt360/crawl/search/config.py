@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Annotated
 
+from pydantic import Field
+
+from yt360.config import config_class
 from yt360.crawl.rate_limit import RateLimitConfig
 from yt360.crawl.search.filters import Filters
-from yt360.crawl.validation import check_number
 from yt360.crawl.youtube.options import ClientOptions
 from yt360.retry import RetryPolicy
 
 PAGE_RETRY = RetryPolicy(max_attempts=4, first_delay_s=30.0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class SearchConfig:
-    """The options of a search run.
+    """The options of a search run."""
 
-    Attributes:
-        filters: Filters of videos.
-        max_pages: Maximum number of pages of each listing (about 20 videos each).
-            `Listings.reopen_short` continues listings that an earlier run ended at fewer.
-        lease_s: A worker that does not renew its claim for so long loses its listing.
-        retry: Attempts per page, and the delays between them.
-        wait_s: The run waits for listings that are due again within this time.
-    """
-
-    filters: Filters = field(default_factory=Filters)
-    max_pages: int = 30
-    lease_s: float = 300.0
+    filters: Filters = Filters()
+    """Filters of videos."""
+    max_pages: Annotated[int, Field(ge=1)] = 30
+    """Maximum number of pages of each listing (about 20 videos each). `Listings.reopen_short`
+    continues listings that an earlier run ended at fewer."""
+    lease_s: Annotated[float, Field(gt=0)] = 300.0
+    """A worker that does not renew its claim for so long loses its listing."""
     retry: RetryPolicy = PAGE_RETRY
-    wait_s: float = 900.0
-    rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
-    client: ClientOptions = field(default_factory=ClientOptions)
-
-    def __post_init__(self) -> None:
-        check_number("max_pages", self.max_pages, above_zero=True)
-        check_number("max_attempts", self.retry.max_attempts, above_zero=True)
+    """Attempts per page, and the delays between them."""
+    wait_s: Annotated[float, Field(ge=0)] = 900.0
+    """The run waits for listings that are due again within this time."""
+    rate_limit: RateLimitConfig = RateLimitConfig()
+    """Limits on requests to one site."""
+    client: ClientOptions = ClientOptions()
+    """Options of the yt-dlp client."""

@@ -4,69 +4,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field
+
+from yt360.clips import DEFAULT_CLIP_S
+from yt360.config import config_class, conflict, from_mapping
 from yt360.crawl.failures import Unsuitable
-from yt360.crawl.validation import check_number
-from yt360.errors import UserError
 
 License = Literal["any", "creativecommon"]
 _VR180 = re.compile(r"\bvr[\s_-]?180\b|\b180[\s_-]?(vr|3d)\b|\b180°", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Limits on a page's facts; a fact that the page does not declare passes.
+def _check_date(text: str) -> str:
+    try:
+        is_date = datetime.strptime(text, "%Y%m%d").strftime("%Y%m%d") == text
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise conflict(f"{text!r:.60} is not a date as YYYYMMDD")
+    return text
 
-    Attributes:
-        license: ``"creativecommon"`` keeps only videos under CC BY.
-        min_duration_s: Shorter videos are excluded.
-        max_duration_s: Longer videos are excluded; None for no limit.
-        uploaded_after: ``YYYYMMDD``, inclusive.
-        uploaded_before: ``YYYYMMDD``, inclusive.
-        exclude_vr180: Exclude videos with VR180 (half of the sphere) in their title.
-    """
+
+Date = Annotated[str, AfterValidator(_check_date)]
+
+
+@config_class
+class Filters:
+    """Limits on a page's facts; a fact that the page does not declare passes."""
 
     license: License = "any"
-    min_duration_s: float = 10.0
-    max_duration_s: float | None = None
-    uploaded_after: str | None = None
-    uploaded_before: str | None = None
+    """``"creativecommon"`` keeps only videos under CC BY."""
+    min_duration_s: Annotated[float, Field(ge=0)] = float(DEFAULT_CLIP_S)
+    """Shorter videos are excluded."""
+    max_duration_s: Annotated[float, Field(ge=0)] | None = None
+    """Longer videos are excluded; None for no limit."""
+    uploaded_after: Date | None = None
+    """``YYYYMMDD``, inclusive."""
+    uploaded_before: Date | None = None
+    """``YYYYMMDD``, inclusive."""
     exclude_vr180: bool = True
+    """Exclude videos with VR180 (half of the sphere) in their title."""
 
     def __post_init__(self) -> None:
-        if self.license not in ("any", "creativecommon"):
-            message = f"license {self.license!r} is not 'any' or 'creativecommon'"
-            raise UserError(message, "invalid", "license")
-        for name in ("uploaded_after", "uploaded_before"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, str) and _is_date(value)):
-                raise UserError(f"{name} {value!r} is not a date as YYYYMMDD", "invalid", name)
         if (self.uploaded_after or "") > (self.uploaded_before or "99999999"):
-            raise UserError(
+            raise conflict(
                 f"uploaded_after {self.uploaded_after} is later than uploaded_before "
-                f"{self.uploaded_before}",
-                "conflict",
-                "uploaded_after",
+                f"{self.uploaded_before}"
             )
-        check_number("min_duration_s", self.min_duration_s)
-        if self.max_duration_s is not None:
-            check_number("max_duration_s", self.max_duration_s)
         if self.max_duration_s is not None and self.max_duration_s < self.min_duration_s:
-            raise UserError(
+            raise conflict(
                 f"max_duration_s {self.max_duration_s} is below min_duration_s "
-                f"{self.min_duration_s}",
-                "conflict",
-                "max_duration_s",
+                f"{self.min_duration_s}"
             )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Filters:
         """Return filters from a stored mapping; unknown names of other versions are ignored."""
         known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        return from_mapping(cls, {key: value for key, value in values.items() if key in known})
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -101,16 +99,6 @@ class Filters:
             raise Unsuitable("too-old", f"uploaded {date}, before {self.uploaded_after}")
         if self.uploaded_before and date > self.uploaded_before:
             raise Unsuitable("too-new", f"uploaded {date}, after {self.uploaded_before}")
-
-
-def _is_date(text: str) -> bool:
-    if not re.fullmatch(r"[0-9]{8}", text):
-        return False
-    try:
-        datetime.strptime(text, "%Y%m%d")
-    except ValueError:
-        return False
-    return True
 
 
 def is_creative_commons(licence: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from yt360.crawl.failures import Unsuitable
 from yt360.crawl.youtube.formats import (
+    DEFAULT_TARGET,
     Format,
     Target,
     choose,
@@ -18,10 +19,8 @@ from yt360.crawl.youtube.formats import (
     spatial_audio_of,
 )
 
-_DEFAULT_TARGET = Target()
 
-
-def explain(formats: Sequence[Format], target: Target = _DEFAULT_TARGET) -> list[dict[str, str]]:
+def explain(formats: Sequence[Format], target: Target = DEFAULT_TARGET) -> list[dict[str, str]]:
     """Return a table of the formats: what each is, and whether and why it is selected.
 
     Rows have the columns ``id``, ``what``, ``projection``, ``spatial audio``, ``size``, ``rate``,

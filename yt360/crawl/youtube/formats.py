@@ -14,10 +14,12 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from yt360.config import config_class
 from yt360.crawl.failures import Unsuitable
-from yt360.errors import UserError
 from yt360.untrusted.page import file_part
 
 Format = Mapping[str, Any]
@@ -45,31 +47,24 @@ _DOUBTS = frozenset({"damaged", "drc", "ai-upscaled", "pot"})  # "pot": a token 
 _PROTOCOL_ORDER = ("https", "http", "http_dash_segments", "m3u8_native", "m3u8")
 
 
-@dataclass(frozen=True, kw_only=True)
+@config_class
 class Target:
-    """The clips that a video must provide: 2:1 equirectangular frames with `height` rows.
+    """The clips that a video must provide: 2:1 equirectangular frames."""
 
-    Attributes:
-        require_spatial_audio: Exclude videos without an ambisonic track.
-        require_360: Exclude videos without a 360° projection.
-
-    Raises:
-        UserError: `height` is below 2.
-    """
-
-    height: int = 320
+    height: Annotated[int, Field(ge=2)] = 320
+    """Rows of the frames."""
     require_spatial_audio: bool = True
+    """Exclude videos without an ambisonic track."""
     require_360: bool = True
-
-    def __post_init__(self) -> None:
-        if self.height < 2:
-            message = f"height of {self.height} rows must be at least 2"
-            raise UserError(message, "out-of-range", "height")
+    """Exclude videos without a 360° projection."""
 
     @property
     def pixels_per_quarter(self) -> float:
         """Pixels of the clips over 90° of the horizon, and from pole to horizon."""
         return self.height / 2
+
+
+DEFAULT_TARGET = Target()
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ class Choice:
         return "+".join(f["format_id"] for f in (self.video, self.audio) if f is not None)
 
 
-def choose(formats: Sequence[Format], target: Target = Target()) -> Choice:
+def choose(formats: Sequence[Format], target: Target = DEFAULT_TARGET) -> Choice:
     """Select a video and an audio stream.
 
     Audio: an ambisonic track (see `spatial_audio_of`), four channels before six, then the highest

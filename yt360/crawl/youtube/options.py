@@ -6,15 +6,15 @@ video. It ignores an unknown player client without a message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http.cookiejar import LoadError
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, Field
 from yt_dlp.cookies import YoutubeDLCookieJar
 
 from yt360.catalog.ids import AllowedSites, split_url
-from yt360.crawl.validation import check_number
+from yt360.config import config_class
 from yt360.crawl.youtube.js_runtimes import JS_RUNTIMES
 from yt360.errors import UserError, did_you_mean
 from yt360.untrusted.files import read_limited
@@ -25,57 +25,12 @@ _COOKIE_FIELDS = 7
 _MAX_COOKIES_BYTES = 16 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClientOptions:
-    """Options of a yt-dlp client.
-
-    Attributes:
-        allow_urls: URL prefixes that are allowed in addition to YouTube.
-        cookies: Netscape cookie file of an account, for videos that need a login.
-        proxy: Proxy URL for all requests, such as ``socks5://127.0.0.1:1080``; empty for none, None
-            for the proxy of the environment.
-        player_clients: YouTube player clients to request, in this order; empty for yt-dlp's choice.
-        timeout_s: Socket timeout in seconds.
-        max_rate_bytes_per_s: Bandwidth limit of one download; None for no limit.
-
-    Raises:
-        UserError: An option is invalid.
-    """
-
-    allow_urls: tuple[str, ...] = ()
-    cookies: Path | None = None
-    proxy: str | None = None
-    player_clients: tuple[str, ...] = ()
-    timeout_s: float = 30.0
-    max_rate_bytes_per_s: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.cookies is not None:
-            check_cookies(self.cookies)
-        if self.proxy is not None:
-            check_proxy(self.proxy)
-        AllowedSites(self.allow_urls)
-        for client in self.player_clients:
-            check_player_client(client)
-        check_number("timeout_s", self.timeout_s, above_zero=True)
-
-    def parameters(self) -> dict[str, Any]:
-        """Return these options as parameters of `yt_dlp.YoutubeDL`."""
-        generic = ["^generic$"] if self.allow_urls else []
-        parameters: dict[str, Any] = {
-            "socket_timeout": self.timeout_s,
-            "proxy": self.proxy,
-            "ratelimit": self.max_rate_bytes_per_s,
-            "cookiefile": str(self.cookies) if self.cookies else None,
-            "allowed_extractors": [*_YOUTUBE_EXTRACTORS, *generic],
-            "js_runtimes": {name: {} for name in JS_RUNTIMES},
-        }
-        if self.player_clients:
-            parameters["extractor_args"] = {"youtube": {"player_client": [*self.player_clients]}}
-        return parameters
+def _check_urls(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    AllowedSites(prefixes)
+    return prefixes
 
 
-def check_cookies(path: Path) -> None:
+def _check_cookies(path: Path) -> Path:
     """Raise UserError unless yt-dlp can load all of a Netscape cookie file."""
     if not path.exists():
         raise UserError(f"no cookie file at {path}", "missing", path)
@@ -94,22 +49,22 @@ def check_cookies(path: Path) -> None:
             "invalid",
             path,
         ) from error
+    return path
 
 
-def check_proxy(url: str) -> None:
+def _check_proxy(url: str) -> str:
     """Raise UserError unless `url` is empty or a proxy with a scheme that yt-dlp supports."""
-    if not url:
-        return
     parts = split_url(url)
-    if parts.scheme not in PROXY_SCHEMES or not parts.hostname:
+    if url and (parts.scheme not in PROXY_SCHEMES or not parts.hostname):
         raise UserError(
             f"proxy {url!r} is not SCHEME://HOST:PORT, with a scheme of {', '.join(PROXY_SCHEMES)}",
             "invalid",
             "proxy",
         )
+    return url
 
 
-def check_player_client(name: str) -> None:
+def _check_player_client(name: str) -> str:
     """Raise UserError unless yt-dlp has a YouTube player client (``-NAME`` excludes one)."""
     from yt_dlp.extractor.youtube._base import INNERTUBE_CLIENTS
 
@@ -118,3 +73,38 @@ def check_player_client(name: str) -> None:
     if bare not in known and name not in ("default", "all"):
         hint = did_you_mean(bare, known | {"default", "all"})
         raise UserError(f"yt-dlp has no player client {name!r}{hint}", "unknown-name", name)
+    return name
+
+
+@config_class
+class ClientOptions:
+    """Options of a yt-dlp client."""
+
+    allow_urls: Annotated[tuple[str, ...], AfterValidator(_check_urls)] = ()
+    """URL prefixes that are allowed in addition to YouTube."""
+    cookies: Annotated[Path, AfterValidator(_check_cookies)] | None = None
+    """Netscape cookie file of an account, for videos that need a login."""
+    proxy: Annotated[str, AfterValidator(_check_proxy)] | None = None
+    """Proxy URL for all requests, such as ``socks5://127.0.0.1:1080``; empty for none, None for the
+    proxy of the environment."""
+    player_clients: tuple[Annotated[str, AfterValidator(_check_player_client)], ...] = ()
+    """YouTube player clients to request, in this order; empty for yt-dlp's choice."""
+    timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    """Socket timeout in seconds."""
+    max_rate_bytes_per_s: float | None = None
+    """Bandwidth limit of one download; None for no limit."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return these options as parameters of `yt_dlp.YoutubeDL`."""
+        generic = ["^generic$"] if self.allow_urls else []
+        parameters: dict[str, Any] = {
+            "socket_timeout": self.timeout_s,
+            "proxy": self.proxy,
+            "ratelimit": self.max_rate_bytes_per_s,
+            "cookiefile": str(self.cookies) if self.cookies else None,
+            "allowed_extractors": [*_YOUTUBE_EXTRACTORS, *generic],
+            "js_runtimes": {name: {} for name in JS_RUNTIMES},
+        }
+        if self.player_clients:
+            parameters["extractor_args"] = {"youtube": {"player_client": [*self.player_clients]}}
+        return parameters

@@ -119,8 +119,8 @@ class _Head:
     format_version: int
 
 
-def check_name(name: str) -> None:
-    """Check the name of a set of labels.
+def check_name(name: str) -> str:
+    """Return the name of a set of labels if it is valid.
 
     Raises:
         UserError: The format uses the name otherwise, or it has other characters.
@@ -131,6 +131,7 @@ def check_name(name: str) -> None:
             f"starting with a letter, and not {CLIPS!r}",
             key="--name",
         )
+    return name
 
 
 def label_sets(dataset: Path) -> list[str]:

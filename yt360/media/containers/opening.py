@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import av
 import av.error
 
-from yt360.clip_codec.format import MAX_PIXELS
 from yt360.errors import BadItem
-from yt360.execution.limits import allow_time
+from yt360.execution.limits import MAX_PIXELS, allow_time
 from yt360.files import MACHINE_TROUBLE
 from yt360.media.containers.boxes import BoxReader
 from yt360.media.containers.opus import undecodable_family

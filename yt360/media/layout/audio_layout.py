@@ -16,9 +16,10 @@ from yt360.ambisonics.formats import (
     AmbisonicFormat,
 )
 from yt360.media.layout.warnings import LayoutWarning
+from yt360.media.names import AudioLayoutName
 
-# Layouts that a user or a catalog may state. The last two are yt-dlp's names for YouTube's.
-STATED_LAYOUTS: dict[str, AmbisonicFormat] = {
+# Layouts that a user or a catalog may state.
+STATED_LAYOUTS: dict[AudioLayoutName, AmbisonicFormat] = {
     "ambix": AMBIX,
     "fuma": FUMA,
     "n3d": N3D,

@@ -87,9 +87,13 @@ def _contradictions(
 
 
 def _from_statement(stated: str, channels: int) -> AudioLayout:
-    if stated not in STATED_LAYOUTS:
-        raise UserError(f"unknown sound layout {stated!r}{did_you_mean(stated, STATED_LAYOUTS)}")
-    layout = STATED_LAYOUTS[stated]
+    layout = {str(name): known for name, known in STATED_LAYOUTS.items()}.get(stated)
+    if layout is None:
+        raise UserError(
+            f"unknown audio layout {stated!r}{did_you_mean(stated, STATED_LAYOUTS)}",
+            code="unknown-name",
+            key="audio_layout",
+        )
     needed = max(layout.channels) + 1
     if channels < needed:
         raise BadItem(

@@ -22,20 +22,11 @@ from typing import Literal
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.media.containers.spherical import Projection, StereoMode
 from yt360.media.info import VideoStream
+from yt360.media.names import PROJECTIONS, STEREO_MODES
 from yt360.media.video.color import ColorTags
 
 Kind = Literal["equirectangular", "eac", "cubemap", "c3x2"]
 
-PROJECTIONS: dict[str, str] = {
-    "auto": "what the file says",
-    "equirectangular": "equirectangular of any aspect ratio",
-    "eac": "YouTube's equi-angular cubemap: two rows of three faces",
-    "cubemap": "3x2 cubemap as in Google's Spherical Video RFC V2, layout 0",
-    "c3x2": "3x2 cubemap as FFmpeg writes it",
-}
-STEREO_MODES: tuple[str, ...] = (
-    "auto", "mono", "top-bottom", "bottom-top", "left-right", "right-left",
-)  # fmt: skip
 LEFT_EYE: dict[str, tuple[float, float, float, float]] = {
     "mono": (0, 0, 1, 1),
     "top-bottom": (0, 0, 1, 0.5),
@@ -85,7 +76,7 @@ def resolve_projection(
     Args:
         stream: From `yt360.media.probe.probe`.
         spatial_audio: Whether the video is used with ambisonic audio.
-        projection: A key of `PROJECTIONS`; any but ``"auto"`` overrides the file.
+        projection: One of `PROJECTIONS`; any but ``"auto"`` overrides the file.
         stereo_mode: One of `STEREO_MODES`; any but ``"auto"`` overrides the file.
 
     Raises:
@@ -94,7 +85,7 @@ def resolve_projection(
             ``"unknown-stereo-mode"``, ``"unsupported-color"`` or ``"not-360"``.
     """
     for what, value, known in (
-        ("projection", projection, tuple(PROJECTIONS)),
+        ("projection", projection, PROJECTIONS),
         ("stereo mode", stereo_mode, STEREO_MODES),
     ):
         if value not in known:

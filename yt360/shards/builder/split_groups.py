@@ -24,15 +24,15 @@ _PIECE = re.compile(r"(.*[^ _.-])[ _.-]+\(?[0-9]+\)?")
 _MAX_STEMS = 3
 
 
-def check_grouping(group_by: str) -> None:
-    """Check that videos can be grouped by something.
+def check_grouping(group_by: str) -> str:
+    """Return `group_by` if videos can be grouped by it.
 
     Raises:
         UserError: It is neither a known fact nor a regular expression with one group.
     """
     facts = (CHANNEL, VIDEO, *SOURCE_FACTS.values())
     if group_by in facts:
-        return
+        return group_by
     try:
         groups = re.compile(group_by).groups
     except re.error as error:
@@ -46,6 +46,7 @@ def check_grouping(group_by: str) -> None:
             "with one group in parentheses, such as '(.+)_'",
             key="split_by",
         )
+    return group_by
 
 
 def group_of(group_by: str, name: str, facts: Mapping[str, Any]) -> str | None:

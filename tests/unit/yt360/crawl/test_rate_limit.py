@@ -222,7 +222,7 @@ def test_hosts_where_anybody_can_serve_are_not_youtube():
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_settings_that_are_no_finite_numbers_are_refused(value):
     for name in ("interval_s", "jitter", "first_pause_s", "max_pause_s", "max_wait_s"):
-        with user_error("invalid", name):
+        with user_error("out-of-range", name):
             RateLimitConfig(**{name: value})
 
 

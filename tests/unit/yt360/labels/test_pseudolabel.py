@@ -243,7 +243,7 @@ def test_requests_that_cannot_be_met(dataset, paint, tmp_path):
         label(dataset, paint.Segmenter(), LabelOptions(shards=frozenset({7})))
     with user_error("missing", key=tmp_path):
         label(tmp_path, paint.Segmenter(), OPTIONS)
-    with user_error("out-of-range", key="--fps"):
+    with user_error("out-of-range", key="fps"):
         LabelOptions(fps=0)
     with user_error("unknown-name", key="--views"):
         LabelOptions(views="cubes")

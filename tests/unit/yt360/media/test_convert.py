@@ -11,7 +11,7 @@ from helpers.conversion import convert_clip
 from helpers.errors import user_error
 
 from yt360.clip_codec.format import ClipFormat
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
 from yt360.media.convert import ClipRequest, convert_clips, to_int16
 from yt360.media.source import Source, open_source
 
@@ -360,9 +360,9 @@ def test_bad_requests_are_refused(source, tmp_path):
         convert_clip(source, request(tmp_path, 0, 0.03), SMALL)
     with user_error("invalid", "start_s"):
         list(convert_clips(source, [request(tmp_path, 0, 2), request(tmp_path, 1, 2)], SMALL))
-    with pytest.raises(UserError, match="clip size 640x360"):
+    with user_error("conflict", ""):
         ClipFormat(height=360)
-    with pytest.raises(UserError, match="crf is 60; it must lie between 0 and 51"):
+    with user_error("out-of-range", "crf"):
         ClipFormat(crf=60)
 
 

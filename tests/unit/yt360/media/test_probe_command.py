@@ -6,8 +6,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from yt360.commands.probe import SOUND_LAYOUTS, command
+from yt360.commands.probe import command
 from yt360.media.layout.audio_layout import STATED_LAYOUTS
+from yt360.media.names import AUDIO_LAYOUTS
 
 
 def test_a_person_reads_what_it_is_and_why(media, field, tmp_path):
@@ -88,7 +89,7 @@ def test_a_stated_layout_is_checked_whatever_the_sound(media, field, tmp_path):
     result = CliRunner().invoke(command, ["--audio-layout", "nonsense", str(stereo)])
     assert result.exit_code == 2
     assert "'nonsense' is not one of 'ambix'" in result.stderr
-    assert set(SOUND_LAYOUTS) == set(STATED_LAYOUTS)
+    assert set(AUDIO_LAYOUTS) == set(STATED_LAYOUTS)
 
 
 @pytest.mark.parametrize(

@@ -176,19 +176,6 @@ def test_the_examples_in_the_help_are_commands(name):
     assert all(option.help for option in options)
 
 
-def test_the_choices_of_the_command_are_those_of_the_media_package():
-    from yt360.commands.dataset import build_shards
-    from yt360.media.layout.audio_layout import STATED_LAYOUTS
-    from yt360.media.video.projection import PROJECTIONS, STEREO_MODES
-    from yt360.splits import PAPER_TEST_FRACTION
-
-    assert set(build_shards.PROJECTIONS) == set(PROJECTIONS)
-    assert set(build_shards.STEREO_MODES) == set(STEREO_MODES)
-    assert set(build_shards.SOUND_LAYOUTS) - {"auto"} <= set(STATED_LAYOUTS)
-    default = {option.name: option.default for option in build_shards.command.params}
-    assert default["test_fraction"] == PAPER_TEST_FRACTION
-
-
 def tree(folder: Path) -> dict[str, bytes]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
