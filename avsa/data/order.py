@@ -14,8 +14,8 @@ An epoch is made in three steps:
 3. *Deal.* The clips of a segment of n batches are sorted by video, and the j-th goes to batch
    j mod n. Clips of one video are neighbours, so no batch gets two of them.
 
-An epoch leaves out clips, drawn anew each time: the remainder that does not fill a batch, and the
-surplus of videos with more clips than a segment has batches.
+Each epoch leaves out some clips, chosen at random: the remainder that does not fill a batch, and
+the surplus of videos with more clips than a segment has batches.
 """
 
 from __future__ import annotations

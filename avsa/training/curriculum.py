@@ -130,7 +130,7 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
 
 
 def require_stages_fit(
-    config: TrainConfig, clips: ShardReader, held_out: ShardReader | None
+    config: TrainConfig, clips: ShardReader, validation_clips: ShardReader | None
 ) -> None:
     """Check that the dataset has what every stage needs.
 
@@ -141,7 +141,7 @@ def require_stages_fit(
         check_views(config.stage_views(name))
         window = config.stage_data(name).window_shape(clips_form(clips.info))
         require_long_audio(config.audio, window.num_samples)
-        for split in (clips, held_out):
+        for split in (clips, validation_clips):
             if split is not None and len(split):
                 require_long_clips(split, config.stage_data(name))
                 open_saliency(config.stage_views(name), split)

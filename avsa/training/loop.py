@@ -82,15 +82,21 @@ def train(
     with ExitStack() as opened:
         # Open dataset and run. Only rank 0 reads and writes the run; the others get its results.
         clips = opened.enter_context(closing(open_clips(dataset, "train")))
-        held_out = None
+        validation_clips = None
         if config.validation.every_steps:
-            held_out = opened.enter_context(closing(open_clips(dataset, config.validation.split)))
+            validation_clips = opened.enter_context(
+                closing(open_clips(dataset, config.validation.split))
+            )
         stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
-        require_stages_fit(config, clips, held_out)
+        require_stages_fit(config, clips, validation_clips)
         require_agreement(
             {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
             | {"the dataset": fingerprint(clips)}
-            | {"the validation split": None if held_out is None else fingerprint(held_out)}
+            | {
+                "the validation split": None
+                if validation_clips is None
+                else fingerprint(validation_clips)
+            }
             | flatten(to_mapping(config))
         )
         saved, statistics = on_first_rank(
@@ -123,7 +129,9 @@ def train(
                 first_step=step - stage.first_step,
             )
             until = min(stage.last_step, last_step)
-            validation = open_validation(config, stage.name, held_out, statistics, world, log)
+            validation = open_validation(
+                config, stage.name, validation_clips, statistics, world, log
+            )
             save = partial(_save, run, clips, statistics, learner)
             with closing(upcoming):
                 step, stopped = train_stage(

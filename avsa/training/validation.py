@@ -134,18 +134,18 @@ class Validation:
 def open_validation(
     config: TrainConfig,
     stage: str,
-    held_out: ShardReader | None,
+    clips: ShardReader | None,
     statistics: AudioStatistics,
     world: World,
     log: RunLog,
 ) -> Validation | None:
     """Return the validation of a stage, or None if it is off or the split has too few videos."""
-    if held_out is None:
+    if clips is None:
         return None
-    validation = Validation(config, stage, held_out, statistics, world)
+    validation = Validation(config, stage, clips, statistics, world)
     if validation.possible:
         return validation
-    log.note(f"{held_out.split} has too few videos to validate {stage}")
+    log.note(f"{clips.split} has too few videos to validate {stage}")
     return None
 
 

@@ -253,10 +253,10 @@ def _intensity(real: Tensor, imaginary: Tensor, rotations: Tensor, config: Audio
     """Return the direction of the energy of each mel band, in the frame of each view.
 
     The active intensity Re(W* [Y, Z, X]) over the energy (|W|² + |Y|² + |Z|² + |X|²) / 2, both
-    summed over the band: the direction itself for one plane wave, shorter where several or diffuse
-    audio share the band. Both are quadratic with rotations acting on the vector alone, so they are
-    computed once per clip and rotated at the resolution of the bands. (Perotin et al., "CRNN-based
-    multiple DoA estimation using acoustic intensity features", 2019.)
+    summed over the band: a unit vector for one plane wave, shorter for several waves or a diffuse
+    field. Rotations act on the vector alone, so both sums are computed once per clip, and vectors
+    are rotated at the resolution of the bands. (Perotin et al., "CRNN-based multiple DoA estimation
+    using acoustic intensity features", 2019.)
 
     Returns:
         (..., K, 3, N, F): y, z, x, each in [-1, 1].

@@ -34,7 +34,7 @@ def crashing(data, tmp_path, monkeypatch):
     DECODERS.close()
 
 
-def test_training_goes_on_with_other_clips(tiny_config, alone, data, crashing, tmp_path, caplog):
+def test_training_replaces_the_clip(tiny_config, alone, data, crashing, tmp_path, caplog):
     config = tiny_config("avc", steps=8)
     for name, folder in (("whole", data), ("crashing", crashing)):
         train(config, folder, tmp_path / "runs" / name, alone, log_keys=True)

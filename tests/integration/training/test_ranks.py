@@ -30,7 +30,7 @@ def start_two_ranks(start):
     return start_two
 
 
-def test_ranks_that_were_told_different_folders_say_so(start_two_ranks, long_run, data, tmp_path):
+def test_ranks_with_different_folders_are_an_error(start_two_ranks, long_run, data, tmp_path):
     arguments = ["--data", data, "--recipe", shutil.copy(long_run / "config.yaml", tmp_path)]
     codes, outputs = start_two_ranks(arguments, [*arguments, "--out", tmp_path / "run"])
     assert codes == [2, 2], outputs
@@ -38,7 +38,7 @@ def test_ranks_that_were_told_different_folders_say_so(start_two_ranks, long_run
     assert not (tmp_path / "run").exists()
 
 
-def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(
+def test_two_ranks_see_the_same_clips_and_one_rank_resumes(
     start_two_ranks, alone, long_run, data, tmp_path
 ):
     run, recipe = tmp_path / "run", shutil.copy(long_run / "config.yaml", tmp_path)
@@ -53,7 +53,7 @@ def test_two_ranks_see_the_same_clips_and_another_number_of_ranks_goes_on(
     assert ours == theirs[:4]
 
 
-def test_two_ranks_train_without_held_out_clips(
+def test_two_ranks_train_without_validation_clips(
     tiny_config, start_two_ranks, data, many_shards, tmp_path
 ):
     dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips

@@ -14,9 +14,7 @@ from avsa.training.loop import train
 from yt360.errors import UserError
 
 
-def test_a_lost_shard_leaves_a_batch_that_cannot_be_filled_and_says_so(
-    tiny_config, alone, data, tmp_path, caplog
-):
+def test_a_batch_that_cannot_be_filled_is_an_error(tiny_config, alone, data, tmp_path, caplog):
     dataset = shutil.copytree(data, tmp_path / "data")
     sorted((dataset / "train").glob("clips-*.tar"))[0].unlink()
     # Four videos are left; in this order each lost clip has one of them to take its place.

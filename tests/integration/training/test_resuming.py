@@ -27,9 +27,7 @@ from yt360.shards.format.schema import AUDIO_STATS_FILE
 
 
 @pytest.mark.parametrize("stop_at", [2, 4, 7])  # in an epoch, between stages, in the last stage
-def test_a_run_that_stopped_goes_on_as_if_it_had_not(
-    comparable, alone, undisturbed, data, tmp_path, stop_at
-):
+def test_a_stopped_run_resumes_to_the_bit(comparable, alone, undisturbed, data, tmp_path, stop_at):
     config, whole = undisturbed
     train(config, data, tmp_path / "run", alone, steps=stop_at, log_keys=True)
     train(config, data, tmp_path / "run", alone, resume=True, log_keys=True)
@@ -53,9 +51,7 @@ def train_and_wait(recipe, data, run, waiting):
     train(load_config(recipe), data, run, World(0, 1, torch.device("cpu")), log_keys=True)
 
 
-def test_a_killed_run_goes_on_with_the_same_losses_to_the_bit(
-    comparable, alone, long_run, data, tmp_path
-):
+def test_a_killed_run_resumes_to_the_bit(comparable, alone, long_run, data, tmp_path):
     run, recipe, waiting = tmp_path / "run", str(long_run / "config.yaml"), tmp_path / "waiting"
     process = processes.start(__file__, "train_and_wait", recipe, data, run, waiting)
     while process.is_alive() and not waiting.exists():
@@ -110,7 +106,7 @@ def test_a_stopped_command_does_not_exit_as_if_it_were_done(
     assert f"stopped by {number.name}" in output.read_text()
 
 
-def test_a_run_goes_on_when_a_full_disk_has_room_again(
+def test_a_run_resumes_after_a_full_disk(
     comparable, alone, undisturbed, data, tmp_path, file_size_limit, capsys
 ):
     config, whole = undisturbed
@@ -140,12 +136,12 @@ def test_a_log_that_cannot_be_written_is_one_error_that_names_the_run(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_rank_that_stops_with_another_one_is_not_done_either():
+def test_a_rank_that_stops_with_another_one_has_an_exit_code():
     assert Outcome(3, 4, Path("c.pt"), None).exit_code == 143
     assert Outcome(4, 4, Path("c.pt"), "SIGINT").exit_code == 0
 
 
-def test_a_second_signal_ends_a_run_at_once_as_the_command_line_wants(monkeypatch):
+def test_a_second_signal_stops_at_once(monkeypatch):
     calls = []
     before = signal.signal(signal.SIGTERM, lambda number, _: calls.append(number))
     try:
@@ -212,7 +208,7 @@ def test_a_run_is_neither_overwritten_nor_resumed_by_mistake(
         invoke("--data", data)
 
 
-def test_a_run_does_not_go_on_with_other_clips(alone, undisturbed, many_shards):
+def test_a_run_is_not_resumed_with_other_clips(alone, undisturbed, many_shards):
     config, run = undisturbed
     with user_error("conflict", "--data"):
         train(config, many_shards, run, alone, resume=True)

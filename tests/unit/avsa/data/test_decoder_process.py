@@ -116,7 +116,7 @@ def test_a_process_decodes_what_a_decoder_does(tiny_dataset, pool):
         ("EAT", "memory: decoding takes more memory than a process may use"),
     ],
 )
-def test_a_clip_that_its_decoder_cannot_bear_is_replaced_counted_and_told_of(
+def test_a_clip_that_breaks_its_decoder_is_replaced_counted_and_logged(
     tiny_dataset, pool, mark, reason, caplog
 ):
     whole = ShardReader(tiny_dataset, "train")

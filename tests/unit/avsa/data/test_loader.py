@@ -61,7 +61,7 @@ def test_a_batch_has_the_shapes_of_the_plan(clips, order):
     assert raw.positions == [0, 1, 2, 3]
 
 
-def test_picture_lies_in_the_middle_of_its_sound(clips, order):
+def test_video_is_in_the_middle_of_its_audio(clips, order):
     # The clips of the fixture carry their own clocks: frame t has mean luma 40 + 3 t, and sample n
     # of W is n (mod 32768).
     for raw in take(Loader(clips, order, SMALL, 0), 0, 4):
@@ -76,7 +76,7 @@ def test_picture_lies_in_the_middle_of_its_sound(clips, order):
             assert first_frame / 16 + 0.25 == pytest.approx(raw.audio_start_s[row] + 0.5)
 
 
-def test_a_picture_anywhere_in_its_sound_is_still_in_step(clips, order):
+def test_video_at_a_random_place_is_aligned_with_its_audio(clips, order):
     config = replace(SMALL, video_position="random")
     leads = set()
     for raw in take(Loader(clips, order, config, 0), 0, 8):
@@ -161,7 +161,7 @@ class Damaged(ShardReader):
 
 @pytest.mark.parametrize("member", ["mp4", "flac"])
 @pytest.mark.parametrize("kind", ["garbage", "truncated", "missing"])
-def test_an_unreadable_clip_is_replaced_counted_and_told_of(
+def test_an_unreadable_clip_is_replaced_counted_and_logged(
     tiny_dataset, order, member, kind, caplog
 ):
     bad = order.batch(1)[2].clip
@@ -195,7 +195,7 @@ def test_a_sequential_order_leaves_unreadable_clips_out(tiny_dataset):
     assert loader.failed_reads == 3
 
 
-def test_nothing_readable_stops_with_one_clip_as_example(tiny_dataset, order):
+def test_a_split_without_readable_clips_is_an_error(tiny_dataset, order):
     clips = Damaged(tiny_dataset, "train").damage(*range(16), kind="missing")
     with user_error("empty"):
         take(Loader(clips, order, SMALL, 0), 0, 1)
@@ -242,7 +242,7 @@ def test_windows_keep_their_distance(count):
         assert firsts[0] >= 4 and firsts[-1] <= 148
 
 
-def test_a_picture_at_random_lies_anywhere_inside_its_sound_and_on_whole_frames():
+def test_a_random_video_position_is_a_whole_frame_inside_the_audio():
     shape = replace(SHAPE, video_position="random")
     places = set()
     for i in range(300):
@@ -253,7 +253,7 @@ def test_a_picture_at_random_lies_anywhere_inside_its_sound_and_on_whole_frames(
     assert places == {1500 * frame for frame in range(9)}  # 0 to 0.5 s in steps of a frame
 
 
-def test_a_picture_as_long_as_its_sound_has_one_place():
+def test_video_as_long_as_its_audio_has_one_position():
     shape = replace(SHAPE, num_frames=16, video_position="random")
     for i in range(20):
         (window,) = draw_clip_windows(shape, 3.0, 1, 0.0, keyed_generator("m", i))

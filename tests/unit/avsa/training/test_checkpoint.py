@@ -65,7 +65,9 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001.pt"]
 
 
-def test_a_full_disk_is_told_with_the_name_and_leaves_the_older_ones(tmp_path, file_size_limit):
+def test_a_full_disk_is_an_error_with_the_path_and_keeps_older_checkpoints(
+    tmp_path, file_size_limit
+):
     save(tmp_path, 1)
     path = checkpoint_path(tmp_path, 2)
     with file_size_limit(30_000), pytest.raises(OSError) as full:
@@ -76,7 +78,7 @@ def test_a_full_disk_is_told_with_the_name_and_leaves_the_older_ones(tmp_path, f
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 half an archive"])
-def test_a_file_that_is_none_is_refused_in_one_line(tmp_path, content):
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "x.pt"
     path.write_bytes(content)
     with user_error("invalid", path):
@@ -114,7 +116,7 @@ def test_a_newer_version_is_refused_by_name(tmp_path):
         load_checkpoint(tmp_path / "c.pt")
 
 
-def test_missing_files_and_empty_runs_are_told_apart(tmp_path):
+def test_missing_files_and_empty_runs_are_errors(tmp_path):
     with user_error("missing", tmp_path / "nothing"):
         load_checkpoint(tmp_path / "nothing")
     with user_error("missing", tmp_path):

@@ -27,16 +27,14 @@ from yt360.errors import UserError
         ("small", ["stages.avsa.batch_size=23"], 2, r"start 1 or 23 ranks.*batch_size=22 or 24$"),
     ],
 )  # fmt: skip
-def test_ranks_that_cannot_share_a_batch_are_told_what_goes_together(
-    recipe, overrides, ranks, message
-):
+def test_ranks_that_cannot_share_a_batch_get_numbers_that_fit(recipe, overrides, ranks, message):
     with pytest.raises(UserError, match=message) as caught:
         lay_out(load_config(recipe, overrides), ["v"], [0], ranks)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
-def test_what_is_proposed_works(recipe):
+def test_proposed_numbers_work(recipe):
     config = load_config(recipe)
     for ranks in (2, 3, 5, 8, 16, 30, 200):
         try:

@@ -150,11 +150,11 @@ def test_gathered_tensors_come_in_order_of_rank(shared):
         assert outcome["gathered"].tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
 
-def test_the_first_rank_tells_the_others(shared):
+def test_values_of_the_first_rank_reach_the_others(shared):
     assert [outcome["from first"] for outcome in shared] == [{"rank": 0}] * RANKS
 
 
-def test_ranks_that_disagree_are_told_with_both_values(shared):
+def test_ranks_that_disagree_get_an_error(shared):
     for outcome in shared:
         assert outcome["disagreement"] == ["conflict", "optimizer.lr"]
 
@@ -182,7 +182,7 @@ def test_without_torchrun_there_is_one_rank(monkeypatch):
         assert torch.equal(mean_over_ranks(tensor), tensor)
 
 
-def test_a_rank_that_never_comes_is_one_line(monkeypatch):
+def test_a_missing_rank_is_an_error(monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

@@ -34,7 +34,7 @@ def test_every_recipe_is_listed_with_its_steps_and_hours_for_yt360():
     assert "73,635 training clips of 4,506 videos" in output
 
 
-def test_a_recipe_tells_order_steps_schedule_views_memory_and_held_out_clips():
+def test_a_dry_run_prints_order_steps_schedule_views_memory_and_validation():
     output = dry_run("--recipe", "avsa", "--ranks", 4).output
     for fact in (
         "draws each video 32 times; ranks: 4", "64,350", "257,450", "321,800",

@@ -113,7 +113,7 @@ def test_rounding_to_bfloat16_is_no_fault():
         (math.inf, 3.0, 100.0, False),
     ],
 )
-def test_gradients_are_judged_by_what_rounding_the_weights_would_change(
+def test_gradients_are_plausible_if_rounding_the_weights_changes_the_loss_little(
     loss, gradient_norm, weight_norm, expected
 ):
     assert is_plausible(loss, gradient_norm, weight_norm) == expected

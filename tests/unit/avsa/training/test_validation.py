@@ -42,7 +42,7 @@ def setup(tiny_dataset):
     return make
 
 
-def test_the_same_networks_get_the_same_numbers_whenever_they_are_judged(setup):
+def test_validation_of_the_same_networks_is_repeatable(setup):
     validation, encoders, task = setup()
     torch.manual_seed(1)
     first = validation.evaluate(encoders, task)
@@ -65,7 +65,7 @@ def test_weights_statistics_and_mode_are_left_as_they_were(setup):
 @pytest.mark.parametrize(
     "control", ["views.audio_rotation=random", "views.augment=false", "seed=7"]
 )
-def test_recipes_are_judged_on_the_same_aligned_samples_however_they_train(setup, control):
+def test_recipes_are_validated_on_the_same_aligned_samples(setup, control):
     whole, *networks = setup()
     other, *_ = setup(control)
     assert other.evaluate(*networks) == whole.evaluate(*networks)
@@ -80,7 +80,7 @@ def test_every_video_counts_and_a_small_split_makes_small_batches(setup, batch_s
     assert seen == expected
 
 
-def test_the_number_to_watch_is_said_with_chance(setup):
+def test_the_summary_has_the_main_metric_and_its_chance_level(setup):
     validation, *networks = setup()
     record = validation.evaluate(*networks)
     said = f"view_accuracy {record['val/view_accuracy']:.1%} (chance 25.0%)"

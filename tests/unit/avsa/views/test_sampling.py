@@ -70,7 +70,7 @@ def test_audio_rotated_at_random_is_independent_of_the_views():
     )
 
 
-def test_views_for_embedding_hear_what_they_see_even_of_a_control():
+def test_views_for_embedding_have_aligned_audio_even_for_a_control():
     views = fixed_views(replace(CONFIG, audio_rotation="random"), 4, 60.0)
     drawn = draw_views(views, 0, 0, 0)
     assert torch.equal(direction(drawn.audio_azimuth, drawn.audio_elevation), drawn.directions)
@@ -90,7 +90,7 @@ def test_uniform_directions_are_uniform_on_the_sphere():
 
 
 @pytest.mark.parametrize("spacing", ["area", "angle"])
-def test_a_band_may_be_lopsided_and_even_in_area_or_in_angle(spacing):
+def test_an_asymmetric_band_is_uniform_in_area_or_in_angle(spacing):
     config = replace(
         CONFIG, num_views=1, elevation_spacing=spacing,
         min_elevation_deg=-20.0, max_elevation_deg=70.0,
@@ -105,7 +105,7 @@ def test_a_band_may_be_lopsided_and_even_in_area_or_in_angle(spacing):
         assert below == pytest.approx(fraction, abs=0.03 if 0 < fraction < 1 else 0)
 
 
-def test_all_samplers_stay_in_a_lopsided_band():
+def test_all_samplers_stay_in_an_asymmetric_band():
     saliency = np.ones((20, 40))
     for sampler in ("uniform", "energy"):
         config = replace(CONFIG, sampler=sampler, min_elevation_deg=10.0, max_elevation_deg=50.0)
@@ -131,7 +131,7 @@ def test_fields_of_view_lie_in_their_range():
 
 
 @pytest.mark.parametrize("spacing", ["angle", "plane"])
-def test_fields_of_view_are_even_in_angle_or_in_the_plane(spacing):
+def test_fields_of_view_are_uniform_in_angle_or_in_the_plane(spacing):
     config = replace(CONFIG, hfov_spacing=spacing, hfov_min_deg=25.05, hfov_max_deg=76.29)
     hfov = draw_many(replace(config, num_views=12, min_separation_deg=0.0), 125).hfov.double()
     limits = torch.deg2rad(torch.tensor([25.05, 76.29], dtype=torch.float64))
@@ -142,7 +142,7 @@ def test_fields_of_view_are_even_in_angle_or_in_the_plane(spacing):
         assert (drawn < fraction).double().mean() == pytest.approx(fraction, abs=0.03)
 
 
-def test_the_level_changes_for_all_views_alike_or_for_each_by_itself():
+def test_gain_is_common_to_all_views_or_drawn_per_view():
     alike = draw_many(CONFIG, 50).gain_db
     assert torch.equal(alike, alike[:, :1].expand_as(alike)) and alike.std() > 0.3
     each = draw_many(replace(CONFIG, gain_per_view=True, gain_jitter_db=0.5), 50).gain_db
@@ -168,14 +168,14 @@ def test_without_augmentation_only_directions_and_fields_vary():
         ({"num_views": 12, "sampler": "horizon"}, "at most [89]"),
     ],
 )
-def test_more_views_than_fit_are_refused_before_any_work(changes, fits):
+def test_more_views_than_fit_are_refused(changes, fits):
     config = replace(CONFIG, **changes)
     with pytest.raises(UserError, match=f"set views.num_views to {fits}"):
         check_views(config)
 
 
 @pytest.mark.parametrize("separation", [36.0, 60.0])
-def test_the_number_that_is_said_to_fit_is_accepted_and_always_placed(separation):
+def test_the_largest_number_of_views_is_accepted_and_always_placed(separation):
     config = replace(CONFIG, num_views=200, min_separation_deg=separation)
     with pytest.raises(UserError, match=r"at most \d+") as caught:
         check_views(config)
@@ -186,7 +186,7 @@ def test_the_number_that_is_said_to_fit_is_accepted_and_always_placed(separation
     draw_many(replace(config, num_views=most), 10)  # raises if one cannot be placed
 
 
-def test_as_many_views_as_were_said_to_fit_do_fit():
+def test_accepted_numbers_of_views_are_placed():
     for num_views in (10, 16):
         config = replace(CONFIG, num_views=num_views)
         check_views(config)

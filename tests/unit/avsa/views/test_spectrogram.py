@@ -75,7 +75,7 @@ def test_log_mels_are_those_of_librosa(kind):
 
 
 @pytest.mark.parametrize("kind", ["speech", "noise"])
-def test_rotating_spectra_is_rotating_sound(kind):
+def test_rotating_spectra_equals_rotating_audio(kind):
     field, rotations = sound_field(kind), some_rotations()
     got = view_spectrograms(field, rotations, CONFIG, MEAN, STD)[0]
     for k in range(4):
@@ -175,7 +175,7 @@ def test_silence_is_finite():
         assert torch.isfinite(got).all()
 
 
-def test_a_source_ahead_is_heard_in_w_and_x_alone():
+def test_a_source_ahead_is_only_in_w_and_x():
     views = stack_views([draw_views(ViewConfig(), 0, 0, 0)])
     source = torch.from_numpy(speech_like())
     for k in range(4):
@@ -212,7 +212,7 @@ def test_intensity_of_diffuse_sound_is_short():
     assert got.abs().max() <= 1 + 1e-5 and got.mean((-1, -2)).abs().max() < 0.2
 
 
-def test_mono_ignores_rotation_and_stereo_hears_sides():
+def test_mono_ignores_rotation_and_stereo_separates_sides():
     views = some_rotations(2)
     field = encode(torch.from_numpy(speech_like()), views[0, 0].T @ direction(math.pi / 2, 0.0))
     mono = view_spectrograms(field[None], views, replace(CONFIG, channels="mono"), MEAN, STD)[0]

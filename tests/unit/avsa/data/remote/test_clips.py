@@ -119,7 +119,7 @@ def test_shards_stay_for_the_next_run(server, open_mirror):
     assert all(server.requests[shard_name(n)] == 1 for n in range(SHARDS))
 
 
-def test_what_a_killed_run_left_half_is_removed(open_mirror):
+def test_remains_of_a_killed_run_are_removed(open_mirror):
     clips = open_mirror()
     path = cached_path(clips, 0)
     remains = [path.with_name(f".{path.name}.{end}") for end in ("12345.tmp", "reservation")]
@@ -129,7 +129,7 @@ def test_what_a_killed_run_left_half_is_removed(open_mirror):
     assert wait_until(lambda: not any(each.exists() for each in remains))
 
 
-def test_reading_against_the_order_works_too(origin, open_mirror):
+def test_reading_in_another_order_works(origin, open_mirror):
     clips, local = open_mirror(room=2), ShardReader(origin, "train")
     views = {}
     for clip in (23, 0, 12, 5, 20, 9, 23):
@@ -140,7 +140,7 @@ def test_reading_against_the_order_works_too(origin, open_mirror):
     assert all(bytes(view) == bytes(local.read(clip, "json")) for clip, view in views.items())
 
 
-def test_a_server_that_recovers_is_asked_again(server, open_mirror):
+def test_failed_requests_are_retried(server, open_mirror):
     server.failures[shard_name(2)] = 2
     clips = open_mirror()
     assert len(clips.read(2 * PER_SHARD, "mp4")) > 0
@@ -165,7 +165,7 @@ def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, 
     assert set(loader.unreadable) == lost
 
 
-def test_a_order_that_needs_too_many_shards_at_once_is_refused(open_mirror):
+def test_an_order_that_needs_too_many_shards_at_once_is_refused(open_mirror):
     clips = open_mirror(room=2)
     order = TrainingOrder(clips.video_ids, 16, 0)
     with user_error("out-of-range", "sampling.window_shards"):
@@ -178,12 +178,12 @@ def test_a_cache_without_room_for_two_shards_is_refused(server, tmp_path):
         open_clips(folder, "train")
 
 
-def test_statistics_come_along(server, open_mirror):
+def test_statistics_are_mirrored(server, open_mirror):
     clips = open_mirror()
     assert load_statistics(clips.dataset, BANDS) is not None
 
 
-def test_missing_statistics_are_made_where_the_dataset_lies(open_mirror):
+def test_missing_statistics_of_a_remote_dataset_are_an_error(open_mirror):
     dataset = open_mirror().dataset
     with user_error("missing", dataset):
         ensure_statistics(dataset, AudioConfig(n_mels=17))
@@ -227,7 +227,7 @@ def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, w
     assert "loader" not in names
 
 
-def test_splits_share_the_limit_and_training_goes_on_beside_judging(server, tiny_dataset, tmp_path):
+def test_splits_share_the_limit_during_validation(server, tiny_dataset, tmp_path):
     shutil.rmtree(server.folder)
     shutil.copytree(tiny_dataset, server.folder)
     size = max(path.stat().st_size for path in server.folder.glob("*/*.tar"))
@@ -236,8 +236,8 @@ def test_splits_share_the_limit_and_training_goes_on_beside_judging(server, tiny
         batches = Loader(train, order_for(train), DataConfig(num_threads=2), 0).batches()
         for _ in range(3):
             next(batches)
-            held_out = Loader(test, order_for(test, 2), DataConfig(num_threads=2), 0).batches()
-            for _ in islice(held_out, 2):
+            validation = Loader(test, order_for(test, 2), DataConfig(num_threads=2), 0).batches()
+            for _ in islice(validation, 2):
                 assert cached_bytes(folder) <= 2 * size
         batches.close()
 
@@ -269,7 +269,7 @@ def test_drawing_and_embedding_close_what_they_opened(open_mirror, tmp_path):
     assert remote._caches[folder.resolve()]._on_removal == users
 
 
-def test_training_from_an_address_goes_on_when_the_mirror_is_gone(server, tmp_path, monkeypatch):
+def test_training_from_a_url_resumes_without_its_mirror(server, tmp_path, monkeypatch):
     monkeypatch.setenv("AVSA_CACHE", str(tmp_path / "cache"))
     recipe, run = tmp_path / "tiny.yaml", tmp_path / "run"
     recipe.write_text(

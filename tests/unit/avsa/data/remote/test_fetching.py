@@ -64,7 +64,7 @@ def test_a_body_that_was_cut_off_is_fetched_again(serve, tmp_path):
 @pytest.mark.parametrize(
     "url", ["http://localhost:notaport/x", "http://[::1/x", "https://example.org/my data"]
 )
-def test_what_is_no_address_is_refused_at_once(tmp_path, url):
+def test_invalid_urls_are_refused_at_once(tmp_path, url):
     with bad_item("bad-address"):
         fetch(url, tmp_path / "x")
 
@@ -81,7 +81,7 @@ def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
         fetch("s3://bucket/x", tmp_path / "x")
 
 
-def test_an_unknown_kind_of_address_is_refused(tmp_path):
+def test_an_unknown_scheme_is_refused(tmp_path):
     with bad_item("bad-address"):
         fetch("nonsense://x/y", tmp_path / "y")
 
@@ -103,7 +103,7 @@ def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch,
     assert len(calls) == 1
 
 
-def test_a_copy_that_is_no_longer_wanted_ends(serve, tmp_path):
+def test_a_cancelled_copy_ends(serve, tmp_path):
     url, served = serve(WHOLE)
     cancelled = threading.Event()
     cancelled.set()
@@ -219,7 +219,7 @@ def test_a_redirect_to_an_allowed_host_is_followed(serve, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "//[/"])
-def test_a_redirect_to_what_is_no_web_address_is_refused(serve, tmp_path, target):
+def test_a_redirect_to_another_scheme_is_refused(serve, tmp_path, target):
     url, _ = serve(redirect(target))
     with bad_item("forbidden-address"):
         fetch(url, tmp_path / "x")
@@ -248,7 +248,7 @@ def test_a_server_without_tls_is_one_line(serve, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_certificate_that_is_not_valid_is_not_asked_for_again(tmp_path, monkeypatch):
+def test_an_invalid_certificate_is_not_retried(tmp_path, monkeypatch):
     calls = []
 
     def refuse(*arguments):
@@ -269,7 +269,7 @@ def test_a_certificate_that_is_not_valid_is_not_asked_for_again(tmp_path, monkey
         "reference://::x", "tar://x",
     ],
 )  # fmt: skip
-def test_addresses_of_this_machine_and_chains_of_addresses_are_refused(tmp_path, url):
+def test_local_and_chained_urls_are_refused(tmp_path, url):
     with bad_item("bad-address"):
         fetch(url, tmp_path / "x")
 

@@ -44,7 +44,7 @@ def read_all(folder):
         return {key: bytes(clips.read(clip, "flac")) for clip, key in enumerate(clips.keys)}
 
 
-def test_a_dataset_that_was_built_anew_is_read_anew(server, tiny_dataset):
+def test_a_rebuilt_dataset_is_fetched_again(server, tiny_dataset):
     old = read_all(dataset_folder(server.url))
     build_anew(server, tiny_dataset)
     new, there = read_all(dataset_folder(server.url)), ShardReader(tiny_dataset, "train")
@@ -75,9 +75,7 @@ def test_statistics_go_with_the_dataset_that_they_are_of(server, tiny_dataset):
 
 
 @pytest.mark.parametrize("files", range(1, 4))
-def test_an_update_that_was_killed_is_no_mirror_and_is_made_up_for(
-    server, tiny_dataset, monkeypatch, files
-):
+def test_a_killed_update_leaves_no_mirror_and_is_repeated(server, tiny_dataset, monkeypatch, files):
     folder = dataset_folder(server.url)
     build_anew(server, tiny_dataset)
     replaced, replace = [], Path.replace
@@ -146,7 +144,7 @@ def test_the_address_of_a_mirror_makes_the_mirror_again(server, tmp_path):
     assert address_of(tmp_path) == str(tmp_path.resolve())
 
 
-def test_a_mirror_that_somebody_else_made_asks_nobody(server, tmp_path):
+def test_a_foreign_mirror_causes_no_requests(server, tmp_path):
     foreign = shutil.copytree(dataset_folder(server.url), tmp_path / "foreign")
     server.requests.clear()
     with closing(open_clips(foreign, "train")) as clips, pytest.raises((BadItem, UserError)):
@@ -170,7 +168,7 @@ def test_an_address_without_a_dataset_is_refused(server, cache):
 @pytest.mark.parametrize(
     "url", ["http://localhost:notaport/x", "http://[::1/x", "http://localhost/my data"]
 )
-def test_what_is_no_address_is_refused(url):
+def test_invalid_urls_are_refused(url):
     with user_error("invalid", url):
         dataset_folder(url)
 
@@ -181,7 +179,7 @@ def test_folders_are_given_by_their_path(url):
         dataset_folder(url)
 
 
-def test_addresses_and_folders_are_told_apart(tmp_path):
+def test_urls_and_folders_are_distinguished(tmp_path):
     assert as_url("https://host/a/") == "https://host/a"
     assert as_url(Path("https://host/a")) == "https://host/a"
     assert as_url("s3://bucket/a") == "s3://bucket/a"

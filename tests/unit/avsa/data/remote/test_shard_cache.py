@@ -110,7 +110,7 @@ def wait_until(condition, seconds=10.0):
         time.sleep(0.01)
 
 
-def test_a_fetch_that_fails_in_an_unforeseen_way_is_told_and_the_next_one_works(open_cache, source):
+def test_readers_get_unexpected_errors_of_a_fetch_and_the_next_fetch_works(open_cache, source):
     cache = open_cache()
     source.failures[NAMES[0]] = RuntimeError("odd")
     with bad_item("shard-unreadable"):
@@ -120,7 +120,7 @@ def test_a_fetch_that_fails_in_an_unforeseen_way_is_told_and_the_next_one_works(
     read(cache, NAMES[0])
 
 
-def test_a_full_disk_is_no_damaged_shard(open_cache, source):
+def test_a_full_disk_is_not_a_damaged_shard(open_cache, source):
     cache = open_cache()
     source.failures[NAMES[0]] = OSError(errno.ENOSPC, "No space left on device", "/cache/a.tar")
     with pytest.raises(OSError) as full:
@@ -128,7 +128,7 @@ def test_a_full_disk_is_no_damaged_shard(open_cache, source):
     assert (full.value.errno, full.value.filename) == (errno.ENOSPC, "/cache/a.tar")
 
 
-def test_a_folder_that_vanishes_is_told_and_may_come_back(open_cache, folder):
+def test_a_missing_folder_is_an_error_until_it_is_back(open_cache, folder):
     cache = open_cache()
     shutil.rmtree(folder.root / "train")
     with bad_item("shard-unreadable"):
@@ -137,7 +137,9 @@ def test_a_folder_that_vanishes_is_told_and_may_come_back(open_cache, folder):
     read(cache, NAMES[0])
 
 
-def test_a_failure_is_not_told_to_who_asked_after_it_began(open_cache, monkeypatch):
+def test_a_failure_reaches_only_readers_that_were_waiting_when_the_fetch_began(
+    open_cache, monkeypatch
+):
     cache = open_cache()
     whole, began, both_ask = cache.folder.present, threading.Event(), threading.Event()
 
@@ -158,14 +160,14 @@ def test_a_failure_is_not_told_to_who_asked_after_it_began(open_cache, monkeypat
     assert isinstance(failures[0], BadItem) and not none
 
 
-def test_a_order_that_fails_is_told(open_cache):
+def test_readers_get_errors_of_the_order(open_cache):
     cache = open_cache()
     cache.add_schedule(SIZES, lambda step: {NAMES[0]} if step == 0 else 1 / 0, 0)
     with bad_item("shard-unreadable"):
         read(cache, NAMES[1])
 
 
-def test_closing_frees_those_who_wait(open_cache, source):
+def test_closing_ends_waiting(open_cache, source):
     cache = open_cache()
     source.gate.clear()
     thread, raised = in_thread(lambda: read(cache, NAMES[0]))
@@ -222,13 +224,13 @@ def test_the_splits_of_a_mirror_keep_one_limit(open_cache, source):
     for step in range(8):
         cache.advance_to(training, step)
         read(cache, NAMES[step % 4], training)
-        judging = cache.add_schedule(SIZES, lambda step: {NAMES[4 + step % 4]}, 0)
-        read(cache, NAMES[4], judging)
-        cache.remove_schedule(judging)
+        validating = cache.add_schedule(SIZES, lambda step: {NAMES[4 + step % 4]}, 0)
+        read(cache, NAMES[4], validating)
+        cache.remove_schedule(validating)
     assert source.most_bytes <= 3 * SIZE
 
 
-def test_shards_of_an_older_dataset_count_and_go_first(open_cache, folder):
+def test_shards_of_an_older_dataset_count_and_are_evicted_first(open_cache, folder):
     strange = folder.root / "train" / "clips-0-of-old.tar"
     strange.write_bytes(bytes(SIZE))
     cache = open_cache(room=3)
@@ -239,7 +241,7 @@ def test_shards_of_an_older_dataset_count_and_go_first(open_cache, folder):
     assert not strange.exists() and set(folder.present()) == set(NAMES[:3])
 
 
-def test_shards_that_another_process_removed_are_let_go(open_cache, folder):
+def test_shards_that_another_process_removed_are_closed(open_cache, folder):
     told = threading.Event()
     cache = open_cache(on_removal=told.set)
     read(cache, NAMES[0])
@@ -248,7 +250,7 @@ def test_shards_that_another_process_removed_are_let_go(open_cache, folder):
     assert told.wait(5)
 
 
-def test_reading_what_is_there_looks_at_no_other_shard(open_cache, folder, monkeypatch):
+def test_reading_a_present_shard_does_not_scan_the_folder(open_cache, folder, monkeypatch):
     cache = open_cache(room=len(NAMES))
     for name in NAMES:
         read(cache, name)
@@ -269,7 +271,7 @@ def test_a_cache_without_room_for_two_shards_is_refused(open_cache):
         open_cache(room=1)
 
 
-def test_the_last_user_to_leave_stops_the_thread(open_cache):
+def test_unregistering_the_last_reader_stops_the_thread(open_cache):
     cache = open_cache()
     second = threading.Event().set
     cache.register(SHARDS, 3 * SIZE, second)

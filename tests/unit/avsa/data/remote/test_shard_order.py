@@ -25,14 +25,14 @@ def look_ahead(schedule, limit=ALWAYS):
         schedule.add(schedule.next_step, schedule.shards_of_step(schedule.next_step))
 
 
-def test_what_is_used_soonest_comes_first():
+def test_the_shard_that_is_used_first_comes_first():
     order = ShardOrder()
     order.add(schedule_of("cb a c"))
     assert order.upcoming() == ["b", "c", "a"]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_going_on_equals_starting_there(seed):
+def test_advancing_equals_starting_there(seed):
     random = Random(seed)
     words = ["".join(random.sample("abcdef", 2)) for _ in range(30)]
     order, going = ShardOrder(), schedule_of(" ".join(words), limit=35)
@@ -47,7 +47,7 @@ def test_going_on_equals_starting_there(seed):
         assert order.upcoming()[: len(soon)] == soon
 
 
-def test_looking_ahead_ends_when_there_is_nothing_more_to_know():
+def test_looking_ahead_ends_when_all_is_known():
     assert schedule_of("ab cd ef a b c").next_step == 3  # every shard is known
     assert schedule_of("a b c d e f", limit=25).next_step == 3  # more than there is room for
     assert schedule_of("a b").next_step == 3  # the end
@@ -55,17 +55,17 @@ def test_looking_ahead_ends_when_there_is_nothing_more_to_know():
 
 
 def test_the_course_that_went_on_last_comes_first():
-    order, training, judging = ShardOrder(), schedule_of("a b"), schedule_of("c b")
+    order, training, validating = ShardOrder(), schedule_of("a b"), schedule_of("c b")
     order.add(training)
-    order.add(judging)
+    order.add(validating)
     assert order.upcoming() == ["c", "b", "a"]
     order.advance_to(training, 1)
     assert order.upcoming() == ["b", "c"]
-    order.remove(judging)
+    order.remove(validating)
     assert order.upcoming() == ["b"]
 
 
-def test_what_has_no_known_use_goes_first_and_of_that_what_was_used_longest_ago():
+def test_shards_without_a_known_use_are_evicted_first_least_recently_used_first():
     order, schedule = ShardOrder(), schedule_of("b a c d")
     order.add(schedule)
     order.advance_to(schedule, 2)
@@ -74,7 +74,7 @@ def test_what_has_no_known_use_goes_first_and_of_that_what_was_used_longest_ago(
     assert order.eviction_order("abcdx", order.upcoming()) == ["x", "a", "b", "d", "c"]
 
 
-def test_skipping_steps_that_were_never_looked_at_is_fine():
+def test_steps_that_were_not_looked_at_can_be_skipped():
     schedule = schedule_of("a b c d e f", limit=15)
     schedule.drop_before(4)
     look_ahead(schedule)

@@ -1,4 +1,4 @@
-"""Held-out clips, judged while training."""
+"""Held-out clips, validated while training."""
 
 import shutil
 from dataclasses import replace
@@ -25,17 +25,17 @@ def damaged(data, folder, videos, split="train"):
     return folder
 
 
-def test_held_out_clips_are_judged_now_and_then_and_at_the_end(tiny_config, alone, data, tmp_path):
-    plain, judged = tmp_path / "plain", tmp_path / "judged"
+def test_validation_happens_periodically_and_at_the_end(tiny_config, alone, data, tmp_path):
+    plain, validated = tmp_path / "plain", tmp_path / "validated"
     config = tiny_config("avsa-no-curriculum", steps=5)
     train(config, data, plain, alone)
-    judging = replace(config, validation=ValidationConfig(every_steps=2, split="train"))
-    train(judging, data, judged, alone, steps=3)
-    train(judging, data, judged, alone, resume=True)
-    at = [r["step"] for r in read_log(judged) if "val/view_accuracy" in r]
+    validating = replace(config, validation=ValidationConfig(every_steps=2, split="train"))
+    train(validating, data, validated, alone, steps=3)
+    train(validating, data, validated, alone, resume=True)
+    at = [r["step"] for r in read_log(validated) if "val/view_accuracy" in r]
     assert at == [2, 3, 4, 5]
     # Training itself goes on as if nobody had looked.
-    losses = [[record["loss"] for record in read_log(run)] for run in (plain, judged)]
+    losses = [[record["loss"] for record in read_log(run)] for run in (plain, validated)]
     assert losses[0] == losses[1]
 
 
@@ -44,7 +44,7 @@ def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_en
     tiny_config, alone, data, tmp_path, monkeypatch, dies_in
 ):
     config = tiny_config("avsa-no-curriculum", steps=6)
-    judging = replace(config, validation=ValidationConfig(every_steps=3, split="train"))
+    validating = replace(config, validation=ValidationConfig(every_steps=3, split="train"))
 
     class Died(BaseException):
         pass
@@ -59,24 +59,24 @@ def test_a_run_that_dies_before_a_checkpoint_has_a_line_for_every_step_in_the_en
 
     with monkeypatch.context() as patch, pytest.raises(Died):
         patch.setattr(owner, name, die)
-        train(judging, data, tmp_path / "run", alone)
-    train(judging, data, tmp_path / "run", alone, resume=True)
-    judged = [record["step"] for record in read_log(tmp_path / "run") if "val/loss" in record]
+        train(validating, data, tmp_path / "run", alone)
+    train(validating, data, tmp_path / "run", alone, resume=True)
+    validated = [record["step"] for record in read_log(tmp_path / "run") if "val/loss" in record]
     assert [record["step"] for record in read_log(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
-    assert judged == [3, 6]
+    assert validated == [3, 6]
 
 
-def test_a_held_out_clip_that_cannot_be_read_does_not_end_training(
+def test_a_validation_clip_that_cannot_be_read_does_not_end_training(
     tiny_config, alone, data, tmp_path
 ):
     config = tiny_config("avsa-no-curriculum", steps=2)
-    judging = replace(config, validation=ValidationConfig(every_steps=1, split="test"))
+    validating = replace(config, validation=ValidationConfig(every_steps=1, split="test"))
     videos = ShardReader(data, "test").video_ids
-    train(judging, damaged(data, tmp_path / "data", videos[:1], "test"), tmp_path / "run", alone)
+    train(validating, damaged(data, tmp_path / "data", videos[:1], "test"), tmp_path / "run", alone)
     assert all("val/loss" in record for record in read_log(tmp_path / "run"))
 
 
-def test_too_few_held_out_videos_are_said_and_not_judged(
+def test_validation_with_too_few_videos_is_skipped_with_a_note(
     tiny_config, alone, data, many_shards, tmp_path, capsys
 ):
     dataset = shutil.copytree(many_shards, tmp_path / "data")  # it has no test clips
