@@ -105,26 +105,33 @@ def test_a_quality_check_of_ones_own_rejects_in_files_and_in_a_catalog(tmp_path)
     assert states(path) == {name: ("rejected", reason) for name, reason in reasons.items()}
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    return shutil.copytree(REPOSITORY / "shards", tmp_path / "shards")
-
-
-def test_an_encoder_of_ones_own_trains_two_steps_and_loads_again(tmp_path, dataset):
-    save_example(tmp_path, "framewise")
-    train = command_of("avsa train --plugin framewise")
-    loading = re.search(r"```python\n(import avsa\n.*?)```", PAGE, re.S)[1]
-    shown = python(
-        tmp_path,
-        call(*train, *SMALL_RUN.split()),
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which an encoder and a task of one's own trained, and what was printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(REPOSITORY / "shards", folder / "shards")
+    save_example(folder, "framewise")
+    save_example(folder, "matching")
+    printed = python(
+        folder,
+        call(*command_of("avsa train --plugin framewise"), *SMALL_RUN.split()),
         call(*command_of("avsa embed shards --plugin framewise")),
-        call(*["avsa", "train", "--resume", "--out", "runs/framewise", "--steps", "3"]),
-        loading,
+        call("avsa", "train", "--resume", "--out", "runs/framewise", "--steps", "3"),
+        re.search(r"```python\n(import avsa\n.*?)```", PAGE, re.S)[1],
         "print(type(model.encoders.video).__name__, model.feature_dim, model.step)",
+        call(*command_of("avsa train --plugin matching"), *SMALL_RUN.split()),
     )
-    assert shown.splitlines()[-1] == "Framewise 128 3"
-    assert (tmp_path / "features.parquet").exists()
-    run = tmp_path / "runs" / "framewise"
+    return folder, printed
+
+
+def test_an_encoder_of_ones_own_trains_two_steps_and_loads_again(trained):
+    folder, printed = trained
+    assert "Framewise 128 3" in printed.splitlines()
+    assert (folder / "features.parquet").exists()
+
+
+def test_without_its_plugin_a_run_is_neither_loaded_nor_resumed(trained):
+    run = trained[0] / "runs" / "framewise"
     with user_error("dependency", "framewise"):
         avsa.load(run)
     with user_error("dependency", "framewise"):
@@ -132,10 +139,7 @@ def test_an_encoder_of_ones_own_trains_two_steps_and_loads_again(tmp_path, datas
     assert "framewise" not in sys.modules
 
 
-def test_a_task_of_ones_own_trains_and_is_validated(tmp_path, dataset):
-    save_example(tmp_path, "matching")
-    train = command_of("avsa train --plugin matching")
-    python(tmp_path, call(*train, *SMALL_RUN.split()))
-    last = read_log(tmp_path / "runs" / "matching")[-1]
+def test_a_task_of_ones_own_trains_and_is_validated(trained):
+    last = read_log(trained[0] / "runs" / "matching")[-1]
     assert last["step"] == 2
     assert 0 <= last["val/accuracy"] <= 1 and np.isfinite(last["loss"])

@@ -280,7 +280,7 @@ import sys, {program}.cli
 try:
     {program}.cli.cli(["--help"])
 finally:
-    assert "torch" not in sys.modules
+    assert not set(sys.modules).intersection(["torch", "av", "pydantic"])
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
