@@ -89,7 +89,6 @@ class Loader:
     Attributes:
         unreadable: Reason by key, of the clips that could not be read so far.
         failed_reads: Reads that have failed so far.
-        wait_s: Time for which callers have waited for batches so far.
 
     Raises:
         UserError: No clip is long enough.
@@ -114,7 +113,6 @@ class Loader:
         self.window_shape = config.window_shape(self.form)
         self.unreadable: dict[str, str] = {}
         self.failed_reads = 0
-        self.wait_s = 0.0
         self._lock = threading.Lock()
         require_long_clips(clips, config)
 
@@ -201,7 +199,6 @@ class Loader:
         """Remove clips that are missing, and note what the batch cost."""
         batch.wait_s = time.perf_counter() - started_at
         batch.failed_reads = self.failed_reads
-        self.wait_s += batch.wait_s
         if not all(batch.keys):
             self._require_missing_allowed()
             batch.drop_missing()

@@ -100,7 +100,6 @@ class TrainingOrder:
 
     Attributes:
         steps_per_epoch: Batches in every epoch.
-        clips_left_out: Clips (video sampling: draws) that each epoch leaves out.
 
     Raises:
         UserError: There are fewer videos than a batch needs.
@@ -129,7 +128,6 @@ class TrainingOrder:
         window = self._window_batches(uses)
         self._uses, self.steps_per_epoch = _epoch_shape(uses, batch_size, window)
         self._segments = max(1, self.steps_per_epoch // window) if window else 1
-        self.clips_left_out = int(uses.sum()) - self.steps_per_epoch * batch_size
         self._orders: dict[int, Indices] = {}
 
     def batch(self, step: int) -> list[Draw]:

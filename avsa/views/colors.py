@@ -1,34 +1,28 @@
-"""Colour as one affine map: from stored Y'CbCr to jittered, standardized RGB.
+"""Colour jitter as one affine map from stored Y'CbCr to standardized RGB.
 
-Conversion, brightness, contrast, saturation, hue and standardization are each affine, so their
-product is one matrix per view, which costs one multiplication a pixel after the crop. Unlike
-chains of 8-bit image operations nothing is rounded or clipped in between, and contrast turns about
-middle grey instead of each picture's mean.
+Conversion, brightness, contrast, saturation, hue and standardization are affine, so their product
+is one matrix per view, applied to each pixel after the crop. Unlike chains of 8-bit operations,
+nothing is rounded or clipped in between, and contrast is about middle grey instead of the mean of
+the image.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
-Standard = Literal["bt601", "bt709"]
 
-# Shares of red and blue in luma (ITU-R BT.601 and BT.709).
-LUMA_SHARES: dict[Standard, tuple[float, float]] = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-}
+# Weights of red and blue in luma (ITU-R BT.709).
+LUMA_RED, LUMA_BLUE = 0.2126, 0.0722
 # Mean and standard deviation of RGB in [0, 1] over ImageNet, as usual for such encoders.
 RGB_MEAN = np.array([0.485, 0.456, 0.406])
 RGB_STD = np.array([0.229, 0.224, 0.225])
 
 
-def stored_to_rgb(standard: Standard = "bt709") -> Matrix:
+def stored_to_rgb() -> Matrix:
     """Return the map (3, 4) from (Y', Cb, Cr, 1) in limited range, 0 to 255, to RGB in [0, 1]."""
-    red, blue = LUMA_SHARES[standard]
+    red, blue = LUMA_RED, LUMA_BLUE
     green = 1 - red - blue
     to_rgb = np.array(
         [
@@ -42,25 +36,18 @@ def stored_to_rgb(standard: Standard = "bt709") -> Matrix:
     return to_rgb @ np.column_stack([np.diag(scale), offset])
 
 
-def color_map(
-    brightness: Matrix,
-    contrast: Matrix,
-    saturation: Matrix,
-    hue: Matrix,
-    standard: Standard = "bt709",
-) -> Matrix:
+def color_map(brightness: Matrix, contrast: Matrix, saturation: Matrix, hue: Matrix) -> Matrix:
     """Return the maps (..., 3, 4) from stored (Y', Cb, Cr, 1), 0 to 255, to standardized RGB.
 
     Args:
         brightness: (...) factors of RGB, 1 for none.
         contrast: (...) factors of the distance from middle grey, applied after brightness.
         saturation: (...) factors of the colour difference.
-        hue: (...) turns of the colour difference in the plane of Cb and Cr, radians.
-        standard: How the stored picture was made from RGB.
+        hue: (...) rotations of the colour difference in the plane of Cb and Cr, radians.
     """
     cos, sin = saturation * np.cos(hue), saturation * np.sin(hue)
     zero, one = np.zeros_like(cos), np.ones_like(cos)
-    # Turning about (Cb, Cr) = (128, 128): the offset is what the turn does to that point.
+    # A rotation about (Cb, Cr) = (128, 128), as an affine map.
     chroma = np.stack(
         [
             np.stack([one, zero, zero, zero], -1),
@@ -70,7 +57,7 @@ def color_map(
         ],
         -2,
     )
-    rgb = stored_to_rgb(standard) @ chroma
+    rgb = stored_to_rgb() @ chroma
     rgb = rgb * (brightness * contrast)[..., None, None]
     rgb[..., 3] += 0.5 * (1 - contrast)[..., None]
     rgb[..., 3] -= RGB_MEAN
@@ -78,7 +65,7 @@ def color_map(
 
 
 def to_rgb_bytes(video: Matrix) -> NDArray[np.uint8]:
-    """Return standardized RGB (3, ...) as 8-bit RGB (..., 3), for pictures."""
+    """Return standardized RGB (3, ...) as 8-bit RGB (..., 3), for images."""
     shape = (3,) + (1,) * (video.ndim - 1)
     rgb = video * RGB_STD.reshape(shape) + RGB_MEAN.reshape(shape)
     return np.moveaxis(np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8), 0, -1)

@@ -1,22 +1,21 @@
-"""Cropping views out of equirectangular planes: one sampling grid a view, for all its frames.
+"""Cropping views out of equirectangular planes: one sampling grid per view, for all its frames.
 
 Legend: B batch, K views, T frames, H and W of the panorama, h and w of a view.
 
-The planes stay as stored (Y', Cb, Cr; chroma at half resolution) until after the crop: luma and
-chroma are looked up at the same directions, each in its own pixel grid, and one affine map a view
-makes standardized RGB of them. On the CPU this goes view by view over only the window of the
-panorama that a view needs; elsewhere over the whole batch at once. Both give the same picture.
+Planes are cropped as stored (Y', Cb, Cr; chroma at half resolution): luma and chroma are sampled in
+the same directions, and one affine map per view converts them to standardized RGB. On the CPU each
+view reads only the window of the panorama that it needs; on other devices the whole batch is
+sampled at once. Both give the same result.
 
-Where a view has fewer pixels than the panorama under it, the panorama is first averaged over
-2 x 2, 4 x 4, ... pixels, so that between one and two of its pixels fall on one of the view
-(as trilinear mip-mapping does, without blending levels); otherwise bilinear lookup would alias.
+If a view has fewer pixels than the panorama below it, the panorama is first averaged over 2 x 2,
+4 x 4, ... pixels, so that one to two of its pixels fall on one of the view (mip-mapping without
+blending of levels); otherwise bilinear interpolation would alias.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,9 +24,8 @@ from torch.nn.functional import avg_pool2d, grid_sample
 from avsa.views.sampling import Views
 from yt360.sphere import pad_sphere, pooling_of_view
 
-Siting = Literal["left", "center"]
 MAX_POOLING = 8
-# Windows are this much wider than the lookups, in pixels, against rounding in float32.
+# Margin of windows around the sampled positions, in pixels, against rounding in float32.
 SLACK = 1e-3
 
 
@@ -37,31 +35,29 @@ def crop_views(
     views: Views,
     height: int,
     width: int,
-    siting: Siting = "left",
 ) -> Tensor:
     """Crop the views of a batch, on the device of its planes.
 
     Args:
         luma: uint8 (B, T, H, W), limited range, W a multiple of 4.
-        chroma: uint8 (B, 2, T, H/2, W/2).
+        chroma: uint8 (B, 2, T, H/2, W/2), sited as by default in H.264: on even columns of luma,
+            midway between its rows.
         views: (B, K).
         height: h.
         width: w.
-        siting: Where chroma samples lie between those of luma along a row: on the even ones
-            (H.264's default) or midway. Along a column they lie midway.
 
     Returns:
         float32 (B, K, 3, T, h, w), standardized RGB.
     """
     lookups = _lookups(views, height, width, *luma.shape[-2:])
     if luma.device.type == "cpu":
-        return _crop_each(luma, chroma, views, lookups, siting)
-    return _crop_batched(luma, chroma, views, lookups, siting)
+        return _crop_each(luma, chroma, views, lookups)
+    return _crop_batched(luma, chroma, views, lookups)
 
 
 @dataclass(frozen=True)
 class _Lookups:
-    """Where the pixels of views lie in the panorama's luma.
+    """Positions of the pixels of views in the luma plane of the panorama.
 
     Attributes:
         xy: (B, K, h, w, 2) columns and rows; pixel i's centre is i. Columns are continuous over
@@ -76,10 +72,10 @@ class _Lookups:
 
 
 def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> _Lookups:
-    """Find where views look; the same formula as `yt360.sphere.view_grid`, by rows and columns.
+    """Return the positions of the pixels of views, by the formula of `yt360.sphere.view_grid`.
 
-    The ray of a view's pixel, turned up by its elevation, is (x, left, z) with x and z the same
-    along a row and left the same along a column; the view's azimuth is added in the end.
+    The ray of a pixel, rotated by the elevation of the view, is (x, left, z): x and z are constant
+    along a row, and left along a column. The azimuth of the view is added at the end.
     """
     half_width, half_height = torch.tan(views.hfov / 2), torch.tan(views.vfov / 2)
     sign = torch.where(views.mirror, 1.0, -1.0)
@@ -110,7 +106,7 @@ def _centres(count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _PlaneGrid:
-    """Where the (pooled) pixels of a plane lie: its column is luma's * scale + shift[0].
+    """Positions in a (pooled) plane: its column is that of luma * scale + shift[0].
 
     Attributes:
         pooling: Pixels of the plane, a side, that are averaged.
@@ -128,20 +124,17 @@ def _luma_grid(pooling: int) -> _PlaneGrid:
     return _PlaneGrid(pooling, 1 / pooling, (shift, shift))
 
 
-def _chroma_grid(luma_pooling: int, siting: Siting) -> _PlaneGrid:
+def _chroma_grid(luma_pooling: int) -> _PlaneGrid:
     pooling = max(1, luma_pooling // 2)
-    # Chroma's own pixel under luma's pixel 0, before pooling.
-    x, y = (0.0 if siting == "left" else -0.25), -0.25
-    shift = ((x + 0.5) / pooling - 0.5, (y + 0.5) / pooling - 0.5)
+    # Before pooling, luma's pixel (0, 0) is at column 0 and row -0.25 of chroma.
+    shift = (0.5 / pooling - 0.5, 0.25 / pooling - 0.5)
     return _PlaneGrid(pooling, 0.5 / pooling, shift)
 
 
 # One view at a time
 
 
-def _crop_each(
-    luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups, siting: Siting
-) -> Tensor:
+def _crop_each(luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups) -> Tensor:
     batch, frames = luma.shape[:2]
     num_views, height, width = lookups.xy.shape[1:4]
     extent, pooling = lookups.extent.tolist(), lookups.pooling.tolist()
@@ -151,7 +144,7 @@ def _crop_each(
         for k in range(num_views):
             where = (lookups.xy[b, k], extent[b][k])
             bright = _look_up(luma[b], *where, _luma_grid(pooling[b][k]))
-            colored = _look_up(planes, *where, _chroma_grid(pooling[b][k], siting))
+            colored = _look_up(planes, *where, _chroma_grid(pooling[b][k]))
             color, rgb = views.color[b, k], video[b, k].view(3, -1)
             torch.addmm(color[:, 3:], color[:, 1:3], colored.view(2, -1), out=rgb)
             rgb.addmm_(color[:, :1], bright.view(1, -1))
@@ -224,9 +217,7 @@ def _columns(strip: Tensor, left: int, right: int) -> Tensor:
 # The whole batch at once
 
 
-def _crop_batched(
-    luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups, siting: Siting
-) -> Tensor:
+def _crop_batched(luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups) -> Tensor:
     device, planes = luma.device, chroma.flatten(1, 2)
     xy = lookups.xy.to(device, non_blocking=True)
     video: Tensor | None = None
@@ -234,7 +225,7 @@ def _crop_batched(
         cropped = torch.cat(
             [
                 _look_up_batched(luma, xy, _luma_grid(pooling)),
-                _look_up_batched(planes, xy, _chroma_grid(pooling, siting)),
+                _look_up_batched(planes, xy, _chroma_grid(pooling)),
             ],
             2,
         )
