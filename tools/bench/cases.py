@@ -77,7 +77,7 @@ class Inputs:
         return int(keyed_generator("clip", run).integers(len(self.clips)))
 
     def first_frame(self, run: int) -> int:
-        """Return the first frame of a random half second with room for its sound."""
+        """Return the first frame of a random half second with room for its audio."""
         return int(keyed_generator("frame", run).integers(4, 149))
 
 
@@ -86,7 +86,7 @@ def cases(material: Material) -> list[Case]:
     inputs = Inputs(material)
     return [
         Case(
-            "load path: read, decode 0.5 s of planes and 1 s of sound",
+            "load path: read, decode 0.5 s of planes and 1 s of audio",
             _load(inputs), {"paper's load path": _paper_load(inputs)}, at_least=8,
         ),
         Case(
@@ -119,11 +119,11 @@ def _whole(inputs: Inputs) -> Run:
 
 def _paper_load(inputs: Inputs) -> Callable[[int], tuple[list[Any], Any]]:
     def load(run: int) -> tuple[list[Any], Any]:
-        picture, sound_file = inputs.material.released[inputs.clip(run)]
+        video_file, audio_file = inputs.material.released[inputs.clip(run)]
         start_s = inputs.first_frame(run) / FPS
-        frames = paper.decode_frames(picture, start_s, VIDEO_S, FPS)
-        sound_start_s = start_s - (AUDIO_S - VIDEO_S) / 2
-        return frames, paper.decode_sound(sound_file, sound_start_s, AUDIO_S, RATE_HZ)
+        frames = paper.decode_frames(video_file, start_s, VIDEO_S, FPS)
+        audio_start_s = start_s - (AUDIO_S - VIDEO_S) / 2
+        return frames, paper.decode_audio(audio_file, audio_start_s, AUDIO_S, RATE_HZ)
 
     return load
 
@@ -132,14 +132,14 @@ def _paper_sample(inputs: Inputs) -> Run:
     load = _paper_load(inputs)
 
     def run_paper(run: int) -> object:
-        frames, sound = load(run)
+        frames, audio = load(run)
         views = inputs.views(run)
         crops = _numpy_crops(frames, views)
         factors = keyed_generator("jitter", run).uniform(
             (0.6, 0.6, 0.6, -0.1), (1.4, 1.4, 1.4, 0.1), (VIEWS.num_views, 4)
         )
         video = paper.jitter_views(crops, factors)
-        return video, paper.view_log_mels(sound, views.rotations[0].numpy(), RATE_HZ)
+        return video, paper.view_log_mels(audio, views.rotations[0].numpy(), RATE_HZ)
 
     return run_paper
 
@@ -204,7 +204,7 @@ def _log_mel_case(inputs: Inputs) -> Case:
     samples = torch.empty((1, 4, RATE_HZ), dtype=torch.int16)
     located = locate_audio(inputs.clips.read(0, "flac"), 60000, RATE_HZ, 4)
     inputs.decoder.decode_audio(*located, samples[0].numpy())
-    sound = samples[0].float() / 32768
+    audio = samples[0].float() / 32768
     drawn = [inputs.views(run) for run in range(20)]
     rotations = [views.rotations for views in drawn]
     transform = torchaudio.transforms.MelSpectrogram(
@@ -213,14 +213,14 @@ def _log_mel_case(inputs: Inputs) -> Case:
     to_decibels = torchaudio.transforms.AmplitudeToDB("magnitude", top_db=100)
 
     def by_torchaudio(run: int) -> object:
-        return to_decibels(transform(rotate(sound, rotations[run % 20][0])))
+        return to_decibels(transform(rotate(audio, rotations[run % 20][0])))
 
     def ours(run: int) -> object:
         stats = (UNSCALED.mean_db, UNSCALED.std_db)
         return view_spectrograms(samples, rotations[run % 20], AUDIO, *stats)
 
     def by_librosa(run: int) -> object:
-        return paper.view_log_mels(sound.numpy(), rotations[run % 20][0].numpy(), RATE_HZ)
+        return paper.view_log_mels(audio.numpy(), rotations[run % 20][0].numpy(), RATE_HZ)
 
     return Case(
         "log-mels: 4 views x 4 channels of 1 s",
@@ -287,7 +287,7 @@ def _decoding_case(inputs: Inputs) -> Case:
         _decode_planes(io.BytesIO(mp4), inputs.first_frame(run))
 
     return Case(
-        "random half second of picture from the stored format",
+        "random half second of video from the stored format",
         ours,
         {
             "H.264 at the encoder's default GOP": default_gop,

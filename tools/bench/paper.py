@@ -20,7 +20,7 @@ from PIL import Image
 from torchvision.transforms import functional
 
 Floats = NDArray[np.float32]
-# PyAV does not say of which type its pictures are: RGB, 8 bits.
+# PyAV does not say of which type its images are: RGB, 8 bits.
 Bytes = NDArray[Any]
 
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -44,8 +44,8 @@ def decode_frames(path: Path, start_s: float, duration_s: float, fps: int) -> li
     raise ValueError(f"{path} ends before {wanted[-1]:.2f} s")
 
 
-def decode_sound(path: Path, start_s: float, duration_s: float, sample_rate_hz: int) -> Floats:
-    """Return sound (C, S) resampled to a rate, by seeking in the file."""
+def decode_audio(path: Path, start_s: float, duration_s: float, sample_rate_hz: int) -> Floats:
+    """Return audio (C, S) resampled to a rate, by seeking in the file."""
     blocks: list[Floats] = []
     wanted = round(duration_s * sample_rate_hz)
     with av.open(str(path)) as container:
@@ -100,12 +100,12 @@ def jitter_views(views: list[list[Bytes]], factors: NDArray[np.float64]) -> torc
     for frames, (brightness, contrast, saturation, hue) in zip(views, factors, strict=True):
         tensors = []
         for frame in frames:
-            picture = Image.fromarray(frame)
-            picture = functional.adjust_brightness(picture, brightness)
-            picture = functional.adjust_contrast(picture, contrast)
-            picture = functional.adjust_saturation(picture, saturation)
-            picture = functional.adjust_hue(picture, hue)
-            tensors.append(functional.normalize(functional.to_tensor(picture), RGB_MEAN, RGB_STD))
+            image = Image.fromarray(frame)
+            image = functional.adjust_brightness(image, brightness)
+            image = functional.adjust_contrast(image, contrast)
+            image = functional.adjust_saturation(image, saturation)
+            image = functional.adjust_hue(image, hue)
+            tensors.append(functional.normalize(functional.to_tensor(image), RGB_MEAN, RGB_STD))
         done.append(torch.stack(tensors, 1))
     return torch.stack(done)
 
@@ -117,12 +117,12 @@ def log_mel(signal: Floats, sample_rate_hz: int) -> Floats:
     return librosa.amplitude_to_db(mel, top_db=100)
 
 
-def view_log_mels(sound: Floats, rotations: Floats, sample_rate_hz: int) -> Floats:
+def view_log_mels(audio: Floats, rotations: Floats, sample_rate_hz: int) -> Floats:
     """Rotate ambiX (4, S) into each view (K, 3, 3); return log-mels (K, 4, F, N)."""
     spectrograms = []
     for rotation in rotations:
         # Rows and columns of the rotation in the order y, z, x of the channels.
-        turned = np.roll(rotation, (-1, -1), (0, 1)) @ sound[1:]
-        channels = [sound[0], *turned]
+        turned = np.roll(rotation, (-1, -1), (0, 1)) @ audio[1:]
+        channels = [audio[0], *turned]
         spectrograms.append([log_mel(channel, sample_rate_hz) for channel in channels])
     return np.array(spectrograms)

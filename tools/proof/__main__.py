@@ -6,8 +6,8 @@ Renders scenes, builds a dataset, trains every variant with every seed (as many 
 are cores, one thread each), and draws the curves. What is done already is not done again, so a
 stopped command can be repeated.
 
-The figure that counts is the view accuracy on held-out scenes: the share of views whose true sound
-is chosen among those of all views of the same clip, or the picture for a sound (chance: 25 %).
+The main metric is the view accuracy on held-out scenes: the fraction of views whose audio is chosen
+among those of all views of the same clip, or whose video is chosen for the audio (chance: 25 %).
 """
 
 from __future__ import annotations

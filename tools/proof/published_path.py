@@ -1,11 +1,11 @@
 """Measure what the published data path does otherwise than the default one (docs/paper.md).
 
 Geometry is simulated: views are drawn as the recipes `avsa` and `avsa-published` draw them.
-Features are those of a dataset's clips, and of ``--sound`` files (AAC, say, which never was rounded
+Features are those of a dataset's clips, and of ``--audio`` files (AAC, say, which never was rounded
 to 16 bits); their differences are in standard deviations of the dataset, or of published statistics
 (``--stats``). Prints a table in Markdown.
 
-    PYTHONPATH=tools python -m proof.published_path --data shards --sound FILE.m4a
+    PYTHONPATH=tools python -m proof.published_path --data shards --audio FILE.m4a
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="dataset whose clips are used")
-    parser.add_argument("--sound", type=Path, nargs="*", default=[], help="spatial audio files")
+    parser.add_argument("--audio", type=Path, nargs="*", default=[], help="spatial audio files")
     parser.add_argument("--stats", type=Path, help="published .npz; by default those of --data")
-    parser.add_argument("--samples", type=int, default=16, help="seconds of sound to compare")
+    parser.add_argument("--samples", type=int, default=16, help="seconds of audio to compare")
     options = parser.parse_args()
     clips = ShardReader(options.data, "train")
     stats = (
@@ -55,11 +55,11 @@ def main() -> None:
         if options.stats
         else measure_statistics(options.data, PUBLISHED.audio, 200)
     )
-    sounds = torch.stack([each.clone() for each in random_audio(clips, options.samples, 0)])
+    signals = torch.stack([each.clone() for each in random_audio(clips, options.samples, 0)])
     print("| what | published | here |\n|---|---|---|")
-    for row in (*geometry(), *times(), *networks(sounds, stats), *features(sounds, stats)):
+    for row in (*geometry(), *times(), *networks(signals, stats), *features(signals, stats)):
         print(f"| {' | '.join(row)} |", flush=True)
-    for path in options.sound:
+    for path in options.audio:
         print(f"| {' | '.join(rounding_to_16_bits(path, stats))} |")
 
 
@@ -85,11 +85,11 @@ def geometry() -> Iterator[Row]:
     yield "the view's middle is heard off the front (elevation before azimuth)", text, "0°"
     wrong = torch.rad2deg(2 * _azimuths_in(theirs).abs()).mean()
     text = f"half of the views; there by {wrong:.1f}° on average"
-    yield "sound on the wrong side (mirroring the picture alone)", text, "none"
+    yield "audio on the wrong side (only the video is mirrored)", text, "none"
 
 
 def times() -> Iterator[Row]:
-    """Yield where pictures lie in their sound."""
+    """Yield where the video lies in its audio."""
     leads = []
     for config in (PUBLISHED, OURS):
         shape = config.data.window_shape(ClipFormat())
@@ -104,7 +104,7 @@ def times() -> Iterator[Row]:
     yield "mean distance of the video from the middle of its audio", leads[0], leads[1]
 
 
-def networks(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
+def networks(signals: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     """Yield what differs in untrained networks."""
     torch.manual_seed(0)
     size, count = PUBLISHED.stages["avsa"].batch_size, PUBLISHED.views.num_views
@@ -117,7 +117,7 @@ def networks(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     yield "translated features that are 0", zeros[0], zeros[1]
     encoder = Conv2DConfig().build(PUBLISHED.audio.num_channels).train()
     views = _draw(PUBLISHED.views, size)
-    batch = sounds[torch.arange(size) % len(sounds)]
+    batch = signals[torch.arange(size) % len(signals)]
     inputs = _features(batch, views.rotations, PUBLISHED.audio, stats).flatten(0, 1)
     with torch.no_grad():
         whole = encoder(inputs)
@@ -126,20 +126,20 @@ def networks(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     yield f"audio features move by batch norm over half of {size} clips", f"{change:.3f} std", "0"
 
 
-def features(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
+def features(signals: Tensor, stats: AudioStatistics) -> Iterator[Row]:
     """Yield how far log-mels move when one thing is done as here."""
-    views = _draw(PUBLISHED.views, len(sounds))
-    horizontal = sounds.clone()
+    views = _draw(PUBLISHED.views, len(signals))
+    horizontal = signals.clone()
     horizontal[:, 2] = 0
     audio, right = PUBLISHED.audio, views.rotations
-    level = torch.zeros(len(sounds), 1, dtype=torch.int64)
+    level = torch.zeros(len(signals), 1, dtype=torch.int64)
     front = view_rotation(level.float(), level.float())
     changes: list[tuple[str, Tensor, Tensor, AudioConfig, Tensor]] = [
-        ("absolute floor at -100 dB", sounds, right, replace(audio, min_db=-100.0), right),
+        ("absolute floor at -100 dB", signals, right, replace(audio, min_db=-100.0), right),
         ("... Z silent, as stored", horizontal, front, replace(audio, min_db=-100.0), front),
-        ("range of 100 dB under the view's peak", sounds, right,
+        ("range of 100 dB under the view's peak", signals, right,
          replace(audio, top_db=100.0, peak="view"), right),
-        ("elevation after azimuth", sounds, _elevation_first(views), audio, right),
+        ("elevation after azimuth", signals, _elevation_first(views), audio, right),
     ]  # fmt: skip
     for name, heard, theirs, config, ours in changes:
         with_it = _features(heard, theirs, audio, stats)
@@ -156,7 +156,7 @@ def features(sounds: Tensor, stats: AudioStatistics) -> Iterator[Row]:
 
 
 def rounding_to_16_bits(path: Path, stats: AudioStatistics) -> Row:
-    """Return how far the features of a file move when its sound is stored in 16 bits."""
+    """Return how far the features of a file move when its audio is stored in 16 bits."""
     info = probe(path)
     stream = info.audio[0]
     assert stream.layout.format is not None
@@ -167,7 +167,7 @@ def rounding_to_16_bits(path: Path, stats: AudioStatistics) -> Row:
     stored = (seconds * 32768).round().clamp(-32768, 32767).to(torch.int16)
     rotations = _draw(PUBLISHED.views, len(seconds)).rotations
     moved = [_features(each, rotations, PUBLISHED.audio, stats) for each in (seconds, stored)]
-    return f"log-mels move by: sound of {path.name} in 16 bits", _how_far(moved[1] - moved[0]), "so"
+    return f"log-mels move by: audio of {path.name} in 16 bits", _how_far(moved[1] - moved[0]), "so"
 
 
 @lru_cache
@@ -213,9 +213,9 @@ def _azimuths_in(views: Views) -> Tensor:
 
 
 def _features(
-    sound: Tensor, rotations: Tensor, audio: AudioConfig, stats: AudioStatistics
+    signals: Tensor, rotations: Tensor, audio: AudioConfig, stats: AudioStatistics
 ) -> Tensor:
-    return view_spectrograms(sound, rotations, audio, stats.mean_db, stats.std_db)
+    return view_spectrograms(signals, rotations, audio, stats.mean_db, stats.std_db)
 
 
 def _how_far(difference: Tensor) -> str:
