@@ -16,6 +16,7 @@ from avsa.models.base import AudioEncoderConfig, VideoEncoderConfig
 from avsa.models.conv2d import Conv2DConfig
 from avsa.models.r2plus1d import R2Plus1DConfig
 from yt360.config import Section, config_class, conflict
+from yt360.errors import UserError
 
 
 @config_class
@@ -48,28 +49,33 @@ class EncodersConfig:
         Args:
             audio_channels: C of the spectrograms.
         """
-        return Encoders(self.video.build(), self.audio.build(audio_channels))
+        return Encoders(self.video.build(), self.audio.build(audio_channels), self.feature_dim)
 
 
 class Encoders(nn.Module):
-    """Both encoders over views: what is kept from one stage, and one task, to the next.
+    """Both encoders, applied to views. A curriculum keeps them from stage to stage.
 
     Args:
         video: Encoder of video.
         audio: Encoder of audio.
+        feature_dim: D, the length of a feature vector of either.
 
     Attributes:
         batch_norm_splits: Parts in which a training batch passes through the networks, each with
             batch norm statistics of its own.
     """
 
-    def __init__(self, video: nn.Module, audio: nn.Module) -> None:
+    def __init__(self, video: nn.Module, audio: nn.Module, feature_dim: int) -> None:
         super().__init__()
-        self.video, self.audio = video, audio
+        self.video, self.audio, self.feature_dim = video, audio, feature_dim
         self.batch_norm_splits = 1
 
     def forward(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (B, K, D) each of views (B, K, 3, T, h, w) and (B, K, C, N, F)."""
+        """Return features (B, K, D) each of views (B, K, 3, T, h, w) and (B, K, C, N, F).
+
+        Raises:
+            UserError: An encoder does not return (B * K, D).
+        """
         if not self.training or self.batch_norm_splits == 1:
             return self._features(video, audio)
         pieces = zip(*(each.chunk(self.batch_norm_splits) for each in (video, audio)), strict=True)
@@ -77,8 +83,15 @@ class Encoders(nn.Module):
         return torch.cat([each[0] for each in features]), torch.cat([each[1] for each in features])
 
     def _features(self, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-        shape = (*video.shape[:2], -1)
-        return (
-            self.video(video.flatten(0, 1)).view(shape),
-            self.audio(audio.flatten(0, 1)).view(shape),
-        )
+        return self._encode("video", self.video, video), self._encode("audio", self.audio, audio)
+
+    def _encode(self, name: str, encoder: nn.Module, views: Tensor) -> Tensor:
+        features: Tensor = encoder(views.flatten(0, 1))
+        expected = (views.shape[0] * views.shape[1], self.feature_dim)
+        if features.shape != expected:
+            raise UserError(
+                f"the encoder of {name} returns {tuple(features.shape)}; its feature_dim asks for "
+                f"{expected}",
+                key=f"encoders.{name}",
+            )
+        return features.view(*views.shape[:2], -1)

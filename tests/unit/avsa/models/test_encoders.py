@@ -1,8 +1,11 @@
 import pytest
 import torch
+from helpers.errors import user_error
+from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from avsa.models.conv2d import Conv2DConfig
+from avsa.models.encoders import Encoders
 from avsa.models.r2plus1d import R2Plus1DConfig
 
 
@@ -62,3 +65,10 @@ def test_features_do_not_depend_on_where_in_time_and_space_something_is():
     audio[..., 24:28, 24:28] = 1
     with torch.no_grad():
         torch.testing.assert_close(encoder(audio), encoder(audio.roll((8, 8), (2, 3))))
+
+
+@pytest.mark.parametrize(("wrong", "audio_shape"), [("audio", (2, 3, 5)), ("video", (2, 3, 4))])
+def test_an_encoder_of_another_feature_dim_is_refused(wrong, audio_shape):
+    video = torch.zeros(2, 3, 4 if wrong == "audio" else 6)
+    with user_error("invalid", f"encoders.{wrong}"):
+        Encoders(nn.Identity(), nn.Identity(), 4)(video, torch.zeros(audio_shape))
