@@ -48,7 +48,7 @@ def choose_device(name: str = "auto", index: int = 0) -> torch.device:
         device = torch.device("cuda", index if device.index is None else device.index)
         if device.index >= found:
             raise UserError(
-                f"there is no GPU {str(device)!r} ({found} found); use another one, cpu or auto",
+                f"there is no GPU {str(device)!r} ({found} found); use another GPU, cpu or auto",
                 "missing",
                 "device",
             )

@@ -230,7 +230,7 @@ def _tensors(*values: Angle) -> tuple[Tensor, ...]:
 
 def _half_extent(fov: Tensor, name: str) -> Tensor:
     if not bool(((fov > 0) & (fov < math.pi)).all()):
-        raise ValueError(f"{name} must lie between 0 and pi radians (180°), not {fov.tolist()}")
+        raise ValueError(f"{name} must be between 0 and pi radians (180°), not {fov.tolist()}")
     return torch.tan(fov / 2)
 
 

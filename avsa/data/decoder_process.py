@@ -170,7 +170,7 @@ class _DecoderProcess:
             self._receive()
         except (OSError, _DecoderDiedError) as error:
             raise UserError(
-                f"a decoder process does not start ({error}); if memory or processes are "
+                f"a decoder process cannot be started ({error}); if memory or processes are "
                 "limited, lower data.num_threads",
                 code="system",
                 key="data.num_threads",

@@ -101,7 +101,7 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
             if not rows:
                 raise UserError(
                     f"no clip of the split {config.split} of {dataset} can be read; "
-                    f"`yt360 check {dataset}` gives the reasons",
+                    f"`yt360 check {dataset}` shows the reasons",
                     "empty",
                     "--split",
                 )
@@ -117,7 +117,7 @@ def _require_fit(model: Model, form: ClipFormat) -> AudioStatistics:
         if has[option] != value:
             raise UserError(
                 f"the dataset was built with {option} {has[option]} and the model needs "
-                f"{option} {value}; build a dataset with that (`yt360 build-shards`)",
+                f"{option} {value}; build a dataset with this value (`yt360 build-shards`)",
                 "conflict",
                 option,
             )

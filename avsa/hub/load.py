@@ -153,7 +153,7 @@ class Model(nn.Module):
         """
         if self.task is None:
             raise UserError(
-                "the model has encoders alone, without the heads that compare video with audio; "
+                "the model has only encoders, without the heads that compare video with audio; "
                 "use a checkpoint of a run",
                 "unsupported",
                 "task",
@@ -277,7 +277,7 @@ def _checked(video: Array, audio: Array, paired: bool = True) -> tuple[Tensor, T
         )
     if paired and audio.ndim == 3 and len(audio) != len(video):
         raise UserError(
-            f"there are {len(video)} videos and {len(audio)} audios; give equal numbers",
+            f"there are {len(video)} videos and {len(audio)} audio clips; give equal numbers",
             "conflict",
             "audio",
         )

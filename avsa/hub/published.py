@@ -80,19 +80,19 @@ def read_published_stats(path: Path) -> AudioStatistics:
         arrays = read_npz(path, ("mean", "std"), MAX_STATS_BYTES)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} holds no audio statistics (an .npz with mean and std): {error}", key=path
+            f"{path} contains no audio statistics (an .npz with mean and std): {error}", key=path
         ) from None
     mean, std = (torch.from_numpy(arrays[name].astype(np.float32)) for name in ("mean", "std"))
     shape = (AudioConfig().n_mels,)
     if not (mean.shape == std.shape == shape and mean.isfinite().all() and std.isfinite().all()):
         raise UserError(
-            f"{path} holds a mean {tuple(mean.shape)} and std {tuple(std.shape)}; both must be "
+            f"{path} contains a mean {tuple(mean.shape)} and std {tuple(std.shape)}; both must be "
             f"{shape}, finite numbers",
             key=path,
         )
     if not (std > 0).all():
         raise UserError(
-            f"{path} holds a std of {std.min():g}; all must be above 0", "out-of-range", path
+            f"{path} contains a std of {std.min():g}; all must be above 0", "out-of-range", path
         )
     return AudioStatistics(DB_PER_PUBLISHED_DB * mean, DB_PER_PUBLISHED_DB * std)
 

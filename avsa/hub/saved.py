@@ -178,7 +178,7 @@ def _moments(value: Any, parameters: Sequence[Tensor]) -> Moments | None:
         return None
     state = value.get("state") if isinstance(value, dict) else None
     if not isinstance(state, dict) or not state.keys() <= set(range(len(parameters))):
-        raise ValueError("its optimizer has a state of other parameters")
+        raise ValueError("the state of its optimizer has other parameters")
     for number, moments in state.items():
         shape = parameters[number].shape
         wanted = {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}
@@ -208,7 +208,7 @@ def _read_export(path: Path) -> dict[str, Any]:
         part, _, rest = name.partition(".")
         if part not in PARTS:
             raise UserError(
-                f"{file} is not a model that avsa exported: it holds {name[:80]!r}", key=file
+                f"{file} is not a model that avsa exported: it contains {name[:80]!r}", key=file
             )
         parts.setdefault(part, {})[rest] = tensor
     return {**content, **dict.fromkeys(PARTS), **parts, "optimizer": None}

@@ -57,7 +57,7 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         content: Nested dicts and lists of tensors and plain values.
 
     Raises:
-        OSError: It cannot be written, or differs when it is read back.
+        OSError: It cannot be written, or has different content when it is read back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"format": FORMAT, "version": VERSION, **content}
@@ -67,7 +67,7 @@ def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         with suppress(ValueError):
             if _same(whole, read_torch(Path(file.name))):
                 return
-        raise OSError(f"{path} differs when it is read back; check the disk")
+        raise OSError(f"{path} has different content when it is read back; check the disk")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -95,8 +95,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if type(version) is not int or version != VERSION:
         shown = version if type(version) is int else f"({type(version).__name__})"
         raise UserError(
-            f"{path} has checkpoint version {shown}, this avsa reads {VERSION}; "
-            "load it with the avsa that wrote it",
+            f"{path} has checkpoint version {shown}; this version of avsa reads {VERSION}; "
+            "load it with the version of avsa that wrote it",
             code="unsupported",
             key=path,
         )
@@ -114,7 +114,7 @@ def newest_checkpoint(path: Path) -> Path:
     found = checkpoints_of(path)
     if not found:
         raise UserError(
-            f"{path} holds no checkpoint; give a file, or the folder of a run",
+            f"{path} contains no checkpoint; give a file, or the folder of a run",
             code="missing",
             key=path,
         )

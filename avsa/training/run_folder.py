@@ -90,7 +90,7 @@ def open_run(
 def _create(config: TrainConfig, dataset: Path, run: Path) -> None:
     if (run / CONFIG_FILE).exists():
         raise UserError(
-            f"{run} already holds a run; add --resume to resume it, or choose another --out",
+            f"{run} already contains a run; add --resume to resume it, or choose another --out",
             code="exists",
             key="--out",
         )
@@ -108,7 +108,7 @@ def _resume(config: TrainConfig, dataset: Path, clips: str, run: Path) -> Saved 
     if not (run / CONFIG_FILE).exists():
         _require_free(run)
         raise UserError(
-            f"{run} holds no run to resume; leave out --resume to start one",
+            f"{run} contains no run to resume; leave out --resume to start one",
             code="missing",
             key="--out",
         )
@@ -137,7 +137,9 @@ def _require_free(run: Path) -> None:
     ours = {DATASET_FILE, PLUGINS_FILE, LOCK_FILE}
     if run.exists() and {path.name for path in run.iterdir()} - ours:
         raise UserError(
-            f"{run} is not empty and holds no run; choose another --out", code="exists", key="--out"
+            f"{run} is not empty and contains no run; choose another --out",
+            code="exists",
+            key="--out",
         )
 
 
@@ -173,7 +175,7 @@ def _plugins_of(run: Path) -> Sequence[str]:
     except (ValueError, OSError) as error:
         raise UserError(
             f"{run / PLUGINS_FILE} is damaged: {error}; write the names of the plugins of the run "
-            "into it, one a line",
+            "into it, one per line",
             key=run / PLUGINS_FILE,
         ) from None
 
@@ -181,7 +183,7 @@ def _plugins_of(run: Path) -> Sequence[str]:
 def _require_run(run: Path) -> None:
     if not (run / CONFIG_FILE).is_file():
         raise UserError(
-            f"{run} holds no run: {CONFIG_FILE} is missing; give the folder of a run",
+            f"{run} contains no run: {CONFIG_FILE} is missing; give the folder of a run",
             code="missing",
             key=run,
         )

@@ -52,7 +52,7 @@ def to_ambix(stored: NDArray[np.floating], stored_format: AmbisonicFormat) -> ND
     if stored.shape[-2] < needed:
         raise BadItem(
             "channel-count",
-            f"{stored_format.name} needs {needed} channels, the audio has {stored.shape[-2]}",
+            f"{stored_format.name} needs {needed} channels; the audio has {stored.shape[-2]}",
         )
     gains = np.array(stored_format.gains, stored.dtype)
     return stored[..., list(stored_format.channels), :] * gains[:, None]

@@ -98,7 +98,7 @@ def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
     if not inputs and without_media:
         raise UserError(
             f"the {len(without_media)} accepted videos of {catalog.path} have no media in "
-            f"{catalog.media}; bring the folder back, or run `yt360 download {catalog.path}`",
+            f"{catalog.media}; restore the folder, or run `yt360 download {catalog.path}`",
             "missing",
             catalog.media,
         )

@@ -130,7 +130,7 @@ class AllowedSites:
             if origin == allowed_origin and path.startswith(allowed_path) and "/.." not in path:
                 return url
         raise UserError(
-            f"{url!r} is on no allowed site: YouTube over https, or what --allow-url names",
+            f"{url!r} is not on an allowed site (YouTube over https, and --allow-url)",
             "forbidden",
             url,
         )

@@ -66,7 +66,7 @@ def _damaged(name: str, value: Any, error: ValueError) -> BadItem:
     shown = f"{value!r:.60}" if isinstance(value, str | int | float) else type(value).__name__
     return BadItem(
         "damaged-catalog",
-        f"the catalog holds {name} = {shown}, {error}; get the catalog anew, or `yt360 catalog "
+        f"the catalog contains {name} = {shown}, {error}; get the catalog again, or `yt360 catalog "
         "drop` the video",
     )
 

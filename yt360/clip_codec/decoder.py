@@ -181,7 +181,7 @@ class ClipDecoder:
             yield frame
             number += 1
         if number < end:
-            raise BadItem("corrupt-video", f"frame {number} does not decode")
+            raise BadItem("corrupt-video", f"frame {number} cannot be decoded")
 
     def decode_audio(
         self, coded_range: CodedRange, coded: memoryview, samples: NDArray[np.int16]
@@ -211,7 +211,7 @@ class ClipDecoder:
                 samples[:, position + skip - first : position + stop - first] = block[skip:stop].T
             position += len(block)
         if position < last:
-            raise BadItem("corrupt-audio", f"sample {position} does not decode")
+            raise BadItem("corrupt-audio", f"sample {position} cannot be decoded")
 
     def _decode(
         self, codec: Literal["h264", "flac"], coded_range: CodedRange, coded: memoryview

@@ -42,7 +42,7 @@ def encode_flac(samples: NDArray[np.int16], sample_rate_hz: int) -> bytes:
     channels, count = samples.shape
     if count < 1 or not 1 <= channels <= _MAX_CHANNELS:
         raise ValueError(
-            f"FLAC holds 1 to {_MAX_CHANNELS} channels and some samples, not "
+            f"FLAC supports 1 to {_MAX_CHANNELS} channels and some samples, not "
             f"{channels} channels of {count}"
         )
     interleaved = np.ascontiguousarray(samples.T)
@@ -151,7 +151,7 @@ def read_flac_index(file: memoryview) -> FlacIndex:
 
 def _read_index(file: memoryview) -> FlacIndex:
     if file[:4] != b"fLaC":
-        raise ValueError("the file does not begin with 'fLaC'")
+        raise ValueError("the file does not start with 'fLaC'")
     blocks, position, last = {}, 4, False
     while not last:
         (word,) = struct.unpack_from(">I", file, position)

@@ -57,7 +57,7 @@ def read_track(file: memoryview) -> VideoTrack:
     except KeyError as error:
         raise BadItem("bad-mp4", f"it has no box {error.args[0].decode('latin-1')}") from None
     except (struct.error, ValueError, IndexError) as error:
-        raise BadItem("bad-mp4", f"no sample table can be read: {error}") from None
+        raise BadItem("bad-mp4", f"the sample table cannot be read: {error}") from None
 
 
 def _read_track(file: memoryview) -> VideoTrack:

@@ -219,7 +219,7 @@ def check(path: Path) -> None:
             echo(line)
     if not is_whole:
         sys.exit(1)
-    echo(f"{path} is whole")
+    echo(f"{path} has no faults")
 
 
 @examples("yt360 catalog media my.catalog", "yt360 catalog media my.catalog /disk/media")

@@ -122,13 +122,13 @@ def command(
         settings = {**settings, "post-production.tagger": tagger}
     if any(is_catalog(path) for path in paths):
         if len(paths) > 1:
-            raise UserError("give one catalog, or files, but not both", "conflict")
+            raise UserError("give one catalog or files, not both", "conflict")
         refuse(context, _FOR_FILES, "goes with files, not with a catalog")
         died = _inspect_catalog(paths[0], again, {**options, "settings": settings})
         context.exit(1 if died else 0)
     refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
     if len(paths) > 1 and (report is not None or audio is not None):
-        raise UserError("--report and --audio go with one file", "conflict")
+        raise UserError("--report and --audio need a single file", "conflict")
     stated = {name: options[name] for name in ("audio_layout", "projection")}
     files = _files_in(paths, is_one_file=audio is not None or report is not None)
     failures = _inspect_files(files, audio, report, as_json, settings, stated)
@@ -145,7 +145,7 @@ def _files_in(paths: tuple[Path, ...], *, is_one_file: bool) -> list[Path]:
             files.append(path)
             continue
         if is_one_file:
-            raise UserError("--report and --audio go with one file, not with a folder", "conflict")
+            raise UserError("--report and --audio need a single file, not a folder", "conflict")
         found = find_inputs([path])
         files += [item.video for item in found.videos]
         for item in found.rejected:
@@ -250,7 +250,7 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
         report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
     echo(*report.lines())
     if not report.counts and not report.crashes:
-        echo(f"nothing to inspect in {path}: run `yt360 download {path}` first")
+        echo(f"{path} has no downloaded video to inspect; run `yt360 download {path}` first")
     if report.crashes:
         echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
     return report.crashes

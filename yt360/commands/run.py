@@ -119,5 +119,5 @@ def _handling_signals(stop: Callable[[int, FrameType | None], None]) -> Iterator
 def _exit_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
     number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
     what = {signal.SIGINT: "interrupted", signal.SIGHUP: "hung up"}.get(number, "terminated")
-    echo(f"{what}; run the same command again to go on", err=True)
+    echo(f"{what}; run the same command again to continue", err=True)
     sys.exit(128 + number)

@@ -55,7 +55,9 @@ def draw_clip_sheet(
             can be drawn.
     """
     if at_s is not None and not math.isfinite(at_s):
-        raise UserError(f"no clip has a second {at_s}; give a number such as 2.5", key="--at-s")
+        raise UserError(
+            f"no clip contains the time {at_s} s; give a number such as 2.5", key="--at-s"
+        )
     rows, drawn = [], []
     with isolate() as isolated:
         for reader, label_reader, clip in _chosen(dataset, labels, keys, num_clips):
@@ -68,7 +70,8 @@ def draw_clip_sheet(
                 note(f"skipped {row.key}: {error}")
     if not drawn:
         raise UserError(
-            f"none of the clips chosen from {dataset} can be drawn; see above", code="empty"
+            f"none of the selected clips of {dataset} can be drawn; see the messages above",
+            code="empty",
         )
     with atomic_write(out) as file:
         stacked(_same_width(rows)).save(file, format="PNG")
@@ -91,7 +94,7 @@ def _chosen(
     unknown = [key for key in keys if key not in places]
     if unknown:
         raise UserError(
-            f"no clip {unknown[0]!r} to draw{did_you_mean(unknown[0], places)}",
+            f"there is no clip {unknown[0]!r}{did_you_mean(unknown[0], places)}",
             code="missing",
             key=unknown[0],
         )

@@ -48,7 +48,7 @@ def clip_frames(mp4: bytes | memoryview, fps: float, duration_s: float) -> NDArr
 def _clip_frames(mp4: bytes | memoryview, fps: float, wanted: int) -> NDArray[np.uint8]:
     track = read_track(memoryview(mp4))
     if not track.fps:
-        raise BadItem("bad-mp4", "the clip does not say its frame rate")
+        raise BadItem("bad-mp4", "the clip has no frame rate")
     available = math.ceil((len(track) - _TOLERANCE_FRAMES) * fps / track.fps)
     if available < wanted:
         raise BadItem("too-short", f"the clip has frames for {available} of {wanted} labels")

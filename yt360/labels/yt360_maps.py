@@ -194,7 +194,7 @@ def _read_map(path: Path, size: tuple[int, int], largest: int) -> np.ndarray:
     except BadItem as error:
         raise BadItem("unreadable-map", error.detail) from None
     if values.max(initial=0) > largest:
-        raise BadItem("unknown-class", f"{path} holds {values.max()}; the largest is {largest}")
+        raise BadItem("unknown-class", f"{path} contains {values.max()}; the largest is {largest}")
     if values.shape != size:
         resized = Image.fromarray(values).resize((size[1], size[0]), Image.Resampling.NEAREST)
         values = np.asarray(resized)

@@ -148,7 +148,7 @@ def _check(source: Source, requests: Sequence[ClipRequest], clip_format: ClipFor
             raise BadItem(
                 "clip-outside",
                 f"{source.video.name}: a clip from {request.start_s:g} to {previous_end_s:g} s, "
-                f"but video and audio last from {source.start_s:.2f} to {source.end_s:.2f} s",
+                f"but video and audio cover {source.start_s:.2f} to {source.end_s:.2f} s",
             )
 
 

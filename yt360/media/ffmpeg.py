@@ -74,7 +74,7 @@ def ffmpeg_binary() -> Path:
         found = shutil.which(chosen)
         if found is None:
             raise UserError(
-                f"{BINARY_VARIABLE}={chosen} is not a program; set it to an ffmpeg or unset it"
+                f"{BINARY_VARIABLE}={chosen} is not a program; set it to an FFmpeg, or unset it"
             )
         return Path(found)
     on_path = shutil.which("ffmpeg")
@@ -203,9 +203,9 @@ def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: b
     if code == -signal.SIGXFSZ:
         raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)} while converting {item.name}")
     if last_lines and last_lines[-1].startswith(NOT_STARTED):
-        raise UserError(f"{last_lines[-1]}; set {BINARY_VARIABLE} to a program that runs")
+        raise UserError(f"{last_lines[-1]}; set {BINARY_VARIABLE} to a working FFmpeg")
     if code == -signal.SIGPROF:
-        raise BadItem("timeout", f"{item.name}: FFmpeg took too long with it and was stopped")
+        raise BadItem("timeout", f"{item.name}: FFmpeg exceeded its time limit")
     words = "; ".join(last_lines[-3:]) or "no message"
     if code < 0 or code == _STOPPED_BY_SIGNAL:
         raise FfmpegDied("crash", f"{item.name}: FFmpeg was stopped ({code}): {words}", code)
@@ -236,7 +236,7 @@ def _ask(binary: Path, option: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{binary} does not run ({error}); set {BINARY_VARIABLE}") from error
+        raise UserError(f"{binary} cannot be run ({error}); set {BINARY_VARIABLE}") from error
     if answer.returncode != 0:
         raise UserError(f"{binary} {option} failed with {answer.returncode}; is it an FFmpeg?")
     return answer.stdout

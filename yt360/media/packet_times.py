@@ -52,7 +52,7 @@ def decodable_spans_s(path: Path) -> list[tuple[float, float]]:
             begin_s, last_s = spans.get(packet.stream_index, (start_s, end_s))
             spans[packet.stream_index] = min(begin_s, start_s), max(last_s, end_s)
     if not spans:
-        raise BadItem("empty", f"{path.name} holds no packets")
+        raise BadItem("empty", f"{path.name} contains no packets")
     return list(spans.values())
 
 
@@ -71,7 +71,7 @@ def _check_decodable(path: Path, container: InputContainer) -> None:
     """Refuse a file without tracks, or one that has video or audio of which none decodes."""
     tracks = read_tracks(path, container)
     if not tracks:
-        raise BadItem("not-media", f"{path.name} holds neither picture nor sound")
+        raise BadItem("not-media", f"{path.name} contains neither video nor audio")
     for kind in ("video", "audio"):
         of_kind = [track.undecodable for track in tracks if track.stream.type == kind]
         names = [track for track in of_kind if track is not None]

@@ -53,7 +53,7 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
     with open_media(path) as container:
         tracks = read_tracks(path, container)
         if not tracks:
-            raise BadItem("not-media", f"{path.name} has neither picture nor sound")
+            raise BadItem("not-media", f"{path.name} contains neither video nor audio")
         decodable = [track for track in tracks if track.undecodable is None]
         videos = [track for track in decodable if track.stream.type == "video"]
         audios = [track for track in decodable if track.stream.type == "audio"]
@@ -120,7 +120,7 @@ def _heard(reader: AudioReader, start: int, count: int) -> Samples:
 
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        raise BadItem("too-large", f"{path.name} has pictures of {width}x{height} pixels")
+        raise BadItem("too-large", f"{path.name} has frames of {width}x{height} pixels")
 
 
 def _check_times(
@@ -135,7 +135,7 @@ def _check_times(
     if not -MAX_DURATION_S <= first_s <= end_s <= MAX_DURATION_S:
         raise BadItem(
             "implausible-times",
-            f"{path.name} claims to last from {first_s:,.0f} s to {end_s:,.0f} s; "
+            f"{path.name} claims times from {first_s:,.0f} s to {end_s:,.0f} s; "
             f"allowed are {MAX_DURATION_S:,.0f} s before and after 0",
         )
 

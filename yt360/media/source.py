@@ -179,7 +179,7 @@ def check_whole(info: MediaInfo) -> None:
     if info.is_truncated:
         raise BadItem(
             "truncated",
-            f"{info.path.name} declares {info.duration_declared_s:.1f} s and holds "
+            f"{info.path.name} declares {info.duration_declared_s:.1f} s but contains "
             f"{info.duration_measured_s:.1f} s; download it again",
         )
 
@@ -199,7 +199,7 @@ def _check_color_filters(name: str, color: ColorTags) -> None:
         raise BadItem(
             "no-tone-mapping",
             f"{name}: the video is {color.dynamic_range} of {color.gamut} primaries, and "
-            f"{binary} has no filter {' or '.join(missing)}; unset {BINARY_VARIABLE} and try again",
+            f"{binary} has no filter {' or '.join(missing)}; unset {BINARY_VARIABLE}",
         )
 
 

@@ -123,7 +123,7 @@ class SceneFolder:
                 there = found[part].get(name)
                 if there != value:
                     raise UserError(
-                        f"{self.path} holds scenes with {name} = {there}, not {value}; "
+                        f"{self.path} contains scenes with {name} = {there}, not {value}; "
                         "choose another folder or the same settings",
                         code="conflict",
                         key=name,
@@ -143,7 +143,9 @@ def open_folder(path: Path) -> SceneFolder:
     """
     if not (path / DESCRIPTION).is_file():
         raise UserError(
-            f"{path} has no {DESCRIPTION}; make scenes with: yt360 scenes {path}", "missing", path
+            f"{path} has no {DESCRIPTION}; create scenes with `yt360 scenes {path}`",
+            "missing",
+            path,
         )
     found = _read(path / DESCRIPTION)
     parameters = from_mapping(SceneParameters, found["parameters"], "parameters")
@@ -182,7 +184,7 @@ def _read(description: Path) -> dict[str, Any]:
     if found["version"] != VERSION:
         raise UserError(
             f"{description} has version {found['version']}; this program reads version {VERSION}, "
-            "so make the scenes again in a new folder",
+            "so create the scenes again in a new folder",
             code="unsupported",
             key=description,
         )

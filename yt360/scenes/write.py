@@ -143,7 +143,7 @@ def _in_workers(
         for number, result in pool.run(partial(_in_one_thread, task), deque(numbers)):
             if isinstance(result, Crashed):
                 raise UserError(
-                    f"scene {number}: {result.describe()}, perhaps for lack of memory; "
+                    f"scene {number}: {result.describe()}, possibly because memory ran out; "
                     "run the same command again with fewer --workers",
                     code="system",
                     key="--workers",

@@ -189,7 +189,7 @@ def _records(dataset: Path, splits: Iterable[str]) -> Iterator[ClipFacts]:
             except ValueError as error:
                 raise UserError(
                     f"the .json of {reader.keys[index]} cannot be used: {error}; "
-                    f"`yt360 check {dataset}` tells what else is wrong"
+                    f"`yt360 check {dataset}` lists all faults"
                 ) from None
 
 

@@ -87,7 +87,7 @@ def _npy(archive: ZipFile, name: str, max_bytes: int) -> np.ndarray:
         raise ValueError(f"{name} has more than {max_bytes} bytes")
     header = _NPY.match(content)
     if not header:
-        raise ValueError(f"{name} is no array of numbers")
+        raise ValueError(f"{name} is not an array of numbers")
     dtype, by_column, lengths = (group.decode() for group in header.groups())
     shape = tuple(int(length) for length in lengths.split(",") if length.strip())
     elements = content[header.end() :]
@@ -115,7 +115,7 @@ class _Arrays:
 
     def _latin1(self, text: str, encoding: str) -> bytes:
         if encoding not in ("latin1", "latin-1"):
-            raise ValueError("it holds text that is not in latin1; arrays are")
+            raise ValueError("it contains text outside latin1")
         self._spend(len(text))
         return text.encode("latin1")
 
@@ -125,7 +125,7 @@ class _Arrays:
         elif isinstance(value, np.dtype):
             _, order, *_ = state
             if order not in _BYTE_ORDERS:
-                raise ValueError("it holds numbers in an unknown byte order")
+                raise ValueError("it contains numbers in an unknown byte order")
             cast(Any, value).__setstate__((3, order, None, None, None, -1, -1, 0))
 
     def _fill(
@@ -133,11 +133,11 @@ class _Arrays:
     ) -> None:
         """Give an array its shape and content."""
         if not isinstance(dtype, np.dtype) or not isinstance(content, bytes | str):
-            raise ValueError("it holds an array that is not plain")
+            raise ValueError("it contains an array that is not plain")
         if type(shape) is not tuple or len(shape) > MAX_DIMENSIONS or any(map(_is_odd, shape)):
-            raise ValueError("it holds an array with an invalid shape")
+            raise ValueError("it contains an array with an invalid shape")
         if math.prod(shape) * dtype.itemsize != len(content):
-            raise ValueError(f"it holds an array {shape} of {dtype} in {len(content)} bytes")
+            raise ValueError(f"it contains an array {shape} of {dtype} in {len(content)} bytes")
         self._spend(len(content))
         # Python 2 wrote the content as a text.
         content = content.encode("latin1") if isinstance(content, str) else content
@@ -151,14 +151,14 @@ class _Arrays:
 
 def _empty(kind: Any, shape: Any, _: Any) -> np.ndarray:
     if kind != _NDARRAY or shape != (0,):
-        raise ValueError("it holds an array that is not plain")
+        raise ValueError("it contains an array that is not plain")
     return np.empty(0, np.uint8)
 
 
 def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:  # noqa: ARG001
     if not isinstance(code, str) or not _DTYPE.fullmatch(code):
         shown = repr(code[:20]) if isinstance(code, str) else type(code).__name__
-        raise ValueError(f"it holds an array of dtype {shown}; weights are numbers")
+        raise ValueError(f"it contains an array of dtype {shown}; weights must be numbers")
     # Without the copy its byte order would be that of all arrays in this process.
     return np.dtype(code, False, True)
 

@@ -61,5 +61,5 @@ def read_limited(path: Path, max_bytes: int, inside: Path | None = None) -> byte
         # `read` allocates as much as it is asked for: no more than there is.
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise ValueError(f"{path} has {size} bytes, allowed are {max_bytes}")
+            raise ValueError(f"{path} has {size} bytes; at most {max_bytes} are allowed")
         return file.read(size)

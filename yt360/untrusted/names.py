@@ -26,7 +26,7 @@ def file_name(name: str) -> str:
     """
     problem = _problem(name)
     if problem:
-        raise ValueError(f"{name[:MAX_NAME_BYTES]!r} cannot be the name of a file: {problem}")
+        raise ValueError(f"{name[:MAX_NAME_BYTES]!r} is not a valid file name: {problem}")
     return name
 
 

@@ -96,9 +96,9 @@ def require_bounded(value: Any, arrays: type | tuple[type, ...], max_bytes: int)
         if isinstance(each, dict | list | tuple):
             values += len(each)
             if values > MAX_VALUES:
-                raise ValueError(f"it holds more than {MAX_VALUES} values")
+                raise ValueError(f"it contains more than {MAX_VALUES} values")
             if depth == MAX_DEPTH:
-                raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+                raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
             items = each.values() if isinstance(each, dict) else each
             pending += [(item, depth + 1) for item in items]
         elif isinstance(each, arrays):
@@ -106,7 +106,9 @@ def require_bounded(value: Any, arrays: type | tuple[type, ...], max_bytes: int)
             if size > max_bytes:
                 raise ValueError(f"its arrays take more than {max_bytes} bytes")
         elif not isinstance(each, _PLAIN):
-            raise ValueError(f"it holds a {type(each).__name__}, which is no array or plain value")
+            raise ValueError(
+                f"it contains a {type(each).__name__}, which is neither an array nor a plain value"
+            )
 
 
 def empty_dict() -> dict[Any, Any]:
@@ -122,7 +124,7 @@ def empty_bytes() -> bytes:
 def _put(target: Any, key: Any, item: Any) -> None:
     # Hashing a tuple recurses through all that is in it.
     if not isinstance(key, _PLAIN):
-        raise ValueError(f"a key is a {type(key).__name__}; keys are plain values")
+        raise ValueError(f"a key is a {type(key).__name__}; keys must be plain values")
     if type(target) is not dict:
         raise TypeError
     target[key] = item
@@ -145,7 +147,9 @@ class _Machine:
             if code == pickle.STOP:
                 return self.pop()
             if code not in _OPERATIONS:
-                raise ValueError(f"byte {self.position - 1} is {code!r}, no operation for weights")
+                raise ValueError(
+                    f"byte {self.position - 1} is {code!r}, which is not an operation for weights"
+                )
             _OPERATIONS[code](self)
         raise ValueError(f"it has more than {MAX_OPERATIONS} operations")
 
@@ -153,7 +157,7 @@ class _Machine:
         """Return the next bytes."""
         end = self.position + length
         if not self.position <= end <= len(self._content):
-            raise ValueError("it is cut short")
+            raise ValueError("it is truncated")
         taken = self._content[self.position : end]
         self.position = end
         return taken
@@ -166,14 +170,14 @@ class _Machine:
         """Return the next whole number of up to `MAX_INTEGER_BYTES`, with its length before it."""
         length = self.number("B")
         if length > MAX_INTEGER_BYTES:
-            raise ValueError(f"it holds a whole number of {length} bytes")
+            raise ValueError(f"it contains an integer of {length} bytes")
         return int.from_bytes(self.take(length), "little", signed=True)
 
     def line(self) -> str:
         """Return the text up to the next line feed."""
         end = self._content.find(b"\n", self.position, self.position + MAX_LINE_BYTES)
         if end < 0:
-            raise ValueError(f"it holds a name of more than {MAX_LINE_BYTES} bytes")
+            raise ValueError(f"it contains a name of more than {MAX_LINE_BYTES} bytes")
         return self.take(end + 1 - self.position)[:-1].decode()
 
     def push(self, value: Any) -> None:
@@ -232,7 +236,7 @@ class _Machine:
             raise TypeError
         make = self._reading.builders[called]
         if make is None:
-            raise ValueError(f"it calls {called}, which files of weights only name")
+            raise ValueError(f"it calls {called}, which weights only refer to")
         self._stack.append(make(*arguments))
 
     def update(self) -> None:
@@ -241,7 +245,7 @@ class _Machine:
 
     def load_stored(self) -> None:
         if self._reading.stored is None:
-            raise ValueError("it refers to what lies in another file")
+            raise ValueError("it refers to data in another file")
         self._stack.append(self._reading.stored(self.pop()))
 
 

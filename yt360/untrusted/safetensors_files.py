@@ -28,7 +28,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         header = int.from_bytes(file.read(8), "little")
         length = os.fstat(file.fileno()).st_size
     if length > MAX_FILE_BYTES or header > min(MAX_HEADER_BYTES, length):
-        raise ValueError(f"it has {length} bytes, and a header of {header}")
+        raise ValueError(f"it has {length} bytes and a header of {header}")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -116,18 +116,18 @@ class _Storages:
         """Return a storage (N,) that a pickle refers to, with memory but yet without values."""
         kind, dtype_name, key, _, length, *view = reference
         if kind != "storage" or view not in ([], [None]) or not isinstance(dtype_name, Name):
-            raise ValueError("it refers to something else than the elements of a tensor")
+            raise ValueError("it refers to data that are not the elements of a tensor")
         if type(key) is not str or type(length) is not int or length < 0:
             raise TypeError
         dtype = _DTYPES[dtype_name]
         if key not in self.by_key:
             self._bytes_left -= length * dtype.itemsize
             if self._bytes_left < 0:
-                raise ValueError("its tensors have more elements than the file has room for")
+                raise ValueError("its tensors have more elements than the file")
             self.by_key[key] = torch.empty(length, dtype=dtype)
         storage = self.by_key[key]
         if storage.dtype != dtype or len(storage) != length:
-            raise ValueError("it refers to the same elements as numbers of several kinds")
+            raise ValueError("it refers to the same elements with several dtypes")
         return storage
 
 
@@ -137,11 +137,11 @@ def _tensor(storage: Tensor, offset: Any, size: Any, stride: Any, *_: Any) -> Te
         raise TypeError
     numbers = (offset, *size, *stride)
     if any(type(number) is not int or not 0 <= number < 1 << 40 for number in numbers):
-        raise ValueError("it holds a tensor with an invalid shape")
+        raise ValueError("it contains a tensor with an invalid shape")
     elements = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if elements > len(storage) or (elements and last >= len(storage)):
-        raise ValueError(f"it holds a tensor {size} of {len(storage)} elements")
+        raise ValueError(f"it contains a tensor {size} of {len(storage)} elements")
     return storage.as_strided(size, stride, offset)
 
 
@@ -160,7 +160,7 @@ def _without_attributes(value: Any, _: Any) -> None:
 def _fill(storage: Tensor, content: memoryview) -> None:
     """Copy bytes into a storage."""
     if storage.nbytes != len(content):
-        raise ValueError(f"it holds {len(content)} bytes for {storage.nbytes} of a tensor")
+        raise ValueError(f"it contains {len(content)} bytes for {storage.nbytes} of a tensor")
     if len(content):
         storage.view(torch.uint8).numpy()[:] = content
 
@@ -173,12 +173,12 @@ def _read_archive(file: BinaryIO, length: int) -> Any:
             (name[: -len("data.pkl")] for name in entries if name.endswith("/data.pkl")), ""
         )
         if not root or f"{root}constants.pkl" in entries:
-            raise ValueError("it is an archive of something else than weights")
+            raise ValueError("it is an archive without weights")
         order = entries.get(f"{root}byteorder")
         if order is not None and (order.file_size != 6 or archive.read(order) != b"little"):
             raise ValueError("its numbers are not little-endian; save it again on this machine")
         if entries[f"{root}data.pkl"].file_size > MAX_PICKLE_BYTES:
-            raise ValueError(f"it holds more than {MAX_PICKLE_BYTES} bytes beside tensors")
+            raise ValueError(f"it contains more than {MAX_PICKLE_BYTES} bytes besides tensors")
         storages = _Storages(length)
         value, _ = read_pickle(archive.read(f"{root}data.pkl"), storages.reading())
         for key, storage in storages.by_key.items():
@@ -211,14 +211,14 @@ def _checked_entries(found: list[ZipInfo], length: int) -> Mapping[str, ZipInfo]
     """Return the entries by name: none compressed, none twice, none over another one."""
     entries = {entry.filename: entry for entry in found}
     if len(entries) != len(found):
-        raise ValueError("a name stands twice in its archive")
+        raise ValueError("its archive contains a name twice")
     for entry in found:
         if entry.compress_type != ZIP_STORED or entry.flag_bits & 1:
             raise ValueError(f"{entry.filename[:80]!r} in its archive is compressed or encrypted")
         if entry.compress_size != entry.file_size:
             raise ValueError(f"{entry.filename[:80]!r} in its archive has two sizes")
     if sum(entry.file_size for entry in found) > length:
-        raise ValueError("parts of its archive lie over each other")
+        raise ValueError("parts of its archive overlap")
     return entries
 
 
@@ -234,7 +234,7 @@ def _read_legacy(file: BinaryIO) -> Any:
     version, position = read_pickle(content, reading, position)
     machine, position = read_pickle(content, reading, position)
     if version != _LEGACY_PROTOCOL or not isinstance(machine, dict):
-        raise ValueError("it was written by a torch that is too old")
+        raise ValueError("it was written by an unsupported old version of torch")
     if machine.get("little_endian") is not True:
         raise ValueError("its numbers are not little-endian; save it again on this machine")
     saved, position = read_pickle(content, reading, position)

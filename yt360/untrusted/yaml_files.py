@@ -68,7 +68,7 @@ def load_yaml(text: str) -> Any:
             booleans and null. The message is one line.
     """
     if len(text) > MAX_CHARACTERS:
-        raise ValueError(f"it has {len(text)} characters; {MAX_CHARACTERS} are allowed")
+        raise ValueError(f"it has {len(text)} characters; at most {MAX_CHARACTERS} are allowed")
     try:
         return _yaml().load(text)
     except MarkedYAMLError as error:

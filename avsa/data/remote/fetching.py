@@ -122,12 +122,12 @@ def _copy(
                 raise OSError(f"it ended after {size} of {announced} bytes")
             _check_size(url, size, size_bytes, limits)
             if sha256 is not None and digest.hexdigest() != sha256:
-                raise BadItem("checksum", f"{url} is not what dataset.json announces")
+                raise BadItem("checksum", f"{url} does not have the checksum in dataset.json")
 
 
 def _check_size(url: str, size: int, size_bytes: int | None, limits: TransferLimits) -> None:
     if size_bytes is not None and size != size_bytes:
-        raise BadItem("wrong-size", f"{url} has {size} bytes, dataset.json announces {size_bytes}")
+        raise BadItem("wrong-size", f"{url} has {size} bytes; dataset.json states {size_bytes}")
     if size > limits.max_bytes:
         raise BadItem("wrong-size", f"{url} has more than {limits.max_bytes} bytes")
 
@@ -199,7 +199,7 @@ def _open_http(url: str, limits: TransferLimits) -> IO[bytes]:
         raise BadItem("bad-address", f"{url} is not a valid URL: {error}") from None
     if answer.status != 200:
         answer.close()
-        raise OSError(f"the server answers {answer.status} {answer.reason} instead of 200")
+        raise OSError(f"the server returned {answer.status} {answer.reason} instead of 200")
     return answer
 
 

@@ -87,7 +87,7 @@ class ShardCache:
         largest = max((shard.bytes for shard in shards.values()), default=0)
         if 2 * largest > limit_bytes:
             raise UserError(
-                f"a cache of {limit_bytes / 1e9:.3g} GB has no room for two shards of "
+                f"a cache of {limit_bytes / 1e9:.3g} GB cannot contain two shards of "
                 f"{largest / 1e9:.3g} GB; set a larger --cache-gb",
                 code="out-of-range",
                 key="--cache-gb",
@@ -123,7 +123,7 @@ class ShardCache:
         size = sum(sizes[name] for name in needed)
         if size > self.limit_bytes:
             raise UserError(
-                f"one batch reads {len(needed)} shards ({size / 1e9:.3g} GB), the cache holds "
+                f"one batch reads {len(needed)} shards ({size / 1e9:.3g} GB), but the cache holds "
                 f"{self.limit_bytes / 1e9:.3g} GB; set sampling.window_shards (to 8, for example), "
                 "or a larger --cache-gb",
                 code="out-of-range",
@@ -191,7 +191,9 @@ class ShardCache:
                 # Checked first, because closing makes fetches fail.
                 if self._closed.is_set() or (schedule is not None and schedule.closed):
                     raise UserError(
-                        f"the cache was closed while {path} was fetched", code="in-use", key=path
+                        f"the cache was closed while {path} was being fetched",
+                        code="in-use",
+                        key=path,
                     )
                 if name in self._failed:
                     raise self._failed[name]

@@ -61,7 +61,7 @@ def test_the_command_draws_a_step_of_a_run(undisturbed, tmp_path):
         ([], "give DATASET"),
         (["--run", "RUN", "--step", "11"], "step 11 is not in .*; give 1 to 10"),
         (["--run", "RUN", "--samples", "5"], "there are 4 samples, so sample 5 cannot be drawn"),
-        (["--run", "NOWHERE"], "holds no run"),
+        (["--run", "NOWHERE"], "contains no run"),
     ],
 )
 def test_what_a_run_does_not_have_is_refused(undisturbed, data, tmp_path, arguments, message):

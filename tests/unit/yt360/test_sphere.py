@@ -111,7 +111,7 @@ def test_vertical_field_of_view_is_honoured_when_given():
 
 @pytest.mark.parametrize("hfov", [0.0, -1.0, math.pi, 7.0])
 def test_impossible_field_of_view_fails(hfov):
-    with pytest.raises(ValueError, match="hfov must lie between 0 and pi"):
+    with pytest.raises(ValueError, match="hfov must be between 0 and pi"):
         sphere.view_grid(0.0, 0.0, hfov, 4, 4)
 
 

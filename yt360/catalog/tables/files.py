@@ -36,7 +36,7 @@ class Files(VideoRecords[MediaFile]):
             if other is not None and file.end_s is not None:
                 raise BadItem(
                     "same-start",
-                    f"{file.path} begins at second {file.start_s:g} as {other['path']} does: its "
+                    f"{file.path} starts at second {file.start_s:g} as {other['path']} does: its "
                     "key frames are too far apart for sections; `--sections never` fetches the "
                     "whole video",
                 )

@@ -143,7 +143,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         )
         raise UserError(
             f"no usable clip in {len(found.videos)} videos ({reasons}); "
-            f"{out / 'dataset.json'} says why"
+            f"{out / 'dataset.json'} lists the reasons"
         )
 
 

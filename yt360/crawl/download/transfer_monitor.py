@@ -29,7 +29,7 @@ def check_free_space(folder: Path, min_free_bytes: float, measure: FreeBytes = f
     if free < min_free_bytes:
         raise OSError(
             errno.ENOSPC,
-            f"only {free / 1e9:.1f} GB are free, {min_free_bytes / 1e9:.1f} GB must stay free",
+            f"only {free / 1e9:.1f} GB are free, {min_free_bytes / 1e9:.1f} GB are required",
             str(folder),
         )
 

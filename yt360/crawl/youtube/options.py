@@ -40,7 +40,7 @@ def _check_cookies(path: Path) -> Path:
             fields = line.count("\t") + 1
             if line.strip() and not line.startswith("#") and fields != _COOKIE_FIELDS:
                 raise LoadError(
-                    f"line {number} has {fields} fields between tabs, a cookie has {_COOKIE_FIELDS}"
+                    f"line {number} has {fields} tab-separated fields, not {_COOKIE_FIELDS}"
                 )
         YoutubeDLCookieJar(str(path)).load()
     except (OSError, ValueError) as error:  # a LoadError is an OSError

@@ -62,17 +62,17 @@ class LabelSet:
         if name not in known:
             hint = did_you_mean(name, known) if known else "; `yt360 pseudolabel` makes them"
             raise UserError(
-                f"{dataset} has no labels named {name!r}{hint}", code="missing", key="--name"
+                f"{dataset} has no label set {name!r}{hint}", code="missing", key="--name"
             )
         try:
             content = read_limited(path, _MAX_BYTES, inside=dataset)
             if parse_json(content, _Head) != _Head(format=FORMAT, format_version=FORMAT_VERSION):
                 raise UserError(
-                    f"{path} has another format or version", code="unsupported", key=path
+                    f"{path} has an unknown format or version", code="unsupported", key=path
                 )
             labels = parse_json(content, cls)
             if labels.name != name:
-                raise ValueError(f"it describes the labels {labels.name!r}")
+                raise ValueError(f"it describes the label set {labels.name!r}")
         except ValueError as error:
             raise UserError(f"{path} is damaged: {error}", key=path) from None
         return labels
@@ -104,7 +104,7 @@ class LabelSet:
         difference = first_difference(asdict(self), asdict(present))
         if difference is not None:
             raise UserError(
-                f"the labels {self.name!r} of {dataset} were made with other options "
+                f"the label set {self.name!r} of {dataset} was made with other options "
                 f"({difference}); give the same options, or another --name",
                 code="conflict",
                 key="--name",
@@ -127,8 +127,8 @@ def check_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name) or name == CLIPS:
         raise UserError(
-            f"labels cannot be named {name!r}; use up to 24 lower-case letters, digits and '_', "
-            f"starting with a letter, and not {CLIPS!r}",
+            f"{name!r} is not a valid name of a label set; use up to 24 lower-case letters, digits "
+            f"and '_', starting with a letter, and not {CLIPS!r}",
             key="--name",
         )
     return name

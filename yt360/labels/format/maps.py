@@ -77,7 +77,7 @@ def decode_labels(content: bytes | memoryview) -> LabelMaps:
     if things.shape != stuff.shape:
         raise BadItem("labels-damaged", f"maps of {things.shape} and {stuff.shape} do not match")
     if things.size and (things.max() > NO_THING or stuff.max() > NO_STUFF):
-        raise BadItem("labels-damaged", "the maps hold class numbers that do not exist")
+        raise BadItem("labels-damaged", "the maps contain unknown class numbers")
     return LabelMaps(things, stuff)
 
 
@@ -106,7 +106,7 @@ def _array(npy: bytes) -> np.ndarray:
     header = _HEADER.fullmatch(npy[start:end])
     if header is None:
         raise ValueError(
-            f"not an array of uint8 with three axes: {npy[start : min(end, start + 80)]!r}"
+            f"not a uint8 array with three axes: {npy[start : min(end, start + 80)]!r}"
         )
     shape = tuple(int(axis) for axis in header.groups()[1:])
     if prod(shape) != len(npy) - end:

@@ -67,7 +67,7 @@ class LabelShardFile:
                 return
             close()  # another file replaced it, and may be the one that was scanned
         raise UserError(
-            f"{path} was replaced {MAX_TRIES} times while it was read; try again",
+            f"{path} was replaced {MAX_TRIES} times while it was being read; try again",
             code="in-use",
             key=path,
         )
@@ -105,7 +105,7 @@ def label_shard(clip_shard: Path, name: str) -> Path:
     """Return the path of the labels beside a shard of clips."""
     parsed = parse_shard_name(clip_shard.name)
     if parsed is None:
-        raise UserError(f"{clip_shard.name!r} is not the name of a shard", key=clip_shard)
+        raise UserError(f"{clip_shard.name!r} is not a valid name of a shard", key=clip_shard)
     return clip_shard.with_name(shard_name(parsed[1], name))
 
 

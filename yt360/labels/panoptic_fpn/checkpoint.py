@@ -52,7 +52,7 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
     difference = mismatch(state, expected)
     if difference:
         raise UserError(
-            f"{path} is no COCO Panoptic FPN R-101 ({difference}); "
+            f"{path} is not a COCO Panoptic FPN R-101 ({difference}); "
             "the published one is model_final_cafdb1.pkl"
         )
     network = PanopticFPN(widths)
@@ -67,22 +67,24 @@ def read_state(path: Path) -> dict[str, Tensor]:
         UserError: The file is missing, damaged or hostile, or holds no named arrays.
     """
     if not path.is_file():
-        raise UserError(f"no checkpoint at {path}; give a file that ends in {', '.join(SUFFIXES)}")
+        raise UserError(
+            f"there is no checkpoint {path}; give a file that ends in {', '.join(SUFFIXES)}"
+        )
     if path.suffix not in SUFFIXES:
-        raise UserError(f"{path} is no known kind of checkpoint; use {', '.join(SUFFIXES)}")
+        raise UserError(f"{path} has an unknown suffix; use {', '.join(SUFFIXES)}")
     content = _read(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]
     if not isinstance(content, Mapping):
-        raise UserError(f"{path} holds a {type(content).__name__}, not a table of named weights")
+        raise UserError(f"{path} contains a {type(content).__name__}, not named weights")
     state = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, np.ndarray | Tensor):
-            raise UserError(f"{path}: entry {str(name)[:80]!r} is no array of weights")
+            raise UserError(f"{path}: entry {str(name)[:80]!r} is not an array")
         if not _NOT_WEIGHTS.search(name):
             state[name] = _to_tensor(path, name, value)
     if not state:
-        raise UserError(f"{path} holds no weights")
+        raise UserError(f"{path} contains no weights")
     return state
 
 
@@ -104,12 +106,12 @@ def _read(path: Path) -> Any:
 def _to_tensor(path: Path, name: str, value: np.ndarray | Tensor) -> Tensor:
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "fiu":
-            raise UserError(f"{path}: {name} has dtype {value.dtype}; weights are numbers")
+            raise UserError(f"{path}: {name} has dtype {value.dtype}; weights must be numbers")
         # NumPy converts, because torch does not know every byte order and width.
         with np.errstate(over="ignore"):
             value = torch.from_numpy(value.astype(np.float32))
     if value.layout is not torch.strided or value.is_complex() or value.is_quantized:
-        raise UserError(f"{path}: {name} is no plain array of real numbers; weights are")
+        raise UserError(f"{path}: {name} is not a plain array of real numbers")
     return value.float()
 
 
@@ -129,7 +131,7 @@ def _widths(path: Path, state: dict[str, Tensor]) -> Widths:
         for name, (key, default) in sources.items()
     }
     if widths["semantic_hidden"] % 32 or max(widths.values()) > 1 << 14:
-        raise UserError(f"{path} has layer widths {widths}, which no Panoptic FPN has")
+        raise UserError(f"{path} has layer widths {widths}, which is not a Panoptic FPN")
     return Widths(**widths)
 
 

@@ -65,8 +65,8 @@ class Batches:
         """
         if self.size == 1:
             raise UserError(
-                f"the device has no memory for a single image of {shape[1]}x{shape[0]}; "
-                "lower --short-side or --view-size, or use another --device",
+                f"the device runs out of memory for a single image of {shape[1]}x{shape[0]}; "
+                "reduce --short-side or --view-size, or use another --device",
                 "system",
             ) from None
         self.size = min(self.size, tried) // 2 or 1

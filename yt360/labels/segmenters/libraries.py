@@ -38,7 +38,7 @@ def import_library(module: str) -> Any:
                 package,
             ) from None
         raise UserError(
-            f"{package} is installed but does not load: {first_line(error)}; "
+            f"{package} is installed but cannot be imported: {first_line(error)}; "
             f"reinstall it with {INSTALL[package]}",
             "dependency",
             package,

@@ -109,7 +109,7 @@ class Detectron2Segmenter:
         """
         height, width = images.shape[1:3]
         if min(height, width) * self._facts["long_side"] < 0.5 * max(height, width):
-            raise BadItem("unfit-size", f"an image of {width}x{height} is too thin to be resized")
+            raise BadItem("unfit-size", f"an image of {width}x{height} is too narrow to be resized")
         self._predict.model.combine_stuff_area_thresh = (
             smallest_stuff(height, width, self._coco_stuff_area)
             if self._stuff_area is None
@@ -145,7 +145,7 @@ def _zoo_config(zoo: Any, model: str) -> Any:
         ) from None
     if cfg.MODEL.META_ARCHITECTURE != "PanopticFPN":
         raise UserError(
-            f"{model} is a {cfg.MODEL.META_ARCHITECTURE}, which gives no panoptic maps; "
+            f"{model} is a {cfg.MODEL.META_ARCHITECTURE}, which does not produce panoptic maps; "
             "use a config under COCO-PanopticSegmentation/",
             "unsupported",
             model,
@@ -174,5 +174,5 @@ def _download(zoo: Any, model: str) -> Path:
 
 def _load(network: torch.nn.Module, state: dict[str, Tensor], path: Path, model: str) -> None:
     if difference := mismatch(state, network.state_dict()):
-        raise UserError(f"{path} does not hold the weights of {model} ({difference})", key=path)
+        raise UserError(f"{path} does not contain the weights of {model} ({difference})", key=path)
     network.load_state_dict(state, strict=False)

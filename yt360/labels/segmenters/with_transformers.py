@@ -31,7 +31,7 @@ _LOSS = "criterion."  # parameters of the training loss
 
 @dataclass(frozen=True, kw_only=True)
 class TransformersConfig:
-    """A panoptic model of the transformers library: Mask2Former, OneFormer."""
+    """A panoptic model of the transformers library, such as Mask2Former or OneFormer."""
 
     kind: str = "transformers"
     model: str

@@ -101,7 +101,7 @@ class PanoramaLabeller:
         _, height, width, _ = frames.shape
         if len(frames) == 1:
             raise UserError(
-                f"the device has too little memory to cut views out of a panorama of "
+                f"the device runs out of memory while extracting views of a panorama of "
                 f"{width}x{height}; use another --device",
                 code="system",
                 key="--device",

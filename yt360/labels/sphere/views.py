@@ -101,7 +101,7 @@ def view_set(name: str) -> ViewSet:
     """
     if name not in VIEW_SETS:
         raise UserError(
-            f"no set of views {name!r}{did_you_mean(name, [*VIEW_SETS, PANORAMA])}",
+            f"unknown set of views {name!r}{did_you_mean(name, [*VIEW_SETS, PANORAMA])}",
             code="unknown-name",
             key="--views",
         )

@@ -74,7 +74,7 @@ class AudioReader:
             take_layout(each.codec_context)
         if not opened or implausible(opened[0].channels, opened[0].rate):
             self._opened.__exit__(None, None, None)
-            raise BadItem("no-audio", f"{path.name} has no sound stream that can be decoded")
+            raise BadItem("no-audio", f"{path.name} has no audio stream that can be decoded")
         self._stream = opened[0]
         self.sample_rate_hz = self._stream.rate
         self.channels = self._stream.channels
@@ -172,7 +172,7 @@ class AudioReader:
         if frame.sample_rate != self.sample_rate_hz or samples.shape[0] != self.channels:
             raise BadItem(
                 "sound-format-changes",
-                f"{self.name}: the sound changes from {self.channels} channels at "
+                f"{self.name}: the audio changes from {self.channels} channels at "
                 f"{self.sample_rate_hz} Hz to {samples.shape[0]} at {frame.sample_rate} Hz",
             )
         return samples
@@ -222,8 +222,8 @@ class AmbixReader:
             if not good[:, first - origin : last - origin].all():
                 raise BadItem(
                     "bad-samples",
-                    f"{self._reader.name}: the sound from {start / rate:.2f} s to "
-                    f"{(start + count) / rate:.2f} s holds NaN, infinity or values "
+                    f"{self._reader.name}: the audio from {start / rate:.2f} s to "
+                    f"{(start + count) / rate:.2f} s contains NaN, infinity or values "
                     "beyond any level",
                 )
             stored = np.where(good, stored, np.float32(0))  # only beside the stretch

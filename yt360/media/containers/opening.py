@@ -87,7 +87,7 @@ def time_origin_s(container: InputContainer) -> float:
 def _too_much(name: str) -> BadItem:
     return BadItem(
         "memory",
-        f"{name}: FFmpeg asks for more memory than it may have, or meets more than {MAX_STREAMS} "
+        f"{name}: FFmpeg needs more memory than it may have, or meets more than {MAX_STREAMS} "
         "streams",
     )
 
@@ -113,7 +113,7 @@ def _size_of(path: Path) -> int:
             raise
         raise BadItem("unreadable-file", f"{path}: {error.strerror}") from error
     if not size:
-        raise BadItem("empty-file", f"{path.name} has no content; download it again")
+        raise BadItem("empty-file", f"{path.name} is empty; download it again")
     return size
 
 
@@ -134,4 +134,4 @@ def _why_not_opened(path: Path, error: Exception) -> BadItem:
             f"opus mapping family {family}: FFmpeg cannot open the audio of {path.name}",
         )
     reason = getattr(error, "strerror", None) or str(error)
-    return BadItem("not-media", f"{path.name} is no media file that can be read ({reason})")
+    return BadItem("not-media", f"{path.name} is not a media file that can be read ({reason})")

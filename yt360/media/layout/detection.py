@@ -97,7 +97,7 @@ def _from_statement(stated: str, channels: int) -> AudioLayout:
     needed = max(layout.channels) + 1
     if channels < needed:
         raise BadItem(
-            "channel-count", f"layout {stated} needs {needed} channels, the sound has {channels}"
+            "channel-count", f"layout {stated} needs {needed} channels; the audio has {channels}"
         )
     name = next(name for name, known in STATED_LAYOUTS.items() if known == layout)
     return AudioLayout(name, layout, (f"stated: {stated}",))
@@ -106,7 +106,7 @@ def _from_statement(stated: str, channels: int) -> AudioLayout:
 def _from_sa3d(sa3d: SA3D, channels: int) -> AudioLayout:
     if len(sa3d.channel_map) != channels:
         raise BadItem(
-            "sa3d", f"the SA3D box maps {len(sa3d.channel_map)} channels, the sound has {channels}"
+            "sa3d", f"the SA3D box maps {len(sa3d.channel_map)} channels; the audio has {channels}"
         )
     layout = sa3d_format(sa3d.order, sa3d.ordering, sa3d.normalization, sa3d.channel_map)
     evidence = (

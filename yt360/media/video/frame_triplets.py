@@ -93,7 +93,7 @@ def read_frame_triplets(
         if stream_index is not None:
             stream = next(s for s in container.streams.video if s.index == stream_index)
         if stream is None:
-            raise BadItem("no-video", f"{path.name} has no picture that can be decoded")
+            raise BadItem("no-video", f"{path.name} has no frame that can be decoded")
         stream.thread_count = 1
         # What the deblocking filter does is invisible at this size, and frames that no other frame
         # needs can be left out as long as some remain every fifth of a second.

@@ -109,7 +109,7 @@ def resolve_projection(
     if eyes not in LEFT_EYE:
         raise BadItem(
             "unknown-stereo-mode",
-            f"the file holds two eyes in a layout of its own; state one of {STEREO_MODES[1:]}",
+            f"the file has an unknown stereo layout; state one of {STEREO_MODES[1:]}",
         )
     width, height = stream.shown_size
     return ResolvedProjection(
@@ -162,4 +162,4 @@ def _why_untagged_is_360(stream: VideoStream, eyes: StereoMode, *, spatial_audio
     hint = "if it is 360°, state its projection"
     if spatial_audio:
         hint += f" and its stereo mode (aspect {aspect:.2f} is unusual for one eye)"
-    raise BadItem("not-360", f"{shown}, and nothing says that it is a 360° video; {hint}")
+    raise BadItem("not-360", f"{shown}, and no metadata of 360° video; {hint}")

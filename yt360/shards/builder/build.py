@@ -73,7 +73,7 @@ def build_shards(
     """
     if workers < 1:
         raise UserError(
-            f"{workers} workers are too few; give 1 or more", code="out-of-range", key="--workers"
+            f"workers is {workers}; give 1 or more", code="out-of-range", key="--workers"
         )
     info = open_output(out, options)
     notes: tuple[str, ...] = ()

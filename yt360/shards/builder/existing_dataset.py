@@ -44,7 +44,7 @@ def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
         foreign = [name for name in os.listdir(out) if not _is_ours(name)]  # noqa: PTH208
         if foreign:
             raise UserError(
-                f"{out} is not empty and not a dataset (it holds {sorted(foreign)[0]!r}); "
+                f"{out} is not empty and not a dataset (it contains {sorted(foreign)[0]!r}); "
                 "give --out a new or empty folder",
                 code="exists",
                 key="--out",

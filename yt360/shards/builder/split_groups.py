@@ -179,7 +179,7 @@ def _groups_in_shards(
             group = group_of(group_by, source.file, asdict(source))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{path} does not tell the group of {video_id}, which new videos may share "
+                f"{path} does not contain the group of {video_id}, which new videos may share "
                 f"({error}); repair the dataset (`yt360 check` lists its faults), or use another "
                 "--out",
                 key=path,

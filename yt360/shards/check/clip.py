@@ -57,7 +57,7 @@ class ClipShape:
             samples=round(facts.duration_s * rate_hz),
         )
         if min(astuple(shape)) < 1:
-            raise BadItem("bad-json", f"its .json tells of no clip: {shape}")
+            raise BadItem("bad-json", f"its .json does not describe a clip: {shape}")
         return shape
 
 
@@ -107,4 +107,4 @@ def clip_audio(flac: bytes, shape: ClipShape) -> NDArray[np.int16]:
 
 def _compare(stream: str, what: str, found: object, expected: object) -> None:
     if found != expected:
-        raise BadItem("bad-clip", f"{stream} has {what} {found}, its .json says {expected}")
+        raise BadItem("bad-clip", f"{stream} has {what} {found}; its .json says {expected}")

@@ -82,7 +82,7 @@ def read_index(
             return _checked(file.read(wanted), info)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
-            f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` makes it",
+            f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` creates it",
             code="missing",
             key=path,
         ) from None
@@ -111,7 +111,7 @@ def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> 
         columns = [group.column(number) for number in range(group.num_columns)]
         size = sum(column.total_uncompressed_size for column in columns)
         if group.num_rows < 0 or any(column.num_values != group.num_rows for column in columns):
-            raise ValueError(f"a row group does not have {group.num_rows} values a column")
+            raise ValueError(f"a row group does not have {group.num_rows} values per column")
         if size > _MAX_ROW_BYTES * (group.num_rows + 1000):
             raise ValueError(f"{size} bytes for {group.num_rows} rows")
 
@@ -172,7 +172,7 @@ def _require(good: NDArray[np.bool_], name: str, values: NDArray) -> None:
 
 
 def _keys(video_ids: pa.ChunkedArray, starts_s: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the key of each clip, as `yt360.clips.clip_key` makes it."""
+    """Return the key of each clip, as `yt360.clips.clip_key` creates it."""
     seconds = pc.ascii_lpad(starts_s.cast(pa.string()), 5, "0")
     return pc.binary_join_element_wise(video_ids, seconds, "-")
 

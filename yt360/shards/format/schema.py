@@ -54,7 +54,7 @@ def clip_shard_name(name: str) -> str:
     """
     parsed = parse_shard_name(file_name(name))
     if parsed is None or shard_name(parsed[1]) != name:
-        raise ValueError(f"{name!r} cannot name a shard of clips; {shard_name(0)!r} can")
+        raise ValueError(f"{name!r} is not the name of a shard of clips, such as {shard_name(0)!r}")
     return name
 
 

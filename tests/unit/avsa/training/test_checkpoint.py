@@ -60,7 +60,7 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path):
 def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     save(tmp_path, 1)
     monkeypatch.setattr(checkpoint_module, "read_torch", lambda _: {"something": "else"})
-    with pytest.raises(OSError, match="differs when it is read back"):
+    with pytest.raises(OSError, match="has different content when it is read back"):
         save(tmp_path, 2)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001.pt"]
 

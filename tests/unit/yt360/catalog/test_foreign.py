@@ -244,4 +244,6 @@ def test_the_check_names_damaged_videos_and_pages(path, capsys):
             run(cli, ["catalog", "check", str(path)])
         assert (end.value.code or 0) == code
     whole, damaged = capsys.readouterr().out.splitlines()
-    assert whole == f"{path} is whole" and damaged.startswith(f"{A}: the catalog holds Video.title")
+    assert whole == f"{path} has no faults" and damaged.startswith(
+        f"{A}: the catalog contains Video.title"
+    )

@@ -126,7 +126,7 @@ def test_interruption_says_how_to_go_on(number, word, capsys):
     with pytest.raises(SystemExit) as stop:
         run(group, ["work"])
     assert stop.value.code == 128 + number
-    assert capsys.readouterr().err.strip() == f"{word}; run the same command again to go on"
+    assert capsys.readouterr().err.strip() == f"{word}; run the same command again to continue"
     assert signal.getsignal(number) == before
 
 

@@ -185,7 +185,7 @@ class Attack:
 
 
 BAD_CHECKPOINTS = {
-    "absent": "no checkpoint at",
+    "absent": "there is no checkpoint",
     "no pickle": "cannot be read as a pickle|damaged pickle",
     "cut short": "cannot be read as a pickle|damaged pickle",
     "of code": r"wants to run \w+\.mkdir",

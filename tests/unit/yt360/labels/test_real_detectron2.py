@@ -226,7 +226,7 @@ def test_weights_that_cannot_be_downloaded_are_told(zoo, panoptic_fixture, monke
     ("config", "message"),
     [
         ("COCO-PanopticSegmentation/panoptic_fpn_R_9", "has no 'COCO-Pan.*R_9.yaml'"),
-        ("COCO-Detection/retinanet_R_50_FPN_1x", "RetinaNet, which gives no panoptic maps"),
+        ("COCO-Detection/retinanet_R_50_FPN_1x", "RetinaNet, which does not produce panoptic maps"),
     ],
 )
 def test_configs_without_panoptic_maps_are_refused(panoptic_fixture, config, message):

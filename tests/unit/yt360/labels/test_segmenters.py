@@ -304,7 +304,7 @@ def test_pictures_of_which_detectron2_would_leave_nothing_are_bad_items(
     ("config", "message"),
     [
         ("x", r"no 'x\.yaml'"),
-        ("COCO-Detection/retinanet", "RetinaNet, which gives no panoptic maps"),
+        ("COCO-Detection/retinanet", "RetinaNet, which does not produce panoptic maps"),
     ],
 )
 def test_configs_without_panoptic_maps_are_refused(detectron2, panoptic_fixture, config, message):
@@ -327,7 +327,9 @@ def test_a_library_that_lacks_a_package_is_not_called_missing(tmp_path, monkeypa
     (tmp_path / "detectron2" / "__init__.py").write_text("import package_of_nobody\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "detectron2", raising=False)
-    with pytest.raises(UserError, match=r"is installed but does not load: .*package_of_nobody"):
+    with pytest.raises(
+        UserError, match=r"is installed but cannot be imported: .*package_of_nobody"
+    ):
         import_library("detectron2")
 
 

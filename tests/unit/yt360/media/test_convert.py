@@ -328,7 +328,7 @@ def test_a_truncated_video_is_refused(media, tmp_path, field):
         tmp_path / "a.mp4", seconds=6, sound=sound, options={"movflags": "faststart"}
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(BadItem, match=r"truncated: a\.mp4 declares 6\.0 s and holds"):
+    with pytest.raises(BadItem, match=r"truncated: a\.mp4 declares 6\.0 s but contains"):
         open_source(path)
 
 

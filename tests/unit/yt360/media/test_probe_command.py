@@ -47,7 +47,7 @@ def test_a_program_reads_json_with_failures_in_their_place(media, field, tmp_pat
     assert second == {
         "path": str(bad),
         "error": "empty-file",
-        "detail": "b.mp4 has no content; download it again",
+        "detail": "b.mp4 is empty; download it again",
     }
     assert result.stderr == f"error: {bad}: empty-file: {second['detail']}\n"
 

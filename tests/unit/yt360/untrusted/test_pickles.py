@@ -107,7 +107,7 @@ def test_an_archive_is_checked_before_its_parts_are_read(tmp_path):
 @pytest.mark.parametrize("as_archive", [True, False])
 def test_tensors_with_more_elements_than_the_file_are_refused(tmp_path, tensor, as_archive):
     torch.save({"w": tensor}, tmp_path / "w.pt", _use_new_zipfile_serialization=as_archive)
-    with pytest.raises(ValueError, match="holds a tensor"):
+    with pytest.raises(ValueError, match="contains a tensor"):
         read_torch(tmp_path / "w.pt")
 
 

@@ -119,5 +119,5 @@ def test_only_regular_files_are_read(tmp_path):
         with pytest.raises(ValueError, match=message):
             read_yaml(tmp_path / f"{name}.yaml")
     (tmp_path / "long.yaml").write_text("#" * (MAX_CHARACTERS + 1))
-    with pytest.raises(ValueError, match="allowed are"):
+    with pytest.raises(ValueError, match="are allowed"):
         read_yaml(tmp_path / "long.yaml")

@@ -94,7 +94,7 @@ def test_a_hostile_pth_is_refused(tmp_path):
 def test_an_array_of_objects_is_no_weight(tmp_path):
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps({"model": {"x": np.array(["a", None], dtype=object)}}))
-    with pytest.raises(UserError, match="an array of dtype 'O8'; weights are numbers"):
+    with pytest.raises(UserError, match="an array of dtype 'O8'; weights must be numbers"):
         load_network(path)
 
 
@@ -119,7 +119,7 @@ def test_widths_that_weights_do_not_fill_take_no_memory(tmp_path):
     keys = ["backbone.bottom_up.stem.conv1.weight", "roi_heads.box_head.fc1.weight"]
     small = {key: torch.zeros(1 << 14, 1) for key in keys}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(UserError, match="is no COCO Panoptic FPN R-101"):
+    with pytest.raises(UserError, match="is not a COCO Panoptic FPN R-101"):
         load_network(save_pickle(tmp_path / "m.pkl", small))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
 
@@ -155,13 +155,13 @@ def test_random_bytes_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("m.pkl", None, "no checkpoint at"),
-        ("m.onnx", b"x", "no known kind"),
+        ("m.pkl", None, "there is no checkpoint"),
+        ("m.onnx", b"x", "unknown suffix"),
         ("m.safetensors", b"not one", "no safetensors file"),
         ("m.pth", b"not one", "weights alone"),
-        ("m.pkl", pickle.dumps([1, 2]), "holds a list"),
+        ("m.pkl", pickle.dumps([1, 2]), "contains a list"),
         ("m.pkl", pickle.dumps({"model": {}}), "no weights"),
-        ("m.pkl", pickle.dumps({"model": {"a": 3}}), "entry 'a' is no array"),
+        ("m.pkl", pickle.dumps({"model": {"a": 3}}), "entry 'a' is not an array"),
     ],
 )
 def test_other_files_are_told_what_is_wrong(tmp_path, name, content, message):

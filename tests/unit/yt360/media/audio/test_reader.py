@@ -157,7 +157,7 @@ def test_resampling_does_not_shift_time(media, tmp_path):
 
 def test_a_file_without_sound_is_refused(media, tmp_path):
     path = media.write(tmp_path / "a.mp4", seconds=0.5)
-    with pytest.raises(BadItem, match=r"no-audio: a\.mp4 has no sound stream that can be decoded"):
+    with pytest.raises(BadItem, match=r"no-audio: a\.mp4 has no audio stream that can be decoded"):
         AudioReader(path)
 
 

@@ -277,7 +277,7 @@ def test_sa3d_overrules_the_numbers(field):
     stored = np.stack([x, w, y, z])
     layout = detect_layout([stored], RATE, sa3d=sa3d)
     np.testing.assert_allclose(to_ambix(stored, layout.format), field)
-    with pytest.raises(BadItem, match="sa3d: the SA3D box maps 4 channels, the sound has 6"):
+    with pytest.raises(BadItem, match="sa3d: the SA3D box maps 4 channels; the audio has 6"):
         detect_layout([np.zeros((6, 10), np.float32)], RATE, sa3d=sa3d)
 
 
@@ -286,7 +286,7 @@ def test_a_stated_layout_is_believed_or_refused_by_name(field):
     assert wrong.name == "fuma"
     assert "normalization" in codes(wrong)
     assert detect_layout([field], RATE, stated="ambisonics_quad").name == "ambix"
-    with pytest.raises(BadItem, match=r"youtube-5\.1 needs 5 channels, the sound has 4"):
+    with pytest.raises(BadItem, match=r"youtube-5\.1 needs 5 channels; the audio has 4"):
         detect_layout([field], RATE, stated="youtube-5.1")
     with pytest.raises(UserError, match="did you mean 'fuma'"):
         detect_layout([field], RATE, stated="fumma")
