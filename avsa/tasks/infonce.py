@@ -120,23 +120,20 @@ class InfoNCE(nn.Module):
         config = self.config
         with torch.autocast(predictions.device.type, enabled=False):
             predictions, targets = _unit(predictions), _unit(targets)
-            views = predictions.shape[1]
-            flat_targets = targets.flatten(0, 1)
+            clips, views = predictions.shape[:2]
+            rows, flat_targets = predictions.flatten(0, 1), targets.flatten(0, 1)
+            size = config.chunk_size or len(rows)
             parts = []
-            for rows in _chunks(predictions.shape[0] * views, config.chunk_size):
-                arguments = (
-                    predictions.flatten(0, 1)[rows],
-                    flat_targets,
-                    _positives(rows, views, first_clip, predictions.device),
-                    views,
-                    config,
-                )
+            for start in range(0, len(rows), size):
+                chunk = rows[start : start + size]
+                positives = torch.arange(start, start + len(chunk), device=chunk.device)
+                arguments = (chunk, flat_targets, positives + first_clip * views, views, config)
                 if config.chunk_size > 0 and torch.is_grad_enabled():
                     parts.append(checkpoint(_compare, *arguments, use_reentrant=False))
                 else:
                     parts.append(_compare(*arguments))
             loss, avc, avsa = (torch.cat(part).mean() for part in zip(*parts, strict=True))
-            own = targets[first_clip : first_clip + predictions.shape[0]]
+            own = targets[first_clip : first_clip + clips]
             clip_loss, view_hits = _compare_within_clips(predictions, own, config.temperature)
             if config.within_clip_weight > 0:
                 loss = loss + config.within_clip_weight * clip_loss
@@ -207,12 +204,3 @@ def _compare_within_clips(
 def _unit(embeddings: Tensor) -> Tensor:
     precise = torch.promote_types(embeddings.dtype, torch.float32)
     return F.normalize(embeddings.to(precise), dim=-1)
-
-
-def _chunks(rows: int, chunk: int) -> list[slice]:
-    size = chunk or rows
-    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
-
-
-def _positives(rows: slice, views: int, first_clip: int, device: torch.device) -> Tensor:
-    return torch.arange(rows.start, rows.stop, device=device) + first_clip * views
