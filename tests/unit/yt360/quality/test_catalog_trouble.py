@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -18,20 +19,21 @@ from helpers.quality_checks import inspect_inline, states, write_catalog
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.claim_renewal import ClaimRenewal
+from yt360.execution.local import Crashed
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog, inspect_next
 
 HANGS_S = 6.0
 IDS = [f"video-{number:05d}" for number in range(4)]
 INSPECT = [sys.executable, "-c", "from yt360.cli import main; main()", "inspect"]
-# Kills its own process, each time that it hears something or only the first time.
+# Kills its own process when it hears something for the first time.
 DEADLY = """
 import os, pathlib, signal
 class Tagger:
     sample_rate_hz = 8000
     def __call__(self, mono):
         deed = pathlib.Path("{folder}") / "done"
-        if {always} or not deed.exists():
+        if not deed.exists():
             deed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return {{}}
@@ -53,7 +55,7 @@ class Tagger:
     sample_rate_hz = 8000
     def __call__(self, mono):
         deed = pathlib.Path("{folder}") / "done"
-        if {always} or not deed.exists():
+        if not deed.exists():
             deed.touch()
             ctypes.PyDLL(None).sleep(600)
         return {{}}
@@ -134,7 +136,7 @@ def test_trouble_of_this_machine_releases_the_video(path: Path) -> None:
 def test_a_killed_process_loses_nothing_and_the_run_goes_on(
     path: Path, tagger: Callable[..., str]
 ) -> None:
-    arguments = [str(path), "--workers", "2", "--tagger", tagger(DEADLY, always=False)]
+    arguments = [str(path), "--workers", "2", "--tagger", tagger(DEADLY)]
     done = subprocess.run([*INSPECT, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "a worker process died of it (exit code -9, SIGKILL)" in done.stderr
@@ -146,26 +148,11 @@ def test_a_killed_process_loses_nothing_and_the_run_goes_on(
     assert tries[-1] == ["deferred", "accepted"]
 
 
-def test_a_video_that_kills_every_process_is_given_up(
-    path: Path, tagger: Callable[..., str]
-) -> None:
-    with Catalog(path) as catalog:
-        for name in IDS[1:]:
-            catalog.files.put(name, MediaFile(role="sound", path="missing.wav", bytes=1))
-    notes: list[str] = []
-    config = CatalogRunConfig(settings=tagging(tagger(DEADLY, always=True)))
-    report = inspect_catalog(path, config, lambda _: None, notes.append)
-    assert (report.crashes, len(notes)) == (MAX_TRIES, MAX_TRIES)
-    expected = dict.fromkeys(IDS, ("failed", "missing-file"))
-    assert states(path) == {**expected, IDS[0]: ("failed", "crashed")}
-    assert outcomes(path)[IDS[0]] == [*["deferred"] * MAX_TRIES, "failed"]
-
-
 def test_a_video_in_which_a_decoder_hangs_is_stopped_and_the_run_goes_on(
     path: Path, tagger: Callable[..., str]
 ) -> None:
     notes: list[str] = []
-    config = CatalogRunConfig(settings=tagging(tagger(HANGING, always=False)), timeout_s=HANGS_S)
+    config = CatalogRunConfig(settings=tagging(tagger(HANGING)), timeout_s=HANGS_S)
     report = inspect_catalog(path, config, lambda _: None, notes.append)
     assert report.crashes == 1
     (note,) = notes
@@ -174,18 +161,52 @@ def test_a_video_in_which_a_decoder_hangs_is_stopped_and_the_run_goes_on(
     assert outcomes(path)[IDS[0]] == ["deferred", "accepted"]
 
 
-def test_a_video_in_which_every_process_hangs_is_given_up(
-    path: Path, tagger: Callable[..., str]
+class DyingPool:
+    """Every process takes a video and dies of it."""
+
+    def __init__(self, path: Path, exit_code: int) -> None:
+        self.path, self.exit_code = path, exit_code
+
+    def __enter__(self) -> "DyingPool":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def run(self, function: Any, tasks: deque[Any]) -> Iterator[tuple[Any, Any]]:
+        while tasks:
+            turn = tasks.popleft()
+            with Catalog(self.path) as catalog:
+                claim = catalog.claims.take("inspect", turn.worker)
+                dies = claim is not None and claim.video_id == IDS[0] and claim.tries < MAX_TRIES
+                if claim is not None and not dies:
+                    catalog.claims.release(claim)
+            yield turn, Crashed(self.exit_code) if dies else function(turn)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "words"), [(-signal.SIGKILL, "SIGKILL"), (-signal.SIGALRM, "--timeout-s")]
+)
+def test_a_video_that_ends_every_process_is_given_up(
+    path: Path, exit_code: int, words: str
 ) -> None:
     with Catalog(path) as catalog:
         for name in IDS[1:]:
             catalog.files.put(name, MediaFile(role="sound", path="missing.wav", bytes=1))
-    config = CatalogRunConfig(settings=tagging(tagger(HANGING, always=True)), timeout_s=3)
-    report = inspect_catalog(path, config, lambda _: None)
-    assert report.crashes == MAX_TRIES
+    notes: list[str] = []
+    report = inspect_catalog(
+        path,
+        CatalogRunConfig(),
+        lambda _: None,
+        notes.append,
+        make_pool=lambda _, __: DyingPool(path, exit_code),
+    )
+    assert (report.crashes, len(notes)) == (MAX_TRIES, MAX_TRIES)
+    assert all(IDS[0] in note and words in note for note in notes)
     expected = dict.fromkeys(IDS, ("failed", "missing-file"))
     assert states(path) == {**expected, IDS[0]: ("failed", "crashed")}
-    assert outcomes(path)[IDS[0]] == [*["deferred"] * MAX_TRIES, "failed"]
+    history = [each for each in outcomes(path)[IDS[0]] if each != "released"]
+    assert history == [*["deferred"] * MAX_TRIES, "failed"]
 
 
 def test_a_video_whose_claims_run_out_again_and_again_is_given_up(path: Path) -> None:
@@ -230,8 +251,7 @@ def test_an_interrupted_run_gives_back_what_it_was_at(
 
 
 def test_a_limit_counts_the_videos_of_all_processes(path: Path) -> None:
-    report = inspect_catalog(path, CatalogRunConfig(workers=2, limit=3), lambda _: None)
-    assert report.counts == {("accepted", ""): 3}
+    assert inspect_inline(path, workers=2, limit=3).counts == {("accepted", ""): 3}
 
 
 def test_a_tagger_that_fails_is_blamed_itself(path: Path, tagger: Callable[..., str]) -> None:

@@ -92,13 +92,18 @@ class Recorder(Check):
         assert "still-image" in earlier
 
 
-def test_checks_get_the_times_of_the_video(section: Path) -> None:
+def test_checks_get_the_times_of_the_video_and_the_report_is_drawn(
+    section: Path, tmp_path: Path
+) -> None:
     recorder = Recorder()
     checks: dict[str, Any] = {**AMBIX.checks, "recorder": RecorderConfig(recorder)}
     inspector = Inspector("two sections", InspectOptions(audio_layout="ambix", checks=checks))
     for start_s in (0.0, 100.0):
         inspector.add(section, start_s=start_s, is_section=True)
-    motion_s = inspector.finish().motion[:, 0]
+    inspection = inspector.finish()
+    write_report(inspection, tmp_path / "report.png")
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+    motion_s = inspection.motion[:, 0]
     assert recorder.parts == [0, 100]
     tiles, frames = recorder.tiles, recorder.frames
     assert tiles[0] == pytest.approx(LATE_S, abs=0.05)
@@ -106,14 +111,6 @@ def test_checks_get_the_times_of_the_video(section: Path) -> None:
     assert frames == pytest.approx(motion_s)
     assert frames[0] == pytest.approx(0, abs=0.2)
     assert frames[len(frames) // 2] == pytest.approx(100, abs=0.2)
-
-
-def test_a_report_of_sections_is_drawn(section: Path, tmp_path: Path) -> None:
-    inspector = Inspector("two sections", AMBIX)
-    for start_s in (0.0, 100.0):
-        inspector.add(section, start_s=start_s, is_section=True)
-    write_report(inspector.finish(), tmp_path / "report.png")
-    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
 def add_frames(check: Check, start_s: float, frames: np.ndarray) -> None:

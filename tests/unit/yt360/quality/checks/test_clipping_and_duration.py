@@ -22,7 +22,7 @@ def clipping_of(sound: NDArray, pieces: int = 1) -> Verdict:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("clipped", [True, False])
 def test_clipping_is_told_from_loudness(seed: int, clipped: bool) -> None:
-    sound = make_hot(keyed_generator(seed, "hot"), clipped, 3.0, 24_000)
+    sound = make_hot(keyed_generator(seed, "hot"), clipped, 2.0, 24_000)
     assert clipping_of(sound, 5).outcome is (Outcome.NOT_OK if clipped else Outcome.OK)
 
 
