@@ -16,7 +16,14 @@ from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["torch.distributed", "avsa.commands.train", "avsa.training.loop", "avsa.training.request"]
+    [
+        "torch.distributed",
+        "torch._dynamo",  # which optimizers import
+        "librosa.filters",
+        "avsa.commands.train",
+        "avsa.training.loop",
+        "avsa.training.request",
+    ]
 )
 
 
@@ -45,6 +52,24 @@ def train_command(*arguments: str) -> None:
 
     sys.argv = ["avsa", "train", "--log-keys", *arguments]
     main()
+
+
+def run_source(folder: Path, source: str) -> str:
+    """Run Python source in a folder of its own, which is imported from; return what it prints."""
+    output = folder / "printed.txt"
+    process = start(__file__, "execute", folder, source, output=output)
+    process.join()
+    text = output.read_text()
+    assert process.exitcode == 0, text
+    return text
+
+
+def execute(folder: Path, source: str) -> None:
+    """Run Python source; the function of a process."""
+    multiprocessing.current_process().daemon = False  # it may start workers
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    exec(source, {"__name__": "__main__"})
 
 
 def _run(

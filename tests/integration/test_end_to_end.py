@@ -84,7 +84,18 @@ def fill(site, scenes):
 
 
 def test_from_a_search_to_features(site, run, run_twice, tmp_path):
-    size = ("--duration-s", "11", "--size", "160x80", "--fps", "8", "--preset", "easy")
+    size = (
+        "--duration-s",
+        "11",
+        "--size",
+        "160x80",
+        "--fps",
+        "8",
+        "--preset",
+        "easy",
+        "--workers",
+        "1",
+    )
     run_twice(yt360, "scenes", "scenes", "--videos", len(SCENES), *size)
     fill(site, tmp_path / "scenes")
     ask = ("--interval-s", "0", "--min-duration-s", "1")
@@ -93,14 +104,26 @@ def test_from_a_search_to_features(site, run, run_twice, tmp_path):
     run_twice(
         yt360, "download", "my.catalog", *ask, *loopback, "--min-free-gb", "0", "--wait-s", "0"
     )
-    run_twice(yt360, "inspect", "my.catalog")
+    run_twice(yt360, "inspect", "my.catalog", "--workers", "1")
     with Catalog(tmp_path / "my.catalog") as catalog:
         states = {each.video_id: each.state for each in catalog.videos.select()}
     accepted = dict.fromkeys(SCENES, "accepted")
     assert states == {**accepted, SILENT: "rejected", REMOVED: "unavailable"}
 
     run_twice(yt360, "catalog", "split", "my.catalog", "--test-fraction", "0.3", "--by", "video")
-    run_twice(yt360, "build-shards", "my.catalog", "--out", "dataset", "--height", 64, "--fps", 8)
+    run_twice(
+        yt360,
+        "build-shards",
+        "my.catalog",
+        "--out",
+        "dataset",
+        "--height",
+        64,
+        "--fps",
+        8,
+        "--workers",
+        1,
+    )
     readers = {split: ShardReader(tmp_path / "dataset", split) for split in SPLITS}
     keys = {split: set(reader.keys) for split, reader in readers.items()}
     assert set.union(*keys.values()) == {f"{video_id}-00000" for video_id in SCENES}
@@ -115,6 +138,7 @@ def test_from_a_search_to_features(site, run, run_twice, tmp_path):
         assert all(labels.read(key).joint.shape == (CLIP_S // 5, 32, 64) for key in labels.keys)
 
     settings = [word for each in TINY for word in ("--set", each)]
+    run_twice(avsa, "stats", "dataset", "--recipe", "small", *settings, "--samples", "9")
     train = ("train", "--data", "dataset", "--recipe", "small", *settings, "--out", "run")
     run_twice(avsa, *train, again=("train", "--out", "run", "--resume"))
     losses = [record["loss"] for record in read_log(tmp_path / "run") if "loss" in record]

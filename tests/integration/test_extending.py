@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -13,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 from helpers.errors import user_error
 from helpers.paths import REPOSITORY
+from helpers.processes import run_source
 from helpers.quality_checks import states, write_catalog
 from quality.videos import make_video
 from quality.writing import write_video_example
 
 import avsa
+from avsa.commands.stats import command as stats_command
 from avsa.commands.train import command as train_command
 from avsa.training.metrics_log import read_log
 from yt360.labels.classes import NAMES, NO_CLASS
@@ -53,15 +54,7 @@ def command_of(pattern):
 
 def python(folder, *lines):
     """Run lines in a process of their own: registries of this one stay as they are."""
-    run = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+    return run_source(folder, "\n".join(lines))
 
 
 def call(program, *arguments):
@@ -109,7 +102,9 @@ def test_a_quality_check_of_ones_own_rejects_in_files_and_in_a_catalog(tmp_path)
 def trained(tmp_path_factory):
     """A folder in which an encoder and a task of one's own trained, and what was printed."""
     folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(REPOSITORY / "shards", folder / "shards")
+    dataset = shutil.copytree(REPOSITORY / "shards", folder / "shards")
+    few = ["--recipe", "small", "--set", "audio.n_mels=16", "--samples", "9"]
+    assert CliRunner().invoke(stats_command, [str(dataset), *few]).exit_code == 0
     save_example(folder, "framewise")
     save_example(folder, "matching")
     printed = python(
