@@ -7,6 +7,7 @@ import sys
 from functools import partial
 
 import pytest
+from helpers.errors import bad_item
 
 from yt360.errors import BadItem
 from yt360.execution.isolation import IsolatedProcess
@@ -37,7 +38,7 @@ def test_a_verdict_is_raised_here_and_the_process_goes_on():
     with IsolatedProcess() as isolated:
         process = isolated.call("a", os.getpid)
         bad = 'exec(\'from yt360.errors import BadItem; raise BadItem("slug", "why")\')'
-        with pytest.raises(BadItem, match="slug: why"):
+        with bad_item("slug"):
             isolated.call("c", eval, bad)
         with pytest.raises(FileNotFoundError):
             isolated.call("c", os.stat, "/none/such")
@@ -48,17 +49,17 @@ UNPICKLABLE = "exec('class Local(Exception):\\n  pass\\nraise Local(\"of no modu
 
 
 @pytest.mark.parametrize(
-    ("function", "argument", "told"),
+    ("function", "argument", "reason"),
     [
-        (int, "x", "unexpected-error: b: ValueError: invalid literal"),
-        (eval, UNPICKLABLE, "unexpected-error: b: Local: of no module"),
-        (eval, "[].append([]) or exec('raise MemoryError')", "memory: b: .* more memory"),
+        (int, "x", "unexpected-error"),
+        (eval, UNPICKLABLE, "unexpected-error"),
+        (eval, "[].append([]) or exec('raise MemoryError')", "memory"),
     ],
 )
-def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, told):
+def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, reason):
     with IsolatedProcess() as isolated:
         process = isolated.call("a", os.getpid)
-        with pytest.raises(BadItem, match=told):
+        with bad_item(reason):
             isolated.call("b", function, argument)
         assert isolated.call("c", os.getpid) == process
 
@@ -66,9 +67,9 @@ def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, tol
 def test_a_call_that_takes_too_much_processor_time_or_memory_is_stopped():
     limits = Limits(cpu_s=0.2, memory_bytes=1 << 30)
     with IsolatedProcess(partial(WorkerPool, limits=limits)) as isolated:
-        with pytest.raises(BadItem, match=r"^timeout: a.mp4: .* took too long"):
+        with bad_item("timeout"):
             isolated.call("a.mp4", sum, range(1 << 60))
-        with pytest.raises(BadItem, match=r"^memory: b.mp4: "):
+        with bad_item("memory"):
             isolated.call("b.mp4", bytes, 2 << 30)
         assert isolated.call("c", abs, -1) == 1
 

@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 import torch
+from helpers.errors import bad_item
 from helpers.segmenters import make_segmenter
 from safetensors.torch import load_file, save_file
 
-from yt360.errors import BadItem, UserError
+from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.segmenters.base import ImageOrigin
 
@@ -154,7 +155,7 @@ def test_pictures_of_few_rows_are_read_row_by_row(mask2former):
 
 def test_a_picture_that_is_too_thin_for_the_processor_is_a_bad_item(mask2former):
     segmenter = make(mask2former, short_side=80, long_side=133)
-    with pytest.raises(BadItem, match=r"unfit-size: .*5000x1"):
+    with bad_item("unfit-size"):
         segmenter.segment(torch.zeros(1, 1, 5000, 3, dtype=torch.uint8), sources(1))
 
 
