@@ -1,4 +1,4 @@
-"""Encoding stretches of a video as mono equirectangular clips, with FFmpeg."""
+"""Encoding parts of a video as mono equirectangular clips, with FFmpeg."""
 
 from __future__ import annotations
 
@@ -34,28 +34,26 @@ def encode_video(
     *,
     threads: int,
 ) -> None:
-    """Encode stretches of a source's picture in one run of FFmpeg.
+    """Encode parts of a source's video in one run of FFmpeg.
 
-    Output frame n of a stretch is the frame that the source shows at ``start_s + n / fps``.
+    Output frame n of a part is the frame that the source shows at ``start_s + n / fps``.
 
     Args:
         source: From `yt360.media.source.open_source`.
-        spans: (start_s, duration_s) of each stretch, in order; their starts differ by whole frames.
-        form: How clips are stored.
-        outputs: Where each goes; MP4 whatever the name.
-        threads: Threads of the decoder; the encoder has one, so that the bytes never differ.
+        spans: (start_s, duration_s) of each part, in order; their starts differ by whole frames.
+        form: Format of the clips.
+        outputs: File of each clip; MP4 whatever the name.
+        threads: Threads of the decoder; the encoder has one, so its bytes are reproducible.
 
     Raises:
         BadItem: ``"not-decodable"``.
         OSError: The disk is full.
     """
     first_s = spans[0][0]
-    picture = _frames_from(source, first_s, form.fps, threads)
-    picture = to_equirectangular(picture, source.projection, form.width, form.height)
-    picture = picture.filter(
-        "tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps)
-    )
-    copies = picture.filter_multi_output("split", len(spans))
+    frames = _frames_from(source, first_s, form.fps, threads)
+    frames = to_equirectangular(frames, source.projection, form.width, form.height)
+    frames = frames.filter("tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps))
+    copies = frames.filter_multi_output("split", len(spans))
     results = []
     for index, ((start_s, duration_s), path) in enumerate(zip(spans, outputs, strict=True)):
         first_frame = round((start_s - first_s) * form.fps)
@@ -99,7 +97,7 @@ def _encoder_options(form: ClipFormat) -> dict[str, object]:
         "keyint_min": form.gop,
         "sc_threshold": 0,
         "bf": 0,
-        # More reference pictures save nothing in groups this short, and cost a decoder a tenth.
+        # More reference frames save nothing in groups this short, and slow decoding by a tenth.
         "refs": 1,
         "threads": 1,
         "flags:v": "+bitexact+cgop",

@@ -1,1 +1,1 @@
-"""What a file is, and its conversion to mono equirectangular video with ambiX sound."""
+"""Probing media files, and converting them to mono equirectangular video with ambiX audio."""

@@ -74,7 +74,9 @@ def ffmpeg_binary() -> Path:
         found = shutil.which(chosen)
         if found is None:
             raise UserError(
-                f"{BINARY_VARIABLE}={chosen} is not a program; set it to an FFmpeg, or unset it"
+                f"{BINARY_VARIABLE}={chosen} is not a program; set it to an FFmpeg, or unset it",
+                code="dependency",
+                key=BINARY_VARIABLE,
             )
         return Path(found)
     on_path = shutil.which("ffmpeg")
@@ -89,7 +91,9 @@ def ffmpeg_binary() -> Path:
     except RuntimeError as error:
         raise UserError(
             f"no FFmpeg with {', '.join(REQUIRED_ENCODERS)} was found; install it, or set "
-            f"{BINARY_VARIABLE} to one"
+            f"{BINARY_VARIABLE} to one",
+            code="dependency",
+            key=BINARY_VARIABLE,
         ) from error
 
 
@@ -203,7 +207,11 @@ def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: b
     if code == -signal.SIGXFSZ:
         raise OSError(errno.EFBIG, f"{os.strerror(errno.EFBIG)} while converting {item.name}")
     if last_lines and last_lines[-1].startswith(NOT_STARTED):
-        raise UserError(f"{last_lines[-1]}; set {BINARY_VARIABLE} to a working FFmpeg")
+        raise UserError(
+            f"{last_lines[-1]}; set {BINARY_VARIABLE} to a working FFmpeg",
+            code="dependency",
+            key=BINARY_VARIABLE,
+        )
     if code == -signal.SIGPROF:
         raise BadItem("timeout", f"{item.name}: FFmpeg exceeded its time limit")
     words = "; ".join(last_lines[-3:]) or "no message"
@@ -236,7 +244,15 @@ def _ask(binary: Path, option: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{binary} cannot be run ({error}); set {BINARY_VARIABLE}") from error
+        raise UserError(
+            f"{binary} cannot be run ({error}); set {BINARY_VARIABLE}",
+            "dependency",
+            BINARY_VARIABLE,
+        ) from error
     if answer.returncode != 0:
-        raise UserError(f"{binary} {option} failed with {answer.returncode}; is it an FFmpeg?")
+        raise UserError(
+            f"{binary} {option} ended with {answer.returncode}; set {BINARY_VARIABLE} to FFmpeg",
+            code="dependency",
+            key=BINARY_VARIABLE,
+        )
     return answer.stdout

@@ -26,7 +26,7 @@ class VideoStream:
         index: Its number among all streams of the file.
         codec: FFmpeg's name.
         width, height: Stored size in pixels, before rotation.
-        rotation_deg: How players turn the picture, counter-clockwise: 0, 90, 180 or -90.
+        rotation_deg: How players rotate frames, counter-clockwise: 0, 90, 180 or -90.
         pixel_format: FFmpeg's name.
         color: What it says of its colours.
         frame_rate_declared: Frames per second by the header; 0 when it does not say.
@@ -36,7 +36,7 @@ class VideoStream:
         start_s: Time of the first frame in the presentation.
         duration_declared_s: By the header; 0 when it does not say.
         duration_measured_s: From the first frame to the end of the last one.
-        projection: How the picture lies on the sphere, as far as the file says.
+        projection: How frames map to the sphere, as the file declares it.
     """
 
     index: int
@@ -69,11 +69,11 @@ class VideoStream:
 
 @dataclass(frozen=True)
 class AudioStream:
-    """One sound stream.
+    """One audio stream.
 
     Attributes:
         index: Its number among all streams of the file.
-        position: Its number among all sound streams of the file, decodable or not.
+        position: Its index among all audio streams of the file, decodable or not.
         codec: FFmpeg's name.
         sample_rate_hz: Stored rate.
         channels: Stored channels.
@@ -113,8 +113,8 @@ class MediaInfo:
         size_bytes: Size of the file.
         duration_declared_s: By the container's header; 0 when it does not say.
         duration_measured_s: The longest stream, by its packets.
-        video: Video streams that decode; cover pictures and thumbnails are not counted.
-        audio: Sound streams that decode.
+        video: Video streams that decode; covers and thumbnails are not counted.
+        audio: Audio streams that decode.
         undecodable: Streams that FFmpeg cannot decode.
     """
 
@@ -150,12 +150,12 @@ class MediaInfo:
 
     @property
     def spatial_audio(self) -> AudioStream | None:
-        """The first sound stream that is ambisonic, if any."""
+        """The first audio stream that is ambisonic, if any."""
         return next((stream for stream in self.audio if stream.layout.is_spatial), None)
 
     @property
     def main_audio(self) -> AudioStream | None:
-        """The spatial sound stream, or else the one with the most channels; None without any."""
+        """The spatial audio stream, or else the one with the most channels; None without audio."""
         most = max(self.audio, key=lambda stream: stream.channels, default=None)
         return self.spatial_audio or most
 

@@ -1,4 +1,4 @@
-"""Finding out what a media file is: headers, metadata, every packet, and some of its sound."""
+"""Probing a media file: headers, metadata, every packet, and some of its audio."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class _PacketTimes:
 
 
 def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
-    """Read a file's headers, metadata and packets, and listen to some of its sound.
+    """Read a file's headers, metadata and packets, and decode some of its audio.
 
     Args:
         path: An MP4, MOV, WebM, Matroska, OGG, WAV, FLAC or other file that FFmpeg reads.
-        audio_layout: Layout that the user or a catalog states for multi-channel sound.
+        audio_layout: Layout that the user or a catalog states for multi-channel audio.
 
     Raises:
         BadItem: When this is no media file, or a stream that should decode does not.
@@ -96,9 +96,9 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
 
 
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
-    """Decode some pieces of a sound stream, evenly spread over [start_s, end_s).
+    """Decode some pieces of an audio stream, evenly spread over [start_s, end_s).
 
-    What is no sound (`yt360.media.audio.is_valid_audio`) is taken for silence.
+    Invalid samples (`yt360.media.audio.is_valid_audio`) are replaced by silence.
 
     Returns:
         Pieces (C, S) of about a second, and their sample rate.

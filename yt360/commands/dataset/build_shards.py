@@ -143,7 +143,9 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         )
         raise UserError(
             f"no usable clip in {len(found.videos)} videos ({reasons}); "
-            f"{out / 'dataset.json'} lists the reasons"
+            f"{out / 'dataset.json'} lists the reasons",
+            code="empty",
+            key=out,
         )
 
 

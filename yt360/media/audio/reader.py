@@ -1,4 +1,4 @@
-"""Reading sound at its true times, as it was stored: no mixing, no reordering of channels.
+"""Reading audio at its true times as it is stored: no mixing, no reordering of channels.
 
 Samples are placed by their presentation timestamps (edit lists, start offsets and encoder delay
 are FFmpeg's to apply), so sample i of a reader is heard at ``i / sample_rate_hz`` of the
@@ -40,7 +40,7 @@ _RESAMPLER_MARGIN_S = 0.1
 
 
 def is_valid_audio(samples: Samples) -> NDArray[np.bool_]:
-    """Return which samples are sound; NaN, infinity and values beyond any level are not.
+    """Return which samples are valid; NaN, infinity and values beyond any level are not.
 
     Formats that store floating-point numbers can hold them.
     """
@@ -48,11 +48,11 @@ def is_valid_audio(samples: Samples) -> NDArray[np.bool_]:
 
 
 class AudioReader:
-    """Random access to one sound stream by sample index. Use as a context manager.
+    """Random access to one audio stream by sample index. Use as a context manager.
 
     Args:
-        path: A media file with sound.
-        stream: Which of its sound streams, counted from 0.
+        path: A media file with audio.
+        stream: Index among its audio streams.
 
     Attributes:
         sample_rate_hz: The stored rate.
@@ -179,12 +179,12 @@ class AudioReader:
 
 
 class AmbixReader:
-    """Reads a sound stream as ambiX at a given rate.
+    """Reads an audio stream as ambiX at a given rate.
 
     Output samples lie on one grid from time 0 on, so neighbouring stretches fit to the sample.
 
     Args:
-        reader: The stored sound.
+        reader: The stored audio.
         stored_format: How its channels map to ambiX.
         sample_rate_hz: Rate of the output.
     """
@@ -203,7 +203,7 @@ class AmbixReader:
             ambiX (4, count), not clipped; and the part of the stretch that was recorded, 0 to 1.
 
         Raises:
-            BadItem: ``"bad-samples"``: some are not what `is_valid_audio` takes for sound.
+            BadItem: ``"bad-samples"``: some are not valid (`is_valid_audio`).
         """
         stored_rate, rate = self._reader.sample_rate_hz, self.sample_rate_hz
         common = gcd(stored_rate, rate)

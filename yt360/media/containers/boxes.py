@@ -90,7 +90,7 @@ class BoxReader:
         """Return how many bytes of its own fields a sample entry has before its first child."""
         if is_video:
             return _VIDEO_ENTRY_BYTES
-        # QuickTime's audio entries grow with their version (QuickTime File Format, sound media).
+        # QuickTime's audio entries grow with their version (QuickTime File Format, "Sound Media").
         version = int.from_bytes(self._read(entry.payload + 8, 2), "big")
         return _AUDIO_ENTRY_BYTES.get(version, _AUDIO_ENTRY_BYTES[0])
 

@@ -1,6 +1,6 @@
 """Recognizing what a projection mesh stands for.
 
-A mesh tells, vertex by vertex, which direction each point of the picture shows. YouTube describes
+A mesh maps points of the frame to directions, vertex by vertex. YouTube describes
 its equi-angular cubemaps so, and VR180 cameras their lenses. Source: Google's Spherical Video RFC
 V2, boxes ``mshp`` and ``mesh``.
 """
@@ -64,18 +64,18 @@ def mesh_projection(payload: bytes) -> dict[str, Any]:
 
 
 def eac_places(directions: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield, for each face of YouTube's equi-angular cubemap, where directions lie in the picture.
+    """Yield, for each face of YouTube's equi-angular cubemap, where directions lie in the frame.
 
     Args:
         directions: Unit vectors (N, 3): front, left, up.
 
     Yields:
-        Positions (N, 2) in the picture, right and down in [0, 1]; and which of them are on the
+        Positions (N, 2) in the frame, right and down in [0, 1]; and which of them are on the
         face (N,).
     """
     x, y, z = directions.T
     # Face: its axis, and the directions to the right and down in it, as seen from inside; its
-    # column and row in the picture; by how many quarter turns to the left it lies there.
+    # column and row in the frame; by how many quarter turns to the left it lies there.
     faces = (
         (y, x, -z, 0, 0, 0), (x, -y, -z, 1, 0, 0), (-y, -x, -z, 2, 0, 0),
         (-z, -y, -x, 0, 1, 1), (-x, y, -z, 1, 1, -1), (z, -y, x, 2, 1, 1),
@@ -110,7 +110,7 @@ def _equirect_error(directions: Array, places: Array) -> float:
 
 
 def _meshes(payload: bytes) -> Iterator[tuple[Array, Array]]:
-    """Yield each mesh: directions (N, 3) of its vertices, their places (N, 2) in the picture."""
+    """Yield each mesh: directions (N, 3) of its vertices, and positions (N, 2) in the frame."""
     encoding, data = payload[8:12], payload[12:]
     if encoding == b"dfl8":
         data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _MAX_BYTES)

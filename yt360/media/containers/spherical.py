@@ -1,4 +1,4 @@
-"""What files say about their projection, their stereo mode and their sound field.
+"""What files declare about their projection, stereo mode and sound field.
 
 Sources: Google's Spherical Video RFC V1 (XML in a ``uuid`` box) and V2 (boxes ``st3d``, ``sv3d``),
 and its Spatial Audio RFC (box ``SA3D``). Matroska has its own elements:
@@ -22,7 +22,7 @@ SPHERICAL_UUID = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
 ST3D_MODES: tuple[StereoMode, ...] = (
     "mono", "top-bottom", "left-right", "custom", "right-left", "custom",
 )  # fmt: skip
-# A picture that spans less than this part of its sphere in one direction is not 360°.
+# Frames that span less than this fraction of the sphere in one direction are not 360°.
 _FULL_PART = 0.98
 _ROUGHLY_HALF = (0.4, 0.6)
 # Numbers of pixels as V1 metadata write them; `str.isdigit` takes more, `int` less.
@@ -31,14 +31,14 @@ _PIXELS = re.compile("[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Projection:
-    """How a video's picture lies on the sphere.
+    """How a video's frames map to the sphere.
 
     Attributes:
         kind: ``"untagged"`` when the file does not say.
-        stereo_mode: Which eyes the picture holds, and where; ``"mono"`` when the file does not say.
+        stereo_mode: Which eyes a frame holds, and where; ``"mono"`` if the file does not say.
         yaw_deg, pitch_deg, roll_deg: Pose of the projection, as the file states it (V2: turned
             counter-clockwise by yaw, up by pitch, clockwise by roll).
-        horizontal_part: Part of 360° that one eye's picture spans, in (0, 1].
+        horizontal_part: Fraction of 360° that one eye's image spans, in (0, 1].
         vertical_part: Part of 180° that it spans.
         padding_px: Pixels of padding around each face of a cubemap.
         evidence: Where each of these was read.
@@ -66,7 +66,7 @@ class Projection:
 
     @property
     def is_whole_sphere(self) -> bool:
-        """Whether the picture spans all directions (to within two percent)."""
+        """Whether frames span all directions (to within two percent)."""
         return min(self.horizontal_part, self.vertical_part) >= _FULL_PART
 
 
@@ -229,7 +229,7 @@ def _sound_tags(reader: BoxReader, entry: Box) -> SA3D | None:
     for box in reader.sample_entry_children(entry, is_video=False):
         if box.type == b"SA3D":
             return parse_sa3d(reader.payload(box))
-        if box.type == b"wave":  # QuickTime wraps the extensions of a sound entry
+        if box.type == b"wave":  # QuickTime wraps the extensions of an audio entry
             for inner in reader.children(box):
                 if inner.type == b"SA3D":
                     return parse_sa3d(reader.payload(inner))

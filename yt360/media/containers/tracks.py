@@ -116,7 +116,7 @@ def is_cover(stream: StoredVideo) -> bool:
 
 
 def main_video(container: InputContainer) -> StoredVideo | None:
-    """Return the main picture among the streams that decode and are no cover; see `main_of`."""
+    """Return the main video stream among those that decode and are not covers; see `main_of`."""
     streams = [s for s in container.streams.video if s.codec_context and not is_cover(s)]
     return main_of([(s.width, s.height, s.frames) for s in streams], streams)
 

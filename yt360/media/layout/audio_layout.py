@@ -1,6 +1,6 @@
-"""Names for what the channels of a sound stream are, and what was found of one stream.
+"""Audio layouts: what the channels of a stream are, and the evidence.
 
-`yt360.media.layout.detection` decides; `yt360.media.layout.warnings` says what speaks against it.
+`yt360.media.layout.detection` decides; `yt360.media.layout.warnings` says what contradicts it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ STATED_LAYOUTS: dict[AudioLayoutName, AmbisonicFormat] = {
 
 @dataclass(frozen=True)
 class AudioLayout:
-    """What the channels of a sound stream are.
+    """What the channels of an audio stream are.
 
     Attributes:
         name: ``"ambix"``, ``"fuma"``, ``"n3d"``, ``"youtube-5.1"``, ``"head-locked"`` for spatial
-            sound; ``"mono"``, ``"stereo"``, ``"surround"``, ``"unknown"`` for the rest.
-        format: How it becomes ambiX; None when it is not spatial.
-        evidence: Why this is believed, a sentence each.
-        warnings: What the samples say against it.
+            audio; ``"mono"``, ``"stereo"``, ``"surround"``, ``"unknown"`` for the rest.
+        format: How to convert it to ambiX; None if it is not spatial.
+        evidence: Reasons for this layout, a sentence each.
+        warnings: What the samples contradict.
     """
 
     name: str
@@ -49,5 +49,5 @@ class AudioLayout:
 
     @property
     def is_spatial(self) -> bool:
-        """Whether the sound can be converted to ambiX."""
+        """Whether the audio can be converted to ambiX."""
         return self.format is not None

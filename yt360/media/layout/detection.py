@@ -1,4 +1,4 @@
-"""Deciding which channels of a sound are ambisonics, and checking it against the samples.
+"""Deciding which channels of an audio stream are ambisonics, and checking it by the samples.
 
 Pure functions: declarations and samples in, a `AudioLayout` with its evidence out. What a user, a
 catalog or the container declares is believed, what is not declared is guessed
@@ -31,10 +31,10 @@ def detect_layout(
     sa3d: SA3D | None = None,
     stated: str | None = None,
 ) -> AudioLayout:
-    """Decide what the channels of a sound stream are.
+    """Decide what the channels of an audio stream are.
 
     Args:
-        pieces: Stretches (C, S) of the decoded sound, channels in the decoder's order; at least
+        pieces: Stretches (C, S) of the decoded audio, channels in the decoder's order; at least
             one, which may be empty (C, 0).
         sample_rate_hz: Their rate.
         codec: FFmpeg's name of the codec.

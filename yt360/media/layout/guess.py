@@ -1,4 +1,4 @@
-"""Which channels of a sound are ambisonics where nothing declares it: judged by the samples."""
+"""Which channels of an audio stream are ambisonics, judged by the samples alone."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _CLEARLY_BETTER_DB = 0.5
 def guess_layout(
     pieces: Sequence[Samples], sample_rate_hz: int, codec: str, declared: str
 ) -> AudioLayout:
-    """Return what the channels of a sound are when no box or statement says it.
+    """Return what the channels of an audio stream are if nothing declares or states it.
 
     Args:
-        pieces: Stretches (C, S) of the decoded sound, at least one.
+        pieces: Stretches (C, S) of the decoded audio, at least one.
         sample_rate_hz: Their rate.
         codec: FFmpeg's name of the codec.
         declared: FFmpeg's name of the container's layout.

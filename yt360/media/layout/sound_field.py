@@ -1,9 +1,9 @@
-"""What a four-channel sound looks like to the tests: covariances of short tiles of time and band.
+"""Covariances of four-channel audio in short tiles of time and frequency.
 
-A tile is about a quarter of a second of one band. Its 4 x 4 covariance holds all that second-order
-statistics can tell of the sound field there: how much power each channel has, and how far the
-channels are copies of each other. Tiles are short so that one source often rules one of them, and
-long enough (dozens of independent values) that the power of noise is known within half a decibel.
+A tile is about a quarter of a second of one band. Its 4 x 4 covariance holds the power of each
+channel and the correlation between channels. Tiles are short enough that one source often
+dominates, and long enough (dozens of independent values) that the power of noise is known within
+half a decibel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import rfft
 
 FloatArray = NDArray[np.float32]
 
@@ -29,11 +28,11 @@ class FieldSegment:
     """The bands of one stretch of time.
 
     Attributes:
-        start_s: Begin of the stretch.
+        start_s: Its start.
         duration_s: Its length, about 0.25 s.
         covariance: (bands, 4, 4) complex64, in squares of full scale per band; order W, Y, Z, X.
-        width: (bands,) number of frequencies that share the power: 1 for a pure tone, up to the
-            number of bins for noise. What is averaged over few frequencies is known less well.
+        width: (bands,) number of frequencies over which the power is distributed: 1 for a pure
+            tone, up to the number of bins for noise. Fewer frequencies mean a less certain value.
     """
 
     start_s: float
@@ -42,12 +41,12 @@ class FieldSegment:
     width: FloatArray
 
     def scaled(self, gains: FloatArray) -> FieldSegment:
-        """Return the tile of the sound with its channels multiplied by `gains` (4,)."""
+        """Return the segment of the audio whose channels are multiplied by `gains` (4,)."""
         return replace(self, covariance=self.covariance * np.outer(gains, gains))
 
 
 class FieldAnalyzer:
-    """Cuts a stream of four-channel sound into tiles; holds less than one tile of sound.
+    """Cuts a stream of four-channel audio into segments; buffers less than one segment.
 
     Args:
         sample_rate_hz: Sampling rate of the stream. Bands above half of it stay empty.
@@ -66,9 +65,9 @@ class FieldAnalyzer:
         self._rest = np.zeros((4, 0), dtype=np.float32)
         self._tiles = 0
 
-    def feed(self, sound: FloatArray) -> Iterator[FieldSegment]:
-        """Yield the tiles that are complete after another stretch of sound (4, S)."""
-        self._rest = np.concatenate([self._rest, sound], axis=1)
+    def feed(self, audio: FloatArray) -> Iterator[FieldSegment]:
+        """Yield the segments that are complete after another stretch of audio (4, S)."""
+        self._rest = np.concatenate([self._rest, audio], axis=1)
         step = BLOCKS_PER_TILE * self.hop
         while self._rest.shape[1] >= step + self.hop:
             tile = self._rest[:, : step + self.hop]
@@ -79,6 +78,8 @@ class FieldAnalyzer:
 
     def _measure(self, tile: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
         """Return covariances (bands, 4, 4) and widths (bands,) of one tile (4, S)."""
+        from scipy.fft import rfft  # its import takes a third of a second
+
         halves = tile.reshape(4, BLOCKS_PER_TILE + 1, self.hop)
         blocks = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2) * self._window
         spectrum = rfft(blocks, axis=2)

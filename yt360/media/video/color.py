@@ -1,4 +1,4 @@
-"""What a picture says of its colours, and whether they can be brought to those of a clip."""
+"""Color tags of a video, and whether its colours can be converted to those of a clip."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class HasColorTags(Protocol):
 
 @dataclass(frozen=True)
 class ColorTags:
-    """What a picture says of its colours, by FFmpeg's names; empty for what it does not say.
+    """The color tags of a video by FFmpeg's names; empty if it has none.
 
     Attributes:
         transfer: The transfer characteristic.
@@ -63,12 +63,12 @@ class ColorTags:
     matrix: str = ""
 
     @classmethod
-    def of(cls, picture: HasColorTags) -> ColorTags:
+    def of(cls, tagged: HasColorTags) -> ColorTags:
         """Return the tags of a codec context or frame."""
         return cls(
-            transfer=_TRANSFERS.get(picture.color_trc, ""),
-            primaries=_PRIMARIES.get(picture.color_primaries, ""),
-            matrix=_MATRICES.get(picture.colorspace, ""),
+            transfer=_TRANSFERS.get(tagged.color_trc, ""),
+            primaries=_PRIMARIES.get(tagged.color_primaries, ""),
+            matrix=_MATRICES.get(tagged.colorspace, ""),
         )
 
     @property
@@ -78,7 +78,7 @@ class ColorTags:
 
     @property
     def is_hdr(self) -> bool:
-        """Whether the picture must be tone mapped."""
+        """Whether the video must be tone mapped."""
         return self.transfer in DYNAMIC_RANGES
 
     @property
@@ -107,5 +107,5 @@ class ColorTags:
             what = f"colour matrix {self.matrix!r}"
         else:
             return
-        detail = f"the picture has the {what}; convert it to BT.709, PQ or HLG first"
+        detail = f"the video has the {what}; convert it to BT.709, PQ or HLG first"
         raise BadItem("unsupported-color", detail)

@@ -1,8 +1,8 @@
-"""A few small pictures from all over a video, for a small part of the cost of decoding it.
+"""A few small frames from all parts of a video, at a fraction of the cost of decoding it.
 
-The tests need pairs of pictures a fraction of a second apart, now and then: a *probe* is three
-pictures 0.2 s apart. Compressed video can only be entered at key frames, so probes begin there and
-the packets in between are not decoded, unless key frames are rare.
+The checks need pairs of frames a fraction of a second apart: a *probe* is three frames 0.2 s apart.
+Compressed video can only be entered at key frames, so probes begin there and the packets in between
+are not decoded, unless key frames are rare.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ _PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class FrameTriplet:
-    """Three small pictures in quick succession.
+    """Three small frames in quick succession.
 
     Attributes:
         time_s: Time of the first.
-        frames: Luma (3, 96, 192) float32 in [0, 255], the whole picture squeezed into 2:1.
+        frames: Luma (3, 96, 192) float32 in [0, 255], the whole frame scaled to 2:1.
     """
 
     time_s: float
@@ -81,7 +81,7 @@ def read_frame_triplets(
     """Yield probes of a video stream in order of time.
 
     Args:
-        path: A media file with a picture.
+        path: A media file with video.
         interval_s: Least time between probes; by default what `triplet_interval_s` says.
         stream_index: Number of the stream in the file; by default the main video.
 
@@ -118,10 +118,10 @@ class _Prober:
         self.origin_s = time_origin_s(container)
         self.patience_s = min(_PATIENCE_S, 2 * (interval_s - _LEAST_INTERVAL_S))
         self.next_s = 0.0
-        # From the first packet of a probe until its last picture, which comes with a delay.
+        # From the first packet of a probe until its last frame, which comes with a delay.
         self.reading = False
         self.waiting: list[Packet] = []
-        self.pictures: list[tuple[float, Luma]] = []
+        self.frames: list[tuple[float, Luma]] = []
 
     def run(self) -> Iterator[FrameTriplet]:
         """Yield all probes."""
@@ -157,14 +157,14 @@ class _Prober:
         if frame.pts is None:
             return
         time_s = self._time_s(frame.pts)
-        first_s = self.pictures[0][0] if self.pictures else self.next_s
-        if time_s < first_s + len(self.pictures) * FRAME_STEP_S - 0.01:
+        first_s = self.frames[0][0] if self.frames else self.next_s
+        if time_s < first_s + len(self.frames) * FRAME_STEP_S - 0.01:
             return
-        self.pictures.append((time_s, small_luma(frame)))
-        if len(self.pictures) == FRAMES_PER_TRIPLET:
-            yield FrameTriplet(self.pictures[0][0], np.stack([p for _, p in self.pictures]))
-            self.next_s = self.pictures[0][0] + self.interval_s
-            self.pictures, self.reading = [], False
+        self.frames.append((time_s, small_luma(frame)))
+        if len(self.frames) == FRAMES_PER_TRIPLET:
+            yield FrameTriplet(self.frames[0][0], np.stack([p for _, p in self.frames]))
+            self.next_s = self.frames[0][0] + self.interval_s
+            self.frames, self.reading = [], False
 
     def _time_s(self, pts: int) -> float:
         assert self.stream.time_base is not None

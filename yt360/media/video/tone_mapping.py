@@ -1,11 +1,11 @@
-"""Colours of other systems as BT.709 SDR, in which clips are stored and tests look at pictures.
+"""Colours of other systems as BT.709 SDR, in which clips are stored and checks see frames.
 
 High dynamic range (PQ and HLG of Rec. ITU-R BT.2100) is tone mapped, and the wide gamuts BT.2020
 and Display P3 are mapped to BT.709. `to_sdr` says what becomes of a colour; `append_to_sdr` does
 the same with FFmpeg's filters.
 
 SDR's peak stands for `WHITE_NITS`, the diffuse white of HDR (203 cd/m², Rec. ITU-R BT.2408). Light
-up to half of it stays as it is, so that most of a picture keeps its contrasts; above, a Möbius
+up to half of it stays as it is, so that most of a frame keeps its contrast; above, a Möbius
 curve brings luminances up to `PEAK_NITS` under the peak of SDR. It is computed from the largest of
 R, G and B, which keeps hues. Diffuse white comes out at 89 % of the SDR signal. HLG is shown as on
 its reference display of 1000 cd/m², so both systems share one curve. Metadata about mastering
@@ -108,32 +108,30 @@ def sdr_frame(frame: VideoFrame, width: int, height: int) -> Colors:
     return to_sdr(small.to_ndarray().astype(np.float64) / 65535, ColorTags.of(frame))
 
 
-def append_to_sdr(picture: FilterableStream, tags: ColorTags) -> FilterableStream:
+def append_to_sdr(video: FilterableStream, tags: ColorTags) -> FilterableStream:
     """Append the filters that do what `to_sdr` does.
 
     Args:
-        picture: yuv444p16 of the matrix BT.2020 (not of constant luminance), limited range.
-        tags: Of the picture, but for the matrix.
+        video: yuv444p16 of the matrix BT.2020 (not of constant luminance), limited range.
+        tags: Color tags of the video, without the matrix.
     """
     curve = tags.transfer if tags.is_hdr else "bt709"
-    picture = picture.filter(
+    video = video.filter(
         "setparams", color_primaries=tags.gamut, color_trc=curve, colorspace="bt2020nc", range="tv"
     )
-    picture = picture.filter(
+    video = video.filter(
         "zscale", transfer="linear", matrix="gbr", range="full", npl=WHITE_NITS, agamma=0
     ).filter("format", "gbrpf32le")
     if tags.is_hdr:
-        picture = picture.filter(
-            "tonemap", "mobius", param=KNEE, peak=PEAK_NITS / WHITE_NITS, desat=0
-        )
+        video = video.filter("tonemap", "mobius", param=KNEE, peak=PEAK_NITS / WHITE_NITS, desat=0)
     # RGB of whole numbers clips what lies outside of the gamut.
-    picture = picture.filter("zscale", transfer="bt709", primaries=BT709, matrix="gbr")
-    picture = picture.filter("format", "gbrp16le")
-    return picture.filter("zscale", matrix="bt709", range="limited")
+    video = video.filter("zscale", transfer="bt709", primaries=BT709, matrix="gbr")
+    video = video.filter("format", "gbrp16le")
+    return video.filter("zscale", matrix="bt709", range="limited")
 
 
 def mapping_facts(tags: ColorTags) -> dict[str, Any]:
-    """Return what `to_sdr` does to a picture as plain JSON values."""
+    """Return what `to_sdr` does to frames as plain JSON values."""
     facts: dict[str, Any] = {"dynamic_range": tags.dynamic_range, "primaries": tags.gamut}
     if tags.is_hdr:
         facts["tone_mapping"] = {

@@ -146,7 +146,7 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
             else:
                 ignored += 1
     with IsolatedProcess() as isolated:
-        videos, orphans = _pair(files, partial(_has_picture, isolated))
+        videos, orphans = _pair(files, partial(_has_video_stream, isolated))
     if not videos:
         where = ", ".join(str(path) for path in paths)
         suffixes = " ".join(sorted(VIDEO_SUFFIXES))
@@ -234,7 +234,7 @@ def _relative_name(file: Path, root: Path) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _has_picture(isolated: IsolatedProcess, file: Path) -> bool:
+def _has_video_stream(isolated: IsolatedProcess, file: Path) -> bool:
     """Return whether a file has a video stream; True also if reading it crashes."""
     try:
         return isolated.call(file.name, has_video, file)
@@ -255,8 +255,8 @@ def _pair(
     for (folder, key), group in given.items():
         raw = [file for file in group if is_raw_audio(file)]
         media = {*group, *filter(has_media_suffix, beside[folder].get(key, ()))} - {*raw}
-        pictures, companions = split_media(media, has_video)
-        videos = [file for file in pictures if file in files]
+        with_video, companions = split_media(media, has_video)
+        videos = [file for file in with_video if file in files]
         found += [(video, tuple(companions)) for video in videos]
         if videos:
             unused += [(file, "no-encoder-delay", RAW_AUDIO_DETAIL) for file in raw]

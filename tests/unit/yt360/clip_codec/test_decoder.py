@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from helpers.errors import bad_item
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,19 +76,19 @@ def test_frames_past_the_end_are_refused(members, first):
 
 
 def test_sound_past_the_end_is_refused(members):
-    with pytest.raises(BadItem, match="too-short: samples 48001 to 72001 of 72000"):
+    with bad_item("too-short"):
         decode_sound(members[1], 48001)
 
 
 def test_clips_of_another_size_are_refused(members):
-    with pytest.raises(BadItem, match="frame-size: 128x64 in a dataset of 64x32"):
+    with bad_item("frame-size"):
         locate_frames(memoryview(members[0]), 0, 8, 32, 64)
 
 
 def test_stereo_is_refused():
     file = io.BytesIO()
     soundfile.write(file, np.zeros((3000, 2), np.int16), 24000, format="FLAC", subtype="PCM_16")
-    with pytest.raises(BadItem, match="bad-flac: 2 channels"):
+    with bad_item("bad-flac"):
         decode_sound(file.getvalue(), 0, 100)
 
 
@@ -98,9 +99,9 @@ def test_reordered_frames_are_refused(reordered_mp4):
 
 @pytest.mark.parametrize("content", [b"", b"text renamed to .mp4" * 20, bytes(5000)])
 def test_what_is_neither_is_refused(content):
-    with pytest.raises(BadItem, match="bad-mp4"):
+    with bad_item("bad-mp4"):
         read_track(memoryview(content))
-    with pytest.raises(BadItem, match="bad-flac"):
+    with bad_item("bad-flac"):
         read_flac_index(memoryview(content))
 
 
@@ -155,13 +156,13 @@ def test_boxes_in_boxes_without_end_are_refused():
     content = b""
     for _ in range(3000):
         content = struct.pack(">I4s", len(content) + 8, b"moov") + content
-    with pytest.raises(BadItem, match="bad-mp4"):
+    with bad_item("bad-mp4"):
         read_track(memoryview(content))
 
 
 def test_more_boxes_than_any_clip_has_are_not_read(members):
     many = struct.pack(">I4s", 8, b"free") * 10_000
-    with pytest.raises(BadItem, match="bad-mp4"):
+    with bad_item("bad-mp4"):
         read_track(memoryview(many + members[0]))
 
 
@@ -171,7 +172,7 @@ def test_keyframes_out_of_order_are_refused(members, number):
     second = content.index(b"stss") + 4 + 4 + 4 + 4
     content[second : second + 4] = struct.pack(">I", number)
     content[second + 4 : second + 8] = struct.pack(">I", 2)
-    with pytest.raises(BadItem, match="bad-mp4: the keyframes are out of order"):
+    with bad_item("bad-mp4"):
         decode_frames(bytes(content), 3)
 
 
@@ -187,7 +188,7 @@ def test_offsets_that_overflow_are_outside_the_file(members):
         place = content.index(kind) - 4
         (old,) = struct.unpack(">I", content[place : place + 4])
         content[place : place + 4] = struct.pack(">I", old + grown)
-    with pytest.raises(BadItem, match="bad-mp4: the sample table points outside the file"):
+    with bad_item("bad-mp4"):
         read_track(memoryview(content))
 
 
@@ -197,5 +198,5 @@ def test_blocks_with_other_channels_than_the_header_says_are_refused():
     soundfile.write(file, sound, 24000, format="FLAC", subtype="PCM_16")
     content = bytearray(file.getvalue())
     content[20] |= 0b10  # STREAMINFO's channels less 1: 2 becomes 3
-    with pytest.raises(BadItem, match="bad-flac: a block has 3 channels"):
+    with bad_item("bad-flac"):
         decode_sound(bytes(content), 0, 100)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.conversion import convert_clip
-from helpers.errors import user_error
+from helpers.errors import bad_item, user_error
 
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import BadItem
@@ -81,17 +81,19 @@ def assert_in_step(media, tmp_path, fps: str, offset: str, seconds: int, name: s
 
 
 @pytest.mark.parametrize("fps", RATES)
-def test_picture_and_sound_stay_in_step_over_a_minute(media, tmp_path, fps):
+def test_video_and_audio_stay_in_sync(media, tmp_path, fps):
     index = RATES.index(fps)
     offset, name = ["none", "late", "early"][index % 3], ["video.mp4", "video.mkv"][index % 2]
-    assert_in_step(media, tmp_path, fps, offset, 60, name)
+    # Rates that drift the most run for a minute.
+    seconds = 60 if fps in ("30000/1001", "60") else 12
+    assert_in_step(media, tmp_path, fps, offset, seconds, name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fps", RATES)
 @pytest.mark.parametrize("offset", ["none", "late", "early"])
 @pytest.mark.parametrize("name", ["video.mp4", "video.mkv"])
-def test_picture_and_sound_stay_in_step_in_every_case(media, tmp_path, fps, offset, name):
+def test_video_and_audio_stay_in_sync_in_every_case(media, tmp_path, fps, offset, name):
     assert_in_step(media, tmp_path, fps, offset, 60, name)
 
 
@@ -328,14 +330,14 @@ def test_a_truncated_video_is_refused(media, tmp_path, field):
         tmp_path / "a.mp4", seconds=6, sound=sound, options={"movflags": "faststart"}
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(BadItem, match=r"truncated: a\.mp4 declares 6\.0 s but contains"):
+    with bad_item("truncated"):
         open_source(path)
 
 
 def test_sound_shorter_than_the_picture_bounds_the_source(media, tmp_path, field):
     source = open_source(media.write(tmp_path / "a.mp4", seconds=6, sound=field))
     assert source.end_s == pytest.approx(2.0, abs=0.05)
-    with pytest.raises(BadItem, match=r"clip-outside: .* from 1 to 3 s"):
+    with bad_item("clip-outside"):
         convert_clip(source, request(tmp_path, 1, 2), SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
@@ -351,7 +353,7 @@ def test_the_last_moment_is_filled_up(media, tmp_path, field):
 
 def test_one_frame_makes_no_clip(media, tmp_path, field):
     source = open_source(media.write(tmp_path / "a.mp4", seconds=0.04, sound=field))
-    with pytest.raises(BadItem, match="clip-outside"):
+    with bad_item("clip-outside"):
         convert_clip(source, request(tmp_path, 0, 1), SMALL)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.errors import bad_item
 
 from yt360.errors import BadItem
 from yt360.media.containers.opening import open_media
@@ -218,13 +219,13 @@ def test_what_is_no_media_is_refused_with_a_reason(media, tmp_path, spoil, reaso
 def test_pictures_that_would_fill_the_memory_are_refused(media, tmp_path, monkeypatch):
     path = media.write(tmp_path / "a.mp4", seconds=0.5)
     monkeypatch.setattr("yt360.media.probe.MAX_PIXELS", 96 * 48 - 1)
-    with pytest.raises(BadItem, match=r"too-large: a\.mp4 has frames of 96x48 pixels"):
+    with bad_item("too-large"):
         probe(path)
 
 
 def test_a_video_of_years_is_refused(media, tmp_path):
     path = media.write(tmp_path / "a.mkv", seconds=1, video_start_s=3e5)
-    with pytest.raises(BadItem, match=r"implausible-times: a\.mkv claims times from 300,000 s"):
+    with bad_item("implausible-times"):
         probe(path)
 
 

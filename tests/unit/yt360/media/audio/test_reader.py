@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import soundfile
+from helpers.errors import bad_item
 
 from yt360.ambisonics.formats import AMBIX
-from yt360.errors import BadItem
 from yt360.media.audio.reader import AmbixReader, AudioReader
 from yt360.media.probe import probe
 
@@ -157,7 +157,7 @@ def test_resampling_does_not_shift_time(media, tmp_path):
 
 def test_a_file_without_sound_is_refused(media, tmp_path):
     path = media.write(tmp_path / "a.mp4", seconds=0.5)
-    with pytest.raises(BadItem, match=r"no-audio: a\.mp4 has no audio stream that can be decoded"):
+    with bad_item("no-audio"):
         AudioReader(path)
 
 
@@ -208,6 +208,6 @@ def test_samples_that_are_no_sound_spoil_the_stretches_that_hold_them_alone(
                 np.testing.assert_array_equal(ambix, sound[:, start : start + count])
         with (
             AudioReader(path) as reader,
-            pytest.raises(BadItem, match=r"bad-samples: a\.wav: .* from 0\.50 s to 1\.50 s"),
+            bad_item("bad-samples"),
         ):
             AmbixReader(reader, AMBIX, rate).read(rate // 2, rate)

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from helpers.conversion import convert_clip
+from helpers.errors import bad_item
 
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import BadItem
@@ -222,7 +223,7 @@ def test_colors_that_cannot_be_converted_are_refused(tmp_path):
 
 @pytest.mark.parametrize("matrix", ["ictcp", "ipt-c2", "bt2020c", "ycgco"])
 def test_matrices_that_the_scaler_does_not_know_are_refused(matrix):
-    with pytest.raises(BadItem, match="unsupported-color"):
+    with bad_item("unsupported-color"):
         ColorTags("smpte2084", "bt2020", matrix).check()
 
 

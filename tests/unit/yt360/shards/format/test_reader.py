@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from helpers.errors import bad_item, user_error
 
-from yt360.errors import BadItem
 from yt360.shards.format import reader as reader_module
 from yt360.shards.format.reader import ShardReader
 
@@ -102,7 +101,7 @@ def test_a_damaged_shard_is_a_bad_item(dataset, method):
     with bad_item("shard-truncated"):
         reader.read(0, "mp4")
     os.truncate(shard, 0)
-    with pytest.raises(BadItem, match="shard-"):
+    with bad_item("shard-"):
         ShardReader(dataset, "train", method=method).read(0, "mp4")
     shard.unlink()
     with bad_item("shard-unreadable"):
