@@ -77,5 +77,5 @@ def _range(schema: Schema) -> str:
 
 
 def _number(value: float) -> str:
-    whole = isinstance(value, int) or value.is_integer() and abs(value) >= 1e4
+    whole = isinstance(value, int) or (value.is_integer() and abs(value) >= 1e4)
     return f"{int(value):,}" if whole else f"{value:g}"

@@ -40,7 +40,7 @@ def test_every_key_of_every_recipe_is_listed_once_with_its_default():
 def test_a_key_comes_with_type_range_default_and_meaning():
     text = printed("--help-config")
     for part in (
-        "optimizer.lr  a number above 0 and at most 1e+06; default 0.0001\n      Learning rate",
+        "optimizer.lr  a number above 0 and at most 1,000,000; default 0.0001\n      Learning rate",
         "num_views  a whole number from 1 to 1024, or null; default null",
         "task.kind  one of: avc, avts, avsa, regression; default avc\n      avc: Audio-visual corr",
         "task.info_nce.temperature (kind avc, avts, avsa)  a number above 0",
