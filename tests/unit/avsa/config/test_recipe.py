@@ -97,7 +97,7 @@ def test_a_bad_override_is_refused_by_its_key(override, code, key):
 def test_a_wrong_value_comes_with_what_is_allowed_and_a_wrong_key_with_the_nearest():
     with pytest.raises(UserError) as raised:
         load_config("avc", ["optimizer.lr=0"])
-    assert str(raised.value) == ("optimizer.lr is 0; it must be a number above 0 and at most 1,000,000")
+    assert str(raised.value).endswith("it must be a number above 0 and at most 1,000,000")
     with pytest.raises(UserError, match=r"unknown key optimiser; did you mean 'optimizer'\?"):
         load_config("avc", ["optimiser.lr=1", "seed=x"])
 
