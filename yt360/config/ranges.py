@@ -77,5 +77,6 @@ def _range(schema: Schema) -> str:
 
 
 def _number(value: float) -> str:
-    whole = isinstance(value, int) or (value.is_integer() and abs(value) >= 1e4)
-    return f"{int(value):,}" if whole else f"{value:g}"
+    if abs(value) >= 1e4 and float(value).is_integer():
+        return f"{int(value):,}"
+    return str(value) if isinstance(value, int) else f"{value:g}"
