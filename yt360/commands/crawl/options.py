@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from yt360.clips import DEFAULT_CLIP_S
+
 if TYPE_CHECKING:
     from yt360.crawl.search.filters import Filters
     from yt360.crawl.youtube.options import ClientOptions
@@ -40,7 +42,11 @@ _FILTERS = (
         type=click.Choice(["any", "creativecommon"]),
         help="Only videos under this licence.  [default: any]",
     ),
-    click.option("--min-duration-s", type=float, help="Exclude shorter videos.  [default: 10]"),
+    click.option(
+        "--min-duration-s",
+        type=float,
+        help=f"Exclude shorter videos.  [default: {DEFAULT_CLIP_S}]",
+    ),
     click.option("--max-duration-s", type=float, help="Exclude longer videos."),
     click.option("--uploaded-after", metavar="YYYYMMDD", help="Exclude earlier uploads."),
     click.option("--uploaded-before", metavar="YYYYMMDD", help="Exclude later uploads."),

@@ -227,7 +227,7 @@ def test_formats_says_in_one_line_why_a_video_cannot_be_had(yt360, youtube):
         (("import", "x.catalog"), "nothing to import"),
         (("import", "--ids", "no.txt", "x.catalog"), "cannot read no.txt"),
         (("formats",), "give either a video id"),
-        (("formats", "https://example.org/x"), "no allowed site"),
+        (("formats", "https://example.org/x"), "not on an allowed site"),
         (("search", "--out", "x.catalog", "--language", "klingon"), "no language 'klingon'"),
         (("search", "--out", "x.catalog", "--uploaded-after", "2020"), "not a date as YYYYMMDD"),
         (("download", "x", "--cookies", "no.txt"), "no catalog at"),

@@ -101,7 +101,8 @@ def test_a_damaged_shard_is_a_bad_item(dataset, method):
     with bad_item("shard-truncated"):
         reader.read(0, "mp4")
     os.truncate(shard, 0)
-    with bad_item("shard-"):
+    # An empty file cannot be mapped at all.
+    with bad_item("shard-unreadable" if method == "mmap" else "shard-truncated"):
         ShardReader(dataset, "train", method=method).read(0, "mp4")
     shard.unlink()
     with bad_item("shard-unreadable"):
