@@ -1,1 +1,1 @@
-"""Running work in processes of its own, so that a crash costs one task and not the run."""
+"""Run work in separate processes, so that a crash affects one task and not the whole run."""

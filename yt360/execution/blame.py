@@ -1,4 +1,4 @@
-"""Blaming a file for whatever it makes its readers raise."""
+"""Convert exceptions that a file causes in its readers to errors of this file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from yt360.errors import BadItem, UserError
 
 @contextmanager
 def blaming(name: str) -> Iterator[None]:
-    """Turn what a hostile file may raise into a `BadItem`; let errors of the system through.
+    """Convert exceptions caused by an untrusted file to a `BadItem`; pass on errors of the system.
 
-    Files come from anywhere: none of them may end a run, whatever it provokes.
+    Files have any origin, and none of them may end a run.
 
     Args:
-        name: Of the file, for the error.
+        name: Name of the file, for the error.
 
     Raises:
-        BadItem: ``"memory"``: reading it takes more than a process may use; ``"unexpected-error"``
-            for what no reader is known to raise.
+        BadItem: ``"memory"``: reading the file exceeds the memory limit of a process;
+            ``"unexpected-error"``: a reader raised an undocumented exception.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Calling functions that run native code on files from outside, so that a crash costs one call.
+"""Call functions that run native code on untrusted files in another process.
 
-Decoders are C code, and files from outside reach parts of it that few files reach. What it does
-then cannot be caught in Python: the process dies. So the call is made in another process, whose
-time and memory are limited.
+Decoders are C code. A damaged or hostile file can crash them, and Python cannot catch this: the
+process ends. Therefore the call runs in another process with limited time and memory, and a crash
+affects this call alone.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Result = TypeVar("Result")
 
 
 class IsolatedProcess:
-    """A process in which functions are called one at a time; it is replaced when it dies.
+    """A process that runs one function call at a time and is replaced if it crashes.
 
-    It starts with the first call, is kept between calls, and is killed at the end of the ``with``
-    block. As it is a new interpreter, a program that uses it needs ``if __name__ == "__main__":``
-    around its main code.
+    It starts at the first call, is reused by later calls, and is killed at the end of the ``with``
+    block. It is a new interpreter, so a program that uses it must have its main code under
+    ``if __name__ == "__main__":``.
 
     Args:
-        make_pool: Makes the pool of one worker that does the work.
+        make_pool: Returns the pool of one worker that runs the calls.
     """
 
     def __init__(
@@ -52,19 +52,19 @@ class IsolatedProcess:
     def call(
         self, item: str, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        """Return what ``function(*args, **kwargs)`` returns there.
+        """Return the result of ``function(*args, **kwargs)``, called in the process.
 
         Args:
-            item: Name of the file that the call works on, for the error.
+            item: Name of the file that the call reads, for the error.
             function: Importable by name; it, its arguments and its result are pickled.
-            args: Its arguments.
-            kwargs: Its named arguments.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
 
         Raises:
-            BadItem: ``"crash"``: the process died; ``"timeout"``: it took too long and was stopped;
-                what `function` raises, or `blaming` makes of it.
+            BadItem: ``"crash"``: the process crashed; ``"timeout"``: it exceeded its time limit;
+                or raised by `function`, or converted by `blaming`.
             UserError: Raised by `function`.
-            OSError: Likewise.
+            OSError: Raised by `function`.
         """
         for _, result in self._pool.run(_call, deque([(item, function, args, kwargs)])):
             if isinstance(result, Crashed):

@@ -1,11 +1,11 @@
-"""Limits of processor time, time and memory, which hold whatever native code does.
+"""Limits of CPU time, wall time and memory, which also hold for native code.
 
-A decoder that hangs runs no Python any more, and may hold the lock without which no thread of
-Python runs: nothing inside the process can stop it. The kernel can. It ends the process as a whole,
-and whoever started it sees of which signal it died.
+A decoder that hangs executes no Python code and may hold the global interpreter lock, so nothing
+inside the process can stop it. Therefore the kernel enforces the limits: it ends the whole process
+with a signal, which the parent process sees.
 
-Processor time is what counts: it stands still while a slow disk is waited for. The limit of time is
-ten times as long; it ends threads that wait for each other.
+The main limit is on CPU time, which does not include waiting for a slow disk. The limit of wall
+time is ten times as long; it ends deadlocks.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 CPU_S = 60.0
-"""Seconds of processor time for any task ..."""
+"""CPU time of a task in seconds, ..."""
 CPU_S_PER_MB = 60.0
-"""... and for each megabyte of the files that it opens."""
+"""... and additionally for each megabyte of the files that it opens."""
 TIME_PER_CPU_TIME = 10.0
 MEMORY_BYTES = (8 << 30) + (64 << 20) * (os.cpu_count() or 1)
-"""Memory of a process; threads, of which libraries start one a core, have buffers of their own.
+"""Memory of a process. Libraries start one thread per core, and each has its own buffers.
 
 Decoding and inspecting 8K video takes 1 GB."""
 MAX_PIXELS = 1 << 27
-"""Largest frame that is decoded (16K by 8K), because a few hostile bytes can declare any size."""
+"""Maximum size of a decoded frame (16K by 8K), since a file can declare any size."""
 OUT_OF_TIME = frozenset({-signal.SIGALRM, -signal.SIGPROF, -signal.SIGXCPU})
-"""Exit codes, as `multiprocessing` gives them, of processes that took too long."""
+"""Exit codes in `multiprocessing` of processes that exceeded a time limit."""
 
 _opened: set[str] | None = None
-"""Files that the task under way has time for; None outside of tasks."""
+"""Files whose size extended the time of the current task; None outside tasks."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker process may use.
+    """Limits of a worker process.
 
     Attributes:
-        time_s: Time of a task, in seconds; None limits its processor time, by the files that it
-            opens (see `allow_time`).
-        cpu_s: Processor time of a task, in seconds, before it opens files.
-        memory_bytes: Private memory of the process, and of each one that it starts; None for any.
+        time_s: Wall time of a task in seconds; None limits its CPU time instead, depending on the
+            files that it opens (see `allow_time`).
+        cpu_s: CPU time of a task in seconds, before it opens files.
+        memory_bytes: Private memory of the process, and of each child process; None for no limit.
     """
 
     time_s: float | None = None
@@ -51,7 +51,7 @@ class Limits:
     memory_bytes: int | None = MEMORY_BYTES
 
     def limit_memory(self) -> None:
-        """Limit the memory of this process; allocations beyond fail."""
+        """Limit the memory of this process; allocations beyond the limit fail."""
         if self.memory_bytes is not None:
             _, most = resource.getrlimit(resource.RLIMIT_DATA)
             unlimited = most == resource.RLIM_INFINITY
@@ -60,9 +60,9 @@ class Limits:
 
     @contextmanager
     def one_task(self) -> Iterator[None]:
-        """End this process, at once and without cleaning up, when the block takes too long.
+        """End this process immediately, without cleanup, if the block exceeds the time limit.
 
-        For processes of their own, whose death somebody watches.
+        Only for worker processes that a parent process monitors.
         """
         global _opened
         if self.time_s is None:
@@ -80,12 +80,12 @@ class Limits:
 
 
 def cpu_limit_s(size_bytes: int) -> float:
-    """Return how much processor time work on a file of a size may take, in seconds."""
+    """Return the limit of CPU time in seconds for a file of this size."""
     return CPU_S + CPU_S_PER_MB * size_bytes / 1e6
 
 
 def allow_time(name: str, size_bytes: int) -> None:
-    """Give the task under way more time, since it opens a file; once for each file."""
+    """Extend the time of the current task because it opens a file; once per file."""
     if _opened is None or name in _opened:
         return
     _opened.add(name)

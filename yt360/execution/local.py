@@ -1,4 +1,4 @@
-"""Worker processes that survive what they work on: a crash costs one task, not the run."""
+"""A pool of worker processes in which a crash affects one task and not the whole run."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
 _FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
-"""Signals that go to all processes of a terminal: the parent's to handle."""
+"""Signals that a terminal sends to all its processes; the parent process handles them."""
 
 
 @dataclass(frozen=True)
 class Crashed:
-    """In place of a result: a process died of the task (a decoder's crash, a limit of time).
+    """The result of a task whose process crashed or exceeded its time limit.
 
     Attributes:
-        exit_code: As `multiprocessing` gives it; negative is the signal that killed the process.
-        process: Which one, for people.
+        exit_code: Exit code in `multiprocessing`; negative for the signal that killed the process.
+        process: Description of the process for messages.
     """
 
     exit_code: int | None
@@ -45,11 +45,11 @@ class Crashed:
 
     @property
     def reason(self) -> str:
-        """``"timeout"`` when it took too long and was stopped, else ``"crash"``."""
+        """``"timeout"`` if it exceeded its time limit, otherwise ``"crash"``."""
         return "timeout" if self.exit_code in OUT_OF_TIME else "crash"
 
     def describe(self) -> str:
-        """Return one sentence for a person."""
+        """Return a one-sentence description."""
         if self.reason == "timeout":
             return f"{self.process} took too long with it and was stopped"
         names = {-each: f", {each.name}" for each in signal.Signals}
@@ -65,30 +65,30 @@ class _Worker(Generic[Task]):
 
 
 class Pool(Protocol):
-    """What runs tasks; see `WorkerPool`."""
+    """A pool that runs tasks; see `WorkerPool`."""
 
     def run(
         self, function: Callable[[Task], Result], tasks: deque[Task]
     ) -> Iterator[tuple[Task, Result | Crashed]]:
-        """Yield (task, result) as results come, in any order."""
+        """Yield (task, result) as tasks complete, in any order."""
 
 
 class WorkerPool:
-    """Processes that run one function at a time over many tasks.
+    """Worker processes that call one function with many tasks.
 
-    Unlike `concurrent.futures`, a worker that dies is replaced and the run goes on; and workers
-    die with the process that made them, even if that one is killed.
+    Unlike in `concurrent.futures`, a worker that crashes is replaced and the run continues, and
+    workers end when their parent process ends, even if it is killed.
 
-    Use as a context manager. Functions, tasks and results must be picklable.
+    Use it as a context manager. Functions, tasks and results must be picklable.
 
     Args:
         workers: Number of processes, at least 1.
-        limits: What each may use; None for anything.
+        limits: Limits of each worker; None for no limits.
     """
 
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self.workers, self.limits = workers, limits
-        # Not forked: locks and libraries of the parent must not be inherited half-way.
+        # Spawned, not forked: a child must not inherit the state of locks and libraries.
         self._context = multiprocessing.get_context("spawn")
         self._alive: list[_Worker[Any]] = []
 
@@ -110,14 +110,14 @@ class WorkerPool:
     def run(
         self, function: Callable[[Task], Result], tasks: deque[Task]
     ) -> Iterator[tuple[Task, Result | Crashed]]:
-        """Yield (task, result) as results come, in any order.
+        """Yield (task, result) as tasks complete, in any order.
 
         Args:
-            function: What the workers call with each task.
-            tasks: Taken from the left as workers become free; more may be added meanwhile.
+            function: Called with each task.
+            tasks: Taken from the left when a worker is free; tasks may be added during the run.
 
         Raises:
-            Exception: Whatever `function` raises, once.
+            Exception: The first exception that `function` raises.
         """
         while True:
             self._hand_out(function, tasks)
@@ -139,11 +139,11 @@ class WorkerPool:
             try:
                 worker.connection.send((function, task))
             except OSError:
-                if not is_new:  # it died while it had nothing to do, which is no task's fault
+                if not is_new:  # it crashed while it was idle: not because of a task
                     self._bury(worker)
                     tasks.appendleft(task)
                     continue
-            worker.task = task  # a new one that is dead already gives no answer: see `_receive`
+            worker.task = task  # a new worker that has crashed sends no result: see `_receive`
 
     def _start(self) -> _Worker[Any]:
         ours, theirs = self._context.Pipe()
@@ -151,7 +151,7 @@ class WorkerPool:
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         with _interrupt_blocked():
             process.start()
-        theirs.close()  # else the worker's death would not close the pipe
+        theirs.close()  # otherwise the end of the worker would not close the pipe
         worker: _Worker[Any] = _Worker(process, ours)
         self._alive.append(worker)
         return worker
@@ -159,14 +159,14 @@ class WorkerPool:
     def _receive(self, worker: _Worker[Any]) -> Any:
         try:
             succeeded, value = worker.connection.recv()
-        except (EOFError, OSError):  # no answer, or half of one
+        except (EOFError, OSError):  # no result, or an incomplete one
             return Crashed(self._bury(worker))
         if not succeeded:
             raise value
         return value
 
     def _bury(self, worker: _Worker[Any]) -> int | None:
-        """Forget a worker that died; return its exit code."""
+        """Remove a worker that ended; return its exit code."""
         worker.process.join()
         worker.connection.close()
         self._alive.remove(worker)
@@ -175,7 +175,7 @@ class WorkerPool:
 
 @contextmanager
 def _interrupt_blocked() -> Iterator[None]:
-    """Block SIGINT and SIGHUP, so that a process started meanwhile may import in peace."""
+    """Block SIGINT and SIGHUP while a process starts, so that they do not interrupt its imports."""
     resource_tracker.ensure_running()  # starting it with the process would unblock SIGINT
     former = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
     try:
@@ -185,7 +185,7 @@ def _interrupt_blocked() -> Iterator[None]:
 
 
 def limited_pool(workers: int) -> WorkerPool:
-    """Return a pool for tasks that read files from outside."""
+    """Return a pool for tasks that read untrusted files."""
     return WorkerPool(workers, Limits())
 
 

@@ -1,4 +1,4 @@
-"""Count the classes in a set of labels, beside those in the authors' maps of YT-360."""
+"""Count the classes in a label set, next to those in the authors' maps of YT-360."""
 
 from __future__ import annotations
 

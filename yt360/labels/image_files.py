@@ -1,4 +1,4 @@
-"""Read image files from outside: photographs and label maps."""
+"""Read untrusted image files: photographs and label maps."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Output of the commands: text, progress, and the one way to the terminal."""
+"""Output of the commands: text, progress, and escaping of untrusted text."""

@@ -1,8 +1,8 @@
-"""Output of the commands. All of it passes this module, so that no text controls the terminal.
+"""Output of the commands. All of it passes this module, so text cannot control the terminal.
 
 Nothing else in the packages writes to standard output or standard error (ruff enforces that, see
-``banned-api`` in pyproject.toml), so no title, file name or message can clear the screen, rename
-the window, or pass for a line of ours.
+``banned-api`` in pyproject.toml), so titles, file names and messages cannot clear the screen,
+rename the window, or imitate other lines.
 """
 
 from __future__ import annotations

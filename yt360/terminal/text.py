@@ -1,8 +1,8 @@
-r"""Text from outside, made fit for output.
+r"""Escaping of untrusted text for output.
 
-Titles, file names, JSON strings and messages of libraries may hold characters that a terminal acts
-on (escape sequences), that hide or reorder their neighbours (zero width, bidirectional overrides)
-or that begin a line of their own. `printable` shows these as escapes, such as ``\x1b``.
+Titles, file names, JSON strings and messages of libraries may contain characters that
+control the terminal (escape sequences), that hide or reorder other characters (zero width,
+bidirectional overrides) or that break lines. `printable` shows these as escapes, such as ``\x1b``.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Reading what others made: files, names, JSON, answers of servers; each with limits, in one place.
+"""Read untrusted data: files, names, JSON and responses of servers, with limits.
 
-Datasets, catalogs, lists, checkpoints and web pages come from people whom the user does not know.
-Whatever they hold passes one of these modules before anything is done with it:
+Datasets, catalogs, lists, checkpoints and web pages have unknown authors. One of these modules
+validates their content before it is used:
 
-- `names`: a name that becomes a path.
-- `files`: a file that is opened.
-- `parsing`: JSON that becomes values of known types.
-- `http`, with `addresses` and `transfer`: what servers are asked, and how much they may send.
+- `names`: names that become paths.
+- `files`: opening files.
+- `parsing`: JSON, converted to values of known types.
+- `http`, with `addresses` and `transfer`: requests, and the size and rate of responses.
 
-All but `http` raise `ValueError` with one line that names the value and what is allowed. The caller
-knows whether that is a bad request (`UserError`) or one bad item of many (`BadItem`).
-docs/security.md says what is promised.
+All modules except `http` raise `ValueError`, whose one line states the value and what is allowed.
+The caller converts it to a `UserError`, or to a `BadItem` if it concerns one item of many.
+docs/security.md lists the guarantees.
 """

@@ -1,8 +1,8 @@
-"""Addresses on the network: which may be asked, checked before anything is sent.
+"""Check network addresses before a request is sent.
 
-A server decides where it redirects to and what its name resolves to. So every hop is checked, and
-a connection is made only to an address that was checked, not to a name that may mean another one
-in the next moment (DNS rebinding).
+A server controls the target of its redirects and the addresses of its name. Therefore every
+redirect is checked, and connections go to the address that was checked, not to a name that may
+resolve to another address a moment later (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 MAX_HOPS = 5
-"""Redirects of one request."""
+"""Maximum number of redirects of a request."""
 _MAX_ADDRESSES = 8
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -23,11 +23,11 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 class Forbidden(ValueError):
-    """An address that must not be asked. The message is one line that says why."""
+    """An address that must not be contacted; the message is one line with the reason."""
 
 
 def origin_of(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host in lower case, and port of an address; the port may be implied.
+    """Return the scheme, the lower-case host and the (possibly default) port of a URL.
 
     Raises:
         ValueError: The address is malformed.
@@ -37,13 +37,13 @@ def origin_of(url: str) -> tuple[str, str, int | None]:
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is one of the public internet.
+    """Return whether an IP address belongs to the public internet.
 
     Loopback, private, link-local, shared, multicast and reserved addresses are not, nor are IPv6
     addresses that stand for such an IPv4 address (mapped, 6to4, NAT64).
 
     Args:
-        address: In the usual spelling, as ``getaddrinfo`` gives it.
+        address: In the standard notation, as returned by ``getaddrinfo``.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -57,9 +57,9 @@ def is_public(address: str) -> bool:
 
 
 def literal_address(host: str) -> str | None:
-    """Return the IP address that a host is a spelling of, or None for a name.
+    """Return the IP address that a host denotes literally, or None for a name.
 
-    Besides the usual spelling, resolvers take ``127.1``, ``2130706433``, ``0x7f.0.0.1``,
+    Besides the standard notation, resolvers accept ``127.1``, ``2130706433``, ``0x7f.0.0.1``,
     ``0177.0.0.1``, full-width digits, and ``localhost``.
     """
     text = unicodedata.normalize("NFKC", host).replace("\N{IDEOGRAPHIC FULL STOP}", ".")
@@ -77,19 +77,19 @@ def literal_address(host: str) -> str | None:
 
 
 class Reach:
-    """How far requests may go.
+    """The hosts and addresses that requests may contact.
 
-    Hosts that the user named may be at private addresses, if they are there when they are first
-    asked; other hosts only if such a host is. So a public site leads to no private address, and a
-    dataset on a machine beside this one is read from there.
+    A host that the user named may have a private address if it has one at the first request. Other
+    hosts may have private addresses only if such a named host exists. So a public site cannot lead
+    to a private address, and a dataset on a machine in the local network can be read.
 
     Args:
-        allows: Raises ValueError for an address that is on no allowed site.
+        allows: Raises ValueError for a URL that is not on an allowed site.
         named: Hosts that the user named.
-        resolve: ``socket.getaddrinfo``, or a stand-in.
+        resolve: ``socket.getaddrinfo`` or a replacement.
 
     Attributes:
-        named: These hosts, in lower case.
+        named: These hosts in lower case.
     """
 
     def __init__(
@@ -128,13 +128,13 @@ class Reach:
     def connect(
         self, address: tuple[str, int], timeout: Any = None, source_address: Any = None
     ) -> socket.socket:
-        """Connect to a host; what its name resolves to is checked first, and that is connected to.
+        """Resolve a host, check its addresses, and connect to one of them.
 
         The arguments are those of ``socket.create_connection``.
 
         Raises:
-            Forbidden: The host has none but private addresses, and may have none of these.
-            OSError: It has no address, or none takes the connection.
+            Forbidden: The host has only private addresses, which are not allowed for it.
+            OSError: It has no address, or no address accepts the connection.
         """
         host, port = address
         found = self._resolve(host, port, 0, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""NumPy arrays in pickles, as detectron2 publishes weights, and in ``.npz``."""
+"""Read NumPy arrays from ``.npz`` files and from pickles, the format of detectron2's weights."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from yt360.untrusted.pickles import (
 )
 
 MAX_FILE_BYTES = 4 << 30
-"""Of a file of weights; the largest that are published for segmentation have 1 GiB."""
+"""Maximum size of a weight file; the largest published segmentation weights have 1 GiB."""
 EXPANSION = 4
-"""Arrays may take so many times the file's length: numbers of one byte become float32."""
+"""Maximum ratio of the arrays' size to the file's: numbers of one byte become float32."""
 SLACK_BYTES = 1 << 20
 MAX_DIMENSIONS = 16
 _DTYPE = re.compile(r"[fiu](1|2|4|8|12|16)|b1")
@@ -48,8 +48,8 @@ def read_arrays(path: Path) -> Any:
     """Return the content of a pickle of arrays.
 
     Raises:
-        ValueError: The file is no pickle, is cut short, or holds anything but arrays of numbers,
-            plain values, and dicts, lists and tuples of them; or takes too much memory
+        ValueError: The file is not a pickle, is truncated, contains anything except arrays of
+            numbers, plain values, and dicts, lists and tuples of them, or needs too much memory
             (`MAX_FILE_BYTES`, `EXPANSION`, `yt360.untrusted.pickles`).
         OSError: It cannot be read.
     """
@@ -61,15 +61,15 @@ def read_arrays(path: Path) -> Any:
 
 
 def read_npz(path: Path, names: Sequence[str], max_bytes: int) -> dict[str, np.ndarray]:
-    """Return arrays of numbers of an ``.npz``; its other arrays are not looked at.
+    """Return numeric arrays of an ``.npz``; ignore its other arrays.
 
     Args:
         path: The file.
         names: Names of the arrays.
-        max_bytes: Of the file, and of each array, however well it is compressed.
+        max_bytes: Maximum size of the file, and of each decompressed array.
 
     Raises:
-        ValueError: It is no such file, is damaged or too large, or lacks an array of numbers.
+        ValueError: It is not an ``.npz``, is damaged or too large, or lacks a numeric array.
         OSError: It cannot be read.
     """
     content = io.BytesIO(read_limited(path, max_bytes))
@@ -98,7 +98,7 @@ def _npy(archive: ZipFile, name: str, max_bytes: int) -> np.ndarray:
 
 
 class _Arrays:
-    """Builds the arrays of one pickle, which copy no more than so many bytes."""
+    """Builds the arrays of one pickle, up to a total size."""
 
     def __init__(self, max_bytes: int) -> None:
         self._bytes_left = max_bytes
@@ -131,7 +131,7 @@ class _Arrays:
     def _fill(
         self, array: np.ndarray, _: int, shape: Any, dtype: Any, by_column: Any, content: Any
     ) -> None:
-        """Give an array its shape and content."""
+        """Set the shape and content of an array."""
         if not isinstance(dtype, np.dtype) or not isinstance(content, bytes | str):
             raise ValueError("it contains an array that is not plain")
         if type(shape) is not tuple or len(shape) > MAX_DIMENSIONS or any(map(_is_odd, shape)):
@@ -139,7 +139,7 @@ class _Arrays:
         if math.prod(shape) * dtype.itemsize != len(content):
             raise ValueError(f"it contains an array {shape} of {dtype} in {len(content)} bytes")
         self._spend(len(content))
-        # Python 2 wrote the content as a text.
+        # Python 2 stores the content as text.
         content = content.encode("latin1") if isinstance(content, str) else content
         cast(Any, array).__setstate__((1, shape, dtype, bool(by_column), content))
 
@@ -159,7 +159,7 @@ def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:  #
     if not isinstance(code, str) or not _DTYPE.fullmatch(code):
         shown = repr(code[:20]) if isinstance(code, str) else type(code).__name__
         raise ValueError(f"it contains an array of dtype {shown}; weights must be numbers")
-    # Without the copy its byte order would be that of all arrays in this process.
+    # Without the copy, setting its byte order would change all arrays in this process.
     return np.dtype(code, False, True)
 
 

@@ -1,4 +1,4 @@
-"""Opening files whose folder somebody else filled."""
+"""Open files in untrusted folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 
 MAX_JSON_BYTES = 1 << 30
-"""Limit of a JSON file: the lists of a dataset of a million videos have a quarter of that."""
+"""Maximum size of a JSON file, four times that of the lists of a million videos."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a FIFO",
@@ -19,14 +19,14 @@ _KINDS = {
 
 
 def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
-    """Open a regular file for reading; nothing else is opened, and nothing is waited for.
+    """Open a regular file for reading; refuse other files without waiting for them.
 
     Args:
         path: The file.
-        inside: A folder that links must not lead out of; None allows any link to a regular file.
+        inside: Folder that must contain the target of a link; None allows any regular file.
 
     Returns:
-        The file, unbuffered reads and all of Python's file methods; to be closed by the caller.
+        The open file, which the caller closes.
 
     Raises:
         ValueError: It is a folder, FIFO, device or socket, or a link leads out of `inside`.
@@ -37,7 +37,7 @@ def open_regular(path: Path, inside: Path | None = None) -> BufferedReader:
         if not real.is_relative_to(os.path.realpath(inside)):
             raise ValueError(f"{path} is a link that leads out of {inside}")
         path = real
-    # A FIFO is not waited for, a terminal does not become ours.
+    # Do not wait for a FIFO, and do not make a terminal the controlling terminal.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
@@ -58,7 +58,7 @@ def read_limited(path: Path, max_bytes: int, inside: Path | None = None) -> byte
         OSError: It does not exist or cannot be read.
     """
     with open_regular(path, inside) as file:
-        # `read` allocates as much as it is asked for: no more than there is.
+        # `read` allocates the requested size, so request no more than the size of the file.
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             raise ValueError(f"{path} has {size} bytes; at most {max_bytes} are allowed")

@@ -1,7 +1,7 @@
-"""Requests to servers that nobody vouches for: hops checked, connections checked, answers watched.
+"""HTTP requests to untrusted servers: redirects, connections and responses are checked.
 
-The one place that follows redirects. `open_url` is the whole of it for files; yt-dlp's requests go
-through the same `Redirects` and `guard` (`yt360.crawl.youtube.request_handler`).
+This is the only module that follows redirects. `open_url` requests files; yt-dlp's requests use the
+same `Redirects` and `guard` (`yt360.crawl.youtube.request_handler`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names from outside that become paths."""
+"""Untrusted names that become paths."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 MAX_NAME_BYTES = 200
-"""File systems take 255; the rest is for what is added to a name while its file is written."""
+"""File systems allow 255; temporary files have longer names."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[/\\:]")
-# Windows opens a device whatever the ending; datasets are unpacked there, too.
+# Windows opens a device for these names with any suffix; datasets are also used there.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 def file_name(name: str) -> str:
-    r"""Return `name` when it can name a file inside a folder, and nothing else.
+    r"""Return `name` if it is a valid name of a file in a folder.
 
     Raises:
         ValueError: It is empty or longer than `MAX_NAME_BYTES`, begins with a dot, ends with a dot
-            or a space, holds a separator (``/``, ``\``, ``:``), a control character or one that
+            or a space, contains a separator (``/``, ``\``, ``:``), a control character or one that
             changes the direction of text, is not UTF-8, or is a device on Windows.
     """
     problem = _problem(name)
@@ -39,7 +39,7 @@ def path_inside(folder: Path, *names: str) -> Path:
 
     Args:
         folder: A trusted folder.
-        names: Names of folders and, last, of the file; each as `file_name` demands.
+        names: Names of folders and, last, of the file; each valid for `file_name`.
 
     Raises:
         ValueError: As `file_name`.
@@ -53,11 +53,11 @@ def _problem(name: str) -> str | None:
     except UnicodeEncodeError:
         return "it is not UTF-8"
     if not 0 < length <= MAX_NAME_BYTES:
-        return f"it has {length} bytes, allowed are 1 to {MAX_NAME_BYTES}"
+        return f"it has {length} bytes; 1 to {MAX_NAME_BYTES} are allowed"
     if _SEPARATORS.search(name):
-        return "it holds a separator"
+        return "it contains a separator"
     if _CONTROL.search(name):
-        return "it holds a control character"
+        return "it contains a control character"
     if name.startswith("."):
         return "it begins with a dot"
     if name.endswith((".", " ")):

@@ -1,8 +1,8 @@
-"""What a video's page states, as yt-dlp gives it: from the site, or from an ``.info.json``.
+"""Metadata of a video's page from yt-dlp: from the site, or from an ``.info.json``.
 
-yt-dlp passes on what pages hold, of any type, length and depth. Here every fact is text or a number
-within limits, or unknown. Control characters in texts stay: they are data, and
-`yt360.terminal.output` prints them as escapes.
+yt-dlp passes on values of any type, length and depth. This module converts each value to a text or
+a number within limits, or to unknown. Texts keep control characters, which `yt360.terminal.output`
+prints as escapes.
 """
 
 from __future__ import annotations

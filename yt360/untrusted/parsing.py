@@ -1,4 +1,4 @@
-"""JSON from outside as values of known types."""
+"""Parse untrusted JSON into values of known types."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 T = TypeVar("T")
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
-"""A whole number from 0 to 2^53, beyond which floats and other languages lose digits."""
+"""An integer from 0 to 2^53, the largest range that floats represent exactly."""
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-"""Seconds from 0 to thirty years."""
+"""Seconds, from 0 to 10^9 (thirty years)."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in hexadecimal digits."""
 _VALUE_SHOWN = 60
 
 
 def parse_json(content: bytes | str, kind: type[T]) -> T:
-    """Return the value of a JSON text, checked against a type.
+    """Parse a JSON text and validate its type.
 
-    Values are not converted: ``"5"`` is no number, and ``true`` none either. Lists and objects may
-    be nested 200 deep.
+    Values are not converted: ``"5"`` and ``true`` are not numbers. Lists and objects may be nested
+    200 levels deep.
 
     Args:
         content: UTF-8.
-        kind: What is expected: a dataclass, whose unknown keys are left out, or any type that
-            pydantic knows, such as ``dict[str, Any]``.
+        kind: Expected type: a dataclass, of which unknown keys are ignored, or any type that
+            pydantic supports, such as ``dict[str, Any]``.
 
     Raises:
-        ValueError: It is no JSON, or something else than `kind`; says where and what.
+        ValueError: It is not JSON, or does not match `kind`; the message states where and why.
     """
     try:
         adapter: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]
@@ -50,14 +50,14 @@ def read_json(
     """Return the value of a JSON file, see `parse_json` and `read_limited`.
 
     Raises:
-        ValueError: It is no regular file inside `inside`, too long, or not as `kind` says.
+        ValueError: It is not a regular file inside `inside`, too long, or does not match `kind`.
         OSError: It does not exist or cannot be read.
     """
     return parse_json(read_limited(path, max_bytes, inside), kind)
 
 
 def describe(error: ValidationError) -> str:
-    """Return the first problem that pydantic found in one line: where, what, and the value."""
+    """Describe the first problem that pydantic found in one line: position, problem and value."""
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"]))
     text = first["msg"].removeprefix("Value error, ")

@@ -1,8 +1,8 @@
-"""A pickle as plain values and arrays: a small machine that can do nothing else.
+"""Read a pickle as plain values and arrays, with a small interpreter that executes no code.
 
-Weights are published as pickles (protocols 2 to 5). Python's own unpickler trusts them: it runs
-what they name, recurses where they nest, and allocates what they announce. This one knows the
-operations that files of weights consist of and calls the builders that it was given.
+Weights are published as pickles (protocols 2 to 5). Python's unpickler trusts them: it calls the
+functions that they name, recurses without limit, and allocates the sizes that they declare. This
+interpreter supports only the operations that weights need, and calls only the given builders.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_OPERATIONS = 1_000_000
-"""Of one pickle; the state of an optimizer of 500 tensors takes 100,000."""
+"""Operations of one pickle; the state of an optimizer of 500 tensors has 100,000."""
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 64
 MAX_INTEGER_BYTES = 16
@@ -25,7 +25,7 @@ _DAMAGED = (LookupError, TypeError, AttributeError, RuntimeError, ArithmeticErro
 
 @dataclass(frozen=True)
 class Name:
-    """What a pickle means by a module and a name in it; nothing is imported."""
+    """A reference of a pickle to a name in a module; nothing is imported."""
 
     module: str
     name: str
@@ -35,7 +35,7 @@ class Name:
 
 
 Builders = Mapping[Name, Callable[..., Any] | None]
-"""What a pickle may name, and the function that is called for it; None: it may only be named."""
+"""Allowed names and the function called for each; None if a name may only be referred to."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Reading:
     """How the pickles of one kind of file are read.
 
     Attributes:
-        builders: What they may name.
-        update: Gives a state to what a builder made; both are its arguments.
-        stored: Returns what a persistent id stands for.
+        builders: The allowed names.
+        update: Called with an object that a builder returned and the state to set.
+        stored: Returns the object of a persistent id.
     """
 
     builders: Builders
@@ -54,20 +54,20 @@ class Reading:
 
 
 def read_pickle(content: bytes, reading: Reading, start: int = 0) -> tuple[Any, int]:
-    """Return the value of a pickle, and where the pickle ends.
+    """Return the value of a pickle and its end position.
 
     Args:
         content: Bytes with the pickle.
-        reading: What it may name.
-        start: Where it begins.
+        reading: How to read it.
+        start: Position of its first byte.
 
     Returns:
-        Dicts with plain keys, lists, tuples, plain values, and what `reading` makes. Values may
-        refer to each other as they like until `require_bounded` has seen them.
+        Dicts with plain keys, lists, tuples, plain values, and objects built by `reading`. Values
+        may refer to each other in cycles; `require_bounded` checks this.
 
     Raises:
-        ValueError: It is cut short or damaged, names anything else, or has more than
-            `MAX_OPERATIONS`.
+        ValueError: It is truncated or damaged, refers to another name, or has more than
+            `MAX_OPERATIONS` operations.
     """
     machine = _Machine(content, reading, start)
     try:
@@ -79,16 +79,16 @@ def read_pickle(content: bytes, reading: Reading, start: int = 0) -> tuple[Any, 
 def require_bounded(value: Any, arrays: type | tuple[type, ...], max_bytes: int) -> None:
     """Check that a value read from a pickle is a tree, which can be walked, printed and copied.
 
-    Whatever it refers to several times counts several times.
+    A value counts once for each reference to it.
 
     Args:
         value: The value.
-        arrays: Types of arrays that it may hold.
-        max_bytes: Of all arrays, with four or more for each element, for they become float32.
+        arrays: Allowed types of arrays.
+        max_bytes: Size of all arrays, with at least four bytes per element (float32).
 
     Raises:
-        ValueError: It is nested more than `MAX_DEPTH` deep, holds more than `MAX_VALUES` values or
-            `max_bytes`, or something that is neither plain nor an array.
+        ValueError: It is nested more than `MAX_DEPTH` levels deep, contains more than `MAX_VALUES`
+            values or `max_bytes`, or a value that is neither plain nor an array.
     """
     pending, values, size = [(value, 0)], 1, 0
     while pending:
@@ -112,17 +112,17 @@ def require_bounded(value: Any, arrays: type | tuple[type, ...], max_bytes: int)
 
 
 def empty_dict() -> dict[Any, Any]:
-    """Return what becomes of a ``collections.OrderedDict``; its items follow one by one."""
+    """Return the value for a ``collections.OrderedDict``, to which items are added later."""
     return {}
 
 
 def empty_bytes() -> bytes:
-    """Return what ``bytes`` makes, by which Python 3 writes empty ones for Python 2."""
+    """Return empty bytes, which Python 3 pickles for Python 2 as a call of ``bytes``."""
     return b""
 
 
 def _put(target: Any, key: Any, item: Any) -> None:
-    # Hashing a tuple recurses through all that is in it.
+    # Hashing a tuple recurses through its items.
     if not isinstance(key, _PLAIN):
         raise ValueError(f"a key is a {type(key).__name__}; keys must be plain values")
     if type(target) is not dict:
@@ -131,7 +131,7 @@ def _put(target: Any, key: Any, item: Any) -> None:
 
 
 class _Machine:
-    """The stack machine that `pickle` describes, with the operations in `_OPERATIONS`."""
+    """The stack machine of `pickle`, with the operations in `_OPERATIONS`."""
 
     def __init__(self, content: bytes, reading: Reading, start: int) -> None:
         self._content, self._reading = content, reading
@@ -141,7 +141,7 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        """Carry out operations up to the one that ends the pickle; return its value."""
+        """Execute operations until STOP; return the value."""
         for _ in range(MAX_OPERATIONS):
             code = self.take(1)
             if code == pickle.STOP:
@@ -163,11 +163,11 @@ class _Machine:
         return taken
 
     def number(self, form: str) -> int:
-        """Return the next number, laid out as `struct` says."""
+        """Return the next number in a `struct` format."""
         return int(struct.unpack(form, self.take(struct.calcsize(form)))[0])
 
     def integer(self) -> int:
-        """Return the next whole number of up to `MAX_INTEGER_BYTES`, with its length before it."""
+        """Return the next integer of up to `MAX_INTEGER_BYTES`, which follows its length."""
         length = self.number("B")
         if length > MAX_INTEGER_BYTES:
             raise ValueError(f"it contains an integer of {length} bytes")
@@ -191,12 +191,12 @@ class _Machine:
         self._stack = []
 
     def since_mark(self) -> list[Any]:
-        """Return what was pushed since the last mark, and forget the mark."""
+        """Return the values pushed since the last mark, and remove the mark."""
         items, self._stack = self._stack, self._below.pop()
         return items
 
     def top_of(self, length: int) -> list[Any]:
-        """Return the topmost values, which leave the stack."""
+        """Pop the topmost values and return them."""
         if length > len(self._stack):
             raise IndexError
         items = self._stack[len(self._stack) - length :]
@@ -222,7 +222,7 @@ class _Machine:
         self._stack.append(self._memo[place])
 
     def name(self, module: str, name: str) -> None:
-        """Push something that the pickle names."""
+        """Push a name."""
         if not (type(module) is type(name) is str):
             raise TypeError
         found = Name(module[:MAX_LINE_BYTES], name[:MAX_LINE_BYTES])
@@ -265,7 +265,7 @@ _OPERATIONS: dict[bytes, Callable[[_Machine], Any]] = {
     pickle.SHORT_BINUNICODE: lambda m: m.push(_text(m.take(m.number("B")))),
     pickle.BINUNICODE: lambda m: m.push(_text(m.take(m.number("<I")))),
     pickle.BINUNICODE8: lambda m: m.push(_text(m.take(m.number("<Q")))),
-    # Python 2 wrote bytes and texts alike.
+    # Python 2 does not distinguish bytes and text.
     pickle.SHORT_BINSTRING: lambda m: m.push(m.take(m.number("B")).decode("latin1")),
     pickle.BINSTRING: lambda m: m.push(m.take(m.number("<i")).decode("latin1")),
     pickle.SHORT_BINBYTES: lambda m: m.push(m.take(m.number("B"))),

@@ -1,4 +1,4 @@
-"""Files of safetensors: tensors by name, and texts by name."""
+"""Read safetensors files: tensors and metadata by name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Files of `torch.save` as tensors and plain values, without `torch.load`.
+"""Read files of `torch.save` as tensors and plain values, without `torch.load`.
 
-`torch.load` with ``weights_only`` runs no code, but it takes what sizes a file announces, dies of
-nested keys, and advises users of other files to load them without it. Both forms are read: the zip
-archive, and what torch wrote before version 1.6, as the paper's weights may be.
+`torch.load` with ``weights_only`` executes no code, but it allocates the sizes that a file
+declares, crashes on deeply nested keys, and suggests loading refused files without
+``weights_only``. Two formats are supported: the zip archive, and the format before torch 1.6, which
+the paper's weights may have.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from yt360.untrusted.pickles import (
 )
 
 MAX_PICKLE_BYTES = 64 << 20
-"""Of what an archive holds beside the tensors' elements."""
+"""Size of the content of an archive besides the elements of tensors."""
 MAX_DIRECTORY_BYTES = 4 << 20
-"""Of an archive's directory: some 50,000 tensors."""
+"""Size of the directory of an archive, enough for 50,000 tensors."""
 _DAMAGED = (
     BadZipFile, OSError, EOFError, RuntimeError, LookupError, OverflowError, struct.error,
 )  # fmt: skip
@@ -64,21 +65,21 @@ Weights = dict[str, Tensor]
 
 
 def is_weights(value: Any) -> TypeGuard[Weights]:
-    """Return whether a value that was read is a state dict."""
+    """Return whether a value is a state dict."""
     return isinstance(value, dict) and all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in value.items()
     )
 
 
 def read_torch(path: Path) -> Any:
-    """Return what was saved in a file by ``torch.save``, with tensors on the CPU.
+    """Return the content of a file of ``torch.save``, with tensors on the CPU.
 
     Returns:
         Dicts, lists and tuples of plain values and of dense tensors of numbers.
 
     Raises:
-        ValueError: It is no such file or damaged, holds anything else, or takes much more memory
-            than it has bytes.
+        ValueError: It is not such a file, is damaged, contains other values, or needs much more
+            memory than its size.
         OSError: It cannot be read.
     """
     with open_regular(path) as file:
@@ -94,7 +95,7 @@ def read_torch(path: Path) -> Any:
 
 
 class _Storages:
-    """The memory of a file's tensors by key, each with elements of one type."""
+    """The storages of the tensors of a file by key, each of one dtype."""
 
     def __init__(self, max_bytes: int) -> None:
         self._bytes_left = max_bytes
@@ -113,7 +114,7 @@ class _Storages:
         return Reading(builders, _without_attributes, self._storage)
 
     def _storage(self, reference: Any) -> Tensor:
-        """Return a storage (N,) that a pickle refers to, with memory but yet without values."""
+        """Return the uninitialized storage (N,) of a reference in a pickle."""
         kind, dtype_name, key, _, length, *view = reference
         if kind != "storage" or view not in ([], [None]) or not isinstance(dtype_name, Name):
             raise ValueError("it refers to data that are not the elements of a tensor")
@@ -132,7 +133,7 @@ class _Storages:
 
 
 def _tensor(storage: Tensor, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """Return a tensor of some elements of a storage, each at most once."""
+    """Return a view of a storage that contains each element at most once."""
     if not isinstance(storage, Tensor) or not len(size) == len(stride) <= MAX_DIMENSIONS:
         raise TypeError
     numbers = (offset, *size, *stride)
@@ -152,7 +153,7 @@ def _parameter(tensor: Any, *_: Any) -> Tensor:
 
 
 def _without_attributes(value: Any, _: Any) -> None:
-    """Leave out the attributes of a state dict: versions of torch's modules."""
+    """Ignore the attributes of a state dict, which are versions of torch modules."""
     if not isinstance(value, dict):
         raise TypeError
 
@@ -208,7 +209,7 @@ def _require_short_directory(file: BinaryIO) -> None:
 
 
 def _checked_entries(found: list[ZipInfo], length: int) -> Mapping[str, ZipInfo]:
-    """Return the entries by name: none compressed, none twice, none over another one."""
+    """Return the entries by name; refuse compressed, repeated and overlapping entries."""
     entries = {entry.filename: entry for entry in found}
     if len(entries) != len(found):
         raise ValueError("its archive contains a name twice")
@@ -223,7 +224,7 @@ def _checked_entries(found: list[ZipInfo], length: int) -> Mapping[str, ZipInfo]
 
 
 def _read_legacy(file: BinaryIO) -> Any:
-    """Read the form before torch 1.6: pickles one after the other, then the elements."""
+    """Read the format before torch 1.6: consecutive pickles, then the elements."""
     file.seek(0)
     content = file.read()
     storages = _Storages(len(content))

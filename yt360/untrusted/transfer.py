@@ -1,4 +1,4 @@
-"""Limits of what a server sends: bytes, rate and time."""
+"""Limits of the size, rate and time of a response."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class TooSlow(TimeoutError):
 
 @dataclass(frozen=True, kw_only=True)
 class TransferLimits:
-    """What one answer of a server may cost. Only time spent waiting for the server counts.
+    """Limits of one response. Only the time spent waiting for the server counts.
 
     Attributes:
-        max_bytes: Size that is announced or allowed.
-        min_rate_bytes_per_s: An answer that stays below this over `window_s` has failed.
-        window_s: Seconds of waiting after which the rate is looked at.
-        mean_rate_bytes_per_s: The whole may take as long as `max_bytes` take at this rate, and
-            `grace_s` more.
+        max_bytes: Declared or allowed size.
+        min_rate_bytes_per_s: Minimum rate over each window of `window_s`.
+        window_s: Seconds of waiting over which the rate is measured.
+        mean_rate_bytes_per_s: The response may take the time of `max_bytes` at this rate, ...
+        grace_s: ... plus this time in seconds.
     """
 
     max_bytes: int
@@ -39,36 +39,36 @@ class TransferLimits:
 
     @property
     def total_s(self) -> float:
-        """Longest time of one answer, in seconds."""
+        """Maximum time of a response in seconds."""
         return self.grace_s + self.max_bytes / self.mean_rate_bytes_per_s
 
 
 class Watch:
-    """Counts what comes of one answer, and raises when it is too much or too slow.
+    """Monitors one response, and raises if it is too large or too slow.
 
     Args:
-        limits: What is allowed.
-        clock: Seconds from any origin.
+        limits: The limits.
+        clock: Returns the time in seconds from any origin.
     """
 
     def __init__(self, limits: TransferLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        # Headers, the sizes of chunks and the like come beside the content.
+        # Headers and sizes of chunks are sent in addition to the content.
         self._max_bytes = 2 * limits.max_bytes + _OVERHEAD_BYTES
         self._bytes = self._window_bytes = 0
         self._waited_s = self._window_s = 0.0
 
     def of_headers(self) -> Watch:
-        """Return a watch of what comes before the content of the same answer."""
+        """Return a watch of the headers of the same response."""
         return Watch(replace(self._limits, max_bytes=HEADER_BYTES), self._clock)
 
     def wait_for(self, read: Callable[[], int]) -> int:
-        """Return what `read` returns: how many bytes came, 0 at the end, after waiting for them.
+        """Call `read`, which waits for data, and return the number of bytes received, 0 at the end.
 
         Raises:
-            TooMuch: More came than can belong to an answer of the allowed size.
-            TooSlow: The rate over the last window, or the whole time, is not as allowed.
+            TooMuch: More bytes were received than a response of the allowed size can have.
+            TooSlow: The rate over the last window is too low, or the total time too long.
         """
         began = self._clock()
         count = read() or 0

@@ -1,7 +1,7 @@
-"""YAML 1.2 from outside, within limits: plain values alone, and no key twice.
+"""Read untrusted YAML 1.2 within limits: plain values only, and no repeated keys.
 
-Recipes and lists of words come from others, and a line of YAML can stand for more values than
-memory holds.
+Recipes and query lists are untrusted, and with aliases one line of YAML can expand to more values
+than fit into memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ResNet-101 with a feature pyramid: a picture becomes feature maps at five scales."""
+"""ResNet-101 with a feature pyramid: an image becomes feature maps at five scales."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def decode(
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Clip boxes (..., 4) to a picture of `size` (height, width)."""
+    """Clip boxes (..., 4) to an image of `size` (height, width)."""
     height, width = size
     x1, y1, x2, y2 = boxes.unbind(-1)
     return torch.stack(

@@ -23,7 +23,7 @@ MASK_SIDE = 28
 
 @dataclass(frozen=True)
 class Detections:
-    """Objects of one picture, best first, in pixels of the network input.
+    """Objects of one image, best first, in pixels of the network input.
 
     Attributes:
         boxes: (R, 4) corners x1, y1, x2, y2.
@@ -52,17 +52,17 @@ def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
 
     Args:
         features: ``{"p2": (B, C, H, W), ...}``.
-        boxes: For each of B pictures (R_b, 4) in network pixels.
+        boxes: For each of B images (R_b, 4) in network pixels.
         side: Cells along each side of the result.
 
     Returns:
         (sum of R_b, C, side, side): a box of 224 pixels reads p4 (Lin et al. 2017, equation 1).
     """
     counts = torch.tensor([len(part) for part in boxes], device=boxes[0].device)
-    pictures = torch.repeat_interleave(torch.arange(len(boxes), device=counts.device), counts)
+    images = torch.repeat_interleave(torch.arange(len(boxes), device=counts.device), counts)
     flat = torch.cat(boxes)
     # Coordinates in float16 would be off by half a pixel, so all of this stays in float32.
-    rois = torch.cat((pictures[:, None].float(), flat.float()), dim=1)
+    rois = torch.cat((images[:, None].float(), flat.float()), dim=1)
     level = torch.floor(4 + torch.log2(torch.sqrt(box_ops.areas(flat)) / 224 + 1e-8))
     level = level.clamp(2, 5).to(torch.int64)
     pooled = rois.new_zeros((len(flat), features["p2"].shape[1], side, side))
@@ -144,7 +144,7 @@ class DetectionHeads(nn.Module):
 
         Args:
             features: ``{"p2": (B, C, H, W), ...}``.
-            proposals: For each picture (R, 4).
+            proposals: For each image (R, 4).
             size: Height and width of the network input without padding.
             mask_score: Detections below this score are dropped before their mask is computed.
         """

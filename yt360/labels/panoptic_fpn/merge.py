@@ -1,4 +1,4 @@
-"""Detections and stuff at the size of the picture, merged into one panoptic map."""
+"""Detections and stuff at the size of the image, merged into one panoptic map."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def to_output(found: Detections, network: tuple[int, int], output: tuple[int, in
 
 
 def paste(mask: Tensor, box: Tensor, size: tuple[int, int]) -> tuple[Tensor, int, int]:
-    """Place a 28 x 28 mask into a picture.
+    """Place a 28 x 28 mask into an image.
 
     Args:
         mask: (28, 28) probabilities.
-        box: (4,) in pixels of the picture.
-        size: Height and width of the picture.
+        box: (4,) in pixels of the image.
+        size: Height and width of the image.
 
     Returns:
         Boolean window (h, w) around the box, and the row and column where it belongs. Outside of
@@ -75,18 +75,18 @@ def merge(
     probability: Tensor,
     stuff_area: float = STUFF_AREA,
 ) -> Panoptic:
-    """Merge objects and stuff of one picture (Kirillov et al. 2019, section 4.1).
+    """Merge objects and stuff of one image (Kirillov et al. 2019, section 4.1).
 
     Objects come first, best score first: those under 0.5 are left out, and those covered by
     better ones for more than half. Stuff fills what is free; stuff that keeps less than
     `stuff_area` pixels is left out, and so is stuff class 0, which stands for all things.
 
     Args:
-        found: Objects in pixels of the picture.
+        found: Objects in pixels of the image.
         semantic: (H, W) most probable stuff class of every pixel.
         probability: (H, W) its probability.
         stuff_area: Smallest stuff segment in pixels. The published value is absolute (4,096
-            pixels of a COCO picture), so it bites on small pictures.
+            pixels of a COCO image), so it bites on small images.
     """
     ids = torch.zeros(semantic.shape, dtype=torch.int32, device=semantic.device)
     scores = torch.zeros(semantic.shape, device=semantic.device)

@@ -1,4 +1,4 @@
-"""The whole network: pictures in, panoptic maps out."""
+"""The whole network: images in, panoptic maps out."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class RawAnswer:
 
     Attributes:
         features: ``{"p2": (B, C, H, W), ..., "p6": ...}``.
-        proposals: For each picture boxes (R, 4) and logits (R,).
-        detections: For each picture its objects.
+        proposals: For each image boxes (R, 4) and logits (R,).
+        detections: For each image its objects.
         stuff: Logits (B, 54, H / 4, W / 4), padding included.
     """
 
@@ -75,23 +75,23 @@ class PanopticFPN(nn.Module):
     @torch.inference_mode()
     def segment(
         self,
-        pictures: Tensor,
+        images: Tensor,
         *,
         short_side: int = SHORT_SIDE,
         long_side: int = LONG_SIDE,
         stuff_area: float = merging.STUFF_AREA,
     ) -> list[merging.Panoptic]:
-        """Return the panoptic maps of pictures of one shape, each at the pictures' size.
+        """Return the panoptic maps of images of one shape, each at the images' size.
 
         Args:
-            pictures: (B, H, W, 3) uint8 RGB.
+            images: (B, H, W, 3) uint8 RGB.
             short_side: Side to which the shorter side is resized.
             long_side: What the longer side may not pass.
-            stuff_area: Smallest stuff segment in pixels of the pictures.
+            stuff_area: Smallest stuff segment in pixels of the images.
         """
-        height, width = pictures.shape[1:3]
+        height, width = images.shape[1:3]
         size = network_size(height, width, short_side, long_side)
-        x = to_network(pictures.to(self.device), size)
+        x = to_network(images.to(self.device), size)
         answer = self(x, size, merging.INSTANCE_SCORE)
         return _panoptic_maps(answer, size, (height, width), stuff_area)
 

@@ -1,4 +1,4 @@
-"""A picture as the network wants it: resized, BGR, mean removed, padded to multiples of 32."""
+"""Prepare an image for the network: resize, BGR, subtract the mean, pad to multiples of 32."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ def network_size(
     return max(1, int(new_height + 0.5)), max(1, int(new_width + 0.5))
 
 
-def to_network(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize, normalize and pad pictures of one size.
+def to_network(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize, normalize and pad images of one size.
 
-    Pictures of different sizes do not share a batch: group norm sees the padding, so it would
+    Images of different sizes do not share a batch: group norm sees the padding, so it would
     change the answers.
 
     Args:
-        pictures: (B, H, W, 3) uint8 RGB.
+        images: (B, H, W, 3) uint8 RGB.
         size: Height and width of the network input without padding.
 
     Returns:
-        (B, 3, H', W') float32, BGR, padded right and bottom with zeros; on the pictures' device.
+        (B, 3, H', W') float32, BGR, padded right and bottom with zeros; on the images' device.
         It is contiguous: channels last, convolutions add in another order than detectron2's.
     """
     height, width = size
-    if pictures.shape[1:3] != size:
-        resized = np.stack([_resize(each, height, width) for each in pictures.cpu().numpy()])
-        pictures = torch.from_numpy(resized).to(pictures.device)
-    x = pictures.flip(-1).permute(0, 3, 1, 2).float()
+    if images.shape[1:3] != size:
+        resized = np.stack([_resize(each, height, width) for each in images.cpu().numpy()])
+        images = torch.from_numpy(resized).to(images.device)
+    x = images.flip(-1).permute(0, 3, 1, 2).float()
     x = x - torch.tensor(PIXEL_MEAN_BGR, device=x.device)[:, None, None]
     return F.pad(x, (0, -width % PAD_TO, 0, -height % PAD_TO)).contiguous()
 
 
-def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)

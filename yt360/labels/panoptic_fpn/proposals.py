@@ -1,4 +1,4 @@
-"""Region proposals (Ren et al. 2015): boxes that may hold an object of any class."""
+"""Region proposals (Ren et al. 2015): boxes that may contain an object of any class."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ProposalHead(nn.Module):
 
 
 class ProposalGenerator(nn.Module):
-    """From feature maps to at most 1,000 boxes a picture."""
+    """From feature maps to at most 1,000 boxes an image."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -65,22 +65,22 @@ class ProposalGenerator(nn.Module):
     def forward(
         self, features: dict[str, Tensor], size: tuple[int, int]
     ) -> list[tuple[Tensor, Tensor]]:
-        """Return for each picture boxes (R, 4) in network pixels and logits (R,), best first.
+        """Return for each image boxes (R, 4) in network pixels and logits (R,), best first.
 
         Args:
             features: ``{"p2": (B, C, H, W), ..., "p6": ...}``.
             size: Height and width of the network input without padding.
         """
         answers = [(name, *self.rpn_head(feature)) for name, feature in features.items()]
-        pictures = len(answers[0][1])
+        images = len(answers[0][1])
         found = []
-        for picture in range(pictures):
+        for image in range(images):
             levels = []
             for number, (name, logits, deltas) in enumerate(answers):
                 height, width = features[name].shape[-2:]
                 places = anchors(name, height, width, logits.device)
-                best, index = logits[picture].float().topk(min(BEST_PER_LEVEL, logits.shape[1]))
-                boxes = box_ops.decode(deltas[picture][index], places[index])
+                best, index = logits[image].float().topk(min(BEST_PER_LEVEL, logits.shape[1]))
+                boxes = box_ops.decode(deltas[image][index], places[index])
                 levels.append((boxes, best, torch.full_like(index, number)))
             boxes, scores, level = (torch.cat(part) for part in zip(*levels, strict=True))
             found.append(_select(boxes, scores, level, size))

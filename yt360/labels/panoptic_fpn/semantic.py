@@ -48,7 +48,7 @@ class SemanticHead(nn.Module):
 
 
 def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]) -> Tensor:
-    """Bring logits at stride 4 to the size of a picture.
+    """Bring logits at stride 4 to the size of an image.
 
     The two steps are those of the reference: four times larger, padding cut off, then to the
     output size; one step would give other values.
@@ -71,9 +71,9 @@ def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[i
 def probability(
     logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]
 ) -> Tensor:
-    """Return how probable the best class is at every pixel of a picture.
+    """Return how probable the best class is at every pixel of an image.
 
-    It is computed at stride 4 and enlarged, sixteen times faster than at the picture's size; it
+    It is computed at stride 4 and enlarged, sixteen times faster than at the image's size; it
     weighs answers against each other and decides none.
 
     Args:

@@ -1,1 +1,1 @@
-"""Labelling the whole sphere: views cut out of it, and their answers fused on it."""
+"""Labelling the whole sphere: extraction of views, and fusion of their segmentations."""

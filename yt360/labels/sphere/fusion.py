@@ -1,4 +1,4 @@
-"""Cut overlapping views out of the sphere, and fuse their segmentations on it."""
+"""Extract overlapping views of the sphere, and fuse their segmentations."""
 
 from __future__ import annotations
 

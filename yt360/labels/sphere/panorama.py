@@ -1,4 +1,4 @@
-"""Segment panoramas through views that are cut out of the sphere.
+"""Segment panoramas by perspective views.
 
 Networks trained on photographs fail on the distorted parts of an equirectangular image, and split
 objects at its seam. Perspective views avoid both.
