@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from helpers.conversion import convert_clip
+from helpers.errors import bad_item
 
 from yt360.ambisonics.transforms import beam, energy_map
 from yt360.clip_codec.format import ClipFormat
@@ -206,5 +207,5 @@ def test_the_test_room_keeps_its_landmarks(real_data):
 
 
 def test_the_test_room_has_no_sound_to_learn_from(real_data):
-    with pytest.raises(BadItem, match="no-audio"):
+    with bad_item("no-audio"):
         open_source(real_data / "panorama" / "test-room-mono.mp4")
