@@ -22,8 +22,9 @@ def user_error(code: ErrorCode, key: object | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def bad_item(reason: str) -> Iterator[None]:
-    """Expect a `BadItem` with this reason."""
+def bad_item(reason: str, *values: str) -> Iterator[None]:
+    """Expect a `BadItem` with this reason whose detail names these values."""
     with pytest.raises(BadItem) as raised:
         yield
     assert raised.value.reason == reason, raised.value.detail
+    assert all(value in raised.value.detail for value in values), raised.value.detail

@@ -38,7 +38,7 @@ def test_a_verdict_is_raised_here_and_the_process_goes_on():
     with IsolatedProcess() as isolated:
         process = isolated.call("a", os.getpid)
         bad = 'exec(\'from yt360.errors import BadItem; raise BadItem("slug", "why")\')'
-        with bad_item("slug"):
+        with bad_item("slug", "why"):
             isolated.call("c", eval, bad)
         with pytest.raises(FileNotFoundError):
             isolated.call("c", os.stat, "/none/such")
@@ -49,17 +49,17 @@ UNPICKLABLE = "exec('class Local(Exception):\\n  pass\\nraise Local(\"of no modu
 
 
 @pytest.mark.parametrize(
-    ("function", "argument", "reason"),
+    ("function", "argument", "reason", "named"),
     [
-        (int, "x", "unexpected-error"),
-        (eval, UNPICKLABLE, "unexpected-error"),
-        (eval, "[].append([]) or exec('raise MemoryError')", "memory"),
+        (int, "x", "unexpected-error", "ValueError"),
+        (eval, UNPICKLABLE, "unexpected-error", "Local: of no module"),
+        (eval, "[].append([]) or exec('raise MemoryError')", "memory", "memory"),
     ],
 )
-def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, reason):
+def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, reason, named):
     with IsolatedProcess() as isolated:
         process = isolated.call("a", os.getpid)
-        with bad_item(reason):
+        with bad_item(reason, "b: ", named):
             isolated.call("b", function, argument)
         assert isolated.call("c", os.getpid) == process
 
@@ -67,9 +67,9 @@ def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, rea
 def test_a_call_that_takes_too_much_processor_time_or_memory_is_stopped():
     limits = Limits(cpu_s=0.2, memory_bytes=1 << 30)
     with IsolatedProcess(partial(WorkerPool, limits=limits)) as isolated:
-        with bad_item("timeout"):
+        with bad_item("timeout", "a.mp4"):
             isolated.call("a.mp4", sum, range(1 << 60))
-        with bad_item("memory"):
+        with bad_item("memory", "b.mp4"):
             isolated.call("b.mp4", bytes, 2 << 30)
         assert isolated.call("c", abs, -1) == 1
 

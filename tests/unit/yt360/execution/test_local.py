@@ -40,7 +40,7 @@ def test_an_error_of_the_function_reaches_the_caller_whole():
         with pytest.raises(ZeroDivisionError):
             list(pool.run(eval, deque(["1 / 0"])))
         bad = 'exec(\'from yt360.errors import BadItem\\nraise BadItem("slug", "why")\')'
-        with bad_item("slug"):
+        with bad_item("slug", "why"):
             list(pool.run(eval, deque([bad])))
 
 

@@ -30,7 +30,7 @@ def test_what_is_no_video_is_a_bad_item(content):
 
 def test_a_clip_cut_short_is_a_bad_item(clips):
     mp4, _ = clips["-video_id_0-00000"]
-    with bad_item("undecodable"):
+    with bad_item("undecodable", "4 of 8"):
         clip_frames(mp4, 4, 2.0)
 
 

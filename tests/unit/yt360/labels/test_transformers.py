@@ -155,7 +155,7 @@ def test_pictures_of_few_rows_are_read_row_by_row(mask2former):
 
 def test_a_picture_that_is_too_thin_for_the_processor_is_a_bad_item(mask2former):
     segmenter = make(mask2former, short_side=80, long_side=133)
-    with bad_item("unfit-size"):
+    with bad_item("unfit-size", "5000x1"):
         segmenter.segment(torch.zeros(1, 1, 5000, 3, dtype=torch.uint8), sources(1))
 
 
