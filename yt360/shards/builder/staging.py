@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from typing import Any
 from yt360.errors import UserError
 from yt360.files import atomic_write, sync_folder, write_json
 from yt360.media.layout.warnings import LayoutWarning
+from yt360.retry import RetryPolicy
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.format.schema import CLIP_MEMBERS, Rejection
@@ -37,7 +37,8 @@ STAGING_VERSION = 3
 _TRASH = f"{STAGING_FOLDER}-trash-"
 _REJECTED_FILE = "rejected.json"
 _MAX_MEMBER_BYTES = 1 << 40
-_ATTEMPTS, _ATTEMPT_S = 20, 0.1
+# Some file systems keep files that an ending process has open.
+_REMOVAL_RETRY = RetryPolicy(max_attempts=20, first_delay_s=0.1, factor=1.0)
 
 
 @dataclass(frozen=True)
@@ -212,13 +213,11 @@ def json_bytes(value: Any) -> bytes:
 
 
 def _remove_stubborn(folder: Path) -> None:
-    for _ in range(_ATTEMPTS):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(_ATTEMPT_S)  # some file systems keep files that an ending process has open
     with suppress(FileNotFoundError):  # another builder may remove it
-        shutil.rmtree(folder)
+        _REMOVAL_RETRY.call(
+            lambda: shutil.rmtree(folder),
+            is_transient=lambda error: isinstance(error, OSError) and folder.exists(),
+        )
 
 
 def _remove(path: Path) -> None:
