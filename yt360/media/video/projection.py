@@ -158,7 +158,7 @@ def _why_untagged_is_360(stream: VideoStream, eyes: StereoMode, *, spatial_audio
         return f"{shown}: taken for equirectangular, whose aspect is 2:1"
     low, high = _PLAUSIBLE_ASPECTS
     if spatial_audio and low <= aspect <= high:
-        return f"{shown}: taken for equirectangular because its audio is ambisonic"
+        return f"{shown}: taken for equirectangular because its sound is ambisonic"
     hint = "if it is 360°, state its projection"
     if spatial_audio:
         hint += f" and its stereo mode (aspect {aspect:.2f} is unusual for one eye)"
