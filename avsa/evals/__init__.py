@@ -1,4 +1,4 @@
-"""Evaluations of a trained model: its features, and tasks that measure them.
+"""Evaluations of a trained model.
 
 An evaluation is an entry of `EVALUATIONS`: a module with a config class, registered by
 ``@EVALUATIONS.register`` (a user's own, named by ``--plugin``) or by a line in the table below.
