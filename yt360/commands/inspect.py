@@ -72,7 +72,8 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
     cls=EntryOption,
     type=EntryName(CHECKS),
     multiple=True,
-    help="Checks that reject videos (for a catalog; repeatable).  [default: spatial-audio, "
+    help="Checks that reject videos instead of the default ones (for a catalog; repeatable).  "
+    "[default: spatial-audio, "
     "silence, projection, still-image, picture, duration, and checks of plugins that say so]",
 )
 @click.option(
