@@ -1,1 +1,1 @@
-"""Views of a clip: where they look, their crops and spectrograms, on the training device."""
+"""Views of a clip: directions, crops and spectrograms, computed on the training device."""

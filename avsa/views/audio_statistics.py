@@ -1,7 +1,6 @@
-"""Statistics that standardize log-mels: one mean and deviation per mel band.
+"""Statistics that standardize log-mels: mean and standard deviation of each mel band.
 
-They are common to the four channels, because the differences of level between channels carry the
-direction.
+All four channels share the statistics, because level differences between channels encode direction.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 DEFAULT_SAMPLES = 1000
-# Lower limit, for bands without content (above the bandwidth of a recording).
-SMALLEST_STD_DB = 1.0
-# Limits of stored values: log-mels lie within ±200 dB, and float32 must be able to divide by them.
-LARGEST_DB, SMALLEST_STORED_STD_DB = 1e6, 1e-6
+# Minimum standard deviation, for bands above the bandwidth of the recordings.
+MIN_STD_DB = 1.0
+# Limits of stored values: log-mels lie within ±200 dB, and standard deviations must be divisors.
+MAX_DB, MIN_STORED_STD_DB = 1e6, 1e-6
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,13 @@ class AudioStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """Statistics of spectrograms with some parameters, as stored."""
+    """Stored statistics for one set of spectrogram parameters."""
 
     spectrogram: Mapping[str, Any]
     samples: Count = 0
     seed: Count = 0
-    mean_db: Sequence[Annotated[float, Field(ge=-LARGEST_DB, le=LARGEST_DB)]]
-    std_db: Sequence[Annotated[float, Field(ge=SMALLEST_STORED_STD_DB, le=LARGEST_DB)]]
+    mean_db: Sequence[Annotated[float, Field(ge=-MAX_DB, le=MAX_DB)]]
+    std_db: Sequence[Annotated[float, Field(ge=MIN_STORED_STD_DB, le=MAX_DB)]]
 
     def __post_init__(self) -> None:
         n_mels = self.parameters.get("n_mels")
@@ -68,7 +67,7 @@ class _Entry:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Parameters of the spectrograms; earlier versions stored them under other names."""
+        """Spectrogram parameters, with the names of earlier versions replaced."""
         return {
             (new_name(f"audio.{name}") or name).removeprefix("audio."): value
             for name, value in self.spectrogram.items()
@@ -89,10 +88,10 @@ def measure_statistics(
     """Measure the statistics over random samples of the training split.
 
     Args:
-        dataset: The dataset folder.
-        config: Parameters of the spectrograms.
+        dataset: Dataset folder.
+        config: Spectrogram configuration.
         samples: Number of samples; each is a random window of a random clip.
-        seed: Seed of the random windows.
+        seed: Seed of the samples.
 
     Raises:
         UserError: The dataset has no training clips, or its audio has another sample rate.
@@ -120,11 +119,11 @@ def measure_statistics(
     count, total, squares = totals
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt()
-    return AudioStatistics(mean.float(), std.clamp(min=SMALLEST_STD_DB).float())
+    return AudioStatistics(mean.float(), std.clamp(min=MIN_STD_DB).float())
 
 
 def random_audio(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor]:
-    """Yield int16 (4, S) of random windows of random clips; report those that cannot be read."""
+    """Yield int16 (4, S) of random windows of random clips; report and skip unreadable clips."""
     order = TrainingOrder(clips.video_ids, 1, seed, SamplingConfig(unit="clip"))
     shape = DataConfig().window_shape(clips_form(clips.info))
     audio = torch.empty((4, shape.num_samples), dtype=torch.int16)
@@ -145,10 +144,9 @@ def random_audio(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor
 def save_statistics(
     statistics: AudioStatistics, dataset: Path, config: AudioConfig, samples: int, seed: int
 ) -> Path:
-    """Store statistics in the file of the dataset, atomically; return the file.
+    """Store statistics in a dataset atomically; return the path of the file.
 
-    The file holds statistics of spectrograms with different parameters; those with equal parameters
-    are replaced.
+    The file contains one entry per set of spectrogram parameters; an equal entry is replaced.
     """
     path = dataset / AUDIO_STATS_FILE
     entry = _Entry(
@@ -164,14 +162,14 @@ def save_statistics(
 
 
 def load_statistics(dataset: Path, config: AudioConfig) -> AudioStatistics | None:
-    """Return the stored statistics of spectrograms with some parameters, or None.
+    """Return the stored statistics for a spectrogram configuration, or None.
 
     Raises:
-        UserError: The file is damaged or of another version.
+        UserError: The file is damaged or has another format version.
     """
     wanted, defaults = _identity(config), _identity(AudioConfig())
     for entry in _entries(dataset / AUDIO_STATS_FILE):
-        # Files from before a key existed were measured with its default.
+        # Files from before a key existed use its default.
         if defaults | entry.parameters == wanted:
             return AudioStatistics(torch.tensor(entry.mean_db), torch.tensor(entry.std_db))
     return None
@@ -180,18 +178,18 @@ def load_statistics(dataset: Path, config: AudioConfig) -> AudioStatistics | Non
 def ensure_statistics(
     dataset: Path, config: AudioConfig, samples: int = DEFAULT_SAMPLES
 ) -> AudioStatistics:
-    """Return the stored statistics; measure and store them if there are none.
+    """Return the stored statistics; measure and store them if they are missing.
 
-    If the dataset folder is read-only, they are returned as they would be stored.
+    If the dataset folder is read-only, the statistics are returned without storing them.
 
     Args:
-        dataset: The dataset folder.
-        config: Parameters of the spectrograms.
+        dataset: Dataset folder.
+        config: Spectrogram configuration.
         samples: Number of samples to measure.
 
     Raises:
-        UserError: The audio has another sample rate, the file is damaged, no clip can be read, or
-            the dataset is a mirror.
+        UserError: The sample rates differ, the file is damaged, no clip can be read, or the dataset
+            is a mirror without statistics.
     """
     require_sample_rate(config, clips_form(DatasetInfo.load(dataset)).sample_rate_hz)
     statistics = load_statistics(dataset, config)
@@ -219,10 +217,10 @@ def ensure_statistics(
 
 
 def require_sample_rate(config: AudioConfig, sample_rate_hz: int) -> None:
-    """Check the sample rate of the spectrograms against that of a dataset.
+    """Check that the sample rate of the configuration is that of the dataset.
 
     Raises:
-        UserError: They differ.
+        UserError: The sample rates differ.
     """
     if config.sample_rate_hz != sample_rate_hz:
         raise UserError(
@@ -234,18 +232,18 @@ def require_sample_rate(config: AudioConfig, sample_rate_hz: int) -> None:
 
 
 def _entries(path: Path) -> tuple[_Entry, ...]:
-    """Return the entries of a file of statistics; none if there is no file."""
-    again = f"remove it and run `avsa stats {path.parent}`"
+    """Return the entries of a statistics file; empty if the file does not exist."""
+    advice = f"remove it and run `avsa stats {path.parent}`"
     try:
         content = read_json(path, _StatsFile, inside=path.parent)
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); {again}", key=path) from None
+        raise UserError(f"{path} is damaged ({error}); {advice}", key=path) from None
     if content.format_version != FORMAT_VERSION:
         raise UserError(
             f"{path} has format version {content.format_version}, this program reads "
-            f"{FORMAT_VERSION}; {again}",
+            f"{FORMAT_VERSION}; {advice}",
             code="unsupported",
             key=path,
         )
@@ -253,10 +251,10 @@ def _entries(path: Path) -> tuple[_Entry, ...]:
 
 
 def _rounded(values: Tensor) -> list[float]:
-    """Round numbers to four decimals, as they are stored."""
+    """Round values to four decimals, the stored precision."""
     return [round(value, 4) for value in values.tolist()]
 
 
 def _identity(config: AudioConfig) -> dict[str, Any]:
-    """Return the parameters on which statistics depend: all except the choice of channels."""
+    """Return the parameters on which the statistics depend: all except the channels."""
     return {name: value for name, value in asdict(config).items() if name != "channels"}

@@ -1,6 +1,6 @@
-"""Batches on the training device: stored planes and audio made into views.
+"""Convert decoded clips to batches of views on the training device.
 
-Legend: B samples, K views, T frames, h and w of a view, C channels, N time steps, F mel bands.
+Shapes: B samples, K views, T frames, (h, w) of a view, C channels, N time steps, F mel bands.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Batch:
 
     Attributes:
         video: float32 (B, K, 3, T, h, w), standardized RGB.
-        audio: float32 (B, K, C, N, F), standardized spectrograms in each view's frame.
-        directions: float32 (B, K, 3), directions of the views in the world.
-        views: The random draws of the views, on the CPU.
-        raw: Keys, positions, times and epoch of the samples (do not use its tensors).
+        audio: float32 (B, K, C, N, F), standardized spectrograms in the coordinates of each view.
+        directions: float32 (B, K, 3), directions of the views in world coordinates.
+        views: Parameters of the views, on the CPU.
+        raw: Keys, positions, times and epoch of the samples. Its tensors may be overwritten.
     """
 
     video: Tensor
@@ -42,7 +42,7 @@ class Batch:
     raw: RawBatch
 
     def by_clip(self, values: Tensor) -> Tensor:
-        """Return (B, ...) as (b, M, ...): the M windows of each of b clips."""
+        """Reshape (B, ...) to (b, M, ...): M clip windows of each of b clips."""
         return values.unflatten(0, (-1, self.raw.windows_per_clip))
 
 
@@ -57,18 +57,18 @@ def batches(
     world: World,
     first_step: int = 0,
 ) -> Generator[Batch]:
-    """Yield this rank's part of every batch from a step on: read, decoded, and made into views.
+    """Read, decode and crop this rank's part of each batch, starting at a step.
 
     Args:
-        clips: The split.
-        order: Which clips are in which batch.
+        clips: Clips of the split.
+        order: Order of the clips.
         seed: Seed of clip windows and views.
-        data: What is read from each clip.
-        views: How views are drawn.
-        audio: Parameters of the spectrograms.
+        data: Data configuration.
+        views: View configuration.
+        audio: Spectrogram configuration.
         statistics: Statistics that standardize the spectrograms.
-        world: This process among the ranks that share each batch.
-        first_step: The first batch; starting anywhere costs the same.
+        world: The ranks that share each batch.
+        first_step: The first batch. Skipping batches costs no time.
 
     Raises:
         UserError: No clip is long enough, or none can be read.
@@ -95,9 +95,9 @@ def make_batch(
     statistics: AudioStatistics,
     device: torch.device | str = "cpu",
 ) -> Batch:
-    """Draw the views of each sample, crop them, and rotate the audio into them.
+    """Draw and crop the views of each sample, and compute their spectrograms.
 
-    All windows of a clip get the same views, so they differ only in time.
+    All windows of a clip have the same views and differ only in time.
     """
     drawn = draw_batch_views(raw, seed, views)
     luma, chroma, samples = to_device(raw, torch.device(device))
@@ -118,7 +118,7 @@ def make_batch(
 
 
 def draw_batch_views(raw: RawBatch, seed: int, views: ViewConfig) -> Views:
-    """Draw the views (B, K) of a batch; keyed by position, so the windows of a clip share them."""
+    """Draw the views (B, K) of a batch; all windows of a clip have the same views."""
     drawn = []
     for position, saliency in zip(
         raw.positions[:: raw.windows_per_clip], raw.saliency, strict=True
@@ -134,7 +134,7 @@ def to_device(raw: RawBatch, device: torch.device) -> tuple[Tensor, Tensor, Tens
         return tensors
     copies = [tensor.to(device, non_blocking=True) for tensor in tensors]
     if device.type == "cuda":
-        # The loader reuses this memory only after these copies.
+        # The loader reuses this memory after these copies have completed.
         raw.buffer.copied = torch.cuda.Event()
         raw.buffer.copied.record(torch.cuda.current_stream(device))
     return copies[0], copies[1], copies[2]

@@ -1,9 +1,8 @@
-"""Colour jitter as one affine map from stored Y'CbCr to standardized RGB.
+"""Colour jitter as one affine transform from stored Y'CbCr to standardized RGB.
 
-Conversion, brightness, contrast, saturation, hue and standardization are affine, so their product
-is one matrix per view, applied to each pixel after the crop. Unlike chains of 8-bit operations,
-nothing is rounded or clipped in between, and contrast is about middle grey instead of the mean of
-the image.
+Conversion, brightness, contrast, saturation, hue and standardization are affine, so one matrix per
+view combines them. Unlike in a chain of 8-bit operations, intermediate values are neither rounded
+nor clipped. Contrast is relative to middle grey instead of the mean of the image.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
-# Weights of red and blue in luma (ITU-R BT.709).
+# Luma coefficients of red and blue (ITU-R BT.709).
 LUMA_RED, LUMA_BLUE = 0.2126, 0.0722
-# Mean and standard deviation of RGB in [0, 1] over ImageNet, as usual for such encoders.
+# Mean and standard deviation of RGB in [0, 1] over ImageNet.
 RGB_MEAN = np.array([0.485, 0.456, 0.406])
 RGB_STD = np.array([0.229, 0.224, 0.225])
 
 
 def stored_to_rgb() -> Matrix:
-    """Return the map (3, 4) from (Y', Cb, Cr, 1) in limited range, 0 to 255, to RGB in [0, 1]."""
+    """Return the (3, 4) matrix from limited-range (Y', Cb, Cr, 1), 0 to 255, to RGB in [0, 1]."""
     red, blue = LUMA_RED, LUMA_BLUE
     green = 1 - red - blue
     to_rgb = np.array(
@@ -37,17 +36,17 @@ def stored_to_rgb() -> Matrix:
 
 
 def color_map(brightness: Matrix, contrast: Matrix, saturation: Matrix, hue: Matrix) -> Matrix:
-    """Return the maps (..., 3, 4) from stored (Y', Cb, Cr, 1), 0 to 255, to standardized RGB.
+    """Return matrices (..., 3, 4) from stored (Y', Cb, Cr, 1), 0 to 255, to standardized RGB.
 
     Args:
-        brightness: (...) factors of RGB, 1 for none.
-        contrast: (...) factors of the distance from middle grey, applied after brightness.
-        saturation: (...) factors of the colour difference.
-        hue: (...) rotations of the colour difference in the plane of Cb and Cr, radians.
+        brightness: (...) factor of RGB; 1 for no change.
+        contrast: (...) factor of the distance from middle grey, applied after brightness.
+        saturation: (...) factor of the chroma.
+        hue: (...) rotation of the chroma in radians.
     """
     cos, sin = saturation * np.cos(hue), saturation * np.sin(hue)
     zero, one = np.zeros_like(cos), np.ones_like(cos)
-    # A rotation about (Cb, Cr) = (128, 128), as an affine map.
+    # A rotation about (Cb, Cr) = (128, 128), as an affine transform.
     chroma = np.stack(
         [
             np.stack([one, zero, zero, zero], -1),
@@ -65,7 +64,7 @@ def color_map(brightness: Matrix, contrast: Matrix, saturation: Matrix, hue: Mat
 
 
 def to_rgb_bytes(video: Matrix) -> NDArray[np.uint8]:
-    """Return standardized RGB (3, ...) as 8-bit RGB (..., 3), for images."""
+    """Convert standardized RGB (3, ...) to 8-bit RGB (..., 3)."""
     shape = (3,) + (1,) * (video.ndim - 1)
     rgb = video * RGB_STD.reshape(shape) + RGB_MEAN.reshape(shape)
     return np.moveaxis(np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8), 0, -1)

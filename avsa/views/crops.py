@@ -1,15 +1,15 @@
-"""Cropping views out of equirectangular planes: one sampling grid per view, for all its frames.
+"""Crop views from equirectangular planes, with one sampling grid per view for all its frames.
 
-Legend: B batch, K views, T frames, H and W of the panorama, h and w of a view.
+Shapes: B batch size, K views, T frames, (H, W) of the panorama, (h, w) of a view.
 
-Planes are cropped as stored (Y', Cb, Cr; chroma at half resolution): luma and chroma are sampled in
-the same directions, and one affine map per view converts them to standardized RGB. On the CPU each
-view reads only the window of the panorama that it needs; on other devices the whole batch is
-sampled at once. Both give the same result.
+Planes are sampled in the stored format (Y'CbCr with chroma at half resolution); one affine
+transform per view then converts the samples to standardized RGB. On the CPU, each view reads only
+the window of the panorama that it covers; on other devices the whole batch is sampled at once. Both
+give the same result.
 
-If a view has fewer pixels than the panorama below it, the panorama is first averaged over 2 x 2,
-4 x 4, ... pixels, so that one to two of its pixels fall on one of the view (mip-mapping without
-blending of levels); otherwise bilinear interpolation would alias.
+If the panorama has a higher resolution than the view, it is first averaged over 2 x 2, 4 x 4, ...
+pixels to prevent aliasing (mip-mapping without blending of levels): one to two pooled pixels
+remain per pixel of the view.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from avsa.views.sampling import Views
 from yt360.sphere import pad_sphere, pooling_of_view
 
 MAX_POOLING = 8
-# Margin of windows around the sampled positions, in pixels, against rounding in float32.
-SLACK = 1e-3
+# Margin in pixels around the sampled positions, which covers rounding in float32.
+MARGIN = 1e-3
 
 
 def crop_views(
@@ -40,11 +40,11 @@ def crop_views(
 
     Args:
         luma: uint8 (B, T, H, W), limited range, W a multiple of 4.
-        chroma: uint8 (B, 2, T, H/2, W/2), sited as by default in H.264: on even columns of luma,
-            midway between its rows.
-        views: (B, K).
-        height: h.
-        width: w.
+        chroma: uint8 (B, 2, T, H/2, W/2) in the default chroma siting of H.264: on even columns of
+            luma, midway between its rows.
+        views: Views (B, K).
+        height: Height of a view in pixels (h).
+        width: Width of a view in pixels (w).
 
     Returns:
         float32 (B, K, 3, T, h, w), standardized RGB.
@@ -60,10 +60,10 @@ class _Lookups:
     """Positions of the pixels of views in the luma plane of the panorama.
 
     Attributes:
-        xy: (B, K, h, w, 2) columns and rows; pixel i's centre is i. Columns are continuous over
-            the seam and may lie outside [0, W); rows lie from -0.5 to H - 0.5.
-        extent: (B, K, 2, 2), the smallest and largest column, the smallest and largest row.
-        pooling: (B, K) luma pixels a side that are averaged before the lookup.
+        xy: (B, K, h, w, 2) columns and rows; the centre of pixel i is at i. Columns are continuous
+            over the seam and may lie outside [0, W); rows lie in [-0.5, H - 0.5].
+        extent: (B, K, 2, 2) minimum and maximum column, minimum and maximum row.
+        pooling: (B, K) pooling factor along each side, applied before the lookup.
     """
 
     xy: Tensor
@@ -72,10 +72,10 @@ class _Lookups:
 
 
 def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> _Lookups:
-    """Return the positions of the pixels of views, by the formula of `yt360.sphere.view_grid`.
+    """Return the positions of the pixels of views, as in `yt360.sphere.view_grid`.
 
-    The ray of a pixel, rotated by the elevation of the view, is (x, left, z): x and z are constant
-    along a row, and left along a column. The azimuth of the view is added at the end.
+    The ray of a pixel, rotated by the view's elevation, is (x, left, z), where x and z are constant
+    along a row and left is constant along a column. The view's azimuth is added at the end.
     """
     half_width, half_height = torch.tan(views.hfov / 2), torch.tan(views.vfov / 2)
     sign = torch.where(views.mirror, 1.0, -1.0)
@@ -100,18 +100,18 @@ def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> 
 
 
 def _centres(count: int) -> Tensor:
-    """Return the centres of `count` pixels that fill [-1, 1]."""
+    """Return the centres of `count` equal pixels in [-1, 1]."""
     return (torch.arange(count) + 0.5) * (2 / count) - 1
 
 
 @dataclass(frozen=True)
 class _PlaneGrid:
-    """Positions in a (pooled) plane: its column is that of luma * scale + shift[0].
+    """Transform from luma positions to positions in a pooled plane: ``xy * scale + shift``.
 
     Attributes:
-        pooling: Pixels of the plane, a side, that are averaged.
+        pooling: Pooling factor along each side of the plane.
         scale: Pooled pixels per luma pixel.
-        shift: Column and row of the pooled plane under the centre of luma's pixel (0, 0).
+        shift: Column and row in the pooled plane of the centre of luma pixel (0, 0).
     """
 
     pooling: int
@@ -126,7 +126,7 @@ def _luma_grid(pooling: int) -> _PlaneGrid:
 
 def _chroma_grid(luma_pooling: int) -> _PlaneGrid:
     pooling = max(1, luma_pooling // 2)
-    # Before pooling, luma's pixel (0, 0) is at column 0 and row -0.25 of chroma.
+    # Before pooling, luma pixel (0, 0) is at column 0 and row -0.25 of chroma.
     shift = (0.5 / pooling - 0.5, 0.25 / pooling - 0.5)
     return _PlaneGrid(pooling, 0.5 / pooling, shift)
 
@@ -156,22 +156,22 @@ def _look_up(planes: Tensor, xy: Tensor, extent: list[list[float]], grid: _Plane
 
     Args:
         planes: (C, H, W).
-        xy: Luma's columns and rows (h, w, 2).
-        extent: Smallest and largest column, smallest and largest row.
-        grid: Of the planes.
+        xy: Columns and rows in luma (h, w, 2).
+        extent: Minimum and maximum column, minimum and maximum row.
+        grid: Transform from luma positions to the planes.
 
     Returns:
         (C, h, w).
     """
     (left, right), (top, bottom) = (
         (
-            math.floor(low * grid.scale + shift - SLACK),
-            math.floor(high * grid.scale + shift + SLACK) + 2,
+            math.floor(low * grid.scale + shift - MARGIN),
+            math.floor(high * grid.scale + shift + MARGIN) + 2,
         )
         for (low, high), shift in zip(extent, grid.shift, strict=True)
     )
     window = _window(planes, (top, bottom), (left, right), grid.pooling)
-    # With aligned corners -1 and 1 are the centres of the window's first and last pixels.
+    # With aligned corners, -1 and 1 are the centres of the first and last pixels of the window.
     per_pixel = (2 / (right - left - 1), 2 / (bottom - top - 1))
     offset = ((grid.shift[0] - left) * per_pixel[0] - 1, (grid.shift[1] - top) * per_pixel[1] - 1)
     where = torch.addcmul(torch.tensor(offset), xy, torch.tensor(per_pixel) * grid.scale)
@@ -181,9 +181,9 @@ def _look_up(planes: Tensor, xy: Tensor, extent: list[list[float]], grid: _Plane
 def _window(
     planes: Tensor, rows: tuple[int, int], columns: tuple[int, int], pooling: int
 ) -> Tensor:
-    """Return pooled rows and columns (half-open ranges) of planes (C, H, W) on the sphere, float.
+    """Return pooled rows and columns (half-open ranges) of planes (C, H, W) as float.
 
-    Columns wrap. A row beyond a pole is the row next to that pole, half a turn further.
+    Columns wrap around. A row beyond a pole is the row next to the pole, shifted by half the width.
     """
     (top, bottom), (left, right) = rows, columns
     count, half = planes.shape[-2] // pooling, planes.shape[-1] // pooling // 2
@@ -202,7 +202,7 @@ def _window(
 
 
 def _columns(strip: Tensor, left: int, right: int) -> Tensor:
-    """Return columns [left, right) of (C, H, W), which wrap."""
+    """Return columns [left, right) of (C, H, W); columns wrap around."""
     width = strip.shape[-1]
     right, left = right - left // width * width, left % width
     if right <= width:
@@ -239,7 +239,7 @@ def _crop_batched(luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups)
 
 
 def _look_up_batched(planes: Tensor, xy: Tensor, grid: _PlaneGrid) -> Tensor:
-    """Interpolate planes (B, C, H, W) at luma's columns and rows (B, K, h, w, 2).
+    """Interpolate planes (B, C, H, W) at columns and rows in luma (B, K, h, w, 2).
 
     Returns:
         (B, K, C, h, w).
@@ -248,11 +248,11 @@ def _look_up_batched(planes: Tensor, xy: Tensor, grid: _PlaneGrid) -> Tensor:
     if grid.pooling > 1:
         images = avg_pool2d(images, grid.pooling)
     height, width = images.shape[-2:]
-    # Past the seam the columns start again; the padding shifts columns and rows by one.
+    # Columns wrap around; the padding shifts columns and rows by one.
     x = torch.remainder(xy[..., 0] * grid.scale + (grid.shift[0] + 0.5), width) + 0.5
     y = xy[..., 1] * grid.scale + (grid.shift[1] + 1)
     where = torch.stack([x * (2 / (width + 1)) - 1, y * (2 / (height + 1)) - 1], -1)
-    # The views of a sample, one above the other, are one lookup in its planes.
+    # Stack the views of a sample vertically, for one lookup in its planes.
     sampled = grid_sample(
         pad_sphere(images), where.flatten(1, 2), mode="bilinear", align_corners=True
     )

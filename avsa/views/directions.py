@@ -1,7 +1,8 @@
-"""Samplers of the directions of the K views of a clip.
+"""Sample the directions of the K views of a clip.
 
-Samplers draw candidates. Views are placed one after the other, each at the first candidate that is
-far enough from the views before it. Some samplers follow a map (`avsa.views.saliency`).
+A sampler draws candidates. Views are placed one after another, each at the first candidate that is
+far enough from the views already placed. Some samplers follow a saliency map
+(`avsa.views.saliency`).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ Candidates = Callable[[int], Directions]  # returns (count, 3)
 SALIENCY_SAMPLERS: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
 MAX_CANDIDATES = 64
 ATTEMPTS = 2000
-# This many successes among so few attempts show that no sample needs all of `ATTEMPTS`: even at
-# half that rate, one in 1e11 would fail.
+# Successful placements out of `CHECK_ATTEMPTS` that a check requires. Even at half this success
+# rate, fewer than one in 1e11 samples would fail all `ATTEMPTS`.
 CHECK_ATTEMPTS, CHECK_SUCCESSES = 200, 5
 
 
@@ -36,9 +37,9 @@ class Band:
     """The range of elevations of views.
 
     Attributes:
-        low: Lowest elevation, radians.
-        high: Highest elevation, radians.
-        spacing: How elevations are drawn: ``area`` makes directions uniform on the sphere,
+        low: Minimum elevation in radians.
+        high: Maximum elevation in radians.
+        spacing: Distribution of elevations: ``area`` makes directions uniform on the sphere,
             ``angle`` makes elevations uniform, which favours the poles.
     """
 
@@ -47,8 +48,8 @@ class Band:
     spacing: Spacing = "area"
 
     def draw_heights(self, generator: np.random.Generator, count: int) -> Directions:
-        """Return the sine of `count` elevations."""
-        # Equal areas on the sphere are equal steps in height, not in elevation.
+        """Return the sines of `count` elevations."""
+        # Area on the sphere is proportional to the sine of the elevation.
         low, high = self.low, self.high
         if self.spacing == "area":
             low, high = math.sin(low), math.sin(high)
@@ -57,13 +58,13 @@ class Band:
 
 
 def uniform(generator: np.random.Generator, count: int, band: Band) -> Directions:
-    """Return `count` directions (count, 3) within a band, uniform in azimuth."""
+    """Sample `count` directions (count, 3) within a band, uniform in azimuth."""
     azimuth = generator.uniform(-math.pi, math.pi, count)
     return _from_height(azimuth, band.draw_heights(generator, count))
 
 
 def horizon(generator: np.random.Generator, count: int) -> Directions:
-    """Return `count` directions (count, 3), uniform on the horizon."""
+    """Sample `count` directions (count, 3), uniform on the horizon."""
     return _from_height(generator.uniform(-math.pi, math.pi, count), np.zeros(count))
 
 
@@ -76,13 +77,13 @@ def grid(num_views: int) -> Directions:
 def follow_saliency(
     generator: np.random.Generator, count: int, saliency: Directions, band: Band
 ) -> Directions:
-    """Return `count` directions (count, 3), distributed on the sphere like a map.
+    """Sample `count` directions (count, 3) with a density proportional to a saliency map.
 
     Args:
-        generator: Source of randomness.
+        generator: Random generator.
         count: Number of directions.
-        saliency: (H, W) equirectangular, non-negative; zeros everywhere mean uniform.
-        band: Rows with centres outside it are left out.
+        saliency: (H, W) equirectangular, non-negative; if all zero, directions are uniform.
+        band: Range of elevations; rows with centres outside it are excluded.
     """
     rows, columns = saliency.shape
     elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
@@ -102,16 +103,16 @@ def place(samplers: list[Candidates], min_separation: float) -> Directions | Non
     """Place one view per sampler at its first candidate that is far enough from the other views.
 
     Args:
-        samplers: For each view a function that returns candidates.
-        min_separation: Minimum angle between two views, radians.
+        samplers: For each view, a function that returns candidates.
+        min_separation: Minimum angle between two views in radians.
 
     Returns:
-        (K, 3), or None if a view was not placed.
+        (K, 3), or None if a view could not be placed.
     """
     placed = np.zeros((0, 3))
     limit = math.cos(min_separation)
     for sampler in samplers:
-        # Most views are placed among few candidates.
+        # Most views need few candidates.
         for count in (4, MAX_CANDIDATES):
             candidates = sampler(count)
             free = np.flatnonzero((candidates @ placed.T <= limit).all(1))
@@ -133,21 +134,21 @@ def sample_directions(
     saliency: Directions | None = None,
     saliency_fraction: float = 0.0,
 ) -> Directions:
-    """Return the directions (K, 3) of the views of a clip; angles in radians.
+    """Sample the directions (K, 3) of the views of a clip; angles in radians.
 
     Args:
-        sampler: How candidates are drawn.
-        num_views: K.
-        generator: Source of randomness.
+        sampler: Name of the sampler.
+        num_views: Number of views (K).
+        generator: Random generator.
         min_separation: Minimum angle between two views.
-        band: Elevations of the views.
-        saliency: (H, W) map for the samplers that follow one.
-        saliency_fraction: Fraction of views that follow the map. A view for which the map has no
-            place is drawn uniformly.
+        band: Range of elevations.
+        saliency: (H, W) saliency map, for samplers that follow one.
+        saliency_fraction: Fraction of views that follow the map. A view that does not fit into the
+            map is drawn uniformly.
 
     Raises:
         UserError: No placement was found.
-        ValueError: The sampler needs a map.
+        ValueError: The sampler needs a saliency map.
     """
     if sampler == "grid":
         return grid(num_views)
@@ -172,10 +173,10 @@ def sample_directions(
 
 
 def check_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> None:
-    """Check that `sample_directions` will place all views (angles in radians).
+    """Check that `sample_directions` can place all views; angles in radians.
 
     Raises:
-        UserError: It will not; says how many views fit.
+        UserError: The views do not fit; the message states how many do.
     """
     if sampler == "grid":
         alone = num_views == 1 or min_separation == 0
@@ -196,7 +197,7 @@ def _without_saliency(
 
 def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> int:
     def succeeds(count: int) -> bool:
-        # The result for a count must not depend on earlier calls.
+        # A new generator makes the result independent of earlier calls.
         generator = keyed_generator("placeable", count)
 
         def candidates(number: int) -> Directions:
@@ -206,7 +207,7 @@ def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, ban
         placed = (found for found in attempts if found is not None)
         return len(list(islice(placed, CHECK_SUCCESSES))) == CHECK_SUCCESSES
 
-    # Beyond what caps of half the separation could cover, no arrangement exists at all.
+    # Upper bound: spherical caps with a radius of half the separation must not overlap.
     cap_area = 1 - math.cos(min_separation / 2) if min_separation > 0 else 0.0
     if num_views * cap_area <= 2 and succeeds(num_views):
         return num_views

@@ -1,4 +1,4 @@
-"""A contact sheet of training samples: panorama, energy of the audio, views, network inputs."""
+"""Plot training samples: panorama, audio energy map, views, and network inputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from yt360.files import atomic_write
 from yt360.sphere import direction_to_equirect, view_grid
 from yt360.terminal.text import plot_text
 
-# Colours of Okabe and Ito, distinguishable by colour-blind readers.
+# Colour-blind safe palette of Okabe and Ito.
 VIEW_COLORS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#009E73", "#D55E00", "#0072B2")
 ENERGY_COLORS = "inferno"
 MAP_SIZE = (90, 180)
@@ -44,7 +44,7 @@ WIDTH_IN, HEIGHT_IN, DPI = 15.0, 4.25, 100
 PANORAMA = (0.5, 0.78, 6.16, 3.08)
 ENERGY_BAR = (2.9, 0.3, 2.2, 0.09)
 VIEWS_LEFT, VIEWS_RIGHT, VIEWS_TOP = 7.35, 14.68, 3.72
-LARGEST_CROP, VIEW_GAP, STRIP_GAP, STRIPS_BOTTOM = 1.75, 0.14, 0.07, 0.42
+MAX_CROP, VIEW_GAP, STRIP_GAP, STRIPS_BOTTOM = 1.75, 0.14, 0.07, 0.42
 
 
 def save_preview(
@@ -58,16 +58,16 @@ def save_preview(
     samples: int = 3,
     seed: int = 0,
 ) -> list[str]:
-    """Draw samples as a recipe would, and write a PNG; return the keys of the clips.
+    """Plot samples drawn by a recipe to a PNG; return the keys of the clips.
 
     Args:
-        dataset: The dataset folder.
-        out: The PNG.
-        data: What is read of each clip.
-        views: How views are drawn, at most 6.
-        audio: Parameters of the spectrograms; shown in dB, not standardized.
+        dataset: Dataset folder.
+        out: Path of the PNG.
+        data: Data configuration.
+        views: View configuration, with at most 6 views.
+        audio: Spectrogram configuration; spectrograms are shown in dB.
         split: Split of the dataset.
-        samples: Number of samples, one below the other.
+        samples: Number of samples (rows).
         seed: Seed of samples and views.
 
     Raises:
@@ -78,16 +78,16 @@ def save_preview(
 
 
 def save_run_preview(run: Path, out: Path, samples: int, step: int | None = None) -> list[str]:
-    """Draw samples on which a run was trained, and write a PNG; return the keys of the clips.
+    """Plot training samples of a step of a run to a PNG; return the keys of the clips.
 
     Args:
-        run: The run's folder.
-        out: The PNG.
-        samples: Number of samples of the step's batch, one below the other.
-        step: The step, from 1; by default the last one in the log of the run.
+        run: Run folder.
+        out: Path of the PNG.
+        samples: Number of samples (rows), from the start of the step's batch.
+        step: Step number, from 1; by default the last one in the run's log.
 
     Raises:
-        UserError: The folder holds no run, or the run has no such step or smaller batches.
+        UserError: The folder contains no run, the run has no such step, or its batches are smaller.
     """
     if step is None:
         log = run / LOG_FILE
@@ -118,12 +118,12 @@ def _save(out: Path, samples: Samples, count: int) -> list[str]:
 
 
 def draw_sample(part: SubFigure, batch: Batch, audio: AudioConfig, video_s: float) -> None:
-    """Draw the first sample of a batch.
+    """Plot the first sample of a batch.
 
     Args:
-        part: Where.
-        batch: Made with a mean of 0 and a deviation of 1 dB; its raw tensors still hold it.
-        audio: The spectrograms' parameters.
+        part: Figure to plot to.
+        batch: Batch with spectrograms in dB (mean 0, standard deviation 1) and valid raw tensors.
+        audio: Spectrogram configuration.
         video_s: Duration of the video.
     """
     _draw_panorama(part, batch, audio.sample_rate_hz)
@@ -140,7 +140,7 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     axes.imshow(image, extent=extent, interpolation="lanczos")
     energy = energy_db(raw.audio[0])
     quietest = float(energy.min())
-    # First-order beams are wide: only the upper part of their range shows direction.
+    # First-order beams are wide, so only the upper part of their range shows direction.
     opacity = np.clip(1 - energy / min(quietest, -0.1), 0, 1) ** 2.5 * 0.7
     layer = axes.imshow(
         energy, extent=extent, alpha=opacity, cmap=ENERGY_COLORS, vmin=quietest, vmax=0,
@@ -162,7 +162,7 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
         [180, 90, 0, -90, -180], ["180°", "left 90°", "front 0°", "right −90°", "−180°"]
     )
     axes.set_yticks([-90, -45, 0, 45, 90], ["−90°", "−45°", "0°", "45°", "90°"])
-    _quiet(axes, size=8.5)
+    _simplify(axes, size=8.5)
     start_s, end_s = (
         raw.audio_start_s[0],
         raw.audio_start_s[0] + raw.audio.shape[-1] / sample_rate_hz,
@@ -193,7 +193,7 @@ def _draw_views(
     names = ("L", "R") if audio.channels == "stereo" else CHANNELS
     levels = batch.audio[0, :, :num_channels].numpy()
     room = VIEWS_RIGHT - VIEWS_LEFT - (num_views - 1) * VIEW_GAP
-    size = min(LARGEST_CROP, room / num_views)
+    size = min(MAX_CROP, room / num_views)
     strips_top = VIEWS_TOP - size - 1.5 * STRIP_GAP
     strip = (strips_top - STRIPS_BOTTOM - (num_channels - 1) * STRIP_GAP) / num_channels
     for k, color in _numbered_colors(batch.views):
@@ -243,11 +243,11 @@ def _draw_log_mel(
     for edge_s in video_range_s:
         axes.axvline(edge_s, color="white", lw=0.7, alpha=0.65, ls=(0, (3, 2)))
     axes.set(xticks=[], yticks=[])
-    _quiet(axes, size=7)
+    _simplify(axes, size=7)
 
 
 def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
-    """Return the border of a view of the first sample in uv, cut where it crosses the seam."""
+    """Return the border of a view of the first sample in uv, split where it crosses the seam."""
     azimuth, elevation, hfov, vfov = (
         each[0, view] for each in (views.azimuth, views.elevation, views.hfov, views.vfov)
     )
@@ -259,7 +259,7 @@ def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
 
 
 def energy_db(audio: torch.Tensor) -> NDArray[np.float32]:
-    """Return the power of a beam to each direction (90, 180) in dB relative to the maximum."""
+    """Return the beam power in each direction (90, 180), in dB relative to the maximum."""
     power = energy_map(audio.double(), *MAP_SIZE)
     return (
         (10 * torch.log10((power / power.max().clamp(min=1e-12)).clamp(min=1e-6))).float().numpy()
@@ -267,7 +267,7 @@ def energy_db(audio: torch.Tensor) -> NDArray[np.float32]:
 
 
 def panorama_rgb(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB (H, W, 3) of one stored frame: luma (H, W), chroma (2, H/2, W/2)."""
+    """Convert a stored frame, luma (H, W) and chroma (2, H/2, W/2), to RGB (H, W, 3)."""
     full = chroma.repeat(2, 1).repeat(2, 2).astype(np.float64)
     yuv = np.concatenate([luma[None], full, np.ones_like(luma[None])])
     rgb = np.einsum("cd,dhw->hwc", stored_to_rgb(), yuv)
@@ -305,14 +305,14 @@ def _halo(width: float) -> list[Any]:
 
 
 def _axes(part: SubFigure, left: float, bottom: float, width: float, height: float) -> Any:
-    """Add axes at a place in inches."""
+    """Add axes at a position in inches."""
     return part.add_axes(
         (left / WIDTH_IN, bottom / HEIGHT_IN, width / WIDTH_IN, height / HEIGHT_IN)
     )
 
 
-def _quiet(axes: Any, size: float) -> None:
-    """Draw axes without a frame and with small ticks."""
+def _simplify(axes: Any, size: float) -> None:
+    """Remove the frame of axes and shrink their ticks."""
     axes.tick_params(labelsize=size, length=2, color="0.5")
     for spine in axes.spines.values():
         spine.set_visible(False)

@@ -1,7 +1,6 @@
-"""Saliency maps that samplers of views follow: loud, moving, or labelled directions.
+"""Saliency maps for view samplers: audio energy, motion, or labels.
 
-A map is equirectangular (20, 40) and non-negative. Loaders compute maps in their threads, so they
-cost the training process nothing.
+A map is equirectangular (20, 40) and non-negative. It is computed in the threads of the loader.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ ROWS = 20
 SHARPNESS = 4.0
 
 SaliencyMap: TypeAlias = NDArray[np.float64]
-# Returns the map for (key of the clip, time of the first frame, luma (T, H, W), audio (4, S)).
+# Arguments: clip key, time of the first frame, luma (T, H, W), audio (4, S).
 Saliency: TypeAlias = Callable[[str, float, Tensor, Tensor], SaliencyMap]
 
 
 def open_saliency(views: ViewConfig, clips: ShardReader) -> Saliency | None:
-    """Return the function that computes the maps for a sampler of views; None if it needs none.
+    """Return the saliency function of a view sampler, or None if the sampler does not use one.
 
     Args:
-        views: The sampler, and the labels that it follows.
-        clips: The split.
+        views: View configuration.
+        clips: Clips of the split.
 
     Raises:
-        UserError: The dataset has no such labels, or a class is unknown.
+        UserError: The dataset has no such label set, or a class is unknown.
     """
     if views.sampler == "energy":
         return lambda key, time_s, luma, audio: energy_saliency(audio)  # noqa: ARG005
@@ -74,7 +73,7 @@ def energy_saliency(audio: Tensor) -> SaliencyMap:
 def motion_saliency(luma: Tensor) -> SaliencyMap:
     """Return the mean change of luma per frame (20, 40), in grey levels.
 
-    The median over the sphere, which is noise of the codec, is subtracted.
+    The median over the sphere, an estimate of coding noise, is subtracted.
 
     Args:
         luma: (T, H, W) uint8; a single frame gives zeros.
@@ -87,11 +86,11 @@ def motion_saliency(luma: Tensor) -> SaliencyMap:
 
 
 class LabelSaliency:
-    """Where the labels of a clip show objects of some classes.
+    """Saliency map of labels of given classes.
 
     Args:
         labels: Labels of the split.
-        classes: Names of the classes; none for all things.
+        classes: Class names; empty for all thing classes.
 
     Raises:
         UserError: A class is unknown.

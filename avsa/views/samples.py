@@ -1,4 +1,4 @@
-"""Single training samples for inspection: drawn by a recipe, or those of a step of a run."""
+"""Load single training samples for inspection, from a recipe or from a step of a run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from yt360.shards.format.reader import ShardReader
 
 
 class Samples:
-    """Samples as training makes them, except that spectrograms are in dB, not standardized.
+    """Training samples with spectrograms in dB instead of standardized ones.
 
     Args:
-        clips: The split.
-        order: Clips of the samples, in batches of one.
+        clips: Clips of the split.
+        order: Order of the samples, in batches of one.
         seed: Seed of clip windows and views.
-        data: What is read of a clip.
-        views: How views are drawn.
-        audio: Parameters of the spectrograms.
+        data: Data configuration.
+        views: View configuration.
+        audio: Spectrogram configuration.
 
     Attributes:
         video_s: Duration of the video.
@@ -56,10 +56,10 @@ class Samples:
         self.video_s = shape.num_frames / shape.fps
 
     def load(self, number: int) -> Batch:
-        """Return a sample as a batch of one, whose raw tensors hold panorama and sound field.
+        """Return a sample as a batch of one; its raw tensors contain the panorama and sound field.
 
         Raises:
-            UserError: There are fewer samples.
+            UserError: The number is out of range.
         """
         raw = self._loader.load(number)
         if not raw.keys:
@@ -75,7 +75,7 @@ class Samples:
 def samples_of_recipe(
     clips: ShardReader, data: DataConfig, views: ViewConfig, audio: AudioConfig, seed: int
 ) -> Samples:
-    """Return samples of a split as a recipe would draw them.
+    """Return samples of a split, drawn by the configuration of a recipe.
 
     Raises:
         UserError: The split has no clips, or the recipe does not fit it.
@@ -91,12 +91,12 @@ def samples_of_recipe(
 
 
 def samples_of_step(clips: ShardReader, run: Path, step: int) -> Samples:
-    """Return the samples on which a run was trained in a step, in the order of the batch.
+    """Return the training samples of a step of a run, in batch order.
 
     Args:
         clips: The training split of the run's dataset.
-        run: The run's folder.
-        step: Number of the step, from 1.
+        run: Run folder.
+        step: Step number, from 1.
 
     Raises:
         UserError: The folder holds no run, the run has no such step, or its recipe does not fit

@@ -1,10 +1,10 @@
-"""Drawing the views of a sample: directions, fields of view, and augmentation.
+"""Sample the views of a clip: directions, fields of view, and augmentation.
 
-Legend: B batch, K views of one clip, T frames, h and w rows and columns of a view.
+Shapes: B batch size, K views per clip.
 
-A draw is a pure function of (seed, epoch, position in the order of training), so one sample can be
-drawn again alone, for a preview or a bug report. Cropping is in `avsa.views.crops`, the colour map
-in `avsa.views.colors`, the samplers of directions in `avsa.views.directions`.
+A draw is a pure function of (seed, epoch, position in the training order), so a single sample can
+be reproduced for a preview or a bug report. See `avsa.views.crops` for cropping,
+`avsa.views.colors` for the colour transform and `avsa.views.directions` for direction samplers.
 """
 
 from __future__ import annotations
@@ -36,61 +36,62 @@ from yt360.sphere import azimuth_elevation, direction, view_rotation
 
 @config_class
 class ViewConfig:
-    """Where the K views of a clip look, how wide they are, and how they are jittered."""
+    """Directions, fields of view and augmentation of the K views of a clip."""
 
     num_views: Annotated[int, Field(ge=1, le=1024)] = 4
-    """K, the views of a clip."""
+    """K, the number of views per clip."""
     height: Annotated[int, Field(ge=1, le=4096)] = 112
-    """Rows of a view."""
+    """Height of a view in pixels."""
     width: Annotated[int, Field(ge=1, le=4096)] = 112
-    """Columns of a view."""
+    """Width of a view in pixels."""
     hfov_min_deg: Annotated[float, Field(ge=1, le=170)] = 25.0
-    """Smallest full horizontal field of view."""
+    """Minimum horizontal field of view."""
     hfov_max_deg: Annotated[float, Field(ge=1, le=170)] = 90.0
-    """Largest full horizontal field of view."""
+    """Maximum horizontal field of view."""
     hfov_spacing: Literal["angle", "plane"] = "angle"
     """Distribution of fields of view. angle: uniform; plane: uniform in tan(hfov / 2), half the
     width of the image plane."""
     min_separation_deg: Annotated[float, Field(ge=0, le=180)] = 36.0
-    """Minimum great-circle angle between the centres of two views of a clip."""
+    """Minimum angle between the centres of two views of a clip."""
     max_elevation_deg: Annotated[float, Field(ge=0, le=90)] = 60.0
-    """Highest elevation of a view's centre."""
+    """Maximum elevation of a view's centre."""
     min_elevation_deg: Annotated[float, Field(ge=-90, le=90)] | None = None
-    """Lowest elevation; null: -max_elevation_deg."""
+    """Minimum elevation of a view's centre; null: -max_elevation_deg."""
     elevation_spacing: Spacing = "area"
     """Distribution of elevations. area: directions are uniform on the sphere; angle: elevations are
     uniform, which favours high and low views."""
     sampler: Sampler = "uniform"
-    """uniform: on the sphere within the elevations; horizon: anywhere on it; grid: evenly spaced on
-    the horizon, the first in front; energy, motion, labels: by saliency, where the audio is loud,
-    the video moves, or labels (`yt360 pseudolabel`) show objects."""
+    """uniform: random within the elevation limits; horizon: random on the horizon; grid: evenly
+    spaced on the horizon, the first in front; energy, motion, labels: by a saliency map, which is
+    high where the audio is loud, the video moves, or labels (`yt360 pseudolabel`) show objects."""
     saliency_fraction: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """energy, motion, labels: fraction of views that follow the saliency; others are uniform."""
+    """energy, motion, labels: fraction of views that follow the saliency map; the others are
+    uniform."""
     label_set: str = "panoptic"
     """labels: name of the label set."""
     label_classes: tuple[str, ...] = ()
-    """labels: names of the classes to look at; empty: all things."""
+    """labels: names of salient classes; empty: all thing classes."""
     audio_rotation: Literal["view", "random"] = "view"
-    """view: the audio of a view is rotated to the view; random: to a direction drawn independently,
-    a control from which nothing spatial can be learned."""
+    """view: the audio is rotated to the direction of the view; random: to an independent random
+    direction, a control condition without spatial correspondence."""
     augment: bool = True
-    """Off: no flips and none of the jitters below; only directions and fields of view vary."""
+    """false: no flips and no jitter; only directions and fields of view are random."""
     aspect_jitter: Annotated[float, Field(ge=1, le=4)] = 1.2
-    """The aspect ratio of a view's field is scaled by up to this factor either way; 1: not."""
+    """The aspect ratio of the field of view is scaled by a random factor in [1 / this, this]."""
     hflip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Probability that a view is flipped left-right, video and audio."""
+    """Probability of a left-right flip of a view's video and audio."""
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.4
-    """Brightness is scaled by a factor in 1 ± this."""
+    """Brightness is scaled by a random factor in 1 ± this."""
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.4
-    """Contrast about middle grey is scaled by a factor in 1 ± this."""
+    """Contrast about middle grey is scaled by a random factor in 1 ± this."""
     saturation: Annotated[float, Field(ge=0, le=1)] = 0.4
-    """Saturation is scaled by a factor in 1 ± this."""
+    """Saturation is scaled by a random factor in 1 ± this."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
-    """Hue is shifted by ± this, in turns of the colour circle."""
+    """Hue is shifted by a random fraction of the colour circle, up to ± this."""
     gain_jitter_db: Annotated[float, Field(ge=0, le=40)] = 1.0
-    """The audio level is changed by ± this."""
+    """The audio level is changed by a random gain of up to ± this."""
     gain_per_view: bool = False
-    """Change the level of each view independently; off: of all views of a clip alike."""
+    """true: an independent gain for each view; false: the same gain for all views of a clip."""
 
     def __post_init__(self) -> None:
         for low, high in (
@@ -114,16 +115,16 @@ class Views:
     """The views of one sample (K,) or of a batch (B, K); float32 on the CPU, angles in radians.
 
     Attributes:
-        azimuth: (..., K) of the centres of the views.
-        elevation: (..., K) of the centres of the views.
-        audio_azimuth: (..., K) of the directions that the audio is rotated to: the centres of the
-            views, except with ``audio_rotation`` ``random``.
-        audio_elevation: (..., K) of these directions.
-        hfov: (..., K) full horizontal fields of view.
-        vfov: (..., K) full vertical fields of view.
+        azimuth: (..., K) azimuth of the view's centre.
+        elevation: (..., K) elevation of the view's centre.
+        audio_azimuth: (..., K) azimuth that the audio is rotated to; equals `azimuth` unless
+            ``audio_rotation`` is ``random``.
+        audio_elevation: (..., K) elevation that the audio is rotated to.
+        hfov: (..., K) horizontal field of view.
+        vfov: (..., K) vertical field of view.
         mirror: (..., K) bool, whether the view is flipped left-right.
-        color: (..., K, 3, 4), the affine map from stored (Y', Cb, Cr, 1), 0 to 255, to standardized
-            RGB, with jitter.
+        color: (..., K, 3, 4) affine transform from stored (Y', Cb, Cr, 1), 0 to 255, to
+            standardized RGB, including jitter.
         gain_db: (..., K) gain of the audio.
     """
 
@@ -139,7 +140,7 @@ class Views:
 
     @property
     def directions(self) -> Tensor:
-        """Unit vectors (..., K, 3) of the centres of the views in the world."""
+        """Unit vectors (..., K, 3) of the views' centres in world coordinates."""
         return direction(self.azimuth, self.elevation)
 
     @property
@@ -155,7 +156,7 @@ class Views:
 
 
 def stack_views(samples: Sequence[Views]) -> Views:
-    """Return the views of samples as one batch."""
+    """Stack the views of samples to a batch."""
     columns = [field.name for field in fields(Views)]
     return Views(
         **{name: torch.stack([getattr(sample, name) for sample in samples]) for name in columns}
@@ -172,10 +173,10 @@ def draw_views(
     """Draw the views of one sample.
 
     Args:
-        config: How to draw them.
+        config: View configuration.
         seed: Seed of the run.
         epoch: Epoch of the sample.
-        position: Position of the sample in the order of training.
+        position: Position of the sample in the training order.
         saliency: (H, W) non-negative equirectangular map, for the samplers ``energy``, ``motion``
             and ``labels`` (`avsa.views.saliency`).
 
@@ -223,7 +224,7 @@ def check_views(config: ViewConfig) -> None:
     """Check that the views can be placed.
 
     Raises:
-        UserError: The views do not fit within the band at their minimum separation.
+        UserError: The views do not fit within the elevation limits at the minimum separation.
     """
     check_placeable(
         config.sampler,
@@ -234,7 +235,7 @@ def check_views(config: ViewConfig) -> None:
 
 
 def _draw_hfov(config: ViewConfig, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Return full horizontal fields of view (K,), radians."""
+    """Return horizontal fields of view (K,) in radians."""
     if config.hfov_spacing == "angle":
         limits = config.hfov_min_deg, config.hfov_max_deg
         return np.radians(generator.uniform(*limits, config.num_views))
@@ -247,7 +248,7 @@ def _draw_hfov(config: ViewConfig, generator: np.random.Generator) -> NDArray[np
 
 @dataclass(frozen=True)
 class _Jitter:
-    """Augmentation of each view (K,): see `Views`; aspect is a factor."""
+    """Augmentation of each view (K,): the fields of `Views`, and the aspect ratio factor."""
 
     aspect: NDArray[np.float64]
     mirror: NDArray[np.bool_]
@@ -278,7 +279,7 @@ def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
 
 
 def _without_jitter(config: ViewConfig) -> ViewConfig:
-    """Return the same views without augmentation."""
+    """Return the configuration without augmentation."""
     return replace(
         config,
         aspect_jitter=1.0,

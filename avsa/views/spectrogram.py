@@ -1,14 +1,13 @@
-"""Log-mel spectrograms of views: one STFT a clip, rotated into each view.
+"""Log-mel spectrograms of views: one STFT per clip, rotated to each view.
 
-Legend: B batch, K views, C channels, N time steps, F mel bands, S samples, Q frequency bins.
+Shapes: B batch size, K views, C channels, N time steps, F mel bands, S samples, Q frequency bins.
 
-Rotation of the sound field is the same at all times, so it commutes with the STFT: four transforms
-per clip serve all views, and W, which rotation does not change, is computed once. Spectra are kept
-as real and imaginary planes, which is faster than complex magnitudes, and mel bands are sums over
-the few bins that each of them covers.
+The rotation of the sound field is constant over time, so it commutes with the STFT: four transforms
+per clip serve all views, and W, which is invariant to rotation, is computed once. Spectra are
+stored as real and imaginary planes, which is faster than complex magnitudes.
 
 Parameters follow Morgado et al., section 4: 128 Slaney mel bands of the magnitude of the STFT
-(21 ms Hann windows every 10 ms, reflected at the ends) in dB. An absolute and a relative floor
+(21 ms Hann windows every 10 ms, reflection padding) in dB. An absolute and a relative floor
 limit the levels (`AudioConfig.min_db`, `AudioConfig.top_db`).
 """
 
@@ -33,10 +32,10 @@ from yt360.errors import UserError
 Channels = Literal["ambix", "ambix+intensity", "mono", "stereo"]
 NUM_CHANNELS: dict[Channels, int] = {"ambix": 4, "ambix+intensity": 7, "mono": 1, "stereo": 2}
 
-# Lower limit of the energy by which intensity is divided.
-SMALLEST_ENERGY = 1e-10
+# Minimum energy in the denominator of the intensity.
+MIN_ENERGY = 1e-10
 INT16_SCALE = 32768.0
-# Rounding in float32 is about 140 dB below the peak.
+# Rounding errors in float32 are about 140 dB below the peak.
 FLOAT32_FLOOR_DB = -140.0
 # Number of dense blocks into which the sparse mel matrix is split on the CPU.
 MEL_BLOCKS = 8
@@ -44,31 +43,32 @@ MEL_BLOCKS = 8
 
 @config_class
 class AudioConfig:
-    """Spectrograms, the input of the audio encoder."""
+    """Parameters of the spectrograms."""
 
     sample_rate_hz: Annotated[int, Field(ge=1, le=768_000)] = 24000
     """Sample rate of the stored audio."""
     n_fft: Annotated[int, Field(ge=2, le=1 << 16, multiple_of=2)] = 512
-    """Samples of an STFT window (Hann); the default is 21 ms."""
+    """Length of the Hann window of the STFT in samples; the default is 21 ms."""
     hop_length: Annotated[int, Field(ge=1, le=1 << 16)] = 240
-    """Samples between two windows, at most `n_fft`; the default is 10 ms."""
+    """Samples between successive windows, at most `n_fft`; the default is 10 ms."""
     n_mels: Annotated[int, Field(ge=1, le=1024)] = 128
     """Number of Slaney mel bands, from 0 to half the sample rate."""
     min_db: Annotated[float, Field(ge=-300, le=0)] = -100.0
-    """Absolute floor of the levels; 0 dB is a mel band of magnitude 1. Below -140 dB, where float32
-    rounds, transforms and rotations are computed in float64."""
+    """Absolute floor of the levels; 0 dB is a magnitude of 1. Below -140 dB, the precision of
+    float32, transforms and rotations are computed in float64."""
     top_db: Annotated[float, Field(gt=0, le=1000)] = 100.0
-    """Relative floor: levels are at least the peak minus this. The higher floor applies."""
+    """Relative floor: levels are at least the peak minus this. The higher of both floors
+    applies."""
     peak: Literal["view", "channel"] = "view"
-    """What `top_db` is measured from: the loudest level in all channels of a view, which keeps the
-    relation between channels, or in each channel."""
+    """Reference of `top_db`: the maximum over all channels of a view, which preserves level
+    differences between channels, or the maximum of each channel."""
     drop_last_frame: bool = False
     """Leave out the last window, centred on the end of the audio: N is S // hop_length instead of
     S // hop_length + 1."""
     channels: Channels = "ambix"
-    """ambix: log-mels of W, Y, Z, X in the view's frame; ambix+intensity: with the direction of the
-    energy in each mel band (y, z, x); mono: W; stereo: cardioids to the left and right of the
-    view."""
+    """ambix: log-mels of W, Y, Z, X in the coordinates of the view; ambix+intensity: in addition
+    the intensity vector of each mel band (y, z, x); mono: W; stereo: cardioids to the left and
+    right of the view."""
 
     def __post_init__(self) -> None:
         if self.hop_length > self.n_fft:
@@ -79,17 +79,17 @@ class AudioConfig:
 
     @property
     def num_channels(self) -> int:
-        """C, the channels of a spectrogram."""
+        """C, the number of channels of a spectrogram."""
         return NUM_CHANNELS[self.channels]
 
     @property
     def transform_dtype(self) -> torch.dtype:
-        """Precision of transforms and rotations: one whose rounding lies below `min_db`."""
+        """Precision of transforms and rotations, whose rounding errors are below `min_db`."""
         return torch.float64 if self.min_db < FLOAT32_FLOOR_DB else torch.float32
 
     @property
     def min_magnitude(self) -> float:
-        """`min_db` as the magnitude of a mel band."""
+        """`min_db` as a magnitude."""
         return float(10 ** (self.min_db / 20))
 
     def steps(self, samples: int) -> int:
@@ -108,16 +108,15 @@ def view_spectrograms(
     """Return the standardized spectrograms of each view, on the device of the audio.
 
     Args:
-        audio: ambiX (B, 4, S), int16 or float in [-1, 1]; S more than half a window.
-        rotations: (B, K, 3, 3) from the world into each view's frame (`Views.rotations`).
-        config: The spectrogram's parameters.
-        mean_db: (F,) from `avsa.views.audio_statistics`.
-        std_db: (F,).
+        audio: ambiX (B, 4, S), int16 or float in [-1, 1]; S is more than half a window.
+        rotations: (B, K, 3, 3) from world to view coordinates (`Views.rotations`).
+        config: Spectrogram configuration.
+        mean_db: (F,) mean of the log-mels (`avsa.views.audio_statistics`).
+        std_db: (F,) standard deviation of the log-mels.
         gain_db: (B, K) gain, or None.
 
     Returns:
-        float32 (B, K, C, N, F) with N of `AudioConfig.steps`; log-mels standardized, directions of
-        intensity in [-1, 1] as they are.
+        float32 (B, K, C, N, F). Log-mels are standardized; intensity vectors, in [-1, 1], are not.
     """
     device = audio.device
     scale = (1 / std_db).to(device, non_blocking=True)
@@ -132,18 +131,18 @@ def view_spectrograms(
     if device.type != "cpu":
         _fill(spectrograms, audio, rotations, config, scale, shifts)
         return spectrograms
-    # One sample at a time, its spectra stay in the caches of the CPU.
+    # Processing one sample at a time keeps its spectra in the CPU caches.
     for b in range(len(audio)):
         _fill(spectrograms[b], audio[b], rotations[b], config, scale, shifts[b])
     return spectrograms
 
 
 def log_mels(audio: Tensor, config: AudioConfig) -> Tensor:
-    """Return the log-mels in dB (B, 4, N, F) of W, Y, Z and X as stored; not standardized.
+    """Return the log-mels in dB (B, 4, N, F) of W, Y, Z and X, without rotation.
 
     Args:
         audio: ambiX (B, 4, S), int16 or float in [-1, 1].
-        config: The spectrogram's parameters.
+        config: Spectrogram configuration.
     """
     real, imaginary = stft(audio, config)
     magnitude = torch.hypot(real, imaginary)
@@ -153,10 +152,10 @@ def log_mels(audio: Tensor, config: AudioConfig) -> Tensor:
 
 
 def require_long_audio(config: AudioConfig, samples: int) -> None:
-    """Check that audio is long enough to be reflected at its ends.
+    """Check that audio is long enough for reflection padding and one hop.
 
     Raises:
-        UserError: It is not.
+        UserError: The audio is too short.
     """
     if samples <= config.n_fft // 2 or not config.steps(samples):
         raise UserError(
@@ -171,7 +170,7 @@ def require_long_audio(config: AudioConfig, samples: int) -> None:
 def stft(audio: Tensor, config: AudioConfig) -> tuple[Tensor, Tensor]:
     """Return the real and imaginary parts (..., N, Q) of the STFT of audio (..., S).
 
-    Windows are centred on multiples of the hop length; audio is reflected at its ends.
+    Windows are centred on multiples of the hop length, with reflection padding.
     """
     steps = config.steps(audio.shape[-1])
     dtype = config.transform_dtype
@@ -202,7 +201,7 @@ def _fill(
     mixed_imaginary = mixing @ imaginary.flatten(-2)
     magnitude = mixed.mul_(mixed).addcmul_(mixed_imaginary, mixed_imaginary).sqrt_()
     mel = _to_mel(magnitude.unflatten(-1, real.shape[-2:]), config)
-    # The factor 20 of decibels is part of the standardization.
+    # The factor 20 of the conversion to decibels is part of the standardization.
     levels = mel.clamp_(min=config.min_magnitude).log10_()
     channels = _as_channels(levels, rotations.shape[-3], config.channels)
     peaks = [each.amax((-2, -1), keepdim=True) for each in channels]
@@ -219,9 +218,9 @@ def _fill(
 
 
 def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
-    """Return the matrices (..., U, 4) that mix the U signals of all views from W, Y, Z, X.
+    """Return the matrices (..., U, 4) that mix W, Y, Z, X to the U signals of all views.
 
-    W is the same in all views, so it is one signal; `_as_channels` has the order of the others.
+    W is the same in all views and therefore one signal; see `_as_channels` for the order.
     """
     omni = rotations.new_zeros(*rotations.shape[:-3], 1, 4)
     omni[..., 0] = 1
@@ -235,7 +234,7 @@ def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
 
 
 def _as_channels(levels: Tensor, num_views: int, inputs: Channels) -> list[Tensor]:
-    """Return the signals (..., U, N, F) of `_mixing` as channels (..., K, c, N, F) of views."""
+    """Return the signals (..., U, N, F) of `_mixing` as the channels (..., K, c, N, F) of views."""
     if inputs == "stereo":
         return [levels.unflatten(-3, (num_views, 2))]
     omni = levels[..., None, :1, :, :].expand(*levels.shape[:-3], num_views, 1, *levels.shape[-2:])
@@ -245,29 +244,29 @@ def _as_channels(levels: Tensor, num_views: int, inputs: Channels) -> list[Tenso
 
 
 def _in_channel_order(rotations: Tensor) -> Tensor:
-    """Return matrices on (x, y, z) as matrices on (y, z, x)."""
+    """Permute matrices for (x, y, z) to matrices for (y, z, x)."""
     return rotations.roll((-1, -1), (-2, -1))
 
 
 def _intensity(real: Tensor, imaginary: Tensor, rotations: Tensor, config: AudioConfig) -> Tensor:
-    """Return the direction of the energy of each mel band, in the frame of each view.
+    """Return the normalized intensity vector of each mel band, in the coordinates of each view.
 
-    The active intensity Re(W* [Y, Z, X]) over the energy (|W|² + |Y|² + |Z|² + |X|²) / 2, both
-    summed over the band: a unit vector for one plane wave, shorter for several waves or a diffuse
-    field. Rotations act on the vector alone, so both sums are computed once per clip, and vectors
-    are rotated at the resolution of the bands. (Perotin et al., "CRNN-based multiple DoA estimation
-    using acoustic intensity features", 2019.)
+    The active intensity Re(W* [Y, Z, X]) is divided by the energy (|W|² + |Y|² + |Z|² + |X|²) / 2,
+    both summed over the band. The result is a unit vector for one plane wave and shorter for
+    several waves or a diffuse field. Both sums are computed once per clip; only the vectors of the
+    bands are rotated. (Perotin et al., "CRNN-based multiple DoA estimation using acoustic intensity
+    features", 2019.)
 
     Returns:
         (..., K, 3, N, F): y, z, x, each in [-1, 1].
     """
-    flow = real[..., :1, :, :] * real[..., 1:, :, :]
-    flow.addcmul_(imaginary[..., :1, :, :], imaginary[..., 1:, :, :])
+    intensity = real[..., :1, :, :] * real[..., 1:, :, :]
+    intensity.addcmul_(imaginary[..., :1, :, :], imaginary[..., 1:, :, :])
     energy = 0.5 * (real.square() + imaginary.square()).sum(-3, keepdim=True)
-    mel = _to_mel(torch.cat([flow, energy], -3), config)
-    vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=SMALLEST_ENERGY)
-    turned = _in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
-    return turned.view(*rotations.shape[:-1], *vector.shape[-2:])
+    mel = _to_mel(torch.cat([intensity, energy], -3), config)
+    vector = mel[..., :3, :, :] / mel[..., 3:, :, :].clamp(min=MIN_ENERGY)
+    rotated = _in_channel_order(rotations).flatten(-3, -2) @ vector.flatten(-2)
+    return rotated.view(*rotations.shape[:-1], *vector.shape[-2:])
 
 
 def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
@@ -281,14 +280,14 @@ def _to_mel(spectrum: Tensor, config: AudioConfig) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, slice, Tensor]]:
-    """Return librosa's mel filter bank as blocks of neighbouring bands: bands, bins, weights.
+    """Return librosa's mel filter bank as blocks of adjacent bands: bands, bins, weights.
 
-    On the CPU that saves most of the multiplications by zero; elsewhere one dense block is faster.
+    On the CPU, blocks save most of the multiplications by zero; on a GPU one block is faster.
     """
-    from librosa.filters import mel  # it takes a second, which only users of audio should wait
+    from librosa.filters import mel  # a slow import
 
     with warnings.catch_warnings():
-        # Narrow bands between two bins stay at `min_db`, as in the published code.
+        # Bands narrower than a bin may be empty and stay at `min_db`, as in the published code.
         warnings.filterwarnings("ignore", "Empty filters detected")
         filters = mel(
             sr=config.sample_rate_hz, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64

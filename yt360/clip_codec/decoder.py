@@ -1,8 +1,8 @@
-"""Decoding stored clips: all of one, or a range of it into given arrays.
+"""Decode stored clips, or ranges of them into preallocated arrays.
 
-A range is located first (`locate_frames`, `locate_audio`), by Python code that reads the index of a
-file. A `ClipDecoder` then decodes its bytes, in native code that damaged data may crash:
-`avsa.data.decoder_process` runs this part in another process.
+`locate_frames` and `locate_audio` find the coded bytes of a range in the index of a file. A
+`ClipDecoder` decodes these bytes in native code, which damaged data may crash;
+`avsa.data.decoder_process` therefore runs it in another process.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
 from yt360.execution.limits import MAX_PIXELS, allow_time
 
-# Decoder contexts kept open; the clips of one dataset share one per codec.
+# Maximum number of open decoder contexts; the clips of a dataset share one per codec.
 MAX_CONTEXTS = 4
 _OPTIONS = {
     "h264": {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)},
-    # Every block ends with a checksum, which is only verified on request.
+    # FFmpeg verifies the checksums of blocks only on request.
     "flac": {"err_detect": "crccheck+explode"},
 }
 
 
 @dataclass(frozen=True)
 class CodedRange:
-    """Which coded bytes decode to consecutive frames or samples.
+    """Coded packets that contain a range of consecutive frames or samples.
 
     Attributes:
-        first: Index of the first frame or sample that is wanted.
-        position: Index of the first one in the bytes; decoding starts there.
-        configuration: Configures the decoder (``avcC``, STREAMINFO).
-        packets: Begin and end of each packet in the bytes.
+        first: Index of the first frame or sample of the range.
+        position: Index of the first coded frame or sample, at which decoding starts.
+        configuration: Decoder configuration (``avcC`` or STREAMINFO).
+        packets: Begin and end of each packet in the coded bytes.
     """
 
     first: int
@@ -50,14 +50,14 @@ class CodedRange:
 def locate_frames(
     mp4: memoryview, first: int, count: int, height: int, width: int
 ) -> tuple[CodedRange, memoryview]:
-    """Return where consecutive frames of a clip lie, and their coded bytes.
+    """Locate a range of frames in a clip; return the range and its coded bytes.
 
     Args:
-        mp4: The whole file.
+        mp4: Content of the file.
         first: Index of the first frame.
         count: Number of frames.
-        height: Height in pixels that the clip must have.
-        width: Width in pixels that the clip must have.
+        height: Expected height in pixels.
+        width: Expected width in pixels.
 
     Raises:
         BadItem: ``"bad-mp4"``, ``"too-short"`` or ``"frame-size"``.
@@ -81,13 +81,13 @@ def locate_frames(
 def locate_audio(
     flac: memoryview, first: int, count: int, channels: int
 ) -> tuple[CodedRange, memoryview]:
-    """Return where consecutive samples of a clip lie, and their coded bytes.
+    """Locate a range of samples in a clip; return the range and its coded bytes.
 
     Args:
-        flac: The whole file.
+        flac: Content of the file.
         first: Index of the first sample.
         count: Number of samples.
-        channels: Number of channels that the clip must have.
+        channels: Expected number of channels.
 
     Raises:
         BadItem: ``"bad-flac"`` or ``"too-short"``.
@@ -166,7 +166,7 @@ class ClipDecoder:
     def video_frames(
         self, coded_range: CodedRange, coded: memoryview, count: int, height: int, width: int
     ) -> Iterator[Any]:
-        """Yield exactly `count` frames of a range; raises as `decode_frames`."""
+        """Yield exactly `count` frames of a range; raises the errors of `decode_frames`."""
         number = coded_range.first
         end = number + count
         for frame in self._decode("h264", coded_range, coded):
@@ -216,7 +216,7 @@ class ClipDecoder:
     def _decode(
         self, codec: Literal["h264", "flac"], coded_range: CodedRange, coded: memoryview
     ) -> Iterator[Any]:
-        """Yield the decoded frames of a range; no state remains from earlier ranges."""
+        """Yield the decoded frames of a range, independent of earlier ranges."""
         try:
             context = self._context(codec, coded_range.configuration)
             context.flush_buffers()
@@ -226,7 +226,7 @@ class ClipDecoder:
                 yield from context.decode(packet)
             yield from context.decode(None)
         except (av.FFmpegError, MemoryError) as error:
-            # A context that failed is not used again.
+            # Do not reuse a context after an error.
             self._contexts.pop((codec, coded_range.configuration), None)
             if isinstance(error, MemoryError):
                 raise
@@ -238,7 +238,7 @@ class ClipDecoder:
         if context is None:
             context = av.CodecContext.create(codec, "r")
             context.extradata = configuration
-            # Clips are decoded in parallel; threads within one would only delay its first frame.
+            # Clips are decoded in parallel; threads per clip would only delay its first frame.
             context.thread_count = 1
             context.options = dict(_OPTIONS[codec])
             context.open()

@@ -1,9 +1,8 @@
-"""The FLAC file of a clip: encoding with a seek table, and random access without a demuxer.
+"""FLAC files of clips: encoding with a seek table, and random access without a demuxer.
 
-The files have two properties that common encoders do not give them: small blocks, so that decoding
-a second costs little more than that second, and a seek point about every quarter of a second, so
-that a range of samples is a range of bytes. FFmpeg encodes the blocks; this module writes and reads
-the metadata around them. Source: RFC 9639 (FLAC), sections 8.1, 8.2 and 8.5.
+Blocks are small and there is a seek point about every quarter of a second, so a range of samples is
+a range of bytes with little overhead. FFmpeg encodes the blocks; this module writes and reads the
+metadata. Source: RFC 9639 (FLAC), sections 8.1, 8.2 and 8.5.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _BLOCKS_BETWEEN_SEEK_POINTS = 6
 _STREAMINFO, _SEEKTABLE, _LAST_BLOCK = 0, 3, 0x80
 _STREAMINFO_BYTES = 34
 _MAX_CHANNELS = 8
-# First sample of a block, its byte offset from the first block, its number of samples.
+# First sample of a block, byte offset from the first block, number of samples.
 _SEEK_POINT = np.dtype([("sample", ">u8"), ("offset", ">u8"), ("count", ">u2")])
 _PLACEHOLDER = 0xFFFFFFFFFFFFFFFF
 
@@ -65,10 +64,10 @@ def _encode(interleaved: NDArray[np.int16], sample_rate_hz: int) -> list[bytes]:
     assert isinstance(encoder, av.AudioCodecContext)
     encoder.sample_rate = sample_rate_hz
     encoder.format = av.AudioFormat("s16")
-    # A layout that sets the number of channels only: nothing is mixed or reordered.
+    # This layout sets only the number of channels; FFmpeg does not mix or reorder them.
     encoder.layout = av.AudioLayout(f"{channels}c")
-    # Level 2 uses fixed predictors: files of recorded sound fields are 1 % larger than with linear
-    # prediction, and decode 30 % faster.
+    # Level 2 uses fixed predictors: for recorded sound fields, files are 1 % larger than with
+    # linear prediction and decode 30 % faster.
     encoder.options = {"frame_size": str(BLOCK_SAMPLES), "compression_level": "2"}
     encoder.open()
     packets = []
@@ -130,7 +129,7 @@ class FlacIndex:
     size: int
 
     def locate(self, first: int, last: int) -> tuple[int, slice]:
-        """Return what to decode for samples [first, last): its first sample, and its bytes."""
+        """Return the byte range that contains samples [first, last), and its first sample."""
         start = int(np.searchsorted(self.points, first, side="right")) - 1
         end = int(np.searchsorted(self.points, last, side="left"))
         stop = int(self.offsets[end]) if end < len(self.offsets) else self.size

@@ -11,7 +11,7 @@ from yt360.config import config_class, conflict
 
 @config_class
 class ClipFormat:
-    """The format of stored clips; the defaults are those of the paper."""
+    """The format of stored clips; the defaults follow the paper."""
 
     width: int = 640
     """Width in pixels: twice the height."""
@@ -22,7 +22,7 @@ class ClipFormat:
     crf: Annotated[int, Field(ge=0, le=51)] = 23
     """Constant rate factor of x264; 0 is lossless."""
     gop: Annotated[int, Field(ge=1, le=1000)] = 8
-    """Frames per group of pictures; each group is decodable on its own."""
+    """Length of a group of pictures (GOP) in frames; each GOP is decodable on its own."""
     preset: str = "faster"
     """Preset of x264."""
     sample_rate_hz: Annotated[int, Field(ge=8000, le=192000)] = 24000

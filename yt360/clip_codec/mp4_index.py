@@ -1,8 +1,8 @@
-"""The sample table of a clip's MP4: where each coded frame lies, without a demuxer.
+"""The sample table of a clip's MP4 file, for random access without a demuxer.
 
-A general demuxer opens, probes and seeks through callbacks, which takes a third of the time of
-decoding half a second. Clips are simpler: one H.264 track without B-frames, whose table is a few
-arrays. Source: ISO/IEC 14496-12 (sections 8.5 to 8.7) and 14496-15 (section 5.4).
+Opening, probing and seeking with a general demuxer takes a third of the time of decoding half a
+second. A clip has one H.264 track without B-frames, so its sample table is a few arrays. Source:
+ISO/IEC 14496-12 (sections 8.5 to 8.7) and 14496-15 (section 5.4).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class VideoTrack:
         width: Width of a frame in pixels.
         height: Height of a frame in pixels.
         configuration: Decoder configuration (``avcC``).
-        fps: Average frame rate; 0 where the file does not say it.
+        fps: Average frame rate; 0 if unknown.
     """
 
     offsets: NDArray[np.int64]
@@ -47,7 +47,7 @@ def read_track(file: memoryview) -> VideoTrack:
     """Read the index of a clip's video track.
 
     Args:
-        file: The whole MP4 file.
+        file: Content of the MP4 file.
 
     Raises:
         BadItem: ``"bad-mp4"``: the file is damaged or not a stored clip.
@@ -72,7 +72,7 @@ def _read_track(file: memoryview) -> VideoTrack:
     offsets = _offsets(file, boxes, sizes)
     if len(offsets) != len(sizes) or (offsets > len(file) - sizes).any() or (offsets < 0).any():
         raise BadItem("bad-mp4", "the sample table points outside the file")
-    # Without a table of keyframes every frame is one.
+    # Without a table of keyframes, all frames are keyframes.
     keyframes = np.arange(len(sizes))
     if b"stss" in boxes:
         keyframes = _numbers(file, boxes[b"stss"], 4, ">u4") - 1
@@ -100,7 +100,7 @@ def _sample_entry(reader: BoxReader, description: Box) -> tuple[int, int, bytes]
 def _average_fps(file: memoryview, header: Box | None, durations: Box) -> float:
     if header is None:
         raise KeyError(b"mdhd")
-    # Two dates come first, which version 1 stores in 8 bytes each.
+    # Two dates precede the time scale; version 1 stores each in 8 bytes.
     (timescale,) = struct.unpack_from(
         ">I", file, header.payload + (20 if file[header.payload] else 12)
     )
@@ -119,7 +119,7 @@ def _sizes(file: memoryview, table: Box) -> NDArray[np.int64]:
 def _offsets(
     file: memoryview, boxes: dict[bytes, Box], sizes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return the offset of each frame: that of its chunk plus the frames before it in the chunk."""
+    """Return the offset of each frame: its chunk's offset plus the sizes of earlier frames."""
     if b"stco" in boxes:
         chunks = _numbers(file, boxes[b"stco"], 4, ">u4")
     else:
@@ -139,7 +139,7 @@ def _offsets(
 def _numbers(
     file: memoryview, table: Box, skip: int, kind: str, columns: int = 1
 ) -> NDArray[np.int64]:
-    """Return the big-endian numbers of a table whose row count follows after `skip` bytes."""
+    """Return the big-endian numbers of a table; its row count is at offset `skip`."""
     (count,) = struct.unpack_from(">I", file, table.payload + skip)
     first = table.payload + skip + 4
     if first + count * columns * np.dtype(kind).itemsize > table.end:

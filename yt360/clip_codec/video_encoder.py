@@ -1,4 +1,4 @@
-"""Encoding parts of a video as mono equirectangular clips, with FFmpeg."""
+"""Encode parts of a video as monoscopic equirectangular clips with FFmpeg."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.media.source import Source
 from yt360.media.video.equirect_filters import to_equirectangular
 
-# These have an index of key frames; others are read from their beginning.
-_SEARCHABLE = ("mov", "matroska")
-# The last frame of a stream is held for at most this long where a clip needs more.
+# Containers with an index of keyframes; other files are read from the beginning.
+_SEEKABLE = ("mov", "matroska")
+# Maximum time in seconds for which the last frame of a stream is repeated.
 _HOLD_LAST_FRAME_S = 0.25
 
 
@@ -36,14 +36,14 @@ def encode_video(
 ) -> None:
     """Encode parts of a source's video in one run of FFmpeg.
 
-    Output frame n of a part is the frame that the source shows at ``start_s + n / fps``.
+    Output frame n of a part is the source frame that is displayed at ``start_s + n / fps``.
 
     Args:
         source: From `yt360.media.source.open_source`.
-        spans: (start_s, duration_s) of each part, in order; their starts differ by whole frames.
+        spans: (start_s, duration_s) of each part, in order; starts differ by whole frames.
         form: Format of the clips.
-        outputs: File of each clip; MP4 whatever the name.
-        threads: Threads of the decoder; the encoder has one, so its bytes are reproducible.
+        outputs: MP4 file of each clip.
+        threads: Decoder threads; the encoder has one, so that its output is reproducible.
 
     Raises:
         BadItem: ``"not-decodable"``.
@@ -65,24 +65,24 @@ def encode_video(
 
 
 def _frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpeg.Stream:
-    """Return the source's frames at a constant rate; frame 0 is the one shown at `start_s`.
+    """Return the source's frames at a constant rate; frame 0 is displayed at `start_s`.
 
-    The graph's arguments must come from `yt360.media.ffmpeg.compile_arguments`, which keeps the
-    file's own times.
+    Compile the graph with `yt360.media.ffmpeg.compile_arguments`, which preserves the timestamps
+    of the file.
     """
     with open_media(source.video) as container:
         start_in_file_s = start_s + time_origin_s(container)
-        can_seek = container.format.name.startswith(_SEARCHABLE)
-    # Frames before the start are kept, because one of them is shown at the start.
+        can_seek = container.format.name.startswith(_SEEKABLE)
+    # Keep frames before the start, because one of them is displayed at the start.
     seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
     options = {
         "threads": threads, "max_pixels": MAX_PIXELS, "max_streams": MAX_STREAMS, **OPEN_OPTIONS,
     }  # fmt: skip
     stored = ffmpeg.input(graph_name(source.video), **options, **(seek if can_seek else {}))
-    # Microseconds hold every instant of the output exactly; the time bases of some files do not.
+    # Microseconds are exact for all output timestamps; the time bases of some files are not.
     times = stored[str(source.video_stream.index)].filter("settb", "AVTB")
     times = times.filter("setpts", f"PTS-{round(start_in_file_s * 1_000_000)}")
-    # Rounding up: a frame counts from the first output instant at which it is shown.
+    # Round up: a frame starts at the first output timestamp at which it is displayed.
     return times.filter("fps", fps=fps, round="up", start_time=0)
 
 
@@ -97,7 +97,7 @@ def _encoder_options(form: ClipFormat) -> dict[str, object]:
         "keyint_min": form.gop,
         "sc_threshold": 0,
         "bf": 0,
-        # More reference frames save nothing in groups this short, and slow decoding by a tenth.
+        # In groups this short, more reference frames only make decoding 10 % slower.
         "refs": 1,
         "threads": 1,
         "flags:v": "+bitexact+cgop",

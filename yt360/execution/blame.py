@@ -12,7 +12,7 @@ from yt360.errors import BadItem, UserError
 def blaming(name: str) -> Iterator[None]:
     """Convert exceptions caused by an untrusted file to a `BadItem`; pass on errors of the system.
 
-    Files have any origin, and none of them may end a run.
+    A damaged or hostile file must not end a run.
 
     Args:
         name: Name of the file, for the error.

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 CPU_S = 60.0
-"""CPU time of a task in seconds, ..."""
+"""Base CPU time of a task in seconds."""
 CPU_S_PER_MB = 60.0
-"""... and additionally for each megabyte of the files that it opens."""
+"""Additional CPU time per megabyte of the files that the task opens."""
 TIME_PER_CPU_TIME = 10.0
 MEMORY_BYTES = (8 << 30) + (64 << 20) * (os.cpu_count() or 1)
 """Memory of a process. Libraries start one thread per core, and each has its own buffers.
@@ -43,7 +43,7 @@ class Limits:
         time_s: Wall time of a task in seconds; None limits its CPU time instead, depending on the
             files that it opens (see `allow_time`).
         cpu_s: CPU time of a task in seconds, before it opens files.
-        memory_bytes: Private memory of the process, and of each child process; None for no limit.
+        memory_bytes: Private memory of the process and of each child process; None: unlimited.
     """
 
     time_s: float | None = None
@@ -80,12 +80,12 @@ class Limits:
 
 
 def cpu_limit_s(size_bytes: int) -> float:
-    """Return the limit of CPU time in seconds for a file of this size."""
+    """Return the CPU time limit in seconds for a file of this size."""
     return CPU_S + CPU_S_PER_MB * size_bytes / 1e6
 
 
 def allow_time(name: str, size_bytes: int) -> None:
-    """Extend the time of the current task because it opens a file; once per file."""
+    """Extend the time limit of the current task for an opened file, once per file."""
     if _opened is None or name in _opened:
         return
     _opened.add(name)

@@ -45,7 +45,7 @@ class Crashed:
 
     @property
     def reason(self) -> str:
-        """``"timeout"`` if it exceeded its time limit, otherwise ``"crash"``."""
+        """``"timeout"`` if the process exceeded its time limit, otherwise ``"crash"``."""
         return "timeout" if self.exit_code in OUT_OF_TIME else "crash"
 
     def describe(self) -> str:
@@ -88,7 +88,7 @@ class WorkerPool:
 
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self.workers, self.limits = workers, limits
-        # Spawned, not forked: a child must not inherit the state of locks and libraries.
+        # Spawn instead of fork: a child must not inherit the state of locks and libraries.
         self._context = multiprocessing.get_context("spawn")
         self._alive: list[_Worker[Any]] = []
 
@@ -120,7 +120,7 @@ class WorkerPool:
             Exception: The first exception that `function` raises.
         """
         while True:
-            self._hand_out(function, tasks)
+            self._assign_tasks(function, tasks)
             busy = {worker.connection: worker for worker in self._alive if worker.task is not None}
             if not busy:
                 return
@@ -130,7 +130,7 @@ class WorkerPool:
                 worker.task = None
                 yield task, self._receive(worker)
 
-    def _hand_out(self, function: Callable[[Task], Result], tasks: deque[Task]) -> None:
+    def _assign_tasks(self, function: Callable[[Task], Result], tasks: deque[Task]) -> None:
         idle = [worker for worker in self._alive if worker.task is None]
         while tasks and (idle or len(self._alive) < self.workers):
             is_new = not idle
@@ -139,20 +139,20 @@ class WorkerPool:
             try:
                 worker.connection.send((function, task))
             except OSError:
-                if not is_new:  # it crashed while it was idle: not because of a task
-                    self._bury(worker)
+                if not is_new:  # the worker crashed while idle, so no task is at fault
+                    self._remove(worker)
                     tasks.appendleft(task)
                     continue
             worker.task = task  # a new worker that has crashed sends no result: see `_receive`
 
     def _start(self) -> _Worker[Any]:
-        ours, theirs = self._context.Pipe()
-        arguments = theirs, os.getpid(), self.limits, loaded_plugins()
+        parent_end, child_end = self._context.Pipe()
+        arguments = child_end, os.getpid(), self.limits, loaded_plugins()
         process = self._context.Process(target=_work, args=arguments, daemon=True)
         with _interrupt_blocked():
             process.start()
-        theirs.close()  # otherwise the end of the worker would not close the pipe
-        worker: _Worker[Any] = _Worker(process, ours)
+        child_end.close()  # otherwise the pipe would stay open after the worker ends
+        worker: _Worker[Any] = _Worker(process, parent_end)
         self._alive.append(worker)
         return worker
 
@@ -160,12 +160,12 @@ class WorkerPool:
         try:
             succeeded, value = worker.connection.recv()
         except (EOFError, OSError):  # no result, or an incomplete one
-            return Crashed(self._bury(worker))
+            return Crashed(self._remove(worker))
         if not succeeded:
             raise value
         return value
 
-    def _bury(self, worker: _Worker[Any]) -> int | None:
+    def _remove(self, worker: _Worker[Any]) -> int | None:
         """Remove a worker that ended; return its exit code."""
         worker.process.join()
         worker.connection.close()
@@ -192,20 +192,20 @@ def limited_pool(workers: int) -> WorkerPool:
 def _work(
     connection: Connection, parent: int, limits: Limits | None, plugins: tuple[str, ...]
 ) -> None:
-    _die_with(parent)
+    _exit_with_parent(parent)
     if limits is not None:
         limits.limit_memory()
     guard()
     for number in _FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
-    multiprocessing.current_process().daemon = False  # it may start workers, which die with it
+    multiprocessing.current_process().daemon = False  # allow it to start worker processes
     load_plugins(plugins)
     _serve(connection, limits)
 
 
 def _serve(connection: Connection, limits: Limits | None = None) -> None:
-    """Do the tasks that come over a connection, until the other end is closed."""
+    """Run the tasks that arrive over a connection until the other end is closed."""
     with suppress(EOFError, ConnectionError):
         while True:
             function, task = connection.recv()
@@ -218,7 +218,7 @@ def _serve(connection: Connection, limits: Limits | None = None) -> None:
 
 
 def _pickled_error(error: Exception) -> memoryview:
-    """Return the reply that raises an error; one that cannot be pickled becomes a RuntimeError."""
+    """Return the pickled reply for an error; an unpicklable error becomes a RuntimeError."""
     try:
         reply = ForkingPickler.dumps((False, error))
         ForkingPickler.loads(reply)
@@ -228,8 +228,8 @@ def _pickled_error(error: Exception) -> memoryview:
     return reply
 
 
-def _die_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we could ask
+    if os.getppid() != parent:  # the parent ended before the call above
         os._exit(1)

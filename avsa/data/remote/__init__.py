@@ -1,1 +1,1 @@
-"""Datasets in remote storage: shards are fetched ahead of use into a limited cache."""
+"""Datasets in remote storage: shards are prefetched into a size-limited cache."""

@@ -1,8 +1,8 @@
-"""Clips of remote datasets, whose shards are fetched as training needs them.
+"""Clips of remote datasets.
 
-Shards are fetched whole into a mirror (`avsa.data.remote.mirror`), ahead of use and in the order of
-training, and removed when the cache is full. Orders of training should use few shards at a time
-here: ``sampling.window_shards``.
+Whole shards are prefetched into a mirror (`avsa.data.remote.mirror`) in the training order, and
+evicted when the cache is full. Set ``sampling.window_shards`` so that the order uses few shards at
+a time.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class RemoteClips(ShardReader):
     """The clips of a split of a mirror.
 
     Args:
-        dataset: A mirror.
+        dataset: Folder of the mirror.
         split: ``"train"`` or ``"test"``.
 
     Raises:
-        UserError: See `ShardReader`; or the cache has no room for two shards.
+        UserError: See `ShardReader`; or the cache is too small for two shards.
     """
 
     def __init__(self, dataset: Path, split: str) -> None:
@@ -49,7 +49,7 @@ class RemoteClips(ShardReader):
         return "the dataset may have changed while it was copied: try again"
 
     def read(self, clip: int, member: str) -> memoryview:
-        """Return a member of a clip, read-only; waits until its shard has been fetched.
+        """Return a member of a clip, read-only; wait until its shard has been fetched.
 
         Raises:
             BadItem: The shard cannot be fetched, or is shorter than the index says.
@@ -58,7 +58,7 @@ class RemoteClips(ShardReader):
         return self.read_for(None, clip, member)
 
     def read_for(self, schedule: Schedule | None, clip: int, member: str) -> memoryview:
-        """Read for a schedule; when that is closed, the waiting ends."""
+        """Read a member for a schedule; closing the schedule ends the wait."""
         name = self._cache_name(clip)
         while True:
             with self._cache.reading(name, schedule):
@@ -67,10 +67,10 @@ class RemoteClips(ShardReader):
                 except BadItem:
                     if (self.dataset / name).exists():
                         raise
-            # Another process that shares the mirror has just removed the shard.
+            # Another process has just removed the shard.
 
     def will_read(self, clip: int, member: str) -> None:
-        """Do nothing: `read_in_order` fetches earlier."""
+        """Do nothing, because `read_in_order` prefetches."""
 
     def read_in_order(
         self, clips_of_step: Callable[[int], Iterable[int]], first_step: int
@@ -78,14 +78,14 @@ class RemoteClips(ShardReader):
         """Fetch shards in the order in which steps will read their clips.
 
         Args:
-            clips_of_step: Returns the clips that a step reads, on all ranks; none past the end.
+            clips_of_step: Returns the clips that a step reads on all ranks; empty past the end.
             first_step: The first step.
 
         Returns:
-            A reader of the clips, to be closed after use.
+            A reader of the clips, which the caller must close.
 
         Raises:
-            UserError: One step reads more shards than the cache holds.
+            UserError: One step reads more shards than fit into the cache.
         """
         schedule = self._cache.add_schedule(
             self._sizes,
@@ -95,7 +95,7 @@ class RemoteClips(ShardReader):
         return RemoteClipsInOrder(self, self._cache, schedule)
 
     def close(self) -> None:
-        """Stop fetching and close the shards; the mirror stays."""
+        """Stop fetching and close the shards; the mirror remains."""
         _leave_cache(self)
         super().close()
 
@@ -114,16 +114,16 @@ class RemoteClipsInOrder:
         self.read = partial(clips.read_for, schedule)
 
     def advance_to(self, step: int) -> None:
-        """Say that all steps before this one are finished."""
+        """Mark all steps before this one as finished."""
         self._cache.advance_to(self._schedule, step)
 
     def close(self) -> None:
-        """Stop fetching for this order; reads that wait for shards raise `UserError`."""
+        """Stop prefetching for this order; waiting reads raise `UserError`."""
         self._cache.remove_schedule(self._schedule)
 
 
 def local_name(shard: ShardInfo) -> str:
-    """Return the name of a shard in a mirror; it contains a part of the checksum."""
+    """Return the name of a shard in a mirror, which contains a part of its checksum."""
     stem, dot, ending = shard.name.rpartition(".")
     return f"{stem}-{shard.sha256[:12]}{dot}{ending}"
 
@@ -133,7 +133,7 @@ _caches_lock = threading.Lock()
 
 
 def _join_cache(clips: RemoteClips) -> ShardCache:
-    """Return the cache of a mirror; in a process its splits share one cache and its limit."""
+    """Return the cache of a mirror, which all its splits in this process share."""
     remote, splits = read_remote(clips.dataset), clips.info.splits
     shards = {
         f"{split}/{local_name(shard)}": RemoteShard(

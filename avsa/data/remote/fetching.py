@@ -1,4 +1,4 @@
-"""Copying a remote file: complete or not at all, with retries."""
+"""Copy a remote file atomically, with retries."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from yt360.untrusted.transfer import TransferLimits, Watch
 RETRIES = RetryPolicy(max_attempts=4, first_delay_s=0.25, factor=4.0)
 TIMEOUT_S = 60.0
 MAX_BYTES = 1 << 30
-"""Size limit of a file whose size is not announced."""
+"""Size limit of a file whose size is unknown."""
 LIMITS = TransferLimits(max_bytes=MAX_BYTES)
 """Minimum rate and maximum time of a fetch."""
 MIN_FREE_BYTES = 50 * 10**6
-"""Free space that a fetch leaves on the disk."""
+"""Minimum free disk space that remains after a fetch."""
 ALLOWED_HOSTS_VARIABLE = "AVSA_ALLOWED_HOSTS"
-"""Further hosts, separated by commas, that a dataset's server may redirect to."""
+"""Comma-separated hosts that a dataset's server may redirect to."""
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 """URL scheme -> package that reads it; http(s) needs none."""
 _LOCAL_SCHEMES = frozenset(
@@ -55,27 +55,26 @@ def fetch(
     limits: TransferLimits = LIMITS,
     retries: RetryPolicy | None = None,
 ) -> None:
-    """Copy a remote file to `path`, which appears only when complete; retry transient errors.
+    """Copy a remote file to `path` atomically; retry transient errors.
 
     At most the announced size is read and written. Redirects of http(s) are followed on the same
     host and port, or to hosts in ``$AVSA_ALLOWED_HOSTS`` (see `yt360.untrusted.addresses`).
 
     Args:
-        url: http(s), or a scheme of fsspec, such as ``s3://`` (see `PACKAGES`).
-        path: The local file.
+        url: http(s), or an fsspec scheme such as ``s3://`` (see `PACKAGES`).
+        path: Local path.
         sha256: Expected checksum, hexadecimal.
-        cancelled: Ends the copy when it is set.
+        cancelled: Event that cancels the copy.
         size_bytes: Expected size.
-        max_bytes: Size limit if no size is announced.
+        max_bytes: Size limit if `size_bytes` is None.
         limits: Minimum rate and maximum time.
         retries: Retry policy; None: `RETRIES`.
 
     Raises:
-        BadItem: ``"not-found"``, ``"bad-address"``, ``"forbidden-address"`` (a redirect, or an
-            address that the host resolves to, is not allowed), ``"wrong-size"``, or
-            ``"checksum"``.
-        UserError: The package that reads such URLs is not installed.
-        OSError: The last attempt failed, the disk is full, or `cancelled` was set.
+        BadItem: ``"not-found"``, ``"bad-address"``, ``"forbidden-address"`` (a redirect or a
+            resolved address is not allowed), ``"wrong-size"``, or ``"checksum"``.
+        UserError: The package for the URL scheme is not installed.
+        OSError: The last attempt failed, the disk is full, or the copy was cancelled.
     """
     cancelled = cancelled or threading.Event()
     limits = replace(limits, max_bytes=max_bytes if size_bytes is None else size_bytes)
@@ -88,8 +87,8 @@ def fetch(
     except UserError:
         raise
     except Exception as error:
-        # Protocol errors and those of fsspec's backends have no common ancestor.
-        raise _in_one_line(url, error) from error
+        # Protocol errors and errors of fsspec's backends have no common base class.
+        raise _as_one_line(url, error) from error
 
 
 def _copy(
@@ -119,7 +118,7 @@ def _copy(
                     _check_room(path, 0)
                 target.write(chunk)
             if announced is not None and size < announced:
-                raise OSError(f"it ended after {size} of {announced} bytes")
+                raise OSError(f"the transfer ended after {size} of {announced} bytes")
             _check_size(url, size, size_bytes, limits)
             if sha256 is not None and digest.hexdigest() != sha256:
                 raise BadItem("checksum", f"{url} does not have the checksum in dataset.json")
@@ -140,7 +139,7 @@ def _check_room(path: Path, size: int) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether a retry cannot help: the error is permanent, or on this machine."""
+    """Return whether a retry is useless: the error is permanent, or local to this machine."""
     if isinstance(error, BadItem):
         return error.reason in _FINAL
     return isinstance(error, UserError | ssl.SSLCertVerificationError) or _is_local(error)
@@ -150,8 +149,8 @@ def _is_local(error: Exception) -> bool:
     return isinstance(error, OSError) and error.filename is not None
 
 
-def _in_one_line(url: str, error: Exception) -> Exception:
-    """Return an error as one printable line; parts of its text may come from the server."""
+def _as_one_line(url: str, error: Exception) -> Exception:
+    """Return an error with a one-line printable text, since the server may choose parts of it."""
     if isinstance(error, BadItem):
         return BadItem(error.reason, _one_line(error.detail))
     if _is_local(error):
@@ -205,7 +204,7 @@ def _open_http(url: str, limits: TransferLimits) -> IO[bytes]:
 
 @lru_cache(maxsize=64)
 def _reach(origin: tuple[str, str, int | None], hosts: str) -> Reach:
-    """Return the hosts that requests may reach; cached, because it keeps resolved addresses."""
+    """Return the policy of reachable hosts; cached, because it keeps resolved addresses."""
     scheme, own_host, port = origin
     secure = ("https", own_host, 443 if (scheme, port) == ("http", 80) else port)
     allowed = {host.strip().lower() for host in hosts.split(",")}
@@ -221,7 +220,7 @@ def _reach(origin: tuple[str, str, int | None], hosts: str) -> Reach:
 
 
 def _announced_bytes(source: Any) -> int | None:
-    """Return the size of a remote file, if the server announces it."""
+    """Return the size of a remote file, or None if the server does not announce it."""
     if isinstance(source, http.client.HTTPResponse):
         return source.length
     size = getattr(source, "size", None)
@@ -229,7 +228,7 @@ def _announced_bytes(source: Any) -> int | None:
 
 
 def _chunks(source: IO[bytes], limits: TransferLimits) -> Iterator[bytes]:
-    """Yield the content, with a minimum rate; stop one byte after the limit."""
+    """Yield chunks of the content at a minimum rate; stop one byte after the size limit."""
     watch, left = Watch(limits), limits.max_bytes + 1
     block = b""
 

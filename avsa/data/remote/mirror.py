@@ -1,6 +1,6 @@
-"""Mirrors of remote datasets: a local folder with copies of the small files and some of the shards.
+"""Mirrors of remote datasets: local copies of the small files and of some shards.
 
-A mirror is a dataset folder whose shards are fetched and removed (`avsa.data.remote.clips`).
+A mirror is a dataset folder whose shards are fetched and evicted (`avsa.data.remote.clips`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 REMOTE_FILE = "remote.json"
 DEFAULT_CACHE_GB = 20.0
-# The small files of a dataset and their size limits; an index of ten million clips has 2 GB.
+# Small files of a dataset and their size limits; an index of ten million clips has 2 GB.
 _SMALL_FILES = {
     DATASET_FILE: 1 << 28,
     **{f"{split}/{INDEX_FILE}": 1 << 32 for split in SPLITS},
@@ -38,16 +38,16 @@ _SMALL_FILES = {
 _INCOMING = ".incoming"
 _MAX_REMOTE_BYTES = 100_000
 _MIRROR_LOCK = ".mirror.lock"
-# One slash or two: `Path` and shells may have made one of two.
+# Accept a single slash, because `Path` collapses two slashes into one.
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])", re.IGNORECASE)
 _FILE_URL = re.compile(r"file:/+", re.IGNORECASE)
 
 
 def as_url(dataset: str | Path) -> str | None:
-    """Return the URL in a dataset argument, or None for a folder.
+    """Return the URL of a dataset argument, or None if it is a folder.
 
     Raises:
-        UserError: It is a ``file:`` URL.
+        UserError: The argument is a ``file:`` URL.
     """
     text = str(dataset)
     if local := _FILE_URL.match(text):
@@ -68,11 +68,11 @@ def _address(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:
-    """The content of ``remote.json``: what is mirrored.
+    """The content of ``remote.json`` in a mirror.
 
     Attributes:
-        url: URL of the dataset's folder.
-        cache_bytes: Maximum bytes of shards to keep.
+        url: URL of the dataset folder.
+        cache_bytes: Maximum total size of cached shards.
     """
 
     url: Annotated[str, AfterValidator(_address)]
@@ -80,13 +80,13 @@ class Remote:
 
 
 def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
-    """Return the folder of a dataset; for a URL, the folder of its mirror.
+    """Return the folder of a dataset; for a URL, update and return its mirror.
 
-    Mirrors live in ``$AVSA_CACHE``, by default ``~/.cache/avsa``.
+    Mirrors are in ``$AVSA_CACHE``, by default ``~/.cache/avsa``.
 
     Args:
         dataset: Folder or URL.
-        cache_gb: Maximum size of the shards kept of a remote dataset; by default the last value.
+        cache_gb: Maximum total size of cached shards; by default the previous value.
 
     Raises:
         UserError: There is no dataset at the URL, or `cache_gb` is not positive and finite.
@@ -114,14 +114,14 @@ def _cache_folder() -> Path:
 
 
 def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
-    """Copy the small files of a remote dataset; return the folder, which has no shards yet.
+    """Copy the small files of a remote dataset to its mirror; return the folder of the mirror.
 
-    If the dataset cannot be reached, an existing mirror is used as it is.
+    If the dataset cannot be reached, an existing mirror is used without an update.
 
     Args:
-        url: URL of the dataset's folder: http(s), or a scheme of fsspec, such as ``s3://``.
-        cache: Folder of all mirrors.
-        limit_bytes: Maximum bytes of shards to keep; by default the last value, or 20 GB.
+        url: URL of the dataset folder: http(s), or an fsspec scheme such as ``s3://``.
+        cache: Folder that contains all mirrors.
+        limit_bytes: Maximum total size of cached shards; by default the previous value, or 20 GB.
 
     Raises:
         UserError: There is no dataset at the URL.
@@ -154,13 +154,13 @@ def _fetch_small(url: str, incoming: Path) -> None:
         try:
             fetch(f"{url}/{file}", incoming / file, max_bytes=max_bytes)
         except BadItem as error:
-            # Audio statistics are optional here; training reports that they are missing.
+            # Audio statistics are optional here; training reports missing ones.
             if file != AUDIO_STATS_FILE or error.reason != "not-found":
                 raise
             (incoming / file).unlink(missing_ok=True)
         if file == DATASET_FILE:
             try:
-                DatasetInfo.load(incoming)  # before the file of the mirror is replaced
+                DatasetInfo.load(incoming)  # validate it before replacing the mirror's file
             except UserError as error:
                 raise _no_dataset(url, error) from None
 
@@ -170,9 +170,9 @@ def _no_dataset(url: str, error: Exception, code: ErrorCode = "invalid") -> User
 
 
 def _replace_small(folder: Path) -> None:
-    """Move the fetched files into place; until all are moved, the folder is not a mirror."""
+    """Move the fetched files into place; the folder is not a mirror until all are moved."""
     incoming = folder / _INCOMING
-    changed = [file for file in _SMALL_FILES if not _same(incoming / file, folder / file)]
+    changed = [file for file in _SMALL_FILES if not _equal_content(incoming / file, folder / file)]
     if changed:
         (folder / REMOTE_FILE).unlink(missing_ok=True)
     for file in changed:
@@ -182,16 +182,16 @@ def _replace_small(folder: Path) -> None:
             (folder / file).unlink()
 
 
-def _same(one: Path, other: Path) -> bool:
+def _equal_content(one: Path, other: Path) -> bool:
     if not (one.exists() and other.exists()):
         return one.exists() == other.exists()
     return filecmp.cmp(one, other, shallow=False)
 
 
 def is_mirror(dataset: Path) -> bool:
-    """Return whether a dataset folder is a mirror, made by `mirror` in ``$AVSA_CACHE``.
+    """Return whether a dataset folder is a mirror in ``$AVSA_CACHE``.
 
-    A folder in another place may come from anybody and must not cause network requests.
+    A folder elsewhere is untrusted and must not cause network requests.
     """
     if not (dataset / REMOTE_FILE).is_file():
         return False
@@ -199,7 +199,7 @@ def is_mirror(dataset: Path) -> bool:
 
 
 def address_of(dataset: Path) -> str:
-    """Return the URL of a mirror, or the absolute path of another folder."""
+    """Return the URL of a mirror, or the absolute path of any other folder."""
     return read_remote(dataset).url if is_mirror(dataset) else str(dataset.resolve())
 
 

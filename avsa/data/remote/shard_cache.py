@@ -1,8 +1,9 @@
-"""A size-limited cache of shards that are fetched whole, ahead of use.
+"""A size-limited cache that prefetches whole shards.
 
-Schedules tell which shards will be read next (`ShardCache.add_schedule`): the first missing one is
-fetched first, and the one that is needed last is evicted first. One cache serves all splits of a
-mirror; processes on one machine share the folder and its limit (`avsa.data.remote.shard_folder`).
+Schedules state which shards will be read next (`ShardCache.add_schedule`). The missing shard that
+is needed first is fetched first, and the shard that is needed last is evicted first. One cache
+serves all splits of a mirror; processes on one machine share the folder and its size limit
+(`avsa.data.remote.shard_folder`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from yt360.errors import BadItem, UserError
 from yt360.files import MACHINE_TROUBLE
 
 _POLL_S = 0.2
-# Closing waits this long for a fetch to end.
+# Time in seconds that `close` waits for a fetch to end.
 _CLOSE_WAIT_S = 2.0
 
 
@@ -29,9 +30,9 @@ class RemoteShard:
     """A remote shard.
 
     Attributes:
-        url: Address.
-        bytes: Size.
-        sha256: Checksum of the content, hexadecimal.
+        url: URL.
+        bytes: Size in bytes.
+        sha256: Checksum, hexadecimal.
     """
 
     url: str
@@ -40,12 +41,12 @@ class RemoteShard:
 
 
 class ShardCache:
-    """The shards of a mirror, fetched shortly before they are read.
+    """The shards of a mirror, fetched before they are read.
 
     Args:
-        folder: The folder of the shards.
-        fetch: Copies a shard to a path, which appears only when complete, until the event is set;
-            raises OSError or BadItem.
+        folder: Folder of the shards.
+        fetch: Copies a shard to a path atomically; setting the event cancels the copy. Raises
+            OSError or BadItem.
     """
 
     def __init__(
@@ -56,12 +57,12 @@ class ShardCache:
         self.folder, self._fetch = folder, fetch
         self.shards: dict[str, RemoteShard] = {}
         self.limit_bytes = 0
-        # It guards the fields below; readers wait on it for shards to arrive.
+        # Guards the fields below; readers wait on it until their shards arrive.
         self._arrived = threading.Condition()
         self._order = ShardOrder()
         self._reading: Counter[str] = Counter()
-        self._asked: dict[str, int] = {}  # number of the last request for each shard
-        self._asks = 0
+        self._last_request: dict[str, int] = {}  # number of the last request for each shard
+        self._num_requests = 0
         self._failed: dict[str, BadItem | OSError] = {}
         self._present: set[str] = set()
         self._on_removal: list[Callable[[], None]] = []
@@ -76,13 +77,13 @@ class ShardCache:
         """Register a reader.
 
         Args:
-            shards: All shards of the mirror by name.
-            limit_bytes: Maximum bytes of shards in the folder; replaces the limit of earlier
+            shards: All shards of the mirror, by name.
+            limit_bytes: Maximum total size of shards in the folder; replaces the limit of earlier
                 readers.
-            on_removal: Called after shards were removed, to close open ones.
+            on_removal: Called after shards were removed, to close open files.
 
         Raises:
-            UserError: The limit has no room for two shards.
+            UserError: The limit is too small for two shards.
         """
         largest = max((shard.bytes for shard in shards.values()), default=0)
         if 2 * largest > limit_bytes:
@@ -97,7 +98,7 @@ class ShardCache:
             self._on_removal.append(on_removal)
 
     def unregister(self, on_removal: Callable[[], None]) -> bool:
-        """Unregister a reader; close the cache after the last one, and return whether it was."""
+        """Unregister a reader; close the cache and return True if it was the last one."""
         with self._arrived:
             if on_removal in self._on_removal:
                 self._on_removal.remove(on_removal)
@@ -109,15 +110,15 @@ class ShardCache:
     def add_schedule(
         self, sizes: Mapping[str, int], shards_of_step: ShardsOfStep, first_step: int
     ) -> Schedule:
-        """Fetch the shards of a reader ahead of use, until `remove_schedule`.
+        """Prefetch the shards of a reader until `remove_schedule`.
 
         Args:
-            sizes: Bytes of the shards that it may read, by name.
-            shards_of_step: Returns the shards that a step reads; none past the end.
+            sizes: Size in bytes of each shard, by name.
+            shards_of_step: Returns the shards that a step reads; empty past the end.
             first_step: The first step.
 
         Raises:
-            UserError: One step reads more shards than the cache holds.
+            UserError: One step reads more shards than fit into the cache.
         """
         needed = shards_of_step(first_step)
         size = sum(sizes[name] for name in needed)
@@ -136,13 +137,13 @@ class ShardCache:
         return schedule
 
     def advance_to(self, schedule: Schedule, step: int) -> None:
-        """Say that all steps of a schedule before this one are finished."""
+        """Mark all steps of a schedule before this one as finished."""
         with self._arrived:
             self._order.advance_to(schedule, step)
         self._wake.set()
 
     def remove_schedule(self, schedule: Schedule) -> None:
-        """Remove a schedule; its reads that wait for shards raise UserError."""
+        """Remove a schedule; its waiting reads raise UserError."""
         with self._arrived:
             self._order.remove(schedule)
             schedule.closed = True
@@ -151,22 +152,22 @@ class ShardCache:
 
     @contextmanager
     def reading(self, name: str, schedule: Schedule | None = None) -> Iterator[None]:
-        """Wait until a shard is present; this process keeps it while the block runs.
+        """Wait until a shard is present, and keep it while the block runs.
 
         Args:
-            name: The shard.
-            schedule: The schedule of the reader, if it has one.
+            name: Name of the shard.
+            schedule: Schedule of the reader, if it has one.
 
         Raises:
-            BadItem: ``"shard-unreadable"`` if it cannot be fetched.
-            OSError: This machine is at fault: the disk is full, for example.
+            BadItem: ``"shard-unreadable"``: the shard cannot be fetched.
+            OSError: An error of this machine, such as a full disk.
             UserError: The cache or the schedule was closed while waiting.
         """
         path = self.folder.root / name
         with self._arrived:
             self._reading[name] += 1
-            self._asks += 1
-            self._asked[name] = self._asks
+            self._num_requests += 1
+            self._last_request[name] = self._num_requests
             self._failed.pop(name, None)
         try:
             if self._thread is None:
@@ -188,7 +189,7 @@ class ShardCache:
         path = self.folder.root / name
         with self._arrived:
             while not path.exists():
-                # Checked first, because closing makes fetches fail.
+                # Check this first, because closing makes fetches fail.
                 if self._closed.is_set() or (schedule is not None and schedule.closed):
                     raise UserError(
                         f"the cache was closed while {path} was being fetched",
@@ -200,7 +201,7 @@ class ShardCache:
                 self._arrived.wait(_POLL_S)
 
     def close(self) -> None:
-        """Stop fetching and end all waiting; the shards stay for the next run."""
+        """Stop fetching and end all waiting reads; the shards remain for the next run."""
         with self._arrived:
             self._closed.set()
             self._arrived.notify_all()
@@ -217,23 +218,25 @@ class ShardCache:
                 self._thread.start()
 
     def _work(self) -> None:
-        """Fetch until the cache is closed; pass every error to the readers that wait."""
+        """Fetch shards until the cache is closed; pass errors to the waiting readers."""
         while not self._closed.is_set():
             self._wake.clear()
-            asks = self._asks
+            num_requests = self._num_requests
             try:
                 busy = self._fetch_next()
             except Exception as error:
                 busy = False
-                self._fail_waiting(asks, _failure(error, f"{type(error).__name__}: {error}"))
+                self._fail_waiting(
+                    num_requests, _failure(error, f"{type(error).__name__}: {error}")
+                )
             if not busy:
                 self._wake.wait(_POLL_S)
 
     def _fetch_next(self) -> bool:
-        """Fetch the missing shard that is needed first; return False if there is nothing to do."""
-        self._look_ahead()
+        """Fetch the missing shard that is needed first; return False if there is none."""
+        self._extend_schedules()
         present = set(self.folder.present())
-        self._note_present(present)
+        self._update_present(present)
         with self._arrived:
             waiting = [name for name in self._reading if name not in present]
             upcoming = self._order.upcoming()
@@ -251,8 +254,8 @@ class ShardCache:
                 return True
         return False
 
-    def _look_ahead(self) -> None:
-        """Extend the schedules as far as needed; without the lock, because orders take time."""
+    def _extend_schedules(self) -> None:
+        """Extend the schedules as far as needed, without the lock because this takes time."""
         with self._arrived:
             schedules = self._order.schedules
         for schedule in schedules:
@@ -262,8 +265,8 @@ class ShardCache:
                 with self._arrived:
                     schedule.add(step, names)
 
-    def _note_present(self, present: set[str]) -> None:
-        """Close shards that any process removed: open maps would keep them on disk."""
+    def _update_present(self, present: set[str]) -> None:
+        """Close shards that any process removed, since open memory maps keep them on disk."""
         with self._arrived:
             removed, self._present = self._present - present, present
             users = list(self._on_removal)
@@ -292,16 +295,16 @@ class ShardCache:
         size = self.shards[name].bytes
         reserved = self.folder.reserve(name, size, self.limit_bytes, evictable, remove)
         self._wants_room = reserved is Refusal.NO_ROOM
-        self._note_present(present - removed)
+        self._update_present(present - removed)
         return reserved
 
     def _fetch_reserved(self, name: str, reservation: Reservation) -> None:
-        """Fetch a shard, or store the error for its readers."""
+        """Fetch a shard, or pass the error to its readers."""
         shard = self.shards[name]
         failure = None
         try:
             self._fetch(shard, reservation.path, self._closed)
-        except Exception as error:  # any error must reach the readers that wait
+        except Exception as error:  # any error must reach the waiting readers
             known = isinstance(error, OSError | BadItem)
             text = str(error) if known else f"{shard.url}: {type(error).__name__}: {error}"
             failure = _failure(error, text)
@@ -312,11 +315,14 @@ class ShardCache:
                 self._failed[name] = failure
             self._arrived.notify_all()
 
-    def _fail_waiting(self, asks: int, failure: BadItem | OSError) -> None:
-        """Fail only the readers that were waiting when the fetch began (the first `asks`)."""
+    def _fail_waiting(self, num_requests: int, failure: BadItem | OSError) -> None:
+        """Fail only the readers that were waiting when the fetch began."""
         with self._arrived:
             for name in self._reading:
-                if self._asked[name] <= asks and not (self.folder.root / name).exists():
+                if (
+                    self._last_request[name] <= num_requests
+                    and not (self.folder.root / name).exists()
+                ):
                     self._failed[name] = failure
             self._arrived.notify_all()
 

@@ -1,8 +1,8 @@
-"""The shards of a mirror on disk, which all processes of a machine share within one size limit.
+"""The shards of a mirror on disk, which all processes of a machine share under one size limit.
 
-Processes reserve room for a shard under a lock of the whole folder and fetch it without the lock,
-so several can fetch different shards at a time. Reserved bytes count as used. All locks belong to
-the operating system, which releases those of killed processes.
+A process reserves space for a shard while it holds the lock of the folder, and fetches the shard
+without the lock, so processes can fetch different shards concurrently. Reserved bytes count as
+used. The operating system releases the locks of killed processes.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from yt360.untrusted.files import read_limited
 
 _ROOM_LOCK = ".room.lock"
 _RESERVATION = ".reservation"
-_MAX_RESERVATION_BYTES = 20  # one number
+_MAX_RESERVATION_BYTES = 20  # a reservation contains one decimal number
 
 
 class Refusal(Enum):
-    """Why room for a shard cannot be reserved now."""
+    """Reason why space for a shard cannot be reserved."""
 
     TAKEN = "the shard is present, or another process fetches it"
     NO_ROOM = "removing every shard that may go would not make enough room"
 
 
 class ShardFolder:
-    """The ``.tar`` files in a mirror's folders, one for each split.
+    """The ``.tar`` files of a mirror, in one folder per split.
 
     Shards are named by their path in the mirror, such as ``train/clips-000000-0123abcd.tar``.
 
     Args:
-        root: The mirror.
-        splits: Its folders.
+        root: Folder of the mirror.
+        splits: Names of the splits.
     """
 
     def __init__(self, root: Path, splits: Iterable[str]) -> None:
         self.root, self.splits = root, tuple(splits)
 
     def present(self) -> dict[str, int]:
-        """Return the bytes of each shard that is present, whichever process fetched it."""
+        """Return the size in bytes of each shard on disk."""
         found: dict[str, int] = {}
         for split in self.splits:
             with os.scandir(self.root / split) as entries:
@@ -61,18 +61,18 @@ class ShardFolder:
         evictable: Iterable[str],
         remove: Callable[[str], bool],
     ) -> Reservation | Refusal:
-        """Reserve room for a shard, and keep other processes from fetching it.
+        """Reserve space for a shard, and prevent other processes from fetching it.
 
         Args:
-            name: The shard.
-            size_bytes: Its size.
-            limit_bytes: Most bytes of shards in the mirror.
-            evictable: Shards that may be removed to make room, in this order.
-            remove: Removes a shard, or returns False if it must stay.
+            name: Name of the shard.
+            size_bytes: Size of the shard.
+            limit_bytes: Maximum total size of the shards in the mirror.
+            evictable: Shards that may be removed to free space, in this order.
+            remove: Removes a shard, or returns False if it is in use.
 
         Returns:
-            The reservation, which the caller must release, or why there is none. Nothing is removed
-            if removing every evictable shard would not make enough room.
+            The reservation, which the caller must release, or the reason why there is none. If
+            removing all evictable shards would not free enough space, no shard is removed.
 
         Raises:
             OSError: The folder cannot be read or written.
@@ -105,12 +105,12 @@ class ShardFolder:
         return room >= 0
 
     def _reserved(self) -> dict[str, int]:
-        """Return the reserved bytes of each shard; remove what killed processes left."""
+        """Return the reserved bytes of each shard; clean up after killed processes."""
         sizes: dict[str, int] = {}
         for split in self.splits:
             for path in (self.root / split).glob(f".*{_RESERVATION}"):
                 name = path.name[1 : -len(_RESERVATION)]
-                # It may have been released in the meantime.
+                # Another process may have released it in the meantime.
                 with suppress(FileNotFoundError):
                     try:
                         with exclusive_lock(path):
@@ -135,7 +135,7 @@ class Reservation:
 
     @classmethod
     def make(cls, root: Path, name: str, size_bytes: int) -> Reservation:
-        """Reserve a shard that is not reserved; the caller holds the lock of the folder."""
+        """Create the reservation of a shard; the caller holds the lock of the folder."""
         path = root / name
         lock_path = path.with_name(f".{path.name}{_RESERVATION}")
         lock = acquire(lock_path)
@@ -151,7 +151,7 @@ class Reservation:
 
 
 def _reserved_bytes(reservation: Path) -> int:
-    """Return the size in a reservation; 0 if it is not written yet."""
+    """Return the size in a reservation file; 0 if it is not written yet."""
     try:
         text = read_limited(reservation, _MAX_RESERVATION_BYTES)
     except ValueError:
@@ -160,6 +160,6 @@ def _reserved_bytes(reservation: Path) -> int:
 
 
 def _remove_parts(shard: Path) -> None:
-    """Remove the parts of a shard that killed processes left."""
+    """Remove the partial files of a shard that killed processes left."""
     for part in shard.parent.glob(f".{shard.name}.*.tmp"):
         part.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
-"""When shards will be read next: a schedule for each reader, updated step by step.
+"""The order in which shards will be read: one schedule per reader, extended step by step.
 
-The reader that advanced last comes first: during validation, training waits.
+The schedule of the reader that advanced last has priority, because training waits during
+validation.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ ShardsOfStep = Callable[[int], set[str]]
 
 
 class Schedule:
-    """The shards that one reader will read, from its present step on.
+    """The shards that one reader will read, starting at its current step.
 
     Args:
-        sizes: Bytes of all shards that it may read, by name.
-        shards_of_step: Returns the shards that a step reads; none past the end.
+        sizes: Size in bytes of each shard, by name.
+        shards_of_step: Returns the shards that a step reads; empty past the end.
         first_step: The first step.
 
     Attributes:
-        next_step: The first step that is not known yet.
+        next_step: The first step that is not in the schedule yet.
         uses: Steps that read each shard, in order.
-        closed: Whether the reader has ended.
+        closed: Whether the reader is closed.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Schedule:
         self.closed = False
 
     def wants_more(self, limit_bytes: int) -> bool:
-        """Return whether more steps would change what to fetch or what to keep."""
+        """Return whether more steps would change which shards are fetched or kept."""
         return not (
             self._ended
             or len(self._steps) >= LOOKAHEAD_STEPS
@@ -49,7 +50,7 @@ class Schedule:
         )
 
     def add(self, step: int, names: set[str]) -> None:
-        """Add the shards of `next_step` (none: the end); other steps are ignored."""
+        """Add the shards of `next_step`; empty names mark the end, other steps are ignored."""
         if step != self.next_step:
             return
         self._ended = not names
@@ -62,7 +63,7 @@ class Schedule:
         self.next_step += 1
 
     def drop_before(self, step: int) -> list[str]:
-        """Remove the steps before one; return the shards that they read."""
+        """Remove the steps before `step`; return the shards that they read."""
         dropped: list[str] = []
         while self._steps and self._steps[0][0] < step:
             for name in self._steps.popleft()[1]:
@@ -76,7 +77,7 @@ class Schedule:
 
 
 class ShardOrder:
-    """When shards will be read next, over all schedules, and which ones were read last."""
+    """Order of future reads over all schedules, and of the most recent reads."""
 
     def __init__(self) -> None:
         self._schedules: list[Schedule] = []
@@ -85,20 +86,20 @@ class ShardOrder:
 
     @property
     def schedules(self) -> list[Schedule]:
-        """The schedules; that of the reader that advanced last comes first."""
+        """The schedules; the reader that advanced last comes first."""
         return list(self._schedules)
 
     def add(self, schedule: Schedule) -> None:
-        """Add a schedule, before all others."""
+        """Add a schedule at the front."""
         self._schedules.insert(0, schedule)
 
     def remove(self, schedule: Schedule) -> None:
-        """Remove a schedule, if it is there."""
+        """Remove a schedule if present."""
         if schedule in self._schedules:
             self._schedules.remove(schedule)
 
     def advance_to(self, schedule: Schedule, step: int) -> None:
-        """Drop the steps of a schedule before one, and move the schedule to the front."""
+        """Drop the steps of a schedule before `step`, and move the schedule to the front."""
         if schedule in self._schedules:
             self._schedules.remove(schedule)
             self._schedules.insert(0, schedule)
@@ -111,7 +112,7 @@ class ShardOrder:
         self._last_use[name] = self._clock
 
     def upcoming(self) -> list[str]:
-        """Return the shards that will be read, soonest first."""
+        """Return the shards that will be read, next one first."""
         first_uses: dict[str, tuple[int, int]] = {}
         for rank, schedule in enumerate(self._schedules):
             for name, steps in schedule.uses.items():
@@ -119,7 +120,7 @@ class ShardOrder:
         return sorted(first_uses, key=lambda name: (first_uses[name], name))
 
     def eviction_order(self, names: Iterable[str], upcoming: list[str]) -> list[str]:
-        """Sort shards: those that are not upcoming, least recently used first, then latest use."""
+        """Sort shards for eviction: unscheduled least recently used ones, then latest next use."""
         place = {name: number for number, name in enumerate(upcoming)}
         return sorted(
             names,
