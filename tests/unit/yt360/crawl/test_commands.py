@@ -292,7 +292,7 @@ def test_a_full_disk_stops_the_run_with_room_left(yt360, lists, tmp_path, ready_
     catalog = tmp_path / "my.catalog"
     yt360("import", *lists, catalog)
     code, output = yt360("download", catalog, *QUICK[:2], "--min-free-gb", "1e9")
-    assert code == 2 and "stopped early" in output and "must stay free" in output
+    assert code == 2 and "stopped early" in output and "GB are free" in output
     assert not youtube.bodies, "nothing was asked"
     assert "1    found" in yt360("catalog", "show", catalog)[1]
 

@@ -207,7 +207,7 @@ def test_a_disk_that_fills_meanwhile_stops_the_run(
     report = download(
         transfer=transfer, fetcher=partial(make_fetcher, measure=lambda _: next(free, 0))
     )
-    assert "must stay free" in report.stopped
+    assert "GB are free" in report.stopped
     assert outcomes() == [("released", "disk-full")]
 
 

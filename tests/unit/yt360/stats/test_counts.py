@@ -112,18 +112,13 @@ def test_records_of_clips_are_not_kept_in_memory(example, monkeypatch):
     assert stats.categories["upload year"] == dict.fromkeys(map(str, range(2015, 2020)), 60)
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--labels", "--plots", "figures"], "--plots draws no labels; give it without --labels"),
-        (["--name", "mine"], "--name goes with --labels"),
-    ],
-)
-def test_options_that_do_not_go_together_are_refused(example, capsys, options, told):
+@pytest.mark.parametrize("options", [["--plots", "figures", "--labels"], ["--name", "mine"]])
+def test_options_that_do_not_go_together_are_refused(example, capsys, options):
     with pytest.raises(SystemExit) as end:
         run(cli, ["stats", str(example), *options])
     assert end.value.code == 2
-    assert capsys.readouterr().err.splitlines() == [f"error: {told}"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {options[0]} ") and "--labels" in line
 
 
 def test_the_pictures_are_written(example, tmp_path):
