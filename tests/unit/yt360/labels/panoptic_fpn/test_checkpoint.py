@@ -31,7 +31,8 @@ def save_pickle(path, state, **more):
 
 
 def same(network, state):
-    return all(torch.equal(network.state_dict()[name], value) for name, value in state.items())
+    loaded = network.state_dict()
+    return all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
 def test_pkl_pth_and_safetensors_hold_the_same_network(tmp_path, state):
