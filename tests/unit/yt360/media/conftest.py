@@ -37,7 +37,12 @@ def _picture_frames(
     for number in range(count):
         image = pictures(number)
         if image.ndim == 2:
-            frame = av.VideoFrame.from_ndarray(image, format="gray").reformat(format="yuv420p")
+            # As FFmpeg converts a grey image, but without a new scaler for every frame.
+            luma = np.round(16 + image * (219 / 255)).astype(np.uint8)
+            height, width = image.shape
+            planes = np.full((height + height // 2, width), 128, np.uint8)
+            planes[:height] = luma
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         else:
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = number + start, 1 / rate

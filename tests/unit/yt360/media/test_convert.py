@@ -27,7 +27,7 @@ def request(folder: Path, start_s: float, duration_s: float, name: str = "clip")
 
 def numbers(media, path: Path) -> list[int]:
     with av.open(f"file:{path}") as container:
-        return [media.number_of(f.to_ndarray(format="gray")) for f in container.decode(video=0)]
+        return [media.number_of(f.to_ndarray()[: f.height]) for f in container.decode(video=0)]
 
 
 def ambix(path: Path) -> np.ndarray:
@@ -84,8 +84,7 @@ def assert_in_step(media, tmp_path, fps: str, offset: str, seconds: int, name: s
 def test_video_and_audio_stay_in_sync(media, tmp_path, fps):
     index = RATES.index(fps)
     offset, name = ["none", "late", "early"][index % 3], ["video.mp4", "video.mkv"][index % 2]
-    # Rates that drift the most run for a minute.
-    seconds = 60 if fps in ("30000/1001", "60") else 12
+    seconds = 60 if fps == "30000/1001" else 12  # it drifts the most
     assert_in_step(media, tmp_path, fps, offset, seconds, name)
 
 
@@ -325,9 +324,8 @@ def test_what_is_no_source_is_refused_with_a_reason(media, tmp_path, field, opti
 
 
 def test_a_truncated_video_is_refused(media, tmp_path, field):
-    sound = np.tile(field, 3)
     path = media.write(
-        tmp_path / "a.mp4", seconds=6, sound=sound, options={"movflags": "faststart"}
+        tmp_path / "a.mp4", seconds=6, fps=4, sound=field, options={"movflags": "faststart"}
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with bad_item("truncated"):
@@ -335,7 +333,7 @@ def test_a_truncated_video_is_refused(media, tmp_path, field):
 
 
 def test_sound_shorter_than_the_picture_bounds_the_source(media, tmp_path, field):
-    source = open_source(media.write(tmp_path / "a.mp4", seconds=6, sound=field))
+    source = open_source(media.write(tmp_path / "a.mp4", seconds=3, fps=8, sound=field))
     assert source.end_s == pytest.approx(2.0, abs=0.05)
     with bad_item("clip-outside"):
         convert_clip(source, request(tmp_path, 1, 2), SMALL)

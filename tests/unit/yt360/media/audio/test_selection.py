@@ -25,6 +25,7 @@ from yt360.media.probe import probe
 from yt360.media.source import open_source
 from yt360.quality.inspect import inspect_file
 
+pytestmark = pytest.mark.usefixtures("reading_in_process")
 PCM = {"sound_codec": "pcm_s16le"}
 
 
@@ -222,7 +223,7 @@ def test_a_truncated_file_is_called_so_by_every_command(media, tmp_path):
             if suffix == ".webm"
             else {"options": {"movflags": "faststart"}}
         )
-        whole = media.write(tmp_path / f"whole{suffix}", seconds=6.0, sound=audio, **codecs)
+        whole = media.write(tmp_path / f"whole{suffix}", seconds=6.0, fps=6, sound=audio, **codecs)
         content = whole.read_bytes()
         for kept in (0.02, 0.6):
             cut = tmp_path / f"cut{kept}{suffix}"

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.quality_checks import inspect_inline
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.commands import inspect, probe
 from yt360.commands.dataset import build_shards, stats
 
+pytestmark = pytest.mark.usefixtures("reading_in_process")
 WHAT_IS_WRONG = "normalization: (X²+Y²+Z²)/W² is "
 
 
@@ -63,7 +65,7 @@ def test_a_catalog_counts_them(folder, tmp_path):
             catalog.videos.add(video_id)
             catalog.videos.requeue([video_id], "downloaded")
             catalog.files.put(video_id, MediaFile(role="both", path=f"{name}.mkv", bytes=1))
-    told = output(inspect.command, path)
+    told = [line.strip() for line in inspect_inline(path).lines()]
     assert "1  audio layout warning (normalization)" in told
     with Catalog(path) as catalog:
         numbers = catalog.verdicts.of("wrong______")["spatial-audio"].numbers
