@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import random
 import resource
@@ -18,6 +19,8 @@ import pytest
 import torch
 from helpers.paths import REPOSITORY
 from hypothesis import settings
+
+from yt360.execution.local import WorkerPool
 
 pytest_plugins = ("helpers.small_datasets",)
 
@@ -53,6 +56,24 @@ def restored_random_state() -> Iterator[None]:
     torch.set_rng_state(torch_state)
     np.random.set_state(numpy_state)  # noqa: NPY002
     random.setstate(python_state)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Fork the workers of pools off this process: a new interpreter takes a second of CPU time.
+
+    Only where PyTorch has one thread: threads of OpenMP do not survive a fork.
+    """
+    method = "fork" if torch.get_num_threads() == 1 else "spawn"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerPool, "context", multiprocessing.get_context(method))
+        yield
+
+
+@pytest.fixture
+def spawned_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the workers of pools as programs do: each is a new interpreter."""
+    monkeypatch.setattr(WorkerPool, "context", multiprocessing.get_context("spawn"))
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +139,9 @@ class Crashing:
 
 
 @pytest.fixture
-def crashing(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Crashing:
+def crashing(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, spawned_workers: None
+) -> Crashing:
     """Make Python processes that start from now on die when they open a file ``crash*``."""
     folder = tmp_path_factory.mktemp("crashing")
     (folder / "sitecustomize.py").write_text(CRASHES)

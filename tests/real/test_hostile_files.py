@@ -10,7 +10,7 @@ import pytest
 from yt360.cli import cli
 from yt360.commands.run import run
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("spawned_workers")]
 
 CATALOGS = (
     "clips.duration_s=x",

@@ -14,10 +14,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from yt360.execution.limits import OUT_OF_TIME, Limits
 from yt360.plugins import load_plugins, loaded_plugins
@@ -86,10 +87,11 @@ class WorkerPool:
         limits: Limits of each worker; None for no limits.
     """
 
+    # Spawn instead of fork: a child must not inherit the state of locks and libraries.
+    context: ClassVar[BaseContext] = multiprocessing.get_context("spawn")
+
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self.workers, self.limits = workers, limits
-        # Spawn instead of fork: a child must not inherit the state of locks and libraries.
-        self._context = multiprocessing.get_context("spawn")
         self._alive: list[_Worker[Any]] = []
 
     def __enter__(self) -> WorkerPool:
@@ -146,9 +148,9 @@ class WorkerPool:
             worker.task = task  # a new worker that has crashed sends no result: see `_receive`
 
     def _start(self) -> _Worker[Any]:
-        parent_end, child_end = self._context.Pipe()
+        parent_end, child_end = self.context.Pipe()
         arguments = child_end, os.getpid(), self.limits, loaded_plugins()
-        process = self._context.Process(target=_work, args=arguments, daemon=True)
+        process = self.context.Process(target=_work, args=arguments, daemon=True)
         with _interrupt_blocked():
             process.start()
         child_end.close()  # otherwise the pipe would stay open after the worker ends

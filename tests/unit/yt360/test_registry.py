@@ -17,6 +17,8 @@ from yt360.execution.local import WorkerPool
 from yt360.plugins import load_object, load_plugins, loaded_plugins
 from yt360.registry import Entry, Registry
 
+pytestmark = pytest.mark.usefixtures("spawned_workers")
+
 PLUGIN = """
 from dataclasses import dataclass
 from json import JSONDecoder as decoders

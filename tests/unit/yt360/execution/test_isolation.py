@@ -14,6 +14,8 @@ from yt360.execution.isolation import IsolatedProcess
 from yt360.execution.limits import Limits
 from yt360.execution.local import WorkerPool
 
+pytestmark = pytest.mark.usefixtures("spawned_workers")
+
 # Workers cannot import this file: functions of the standard library serve as the work.
 
 

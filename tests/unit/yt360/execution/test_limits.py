@@ -10,6 +10,8 @@ import pytest
 from yt360.execution.limits import CPU_S_PER_MB, Limits, allow_time
 from yt360.execution.local import Crashed, WorkerPool
 
+pytestmark = pytest.mark.usefixtures("spawned_workers")
+
 
 def test_a_lower_limit_of_the_system_stays():
     program = """

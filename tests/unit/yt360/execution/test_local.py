@@ -14,6 +14,8 @@ from helpers.errors import bad_item
 
 from yt360.execution.local import Crashed, WorkerPool, _serve
 
+pytestmark = pytest.mark.usefixtures("spawned_workers")
+
 # Workers are new interpreters that cannot import this file: `eval` serves as the function.
 
 
