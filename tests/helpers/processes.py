@@ -54,6 +54,15 @@ def train_command(*arguments: str) -> None:
     main()
 
 
+def yt360_command(*arguments: str) -> None:
+    """Run ``yt360``; the function of a process."""
+    from yt360.cli import main
+
+    multiprocessing.current_process().daemon = False  # it may start workers
+    sys.argv = ["yt360", *arguments]
+    main()
+
+
 def run_source(folder: Path, source: str) -> str:
     """Run Python source in a folder of its own, which is imported from; return what it prints."""
     output = folder / "printed.txt"

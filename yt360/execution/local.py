@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
@@ -88,7 +88,7 @@ class WorkerPool:
     """
 
     # Spawn instead of fork: a child must not inherit the state of locks and libraries.
-    context: ClassVar[BaseContext] = multiprocessing.get_context("spawn")
+    context: ClassVar[SpawnContext | ForkContext] = multiprocessing.get_context("spawn")
 
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self.workers, self.limits = workers, limits

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from helpers import processes
 
 from yt360.catalog import Catalog
 from yt360.catalog.ids import id_of_url
@@ -40,29 +40,22 @@ def urls(youtube, picture_bytes, catalog_path):
 
 
 @pytest.fixture
-def start(catalog_path, youtube):
+def start(catalog_path, youtube, tmp_path):
     """Return a function that starts ``yt360 download``; what still runs at the end is killed."""
-    processes = []
+    running = []
 
     def begin(options=None):
         words = [word for pair in {**QUICK, **(options or {})}.items() for word in pair]
-        program = [sys.executable, "-c", "from yt360.cli import main; main()"]
-        allowed = ("--allow-url", youtube.url + "/media/")
-        process = subprocess.Popen(
-            [*program, "download", str(catalog_path), *words, *allowed],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-        processes.append(process)
-        return process
+        arguments = ("download", str(catalog_path), *words, "--allow-url", youtube.url + "/media/")
+        output = tmp_path / f"output-{len(running)}.txt"
+        process = processes.start(processes.__file__, "yt360_command", *arguments, output=output)
+        running.append(process)
+        return process, output
 
     yield begin
-    for process in processes:
+    for process in running:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def wait_for_partial_file(catalog_path, least_bytes=2000):
@@ -76,9 +69,9 @@ def wait_for_partial_file(catalog_path, least_bytes=2000):
     raise AssertionError("no download began")
 
 
-def finish(process):
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
+def finish(process, output):
+    process.join(60)
+    return process.exitcode, output.read_text()
 
 
 def outcomes(catalog_path, url):
@@ -100,12 +93,12 @@ def test_a_killed_download_is_resumed_by_the_next_run(
 ):
     path = "/media/film-0.mp4"
     youtube.script[path] = ["ok", "drip"]  # the page, then the file
-    process = start(SHORT_LEASE)
+    process, _ = start(SHORT_LEASE)
     part = wait_for_partial_file(catalog_path)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.join()
     had = part.stat().st_size
-    code, output = finish(start())
+    code, output = finish(*start())
     assert code == 0, output
     everything_is_here_once(catalog_path, urls, picture_bytes)
     assert outcomes(catalog_path, urls[0]) == ["expired", "downloaded"]
@@ -118,10 +111,10 @@ def test_an_interrupted_download_gives_its_video_back_at_once(
     start, urls, youtube, catalog_path, how
 ):
     youtube.script["/media/film-0.mp4"] = ["ok", "drip"]
-    process = start()
+    process, printed = start()
     part = wait_for_partial_file(catalog_path)
-    process.send_signal(how)
-    code, output = finish(process)
+    os.kill(process.pid, how)
+    code, output = finish(process, printed)
     assert code == 128 + how and "run the same command again" in output, output
     assert outcomes(catalog_path, urls[0]) == ["released"]
     assert part.exists()
@@ -133,8 +126,8 @@ def test_several_processes_share_the_work_without_doing_any_twice(
     start, urls, youtube, catalog_path, picture_bytes
 ):
     running = [start({"--workers": "2"}) for _ in range(2)]
-    for process in running:
-        code, output = finish(process)
+    for process, printed in running:
+        code, output = finish(process, printed)
         assert code == 0, output
     everything_is_here_once(catalog_path, urls, picture_bytes)
     for number, url in enumerate(urls):

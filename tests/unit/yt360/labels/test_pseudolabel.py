@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from functools import partial
+from typing import ClassVar
 
 import pytest
 import torch
+from helpers import processes
 from helpers.errors import user_error
 from helpers.in_process import InlinePool, in_process
 
@@ -18,6 +18,7 @@ from yt360.labels.format.label_set import LabelSet
 from yt360.labels.format.reader import LabelReader
 from yt360.labels.format.shard_file import LabelShardFile
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
+from yt360.labels.segmenters.base import Segmentation
 from yt360.labels.shard_task import shard_tasks
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.writer import ShardWriter
@@ -129,55 +130,43 @@ def test_shards_that_others_hold_are_left_to_them(dataset, paint):
     assert label(dataset, paint.Segmenter(), OPTIONS).clips == 2
 
 
-SLOW = """
-import time
-import torch
-from yt360.labels.segmenters.base import Segmentation
-
 class Slow:
+    """Gives each pixel half its red, after a pause."""
+
     network_s = 0.0
-    facts = {"segmenter": "slow"}
+    facts: ClassVar = {"segmenter": "slow"}
 
     def __init__(self, pause_s):
         self.pause_s = pause_s
 
-    def segment(self, pictures, sources):
+    def segment(self, pictures, _):
         time.sleep(self.pause_s)
         zeros = torch.zeros(pictures.shape[1:3], dtype=torch.int32)
         return [Segmentation(p[..., 0] // 2, zeros.float() + 1, zeros) for p in pictures]
-"""
-WORKER = """
-import sys
-from pathlib import Path
-from yt360.labels.pseudolabel import LabelOptions, pseudolabel
-options = LabelOptions(views="cube-90", view_size=16, height=16, batch=6)
-pseudolabel(Path(sys.argv[1]), Slow(1000), options)
-"""
+
+
+def label_slowly(folder, pause_s):
+    """Label in this process; also the function of a process that is killed."""
+    options = LabelOptions(views="cube-90", view_size=16, height=16, batch=6)
+    return label(folder, Slow(pause_s), options)
 
 
 def test_workers_share_the_shards_and_a_killed_one_loses_nothing(dataset, tmp_path):
-    names: dict = {}
-    exec(SLOW, names)  # the same segmenter here and in the process that is killed
-    options = LabelOptions(views="cube-90", view_size=16, height=16, batch=6)
-
-    def label_at_once(folder):
-        return label(folder, names["Slow"](0), options)
-
     reference = tmp_path / "reference"
     shutil.copytree(dataset, reference)
-    assert label_at_once(reference).clips == 6
-    victim = subprocess.Popen([sys.executable, "-c", SLOW + WORKER, str(dataset)])
+    assert label_slowly(reference, 0).clips == 6
+    victim = processes.start(__file__, "label_slowly", dataset, 1000)
     try:
         while not list(dataset.rglob(".panoptic-*.lock")):
-            assert victim.poll() is None
-            time.sleep(0.05)
-        report = label_at_once(dataset)
+            assert victim.is_alive()
+            time.sleep(0.01)
+        report = label_slowly(dataset, 0)
         assert (report.clips, report.elsewhere) == (4, 1)  # all but the shard that it holds
     finally:
         victim.kill()
-        victim.wait()
+        victim.join()
     assert not (dataset / "train" / "panoptic-000000.tar").exists()
-    assert label_at_once(dataset).clips == 2
+    assert label_slowly(dataset, 0).clips == 2
     assert tree(dataset) == tree(reference)
 
 

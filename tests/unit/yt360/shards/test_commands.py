@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from helpers import processes
 
 from yt360.cli import cli
 from yt360.commands.run import run
@@ -183,21 +183,17 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def test_a_build_killed_at_random_times_ends_in_the_same_bytes(tiny_media, tiny_dataset, tmp_path):
     data = tmp_path / "data"
-    script = "from yt360.cli import main; main()"
     build = ["build-shards", tiny_media, "--out", data, "--workers", "2", *BUILD]
-    command = [sys.executable, "-c", script, *map(str, build)]
     draw = random.Random(0)
     staged, kills = set(), 0
     for _ in range(2):
-        with subprocess.Popen(
-            command, start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        ) as process:
-            while process.poll() is None and set(data.glob(".staging/clips/*")) <= staged:
-                time.sleep(0.005)
-            time.sleep(draw.uniform(0, 0.1))
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
+        process = processes.start(processes.__file__, "yt360_command", *map(str, build))
+        while process.is_alive() and set(data.glob(".staging/clips/*")) <= staged:
+            time.sleep(0.005)
+        time.sleep(draw.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
         staged = set(data.glob(".staging/clips/*"))
     assert kills > 0
     assert call("build-shards", tiny_media, "--out", data, "--workers", "2", *BUILD) == 0
