@@ -137,7 +137,7 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
             segments=None if cut_anew else tuple(listed),
             channel=video.channel_id,
             split=split if split in SPLITS else None,
-            sound_layout=video.stated_sound_layout,
+            audio_layout=video.stated_sound_layout,
             projection=video.stated_projection,
             inspected=True,
             name=part.video.relative_to(catalog.media).as_posix(),

@@ -176,7 +176,7 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
         echo(f"{'reason':<24} left out  seconds")
         for reason, (count, lost_s) in losses_by_reason(report.rejected).items():
             echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
-    _print_doubts(report)
+    _print_layout_warnings(report)
     for note in report.notes[:MAX_LINES]:
         echo(f"note: {note}")
     if len(report.notes) > MAX_LINES:
@@ -199,13 +199,13 @@ def _balance(info: DatasetInfo) -> str:
     return ", ".join(words) + (f"; {unknown} files of unknown length" if unknown else "")
 
 
-def _print_doubts(report: BuildReport) -> None:
+def _print_layout_warnings(report: BuildReport) -> None:
     """Print the warnings about audio layouts, and the number of files with each code."""
-    for name, doubt in report.doubts[:MAX_LINES]:
-        echo(f"warning: {name}: {doubt.code}: {doubt.detail}")
-    if len(report.doubts) > MAX_LINES:
-        echo(f"warning: {len(report.doubts) - MAX_LINES} more, see `yt360 stats`")
-    counts = Counter(doubt.code for _, doubt in report.doubts)
+    for name, warning in report.layout_warnings[:MAX_LINES]:
+        echo(f"warning: {name}: {warning.code}: {warning.detail}")
+    if len(report.layout_warnings) > MAX_LINES:
+        echo(f"warning: {len(report.layout_warnings) - MAX_LINES} more, see `yt360 stats`")
+    counts = Counter(warning.code for _, warning in report.layout_warnings)
     if counts:
         echo(f"{'audio layout warning':<24} files")
         for code, count in counts.most_common():

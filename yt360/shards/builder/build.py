@@ -34,18 +34,18 @@ class BuildReport:
     """The result of a build.
 
     Attributes:
-        info: The dataset now.
+        info: The dataset after the build.
         new_clips: Number of clips that this run added.
         rejected: Inputs of this run, and parts of them, that are not in the dataset.
-        notes: What else a person should know of the inputs, a line each.
-        doubts: Files, and what speaks against the layout that their audio is taken for.
+        notes: Notes on the inputs, one line each.
+        layout_warnings: Warnings about the audio layout of files: (name of the file, warning).
     """
 
     info: DatasetInfo
     new_clips: int
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
-    doubts: tuple[tuple[str, LayoutWarning], ...] = ()
+    layout_warnings: tuple[tuple[str, LayoutWarning], ...] = ()
 
 
 def build_shards(
@@ -61,11 +61,11 @@ def build_shards(
     Args:
         found: The inputs.
         out: The dataset's folder; it is created if it does not exist.
-        options: How the dataset is built; those of the dataset if it exists.
+        options: Build options; they must equal those of an existing dataset.
         workers: Number of processes that decode and encode.
         retry: Try rejected inputs, and rejected parts of inputs, again even if they have not
             changed.
-        make_pool: Makes the workers.
+        make_pool: Creates the worker pool.
 
     Raises:
         UserError: `out` holds something else or was built with other options, another process
@@ -77,14 +77,14 @@ def build_shards(
         )
     info = open_output(out, options)
     notes: tuple[str, ...] = ()
-    doubts: tuple[tuple[str, LayoutWarning], ...] = ()
+    layout_warnings: tuple[tuple[str, LayoutWarning], ...] = ()
     if not _is_up_to_date(out, info, found, retry):
         try:
             with exclusive_lock(StagingFolder(out).lock, out):
                 build = BuildRun(out, options, found, retry)
                 with make_pool(workers) as pool:
                     build.run(pool)
-                notes, doubts = tuple(build.notes), tuple(build.doubts)
+                notes, layout_warnings = tuple(build.notes), tuple(build.layout_warnings)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
@@ -92,11 +92,11 @@ def build_shards(
     after = DatasetInfo.load(out)
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
     rejected = tuple(item for item in after.rejected if item.file_id in files)
-    return BuildReport(after, after.num_clips - info.num_clips, rejected, notes, doubts)
+    return BuildReport(after, after.num_clips - info.num_clips, rejected, notes, layout_warnings)
 
 
 def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:
-    """Return, without writing anything, whether a run would change nothing."""
+    """Return whether a build would change nothing; writes no file."""
     if not info.complete or StagingFolder(out).exists():
         return False
     tables: dict[Split, pa.Table] = {}

@@ -34,20 +34,20 @@ CLIPS_PER_TASK = 8
 
 
 class BuildRun:
-    """The state of one run; `run` does the work.
+    """One run of a build; call `run` once.
 
     An input is *finished* when each of its clips is in a listed shard or rejected. Only then are
     its rejections recorded in ``dataset.json``: they say that the input needs no more work.
 
     Args:
         out: The dataset's folder.
-        options: How it is built.
+        options: Build options.
         found: The inputs.
-        retry: Try what was rejected again, whether it has changed or not.
+        retry: Try rejected inputs again, even if they have not changed.
 
     Attributes:
-        notes: What a person should know of the inputs, a line each.
-        doubts: Files, and what speaks against the layout that their audio is taken for.
+        notes: Notes on the inputs, one line each.
+        layout_warnings: Warnings about the audio layout of files: (name of the file, warning).
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class BuildRun:
     ) -> None:
         self.out, self.options, self.found, self.retry = out, options, found, retry
         self.notes: list[str] = []
-        self.doubts: list[tuple[str, LayoutWarning]] = []
+        self.layout_warnings: list[tuple[str, LayoutWarning]] = []
         self._staging = StagingFolder(out)
         self._info = open_output(out, options)
         self._writers: dict[Split, SplitWriter] = {}
         self._new: dict[str, NewClips] = {}
-        """Key of an input -> what it adds."""
+        """Key of an input -> its new clips."""
         self._input_of: dict[str, str] = {}
         """Key of a clip -> key of its input."""
         self._open_clips: dict[str, set[str]] = {}
@@ -73,14 +73,14 @@ class BuildRun:
         """Inputs that are not finished although listed shards hold some of their clips."""
 
     def run(self, pool: Pool) -> None:
-        """Do all the work."""
+        """Analyze the inputs, convert their clips and write the shards."""
         inputs = self._begin()
         self._choose_clips(inputs, self._analyze(pool, inputs))
         self._convert(pool, self._conversion_tasks())
         self._finish()
 
     def _begin(self) -> list[InputVideo]:
-        """Clean up after a killed run; return the inputs to work on."""
+        """Clean up after a killed run; return the inputs to process."""
         remove_leftovers(self.out, self._info)
         self._staging.prepare(self.options.to_json())
         for split in SPLITS:
@@ -99,7 +99,7 @@ class BuildRun:
         return inputs
 
     def _analyze(self, pool: Pool, inputs: Sequence[InputVideo]) -> dict[str, InputAnalysis]:
-        """Return the analysis of each input, by its key; an input that crashes is tried twice."""
+        """Return the analysis of each input by key; a crashed analysis is retried once."""
         analyses: dict[str, InputAnalysis] = {}
         tasks = deque(AnalysisTask(item, self.options, self.out, self.retry) for item in inputs)
         crashed: set[str] = set()
@@ -128,7 +128,7 @@ class BuildRun:
         new = find_new_clips(inputs, analyses, tables, self.options, videos, groups)
         for item in inputs:
             self.notes += analyses[item.key].notes
-            self.doubts += [(item.name, doubt) for doubt in analyses[item.key].doubts]
+            self.layout_warnings += [(item.name, each) for each in analyses[item.key].doubts]
         for each in new:
             key = each.item.key
             self._new[key] = each
@@ -157,7 +157,7 @@ class BuildRun:
             )
 
     def _conversion_tasks(self) -> deque[ConversionTask]:
-        """Return tasks for the clips that are not staged; take those that an earlier run staged."""
+        """Return tasks for the clips that are not staged; use those that an earlier run staged."""
         tasks: deque[ConversionTask] = deque()
         for each in self._new.values():
             missing = []
@@ -169,7 +169,7 @@ class BuildRun:
                 if result is None:
                     missing.append(clip)
                 else:
-                    self._take(key, result)
+                    self._record(key, result)
             for first in range(0, len(missing), CLIPS_PER_TASK):
                 clips = tuple(missing[first : first + CLIPS_PER_TASK])
                 tasks.append(
@@ -188,15 +188,15 @@ class BuildRun:
                     tasks.appendleft(task)
                     continue
                 for key, result in results.items():
-                    self._take(key, result)
+                    self._record(key, result)
                 progress.advance(len(results))
                 self._write_shards()
         self._write_shards(last=True)
 
     def _after_crash(self, task: ConversionTask, crash: Crashed, crashed: set[str]) -> None:
-        """Reject the clip that the task crashed at, if it is the second time.
+        """Reject the clip that the task crashed at if it crashes for the second time.
 
-        A task that took too long is not tried again: all its clips that are missing are rejected.
+        A task that timed out is not retried: all its missing clips are rejected.
         """
         clips = task.clips_by_key()
         missing = [key for key in clips if self._staging.find(key) is None]
@@ -209,8 +209,8 @@ class BuildRun:
             self._staging.publish_rejection(key, rejection)
         crashed.update(first)
 
-    def _take(self, key: str, result: int | Rejection) -> None:
-        """Take the result of a clip: its size in a shard, or its rejection."""
+    def _record(self, key: str, result: int | Rejection) -> None:
+        """Record the result of a clip: its size in a shard, or its rejection."""
         item_key = self._input_of[key]
         writer = self._writers[self._new[item_key].split]
         if isinstance(result, Rejection):
@@ -222,7 +222,7 @@ class BuildRun:
             writer.add(key, result)
 
     def _write_shards(self, last: bool = False) -> None:
-        """Write the shards that are full, list them, and only then remove their staged clips."""
+        """Write the full shards, list them in ``dataset.json``, then remove their staged clips."""
         for writer in self._writers.values():
             for keys in writer.write_all_shards() if last else writer.write_full_shards():
                 for key in keys:

@@ -1,4 +1,4 @@
-"""The second task of a worker process: convert clips of an input and stage them."""
+"""Worker task: convert clips of an input and stage them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
         except BadItem as error:
             is_timeout = error.reason == "timeout"
             if len(batch) > 1 and not is_timeout:
-                batch_size = 1  # one bad clip fails its whole batch: go on clip by clip
+                batch_size = 1  # one bad clip fails its whole batch: convert one at a time
                 continue
             if isinstance(error, FfmpegDied):
                 return Crashed(error.exit_code, "FFmpeg")

@@ -1,7 +1,7 @@
-"""Which parts of a file become clips, and why the other parts do not.
+"""Select the clips of a file, and give a reason for each part that is in no clip.
 
 Invariant: every second that both the video and the audio of a file cover is in exactly one clip, or
-is lost for exactly one reason. Clips of a list may overlap; a second that two of them share counts
+is lost for exactly one reason. Listed clips may overlap; a second that two of them share counts
 for the first one.
 """
 
@@ -27,8 +27,8 @@ class SelectedClip:
     """A clip to convert.
 
     Attributes:
-        start_s: Its start in seconds of the uploaded video.
-        duration_s: Its length.
+        start_s: Start in seconds of the uploaded video.
+        duration_s: Length in seconds.
         level_dbfs: RMS level of its W channel.
     """
 
@@ -49,8 +49,8 @@ class LostTime:
     Attributes:
         reason: Short slug to count by.
         detail: One sentence with the numbers behind it.
-        start_s: Its start in seconds of the uploaded video; None for the whole file.
-        lost_s: Seconds that are in no clip because of this.
+        start_s: Start in seconds of the uploaded video; None for the whole file.
+        lost_s: Seconds that are in no clip for this reason.
     """
 
     reason: str
@@ -61,12 +61,12 @@ class LostTime:
 
 @dataclass(frozen=True)
 class ClipSelection:
-    """The clips that a file gives.
+    """The clips selected from a file.
 
     Attributes:
-        clips: In order of time; those of a list may overlap.
-        lost: What is in none of them.
-        covered_s: Seconds that video and audio both cover, and by which clips extend beyond.
+        clips: Clips in order of time; listed clips may overlap.
+        lost: Time that is in no clip.
+        covered_s: Seconds that both video and audio cover, plus those by which clips extend beyond.
     """
 
     clips: tuple[SelectedClip, ...]
@@ -87,13 +87,13 @@ def select_clips(
     """Select the clips of a file.
 
     Args:
-        covered: What video and audio both cover, in seconds of the file.
-        listed: The clips wanted, in seconds of the uploaded video; None places clips end to end.
+        covered: Time range that both video and audio cover, in seconds of the file.
+        listed: The requested clips, in seconds of the uploaded video; None places clips end to end.
         levels_dbfs: RMS level of W in each window of `LEVEL_WINDOW_S` of the file; NaN where a
             sample is not finite.
         file_start_s: Second of the uploaded video at which the file starts.
         clip_s: Length of clips that are placed end to end.
-        min_level_dbfs: Clips of a lower level are lost.
+        min_level_dbfs: Clips with a lower level are left out.
         slack_s: How far a clip may extend beyond either end of `covered`.
     """
     wanted = _wanted(covered, listed, file_start_s, clip_s, slack_s)
@@ -108,19 +108,21 @@ def select_clips(
     ]
     kept = [clip for clip in clips if clip.level_dbfs >= min_level_dbfs]
 
-    lost: list[tuple[LostTime, list[TimeRange]]] = []  # with the ranges that its seconds are in
+    lost: list[tuple[LostTime, list[TimeRange]]] = []  # each with its time ranges
     for clip in wanted:
         if clip not in inside:
             time_range = clip.shifted(file_start_s)
             start_s = int(time_range.start_s)
-            lost.append((LostTime("clip-outside", _lasts(covered), start_s, 0), [time_range]))
+            lost.append(
+                (LostTime("clip-outside", _describe_overlap(covered), start_s, 0), [time_range])
+            )
     for reason, found in (
         ("silent", [clip for clip in clips if clip.level_dbfs < min_level_dbfs]),
         ("bad-samples", [clip for clip in clips if math.isnan(clip.level_dbfs)]),
     ):
         is_all = len(found) == len(clips)
         for run in _runs(found, is_all):
-            detail = _what_is_wrong(run, min_level_dbfs)
+            detail = _describe_defect(run, min_level_dbfs)
             loss = LostTime(reason, detail, None if is_all else run[0].start_s, 0)
             lost.append((loss, [clip.time_range for clip in run]))
 
@@ -131,10 +133,10 @@ def select_clips(
     losses = [replace(loss, lost_s=sum(next(lost_s) for _ in part)) for loss, part in lost]
     rest_s = sum(part.duration_s for part in rest)
     if not wanted and listed is None:
-        detail = f"{_lasts(covered)}, which is too short for a clip of {clip_s} s"
+        detail = f"{_describe_overlap(covered)}, which is too short for a clip of {clip_s} s"
         losses.append(LostTime("too-short", detail, None, rest_s))
     elif rest:
-        losses.append(_rest(rest, rest_s, listed is None))
+        losses.append(_unlisted_time(rest, rest_s, listed is None))
     return ClipSelection(tuple(kept), tuple(losses), whole.duration_s)
 
 
@@ -142,12 +144,12 @@ def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -
     """Return the level of a time range in dBFS from the levels of windows of `LEVEL_WINDOW_S`.
 
     Windows past the end of the audio count as silent. The result is at least `LEVEL_FLOOR_DBFS`,
-    or NaN if the level of a window is.
+    or NaN if the level of a window is NaN.
 
     Args:
         levels: Level of each window in dBFS (at least `LEVEL_FLOOR_DBFS`), from time 0.
         start_s: Start of the range, a multiple of the window.
-        duration_s: Its length; windows that it overlaps count whole.
+        duration_s: Its length; windows that it overlaps in part count fully.
     """
     first = round(start_s / LEVEL_WINDOW_S)
     count = math.ceil(duration_s / LEVEL_WINDOW_S)
@@ -177,7 +179,7 @@ def _is_covered(clip: TimeRange, covered: TimeRange, slack_s: float) -> bool:
 
 
 def _runs(clips: Sequence[SelectedClip], is_all: bool) -> list[list[SelectedClip]]:
-    """Group clips that follow each other directly; if they are all clips, they are one group."""
+    """Group clips that follow each other directly; if they are all clips, they form one group."""
     runs: list[list[SelectedClip]] = []
     for clip in clips:
         if runs and (is_all or clip.start_s == runs[-1][-1].time_range.end_s):
@@ -187,11 +189,11 @@ def _runs(clips: Sequence[SelectedClip], is_all: bool) -> list[list[SelectedClip
     return runs
 
 
-def _lasts(covered: TimeRange) -> str:
+def _describe_overlap(covered: TimeRange) -> str:
     return f"video and audio overlap from {covered.start_s:.1f} to {covered.end_s:.1f} s"
 
 
-def _what_is_wrong(run: Sequence[SelectedClip], min_level_dbfs: float) -> str:
+def _describe_defect(run: Sequence[SelectedClip], min_level_dbfs: float) -> str:
     where = f"from {run[0].start_s} s to {run[-1].time_range.end_s:g} s"
     if math.isnan(run[0].level_dbfs):
         return f"the audio {where} holds samples that are NaN, infinite or out of range"
@@ -200,7 +202,7 @@ def _what_is_wrong(run: Sequence[SelectedClip], min_level_dbfs: float) -> str:
     return f"W {where} is {level}, below {min_level_dbfs:g} dBFS"
 
 
-def _rest(rest: Sequence[TimeRange], rest_s: float, end_to_end: bool) -> LostTime:
+def _unlisted_time(rest: Sequence[TimeRange], rest_s: float, end_to_end: bool) -> LostTime:
     start_s = math.floor(rest[0].start_s)
     if end_to_end:
         detail = f"{rest_s:.2f} s before the first and after the last whole clip"

@@ -1,4 +1,4 @@
-"""The dataset folder at the start of a build: may it be written, and what does it hold?"""
+"""Open the dataset folder that a build writes to, and list the inputs to process."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from yt360.splits import SPLITS, Split
 
 
 def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
-    """Return what a dataset folder holds, which is nothing if there is no dataset yet.
+    """Return the content of a dataset folder; it is empty if there is no dataset yet.
 
-    A dataset without shards takes the new options.
+    A dataset without shards adopts the new options.
 
     Raises:
         UserError: The folder holds something else, or a dataset built with other options.
@@ -41,7 +41,7 @@ def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
     if not out.is_dir():
         raise UserError(f"{out} is a file; give --out a folder", code="exists", key="--out")
     if not (out / DATASET_FILE).exists():
-        foreign = [name for name in os.listdir(out) if not _is_ours(name)]  # noqa: PTH208
+        foreign = [name for name in os.listdir(out) if not _is_build_file(name)]  # noqa: PTH208
         if foreign:
             raise UserError(
                 f"{out} is not empty and not a dataset (it contains {sorted(foreign)[0]!r}); "
@@ -90,7 +90,7 @@ def load_table(split_folder: Path, info: SplitInfo) -> tuple[pa.Table, bool]:
 
 
 def remove_leftovers(out: Path, info: DatasetInfo) -> None:
-    """Remove what a killed build left: half-written files, and shards that are not listed yet.
+    """Remove half-written files and unlisted shards of a killed build.
 
     The clips of such a shard are still staged, so it is written again.
     """
@@ -106,7 +106,7 @@ def remove_leftovers(out: Path, info: DatasetInfo) -> None:
 
 
 def is_leftover(name: str) -> bool:
-    """Return whether a name is that of a half-written file of a build, rather than of labels."""
+    """Return whether a name is that of a temporary file of a build (not of labels)."""
     parts = (f".{DATASET_FILE}.", f".{INDEX_FILE}.", f".{CLIPS}-")
     return name.startswith(parts) and name.endswith(".tmp")
 
@@ -127,21 +127,21 @@ def inputs_to_do(
     tables: Mapping[Split, pa.Table],
     retry: bool = False,
 ) -> list[InputVideo]:
-    """Return the inputs with a part that is neither in the dataset nor rejected in this form.
+    """Return the inputs that are not completely in the dataset or rejected in their current form.
 
     Args:
         videos: All inputs.
-        info: What the dataset holds.
-        tables: Its index, by split.
-        retry: Include all inputs of which something was rejected, even if they have not changed.
+        info: Content of ``dataset.json``.
+        tables: Index of each split.
+        retry: Include all inputs with a rejected part, even if they have not changed.
     """
     packed = packed_starts(tables)
-    seen = {item.file_id: item.fingerprint for item in info.rejected}
+    recorded = {item.file_id: item.fingerprint for item in info.rejected}
     again = {item.file_id for item in info.rejected if retry and not item.is_rest}
     return [
         item
         for item in videos
-        if item.file_id in again or not _is_done(item, info, packed, seen.get(item.file_id))
+        if item.file_id in again or not _is_done(item, info, packed, recorded.get(item.file_id))
     ]
 
 
@@ -149,9 +149,9 @@ def _is_done(
     item: InputVideo,
     info: DatasetInfo,
     packed: Mapping[tuple[str, int], set[int]],
-    seen: str | None,
+    recorded: str | None,
 ) -> bool:
-    """Return whether an input needs no work; `seen` is its fingerprint when it was recorded."""
+    """Return whether an input is done; `recorded` is the fingerprint in its rejections."""
     if item.key in info.unfinished:
         return False
     starts = packed.get((item.video_id, item.start_s))
@@ -159,9 +159,9 @@ def _is_done(
         item.segments is None or starts.issuperset(int(each.start_s) for each in item.segments)
     ):
         return True
-    return seen is not None and seen == fingerprint_of(item)
+    return recorded is not None and recorded == fingerprint_of(item)
 
 
-def _is_ours(name: str) -> bool:
-    """Return whether a build that was killed before it wrote dataset.json may leave a name."""
+def _is_build_file(name: str) -> bool:
+    """Return whether a build that was killed before it wrote dataset.json may leave this file."""
     return name.startswith(STAGING_FOLDER) or is_leftover(name)

@@ -1,8 +1,8 @@
-"""Which video a file belongs to, and at which second it starts, judged by its name.
+"""Derive the video id and the start second of a file from its name.
 
-Only their names tie the clips that YT-360's authors released to their videos
-(``kqAZkf5Odyw-80.mp4``), but a name such as ``concert2020-1.mp4`` has the same form by chance. So
-such a name needs evidence; docs/media.md explains the rule to users.
+The clips that YT-360's authors released are named after their videos (``kqAZkf5Odyw-80.mp4``).
+Other files have such a name by chance (``concert2020-1.mp4``), so it is accepted only with further
+evidence; docs/media.md explains the rule to users.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import PurePath
 
 from yt360.clips import DEFAULT_CLIP_S, parse_yt360_clip_name, video_id_of
 
-_LEAST_CHANGES = 3
+_MIN_CHANGES = 3
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class FileName:
 
 
 def assign_video_ids(files: Sequence[FileName]) -> list[tuple[str, int]]:
-    """Return for each file the id of its video, and the second of the video at which it starts.
+    """Return the video id and the start second of each file.
 
     A name ``ID-SECONDS`` is read this way if an ``.info.json`` states the id, or, without one, if
     the id looks random, as YouTube's are, and no two files of the id start within the length of a
-    clip of each other. Any other file is a video of its own.
+    clip of each other. Every other file is a separate video.
     """
     parsed = [parse_yt360_clip_name(file.relative.stem) for file in files]
     starts: dict[str, set[int]] = defaultdict(set)
@@ -62,12 +62,11 @@ def assign_video_ids(files: Sequence[FileName]) -> list[tuple[str, int]]:
 def looks_random(video_id: str) -> bool:
     """Return whether an id looks random: it has letters of both cases, and the kind changes often.
 
-    98.7 % of the ids of YT-360 look random; names that people give, such as ``concert2020``, do
-    not.
+    This holds for 98.7 % of the ids of YT-360, but not for names such as ``concert2020``.
     """
     kinds = [_kind(character) for character in video_id]
     changes = sum(before != after for before, after in pairwise(kinds))
-    return {"upper", "lower"} <= set(kinds) and changes >= _LEAST_CHANGES
+    return {"upper", "lower"} <= set(kinds) and changes >= _MIN_CHANGES
 
 
 def _kind(character: str) -> str:

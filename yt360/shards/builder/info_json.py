@@ -20,7 +20,7 @@ SOURCE_FACTS = {
 
 
 def read_info_json(path: Path) -> tuple[str | None, dict[str, Any]]:
-    """Return the id and the source facts in an info file; none if it cannot be read."""
+    """Return the id and the source facts in an info file; (None, {}) if it cannot be read."""
     try:
         page = read_page(read_info_file(path))
     except (OSError, ValueError):

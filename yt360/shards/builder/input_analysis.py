@@ -1,4 +1,4 @@
-"""The first task of a worker process: find out which clips an input gives."""
+"""Worker task: analyze an input and select its clips."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 
 @dataclass(frozen=True)
 class AnalysisTask:
-    """An input to analyze; with `retry`, a staged analysis that rejects anything is repeated."""
+    """An input to analyze; `retry` repeats a staged analysis with rejections."""
 
     item: InputVideo
     options: BuildOptions
@@ -34,7 +34,7 @@ class AnalysisTask:
 
 
 def analyze_input(task: AnalysisTask) -> InputAnalysis:
-    """Return which clips an input gives, from the staging folder if it is there."""
+    """Return the analysis of an input, from the staging folder if it is staged."""
     item, options = task.item, task.options
     staging = StagingFolder(task.dataset)
     fingerprint = fingerprint_of(item)
@@ -54,9 +54,9 @@ def analyze_input(task: AnalysisTask) -> InputAnalysis:
 
 @contextmanager
 def blaming_input(item: InputVideo) -> Iterator[None]:
-    """Turn what a damaged or hostile file raises into a `BadItem`; other errors pass unchanged.
+    """Turn the errors of a damaged or hostile file into a `BadItem`; other errors pass unchanged.
 
-    An error of the disk that is written to is not the input's fault.
+    Errors of the output disk are not attributed to the input.
     """
     try:
         with blaming(item.name):
@@ -69,26 +69,26 @@ def blaming_input(item: InputVideo) -> Iterator[None]:
 
 
 def open_input(item: InputVideo, options: BuildOptions) -> Source:
-    """Open an input with the layouts that it, or else the options, state."""
+    """Open an input with the layouts that are stated for it, or else in the options."""
     return open_source(
         item.video,
         item.companions,
         projection=item.projection or options.projection,
         stereo_mode=options.stereo_mode,
-        audio_layout=item.sound_layout or options.sound_layout,
+        audio_layout=item.audio_layout or options.sound_layout,
     )
 
 
 def _inspect(item: InputVideo, options: BuildOptions) -> None:
     stated = InspectOptions(
-        audio_layout=item.sound_layout or options.sound_layout,
+        audio_layout=item.audio_layout or options.sound_layout,
         projection=item.projection or options.projection,
     )
     require_acceptable(item.video, item.companions, stated)
 
 
 def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:
-    """Return the level below which clips are silent; listed clips have passed the inspection's."""
+    """Return the level below which a clip is silent; -inf if the inspection has judged the clips."""
     is_judged = item.inspected and item.segments is not None
     if is_judged and options.min_level_dbfs <= SILENT_BELOW_DBFS:
         return -math.inf
@@ -112,5 +112,5 @@ def _analyze(
         for lost in selection.lost
     )
     notes = tuple(f"{item.name}: {note}" for note in source.notes)
-    doubts = source.audio_stream.layout.warnings
-    return InputAnalysis(fingerprint, selection.clips, rejected, notes, doubts)
+    layout_warnings = source.audio_stream.layout.warnings
+    return InputAnalysis(fingerprint, selection.clips, rejected, notes, layout_warnings)

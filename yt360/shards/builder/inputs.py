@@ -1,4 +1,4 @@
-"""The inputs of a build, and how they are found in files and folders."""
+"""The inputs of a build, and the search for them in files and folders."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class InputVideo:
     """A media file to cut clips from, found in a folder or a catalog.
 
     Attributes:
-        video_id: The uploaded video that the file is, or is a part of.
+        video_id: The uploaded video that the file holds, whole or in part.
         video: The file with the video stream.
         companions: Files that may hold its spatial audio; so may the video file itself.
         start_s: Second of the uploaded video at which the file starts.
-        segments: The clips wanted, in seconds of the uploaded video, starting at whole seconds;
+        segments: The requested clips, in seconds of the uploaded video, starting at whole seconds;
             None cuts the whole file into clips.
-        channel: Its channel, for splits by channel. The dataset stores it in `facts`, as
-            ``channel_id`` or else ``channel``.
+        channel: Its channel, for splits by channel; `facts` holds it as ``channel_id`` or
+            ``channel``.
         split: Its split, if a list gives it.
-        sound_layout: Layout of its audio, if stated for this input; None uses the build's options.
-        projection: Its projection, likewise.
+        audio_layout: Layout of its audio, if stated for this input; None uses the build's options.
+        projection: Projection of its video, if stated for this input.
         inspected: Whether it has passed the checks of `yt360.quality`.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
@@ -63,7 +63,7 @@ class InputVideo:
     segments: tuple[TimeRange, ...] | None = None
     channel: str | None = None
     split: Split | None = None
-    sound_layout: str | None = None
+    audio_layout: str | None = None
     projection: str | None = None
     inspected: bool = False
     name: str = ""
@@ -71,7 +71,7 @@ class InputVideo:
 
     @property
     def key(self) -> str:
-        """Name of this input among all: the key of the clip at its start."""
+        """Unique name of this input: the key of the clip at its start."""
         return self.clip_key(self.start_s)
 
     def clip_key(self, start_s: int) -> str:
@@ -80,7 +80,7 @@ class InputVideo:
 
     @property
     def file_id(self) -> FileId:
-        """Which file this is; inputs are sorted by it."""
+        """Identity of the file, and the sort key of inputs."""
         return self.video_id, self.start_s, self.name
 
     def reject(
@@ -109,7 +109,7 @@ class FoundInputs:
     """The inputs that were found.
 
     Attributes:
-        videos: Inputs, sorted, each once.
+        videos: Inputs, sorted, without duplicates.
         rejected: Media files that cannot be an input.
         ignored: Number of files that are not media.
         without_media: Ids of accepted videos of a catalog that have no media in its folder.
@@ -125,9 +125,9 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
     """Find media in files and folders, and pair each video with its companions by name.
 
     An audio file in the same folder whose name differs from that of a video only in the suffix may
-    hold its spatial audio: see `yt360.media.audio.selection`. A file that is given itself counts as
+    hold its spatial audio: see `yt360.media.audio.selection`. A path to a file counts as
     a video whatever its suffix, except for suffixes of audio, JSON and ground-truth files; its
-    companions need not be given.
+    companions are found beside it.
 
     Args:
         paths: Files and folders; folders are searched to any depth, without hidden files.
@@ -155,7 +155,7 @@ def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInpu
 
 
 def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
-    """Return the inputs of several searches, sorted; of inputs with the same id, the first one."""
+    """Merge the inputs of several searches, sorted; the first of several with one id is kept."""
     kept: dict[str, InputVideo] = {}
     rejected: list[Rejection] = []
     without_media: list[str] = []
@@ -174,22 +174,22 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
 
 
 def fingerprint_of(item: InputVideo) -> str:
-    """Return a hash of the sizes, beginnings and ends of an input's files, and of what is stated.
+    """Return a hash of the size, head and tail of an input's files, and of its stated properties.
 
-    It detects a replaced file, or other clips wanted of it, without reading the whole file.
+    It detects a replaced file or another list of clips without reading the whole file.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in (item.video, *item.companions):
-        digest.update(_ends_of(path))
-    if item.sound_layout or item.projection:
-        digest.update(f"{item.sound_layout}\0{item.projection}".encode())
+        digest.update(_head_and_tail(path))
+    if item.audio_layout or item.projection:
+        digest.update(f"{item.audio_layout}\0{item.projection}".encode())
     if item.segments is not None:
-        spans = sorted({(each.start_s, each.duration_s) for each in item.segments})
-        digest.update(f"\0segments {spans}".encode())
+        ranges = sorted({(each.start_s, each.duration_s) for each in item.segments})
+        digest.update(f"\0segments {ranges}".encode())
     return digest.hexdigest()
 
 
-def _ends_of(path: Path) -> bytes:
+def _head_and_tail(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -201,7 +201,7 @@ def _ends_of(path: Path) -> bytes:
 
 
 def _walk(path: Path, exclude: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Yield (file, the folder that its name is relative to)."""
+    """Yield (file, root); the file's name is relative to the root."""
     if path.is_file():
         yield path, path.parent
         return
@@ -263,8 +263,8 @@ def _pair(
         else:
             orphans = [file for file in [*companions, *raw] if file in files]
             unused += [(file, "no-video", NO_VIDEO_DETAIL) for file in orphans]
-    everything = [*found, *((file, ()) for file, _, _ in unused)]
-    items = _input_videos(everything, files, beside)
+    files_with_companions = [*found, *((file, ()) for file, _, _ in unused)]
+    items = _input_videos(files_with_companions, files, beside)
     rejected = [
         item.reject(reason, detail, fingerprint_of(item))
         for item, (_, reason, detail) in zip(items[len(found) :], unused, strict=True)
@@ -277,7 +277,7 @@ def _input_videos(
     names: Mapping[Path, str],
     beside: Mapping[Path, Mapping[str, Sequence[Path]]],
 ) -> list[InputVideo]:
-    """Return inputs for (video, companions), with what their names and info files tell."""
+    """Return inputs for (video, companions), with the facts of their names and info files."""
     infos = [_info_of(video, beside[video.parent]) for video, _ in found]
     ids = assign_video_ids(
         [

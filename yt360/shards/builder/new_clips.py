@@ -1,4 +1,4 @@
-"""Which clips a build adds to a dataset, and to which split: decided once, in a fixed order."""
+"""Select the clips that a build adds to a dataset, and their split, in a fixed order."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from yt360.splits import Split
 
 @dataclass(frozen=True)
 class NewClips:
-    """What an input adds to the dataset.
+    """The clips that an input adds to the dataset.
 
     Attributes:
         item: The input.
         split: The split of all its clips.
-        clips: Those that are not in a shard yet, in order of time.
-        rejected: What is not added, and why.
-        fingerprint: Of the input.
+        clips: Its clips that are in no shard yet, in order of time.
+        rejected: Parts that are not added, with the reason.
+        fingerprint: Fingerprint of the input.
     """
 
     item: InputVideo
@@ -50,18 +50,18 @@ def find_new_clips(
     videos: Sequence[InputVideo],
     groups: Mapping[str, str],
 ) -> list[NewClips]:
-    """Return what each input adds, in the order of the inputs.
+    """Return the new clips of each input, in the order of the inputs.
 
-    A video stays in the split that it is in, and several files of one video share a split. Of clips
-    of one video that overlap in time, only the first is added.
+    A video stays in its split, and all files of a video share a split. If clips of a video overlap
+    in time, only the first is added.
 
     Args:
-        items: Inputs, sorted.
-        analyses: Analysis of each, by its key.
-        tables: Index of what is in shards already, by split.
-        options: How the dataset is built.
-        videos: All inputs, including those that are finished: they may decide the split of a group.
-        groups: Video id -> group, of all inputs and of what is in shards.
+        items: The inputs to process, sorted.
+        analyses: Analysis of each input, by key.
+        tables: Index of the existing shards, by split.
+        options: Build options.
+        videos: All inputs, including finished ones, which may determine the split of a group.
+        groups: Video id -> group, for all inputs and the existing shards.
     """
     used = _UsedTime(tables)
     splits = assign_splits(videos, used.split_of_video, groups, options.test_fraction)
@@ -95,7 +95,7 @@ def _overlaps(
     kept: Sequence[SelectedClip],
     overlapping: Sequence[tuple[SelectedClip, int]],
 ) -> Iterator[Rejection]:
-    """Yield a rejection for each clip that overlaps the clip that starts at a second."""
+    """Yield a rejection for each (clip, start second of the clip that it overlaps)."""
     if not overlapping:
         return
     ranges = [clip.time_range for clip in kept] + [clip.time_range for clip, _ in overlapping]
@@ -106,7 +106,7 @@ def _overlaps(
 
 
 class _UsedTime:
-    """The time ranges of each video that are in clips, in order of time."""
+    """The time ranges of the clips of each video, in order of time."""
 
     def __init__(self, tables: Mapping[Split, pa.Table]) -> None:
         self.split_of_video: dict[str, Split] = {}
@@ -122,7 +122,7 @@ class _UsedTime:
                 self.add(video_id, TimeRange(start_s, duration_s))
 
     def has_clip(self, item: InputVideo, start_s: int) -> bool:
-        """Return whether this very clip is in a shard, from a build that was killed later."""
+        """Return whether this clip is already in a shard, written by a killed build."""
         return (item.video_id, item.start_s, start_s) in self._clips
 
     def add(self, video_id: str, clip: TimeRange) -> None:

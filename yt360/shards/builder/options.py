@@ -1,4 +1,4 @@
-"""The options of a build, which decide the bytes of a dataset and are kept in its JSON file."""
+"""Build options, which determine the bytes of a dataset and are stored in ``dataset.json``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from yt360.splits import PAPER_TEST_FRACTION
 
 @config_class
 class BuildOptions:
-    """Everything besides the media that the bytes of a dataset depend on."""
+    """Everything besides the media that determines the bytes of a dataset."""
 
     clip_s: Annotated[int, Field(ge=1, le=int(MAX_CLIP_S))] = DEFAULT_CLIP_S
     """Length of clips in whole seconds, except for inputs whose clips are listed."""
     min_level_dbfs: Annotated[float, Field(ge=LEVEL_FLOOR_DBFS, le=0)] = SILENT_BELOW_DBFS
-    """Clips with a lower RMS level of the W channel are left out. Clips that a catalog keeps are
-    left out only by a level above `SILENT_BELOW_DBFS`, which the inspection has judged them by."""
+    """Clips with a lower RMS level of the W channel are left out. Clips that a catalog keeps
+    passed `SILENT_BELOW_DBFS` in the inspection; only a higher level leaves them out."""
     test_fraction: Annotated[float, Field(ge=0, le=1)] = PAPER_TEST_FRACTION
     """Expected fraction of groups in the test split."""
     split_by: Annotated[str, AfterValidator(check_grouping)] = "channel"
@@ -35,11 +35,11 @@ class BuildOptions:
     shard_mb: Annotated[float, Field(ge=0.1, le=1e9)] = 256.0
     """Largest size of a shard in megabytes (10^6 bytes), unless a single clip is larger."""
     projection: ProjectionName = "auto"
-    """Projection of the inputs, for use if their metadata are missing or wrong."""
+    """Projection of the inputs; ``"auto"`` reads it from their metadata."""
     stereo_mode: StereoModeName = "auto"
-    """Stereo layout of the inputs, likewise."""
+    """Stereo layout of the inputs; ``"auto"`` reads it from their metadata."""
     sound_layout: AudioLayoutName | None = None
-    """Layout of the inputs' spatial audio, likewise; None detects it."""
+    """Layout of the inputs' spatial audio; None detects it."""
     inspect: bool = False
     """Whether inputs that were not inspected before must pass the checks of ``yt360 inspect``."""
     form: ClipFormat = ClipFormat()

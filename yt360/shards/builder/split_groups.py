@@ -19,13 +19,13 @@ from yt360.splits import Split, split_of
 from yt360.untrusted.files import open_regular
 
 CHANNEL, VIDEO = "channel", "video"
-# A name that ends in a number, as pieces of one recording are often called.
-_PIECE = re.compile(r"(.*[^ _.-])[ _.-]+\(?[0-9]+\)?")
+# A name that ends in a number, as parts of one recording often do.
+_NUMBERED = re.compile(r"(.*[^ _.-])[ _.-]+\(?[0-9]+\)?")
 _MAX_STEMS = 3
 
 
 def check_grouping(group_by: str) -> str:
-    """Return `group_by` if videos can be grouped by it.
+    """Validate `group_by` and return it.
 
     Raises:
         UserError: It is neither a known fact nor a regular expression with one group.
@@ -75,15 +75,15 @@ def groups_by_video(
     tables: Mapping[Split, pa.Table],
     group_by: str = CHANNEL,
 ) -> dict[str, str]:
-    """Return video id -> group, of the inputs and of what is in shards.
+    """Return video id -> group, for the inputs and the existing shards.
 
-    Shards are read only if an input that is worked on has a group.
+    Shards are read only if an input to process has a group.
 
     Args:
         videos: All inputs.
-        inputs: Those that are worked on.
+        inputs: The inputs to process.
         dataset: The dataset folder.
-        tables: Index of what is in shards already, by split.
+        tables: Index of the existing shards, by split.
         group_by: See `check_grouping`.
 
     Raises:
@@ -106,10 +106,10 @@ def assign_splits(
     groups: Mapping[str, str],
     test_fraction: float,
 ) -> dict[str, Split]:
-    """Return the split of each video: the one it is in, else that of its group, else by hash.
+    """Return the split of each video: its present split, else that of its group, else by hash.
 
     Args:
-        videos: All inputs; the split of some may be given.
+        videos: All inputs; a split may be given for some.
         present: Split of each video that is in shards.
         groups: Video id -> group.
         test_fraction: Expected fraction of the groups in the test split.
@@ -121,7 +121,7 @@ def assign_splits(
     split_of_group: dict[str, Split] = {}
     for video_id, split in splits.items():
         group = groups.get(video_id, video_id)
-        # A group that is in both splits already continues in test: nothing is learned from it.
+        # New videos of a group that is already in both splits go to test, not into training.
         split_of_group[group] = "test" if split_of_group.get(group) == "test" else split
     for item in videos:
         group = groups.get(item.video_id, item.video_id)
@@ -136,15 +136,15 @@ def warn_of_similar_names(split_of_name: Mapping[str, Split]) -> Iterator[str]:
     Args:
         split_of_name: Names of files that have no group, relative to the input that held them.
     """
-    pieces: dict[str, list[Split]] = defaultdict(list)
+    numbered: dict[str, list[Split]] = defaultdict(list)
     for name, split in split_of_name.items():
-        if match := _PIECE.fullmatch(_stem(name)):
-            pieces[match[1]].append(split)
-    in_both = sorted(stem for stem, splits in pieces.items() if len(set(splits)) > 1)
+        if match := _NUMBERED.fullmatch(_stem(name)):
+            numbered[match[1]].append(split)
+    in_both = sorted(stem for stem, splits in numbered.items() if len(set(splits)) > 1)
     if in_both:
         shown = ", ".join(repr(f"{stem}...") for stem in in_both[:_MAX_STEMS])
         more = f" and {len(in_both) - _MAX_STEMS} more" if len(in_both) > _MAX_STEMS else ""
-        videos = sum(len(pieces[stem]) for stem in in_both)
+        videos = sum(len(numbered[stem]) for stem in in_both)
         yield (
             f"{videos} videos whose names begin alike ({shown}{more}) are in both train and test: "
             "if they were cut from one recording, build again with --group-by '(.+)[ _.-]'; if "

@@ -1,4 +1,4 @@
-"""Write the shards of one split, in order, as soon as their clips are staged."""
+"""Write the shards of one split in order, as soon as their clips are staged."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from yt360.shards.format.writer import ShardWriter
 class SplitWriter:
     """Write the staged clips of one split into shards.
 
-    Where a shard ends depends only on the order and the sizes of the clips, not on when they
-    become ready.
+    Shard boundaries depend on the order and the sizes of the clips, not on when clips become ready.
 
     Args:
         folder: The split's folder.
-        info: What the split holds already.
-        table: The index of that.
-        staging: Holds the staged clips.
+        info: Existing content of the split.
+        table: Index of the existing content.
+        staging: The folder of the staged clips.
         shard_bytes: Largest size of a shard, unless a single clip is larger.
 
     Attributes:
@@ -47,12 +46,12 @@ class SplitWriter:
         self._duration_s = info.duration_s
         self._sizes: dict[str, int | None] = {}
         self._next = 0
-        self._open: list[str] = []  # the clips of the shard that is not full yet
+        self._open: list[str] = []  # clips of the shard that is not full yet
         self._open_bytes = 0
 
     @property
     def info(self) -> SplitInfo:
-        """What the split holds now."""
+        """Current content of the split."""
         return SplitInfo(
             clips=sum(shard.clips for shard in self.shards),
             videos=len(self._video_ids),
@@ -62,7 +61,7 @@ class SplitWriter:
 
     @property
     def table(self) -> pa.Table:
-        """The index of what the split holds now."""
+        """Index of the current content."""
         return pa.concat_tables(self._tables).combine_chunks().cast(INDEX_SCHEMA)
 
     def add(self, key: str, size_bytes: int | None) -> None:

@@ -1,11 +1,10 @@
-"""Finished work that is not in a shard yet, kept in ``DATASET/.staging``.
+"""Results that are not in a shard yet, stored in ``DATASET/.staging``.
 
-Everything under `clips` or `analyses` is complete: it is made in `work` and renamed. A build that
-continues after a kill can use it, and a process of the killed build that still runs cannot damage
-it.
+Everything in `clips` and `analyses` is complete: it is written in `work` and renamed. After a kill,
+the next build can use it, and processes of the killed build that still run cannot damage it.
 
-The folder also holds the builder's lock, so it is never emptied in place. It is renamed while the
-lock is held, and the next builder makes a new folder with a new lock.
+The folder also holds the build's lock, so it is never emptied in place: it is renamed while the
+lock is held, and the next build creates a new folder with a new lock.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from yt360.untrusted.parsing import read_json
 
 STAGING_FOLDER = ".staging"
 STAGING_VERSION = 3
-"""What another version has staged is not used."""
+"""Files that another version staged are not used."""
 _TRASH = f"{STAGING_FOLDER}-trash-"
 _REJECTED_FILE = "rejected.json"
 _MAX_MEMBER_BYTES = 1 << 40
@@ -43,14 +42,14 @@ _REMOVAL_RETRY = RetryPolicy(max_attempts=20, first_delay_s=0.1, factor=1.0)
 
 @dataclass(frozen=True)
 class InputAnalysis:
-    """Which clips an input gives, and which parts of it are rejected.
+    """The selected clips and the rejected parts of an input.
 
     Attributes:
-        fingerprint: Of the input when it was analyzed.
-        clips: In order of time.
-        rejected: The whole file, or parts of it.
-        notes: What a person should know of it, a line each.
-        doubts: What speaks against the layout that its audio is taken for.
+        fingerprint: Fingerprint of the input when it was analyzed.
+        clips: Clips in order of time.
+        rejected: Rejections of the whole file or of parts of it.
+        notes: Notes on the input, one line each.
+        doubts: Warnings about its audio layout, under the name that the staging folder stores.
     """
 
     fingerprint: str
@@ -61,7 +60,7 @@ class InputAnalysis:
 
 
 class StagingFolder:
-    """The staging folder of a dataset; see the module.
+    """The staging folder of a dataset.
 
     Args:
         dataset: The dataset folder.
@@ -85,7 +84,7 @@ class StagingFolder:
                 )
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Make the folders; remove unfinished work, and work that was done with other options."""
+        """Create the folders; remove unfinished results and results of other options."""
         wanted = json_bytes({"staging_version": STAGING_VERSION, **options})
         if self._staged_options() != wanted:
             _remove(self._clips)
@@ -105,14 +104,14 @@ class StagingFolder:
             return None
 
     def exists(self) -> bool:
-        """Return whether there is anything to continue, or to remove."""
+        """Return whether a build has left results or files to remove."""
         return self.folder.exists() or any(self._trash())
 
     def remove(self) -> None:
-        """Remove the staging folder, and what killed builds left of theirs."""
+        """Remove the staging folder, and renamed folders that killed builds left."""
         self.folder.rename(self.folder.with_name(f"{_TRASH}{secrets.token_hex(4)}"))
         for trash in self._trash():
-            _remove_stubborn(trash)
+            _remove_with_retries(trash)
 
     def _trash(self) -> list[Path]:
         return list(self.folder.parent.glob(f"{_TRASH}*"))
@@ -122,7 +121,7 @@ class StagingFolder:
         return Path(mkdtemp(dir=self._work))
 
     def save_analysis(self, item: InputVideo, analysis: InputAnalysis) -> None:
-        """Keep the analysis of an input."""
+        """Store the analysis of an input."""
         write_json(self._analysis_file(item), asdict(analysis))
 
     def load_analysis(
@@ -130,8 +129,8 @@ class StagingFolder:
     ) -> InputAnalysis | None:
         """Return the analysis of an input, or None if the input must be analyzed.
 
-        An analysis that cannot be read is removed; one of other content, too, with its clips; and
-        with `retry` also one that rejects anything.
+        An analysis is removed if it cannot be read, if the input has changed (its staged clips are
+        removed too), or if `retry` is set and it has rejections other than leftover time.
         """
         file = self._analysis_file(item)
         try:
@@ -141,28 +140,28 @@ class StagingFolder:
         except ValueError:
             file.unlink(missing_ok=True)
             return None
-        is_other = analysis.fingerprint != fingerprint
-        if is_other:
+        is_outdated = analysis.fingerprint != fingerprint
+        if is_outdated:
             self.discard(item.clip_key(clip.start_s) for clip in analysis.clips)
-        if is_other or (retry and not all(each.is_rest for each in analysis.rejected)):
+        if is_outdated or (retry and not all(each.is_rest for each in analysis.rejected)):
             file.unlink(missing_ok=True)
             return None
         return analysis
 
-    def publish(self, key: str, made: Path) -> None:
+    def publish(self, key: str, scratch: Path) -> None:
         """Turn a scratch folder with all members of a clip into the staged clip `key`."""
-        for path in (*made.iterdir(), made):
+        for path in (*scratch.iterdir(), scratch):
             sync_folder(path)
-        made.rename(self._clips / key)
+        scratch.rename(self._clips / key)
 
     def publish_rejection(self, key: str, rejection: Rejection) -> None:
         """Record that the clip `key` is rejected."""
-        made = self.scratch()
-        write_json(made / _REJECTED_FILE, asdict(rejection))
-        self.publish(key, made)
+        scratch = self.scratch()
+        write_json(scratch / _REJECTED_FILE, asdict(rejection))
+        self.publish(key, scratch)
 
     def find(self, key: str) -> int | Rejection | None:
-        """Return the bytes that the clip `key` takes in a shard, or its rejection, if staged."""
+        """Return the size or the rejection of the staged clip `key`; None if it is not staged."""
         folder = self._clips / key
         try:
             return read_json(folder / _REJECTED_FILE, Rejection, inside=self.folder)
@@ -189,7 +188,7 @@ class StagingFolder:
             raise UserError(f"{error}; remove {folder}", key=folder) from None
 
     def discard(self, keys: Iterable[str]) -> None:
-        """Remove staged clips and rejections; after a kill, each is either complete or gone."""
+        """Remove staged clips and rejections, each atomically."""
         for key in keys:
             folder = self._clips / key
             if folder.exists():
@@ -212,7 +211,7 @@ def json_bytes(value: Any) -> bytes:
     return text.encode() + b"\n"
 
 
-def _remove_stubborn(folder: Path) -> None:
+def _remove_with_retries(folder: Path) -> None:
     with suppress(FileNotFoundError):  # another builder may remove it
         _REMOVAL_RETRY.call(
             lambda: shutil.rmtree(folder),

@@ -1,4 +1,4 @@
-"""Decoding the members of one clip whole, within what its ``.json`` says."""
+"""Decode the members of a clip completely and compare them with its ``.json``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHANNELS = 4
 
 @dataclass(frozen=True)
 class ClipShape:
-    """What a clip's ``.json`` says of its members.
+    """Sizes of a clip's streams, according to its ``.json``.
 
     Attributes:
         width: Width of the video in pixels.
@@ -40,10 +40,10 @@ class ClipShape:
 
     @classmethod
     def of(cls, facts: ClipFacts) -> ClipShape:
-        """Return what a ``.json`` says.
+        """Return the sizes in a ``.json``.
 
         Raises:
-            BadItem: ``"bad-json"``: it does not say it in numbers above 0.
+            BadItem: ``"bad-json"``: a number is missing or not positive.
         """
         needed = ("width", "height", "fps", "sample_rate_hz")
         if missing := [name for name in needed if getattr(facts, name) is None]:
@@ -70,7 +70,7 @@ def check_clip(facts: ClipFacts, mp4: bytes, flac: bytes) -> None:
         flac: Its audio.
 
     Raises:
-        BadItem: Something does not decode, or has another size, rate or length than `facts` says.
+        BadItem: A member does not decode, or its size, rate or length differs from `facts`.
     """
     shape = ClipShape.of(facts)
     for _ in clip_video(mp4, shape):
@@ -82,8 +82,8 @@ def clip_video(mp4: bytes, shape: ClipShape) -> Iterator[VideoFrame]:
     """Yield the frames of a clip's MP4.
 
     Raises:
-        BadItem: It does not decode; ``"bad-clip"``: its frames have another size or number than
-            `shape` says.
+        BadItem: It does not decode; ``"bad-clip"``: the size or number of its frames differs
+            from `shape`.
     """
     track = read_track(memoryview(mp4))
     _compare("video", "size", (track.width, track.height), (shape.width, shape.height))
@@ -95,8 +95,8 @@ def clip_audio(flac: bytes, shape: ClipShape) -> NDArray[np.int16]:
     """Return the samples (4, S) of a clip's FLAC.
 
     Raises:
-        BadItem: It does not decode; ``"bad-clip"``: it has another rate, length or number of
-            channels than `shape` says.
+        BadItem: It does not decode; ``"bad-clip"``: its rate, length or number of channels
+            differs from `shape`.
     """
     index = read_flac_index(memoryview(flac))
     _compare("audio", "channels", index.channels, _CHANNELS)

@@ -57,7 +57,7 @@ class ClipJob:
 
 
 @dataclass(frozen=True)
-class ShardFacts:
+class ShardResult:
     """The clips in a shard, and its faults."""
 
     rows: tuple[ClipRow, ...]
@@ -74,9 +74,9 @@ def check_dataset(
 
     Args:
         dataset: The dataset folder.
-        quick: Compare checksums, names, order and index, but decode nothing.
+        quick: Check checksums, names, order and index, without decoding.
         workers: Number of processes.
-        make_pool: Makes the workers.
+        make_pool: Creates the worker pool.
 
     Raises:
         UserError: `dataset` is not a dataset.
@@ -89,12 +89,12 @@ def check_dataset(
         for split, content in info.splits.items()
     }
     shards = [job for split in SPLITS for job in jobs[split]]
-    facts: dict[Path, ShardFacts] = {}
+    facts: dict[Path, ShardResult] = {}
     with make_pool(workers) as pool:
         with Progress("checking", len(shards), "shards") as progress:
             for job, result in pool.run(check_shard, deque(shards)):
                 if isinstance(result, Crashed):
-                    result = ShardFacts((), (f"{job.path}: {result.describe()}",))
+                    result = ShardResult((), (f"{job.path}: {result.describe()}",))
                 facts[job.path] = result
                 yield from result.faults
                 progress.advance()
@@ -107,7 +107,7 @@ def check_dataset(
     yield from _check_split_by_video(dataset, rows["train"], rows["test"])
 
 
-def check_shard(job: ShardJob) -> ShardFacts:
+def check_shard(job: ShardJob) -> ShardResult:
     """Check one shard of clips; every fault is a line that starts with its path."""
     faults: list[str] = []
     try:
@@ -119,19 +119,19 @@ def check_shard(job: ShardJob) -> ShardFacts:
             elif hashlib.file_digest(file, "sha256").hexdigest() != job.listed.sha256:
                 faults.append(f"{job.path}: its SHA-256 is not the one in dataset.json")
     except FileNotFoundError:
-        return ShardFacts((), (f"{job.path}: is missing; it is listed in dataset.json",))
+        return ShardResult((), (f"{job.path}: is missing; it is listed in dataset.json",))
     except ValueError as error:
-        return ShardFacts((), (str(error),))
+        return ShardResult((), (str(error),))
     try:
         rows = clip_rows(job.path)
     except UserError as error:
-        return ShardFacts((), (*faults, str(error)))
+        return ShardResult((), (*faults, str(error)))
     if len(rows) != job.listed.clips:
         faults.append(f"{job.path}: holds {len(rows)} clips, not {job.listed.clips}")
     for before, after in pairwise(rows):
         if key_order(before.key) >= key_order(after.key):
             faults.append(f"{job.path}: {after.key} follows {before.key}, out of order")
-    return ShardFacts(tuple(rows), tuple(faults))
+    return ShardResult(tuple(rows), tuple(faults))
 
 
 def decode_clip(job: ClipJob) -> str | None:

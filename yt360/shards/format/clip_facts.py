@@ -21,7 +21,7 @@ Level = Annotated[float, Field(ge=-1000, le=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFacts:
-    """The file that a clip was cut from; None for what is not known."""
+    """The file that a clip was cut from; unknown facts are None."""
 
     file_start_s: Second
     file: str | None = None
@@ -42,24 +42,27 @@ class SourceVideo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoubtFacts:
-    """What speaks against the layout of the source's audio (`yt360.media.layout.doubts.Doubt`)."""
+class LayoutWarningFacts:
+    """A warning about the audio layout (`yt360.media.layout.warnings.LayoutWarning`)."""
 
     code: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceAudio:
-    """The audio stream of the source; in older datasets, doubts are sentences."""
+    """The audio stream of the source.
+
+    ``doubts`` are warnings about its layout; older datasets store them as sentences.
+    """
 
     layout: str | None = None
     codec: str | None = None
-    doubts: tuple[DoubtFacts | str, ...] = ()
+    doubts: tuple[LayoutWarningFacts | str, ...] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Codes of the doubts that have one."""
-        return tuple(doubt.code for doubt in self.doubts if isinstance(doubt, DoubtFacts))
+        """Codes of the layout warnings that have one."""
+        return tuple(each.code for each in self.doubts if isinstance(each, LayoutWarningFacts))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Clips of a dataset as arrays."""
+"""Read clips of a dataset as arrays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Clip:
     Attributes:
         key: Its name, ``{video_id}-{start_s:05d}``.
         frames: uint8 (T, H, W, 3) RGB: mono equirectangular, the front in the middle column.
-        ambix: float32 (4, S), full scale 1: ambiX W, Y, Z, X, from the same instant on.
+        ambix: float32 (4, S), full scale 1: ambiX W, Y, Z, X, starting with the first frame.
         facts: The content of its ``.json``, as shards/README.md specifies it.
     """
 
@@ -40,7 +40,7 @@ class Clip:
 
     @property
     def video_id(self) -> str:
-        """The whole video."""
+        """Id of the video that it was cut from."""
         return str(self.facts["video_id"])
 
     @property
@@ -89,10 +89,10 @@ def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
         key: The clip's name.
 
     Raises:
-        UserError: `source` is none of these, or has no clip of that name.
+        UserError: `source` is none of these, or has no such clip.
         BadItem: The clip does not decode to what its ``.json`` says.
     """
-    read = _finder(source, key)
+    read = _member_reader(source, key)
     content = read("json")
     try:
         checked = parse_facts(content)
@@ -109,7 +109,7 @@ def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
     return Clip(key, frames, ambix, facts)
 
 
-def _finder(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes]:
+def _member_reader(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes]:
     """Return a function that reads a member of the clip."""
     if isinstance(source, ShardReader):
         if key in source.keys:
@@ -118,18 +118,18 @@ def _finder(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes
         raise _no_clip(key, source.dataset / source.split, source.keys)
     path = Path(source)
     if path.is_file():
-        return _finder_in_shard(path, key)
+        return _member_reader_of_shard(path, key)
     keys: list[str] = []
     for split in SPLITS:
         if (path / split).is_dir() or not (path / DATASET_FILE).exists():
-            reader = ShardReader(path, split)  # raises what is wrong with the folder
+            reader = ShardReader(path, split)  # raises if the folder is not a dataset
             if key in reader.keys:
-                return _finder(reader, key)
+                return _member_reader(reader, key)
             keys += reader.keys
     raise _no_clip(key, path, keys)
 
 
-def _finder_in_shard(path: Path, key: str) -> Callable[[str], bytes]:
+def _member_reader_of_shard(path: Path, key: str) -> Callable[[str], bytes]:
     keys = []
     for sample in scan_shard(path):
         keys.append(sample.key)

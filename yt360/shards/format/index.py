@@ -1,6 +1,6 @@
 """The index of a split: one row per clip, with the shard and the byte ranges of its members.
 
-The index is made from the shards alone and can be rebuilt at any time.
+The index is derived from the shards alone and can be rebuilt at any time.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def write_index(split_folder: Path, table: pa.Table, info: SplitInfo) -> bool:
     Args:
         split_folder: The split's folder.
         table: The index.
-        info: What ``dataset.json`` says of the split.
+        info: The split in ``dataset.json``.
 
     Returns:
         Whether anything was written.

@@ -1,4 +1,4 @@
-"""Read ``index.parquet``: check its size before it is decoded, and its values before they are used.
+"""Read ``index.parquet``: check its size before decoding, and its values before use.
 
 The checks work on whole columns and take less time than reading the file.
 """
@@ -54,7 +54,7 @@ def read_index(
         split_folder: The split's folder.
         info: The split in ``dataset.json``. The index may list fewer clips, but no others.
         verify_keys: Also read the keys, and compare them.
-        advice: How to repair a damaged index, for errors; by default with ``yt360 index``.
+        advice: Repair instruction for error messages; by default ``yt360 index``.
 
     Returns:
         A table with the columns of `ClipRow`. Its shards are those of `info`, byte ranges lie
@@ -79,7 +79,7 @@ def read_index(
         _check_size(metadata, len(content), info)
         wanted = [name for name in names if verify_keys or name != "key"]
         with _open(content, metadata=metadata, read_dictionary=list(_TEXT_COLUMNS)) as file:
-            return _checked(file.read(wanted), info)
+            return _validated(file.read(wanted), info)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` creates it",
@@ -100,7 +100,7 @@ def _open(content: bytes, **more: Any) -> pq.ParquetFile:
 
 
 def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> None:
-    """Check how large the table is, before any of it is decoded."""
+    """Check the size of the table before it is decoded."""
     rows = metadata.num_rows
     if not 0 <= rows <= min(info.clips, file_bytes):
         raise ValueError(f"{rows} rows in {file_bytes} bytes; dataset.json lists {info.clips}")
@@ -116,8 +116,8 @@ def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> 
             raise ValueError(f"{size} bytes for {group.num_rows} rows")
 
 
-def _checked(table: pa.Table, info: SplitInfo) -> pa.Table:
-    """Check all values; return the table with plain columns, keys included."""
+def _validated(table: pa.Table, info: SplitInfo) -> pa.Table:
+    """Validate all values; return the table with plain columns, including keys."""
     table.validate(full=True)
     if any(column.null_count for column in table.columns):
         raise ValueError("it has empty values")

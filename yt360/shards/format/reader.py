@@ -76,7 +76,7 @@ class ShardReader:
 
     @property
     def _advice(self) -> str:
-        """How to repair an index."""
+        """Repair instruction for a damaged index."""
         return f"`yt360 index {self.dataset}` rebuilds it"
 
     def __len__(self) -> int:

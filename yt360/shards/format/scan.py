@@ -1,4 +1,4 @@
-"""Read the headers of a shard: which samples it holds, and where.
+"""Read the tar headers of a shard: its samples and their byte ranges.
 
 A shard is a plain ustar archive of regular files (shards/README.md); links, sparse files and
 extended headers are refused.

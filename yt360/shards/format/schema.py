@@ -103,7 +103,7 @@ class ClipRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardInfo:
-    """A finished shard, which does not change any more."""
+    """A finished shard."""
 
     name: ClipShardName
     clips: ClipCount
@@ -111,7 +111,7 @@ class ShardInfo:
     sha256: Sha256
 
 
-def _different_shards(shards: tuple[ShardInfo, ...]) -> tuple[ShardInfo, ...]:
+def _require_unique_shards(shards: tuple[ShardInfo, ...]) -> tuple[ShardInfo, ...]:
     name, count = Counter(shard.name for shard in shards).most_common(1)[0] if shards else ("", 0)
     if count > 1:
         raise ValueError(f"{name} is listed {count} times")
@@ -120,15 +120,15 @@ def _different_shards(shards: tuple[ShardInfo, ...]) -> tuple[ShardInfo, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitInfo:
-    """What a split holds."""
+    """Content of a split."""
 
     clips: ClipCount = 0
     videos: ClipCount = 0
     duration_s: Seconds = 0.0
-    shards: Annotated[tuple[ShardInfo, ...], AfterValidator(_different_shards)] = ()
+    shards: Annotated[tuple[ShardInfo, ...], AfterValidator(_require_unique_shards)] = ()
 
 
-def _known_splits(splits: Mapping[str, SplitInfo]) -> Mapping[str, SplitInfo]:
+def _require_all_splits(splits: Mapping[str, SplitInfo]) -> Mapping[str, SplitInfo]:
     missing = [split for split in SPLITS if split not in splits]
     if missing:
         raise ValueError(f"the split {missing[0]!r} is missing")
@@ -137,7 +137,7 @@ def _known_splits(splits: Mapping[str, SplitInfo]) -> Mapping[str, SplitInfo]:
 
 REMAINDER, UNLISTED = "remainder", "unlisted"
 REST_REASONS = frozenset({REMAINDER, UNLISTED})
-"""Reasons for time that is left over although nothing is wrong."""
+"""Reasons for leftover time, which is not a defect."""
 
 _Lost = Second | Seconds
 """Seconds; a whole number stays an int, so that ``dataset.json`` keeps its bytes."""
@@ -156,7 +156,7 @@ class Rejection:
         file: Name of the file, relative to the input that held it.
         reason: Short slug to count by.
         detail: One sentence with the numbers behind the reason.
-        fingerprint: Of the file; it changes when the file is replaced.
+        fingerprint: Fingerprint of the file, which changes if the file is replaced.
         lost_s: Seconds that are in no clip because of this; None for a file of unknown length.
     """
 
@@ -171,12 +171,12 @@ class Rejection:
 
     @property
     def is_rest(self) -> bool:
-        """Whether nothing is wrong with it: it is time that was left over."""
+        """Whether this is leftover time rather than a defect."""
         return self.reason in REST_REASONS
 
     @property
     def file_id(self) -> FileId:
-        """Which file this is about."""
+        """Identity of the file."""
         return self.video_id, self.file_start_s, self.file
 
     @property
@@ -203,16 +203,16 @@ class DatasetInfo:
     """The content of ``dataset.json``.
 
     Attributes:
-        options: How the dataset was built; adding to it needs the same options.
-        splits: What each split holds.
-        rejected: What is not in it, in order of video and time.
+        options: Build options; extending the dataset needs the same ones.
+        splits: Content of each split.
+        rejected: Rejected inputs and parts, in order of video and time.
         complete: False while a build is running, or if it was killed.
         unfinished: Keys of inputs of which only a part is in shards.
         built_with: Version of the program that created it.
     """
 
     options: Mapping[str, Any]
-    splits: Annotated[Mapping[str, SplitInfo], AfterValidator(_known_splits)] = field(
+    splits: Annotated[Mapping[str, SplitInfo], AfterValidator(_require_all_splits)] = field(
         default_factory=lambda: {split: SplitInfo() for split in SPLITS}
     )
     rejected: tuple[Rejection, ...] = ()

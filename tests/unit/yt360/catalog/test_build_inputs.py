@@ -143,7 +143,7 @@ def test_what_is_stated_of_a_video_goes_with_it_and_can_be_taken_back(filled):
     for stated in (("n3d", None), (None, "eac"), (None, None)):
         filled.videos.state_media(A, *stated)
         (item,) = catalog_inputs(filled).videos
-        assert (item.sound_layout, item.projection) == stated
+        assert (item.audio_layout, item.projection) == stated
 
 
 def test_catalogs_and_folders_can_be_built_together(filled, tmp_path):

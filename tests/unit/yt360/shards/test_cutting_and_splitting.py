@@ -77,7 +77,7 @@ def test_what_is_stated_of_an_input_goes_before_the_options(fake, tmp_path, monk
             video_id=name,
             video=fake.write(tmp_path / "m" / f"{name}.mp4", 10),
             name=name,
-            sound_layout=layout,
+            audio_layout=layout,
             projection=projection,
         )
         for name, (layout, projection) in stated.items()
@@ -93,7 +93,7 @@ def test_an_input_that_is_read_otherwise_is_looked_at_again(fake, tmp_path):
         fingerprint_of(each)
         for each in (
             item,
-            replace(item, sound_layout="n3d"),
+            replace(item, audio_layout="n3d"),
             replace(item, projection="eac"),
             replace(item, segments=stretches(0, 10)),
             replace(item, segments=stretches(0, 10, clip_s=5)),
