@@ -1,4 +1,4 @@
-"""Clips: their keys, the ids of videos, time ranges, and where a video is cut."""
+"""Clips: their keys, video ids, time ranges and start times."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ def key_order(key: str) -> tuple[str, int]:
 def parse_yt360_clip_name(stem: str) -> tuple[str, int] | None:
     """Return the video id and second in a name like ``kqAZkf5Odyw-80``; None for other names.
 
-    YT-360's authors name their clips so: a YouTube id, ``-``, whole seconds. Other names may have
-    this form by chance: see `yt360.shards.builder.file_names`.
+    This is how YT-360's authors name clips: YouTube id, ``-``, whole seconds. Other names may have
+    this form by chance; see `yt360.shards.builder.file_names`.
     """
     match = _RELEASED_CLIP.fullmatch(stem)
     return (match[1], int(match[2])) if match else None
 
 
 def video_id_of(relative: PurePath) -> str:
-    """Return the id of a media file that is a video of its own: its path without suffix, in NFC.
+    """Return the id of a media file that is a whole video: its path without suffix, in NFC.
 
-    Characters outside ``[A-Za-z0-9_-]`` become ``_``; then a hash of the whole name is appended,
-    which makes the ids of different names differ.
+    Characters outside ``[A-Za-z0-9_-]`` are replaced by ``_``, and a hash of the name is then
+    appended to keep ids distinct.
 
     Args:
         relative: The file's path, relative to the folder that was given as input.
@@ -86,7 +86,7 @@ class TimeRange:
         return self.start_s + self.duration_s
 
     def shifted(self, by_s: float) -> TimeRange:
-        """Return the range shifted later by some seconds."""
+        """Return the range shifted by `by_s` seconds."""
         return TimeRange(self.start_s + by_s, self.duration_s)
 
 
@@ -99,23 +99,23 @@ def hull(ranges: Sequence[TimeRange]) -> TimeRange:
 def allocate_time(
     whole: TimeRange, ranges: Sequence[TimeRange]
 ) -> tuple[list[float], list[TimeRange]]:
-    """Allocate the seconds of a time range to ranges, which may overlap: the first one gets them.
+    """Allocate the time of `whole` to ranges; time in several ranges goes to the first one.
 
     Returns:
-        Seconds that each range gets, and what of `whole` is in no range, in order of time.
-        Together they are as long as `whole`.
+        Seconds allocated to each range, and the parts of `whole` that are in no range, in order of
+        time. Together they are as long as `whole`.
     """
     free = [whole] if whole.duration_s > 0 else []
     seconds = []
     for each in ranges:
         before_s = sum(part.duration_s for part in free)
-        free = [rest for part in free for rest in _without(part, each)]
+        free = [rest for part in free for rest in _subtract(part, each)]
         seconds.append(before_s - sum(part.duration_s for part in free))
     return seconds, free
 
 
-def _without(whole: TimeRange, part: TimeRange) -> Iterator[TimeRange]:
-    """Yield what is left of a range when another one is removed from it."""
+def _subtract(whole: TimeRange, part: TimeRange) -> Iterator[TimeRange]:
+    """Yield the parts of a range that are outside another one."""
     for start_s, end_s in (
         (whole.start_s, min(whole.end_s, part.start_s)),
         (max(whole.start_s, part.end_s), whole.end_s),
@@ -127,8 +127,8 @@ def _without(whole: TimeRange, part: TimeRange) -> Iterator[TimeRange]:
 def clip_starts(start_s: float, end_s: float, clip_s: int, slack_s: float = 0.0) -> list[int]:
     """Return the start times of clips that cover a file without gap or overlap.
 
-    The first clip starts at the first whole second that both video and audio cover; a rest at the
-    end that is shorter than a clip is lost.
+    The first clip starts at the first whole second that both video and audio cover; a remainder
+    at the end that is shorter than a clip is not used.
 
     Args:
         start_s: Second at which both video and audio have started, 0 or later.

@@ -1,4 +1,4 @@
-"""The processor cores and the device that a program uses."""
+"""Choose the device to compute on, and count the processor cores."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def usable_cores() -> int:
 
 
 def choose_device(name: str = "auto", index: int = 0) -> torch.device:
-    """Return the device of a name, which exists on this machine.
+    """Return a device of this machine by name.
 
     Args:
         name: ``"auto"`` (a GPU if there is one, else the CPU), ``"cpu"``, ``"cuda"`` or
             ``"cuda:NUMBER"``.
-        index: Number of the GPU where the name gives none, such as the local rank.
+        index: Number of the GPU if the name has none, such as the local rank.
 
     Raises:
         UserError: There is no such device.

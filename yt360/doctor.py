@@ -1,4 +1,4 @@
-"""What this machine can do, and how to install what is missing."""
+"""Check which tasks this machine supports, and how to install missing parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.labels.segmenters.libraries import INSTALL
 
-ENOUGH_DISK_GIB = 10.0
+MIN_DISK_GIB = 10.0
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Finding:
         state: ``"ok"``; ``"missing"`` if the task is impossible; ``"optional"`` if only an optional
             part is absent.
         found: What is installed, with versions.
-        mend: What the user should do; empty if nothing.
+        fix: How to install or repair the missing part; empty if nothing is missing.
     """
 
     job: str
     state: Literal["ok", "missing", "optional"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(folder: Path) -> list[Finding]:
@@ -77,13 +77,13 @@ def _conversion() -> Finding:
         return Finding(job, "missing", str(error))
     origin = "from the imageio-ffmpeg wheel" if "imageio_ffmpeg" in binary.parts else str(binary)
     found = f"{ffmpeg.ffmpeg_version(binary)} ({origin})"
-    lacking = ffmpeg.missing_parts(binary)
-    if lacking:
-        mend = f"unset {ffmpeg.BINARY_VARIABLE}: the imageio-ffmpeg wheel has a complete FFmpeg"
-        return Finding(job, "missing", f"{found} lacks {', '.join(lacking)}", mend)
-    lacking = ffmpeg.missing_color_filters(binary)
-    if lacking:
-        found = f"{found} lacks {', '.join(lacking)}: HDR video is refused"
+    missing = ffmpeg.missing_parts(binary)
+    if missing:
+        fix = f"unset {ffmpeg.BINARY_VARIABLE}: the imageio-ffmpeg wheel has a complete FFmpeg"
+        return Finding(job, "missing", f"{found} lacks {', '.join(missing)}", fix)
+    missing = ffmpeg.missing_color_filters(binary)
+    if missing:
+        found = f"{found} lacks {', '.join(missing)}: HDR video is refused"
         return Finding(job, "optional", found, f"unset {ffmpeg.BINARY_VARIABLE}")
     return Finding(job, "ok", f"{found} with v360, zscale, tonemap and libx264")
 
@@ -107,8 +107,8 @@ def _download() -> Finding:
     if runtimes:
         old = ", ".join(f"{each.name} {each.version}" for each in runtimes)
         found = f"the JavaScript runtime, which YouTube requires, is too old: {old}"
-    mend = f"pip install deno (or install Node.js {oldest_version('node')} or newer)"
-    return Finding(job, "missing", f"{packages.found}, but {found}", mend)
+    fix = f"pip install deno (or install Node.js {oldest_version('node')} or newer)"
+    return Finding(job, "missing", f"{packages.found}, but {found}", fix)
 
 
 def _training() -> Finding:
@@ -121,8 +121,8 @@ def _training() -> Finding:
         import torchvision  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        mend = "install torch, torchvision and torchaudio together, with -c constraints.txt"
-        return Finding("train", "missing", f"{packages.found} cannot be imported: {reason}", mend)
+        fix = "install torch, torchvision and torchaudio together, with -c constraints.txt"
+        return Finding("train", "missing", f"{packages.found} cannot be imported: {reason}", fix)
     return Finding("train", "ok", f"{packages.found}, {torch.get_num_threads()} threads")
 
 
@@ -135,40 +135,40 @@ def _accelerator() -> Finding:
     if not torch.cuda.is_available():
         built_for = torch.version.cuda
         found = f"no CUDA device found (torch is built for CUDA {built_for})"
-        mend = "check the driver with nvidia-smi; the CPU is used until then"
+        fix = "check the driver with nvidia-smi; the CPU is used until then"
         if built_for is None:
-            found, mend = "torch is built for CPU only", "install a CUDA build of torch"
-        return Finding(job, "optional", found, mend)
+            found, fix = "torch is built for CPU only", "install a CUDA build of torch"
+        return Finding(job, "optional", found, fix)
     devices = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     names = ", ".join(f"{d.name} {d.total_memory / 2**30:.0f} GiB" for d in devices)
     return Finding(job, "ok", f"{names}, CUDA {torch.version.cuda}")
 
 
-def _optional(job: str, module: str, mend: str) -> Finding:
+def _optional(job: str, module: str, fix: str) -> Finding:
     package = module.partition(".")[0]
     if importlib.util.find_spec(package) is None:
-        return Finding(job, "optional", f"{package} is not installed", mend)
+        return Finding(job, "optional", f"{package} is not installed", fix)
     found = f"{package} {_version_of(package)}"
     try:
         importlib.import_module(module)
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        return Finding(job, "optional", f"{found} cannot be imported: {reason}", mend)
+        return Finding(job, "optional", f"{found} cannot be imported: {reason}", fix)
     return Finding(job, "ok", found)
 
 
 def _disk(folder: Path) -> Finding:
     free_gib = shutil.disk_usage(folder).free / 2**30
     found = f"{free_gib:.0f} GiB free in {folder.resolve()}"
-    if free_gib < ENOUGH_DISK_GIB:
+    if free_gib < MIN_DISK_GIB:
         return Finding("store data", "optional", found, "1,000 clips need about 1 GiB in shards")
     return Finding("store data", "ok", found)
 
 
 def _packages(job: str, names: tuple[str, ...]) -> Finding:
-    lacking = [name for name in names if _version_of(name) == ""]
-    if lacking:
-        return Finding(job, "missing", f"not installed: {', '.join(lacking)}", "pip install -e .")
+    missing = [name for name in names if _version_of(name) == ""]
+    if missing:
+        return Finding(job, "missing", f"not installed: {', '.join(missing)}", "pip install -e .")
     return Finding(job, "ok", ", ".join(f"{name} {_version_of(name)}" for name in names))
 
 

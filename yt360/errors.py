@@ -1,14 +1,14 @@
-"""The two ways in which input from outside can be wrong.
+"""The two kinds of errors in input.
 
 A *bad request* (a missing file, an unknown option, a folder that holds something else) stops the
 command at once: raise `UserError`; the CLI prints its one line and exits with code 2.
 
 A *bad item* (one corrupt video among thousands) is recorded with its reason and skipped: raise
-`BadItem`; whoever loops over items catches it, counts it by `reason` and goes on. Where the item
-was all that was asked for, the CLI treats it as a bad request.
+`BadItem`; the loop over items catches it, counts it by `reason` and continues. If the command was
+given only this item, the CLI treats it as a bad request.
 
-Neither is the other, and neither is a `ValueError`: a parser that catches what `int` or `struct`
-raise must not catch its own verdict.
+Neither is a subclass of the other or of `ValueError`, so a parser that catches the `ValueError` of
+`int` or `struct` does not catch them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ ErrorCode = Literal[
 class UserError(Exception):
     """A request that cannot be carried out.
 
-    The message is one line that says the value, what is allowed, and what to do next.
+    The message is one line: the value, what is allowed, and what to do next.
 
     Attributes:
         code: The kind of fault, for programs.
-        key: The option, configuration key, file or entry at fault, where there is one.
+        key: The option, configuration key, file or entry at fault; None if there is none.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class UserError(Exception):
         self.key = None if key is None else str(key)
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str, ErrorCode, str | None]]:
-        """Travel whole between processes."""
+        """Support pickling with all attributes."""
         return type(self), (str(self), self.code, self.key)
 
 
@@ -70,12 +70,12 @@ class BadItem(Exception):
         self.detail = detail
 
     def __reduce__(self) -> tuple[type[BadItem], tuple[str, str]]:
-        """Travel whole between processes (exceptions are rebuilt from their constructor)."""
+        """Support pickling with all attributes."""
         return type(self), (self.reason, self.detail)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest known name, or the list of all of them."""
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or else all names."""
     choices = sorted(known)
     nearest = get_close_matches(name, choices, n=1, cutoff=0.5)
     return f"; did you mean {nearest[0]!r}?" if nearest else f"; known: {', '.join(choices)}"

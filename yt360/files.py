@@ -1,4 +1,4 @@
-"""Writing files so that a name never stands for half a file."""
+"""Write files atomically and durably."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-MACHINE_TROUBLE = (
+MACHINE_ERRORS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
-"""Errors of this machine, met while reading an item: no fault of the item."""
+"""Errors of this machine, which say nothing about the item that is read."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Nothing more can be written: no room on the disk, in the quota, or below the limit of a file."""
-# Writing raises these without the name of a file: the disk is full, or fails.
-_NAMELESS = (*DISK_FULL, errno.EIO)
+"""Errors of a full disk, an exhausted quota or a file size limit."""
+# Writing raises these without a file name.
+_ERRORS_WITHOUT_NAME = (*DISK_FULL, errno.EIO)
 
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "wb", *, replace: bool = True) -> Iterator[IO[Any]]:
-    """Open a file for writing that appears under `path` only when whole.
+    """Open a file for writing that appears at `path` only when it is complete.
 
-    The content goes to a temporary file in the same folder, is fsynced and renamed when the block
-    ends; if the block raises, the temporary file is removed and `path` stays as it was. If the
-    process is killed, the temporary file stays until `path` is written again. A file that takes the
-    place of another one has its permissions from the beginning. A link is replaced, not followed.
+    The content is written to a temporary file in the same folder, which is fsynced and renamed when
+    the block ends. If the block raises, the temporary file is removed and `path` is unchanged. If
+    the process is killed, the temporary file remains until `path` is written again. A replaced
+    file passes its permissions on. A link is replaced, not followed.
 
     Args:
         path: The final name. Its folder must exist.
         mode: ``"wb"`` or ``"w"`` (UTF-8).
-        replace: Whether a file that has the final name when the block ends is replaced. If not, it
-            stays, and the new content is dropped.
+        replace: Whether to replace a file that exists when the block ends. If false, that file is
+            kept and the new content is discarded.
 
     Raises:
-        OSError: The disk is full or the folder cannot be written; it names `path`, also where the
-            library that wrote made another error of it.
+        OSError: The disk is full or the folder cannot be written. It names `path`, even if the
+            library that wrote the file raised another exception.
     """
     temporary = temporary_name(path)
     try:
@@ -50,28 +50,28 @@ def atomic_write(path: Path, mode: str = "wb", *, replace: bool = True) -> Itera
             yield file
             file.flush()
             os.fsync(file.fileno())
-            # Before it is closed and the lock released: else another process may remove it.
-            _give_name(temporary, path, replace)
+            # While the lock is held, or another process may remove the file.
+            _publish(temporary, path, replace)
     except BaseException as error:
-        with suppress(OSError):  # it was never made
+        with suppress(OSError):  # it was not created
             temporary.unlink()
-        trouble = _trouble_with(temporary, error)
-        if trouble is None:
+        disk_error = _find_disk_error(temporary, error)
+        if disk_error is None:
             raise
-        raise OSError(trouble.errno, trouble.strerror, str(path)) from error
+        raise OSError(disk_error.errno, disk_error.strerror, str(path)) from error
     sync_folder(path.parent)
 
 
 def _open_temporary(path: Path, other: Path, mode: str) -> IO[Any]:
-    """Open the new file ``.NAME.0.tmp``, locked, in place of one that a killed process left.
+    """Create and lock the file ``.NAME.0.tmp``; replace one that a killed process left.
 
-    While another process writes a file of that name, the file `other` is opened instead.
+    If another process is writing that file, create `other` instead.
     """
-    usual, permissions = path.with_name(f".{path.name}.0.tmp"), _permissions(path)
-    remove_abandoned(usual)
+    default, permissions = path.with_name(f".{path.name}.0.tmp"), _permissions(path)
+    remove_abandoned(default)
     with suppress(OSError):
-        file = _new_file(usual, mode, permissions)
-        if _lock(file.fileno(), usual):
+        file = _new_file(default, mode, permissions)
+        if _lock(file.fileno(), default):
             return file
         file.close()
     while True:
@@ -95,25 +95,25 @@ def remove_abandoned(path: Path) -> None:
 
 
 def _lock(descriptor: int, path: Path) -> bool:
-    """Lock a file that was just made; return False if another process took it for abandoned."""
+    """Lock a new file; return False if another process has removed it as abandoned."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # the file system has no locks: nobody can take it for abandoned
+        return True  # the file system has no locks, so no process removes the file
     return is_same_file(descriptor, path)
 
 
 def is_same_file(descriptor: int, path: Path) -> bool:
-    """Return whether an open file still has a name."""
+    """Return whether an open file is the file at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
 
-def _give_name(temporary: Path, path: Path, replace: bool) -> None:
+def _publish(temporary: Path, path: Path, replace: bool) -> None:
     if replace:
         temporary.replace(path)
         return
@@ -123,7 +123,7 @@ def _give_name(temporary: Path, path: Path, replace: bool) -> None:
 
 
 def _new_file(path: Path, mode: str, permissions: int | None) -> IO[Any]:
-    """Make a file that was not there, with given permissions or those that the umask leaves."""
+    """Create a file, with given permissions or those that the umask allows."""
 
     def opener(name: str, flags: int) -> int:
         if permissions is None:
@@ -138,7 +138,7 @@ def _new_file(path: Path, mode: str, permissions: int | None) -> IO[Any]:
 
 
 def _permissions(path: Path) -> int | None:
-    """Return the permissions of a regular file, None where there is none."""
+    """Return the permissions of a regular file; None if there is no such file."""
     try:
         found = path.lstat().st_mode
     except OSError:
@@ -147,13 +147,13 @@ def _permissions(path: Path) -> int | None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, whatever the umask; one that is there stays."""
+    """Create a folder that only its owner can enter; an existing folder is not changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
 
 
 def append_lines(path: Path) -> IO[str]:
-    """Open a file for writing at its end; a link is not followed.
+    """Open a file for appending; a link is not followed.
 
     Raises:
         OSError: It cannot be opened, or is a link (ELOOP).
@@ -165,22 +165,22 @@ def append_lines(path: Path) -> IO[str]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Give the error of a full or failing disk, which says no name by itself, that of a file."""
+def attach_file_name(path: Path) -> Iterator[None]:
+    """Add the name of a file to errors of a full or failing disk, which have none."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _NAMELESS or error.filename is not None:
+        if error.errno not in _ERRORS_WITHOUT_NAME or error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _trouble_with(temporary: Path, error: BaseException | None) -> OSError | None:
-    """Return the error of the disk behind an error of what wrote a file, or None."""
+def _find_disk_error(temporary: Path, error: BaseException | None) -> OSError | None:
+    """Return the disk error in the context chain of an exception, or None."""
     while isinstance(error, Exception):
         if isinstance(error, OSError) and (
             error.filename == str(temporary)
-            or (error.filename is None and error.errno in _NAMELESS)
+            or (error.filename is None and error.errno in _ERRORS_WITHOUT_NAME)
         ):
             return error
         error = error.__context__
@@ -188,13 +188,12 @@ def _trouble_with(temporary: Path, error: BaseException | None) -> OSError | Non
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a new name ``.NAME.TOKEN.tmp`` in the folder of `path`, for a file in the making.
+    """Return a new temporary name ``.NAME.TOKEN.tmp`` in the folder of `path`.
 
-    The token is random: on a folder that several machines or containers write to, process numbers
-    repeat.
+    The token is random, because process ids repeat between machines that share a folder.
 
     Raises:
-        IsADirectoryError: The path names no file, such as ``.``.
+        IsADirectoryError: The path has no file name, such as ``.``.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -202,10 +201,7 @@ def temporary_name(path: Path) -> Path:
 
 
 def write_json(path: Path, value: Any, *, replace: bool = True) -> None:
-    """Write `value` as indented JSON with sorted keys; the bytes depend on it alone.
-
-    It is written as `atomic_write` does.
-    """
+    """Write `value` atomically as indented JSON with sorted keys (see `atomic_write`)."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_write(path, "w", replace=replace) as file:
         file.write(text + "\n")

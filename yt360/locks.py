@@ -1,6 +1,6 @@
 """Exclusive locks between processes: a file that one process holds at a time.
 
-The kernel releases a lock when the process that holds it ends, however it ends. The holder may
+The kernel releases the lock when the process that holds it ends. The holder may
 delete the file or rename its folder; another process that locked the deleted file notices and
 locks the file that took its place.
 """
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yt360.errors import UserError
-from yt360.files import is_same_file, naming
+from yt360.files import attach_file_name, is_same_file
 
 
 class Locked(UserError):
@@ -25,7 +25,7 @@ class Locked(UserError):
 
 @contextmanager
 def exclusive_lock(path: Path, what: Path | str = "", wait: bool = False) -> Iterator[None]:
-    """Hold the lock on a file, which is created with its folder where it is missing.
+    """Hold the lock on a file; the file and its folder are created if they do not exist.
 
     Args:
         path: The file. While the lock is held, it names the process that holds it.
@@ -34,12 +34,12 @@ def exclusive_lock(path: Path, what: Path | str = "", wait: bool = False) -> Ite
 
     Raises:
         Locked: Another process holds the lock, and `wait` is false.
-        UserError: Something else has the file's name.
-        OSError: The file cannot be made, or is a link (ELOOP), which is not followed.
+        UserError: `path` is not a regular file.
+        OSError: The file cannot be created, or is a link (ELOOP), which is not followed.
     """
     descriptor = acquire(path, what, wait)
     try:
-        with naming(path):
+        with attach_file_name(path):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield

@@ -1,7 +1,7 @@
-"""Importing code of the user's own: the modules of ``--plugin``, and objects by name.
+"""Import user code: the modules of ``--plugin``, and objects by name.
 
 A plugin is a module that adds entries to registries (`yt360.registry`) when it is imported. Only
-what the user names is imported, never what a file or a checkpoint names.
+modules that the user names are imported, never those that a file or a checkpoint names.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def loaded_plugins() -> tuple[str, ...]:
 
 
 def plugin_names(names: Any) -> tuple[str, ...]:
-    """Return names of modules that a file gives, checked; nothing is imported.
+    """Validate and return module names from a file; nothing is imported.
 
     Raises:
         ValueError: They are not a list of at most 100 dotted names.
@@ -53,13 +53,13 @@ def plugin_names(names: Any) -> tuple[str, ...]:
 
 
 def note_plugin(module: str) -> None:
-    """Count a module as loaded; a script or a notebook (``__main__``) has no name to load it by."""
+    """Record a module as loaded; scripts and notebooks (``__main__``) cannot be loaded by name."""
     if module not in ("__main__", "__mp_main__"):
         _plugins[module] = None
 
 
 def load_object(path: str, what: str) -> Any:
-    """Return the object behind ``package.module:name``, installed or in the current folder.
+    """Return the object at ``package.module:name``, installed or in the current folder.
 
     Args:
         path: Module and name.
@@ -92,12 +92,12 @@ def _import(module: str, what: str) -> Any:
         )
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.append(here)  # last, so that no file there takes the place of an installed module
+        sys.path.append(here)  # last, so that files there do not shadow installed modules
     try:
         return import_module(module)
     except UserError:
         raise
-    except Exception as error:  # anything may go wrong in code of others
+    except Exception as error:  # user code may raise anything
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(
             f"{what} {module} cannot be imported: {shortened(detail, 300)}; give a module that is "

@@ -1,4 +1,4 @@
-"""Random draws that depend on named keys and on nothing else."""
+"""Random generators that depend only on a key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def keyed_generator(*key: int | str) -> np.random.Generator:
-    """Return a generator that is a pure function of `key`.
+    """Return a random generator that is a pure function of `key`.
 
     The same key gives the same draws on every machine, in any order of calls; different keys give
     independent streams. Typical keys: ``(seed, epoch, position, "views")``, ``(seed, "scene", 7)``.

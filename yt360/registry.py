@@ -1,10 +1,10 @@
-"""One registry for all kinds of entries that a user may add to.
+"""The registry class behind everything that a user can extend.
 
 Segmenters, quality checks, encoders, tasks and evaluations each have a registry. An entry is one
 file with a config dataclass: its field ``kind`` is the name of the entry, its other fields are the
 options, the first line of its docstring is the help, and a method (`build` in most registries)
-makes the thing itself. Built-in entries stand in a table, so that they can be listed without
-importing them. Others come from
+creates the object. Built-in entries are in a table, so that they can be listed without importing
+them. Further entries come from
 
 - a module given as ``--plugin MODULE``, or imported by a script, that decorates its config with
   ``@REGISTRY.register``;
@@ -27,14 +27,14 @@ SomeClass = TypeVar("SomeClass", bound=type)
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a registry.
+    """An entry of a registry.
 
     Attributes:
         name: The name, as in ``kind: NAME``.
-        target: Its config class, or where it lies: ``"module:Class"``.
-        help: What it is, in one line.
-        needs: What it needs beyond the usual, in a few words; empty for nothing.
-        plugin: The module that brought it; empty for built-in entries.
+        target: Its config class, or the import path of it: ``"module:Class"``.
+        help: One-line description.
+        needs: Special requirements in a few words; empty if there are none.
+        plugin: The module that registered it; empty for built-in entries.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Registry(Generic[Config]):
 
     Args:
         what: What the entries are, for error messages, such as ``"segmenter"``.
-        group: Group of entry points by which installed packages add theirs.
-        entries: The built-in ones.
+        group: Entry point group of installed packages.
+        entries: Built-in entries.
     """
 
     def __init__(self, what: str, group: str, *entries: Entry) -> None:
         self.what, self.group = what, group
         self._entries = {entry.name: entry for entry in entries}
-        self._has_looked = False
+        self._entry_points_loaded = False
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
@@ -107,14 +107,14 @@ class Registry(Generic[Config]):
         return config
 
     def configure(
-        self, name: str, given: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+        self, name: str, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
     ) -> Config:
         """Return the config of an entry with some options set.
 
         Args:
             name: The entry.
             given: Options by name; text is converted to the type of the option.
-            usual: Values for those options that the entry has and `given` lacks.
+            defaults: Values of options that are not in `given`; unknown ones are ignored.
 
         Raises:
             UserError: There is no such entry, an option is unknown or missing, or a value does not
@@ -133,8 +133,8 @@ class Registry(Generic[Config]):
                     "unknown-name",
                     key,
                 )
-        usual = {key: value for key, value in (usual or {}).items() if key in options}
-        values = {**usual, **given}
+        defaults = {key: value for key, value in (defaults or {}).items() if key in options}
+        values = {**defaults, **given}
         for key, option in options.items():
             if key not in values and option.default is option.default_factory is MISSING:
                 needs = f"; it needs {entry.needs}" if entry.needs else ""
@@ -180,9 +180,9 @@ class Registry(Generic[Config]):
         return config
 
     def _all(self) -> dict[str, Entry]:
-        """Return the entries, with those of installed packages; built-in names win."""
-        if not self._has_looked:
-            self._has_looked = True
+        """Return all entries; a built-in entry takes precedence over an entry point of its name."""
+        if not self._entry_points_loaded:
+            self._entry_points_loaded = True
             for point in entry_points(group=self.group):
                 package = point.dist.name if point.dist else point.module
                 entry = Entry(point.name, point.value, f"From {package}.", plugin=point.module)

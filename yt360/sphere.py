@@ -1,6 +1,6 @@
-"""Directions, rotations, and the two pictures of a sphere: equirectangular and gnomonic.
+"""Directions, rotations, and equirectangular and gnomonic projections of the sphere.
 
-Conventions, which everything else follows:
+Conventions of both packages:
 
 - Vectors are right-handed: x = front, y = left, z = up.
 - Azimuth is counter-clockwise seen from above (front 0, left +pi/2, right -pi/2); elevation is
@@ -84,16 +84,16 @@ def rotation_about(axis: Literal["x", "y", "z"], angle: Angle) -> Tensor:
 
 
 def view_rotation(azimuth: Angle, elevation: Angle, roll: Angle = 0.0) -> Tensor:
-    """Return the rotations (..., 3, 3) that take the world into the frame of a view.
+    """Return the rotations (..., 3, 3) from world coordinates to those of a view.
 
-    A source in the view's direction comes out straight ahead, at (1, 0, 0). The matrix is
-    Rx(-roll) Ry(elevation) Rz(-azimuth): first the turn about the vertical axis, then the tilt. The
-    order matters whenever both angles differ from zero.
+    The direction of the view's centre is rotated to the front, (1, 0, 0). The matrix is
+    Rx(-roll) Ry(elevation) Rz(-azimuth): first the rotation about the vertical axis, then the
+    tilt.
 
     Args:
-        azimuth: Of the view's middle, radians; the three angles broadcast.
-        elevation: Of the view's middle, radians.
-        roll: Turn of the camera about its own axis, radians; clockwise as its user sees it.
+        azimuth: Azimuth of the view's centre, radians; the three angles broadcast.
+        elevation: Elevation of the view's centre, radians.
+        roll: Rotation of the camera about its optical axis, radians, clockwise from behind.
     """
     azimuth, elevation, roll = _tensors(azimuth, elevation, roll)
     tilt = rotation_about("y", elevation)
@@ -112,12 +112,12 @@ def view_grid(
     """Return world directions (..., height, width, 3) of the pixel centres of gnomonic views.
 
     Args:
-        azimuth: Of the view's middle, radians; all angles broadcast.
-        elevation: Of the view's middle, radians.
+        azimuth: Azimuth of the view's centre, radians; all angles broadcast.
+        elevation: Elevation of the view's centre, radians.
         hfov: Full horizontal field of view, radians, in (0, pi).
         height: Rows of the view.
         width: Columns of the view.
-        roll: As in `view_rotation`.
+        roll: Rotation about the optical axis, as in `view_rotation`.
         vfov: Full vertical field of view, radians, in (0, pi); by default pixels are square.
 
     Raises:
@@ -146,14 +146,14 @@ def pooling_of_view(
     panorama: tuple[int, int],
     largest: int,
 ) -> Tensor:
-    """Return how many pixels of a panorama, a side, to average before a view is sampled.
+    """Return the side of the squares of pixels to average in a panorama before sampling a view.
 
-    That is the power of two for which between one and two averaged pixels fall on one pixel in the
-    view's middle, at most `largest`, and such that whole squares fill the panorama.
+    It is the power of two for which one to two averaged pixels fall on a pixel at the view's
+    centre, limited to `largest` and to squares that tile the panorama.
 
     Args:
         half_width: Tangent of half the horizontal field of view, (...).
-        half_height: Tangent of half the vertical one, (...).
+        half_height: Tangent of half the vertical field of view, (...).
         view: Rows and columns of the view.
         panorama: Rows and columns of the panorama.
         largest: A power of two.
@@ -162,9 +162,9 @@ def pooling_of_view(
         int64 (...), 1 or more.
     """
     (height, width), (rows, columns) = view, panorama
-    # Source pixels under one pixel in a view's middle, the mean of both directions.
+    # Source pixels per pixel at the view's centre, the mean of both directions.
     minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
-    # Averaged squares must fill the panorama: none is cut off at the seam or at a pole.
+    # The squares must tile the panorama, so that none is cut off at the seam or at a pole.
     most = min(largest, rows & -rows, columns // 2 & -(columns // 2))
     return torch.exp2(torch.log2(minification.clamp(min=1, max=most)).floor()).to(torch.int64)
 
@@ -172,9 +172,9 @@ def pooling_of_view(
 def sample_equirect(
     image: Tensor, directions: Tensor, mode: Literal["bilinear", "nearest"] = "bilinear"
 ) -> Tensor:
-    """Look up an equirectangular image in given directions.
+    """Sample an equirectangular image in given directions.
 
-    The image wraps in u, and past a pole it goes on at the azimuth turned by pi.
+    The image wraps in u; beyond a pole it continues at the azimuth plus pi.
 
     Args:
         image: (..., C, H, W) with W even; floating point, or any dtype for ``"nearest"``.
@@ -185,7 +185,7 @@ def sample_equirect(
         (..., C, h, w), in the image's dtype.
 
     Raises:
-        ValueError: The image's width is odd (then a pixel has no opposite across the pole).
+        ValueError: The image's width is odd, so a pixel has no counterpart across the pole.
     """
     height, width = image.shape[-2:]
     if width % 2:
@@ -218,7 +218,7 @@ def angle_between(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _tensors(*values: Angle) -> tuple[Tensor, ...]:
-    """Turn numbers and tensors into tensors of one shape, dtype and device (the tensors' own)."""
+    """Convert numbers and tensors to tensors of one shape, dtype and device."""
     given = [value for value in values if isinstance(value, Tensor)]
     like = given[0] if given else torch.tensor(0.0)
     if not like.is_floating_point():
@@ -240,7 +240,7 @@ def _pixel_centres(count: int, like: Tensor) -> Tensor:
 
 
 def pad_sphere(images: Tensor) -> Tensor:
-    """Add a row and a column on every side of (B, C, H, W), taken from where the sphere goes on."""
+    """Pad images (B, C, H, W) by a pixel on every side with the adjacent pixels on the sphere."""
     half = images.shape[-1] // 2
     above = images[..., :1, :].roll(half, -1)
     below = images[..., -1:, :].roll(half, -1)

@@ -1,6 +1,6 @@
 """Views of a clip as arrays, with angles in degrees.
 
-`yt360.sphere` and `yt360.ambisonics.transforms` have the mathematics, on tensors and in radians.
+`yt360.sphere` and `yt360.ambisonics.transforms` implement them on tensors, in radians.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yt360.errors import UserError
 from yt360.sphere import pooling_of_view, sample_equirect, view_grid
 
 MAX_POOLING = 8
-_FRAMES_AT_ONCE = 16
+_FRAMES_PER_CHUNK = 16
 
 
 def crop_view(
@@ -31,7 +31,7 @@ def crop_view(
     width: int = 224,
     roll_deg: float = 0.0,
 ) -> NDArray[np.uint8]:
-    """Return what a camera at the centre of a panorama sees (a gnomonic view of square pixels).
+    """Crop a perspective view of square pixels (gnomonic projection) from a panorama.
 
     If the view has fewer pixels than the part of the panorama that it shows, the panorama is
     averaged first, which avoids aliasing.
@@ -43,7 +43,7 @@ def crop_view(
         hfov_deg: Full horizontal field of view, in (0, 180).
         height: Rows of the view.
         width: Columns of the view.
-        roll_deg: Rotation of the camera about its optical axis, clockwise for its user.
+        roll_deg: Rotation of the camera about its optical axis, clockwise from behind.
 
     Returns:
         uint8 RGB (T, height, width, 3) or (height, width, 3).
@@ -70,8 +70,8 @@ def crop_view(
     )
     video = torch.from_numpy(np.ascontiguousarray(frames)).reshape(-1, *shape[-3:])
     views = [
-        sample_equirect(avg_pool2d(some.movedim(-1, 1).float(), pooling), grid)
-        for some in video.split(_FRAMES_AT_ONCE)
+        sample_equirect(avg_pool2d(chunk.movedim(-1, 1).float(), pooling), grid)
+        for chunk in video.split(_FRAMES_PER_CHUNK)
     ]
     cropped = torch.cat(views).round().to(torch.uint8).movedim(1, -1)
     return cropped.reshape(*shape[:-3], height, width, 3).numpy()
@@ -83,7 +83,7 @@ def rotate_to_view(
     elevation_deg: float = 0.0,
     roll_deg: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Rotate a sound field into the frame of a view: a source at its centre is in front.
+    """Rotate a sound field to a view: a source at the view's centre is moved to the front.
 
     Args:
         ambix: float (4, S): ambiX W, Y, Z, X.
@@ -104,9 +104,9 @@ def rotate_to_view(
 def energy_map(
     ambix: NDArray[np.float32], height: int = 45, width: int = 90
 ) -> NDArray[np.float32]:
-    """Return from which directions sound arrives: the mean power of a cardioid to each pixel.
+    """Return the energy of a sound field by direction: the mean power of a cardioid to each pixel.
 
-    First-order cardioids are wide, so that even a single source makes a broad maximum.
+    First-order cardioids are wide, so even a single source gives a broad maximum.
 
     Args:
         ambix: float (4, S): ambiX W, Y, Z, X, with S of 1 or more.

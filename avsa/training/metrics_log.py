@@ -15,7 +15,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from yt360.errors import UserError
-from yt360.files import append_lines, atomic_write, naming
+from yt360.files import append_lines, atomic_write, attach_file_name
 from yt360.terminal.progress import Progress
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 from yt360.untrusted.parsing import parse_json
@@ -49,7 +49,7 @@ class RunLog:
             return
         _remove_lines_after(run / FILE_NAME, first_step)
         self._progress = Progress("training", last_step, "steps", done=first_step)
-        with ExitStack() as opened, naming(run):
+        with ExitStack() as opened, attach_file_name(run):
             self._lines = opened.enter_context(append_lines(run / FILE_NAME))
             opened.enter_context(_silent_tensorboard_threads())
             self._scalars = SummaryWriter(str(run), purge_step=first_step + 1)
@@ -67,7 +67,7 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with naming(self.run):
+        with attach_file_name(self.run):
             self._opened.__exit__(kind, error, trace)
 
     def step(
@@ -84,7 +84,7 @@ class RunLog:
         record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
         if keys is not None:
             record["keys"] = keys
-        with naming(self.run):
+        with attach_file_name(self.run):
             self._write(record)
             for name, value in values.items():
                 self._scalars.add_scalar(name, value, step)
@@ -98,7 +98,7 @@ class RunLog:
     def warn(self, message: str) -> None:
         """Print a message, and write it to the log as a line with only ``warning``."""
         if self.active:
-            with naming(self.run):
+            with attach_file_name(self.run):
                 self._write({"warning": message})
             self._progress.note(message)
 

@@ -27,7 +27,7 @@ def command() -> None:
     for finding in findings:
         mark, colour = MARKS[finding.state]
         echo_marked(f"{mark:>7}", colour, f"  {finding.job:<{width}}  {finding.found}")
-        if finding.mend:
-            echo(f"{'':>7}  {'':<{width}}  -> {finding.mend}")
+        if finding.fix:
+            echo(f"{'':>7}  {'':<{width}}  -> {finding.fix}")
     if any(finding.state == "missing" for finding in findings):
         sys.exit(1)

@@ -26,7 +26,7 @@ from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import MEMORY_BYTES, Limits
 from yt360.execution.local import Crashed, Pool, WorkerPool
-from yt360.files import MACHINE_TROUBLE
+from yt360.files import MACHINE_ERRORS
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.checks import spatial_audio
 from yt360.quality.clips import clips_of, why_no_clips
@@ -262,7 +262,7 @@ def _inspect_and_store(
     except (UserError, sqlite3.Error):
         raise
     except OSError as error:
-        if error.errno in MACHINE_TROUBLE:
+        if error.errno in MACHINE_ERRORS:
             raise
         failure = BadItem("unreadable", str(error))
     except Exception as error:

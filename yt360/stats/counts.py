@@ -1,4 +1,4 @@
-"""What a dataset or catalog holds: the paper's table row (videos, clips, hours), histograms."""
+"""Count the content of a dataset or catalog: table rows (videos, clips, hours) and histograms."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS
 
-MOST_BINS = 40
+MAX_BINS = 40
 LONG_TAIL = 20.0
-"""Numbers whose largest is so many times their median are counted over growing ranges."""
+"""If the maximum is above this multiple of the median, bins have logarithmic widths."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of the table: how much a split holds."""
+    """Size of a split: one row of the table."""
 
     videos: int
     clips: int
@@ -42,7 +42,7 @@ class Histogram:
         name: What is counted, such as ``"level of clips (dBFS)"``.
         edges: (N + 1,) rising numbers.
         counts: (N,) counts; the last range includes its upper edge.
-        is_log: Whether the ranges grow by a factor, as for numbers with a long tail.
+        is_log: Whether bins have logarithmic widths, as for a distribution with a long tail.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Histogram:
 
 @dataclass(frozen=True)
 class DatasetCounts:
-    """What a collection holds.
+    """Counts of a dataset or a catalog.
 
     Attributes:
         rows: Split (or ``"total"``) -> its table row.
         histograms: Numbers of its clips and videos.
-        categories: What is counted -> word -> number of videos or clips.
+        categories: Name -> category -> number of videos or clips.
     """
 
     rows: dict[str, TableRow]
@@ -81,12 +81,12 @@ class DatasetCounts:
 
 
 def count_dataset(dataset: Path) -> DatasetCounts:
-    """Return what a dataset folder holds, from its index and the records of its clips.
+    """Count the content of a dataset, from its index and the ``.json`` of its clips.
 
-    The records are read one by one; two numbers a clip and a few words a video are kept of them.
+    Memory grows by two numbers per clip and a few strings per video.
 
     Raises:
-        UserError: The folder is no dataset.
+        UserError: The folder is not a dataset.
     """
     info = DatasetInfo.load(dataset)
     rows = {
@@ -118,9 +118,9 @@ def count_dataset(dataset: Path) -> DatasetCounts:
                 "upload year": [video.upload_year for video in videos],
                 "licence": [video.license for video in videos],
                 "projection": [video.projection for video in videos],
-                "sound": [video.sound for video in videos],
+                "sound": [video.audio for video in videos],
                 "audio layout warning": [
-                    code for video in videos for code in video.doubts or ("none",)
+                    code for video in videos for code in video.layout_warnings or ("none",)
                 ],
             }
         ),
@@ -128,10 +128,10 @@ def count_dataset(dataset: Path) -> DatasetCounts:
 
 
 def count_catalog(catalog: Catalog) -> DatasetCounts:
-    """Return what a catalog would give: accepted videos and the clips that it keeps.
+    """Count the accepted videos of a catalog and their kept clips.
 
-    Before any video is accepted (lists that were just imported, say), all videos with clips count
-    that are not rejected.
+    If no video is accepted yet, as after an import, all videos with clips that are not rejected are
+    counted.
     """
     states = dict(catalog.connection.execute("SELECT state, count(*) FROM videos GROUP BY state"))
     where = "state = 'accepted'" if states.get("accepted") else "state != 'rejected'"
@@ -162,21 +162,21 @@ def count_catalog(catalog: Catalog) -> DatasetCounts:
                 "projection": column(str, "projection"),
                 "sound": column(str, "spatial_audio"),
                 "language of the search": _languages(catalog),
-                "audio layout warning": _doubts(catalog, where),
+                "audio layout warning": _layout_warnings(catalog, where),
             }
         ),
     )
 
 
 class _VideoFacts(NamedTuple):
-    """What is counted of a video; None where it is not known."""
+    """The counted facts of a video; None if unknown."""
 
     upload_year: str
     license: str | None
     projection: str | None
-    sound: str | None
+    audio: str | None
     rows: int | None
-    doubts: tuple[str, ...]
+    layout_warnings: tuple[str, ...]
 
 
 def _records(dataset: Path, splits: Iterable[str]) -> Iterator[ClipFacts]:
@@ -199,9 +199,9 @@ def _facts(record: ClipFacts) -> _VideoFacts:
         upload_year=(source.upload_date or "")[:4],
         license=source.license,
         projection=video.projection,
-        sound=" ".join(name for name in (audio.layout, audio.codec) if name) or None,
+        audio=" ".join(name for name in (audio.layout, audio.codec) if name) or None,
         rows=video.height,
-        doubts=audio.codes,
+        layout_warnings=audio.codes,
     )
 
 
@@ -214,8 +214,8 @@ def _columns(catalog: Catalog, where: str) -> Any:
     return lambda kind, name: [read_value(kind | None, row[name], name) for row in rows]
 
 
-def _doubts(catalog: Catalog, where: str) -> list[str]:
-    """Return the codes of the doubts about each video that was inspected, or ``none``."""
+def _layout_warnings(catalog: Catalog, where: str) -> list[str]:
+    """Return the codes of the layout warnings of each inspected video, or ``none``."""
     rows = catalog.connection.execute(
         "SELECT numbers FROM verdicts JOIN videos ON videos.number = verdicts.video "
         f"WHERE kind = 'spatial-audio' AND {where}"
@@ -225,10 +225,10 @@ def _doubts(catalog: Catalog, where: str) -> list[str]:
     return [code for codes in found for code in codes or ("none",)]
 
 
-def _codes(doubts: Any) -> tuple[str, ...]:
-    """Return the codes of stored doubts; older datasets hold sentences without a code."""
-    each = doubts if isinstance(doubts, list) else ()
-    return tuple(str(doubt.get("code")) for doubt in each if isinstance(doubt, Mapping))
+def _codes(stored: Any) -> tuple[str, ...]:
+    """Return the codes of stored layout warnings; older catalogs store sentences without a code."""
+    warnings = stored if isinstance(stored, list) else ()
+    return tuple(str(each.get("code")) for each in warnings if isinstance(each, Mapping))
 
 
 def _languages(catalog: Catalog) -> list[str]:
@@ -253,24 +253,24 @@ def _sum(rows: Iterable[TableRow]) -> TableRow:
 
 
 def _histograms(values: Mapping[str, Iterable[float | None]]) -> list[Histogram]:
-    """Return a histogram of each list that has numbers in it; missing values are left out."""
+    """Return a histogram of each list with at least one number; None is ignored."""
     histograms = []
     for name, each in values.items():
         numbers = np.fromiter((value for value in each if value is not None), np.float64)
         if len(numbers):
             has_tail = numbers.min() > 0 and numbers.max() > LONG_TAIL * np.median(numbers)
-            edges = _growing_edges(numbers) if has_tail else _even_edges(numbers)
+            edges = _log_edges(numbers) if has_tail else _even_edges(numbers)
             counts = np.histogram(numbers, edges)[0].astype(np.int64)
             histograms.append(Histogram(name, edges, counts, bool(has_tail)))
     return histograms
 
 
 def _even_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.histogram_bin_edges(numbers, min(MOST_BINS, len(np.unique(numbers))))
+    return np.histogram_bin_edges(numbers, min(MAX_BINS, len(np.unique(numbers))))
 
 
-def _growing_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    edges = np.geomspace(numbers.min(), numbers.max(), MOST_BINS + 1)
+def _log_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    edges = np.geomspace(numbers.min(), numbers.max(), MAX_BINS + 1)
     if not np.all(numbers == np.round(numbers)):
         return edges
     halves = np.unique(np.round(edges)) - 0.5  # else some ranges could hold no whole number
@@ -278,7 +278,7 @@ def _growing_edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _categories(values: Mapping[str, list[Any]]) -> dict[str, Counter[str]]:
-    """Count the words of each list; a missing one counts as ``unknown``."""
+    """Count the values of each list; None counts as ``unknown``."""
     return {
         name: Counter(str(value or "unknown") for value in each)
         for name, each in values.items()

@@ -12,12 +12,12 @@ from yt360.files import atomic_write
 from yt360.stats.counts import DatasetCounts, Histogram
 from yt360.terminal.text import plot_text
 
-MOST_WORDS = 20
+MAX_CATEGORIES = 20
 _COLOUR = "#2f6f8f"
 
 
 def plot_counts(stats: DatasetCounts, folder: Path) -> list[Path]:
-    """Write the pictures into a folder (made when missing) and return their paths."""
+    """Save the plots in a folder, which is created if needed, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for histogram in stats.histograms:
@@ -26,8 +26,8 @@ def plot_counts(stats: DatasetCounts, folder: Path) -> list[Path]:
         paths.append(_save(figure, folder, histogram.name))
     for name, counts in stats.categories.items():
         figure, axes = _figure()
-        words, numbers = zip(*reversed(counts.most_common(MOST_WORDS)), strict=True)
-        axes.barh([*map(plot_text, words)], numbers, color=_COLOUR)
+        labels, numbers = zip(*reversed(counts.most_common(MAX_CATEGORIES)), strict=True)
+        axes.barh([*map(plot_text, labels)], numbers, color=_COLOUR)
         axes.bar_label(axes.containers[0], padding=3)  # type: ignore[arg-type]
         axes.margins(x=0.12)
         axes.set_xlabel(f"videos by {name}")

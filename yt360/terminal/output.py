@@ -1,4 +1,4 @@
-"""Output of the commands. All of it passes this module, so text cannot control the terminal.
+"""Output of the commands. All output passes this module, so text cannot control the terminal.
 
 Nothing else in the packages writes to standard output or standard error (ruff enforces that, see
 ``banned-api`` in pyproject.toml), so titles, file names and messages cannot clear the screen,
@@ -24,21 +24,20 @@ from yt360.terminal.text import json_text, printable
 
 
 class OutputClosed(Exception):
-    """The reader of standard output is gone. Not an OSError, which click would end silently."""
+    """Standard output is closed. It is not an OSError, because click exits silently on those."""
 
 
 def echo(*lines: object, err: bool = False) -> None:
     """Print lines; each stays one line and shows control characters as escapes.
 
-    What standard error does not take is dropped, as work goes on without it: its terminal may be
-    gone.
+    Lines that cannot be written to standard error are dropped, because its terminal may be closed.
 
     Args:
         lines: What to print; `str` is called on them.
         err: Print to standard error.
 
     Raises:
-        OutputClosed: Nobody reads standard output any more.
+        OutputClosed: Standard output is closed.
         OSError: Standard output cannot be written, such as a file on a full disk.
     """
     for line in lines:
@@ -57,7 +56,7 @@ def echo_marked(mark: str, colour: str, text: object) -> None:
 
 
 def guard() -> None:
-    """Let log records, warnings and tracebacks of this process pass `echo`, too."""
+    """Print log records, warnings and tracebacks of this process by `echo`."""
     logging.basicConfig(handlers=[_Handler()], level=logging.WARNING)
     warnings.showwarning = _show_warning
     sys.excepthook = _show_error
@@ -65,7 +64,7 @@ def guard() -> None:
         failure.exc_type, failure.exc_value, failure.exc_traceback
     )
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it
+        sys.stdout.reconfigure(errors="backslashreplace")  # like standard error
 
 
 class _Handler(logging.Handler):
@@ -114,6 +113,6 @@ def _write(line: str, err: bool = False) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Lead a stream to nowhere, else Python tries to write the rest when it ends."""
+    """Redirect a stream to the null device, or Python would flush the rest to it on exit."""
     with suppress(OSError):  # it has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

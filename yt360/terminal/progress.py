@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain lines in a log."""
+"""Progress of long operations: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from yt360.terminal.text import printable
 
 SECONDS_BETWEEN_LINES = 10.0
 WARM_UP_UNITS = 1
-"""Units that do not count for the rate: the first one pays for all that starts with it."""
+"""Units excluded from the rate, because the first one includes startup costs."""
 MEASURED_UNITS = 3
-"""Units that the rate is measured over before it is shown."""
+"""Units to measure before the rate is shown."""
 
 
 class Progress:
-    """Count work done and show rate and time left, once enough is done to tell them.
+    """Show finished units, rate and remaining time on standard error.
 
-    On a terminal this is a bar on standard error; elsewhere it is one plain line now and then, so
-    that a log stays readable. Use as a context manager::
+    On a terminal it shows a bar, elsewhere it prints a line now and then. A context manager::
 
         with Progress("cutting", total=len(videos), unit="videos") as progress:
             for video in videos:
@@ -30,21 +29,21 @@ class Progress:
                 progress.advance()
 
     Args:
-        what: The work, as a word in front of the figures.
-        total: How many units there are, or None when that is not known.
-        unit: Plural name of what is counted.
-        done: Units that were finished before (a resumed run); they do not count for the rate.
+        what: Name of the operation.
+        total: Number of units; None if unknown.
+        unit: Plural name of the units.
+        done: Units that an earlier run finished; they do not count for the rate.
     """
 
     def __init__(self, what: str, total: int | None, unit: str, done: int = 0) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.count = self.first = self._printed = done
         self._bar: tqdm | None = None
-        self._warm: float | None = None
+        self._measured_from: float | None = None
         self._last_line = time.monotonic()
         if sys.stderr.isatty():
-            share = "" if total is None else "{percentage:3.0f}%|{bar}| "
-            layout = f"{{desc}}: {share}{{n_fmt}}{'' if total is None else '/{total_fmt}'} {unit}"
+            bar = "" if total is None else "{percentage:3.0f}%|{bar}| "
+            layout = f"{{desc}}: {bar}{{n_fmt}}{'' if total is None else '/{total_fmt}'} {unit}"
             self._bar = tqdm(
                 total=total,
                 initial=done,
@@ -69,8 +68,8 @@ class Progress:
     def advance(self, amount: int = 1) -> None:
         """Count `amount` more units as done."""
         self.count += amount
-        if self._warm is None and self.count - self.first >= WARM_UP_UNITS:
-            self._warm, self.first = time.monotonic(), self.count
+        if self._measured_from is None and self.count - self.first >= WARM_UP_UNITS:
+            self._measured_from, self.first = time.monotonic(), self.count
         if self._bar is not None:
             self._bar.set_postfix_str(", ".join(self._speed()), refresh=False)
             self._bar.update(amount)
@@ -78,7 +77,7 @@ class Progress:
             self._print_line()
 
     def note(self, message: str) -> None:
-        """Print a line of its own without disturbing the bar."""
+        """Print a separate line without disturbing the bar."""
         if self._bar is not None:
             self._bar.write(printable(message), file=sys.stderr)
         else:
@@ -91,11 +90,11 @@ class Progress:
         echo(line, err=True)
 
     def _speed(self) -> list[str]:
-        """Return rate and time left, as far as they are known."""
+        """Return rate and remaining time, if they are known."""
         measured = self.count - self.first
-        if self._warm is None or measured < MEASURED_UNITS:
+        if self._measured_from is None or measured < MEASURED_UNITS:
             return []
-        rate = measured / max(time.monotonic() - self._warm, 1e-9)
+        rate = measured / max(time.monotonic() - self._measured_from, 1e-9)
         left = [] if self.total is None else [f"{_clock((self.total - self.count) / rate)} left"]
         return [f"{rate:.3g}/s", *left]
 

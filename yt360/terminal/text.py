@@ -20,8 +20,8 @@ def printable(text: object) -> str:
     Control and format characters, line and paragraph separators, lone surrogates, private and
     unassigned characters become escapes as in Python's ``repr``: ``\x1b``, ``\n``, ``\u202e``.
     A byte of a file name that is not UTF-8, which Python holds as a lone surrogate, becomes that
-    byte: ``\xff``. Spaces of all widths and the backslash stay, so that the function changes
-    nothing in what it returned.
+    byte: ``\xff``. Spaces of all widths and the backslash stay, so the function is
+    idempotent.
 
     Args:
         text: Anything; `str` is called on it.
@@ -29,11 +29,11 @@ def printable(text: object) -> str:
     return _escaped(str(text), _python_escape)
 
 
-def shortened(text: str, most: int = 2000) -> str:
-    """Return text of at most `most` characters; of a longer one, its beginning and its end."""
-    if len(text) <= most:
+def shortened(text: str, max_length: int = 2000) -> str:
+    """Shorten text to `max_length` characters by cutting out its middle."""
+    if len(text) <= max_length:
         return text
-    half = (most - 5) // 2
+    half = (max_length - 5) // 2
     return f"{text[:half]} ... {text[-half:]}"
 
 
@@ -52,7 +52,7 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def plot_text(text: object) -> str:
-    r"""Return printable text that Matplotlib draws as it is: ``$...$`` is no formula."""
+    r"""Return printable text that Matplotlib draws literally, without formulas (``$...$``)."""
     return printable(text).replace("$", r"\$")
 
 
@@ -64,7 +64,7 @@ def markdown_code(text: object) -> str:
 
 
 def columns(text: str) -> int:
-    """Return how many columns of a terminal a printable text takes.
+    """Return the width of a printable text in columns of a terminal.
 
     East Asian wide characters take two, combining marks none (Unicode Standard Annex 11).
     """
@@ -74,11 +74,11 @@ def columns(text: str) -> int:
 
 
 def table(rows: Iterable[Sequence[object]], left: int | None = None) -> list[str]:
-    """Return rows as lines, with cells made printable and filled up to the width of their column.
+    """Return rows as lines, with printable cells padded to the width of their column.
 
     Args:
         rows: All of the same length.
-        left: How many columns are flush left, the others being flush right; None for all.
+        left: Number of left-aligned columns; the others are right-aligned. None for all.
     """
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]

@@ -18,7 +18,7 @@ from pathlib import Path
 from avsa.data.remote.shard_folder import Refusal, Reservation, ShardFolder
 from avsa.data.remote.shard_order import Schedule, ShardOrder, ShardsOfStep
 from yt360.errors import BadItem, UserError
-from yt360.files import MACHINE_TROUBLE
+from yt360.files import MACHINE_ERRORS
 
 _POLL_S = 0.2
 # Time in seconds that `close` waits for a fetch to end.
@@ -329,6 +329,6 @@ class ShardCache:
 
 def _failure(error: Exception, text: str) -> BadItem | OSError:
     """Return the error for readers of a shard; a full disk is not a damaged dataset."""
-    if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE:
+    if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
         return error
     return BadItem("shard-unreadable", text)

@@ -1,4 +1,4 @@
-"""The doctor names what is missing and how to mend it."""
+"""The doctor names what is missing and how to fix it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_working_machine_lacks_nothing_that_the_main_jobs_need(tmp_path, monke
     monkeypatch.delenv("YT360_FFMPEG", raising=False)
     findings = doctor.examine(tmp_path)
     assert [found for found in findings if found.state == "missing"] == []
-    assert all(found.mend for found in findings if found.state != "ok")
+    assert all(found.fix for found in findings if found.state != "ok")
 
 
 def test_an_incomplete_ffmpeg_is_named_with_what_it_lacks(tmp_path, monkeypatch):
@@ -30,7 +30,7 @@ def test_an_incomplete_ffmpeg_is_named_with_what_it_lacks(tmp_path, monkeypatch)
     found = finding("convert media", tmp_path)
     assert found.state == "missing"
     assert "v360" in found.found
-    assert "unset YT360_FFMPEG" in found.mend
+    assert "unset YT360_FFMPEG" in found.fix
 
 
 def test_an_ffmpeg_that_cannot_map_hdr_is_named(tmp_path, monkeypatch):
@@ -62,7 +62,7 @@ def test_lack_of_a_javascript_runtime_is_found_before_the_download(tmp_path, mon
     found = finding("download from YouTube", tmp_path)
     assert found.state == "missing"
     assert "no JavaScript runtime" in found.found
-    assert "deno" in found.mend
+    assert "deno" in found.fix
 
 
 def test_a_javascript_runtime_that_is_too_old_for_ytdlp_does_not_count(tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_a_javascript_runtime_that_is_too_old_for_ytdlp_does_not_count(tmp_path,
     found = finding("download from YouTube", tmp_path)
     assert found.state == "missing"
     assert "too old: deno 2.2.0, node 20.20.2" in found.found
-    assert "Node.js 22.0.0 or newer" in found.mend
+    assert "Node.js 22.0.0 or newer" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_every_javascript_runtime_that_ytdlp_takes_will_do(
 ):
     install(tmp_path, monkeypatch, **{program: answer})
     found = finding("download from YouTube", tmp_path)
-    assert (found.state, found.mend) == ("ok", "")
+    assert (found.state, found.fix) == ("ok", "")
     assert found.found.endswith(f"JavaScript by {shown}")
 
 
@@ -95,7 +95,7 @@ def test_torch_packages_that_do_not_match_are_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchaudio", None)
     found = finding("train", tmp_path)
     assert found.state == "missing"
-    assert "constraints.txt" in found.mend
+    assert "constraints.txt" in found.fix
 
 
 @pytest.mark.parametrize(("free_gib", "state"), [(2, "optional"), (200, "ok")])
@@ -116,4 +116,4 @@ def test_an_optional_library_that_does_not_load_is_not_called_missing(tmp_path, 
     found = finding("label with detectron2", tmp_path)
     assert found.state == "optional"
     assert "cannot be imported: No module named 'pkg_resources_of_old'" in found.found
-    assert found.mend == INSTALL["detectron2"]
+    assert found.fix == INSTALL["detectron2"]

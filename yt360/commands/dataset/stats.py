@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from yt360.stats.counts import DatasetCounts
 
 BAR = 30
-MOST_WORDS = 8
+MAX_CATEGORIES = 8
 
 
 @examples(
@@ -100,7 +100,7 @@ def _print(stats: DatasetCounts, more: dict[str, Any]) -> None:
             bar = "#" * round(BAR * count / most)
             echo(f"{low:>10.4g} to {high:<10.4g}{count:>8}  {bar}")
     for name, counts in stats.categories.items():
-        words = [f"{word} {count}" for word, count in counts.most_common(MOST_WORDS)]
+        words = [f"{word} {count}" for word, count in counts.most_common(MAX_CATEGORIES)]
         rest = len(counts) - len(words)
         echo("", f"{name}: {', '.join(words)}{f', {rest} more' if rest > 0 else ''}")
 

@@ -15,7 +15,7 @@ import av.error
 
 from yt360.errors import BadItem
 from yt360.execution.limits import MAX_PIXELS, allow_time
-from yt360.files import MACHINE_TROUBLE
+from yt360.files import MACHINE_ERRORS
 from yt360.media.containers.boxes import BoxReader
 from yt360.media.containers.opus import undecodable_family
 from yt360.media.ffmpeg import input_name
@@ -109,7 +109,7 @@ def _size_of(path: Path) -> int:
     except ValueError as error:
         raise BadItem("missing-file", f"{error}; give a media file") from None
     except OSError as error:
-        if error.errno in MACHINE_TROUBLE:
+        if error.errno in MACHINE_ERRORS:
             raise
         raise BadItem("unreadable-file", f"{path}: {error.strerror}") from error
     if not size:

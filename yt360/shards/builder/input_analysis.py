@@ -12,7 +12,7 @@ from pathlib import Path
 from yt360.clips import SILENT_BELOW_DBFS, TimeRange
 from yt360.errors import BadItem
 from yt360.execution.blame import blaming
-from yt360.files import MACHINE_TROUBLE
+from yt360.files import MACHINE_ERRORS
 from yt360.media.convert import END_TOLERANCE_S
 from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.quality.decision import require_acceptable
@@ -63,7 +63,7 @@ def blaming_input(item: InputVideo) -> Iterator[None]:
             yield
     except OSError as error:
         names = {os.fspath(path) for path in (item.video, *item.companions)}
-        if error.errno in MACHINE_TROUBLE or error.filename not in names:
+        if error.errno in MACHINE_ERRORS or error.filename not in names:
             raise
         raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
 
@@ -88,7 +88,7 @@ def _inspect(item: InputVideo, options: BuildOptions) -> None:
 
 
 def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:
-    """Return the level below which a clip is silent; -inf if the inspection has judged the clips."""
+    """Return the level below which a clip is silent; -inf if the inspection has judged it."""
     is_judged = item.inspected and item.segments is not None
     if is_judged and options.min_level_dbfs <= SILENT_BELOW_DBFS:
         return -math.inf
