@@ -1,7 +1,7 @@
-"""Choosing clip windows: the frames and audio samples of a clip that make one training sample.
+"""Draw clip windows: the frames and audio samples of a clip that form one training sample.
 
-The video of a window starts on a stored frame, in the middle of its audio or at a random place in
-it, so video and audio are aligned to the sample.
+The video of a window starts on a stored frame and lies in the middle of its audio or at a random
+position in it, so video and audio are aligned to the sample.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VideoPosition = Literal["middle", "random"]
 
 
 class ClipWindow(NamedTuple):
-    """Where a window starts in its clip.
+    """Start of a window in its clip.
 
     Attributes:
         frame: First frame of the video.
@@ -31,15 +31,14 @@ class ClipWindow(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowShape:
-    """How much of a clip a window holds.
+    """Size of a clip window.
 
     Attributes:
         num_frames: Frames of video, T.
         num_samples: Samples of audio, S.
         fps: Frame rate of the clips.
         sample_rate_hz: Sample rate of the clips.
-        video_position: Whether the video lies in the middle of the audio, or starts on a random
-            frame of those that keep it inside.
+        video_position: Whether the video is centred in the audio or at a random position in it.
     """
 
     num_frames: int
@@ -50,7 +49,7 @@ class WindowShape:
 
     @property
     def lead_s(self) -> float:
-        """Time from the start of the audio to that of a centred video; negative if it is longer."""
+        """Time from the start of the audio to the start of a centred video; may be negative."""
         return (self.num_samples / self.sample_rate_hz - self.num_frames / self.fps) / 2
 
     def first_sample(self, first_frame: int) -> int:
@@ -77,7 +76,7 @@ def draw_clip_windows(
     """Draw windows of a clip, in random order.
 
     Args:
-        shape: How much each window holds.
+        shape: Size of each window.
         duration_s: Duration of the clip.
         count: Number of windows.
         gap_s: Minimum time between the starts of the audio of two windows.
@@ -95,7 +94,7 @@ def draw_clip_windows(
             f"a clip of {duration_s:g} s has no room for {count} windows that start {gap_s:g} s "
             "apart",
         )
-    # Gaps are taken out first and put back between the sorted draws.
+    # Draw from a range without the gaps, sort, then insert the gaps between the draws.
     starts = allowed.start + np.sort(generator.integers(0, slack, count)) + gap * np.arange(count)
     centred = generator.permutation(starts).tolist()
     shifts = [0] * count

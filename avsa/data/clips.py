@@ -41,7 +41,7 @@ class LocalClipsInOrder:
 def read_in_order(
     clips: ShardReader, clips_of_step: Callable[[int], Iterable[int]], first_step: int
 ) -> LocalClipsInOrder | RemoteClipsInOrder:
-    """Return a reader of the clips of steps; remote clips are fetched ahead of it.
+    """Return a reader for the clips of successive steps; remote clips are fetched ahead.
 
     Args:
         clips: The split.

@@ -1,11 +1,11 @@
-"""Decoding in separate processes, so that a crash of a decoder costs one clip and not the run.
+"""Decode in separate processes, so that a decoder crash fails one clip instead of the run.
 
 `DecoderPool` decodes like `yt360.clip_codec.decoder.ClipDecoder`, for any number of threads. Coded
 and decoded bytes are in memory that both processes map; each call is one short message and one
 answer. A process serves one call at a time and is reused.
 
-Nothing outlives the program, however it ends: a decoder process ends when its connection closes,
-and the shared memory has no name.
+Nothing remains after the program ends: a decoder process exits when its connection closes, and the
+shared memory has no name.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class DecoderPool:
 
     @property
     def idle_processes(self) -> list[int]:
-        """Ids of the processes without a call."""
+        """Ids of the idle processes."""
         return [process.pid for process in self._idle]
 
     def close(self) -> None:
@@ -107,8 +107,8 @@ class DecoderPool:
                     raise BadItem(
                         "endless", f"decoding reached its limit of {self.limit_s:g} s"
                     ) from None
-                # The clip may not be the cause (memory may have run out), so it gets a second
-                # attempt, in a new process: idle ones may have been killed with the first.
+                # The clip may not be the cause (memory may have run out), so it is retried once,
+                # in a new process: idle ones may have been killed too.
                 if attempt == 2:
                     raise BadItem("crash", str(death)) from None
             else:
@@ -149,7 +149,7 @@ class _DecoderProcess:
     """The parent's end of one decoder process."""
 
     def __init__(self, decoder: str, limit_s: float) -> None:
-        self._memory = _SharedMemory(_nameless_file())
+        self._memory = _SharedMemory(_anonymous_file())
         self._connection, theirs = Pipe()
         descriptors = theirs.fileno(), self._memory.descriptor
         # Not by `multiprocessing`, which imports the main program, and torch with it.
@@ -233,7 +233,7 @@ def _serve(connection_descriptor: int, memory_descriptor: int, name: str, limit_
             method, coded_range, places, size = connection.recv()
             memory.reserve(size)
             stored, *decoded = memory.arrays(places)
-            signal.setitimer(signal.ITIMER_PROF, limit_s)  # the system kills us when it is over
+            signal.setitimer(signal.ITIMER_PROF, limit_s)  # the system then kills this process
             try:
                 answer = getattr(decoder, method)(coded_range, stored.data, *decoded)
             except MemoryError:
@@ -275,7 +275,7 @@ class _SharedMemory:
         return [np.ndarray(shape, kind, self._map, offset) for offset, shape, kind in places]
 
 
-def _nameless_file() -> int:
+def _anonymous_file() -> int:
     """Return the descriptor of a file without a name, which ends with its last descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("avsa-decoder")

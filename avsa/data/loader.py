@@ -41,12 +41,12 @@ Read: TypeAlias = Callable[[int, str], memoryview]
 
 @config_class
 class DataConfig:
-    """What is read of a clip, and how."""
+    """Size of clip windows, and how clips are loaded."""
 
     video_duration_s: Annotated[float, Field(gt=0, le=600)] = 0.5
     """Duration of the video of a clip window."""
     video_position: VideoPosition = "middle"
-    """Where the video lies within its audio: in the middle, or at a random place."""
+    """Position of the video in its audio: in the middle or random."""
     audio_duration_s: Annotated[float, Field(gt=0, le=600)] = 1.0
     """Duration of the audio of a clip window."""
     windows_per_clip: Annotated[int, Field(ge=1, le=64)] = 1
@@ -59,7 +59,7 @@ class DataConfig:
     """Batches loaded ahead of use."""
 
     def window_shape(self, form: ClipFormat) -> WindowShape:
-        """Return how much a clip window holds in clips of a format."""
+        """Return the size of a clip window for clips of a format."""
         return WindowShape(
             num_frames=max(1, round(self.video_duration_s * form.fps)),
             num_samples=round(self.audio_duration_s * form.sample_rate_hz),
@@ -77,13 +77,13 @@ class Loader:
 
     Args:
         clips: The split.
-        order: Which clips are in which batch.
-        config: What is read of each clip.
+        order: Order in which clips are read.
+        config: Data options.
         seed: Seed of the run, for clip windows.
         rank: Rank of this process.
         world: Number of ranks that share each global batch.
         pin_memory: Use page-locked buffers, for fast copies to a CUDA device.
-        saliency: Makes the map that the views of a clip follow, from its first window.
+        saliency: Computes the map that guides the views of a clip, from its first window.
         decoders: Decoder processes.
 
     Attributes:
@@ -119,7 +119,7 @@ class Loader:
     def batches(self, first_step: int = 0) -> Iterator[RawBatch]:
         """Yield this rank's part of every batch from a step on (endless for training).
 
-        Starting at a later step costs nothing; no clip of earlier steps is read.
+        Starting at a later step takes no extra time; clips of earlier steps are not read.
 
         Raises:
             UserError: A batch cannot be filled, because too many clips cannot be read.
@@ -180,7 +180,7 @@ class Loader:
     def _start(
         self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, read: Read
     ) -> tuple[RawBatch, list[Future[None]]] | None:
-        """Let threads load the batch of a step; None past the end of the order."""
+        """Start loading the batch of a step in threads; None past the end of the order."""
         draws = rank_part(self.order.batch(step), self.rank, self.world)
         if not draws:
             return None
@@ -196,7 +196,7 @@ class Loader:
         ]
 
     def _finish(self, batch: RawBatch, started_at: float) -> None:
-        """Remove clips that are missing, and note what the batch cost."""
+        """Remove missing clips, and record waiting time and failed reads."""
         batch.wait_s = time.perf_counter() - started_at
         batch.failed_reads = self.failed_reads
         if not all(batch.keys):
@@ -265,7 +265,7 @@ def require_long_clips(clips: ShardReader, config: DataConfig) -> None:
     """Check that some clip of a split has room for the windows.
 
     Raises:
-        UserError: No clip has.
+        UserError: No clip has room.
     """
     try:
         draw_clip_windows(

@@ -1,4 +1,4 @@
-"""The order of training: which clips are in the batch of a step.
+"""The order of training: the clips in the batch of each step.
 
 The order is a pure function of index, seed, epoch and options. It does not read data, communicate
 with other ranks or depend on their number: every rank computes the same global batches and takes
@@ -38,7 +38,7 @@ Indices = NDArray[np.int64]
 
 @config_class
 class SamplingConfig:
-    """How an epoch is drawn from the clips of a split."""
+    """Sampling of an epoch from the clips of a split."""
 
     unit: Literal["video", "clip"] = "video"
     """video: each video equally often, a random clip of it; clip: each clip once."""
@@ -95,7 +95,7 @@ class TrainingOrder:
         video_ids: Video of each clip, in the order of the index.
         batch_size: Clips in a global batch (over all ranks).
         seed: Seed of the run.
-        config: How an epoch is drawn.
+        config: Sampling options.
         shards: Shard number of each clip; needed for ``window_shards``.
 
     Attributes:

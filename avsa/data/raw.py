@@ -1,4 +1,4 @@
-"""A batch as stored: planes of the video and samples of the audio, nothing per view.
+"""A batch as stored: planes of the video and samples of the audio, before views are cut.
 
 Legend: B samples of this rank, T frames, H and W of the stored panoramas, S audio samples.
 """
@@ -65,7 +65,7 @@ class Buffer:
 class RawBatch:
     """A rank's part of a global batch as stored; the threads of a loader fill it.
 
-    The tensors are reused: they hold this batch until the next one is requested. The windows of one
+    The tensors are reused: they are valid until the next batch is requested. The windows of one
     clip are neighbours: clip 0 window 0, clip 0 window 1, ...; B counts windows, not clips.
 
     Attributes:
@@ -76,11 +76,11 @@ class RawBatch:
         positions: Position of each sample in the order of training (equal for windows of one clip).
         audio_start_s: Start of each sample's audio in its clip.
         video_start_s: Start of each sample's video in its clip.
-        saliency: Map (H, W) that the views of each clip follow; None without one.
+        saliency: Map (H, W) that guides the views of each clip, or None.
         epoch: Epoch of the batch.
         step: Step of the batch.
         windows_per_clip: Samples of each clip.
-        wait_s: Time for which the caller had to wait for this batch.
+        wait_s: Time that the caller waited for this batch.
         failed_reads: Reads of clips that have failed in the loader so far.
         buffer: The memory behind the tensors.
     """

@@ -1,1 +1,1 @@
-"""Training runs: the loop, its parts, and what a run leaves on disk."""
+"""Training runs: the loop, its parts, and the files of a run."""

@@ -30,7 +30,7 @@ class Stage:
         first_step: Number of steps before the stage.
         steps: Number of steps of the stage.
         seed: Seed of its order, clip windows and views.
-        order: Which clips are in the batch of each of its steps.
+        order: Order of its clips.
     """
 
     name: str
@@ -52,7 +52,7 @@ def fit_batches(
     """Reduce the batch sizes of a recipe if the dataset is too small for them.
 
     A batch holds at most one clip of each video. Smaller batches make an easier task, so every
-    change comes with a note.
+    change is reported in a note.
 
     Args:
         config: The recipe.
@@ -79,7 +79,7 @@ def fit_batches(
 def keep_batches(
     config: TrainConfig, began: TrainConfig, kept: Collection[str] = ()
 ) -> tuple[TrainConfig, list[str]]:
-    """Give the stages of a resumed run the reduced batches of its start (`fit_batches`).
+    """Keep the reduced batch sizes of a resumed run (see `fit_batches`).
 
     Args:
         config: The recipe that was given to resume.
@@ -104,7 +104,7 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
     """Check that the ranks can share every batch evenly.
 
     Raises:
-        UserError: They cannot; names the nearest numbers of ranks and batch sizes that fit.
+        UserError: They cannot; the message names the nearest valid numbers and batch sizes.
     """
     sizes = {name: stage.batch_size for name, stage in config.stages.items()}
     uneven = {name: size for name, size in sizes.items() if size % ranks}
@@ -132,7 +132,7 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
 def require_stages_fit(
     config: TrainConfig, clips: ShardReader, validation_clips: ShardReader | None
 ) -> None:
-    """Check that the dataset has what every stage needs.
+    """Check that the dataset meets the requirements of every stage.
 
     Raises:
         UserError: Views cannot be placed, clips are too short, or labels are missing.

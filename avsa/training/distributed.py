@@ -148,7 +148,7 @@ def require_agreement(values: Mapping[str, Any]) -> None:
     """Check that all ranks have the same values.
 
     Raises:
-        UserError: They have not; names the first difference.
+        UserError: They differ; the message names the first difference.
     """
     if not _is_distributed():
         return

@@ -35,7 +35,7 @@ FORWARD_FRACTION = 1 / 3
 
 @dataclass(frozen=True)
 class Splits:
-    """The facts about a dataset on which a dry run depends.
+    """The properties of a dataset that a dry run needs.
 
     Attributes:
         name: Name to print.

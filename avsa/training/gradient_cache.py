@@ -3,8 +3,8 @@
 The memory for activations is that of one micro-batch, while every clip is compared with the whole
 batch ("Scaling Deep Contrastive Learning Batch Size under Memory Limited
 Setup", Gao et al., 2021): the features of all parts are computed without keeping activations, the
-loss over all of them gives the gradient of each feature, and a second forward pass per part carries
-it into the encoders.
+loss over all of them gives the gradient of each feature, and a second forward pass per part
+propagates it to the encoders.
 
 The loss, given the features, and the gradients, given batch norm's statistics, are exact. Batch
 norm sees one part at a time, as it would on another rank. Its running statistics are updated once
@@ -39,7 +39,7 @@ def forward_backward_in_parts(
     Args:
         encoders: Views to features (`avsa.models.encoders.Encoders`), bare or wrapped by DDP.
         loss_of: Loss and metrics of the features (B, K, D) of video and audio.
-        views: Of video (B, K, 3, T, h, w) and of audio (B, K, C, N, F).
+        views: Views of video (B, K, 3, T, h, w) and of audio (B, K, C, N, F).
         precision: Returns the context in which the networks compute.
         parts: Number of micro-batches.
     """

@@ -30,7 +30,7 @@ class StageMemory:
 
     Attributes:
         num_weights: Number of weights.
-        weights: Weights, gradients and optimizer.
+        weights: Bytes of weights, gradients and optimizer state.
         activations: Tensors that the encoders save for the backward pass, in float32.
         batches: Views of two batches: the current and the next one.
         loader: Buffers of the loader, in host memory.

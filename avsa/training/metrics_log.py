@@ -28,8 +28,8 @@ class RunLog:
 
     Args:
         run: The run's folder.
-        first_step: Steps done before. Lines and scalars of later steps, which a killed run may have
-            left, are removed.
+        first_step: Number of finished steps. Lines and scalars of later steps, which a killed run
+            may have left, are removed.
         last_step: The step at which this call stops.
         wants_keys: Whether `step` needs the keys of each batch's clips.
         active: False on all ranks except the first: nothing is written.

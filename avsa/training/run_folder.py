@@ -1,4 +1,4 @@
-"""The folder of a run: whole recipe (``config.yaml``), plugins, dataset, log and checkpoints."""
+"""The folder of a run: full recipe (``config.yaml``), plugins, dataset, log and checkpoints."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def _resume(config: TrainConfig, dataset: Path, clips: str, run: Path) -> Saved 
 
 
 def _require_free(run: Path) -> None:
-    ours = {DATASET_FILE, PLUGINS_FILE, LOCK_FILE}
-    if run.exists() and {path.name for path in run.iterdir()} - ours:
+    run_files = {DATASET_FILE, PLUGINS_FILE, LOCK_FILE}
+    if run.exists() and {path.name for path in run.iterdir()} - run_files:
         raise UserError(
             f"{run} is not empty and contains no run; choose another --out",
             code="exists",

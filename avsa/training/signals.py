@@ -1,4 +1,4 @@
-"""Stopping a run between two steps, on a signal."""
+"""Stop a run between two steps on a signal."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ class StopSignals:
             self.name = signal.Signals(number).name
             return
         before = self._before[signal.Signals(number)]
-        if callable(before):  # that of the command line, which has the exit code
+        if callable(before):  # the handler of the command line, which sets the exit code
             before(number, frame)
         raise KeyboardInterrupt

@@ -2,11 +2,11 @@
 
 Views are drawn without augmentation and with one seed for all runs. The video lies in the middle of
 its audio, and the audio is always rotated to the view, whatever the recipe trains with. Networks
-are in evaluation mode. Numbers of two steps, or of two runs with equal views, are therefore about
-the same samples.
+are in evaluation mode. So results of two steps, or of two runs with equal views, refer to the same
+samples.
 
 Samplers that follow saliency (such as ``views.sampler=energy``) follow it here too. Audio alone
-gains nothing from that: all proposals of a clip are its own views, and a network that ignores one
+does not solve the task: all proposals of a clip are its own views, and a network that ignores one
 modality predicts the same for each of them, which is right for one view of K. This does not hold
 for telling aligned from rotated audio (AVSA-Bin), where saliency makes aligned audio loud in front:
 such a task must draw views uniformly.

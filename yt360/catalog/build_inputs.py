@@ -81,8 +81,8 @@ def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
 
     Args:
         catalog: The catalog.
-        clip_s: Length of the clips. Videos whose clips have another length are cut anew, unless a
-            list gives their clips. None for the clips of the catalog.
+        clip_s: Length of the clips. Videos whose clips have another length are cut again, unless
+            a list gives their clips. None for the clips of the catalog.
 
     Raises:
         UserError: No video is accepted (the message says what to do first), or a list gives clips
@@ -114,8 +114,8 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
     if not parts:
         return
     kept = [clip for clip in catalog.clips.of(video.video_id) if clip.kept]
-    cut_anew = clip_s is not None and any(clip.duration_s != clip_s for clip in kept)
-    if cut_anew and any(clip.origin == FROM_LIST for clip in kept):
+    cut_again = clip_s is not None and any(clip.duration_s != clip_s for clip in kept)
+    if cut_again and any(clip.origin == FROM_LIST for clip in kept):
         lengths = ", ".join(f"{each:g}" for each in sorted({clip.duration_s for clip in kept}))
         raise UserError(
             f"a list gives clips of {lengths} s of {video.video_id} in {catalog.path}, not of "
@@ -125,7 +125,7 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
         )
     clips: dict[MediaPart, list[TimeRange]] = {part: [] for part in parts}
     for clip in kept:
-        clips[_part_with(clip, parts)].append(TimeRange(clip.start_s, clip.duration_s))
+        clips[_part_containing(clip, parts)].append(TimeRange(clip.start_s, clip.duration_s))
     split = catalog.splits.of(video.video_id)
     facts = {name: getattr(video, name) for name in _FACTS}
     for part, listed in clips.items():
@@ -134,7 +134,7 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
             video=part.video,
             companions=(part.audio,) if part.audio else (),
             start_s=part.start_s,
-            segments=None if cut_anew else tuple(listed),
+            segments=None if cut_again else tuple(listed),
             channel=video.channel_id,
             split=split if split in SPLITS else None,
             audio_layout=video.stated_sound_layout,
@@ -145,8 +145,8 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
         )
 
 
-def _part_with(clip: Clip, parts: Sequence[MediaPart]) -> MediaPart:
-    """Return the part that holds most of a clip; the first one when several hold all of it.
+def _part_containing(clip: Clip, parts: Sequence[MediaPart]) -> MediaPart:
+    """Return the part that holds most of a clip, or the first of several that hold all of it.
 
     The video stream of a section begins at a key frame, which may be in the section before, long
     before the audio begins. Clips there belong to the section before.

@@ -86,7 +86,7 @@ class Catalog(Database):
     def make_media(self) -> Path:
         """Return the media folder for writing; it is created and marked when missing.
 
-        A default folder from before folders were marked is marked now.
+        A default folder without a mark, made by an older version, is marked.
 
         Raises:
             UserError: As `own_media`.

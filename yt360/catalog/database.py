@@ -37,7 +37,7 @@ class Connection(sqlite3.Connection):
 
 @contextmanager
 def _decodable_errors() -> Iterator[None]:
-    """Turn a message of SQLite that is not UTF-8, which quotes damaged data, into its error."""
+    """Convert the decoding error of a message of SQLite that quotes damaged data to its error."""
     try:
         yield
     except UnicodeDecodeError as error:

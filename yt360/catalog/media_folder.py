@@ -1,6 +1,6 @@
 """The media folder of a catalog, and which folders are trusted.
 
-A catalog names its media folder and the files in it, and somebody else may have written it. A
+A catalog names its media folder and the files in it, and may come from an untrusted source. A
 folder outside of the catalog's own folder is used only when its file `MARKER` lists the catalog's
 id. `Catalog.set_media` writes the marker on behalf of the user; a catalog file cannot.
 """

@@ -1,6 +1,6 @@
-"""Opening an SQLite file, which somebody else may have made.
+"""Open an SQLite file, which may come from an untrusted source.
 
-A database brings code: views and triggers run when a table is read or written, a rollback journal
+A database contains code: views and triggers run when a table is read or written, a rollback journal
 names files that SQLite deletes, and SQLite writes to the files beside the database through links.
 So the files are checked first, the connection trusts nothing in them, and the schema is compared
 with `yt360.catalog.schema` before any statement uses a table.
@@ -96,7 +96,7 @@ def is_catalog(path: Path) -> bool:
 
 
 def connect(path: Path, read_only: bool = False) -> Connection:
-    """Return a connection to an SQLite file that trusts nothing in it; nothing is read yet.
+    """Return a connection to an SQLite file that trusts nothing in it; it reads nothing yet.
 
     Ctrl-C interrupts any statement of the main thread, however long it takes.
 
@@ -140,7 +140,7 @@ def connect(path: Path, read_only: bool = False) -> Connection:
 
 @contextmanager
 def limited_time(connection: Connection, seconds: float = _SCHEMA_DEADLINE_S) -> Iterator[None]:
-    """Interrupt the statement of the block that runs when the time is over."""
+    """Interrupt the statement that is running when the time limit is reached."""
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_PER_CALLBACK // 100)
     try:
@@ -150,7 +150,7 @@ def limited_time(connection: Connection, seconds: float = _SCHEMA_DEADLINE_S) ->
 
 
 def _check_files(path: Path, real: Path) -> None:
-    """Check that SQLite can open the files without touching any other."""
+    """Check that SQLite would open no other files."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         _check_regular(path, real.with_name(real.name + suffix))
     try:

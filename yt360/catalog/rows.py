@@ -1,6 +1,6 @@
 """Conversion of a catalog's rows to records, with a check of every value.
 
-SQLite stores any type in any column, and somebody else may have written the catalog. Every row is
+SQLite stores any type in any column, and the catalog may be untrusted. Every row is
 converted by the types of the record's fields, or refused as damaged.
 """
 
@@ -22,7 +22,7 @@ Read = Callable[[Any], Any]
 
 LARGEST_INTEGER = 2**53
 LARGEST_NUMBER = 1e12
-"""Seconds since 1970 are about a thousandth of it."""
+"""About a thousand times the seconds since 1970."""
 
 
 def read_record(kind: type[T], row: Mapping[str, Any], **given: Any) -> T:

@@ -190,7 +190,7 @@ _KEPT_BY_STATE = (
            JOIN videos ON videos.number = clips.video WHERE kept GROUP BY state""",
 )
 
-# What the user states about files that do not declare it.
+# Layout and projection that the user states.
 _STATED = (
     "ALTER TABLE videos ADD COLUMN stated_sound_layout TEXT",
     "ALTER TABLE videos ADD COLUMN stated_projection TEXT",

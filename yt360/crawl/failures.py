@@ -27,11 +27,11 @@ class Kind(Enum):
     """What a failure means for the video and for the run."""
 
     GONE = "gone"
-    """Removed, private, terminated: nobody can download it; final."""
+    """Removed, private, terminated; final."""
     NOT_HERE = "not-here"
-    """Region, age, login, payment: refused to us; final until requested with other options."""
+    """Refused by region, age, login or payment; final unless requested with other options."""
     LATER = "later"
-    """Live or announced: there will be a recording."""
+    """Live or announced; a recording is expected."""
     SLOW_DOWN = "slow-down"
     """The site demands a pause: the whole run waits, and the attempt does not count."""
     REFUSED = "refused"
@@ -49,7 +49,7 @@ class Failure:
     """A classified failure.
 
     Attributes:
-        kind: The policy.
+        kind: Kind of the failure, which determines the policy.
         reason: Code of the failure, such as ``"http-403"``.
         detail: The message, in one line.
         retry_after_s: Seconds of a ``Retry-After`` header, or to an announced start.
@@ -66,7 +66,7 @@ class Unsuitable(BadItem):
 
 
 class NotYet(BadItem):
-    """There will be a recording of a broadcast, but there is none yet.
+    """A broadcast is announced or live and has no recording yet.
 
     Attributes:
         begins_at: Announced start in seconds since 1970; None if unknown.

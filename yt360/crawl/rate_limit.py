@@ -27,7 +27,7 @@ _MAX_SLEEP_S = 5.0
 
 
 class Interrupted(Exception):
-    """The run was stopped; what is in progress is given back."""
+    """The run was stopped; claims on videos in progress are released."""
 
 
 class SiteRefuses(UserError):

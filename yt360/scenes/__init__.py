@@ -1,7 +1,7 @@
 """Synthetic 360° scenes with known sound sources and segmentation, for demos, tests, experiments.
 
-- `world`: what a scene holds (`parameters`, `classes`, `motion`, `objects`), sampled from a seed
-- `video`: how it looks (`looks` of objects, `places` as backgrounds), rendered as `frames`
-- `audio`: how it sounds (`voices`, `diffuse` noise, `reverberation`), rendered as `ambix`
-- `write` makes the files of a folder; `folder` reads scenes back
+- `world`: content of a scene (`parameters`, `classes`, `motion`, `objects`), sampled from a seed
+- `video`: `looks` of objects and background `places`, rendered as `frames`
+- `audio`: `voices`, `diffuse` noise and `reverberation`, rendered as `ambix`
+- `write` writes scenes to a folder; `folder` reads them
 """

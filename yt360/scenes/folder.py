@@ -1,4 +1,4 @@
-"""A folder of rendered scenes: its description, which scenes are complete, and reading them back.
+"""A folder of rendered scenes: its description, its complete scenes, and reading scenes.
 
 ``scenes.json`` holds the parameters and the format of all scenes of the folder, and lists the
 scenes. A scene is three files with one stem: ``.mp4``, ``.flac`` and ``.truth.npz``.
@@ -97,7 +97,7 @@ class SceneFolder:
         return {item["name"]: item for item in known}
 
     def _remove_leftovers(self) -> None:
-        """Remove files that killed runs left, but none that may be in the making."""
+        """Remove files of killed runs, but none that another process may be writing."""
         for file in self.path.glob(".scene*.tmp"):
             with suppress(FileNotFoundError):  # its writer may be done with it
                 if time.time() - file.stat().st_mtime > LEFTOVER_AGE_S:
@@ -105,7 +105,7 @@ class SceneFolder:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of parameters and format, on which scenes depend, besides their names."""
+        """Hash of parameters and format, which determine the scenes together with their names."""
         text = json.dumps(self._settings(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""Write scenes as media files, with their ground truth in a further file."""
+"""Write scenes as media files with ground truth."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_scenes(
         parameters: Difficulty.
         form: Format of the files.
         workers: Number of processes.
-        make_pool: Makes the worker processes.
+        make_pool: Creates the worker pool.
 
     Returns:
         The number of scenes that were rendered.
@@ -135,7 +135,7 @@ def _render_scene(folder: SceneFolder, seed: int, index: int) -> None:
 def _in_workers(
     task: Callable[[int], None], numbers: Sequence[int], workers: int, make_pool: MakePool
 ) -> Iterator[None]:
-    """Do a task for each number; yield after each."""
+    """Run a task for each number; yield after each."""
     if workers == 1 or len(numbers) < 2:
         yield from map(task, numbers)
         return

@@ -1,1 +1,1 @@
-"""Lists of videos that enter and leave a catalog."""
+"""Import and export of lists."""

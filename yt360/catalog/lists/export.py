@@ -83,13 +83,13 @@ def export_table(
 def row_lines(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], file_format: FileFormat
 ) -> Iterator[str]:
-    """Yield rows as CSV, with a header first, or as JSON lines; without the final line feeds.
+    """Yield rows as CSV, with a header first, or as JSON lines; without line ends.
 
     CSV cells are made by `csv_cell`. In JSON lines, the columns ``facts`` and ``numbers`` are
     decoded, bytes are written as hexadecimal digits, and control characters are escaped.
     """
     if file_format == "csv":
-        record = csv.writer(_Returning(), lineterminator=_LINE_END).writerow
+        record = csv.writer(_EchoFile(), lineterminator=_LINE_END).writerow
         yield record(columns)
         yield from (record([*map(csv_cell, row)]) for row in rows)
         return
@@ -111,15 +111,15 @@ def csv_cell(value: Any) -> Any:
     return f"'{value}" if risky and not is_video_id(value) else value
 
 
-class _Returning:
-    """A file for `csv.writer` with which ``writerow`` returns its line."""
+class _EchoFile:
+    """A file whose ``write`` returns the text, so that ``csv.writer.writerow`` returns its line."""
 
     def write(self, text: str) -> str:
         return text.removesuffix(_LINE_END)
 
 
 def _decoded(value: Any) -> Any:
-    """Return the value of JSON text, or anything else as it is: a query may rename its columns."""
+    """Decode JSON text; return any other value unchanged, because a query may rename columns."""
     if value == "{}":
         return {}
     from yt360.untrusted.parsing import parse_json

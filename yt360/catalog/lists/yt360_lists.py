@@ -26,7 +26,7 @@ CLIP_S = float(DEFAULT_CLIP_S)
 ORIGIN = "released"
 SPLITS = ("train", "test")
 MAX_LIST_BYTES = 256 << 20
-"""Maximum size of a list; one of a million videos with ten clips each has a quarter of it."""
+"""Maximum size of a list; a list of a million videos with ten clips each takes a quarter of it."""
 MAX_CLIPS = 100_000
 """Maximum number of clips of one video in a list: eleven days without a gap."""
 MAX_URL = 2048
@@ -34,7 +34,7 @@ _MAX_DIGITS = 9
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportCounts:
     """Counts of an import."""
 
     videos: int
@@ -107,11 +107,11 @@ def import_lists(
     segments: dict[str, list[int]],
     splits: dict[str, list[str]],
     ids: Sequence[str] = (),
-) -> Imported:
+) -> ImportCounts:
     """Add videos, clips and splits to a catalog in one transaction. It is idempotent.
 
     The clips replace those that an inspection chose, with which they would overlap. An accepted
-    video that gets other clips goes back to ``downloaded``, because they are not inspected.
+    video whose clips change returns to ``downloaded``, because the new clips are not inspected.
 
     Args:
         catalog: The catalog.
@@ -126,13 +126,13 @@ def import_lists(
     with catalog.transaction():
         for video_id, starts in segments.items():
             new += catalog.videos.add(video_id)
-            _give_clips(catalog, video_id, starts)
+            _add_clips(catalog, video_id, starts)
         new += sum(catalog.videos.add(video_id) for video_id in ids)
         for split, video_ids in splits.items():
             for video_id in video_ids:
                 new += catalog.videos.add(video_id)
             catalog.splits.put(video_ids, split, ORIGIN)
-    return Imported(
+    return ImportCounts(
         videos=len({*segments, *ids, *(each for members in splits.values() for each in members)}),
         new_videos=new,
         clips=sum(map(len, segments.values())),
@@ -140,7 +140,7 @@ def import_lists(
     )
 
 
-def _give_clips(catalog: Catalog, video_id: str, starts: Sequence[int]) -> None:
+def _add_clips(catalog: Catalog, video_id: str, starts: Sequence[int]) -> None:
     """Add the clips of a list to those of earlier lists, which do not change."""
     before = catalog.clips.of(video_id)
     given = [clip for clip in before if clip.origin == ORIGIN]

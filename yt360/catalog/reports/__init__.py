@@ -1,1 +1,1 @@
-"""What a catalog holds, for people."""
+"""Reports and queries on a catalog."""

@@ -1,4 +1,4 @@
-"""Queries of a catalog, by conditions or in SQL, that cannot change it."""
+"""Read-only queries of a catalog, by conditions or in SQL."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ _CONDITIONS = {
     "channel": "channel_id = ?",
     "split": "split = ?",
 }
-_READING = frozenset(
+_READ_ACTIONS = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 )
-_READING_PRAGMAS = frozenset(
-    {"index_info", "index_list", "table_info", "table_list", "table_xinfo"}
-)
+_READ_PRAGMAS = frozenset({"index_info", "index_list", "table_info", "table_list", "table_xinfo"})
 Rows = tuple[list[str], Iterator[Sequence[Any]]]
 
 
@@ -59,7 +57,7 @@ def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
         UserError: SQLite refuses the query.
     """
     with closing(connect(catalog.path, read_only=True)) as connection:
-        connection.set_authorizer(_only_reading)
+        connection.set_authorizer(_allow_reads)
         try:
             cursor = connection.execute(sql)
             columns = [column[0] for column in cursor.description or ()]
@@ -70,7 +68,8 @@ def run_sql(catalog: Catalog, sql: str, limit: int) -> Rows:
     return columns, iter(rows)
 
 
-def _only_reading(action: int, first: str | None, *_: str | None) -> int:
+def _allow_reads(action: int, first: str | None, *_: str | None) -> int:
     """Allow reading tables and listing their columns; a callback for SQLite's authorizer."""
-    allowed = action in _READING or (action == sqlite3.SQLITE_PRAGMA and first in _READING_PRAGMAS)
+    is_read_pragma = action == sqlite3.SQLITE_PRAGMA and first in _READ_PRAGMAS
+    allowed = action in _READ_ACTIONS or is_read_pragma
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

@@ -1,4 +1,4 @@
-"""A summary of a catalog, read from its counters: as fast for a million videos as for ten."""
+"""A summary of a catalog, read from its counters in a time that does not depend on its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report on one video, for people: everything that a catalog holds about it."""
+"""A report on one video: everything that a catalog stores about it."""
 
 from __future__ import annotations
 

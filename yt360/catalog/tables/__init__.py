@@ -1,1 +1,1 @@
-"""Reading and writing the tables of a catalog, one module a subject."""
+"""Reading and writing the tables of a catalog, one module per subject."""

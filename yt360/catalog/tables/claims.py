@@ -34,12 +34,12 @@ class Claims(Table):
         """Claim the next due video for a job and start an attempt; None when no video is due.
 
         A video whose lease expired is claimed again, and the former worker's attempt ends with the
-        outcome ``expired``. For an inspection it counts as a try, because the video may be what the
-        worker died of.
+        outcome ``expired``. For an inspection it counts as a try, because the video may have
+        crashed the worker.
 
         Args:
             job: ``"describe"``, ``"download"`` or ``"inspect"``.
-            worker: Name of the worker, for people to read, such as ``"host:pid:thread"``.
+            worker: Name of the worker, such as ``"host:pid:thread"``.
             lease_s: Seconds that the claim is valid without `renew`.
         """
         now = self._db.clock()
@@ -107,8 +107,8 @@ class Claims(Table):
     ) -> None:
         """End a claim with a new state of the video.
 
-        Call it in one `Database.transaction` with storing the results of the work, so that either
-        all of it is stored or nothing.
+        Call it in the `Database.transaction` that stores the results, so that either all or nothing
+        is stored.
 
         Raises:
             ClaimLost: The claim is no longer valid; nothing is stored.

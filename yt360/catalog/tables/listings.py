@@ -79,7 +79,7 @@ class Listings(Table):
             listing: A claimed listing.
             video_ids: The videos on the page.
             next_page: Token of the next page; None at the end of the listing.
-            lease_s: The claim is renewed for so many seconds.
+            lease_s: Seconds for which the claim is renewed.
 
         Returns:
             False when another worker has claimed the listing; nothing is recorded then.
@@ -131,7 +131,7 @@ class Listings(Table):
     def reopen(self, state: Literal["done", "failed"]) -> int:
         """Restart the listings of a state from their first page; return their number.
 
-        Restarting ``"done"`` listings finds recent uploads; ``"failed"`` ones were given up.
+        Restarting ``"done"`` listings finds recent uploads.
         """
         return self._db.execute(
             "UPDATE listings SET state = 'open', reason = NULL, next_page = NULL, pages = 0, "

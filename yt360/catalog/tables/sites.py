@@ -8,7 +8,7 @@ from yt360.catalog.database import Table, upsert
 from yt360.catalog.rows import read_record
 
 _MAX_QUEUE_S = 3600.0
-"""A time that is reserved further in the future was reserved by a wrong clock."""
+"""Reservations further in the future are ignored, because they come from a wrong clock."""
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Videos(Table):
         )
 
     def drop(self, video_id: str, reason: str) -> None:
-        """Reject a video for good, in any state, for example because its owner withdrew it.
+        """Reject a video permanently, in any state, for example because its owner withdrew it.
 
         `requeue` does not bring it back.
 

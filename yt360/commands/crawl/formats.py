@@ -53,7 +53,7 @@ def command(
     except Unsuitable as error:
         echo(f"not selected: {error.reason}: {error.detail}")
         return
-    size = f"sufficient for {2 * height}x{height}" if choice.feeds_target else "too small"
+    size = f"sufficient for {2 * height}x{height}" if choice.is_large_enough else "too small"
     echo(
         f"selected: {choice.format_ids} ({choice.projection}, {size}; "
         f"spatial audio: {choice.spatial_audio})"

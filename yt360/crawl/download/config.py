@@ -40,7 +40,7 @@ class DownloadConfig:
     per_site: Annotated[int, Field(ge=1)] | None = None
     """Maximum number of them from one site; None for no limit."""
     lease_s: Annotated[float, Field(gt=0, le=MAX_LEASE_S)] = 120.0
-    """A worker loses its video when it does not renew its claim for so long."""
+    """Time after which a claim that is not renewed expires."""
     retry: RetryPolicy = VIDEO_RETRY
     """Attempts per video, and the delays between them."""
     wait_s: Annotated[float, Field(ge=0)] = 900.0

@@ -30,7 +30,7 @@ from yt360.media.ffmpeg import ffmpeg_binary
 
 @dataclass(frozen=True)
 class Fetched:
-    """Facts (keywords of `Videos.update_facts`) and files of a video, named within its folder."""
+    """Facts (keywords of `Videos.update_facts`) and files of a video, relative to its folder."""
 
     facts: dict[str, Any]
     files: tuple[MediaFile, ...]
@@ -44,8 +44,8 @@ class Fetcher:
         selection: What to download.
         transfer: Limits on transfers.
         limiter: The rate limiter of the calling thread.
-        stop: Ends the work.
-        make_client: Makes a yt-dlp client.
+        stop: Interrupts the download when set.
+        make_client: Creates a yt-dlp client.
         measure: Returns the free disk space at a folder.
         isolate: Starts the process that reads downloaded files.
     """

@@ -171,7 +171,7 @@ class DownloadPlan:
             "projection": choice.projection if choice else None,
             "spatial_audio": choice.spatial_audio if choice else None,
             "format_ids": choice.format_ids if choice else None,
-            "feeds_target": choice.feeds_target if choice else None,
+            "feeds_target": choice.is_large_enough if choice else None,
             **{name: info[name] for name in _EXTRA_FACTS if info.get(name) is not None},
         }
 

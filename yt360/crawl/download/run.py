@@ -2,7 +2,7 @@
 
 All state is in the catalog and in the media folder, so a run can be stopped or killed at any time,
 repeated, and carried out by several processes at once. Workers are threads, because they wait for
-the network; what decodes media runs in processes of `yt360.execution`.
+the network; media is decoded in processes of `yt360.execution`.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ def run_download(
     Args:
         path: The catalog.
         config: The options.
-        stop: Ends the run when set, as Ctrl-C does; videos in progress are given back.
+        stop: Ends the run when set, as Ctrl-C does; claims on videos in progress are released.
         note: Called with a line about each pause; called from worker threads.
         finished: Called with the id and the outcome of each settled video, by one thread at a time.
-        make_fetcher: Makes the `Fetcher` of each worker.
+        make_fetcher: Creates the `Fetcher` of each worker.
 
     Returns:
         Counts by outcome and reason. ``stopped`` says why the run ended early.
 
     Raises:
         UserError: There is no such catalog.
-        Exception: A worker failed by a bug; the other workers were stopped.
+        Exception: A bug in a worker; the other workers were stopped.
     """
     with Catalog(path) as catalog:
         catalog.make_media()

@@ -30,7 +30,7 @@ _NETWORK_REASONS = ("connection", "timeout")
 
 @dataclass
 class RunState:
-    """What the workers of one run share."""
+    """State that the workers of a run share."""
 
     config: DownloadConfig
     stop: threading.Event
@@ -111,7 +111,7 @@ class Worker:
         )
 
     def step(self) -> bool:
-        """Process one video, or wait a moment for one; return False when none is due in time.
+        """Process one video, or wait briefly for one; return False if none is due in time.
 
         Raises:
             Interrupted: The run is being stopped.
@@ -180,7 +180,7 @@ class Worker:
             claim.video_id,
             claim.url,
             folder,
-            # Clips that an inspection chose come from the whole video, so they ask for no sections.
+            # Clips that an inspection chose come from the whole video and need no sections.
             [clip.start_s for clip in clips if clip.origin == "released"],
             check_claim=lambda: self._state.renewal.check(claim),
             before_download=lambda: self._delete_old_files(claim),
@@ -223,7 +223,7 @@ class Worker:
         if kind not in (Kind.REFUSED, Kind.BROKEN):
             self._limiter.report_success(site)
         elif self._limiter.report_error(site) and reason in _NETWORK_REASONS:
-            # Our network is down rather than this video broken, so the attempt does not count.
+            # The network is down, which is no fault of the video, so the attempt does not count.
             self._defer(claim, self._limiter.pause_left_s(site), reason, detail, count_try=False)
             return
         if kind in (Kind.GONE, Kind.NOT_HERE):

@@ -25,7 +25,7 @@ class SearchConfig:
     """Maximum number of pages of each listing (about 20 videos each). `Listings.reopen_short`
     continues listings that an earlier run ended at fewer."""
     lease_s: Annotated[float, Field(gt=0)] = 300.0
-    """A worker that does not renew its claim for so long loses its listing."""
+    """Time after which a claim that is not renewed expires."""
     retry: RetryPolicy = PAGE_RETRY
     """Attempts per page, and the delays between them."""
     wait_s: Annotated[float, Field(ge=0)] = 900.0

@@ -80,7 +80,7 @@ def run_search(
         config: The options.
         stop: Ends the run when set; the page in progress is read again next time.
         note: Called with a line about each pause and failure.
-        make_client: Makes yt-dlp clients.
+        make_client: Creates yt-dlp clients.
     """
     reader = _Reader(catalog, config, stop, note, make_client)
     try:
@@ -117,7 +117,7 @@ class _Reader:
         self.report = SearchReport()
 
     def step(self) -> bool:
-        """Read one listing, or wait a moment for one; return False when none is due in time."""
+        """Read one listing, or wait briefly for one; return False if none is due in time."""
         self._limiter.wait_out_pause(SITE)
         listing = self._catalog.listings.take(self._config.lease_s)
         if listing is not None:

@@ -1,4 +1,4 @@
-"""Downloading a section: FFmpeg cuts it, and its requests pass the yt-dlp client.
+"""Download a section: FFmpeg cuts it, and its requests pass the yt-dlp client.
 
 The checks, limits and monitoring of whole files apply to a section too (see `relay.py`), and it
 fails with the same exceptions.
@@ -109,7 +109,7 @@ def _run(arguments: Sequence[str], relay: Relay, progress: Callable[[], None], p
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        # The proxy is for the client, not for the connection to the relay.
+        # The proxy is for the client, not for connections to the relay.
         env={key: value for key, value in os.environ.items() if key.lower() != "http_proxy"},
     )
     assert process.stderr is not None

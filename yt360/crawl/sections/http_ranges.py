@@ -65,7 +65,7 @@ class StreamRequest:
     refused: bool = False
     answered: threading.Event = field(default_factory=threading.Event)
 
-    def last_now(self) -> int | None:
+    def next_last_byte(self) -> int | None:
         """Return the last byte of the next HTTP request; None for the stream's end."""
         chunk = self.stream.chunk_bytes
         if not chunk or not self.stream.size_bytes:
@@ -75,9 +75,9 @@ class StreamRequest:
 
     def http_request(self) -> Request:
         """Return the next HTTP request."""
-        last = self.last_now()
-        span = f"bytes={self.position}-{'' if last is None else last}"
-        headers = {**self.stream.headers, "Accept-Encoding": "identity", "Range": span}
+        last = self.next_last_byte()
+        byte_range = f"bytes={self.position}-{'' if last is None else last}"
+        headers = {**self.stream.headers, "Accept-Encoding": "identity", "Range": byte_range}
         return Request(self.stream.url, headers=headers)
 
 

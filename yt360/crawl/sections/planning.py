@@ -23,10 +23,13 @@ from yt360.media.ffmpeg import input_name, run_ffmpeg
 from yt360.media.packet_times import decodable_spans_s, read_metadata
 
 MARGIN_S = 2
-JOIN_S = 15
-WORTH_IT = 0.6
+"""Margin around each clip."""
+MAX_GAP_S = 15
+"""Sections with a shorter gap between them are joined."""
+MAX_FRACTION = 0.6
+"""If sections are a larger fraction of the video, it is downloaded whole."""
 LATE_START_S = 0.5
-"""A stream of a whole video may begin as late as this."""
+"""Latest start of a stream of a whole video."""
 _START_TAG, _END_TAG = "YT360_START_S", "YT360_END_S"
 COPY_ARGUMENTS = ("-copyts", "-strict", "unofficial")
 """FFmpeg's output options: keep the time stamps, and the boxes that declare the projection."""
@@ -54,12 +57,12 @@ def plan_sections(
         begin, end = max(0, start - MARGIN_S), min(last, int(start + clip_s) + MARGIN_S + 1)
         if begin >= last:
             continue
-        if parts and begin - parts[-1][1] < JOIN_S:
+        if parts and begin - parts[-1][1] < MAX_GAP_S:
             parts[-1] = (parts[-1][0], max(parts[-1][1], end))
         else:
             parts.append((begin, end))
     needed = sum(end - begin for begin, end in parts)
-    return parts if parts and needed <= WORTH_IT * duration_s else None
+    return parts if parts and needed <= MAX_FRACTION * duration_s else None
 
 
 def needed_span(
@@ -70,8 +73,8 @@ def needed_span(
 ) -> tuple[float, float]:
     """Return the part of a section that its clips need, as (start, end) in seconds.
 
-    A section may lack at the ends of the video what a whole file may lack there, since streams
-    begin a little late and end earlier than the page declares.
+    At the ends of the video the tolerance is that of whole files, because streams begin a little
+    late and end earlier than the page declares.
 
     Args:
         section: One of `plan_sections`.
@@ -91,7 +94,7 @@ def section_name(video_id: str, begin_s: int, end_s: int) -> str:
 
 
 def rebase(isolated: IsolatedProcess, raw: Path, final: Path, begin_s: float, end_s: float) -> None:
-    """Shift a downloaded section to begin in the first second of its file; delete the raw file.
+    """Shift a downloaded section to start in the first second of its file; delete the raw file.
 
     The second of the video at time 0 is written into the result; `section_span` reads it.
 

@@ -1,4 +1,4 @@
-"""A relay on loopback that gives FFmpeg its streams through the yt-dlp client.
+"""A relay on loopback that serves streams to FFmpeg through the yt-dlp client.
 
 FFmpeg opens URLs by itself: it has no allow-list, no rate limit and no SOCKS proxy, and reports a
 refusal only by its exit code. So it gets URLs of this relay. Threads of the relay talk to FFmpeg;
@@ -75,7 +75,7 @@ class Relay:
         self._rate = max_rate_bytes_per_s
         self._free_at = 0.0
         self._paths = {f"/{secrets.token_urlsafe(16)}": stream for stream in streams}
-        self._asked: queue.SimpleQueue[StreamRequest] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[StreamRequest] = queue.SimpleQueue()
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -100,20 +100,20 @@ class Relay:
     ) -> None:
         self._closed.set()
         with self._lock:
-            for line in self._sockets:
+            for connection in self._sockets:
                 with suppress(OSError):
-                    line.shutdown(socket.SHUT_RDWR)  # wakes the threads that read from it
+                    connection.shutdown(socket.SHUT_RDWR)  # wakes the threads that read from it
         self._server.shutdown()
         self._server.server_close()
 
     def work(self) -> None:
-        """Open a connection that FFmpeg requests, or wait a moment for a request.
+        """Open a connection that FFmpeg requests, or wait briefly for a request.
 
         Raises:
             Exception: The first failure of a stream, or of `open_url`.
         """
         try:
-            request = self._asked.get(timeout=_POLL_S)
+            request = self._requests.get(timeout=_POLL_S)
         except queue.Empty:
             request = None
         self.check()
@@ -148,23 +148,23 @@ class Relay:
 
     # Called in the threads that talk to FFmpeg
 
-    def answer(self, talk: BaseHTTPRequestHandler) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request of FFmpeg."""
-        stream = self._paths.get(talk.path)
-        span = _RANGE.fullmatch(talk.headers.get("Range", "bytes=0-"))
+        stream = self._paths.get(handler.path)
+        span = _RANGE.fullmatch(handler.headers.get("Range", "bytes=0-"))
         if stream is None or span is None:
-            talk.send_error(HTTPStatus.NOT_FOUND)
+            handler.send_error(HTTPStatus.NOT_FOUND)
             return
         request = StreamRequest(stream, int(span[1]), int(span[2]) if span[2] else None)
         try:
-            self._stream(talk, request)
+            self._stream(handler, request)
         except OSError:
             raise  # FFmpeg closed the connection
         except Exception as error:
             self._failure = self._failure or error
 
-    def _stream(self, talk: BaseHTTPRequestHandler, request: StreamRequest) -> None:
-        """Send FFmpeg the data of one connection after the other, until the request is complete."""
+    def _stream(self, handler: BaseHTTPRequestHandler, request: StreamRequest) -> None:
+        """Send FFmpeg the data of successive connections until the request is complete."""
         end: int | None = None
         begun = False
         while (response := self._wait_for(request)) is not None:
@@ -182,10 +182,11 @@ class Relay:
                         if request.last is None
                         else min(request.last + 1, total or request.last + 1)
                     )
-                    _send_head(talk, response, request.position if seekable else None, end, total)
+                    first = request.position if seekable else None
+                    _send_head(handler, response, first, end, total)
                     begun = True
-                last = request.last_now()
-                self._pump(talk, request, response, end)
+                last = request.next_last_byte()
+                self._forward(handler, request, response, end)
                 if end is None or request.position >= end:
                     return
                 if last is None or request.position <= last:
@@ -197,43 +198,43 @@ class Relay:
             finally:
                 response.close()
         if request.refused:
-            talk.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            handler.send_error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 
     def _wait_for(self, request: StreamRequest) -> Response | None:
         """Return a connection that the owner opened, or None."""
         request.response = None
         request.answered.clear()
-        self._asked.put(request)
+        self._requests.put(request)
         while not request.answered.wait(_POLL_S):
             if self._closed.is_set():
                 return None
         return request.response
 
-    def _pump(
+    def _forward(
         self,
-        talk: BaseHTTPRequestHandler,
+        handler: BaseHTTPRequestHandler,
         request: StreamRequest,
         response: Response,
         end: int | None,
     ) -> None:
         """Send the data of a connection, up to its end or to byte `end` of the stream."""
-        line = duplicate_socket(response)
+        connection = duplicate_socket(response)
         with self._lock:
-            if line is not None:
-                self._sockets.add(line)
+            if connection is not None:
+                self._sockets.add(connection)
         try:
             while not self._closed.is_set() and (block := read_block(response)):
                 self._throttle(len(block))
                 block = block[: None if end is None else end - request.position]
-                talk.wfile.write(block)
+                handler.wfile.write(block)
                 request.position += len(block)
                 if request.position == end:
                     break
         finally:
             with self._lock:
-                if line is not None:
-                    self._sockets.discard(line)
-                    line.close()
+                if connection is not None:
+                    self._sockets.discard(connection)
+                    connection.close()
 
     def _throttle(self, count: int) -> None:
         """Count received bytes; return when the bandwidth limit permits the next ones."""
@@ -254,10 +255,10 @@ class _Server(ThreadingTCPServer):
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        super().__init__(("127.0.0.1", 0), _Talk)
+        super().__init__(("127.0.0.1", 0), _RelayHandler)
 
 
-class _Talk(BaseHTTPRequestHandler):
+class _RelayHandler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -283,20 +284,20 @@ class _Talk(BaseHTTPRequestHandler):
 
 
 def _send_head(
-    talk: BaseHTTPRequestHandler,
+    handler: BaseHTTPRequestHandler,
     response: Response,
     begin: int | None,
     end: int | None,
     total: int | None,
 ) -> None:
     """Send the headers to FFmpeg; `begin` is the first byte, or None if the stream cannot seek."""
-    talk.send_response(HTTPStatus.OK if begin is None else HTTPStatus.PARTIAL_CONTENT)
+    handler.send_response(HTTPStatus.OK if begin is None else HTTPStatus.PARTIAL_CONTENT)
     kind = _MEDIA_TYPE.match(response.headers.get("Content-Type") or "")
-    talk.send_header("Content-Type", kind[0] if kind else "video/mp4")
+    handler.send_header("Content-Type", kind[0] if kind else "video/mp4")
     if end is not None:
-        talk.send_header("Content-Length", str(end - (begin or 0)))
+        handler.send_header("Content-Length", str(end - (begin or 0)))
     if begin is not None and end is not None:
-        talk.send_header("Accept-Ranges", "bytes")
-        talk.send_header("Content-Range", f"bytes {begin}-{end - 1}/{total}")
-    talk.send_header("Connection", "close")
-    talk.end_headers()
+        handler.send_header("Accept-Ranges", "bytes")
+        handler.send_header("Content-Range", f"bytes {begin}-{end - 1}/{total}")
+    handler.send_header("Connection", "close")
+    handler.end_headers()

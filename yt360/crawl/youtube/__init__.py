@@ -1,1 +1,1 @@
-"""yt-dlp as this package uses it: client, formats, failures."""
+"""The yt-dlp client, its options and formats."""

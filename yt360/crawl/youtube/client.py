@@ -1,10 +1,10 @@
-"""yt-dlp's client as this project uses it: every request is checked, and nothing is printed.
+"""A yt-dlp client that checks every request and prints nothing.
 
 All requests of yt-dlp's extractors and downloaders pass `YoutubeClient.urlopen`, which enforces the
 allow-list, the rate limit and the stop event. Requests of the FFmpeg that downloads sections pass
 it too, see `yt360.crawl.sections.fetch`. `request_handler.py` checks redirects.
 
-The user's yt-dlp has no effect: no configuration, plugins, cache, netrc or external downloader.
+The user's yt-dlp configuration, plugins, cache, netrc and external downloaders are ignored.
 """
 
 from __future__ import annotations
@@ -131,10 +131,10 @@ class YoutubeClient(YoutubeDL):
         """Download a file. Sections, which yt-dlp would leave to FFmpeg, use this client too."""
         protocol = str(info.get("protocol") or urlsplit(str(info.get("url"))).scheme)
         if "m3u8" in protocol:
-            # yt-dlp may give such a playlist to FFmpeg, whose requests nobody checks or limiters.
+            # yt-dlp may give such a playlist to FFmpeg, whose requests are not checked.
             raise Unsuitable("hls-only", "the stream comes as an HLS playlist, not as a file")
         if not set(protocol.split("+")) <= set(_PROTOCOLS):
-            # yt-dlp runs programs for some others, such as rtmpdump, that send their own requests.
+            # For some other protocols yt-dlp runs programs, such as rtmpdump, that send requests.
             raise Unsuitable("no-web-file", f"the stream comes over {protocol}")
         with self._transferring(info):
             if info.get("section_end") is None:

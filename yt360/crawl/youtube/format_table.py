@@ -10,10 +10,10 @@ from yt360.crawl.youtube.formats import (
     Format,
     Target,
     choose,
-    feeds,
     has_audio,
     has_video,
-    is_doubtful,
+    is_degraded,
+    is_large_enough,
     is_usable,
     projection_of,
     spatial_audio_of,
@@ -64,13 +64,13 @@ def _decision(form: Format, taken: Mapping[str, str], target: Target) -> str:
         return f"SELECTED as {taken[form['format_id']]}"
     if not is_usable(form):
         return "no URL, or protected"
-    if is_doubtful(form):
+    if is_degraded(form):
         return "marked as damaged, processed or locked"
     if has_video(form):
         projection = projection_of(form)
         if projection == "flat":
             return "flat video"
-        if not feeds(form, target):
+        if not is_large_enough(form, target):
             return f"too small for {2 * target.height}x{target.height}"
         return "larger, or less preferred"
     return "not ambisonic" if spatial_audio_of(form) == "none" else "a better track is offered"

@@ -43,7 +43,7 @@ _PROJECTION_ORDER: tuple[Projection, ...] = (
 )
 # Among streams of one size, the one that decodes fastest is preferred.
 _CODEC_ORDER = ("avc1", "h264", "vp9", "vp09", "av01", "hev1", "hvc1")
-_DOUBTS = frozenset({"damaged", "drc", "ai-upscaled", "pot"})  # "pot": a token is missing
+_DEGRADED = frozenset({"damaged", "drc", "ai-upscaled", "pot"})  # "pot": a token is missing
 _PROTOCOL_ORDER = ("https", "http", "http_dash_segments", "m3u8_native", "m3u8")
 
 
@@ -60,7 +60,7 @@ class Target:
 
     @property
     def pixels_per_quarter(self) -> float:
-        """Pixels of the clips over 90° of the horizon, and from pole to horizon."""
+        """Pixels per 90° of the clips, along the horizon and from pole to horizon."""
         return self.height / 2
 
 
@@ -75,7 +75,7 @@ class Choice:
     audio: Format | None
     projection: Projection
     spatial_audio: SpatialAudio
-    feeds_target: bool
+    is_large_enough: bool
 
     @property
     def format_ids(self) -> str:
@@ -116,7 +116,7 @@ def choose(formats: Sequence[Format], target: Target = DEFAULT_TARGET) -> Choice
         raise Unsuitable("no-spatial-audio", f"offered: {offered}")
     if audio is not None and audio["format_id"] == video["format_id"]:
         audio = None
-    return Choice(video, audio, projection, kind, feeds(video, target))
+    return Choice(video, audio, projection, kind, is_large_enough(video, target))
 
 
 def spatial_audio_of(form: Format) -> SpatialAudio:
@@ -146,7 +146,7 @@ def projection_of(form: Format) -> Projection:
     return "unknown" if form.get("vcodec") is None and form.get("acodec") is None else "flat"
 
 
-def feeds(form: Format, target: Target) -> bool:
+def is_large_enough(form: Format, target: Target) -> bool:
     """Return whether a stream has as many pixels in every direction as the target needs.
 
     A quarter of the horizon is a quarter of the width of an equirectangular frame, and a third of
@@ -163,11 +163,11 @@ def feeds(form: Format, target: Target) -> bool:
 
 
 def _video_order(form: Format, target: Target) -> tuple[Any, ...]:
-    enough = feeds(form, target)
+    enough = is_large_enough(form, target)
     pixels = (form.get("width") or 0) * (form.get("height") or 0)
     return (
         _PROJECTION_ORDER.index(projection_of(form)),
-        is_doubtful(form),
+        is_degraded(form),
         not enough,
         pixels if enough else -pixels,
         has_audio(form),
@@ -183,7 +183,7 @@ def _audio_order(form: Format) -> tuple[Any, ...]:
     kind = spatial_audio_of(form)
     return (
         _AUDIO_ORDER.index(kind) if kind in _AUDIO_ORDER else len(_AUDIO_ORDER),
-        is_doubtful(form),
+        is_degraded(form),
         has_video(form),
         -(form.get("language_preference") or -1),
         _rank(str(form.get("protocol")), _PROTOCOL_ORDER),
@@ -208,9 +208,9 @@ def is_usable(form: Format) -> bool:
     return bool(form.get("url")) and has_name and form.get("has_drm") is not True
 
 
-def is_doubtful(form: Format) -> bool:
+def is_degraded(form: Format) -> bool:
     """Return whether YouTube marks a format as damaged or processed, or it needs a token."""
-    return not _DOUBTS.isdisjoint(_words(form))
+    return not _DEGRADED.isdisjoint(_words(form))
 
 
 def has_video(form: Format) -> bool:

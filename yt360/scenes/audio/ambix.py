@@ -105,7 +105,7 @@ def _isotropic(scene: Scene, times: Array, sample_rate_hz: int) -> NDArray[np.fl
 
 
 def ambience_cue(scene: Scene) -> tuple[float, float, float]:
-    """Return the cue that shapes the ambience of a scene: that of the place, or a random one."""
+    """Return the cue of the ambience of a scene: that of the place, or a random one."""
     if scene.parameters.ambience_cue:
         return scene.place.cue
     first, second, third = scene.generator("ambience cue").random(3)

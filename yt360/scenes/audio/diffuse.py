@@ -1,4 +1,4 @@
-"""Diffuse sound fields: isotropic noise, and ambiences with a spectrum of their own."""
+"""Diffuse sound fields: isotropic noise and ambiences."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Voice:
 
     Attributes:
         rate_hz: Slowest and fastest rhythm of onsets.
-        make: Synthesizes one event, which begins without a click.
+        make: Synthesizes one event, starting at zero amplitude.
         length: Length of an event in periods of the rhythm.
         longest_s: Maximum length of an event.
     """
@@ -52,7 +52,7 @@ class Voice:
 
 
 class SoundSource(NamedTuple):
-    """What an object of a scene plays.
+    """The sound source of an object.
 
     Attributes:
         voice: The voice of its class.

@@ -1,7 +1,7 @@
 """Render a scene as equirectangular frames: the background once, then the objects per frame.
 
 Objects are painted on their fragments, the pixels whose directions lie within an angle of the
-object's direction. So the seam and the poles are no special cases.
+object's direction. The seam and the poles are no special cases.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from yt360.sphere import equirect_grid
 
 Array = NDArray[np.floating]
 Image = NDArray[np.uint8]
-PIXELS_AT_A_TIME = 2_000_000
+PIXELS_PER_CHUNK = 2_000_000
 OVERSAMPLING = 2
 HALO = 1.55
 
@@ -37,17 +37,17 @@ def render(scene: Scene, times: Array, height: int, width: int) -> Iterator[Imag
     times = np.asarray(times, dtype=np.float64)
     background = render_background(scene, height, width)
     grid = equirect_grid(height, width).numpy().reshape(-1, 3)
-    step = max(1, PIXELS_AT_A_TIME // (height * width))
+    step = max(1, PIXELS_PER_CHUNK // (height * width))
     for start in range(0, len(times), step):
-        some = times[start : start + step]
-        frames = np.repeat(background[None], len(some), axis=0)
-        flat = frames.reshape(len(some), -1, 3)
+        chunk = times[start : start + step]
+        frames = np.repeat(background[None], len(chunk), axis=0)
+        flat = frames.reshape(len(chunk), -1, 3)
         order = scene.back_to_front()
         if scene.place.casts_shadows:
             for item in order:
-                _paint_shadow(flat, scene, item, some, grid, height, width)
+                _paint_shadow(flat, scene, item, chunk, grid, height, width)
         for item in order:
-            _paint_object(flat, scene, item, some, grid, height, width)
+            _paint_object(flat, scene, item, chunk, grid, height, width)
         yield from frames
 
 

@@ -22,8 +22,8 @@ class Ground:
         light: Time of day.
         turn: Direction of its pattern, radians.
         scale: Size of its pattern, about 1.
-        offset: (2,) where in the pattern the camera stands, metres.
-        salt: Which of the random details.
+        offset: (2,) position of the camera in the pattern, metres.
+        salt: Seed of the random details.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Ground:
         cos, sin = np.float32(np.cos(self.turn)), np.float32(np.sin(self.turn))
         u = (cos * plane[:, 0] + sin * plane[:, 1]) / np.float32(self.scale) + self.offset[0]
         v = (cos * plane[:, 1] - sin * plane[:, 0]) / np.float32(self.scale) + self.offset[1]
-        # How many metres of ground one pixel spans, along the line of sight where it is longest.
+        # Metres of ground per pixel along the line of sight, where a pixel covers most.
         span = pixel * (EYE_HEIGHT_M + distance**2 / EYE_HEIGHT_M) / np.float32(self.scale)
         colour = PAINTERS[self.kind](Spot(u, v, span, distance, self.salt))
         colour = colour * self.light.ambient
@@ -60,7 +60,7 @@ class Spot:
     salt: int
 
     def fade(self, detail_m: float) -> Array:
-        """Return 1 where a detail of that size is resolved, falling to 0 where pixels blur it."""
+        """Return the visibility (n,) of a detail of this size: 1 if resolved, 0 if blurred."""
         return 1 / (1 + np.square(self.span * np.float32(1.6 / detail_m)))
 
     def line(self, position: Array, width_m: float) -> Array:

@@ -20,9 +20,9 @@ class Hall:
     Attributes:
         half_size_m: (2,) distance of the walls in x and in y.
         ceiling_m: Height of the ceiling above the camera.
-        hue: Of the walls, in turns.
+        hue: Hue of the walls, in turns.
         ambient: (3,) colour of the lamps' light.
-        salt: Which of the random details.
+        salt: Seed of the random details.
     """
 
     half_size_m: Array
@@ -48,7 +48,7 @@ class Hall:
         return colour * self._corner_shadow(points)[:, None] * self.ambient
 
     def _hit(self, directions: Array) -> tuple[NDArray[np.int64], Array, NDArray[np.bool_]]:
-        """Return what directions (n, 3) hit: surface, point in m, whether a wall runs along x.
+        """Intersect directions (n, 3): surface, point in m, whether a wall runs along x.
 
         Surfaces are 0 wall, 1 floor, 2 ceiling.
         """
@@ -118,7 +118,7 @@ class Hall:
         return mix(colour, rgb(1.0, 0.98, 0.85), np.clip(1.4 * glow, 0, 1))
 
     def _corner_shadow(self, points: Array) -> Array:
-        """Return how bright (n,) points are: corners of rooms get less light."""
+        """Return the brightness (n,) of points, which is lower in the corners of the room."""
         gaps = np.stack([
             self.half_size_m[0] - np.abs(points[:, 0]),
             self.half_size_m[1] - np.abs(points[:, 1]),

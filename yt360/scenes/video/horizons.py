@@ -1,4 +1,4 @@
-"""What stands on the horizon: hills, mountains, trees and buildings, one ridge behind another."""
+"""Ridges on the horizon: hills, mountains, trees and buildings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _WINDOW_RAD = 0.036
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """One row of things on the horizon.
+    """One ridge on the horizon.
 
     Attributes:
         kind: ``"hills"``, ``"mountains"``, ``"mesas"``, ``"trees"`` or ``"buildings"``.
         stuff: Name of its class.
         heights: (2048,) elevation of its upper edge over a full turn, radians; below 0 is nothing.
-        haze: How far it has faded into the colour of the horizon, 0 to 1.
-        salt: Which of the random details.
+        haze: Fraction of the colour of the horizon, 0 to 1.
+        salt: Seed of the random details.
     """
 
     kind: str
@@ -111,7 +111,7 @@ def _ridge(generator: Generator, kind: str, stuff: str, heights: Array, haze: fl
 
 
 class Points(NamedTuple):
-    """Points (n,) of a ridge: angles in radians, and the part of its height that they are at."""
+    """Points (n,) of a ridge: angles in radians, and fraction of the ridge's height."""
 
     azimuth: Array
     elevation: Array

@@ -1,4 +1,4 @@
-"""What each class of object looks like: an outline, and how it is painted inside.
+"""The look of each class of objects: an outline, and a function that paints the inside.
 
 A look is drawn in the object's own plane (see `yt360.scenes.video.shapes`). Its outline decides
 which directions belong to the object, in frames and in class maps.
@@ -34,7 +34,7 @@ class Look:
 
     Attributes:
         hue: Middle of the class's colour family, in turns of the colour circle.
-        saturation: Of the main colour.
+        saturation: Saturation of the main colour.
         value: Brightness of the main colour.
         outline: Signed distance (n,) of points x, y to the object's outline.
         paint: Paints the inside on a canvas that is already filled with the main colour.
@@ -176,7 +176,7 @@ def _ball_outline(x: Array, y: Array) -> Array:
 
 def _paint_ball(canvas: Canvas) -> None:
     x, y = canvas.x, canvas.y
-    # The panels meet beside the middle, as on a ball that is seen from the side.
+    # The panels meet off centre, as on a ball seen from the side.
     angle = np.arctan2(y - np.float32(0.25), x + np.float32(0.2)) + canvas.phase
     radius = norm(x + np.float32(0.2), y - np.float32(0.25))
     sector = np.cos(3 * angle).astype(np.float32)

@@ -74,7 +74,7 @@ class Place:
         name: One of `PLACES`.
         light: A key of `LIGHTS`.
         mood: Hue of a tint over the whole background, in turns, [0, 1).
-        backdrop: What it is made of.
+        backdrop: The landscape or the hall.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Place:
 
     @property
     def cue(self) -> tuple[float, float, float]:
-        """Return what is visible of the place in every direction, as three numbers in [0, 1)."""
+        """Return three numbers in [0, 1) that describe the visible place."""
         lights = list(LIGHTS)
         return (
             PLACES.index(self.name) / len(PLACES),

@@ -26,7 +26,7 @@ def circle(x: Array, y: Array, cx: float, cy: float, radius: float) -> Array:
 
 
 def ellipse(x: Array, y: Array, cx: float, cy: float, a: float, b: float) -> Array:
-    """Return a distance to an ellipse with half-axes a and b: exact on its outline, near enough."""
+    """Return a distance to an ellipse with half-axes a and b, exact on its outline."""
     scaled = norm((x - np.float32(cx)) / np.float32(a), (y - np.float32(cy)) / np.float32(b))
     return (scaled - 1) * np.float32(min(a, b))
 
@@ -62,7 +62,7 @@ def convex(x: Array, y: Array, corners: tuple[tuple[float, float], ...]) -> Arra
 
 
 def union(*distances: Array) -> Array:
-    """Return the distance to whatever lies in any of the shapes."""
+    """Return the distance to the union of shapes."""
     result = distances[0]
     for distance in distances[1:]:
         result = np.minimum(result, distance)
@@ -76,10 +76,10 @@ class Canvas:
     Attributes:
         x: (n,) position to the right, in units of the object's radius.
         y: (n,) position upwards.
-        phase: (n,) the object's own clock in radians, for parts that turn or flap.
+        phase: (n,) phase of moving parts in radians.
         hue: Main hue of the object, in turns.
         softness: (n,) width of a pixel in the same units, over which edges are blended.
-        rgb: (3, n) colours in [0, 1], a plane a component.
+        rgb: (3, n) colours in [0, 1], one row per component.
     """
 
     x: Array

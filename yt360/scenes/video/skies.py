@@ -19,7 +19,7 @@ class Light:
         glow: Colour around the sun or moon.
         cloud: Colour of clouds.
         ambient: Factor on the colours of everything that the light falls on.
-        glow_strength: Of the glow, 0 to 1.
+        glow_strength: Strength of the glow, 0 to 1.
         stars: Brightness of stars, 0 to 1.
     """
 
@@ -65,8 +65,8 @@ class Sky:
         sun: (3,) direction of the sun or moon.
         cloudiness: Fraction of the sky that clouds cover, about 0 to 1.
         cloud_scale: Size of clouds.
-        offset: (2,) where in the noise the clouds are.
-        salt: Which stars.
+        offset: (2,) offset of the clouds in the noise.
+        salt: Seed of the stars.
     """
 
     light: Light

@@ -53,8 +53,8 @@ class SceneClass:
     Attributes:
         name: COCO's name.
         number: Its panoptic number.
-        look: What it looks like.
-        voice: What it sounds like; None for a class that never sounds.
+        look: Its look.
+        voice: Its voice; None for a class that never sounds.
     """
 
     name: str

@@ -26,14 +26,14 @@ class SceneObject:
         kind: Its class.
         motion: Its path.
         radius: Angular radius at rest, radians.
-        distance_m: From the camera; nearer objects hide farther ones.
-        hue_shift: Added to the hue of its class, in turns.
+        distance_m: Distance from the camera; nearer objects hide farther ones.
+        hue_shift: Offset to the hue of its class, in turns.
         facing: 1 or -1: whether its look is mirrored.
-        spin: Rate of its own clock (turning ball, clock's hands, wings), rad/s.
-        tilt: (2,) amplitude in radians and frequency in Hz of a swaying about its middle.
+        spin: Angular rate of its moving parts (ball, clock hands, wings), rad/s.
+        tilt: (2,) amplitude in radians and frequency in Hz of its sway about the centre.
         flashing: Whether it glows and grows with its onsets.
         level_db: Level relative to other sources.
-        source: What it plays; None for a silent object.
+        source: Its sound source; None for a silent object.
     """
 
     kind: SceneClass
@@ -54,7 +54,7 @@ class SceneObject:
         return self.source.onsets if self.source is not None else np.zeros(0)
 
     def flash(self, times: Array) -> Array:
-        """Return how strongly (T,) the object flashes at `times`, 0 to 1.
+        """Return the flash intensity (T,) at `times`, 0 to 1.
 
         The flash lasts for a frame after each onset, then fades.
         """
@@ -77,7 +77,7 @@ def object_plane(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the position x, y of directions in an object's plane, in units of its radius.
 
-    The distance from the origin is the great-circle angle from the object's middle (azimuthal
+    The distance from the origin is the great-circle angle from the object's centre (azimuthal
     equidistant projection), so a disc in the plane is a round cap on the sphere.
 
     Args:

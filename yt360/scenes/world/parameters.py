@@ -1,4 +1,4 @@
-"""What a scene is sampled from, and the format of its files."""
+"""Parameters that scenes are sampled from, and the format of their files."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class SceneParameters:
     """Level of an isotropic ambience with a spectrum of its own; None for none."""
     ambience_cue: bool = False
     """Whether the spectrum of the ambience is a function of the visible background. If so, clips
-    can be told apart without any use of space."""
+    can be told apart without spatial cues."""
     places: Annotated[tuple[PlaceName, ...], Field(min_length=1)] = PLACES
     """Backgrounds to choose from."""
 
@@ -98,12 +98,12 @@ PRESETS = {
     ),
 }
 RENAMED = {"still_share": "still_fraction", "flashing_share": "flashing_fraction"}
-"""Former name of a parameter -> its name now."""
+"""Former name of a parameter -> present name."""
 
 
 @config_class
 class SceneFormat:
-    """The format of a scene's files, which does not change what happens in the scene."""
+    """The format of a scene's files, which does not affect its content."""
 
     duration_s: Annotated[float, Field(ge=0.25, le=3600)] = float(DEFAULT_CLIP_S)
     """Length of video and audio in seconds."""
@@ -175,7 +175,7 @@ def _parse_list(text: str) -> list[Any]:
 
 
 def _parse(text: str) -> Any:
-    """Return none, a flag or a number; other texts unchanged, for the check of their type."""
+    """Parse none, a flag or a number; other texts are returned unchanged."""
     words = {"none": None, "true": True, "false": False}
     if text.lower() in words:
         return words[text.lower()]

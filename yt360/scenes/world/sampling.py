@@ -1,4 +1,4 @@
-"""Sample scenes from a seed: their objects, how these move, and the place."""
+"""Sample scenes from a seed: objects, motion and place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[np.floating]
 Generator = np.random.Generator
 
 FARTHEST_M = 7.0
-TRIES = 40
+MAX_TRIES = 40
 
 
 def scene_name(seed: int, index: int) -> str:
@@ -40,7 +40,7 @@ def sample_scene(
     """Sample scene `index` of a collection; it does not depend on the others.
 
     Args:
-        seed: Of the collection, at least 0.
+        seed: Seed of the collection, at least 0.
         index: Number of the scene, at least 0.
         parameters: Difficulty.
         duration_s: Length in seconds.
@@ -116,11 +116,11 @@ def _sample_motion_apart(
     duration_s: float,
     others: list[SceneObject],
 ) -> Motion:
-    """Sample a path that meets no other object; after `TRIES`, return the one that is farthest."""
+    """Sample a path that meets no other object; after `MAX_TRIES`, return the farthest one."""
     times = np.arange(0, duration_s + 0.25, 0.25)
     paths = [upright_axes(*item.motion.angles(times)).forward for item in others]
     best, best_gap = None, -np.inf
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         motion = sample_motion(
             generator,
             np.deg2rad(parameters.max_elevation_deg),
@@ -144,7 +144,7 @@ def _sample_motion_apart(
 def _sample_distance(
     generator: Generator, place: Place, motion: Motion, radius: float, duration_s: float
 ) -> float:
-    """Sample a distance in m at which the object does not reach floor, walls or ceiling."""
+    """Sample a distance in m at which the object does not touch floor, walls or ceiling."""
     _, elevation = motion.angles(np.linspace(0, duration_s, 41))
     extent = np.tan(radius)
     reaches = [FARTHEST_M, EYE_HEIGHT_M / (extent + np.sin(max(0.0, -float(elevation.min()))))]

@@ -22,9 +22,9 @@ class Scene:
 
     Attributes:
         name: Its file stem.
-        seed: Of the collection.
+        seed: Seed of the collection.
         index: Number of the scene in the collection.
-        parameters: What it was sampled from.
+        parameters: Parameters that it was sampled from.
         place: The background.
         objects: Sources, lookalikes and distractors, the sources first.
         reverberation_s: Reverberation time, 0 for none.
@@ -53,7 +53,7 @@ class Scene:
 
     @property
     def turn(self) -> NDArray[np.float64]:
-        """Return the rotation matrix (3, 3) of `yaw`, before which place and room are described."""
+        """Return the rotation matrix (3, 3) of `yaw`; place and room are described before it."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
 

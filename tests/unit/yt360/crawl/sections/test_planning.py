@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from yt360.crawl.failures import Damaged
 from yt360.crawl.sections.planning import (
-    JOIN_S,
     LATE_START_S,
     MARGIN_S,
-    WORTH_IT,
+    MAX_FRACTION,
+    MAX_GAP_S,
     needed_span,
     plan_sections,
     rebase,
@@ -29,14 +29,14 @@ from yt360.execution.isolation import IsolatedProcess
 def test_every_clip_lies_inside_one_section_and_sections_are_apart(starts, duration_s):
     sections = plan_sections(starts, duration_s)
     if sections is None:
-        covered = sum(10 + 2 * MARGIN_S + 1 + JOIN_S for _ in starts)
-        assert covered > WORTH_IT * duration_s
+        covered = sum(10 + 2 * MARGIN_S + 1 + MAX_GAP_S for _ in starts)
+        assert covered > MAX_FRACTION * duration_s
         return
     for start in starts:
         assert any(a <= max(0, start - MARGIN_S) and start + 10 < b for a, b in sections)
     for (_, end), (begin, _) in pairwise(sections):
-        assert begin - end >= JOIN_S
-    assert sum(b - a for a, b in sections) <= WORTH_IT * duration_s
+        assert begin - end >= MAX_GAP_S
+    assert sum(b - a for a, b in sections) <= MAX_FRACTION * duration_s
 
 
 @pytest.mark.parametrize(("starts", "duration_s"), [([], 100.0), ([5], None), ([0, 20, 40], 60.0)])

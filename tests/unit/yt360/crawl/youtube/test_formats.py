@@ -14,7 +14,7 @@ from yt360.crawl.download.fetch import Fetcher
 from yt360.crawl.download.plan import Selection
 from yt360.crawl.search.filters import Filters
 from yt360.crawl.youtube.format_table import explain
-from yt360.crawl.youtube.formats import Target, choose, feeds
+from yt360.crawl.youtube.formats import Target, choose, is_large_enough
 
 VIDEO = "-abcdefghi_"
 STEREO = [
@@ -226,7 +226,7 @@ def test_what_a_picture_must_have_follows_from_its_projection():
         ("equi_threed_top_bottom", 640, 639, False),
     ):
         form = note(word, vcodec="avc1", acodec="none", width=width, height=height)
-        assert feeds(form, target) is expected, (word, width, height)
+        assert is_large_enough(form, target) is expected, (word, width, height)
 
 
 def test_the_table_explains_every_stream():
