@@ -74,8 +74,11 @@ def run_source(folder: Path, source: str) -> str:
 
 
 def execute(folder: Path, source: str) -> None:
-    """Run Python source; the function of a process."""
+    """Run Python source, with workers that are forked, too; the function of a process."""
+    from yt360.execution.local import WorkerPool
+
     multiprocessing.current_process().daemon = False  # it may start workers
+    WorkerPool.context = multiprocessing.get_context("fork")
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     exec(source, {"__name__": "__main__"})

@@ -130,7 +130,14 @@ def test_from_a_search_to_features(site, run, run_twice, tmp_path):
     assert all(keys.values())
     assert run(yt360, "check", "dataset").exit_code == 0
 
-    network = ("--checkpoint", FIXTURES / "panoptic" / "model_random.pkl", "--view-size", "64")
+    network = (
+        "--checkpoint",
+        FIXTURES / "panoptic" / "model_random.pkl",
+        "--view-size",
+        "64",
+        "--views",
+        "cube-90",
+    )
     run_twice(yt360, "pseudolabel", "dataset", *network, "--height", "32", "--fps", "0.2")
     for split in SPLITS:
         labels = LabelReader(tmp_path / "dataset", split)

@@ -64,7 +64,14 @@ def test_a_killed_run_resumes_to_the_bit(comparable, alone, long_run, data, tmp_
     assert comparable(run) == comparable(long_run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_saves_the_step_and_ends_cleanly(
     comparable, alone, long_run, data, tmp_path, monkeypatch, number
 ):
@@ -141,18 +148,19 @@ def test_a_rank_that_stops_with_another_one_has_an_exit_code():
     assert Outcome(4, 4, Path("c.pt"), "SIGINT").exit_code == 0
 
 
-def test_a_second_signal_stops_at_once(monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_second_signal_stops_at_once(number):
     calls = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: calls.append(number))
+    before = signal.signal(number, lambda number, _: calls.append(number))
     try:
         with StopSignals() as stop:
-            signal.raise_signal(signal.SIGTERM)
-            assert stop.name == "SIGTERM" and not calls
+            signal.raise_signal(number)
+            assert stop.name == number.name and not calls
             with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(number)
     finally:
-        signal.signal(signal.SIGTERM, before)
-    assert calls == [signal.SIGTERM]
+        signal.signal(number, before)
+    assert calls == [number]
 
 
 def test_a_resumed_run_keeps_the_statistics_that_it_began_with(

@@ -64,9 +64,9 @@ def test_a_run_folder_holds_recipe_curves_and_the_newest_checkpoints(undisturbed
     "overrides",
     [
         ["optimizer.micro_batches=2"],
-        ["compute.bfloat16=on"],
-        ["compute.channels_last=on"],
-        ["compute.bfloat16=on", "compute.channels_last=on"],
+        pytest.param(["compute.bfloat16=on"], marks=pytest.mark.slow),
+        pytest.param(["compute.channels_last=on"], marks=pytest.mark.slow),
+        pytest.param(["compute.bfloat16=on", "compute.channels_last=on"], marks=pytest.mark.slow),
         ["compute.bfloat16=on", "compute.channels_last=on", "optimizer.micro_batches=2"],
         ["optimizer.kind=adamw", "optimizer.warmup_steps=1", "optimizer.max_grad_norm=0.1"],
         ["audio.channels=ambix+intensity"],

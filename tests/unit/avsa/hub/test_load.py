@@ -165,7 +165,9 @@ def test_an_export_that_failed_can_be_repeated(checkpoint, tmp_path, monkeypatch
     avsa.load(out)
 
 
-def test_an_export_that_was_killed_anywhere_can_be_repeated(checkpoint, tmp_path):
+def test_an_export_that_was_killed_anywhere_can_be_repeated(tmp_path):
+    checkpoint = tmp_path / "c.pt"
+    save_checkpoint(checkpoint, {**tiny_content(), "task": None})
     export_model(checkpoint, tmp_path / "whole")
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
     for stop in range(100):
