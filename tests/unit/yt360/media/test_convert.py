@@ -199,7 +199,7 @@ def test_the_sound_of_a_clip_is_the_field_of_the_source(media, source, tmp_path,
 
 
 def test_every_layout_ends_as_the_same_clip(media, tmp_path):
-    w, y, z, x = media.plane_waves(list(media.SIX_DIRECTIONS), 3.0)
+    w, y, z, x = media.plane_waves(list(media.SIX_DIRECTIONS), 2.0)
     silence = np.zeros_like(w)
     layouts = {
         "ambix": [w, y, z, x],
@@ -211,11 +211,11 @@ def test_every_layout_ends_as_the_same_clip(media, tmp_path):
     for name, channels in layouts.items():
         folder = tmp_path / name
         folder.mkdir()
-        video = media.write(folder / "a.mkv", seconds=3)
+        video = media.write(folder / "a.mkv", seconds=2)
         sound = media.write(
             folder / "a.wav", fps=None, sound=np.stack(channels), sound_codec="pcm_s16le"
         )
-        clip = request(folder, 0.5, 2)
+        clip = request(folder, 0.5, 1)
         convert_clip(open_source(video, [sound]), clip, SMALL)
         sounds[name] = ambix(clip.flac)
     for name in layouts:

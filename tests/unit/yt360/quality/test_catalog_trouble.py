@@ -14,11 +14,13 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 from helpers.errors import user_error
 from helpers.quality_checks import inspect_inline, states, write_catalog
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.claim_renewal import ClaimRenewal
+from yt360.commands.inspect import command
 from yt360.execution.local import Crashed
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog, inspect_next
@@ -98,6 +100,12 @@ def tagging(tagger: str) -> dict[str, str]:
     return {"post-production.tagger": tagger}
 
 
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def outcomes(path: Path) -> dict[str, list[str]]:
     with Catalog(path) as catalog:
         return {name: [a.outcome for a in catalog.claims.history(name)] for name in IDS}
@@ -137,8 +145,8 @@ def test_a_killed_process_loses_nothing_and_the_run_goes_on(
     path: Path, tagger: Callable[..., str]
 ) -> None:
     arguments = [str(path), "--workers", "2", "--tagger", tagger(DEADLY)]
-    done = subprocess.run([*INSPECT, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 1, done.stderr
     assert "a worker process died of it (exit code -9, SIGKILL)" in done.stderr
     assert f"{len(IDS)}  accepted" in done.stdout
     assert set(states(path).values()) == {("accepted", None)}
@@ -226,11 +234,14 @@ def test_a_video_whose_claims_run_out_again_and_again_is_given_up(path: Path) ->
 
 
 def test_two_runs_at_once_inspect_everything_exactly_once(
-    path: Path, tagger: Callable[..., str]
+    path: Path, tmp_path: Path, tagger: Callable[..., str]
 ) -> None:
-    arguments = [*INSPECT, str(path), "--tagger", tagger(SLOW, seconds=0.3)]
-    runs = [subprocess.Popen(arguments) for _ in range(2)]
-    assert [run.wait(120) for run in runs] == [0, 0]
+    slow = tagger(SLOW, seconds=0.5)
+    other = subprocess.Popen([*INSPECT, str(path), "--tagger", slow])
+    wait_for(tmp_path / "started")
+    here = inspect_inline(path, settings=tagging(slow)).counts["accepted", ""]
+    assert other.wait(120) == 0
+    assert 0 < here < len(IDS)
     assert outcomes(path) == {name: ["accepted"] for name in IDS}
 
 
@@ -239,9 +250,7 @@ def test_an_interrupted_run_gives_back_what_it_was_at(
 ) -> None:
     arguments = [*INSPECT, str(path), "--tagger", tagger(SLOW, seconds=60)]
     run = subprocess.Popen(arguments, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(tmp_path / "started")
     run.send_signal(signal.SIGTERM)
     assert run.wait(30) == 143
     assert outcomes(path)[IDS[0]] == ["released"]

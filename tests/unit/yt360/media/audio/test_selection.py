@@ -180,8 +180,7 @@ def test_probe_tells_the_choice_to_people_and_programs(media, spatial, tmp_path)
 
 
 NAMES = [
-    b"caf\xe9 \xff", b"-x", b"a:b", b"%03d", b"two\nlines", b"it's \"so\"", b"[a],b;c=\\d",
-    b"\xe2\x98\x83",
+    b"-x %03d", b"a:b caf\xe9 \xff", b"it's \"so\" [a],b;c=\\d", b"two\nlines \xe2\x98\x83",
 ]  # fmt: skip
 
 
