@@ -48,10 +48,10 @@ def music(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
         for _ in range(int(rng.integers(1, 4))):
             note_hz = root_hz * 2 ** (rng.choice([0, 3, 5, 7, 10, 12, 15, 19, 24]) / 12)
             decay = np.exp(-time_s * rng.uniform(1.5, 6))
-            for harmonic in range(1, int(min(12, 0.4 * rate_hz / note_hz)) + 1):
-                phase = rng.uniform(0, 2 * np.pi)
-                partial = np.sin(2 * np.pi * harmonic * note_hz * time_s + phase)
-                sound[start : start + 4 * beat] += decay * partial * harmonic**-1.1
+            phases = rng.uniform(0, 2 * np.pi, int(min(12, 0.4 * rate_hz / note_hz)))
+            weights = (np.arange(len(phases)) + 1.0) ** -1.1 * np.exp(1j * phases)
+            note = _harmonics(2 * np.pi * note_hz * time_s, weights)
+            sound[start : start + 4 * beat] += decay * note
         if rng.random() < 0.6:
             drum = rng.standard_normal(4 * beat) * np.exp(-time_s * 40)
             sound[start : start + 4 * beat] += rng.uniform(0.5, 2) * drum
@@ -87,9 +87,8 @@ def engine(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
     """A motor: many harmonics of a slowly wandering low tone, and some noise."""
     wander = smooth(_steps(rng, samples, rate_hz, 0.5, 2), 0.4 * rate_hz)
     phase = np.cumsum(rng.uniform(40, 120) * 2 ** (0.1 * wander)) / rate_hz
-    sound = np.zeros(samples)
-    for harmonic in range(1, 25):
-        sound += rng.uniform(0.2, 1) / harmonic**0.7 * np.sin(2 * np.pi * harmonic * phase)
+    weights = rng.uniform(0.2, 1, 24) / np.arange(1, 25) ** 0.7
+    sound = _harmonics(2 * np.pi * phase, weights)
     return _unit(_unit(sound) + 0.2 * rng.standard_normal(samples))
 
 
@@ -104,6 +103,16 @@ def birds(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
         sweep = rng.uniform(1500, 5000) * time_s + rng.uniform(-6000, 6000) * time_s**2
         sound[start : start + length] += window * np.sin(2 * np.pi * sweep)
     return _unit(sound[:samples] + 1e-3 * rng.standard_normal(samples))
+
+
+def _harmonics(phase: Signal, weights: NDArray[np.inexact]) -> Signal:
+    """Return the sum over n of the imaginary part of ``weights[n - 1] * exp(1j * n * phase)``."""
+    turn = np.exp(1j * phase)
+    total = np.zeros_like(turn)
+    for weight in weights[::-1]:  # Horner's rule: no sine for each harmonic
+        total += weight
+        total *= turn
+    return np.asarray(total.imag)
 
 
 KINDS: dict[str, Callable[[np.random.Generator, int, int], Signal]] = {

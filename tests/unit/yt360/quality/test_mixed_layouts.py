@@ -78,6 +78,9 @@ def test_what_is_found_and_what_is_stated_both_reach_the_clips(path: Path, tmp_p
 
 
 def test_the_last_inspection_counts(path: Path) -> None:
+    with Catalog(path) as catalog:
+        for name in (AMBIX, FUMA):
+            catalog.videos.drop(name, "withdrawn")
     inspect_inline(path, audio_layout="n3d", projection="equirectangular")
     with Catalog(path) as catalog:
         video = catalog.videos.get(N3D)

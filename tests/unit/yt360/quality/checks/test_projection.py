@@ -38,6 +38,7 @@ def write_moving_film(path: Path, width: int, height: int, tag: Projection | Non
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "ultrafast", "threads": "1"}
         for number in range(55):
             planes = np.full((height * 3 // 2, width), 128, np.uint8)
             planes[:height] = np.roll(noise.repeat(20, 0).repeat(20, 1), 3 * number, axis=1)
