@@ -1,1 +1,1 @@
-"""Probing media files, and converting them to mono equirectangular video with ambiX audio."""
+"""Probe media files, and convert them to monoscopic equirectangular video with ambiX audio."""

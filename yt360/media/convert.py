@@ -1,9 +1,9 @@
-"""Converting stretches of a source into the clips that shards hold.
+"""Convert parts of a source to clips.
 
-A clip is a mono equirectangular H.264 file at a constant frame rate and an ambiX FLAC file of the
-same length. The frame at time t is the one that the source shows at t; audio sample i is heard at
-``i / sample_rate_hz`` after the start of the clip. Both files are written under a temporary name
-beside the final one and renamed when complete.
+A clip is a monoscopic equirectangular H.264 file at a constant frame rate and an ambiX FLAC file of
+the same duration. The frame at time t is the one that the source displays at t; audio sample i is
+at ``i / sample_rate_hz`` from the start of the clip. Files are written under a temporary name in
+the same folder and renamed when complete.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from yt360.media.audio.reader import AmbixReader, AudioReader, Samples
 from yt360.media.containers.opening import open_media
 from yt360.media.source import Source
 
-# Video and audio seldom end at the same frame; up to this is filled up (with the last frame, with
-# silence) rather than refused.
+# Video and audio rarely end at the same time; a missing end of up to this length is filled with the
+# last frame or with silence.
 END_TOLERANCE_S = 0.25
-# One FFmpeg run holds an encoder for each of its clips; more would cost memory and save little.
+# Maximum number of clips per FFmpeg run; each needs an encoder in memory.
 CLIPS_PER_RUN = 8
-# Decoding across a gap between clips is cheaper than a new run up to about this length.
+# Maximum gap between clips in seconds for which decoding the gap is cheaper than a new run.
 _MAX_GAP_S = 10.0
 _FULL_SCALE = 32767 / 32768
 
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """One clip to be made.
+    """A clip to convert.
 
     Attributes:
-        start_s: Start in the source.
-        duration_s: Length; a whole number of frames at the frame rate of the format.
-        mp4: Final name of the video file.
-        flac: Final name of the audio file.
+        start_s: Start time in the source.
+        duration_s: Duration; a whole number of frames at the frame rate of the format.
+        mp4: Path of the video file.
+        flac: Path of the audio file.
     """
 
     start_s: float
@@ -61,23 +61,22 @@ def convert_clips(
     threads: int = 1,
     encode_audio: Callable[[np.ndarray, int], bytes] = encode_flac,
 ) -> Iterator[dict[str, Any]]:
-    """Convert clips of one source, decoding what neighbours share only once.
+    """Convert clips of one source; nearby clips share one decoding run.
 
-    The bytes of a clip do not depend on the other clips nor on `threads`.
+    The bytes of a clip depend neither on the other clips nor on `threads`.
 
     Args:
         source: From `yt360.media.source.open_source`.
-        requests: Clips in order of time that do not overlap.
-        clip_format: How clips are stored.
+        requests: Clips in temporal order without overlap.
+        clip_format: Format of the clips.
         threads: Threads of the video decoder.
-        encode_audio: Encodes int16 ambiX (4, S) of a sample rate as FLAC.
+        encode_audio: Encodes int16 ambiX (4, S) with a sample rate to FLAC.
 
     Yields:
-        For each request, in order, when its files have their final names: the facts of the
-        conversion as plain JSON values.
+        Facts of each conversion as plain JSON values, in order, once its files are complete.
 
     Raises:
-        UserError: Requests out of order, or a duration that is not a whole number of frames.
+        UserError: Requests are out of order, or a duration is not a whole number of frames.
         BadItem: ``"clip-outside"`` (the source does not cover the clip), ``"too-few-frames"`` or
             ``"not-decodable"``.
         OSError: The disk is full or cannot be written.
@@ -85,7 +84,7 @@ def convert_clips(
     _check(source, requests, clip_format)
     for run in _runs(requests, clip_format.fps):
         with ExitStack() as stack:
-            stack.enter_context(_naming_the_full_disk(run[0].mp4.parent))
+            stack.enter_context(_explain_full_disk(run[0].mp4.parent))
             videos = [stack.enter_context(_temporary(request.mp4)) for request in run]
             spans = [(request.start_s, request.duration_s) for request in run]
             encode_video(source, spans, clip_format, videos, threads=threads)
@@ -104,11 +103,12 @@ def convert_clips(
 def to_int16(ambix: Samples) -> tuple[np.ndarray, dict[str, float]]:
     """Round ambiX (4, S) to int16 without clipping.
 
-    Audio beyond full scale is attenuated by one gain for all channels: clipping would change the
-    levels between channels, which carry the direction. Quiet audio is not amplified.
+    Audio beyond full scale is attenuated by the same gain in all channels, because clipping would
+    change the level differences that encode direction. Quiet audio is not amplified.
 
     Returns:
-        int16 (4, S); and ``w_level_dbfs`` and ``peak_dbfs`` before, ``gain_db`` applied.
+        int16 (4, S), and ``w_level_dbfs`` and ``peak_dbfs`` of the input and the applied
+        ``gain_db``.
     """
     peak = float(np.abs(ambix).max(initial=0.0))
     gain = min(1.0, _FULL_SCALE / peak) if peak > 0 else 1.0
@@ -153,7 +153,7 @@ def _check(source: Source, requests: Sequence[ClipRequest], clip_format: ClipFor
 
 
 def _runs(requests: Sequence[ClipRequest], fps: int) -> Iterator[list[ClipRequest]]:
-    """Group neighbours whose frames lie on one grid."""
+    """Group nearby requests whose frames lie on the same grid."""
     run: list[ClipRequest] = []
     for request in requests:
         if run:
@@ -170,7 +170,7 @@ def _runs(requests: Sequence[ClipRequest], fps: int) -> Iterator[list[ClipReques
 
 @contextmanager
 def _temporary(final: Path) -> Iterator[Path]:
-    """Give a temporary name beside `final`; a file that still has it at the end is removed."""
+    """Provide a temporary path next to `final`; remove a file that remains there at the end."""
     path = temporary_name(final)
     try:
         yield path
@@ -179,7 +179,7 @@ def _temporary(final: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _naming_the_full_disk(folder: Path) -> Iterator[None]:
+def _explain_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -208,7 +208,7 @@ def _read_audio(
     layout = source.audio_stream.layout.format
     assert layout is not None
     rate = clip_format.sample_rate_hz
-    # One reader per clip: what a decoder gives may depend on where it began.
+    # Use one reader per clip, because decoder output may depend on where decoding started.
     with AudioReader(source.audio, source.audio_stream.position) as reader:
         ambix, recorded_fraction = AmbixReader(reader, layout, rate).read(
             round(request.start_s * rate), round(request.duration_s * rate)

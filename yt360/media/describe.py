@@ -1,4 +1,4 @@
-"""Telling what a media file is: lines for people, plain values for programs."""
+"""Describe a media file as text and as JSON values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from yt360.media.video.color import ColorTags
 from yt360.media.video.projection import resolve_projection
 
 _LABEL_WIDTH = 12
-# Declared and measured durations that differ by less are not worth a word.
+# Minimum difference in seconds between declared and measured duration that is shown.
 _NOTABLE_S = 0.1
 
 
 def describe(choice: AudioSelection) -> list[str]:
-    """Return what is known of a file and its audio_files as lines of text.
+    """Return a description of a file and its audio files as lines of text.
 
     Args:
         choice: From `yt360.media.audio.selection.select_audio`.
@@ -50,7 +50,7 @@ def describe(choice: AudioSelection) -> list[str]:
 
 
 def as_values(choice: AudioSelection) -> dict[str, Any]:
-    """Return what is known of a file and its audio_files as plain JSON values."""
+    """Return a description of a file and its audio files as plain JSON values."""
     info = choice.video
     return {
         **asdict(info),

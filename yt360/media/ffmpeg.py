@@ -1,8 +1,8 @@
-"""The FFmpeg program: finding one that can do our work, and running it safely.
+"""Find a suitable FFmpeg program and run it safely.
 
-It gets argument lists, never a shell line; input names are given as ``file:NAME``, so a name that
-begins with ``-`` or looks like a URL is only ever a file; and only local files may be opened, so a
-hostile "video" that is really a playlist reaches nothing.
+FFmpeg is started with argument lists, not through a shell. Inputs are named ``file:NAME``, so a
+name that starts with ``-`` or looks like a URL is still a file. Only local files may be opened, so
+a hostile "video" that is a playlist cannot open URLs.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ REQUIRED_FILTERS = (
     "settb", "split", "tpad", "trim", "v360", "xstack",
 )  # fmt: skip
 REQUIRED_ENCODERS = ("libx264",)
-# Without them SDR is converted all the same.
+# Filters for HDR and wide gamuts; SDR video does not need them.
 COLOR_FILTERS = ("zscale", "tonemap")
 BINARY_VARIABLE = "YT360_FFMPEG"
 
 _GLOBAL_OPTIONS = (
     "-nostdin", "-hide_banner", "-loglevel", "level+error", "-y",
-    "-copyts",  # times mean what the file says, not what FFmpeg makes of its first packet
+    "-copyts",  # keep the timestamps of the file, without an offset to the first packet
 )  # fmt: skip
 _KEPT_ERROR_LINES = 12
 _STOPPED_BY_SIGNAL = 255  # FFmpeg's exit code after a signal that it handles, such as Ctrl-C's
@@ -43,12 +43,12 @@ _FLAGS = re.compile(r"[A-Z.|]{2,6}")
 
 
 class FfmpegDied(BadItem):
-    """FFmpeg was stopped by a signal or crashed, which need not be the item's fault.
+    """FFmpeg was killed by a signal or crashed, possibly not because of the item.
 
-    Whoever can should try once more before the item is given up: memory may have been short.
+    Callers should retry once, since memory may have been short.
 
     Attributes:
-        exit_code: Negative for the signal that killed it.
+        exit_code: Exit code; negative for the signal that killed FFmpeg.
     """
 
     def __init__(self, reason: str, detail: str, exit_code: int) -> None:
@@ -56,18 +56,18 @@ class FfmpegDied(BadItem):
         self.exit_code = exit_code
 
     def __reduce__(self) -> tuple[type[FfmpegDied], tuple[str, str, int]]:  # type: ignore[override]
-        """Travel whole between processes."""
+        """Support pickling with all arguments."""
         return type(self), (self.reason, self.detail, self.exit_code)
 
 
 def ffmpeg_binary() -> Path:
     """Return the FFmpeg program to use.
 
-    In this order: ``$YT360_FFMPEG``; ``ffmpeg`` on the PATH if it has all filters and encoders that
-    we use; the program inside the imageio-ffmpeg wheel.
+    The order is: ``$YT360_FFMPEG``; ``ffmpeg`` on the PATH if it has all required filters and
+    encoders; the program in the imageio-ffmpeg wheel.
 
     Raises:
-        UserError: ``$YT360_FFMPEG`` names no program, or none is found.
+        UserError: ``$YT360_FFMPEG`` is not a program, or no suitable program is found.
     """
     chosen = os.environ.get(BINARY_VARIABLE)
     if chosen:
@@ -98,7 +98,7 @@ def ffmpeg_binary() -> Path:
 
 
 def missing_parts(binary: Path) -> tuple[str, ...]:
-    """Return the names of the filters and encoders that conversion needs and `binary` lacks."""
+    """Return the required filters and encoders that `binary` lacks."""
     try:
         filters, encoders = available_filters(binary), available_encoders(binary)
     except UserError:
@@ -110,37 +110,37 @@ def missing_parts(binary: Path) -> tuple[str, ...]:
 
 
 def missing_color_filters(binary: Path) -> tuple[str, ...]:
-    """Return the names of the filters that HDR and wide gamuts need and `binary` lacks."""
+    """Return the filters for HDR and wide gamuts that `binary` lacks."""
     filters = available_filters(binary)
     return tuple(name for name in COLOR_FILTERS if name not in filters)
 
 
 def available_filters(binary: Path | None = None) -> frozenset[str]:
-    """Return the names of the filters of `binary` (default: the one in use)."""
+    """Return the names of the filters of `binary`, by default the program in use."""
     return _listed(binary or ffmpeg_binary(), "-filters")
 
 
 def available_encoders(binary: Path | None = None) -> frozenset[str]:
-    """Return the names of the encoders of `binary` (default: the one in use)."""
+    """Return the names of the encoders of `binary`, by default the program in use."""
     return _listed(binary or ffmpeg_binary(), "-encoders")
 
 
 def ffmpeg_version(binary: Path | None = None) -> str:
-    """Return the version line's first words, such as ``"ffmpeg 7.1"``."""
-    words = _ask(binary or ffmpeg_binary(), "-version").split()
+    """Return name and version, such as ``"ffmpeg 7.1"``."""
+    words = _query(binary or ffmpeg_binary(), "-version").split()
     return f"{words[0]} {words[2]}" if len(words) > 2 else "ffmpeg of unknown version"
 
 
 def input_name(path: Path) -> str:
-    """Return how FFmpeg is told to open a local file, whatever its name looks like."""
+    """Return the input argument of a local file, safe for any file name."""
     return f"file:{path}"
 
 
 def graph_name(path: Path) -> str:
-    """Return what stands for `input_name` of a file in an ffmpeg-python graph.
+    """Return the placeholder for `input_name` of a file in an ffmpeg-python graph.
 
-    ffmpeg-python hashes its arguments as UTF-8, which a file's name need not be: each byte of the
-    name becomes a character, and `compile_arguments` turns them back.
+    ffmpeg-python hashes its arguments as UTF-8, but file names may be invalid UTF-8. Each byte of
+    the name becomes a character here, and `compile_arguments` reverts this.
     """
     return os.fsencode(input_name(path)).decode("latin-1")
 
@@ -148,26 +148,26 @@ def graph_name(path: Path) -> str:
 def compile_arguments(outputs: ffmpeg_python.nodes.OutputStream) -> list[str]:
     """Return the argument list (without the program) of an ffmpeg-python graph.
 
-    All names of files in it must come from `graph_name`; other arguments must be ASCII.
+    All file names in the graph must come from `graph_name`; other arguments must be ASCII.
     """
     arguments = ffmpeg_python.get_args(outputs)
     return [*_GLOBAL_OPTIONS, *(os.fsdecode(each.encode("latin-1")) for each in arguments)]
 
 
 def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> int:
-    """Run FFmpeg to its end.
+    """Run FFmpeg and wait for it.
 
     Args:
         arguments: From `compile_arguments`.
-        item: The input that is blamed when it fails.
-        cpu_s: Longest processor time in seconds; by default what the size of `item` allows.
+        item: Input file, for error messages.
+        cpu_s: CPU time limit in seconds; by default derived from the size of `item`.
 
     Returns:
-        The number of errors that FFmpeg reported and worked around.
+        The number of recoverable errors that FFmpeg reported.
 
     Raises:
-        FfmpegDied: It was stopped from outside, or crashed.
-        BadItem: ``"not-decodable"`` with FFmpeg's last words; ``"timeout"``.
+        FfmpegDied: FFmpeg was killed or crashed.
+        BadItem: ``"not-decodable"`` with FFmpeg's last lines of output, or ``"timeout"``.
         UserError: The program cannot be run.
         OSError: The disk is full.
     """
@@ -201,7 +201,7 @@ def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> 
 
 
 def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: bool) -> None:
-    """Raise what a failed run of FFmpeg on `item` means; return when it did not fail."""
+    """Raise the error for a failed run of FFmpeg on `item`; return if it succeeded."""
     if disk_full:
         raise OSError(errno.ENOSPC, f"{_DISK_FULL} while converting {item.name}")
     if code == -signal.SIGXFSZ:
@@ -224,15 +224,15 @@ def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: b
 @lru_cache(maxsize=16)
 def _listed(binary: Path, option: str) -> frozenset[str]:
     names = set()
-    for line in _ask(binary, option).splitlines():
+    for line in _query(binary, option).splitlines():
         words = line.split()
-        # A line of the table is "FLAGS NAME ..."; a line of the legend is "FLAG = MEANING".
+        # Lines of the table are "FLAGS NAME ..."; lines of the legend are "FLAG = MEANING".
         if len(words) >= 2 and words[1] != "=" and _FLAGS.fullmatch(words[0]):
             names.add(words[1])
     return frozenset(names)
 
 
-def _ask(binary: Path, option: str) -> str:
+def _query(binary: Path, option: str) -> str:
     try:
         answer = subprocess.run(
             [str(binary), "-hide_banner", option],

@@ -1,10 +1,9 @@
-"""Starting FFmpeg so that it ends when we end or when it hangs, and not when Ctrl-C is pressed.
+"""Start FFmpeg so that it ends with this process or at a time limit, but not on Ctrl-C.
 
-Ctrl-C goes to all processes of a terminal's group. FFmpeg would stop in the middle of its work, as
-if the item were at fault, so it gets a session of its own; and as nobody would end it then when we
-are killed, the kernel is asked to. That is asked by a few lines of Python which then become FFmpeg:
-what could run in our own process between fork and exec is not safe beside threads. They also start
-the timer that limits its processor time, which a program keeps when it becomes another.
+A terminal sends Ctrl-C to its whole process group, which would stop FFmpeg as if the item were at
+fault. FFmpeg is therefore started in its own session, and the kernel is set to kill it when the
+parent ends. A small Python script sets this and the CPU time limit, both of which survive exec, and
+then executes FFmpeg; ``preexec_fn`` would not be safe in a process with threads.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 NOT_STARTED = "FFmpeg did not start: "
-"""How the only line of output begins when the program cannot be run."""
+"""Prefix of the only line of output if the program cannot be run."""
 
-_TETHER = f"""
+_LAUNCHER = f"""
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):  # it died before we could ask
+if os.getppid() != int(sys.argv[1]):  # the parent ended before the call above
     sys.exit(1)
 signal.setitimer(signal.ITIMER_PROF, float(sys.argv[2]))
 try:
@@ -36,19 +35,20 @@ except OSError as error:
 def start_ffmpeg(
     program: Path, arguments: Sequence[str], *, cpu_s: float = 0.0, **options: Any
 ) -> subprocess.Popen[Any]:
-    """Start a program that is killed when the thread that starts it ends, however it ends.
+    """Start a program that is killed when the calling thread ends for any reason.
 
-    Only Linux can do that; elsewhere the program stays in our group, where Ctrl-C reaches it.
+    This works on Linux only. On other systems, the program stays in the process group of the
+    caller, where it receives Ctrl-C.
 
     Args:
-        program: Its file.
-        arguments: Its arguments.
-        cpu_s: Seconds of processor time after which SIGPROF ends it; 0 for no limit.
-        options: Of `subprocess.Popen`: where its input and output go.
+        program: Path of the program.
+        arguments: Arguments of the program.
+        cpu_s: CPU time in seconds after which SIGPROF ends the program; 0 for no limit.
+        options: Options of `subprocess.Popen` for input and output.
     """
     command = [str(program), *arguments]
     if sys.platform != "linux" or not sys.executable:
         return subprocess.Popen(command, **options)
-    # Neither the current folder nor installed packages have a say in what the few lines import.
-    tether = [sys.executable, "-SP", "-c", _TETHER, str(os.getpid()), str(cpu_s)]
-    return subprocess.Popen([*tether, *command], start_new_session=True, **options)
+    # Isolated mode: the script imports nothing from the current folder or installed packages.
+    launcher = [sys.executable, "-SP", "-c", _LAUNCHER, str(os.getpid()), str(cpu_s)]
+    return subprocess.Popen([*launcher, *command], start_new_session=True, **options)

@@ -1,7 +1,7 @@
-"""What is known of a media file: its streams, what they declare, what was measured in them.
+"""Declared and measured properties of a media file and its streams.
 
-Declared values are what headers say; measured ones come from reading every packet. They never share
-a name, because in downloaded files they often differ.
+Declared values come from headers; measured values come from reading every packet. They have
+different names, because they often differ in downloaded files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from yt360.media.containers.tracks import UndecodableTrack, main_of
 from yt360.media.layout.audio_layout import AudioLayout
 from yt360.media.video.color import ColorTags
 
-# A file that holds less than it declares by more than this was cut off.
+# A file that is shorter than declared by more than this is truncated.
 _MISSING_S, _MISSING_PART = 1.0, 0.02
 
 
@@ -23,20 +23,20 @@ class VideoStream:
     """One video stream.
 
     Attributes:
-        index: Its number among all streams of the file.
-        codec: FFmpeg's name.
+        index: Index among all streams of the file.
+        codec: FFmpeg's codec name.
         width, height: Stored size in pixels, before rotation.
-        rotation_deg: How players rotate frames, counter-clockwise: 0, 90, 180 or -90.
-        pixel_format: FFmpeg's name.
-        color: What it says of its colours.
-        frame_rate_declared: Frames per second by the header; 0 when it does not say.
+        rotation_deg: Counter-clockwise display rotation: 0, 90, 180 or -90.
+        pixel_format: FFmpeg's pixel format name.
+        color: Color tags.
+        frame_rate_declared: Frame rate in the header; 0 if unknown.
         frame_rate_measured: (frames - 1) / (last time - first time); 0 for a single frame.
         variable_frame_rate: Whether the intervals between frames differ.
-        frames_measured: Frames that the file really holds.
-        start_s: Time of the first frame in the presentation.
-        duration_declared_s: By the header; 0 when it does not say.
-        duration_measured_s: From the first frame to the end of the last one.
-        projection: How frames map to the sphere, as the file declares it.
+        frames_measured: Number of frames in the file.
+        start_s: Presentation time of the first frame.
+        duration_declared_s: Duration in the header; 0 if unknown.
+        duration_measured_s: Time from the start of the first frame to the end of the last one.
+        projection: Declared projection.
     """
 
     index: int
@@ -57,7 +57,7 @@ class VideoStream:
 
     @property
     def end_s(self) -> float:
-        """Time at which the last frame ends."""
+        """End time of the last frame."""
         return self.start_s + self.duration_measured_s
 
     @property
@@ -72,17 +72,17 @@ class AudioStream:
     """One audio stream.
 
     Attributes:
-        index: Its number among all streams of the file.
-        position: Its index among all audio streams of the file, decodable or not.
-        codec: FFmpeg's name.
-        sample_rate_hz: Stored rate.
-        channels: Stored channels.
-        layout_declared: The container's name for them, which for ambisonics is often wrong.
-        start_s: Time of the first sample in the presentation.
-        duration_declared_s: By the header; 0 when it does not say.
-        duration_measured_s: From the first sample to the last.
-        sa3d: The stream's SA3D box, if it has one.
-        layout: What the channels are, and why that is believed.
+        index: Index among all streams of the file.
+        position: Index among all audio streams of the file, decodable or not.
+        codec: FFmpeg's codec name.
+        sample_rate_hz: Stored sample rate.
+        channels: Number of stored channels.
+        layout_declared: Channel layout in the container, which is often wrong for ambisonics.
+        start_s: Presentation time of the first sample.
+        duration_declared_s: Duration in the header; 0 if unknown.
+        duration_measured_s: Time from the first to the last sample.
+        sa3d: SA3D box, if present.
+        layout: Detected layout of the channels, with evidence.
     """
 
     index: int
@@ -99,22 +99,22 @@ class AudioStream:
 
     @property
     def end_s(self) -> float:
-        """Time of the last sample."""
+        """End time of the last sample."""
         return self.start_s + self.duration_measured_s
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a media file is.
+    """Properties of a media file.
 
     Attributes:
-        path: The file.
+        path: Path of the file.
         container: FFmpeg's name of the container format.
         size_bytes: Size of the file.
-        duration_declared_s: By the container's header; 0 when it does not say.
-        duration_measured_s: The longest stream, by its packets.
-        video: Video streams that decode; covers and thumbnails are not counted.
-        audio: Audio streams that decode.
+        duration_declared_s: Duration in the header of the container; 0 if unknown.
+        duration_measured_s: Duration of the longest stream by its packets.
+        video: Decodable video streams, without cover images and thumbnails.
+        audio: Decodable audio streams.
         undecodable: Streams that FFmpeg cannot decode.
     """
 
@@ -129,20 +129,20 @@ class MediaInfo:
 
     @property
     def main_video(self) -> VideoStream | None:
-        """The largest video stream that is no still; None where none has frames."""
+        """The largest video stream with more than one frame; None if there is none."""
         streams = [stream for stream in self.video if stream.frames_measured]
         return main_of([(s.width, s.height, s.frames_measured) for s in streams], streams)
 
     @property
     def why_video(self) -> tuple[str, ...]:
-        """Why `main_video` is the one that is used; empty where there is no choice."""
+        """Why `main_video` was selected; empty for a single stream."""
         if len(self.video) < 2:
             return ()
         return (f"used: the largest of {len(self.video)} video streams",)
 
     @property
     def why_audio(self) -> tuple[str, ...]:
-        """Why `main_audio` is the one that is used; empty where there is no choice."""
+        """Why `main_audio` was selected; empty for a single stream."""
         if len(self.audio) < 2:
             return ()
         which = "first spatial one" if self.spatial_audio else "one with the most channels"
@@ -155,12 +155,12 @@ class MediaInfo:
 
     @property
     def main_audio(self) -> AudioStream | None:
-        """The spatial audio stream, or else the one with the most channels; None without audio."""
+        """The spatial stream, otherwise the one with the most channels; None without audio."""
         most = max(self.audio, key=lambda stream: stream.channels, default=None)
         return self.spatial_audio or most
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the file holds clearly less than it declares."""
+        """Whether the file is clearly shorter than it declares."""
         missing_s = self.duration_declared_s - self.duration_measured_s
         return missing_s > max(_MISSING_S, _MISSING_PART * self.duration_declared_s)

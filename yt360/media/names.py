@@ -1,11 +1,11 @@
-"""Names that users choose from: projections, stereo modes and audio layouts."""
+"""Names for options: projections, stereo modes and audio layouts."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 ProjectionName = Literal["auto", "equirectangular", "eac", "cubemap", "c3x2"]
-"""``"auto"`` takes what the file declares; ``"eac"`` is YouTube's equi-angular cubemap, with two
+"""``"auto"`` uses the declared projection; ``"eac"`` is YouTube's equi-angular cubemap, with two
 rows of three faces; ``"cubemap"`` is layout 0 of Google's Spherical Video RFC V2, 3x2 faces;
 ``"c3x2"`` is the 3x2 cubemap that FFmpeg writes."""
 StereoModeName = Literal["auto", "mono", "top-bottom", "bottom-top", "left-right", "right-left"]

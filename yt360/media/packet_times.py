@@ -1,4 +1,4 @@
-"""How long media files last, by the times of their packets; nothing is decoded."""
+"""Measure the duration of media files by packet timestamps, without decoding."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def declared_and_measured_s(path: Path) -> tuple[float | None, float]:
-    """Return the duration that the header declares, and when the last packet ends, in seconds.
+    """Return the declared duration and the end time of the last packet, in seconds.
 
     Raises:
-        BadItem: ``"undecodable"`` when FFmpeg has no decoder for the video or the audio, or what
-            `open_media` raises.
+        BadItem: ``"undecodable"`` if FFmpeg has no decoder for the video or the audio, or the
+            reasons of `open_media`.
     """
     end_s = 0.0
     with open_media(path) as container:
@@ -35,10 +35,10 @@ def declared_and_measured_s(path: Path) -> tuple[float | None, float]:
 
 
 def decodable_spans_s(path: Path) -> list[tuple[float, float]]:
-    """Return for each stream when it begins to be decodable and when it ends, in seconds.
+    """Return the start and end in seconds of the decodable part of each stream.
 
     Raises:
-        BadItem: ``"empty"`` without any packet, or what `open_media` raises.
+        BadItem: ``"empty"`` if there are no packets, or the reasons of `open_media`.
     """
     spans: dict[int, tuple[float, float]] = {}
     with open_media(path) as container:
@@ -46,7 +46,7 @@ def decodable_spans_s(path: Path) -> list[tuple[float, float]]:
             if packet.pts is None or packet.time_base is None:
                 continue
             if packet.stream_index not in spans and not packet.is_keyframe:
-                continue  # nothing before the first key frame can be decoded
+                continue  # packets before the first keyframe are not decodable
             start_s = float(packet.pts * packet.time_base)
             end_s = start_s + float((packet.duration or 0) * packet.time_base)
             begin_s, last_s = spans.get(packet.stream_index, (start_s, end_s))
@@ -57,10 +57,10 @@ def decodable_spans_s(path: Path) -> list[tuple[float, float]]:
 
 
 def read_metadata(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """Return those text tags of a file that have one of some names, which are in upper case.
+    """Return the text tags of a file with the given upper-case names.
 
     Raises:
-        BadItem: What `open_media` raises.
+        BadItem: The reasons of `open_media`.
     """
     with open_media(path) as container:
         tags = {key.upper(): value for key, value in container.metadata.items()}
@@ -68,7 +68,7 @@ def read_metadata(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _check_decodable(path: Path, container: InputContainer) -> None:
-    """Refuse a file without tracks, or one that has video or audio of which none decodes."""
+    """Check that a file has tracks, and that some of its video and of its audio is decodable."""
     tracks = read_tracks(path, container)
     if not tracks:
         raise BadItem("not-media", f"{path.name} contains neither video nor audio")

@@ -1,7 +1,4 @@
-"""Pairing a video with the audio files beside it, by their names.
-
-All commands pair by the functions here; docs/media.md documents the rule for users.
-"""
+"""Pair videos with audio files of the same name (docs/media.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ AUDIO_SUFFIXES = (
     ".flac", ".wav", ".w64", ".rf64", ".bw64", ".amb", ".aiff", ".aif", ".aifc", ".caf", ".au",
     ".wv", ".tta", ".thd", ".mlp", ".opus", ".ogg", ".oga", ".mka", ".m4a", ".m4b",
 )  # fmt: skip
-"""Suffixes of audio files, in order of preference where all else is equal."""
+"""Suffixes of audio files; earlier ones win ties."""
 
 RAW_AUDIO_SUFFIXES = frozenset(
     {".aac", ".ac3", ".eac3", ".ec3", ".dts", ".latm", ".loas", ".mp2", ".mp3", ".mpa", ".wma"}
@@ -33,18 +30,15 @@ RAW_AUDIO_DETAIL = (
 
 
 def pairing_key(path: Path) -> str:
-    """Return the file name without suffix in Unicode NFC, which paired files share.
+    """Return the file name without suffix, which paired files share.
 
-    Some file systems store an accented letter as two characters.
+    The name is normalized to NFC, because some file systems decompose accented letters.
     """
     return unicodedata.normalize("NFC", path.stem)
 
 
 def files_by_key(folder: Path) -> dict[str, list[Path]]:
-    """Return the files of a folder by `pairing_key`, without hidden files.
-
-    An unreadable folder gives an empty dictionary.
-    """
+    """Return the visible files of a folder by `pairing_key`; empty for an unreadable folder."""
     found: dict[str, list[Path]] = {}
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 (creates no Path for hidden files)
@@ -57,7 +51,7 @@ def files_by_key(folder: Path) -> dict[str, list[Path]]:
 
 
 def has_media_suffix(path: Path) -> bool:
-    """Return whether the suffix is that of a video, or of audio in a supported container."""
+    """Return whether the suffix is that of a video or of a supported audio file."""
     suffix = path.suffix.lower()
     return suffix in VIDEO_SUFFIXES or suffix in AUDIO_SUFFIXES
 
@@ -68,9 +62,9 @@ def is_raw_audio(path: Path) -> bool:
 
 
 def has_video(path: Path) -> bool:
-    """Return whether a file has a video stream; True for a file that cannot be read.
+    """Return whether a file has a video stream; True for an unreadable file.
 
-    Whoever reads that file later reports what is wrong with it.
+    The error is reported when the file is opened as a video.
     """
     try:
         with open_media(path) as container:
@@ -84,7 +78,7 @@ def split_media(
 ) -> tuple[list[Path], list[Path]]:
     """Split files of one pairing key into videos and audio files.
 
-    Several files may have video suffixes, such as ``name.mp4`` and ``name.webm``; those without a
+    If several files have video suffixes, such as ``name.mp4`` and ``name.webm``, those without a
     video stream count as audio. Audio files are ordered as in `AUDIO_SUFFIXES`.
     """
     files = sorted(files, key=_suffix_order)
@@ -99,7 +93,7 @@ def split_media(
 
 
 def audio_files_beside(video: Path) -> tuple[Path, ...]:
-    """Return the files beside a video that may hold its audio; empty if `video` is audio."""
+    """Return the audio files that pair with a video; empty if `video` is an audio file."""
     beside = files_by_key(video.parent).get(pairing_key(video), ())
     videos, audio_files = split_media({video, *filter(has_media_suffix, beside)})
     return tuple(audio_files) if video in videos else ()

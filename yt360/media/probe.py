@@ -1,4 +1,4 @@
-"""Probing a media file: headers, metadata, every packet, and some of its audio."""
+"""Probe a media file: headers, metadata, all packets, and excerpts of its audio."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 LISTEN_PIECES = 8
 LISTEN_PIECE_S = 1.0
-# Frame intervals may differ by this much (timestamps in whole milliseconds do) and count as equal.
+# Tolerance of frame intervals, which covers timestamps rounded to milliseconds.
 _EQUAL_INTERVALS_S = 0.0015
 _ODD_INTERVALS_ALLOWED = 0.02
 
 
 @dataclass
 class _PacketTimes:
-    """Start and duration of each packet of a stream, in its time base, as they come."""
+    """Start and duration of each packet of a stream, in its time base and in file order."""
 
     start: array[int] = field(default_factory=lambda: array("q"))
     duration: array[int] = field(default_factory=lambda: array("q"))
 
 
 def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
-    """Read a file's headers, metadata and packets, and decode some of its audio.
+    """Read the headers, metadata and packets of a file, and decode excerpts of its audio.
 
     Args:
-        path: An MP4, MOV, WebM, Matroska, OGG, WAV, FLAC or other file that FFmpeg reads.
+        path: MP4, MOV, WebM, Matroska, OGG, WAV, FLAC or other supported file.
         audio_layout: Layout that the user or a catalog states for multi-channel audio.
 
     Raises:
-        BadItem: When this is no media file, or a stream that should decode does not.
+        BadItem: The file is not a media file, or a stream cannot be decoded.
     """
     path = Path(path)
     with open_media(path) as container:
@@ -96,24 +96,24 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
 
 
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
-    """Decode some pieces of an audio stream, evenly spread over [start_s, end_s).
+    """Decode excerpts of an audio stream, evenly spaced over [start_s, end_s).
 
     Invalid samples (`yt360.media.audio.is_valid_audio`) are replaced by silence.
 
     Returns:
-        Pieces (C, S) of about a second, and their sample rate.
+        Excerpts (C, S) of about a second each, and their sample rate.
     """
     with AudioReader(path, position) as reader:
         rate = reader.sample_rate_hz
         count = round(LISTEN_PIECE_S * rate)
         first, last = round(start_s * rate), round(end_s * rate)
         if last - first <= 2 * LISTEN_PIECES * count:
-            return [_heard(reader, first, max(last - first, 1))], rate
+            return [_read_valid(reader, first, max(last - first, 1))], rate
         starts = np.linspace(first, last - count, LISTEN_PIECES).astype(int)
-        return [_heard(reader, int(start), count) for start in starts], rate
+        return [_read_valid(reader, int(start), count) for start in starts], rate
 
 
-def _heard(reader: AudioReader, start: int, count: int) -> Samples:
+def _read_valid(reader: AudioReader, start: int, count: int) -> Samples:
     samples, _ = reader.read(start, count)
     return np.where(is_valid_audio(samples), samples, np.float32(0))
 
@@ -126,7 +126,7 @@ def _check_size(path: Path, width: int, height: int) -> None:
 def _check_times(
     path: Path, times: _PacketTimes, time_base: Fraction | None, origin_s: float
 ) -> None:
-    """Refuse times that no recording has; broken and hostile files hold them."""
+    """Check that timestamps are plausible; broken and hostile files have others."""
     if not times.start:
         return
     unit = float(time_base or 1)
@@ -143,7 +143,7 @@ def _check_times(
 def _packet_times(container: InputContainer) -> dict[int, _PacketTimes]:
     times = {stream.index: _PacketTimes() for stream in container.streams}
     for packet in container.demux():
-        # Packets to be discarded lie before the start that an edit list sets.
+        # Discarded packets are before the start in the edit list.
         if packet.pts is not None and packet.size and not packet.is_discard:
             stream_times = times[packet.stream_index]
             stream_times.start.append(packet.pts)
@@ -152,7 +152,7 @@ def _packet_times(container: InputContainer) -> dict[int, _PacketTimes]:
 
 
 def _span_s(times: _PacketTimes, time_base: Fraction, first: int | None) -> tuple[float, float]:
-    """Return start and end in seconds; what lies before the declared `first` is not presented."""
+    """Return start and end in seconds, excluding times before the declared start `first`."""
     if not times.start:
         return 0.0, 0.0
     start, duration = np.array(times.start), np.array(times.duration)
@@ -185,7 +185,7 @@ def _video_stream(
         frames_measured=len(frame_times),
         start_s=start_s - origin_s,
         duration_declared_s=float((stream.duration or 0) * time_base),
-        # The last packet of some containers has no duration of its own.
+        # In some containers the last packet has no duration.
         duration_measured_s=float(max(end_s, frame_times[-1] + typical) - start_s)
         if len(frame_times)
         else 0.0,
@@ -197,7 +197,7 @@ def _color_tags(context: VideoCodecContext, dolby_vision_profile: int | None) ->
     tags = ColorTags.of(context)
     if dolby_vision_profile == IPT_PROFILE:
         return replace(tags, matrix=IPT_MATRIX)
-    # Some RGB codecs do not say that they have no matrix.
+    # Some RGB codecs do not declare the matrix.
     return replace(tags, matrix="gbr") if context.format and context.format.is_rgb else tags
 
 
@@ -238,7 +238,7 @@ def _audio_stream(
 
 
 def _rotation_deg(container: InputContainer, stream: StoredVideo) -> int:
-    """Return the rotation of the first frame, which also shows that the stream decodes."""
+    """Return the rotation of the first frame; decoding it also checks the stream."""
     container.seek(0)
     frame = next(container.decode(stream), None)
     if frame is None:

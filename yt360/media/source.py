@@ -1,4 +1,4 @@
-"""A source: the video and the audio that clips are cut from, checked and ready."""
+"""A source: the validated video and audio that clips are cut from."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Source:
     Attributes:
         video: The video file.
         video_stream: The video stream in use.
-        audio: The file with the audio: `video` itself, or an audio file beside it.
+        audio: The file with the audio: `video` itself or an audio file.
         audio_stream: The ambisonic stream in use.
-        projection: How the video maps to the sphere.
-        start_s, end_s: What video and audio both cover (half open).
-        audio_note: The selected and the unused audio tracks; see `AudioSelection.note`.
+        projection: Mapping of the video to the sphere.
+        start_s, end_s: Interval that both video and audio cover (half open).
+        audio_note: Selected and unused audio tracks; see `AudioSelection.note`.
         num_spatial_tracks: Number of spatial audio tracks among the candidates.
     """
 
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes for the user, a line each."""
+        """Notes for the user, one line each."""
         return (self.audio_note,) if self.num_spatial_tracks > 1 else ()
 
     def facts(self) -> dict[str, Any]:
@@ -92,20 +92,21 @@ def open_source(
     stereo_mode: str = "auto",
     audio_layout: str | None = None,
 ) -> Source:
-    """Probe a video and the audio files beside it, and decide how they are converted.
+    """Probe a video and its audio files, and determine their conversion.
 
     Args:
-        video: A video file.
+        video: Video file.
         audio_files: Audio files in sync with it; see `yt360.media.audio.selection`.
         projection: One of `yt360.media.names.PROJECTIONS`.
         stereo_mode: One of `yt360.media.names.STEREO_MODES`.
         audio_layout: One of `yt360.media.names.AUDIO_LAYOUTS`; None to detect it.
 
     Raises:
-        UserError: An unknown projection, stereo mode or layout.
-        BadItem: Why this is not a 360° video with spatial audio: ``"no-video"``, ``"no-audio"``,
-            ``"not-spatial"``, ``"undecodable"``, ``"truncated"``, ``"no-common-time"``,
-            ``"no-tone-mapping"``, or a reason of `resolve_projection` or `probe`.
+        UserError: The projection, stereo mode or layout is unknown.
+        BadItem: The file is not a usable 360° video with spatial audio: ``"no-video"``,
+            ``"no-audio"``, ``"not-spatial"``, ``"undecodable"``, ``"truncated"``,
+            ``"no-common-time"``, ``"no-tone-mapping"``, or a reason of `resolve_projection` or
+            `probe`.
     """
     selection = select_audio(video, audio_files, audio_layout=audio_layout)
     info = selection.video
@@ -145,7 +146,7 @@ def open_source(
 
 
 def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
-    """Return the level of the W channel in each window from time 0 on.
+    """Return the level of the W channel in consecutive windows from time 0.
 
     Args:
         source: From `open_source`.
@@ -171,10 +172,10 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
 
 
 def check_whole(info: MediaInfo) -> None:
-    """Refuse a file that holds clearly less than it declares.
+    """Check that a file is not truncated.
 
     Raises:
-        BadItem: ``"truncated"``.
+        BadItem: ``"truncated"``: it is clearly shorter than declared.
     """
     if info.is_truncated:
         raise BadItem(

@@ -1,1 +1,1 @@
-"""Audio of media files: reading it at its true times, and choosing the track of a video."""
+"""Audio of media files: reading by presentation time, and selecting the track of a video."""

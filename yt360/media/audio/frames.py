@@ -1,12 +1,12 @@
-"""Samples and channel layouts of PyAV's audio, without two of its memory errors (seen in 18.1).
+"""Access to PyAV's audio samples and channel layouts that avoids two memory errors of PyAV 18.1.
 
-- ``AudioFrame.planes``, and with it ``AudioFrame.to_ndarray``, counts planes up to a null pointer.
-  Planar frames of eight channels and more end without one. `samples_of` counts channels instead.
-- An ``AudioLayout`` is a copy of FFmpeg's structure that shares the list of channels of a custom
-  order, and frees it when the object goes. Every ``stream.layout`` and ``stream.channels`` makes
-  one, and so does every decoded frame. `take_layout` leaves FFmpeg's decoder without that list.
+- ``AudioFrame.planes`` and ``AudioFrame.to_ndarray`` count planes up to a null pointer, which
+  planar frames with eight or more channels lack. `samples_of` counts channels instead.
+- An ``AudioLayout`` shares the channel list of a custom order with FFmpeg and frees it when it is
+  garbage collected. ``stream.layout``, ``stream.channels`` and each decoded frame create one.
+  `take_layout` removes the list from FFmpeg's decoder.
 
-Channels are counted, never named: `yt360.media.layout` tells what they are.
+This module counts channels; `yt360.media.layout` detects their meaning.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 Samples = NDArray[np.float32]
 
 MAX_CHANNELS = 128
-"""Ambisonics of order 7 has 64 channels; the rest is for what lies beside it."""
+"""Maximum number of channels: ambisonics of order 7 has 64, and other channels may follow."""
 SAMPLE_RATES_HZ = (1000, 768_000)
-"""Least and greatest sample rate of anything that was recorded to be heard."""
+"""Minimum and maximum plausible sample rate."""
 
-# FFmpeg's sample formats without the "p" of planar ones: stored type, value of silence, full scale.
+# FFmpeg sample format without the "p" of planar ones -> dtype, value of silence, full scale.
 _FORMATS: dict[str, tuple[type[np.generic], float, float]] = {
     "u8": (np.uint8, 128.0, 2.0**7),
     "s16": (np.int16, 0.0, 2.0**15),
@@ -41,21 +41,21 @@ _FORMATS: dict[str, tuple[type[np.generic], float, float]] = {
 def take_layout(context: AudioCodecContext) -> str:
     """Return the name of the declared channel layout, such as ``"5.1"``, and clear the layout.
 
-    To be called on every audio stream that is opened, before its layout or channels are read and
-    before it is decoded. Its number of channels is kept.
+    Call this on every opened audio stream before reading its layout or channels and before
+    decoding. The number of channels is preserved.
 
     Args:
-        context: Of a stream that was opened for reading and has not been decoded yet.
+        context: Codec context of the stream.
     """
     layout = context.layout
     if layout.nb_channels > 0:
-        # The list of channels of a custom order now belongs to `layout` alone, which frees it.
+        # The channel list of a custom order now belongs to `layout` alone, which frees it.
         context.layout = f"{layout.nb_channels}C"
     return layout.name
 
 
 def implausible(channels: int, sample_rate_hz: int) -> str:
-    """Return what is wrong with a number of channels or a sample rate; empty if nothing is."""
+    """Return why a number of channels or a sample rate is implausible; empty if both are valid."""
     if not (channels and sample_rate_hz):
         return "no channels declared"
     if channels > MAX_CHANNELS:
@@ -67,7 +67,7 @@ def implausible(channels: int, sample_rate_hz: int) -> str:
 
 
 def samples_of(frame: AudioFrame) -> Samples:
-    """Return a frame's samples (C, S) in the decoder's channel order, full scale at 1."""
+    """Return the samples (C, S) of a frame in the decoder's channel order, with full scale at 1."""
     stored_type, silence, full_scale = _FORMATS[frame.format.name.removesuffix("p")]
     channels, count = frame.layout.nb_channels, frame.samples
 

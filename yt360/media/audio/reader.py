@@ -1,8 +1,8 @@
-"""Reading audio at its true times as it is stored: no mixing, no reordering of channels.
+"""Read audio by presentation time, without mixing or reordering channels.
 
-Samples are placed by their presentation timestamps (edit lists, start offsets and encoder delay
-are FFmpeg's to apply), so sample i of a reader is heard at ``i / sample_rate_hz`` of the
-presentation, and stretches that no packet covers are silence.
+Samples are placed by their presentation timestamps, to which FFmpeg applies edit lists, start
+offsets and encoder delay. Sample i of a reader is played at ``i / sample_rate_hz`` seconds; gaps
+between packets are silent.
 """
 
 from __future__ import annotations
@@ -27,41 +27,38 @@ from yt360.media.containers.opening import open_media, time_origin_s
 if TYPE_CHECKING:
     from av import AudioFrame
 
-# Decoders need some packets before the first good sample: a frame for AAC, 80 ms for Opus.
+# Decoders need a pre-roll before the first valid sample: one frame for AAC, 80 ms for Opus.
 _PREROLL_S = 0.5
-# Reading on costs less than seeking as long as the gap is this short.
-_READ_ON_S = 5.0
-# Timestamps in milliseconds wobble around the true times; a real gap is longer than this.
+# Maximum gap in seconds for which decoding costs less than seeking.
+_MAX_DECODED_GAP_S = 5.0
+# Minimum length of a gap in seconds; shorter differences are rounding of timestamps.
 _JITTER_S = 0.005
-# Beyond any level: 120 dB over full scale.
-_LOUDEST_SAMPLE = 1e6
-# The resampler's impulse response is shorter than this on both sides.
+# Maximum valid amplitude: 120 dB over full scale.
+_MAX_AMPLITUDE = 1e6
+# Upper bound in seconds of each side of the resampler's impulse response.
 _RESAMPLER_MARGIN_S = 0.1
 
 
 def is_valid_audio(samples: Samples) -> NDArray[np.bool_]:
-    """Return which samples are valid; NaN, infinity and values beyond any level are not.
-
-    Formats that store floating-point numbers can hold them.
-    """
-    return np.abs(samples) <= _LOUDEST_SAMPLE
+    """Return a mask of the samples that are finite and at most 120 dB over full scale."""
+    return np.abs(samples) <= _MAX_AMPLITUDE
 
 
 class AudioReader:
     """Random access to one audio stream by sample index. Use as a context manager.
 
     Args:
-        path: A media file with audio.
-        stream: Index among its audio streams.
+        path: Media file with audio.
+        stream: Index among the audio streams of the file.
 
     Attributes:
-        sample_rate_hz: The stored rate.
-        channels: The stored channels.
-        name: Of the file.
-        damaged_packets: How many packets could not be decoded so far; they became silence.
+        sample_rate_hz: Stored sample rate.
+        channels: Number of stored channels.
+        name: Name of the file.
+        damaged_packets: Number of undecodable packets so far, which are replaced by silence.
 
     Raises:
-        BadItem: ``"no-audio"``, or what `open_media` raises.
+        BadItem: ``"no-audio"``, or the reasons of `open_media`.
     """
 
     def __init__(self, path: Path, stream: int = 0) -> None:
@@ -100,10 +97,10 @@ class AudioReader:
 
         Args:
             start: First sample; may be negative.
-            count: How many.
+            count: Number of samples.
 
         Returns:
-            The samples (C, count), silence where nothing was recorded; and how many of them were.
+            Samples (C, count), with silence in gaps, and the number of recorded samples.
         """
         self._go_to(start)
         while self._end is None or self._end < start + count:
@@ -124,13 +121,15 @@ class AudioReader:
         return samples, int(recorded.sum())
 
     def _go_to(self, start: int) -> None:
-        """Make the buffer begin at or before `start`, or at the first sample after it."""
+        """Seek so that the buffer starts at or before `start`, or at the first sample after it."""
         while self._chunks and self._chunks[0][0] + self._chunks[0][1].shape[1] <= start:
             self._chunks.popleft()
         position = self._chunks[0][0] if self._chunks else self._end
-        at_start = self._end is None and start < _READ_ON_S * self.sample_rate_hz
+        at_start = self._end is None and start < _MAX_DECODED_GAP_S * self.sample_rate_hz
         near = position is not None and position <= start
-        if at_start or (near and start - (position or 0) < _READ_ON_S * self.sample_rate_hz):
+        if at_start or (
+            near and start - (position or 0) < _MAX_DECODED_GAP_S * self.sample_rate_hz
+        ):
             return
         self._chunks.clear()
         self._end = None
@@ -144,11 +143,11 @@ class AudioReader:
         try:
             self._container.seek(int(time_s / time_base), stream=self._stream)
         except av.error.FFmpegError:
-            # Some files cannot be searched; reading them from the beginning is slow but right.
+            # Some files are not seekable; reading them from the beginning is slow but correct.
             self._container.seek(0)
 
     def _decode(self) -> Iterator[tuple[int, Samples]]:
-        """Yield (first sample, samples) in order of time; damaged packets are left out."""
+        """Yield (first sample, samples) in temporal order; skip damaged packets."""
         end: int | None = None
         for packet in self._container.demux(self._stream):
             try:
@@ -179,14 +178,14 @@ class AudioReader:
 
 
 class AmbixReader:
-    """Reads an audio stream as ambiX at a given rate.
+    """Reads an audio stream as ambiX at a given sample rate.
 
-    Output samples lie on one grid from time 0 on, so neighbouring stretches fit to the sample.
+    Output samples lie on one grid that starts at time 0, so adjacent ranges join exactly.
 
     Args:
-        reader: The stored audio.
-        stored_format: How its channels map to ambiX.
-        sample_rate_hz: Rate of the output.
+        reader: Reader of the stored audio.
+        stored_format: Mapping of the stored channels to ambiX.
+        sample_rate_hz: Sample rate of the output.
     """
 
     def __init__(
@@ -200,16 +199,16 @@ class AmbixReader:
         """Read output samples [start, start + count).
 
         Returns:
-            ambiX (4, count), not clipped; and the part of the stretch that was recorded, 0 to 1.
+            ambiX (4, count), not clipped, and the recorded fraction of the range, in [0, 1].
 
         Raises:
-            BadItem: ``"bad-samples"``: some are not valid (`is_valid_audio`).
+            BadItem: ``"bad-samples"``: a sample is invalid (`is_valid_audio`).
         """
         stored_rate, rate = self._reader.sample_rate_hz, self.sample_rate_hz
         common = gcd(stored_rate, rate)
         stored_step, step = stored_rate // common, rate // common
         margin = round(_RESAMPLER_MARGIN_S * rate)
-        # Both grids share the instants that are whole numbers of steps; begin at one of them.
+        # Start at a time that is on both the input and the output grid.
         first_step = (start - margin) // step
         last_step = -((start + count + margin) // -step)
         stored, _ = self._reader.read(
@@ -226,7 +225,7 @@ class AmbixReader:
                     f"{(start + count) / rate:.2f} s contains NaN, infinity or values "
                     "beyond any level",
                 )
-            stored = np.where(good, stored, np.float32(0))  # only beside the stretch
+            stored = np.where(good, stored, np.float32(0))  # only outside the range
         ambix = to_ambix(stored, self._format)
         if stored_rate != rate:
             ambix = soxr.resample(ambix.T, stored_rate, rate, quality="VHQ").T

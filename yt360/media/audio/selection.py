@@ -1,6 +1,6 @@
-"""Selecting the audio track that a video is used with, by one rule for all commands.
+"""Select the audio track of a video, by one rule for all commands (docs/media.md).
 
-docs/media.md documents the rule for users; `yt360.media.pairing` finds the audio files of a video.
+`yt360.media.pairing` finds the audio files of a video.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "truehd", "mlp")
 
 @dataclass(frozen=True)
 class AudioSelection:
-    """The audio track that a video is used with.
+    """The selected audio track of a video.
 
     Attributes:
         video: The video.
-        info: The file that holds the track: the video itself, or an audio file beside it.
+        info: File that contains the track: the video itself or an audio file.
         stream: The track; None if there is no audio.
-        note: The selected and the unused tracks, in one line; empty without audio files.
+        note: One line that lists the selected and unused tracks; empty without audio files.
         num_spatial: Number of spatial candidates.
-        undecodable: An error that names the tracks without a decoder, if no candidate is spatial.
+        undecodable: Error for the tracks without a decoder, if no candidate is spatial.
     """
 
     video: MediaInfo
@@ -52,7 +52,7 @@ class _Candidate:
 
     @property
     def rank(self) -> tuple[bool, bool, int, bool, bool]:
-        """Sort key; the smallest is selected."""
+        """Sort key; the candidate with the smallest key is selected."""
         layout = self.stream.layout
         channels = 0 if layout.is_spatial else -self.stream.channels
         lossless = self.stream.codec.startswith(_LOSSLESS)
@@ -70,21 +70,20 @@ def select_audio(
     audio_layout: str | None = None,
     use_own: bool = True,
 ) -> AudioSelection:
-    """Select the audio track of a video by what the candidates hold.
+    """Select the audio track of a video.
 
-    Candidates are the main audio track of the video and of each audio file. Spatial audio comes
-    before other audio, and spatial audio without warnings before spatial audio with warnings; then
-    an audio file before the video's own track; then lossless before lossy. If no candidate is
-    spatial, the track with the most channels is selected.
+    Candidates are the main audio track of the video and of each audio file. Preferred are, in this
+    order: spatial audio; spatial audio without warnings; audio files over the video's own track;
+    lossless codecs. If no candidate is spatial, the track with the most channels is selected.
 
     Args:
         path: The video.
-        audio_files: Files in sync with it, in order of preference where all else is equal.
+        audio_files: Audio files in sync with the video; earlier ones win ties.
         audio_layout: Layout that the user or a catalog states for multi-channel audio.
-        use_own: Whether the tracks of the video itself are candidates.
+        use_own: Whether the video's own tracks are candidates.
 
     Raises:
-        BadItem: The video cannot be read; or an audio file cannot, and no candidate is spatial.
+        BadItem: The video cannot be read, or an audio file cannot and no candidate is spatial.
     """
     video = _probe_video(path, audio_files, audio_layout)
     files, failed = [], []
@@ -116,7 +115,7 @@ def select_audio(
 
 
 def _probe_video(path: Path, audio_files: Sequence[Path], audio_layout: str | None) -> MediaInfo:
-    """Probe a video; if the stated layout fits an audio file only, leave out its own tracks."""
+    """Probe a video; ignore its own tracks if the stated layout fits only an audio file."""
     try:
         return probe(path, audio_layout=audio_layout)
     except BadItem as error:

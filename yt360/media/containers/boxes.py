@@ -1,4 +1,4 @@
-"""Reading the boxes of an ISO base media file (MP4, MOV) without trusting any of its sizes.
+"""Read the boxes of an ISO base media file (MP4, MOV); all sizes in the file are validated.
 
 Source: ISO/IEC 14496-12, section 4.2 (box header).
 """
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-# Real files have a few hundred boxes that matter here; a hostile one could have millions.
+# Limits for hostile files; real files have a few hundred boxes of interest.
 MAX_BOXES = 10_000
 MAX_PAYLOAD_BYTES = 16 << 20
 
@@ -24,7 +24,7 @@ _AUDIO_ENTRY_BYTES = {0: 28, 1: 44, 2: 64}
 
 
 class Box(NamedTuple):
-    """A box: its type, and where the box, its payload and its end lie in the file (half open)."""
+    """A box: its type, and the offsets of its start, payload and end (exclusive)."""
 
     type: bytes
     start: int
@@ -33,16 +33,16 @@ class Box(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its type as text."""
+        """The type as text."""
         return self.type.decode("latin-1")
 
 
 class BoxReader:
-    """Reads the boxes of one file; every offset that it returns lies inside the file.
+    """Reads the boxes of a file; all returned offsets lie inside the file.
 
     Args:
-        file: A seekable binary file, or its content.
-        strict: Raise ValueError for a damaged box. By default the boxes end before it.
+        file: Seekable binary file, or its content.
+        strict: Raise ValueError for a damaged box; by default, iteration stops at it.
     """
 
     def __init__(self, file: BinaryIO | memoryview, *, strict: bool = False) -> None:
@@ -51,7 +51,7 @@ class BoxReader:
         self._budget = MAX_BOXES
 
     def top(self) -> Iterator[Box]:
-        """Yield the boxes of the file itself."""
+        """Yield the top-level boxes of the file."""
         return self._walk(0, self.size)
 
     def children(self, box: Box, skip: int | None = None) -> Iterator[Box]:
@@ -59,16 +59,16 @@ class BoxReader:
 
         Args:
             box: The parent.
-            skip: Bytes of its own fields before the first child; by default known from the type.
+            skip: Bytes before the first child; by default derived from the box type.
         """
         first = box.payload + (_CHILDREN_AFTER.get(box.type, 0) if skip is None else skip)
         return self._walk(first, box.end)
 
     def find(self, box: Box | None, *path: bytes) -> Box | None:
-        """Return the first descendant along a path of types, or None.
+        """Return the first descendant along a path of box types, or None.
 
         Args:
-            box: Where the path begins; None for the file itself.
+            box: Root of the path; None for the file.
             path: Types of the child, its child, and so on.
         """
         for wanted in path:
@@ -79,7 +79,7 @@ class BoxReader:
         return box
 
     def payload(self, box: Box) -> bytes:
-        """Return a box's payload, cut at `MAX_PAYLOAD_BYTES`."""
+        """Return the payload of a box, truncated to `MAX_PAYLOAD_BYTES`."""
         return bytes(self._read(box.payload, min(box.end - box.payload, MAX_PAYLOAD_BYTES)))
 
     def sample_entry_children(self, entry: Box, *, is_video: bool) -> Iterator[Box]:
@@ -87,10 +87,10 @@ class BoxReader:
         return self.children(entry, self.sample_entry_fields(entry, is_video=is_video))
 
     def sample_entry_fields(self, entry: Box, *, is_video: bool) -> int:
-        """Return how many bytes of its own fields a sample entry has before its first child."""
+        """Return the size in bytes of the fields before the first child of a sample entry."""
         if is_video:
             return _VIDEO_ENTRY_BYTES
-        # QuickTime's audio entries grow with their version (QuickTime File Format, "Sound Media").
+        # The size depends on QuickTime's version (QuickTime File Format, "Sound Media").
         version = int.from_bytes(self._read(entry.payload + 8, 2), "big")
         return _AUDIO_ENTRY_BYTES.get(version, _AUDIO_ENTRY_BYTES[0])
 
@@ -112,7 +112,7 @@ class BoxReader:
             position = box.end
 
     def _box_at(self, position: int, end: int) -> Box | None:
-        """Return a box whose header begins at a position; None if it exceeds its container."""
+        """Return the box whose header starts at a position; None if it exceeds its container."""
         header = self._read(position, 16)
         if len(header) < 8:
             return None

@@ -1,7 +1,7 @@
-"""What a Matroska or WebM file says about its tracks: codec, projection and stereo mode.
+"""Read codec, projection and stereo mode of the tracks of a Matroska or WebM file.
 
-Only the few elements that matter are read, and no size in the file is trusted. Sources: RFC 8794
-(EBML), RFC 9559 (Matroska, elements Projection and StereoMode).
+All sizes in the file are validated. Sources: RFC 8794 (EBML), RFC 9559 (Matroska, elements
+Projection and StereoMode).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PRIVATE_BOXES = {1: b"equi", 2: b"cbmp", 3: b"mshp"}
 
 
 def read_matroska_tags(file: BinaryIO) -> list[TrackTags]:
-    """Return the tags of each track, in file order; damage is read as absence."""
+    """Return the tags of each track in file order; ignore damaged elements."""
     reader = _Reader(file)
     found: list[TrackTags] = []
     for segment in reader.elements(0, reader.size):
@@ -56,12 +56,12 @@ def read_matroska_tags(file: BinaryIO) -> list[TrackTags]:
 
 
 def projection_from_tags(tags: dict[str, str]) -> Projection | None:
-    """Return the projection of V1 metadata that a WebM carries as the tag SPHERICAL-VIDEO."""
+    """Return the projection of V1 metadata in the WebM tag SPHERICAL-VIDEO, if present."""
     return parse_v1(tags.get("SPHERICAL-VIDEO", ""))
 
 
 class _Reader:
-    """Walks EBML elements, giving only offsets that lie inside the file."""
+    """Reads EBML elements; all returned offsets lie inside the file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -69,7 +69,7 @@ class _Reader:
         self._budget = _MAX_ELEMENTS
 
     def elements(self, position: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Yield (id, start, end) of the elements of a range."""
+        """Yield (id, start, end) of the elements in a range."""
         while position < end and self._budget > 0:
             self._budget -= 1
             identifier, id_bytes = self._number(position, keep_marker=True)
@@ -80,7 +80,7 @@ class _Reader:
             unknown = length == (1 << 7 * length_bytes) - 1
             stop = end if unknown else start + length
             if stop > end:
-                # A truncated file: what is there of the last element can still be read.
+                # In a truncated file, the available part of the last element is readable.
                 stop = end
             yield identifier, start, stop
             position = stop
@@ -90,7 +90,7 @@ class _Reader:
         return self.file.read(min(end - start, _MAX_VALUE_BYTES))
 
     def unsigned(self, start: int, end: int) -> int:
-        """Return a whole number; of one that is longer than EBML allows, the first bytes."""
+        """Return an unsigned integer; only the first bytes of one longer than EBML allows."""
         return int.from_bytes(self.value(start, min(end, start + _MAX_NUMBER_BYTES)), "big")
 
     def _number(self, position: int, *, keep_marker: bool) -> tuple[int, int]:
@@ -128,7 +128,7 @@ def _video_projection(reader: _Reader, start: int, end: int) -> Projection:
         if kind == _STEREO_MODE:
             number = reader.unsigned(first, last)
             mode = _STEREO_MODES.get(number, "custom")
-            projection = projection.told(f"StereoMode {number}: {mode}", stereo_mode=mode)
+            projection = projection.with_evidence(f"StereoMode {number}: {mode}", stereo_mode=mode)
         elif kind == _PROJECTION:
             projection = _with_projection(projection, reader, first, last)
     return projection
@@ -146,7 +146,7 @@ def _with_projection(projection: Projection, reader: _Reader, start: int, end: i
             degrees = struct.unpack(">f" if len(value) == 4 else ">d", value)[0]
             pose[_POSE[inner]] = degrees if abs(degrees) <= 360 else 0.0
     if kind == 0:
-        return projection  # rectangular: also how a plain video's rotation is written
+        return projection  # rectangular: ordinary video, possibly with a rotation
     values = {"kind": _KINDS.get(kind, "unknown"), **pose}
     values |= projection_box(_PRIVATE_BOXES.get(kind, b""), private)
-    return projection.told(f"Projection element: {values['kind']}", **values)
+    return projection.with_evidence(f"Projection element: {values['kind']}", **values)

@@ -1,8 +1,8 @@
-"""Recognizing what a projection mesh stands for.
+"""Detect standard projections in projection meshes.
 
-A mesh maps points of the frame to directions, vertex by vertex. YouTube describes
-its equi-angular cubemaps so, and VR180 cameras their lenses. Source: Google's Spherical Video RFC
-V2, boxes ``mshp`` and ``mesh``.
+A mesh maps positions in the frame to directions, vertex by vertex. YouTube uses meshes for
+equi-angular cubemaps, and VR180 cameras for their lenses. Source: Google's Spherical Video RFC V2,
+boxes ``mshp`` and ``mesh``.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A few kilobytes can be inflated a thousandfold. Players take no more than 32,000 vertices.
+# Limits against decompression bombs; players accept up to 32,000 vertices.
 _MAX_BYTES = 4 << 20
 _MAX_VERTICES = 1 << 16
-_MAX_MESHES = 2  # one an eye
-# Borders around faces move texture coordinates a little; a wrong projection moves them a lot.
+_MAX_MESHES = 2  # one per eye
+# Tolerance of texture coordinates, which borders around faces shift slightly.
 _TOLERANCE = 0.03
 _EDGE = 1e-3
-# A mesh that never looks further back than this (x of a unit vector) is of half a sphere.
+# A mesh whose directions all have at least this x (of a unit vector) covers a half sphere.
 _BEHIND = -0.35
 
 Array = NDArray[np.float64]
 
 
 def mesh_projection(payload: bytes) -> dict[str, Any]:
-    """Return the `Projection` fields that a mesh box sets; damage makes it a plain mesh.
+    """Return the `Projection` fields that a mesh box sets.
 
     Args:
-        payload: Of an ``mshp`` (or YouTube's older ``ytmp``) box, from its version on.
+        payload: Payload of an ``mshp`` (or YouTube's older ``ytmp``) box, starting at its version.
 
     Returns:
-        ``kind`` is ``"eac"`` or ``"equirectangular"`` where the mesh is just that, else
-        ``"mesh"``; with ``horizontal_part`` 0.5 for half a sphere, and ``stereo_mode`` where two
-        meshes tell the places of two eyes.
+        ``kind``: ``"eac"`` or ``"equirectangular"`` if the mesh matches this projection, otherwise
+        ``"mesh"``, also for a damaged mesh; ``horizontal_part`` 0.5 for a half sphere; and
+        ``stereo_mode`` if two meshes define the positions of both eyes.
     """
     try:
         meshes = list(islice(_meshes(payload), _MAX_MESHES))
@@ -64,18 +64,18 @@ def mesh_projection(payload: bytes) -> dict[str, Any]:
 
 
 def eac_places(directions: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield, for each face of YouTube's equi-angular cubemap, where directions lie in the frame.
+    """Project directions to the frame for each face of YouTube's equi-angular cubemap.
 
     Args:
         directions: Unit vectors (N, 3): front, left, up.
 
     Yields:
-        Positions (N, 2) in the frame, right and down in [0, 1]; and which of them are on the
-        face (N,).
+        Positions (N, 2) in the frame, right and down in [0, 1], and a mask (N,) of the directions
+        on the face.
     """
     x, y, z = directions.T
-    # Face: its axis, and the directions to the right and down in it, as seen from inside; its
-    # column and row in the frame; by how many quarter turns to the left it lies there.
+    # For each face: axis, right and down directions as seen from inside; column and row in the
+    # frame; rotation in the frame in counter-clockwise quarter turns.
     faces = (
         (y, x, -z, 0, 0, 0), (x, -y, -z, 1, 0, 0), (-y, -x, -z, 2, 0, 0),
         (-z, -y, -x, 0, 1, 1), (-x, y, -z, 1, 1, -1), (z, -y, x, 2, 1, 1),
@@ -103,14 +103,14 @@ def _eac_error(directions: Array, places: Array) -> float:
 def _equirect_error(directions: Array, places: Array) -> float:
     x, y, z = directions.T
     right = np.abs(0.5 - np.arctan2(y, x) / (2 * np.pi) - places[:, 0])
-    # Both edges show the same direction, and at the poles every azimuth is one.
+    # Left and right edges coincide, and the azimuth is undefined at the poles.
     right = np.where(np.hypot(x, y) < _EDGE, 0.0, np.minimum(right, np.abs(1 - right)))
     down = np.abs(0.5 - np.arcsin(np.clip(z, -1, 1)) / np.pi - places[:, 1])
     return float(max(right.max(), down.max()))
 
 
 def _meshes(payload: bytes) -> Iterator[tuple[Array, Array]]:
-    """Yield each mesh: directions (N, 3) of its vertices, and positions (N, 2) in the frame."""
+    """Yield directions (N, 3) and positions in the frame (N, 2) of the vertices of each mesh."""
     encoding, data = payload[8:12], payload[12:]
     if encoding == b"dfl8":
         data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _MAX_BYTES)
@@ -141,13 +141,13 @@ def _vertices(data: bytes) -> tuple[Array, Array]:
     bits = np.unpackbits(np.frombuffer(data, np.uint8, offset=start + 4))
     fields = bits[: vertices * 5 * width].reshape(vertices * 5, width)
     codes = fields @ (1 << np.arange(width)[::-1])
-    # Zig-zag: even numbers count up from 0, odd ones down from -1.
+    # Zigzag decoding: even numbers map to 0, 1, 2, ..., odd ones to -1, -2, ...
     deltas = np.where(codes % 2, -(codes + 1) // 2, codes // 2).reshape(vertices, 5)
     indices = np.cumsum(deltas, axis=0)
     if indices.min() < 0 or indices.max() >= count:
         raise ValueError("a vertex outside its mesh")
     x, y, z, u, v = coordinates[indices].T
-    # OpenGL's axes: -z is forward, x right, y up; v counts upwards.
+    # OpenGL axes: -z forward, x right, y up; v points up.
     directions = np.stack([-z, -x, y], axis=1)
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     if lengths.min() <= 0:

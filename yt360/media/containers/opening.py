@@ -1,6 +1,6 @@
-"""Opening media safely: only what is given, only known containers, within limits, with a reason.
+"""Open untrusted media files safely: only the given file, allowed containers, and resource limits.
 
-Nothing but `open_media` passes bytes from outside to FFmpeg's demuxers.
+All untrusted bytes reach FFmpeg's demuxers through `open_media`.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from yt360.untrusted.files import open_regular
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-# Containers are told apart by content, not by name. Playlists and scripts, which could make FFmpeg
-# open other files or addresses, are not among them.
+# Allowed demuxers; FFmpeg detects the container by content. Playlists and scripts, which could make
+# FFmpeg open other files or URLs, are excluded.
 KNOWN_CONTAINERS = (
     "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "ogg", "wav", "w64", "flac",
     "mpegts", "avi", "aiff", "caf", "flv", "au", "wv", "tta", "truehd", "mlp",
 )  # fmt: skip
 MAX_SAMPLES = 1 << 22
-"""Samples of one channel that one packet may hold: a minute."""
+"""Maximum number of samples per channel in a packet."""
 MAX_STREAMS = 256
-# Of the demuxer and of each decoder.
+# Memory limit of the demuxer and of each decoder.
 _LIMITS = {
     "max_streams": str(MAX_STREAMS),
     "max_pixels": str(MAX_PIXELS),
     "max_samples": str(MAX_SAMPLES),
 }
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(KNOWN_CONTAINERS)}
-# Nor do real videos last for days, as broken timestamps do.
+# Maximum plausible duration; broken timestamps exceed it.
 MAX_DURATION_S = 48 * 3600.0
 
-# Their clocks start anywhere; elsewhere time 0 means the start of the presentation.
+# Containers with an arbitrary start time; in others, time 0 is the start of the presentation.
 _ARBITRARY_CLOCK = "mpegts"
-# The first page of an Ogg stream, which holds the codec's header, is shorter.
+# Upper bound of the size of the first Ogg page, which contains the codec header.
 _OGG_PAGE_BYTES = 1 << 16
 
 
@@ -55,16 +55,16 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
     Raises:
         BadItem: ``"missing-file"``, ``"empty-file"``, ``"unreadable-file"``, ``"truncated"`` (an
-            MP4 without its index), ``"undecodable"`` (Opus that FFmpeg does not open) or
-            ``"not-media"``; also when reading fails inside the block. ``"memory"``: FFmpeg does not
-            get the memory that it asks for, or the file has more than `MAX_STREAMS` streams.
+            MP4 file without its index), ``"undecodable"`` (an unsupported Opus mapping),
+            ``"not-media"``, or ``"memory"`` (an allocation fails, or the file has more than
+            `MAX_STREAMS` streams). Also raised for errors inside the block.
     """
     allow_time(str(path), _size_of(path))
     options = {**OPEN_OPTIONS, **_LIMITS}
     try:
         container = av.open(input_name(path), options=options, metadata_errors="replace")
     except MemoryError as error:
-        raise _too_much(path.name) from error
+        raise _memory_error(path.name) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise _why_not_opened(path, error) from error
     with container:
@@ -72,19 +72,19 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         try:
             yield container
         except MemoryError as error:
-            raise _too_much(path.name) from error
+            raise _memory_error(path.name) from error
         except av.error.FFmpegError as error:
             raise BadItem("not-decodable", f"{path.name}: {error.strerror}") from error
 
 
 def time_origin_s(container: InputContainer) -> float:
-    """Return the timestamp that is time 0 of the presentation, in seconds."""
+    """Return the timestamp in seconds of time 0 of the presentation."""
     if container.format.name == _ARBITRARY_CLOCK and container.start_time is not None:
         return container.start_time / 1_000_000
     return 0.0
 
 
-def _too_much(name: str) -> BadItem:
+def _memory_error(name: str) -> BadItem:
     return BadItem(
         "memory",
         f"{name}: FFmpeg needs more memory than it may have, or meets more than {MAX_STREAMS} "
@@ -100,7 +100,7 @@ def _limit_decoders(container: InputContainer) -> None:
 
 
 def _size_of(path: Path) -> int:
-    """Return the size of a file that is there and holds something."""
+    """Return the size of a file; raise if it does not exist or is empty."""
     try:
         with open_regular(path) as file:
             size = file.seek(0, 2)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 _MAGIC = b"OpusHead"
 _FAMILY_AT = 18
-# Family 3 of RFC 8486 needs a matrix that FFmpeg does not apply.
+# FFmpeg does not apply the demixing matrix of family 3 (RFC 8486).
 _DECODED_FAMILIES = (0, 1, 2, 255)
 
 
 def undecodable_family(data: bytes) -> int | None:
-    """Return the channel mapping family of an Opus header that FFmpeg cannot decode, else None.
+    """Return the channel mapping family of an Opus header if FFmpeg cannot decode it, else None.
 
     Args:
-        data: Bytes that hold an ``OpusHead``, such as a codec's private data or an Ogg page.
+        data: Bytes that contain an ``OpusHead``, such as a codec's private data or an Ogg page.
     """
     start = data.find(_MAGIC)
     if start < 0 or len(data) <= start + _FAMILY_AT:

@@ -1,4 +1,4 @@
-"""What files declare about their projection, stereo mode and sound field.
+"""Read the projection, stereo mode and sound field that a file declares.
 
 Sources: Google's Spherical Video RFC V1 (XML in a ``uuid`` box) and V2 (boxes ``st3d``, ``sv3d``),
 and its Spatial Audio RFC (box ``SA3D``). Matroska has its own elements:
@@ -22,26 +22,26 @@ SPHERICAL_UUID = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
 ST3D_MODES: tuple[StereoMode, ...] = (
     "mono", "top-bottom", "left-right", "custom", "right-left", "custom",
 )  # fmt: skip
-# Frames that span less than this fraction of the sphere in one direction are not 360°.
+# Minimum fraction of the sphere that a 360° frame covers horizontally and vertically.
 _FULL_PART = 0.98
 _ROUGHLY_HALF = (0.4, 0.6)
-# Numbers of pixels as V1 metadata write them; `str.isdigit` takes more, `int` less.
+# Pixel counts in V1 metadata; `str.isdigit` would also accept other digits.
 _PIXELS = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
 class Projection:
-    """How a video's frames map to the sphere.
+    """The mapping of a video's frames to the sphere.
 
     Attributes:
-        kind: ``"untagged"`` when the file does not say.
-        stereo_mode: Which eyes a frame holds, and where; ``"mono"`` if the file does not say.
-        yaw_deg, pitch_deg, roll_deg: Pose of the projection, as the file states it (V2: turned
-            counter-clockwise by yaw, up by pitch, clockwise by roll).
-        horizontal_part: Fraction of 360° that one eye's image spans, in (0, 1].
-        vertical_part: Part of 180° that it spans.
-        padding_px: Pixels of padding around each face of a cubemap.
-        evidence: Where each of these was read.
+        kind: Kind of projection; ``"untagged"`` if the file does not declare one.
+        stereo_mode: Arrangement of the eyes in a frame; ``"mono"`` if not declared.
+        yaw_deg, pitch_deg, roll_deg: Pose of the projection as declared (V2: counter-clockwise
+            yaw, upward pitch, clockwise roll).
+        horizontal_part: Fraction of 360° that the image of one eye covers, in (0, 1].
+        vertical_part: Fraction of 180° that it covers.
+        padding_px: Padding around each face of a cubemap in pixels.
+        evidence: Sources of these values in the file.
     """
 
     kind: ProjectionKind = "untagged"
@@ -54,25 +54,25 @@ class Projection:
     padding_px: int = 0
     evidence: tuple[str, ...] = ()
 
-    def told(self, evidence: str, **values: object) -> Projection:
-        """Return this projection with values that `evidence` tells; later evidence wins."""
+    def with_evidence(self, evidence: str, **values: object) -> Projection:
+        """Return a copy with additional values and their evidence; later values win."""
         return replace(self, evidence=(*self.evidence, evidence), **values)  # type: ignore[arg-type]
 
     @property
     def is_half_sphere(self) -> bool:
-        """Whether this is 180° video (VR180)."""
+        """Whether this is a 180° video (VR180)."""
         low, high = _ROUGHLY_HALF
         return low <= self.horizontal_part <= high
 
     @property
     def is_whole_sphere(self) -> bool:
-        """Whether frames span all directions (to within two percent)."""
+        """Whether frames cover the whole sphere (within two percent)."""
         return min(self.horizontal_part, self.vertical_part) >= _FULL_PART
 
 
 @dataclass(frozen=True)
 class SA3D:
-    """A spatial audio box: the declared layout of an ambisonic track."""
+    """The content of an ``SA3D`` box: the declared layout of an ambisonic track."""
 
     order: int
     ordering: str
@@ -83,14 +83,14 @@ class SA3D:
 
 @dataclass(frozen=True)
 class TrackTags:
-    """What a container says about one track.
+    """The metadata of a track in its container.
 
     Attributes:
-        handler: ``"video"``, ``"audio"`` or the container's own word for another kind.
-        codec: Type of an MP4's sample entry, or Matroska's CodecID.
-        projection: Of a video track.
-        sa3d: Of an audio track of an MP4, if it has the box.
-        dolby_vision_profile: Of a video track of an MP4 that is Dolby Vision.
+        handler: ``"video"``, ``"audio"`` or the container's name of another kind.
+        codec: Sample entry type in MP4, or CodecID in Matroska.
+        projection: Projection of a video track.
+        sa3d: ``SA3D`` box of an MP4 audio track, if present.
+        dolby_vision_profile: Dolby Vision profile of an MP4 video track, if any.
     """
 
     handler: str
@@ -101,7 +101,7 @@ class TrackTags:
 
 
 def read_mp4_tags(file: BinaryIO) -> list[TrackTags]:
-    """Return the tags of each track of an MP4 or MOV, in file order; damage is read as absence."""
+    """Return the tags of each track of an MP4 or MOV in file order; ignore damaged boxes."""
     reader = BoxReader(file)
     movie = next((box for box in reader.top() if box.type == b"moov"), None)
     if movie is None:
@@ -113,8 +113,7 @@ def read_mp4_tags(file: BinaryIO) -> list[TrackTags]:
 def parse_v1(xml: str) -> Projection | None:
     """Return the projection that V1 metadata describes, or None if it is not spherical.
 
-    The few elements are found by pattern: nothing else of XML is needed, and nothing of a hostile
-    document is expanded.
+    Regular expressions find the elements, so hostile XML entities are not expanded.
     """
 
     def value(name: str) -> str | None:
@@ -125,30 +124,30 @@ def parse_v1(xml: str) -> Projection | None:
         return None
     stereo = value("StereoMode") or "mono"
     kind = value("ProjectionType") or "equirectangular"
-    spans = []
+    fractions = []
     for side in ("Width", "Height"):
         cropped, full = value(f"CroppedAreaImage{side}Pixels"), value(f"FullPano{side}Pixels")
-        spans.append(_part(cropped or "", full or ""))
+        fractions.append(_fraction(cropped or "", full or ""))
     return Projection(
         "equirectangular" if kind == "equirectangular" else "unknown",
         stereo if stereo in ("mono", "top-bottom", "left-right") else "custom",  # type: ignore[arg-type]
-        horizontal_part=spans[0],
-        vertical_part=spans[1],
+        horizontal_part=fractions[0],
+        vertical_part=fractions[1],
         evidence=(f"V1 metadata: {kind}, {stereo}",),
     )
 
 
-def _part(cropped: str, full: str) -> float:
-    """Return how much of `full` pixels `cropped` pixels are, at most 1; 1 where that is unknown."""
+def _fraction(cropped: str, full: str) -> float:
+    """Return the fraction of `full` pixels that `cropped` pixels are, at most 1; 1 if unknown."""
     if not (_PIXELS.fullmatch(cropped) and _PIXELS.fullmatch(full) and int(full) > 0):
         return 1.0
     return min(int(cropped) / int(full), 1.0)
 
 
 def projection_box(kind: bytes, payload: bytes) -> dict[str, object]:
-    """Return the `Projection` fields that a ``prhd``, ``equi``, ``cbmp``, ``mshp`` box sets.
+    """Return the `Projection` fields that a ``prhd``, ``equi``, ``cbmp`` or ``mshp`` box sets.
 
-    Matroska's ProjectionPrivate holds the same payloads. A truncated payload sets nothing.
+    Matroska's ProjectionPrivate has the same payloads. A truncated payload sets nothing.
     """
     body = payload[4:]  # version and flags
     if kind == b"prhd" and len(body) >= 12:
@@ -183,7 +182,7 @@ def _track_tags(reader: BoxReader, track: Box) -> TrackTags:
             dolby_vision_profile=_dolby_vision_profile(reader, entry) if entry else None,
         )
     if handler == b"soun":
-        return TrackTags("audio", codec, sa3d=_sound_tags(reader, entry) if entry else None)
+        return TrackTags("audio", codec, sa3d=_audio_tags(reader, entry) if entry else None)
     return TrackTags(handler.decode("latin-1"), codec)
 
 
@@ -193,16 +192,18 @@ def _video_projection(reader: BoxReader, track: Box, entry: Box | None) -> Proje
         if box.type == b"st3d":
             payload = reader.payload(box)
             mode = ST3D_MODES[min(payload[4], 5)] if len(payload) >= 5 else "mono"
-            projection = projection.told(f"st3d box: {mode}", stereo_mode=mode)
+            projection = projection.with_evidence(f"st3d box: {mode}", stereo_mode=mode)
         elif box.type == b"sv3d":
             container = reader.find(box, b"proj")
             for part in reader.children(container) if container else ():
                 values = projection_box(part.type, reader.payload(part))
                 if "kind" in values:
                     name = part.type.decode("latin-1")
-                    projection = projection.told(f"{name} box: {values['kind']}", **values)
+                    projection = projection.with_evidence(f"{name} box: {values['kind']}", **values)
                 elif any(values.values()):
-                    projection = projection.told("prhd box: the projection is turned", **values)
+                    projection = projection.with_evidence(
+                        "prhd box: the projection is turned", **values
+                    )
     return projection
 
 
@@ -225,7 +226,7 @@ def _v1_projection(reader: BoxReader, track: Box) -> Projection:
     return Projection()
 
 
-def _sound_tags(reader: BoxReader, entry: Box) -> SA3D | None:
+def _audio_tags(reader: BoxReader, entry: Box) -> SA3D | None:
     for box in reader.sample_entry_children(entry, is_video=False):
         if box.type == b"SA3D":
             return parse_sa3d(reader.payload(box))
@@ -237,7 +238,7 @@ def _sound_tags(reader: BoxReader, entry: Box) -> SA3D | None:
 
 
 def parse_sa3d(payload: bytes) -> SA3D | None:
-    """Return the content of an SA3D box, or None where it is truncated or contradicts itself."""
+    """Return the content of an SA3D box, or None if it is truncated or inconsistent."""
     if len(payload) < 12 or payload[0] != 0:
         return None
     kind, order, ordering, normalization, channels = struct.unpack(">BIBBI", payload[1:12])

@@ -1,4 +1,4 @@
-"""Marking an MP4 as 360° video with spatial audio, without changing its streams.
+"""Add metadata of 360° video and spatial audio to an MP4 file, without changing its streams.
 
 Sources: Google's Spherical Video RFC V2 (``st3d``, ``sv3d``) and Spatial Audio RFC (``SA3D``).
 """
@@ -15,7 +15,7 @@ from yt360.files import atomic_write
 from yt360.media.containers.boxes import Box, BoxReader
 from yt360.media.containers.spherical import ST3D_MODES, Projection
 
-# Boxes from a track to its sample table. Nested deeper than this, or elsewhere, they are copied.
+# Path of box types from a track to its sample table; other boxes are copied unchanged.
 _PATH = (b"trak", b"mdia", b"minf", b"stbl")
 _METADATA_SOURCE = b"yt360\0"
 
@@ -26,17 +26,16 @@ def tag_spherical(
     *,
     ambix_channels: int | None = None,
 ) -> None:
-    """Mark every video track of an MP4 as spherical, and its audio as ambiX, in place.
+    """Tag every video track of an MP4 as spherical and its audio as ambiX, in place.
 
     Args:
-        path: An MP4 or MOV; it is replaced when the new file is complete.
-        projection: Equirectangular (the default) or cubemap, with its stereo mode and pose.
-        ambix_channels: Channels of the ambisonic audio: 4, 9, 16, ...; None does not mark the
-            audio.
+        path: MP4 or MOV file, which is replaced atomically.
+        projection: Equirectangular (the default) or cubemap, with stereo mode and pose.
+        ambix_channels: Channels of the ambisonic audio: 4, 9, 16, ...; None: do not tag audio.
 
     Raises:
         BadItem: ``"not-mp4"``: the file has no index (moov box); ``"bad-mp4"``: it is damaged.
-        ValueError: The projection or the number of channels cannot be written.
+        ValueError: The projection or the number of channels is not supported.
     """
     projection = projection or Projection("equirectangular")
     video = st3d_box(projection) + sv3d_box(projection)
@@ -72,7 +71,7 @@ def sa3d_box(channel_map: Sequence[int]) -> bytes:
         channel_map: Ambisonic component of each channel.
 
     Raises:
-        ValueError: The number of channels is not that of a complete order.
+        ValueError: The channels are not a complete ambisonic order.
     """
     order = round(len(channel_map) ** 0.5) - 1
     if (order + 1) ** 2 != len(channel_map):
@@ -84,7 +83,7 @@ def sa3d_box(channel_map: Sequence[int]) -> bytes:
 
 
 def add_to_sample_entries(path: Path, video: bytes, audio: bytes) -> None:
-    """Append boxes to the sample entries of an MP4's video and audio tracks, in place."""
+    """Append boxes to the sample entries of the video and audio tracks of an MP4, in place."""
     with path.open("rb") as file:
         reader = BoxReader(file)
         top = list(reader.top())
@@ -93,7 +92,7 @@ def add_to_sample_entries(path: Path, video: bytes, audio: bytes) -> None:
             raise BadItem("not-mp4", f"{path.name} has no index (moov box)")
         file.seek(movie.start)
         old = file.read(movie.end - movie.start)
-        # The index may grow in front of the media that it points to.
+        # An index in front of the media data shifts the chunks that it points to.
         moved = any(box.type == b"mdat" and box.start > movie.start for box in top)
         try:
             growth = len(_rebuilt(old, video, audio, 0)) - len(old)
@@ -123,22 +122,22 @@ def _rebuilt(movie: bytes, video: bytes, audio: bytes, shift: int) -> bytes:
 def _copy(
     reader: BoxReader, data: bytes, box: Box, addition: bytes, shift: int, path: tuple[bytes, ...]
 ) -> bytes:
-    """Return a copy of a box: `addition` in its sample entries, its chunk offsets shifted.
+    """Copy a box, append boxes to its sample entries, and shift its chunk offsets.
 
     Args:
-        reader: Reads `data`.
-        data: The index of the file.
-        box: A box of it.
+        reader: Reader of `data`.
+        data: Index of the file.
+        box: The box to copy.
         addition: Boxes to append to each sample entry.
         shift: Bytes to add to each chunk offset.
-        path: Types of this box and of the boxes in it, as far as the sample table.
+        path: Types of this box and of its descendants down to the sample table.
     """
     if path and box.type == path[0]:
         children = (
             _copy(reader, data, child, addition, shift, path[1:]) for child in reader.children(box)
         )
         return _box(box.type, b"".join(children))
-    if path:  # not on the way to a sample table
+    if path:  # not on the path to a sample table
         return data[box.start : box.end]
     payload = data[box.payload : box.end]
     if box.type == b"stsd":

@@ -1,7 +1,7 @@
-"""The video and audio tracks of a container, and the names of those that FFmpeg cannot decode.
+"""List the video and audio tracks of a container, including those that FFmpeg cannot decode.
 
-FFmpeg hides most of what it knows of a track that it has no decoder for, so the container itself is
-asked for its codec: the sample entry of an MP4, the CodecID of a Matroska, the Opus header.
+FFmpeg reports little about tracks without a decoder, so their codec is read from the container: the
+sample entry (MP4), the CodecID (Matroska) or the Opus header.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class UndecodableTrack:
     """A track that FFmpeg cannot decode.
 
     Attributes:
-        index: Its number among all streams of the file.
+        index: Index among all streams of the file.
         kind: ``"video"`` or ``"audio"``.
-        codec: Its codec, as the container names it.
-        detail: The codec's full name, or why it cannot be decoded; may be empty.
+        codec: Codec name in the container.
+        detail: Full name of the codec, or the reason; may be empty.
     """
 
     index: int
@@ -55,7 +55,7 @@ class UndecodableTrack:
     detail: str = ""
 
     def describe(self) -> str:
-        """Return the codec's name, with its full name where that is known."""
+        """Return the codec name, with the detail if there is one."""
         return f"{self.codec} ({self.detail})" if self.detail else self.codec
 
 
@@ -64,13 +64,13 @@ class Track:
     """A video or audio track.
 
     Attributes:
-        stream: PyAV's stream.
-        position: Its number among the streams of its kind.
-        projection: What the container says of a video's projection.
-        sa3d: The SA3D box of an audio track, if it has one.
-        layout: The channel layout that an audio track declares, such as ``"5.1"``; may be empty.
-        dolby_vision_profile: Of a video that an MP4 says is Dolby Vision.
-        undecodable: Set when FFmpeg cannot decode it.
+        stream: PyAV stream.
+        position: Index among the streams of its kind.
+        projection: Declared projection of a video track.
+        sa3d: SA3D box of an audio track, if present.
+        layout: Declared channel layout of an audio track, such as ``"5.1"``; may be empty.
+        dolby_vision_profile: Dolby Vision profile of a video track in MP4, if any.
+        undecodable: Set if FFmpeg cannot decode the track.
     """
 
     stream: Any
@@ -83,7 +83,7 @@ class Track:
 
 
 def read_tracks(path: Path, container: InputContainer) -> list[Track]:
-    """Return the video and audio tracks of an open file, in file order; covers are left out."""
+    """Return the video and audio tracks of an open file in file order, without cover images."""
     tags = _read_tags(path, container)
     streams: dict[TrackKind, list[tuple[int, Any]]] = {
         "video": [(i, s) for i, s in enumerate(container.streams.video) if not is_cover(s)],
@@ -93,39 +93,39 @@ def read_tracks(path: Path, container: InputContainer) -> list[Track]:
     for kind, found in streams.items():
         of_kind = [each for each in tags if each.handler == kind]
         of_kind += [TrackTags(kind)] * len(found)
-        for (position, stream), told in zip(found, of_kind, strict=False):
+        for (position, stream), tag in zip(found, of_kind, strict=False):
             has_layout = kind == "audio" and stream.codec_context is not None
             layout = take_layout(stream.codec_context) if has_layout else ""
             tracks.append(
                 Track(
                     stream,
                     position,
-                    projection=told.projection or Projection(),
-                    sa3d=told.sa3d,
+                    projection=tag.projection or Projection(),
+                    sa3d=tag.sa3d,
                     layout=layout,
-                    dolby_vision_profile=told.dolby_vision_profile,
-                    undecodable=_why_not(stream, kind, told.codec),
+                    dolby_vision_profile=tag.dolby_vision_profile,
+                    undecodable=_undecodable_track(stream, kind, tag.codec),
                 )
             )
     return _with_text_tags(tracks, container)
 
 
 def is_cover(stream: StoredVideo) -> bool:
-    """Return whether a video stream is a still beside the recording: a cover or thumbnails."""
+    """Return whether a video stream is a cover image or thumbnails."""
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def main_video(container: InputContainer) -> StoredVideo | None:
-    """Return the main video stream among those that decode and are not covers; see `main_of`."""
+    """Return the main decodable video stream that is not a cover image; see `main_of`."""
     streams = [s for s in container.streams.video if s.codec_context and not is_cover(s)]
     return main_of([(s.width, s.height, s.frames) for s in streams], streams)
 
 
 def main_of(sizes: Sequence[tuple[int, int, int]], videos: Sequence[Item]) -> Item | None:
-    """Return the main one of several videos: the largest that is no still, the first of equal ones.
+    """Return the main video: the largest with more than one frame; the first of equal ones.
 
     Args:
-        sizes: Width, height and number of frames of each; 0 frames where that is not known.
+        sizes: Width, height and number of frames of each video; 0 frames if unknown.
         videos: The videos.
     """
     ranks = [(frames != 1, width * height) for width, height, frames in sizes]
@@ -133,7 +133,7 @@ def main_of(sizes: Sequence[tuple[int, int, int]], videos: Sequence[Item]) -> It
 
 
 def undecodable(path: Path, tracks: Sequence[UndecodableTrack], kind: TrackKind) -> BadItem | None:
-    """Return the error that names a file's undecodable tracks of a kind; None without any."""
+    """Return the error for a file's undecodable tracks of a kind; None if there are none."""
     names = [track.describe() for track in tracks if track.kind == kind]
     if not names:
         return None
@@ -153,7 +153,7 @@ def _read_tags(path: Path, container: InputContainer) -> list[TrackTags]:
 
 
 def _with_text_tags(tracks: list[Track], container: InputContainer) -> list[Track]:
-    """Fill in the projection that a WebM carries as a text tag."""
+    """Add the projection in a WebM text tag to the tracks."""
     texts = dict(container.metadata)
     for stream in container.streams.video:
         texts |= stream.metadata
@@ -166,7 +166,7 @@ def _with_text_tags(tracks: list[Track], container: InputContainer) -> list[Trac
     ]
 
 
-def _why_not(stream: Any, kind: TrackKind, codec: str) -> UndecodableTrack | None:
+def _undecodable_track(stream: Any, kind: TrackKind, codec: str) -> UndecodableTrack | None:
     context = stream.codec_context
     if codec in _ENCRYPTED:
         return UndecodableTrack(stream.index, kind, codec, "encrypted")

@@ -1,1 +1,1 @@
-"""Which channels of an audio stream are ambisonics."""
+"""Detect the ambisonic channels of an audio stream."""

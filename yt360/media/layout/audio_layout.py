@@ -1,6 +1,6 @@
-"""Audio layouts: what the channels of a stream are, and the evidence.
+"""Audio layouts: the meaning of the channels of a stream, with evidence.
 
-`yt360.media.layout.detection` decides; `yt360.media.layout.warnings` says what contradicts it.
+`yt360.media.layout.detection` detects them; `yt360.media.layout.warnings` finds contradictions.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ STATED_LAYOUTS: dict[AudioLayoutName, AmbisonicFormat] = {
 
 @dataclass(frozen=True)
 class AudioLayout:
-    """What the channels of an audio stream are.
+    """The meaning of the channels of an audio stream.
 
     Attributes:
         name: ``"ambix"``, ``"fuma"``, ``"n3d"``, ``"youtube-5.1"``, ``"head-locked"`` for spatial
             audio; ``"mono"``, ``"stereo"``, ``"surround"``, ``"unknown"`` for the rest.
-        format: How to convert it to ambiX; None if it is not spatial.
-        evidence: Reasons for this layout, a sentence each.
-        warnings: What the samples contradict.
+        format: Conversion to ambiX; None if the audio is not spatial.
+        evidence: Reasons for this layout, one sentence each.
+        warnings: Contradictions between the layout and the samples.
     """
 
     name: str

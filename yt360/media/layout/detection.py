@@ -1,8 +1,7 @@
-"""Deciding which channels of an audio stream are ambisonics, and checking it by the samples.
+"""Detect the ambisonic channels of an audio stream, and verify them with its samples.
 
-Pure functions: declarations and samples in, a `AudioLayout` with its evidence out. What a user, a
-catalog or the container declares is believed, what is not declared is guessed
-(`yt360.media.layout.guess`); either way the samples are asked what speaks against it.
+A layout that the user, a catalog or the container declares is accepted; otherwise it is guessed
+(`yt360.media.layout.guess`). In both cases the samples are checked for contradictions.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from yt360.media.layout.field_statistics import Samples, field_shape, silent_cha
 from yt360.media.layout.guess import guess_layout
 from yt360.media.layout.warnings import FUMA_DB, N3D_DB, SN3D_DB, LayoutWarning, layout_warnings
 
-# Of the energies X² + Y² + Z² over W² that each layout has before its gains are put right.
+# Energy ratio (X² + Y² + Z²) / W² of each layout before conversion to ambiX.
 _RATIOS_DB = {"fuma": FUMA_DB, "n3d": N3D_DB}
 
 
@@ -31,17 +30,17 @@ def detect_layout(
     sa3d: SA3D | None = None,
     stated: str | None = None,
 ) -> AudioLayout:
-    """Decide what the channels of an audio stream are.
+    """Detect the layout of the channels of an audio stream.
 
     Args:
-        pieces: Stretches (C, S) of the decoded audio, channels in the decoder's order; at least
-            one, which may be empty (C, 0).
-        sample_rate_hz: Their rate.
-        codec: FFmpeg's name of the codec.
+        pieces: Excerpts (C, S) of the decoded audio in the decoder's channel order; at least one,
+            which may be empty (C, 0).
+        sample_rate_hz: Sample rate.
+        codec: FFmpeg's codec name.
         declared: FFmpeg's name of the container's layout, such as ``"5.1"`` or ``"ambisonic 1"``.
-        sa3d: The stream's SA3D box, if it has one.
-        stated: A layout that the user or a catalog states. It is believed before a box, a box
-            before a name, and a name before a guess; the samples are asked in each case.
+        sa3d: SA3D box of the stream, if present.
+        stated: Layout that the user or a catalog states. It takes precedence over the box, the box
+            over the declared name, and the name over a guess.
 
     Raises:
         UserError: `stated` is not one of `STATED_LAYOUTS`.

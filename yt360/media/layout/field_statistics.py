@@ -1,12 +1,11 @@
-"""Statistics that tell whether four channels behave as one sound field, and of which normalization.
+"""Statistics that show whether four channels are a sound field, and its normalization.
 
-A plane wave s from direction (x, y, z) has W = g s and (X, Y, Z) = s (x, y, z), so X² + Y² + Z² is
-W² / g²: once W² for SN3D, twice for FuMa (W stored 3 dB down), three times for N3D. Diffuse sound
-and any mix of independent sources keep the same ratio on average.
+A plane wave s from direction (x, y, z) has W = g s and (X, Y, Z) = s (x, y, z), so the ratio
+(X² + Y² + Z²) / W² is 1 / g²: 1 for SN3D, 2 for FuMa (W is stored 3 dB lower), 3 for N3D. A diffuse
+field and any mix of independent sources have the same ratio on average.
 
-`field_fit` takes the median ratio of short frames over the band of speech and music, which is
-robust against rumble, wind and single noisy moments. `field_shape` measures the ratio in each
-octave.
+`field_fit` computes the median ratio of short frames in the band of speech and music, which is
+robust to rumble, wind and short noise. `field_shape` measures the ratio in each octave.
 """
 
 from __future__ import annotations
@@ -24,34 +23,34 @@ Array = NDArray[np.float64]
 
 SILENT_DBFS = -90.0
 SILENT_BELOW_LOUDEST_DB = 60.0
-# Recordings and synthetic fields reach 0.95 to 1; film mixes with pauses in the speech 0.5 to 0.8.
+# Recordings and synthetic fields have 0.95 to 1; film mixes with pauses in speech 0.5 to 0.8.
 FIELD_FRACTION = 0.85
 _FIELD_RATIOS = (0.3, 2.0)
 _FIELD_FACTOR = 3.0
-# Frames more than 30 dB below the loud ones are ignored.
+# Frames more than 30 dB below loud frames are ignored.
 _AUDIBLE_FRACTION = 1e-3
 _BAND_HZ = (150.0, 5000.0)
 _WINDOW_S = 0.02
 
-# 150 to 4800 Hz: wind dominates below, capsules are too far apart above.
+# 150 to 4800 Hz: wind dominates below, and spatial aliasing of the capsules above.
 _OCTAVES = slice(5)
 _MIN_OCTAVES = 4
 _ACTIVE_RANGE_DB = 25.0
 _INACTIVE_DBFS = -85.0
 _MIN_SEGMENTS = 3
-# Converted fields keep their ratio within this in each octave, and on average.
+# Tolerances in dB of the ratio of converted fields in each octave, and on average.
 _EXACT_OCTAVE_DB, _EXACT_MEAN_DB = 1.5, 0.6
 
 
 @dataclass(frozen=True)
 class FieldFit:
-    """How well some channels behave as W and X, Y, Z (in any order) of one sound field.
+    """Fit of four channels to W and X, Y, Z (in any order) of a sound field.
 
     Attributes:
-        ratio: Energy of the three over the energy of W, the median of short frames; NaN for
+        ratio: Median over short frames of the energy of X, Y, Z over the energy of W; NaN for
             silence.
-        total_ratio: The same over the whole audio.
-        field_fraction: Fraction of the frames, in [0, 1], whose ratio is within a factor of 3 of 1.
+        total_ratio: The same ratio over the whole audio.
+        field_fraction: Fraction of frames, in [0, 1], whose ratio is within a factor of 3 of 1.
     """
 
     ratio: float
@@ -59,7 +58,7 @@ class FieldFit:
     field_fraction: float
 
     def looks_like_a_field(self, min_fraction: float = FIELD_FRACTION) -> bool:
-        """Return whether the four channels behave as SN3D ambisonics do."""
+        """Return whether the four channels fit SN3D ambisonics."""
         low, high = _FIELD_RATIOS
         return low <= self.ratio <= high and self.field_fraction >= min_fraction
 
@@ -67,7 +66,7 @@ class FieldFit:
 def field_fit(
     pieces: Sequence[Samples], sample_rate_hz: int, w: int, xyz: tuple[int, int, int]
 ) -> FieldFit:
-    """Measure how well channel `w` and the channels `xyz` behave as one sound field."""
+    """Measure the fit of channels `w` and `xyz` to a sound field."""
     frames = [_frame_energies(piece[[w, *xyz]], sample_rate_hz) for piece in pieces]
     energies = np.concatenate(frames, axis=1)
     w_energy, xyz_energy = energies[0], energies[1:].sum(axis=0)
@@ -86,14 +85,14 @@ def field_fit(
 
 @dataclass(frozen=True)
 class FieldShape:
-    """How the four channels of a sound field behave together, at any gain.
+    """Statistics of the four channels of a sound field, independent of the overall gain.
 
     Attributes:
         ratio_db: (octaves,) median of (X²+Y²+Z²)/W² over segments of a quarter of a second; NaN for
             an octave with too little energy.
-        spread_db: (4,) mean over the octaves of the range from the 10th to the 90th percentile of
-            that ratio; entry c has channel c in the place of W.
-        levels_db: (4,) levels of W, Y, Z, X relative to the level of W.
+        spread_db: (4,) mean over octaves of the range from the 10th to the 90th percentile of the
+            ratio; entry c uses channel c as W.
+        levels_db: (4,) levels of W, Y, Z, X relative to W.
         coherence: (4, 4) real part of the coherence, in [-1, 1].
     """
 
@@ -104,11 +103,11 @@ class FieldShape:
 
     @property
     def mean_ratio_db(self) -> float:
-        """The mean over the octaves."""
+        """The mean ratio over octaves."""
         return float(np.nanmean(self.ratio_db))
 
     def is_exactly(self, ratio_db: float) -> bool:
-        """Return whether every octave has this ratio, as a conversion gives and no microphone."""
+        """Return whether every octave has this ratio, as after a conversion of normalization."""
         off = np.abs(self.ratio_db[np.isfinite(self.ratio_db)] - ratio_db)
         if len(off) < _MIN_OCTAVES:
             return False
@@ -120,12 +119,12 @@ class FieldShape:
 def field_shape(
     pieces: Sequence[Samples], sample_rate_hz: int, channels: Sequence[int]
 ) -> FieldShape | None:
-    """Measure a sound field; None for too little audio.
+    """Measure a sound field; return None if there is too little audio.
 
     Args:
-        pieces: Stretches (C, S) of decoded audio.
-        sample_rate_hz: Their sample rate.
-        channels: The channels that are W, Y, Z and X.
+        pieces: Excerpts (C, S) of decoded audio.
+        sample_rate_hz: Sample rate.
+        channels: Indices of the channels W, Y, Z and X.
     """
     segments = [
         segment
@@ -141,7 +140,7 @@ def field_shape(
     if active.sum(axis=0).max() < _MIN_SEGMENTS or power[..., 0].max() <= 0:
         return None
     rest = power.sum(axis=2, keepdims=True) - power
-    ratios = _decibels(rest) - _decibels(power)  # (segments, octaves, channel in the place of W)
+    ratios = _decibels(rest) - _decibels(power)  # (segments, octaves, channel used as W)
     medians, spreads = [], []
     for octave in range(active.shape[1]):
         found = ratios[active[:, octave], octave]
@@ -163,7 +162,7 @@ def field_shape(
 
 
 def channel_levels_dbfs(pieces: Sequence[Samples]) -> Array:
-    """Return each channel's level (C,) in dB relative to a full-scale square wave; floor -200."""
+    """Return the channel levels (C,) in dB relative to a full-scale square wave, at least -200."""
     count = sum(piece.shape[1] for piece in pieces)
     energy = sum(np.square(piece, dtype=np.float64).sum(axis=1) for piece in pieces)
     return _decibels(energy / max(count, 1))
@@ -172,19 +171,19 @@ def channel_levels_dbfs(pieces: Sequence[Samples]) -> Array:
 def band_levels_db(
     pieces: Sequence[Samples], sample_rate_hz: int, band_hz: tuple[float, float]
 ) -> Array:
-    """Return each channel's level (C,) in a band of frequencies, in dB of any reference."""
+    """Return the channel levels (C,) in a frequency band, in dB with an arbitrary reference."""
     energy = sum(_frame_energies(piece, sample_rate_hz, band_hz).sum(axis=1) for piece in pieces)
     return _decibels(np.asarray(energy))
 
 
 def silent_channels(pieces: Sequence[Samples]) -> NDArray[np.bool_]:
-    """Return which channels (C,) are silent, or nearly so relative to the loudest."""
+    """Return a mask (C,) of the channels that are silent relative to the loudest one."""
     levels = channel_levels_dbfs(pieces)
     return (levels < SILENT_DBFS) | (levels < levels.max() - SILENT_BELOW_LOUDEST_DB)
 
 
 def _frame_energies(samples: Samples, rate: int, band_hz: tuple[float, float] = _BAND_HZ) -> Array:
-    """Return the energy (C, N) of short frames in a band of frequencies."""
+    """Return the energy (C, N) of short frames in a frequency band."""
     size = max(round(_WINDOW_S * rate), 16)
     if samples.shape[1] < size:
         samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))

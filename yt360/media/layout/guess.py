@@ -1,4 +1,4 @@
-"""Which channels of an audio stream are ambisonics, judged by the samples alone."""
+"""Guess the layout of an audio stream from its samples."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from yt360.media.layout.field_statistics import (
 )
 from yt360.media.layout.warnings import FUMA_DB, LayoutWarning
 
-# Vorbis and plain Opus store six channels as FL FC FR BL BR LFE; decoders give FL FR FC LFE BL BR.
-# So W Y Z X L R that was stored without regard to that comes out as W Z Y R X L.
+# Vorbis and plain Opus store six channels as FL FC FR BL BR LFE; decoders return FL FR FC LFE BL
+# BR. W Y Z X L R that was encoded without reordering is therefore decoded as W Z Y R X L.
 HEAD_LOCKED_AFTER_VORBIS = AmbisonicFormat(
     "ambiX with head-locked stereo, in Vorbis order", (0, 2, 1, 4), note=HEAD_LOCKED.note
 )
 _LFE = 3
 
-# Halfway, as a factor, between the ratios of SN3D (1), FuMa (2) and N3D (3).
+# Geometric means of the ratios of SN3D (1), FuMa (2) and N3D (3).
 FUMA_RATIOS = (2**0.5, 6**0.5)
-# A horizontal quiet channel: Z is third in ACN order and fourth in FuMa's.
+# Maximum level of Z of a horizontal field; Z is third in ACN order and fourth in FuMa order.
 _CLEARLY_QUIETER_DB = 6.0
 _MIN_FRACTION_WITH_HEIGHT = 0.5
-# What these encoders leave of a channel that they take for the LFE, beside the loudest of the first
-# three. AC-3 keeps up to 650 Hz of an LFE, Opus and AAC less. Vorbis keeps more of bursts, 18 to
-# 28 dB down, but nothing above 4 kHz.
+# Maximum level of a channel that an encoder treated as the LFE, relative to the loudest of the
+# first three. AC-3 keeps up to 650 Hz of an LFE, Opus and AAC less. Vorbis keeps more of bursts,
+# 18 to 28 dB lower, but nothing above 4 kHz.
 _LFE_CODECS = ("aac", "ac3", "eac3", "opus", "vorbis")
 _CUT_OFF_DB = {(1000.0, 4000.0): -30.0, (4000.0, 8000.0): -45.0}
-# One reading of six channels is clearly better when its ratios are steadier and nearer to 1.
+# Minimum difference in error between two interpretations of six channels.
 _CLEARLY_BETTER_DB = 0.5
 
 
 def guess_layout(
     pieces: Sequence[Samples], sample_rate_hz: int, codec: str, declared: str
 ) -> AudioLayout:
-    """Return what the channels of an audio stream are if nothing declares or states it.
+    """Return the most likely layout of an audio stream without a stated or declared layout.
 
     Args:
-        pieces: Stretches (C, S) of the decoded audio, at least one.
-        sample_rate_hz: Their rate.
-        codec: FFmpeg's name of the codec.
+        pieces: Excerpts (C, S) of the decoded audio, at least one.
+        sample_rate_hz: Sample rate.
+        codec: FFmpeg's codec name.
         declared: FFmpeg's name of the container's layout.
     """
     channels = pieces[0].shape[0]
@@ -106,7 +106,7 @@ def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: st
             "six channels, LFE and back right silent as in YouTube's 5.1 ambisonics, "
             f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}"
         )
-        # A back left channel (Z) beside a silent back right one is all but proof by itself.
+        # An audible back left channel (Z) with a silent back right one is strong evidence.
         if fit.looks_like_a_field(FIELD_FRACTION if silent[z] else _MIN_FRACTION_WITH_HEIGHT):
             return AudioLayout("youtube-5.1", YOUTUBE_5_1, (why,))
         return AudioLayout("surround", None, (f"{why}: no sound field",))
@@ -114,12 +114,12 @@ def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: st
 
 
 def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str) -> AudioLayout:
-    """Return what six channels are that may be W Y Z X and stereo, in one of two orders.
+    """Classify six channels that may be W Y Z X and stereo, in one of two orders.
 
-    An encoder that is told of 5.1 cuts the fourth channel down to an LFE. Then X is lost, and what
-    is left is no sound field whatever the first three channels hold.
+    An encoder that assumes 5.1 low-passes the fourth channel as the LFE. X is then lost, and the
+    remaining channels are not a sound field.
     """
-    is_cut = codec in _LFE_CODECS and _is_cut_to_an_lfe(pieces, rate)
+    is_cut = codec in _LFE_CODECS and _is_low_passed(pieces, rate)
     readings = [] if is_cut else [HEAD_LOCKED]
     if codec in ("vorbis", "opus") and declared.startswith("5.1"):
         readings.append(HEAD_LOCKED_AFTER_VORBIS)
@@ -135,7 +135,7 @@ def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str
         if fit.looks_like_a_field() and near_one and (shape is not None or len(readings) == 1):
             found.append((_error_db(shape), reading, fit.ratio))
     found.sort(key=lambda each: each[0])
-    if is_cut and found and not _needs_x(pieces, rate, found[0][0]):
+    if is_cut and found and not _improves_with_x(pieces, rate, found[0][0]):
         found = []
     if not found:
         lost = ", the fourth cut down to an LFE" if is_cut else ""
@@ -164,12 +164,12 @@ def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str
 
 
 def _error_db(shape: FieldShape | None) -> float:
-    """Return how far four channels are from a steady ratio of 1, in dB."""
+    """Return the deviation of four channels from a constant ratio of 1, in dB."""
     return abs(shape.mean_ratio_db) + float(shape.spread_db[0]) if shape else 0.0
 
 
-def _needs_x(pieces: Sequence[Samples], rate: int, error_db: float) -> bool:
-    """Return whether the Vorbis reading is a field by what it takes for X, not in spite of it."""
+def _improves_with_x(pieces: Sequence[Samples], rate: int, error_db: float) -> bool:
+    """Return whether the Vorbis order fits a sound field better with its X channel than without."""
     w, y, z, x = HEAD_LOCKED_AFTER_VORBIS.channels
     without = []
     for piece in pieces:
@@ -180,8 +180,8 @@ def _needs_x(pieces: Sequence[Samples], rate: int, error_db: float) -> bool:
     return shape is not None and error_db + _CLEARLY_BETTER_DB < _error_db(shape)
 
 
-def _is_cut_to_an_lfe(pieces: Sequence[Samples], rate: int) -> bool:
-    """Return whether the fourth of six channels sounds, but not where the others do."""
+def _is_low_passed(pieces: Sequence[Samples], rate: int) -> bool:
+    """Return whether the fourth of six channels is audible only at low frequencies, as an LFE."""
     if silent_channels(pieces)[_LFE]:
         return False
     for band_hz, cut_off_db in _CUT_OFF_DB.items():

@@ -1,9 +1,9 @@
-"""Covariances of four-channel audio in short tiles of time and frequency.
+"""Covariances of four-channel audio in time-frequency tiles.
 
-A tile is about a quarter of a second of one band. Its 4 x 4 covariance holds the power of each
+A tile is about a quarter of a second of one band. Its 4 x 4 covariance contains the power of each
 channel and the correlation between channels. Tiles are short enough that one source often
-dominates, and long enough (dozens of independent values) that the power of noise is known within
-half a decibel.
+dominates, and long enough (dozens of independent values) to measure the power of noise within half
+a decibel.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ NUM_BANDS = len(BAND_EDGES_HZ) - 1
 
 @dataclass(frozen=True)
 class FieldSegment:
-    """The bands of one stretch of time.
+    """The bands of one time segment.
 
     Attributes:
-        start_s: Its start.
-        duration_s: Its length, about 0.25 s.
-        covariance: (bands, 4, 4) complex64, in squares of full scale per band; order W, Y, Z, X.
-        width: (bands,) number of frequencies over which the power is distributed: 1 for a pure
-            tone, up to the number of bins for noise. Fewer frequencies mean a less certain value.
+        start_s: Start time.
+        duration_s: Duration, about 0.25 s.
+        covariance: (bands, 4, 4) complex64, relative to full scale squared; order W, Y, Z, X.
+        width: (bands,) effective number of frequency bins: 1 for a pure tone, up to the number of
+            bins for noise. Values over fewer bins are less certain.
     """
 
     start_s: float
@@ -41,16 +41,16 @@ class FieldSegment:
     width: FloatArray
 
     def scaled(self, gains: FloatArray) -> FieldSegment:
-        """Return the segment of the audio whose channels are multiplied by `gains` (4,)."""
+        """Return the segment with its channels multiplied by `gains` (4,)."""
         return replace(self, covariance=self.covariance * np.outer(gains, gains))
 
 
 class FieldAnalyzer:
-    """Cuts a stream of four-channel audio into segments; buffers less than one segment.
+    """Splits a stream of four-channel audio into segments; buffers less than one segment.
 
     Args:
-        sample_rate_hz: Sampling rate of the stream. Bands above half of it stay empty.
-        start_s: Time of its first sample.
+        sample_rate_hz: Sample rate of the stream. Bands above the Nyquist frequency are empty.
+        start_s: Time of the first sample.
     """
 
     def __init__(self, sample_rate_hz: int, start_s: float = 0.0) -> None:
@@ -66,7 +66,7 @@ class FieldAnalyzer:
         self._tiles = 0
 
     def feed(self, audio: FloatArray) -> Iterator[FieldSegment]:
-        """Yield the segments that are complete after another stretch of audio (4, S)."""
+        """Add audio (4, S) and yield the segments that are complete."""
         self._rest = np.concatenate([self._rest, audio], axis=1)
         step = BLOCKS_PER_TILE * self.hop
         while self._rest.shape[1] >= step + self.hop:
@@ -78,7 +78,7 @@ class FieldAnalyzer:
 
     def _measure(self, tile: FloatArray) -> tuple[NDArray[np.complex64], FloatArray]:
         """Return covariances (bands, 4, 4) and widths (bands,) of one tile (4, S)."""
-        from scipy.fft import rfft  # its import takes a third of a second
+        from scipy.fft import rfft  # a slow import
 
         halves = tile.reshape(4, BLOCKS_PER_TILE + 1, self.hop)
         blocks = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2) * self._window

@@ -1,15 +1,16 @@
-"""Warnings about a layout: what the samples say against the layout that audio is taken for.
+"""Warnings: contradictions between the samples and the assumed layout.
 
-The gain of W relative to X, Y, Z differs by several dB between real microphones and varies with
-frequency, so a level alone contradicts nothing. These do:
+The gain of W relative to X, Y, Z differs by several dB between microphones and varies with
+frequency, so a level alone is no contradiction. These are:
 
-- An exact ratio in every octave. A conversion multiplies W by one number: (X²+Y²+Z²)/W² is then
-  0 dB (SN3D), 3.01 dB (FuMa) or 4.77 dB (N3D) at all frequencies; that of microphones varies.
-- Channels in phase. In a sound field the channels of opposite directions cancel on average;
-  capsules that face outwards (A-format) all hold the same pressure, with the same sign.
-- A W that is quieter than a direction channel can be, or that follows the other channels worse
+- The ratio of another normalization in every octave. A conversion scales W by a constant, so
+  (X²+Y²+Z²)/W² is 0 dB (SN3D), 3.01 dB (FuMa) or 4.77 dB (N3D) at all frequencies; the ratio of
+  microphones varies.
+- Channels in phase. In a sound field, contributions from opposite directions cancel on average;
+  outward-facing capsules (A-format) all have the same sign.
+- A W that is too quiet for the level of a direction channel, or that fits the other channels worse
   than one of them does.
-- A silent X with an audible Z, or more sound from above than from the sides: order W X Y Z.
+- A silent X with an audible Z, or more energy from above than from the sides: order W X Y Z.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ import numpy as np
 from yt360.media.layout.field_statistics import FieldShape
 
 SN3D_DB, FUMA_DB, N3D_DB = 0.0, 3.01, 4.77
-# Coherence of two channels, in [-1, 1]. Capsules keep 0.37 and more; 0.67 in diffuse sound.
+# Coherence of two channels, in [-1, 1]. Capsules have 0.37 and more; 0.67 in a diffuse field.
 _IN_PHASE = 0.35
 _ONE_SOURCE = 0.95
-# A field with sound from one direction may have all channels in phase, within this of its ratio.
+# A single source may have all channels in phase if the ratio is within this tolerance.
 _FIELD_DB = 2.0
-# Recorders with a weak W reach 3.4 dB.
+# Recorders with a weak W have up to 3.4 dB.
 _MAX_DIRECTION_DB = 5.5
 _BETTER_DB = 1.0
 _NEARLY_SILENT_DB = 20.0
@@ -39,8 +40,8 @@ class LayoutWarning:
     """Evidence against a layout.
 
     Attributes:
-        code: A short fixed word to count by.
-        detail: What was measured, in a sentence.
+        code: Short fixed identifier.
+        detail: One sentence with the measurement.
     """
 
     code: str
@@ -53,10 +54,10 @@ def layout_warnings(
     """Return the evidence against a channel order and normalization.
 
     Args:
-        shape: The channels in that order, before any gain is applied.
-        expected_db: The ratio of that normalization: `SN3D_DB`, `FUMA_DB` or `N3D_DB`.
+        shape: Statistics of the channels in this order, before any gain is applied.
+        expected_db: Ratio of this normalization: `SN3D_DB`, `FUMA_DB` or `N3D_DB`.
         any_order: Whether the channels could have another order; False if the positions of silent
-            channels prove the order.
+            channels determine the order.
     """
     found = [
         _other_normalization(shape, expected_db),
@@ -73,7 +74,7 @@ def _other_normalization(shape: FieldShape, expected_db: float) -> LayoutWarning
         if ratio_db == expected_db or not shape.is_exactly(ratio_db):
             continue
         if ratio_db == FUMA_DB and z < -_SILENT_DB:
-            continue  # FuMa has Y there: this is a field without height whose W is weak
+            continue  # FuMa has Y in this channel: a horizontal field with a weak W
         return LayoutWarning(
             "normalization",
             f"(X²+Y²+Z²)/W² is {10 ** (shape.mean_ratio_db / 10):.2f} in every octave, as in {name}"
@@ -84,8 +85,8 @@ def _other_normalization(shape: FieldShape, expected_db: float) -> LayoutWarning
 
 def _capsules(shape: FieldShape, expected_db: float) -> LayoutWarning | None:
     pairs = shape.coherence[np.triu_indices(4, 1)]
-    # One source may be in phase in all channels. Then only a wrong ratio contradicts a field; if
-    # FuMa or N3D is believed because of the ratio, several sources in phase contradict it.
+    # One source may be in phase in all channels, so only a wrong ratio contradicts a sound field.
+    # FuMa and N3D are inferred from the ratio; for these, several sources in phase contradict it.
     may_be_a_field = pairs.min() > _ONE_SOURCE or expected_db == SN3D_DB
     off_db = abs(shape.mean_ratio_db - expected_db)
     if pairs.min() < _IN_PHASE or (may_be_a_field and off_db < _FIELD_DB):

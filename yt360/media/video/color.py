@@ -1,4 +1,4 @@
-"""Color tags of a video, and whether its colours can be converted to those of a clip."""
+"""Color tags of a video, and whether its colours can be converted for clips."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from yt360.errors import BadItem
 
 BT709 = "bt709"
 WIDE_GAMUTS = ("bt2020", "smpte432")
-"""Primaries that are mapped to those of BT.709: BT.2020 and Display P3."""
+"""Primaries that are converted to BT.709: BT.2020 and Display P3."""
 DYNAMIC_RANGES = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-"""Transfer characteristic -> the HDR system; all others are SDR."""
+"""Transfer characteristic -> HDR system; all others are SDR."""
 
 # Numbers of ISO/IEC 23091-2 (ColourPrimaries, TransferCharacteristics, MatrixCoefficients), as
 # FFmpeg names them; 2 means "unspecified".
@@ -29,12 +29,11 @@ _MATRICES = {
     9: "bt2020nc", 10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c",
     14: "ictcp", 15: "ipt-c2", 16: "ycgco-re", 17: "ycgco-ro",
 }  # fmt: skip
-# Dolby Vision profile 5, whose base layer no other system shows. The other profiles lie on PQ, HLG
-# or SDR.
+# Dolby Vision profile 5 has an incompatible base layer; that of other profiles is PQ, HLG or SDR.
 IPT_PROFILE, IPT_MATRIX = 5, "ipt-c2"
-# Their signals are far from those of SDR, and nobody films with them.
+# Transfer characteristics that differ strongly from SDR and are not used by cameras.
 _UNSUPPORTED_TRANSFERS = ("linear", "log100", "log316", "smpte428")
-# Matrices that FFmpeg's scaler knows.
+# Matrices that FFmpeg's scaler supports.
 _SUPPORTED_MATRICES = (
     "", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc",
 )  # fmt: skip
@@ -53,9 +52,9 @@ class ColorTags:
     """The color tags of a video by FFmpeg's names; empty if it has none.
 
     Attributes:
-        transfer: The transfer characteristic.
-        primaries: The colours that full red, green and blue have.
-        matrix: The matrix of luma and chroma; ``"gbr"`` for RGB.
+        transfer: Transfer characteristic.
+        primaries: Color primaries.
+        matrix: Matrix coefficients of luma and chroma; ``"gbr"`` for RGB.
     """
 
     transfer: str = ""
@@ -83,21 +82,21 @@ class ColorTags:
 
     @property
     def gamut(self) -> str:
-        """Primaries to count with: BT.709 unless wide; BT.2020 for HDR that does not say."""
+        """Primaries used in the conversion: BT.709 unless wide; BT.2020 for untagged HDR."""
         if self.is_hdr and not self.primaries:
             return "bt2020"
         return self.primaries if self.primaries in WIDE_GAMUTS else BT709
 
     @property
     def is_foreign(self) -> bool:
-        """Whether tone or gamut mapping must change the colours."""
+        """Whether the video needs tone or gamut mapping."""
         return self.is_hdr or self.gamut != BT709
 
     def check(self) -> None:
-        """Refuse colours that cannot be converted.
+        """Check that the colours can be converted.
 
         Raises:
-            BadItem: ``"unsupported-color"``.
+            BadItem: ``"unsupported-color"``: they cannot.
         """
         if self.transfer in _UNSUPPORTED_TRANSFERS:
             what = f"transfer characteristic {self.transfer!r}"

@@ -1,4 +1,4 @@
-"""FFmpeg filters that convert any supported 360° video to mono equirectangular BT.709."""
+"""FFmpeg filters that convert supported 360° video to monoscopic equirectangular BT.709."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from yt360.media.video.color import ColorTags
 from yt360.media.video.projection import LEFT_EYE, ResolvedProjection
 from yt360.media.video.tone_mapping import append_to_sdr
 
-# v360's name and options; the grid of regions that are continuous on the sphere; and the border of
-# each region that v360 expects (YouTube's EAC has one around each row). The RFC's up and down faces
-# are rotated by 180° relative to FFmpeg's.
+# v360's name and options; grid of regions that are continuous on the sphere; border of each region
+# that v360 expects (YouTube's EAC has one around each row). The up and down faces of the RFC are
+# rotated by 180° relative to FFmpeg's.
 _CUBES: dict[str, tuple[str, dict[str, str], tuple[int, int], int]] = {
     "eac": ("eac", {}, (1, 2), 2),
     "cubemap": ("c3x2", {"in_frot": "002200"}, (3, 2), 0),
     "c3x2": ("c3x2", {}, (3, 2), 0),
 }
-# Resampling to the sphere at this multiple of the final density, then scaling, avoids aliasing.
+# Oversampling factor of the projection before scaling, which avoids aliasing.
 _OVERSAMPLING = 2
 _SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+bitexact"
 _AREA_FLAGS = "area+accurate_rnd+full_chroma_int+bitexact"
@@ -28,15 +28,15 @@ _OTHER_MATRICES = ("gbr", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"
 def to_equirectangular(
     frames: FilterableStream, projection: ResolvedProjection, width: int, height: int
 ) -> FilterableStream:
-    """Append the filters that convert upright frames to what clips store.
+    """Append filters that convert upright frames to the format of clips.
 
-    That is mono equirectangular, yuv420p, in BT.709 SDR of limited range.
+    This is monoscopic equirectangular yuv420p in limited-range BT.709 SDR.
 
     Args:
-        frames: A node of an ffmpeg-python graph.
+        frames: Node of an ffmpeg-python graph.
         projection: From `yt360.media.video.projection.resolve_projection`.
-        width: Width of the result in pixels; the height is half of it.
-        height: Height of the result.
+        width: Output width in pixels, twice the height.
+        height: Output height in pixels.
     """
     left, top, eye_width, eye_height = _left_eye(projection)
     if (eye_width, eye_height) != (projection.width, projection.height):
@@ -54,7 +54,7 @@ def to_equirectangular(
             options |= {"input": name, **extra}
             frames = _shrink_faces(frames, projection, (eye_width, eye_height), fine[0] // 4)
         if any(projection.pose_deg):
-            # v360's pitch has the opposite sign; the inverse of yaw-pitch-roll is needed.
+            # v360's pitch has the opposite sign, and the inverse of yaw-pitch-roll is needed.
             options |= {"yaw": yaw, "pitch": -pitch, "roll": roll, "rorder": "rpy"}
         frames = frames.filter("v360", **options)
     return _to_bt709(frames, projection.color, width, height).filter("setsar", 1)
@@ -63,7 +63,7 @@ def to_equirectangular(
 def _to_bt709(
     frames: FilterableStream, tags: ColorTags, width: int, height: int
 ) -> FilterableStream:
-    """Scale frames and convert their colors to BT.709 SDR of limited range, as yuv420p."""
+    """Scale frames and convert their colors to limited-range BT.709 SDR yuv420p."""
     colors = {"out_range": "tv"}
     if tags.is_foreign:
         colors["out_color_matrix"] = "bt2020"
@@ -74,12 +74,12 @@ def _to_bt709(
     frames = frames.filter("scale", width, height, flags=_SCALE_FLAGS, **colors)
     if tags.is_foreign:
         frames = append_to_sdr(frames.filter("format", "yuv444p16le"), tags)
-    # Tags the frames without converting them: they are BT.709 already, or of unknown matrix.
+    # Tag frames without conversion: they are already BT.709, or have an unknown matrix.
     return frames.filter("format", "yuv420p").filter("setparams", colorspace="bt709", range="tv")
 
 
 def _left_eye(projection: ResolvedProjection) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the left eye's image in pixels."""
+    """Return left, top, width and height in pixels of the left eye's image."""
     left, top, width, height = LEFT_EYE[projection.stereo_mode]
     return (
         int(projection.width * left),
@@ -92,13 +92,13 @@ def _left_eye(projection: ResolvedProjection) -> tuple[int, int, int, int]:
 def _shrink_faces(
     frames: FilterableStream, projection: ResolvedProjection, size: tuple[int, int], face: int
 ) -> FilterableStream:
-    """Crop the padding and scale down the faces of a cubemap, never across their borders.
+    """Crop the padding of cubemap faces and downscale each face separately.
 
     Args:
         frames: The cubemap, three faces wide and two high.
-        projection: Gives the layout and the padding.
+        projection: Layout and padding of the cubemap.
         size: Width and height of the cubemap.
-        face: Wanted size of a face; smaller faces keep their size.
+        face: Target size of a face; smaller faces are not scaled.
     """
     _, _, (columns, rows), border = _CUBES[projection.kind]
     cut = max(projection.padding_px, border)

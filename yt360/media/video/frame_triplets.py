@@ -1,8 +1,7 @@
-"""A few small frames from all parts of a video, at a fraction of the cost of decoding it.
+"""Sample triplets of small frames throughout a video, without decoding all of it.
 
-The checks need pairs of frames a fraction of a second apart: a *probe* is three frames 0.2 s apart.
-Compressed video can only be entered at key frames, so probes begin there and the packets in between
-are not decoded, unless key frames are rare.
+Quality checks compare frames a fraction of a second apart. A triplet is three frames 0.2 s apart
+and starts at a keyframe; the packets between triplets are not decoded, unless keyframes are rare.
 """
 
 from __future__ import annotations
@@ -33,24 +32,24 @@ Luma = NDArray[np.float32]
 HEIGHT, WIDTH = 96, 192
 FRAMES_PER_TRIPLET = 3
 FRAME_STEP_S = 0.2
-# Key frames and what follows them decode at some 200 million pixels a second on one core; a probe
-# decodes about half a second. With these figures, it all costs some 1 % of real time.
+# One core decodes about 200 million pixels per second, and a triplet needs about half a second of
+# video. With these values, decoding takes about 1 % of real time.
 _PIXELS_PER_S = 2e8
-_PART_OF_REAL_TIME = 0.012
-_LEAST_INTERVAL_S, _MOST_INTERVAL_S = 1.0, 20.0
-# Short recordings are worth a closer look; the time that it takes stays short too.
-_LEAST_PROBES = 8
-# Without a key frame for this long past the interval, the packets in between are decoded too.
-_PATIENCE_S = 10.0
+_FRACTION_OF_REAL_TIME = 0.012
+_MIN_INTERVAL_S, _MAX_INTERVAL_S = 1.0, 20.0
+# Short recordings are sampled more densely.
+_MIN_TRIPLETS = 8
+# If no keyframe follows within this time after the interval, the packets in between are decoded.
+_MAX_KEYFRAME_WAIT_S = 10.0
 
 
 @dataclass(frozen=True)
 class FrameTriplet:
-    """Three small frames in quick succession.
+    """Three small frames 0.2 s apart.
 
     Attributes:
-        time_s: Time of the first.
-        frames: Luma (3, 96, 192) float32 in [0, 255], the whole frame scaled to 2:1.
+        time_s: Time of the first frame.
+        frames: Luma (3, 96, 192) float32 in [0, 255], scaled to an aspect ratio of 2:1.
     """
 
     time_s: float
@@ -60,33 +59,33 @@ class FrameTriplet:
 def triplet_interval_s(
     width: int, height: int, frame_rate: float, duration_s: float = 0.0
 ) -> float:
-    """Return how far apart probes may be so that decoding them stays cheap.
+    """Return the interval between triplets in seconds that limits the cost of decoding.
 
     Args:
-        width: In pixels.
-        height: In pixels.
+        width: Width in pixels.
+        height: Height in pixels.
         frame_rate: Frames per second.
-        duration_s: Of the whole video; 0 when it is not known.
+        duration_s: Duration of the video; 0 if unknown.
     """
     cost_s = width * height * frame_rate * FRAME_STEP_S * FRAMES_PER_TRIPLET / _PIXELS_PER_S
-    interval_s = min(cost_s / _PART_OF_REAL_TIME, _MOST_INTERVAL_S)
+    interval_s = min(cost_s / _FRACTION_OF_REAL_TIME, _MAX_INTERVAL_S)
     if duration_s > 0:
-        interval_s = min(interval_s, duration_s / _LEAST_PROBES)
-    return max(interval_s, _LEAST_INTERVAL_S)
+        interval_s = min(interval_s, duration_s / _MIN_TRIPLETS)
+    return max(interval_s, _MIN_INTERVAL_S)
 
 
 def read_frame_triplets(
     path: Path, interval_s: float | None = None, *, stream_index: int | None = None
 ) -> Iterator[FrameTriplet]:
-    """Yield probes of a video stream in order of time.
+    """Yield frame triplets of a video stream in temporal order.
 
     Args:
-        path: A media file with video.
-        interval_s: Least time between probes; by default what `triplet_interval_s` says.
-        stream_index: Number of the stream in the file; by default the main video.
+        path: Media file with video.
+        interval_s: Minimum time between triplets; by default `triplet_interval_s`.
+        stream_index: Index of the stream in the file; by default the main video.
 
     Raises:
-        BadItem: ``"no-video"``, or what `open_media` raises.
+        BadItem: ``"no-video"``, or the reasons of `open_media`.
     """
     with open_media(path) as container:
         stream = main_video(container)
@@ -95,36 +94,36 @@ def read_frame_triplets(
         if stream is None:
             raise BadItem("no-video", f"{path.name} has no frame that can be decoded")
         stream.thread_count = 1
-        # What the deblocking filter does is invisible at this size, and frames that no other frame
-        # needs can be left out as long as some remain every fifth of a second.
+        # The deblocking filter has no visible effect at this size. Non-reference frames can be
+        # skipped if enough frames remain for intervals of 0.2 s.
         stream.codec_context.skip_frame = "NONREF"
         stream.codec_context.options["skip_loop_filter"] = "all"
         rate = float(stream.average_rate or 30)
         duration_s = (container.duration or 0) / 1_000_000
         least_s = triplet_interval_s(stream.width, stream.height, rate, duration_s)
-        prober = _Prober(container, stream, interval_s or least_s)
-        yield from prober.run()
+        reader = _TripletReader(container, stream, interval_s or least_s)
+        yield from reader.run()
 
 
-class _Prober:
-    """Walks through the packets of one stream and decodes what probes need.
+class _TripletReader:
+    """Reads the packets of one stream and decodes those that triplets need.
 
-    Packets wait until it is clear whether they are needed: a key frame makes all before it
-    superfluous. Those that wait always follow what was decoded last, or begin with a key frame.
+    Packets are queued until it is known whether they are needed; a keyframe makes earlier packets
+    obsolete. The queue continues the decoded packets or starts with a keyframe.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, interval_s: float) -> None:
         self.container, self.stream, self.interval_s = container, stream, interval_s
         self.origin_s = time_origin_s(container)
-        self.patience_s = min(_PATIENCE_S, 2 * (interval_s - _LEAST_INTERVAL_S))
+        self.keyframe_wait_s = min(_MAX_KEYFRAME_WAIT_S, 2 * (interval_s - _MIN_INTERVAL_S))
         self.next_s = 0.0
-        # From the first packet of a probe until its last frame, which comes with a delay.
+        # True from the first packet of a triplet until its last frame, which is delayed.
         self.reading = False
         self.waiting: list[Packet] = []
         self.frames: list[tuple[float, Luma]] = []
 
     def run(self) -> Iterator[FrameTriplet]:
-        """Yield all probes."""
+        """Yield all triplets."""
         for packet in self.container.demux(self.stream):
             if packet.pts is None:
                 continue
@@ -133,7 +132,7 @@ class _Prober:
             self.waiting.append(packet)
             over_s = self._time_s(packet.pts) - self.next_s
             starts = self.waiting[0].is_keyframe and packet is self.waiting[0]
-            if self.reading or over_s >= (0 if starts else self.patience_s):
+            if self.reading or over_s >= (0 if starts else self.keyframe_wait_s):
                 yield from self._decode_waiting()
         yield from self._decode(None)
 
@@ -172,7 +171,7 @@ class _Prober:
 
 
 def small_luma(frame: VideoFrame) -> Luma:
-    """Return a frame's luma in SDR, squeezed to (96, 192), float32 in [0, 255]."""
+    """Return the SDR luma of a frame, scaled to (96, 192), float32 in [0, 255]."""
     if ColorTags.of(frame).is_foreign:
         return (255 * (sdr_frame(frame, WIDTH, HEIGHT) @ BT709_LUMA)).astype(np.float32)
     small = frame.reformat(WIDTH, HEIGHT, "gray", interpolation="AREA")

@@ -1,17 +1,17 @@
-"""Resolving the projection of a video: tags, statements and conventions.
+"""Resolve the projection of a video from metadata, options and conventions.
 
-What counts as 360° video:
+These files are 360° video:
 
-- a file whose metadata say so: equirectangular of any aspect ratio, a cubemap, or a mesh that is
-  one of these (YouTube writes its equi-angular cubemaps as meshes);
-- an untagged file whose projection the user or the catalog states (``"equirectangular"``,
+- files with metadata of an equirectangular projection with any aspect ratio, a cubemap, or a mesh
+  of one of these (YouTube declares its equi-angular cubemaps as meshes);
+- untagged files whose projection the user or the catalog states (``"equirectangular"``,
   ``"eac"``, ...);
-- an untagged file of aspect ratio 2:1;
-- an untagged file of aspect ratio 1.5 to 2.5 with spatial audio, which hardly any other video has.
-  YT-360's own clips are of this kind: untagged, scaled to 640x360.
+- untagged files with an aspect ratio of 2:1;
+- untagged files with an aspect ratio of 1.5 to 2.5 and spatial audio, which is rare in other
+  videos. YT-360's own clips are of this kind: untagged and scaled to 640x360.
 
-180° video, partial panoramas, other meshes, and stereo layouts that the file does not describe are
-refused, each with a reason of its own.
+180° video, partial panoramas, other meshes and undescribed stereo layouts are refused, each with
+its own reason.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _PLAUSIBLE_ASPECTS = (1.5, 2.5)
 
 @dataclass(frozen=True)
 class ResolvedProjection:
-    """How the frames of a video map to the sphere.
+    """The mapping of a video's frames to the sphere.
 
     Attributes:
-        kind: The projection.
-        stereo_mode: The eyes in a frame; the left one is used.
-        width, height: Size of a frame as shown, in pixels.
-        pose_deg: Yaw, pitch and roll of the projection, which conversion undoes.
-        padding_px: Padding around each face of a cubemap.
+        kind: Projection.
+        stereo_mode: Arrangement of the eyes in a frame; the left one is used.
+        width, height: Size of a frame in pixels after rotation.
+        pose_deg: Yaw, pitch and roll of the projection, which the conversion reverts.
+        padding_px: Padding around each face of a cubemap in pixels.
         color: Color tags of the video.
-        evidence: Reasons for this projection, a sentence each.
+        evidence: Reasons for this projection, one sentence each.
     """
 
     kind: Kind
@@ -75,12 +75,12 @@ def resolve_projection(
 
     Args:
         stream: From `yt360.media.probe.probe`.
-        spatial_audio: Whether the video is used with ambisonic audio.
-        projection: One of `PROJECTIONS`; any but ``"auto"`` overrides the file.
-        stereo_mode: One of `STEREO_MODES`; any but ``"auto"`` overrides the file.
+        spatial_audio: Whether the video has ambisonic audio.
+        projection: One of `PROJECTIONS`; values other than ``"auto"`` override the file.
+        stereo_mode: One of `STEREO_MODES`; values other than ``"auto"`` override the file.
 
     Raises:
-        UserError: An unknown projection or stereo mode.
+        UserError: The projection or stereo mode is unknown.
         BadItem: ``"vr180"``, ``"partial-360"``, ``"mesh-projection"``, ``"unknown-projection"``,
             ``"unknown-stereo-mode"``, ``"unsupported-color"`` or ``"not-360"``.
     """

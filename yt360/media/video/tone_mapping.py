@@ -1,16 +1,14 @@
-"""Colours of other systems as BT.709 SDR, in which clips are stored and checks see frames.
+"""Convert HDR and wide-gamut video to BT.709 SDR, for clips and for quality checks.
 
 High dynamic range (PQ and HLG of Rec. ITU-R BT.2100) is tone mapped, and the wide gamuts BT.2020
-and Display P3 are mapped to BT.709. `to_sdr` says what becomes of a colour; `append_to_sdr` does
-the same with FFmpeg's filters.
+and Display P3 are mapped to BT.709. `append_to_sdr` implements `to_sdr` with FFmpeg's filters.
 
-SDR's peak stands for `WHITE_NITS`, the diffuse white of HDR (203 cd/m², Rec. ITU-R BT.2408). Light
-up to half of it stays as it is, so that most of a frame keeps its contrast; above, a Möbius
-curve brings luminances up to `PEAK_NITS` under the peak of SDR. It is computed from the largest of
-R, G and B, which keeps hues. Diffuse white comes out at 89 % of the SDR signal. HLG is shown as on
-its reference display of 1000 cd/m², so both systems share one curve. Metadata about mastering
-displays are not used: they are often absent or wrong, and what a scene looks like would depend on
-them.
+The SDR peak corresponds to `WHITE_NITS`, the diffuse white of HDR (203 cd/m², Rec. ITU-R BT.2408).
+Luminances up to half of it are unchanged, so most of a frame keeps its contrast; above, a Möbius
+curve compresses luminances up to `PEAK_NITS` below the SDR peak. The curve is applied to the
+maximum of R, G and B, which preserves hues. Diffuse white becomes 89 % of the SDR signal. HLG is
+rendered for its reference display of 1000 cd/m², so both systems use the same curve. Mastering
+display metadata is ignored, because it is often missing or wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 PEAK_NITS = 1000.0
 WHITE_NITS = 203.0
 KNEE = 0.5
-"""Where compression begins, relative to `WHITE_NITS`."""
+"""Luminance above which tones are compressed, relative to `WHITE_NITS`."""
 
 BT709_LUMA = np.array([0.2126, 0.7152, 0.0722])
 _SDR_GAMMA = 2.4  # Rec. ITU-R BT.1886 with a black of zero
@@ -55,13 +53,13 @@ Colors = NDArray[np.float64]
 
 
 def pq_to_nits(signal: Colors) -> Colors:
-    """Return the luminance in cd/m² of PQ signals in [0, 1] (the EOTF of BT.2100)."""
+    """Convert PQ signals in [0, 1] to luminance in cd/m² (the EOTF of BT.2100)."""
     power = np.clip(signal, 0, 1) ** (1 / _M2)
     return _PQ_PEAK_NITS * (np.maximum(power - _C1, 0) / (_C2 - _C3 * power)) ** (1 / _M1)
 
 
 def hlg_to_nits(signal: Colors) -> Colors:
-    """Return the light in cd/m² of HLG signals (..., 3) in [0, 1] on a display of 1000 cd/m²."""
+    """Convert HLG signals (..., 3) in [0, 1] to luminance on a display of 1000 cd/m²."""
     signal = np.clip(signal, 0, 1)
     above = (np.exp((np.maximum(signal, 0.5) - _HLG_C) / _HLG_A) + _HLG_B) / 12
     scene = np.where(signal <= 0.5, signal**2 / 3, above)
@@ -70,13 +68,13 @@ def hlg_to_nits(signal: Colors) -> Colors:
 
 
 def compress(light: Colors) -> Colors:
-    """Return HDR luminances compressed to those of SDR: the operator ``mobius`` of FFmpeg.
+    """Compress HDR luminances to SDR with FFmpeg's tone mapping operator ``mobius``.
 
     Args:
         light: Luminances relative to `WHITE_NITS`, 0 or more.
 
     Returns:
-        The same up to `KNEE`, 1 at `PEAK_NITS`, more than 1 beyond.
+        Luminances: unchanged up to `KNEE`, 1 at `PEAK_NITS`, more than 1 beyond.
     """
     peak = PEAK_NITS / WHITE_NITS
     a = -(KNEE**2) * (peak - 1) / (KNEE**2 - 2 * KNEE + peak)
@@ -86,9 +84,9 @@ def compress(light: Colors) -> Colors:
 
 
 def to_sdr(rgb: Colors, tags: ColorTags) -> Colors:
-    """Return BT.709 SDR signals (..., 3) in [0, 1] for signals (..., 3) of another system.
+    """Convert signals (..., 3) of another system to BT.709 SDR signals (..., 3) in [0, 1].
 
-    Colours outside of BT.709 are clipped to it.
+    Colours outside BT.709 are clipped.
     """
     if tags.is_hdr:
         nits = pq_to_nits(rgb) if tags.dynamic_range == "PQ" else hlg_to_nits(rgb)
@@ -103,16 +101,16 @@ def to_sdr(rgb: Colors, tags: ColorTags) -> Colors:
 
 
 def sdr_frame(frame: VideoFrame, width: int, height: int) -> Colors:
-    """Return a decoded frame of another system, scaled, as BT.709 SDR signals (H, W, 3)."""
+    """Scale a decoded frame and convert it to BT.709 SDR signals (H, W, 3)."""
     small = frame.reformat(width, height, "rgb48le", interpolation="AREA")
     return to_sdr(small.to_ndarray().astype(np.float64) / 65535, ColorTags.of(frame))
 
 
 def append_to_sdr(video: FilterableStream, tags: ColorTags) -> FilterableStream:
-    """Append the filters that do what `to_sdr` does.
+    """Append filters that are equivalent to `to_sdr`.
 
     Args:
-        video: yuv444p16 of the matrix BT.2020 (not of constant luminance), limited range.
+        video: Limited-range yuv444p16 with the BT.2020 non-constant luminance matrix.
         tags: Color tags of the video, without the matrix.
     """
     curve = tags.transfer if tags.is_hdr else "bt709"
@@ -124,14 +122,14 @@ def append_to_sdr(video: FilterableStream, tags: ColorTags) -> FilterableStream:
     ).filter("format", "gbrpf32le")
     if tags.is_hdr:
         video = video.filter("tonemap", "mobius", param=KNEE, peak=PEAK_NITS / WHITE_NITS, desat=0)
-    # RGB of whole numbers clips what lies outside of the gamut.
+    # Integer RGB clips colours outside the gamut.
     video = video.filter("zscale", transfer="bt709", primaries=BT709, matrix="gbr")
     video = video.filter("format", "gbrp16le")
     return video.filter("zscale", matrix="bt709", range="limited")
 
 
 def mapping_facts(tags: ColorTags) -> dict[str, Any]:
-    """Return what `to_sdr` does to frames as plain JSON values."""
+    """Return the parameters of `to_sdr` as plain JSON values."""
     facts: dict[str, Any] = {"dynamic_range": tags.dynamic_range, "primaries": tags.gamut}
     if tags.is_hdr:
         facts["tone_mapping"] = {
