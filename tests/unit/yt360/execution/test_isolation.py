@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -19,32 +20,36 @@ pytestmark = pytest.mark.usefixtures("spawned_workers")
 # Workers cannot import this file: functions of the standard library serve as the work.
 
 
-def test_calls_return_what_the_function_returns_in_one_process_that_is_kept():
+@pytest.fixture(scope="module")
+def isolated() -> Iterator[IsolatedProcess]:
+    """One process for many tests: an interpreter takes most of a second to start."""
     with IsolatedProcess() as isolated:
-        first = isolated.call("a", os.getpid)
-        assert isolated.call("b", int, "ff", base=16) == 255
-        assert isolated.call("c", os.getpid) == first != os.getpid()
+        yield isolated
+
+
+def test_calls_return_what_the_function_returns_in_one_process_that_is_kept(isolated):
+    first = isolated.call("a", os.getpid)
+    assert isolated.call("b", int, "ff", base=16) == 255
+    assert isolated.call("c", os.getpid) == first != os.getpid()
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_crash_costs_one_call(number):
-    with IsolatedProcess() as isolated:
-        dead = isolated.call("a.mp4", os.getpid)
-        with pytest.raises(BadItem, match=rf"crash: b\.mp4: .*{number.name}") as caught:
-            isolated.call("b.mp4", signal.raise_signal, number)
-        assert caught.value.reason == "crash"
-        assert isolated.call("c.mp4", os.getpid) not in (dead, os.getpid())
+def test_a_crash_costs_one_call(isolated, number):
+    dead = isolated.call("a.mp4", os.getpid)
+    with pytest.raises(BadItem, match=rf"crash: b\.mp4: .*{number.name}") as caught:
+        isolated.call("b.mp4", signal.raise_signal, number)
+    assert caught.value.reason == "crash"
+    assert isolated.call("c.mp4", os.getpid) not in (dead, os.getpid())
 
 
-def test_a_verdict_is_raised_here_and_the_process_goes_on():
-    with IsolatedProcess() as isolated:
-        process = isolated.call("a", os.getpid)
-        bad = 'exec(\'from yt360.errors import BadItem; raise BadItem("slug", "why")\')'
-        with bad_item("slug", "why"):
-            isolated.call("c", eval, bad)
-        with pytest.raises(FileNotFoundError):
-            isolated.call("c", os.stat, "/none/such")
-        assert isolated.call("d", os.getpid) == process
+def test_a_verdict_is_raised_here_and_the_process_goes_on(isolated):
+    process = isolated.call("a", os.getpid)
+    bad = 'exec(\'from yt360.errors import BadItem; raise BadItem("slug", "why")\')'
+    with bad_item("slug", "why"):
+        isolated.call("c", eval, bad)
+    with pytest.raises(FileNotFoundError):
+        isolated.call("c", os.stat, "/none/such")
+    assert isolated.call("d", os.getpid) == process
 
 
 UNPICKLABLE = "exec('class Local(Exception):\\n  pass\\nraise Local(\"of no module\")')"
@@ -58,12 +63,13 @@ UNPICKLABLE = "exec('class Local(Exception):\\n  pass\\nraise Local(\"of no modu
         (eval, "[].append([]) or exec('raise MemoryError')", "memory", "memory"),
     ],
 )
-def test_what_no_reader_is_known_to_raise_costs_one_call(function, argument, reason, named):
-    with IsolatedProcess() as isolated:
-        process = isolated.call("a", os.getpid)
-        with bad_item(reason, "b: ", named):
-            isolated.call("b", function, argument)
-        assert isolated.call("c", os.getpid) == process
+def test_what_no_reader_is_known_to_raise_costs_one_call(
+    isolated, function, argument, reason, named
+):
+    process = isolated.call("a", os.getpid)
+    with bad_item(reason, "b: ", named):
+        isolated.call("b", function, argument)
+    assert isolated.call("c", os.getpid) == process
 
 
 def test_a_call_that_takes_too_much_processor_time_or_memory_is_stopped():
@@ -89,9 +95,8 @@ NESTED = (
 )
 
 
-def test_a_process_may_have_one_of_its_own():
-    with IsolatedProcess() as isolated:
-        parent, process = isolated.call("a", eval, NESTED)
+def test_a_process_may_have_one_of_its_own(isolated):
+    parent, process = isolated.call("a", eval, NESTED)
     assert parent == process != os.getpid()
 
 

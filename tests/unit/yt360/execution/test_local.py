@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -19,38 +20,41 @@ pytestmark = pytest.mark.usefixtures("spawned_workers")
 # Workers are new interpreters that cannot import this file: `eval` serves as the function.
 
 
-def test_results_of_all_tasks_come_with_their_tasks():
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    """One pool for many tests: an interpreter takes most of a second to start."""
     with WorkerPool(2) as pool:
-        tasks = [f"{number} * {number}" for number in range(20)]
-        results = dict(pool.run(eval, deque(tasks)))
-        assert results == {task: number * number for number, task in enumerate(tasks)}
-        assert dict(pool.run(abs, deque([-1]))) == {-1: 1}  # the same workers, another function
+        yield pool
 
 
-def test_tasks_may_be_added_while_others_run():
+def test_results_of_all_tasks_come_with_their_tasks(pool):
+    tasks = [f"{number} * {number}" for number in range(20)]
+    results = dict(pool.run(eval, deque(tasks)))
+    assert results == {task: number * number for number, task in enumerate(tasks)}
+    assert dict(pool.run(abs, deque([-1]))) == {-1: 1}  # the same workers, another function
+
+
+def test_tasks_may_be_added_while_others_run(pool):
     tasks, seen = deque([3]), []
-    with WorkerPool(2) as pool:
-        for task, result in pool.run(abs, tasks):
-            seen.append(result)
-            if task:
-                tasks.append(task - 1)
+    for task, result in pool.run(abs, tasks):
+        seen.append(result)
+        if task:
+            tasks.append(task - 1)
     assert seen == [3, 2, 1, 0]
 
 
-def test_an_error_of_the_function_reaches_the_caller_whole():
-    with WorkerPool(1) as pool:
-        with pytest.raises(ZeroDivisionError):
-            list(pool.run(eval, deque(["1 / 0"])))
-        bad = 'exec(\'from yt360.errors import BadItem\\nraise BadItem("slug", "why")\')'
-        with bad_item("slug", "why"):
-            list(pool.run(eval, deque([bad])))
+def test_an_error_of_the_function_reaches_the_caller_whole(pool):
+    with pytest.raises(ZeroDivisionError):
+        list(pool.run(eval, deque(["1 / 0"])))
+    bad = 'exec(\'from yt360.errors import BadItem\\nraise BadItem("slug", "why")\')'
+    with bad_item("slug", "why"):
+        list(pool.run(eval, deque([bad])))
 
 
-def test_a_dead_worker_costs_its_task_only():
+def test_a_dead_worker_costs_its_task_only(pool):
     tasks = [f"__import__('os')._exit({number})" for number in (3, 4)]
     tasks += ["__import__('os').kill(__import__('os').getpid(), 9)", "5", "6", "7"]
-    with WorkerPool(2) as pool:
-        results = dict(pool.run(eval, deque(tasks)))
+    results = dict(pool.run(eval, deque(tasks)))
     assert [results[task] for task in tasks] == [Crashed(3), Crashed(4), Crashed(-9), 5, 6, 7]
     assert "exit code -9" in Crashed(-9).describe()
 

@@ -11,7 +11,6 @@ from yt360.media.layout.audio_layout import STATED_LAYOUTS
 from yt360.media.names import AUDIO_LAYOUTS
 
 
-@pytest.mark.usefixtures("reading_in_process")
 def test_a_person_reads_what_it_is_and_why(media, field, tmp_path):
     path = media.write(tmp_path / "-clip ☃.mp4", sound=field)
     result = CliRunner().invoke(command, ["--", str(path)])
@@ -28,7 +27,6 @@ def test_a_person_reads_what_it_is_and_why(media, field, tmp_path):
         assert words in result.stdout
 
 
-@pytest.mark.usefixtures("reading_in_process")
 def test_a_refused_picture_says_why(media, tmp_path):
     path = media.write(tmp_path / "a.mp4", sound=None, pictures=lambda _: media.SQUARE)
     result = CliRunner().invoke(command, [str(path)])
@@ -36,7 +34,6 @@ def test_a_refused_picture_says_why(media, tmp_path):
     assert "state its projection" in result.stdout
 
 
-@pytest.mark.usefixtures("reading_in_process")
 def test_a_program_reads_json_with_failures_in_their_place(media, field, tmp_path):
     good = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
     bad = tmp_path / "b.mp4"
@@ -55,7 +52,6 @@ def test_a_program_reads_json_with_failures_in_their_place(media, field, tmp_pat
     assert result.stderr == f"error: {bad}: empty-file: {second['detail']}\n"
 
 
-@pytest.mark.usefixtures("reading_in_process")
 def test_a_stated_layout_is_taken(media, field, tmp_path):
     path = media.write(tmp_path / "a.mkv", sound=field, sound_codec="flac")
     result = CliRunner().invoke(command, ["--json", "--audio-layout", "fuma", str(path)])

@@ -57,7 +57,6 @@ def test_a_video_takes_the_spatial_audio_beside_it(good: Inspection) -> None:
     assert good.layout == "ambix"
 
 
-@pytest.mark.usefixtures("reading_in_process")
 def test_a_folder_is_walked_and_paired_as_build_shards_does(
     recordings: Path, tmp_path: Path
 ) -> None:
@@ -124,7 +123,6 @@ def test_the_report_is_an_image_for_video_and_for_audio_alone(
         assert path.stat().st_size > 20_000
 
 
-@pytest.mark.usefixtures("reading_in_process")
 def test_the_command_prints_verdicts_and_draws_a_report(recordings: Path, tmp_path: Path) -> None:
     report = tmp_path / "good.png"
     arguments = [str(recordings / "good.mkv"), "--report", str(report)]

@@ -25,7 +25,6 @@ from yt360.media.probe import probe
 from yt360.media.source import open_source
 from yt360.quality.inspect import inspect_file
 
-pytestmark = pytest.mark.usefixtures("reading_in_process")
 PCM = {"sound_codec": "pcm_s16le"}
 
 

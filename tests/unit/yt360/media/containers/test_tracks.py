@@ -24,7 +24,6 @@ from yt360.media.source import open_source
 from yt360.media.video.frame_triplets import read_frame_triplets
 from yt360.quality.inspect import inspect_file
 
-pytestmark = pytest.mark.usefixtures("reading_in_process")
 NAMES = {
     "apac": "apac (Apple Positional Audio Codec)",
     "mha1": "mha1 (MPEG-H 3D Audio)",

@@ -12,7 +12,6 @@ from yt360.catalog import Catalog, MediaFile
 from yt360.commands import inspect, probe
 from yt360.commands.dataset import build_shards, stats
 
-pytestmark = pytest.mark.usefixtures("reading_in_process")
 WHAT_IS_WRONG = "normalization: (X²+Y²+Z²)/W² is "
 
 
