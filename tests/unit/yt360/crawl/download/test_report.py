@@ -51,7 +51,7 @@ def test_the_limit_is_not_used_up_by_tries_that_failed(
 ):
     for video_id in (VIDEO, OTHER, THIRD):
         picture, _ = ready_video(video_id)
-        youtube.script[picture] = ["403", "403"]
+        youtube.script[picture] = ["403"]
     report = download(VIDEO, OTHER, THIRD, limit=limit)
     assert report.count("downloaded") == limit
 
