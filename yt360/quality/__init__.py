@@ -1,1 +1,1 @@
-"""Quality of recordings: the checks, the inspection that runs them, and the decision."""
+"""Quality of recordings: checks, the inspection that runs them, and the decision."""

@@ -1,4 +1,4 @@
-"""How the videos of a catalog are inspected."""
+"""Configuration of the inspection of a catalog."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ MAX_TIMEOUT_S = 7 * 86_400
 
 @config_class
 class CatalogRunConfig:
-    """How a catalog is inspected."""
+    """Options of the inspection of a catalog."""
 
     workers: Annotated[int, Field(ge=1)] = 1
-    """Processes."""
+    """Number of processes."""
     rejecting: tuple[str, ...] | None = None
-    """Checks whose "not ok" rejects a video; None for those that reject by default."""
+    """Checks whose "not ok" rejects a video; None: the default ones."""
     settings: dict[str, str] = Field(default_factory=dict)
     """Options of checks: ``"check.option"`` -> value."""
     lease_s: Annotated[float, Field(gt=0, le=MAX_LEASE_S)] = 120.0
     """Time after which a worker that does not respond loses its video."""
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] = 3600.0
-    """A video that takes longer is stopped, as if its process had died of it."""
+    """Maximum time per video; a process that exceeds it is killed, which counts as a crash."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Largest number of videos."""
+    """Maximum number of videos."""
     audio_layout: AudioLayoutName | None = None
     """Audio layout of all videos; None to detect it."""
     projection: ProjectionName = "auto"

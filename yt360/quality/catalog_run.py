@@ -1,9 +1,8 @@
 """Inspect the downloaded videos of a catalog in several processes, and store the verdicts.
 
-Each process takes one video after another. Verdicts, clips and the new state are stored together
-or not at all. No video stops a run, whatever is wrong with it: an unexpected error makes the video
-fail, and a process that dies of its video, or hangs in it, is replaced. The video is tried again,
-at most `MAX_TRIES` times.
+Each process inspects one video after another. Verdicts, clips and the new state are stored in one
+transaction. No video stops a run: an unexpected error fails the video, and a process that crashes
+or hangs is replaced. A video is tried at most `MAX_TRIES` times.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ from yt360.quality.clips import clips_of, why_no_clips
 from yt360.quality.decision import decide
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector, has_user_code
 
-# The system may kill a process for lack of memory without fault of its video, but hardly thrice.
+# The system may kill a process for lack of memory that its video did not cause, but rarely 3 times.
 MAX_TRIES = 3
 
 
 @dataclass(frozen=True)
 class InspectedVideo:
-    """The result for one video: its new state, and the reason."""
+    """The result for one video: its new state and the reason."""
 
     video_id: str
     state: str
@@ -52,9 +51,9 @@ class CatalogRunReport:
     """The results for all videos.
 
     Attributes:
-        counts: Videos by state and reason.
-        warnings: Videos by code of what contradicts their audio layout.
-        crashes: Processes that died or were stopped.
+        counts: Number of videos by state and reason.
+        warnings: Number of videos by code of the audio layout warning.
+        crashes: Number of processes that crashed or were killed.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -95,13 +94,13 @@ def inspect_catalog(
         path: The catalog.
         config: See `CatalogRunConfig`.
         finished: Called after each video.
-        note: Called with one line for each process that died.
-        make_pool: Makes the processes from their number and limits.
+        note: Called with one line for each process that crashed.
+        make_pool: Returns a pool for a number of processes and their limits.
 
     Raises:
         UserError: A check or the tagger cannot be loaded, the tagger fails, or the catalog cannot
             be written.
-        OSError: This machine cannot go on.
+        OSError: An error of this machine, such as a full disk.
     """
     Inspector("", InspectOptions(checks=config.checks))  # loads all checks before any process
     report = CatalogRunReport()
@@ -131,16 +130,16 @@ def inspect_catalog(
                     turns.extend(more)
                     under_way.update(turn.worker for turn in more)
         finally:
-            # The processes have ended and cannot release their claims themselves.
+            # The processes have ended and cannot release their claims.
             for worker in under_way:
                 _give_back(catalog, worker)
     return report
 
 
 def inspect_again(catalog: Catalog, state: State) -> int:
-    """Queue the videos of a state that have media for inspection; return how many.
+    """Queue the videos of a state that have media for inspection; return their number.
 
-    Videos with an active claim and videos that were dropped by hand are not changed.
+    Videos with an active claim and manually dropped videos are not changed.
     """
     found = [video.video_id for video in catalog.videos.select(state)]
     here = [video_id for video_id in found if media_parts(catalog, video_id)]
@@ -151,7 +150,7 @@ def inspect_media(catalog: Catalog, video_id: str, config: CatalogRunConfig) -> 
     """Inspect all downloaded files of a video as one recording.
 
     Raises:
-        BadItem: A file cannot be used, or there is none.
+        BadItem: A file is not usable, or there is none.
     """
     options = InspectOptions(
         audio_layout=config.audio_layout, projection=config.projection, checks=config.checks
@@ -180,15 +179,15 @@ def inspect_next(
     """Inspect the next downloaded video without an active claim; None if there is none.
 
     Args:
-        catalog: A connection of this process.
-        renewal: Renews its claims.
-        worker: Name of the worker, for people to read.
+        catalog: Connection of this process.
+        renewal: Renews the claims of this process.
+        worker: Name of the worker.
         config: See `CatalogRunConfig`.
         inspect: Inspects the media of a video.
 
     Raises:
-        UserError: The tagger fails, or an option is invalid; the video is released.
-        OSError: This machine cannot go on; likewise.
+        UserError: The tagger fails, or an option is invalid; the claim is released.
+        OSError: An error of this machine; the claim is released.
     """
     claim = catalog.claims.take("inspect", worker, config.lease_s)
     if claim is None:
@@ -222,7 +221,7 @@ def _take_turn(turn: _Turn) -> InspectedVideo | None:
 def _settle_crash(
     catalog: Catalog, turn: _Turn, crash: Crashed, note: Callable[[str], None]
 ) -> bool:
-    """Release the video of a dead process and count the try; return whether it had one."""
+    """Release the video of a crashed process and count the try; return whether it had one."""
     claim = catalog.claims.held_by(turn.worker)
     if claim is None:
         note(f"error: a worker process without a video ended (exit code {crash.exit_code})")
@@ -266,7 +265,7 @@ def _inspect_and_store(
             raise
         failure = BadItem("unreadable", str(error))
     except Exception as error:
-        # Files come from anywhere, and no file may end the run, whatever error it causes.
+        # Files are untrusted; no file may end the run.
         failure = BadItem("internal", f"{type(error).__name__}: {error}")
     detail = " ".join(failure.detail.encode(errors="replace").decode().split())
     catalog.claims.finish(claim, "failed", failure.reason, detail)
@@ -278,8 +277,8 @@ def _store(
 ) -> InspectedVideo:
     wrong = decide(inspection, config.rejecting).against
     reason, detail = None, None
-    with catalog.transaction():  # before or after a list that is imported meanwhile
-        # Clips of an earlier inspection are replaced.
+    with catalog.transaction():  # atomic relative to a concurrent import of a list
+        # Replace the clips of an earlier inspection.
         given = [clip for clip in catalog.clips.of(claim.video_id) if clip.origin == RELEASED]
         clips = clips_of(inspection, given)
         if wrong:
@@ -297,7 +296,7 @@ def _store(
 
 
 def _stored(inspection: Inspection) -> Iterator[StoredVerdict]:
-    """Yield the verdicts as a catalog stores them; that on spatial audio has the warnings too."""
+    """Yield the verdicts for the catalog; the one on spatial audio includes the layout warnings."""
     for verdict in inspection.verdicts.values():
         values = verdict.as_json()
         numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}

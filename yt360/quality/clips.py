@@ -1,4 +1,4 @@
-"""Which parts of an inspected recording become clips."""
+"""Select the clips of an inspected recording."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from yt360.quality.inspect import Inspection
 
 
 def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
-    """Return the clips of a recording, with the level of W; silent ones are not kept.
+    """Return the clips of a recording with their level of W; silent clips are marked as not kept.
 
     Args:
-        inspection: Of all files of the recording.
-        known: Clips that are given (a released list): they keep their times, and are not kept if
-            they are silent or not covered by the files. Without any, clips lie end to end. Where
-            sections overlap, a clip belongs to the one that holds more of it, or to the first.
+        inspection: Inspection of all files of the recording.
+        known: Given clips (from YT-360's lists), which keep their times and are not kept if they
+            are silent or not covered by the files. If empty, clips are consecutive. Where sections
+            overlap, a clip belongs to the section that contains most of it, or to the first one.
     """
     silence = inspection.checks.get("silence")
     config = silence if isinstance(silence, SilenceConfig) else SilenceConfig()
@@ -43,10 +43,10 @@ def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
 
 
 def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
-    """Return in words why a recording keeps none of its clips.
+    """Describe why none of the clips of a recording is kept.
 
     Args:
-        inspection: Of all files of the recording.
+        inspection: Inspection of all files of the recording.
         clips: From `clips_of`; none is kept.
     """
     reasons = Counter(clip.reason for clip in clips)
@@ -64,7 +64,7 @@ def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
 
 
 def _end_to_end(part: Part, free_from_s: int) -> list[Clip]:
-    """Return clips of a part from second `free_from_s` of the video on."""
+    """Return consecutive clips of a part, from second `free_from_s` of the video on."""
     offset = round(part.start_s)
     first = max(int(-(-part.covered_s[0] // 1)), free_from_s - offset)
     starts = range(first, int(part.covered_s[1]) - DEFAULT_CLIP_S + 1, DEFAULT_CLIP_S)
@@ -72,18 +72,18 @@ def _end_to_end(part: Part, free_from_s: int) -> list[Clip]:
 
 
 def _home_of(clip: Clip, parts: Iterable[Part]) -> Part | None:
-    """Return the part that holds most of a clip, if one covers it."""
+    """Return the part that contains most of a clip, or None if no part covers it."""
     covering = [part for part in parts if _covers(part, clip)]
     return min(covering, key=lambda part: max(0.0, *_outside_s(part, clip)), default=None)
 
 
 def _covers(part: Part, clip: Clip) -> bool:
-    # Released clips may reach past the end by the rounding of their times.
+    # YT-360's clips may exceed the end because their times are rounded.
     return max(_outside_s(part, clip)) <= 1
 
 
 def _outside_s(part: Part, clip: Clip) -> tuple[float, float]:
-    """Return how far a clip reaches out of a part before and after it; negative inside."""
+    """Return by how much a clip exceeds the start and the end of a part; negative inside."""
     start_s = clip.start_s - part.start_s
     first, last = part.covered_s
     return first - start_s, start_s + clip.duration_s - last

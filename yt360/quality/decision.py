@@ -1,4 +1,4 @@
-"""The decision that the verdicts on a recording lead to: is it accepted?"""
+"""The decision whether a recording is accepted, based on its verdicts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Decision:
     """Whether a recording is accepted.
 
     Attributes:
-        against: Verdicts that reject it, in the order of the checks.
+        against: Rejecting verdicts, in the order of the checks.
         unsure: Names of the rejecting checks that are unsure.
     """
 
@@ -25,20 +25,20 @@ class Decision:
 
     @property
     def outcome(self) -> Outcome:
-        """The overall answer: unsure checks do not reject."""
+        """The overall outcome; unsure checks do not reject."""
         if self.against:
             return Outcome.NOT_OK
         return Outcome.UNSURE if self.unsure else Outcome.OK
 
     def describe(self) -> str:
-        """Return the answer and what decided it, in one line."""
+        """Return the decision and its reasons in one line."""
         if self.against:
             return "rejected: " + ", ".join(f"{it.name} ({it.reason})" for it in self.against)
         return "accepted" + (f", unsure: {', '.join(self.unsure)}" if self.unsure else "")
 
 
 def rejecting_by_default(checks: Configs) -> tuple[str, ...]:
-    """Return the names of the checks whose "not ok" rejects unless the user chooses others."""
+    """Return the names of the checks whose "not ok" rejects by default."""
     return tuple(name for name, config in checks.items() if getattr(config, "rejects", False))
 
 
@@ -46,9 +46,9 @@ def decide(inspection: Inspection, rejecting: Collection[str] | None = None) -> 
     """Return whether a recording is accepted, as a catalog and ``build-shards --inspect`` decide.
 
     Args:
-        inspection: Of the recording.
+        inspection: Inspection of the recording.
         rejecting: Names of the checks whose "not ok" rejects it; None for `rejecting_by_default`.
-            A normalization that the conversion recognizes too does not reject, since it is
+            A normalization that the conversion also detects does not reject, because it is
             converted.
     """
     if rejecting is None:
@@ -64,16 +64,16 @@ def decide(inspection: Inspection, rejecting: Collection[str] | None = None) -> 
 def require_acceptable(
     video: Path, audio_files: Collection[Path], options: InspectOptions | None = None
 ) -> None:
-    """Run all checks on a video, and refuse it for what a catalog would reject it for.
+    """Run all checks on a video, and refuse it if a catalog would reject it.
 
     Args:
         video: File with the video.
-        audio_files: Files that may hold its spatial audio, too.
-        options: Of the inspection.
+        audio_files: Files that may also contain its spatial audio.
+        options: Inspection options.
 
     Raises:
-        BadItem: With the reason of the first check that rejects it, and its numbers; or why the
-            files cannot be read.
+        BadItem: A check rejects the video (with the reason and numbers of the first one), or a file
+            cannot be read.
     """
     inspector = Inspector(video.name, options)
     inspector.add(video, tuple(audio_files))

@@ -1,8 +1,8 @@
-"""Run all quality checks on one recording: each stream is decoded once, in little memory.
+"""Run all quality checks on one recording, decoding each stream once with little memory.
 
-Audio is read in full, a second at a time; of the video a few small frames are decoded (see
-`yt360.media.video.frame_triplets`). A recording may consist of several files (sections of a long
-video), which are passed to the same checks one after the other.
+All audio is read, one second at a time, and a few small frames of the video
+(`yt360.media.video.frame_triplets`). A recording may consist of several files (sections of a long
+video), which are passed to the same checks in order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Configs = Mapping[str, CheckConfig]
 
 
 def configure_checks(settings: Mapping[str, Any] | None = None) -> dict[str, CheckConfig]:
-    """Return the configs of all registered checks, those of plugins included.
+    """Return the configs of all registered checks, including plugins.
 
     Args:
         settings: ``"check.option"`` -> value; text is converted to the type of the option.
@@ -60,14 +60,14 @@ def configure_checks(settings: Mapping[str, Any] | None = None) -> dict[str, Che
 
 
 def has_user_code(checks: Configs) -> bool:
-    """Return whether checks run code of the user, which may need any time and memory."""
+    """Return whether checks run user code, which has no limits of time and memory."""
     tagger = getattr(checks.get("post-production"), "tagger", None)
     return tagger is not None or any(CHECKS[name].plugin for name in checks)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InspectOptions:
-    """How recordings are inspected.
+    """Inspection options.
 
     Attributes:
         audio_layout: Name of the stored audio layout; None to detect it.
@@ -82,19 +82,19 @@ class InspectOptions:
 
 @dataclass
 class Inspection:
-    """The verdicts of all checks on a recording, and what the report draws.
+    """The verdicts of all checks on a recording, and the data of the report.
 
     Attributes:
         name: Name of the recording.
-        verdicts: By name of the check, in the order of the registry; checks that have nothing to
-            look at are missing.
-        parts: One for each pair of files.
+        verdicts: Verdicts by name of the check, in the order of the registry; checks without input
+            are missing.
+        parts: One part for each pair of files.
         directions: Horizontal sound field over time.
-        motion: Rows (time in seconds of the video, changed part of the image).
-        layout: Name of the channel layout that the audio is stored in; empty without audio.
+        motion: Rows (time in the video in seconds, changed fraction of the image).
+        layout: Name of the stored channel layout; empty without audio.
         checks: Configs of the checks.
-        audio_choices: Which audio was selected and which was not, for each part with audio files.
-        warnings: What contradicts the layout that the audio is taken for.
+        audio_choices: Selected and unused audio of each part with audio files.
+        warnings: Contradictions to the audio layout.
     """
 
     name: str
@@ -114,10 +114,10 @@ def inspect_file(
     """Run all checks on one file.
 
     Args:
-        path: A media file.
-        audio: File with its spatial audio. By default the files of the same name beside it are
+        path: Media file.
+        audio: File with the spatial audio. By default, files of the same name in the folder are
             candidates, as in ``build-shards``: see `yt360.media.audio.selection`.
-        options: See `InspectOptions`.
+        options: Inspection options.
 
     Raises:
         BadItem: The file is not a media file, or cannot be decoded; ``"no-video"`` if `audio` is
@@ -136,7 +136,7 @@ class Inspector:
 
     Args:
         name: Name of the recording.
-        options: See `InspectOptions`.
+        options: Inspection options.
     """
 
     def __init__(self, name: str, options: InspectOptions | None = None) -> None:
@@ -160,10 +160,10 @@ class Inspector:
 
         Args:
             video: File with the video (or only audio).
-            audio_files: Files that may hold the spatial audio, too.
-            start_s: Second of the whole video at time 0 of the files.
-            is_section: Whether the file was cut out of a longer one.
-            stated_companion: Whether the audio of `video` itself is not a candidate.
+            audio_files: Files that may also contain the spatial audio.
+            start_s: Time in the whole video at time 0 of the files.
+            is_section: Whether the file was cut from a longer one.
+            stated_companion: Whether to exclude the audio of `video` itself.
 
         Raises:
             BadItem: A file is not a media file, or its video cannot be decoded; ``"no-video"`` if
@@ -191,7 +191,7 @@ class Inspector:
             self._read_video(video, part.video, part)
 
     def finish(self) -> Inspection:
-        """Return the verdicts on everything that was added."""
+        """Return the verdicts on all parts."""
         streams = {"audio": any(part.audio for part in self._parts)}
         streams["video"] = any(part.video for part in self._parts)
         verdicts: dict[str, Verdict] = {}
@@ -276,7 +276,7 @@ class Inspector:
 
 
 def _checked_format(stream: AudioStream) -> AmbisonicFormat | None:
-    """Return which channels are checked as W, Y, Z, X; None if there are too few."""
+    """Return the format in which channels are checked as W, Y, Z, X; None if too few channels."""
     if stream.layout.format is not None:
         return stream.layout.format
     if stream.channels == 6:
@@ -285,14 +285,14 @@ def _checked_format(stream: AudioStream) -> AmbisonicFormat | None:
 
 
 def _require_finite(path: Path, samples: NDArray[np.float32], start_s: float) -> None:
-    """Refuse samples that are NaN or infinite, as float formats can store them."""
+    """Check that samples are neither NaN nor infinite, which float formats can store."""
     if not np.isfinite(samples).all():
         detail = f"{path.name} has samples at {start_s:.0f} s that are not finite"
         raise BadItem("not-finite", detail)
 
 
 def _require_audio_alone(info: MediaInfo, audio_files: Sequence[Path]) -> None:
-    """Refuse a file without video that should have one."""
+    """Check that a file without video is not paired with audio files."""
     refusal = undecodable(info.path, info.undecodable, "video")
     if refusal is not None:
         raise refusal

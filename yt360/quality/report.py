@@ -1,4 +1,4 @@
-"""One inspection as an image: where sound comes from, the level of the audio, what moves."""
+"""Plot an inspection: energy by direction, audio level, and motion."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _LONGEST_LINE = 100
 
 
 def write_report(inspection: Inspection, path: Path) -> None:
-    """Draw an inspection as a PNG: decision, energy map, level of W, motion, verdicts.
+    """Plot an inspection as a PNG: decision, energy map, level of W, motion, and verdicts.
 
     Args:
         inspection: From `yt360.quality.inspect`.
-        path: The PNG; its folder must exist.
+        path: Path of the PNG; its folder must exist.
     """
     rows = len(inspection.verdicts)
     height = 6.6 + 0.36 * rows

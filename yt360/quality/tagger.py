@@ -1,8 +1,8 @@
-"""Audio taggers of the user, given by their import path.
+"""User-supplied audio taggers, loaded by import path.
 
-A tagger is a function or a class that takes mono audio and returns probabilities of sound classes,
-for instance a network trained on AudioSet. The project ships none. A module on the Python path or
-in the current folder, such as ::
+A tagger is a function or a class that takes mono audio and returns the probabilities of audio
+classes, for example a network trained on AudioSet. None is included. A module on the Python path
+or in the current folder, such as ::
 
     # my_tagger.py
     class Tagger:
@@ -31,10 +31,10 @@ WINDOW_S = 10.0
 
 @runtime_checkable
 class AudioTagger(Protocol):
-    """Tells which sound classes audio contains.
+    """Detects classes in audio.
 
     Attributes:
-        sample_rate_hz: The sample rate that it expects.
+        sample_rate_hz: Required sample rate.
     """
 
     sample_rate_hz: int
@@ -46,14 +46,14 @@ class AudioTagger(Protocol):
 
 @cache
 def load_tagger(path: str) -> AudioTagger:
-    """Import a tagger, once a process: it may be a large network.
+    """Import a tagger, once per process because it may be a large network.
 
     Args:
-        path: ``"package.module:name"``, where the name is a tagger, or a class or function that
-            returns one when called without arguments.
+        path: ``"package.module:name"`` of a tagger, or of a class or function without arguments
+            that returns one.
 
     Raises:
-        UserError: It cannot be imported, or is not a tagger.
+        UserError: The import fails, or the object is not a tagger.
     """
     found = load_object(path, "tagger")
     makes = isinstance(found, type) or not hasattr(found, "sample_rate_hz")
@@ -75,7 +75,7 @@ class TagMeans:
 
     Args:
         tagger: The tagger.
-        sample_rate_hz: Rate of the stream.
+        sample_rate_hz: Sample rate of the stream.
     """
 
     def __init__(self, tagger: AudioTagger, sample_rate_hz: int) -> None:
@@ -87,10 +87,10 @@ class TagMeans:
         self._windows = 0
 
     def feed(self, w: NDArray[np.float32]) -> None:
-        """Take the next samples of W (S,).
+        """Process the next samples of W (S,).
 
         Raises:
-            UserError: The tagger fails; this is an error of the tagger, not of the recording.
+            UserError: The tagger fails, which is not an error of the recording.
         """
         resampled = self._resampler.resample_chunk(np.ascontiguousarray(w))
         self._rest = np.concatenate([self._rest, resampled])

@@ -1,4 +1,4 @@
-"""The verdict of a quality check, and how sure it is."""
+"""The verdict of a quality check and its confidence."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from math import exp
 from typing import Any
 
-# Below and above these probabilities the answer is given; between them the check is unsure.
+# Between these probabilities, the check is unsure.
 UNSURE_FROM = 0.35
 UNSURE_TO = 0.65
 
 
 class Outcome(StrEnum):
-    """The answer of a check."""
+    """The outcome of a check."""
 
     OK = "ok"
     NOT_OK = "not ok"
@@ -23,16 +23,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of one check on one recording, with its measurements.
+    """The outcome of one check on one recording, with measurements.
 
     Attributes:
-        name: The check, such as ``"spatial-audio"``.
+        name: Name of the check, such as ``"spatial-audio"``.
         outcome: Whether the recording passes.
-        defect_probability: Probability that the recording has the defect that the check looks for,
-            0 to 1. It is a score between the thresholds, not a frequency measured on YouTube.
-        reason: A short fixed slug to count by: what was found.
-        detail: One sentence for a person, with the numbers that decided.
-        numbers: Measurements by name, units in the names.
+        defect_probability: Probability in [0, 1] that the recording has the defect. It is a score
+            based on thresholds and not calibrated.
+        reason: Short fixed identifier of the finding.
+        detail: One sentence with the decisive numbers.
+        numbers: Measurements by name, with units in the names.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Verdict:
 
     @property
     def confidence(self) -> float:
-        """How sure the outcome is: 0 (a coin) to 1."""
+        """Confidence in the outcome, in [0, 1]."""
         return abs(2 * self.defect_probability - 1)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values; numbers are rounded to six digits, missing ones left out."""
+        """Return plain JSON values, with numbers rounded to six digits and NaN omitted."""
         return {
             "name": self.name,
             "outcome": self.outcome.value,
@@ -70,15 +70,15 @@ def judge(
     detail: str,
     numbers: dict[str, float] | None = None,
 ) -> Verdict:
-    """Return the verdict that follows from a probability.
+    """Return the verdict for a probability.
 
     Args:
-        name: The check.
-        defect_probability: 0 to 1.
-        reasons: Slugs for a recording without and with the defect; an unsure verdict has the
+        name: Name of the check.
+        defect_probability: Probability of the defect, in [0, 1].
+        reasons: Reasons for a recording without and with the defect; an unsure verdict has the
             more probable one.
-        detail: One sentence for a person.
-        numbers: Measurements.
+        detail: One sentence with the decisive numbers.
+        numbers: Measurements by name.
     """
     outcome = Outcome.UNSURE
     if defect_probability <= UNSURE_FROM:
@@ -90,22 +90,22 @@ def judge(
 
 
 def unsure(name: str, reason: str, detail: str, numbers: dict[str, float] | None = None) -> Verdict:
-    """Return the verdict of a check that has too little to decide on."""
+    """Return the verdict of a check with too little input for a decision."""
     return Verdict(name, Outcome.UNSURE, 0.5, reason, detail, numbers or {})
 
 
 def probability_above(value: float, threshold: float, softness: float) -> float:
-    """Return the probability that `value` is truly above `threshold`: a logistic curve.
+    """Return the probability that `value` is above `threshold`, by a logistic function.
 
     Args:
         value: A measurement.
-        threshold: Where the answer is 0.5.
-        softness: Distance from the threshold at which the answer is 0.88.
+        threshold: Value at which the result is 0.5.
+        softness: Distance from the threshold at which the result is 0.88.
     """
     argument = max(min(-2 * (value - threshold) / softness, 60.0), -60.0)
     return 1 / (1 + exp(argument))
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
-    """Return the verdict with the highest probability of a defect; None without any."""
+    """Return the verdict with the highest probability of a defect; None if there are none."""
     return max(verdicts, key=lambda verdict: verdict.defect_probability, default=None)

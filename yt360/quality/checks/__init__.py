@@ -1,15 +1,15 @@
-"""Quality checks, one a file: what a recording is goes in, a verdict with its numbers comes out.
+"""Quality checks, one per module. A check reads a recording and returns a verdict with numbers.
 
 To add one, write a module with a config dataclass and a check (`base.Check`)::
 
     @CHECKS.register
     @dataclass(frozen=True, kw_only=True)
     class MyConfig:
-        '''What it finds, in one line.'''
+        '''What the check finds, in one line.'''
         kind: str = "my-check"
         least_luma: float = 40.0                    # --set my-check.least_luma=50
         needs = "video"                             # no verdict on recordings without video
-        rejects = True                              # its "not ok" rejects a recording
+        rejects = True                              # "not ok" rejects a recording
         def build(self): return MyCheck(self)
 
 and name the module with ``--plugin``. Built-in ones have a line in the table below instead of the

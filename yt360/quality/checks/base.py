@@ -1,8 +1,8 @@
-"""The interface of a quality check: a recording goes in piece by piece, a verdict comes out.
+"""The interface of a quality check, which receives a recording in blocks and returns a verdict.
 
-Shapes: C channels, S samples. A recording is one or more parts (a whole video, or its sections).
-Each part is read once, its audio first, and every piece is passed to all checks. A check keeps what
-it needs in little memory, since a recording may last for hours.
+Shapes: C channels, S samples. A recording has one or more parts (a whole video, or its sections).
+Each part is read once, audio first, and each block is passed to all checks. Checks must use little
+memory, because a recording may last for hours.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Part:
     """One pair of files: a whole video or one section of it.
 
     Attributes:
-        start_s: Second of the video at time 0 of the files.
-        covered_s: Start and end of what video and audio both cover, in seconds of the files.
-        is_section: Whether the files were cut out of a longer video. Then video and audio start
-            and end where the coding allows it.
-        video: The video stream; None without one.
-        projection: Its projection, or why the conversion refuses it; None without video.
-        audio: The audio stream; None without one.
-        audio_format: Which of its channels are W, Y, Z, X; None if there are too few.
-        is_stated: Whether the file or the user states that format.
-        undecodable: Why audio that may be spatial cannot be decoded; None for decodable audio.
-        levels: Level of W by second; complete once the part has been read; None without audio.
+        start_s: Time in the video at time 0 of the files.
+        covered_s: Interval that both video and audio cover, in seconds of the files.
+        is_section: Whether the files were cut from a longer video. Video and audio then start and
+            end where the coding permits.
+        video: Video stream; None if there is none.
+        projection: Projection of the video, or the error that refuses it; None without video.
+        audio: Audio stream; None if there is none.
+        audio_format: Format of the channels W, Y, Z, X; None if there are too few channels.
+        is_stated: Whether the file or the user states the format.
+        undecodable: Error of possibly spatial audio that cannot be decoded; otherwise None.
+        levels: Level of W per second, complete after the part was read; None without audio.
     """
 
     start_s: float = 0.0
@@ -68,10 +68,10 @@ class AudioBlock:
     """Up to one second of audio.
 
     Attributes:
-        samples: (C, S) float32 as stored, full scale at 1: W, Y, Z, X, or the first channel alone
+        samples: (C, S) float32 as stored, full scale at 1: W, Y, Z, X, or only the first channel
             if there are too few for ambisonics.
         w: (S,) float32, W with the gain of ambiX.
-        sample_rate_hz: Stored rate.
+        sample_rate_hz: Stored sample rate.
     """
 
     samples: NDArray[np.float32]
@@ -80,40 +80,40 @@ class AudioBlock:
 
 
 class Check:
-    """A check of one recording. Override `verdict`, and the methods for what it is based on."""
+    """A check of one recording. Override `verdict` and the methods for the required input."""
 
     def begin_part(self, part: Part) -> None:
-        """Start the next part; what comes before it must not be compared with what follows."""
+        """Start the next part, which must not be compared with earlier parts."""
 
     def add_audio(self, block: AudioBlock) -> None:
-        """Take the next block of audio."""
+        """Process the next block of audio."""
 
     def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:
-        """Take the next segment of the sound field, of audio with at least four channels.
+        """Process the next segment of the sound field of audio with at least four channels.
 
         Args:
-            ambix: Converted to ambiX; its time is on the clock of the video, as that of frames.
-            stored: The same of the channels as they are stored.
+            ambix: Segment converted to ambiX, with the time of the video.
+            stored: The same segment of the stored channels.
         """
 
     def add_frames(self, frames: FrameTriplet) -> None:
-        """Take the next three video frames, in small."""
+        """Process the next triplet of small video frames."""
 
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:
-        """Return the verdict on everything so far; None if there is nothing to check.
+        """Return the verdict on all input so far; None if there is nothing to check.
 
         Args:
-            earlier: Verdicts of the checks before this one, by name.
+            earlier: Verdicts of preceding checks, by name.
         """
         raise NotImplementedError
 
 
 class CheckConfig(Protocol):
-    """The thresholds of a check: a dataclass that `yt360.quality.checks.CHECKS` knows.
+    """The thresholds of a check: a dataclass registered in `yt360.quality.checks.CHECKS`.
 
     A class may also have the attributes ``needs`` (``"audio"``, ``"video"`` or ``"audio and
-    video"``: recordings without these streams get no verdict) and ``rejects`` (whether its
-    "not ok" rejects a recording unless the user chooses other checks; default False).
+    video"``; recordings without these streams get no verdict) and ``rejects`` (whether its
+    "not ok" rejects a recording by default; default False).
 
     Attributes:
         kind: Name of the check.
@@ -125,6 +125,6 @@ class CheckConfig(Protocol):
         """Return the check for one recording.
 
         Raises:
-            UserError: A library or a file that it needs is missing.
+            UserError: A required library or file is missing.
         """
         ...

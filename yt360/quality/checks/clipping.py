@@ -1,8 +1,8 @@
-"""Is the audio cut off at full scale? A pile of samples at the top of the scale.
+"""Detect audio that is clipped at full scale, by a peak in the histogram of amplitudes.
 
-Loud but intact audio reaches a level the less often the higher it is. Audio that was recorded or
-mixed too loud is cut off: samples that should be above full scale are at full scale. Lossy coding
-spreads that pile by a few per cent, also above full scale, but it remains a pile.
+In intact audio, higher amplitudes are less frequent. In clipped audio, samples that should exceed
+full scale are at full scale. Lossy coding spreads this peak by a few percent, also above full
+scale, but does not remove it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ NAME = "clipping"
 
 @config_class
 class ClippingConfig:
-    """Thresholds of the clipping check; sizes of samples with full scale at 1."""
+    """Thresholds of the clipping check; amplitudes with full scale at 1."""
 
     needs: ClassVar[str] = "audio"
     rejects: ClassVar[bool] = False
 
     kind: str = NAME
     sounding: float = 1e-3
-    """Samples that count."""
-    # -0.3 and -1.4 dBFS: the pile as coding leaves it, and the range just below it.
+    """Minimum amplitude of counted samples."""
+    # -0.3 and -1.4 dBFS: the peak after lossy coding, and the range just below it.
     top_from: float = 0.965
     below_from: float = 0.85
-    # Chosen: audio that was cut off for 0.2 % of the time keeps 0.03 % after coding, and a pile of
-    # 0.08; intact audio has next to nothing of either.
+    # Audio that was clipped for 0.2 % of the time has 0.03 % after coding, and a peak of 0.08;
+    # intact audio has almost zero of both.
     clipped_fraction: Fraction = 1.5e-4
     pile: float = 0.05
-    """Samples at the top for each sample just below it."""
+    """Minimum ratio of samples at the top to samples just below it."""
 
     def build(self) -> ClippingCheck:
         """Return the check; see `CheckConfig`."""

@@ -1,8 +1,8 @@
-"""Do video and audio last equally long? Audio that ends early was cut off or is of another edit.
+"""Detect video and audio of different durations, which may be truncated or of different edits.
 
-Containers and coders shift ends by some hundredths of a second (a frame of AAC is 21 ms, one of
-Opus 20 ms, a video frame 33 ms). More than half a second means that one of the two was truncated,
-or that files of two different edits were combined, and then they may not be synchronous.
+Containers and codecs shift ends by some hundredths of a second (a frame of AAC has 21 ms, of Opus
+20 ms, of video 33 ms). A difference of more than half a second means that one stream was truncated,
+or that files of different edits were combined and may be out of sync.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class DurationConfig:
     rejects: ClassVar[bool] = True
 
     kind: str = NAME
-    # The trainer's sample is half a second of video.
+    # Training samples have half a second of video.
     allowed_s: float = 0.5
-    """Allowed difference."""
-    # Long videos drift by their rounded frame rates.
+    """Maximum difference in seconds."""
+    # Rounded frame rates cause drift in long videos.
     allowed_part: float = 0.001
-    """The same as a part of the duration; the larger one counts."""
+    """Maximum difference as a fraction of the duration; the larger limit applies."""
 
     def build(self) -> DurationCheck:
         """Return the check; see `CheckConfig`."""
@@ -40,7 +40,7 @@ class DurationConfig:
 
 
 class DurationCheck(Check):
-    """Compares the streams of whole videos; the ends of sections say nothing."""
+    """Compares the streams of whole videos; the ends of sections are arbitrary."""
 
     def __init__(self, config: DurationConfig) -> None:
         self.config = config
@@ -74,7 +74,7 @@ class TimeSpan:
 
     @property
     def missing_s(self) -> float:
-        """Seconds that the header declares and the stream does not hold."""
+        """Declared minus measured duration in seconds."""
         return max(self.declared_s - (self.end_s - self.start_s), 0.0) if self.declared_s else 0.0
 
 
@@ -84,9 +84,9 @@ def duration_verdict(
     """Return whether video and audio cover the same time.
 
     Args:
-        video: What the video covers; None without video.
-        audio: What the audio covers; None without audio.
-        config: The thresholds.
+        video: Time that the video covers; None without video.
+        audio: Time that the audio covers; None without audio.
+        config: Thresholds.
     """
     if video is None:
         return unsure(NAME, "no-picture", "there is no video to compare with")

@@ -1,7 +1,7 @@
-"""Is there something to see, and does it go on? Black, blank and frozen stretches of video.
+"""Detect black, blank and frozen video.
 
-Black and blank frames have no contrast. Frozen video does not change at all: a recording always
-differs from itself by noise, light or motion, at least over some seconds.
+Black and blank frames have no contrast. Frozen video does not change at all, whereas the frames of
+a recording differ by noise, light or motion over a few seconds.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class PictureConfig:
     # Black of limited range is 16; a starry sky has more contrast.
     black_luma: float = 32.0
     blank_contrast: float = 10.0
-    # A title and an end of a few seconds are common.
+    # Titles and credits of a few seconds are common.
     blank_fraction: Fraction = 0.25
     blank_softness: float = 0.08
-    # The same as for frames some seconds apart in `StillImageConfig`.
+    # Same value as in `StillImageConfig` for frames some seconds apart.
     frozen_levels: float = 2.5
     frozen_texture_part: float = 0.25
     frozen_area: Fraction = 0.002
-    # A clip is 10 s long: below this, less than one clip is lost.
+    # Below the clip length of 10 s, less than one clip is affected.
     frozen_s: float = 6.0
     frozen_fraction: Fraction = 0.2
     least_triplets: int = 2
@@ -51,14 +51,14 @@ class PictureConfig:
 
 
 class PictureCheck(Check):
-    """Accumulates contrast, and the longest stretch without a change."""
+    """Accumulates contrast, and the longest time without a change."""
 
     def __init__(self, config: PictureConfig) -> None:
         self.config = config
         # Mean luma, contrast.
         self._record = Timeline(config.most_triplets, 2)
         self._triplets = 0
-        # Time seen, and the longest stretch without a change, of each part of the recording.
+        # Time seen and longest time without a change, for each part of the recording.
         self._seen_s: list[float] = []
         self._longest_frozen_s: list[float] = []
         self._first_s: float | None = None
@@ -69,7 +69,7 @@ class PictureCheck(Check):
         self._first_s = self._frozen = None
 
     def add_frames(self, frames: FrameTriplet) -> None:
-        """Take the next frames."""
+        """Process the next frames."""
         luma = frames.frames[0]
         low, high = np.quantile(luma, [0.005, 0.995])
         self._record.add((float(luma.mean()), float(high - low)))
@@ -88,7 +88,7 @@ class PictureCheck(Check):
             return unsure(NAME, "too-few-pictures", f"only {self._triplets} frames to compare")
         luma, contrast = self._record.rows.T
         blank = contrast < t.blank_contrast
-        # The longest stretch of each part counts: a frozen video is frozen in all of them.
+        # Add the longest frozen times of all parts, because frozen video is frozen in each of them.
         frozen_s, seen_s = sum(self._longest_frozen_s), max(sum(self._seen_s), 1e-3)
         numbers = {
             "blank_share": float(blank.mean()),
@@ -112,7 +112,7 @@ class PictureCheck(Check):
         return judge(NAME, stopped, ("moving", "frozen"), detail, numbers)
 
     def _follow_frozen(self, frames: FrameTriplet) -> None:
-        """Compare with the first frame of a stretch, so that slow changes add up."""
+        """Compare with the first frame of the frozen interval, so that slow changes accumulate."""
         t = self.config
         if self._frozen is not None:
             changed = changed_blocks(

@@ -1,17 +1,17 @@
-"""Was audio mixed over the recording? Audio without direction, or that ignores turns of the camera.
+"""Detect audio that was mixed over the recording, by missing direction or by camera rotation.
 
-A microphone in a scene gives every sound a direction: where W has power, X, Y and Z have a
-corresponding power (see `spatial_audio`). A voice-over or music that was mixed in afterwards is
-usually put into W alone, or as stereo into W and Y: tiles that it dominates have too much W.
-Reverberation and interference change the ratio of single tiles by a few decibels in both
-directions, and less that of two in a row (half a second); a mix changes it only downwards and
-further. So the check counts the fraction of such pairs that is 4 dB below the ratio of the field.
+In the recording of a microphone every source has a direction: where W has power, X, Y and Z have a
+corresponding power (see `spatial_audio`). A voice-over or music is usually mixed into W alone, or
+as stereo into W and Y, so the tiles that it dominates have too much W. Reverberation and
+interference change the ratio of single tiles by a few decibels in both directions, and less that of
+two consecutive tiles (half a second), whereas a mix lowers it further. The check therefore counts
+the fraction of such pairs that are 4 dB below the ratio of the field.
 
-When the camera turns, sound turns with the image. A direction that stays while the image turns
-belongs to something that is fixed to the head: mixed in, or the person who holds the camera. These
-two are physically the same, so this alone never makes the answer certain.
+When the camera rotates, the sound field rotates with the image. A source whose direction stays
+constant is fixed to the camera: it was mixed in, or it is the person who holds the camera. The two
+cases are indistinguishable, so this criterion alone is never certain.
 
-An audio tagger (`yt360.quality.tagger`) may add what kind of sound it is.
+An audio tagger (`yt360.quality.tagger`) may add the classes of the audio.
 """
 
 from __future__ import annotations
@@ -51,23 +51,23 @@ class PostProductionConfig:
     kind: str = NAME
     tagger: str | None = None
     """Import path of an audio tagger, ``package.module:name``."""
-    # Chosen: true fields have at most 1.4 % of their half seconds below this; a voice-over for a
-    # third of the time at the level of the scene makes it 7 % and more.
+    # Sound fields have at most 1.4 % of their half seconds below this; a voice-over during a third
+    # of the time at the level of the scene has 7 % and more.
     excess_db: float = 4.0
     excess_fraction: Fraction = 0.032
     excess_softness: float = 0.012
-    # Real recordings are up to 1.5 dB below the ideal ratio as a whole.
+    # The overall ratio of real recordings is up to 1.5 dB below the ideal one.
     least_field_db: float = -1.5
-    # Stereo in W and Y leaves X and Z as they were; a voice in W leaves all three.
+    # Stereo in W and Y does not change X and Z; a voice in W changes none of X, Y and Z.
     lateral_fraction: Fraction = 0.6
     # Smaller turns are within the error of directions in reverberant rooms.
     least_turn: float = 0.35
     least_turns: float = 6.0
     least_directed: float = 0.1
     direction_window_s: float = 1.0
-    # The person who holds the camera turns with it too, see above.
+    # The person who holds the camera rotates with it too; see above.
     fixed_certainty: Fraction = 0.75
-    # Names of AudioSet's ontology that mean audio from a studio.
+    # AudioSet classes of studio audio.
     tags: tuple[str, ...] = (
         "Background music", "Theme music", "Jingle (music)", "Soundtrack music", "Video game music",
         "Narration, monologue",
@@ -86,17 +86,17 @@ class PostProductionConfig:
 
 
 class PostProductionCheck(Check):
-    """Accumulates tiles of ambiX, and turns of the camera in equirectangular video."""
+    """Accumulates tiles of ambiX, and rotations of the camera in equirectangular video."""
 
     def __init__(self, config: PostProductionConfig) -> None:
         self.config = config
         self._pairs = Timeline(config.most_tiles, NUM_BANDS * _COLUMNS)
         self._first_of_pair: Array | None = None
-        # Time, and the sum of horizontal intensity over the bands (x, y).
+        # Time, and horizontal intensity (x, y) summed over the bands.
         self._directions = Timeline(config.most_tiles, 3)
-        # Time before and after, growth of the azimuth of the image.
+        # Time before, time after, change of the azimuth of the image.
         self._turns = Timeline(config.most_triplets, 3)
-        # Later frames are compared with it until the camera has turned far enough.
+        # Reference frame, with which later frames are compared until the camera has turned enough.
         self._reference: FrameTriplet | None = None
         self._is_equirectangular = True
         self._tagger = load_tagger(config.tagger) if config.tagger else None
@@ -109,24 +109,24 @@ class PostProductionCheck(Check):
         self._is_equirectangular = part.kind == "equirectangular"
 
     def add_audio(self, block: AudioBlock) -> None:
-        """Pass W to the tagger, if there is one."""
+        """Pass W to the tagger, if any."""
         if self._tagger is not None:
             self._tags = self._tags or TagMeans(self._tagger, block.sample_rate_hz)
             self._tags.feed(block.w)
 
     def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:  # noqa: ARG002
-        """Take the next tile of audio."""
+        """Process the next tile of audio."""
         covariance = ambix.covariance
         power = np.real(np.einsum("bii->bi", covariance))
         total = power[:, 1:].sum(axis=1)
         self._add_to_pair(np.stack([power[:, 0], total, power[:, 1], ambix.width], 1).reshape(-1))
-        # Division by the power of W weights each band by how directed it is, not by its level.
+        # Division by the power of W weights bands by their directivity instead of their level.
         intensity = covariance[:, 0, [3, 1]].real / (power[:, :1] + 1e-12)
         x, y = intensity.sum(axis=0)
         self._directions.add((ambix.start_s + ambix.duration_s / 2, x, y))
 
     def add_frames(self, frames: FrameTriplet) -> None:
-        """Measure the turn of the camera since the reference."""
+        """Measure the rotation of the camera since the reference frame."""
         if not self._is_equirectangular:
             return
         if self._reference is not None:
@@ -138,7 +138,7 @@ class PostProductionCheck(Check):
         self._reference = frames
 
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:
-        """Return the verdict on everything so far, None for audio that is not a sound field."""
+        """Return the verdict on all input so far; None for audio that is not a sound field."""
         spatial = earlier.get(spatial_audio.NAME)
         if (
             spatial is not None
@@ -182,7 +182,7 @@ class PostProductionCheck(Check):
             self._first_of_pair = None
 
     def _excess(self) -> dict[str, float]:
-        """Return the fraction of the loud pairs with too much W, and how lateral those are."""
+        """Return the fraction of loud pairs with too much W, and their lateral energy."""
         t = self.config
         rows = self._pairs.rows.reshape(-1, NUM_BANDS, _COLUMNS).astype(np.float64)
         if not len(rows):
@@ -209,9 +209,9 @@ class PostProductionCheck(Check):
         }
 
     def _follows_camera(self) -> dict[str, float]:
-        """Return how much better directions agree when turned with the camera than when not.
+        """Return how much better directions agree if rotated with the camera than if not.
 
-        1: they follow turns of half a circle; 0: undecided; negative: they ignore the turns.
+        1: they follow rotations of 180°; 0: undecided; negative: they ignore rotations.
         """
         t = self.config
         directions = self._directions.rows.astype(np.float64)

@@ -1,6 +1,6 @@
-"""Is the video 360°, as far as the file tells?
+"""Check that the video is declared as 360°.
 
-The rule is that of the conversion (`yt360.media.video.projection`): video that passes here is not
+The rule is that of the conversion (`yt360.media.video.projection`), so video that passes is not
 refused when clips are cut. The content is not examined: a flat film that is tagged as 360° passes.
 """
 
@@ -33,17 +33,17 @@ class ProjectionConfig:
 
 
 class ProjectionCheck(Check):
-    """Takes the answer of the conversion on each part.
+    """Reports the projection of each part, or why the conversion refuses it.
 
-    The reason of the verdict is the kind of projection, or why the conversion refuses the video:
-    ``"vr180"``, ``"not-360"``, ...
+    The reason of the verdict is the kind of projection or the reason of the refusal: ``"vr180"``,
+    ``"not-360"``, ...
     """
 
     def __init__(self) -> None:
         self._verdicts: list[Verdict] = []
 
     def begin_part(self, part: Part) -> None:
-        """Take the projection of a part."""
+        """Process the projection of a part."""
         found = part.projection
         if isinstance(found, BadItem):
             reasons = (found.reason, found.reason)

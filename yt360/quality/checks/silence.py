@@ -1,12 +1,11 @@
-"""Is there audio? The level of W in each clip, with hysteresis.
+"""Detect silent recordings by the level of W in each clip, with hysteresis.
 
-W is the sound pressure: its mean square over a clip, in decibels relative to a full-scale square
-wave (0 dBFS), is the level of the clip. The paper keeps clips above a level that it does not give;
-the one here is far below a quiet recording (a beach at -39, speech at -37) and above the hiss of a
-microphone and the dither of an empty track.
+The level of a clip is the mean square of W in decibels relative to a full-scale square wave
+(0 dBFS). The paper does not state its threshold. The default here is far below quiet recordings (a
+beach has -39, speech -37) and above microphone hiss and the dither of empty tracks.
 
-A level that varies around one threshold would fragment a recording. Therefore a clip must be
-clearly loud to start a sounding stretch, and clearly silent to end one.
+Hysteresis avoids fragmenting a recording whose level varies around one threshold: an audible
+interval starts with a clearly loud clip and ends with a clearly silent one.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ class SilenceConfig:
     rejects: ClassVar[bool] = True
 
     kind: str = NAME
-    # A quiet recording of a beach has -39; hiss and dither of empty tracks are below -65.
+    # A quiet recording of a beach has -39; hiss and dither of empty tracks have less than -65.
     open_dbfs: float = -55.0
-    """At or above it, a clip is not silent."""
+    """A clip at or above this level is not silent."""
     close_dbfs: float = SILENT_BELOW_DBFS
-    """Below it, a clip is silent; between the two levels it is what the clip before it is."""
-    # A video with less than one sounding clip in ten gives next to nothing.
+    """A clip below this level is silent; between the levels, it is like the clip before it."""
+    # A video with fewer than 10 % audible clips is hardly useful.
     silent_fraction: Fraction = 0.9
     """Fraction of silent clips above which a recording is silent."""
     silent_softness: float = 0.05
@@ -52,14 +51,14 @@ class SilenceConfig:
 
 
 class SilenceCheck(Check):
-    """Judges clips of the default length that lie end to end in the audio of each part."""
+    """Classifies consecutive clips of the default length in the audio of each part."""
 
     def __init__(self, config: SilenceConfig) -> None:
         self.config = config
         self._parts: list[Part] = []
 
     def begin_part(self, part: Part) -> None:
-        """Take the levels of a part."""
+        """Process the levels of a part."""
         self._parts.append(part)
 
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
@@ -72,8 +71,8 @@ def silence_verdict(*stretches_dbfs: Sequence[float], config: SilenceConfig) -> 
     """Return the verdict on clips with these levels.
 
     Args:
-        stretches_dbfs: Of each stretch of clips that follow each other, in order of time.
-        config: The thresholds.
+        stretches_dbfs: Levels of each sequence of consecutive clips, in temporal order.
+        config: Thresholds.
     """
     levels_dbfs = [level for stretch in stretches_dbfs for level in stretch]
     if not levels_dbfs:
@@ -94,10 +93,10 @@ def silence_verdict(*stretches_dbfs: Sequence[float], config: SilenceConfig) -> 
 
 
 def sounding_clips(levels_dbfs: Sequence[float], config: SilenceConfig) -> list[bool]:
-    """Return which clips, in order of time, are not silent.
+    """Return for each clip, in temporal order, whether it is not silent.
 
-    At or above `open_dbfs` a clip is sounding, below `close_dbfs` it is silent; in between it is
-    what the clip before it is (the first one: whatever the nearer threshold says).
+    A clip at or above `open_dbfs` is audible, and one below `close_dbfs` is silent. In between, it
+    is like the clip before it; the nearer threshold decides for the first clip.
     """
     middle = (config.open_dbfs + config.close_dbfs) / 2
     state = bool(levels_dbfs) and levels_dbfs[0] >= middle

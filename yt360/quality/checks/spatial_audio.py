@@ -1,22 +1,22 @@
-"""Is this first-order ambisonics? Ratio of directional to omnidirectional power, tile by tile.
+"""Detect first-order ambisonics by the ratio of directional to omnidirectional power in tiles.
 
 A plane wave s from (x, y, z) has W = s and (X, Y, Z) = s (x, y, z) in SN3D, so X² + Y² + Z² = W²
 for every direction. Uncorrelated waves add in power, so a diffuse field and every mixture of both
-have the ratio 1 too. The same field has the ratio 2 in FuMa (W is stored 3 dB lower) and 3 in N3D.
-Reflections interfere and change the ratio of a single frequency, but not its average over dozens
-of them: in a tile (a quarter of a second of an octave) true recordings stay within 1.5 dB.
+also have the ratio 1. The same field has the ratio 2 in FuMa (W is stored 3 dB lower) and 3 in N3D.
+Interference of reflections changes the ratio of a single frequency, but not its average over dozens
+of frequencies: in a tile (a quarter of a second of an octave), recordings stay within 1.5 dB.
 
-Four channels that are not a sound field do not keep any ratio: it depends on what sounds at the
-moment. Loudspeaker mixes (quad, 5.1) keep it for one source and change it with the next; permuted
-channels keep it with another channel in the place of W; audio mixed over a recording in W alone
-only lowers it. A silent channel proves nothing: there may be no source on that axis.
+Four channels that are not a sound field do not have a constant ratio. The ratio of loudspeaker
+mixes (quad, 5.1) depends on the active source; permuted channels have a constant ratio with another
+channel as W; audio mixed into W alone only lowers the ratio. A silent channel is no evidence,
+because there may be no source on its axis.
 
-Four channels alone cannot tell apart:
+Four channels alone cannot distinguish:
 
-- Y, Z and X in another order, or with flipped signs, from a field that is turned or mirrored;
-- a lone source exactly on an axis from one signal copied into two channels: unsure;
-- steady noise of one spectrum and level in four unrelated channels from a diffuse field in N3D;
-- a dry source at 45° in N3D with |x| = |y| = |z| from four copies: taken for copies.
+- Y, Z and X in another order or with flipped signs, and a rotated or mirrored field;
+- a single source exactly on an axis, and one signal copied into two channels (unsure);
+- steady noise of one spectrum and level in four unrelated channels, and a diffuse field in N3D;
+- a dry source in N3D with |x| = |y| = |z|, and four copies (classified as copies).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from yt360.quality.verdict import Outcome, Verdict, judge, probability_above, un
 NAME = "spatial-audio"
 CHANNELS = "WYZX"
 CONVERTIBLE = ("fuma", "n3d")
-"""Reasons for which audio is not ambiX and becomes it by conversion."""
+"""Reasons of audio that is not ambiX but can be converted to it."""
 
 
 @config_class
@@ -53,42 +53,42 @@ class SpatialAudioConfig:
     sn3d_db: float = 0.0
     fuma_db: float = 3.01
     n3d_db: float = 4.77
-    # Halfway between SN3D and FuMa.
+    # Midpoint between SN3D and FuMa.
     tolerance_db: float = 1.5
-    # Chosen: true fields reach 0.79 and more (0.71 under loud stereo), loudspeaker mixes of more
-    # than two sources stay below 0.65.
+    # Sound fields have 0.79 and more (0.71 with loud stereo mixed in), loudspeaker mixes of more
+    # than two sources less than 0.65.
     least_agreement: Fraction = 0.71
     agreement_softness: float = 0.08
-    # Chosen: what must remain of the field beside audio mixed over it.
+    # Minimum fraction of the field that remains in a mix.
     least_field_fraction: Fraction = 0.12
-    # FuMa and N3D under audio that was mixed over them are too rare to look for.
+    # FuMa and N3D with audio mixed in are too rare to detect.
     least_converted_fraction: Fraction = 0.6
-    # 9 dB below a field: the loudest stereo bed keeps more, W with a microphone's noise less.
+    # 9 dB below a field: the loudest stereo mix has more, W with microphone noise less.
     w_only_db: float = -9.0
-    # Copies after coding at 192 kb/s reach 0.96; a field with two sources stays below 0.9.
+    # Copies coded at 192 kb/s have 0.96; a field with two sources has less than 0.9.
     copied_coherence: Fraction = 0.95
     copied_gain_db: float = 3.0
-    # Below 1.2 kHz coders do not share one waveform among channels.
+    # Below 1.2 kHz, codecs do not use joint coding of channels.
     copied_bands: int = 3
-    # Chosen: a permuted field keeps the ratio in at least this part of the tiles.
+    # A permuted field has the ratio in at least this fraction of the tiles.
     other_order_fraction: Fraction = 0.62
     other_order_margin: float = 0.02
     w_silent_db: float = -40.0
-    # Chosen: part of the directional power that one channel holds in two-channel audio.
+    # Fraction of the directional power in one channel of two-channel audio.
     one_axis_fraction: Fraction = 0.97
-    # An axis with a field on it: a lone source exactly left, above or ahead. A recording of a
-    # beach, with the sea on one side, has 0.985.
+    # A field on one axis: a single source exactly left, above or ahead. A recording of a beach with
+    # the sea on one side has 0.985.
     lone_axis_fraction: Fraction = 0.995
     one_axis_field_fraction: Fraction = 0.9
-    # Quieter than this below W, the axis is coding noise.
+    # Minimum level of an axis relative to W; below is coding noise.
     one_axis_least_db: float = -25.0
-    # Below it, coding noise; 25 dB is what AAC at 32 kb/s a channel keeps.
+    # Range above coding noise; AAC at 32 kb/s per channel preserves 25 dB.
     active_range_db: float = 25.0
     silent_dbfs: float = -85.0
-    # Averages over fewer frequencies depend on single reflections.
+    # Averages over fewer frequencies depend on individual reflections.
     least_width: float = 3.0
     least_tiles: float = 12.0
-    # Two hours in steps of a quarter second are thinned twice.
+    # Two hours in steps of 0.25 s are decimated twice.
     most_tiles: int = 8192
 
     def build(self) -> SpatialAudioCheck:
@@ -117,7 +117,7 @@ _DETAILS = {
 
 @dataclass(frozen=True)
 class _Tiles:
-    """Active tiles as columns: power (N, 4) and weight (N,)."""
+    """Active tiles: power (N, 4) and weight (N,)."""
 
     power: Array
     weight: Array
@@ -132,13 +132,13 @@ class _Tiles:
 
 @dataclass(frozen=True)
 class _Fit:
-    """The ratio that most tiles have.
+    """The most common ratio of tiles.
 
     Attributes:
-        gain_db: That ratio.
-        fraction: Weight of the tiles within the tolerance of it.
-        agreement: The same among all tiles that are not below it. Tiles below may be audio mixed
-            over a field in W; tiles above cannot be explained by any field.
+        gain_db: The ratio.
+        fraction: Weight fraction of the tiles within the tolerance of the ratio.
+        agreement: The same fraction among tiles that are not below the ratio. Tiles below may be
+            audio mixed into W; tiles above are not consistent with a field.
     """
 
     gain_db: float
@@ -151,11 +151,11 @@ class _Fit:
 
 
 class SpatialAudioCheck(Check):
-    """Accumulates tiles of audio that is stored as W, Y, Z, X and says whether that is true."""
+    """Accumulates tiles of audio, and checks whether its channels are W, Y, Z, X."""
 
     def __init__(self, config: SpatialAudioConfig) -> None:
         self.config = config
-        # Of each band: power of four channels, and width.
+        # For each band: power of four channels, and width.
         self._tiles = Timeline(config.most_tiles, NUM_BANDS * 5)
         self._total = np.zeros((4, 4))
         self._low = np.zeros((4, 4))
@@ -164,7 +164,7 @@ class SpatialAudioCheck(Check):
         self._has_audio: bool | None = None  # None until a part begins
 
     def begin_part(self, part: Part) -> None:
-        """Look at the channels of a part."""
+        """Process the channels of a part."""
         self._end_part()
         self._part = part
         self._has_audio = bool(self._has_audio) or part.audio is not None
@@ -174,7 +174,7 @@ class SpatialAudioCheck(Check):
             self._refusal = _no_spatial_track("; ".join(part.audio.layout.evidence))
 
     def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:
-        """Take the next tile: as ambiX if the format is stated, else as it is stored."""
+        """Process the next tile: in ambiX if the format is stated, otherwise as stored."""
         tile = ambix if self._part is not None and self._part.is_stated else stored
         covariance = tile.covariance
         power = np.real(np.einsum("bii->bi", covariance))
@@ -184,7 +184,7 @@ class SpatialAudioCheck(Check):
         self._low += covariance.real[: self.config.copied_bands].sum(axis=0)
 
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
-        """Return the verdict on all tiles so far, or why there are none; see `Check.verdict`."""
+        """Return the verdict on all tiles so far; see `Check.verdict`."""
         self._end_part()
         if self._refusal is not None:
             return self._refusal
@@ -193,7 +193,7 @@ class SpatialAudioCheck(Check):
         return self._measured()
 
     def _end_part(self) -> None:
-        """Refuse six channels of which more sound than a sound field has."""
+        """Refuse six channels of which more are audible than a sound field has."""
         part, self._part = self._part, None
         if part is None or part.audio is None or part.audio_format is None:
             return
@@ -215,7 +215,7 @@ class SpatialAudioCheck(Check):
         return judge(NAME, probability, (reason, reason), detail, numbers)
 
     def _active(self) -> _Tiles:
-        """Return the tiles that are loud and wide enough; the loudest weigh most."""
+        """Return the tiles that are loud and wide enough, weighted by level."""
         t = self.config
         rows = self._tiles.rows.reshape(-1, NUM_BANDS, 5).astype(np.float64)
         if not len(rows):
@@ -247,7 +247,7 @@ class SpatialAudioCheck(Check):
         return numbers
 
     def _fit(self, tiles: _Tiles, w: int = 0) -> _Fit:
-        """Return the ratio that most tiles have, and how many do."""
+        """Fit the most common ratio of the tiles."""
         t = self.config
         ratio_db = tiles.ratio_db(w)
         gains_db = np.arange(t.sn3d_db - t.tolerance_db, t.n3d_db + t.tolerance_db, 0.25)
@@ -269,7 +269,7 @@ class SpatialAudioCheck(Check):
         return min(names, key=lambda name: abs(gain_db - getattr(t, f"{name}_db")))
 
     def _copied_coherence(self) -> float:
-        """Return the least coherence of W with another channel, 0 when their levels differ."""
+        """Return the minimum coherence of W with another channel; 0 if their levels differ."""
         power = np.diag(self._low)
         gains_db = 10 * np.log10((power[1:] + 1e-15) / (power[0] + 1e-15))
         if np.any(np.abs(gains_db) > self.config.copied_gain_db):
@@ -277,7 +277,7 @@ class SpatialAudioCheck(Check):
         return float(np.min(np.abs(self._low[0, 1:]) / np.sqrt(power[0] * power[1:] + 1e-20)))
 
     def _classify(self, numbers: dict[str, float]) -> tuple[str, float]:
-        """Return the reason and the probability that this is not usable as ambiX."""
+        """Return the reason, and the probability that the audio is not usable as ambiX."""
         t = self.config
         name = self._normalization(numbers["gain_db"])
         lone = numbers["field"] > t.one_axis_field_fraction

@@ -1,25 +1,25 @@
-"""Is the video a photo? What changes in a fraction of a second, beyond coding noise.
+"""Detect videos of still images, by changes within a fraction of a second beyond coding noise.
 
-Frames of a recording differ: things move, water and leaves move, the camera moves, the sensor has
-noise. A photo made into a video repeats one image; it changes only by cuts, fades, dissolves, a
-slow zoom or pan of the whole, and small animated logos.
+The frames of a recording differ by moving objects, camera motion and sensor noise. A video of a
+photo repeats one image, which changes only by cuts, fades, dissolves, slow zooms or pans, and small
+animated logos.
 
-Each triplet (three frames in 0.4 s) is compared within itself, and with the triplet before it (some
-seconds ago), block by block against the coding noise that the texture of the block allows:
+The frames of each triplet (three frames in 0.4 s) are compared with each other and with the
+preceding triplet (some seconds earlier), block by block, relative to the coding noise expected for
+the texture of the block:
 
 - nothing changes: still;
-- the change is explained by another light, or by one affine motion of the whole image (of each
-  face, for cubemaps): still, a fade or a zoom;
-- the light changes fast, or the middle frame is the mean of its neighbours although they differ:
-  a fade or a dissolve, not counted;
-- almost everything differs from the triplet before, although nothing changes within the triplet: a
-  cut, not counted;
-- otherwise the image moves.
+- a change of light, or one affine motion of the whole image (of each face, for cubemaps) explains
+  the change: still (a fade or a zoom);
+- the light changes fast, or the middle frame is the mean of its different neighbours: a fade or a
+  dissolve, not counted;
+- almost all blocks differ from the preceding triplet, but none within the triplet: a cut, not
+  counted;
+- otherwise: moving.
 
-Some cases look the same: a photo that turns, and a camera that turns in an empty world (called
-still); film grain over a photo, and noise of a sensor (moving); a small logo on a photo, and a
-small thing that moves in front of a noiseless camera (called still if everything else is unchanged
-to the bit, else unsure).
+Some cases are indistinguishable: a rotating photo and a camera rotating in an empty scene (still);
+film grain over a photo and sensor noise (moving); a small logo on a photo and a small object in
+front of a noiseless camera (still if all other blocks are identical, otherwise unsure).
 """
 
 from __future__ import annotations
@@ -54,38 +54,38 @@ class StillImageConfig:
 
     kind: str = NAME
     # H.264 at the bit rates of 360p changes a still block by less than 0.7 within half a second
-    # and by less than 1 across key frames (measured on the calibration clip).
+    # and by less than 1 across keyframes (measured on the calibration clip).
     short_levels: float = 1.5
     long_levels: float = 2.5
-    # Coders follow a fade, a change of the mean by this much, in steps.
+    # Change of the mean luma in a fade, which encoders follow in steps.
     light_levels: float = 1.0
     relit_levels: float = 6.0
-    # A fade of two seconds changes the mean by twice this; coders lose details in it.
+    # A fade of two seconds changes the mean by twice this value, and encoders lose details.
     fade_levels: float = 10.0
-    # Chosen: what moves makes some blocks brighter and others darker, light does one of them.
+    # Motion makes some blocks brighter and others darker; a change of light only one of both.
     light_agreement: Fraction = 0.97
     long_relit_levels: float = 7.0
-    # An edge that is placed a quarter of a pixel wrong differs by this part of its slope.
+    # An edge that is misplaced by a quarter of a pixel differs by this fraction of its slope.
     texture_part: float = 0.25
     exact_levels: float = 0.35
-    # Chosen: musicians in a hall move in 2 % of the image, coding noise in less than 0.1 %.
+    # Musicians in a hall change 2 % of the image, coding noise less than 0.1 %.
     moving_area: Fraction = 0.002
     slow_area: Fraction = 0.03
-    # Chosen: undoing a slow zoom or turn of a photo leaves 0.2 %, things that move leave more.
+    # After compensating a slow zoom or rotation of a photo 0.2 % remain; moving objects leave more.
     unexplained_area: Fraction = 0.003
     unexplained_part: Fraction = 0.02
-    # Chosen: smaller changes are examined as motion, larger ones may be a dissolve or a cut.
+    # Smaller changes are examined as motion; larger ones may be a dissolve or a cut.
     dissolve_area: Fraction = 0.05
     dissolve_bend: float = 0.5
     cut_part: Fraction = 0.1
     cut_area: Fraction = 0.35
-    # A window of a quarter of the height and width holds all changes.
+    # A window of a quarter of the height and width contains all changes.
     overlay_fraction: Fraction = 0.95
     overlay_area: Fraction = 0.06
-    # Coders remove the noise of a camera at rest up to 0.996.
+    # Encoders remove the noise of a static camera up to 0.996.
     overlay_unchanged: Fraction = 0.999
     overlay_doubt: Fraction = 0.043
-    # Chosen: quiet landscapes are still for most of their time, but never for nearly all of it.
+    # Quiet landscapes are still most of the time, but never nearly all of it.
     still_fraction: Fraction = 0.775
     still_softness: float = 0.05
     most_skipped: Fraction = 0.6
@@ -98,14 +98,14 @@ class StillImageConfig:
 
 
 class StillImageCheck(Check):
-    """Accumulates what changes in each triplet of frames."""
+    """Accumulates the changes in each triplet of frames."""
 
     def __init__(self, config: StillImageConfig) -> None:
         self.config = config
-        # Rows and columns of faces that move independently; those of the first video count.
+        # Rows and columns of independently moving faces, from the first video.
         self._regions: tuple[int, int] | None = None
-        # Time, class, changed part of the image, part of the blocks that did not change at all,
-        # number of the part of the recording.
+        # Time, class, changed fraction of the image, fraction of identical blocks, number of the
+        # part of the recording.
         self._record = Timeline(config.most_triplets, 5)
         self._changes = np.zeros((HEIGHT // BLOCK, WIDTH // BLOCK))
         self._part = 0
@@ -119,7 +119,7 @@ class StillImageCheck(Check):
         self._before = None
 
     def add_frames(self, frames: FrameTriplet) -> None:
-        """Take the next frames."""
+        """Process the next frames."""
         kind, changed = self._look_within(frames)
         if kind == STILL and self._before is not None:
             kind, later = self._look_back(frames.frames[0], self._before.frames[0])
@@ -130,7 +130,7 @@ class StillImageCheck(Check):
         self._record.add((frames.time_s, kind, float(changed.mean()), exact, self._part))
         if kind == MOVING:
             self._changes += changed
-        # Frames of a dissolve or a cut are no reference for later ones.
+        # Do not use frames of a dissolve or a cut as a reference for later ones.
         self._before = None if kind == SKIPPED else frames
 
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
@@ -140,7 +140,7 @@ class StillImageCheck(Check):
             return unsure(NAME, "too-few-pictures", f"only {len(rows)} frames to compare")
         kinds = _without_passages(rows[:, 1], rows[:, 4])
         if np.mean(kinds == SKIPPED) > self.config.most_skipped:
-            # Slides do not follow each other that fast: these are neither cuts nor dissolves.
+            # Slides do not change this fast, so these are neither cuts nor dissolves.
             kinds = np.where(rows[:, 1] == SKIPPED, np.float32(MOVING), rows[:, 1])
         counted = rows[kinds != SKIPPED]
         moving = kinds[kinds != SKIPPED] == MOVING
@@ -156,7 +156,7 @@ class StillImageCheck(Check):
 
     @property
     def motion(self) -> NDArray[np.float32]:
-        """Rows (time in seconds, changed part of the image) for the report."""
+        """Rows (time in seconds, changed fraction of the image) for the report."""
         return self._record.rows[:, [0, 2]]
 
     def _judge(self, numbers: dict[str, float]) -> Verdict:
@@ -198,7 +198,7 @@ class StillImageCheck(Check):
         return (SKIPPED if fades or passes else MOVING), changed
 
     def _is_light(self, source: Luma, target: Luma, changed: Blocks, most_levels: float) -> bool:
-        """Return whether blocks change a little and all alike, as when a coder follows a fade."""
+        """Return whether all blocks change slightly in the same direction, as in a coded fade."""
         change = block_means(target - source)[changed == 1]
         brighter = float(np.mean(change > 0))
         agree = max(brighter, 1 - brighter) > self.config.light_agreement
@@ -208,7 +208,7 @@ class StillImageCheck(Check):
         return abs(float(source.mean() - target.mean())) > self.config.light_levels
 
     def _is_dissolve_or_cut(self, frames: Luma) -> bool:
-        """Return whether the middle frame is the mean of its neighbours, or equals one of them."""
+        """Return whether the middle frame is the mean of its neighbours or equal to one of them."""
         t = self.config
         first, middle, last = frames
         whole = float(np.abs(last - first).mean())
@@ -231,16 +231,16 @@ class StillImageCheck(Check):
         return (SKIPPED if area > t.cut_area else MOVING), changed
 
     def _is_one_motion(self, source: Luma, target: Luma, levels: float, least_area: float) -> bool:
-        """Return whether an affine motion leaves less than `least_area` unexplained."""
+        """Return whether an affine motion explains all but `least_area` of the image."""
         moved, known = align(source, target, self._regions or (1, 1))
-        # Resampling sharpens and softens by parts of a pixel; a slight blur makes that invisible.
+        # A slight blur hides the change of sharpness by resampling.
         soft_moved, soft_target = (gaussian_filter(image, 0.7) for image in (moved, target))
         rest = changed_blocks(soft_moved, soft_target, levels, self.config.texture_part)
         inside = block_means(known.astype(np.float32)) == 1
         return float((rest * inside).mean()) < least_area
 
     def _compact_fraction(self) -> float:
-        """Return the largest part of all changes that one small window holds."""
+        """Return the largest fraction of all changes within one small window."""
         total = float(self._changes.sum())
         if total == 0:
             return 0.0
@@ -257,7 +257,7 @@ class StillImageCheck(Check):
 def _without_passages(
     kinds: NDArray[np.float32], parts: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Also skip motion beside a cut or dissolve: its start and end, and the coder catching up."""
+    """Also skip motion next to a cut or dissolve, at which the encoder adapts."""
     passage = kinds == SKIPPED
     same_part = parts[1:] == parts[:-1]
     beside = np.zeros_like(passage)

@@ -1,8 +1,7 @@
-"""How one image becomes another as a whole: light, shift, zoom.
+"""Align one image with another by global changes: light, shift, and zoom.
 
-A photo in a slide show is zoomed, panned and faded as one piece. The motion of such a piece is
-affine in the image plane; the motion of a camera through a world with depth, or of things in
-front of a fixed camera, is not.
+The zooms, pans and fades of a photo in a slide show are affine in the image plane. The motion of a
+camera through a scene with depth, or of objects in front of a fixed camera, is not.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from yt360.quality.signal.blocks import Image, block_means
 
-# Half the resolution is enough: it gives the motion of the whole to a tenth of a pixel.
+# Half the resolution suffices to estimate the global motion to a tenth of a pixel.
 _LEVELS = (4, 2)
 _ITERATIONS = 6
 _LIGHT_ITERATIONS = 4
-# Levels; a fade changes the middle pixel by more than this within half a second.
+# Grey levels; a fade changes the median pixel by more than this within half a second.
 _SAME_LIGHT = 0.5
 
 
 def match_light(source: Image, target: Image) -> Image:
-    """Return `source` with the gain and offset that bring it closest to `target` (fades).
+    """Return `source` with the gain and offset that best fit `target` (fades).
 
-    Changes in a part of the image hardly count. If the light is the same, the source itself is
-    returned.
+    The fit is robust to changes in a part of the image. If the light is equal, `source` is returned
+    unchanged.
     """
     if float(np.median(np.abs(source - target))) < _SAME_LIGHT:
         return source
@@ -47,19 +46,19 @@ def match_light(source: Image, target: Image) -> Image:
 def align(
     source: Image, target: Image, regions: tuple[int, int] = (1, 1)
 ) -> tuple[Image, NDArray[np.bool_]]:
-    """Return `source` moved affinely (and relit) onto `target`, region by region.
+    """Align `source` to `target` by an affine motion (and a change of light) per region.
 
-    Gauss-Newton on the brightness (Lucas and Kanade, 1981) with six parameters, coarse to fine,
-    where pixels that fit badly count less.
+    Coarse-to-fine Gauss-Newton on the brightness (Lucas and Kanade, 1981) with six parameters and
+    robust weights.
 
     Args:
         source: (H, W) float32, sides divisible by 4 times the regions.
-        target: The same.
-        regions: Rows and columns of the grid that is moved independently: (1, 1) for a continuous
-            image, (2, 3) for a cubemap of six faces.
+        target: (H, W) float32.
+        regions: Rows and columns of independently moving regions: (1, 1) for a continuous image,
+            (2, 3) for a cubemap of six faces.
 
     Returns:
-        The moved image (H, W), and where it is known (the rest is outside the source).
+        The aligned image (H, W), and a mask of the pixels that lie inside the source.
     """
     moved, known = np.empty_like(target), np.zeros(target.shape, dtype=bool)
     height, width = target.shape[0] // regions[0], target.shape[1] // regions[1]

@@ -1,4 +1,4 @@
-"""Compare two small images block by block, against the noise of coding."""
+"""Compare two small images block by block, relative to coding noise."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def block_means(image: Image, size: int = BLOCK) -> Blocks:
 
 
 def changed_blocks(source: Image, target: Image, levels: float, texture_part: float) -> Blocks:
-    """Return 1 for each block whose difference is more than coding noise, else 0.
+    """Return 1 for each block whose difference exceeds coding noise, else 0.
 
     Args:
         source: Luma (H, W) in [0, 255].
-        target: The same, later.
-        levels: Difference that any block may have.
-        texture_part: Additional difference, as a part of the mean slope of the block (levels per
-            pixel): an edge that is shifted by this part of a pixel.
+        target: Luma (H, W) of a later frame.
+        levels: Allowed difference of any block.
+        texture_part: Additional allowed difference as a fraction of the mean gradient of the block
+            (levels per pixel), which corresponds to a shift of edges by this fraction of a pixel.
     """
     difference = block_means(np.abs(source - target))
     texture = block_means(np.sum(np.abs(np.gradient(target)), axis=0))

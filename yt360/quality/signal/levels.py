@@ -1,4 +1,4 @@
-"""The level of W second by second, and of clips."""
+"""The level of W per second and per clip."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _FLOOR_DBFS = -150.0
 
 
 class LevelMeter:
-    """Accumulates the power of W second by second (8 bytes per second), counted from time 0.
+    """Accumulates the power of W per second from time 0 (8 bytes per second).
 
     Levels are mean squares in decibels relative to a full-scale square wave (0 dBFS).
 
     Args:
-        sample_rate_hz: Sampling rate of the stream.
-        first_sample: Position of the first sample on the clock of the file. Time between 0 and a
-            later start counts as silence; samples before time 0 are left out.
+        sample_rate_hz: Sample rate of the stream.
+        first_sample: Index of the first sample relative to time 0. Time before a later start counts
+            as silence; samples before time 0 are ignored.
     """
 
     def __init__(self, sample_rate_hz: int, first_sample: int = 0) -> None:
@@ -32,7 +32,7 @@ class LevelMeter:
         self._early_samples = max(-first_sample, 0)
 
     def feed(self, w: NDArray[np.float32]) -> None:
-        """Take the next samples of W (S,)."""
+        """Process the next samples of W (S,)."""
         early = min(self._early_samples, len(w))
         self._early_samples -= early
         w = w[early:]
@@ -47,7 +47,7 @@ class LevelMeter:
             w = w[len(piece) :]
 
     def default_clips_dbfs(self) -> list[float]:
-        """Return the levels of clips of the default length that lie end to end in the audio."""
+        """Return the levels of consecutive clips of the default length."""
         first, end = self._first_second, self._samples // self.sample_rate_hz
         if end - first < DEFAULT_CLIP_S:
             seconds = -(-self._samples // self.sample_rate_hz) - first
@@ -56,11 +56,11 @@ class LevelMeter:
         return self.clip_levels_dbfs(starts, DEFAULT_CLIP_S)
 
     def clip_levels_dbfs(self, starts_s: Sequence[int], clip_s: float) -> list[float]:
-        """Return the level of W in each clip, -150 where there is no audio.
+        """Return the level of W in each clip; -150 without audio.
 
         Args:
-            starts_s: Whole seconds of the file.
-            clip_s: Length of every clip; time outside the audio is silence.
+            starts_s: Start times in whole seconds.
+            clip_s: Duration of each clip; time outside the audio is silent.
         """
         sums = np.concatenate([[0.0], np.cumsum(self._all_energies())])
         samples = clip_s * self.sample_rate_hz

@@ -1,4 +1,4 @@
-"""The direction of sound over time, for the report."""
+"""Audio energy by direction over time, for the report."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _OMNI = 0.35
 
 
 class DirectionSeries:
-    """Accumulates the horizontal sound field, tile by tile, as six numbers each."""
+    """Accumulates the horizontal sound field as six numbers per tile."""
 
     def __init__(self) -> None:
         self._rows = Timeline(MOST_ROWS, 7)
-        # Power falls with frequency about as 1/f; this makes the bands count about equally.
+        # Power falls approximately as 1/f; these weights balance the bands.
         self._weights = np.sqrt(np.array(BAND_EDGES_HZ[:-1]) * np.array(BAND_EDGES_HZ[1:]))
         self._weights /= self._weights.max()
 
     def feed(self, tile: FieldSegment) -> None:
-        """Take the next tile of true ambiX."""
+        """Process the next tile of ambiX."""
         field = np.tensordot(self._weights, tile.covariance.real, 1)
         w, y, x = 0, 1, 3
         pairs = ((w, w), (w, x), (w, y), (x, x), (y, y), (x, y))
@@ -34,11 +34,11 @@ class DirectionSeries:
 
         Args:
             azimuths: Rows of the map, from azimuth +pi (top) to -pi.
-            columns: Most columns; neighbouring tiles are averaged.
+            columns: Maximum number of columns; adjacent tiles are averaged.
 
         Returns:
-            Times (T,) at which the columns begin, in seconds and evenly spaced, and power
-            (azimuths, T) in squares of full scale, NaN in gaps between sections.
+            Evenly spaced start times (T,) of the columns in seconds, and power (azimuths, T)
+            relative to full scale squared, NaN in gaps between sections.
         """
         times, (ww, wx, wy, xx, yy, xy) = self._columns(columns)
         azimuth = np.pi - (np.arange(azimuths) + 0.5) / azimuths * 2 * np.pi
@@ -49,11 +49,11 @@ class DirectionSeries:
         return times, np.maximum(power, 0)
 
     def _columns(self, most: int) -> tuple[NDArray, NDArray]:
-        """Return the times (T,) of at most `most` columns, and the mean rows (6, T) in them."""
+        """Return the times (T,) of at most `most` columns, and their mean rows (6, T)."""
         rows = self._rows.rows.astype(np.float64)
         if not len(rows):
             return np.zeros(0), np.zeros((6, 0))
-        # Tiles follow each other evenly, but for the gaps between the sections of a video.
+        # Tiles are evenly spaced, except for gaps between the sections of a video.
         tile_s = float(np.median(np.diff(rows[:, 0]))) if len(rows) > 1 else 1.0
         numbers = np.round((rows[:, 0] - rows[0, 0]) / tile_s).astype(int)
         step = max(-(-(numbers[-1] + 1) // most), 1)

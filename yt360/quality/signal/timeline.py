@@ -1,4 +1,4 @@
-"""A record over time of limited size, however long the recording is."""
+"""A time series of bounded size."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class Timeline:
-    """Rows of numbers in order of time; when full, every second row is dropped.
+    """Rows of numbers in temporal order; when full, every second row is dropped.
 
-    From then on only every second new row is kept (then every fourth, ...), so the rows always
-    cover the whole recording evenly.
+    After that, only every second new row is kept (then every fourth, ...), so the rows cover the
+    whole recording evenly.
 
     Args:
-        most: Largest number of rows kept, at least 2.
-        columns: Numbers in a row.
+        most: Maximum number of rows, at least 2.
+        columns: Numbers per row.
     """
 
     def __init__(self, most: int, columns: int) -> None:
@@ -35,7 +35,7 @@ class Timeline:
 
     @property
     def rows(self) -> NDArray[np.float32]:
-        """The rows that are kept, (N, columns)."""
+        """The stored rows (N, columns)."""
         return self._rows[: self._kept]
 
     def _thin(self) -> None:

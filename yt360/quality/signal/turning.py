@@ -1,7 +1,7 @@
-"""How the camera of an equirectangular video turns: the shift of its middle rows.
+"""Estimate the rotation of the camera in equirectangular video.
 
-A camera that turns by an angle shifts the whole image sideways by the same part of its width,
-circularly. The shift is the peak of the circular cross-correlation of the rows near the horizon.
+A rotation about the vertical axis shifts the whole image circularly. The shift is the peak of the
+circular cross-correlation of the rows near the horizon.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import numpy as np
 
 from yt360.media.video.frame_triplets import Luma
 
-# Correlation coefficient below which two images do not show the same world.
+# Minimum correlation coefficient of two images of the same scene.
 LEAST_CORRELATION = 0.5
 
 
 def azimuth_shift(before: Luma, after: Luma) -> tuple[float, float]:
-    """Return the change of azimuth between two images, and how sure it is.
+    """Return the change of azimuth between two images, and its confidence.
 
     Args:
         before: Luma (H, W) of a whole equirectangular image.
-        after: The same, later.
+        after: Luma (H, W) of a later image.
 
     Returns:
         The change of azimuth in radians, in (-pi, pi], positive to the left; and the correlation
