@@ -1,6 +1,6 @@
-"""Draw how a panorama is labelled: the views' outlines, the views with their answers, the map.
+"""Draw how a panorama is labelled: outlines of the views, their segmentations, the fused map.
 
-The segmenter is the ground truth of a synthetic scene, seen through the views.
+The segmenter returns the ground truth of a synthetic scene in each view.
 
     python tools/draw_label_views.py --out docs/images/label-views.png
 """
@@ -43,18 +43,18 @@ def outlined(panorama: np.ndarray, views: ViewSet) -> Image.Image:
 
 
 def view_color(number: int, of: int) -> tuple[int, int, int]:
-    """Return a colour of its own for each view."""
+    """Return a distinct colour for each view."""
     red, green, blue = colorsys.hsv_to_rgb(number / of, 0.85, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def strip(pictures: Tensor, answers: list[Segmentation], width: int) -> Image.Image:
-    """Set views with their answers and coloured rims in rows of four."""
+def strip(images: Tensor, answers: list[Segmentation], width: int) -> Image.Image:
+    """Arrange views with their segmentations and coloured borders in rows of four."""
     rows = -(-len(answers) // 4)
     size = (width - 3 * GAP) // 4
     sheet = Image.new("RGB", (width, rows * (size + GAP)), "white")
-    for number, (picture, answer) in enumerate(zip(pictures, answers, strict=True)):
-        drawn = overlay(picture.numpy(), answer.classes.numpy())
+    for number, (image, answer) in enumerate(zip(images, answers, strict=True)):
+        drawn = overlay(image.numpy(), answer.classes.numpy())
         tile = Image.fromarray(drawn).resize((size, size), Image.Resampling.LANCZOS)
         frame = ImageDraw.Draw(tile)
         frame.rectangle((0, 0, size - 1, size - 1), outline=view_color(number, len(answers)),
@@ -73,7 +73,7 @@ def title(text: str) -> Image.Image:
 
 
 def main() -> None:
-    """Write the picture."""
+    """Draw the figure and save it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", default=DEFAULT_VIEWS, choices=list(VIEW_SETS))
@@ -85,7 +85,7 @@ def main() -> None:
     times = np.array([arguments.at_s])
     frame = torch.from_numpy(np.stack(list(render(scene, times, WIDTH // 2, WIDTH))))
     directions = views.directions(SIDE)
-    pictures = render_views(frame, directions)[0]
+    images = render_views(frame, directions)[0]
     answers = []
     for each in directions.float():
         classes = torch.from_numpy(scene.class_at(each.numpy(), arguments.at_s))
@@ -98,7 +98,7 @@ def main() -> None:
             title(f"The views {views.name!r} on the panorama"),
             outlined(panorama, views),
             title("Each view and its answer"),
-            strip(pictures, answers, WIDTH),
+            strip(images, answers, WIDTH),
             title("The answers fused on the sphere"),
             Image.fromarray(overlay(panorama, found.classes.numpy())),
         ]

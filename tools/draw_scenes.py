@@ -27,9 +27,9 @@ def draw_overview() -> Image.Image:
     for number, place in enumerate(PLACES):
         parameters = choose_parameters("default", [f"places={place}", "sources=3"])
         scene = sample_scene(SEED, number, parameters, duration_s=4.0)
-        picture = next(render(scene, np.array([MOMENT_S]), HEIGHT, WIDTH))
+        image = next(render(scene, np.array([MOMENT_S]), HEIGHT, WIDTH))
         row, column = divmod(number, columns)
-        sheet.paste(Image.fromarray(picture), (column * (WIDTH + GAP), row * (HEIGHT + GAP)))
+        sheet.paste(Image.fromarray(image), (column * (WIDTH + GAP), row * (HEIGHT + GAP)))
     return sheet
 
 

@@ -1,4 +1,4 @@
-"""A YouTube on loopback: its search, channel and player answers, and media with faults.
+"""A fake YouTube on loopback: search, channel and player responses, and media with faults.
 
 The tests of the crawl and `tools/kill` download from it. `send_to` makes a
 client of yt-dlp find it in place of youtube.com.
@@ -31,12 +31,12 @@ DRIP_S = 0.02
 
 
 class FakeYouTube:
-    """Answers like youtube.com as far as yt-dlp looks, and serves media under ``/media/``.
+    """Responds like youtube.com to the requests of yt-dlp, and serves media under ``/media/``.
 
     ``script[path]`` lists what happens to the next requests for a path: ``"403"`` and other status
     codes, ``"429:SECONDS"``, ``"reset:N"`` after N bytes, ``"short:N"`` (closes after N bytes of
-    the promised length), ``"lie:N"`` (says that there are only N bytes), ``"drip"``, ``"empty"``,
-    ``"html"``, ``"hang-up"``, ``"redirect:/path"``, ``"ok"``. After that, everything is well.
+    the promised length), ``"lie:N"`` (declares only N bytes), ``"drip"``, ``"empty"``,
+    ``"html"``, ``"hang-up"``, ``"redirect:/path"``, ``"ok"``. Later requests succeed.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class FakeYouTube:
     def add_spatial_video(
         self, video_id: str, content: tuple[bytes, bytes], **more: Any
     ) -> tuple[str, str]:
-        """Add a 360° video with ambisonic sound; return the paths of picture and sound."""
+        """Add a 360° video with ambisonic audio; return the paths of video and audio."""
         paths = f"/media/{video_id}.mp4", f"/media/{video_id}.webm"
         self.media.update(zip(paths, content, strict=True))
         self.add_video(
@@ -149,7 +149,7 @@ class FakeYouTube:
         }
 
     def sent(self, path: str) -> int:
-        """Return how many bytes of a path's content went out in all."""
+        """Return the total number of bytes sent for a path."""
         return sum(count for name, _, count in self.log if name == path)
 
     # Answers
@@ -284,7 +284,7 @@ class FakeYouTube:
 
 
 def send_to(url: str) -> Callable[[YoutubeClient, Request], Response]:
-    """Return a `YoutubeClient.send` that finds YouTube at an address; the rest of it is real."""
+    """Return a `YoutubeClient.send` that sends requests for YouTube to another address."""
 
     def send(self: YoutubeClient, request: Request) -> Response:
         self.reach.named.add("127.0.0.1")
@@ -304,7 +304,7 @@ def send_to(url: str) -> Callable[[YoutubeClient, Request], Response]:
 def video_renderer(
     video_id: str, duration: str = "2:05", channel: str = "UC" + "x" * 22
 ) -> dict[str, Any]:
-    """Return a search result as YouTube's innertube API shapes it."""
+    """Return a search result in the format of YouTube's innertube API."""
     return {
         "videoRenderer": {
             "videoId": video_id,
@@ -341,18 +341,18 @@ def search_page(items: list[dict[str, Any]], token: str | None, first: bool) -> 
 
 
 def media_bytes(
-    container: str, duration_s: float, picture: bool, sound: bool, key_frame_s: float = 1.0
+    container: str, duration_s: float, has_video: bool, has_audio: bool, key_frame_s: float = 1.0
 ) -> bytes:
-    """Return a tiny file whose content tells the time.
+    """Return a tiny media file whose content encodes the time.
 
-    After t seconds the grey of the picture is 4 t + noise, the value of the sound t / 100.
+    At t seconds the luma of the video is 4 t + noise, and the audio samples are t / 100.
     """
     file = io.BytesIO()
     rng = np.random.default_rng(0)
     options = {"g": str(round(10 * key_frame_s)), "crf": "23", "preset": "ultrafast"}
     with av.open(file, "w", format=container) as out:
-        video = out.add_stream("libx264", rate=10, options=options) if picture else None
-        audio = out.add_stream("flac", rate=8000, layout="4.0") if sound else None
+        video = out.add_stream("libx264", rate=10, options=options) if has_video else None
+        audio = out.add_stream("flac", rate=8000, layout="4.0") if has_audio else None
         if video is not None:
             video.width, video.height, video.pix_fmt = 192, 96, "yuv420p"
         for index in range(int(duration_s * 10)):

@@ -1,9 +1,10 @@
-"""Make the small dataset in ``shards/`` anew, from synthetic scenes with a fixed seed.
+"""Rebuild the small dataset in ``shards/`` from synthetic scenes with a fixed seed.
 
     python tools/make_example_shards.py
 
-The dataset lies beside the format's specification, so that training, previews and tests can start
-right after installation. It has 16 training videos, as many as a batch of the recipe ``small``.
+The dataset is stored beside the specification of the format, so that training, previews and tests
+can start right after installation. It has 16 training videos, as many as a batch of the recipe
+``small``.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ def main() -> None:
 
 
 def run(command: str, folder: str, options: Mapping[str, str]) -> None:
-    """Run a command of yt360, as a user would."""
+    """Run a yt360 command."""
     arguments = [word for option in options.items() for word in option]
     cli.main(args=[command, folder, *arguments], standalone_mode=False)
 
 
 def replace_dataset(dataset: Path) -> None:
-    """Put the dataset in place of the one in ``shards/``; the README there stays."""
+    """Replace the dataset in ``shards/``; keep its README."""
     (TARGET / DATASET_FILE).unlink(missing_ok=True)
     for split in SPLITS:
         shutil.rmtree(TARGET / split, ignore_errors=True)

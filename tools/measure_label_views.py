@@ -1,9 +1,9 @@
 """Measure how well fused views recover the truth of synthetic scenes, and what they cost.
 
-The segmenter is perfect but sees perspective views alone: the ground truth of each scene, rendered
-into the view. A second one is perfect except at rims: whatever object is cut by the rim of a view
-gets the class of the wall behind it half the time, as real networks fail where they see half a
-thing. Prints a table in Markdown.
+The segmenter returns the ground truth of each scene, rendered into perspective views. A second one
+makes errors at borders: half of the objects that the border of a view cuts get the class of the
+background, as real networks fail on objects that are only partly visible. Prints a table in
+Markdown.
 
     python tools/measure_label_views.py --scenes 12 --times 2
     python tools/measure_label_views.py --set max_elevation_deg=90  # objects anywhere
@@ -34,14 +34,14 @@ BORDER = 2  # pixels around a class border that do not count as "away from borde
 
 
 class SceneSegmenter:
-    """The truth of one scene in any direction, with or without errors at rims."""
+    """The ground truth of a scene in any direction, with or without errors at view borders."""
 
-    def __init__(self, scene: Scene, rim_errors: bool) -> None:
-        self.scene, self.rim_errors = scene, rim_errors
+    def __init__(self, scene: Scene, border_errors: bool) -> None:
+        self.scene, self.border_errors = scene, border_errors
         self.network_s = 0.0
         self.facts: dict[str, str] = {}
 
-    def segment(self, pictures: Tensor, sources: Sequence[ImageOrigin]) -> list[Segmentation]:  # noqa: ARG002
+    def segment(self, images: Tensor, sources: Sequence[ImageOrigin]) -> list[Segmentation]:  # noqa: ARG002
         """Look up every pixel's direction."""
         return [self._one(source, number) for number, source in enumerate(sources)]
 
@@ -49,19 +49,19 @@ class SceneSegmenter:
         assert source.directions is not None
         classes = self.scene.class_at(source.directions.numpy(), source.time_s)
         instances = connected(classes)
-        if self.rim_errors:
-            classes = self._with_rim_errors(classes, instances.numpy(), source, number)
+        if self.border_errors:
+            classes = self._with_border_errors(classes, instances.numpy(), source, number)
         found = torch.from_numpy(classes)
         return Segmentation(found, torch.ones(found.shape), instances)
 
-    def _with_rim_errors(
+    def _with_border_errors(
         self, classes: np.ndarray, instances: np.ndarray, source: ImageOrigin, number: int
     ) -> np.ndarray:
-        rim = np.concatenate([instances[0], instances[-1], instances[:, 0], instances[:, -1]])
+        border = np.concatenate([instances[0], instances[-1], instances[:, 0], instances[:, -1]])
         wrong = classes.copy()
         assert source.directions is not None
         background = self.scene.background_classes(source.directions.numpy())
-        for cut in np.unique(rim[rim > 0]):
+        for cut in np.unique(border[border > 0]):
             draw = keyed_generator(self.scene.name, number, int(cut), str(source.time_s))
             if draw.random() < 0.5:
                 where = instances == cut
@@ -101,7 +101,7 @@ def measure(name: str, side: int, scenes: Sequence[Scene], times: Sequence[float
                 found = labeller.segment(blank, ["x"], [at], instances=False)[0].classes.numpy()
                 right = found == truth
                 if errors:
-                    add("things, rim errors", right[things])
+                    add("things, errors", right[things])
                 else:
                     add("inner", right[clear])
                     add("all", right)
@@ -110,7 +110,7 @@ def measure(name: str, side: int, scenes: Sequence[Scene], times: Sequence[float
 
 
 def overlap(name: str) -> float:
-    """Return how many views show a point of the sphere on average."""
+    """Return the mean number of views that show a point of the sphere."""
     grid = equirect_grid(90, 180, dtype=torch.float64)
     weight = torch.linalg.vector_norm(grid[..., :2], dim=-1)
     number = VIEW_SETS[name].in_view(grid)[1].sum(0)
@@ -131,9 +131,7 @@ def main() -> None:
     parameters = choose_parameters("default", arguments.set)
     scenes = [sample_scene(0, n, parameters, 10.0) for n in range(arguments.scenes)]
     times = np.linspace(0, 10, arguments.times + 2)[1:-1].tolist()
-    print(
-        "| views | number | field | side | seen by | pixels | inner | all | things | rim errors |"
-    )
+    print("| views | number | field | side | seen by | pixels | inner | all | things | errors |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name in arguments.views:
         for side in arguments.sides:
@@ -142,7 +140,7 @@ def main() -> None:
             print(
                 f"| {name} | {len(views)} | {views.hfov_deg:g}° | {side} | {overlap(name):.2f} | "
                 f"{len(views) * side * side / 1e6:.2f} M | {found['inner']:.2f} | "
-                f"{found['all']:.2f} | {found['things']:.2f} | {found['things, rim errors']:.2f} |",
+                f"{found['all']:.2f} | {found['things']:.2f} | {found['things, errors']:.2f} |",
                 flush=True,
             )
 

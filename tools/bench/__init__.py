@@ -1,1 +1,1 @@
-"""Benchmarks: `__main__` of the data path, and `catalog`, `inspect`, `labels` of their own."""
+"""Benchmarks: `__main__` times the data path; `catalog`, `inspect` and `labels` are separate."""

@@ -1,12 +1,12 @@
-"""Benchmark of the data path on one core: this package's way beside the paper's and the peers'.
+"""Benchmark of the data path on one core: this package and other implementations.
 
     PYTHONPATH=tools python -m bench
     PYTHONPATH=tools python -m bench --runs 30 --core 1 --only crops
     PYTHONPATH=tools python -m bench --media FOLDER
 
-Everything runs on one core with one thread, the ways of a case in turn. Shown are medians over the
-runs, in milliseconds of CPU time for one input (what a clock would show on an idle core).
-Material is rendered from synthetic scenes, or made of 10 s videos with their sound beside them.
+Everything runs on one core with one thread; the implementations of a case alternate. The table
+shows medians over the runs, in milliseconds of CPU time per input. Material is rendered from
+synthetic scenes, or taken from 10 s videos with separate audio files.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def main(runs: int, inputs: int, core: int, scenes: int, only: str, media: Path 
 def _bind(core: int) -> None:
     """Start this program again with one thread for each library, on one core.
 
-    Libraries read these variables when they are loaded, and make their threads then: threads that
-    wait in a loop would count as work.
+    Libraries read these variables when they are loaded and then create their threads. Threads that
+    spin would count as work.
     """
     if os.environ.get("OMP_NUM_THREADS") != "1":
         names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
@@ -89,7 +89,7 @@ def _print_case(case: Case, runs: int, inputs: int) -> None:
 
 
 def _cpu_time(way: Run, inputs: range) -> float:
-    """Return the seconds that a way takes for one input, on average."""
+    """Return the mean seconds that an implementation takes for one input."""
     started = time.process_time() + _decoders_cpu_time()
     for number in inputs:
         way(number)

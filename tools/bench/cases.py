@@ -1,4 +1,4 @@
-"""What the benchmark times: each case does the same work in this package's way and in others."""
+"""What the benchmark times: each case does the same work with this package and with others."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Case:
 
     Attributes:
         name: What is timed.
-        ours: This package's way; the argument says which random input to take.
-        theirs: The ways that it is measured against, by name; the first counts for the target.
-        at_least: Smallest ratio to the first of `theirs` that is wanted, or None.
-        aim: Ratio that is hoped for, as a text.
+        ours: This package's implementation; the argument is the number of the random input.
+        theirs: Other implementations by name; the first one counts for the target.
+        at_least: Required ratio to the first of `theirs`, or None.
+        aim: Desired ratio, as text.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Case:
 
 @dataclass
 class Inputs:
-    """Random inputs that all ways share."""
+    """Random inputs that all implementations share."""
 
     material: Material
     clips: ShardReader = field(init=False)

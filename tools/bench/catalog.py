@@ -1,7 +1,7 @@
-"""How quickly a catalog of a million videos answers: ``PYTHONPATH=tools python -m bench.catalog``.
+"""Time a catalog of a million videos: ``PYTHONPATH=tools python -m bench.catalog``.
 
-Makes a catalog with videos in every state, attempts, verdicts and clips, then times what a person
-and what a worker waits for, each on a connection of its own, as a command has.
+Makes a catalog with videos in every state, attempts, verdicts and clips, then times
+the operations of users and workers, each on a separate connection, as commands have.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def fill(path: Path, count: int) -> None:
                     f"UC{number % 5000:022d}",
                     300.0,
                     f"Video number {number}",
-                    1e12 if number % 2 else 0.0,  # half of them rest after a failed try
+                    1e12 if number % 2 else 0.0,  # half of them are deferred after a failed try
                 ),
             )
             if state != "found":
@@ -93,7 +93,7 @@ def fill(path: Path, count: int) -> None:
 
 
 def operations(path: Path, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield what is timed."""
+    """Yield the operations to time."""
     known = id_of_url(f"http://bench/{count // 2}")
 
     def show() -> object:

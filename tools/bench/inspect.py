@@ -1,11 +1,11 @@
-"""Measure speed and memory of the inspection on a made video of a given length.
+"""Measure speed and memory of the inspection on a generated video of a given length.
 
     PYTHONPATH=tools python -m bench.inspect                       # 10 minutes of 1080p
     PYTHONPATH=tools python -m bench.inspect --minutes 120 --size 1920x1080
     PYTHONPATH=tools python -m bench.inspect --file my-video.mp4
 
-The made video is a minute of moving texture in H.264 (30 fps, 8 Mbit/s, a key frame every 5 s)
-with six-channel AAC, repeated without coding again. Times are of one thread; the load of other
+The generated video is a minute of moving texture in H.264 (30 fps, 8 Mbit/s, a key frame every 5 s)
+with six-channel AAC, repeated without encoding it again. Times are of one thread; the load of other
 processes shows in wall time, not in processor time.
 """
 
@@ -51,7 +51,7 @@ def main() -> None:
             width, height = (int(side) for side in options.size.split("x"))
             write_long_video(path, width, height, options.minutes)
         duration_s = _duration_s(path)
-        # A process of its own, so that making the video does not count.
+        # A separate process, so that generating the video does not count.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             processor_s, wall_s, peak_mb, verdicts = pool.apply(measure, (path,))
     for line in verdicts:
@@ -74,8 +74,8 @@ def measure(path: Path) -> tuple[float, float, float, list[str]]:
 
 
 def _peak_mb() -> float:
-    """Return the largest memory of this process so far (Linux)."""
-    # The maximum that getrusage gives begins with that of the parent.
+    """Return the peak memory of this process (Linux)."""
+    # The maximum of getrusage includes that of the parent.
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
@@ -105,15 +105,15 @@ def _write_piece(path: Path, width: int, height: int) -> None:
     coarse = gaussian_filter(rng.standard_normal((height // 2, width // 2)), 1.5, mode="wrap")
     world = zoom(coarse * 60 / coarse.std() + 128, 2, order=1)
     world = np.clip(world, 16, 235).astype(np.uint8)
-    sound = make_audio("ambix", rng, float(PIECE_S), RATE_HZ).audio
-    silence = np.zeros_like(sound[0])
-    stored = np.stack([silence if c is None else sound[c] for c in AMBIX_TO_5_1])
+    audio_samples = make_audio("ambix", rng, float(PIECE_S), RATE_HZ).audio
+    silence = np.zeros_like(audio_samples[0])
+    stored = np.stack([silence if c is None else audio_samples[c] for c in AMBIX_TO_5_1])
     with av.open(str(path), "w", format="matroska") as container:
-        picture = container.add_stream("libx264", rate=FPS)
-        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
-        picture.bit_rate = 8_000_000
-        picture.codec_context.gop_size = 5 * FPS
-        picture.codec_context.options = {"preset": "veryfast"}
+        video = container.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.bit_rate = 8_000_000
+        video.codec_context.gop_size = 5 * FPS
+        video.codec_context.options = {"preset": "veryfast"}
         audio = container.add_stream("aac", rate=RATE_HZ)
         audio.codec_context.layout = "5.1"
         audio.codec_context.bit_rate = 384_000
@@ -125,8 +125,8 @@ def _write_piece(path: Path, width: int, height: int) -> None:
             )
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode(None))
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
         for start in range(0, stored.shape[1], 1024):
             piece = np.ascontiguousarray(stored[:, start : start + 1024], dtype=np.float32)
             block = av.AudioFrame.from_ndarray(piece, format="fltp", layout="5.1")

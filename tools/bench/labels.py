@@ -1,7 +1,7 @@
-"""Time labelling with the full-size network: seconds a panorama, and the share outside it.
+"""Time labelling with the full-size network: seconds per panorama, and the fraction outside it.
 
 The network has random weights, scaled so that a view holds some twenty objects, about as many as a
-busy photograph; its speed does not depend on what they are. One clip of noise is labelled as
+busy photograph; its speed does not depend on their classes. One clip of noise is labelled as
 `yt360 pseudolabel` would, then the work around the network is timed stage by stage.
 
     PYTHONPATH=tools python -m bench.labels --view-size 512 --panoramas 4
@@ -57,18 +57,18 @@ def random_checkpoint(path: Path) -> None:
 
 
 def noise_clip(panoramas: int) -> bytes:
-    """Return a clip of coloured noise, coarse and fine, of as many panoramas as asked for."""
+    """Return a clip of coloured noise with a number of panoramas."""
     generator = keyed_generator("bench-labels")
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=16, options={"crf": "23", "g": "8"})
         stream.width, stream.height, stream.pix_fmt = 640, 320, "yuv420p"
-        picture = sum(
+        image = sum(
             generator.integers(0, 60, (320 // size, 640 // size, 3)).repeat(size, 0).repeat(size, 1)
             for size in (1, 8, 32, 80)
         )
         for number in range(panoramas * 16 // FPS):
-            frame = np.roll(picture, 4 * number, axis=1).astype(np.uint8)
+            frame = np.roll(image, 4 * number, axis=1).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return buffer.getvalue()
@@ -93,7 +93,7 @@ def noise_dataset(folder: Path, mp4: bytes, panoramas: int) -> None:
 
 
 def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """Return the least time of some runs."""
+    """Return the minimum time of several runs."""
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -112,9 +112,9 @@ def stages(
     directions = views.directions(side).float().to(device)
     frame = frames[:1].to(device)
     plan = make_fusion_table(views, side, options.height, 2 * options.height)
-    pictures = render_views(frame, directions)[0]
+    images = render_views(frame, directions)[0]
     started, inside = time.perf_counter(), segmenter.network_s
-    answers = segmenter.segment(pictures, [ImageOrigin(KEY, 0.0)] * len(views))
+    answers = segmenter.segment(images, [ImageOrigin(KEY, 0.0)] * len(views))
     whole = time.perf_counter() - started
     network = segmenter.network_s - inside
     fused = fuse(answers, plan).classes[None].numpy()

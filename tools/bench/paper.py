@@ -1,8 +1,8 @@
-"""The way in which the paper's own loader makes a sample, for the benchmark to compare with.
+"""The sample loading of the paper's code, as a baseline for the benchmark.
 
-Written anew from its description: decode the released clip, crop frame by frame in NumPy, jitter
+Reimplemented from its description: decode the released clip, crop frame by frame in NumPy, jitter
 colours with PIL, and compute the log-mel of every channel of every view with librosa. Each step is
-done plainly and well, without the tricks of this package.
+implemented plainly, without the optimizations of this package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image
 from torchvision.transforms import functional
 
 Floats = NDArray[np.float32]
-# PyAV does not say of which type its images are: RGB, 8 bits.
+# PyAV does not declare the type of its images: RGB, 8 bits.
 Bytes = NDArray[Any]
 
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -1,4 +1,4 @@
-"""Fuzz the places where data of others is read: does every input get accepted or one line?
+"""Fuzz the readers of untrusted data: every input must be accepted or refused in one line.
 
     PYTHONPATH=tools python -m fuzzing    # all doors, 10,000 inputs each
     PYTHONPATH=tools python -m fuzzing --inputs 500 --door "dataset.json" --keep faults
@@ -50,7 +50,7 @@ def main(
     reports = []
     for door in doors:
         report = fuzz(
-            door, seed, range(max(round(inputs * door.share), 4)), _keeper(door, seed, keep)
+            door, seed, range(max(round(inputs * door.fraction), 4)), _keeper(door, seed, keep)
         )
         reports.append(report)
         print(_line(report), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What is fuzzed: a door."""
+"""A door: one reader of untrusted data that is fuzzed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Files = Mapping[str, bytes]
 
 
 FIFO, ENDLESS, ELSEWHERE, FOLDER = b"\0fifo", b"\0/dev/zero", b"\0/etc/hostname", b"\0folder"
-"""Contents that stand for what is no regular file: made by `write_files`."""
+"""Contents that stand for special files, which `write_files` creates."""
 
 
 def write_files(folder: Path, files: Files) -> None:
@@ -35,26 +35,26 @@ def write_files(folder: Path, files: Files) -> None:
 
 
 class Refused(Exception):
-    """The product refused the input in one line, in a way that raises nothing."""
+    """The product refused the input in one line without raising an exception."""
 
 
 class Unclear(Exception):
-    """The product said something that no user should see."""
+    """The product printed text that no user should see."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """A place of the product that reads one kind of outside data.
+    """A reader of one kind of untrusted data.
 
     Attributes:
-        name: Tells it from the others.
-        valid: Makes the inputs to start from, which the product accepts.
-        mutate: Makes an input from the valid ones; depends on the generator alone.
+        name: Unique name.
+        valid: Returns valid inputs, which the product accepts.
+        mutate: Creates an input from the valid ones; depends only on the generator.
         read: Reads the input in a folder, as the product does.
         refusals: Exceptions by which it refuses an input in one line.
-        share: Part of a run's inputs that it gets; small where one input takes long.
-        limit_s: An input that takes longer hangs.
-        limit_mb: Memory that one input may take.
+        fraction: Fraction of the inputs of a run; small if one input takes long.
+        limit_s: Time limit of one input.
+        limit_mb: Memory limit of one input.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Door:
     mutate: Callable[[Random, Sequence[Files]], Files]
     read: Callable[[Path], object]
     refusals: tuple[type[BaseException], ...] = (UserError, BadItem)
-    share: float = 1.0
+    fraction: float = 1.0
     limit_s: float = 10.0
     limit_mb: int = 512
 

@@ -197,8 +197,8 @@ DOORS = (
     _door("shard of labels", _read_labels, dataset, {LABEL_SHARD: mutate_tar}),
     door_of("label maps (.npz)", _decode_maps, _label_maps, {"maps.npz": _change_npz}),
     _door("remote.json", _read_mirror, _mirror, {"remote.json": mutate_json}),
-    _door("yt360 check", _check, dataset, EVERYTHING, share=0.2),
-    _door("yt360 index", _command("index"), dataset, EVERYTHING, share=0.2),
-    _door("yt360 stats", _command("stats"), dataset, EVERYTHING, share=0.2),
-    _door("yt360.read_clip", _read_clip, dataset, {SHARD: mutate_tar}, share=0.2),
+    _door("yt360 check", _check, dataset, EVERYTHING, fraction=0.2),
+    _door("yt360 index", _command("index"), dataset, EVERYTHING, fraction=0.2),
+    _door("yt360 stats", _command("stats"), dataset, EVERYTHING, fraction=0.2),
+    _door("yt360.read_clip", _read_clip, dataset, {SHARD: mutate_tar}, fraction=0.2),
 )

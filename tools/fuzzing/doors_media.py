@@ -1,4 +1,4 @@
-"""Doors of media files: boxes, headers, pictures, and what decoders make of them."""
+"""Doors of media files: boxes, headers, images and decoders."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def _tagged() -> Files:
 
 
 def _file(
-    name: str, container: str, sound: str | None, picture: str | None = "libx264"
+    name: str, container: str, audio_codec: str | None, video_codec: str | None = "libx264"
 ) -> Callable[[], Files]:
-    return lambda: {name: media(container, sound, picture)}
+    return lambda: {name: media(container, audio_codec, video_codec)}
 
 
 def _tags_of_mp4(folder: Path) -> None:
@@ -113,8 +113,8 @@ def _decode_clip(folder: Path) -> None:
     luma = np.empty((FPS, HEIGHT, WIDTH), np.uint8)
     chroma = np.empty((2, FPS, HEIGHT // 2, WIDTH // 2), np.uint8)
     DECODERS.decode_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, luma, chroma)
-    sound = np.empty((4, RATE_HZ), np.int16)
-    DECODERS.decode_audio(memoryview((folder / "clip.flac").read_bytes()), 0, sound)
+    audio = np.empty((4, RATE_HZ), np.int16)
+    DECODERS.decode_audio(memoryview((folder / "clip.flac").read_bytes()), 0, audio)
 
 
 @cache
@@ -136,7 +136,7 @@ def _clip() -> Files:
     return {"clip.mp4": mp4(), "clip.flac": flac()}
 
 
-def _picture(form: str) -> Callable[[], Files]:
+def _image(form: str) -> Callable[[], Files]:
     def make() -> Files:
         import numpy as np
         from PIL import Image
@@ -149,7 +149,7 @@ def _picture(form: str) -> Callable[[], Files]:
     return cache(make)
 
 
-def _read_picture(folder: Path) -> None:
+def _read_image(folder: Path) -> None:
     from yt360.labels.image_files import read_image
 
     (path,) = folder.iterdir()
@@ -158,7 +158,7 @@ def _read_picture(folder: Path) -> None:
 
 @cache
 def _released_maps() -> Files:
-    (png,) = _picture("png")().values()
+    (png,) = _image("png")().values()
     return {
         f"clip/{kind}-{number:04d}.png": png for kind in ("things", "stuff") for number in (0, 1)
     }
@@ -218,17 +218,17 @@ DOORS: Sequence[Door] = (
         _decode_clip,
         _clip,
         {"clip.mp4": mutate_bytes, "clip.flac": mutate_bytes},
-        share=0.3,
+        fraction=0.3,
         limit_s=30.0,
     ),
-    door_of("picture (PNG)", _read_picture, _picture("png"), {"picture.png": mutate_bytes}),
-    door_of("picture (JPEG)", _read_picture, _picture("jpeg"), {"picture.jpeg": mutate_bytes}),
+    door_of("picture (PNG)", _read_image, _image("png"), {"picture.png": mutate_bytes}),
+    door_of("picture (JPEG)", _read_image, _image("jpeg"), {"picture.jpeg": mutate_bytes}),
     door_of(
         "picture (TIFF)",
-        _read_picture,
-        _picture("tiff"),
+        _read_image,
+        _image("tiff"),
         {"picture.tiff": mutate_bytes},
-        limit_mb=1024,  # few bytes may stand for 179 million pixels, the limit of any picture
+        limit_mb=1024,  # few bytes may stand for 179 million pixels, the limit of any image
     ),
     door_of(
         "released label maps (PNG)",
@@ -242,7 +242,7 @@ DOORS: Sequence[Door] = (
         valid=_media_files,
         mutate=_change_one,
         read=_probe,
-        share=0.2,
+        fraction=0.2,
         limit_s=60.0,
     ),
 )

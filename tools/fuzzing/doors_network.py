@@ -267,7 +267,7 @@ DOORS: Sequence[Door] = (
         _mirror,
         _dataset_answers,
         {f"answers/{path}": mutate_answer for path in _PATHS},
-        share=0.2,
+        fraction=0.2,
         limit_s=30.0,
     ),
     door_of(
@@ -275,7 +275,7 @@ DOORS: Sequence[Door] = (
         _ask,
         lambda: {"answer": _answer(b"x" * 2000, Content_Type="video/mp4")},
         {"answer": mutate_answer},
-        share=0.2,
+        fraction=0.2,
         limit_s=30.0,
         refusals=_unsuitable(),
     ),
@@ -284,7 +284,7 @@ DOORS: Sequence[Door] = (
         _ask_formats,
         lambda: {"player.json": json.dumps(player_answer()).encode()},
         {"player.json": _mutate_page},
-        share=0.2,
+        fraction=0.2,
         limit_s=30.0,
     ),
     door_of(
@@ -292,7 +292,7 @@ DOORS: Sequence[Door] = (
         _search,
         _search_answer,
         {"search.json": _mutate_page},
-        share=0.2,
+        fraction=0.2,
         limit_s=30.0,
     ),
 )

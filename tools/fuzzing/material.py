@@ -30,7 +30,7 @@ def written(write: Callable[[Path], object]) -> dict[str, bytes]:
 @cache
 def mp4() -> bytes:
     """Return a clip's video: one second of H.264 in closed groups."""
-    return media("mp4", sound=None)
+    return media("mp4", audio_codec=None)
 
 
 @cache
@@ -45,15 +45,19 @@ def flac() -> bytes:
 
 
 @cache
-def media(container: str, sound: str | None = "flac", picture: str | None = "libx264") -> bytes:
-    """Return a second of video and ambisonic sound."""
+def media(
+    container: str, audio_codec: str | None = "flac", video_codec: str | None = "libx264"
+) -> bytes:
+    """Return a second of video and ambisonic audio."""
     import av
     import numpy as np
 
     file, noise = io.BytesIO(), np.random.default_rng(0)
     with av.open(file, "w", format=container) as out:
-        video: Any = out.add_stream(picture, rate=FPS) if picture else None
-        audio: Any = out.add_stream(sound, rate=RATE_HZ, layout="4.0") if sound else None
+        video: Any = out.add_stream(video_codec, rate=FPS) if video_codec else None
+        audio: Any = (
+            out.add_stream(audio_codec, rate=RATE_HZ, layout="4.0") if audio_codec else None
+        )
         if video is not None:
             video.options = {"bf": "0", "g": "4", "threads": "1", "refs": "1"}
             video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"

@@ -24,7 +24,7 @@ GRACE_S = 5.0  # code in C does not see the alarm; after this the process is kil
 
 @dataclass
 class Report:
-    """What came of the inputs of one door."""
+    """The outcomes of the inputs of one door."""
 
     door: str
     inputs: int = 0
@@ -50,7 +50,7 @@ def fuzz(
     numbers: Iterable[int],
     see: Callable[[Result], None] = lambda _: None,
 ) -> Report:
-    """Try inputs of a door and return what came of them.
+    """Try inputs of a door and return the outcomes.
 
     Args:
         door: The door.

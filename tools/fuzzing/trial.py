@@ -1,4 +1,4 @@
-"""Reading one input, and judging what came of it; runs in a child process.
+"""Read one input and classify the outcome, in a child process.
 
 What a trial may do is watched by an audit hook: Python tells it of every file that is opened,
 removed or renamed, of programs that are started and of addresses that are connected to. What C code
@@ -32,7 +32,7 @@ Verdict = Literal[
     "accepted", "refused", "traceback", "hang", "memory", "crash", "outside", "unclear"
 ]
 FAULTS: tuple[Verdict, ...] = ("traceback", "hang", "memory", "crash", "outside", "unclear")
-"""What must not come of any input.
+"""Outcomes that count as faults.
 
 traceback: an exception that is no refusal. hang: longer than the limit. memory: more than the
 limit, or refused only because memory ran out. crash: the process died. outside: a file outside of
@@ -62,7 +62,7 @@ _STARTING = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.P
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one input.
+    """The outcome of one input.
 
     Attributes:
         detail: The refusal's line, or what the fault was.
@@ -170,7 +170,7 @@ class Place:
 
 
 def try_input(door: Door, place: Place, number: int, files: Files) -> Result:
-    """Read an input and judge it."""
+    """Read an input and classify the outcome."""
     place.fill(files)
     before_mb = _peak_mb(reset=True)
     started = time.perf_counter()
@@ -184,7 +184,7 @@ def try_input(door: Door, place: Place, number: int, files: Files) -> Result:
 
 
 def limit_memory() -> None:
-    """Let this process take only so much more memory than it has."""
+    """Limit the memory that this process may allocate from now on."""
     used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     most = used + (_BLOCKS_MB << 20)
     Limits(memory_bytes=most).limit_memory()

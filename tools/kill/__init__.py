@@ -1,1 +1,1 @@
-"""Killing long commands at random moments; run by ``python -m kill``."""
+"""Kill long commands at random times; run by ``python -m kill``."""

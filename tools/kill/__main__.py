@@ -1,4 +1,4 @@
-"""Kill every long command at random moments, let it go on, and compare with an undisturbed run.
+"""Kill every long command at random times, resume it, and compare with an undisturbed run.
 
     PYTHONPATH=tools python -m kill --kills 300 --seed 0 --out kills
 

@@ -1,4 +1,4 @@
-"""What a folder holds after a command, without what depends on the clock: for `tools/kill`."""
+"""Snapshots of a folder after a command, without values that depend on the clock."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def snapshot(folder: Path) -> Snapshot:
 
 
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """Return a line for each entry of two snapshots that is not in both alike."""
+    """Return a line for each entry that differs between two snapshots."""
     return [
         f"{name}: {one.get(name, 'nothing')} became {other.get(name, 'nothing')}"
         for name in sorted(one.keys() | other.keys())

@@ -1,4 +1,4 @@
-"""Killing a command until it gets through, and comparing what it leaves."""
+"""Kill a command until it completes, and compare its results."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ EXIT_CODES = {"SIGKILL": {-9}, "SIGTERM": {143, -15}, "SIGINT": {130, -2}}
 
 @dataclass
 class Case:
-    """A command that was killed until it got through.
+    """A command that was killed until it completed.
 
     Attributes:
         stage: Name of the stage.
-        number: Of the case; with the seed it gives the kills.
-        kills: Those that the command got while it ran.
-        faults: What was not as it should be.
-        compared: Whether it got through.
+        number: Number of the case; with the seed it determines the kills.
+        kills: Kills while the command ran.
+        faults: Differences and other faults.
+        compared: Whether it completed and was compared.
     """
 
     stage: str
@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Reference:
-    """What an undisturbed run gives, and how long it takes."""
+    """The result and duration of an undisturbed run."""
 
     result: Snapshot
     seconds: float
@@ -58,14 +58,14 @@ class Killer:
         material: Folder of the material.
         out: Folder of the cases.
         launcher: Starts commands.
-        seed: Of the moments and signals.
+        seed: Seed of times and signals.
     """
 
     def __init__(self, material: Path, out: Path, launcher: Launcher, seed: int) -> None:
         self._material, self._out, self._launcher, self._seed = material, out, launcher, seed
 
     def stage(self, stage: Stage, first: int, quota: int) -> list[Case]:
-        """Run cases of a stage until it has got so many kills; say what is wrong."""
+        """Run cases of a stage until it has received `quota` kills; print the faults."""
         try:
             reference = self.reference(stage)
         except RuntimeError as error:
@@ -99,7 +99,7 @@ class Killer:
         return Reference(results[0], run.seconds, run.changes)
 
     def case(self, stage: Stage, number: int, reference: Reference) -> Case:
-        """Kill a stage until it gets through, and compare; equal folders are removed."""
+        """Kill a stage until it completes, and compare; equal folders are removed."""
         case = Case(stage.name, number)
         rng = random.Random(f"{self._seed}/{stage.name}/{number}")
         folder = self._prepare(stage, f"case-{number:04d}")
@@ -123,7 +123,7 @@ class Killer:
         return case
 
     def _draw(self, rng: random.Random, reference: Reference, case: Case) -> Kill:
-        # A decoder that dies twice of a clip is taken for the clip's fault, as it should be.
+        # A clip whose decoder dies twice is rejected, which is correct.
         once = any(kill.signal == "SIGKILL of a child" for kill in case.kills)
         names = [name for name in SIGNALS if not (once and name == "SIGKILL of a child")]
         signal = rng.choices(names, [SIGNALS[name] for name in names])[0]

@@ -22,7 +22,7 @@ BLOCK_BYTES, BLOCK_S = 8192, 0.005
 
 
 class Site(FakeYouTube):
-    """A YouTube whose transfers take a while, and which serves a dataset."""
+    """A fake YouTube with slow transfers that also serves a dataset."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,12 +92,12 @@ def _make_the_rest(
 def _fill_site(site: Site, scenes: Path) -> None:
     for query in QUERIES:
         site.add_results(query)
-    for video_id, picture in zip(VIDEO_IDS, sorted(scenes.glob("*.mp4")), strict=True):
-        content = (picture.read_bytes(), picture.with_suffix(".flac").read_bytes())
+    for video_id, video in zip(VIDEO_IDS, sorted(scenes.glob("*.mp4")), strict=True):
+        content = (video.read_bytes(), video.with_suffix(".flac").read_bytes())
         site.add_spatial_video(video_id, content, duration_s=SCENE_S)
     long = (
-        media_bytes("mp4", LONG_S, picture=True, sound=False),
-        media_bytes("matroska", LONG_S, picture=False, sound=True),
+        media_bytes("mp4", LONG_S, has_video=True, has_audio=False),
+        media_bytes("matroska", LONG_S, has_video=False, has_audio=True),
     )
     site.add_spatial_video(LONG_VIDEO_ID, long, duration_s=LONG_S)
 

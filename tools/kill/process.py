@@ -1,4 +1,4 @@
-"""Starting commands and killing them at a moment: for `tools/kill`."""
+"""Start commands and kill them at a given time."""
 
 from __future__ import annotations
 
@@ -66,16 +66,16 @@ class Kill:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a command.
+    """The outcome of a command.
 
     Attributes:
         code: Exit code, negative for a signal; None when it did not end.
         seconds: How long it ran.
-        changes: How often files in its folder changed, as far as was seen.
-        landed: Whether the kill came while it ran.
+        changes: Number of observed changes of files in its folder.
+        landed: Whether the kill reached it while it ran.
         orphans: Command lines of processes that it left running.
-        output: What it printed.
-        errors: What it said on stderr.
+        output: Its standard output.
+        errors: Its standard error.
     """
 
     code: int | None
@@ -218,7 +218,7 @@ def sizes_in(folder: Path) -> set[tuple[str, int]]:
 
 
 def let_time_pass(folder: Path) -> None:
-    """Make what a killed command holds an hour older, so that leases and pauses are over."""
+    """Age leases and pauses of a killed command by an hour, so that they have expired."""
     for path in folder.rglob("*.catalog"):
         with (
             suppress(sqlite3.OperationalError),  # it was killed before it made the tables

@@ -17,13 +17,13 @@ class Stage:
     """A command to be killed. It runs in a folder of its own.
 
     Attributes:
-        name: For people.
-        command: Its words.
+        name: Name to print.
+        command: Its arguments.
         inputs: Names in the folder of the material that are copied into its folder first.
         resume: The words that go on with it, once `begun` is there; by default the same ones.
         begun: Name of a file or folder.
         environment: Variables to set.
-        prints: Whether what it prints is its result.
+        prints: Whether its output is its result.
     """
 
     name: str

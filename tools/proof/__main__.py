@@ -3,7 +3,7 @@
     PYTHONPATH=tools python -m proof --out proof
 
 Renders scenes, builds a dataset, trains every variant with every seed (as many at a time as there
-are cores, one thread each), and draws the curves. What is done already is not done again, so a
+are cores, one thread each), and draws the curves. Finished steps are skipped, so a
 stopped command can be repeated.
 
 The main metric is the view accuracy on held-out scenes: the fraction of views whose audio is chosen
@@ -34,14 +34,14 @@ MOST_MINUTES = 25  # of training, without judging and starting
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train, and what its view accuracy must be at the end.
+    """A training variant, and the bounds of its final view accuracy.
 
     Attributes:
-        name: For tables and files.
-        changes: To the recipe.
-        least: It must be above this.
-        most: And below this.
-        color: Of its curves.
+        name: Name in tables and files.
+        changes: Overrides of the recipe.
+        least: Lower bound.
+        most: Upper bound.
+        color: Colour of its curves.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Measure what the published data path does otherwise than the default one (docs/paper.md).
+"""Measure how the published data path differs from the default one (docs/paper.md).
 
 Geometry is simulated: views are drawn as the recipes `avsa` and `avsa-published` draw them.
 Features are those of a dataset's clips, and of ``--audio`` files (AAC, say, which never was rounded
@@ -64,13 +64,13 @@ def main() -> None:
 
 
 def geometry() -> Iterator[Row]:
-    """Yield what differs in where views look and what is heard there."""
+    """Yield differences in the directions of views and their audio."""
     theirs, ours = (_draw(config.views) for config in (PUBLISHED, OURS))
 
     def both(name: str, measure: Callable[[Views], float], form: str) -> Row:
         return name, form.format(measure(theirs)), form.format(measure(ours))
 
-    yield both("clips with two views closer than 36°", _share_of_close_pairs, "{:.1%}")
+    yield both("clips with two views closer than 36°", _fraction_of_close_pairs, "{:.1%}")
     yield both("mean field of view", lambda v: _mean_deg(v.hfov), "{:.1f}°")
     yield both("mean distance from the horizon", lambda v: _mean_deg(v.elevation.abs()), "{:.1f}°")
     yield both(
@@ -89,7 +89,7 @@ def geometry() -> Iterator[Row]:
 
 
 def times() -> Iterator[Row]:
-    """Yield where the video lies in its audio."""
+    """Yield the position of the video in its audio."""
     leads = []
     for config in (PUBLISHED, OURS):
         shape = config.data.window_shape(ClipFormat())
@@ -105,7 +105,7 @@ def times() -> Iterator[Row]:
 
 
 def networks(signals: Tensor, stats: AudioStatistics) -> Iterator[Row]:
-    """Yield what differs in untrained networks."""
+    """Yield differences in untrained networks."""
     torch.manual_seed(0)
     size, count = PUBLISHED.stages["avsa"].batch_size, PUBLISHED.views.num_views
     yield "proposals for a view", f"{count + size - 1}", f"{count * size}"
@@ -179,7 +179,7 @@ def _config_of(views: Views, theirs: Views) -> ViewConfig:
     return PUBLISHED.views if views is theirs else OURS.views
 
 
-def _share_of_close_pairs(views: Views) -> float:
+def _fraction_of_close_pairs(views: Views) -> float:
     first, second = np.triu_indices(views.azimuth.shape[1], 1)
     angles = angle_between(views.directions[:, first], views.directions[:, second])
     return float((angles < math.radians(36 - 1e-3)).any(1).double().mean())

@@ -1,1 +1,1 @@
-"""Labelled material that the project makes itself: what the thresholds are chosen and judged on."""
+"""Generated labelled recordings, on which thresholds are chosen and evaluated."""

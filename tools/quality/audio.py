@@ -1,6 +1,6 @@
-"""Labelled four-channel audio: true ambiX, and what is mistaken for it.
+"""Labelled four-channel audio: true ambiX, and audio that resembles it.
 
-The kinds that are not ambiX are made as they occur in practice: another normalization,
+The kinds that are not ambiX occur in practice: another normalization,
 loudspeaker mixes, copied or permuted channels, stereo put into two channels, a voice mixed over a
 recording.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.sound_fields import Room, Sound, any_scene, scene
+from quality.sound_fields import AudioArray, Room, any_scene, scene
 from quality.sound_sources import Signal, any_source, music, noise, smooth, voice
 
 
@@ -22,39 +22,43 @@ class AudioExample:
     """One labelled piece of audio.
 
     Attributes:
-        kind: How it was made: a key of `KINDS`.
-        audio: (4, S), the channels of a file in the place of W, Y, Z, X; peak below 1.
+        kind: A key of `KINDS`.
+        audio: (4, S), the channels of a file in the order W, Y, Z, X; peak below 1.
         rate_hz: Sampling rate.
         spatial: The outcome and reason that the spatial-audio check should give.
         post_production: Whether audio was mixed over the scene; None for audio that is not ambiX.
-        facts: Settings of the draw, for the list of mistakes.
+        facts: Random settings, for the list of errors.
     """
 
     kind: str
-    audio: Sound
+    audio: AudioArray
     rate_hz: int
     spatial: str
     post_production: bool | None
     facts: dict[str, float] = field(default_factory=dict)
 
 
-Maker = Callable[[np.random.Generator, int, int], tuple[Sound, dict[str, float]]]
+Maker = Callable[[np.random.Generator, int, int], tuple[AudioArray, dict[str, float]]]
 
 
-def _fuma(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, dict[str, float]]:
+def _fuma(
+    rng: np.random.Generator, samples: int, rate_hz: int
+) -> tuple[AudioArray, dict[str, float]]:
     """W X Y Z with W 3 dB down."""
     audio, facts = any_scene(rng, samples, rate_hz)
     return np.stack([audio[0] * 2**-0.5, audio[3], audio[1], audio[2]]), facts
 
 
-def _n3d(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, dict[str, float]]:
+def _n3d(
+    rng: np.random.Generator, samples: int, rate_hz: int
+) -> tuple[AudioArray, dict[str, float]]:
     audio, facts = any_scene(rng, samples, rate_hz)
     return audio * np.array([1, 3, 3, 3])[:, None] ** 0.5, facts
 
 
 def _flat_recording(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """A valid recording whose sources all lie in one plane, so that one channel is silent."""
     room = Room()
     audio = scene(rng, int(rng.integers(2, 6)), samples, rate_hz, room, -80.0, 0.0)
@@ -67,7 +71,9 @@ def _flat_recording(
     return plane, {"silent": float(silent)}
 
 
-def _quad(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, dict[str, float]]:
+def _quad(
+    rng: np.random.Generator, samples: int, rate_hz: int
+) -> tuple[AudioArray, dict[str, float]]:
     """Four loudspeakers around the listener: panned sources, and ambience of its own in each."""
     audio = np.zeros((4, samples))
     corners = np.radians([45, -45, 135, -135])
@@ -83,7 +89,7 @@ def _quad(rng: np.random.Generator, samples: int, rate_hz: int) -> tuple[Sound, 
 
 def _film_mix(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """A 5.1 film mix taken for YouTube's ambisonic 5.1: (FC, FR, BL, FL) as W, Y, Z, X."""
     left, right = music(rng, samples, rate_hz), music(rng, samples, rate_hz)
     middle = any_source(rng, samples, rate_hz)
@@ -102,7 +108,7 @@ def _film_mix(
 
 def _mono_copies(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     mono = any_source(rng, samples, rate_hz) + any_source(rng, samples, rate_hz)
     gains = 10 ** (rng.uniform(-1, 1, 4) / 20) if rng.random() < 0.3 else np.ones(4)
     return gains[:, None] * mono, {"gains_differ": float(gains.std() > 0)}
@@ -110,7 +116,7 @@ def _mono_copies(
 
 def _shuffled(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """True ambiX with another channel in the place of W.
 
     Scenes of one or two sources are left out: a lone source straight ahead has X = W, and nothing
@@ -125,7 +131,7 @@ def _shuffled(
     return audio[order], facts | {"first": float(order[0])}
 
 
-def _stereo(rng: np.random.Generator, samples: int, rate_hz: int) -> Sound:
+def _stereo(rng: np.random.Generator, samples: int, rate_hz: int) -> AudioArray:
     """Return an amplitude-panned stereo mix (2, S) with some width."""
     audio = np.zeros((2, samples))
     for _ in range(int(rng.integers(3, 7))):
@@ -138,7 +144,7 @@ def _stereo(rng: np.random.Generator, samples: int, rate_hz: int) -> Sound:
 
 def _stereo_in_w_y(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """Stereo in the first two channels, as left and right or as middle and side."""
     left, right = _stereo(rng, samples, rate_hz)
     middle_side = rng.random() < 0.5
@@ -149,7 +155,7 @@ def _stereo_in_w_y(
 
 def _mono_in_w(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     audio = np.zeros((4, samples))
     audio[0] = any_source(rng, samples, rate_hz) + any_source(rng, samples, rate_hz)
     leak_db = float(rng.choice([-200, -50, -35]))
@@ -159,7 +165,7 @@ def _mono_in_w(
 
 def _unrelated(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """Four unrelated signals (stems, lapel microphones)."""
     levels_db = rng.uniform(-12, 0, 4)
     audio = np.stack([any_source(rng, samples, rate_hz) for _ in range(4)])
@@ -168,7 +174,7 @@ def _unrelated(
 
 def _voice_over(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """A narrator or music in W alone over a valid scene, for a good part of the time."""
     audio, facts = any_scene(rng, samples, rate_hz)
     level_db = float(rng.uniform(0, 9))
@@ -186,7 +192,7 @@ def _voice_over(
 
 def _stereo_bed(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """Stereo music over a valid scene, put into W and Y as middle and side."""
     audio, facts = any_scene(rng, samples, rate_hz)
     shared = music(rng, samples, rate_hz) + 0.5 * voice(rng, samples, rate_hz)
@@ -223,7 +229,7 @@ def make_audio(
 
     Args:
         kind: A key of `KINDS`.
-        rng: Where all draws come from.
+        rng: Source of randomness.
         duration_s: Length.
         rate_hz: Sampling rate.
     """
@@ -235,7 +241,7 @@ def make_audio(
 
 
 def add_noise(example: AudioExample, rng: np.random.Generator, snr_db: float) -> AudioExample:
-    """Return the example as a real microphone records it: with noise and gain errors of 1 dB.
+    """Return the example with microphone noise and gain errors of 1 dB.
 
     The noise is independent in the four channels and as loud in each, `snr_db` below the loudest
     channel.

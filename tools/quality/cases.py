@@ -1,4 +1,4 @@
-"""The labelled cases of `quality.report`: what is made, and what should be found."""
+"""The labelled cases of `quality.report`: generated recordings and expected verdicts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
 RATE_HZ = 48_000
-SOUND_S, PICTURE_S, TURNING_S = 6.0, 20.0, 30.0
-# What should be done with a recording; reasons that lead to the same are one answer.
+AUDIO_S, VIDEO_S, TURNING_S = 6.0, 20.0, 30.0
+# Treatment of a recording; reasons with the same treatment are equivalent.
 USABLE = {"ok"}
 CONVERTIBLE = {"fuma", "n3d"}
 
-# What is known of the real recordings, from those who made or published them.
+# Known properties of the real recordings, from their authors or publishers.
 REAL: dict[str, dict[str, str]] = {
     "foa/beach.mp4": {"spatial-audio": "ambix", "silence": "sounding", "clipping": "intact"},
     "foa/fuma-speech.mp4": {"spatial-audio": "fuma", "silence": "sounding"},
@@ -51,7 +51,7 @@ REAL: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """One case: which test, what is made, coded or not, and the key of its draws."""
+    """One case: its test, kind and variant, and the key of its random draws."""
 
     case: str
     kind: str
@@ -62,14 +62,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found in one case.
+    """The result of one case.
 
     Attributes:
         job: The case.
         expected: ``"ok"``, or the reason of the defect.
         found: The same, or ``"unsure"``.
         right: Whether the answer is the expected one.
-        numbers: Of the verdict, and the settings of the draw.
+        numbers: Measurements of the verdict, and the random settings.
     """
 
     job: Job
@@ -86,14 +86,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Case:
-    """A test with its kinds of made recordings.
+    """A test with its kinds of generated recordings.
 
     Attributes:
-        kinds: What is made.
-        run: Makes one and returns what is expected and the verdict.
-        deciding: Numbers of the verdict that thresholds cut.
+        kinds: Kinds of recordings.
+        run: Generates one; returns the expected result, the verdict and the random settings.
+        deciding: Measurements of the verdict that have thresholds.
         undecidable: Kinds for which ``"unsure"`` is a right answer, see `docs/quality.md`.
-        variants: Which of clean and coded.
+        variants: Variants to run: clean, coded or both.
     """
 
     kinds: tuple[str, ...]
@@ -104,11 +104,11 @@ class Case:
 
 
 def run_job(job: Job) -> Result:
-    """Make one case and judge it."""
+    """Generate one case and check it."""
     case = CASES[job.case]
     expected, verdict, facts = case.run(job)
     found = _found(verdict)
-    right = _answer(found) == _answer(expected)
+    right = _treatment(found) == _treatment(expected)
     right |= found == "unsure" and job.kind in case.undecidable
     numbers = {name: float(value) for name, value in {**verdict.numbers, **facts}.items()}
     return Result(job, expected, found, right, numbers)
@@ -120,18 +120,18 @@ def _found(verdict: Verdict) -> str:
     return "ok" if verdict.outcome is Outcome.OK else verdict.reason
 
 
-def _answer(found: str) -> str:
-    """Return what is done with a recording: keep, convert, drop, or ask."""
+def _treatment(found: str) -> str:
+    """Return the treatment of a recording: keep, convert, drop, or unsure."""
     return found if found in USABLE | CONVERTIBLE | {"unsure"} else "drop"
 
 
 def _rng(job: Job) -> np.random.Generator:
-    # The variant is no part of the key: the coded case is the clean one, coded.
+    # The key excludes the variant: the coded case is the clean one, coded.
     return keyed_generator(job.seed, job.case, job.kind, job.number)
 
 
-def _sound(job: Job, rng: np.random.Generator) -> AudioExample:
-    example = make_audio(job.kind, rng, SOUND_S, RATE_HZ)
+def _audio_example(job: Job, rng: np.random.Generator) -> AudioExample:
+    example = make_audio(job.kind, rng, AUDIO_S, RATE_HZ)
     if job.variant == "clean":
         return example
     noisy = add_noise(example, rng, rng.uniform(20, 50))
@@ -154,8 +154,8 @@ def _verdict(check: Check) -> Verdict:
     return verdict
 
 
-def _heard(name: str, audio: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
-    """Return a check that has got the sound field of some audio (4, S)."""
+def _check_with_field(name: str, audio: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
+    """Return a check that has received the sound field of audio (4, S)."""
     check = _check(name)
     for segment in FieldAnalyzer(rate_hz).feed(audio.astype(np.float32)):
         check.add_field(segment, segment)
@@ -163,20 +163,24 @@ def _heard(name: str, audio: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
 
 
 def _spatial(job: Job) -> tuple[str, Verdict, dict[str, float]]:
-    example = _sound(job, _rng(job))
-    return example.spatial, _verdict(_heard("spatial-audio", example.audio)), example.facts
+    example = _audio_example(job, _rng(job))
+    return (
+        example.spatial,
+        _verdict(_check_with_field("spatial-audio", example.audio)),
+        example.facts,
+    )
 
 
 def _post_production(job: Job) -> tuple[str, Verdict, dict[str, float]]:
-    example = _sound(job, _rng(job))
+    example = _audio_example(job, _rng(job))
     expected = {"voice-over": "w-overlay", "stereo-bed": "stereo-overlay"}.get(job.kind, "ok")
-    return expected, _verdict(_heard("post-production", example.audio)), example.facts
+    return expected, _verdict(_check_with_field("post-production", example.audio)), example.facts
 
 
 def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rate_hz = RATE_HZ // 2
     example = make_turning(_rng(job), job.kind == "head-fixed", TURNING_S, rate_hz)
-    check = _heard("post-production", example.audio, rate_hz)
+    check = _check_with_field("post-production", example.audio, rate_hz)
     for frames in example.frames:
         check.add_frames(frames)
     return "fixed-direction" if example.fixed else "ok", _verdict(check), {}
@@ -184,16 +188,16 @@ def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
 
 def _clipping(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rng = _rng(job)
-    audio = make_hot(rng, job.kind == "clipped", SOUND_S, RATE_HZ)
+    audio = make_hot(rng, job.kind == "clipped", AUDIO_S, RATE_HZ)
     audio = audio if job.variant == "clean" else _coded(audio, rng)
     check, samples = _check("clipping"), audio.astype(np.float32)
     check.add_audio(AudioBlock(samples, samples[0], RATE_HZ))
     return "clipped" if job.kind == "clipped" else "ok", _verdict(check), {}
 
 
-def _film(job: Job, check: Check) -> videos.VideoExample:
+def _video_example(job: Job, check: Check) -> videos.VideoExample:
     rng = _rng(job)
-    example = videos.make_video(job.kind, rng, PICTURE_S)
+    example = videos.make_video(job.kind, rng, VIDEO_S)
     crf = 18 if job.variant == "clean" else int(rng.integers(26, 36))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mkv"
@@ -205,7 +209,7 @@ def _film(job: Job, check: Check) -> videos.VideoExample:
 
 def _still(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     check = _check("still-image")
-    example = _film(job, check)
+    example = _video_example(job, check)
     verdict = _verdict(check)
     # A photo under an animated logo is a photo.
     expected = verdict.reason if verdict.reason.startswith("photo") else "photo"
@@ -214,16 +218,16 @@ def _still(job: Job) -> tuple[str, Verdict, dict[str, float]]:
 
 def _picture(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     check = _check("picture")
-    example = _film(job, check)
+    example = _video_example(job, check)
     return "ok" if example.picture == "moving" else str(example.picture), _verdict(check), {}
 
 
-SOUND_KINDS = tuple(AUDIO_KINDS)
+SPATIAL_KINDS = tuple(AUDIO_KINDS)
 FIELDS = tuple(kind for kind, (_, _, laid_over) in AUDIO_KINDS.items() if laid_over is not None)
 
 CASES: dict[str, Case] = {
     "spatial-audio": Case(
-        SOUND_KINDS,
+        SPATIAL_KINDS,
         _spatial,
         ("gain_db", "field", "agreement", "copied_coherence", "one_axis_share"),
     ),

@@ -1,4 +1,4 @@
-"""Sound as it comes back from a video site: coded with a loss and decoded again, in memory."""
+"""Lossy encoding and decoding of audio in memory, as by a video site."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coding:
-    """A way in which YouTube serves spatial audio.
+    """A format in which YouTube serves spatial audio.
 
     Attributes:
         codec: FFmpeg's name of the encoder.
         bit_rate: Bits per second of all channels together.
         layout: Channel layout that the stream is labelled with.
-        mapping_family: Of Opus: 1 couples channels in pairs, 255 keeps them apart.
+        mapping_family: Opus mapping family: 1 couples channels in pairs, 255 codes them separately.
     """
 
     codec: str
@@ -48,13 +48,13 @@ YOUTUBE_CODINGS = {
 
 
 def code(audio: NDArray[np.floating], rate_hz: int, coding: Coding) -> NDArray[np.float32]:
-    """Encode and decode (4, S) at 48 kHz; the coder's delay is cut away.
+    """Encode and decode (4, S) at 48 kHz; the encoder delay is removed.
 
     Raises:
         ValueError: `rate_hz` is not 48 kHz.
     """
     if rate_hz != 48_000:
-        raise ValueError(f"sound is coded at 48000 Hz, not {rate_hz}")
+        raise ValueError(f"audio is coded at 48000 Hz, not {rate_hz}")
     stored = audio
     if coding.layout == "5.1":
         silence = np.zeros_like(audio[0])

@@ -121,14 +121,14 @@ def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
 
 
-def draw_report(path: Path, sound_kind: str, picture_kind: str) -> None:
+def draw_report(path: Path, audio_kind: str, video_kind: str) -> None:
     """Draw the report of a made recording."""
     seconds = 40.0
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder) / f"{sound_kind} under {picture_kind}.mkv"
-        rng = keyed_generator("docs", sound_kind, picture_kind, 1)
-        write_video_example(film, make_video(picture_kind, rng, seconds))
-        audio = make_audio(sound_kind, rng, seconds, RATE_HZ).audio
+        film = Path(folder) / f"{audio_kind} under {video_kind}.mkv"
+        rng = keyed_generator("docs", audio_kind, video_kind, 1)
+        write_video_example(film, make_video(video_kind, rng, seconds))
+        audio = make_audio(audio_kind, rng, seconds, RATE_HZ).audio
         write_wav(film.with_suffix(".wav"), audio, RATE_HZ)
         write_report(inspect_file(film), path)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from quality.sound_fields import Sound, any_scene
+from quality.sound_fields import AudioArray, any_scene
 
 
-def make_hot(rng: np.random.Generator, clipped: bool, duration_s: float, rate_hz: int) -> Sound:
+def make_hot(
+    rng: np.random.Generator, clipped: bool, duration_s: float, rate_hz: int
+) -> AudioArray:
     """Return ambiX (4, S) that is cut off at full scale, or peaks at most just below it.
 
     Args:
-        rng: Where all draws come from.
+        rng: Source of randomness.
         clipped: Whether at least 0.2 % of the samples of W lie above full scale.
         duration_s: Length.
         rate_hz: Sampling rate.

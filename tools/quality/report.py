@@ -1,13 +1,13 @@
-"""Evaluate the quality checks on made and real recordings, and print confusion matrices.
+"""Evaluate the quality checks on generated and real recordings, and print confusion matrices.
 
     PYTHONPATH=tools python -m quality.report --report            # the published figures
     PYTHONPATH=tools python -m quality.report --tune              # where the thresholds come from
     PYTHONPATH=tools python -m quality.report --report --real FOLDER
 
-Everything made is a pure function of (seed, kind, number). `--tune` draws with one seed, `--report`
-with another, so no threshold has seen what it is judged on. "clean" is as made; "coded" is with a
-microphone's noise and gain errors, then AAC or Opus at a video site's bit rates (audio), or H.264
-at a poor quality (video).
+Every generated recording is a pure function of (seed, kind, number). `--tune` draws with one seed,
+`--report` with another, so thresholds are not evaluated on the data they were tuned on. "clean" is
+unchanged; "coded" has microphone noise and gain errors, then AAC or Opus at a video site's bit
+rates (audio), or H.264 at a poor quality (video).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _print_matrix(name: str, results: list[Result]) -> bool:
-    """Print what was found for each kind; tell whether the goals are met."""
+    """Print the results of each kind; return whether the goals are met."""
     good = True
     for variant in CASES[name].variants:
         mine = [result for result in results if result.job.variant == variant]
@@ -124,7 +124,7 @@ def _print_numbers(name: str, results: Iterable[Result]) -> None:
 
 
 def _print_real(folder: Path) -> bool:
-    """Inspect the real recordings and compare with what is known of them."""
+    """Inspect the real recordings and compare with their known properties."""
     good = True
     print("\nreal recordings")
     for name, expected in REAL.items():

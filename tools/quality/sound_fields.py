@@ -14,7 +14,7 @@ from scipy.signal import lfilter, oaconvolve
 
 from quality.sound_sources import Signal, any_source, slow_swell
 
-Sound = NDArray[np.float64]
+AudioArray = NDArray[np.float64]
 
 DIFFUSE_GAINS = np.array([1.0, 3**-0.5, 3**-0.5, 3**-0.5])
 
@@ -34,31 +34,33 @@ class Room:
     reflections: int = 12
 
 
-def any_direction(rng: np.random.Generator, count: int, flatness: float = 1.0) -> Sound:
+def any_direction(rng: np.random.Generator, count: int, flatness: float = 1.0) -> AudioArray:
     """Return unit vectors (count, 3), more of them near the horizon for `flatness` below 1."""
     vectors = rng.standard_normal((count, 3)) * np.array([1.0, 1.0, flatness])
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def plane_wave(signal: Signal, directions: Sound) -> Sound:
+def plane_wave(signal: Signal, directions: AudioArray) -> AudioArray:
     """Encode (S,) from direction (3,) or, moving, (3, S) to ambiX (4, S)."""
     x, y, z = directions
     ones = np.ones_like(signal)
     return signal * np.stack([ones, y * ones, z * ones, x * ones])
 
 
-def diffuse(rng: np.random.Generator, samples: int, rate_hz: int) -> Sound:
-    """Return noise that arrives from everywhere at once, (4, S) with W at about 1 rms.
+def diffuse(rng: np.random.Generator, samples: int, rate_hz: int) -> AudioArray:
+    """Return diffuse noise (4, S), with W at about 1 rms.
 
-    The four channels are independent, but share one spectrum and one envelope: far away, the same
-    sea breaks or the same crowd murmurs on all sides.
+    The four channels are independent, but share one spectrum and one envelope, like a distant sea
+    or crowd on all sides.
     """
     colour, swell = rng.uniform(0.0, 0.98), slow_swell(rng, samples, rate_hz)
     hiss = lfilter([1.0], [1.0, -colour], rng.standard_normal((4, samples)), axis=1)
     return np.asarray(DIFFUSE_GAINS[:, None] * hiss / hiss.std() * swell)
 
 
-def impulse_response(rng: np.random.Generator, direction: Sound, room: Room, rate_hz: int) -> Sound:
+def impulse_response(
+    rng: np.random.Generator, direction: AudioArray, room: Room, rate_hz: int
+) -> AudioArray:
     """Return the ambiX response (4, N) of a room to a source at `direction`."""
     samples = max(int(room.reverberation_s * rate_hz), 1)
     late = np.zeros((4, samples))
@@ -90,11 +92,11 @@ def scene(
     ambience_db: float = -60.0,
     flatness: float = 0.5,
     moving: bool = False,
-) -> Sound:
+) -> AudioArray:
     """Return a true sound field, ambiX (4, S).
 
     Args:
-        rng: Where the draws come from.
+        rng: Source of randomness.
         sources: Number of sources, each of a random kind, level and direction.
         samples: Length.
         rate_hz: Sampling rate.
@@ -103,23 +105,23 @@ def scene(
         flatness: 0 puts all sources on the horizon, 1 spreads them over the sphere.
         moving: Whether (dry) sources travel around the listener.
     """
-    sound = np.zeros((4, samples))
+    audio = np.zeros((4, samples))
     for way in any_direction(rng, sources, flatness):
         signal = 10 ** (rng.uniform(-10, 0) / 20) * any_source(rng, samples, rate_hz)
         if moving:
             turn = np.cumsum(np.full(samples, rng.uniform(-1.5, 1.5) / rate_hz))
             x = way[0] * np.cos(turn) - way[1] * np.sin(turn)
             y = way[0] * np.sin(turn) + way[1] * np.cos(turn)
-            sound += plane_wave(signal, np.stack([x, y, np.full(samples, way[2])]))
+            audio += plane_wave(signal, np.stack([x, y, np.full(samples, way[2])]))
         else:
             response = impulse_response(rng, way, room, rate_hz)
-            sound += oaconvolve(signal[None], response, axes=1)[:, :samples]
-    return sound + 10 ** (ambience_db / 20) * diffuse(rng, samples, rate_hz)
+            audio += oaconvolve(signal[None], response, axes=1)[:, :samples]
+    return audio + 10 ** (ambience_db / 20) * diffuse(rng, samples, rate_hz)
 
 
 def any_scene(
     rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[Sound, dict[str, float]]:
+) -> tuple[AudioArray, dict[str, float]]:
     """Return a scene with random settings and the settings."""
     reverberation_s = float(rng.choice([0.0, rng.uniform(0.15, 0.5), rng.uniform(0.5, 1.5)]))
     room = Room(reverberation_s, rng.uniform(-6, 15), int(rng.integers(4, 20)))
@@ -130,8 +132,8 @@ def any_scene(
         "flatness": float(rng.choice([0.0, 0.3, 1.0])),
         "moving": float(reverberation_s == 0 and rng.random() < 0.4),
     }
-    sound = scene(
+    audio = scene(
         rng, int(facts["sources"]), samples, rate_hz, room,
         facts["ambience_db"], facts["flatness"], bool(facts["moving"]),
     )  # fmt: skip
-    return sound, facts
+    return audio, facts

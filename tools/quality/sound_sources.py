@@ -1,9 +1,9 @@
-"""Sounds of one source, made from nothing: speech-like, music-like, impacts, noise, engines, birds.
+"""Synthetic sound sources: speech-like, music-like, impacts, noise, engines, birds.
 
-They have the statistics that the quality checks measure (how sparse in time and frequency,
-how correlated with other sounds), not for the ear. Every function takes a generator, a length in
-samples and a sampling rate, and returns float64 (S,) with a root mean square of about 1 while the
-source sounds.
+They have the statistics that the quality checks measure (sparsity in time and frequency,
+correlation with other sources) and are not meant for listening. Every function takes a generator, a
+length in samples and a sampling rate, and returns float64 (S,) with a root mean square of about 1
+while the source sounds.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def noise(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
 
 
 def slow_swell(rng: np.random.Generator, samples: int, rate_hz: int) -> Signal:
-    """Return a loudness that comes and goes over seconds, (S,), around 1."""
+    """Return a slow loudness modulation (S,) around 1."""
     return np.exp(0.5 * smooth(_steps(rng, samples, rate_hz, 0.5, 2), 0.3 * rate_hz))
 
 
@@ -138,7 +138,7 @@ def smooth(signal: NDArray[np.floating], width: float) -> Signal:
 
 
 def _unit(signal: Signal) -> Signal:
-    """Scale to a root mean square of 1 over the part that sounds."""
+    """Scale to a root mean square of 1 over the part that is not silent."""
     loud = np.abs(signal) > 1e-3 * np.abs(signal).max()
     return signal / max(float(np.sqrt(np.mean(signal[loud] ** 2))) if loud.any() else 0.0, 1e-9)
 

@@ -1,4 +1,4 @@
-"""A camera that turns, with audio that turns with it or is fixed to the head."""
+"""A rotating camera, with audio that rotates with the image or is fixed to the head."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import zoom
 
-from quality.sound_fields import Sound, any_direction, diffuse, plane_wave
+from quality.sound_fields import AudioArray, any_direction, diffuse, plane_wave
 from quality.sound_sources import any_source
 from quality.videos import HEIGHT, WIDTH, Image, panorama
 from yt360.media.video.frame_triplets import FRAME_STEP_S, FRAMES_PER_TRIPLET, FrameTriplet
@@ -18,16 +18,16 @@ from yt360.media.video.frame_triplets import WIDTH as SMALL_WIDTH
 
 @dataclass(frozen=True)
 class TurningExample:
-    """A turning camera.
+    """A recording with a rotating camera.
 
     Attributes:
         audio: ambiX (4, S).
         rate_hz: Its sampling rate.
-        frames: What the checks get of the video.
-        fixed: Whether the sources ignore the turn.
+        frames: Frames for the checks.
+        fixed: Whether the sources are fixed to the head.
     """
 
-    audio: Sound
+    audio: AudioArray
     rate_hz: int
     frames: list[FrameTriplet]
     fixed: bool
@@ -36,10 +36,10 @@ class TurningExample:
 def make_turning(
     rng: np.random.Generator, fixed: bool, duration_s: float, rate_hz: int
 ) -> TurningExample:
-    """Return a made recording in which the camera turns by 10 to 30 degrees per second.
+    """Return a generated recording in which the camera turns by 10 to 30 degrees per second.
 
     Args:
-        rng: Where all draws come from.
+        rng: Source of randomness.
         fixed: Whether the sources are fixed to the head instead of to the world.
         duration_s: Length.
         rate_hz: Sampling rate of the audio.

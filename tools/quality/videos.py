@@ -1,8 +1,8 @@
 """Labelled synthetic 360° video, moving and still.
 
 Every maker returns a function from time to a luma image in [0, 255], for any frame rate. In real
-recordings things, the camera, or at least the light move, and there is noise; a photo made into a
-video is moved, faded and framed as a whole.
+recordings objects, the camera or the light move, and there is noise; a photo in a video is moved
+and faded as a whole.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class VideoExample:
     """One labelled video.
 
     Attributes:
-        kind: How it was made: a key of `KINDS`.
+        kind: A key of `KINDS`.
         film: Time in seconds -> luma (240, 480) float32 in [0, 255].
         duration_s: Its length.
-        still: Whether it is a photo; None where the question has no answer (black).
+        still: Whether it is a photo; None if undefined (black).
         picture: The reason that the picture check should give; None if it depends on the random
             settings.
     """
@@ -41,7 +41,7 @@ class VideoExample:
 
 
 def panorama(rng: np.random.Generator) -> Image:
-    """Return a still world: octaves of noise, a horizon, and many things with edges."""
+    """Return a static world: octaves of noise, a horizon, and many objects with edges."""
     image = np.zeros((HEIGHT, WIDTH))
     for octave in range(2, 7):
         coarse = rng.standard_normal((2**octave, 2 ** (octave + 1)))

@@ -32,7 +32,7 @@ def faults_of(reports: list[dict]) -> list[str]:
 
 @pytest.mark.timeout(900)
 def test_every_door_takes_what_is_valid_and_refuses_the_rest_in_one_line():
-    reports = [asdict(fuzz(door, 0, range(max(round(10 * door.share), 4)))) for door in DOORS]
+    reports = [asdict(fuzz(door, 0, range(max(round(10 * door.fraction), 4)))) for door in DOORS]
     assert faults_of(reports) == []
     # The first input of each door is a valid one.
     assert [r["door"] for r in reports if not r["counts"].get("accepted")] == []

@@ -147,27 +147,27 @@ def outcomes(catalog_path):
 
 @pytest.fixture(scope="session")
 def picture_bytes() -> bytes:
-    return media_bytes("mp4", 4.0, picture=True, sound=False)
+    return media_bytes("mp4", 4.0, has_video=True, has_audio=False)
 
 
 @pytest.fixture(scope="session")
 def sound_bytes() -> bytes:
-    return media_bytes("matroska", 4.0, picture=False, sound=True)
+    return media_bytes("matroska", 4.0, has_video=False, has_audio=True)
 
 
 @pytest.fixture(scope="session")
 def long_bytes() -> tuple[bytes, bytes]:
     """Picture and sound of 60 s."""
     return (
-        media_bytes("mp4", 60.0, picture=True, sound=False),
-        media_bytes("matroska", 60.0, picture=False, sound=True),
+        media_bytes("mp4", 60.0, has_video=True, has_audio=False),
+        media_bytes("matroska", 60.0, has_video=False, has_audio=True),
     )
 
 
 @pytest.fixture(scope="session")
 def long_bytes_with_one_key_frame(long_bytes) -> tuple[bytes, bytes]:
     """Picture and sound of 60 s."""
-    return media_bytes("mp4", 60.0, picture=True, sound=False, key_frame_s=60), long_bytes[1]
+    return media_bytes("mp4", 60.0, has_video=True, has_audio=False, key_frame_s=60), long_bytes[1]
 
 
 @pytest.fixture
