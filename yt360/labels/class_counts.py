@@ -24,13 +24,13 @@ class LabelCounts:
     """Counts over a set of labels.
 
     Attributes:
-        labels: The set.
-        pixels: (135,) int64 pixels of every joint class, the last one for none.
-        clips: Clips with labels.
-        clips_of: (134,) int64 clips in which a class occurs.
-        all_clips: Clips of the dataset.
-        maps: Maps counted.
-        damaged: Clips whose labels cannot be read.
+        labels: The label set.
+        pixels: (135,) int64 number of pixels of each joint class; the last one is "none".
+        clips: Number of clips with labels.
+        clips_of: (134,) int64 number of clips in which each class occurs.
+        all_clips: Number of clips of the dataset.
+        maps: Number of maps.
+        damaged: Number of clips with unreadable labels.
     """
 
     labels: LabelSet
@@ -47,7 +47,7 @@ class LabelCounts:
         return self.pixels / max(1, self.pixels.sum())
 
     def most_frequent(self, number: int = 32) -> list[int]:
-        """Return the classes that occur, the most frequent first, at most `number` of them."""
+        """Return up to `number` classes that occur, most frequent first."""
         order = np.argsort(-self.pixels[:NUM_CLASSES], kind="stable")[:number]
         return [int(label) for label in order if self.pixels[label]]
 
@@ -102,7 +102,7 @@ class LabelCounts:
 def count_labels(dataset: Path, name: str = DEFAULT_NAME) -> LabelCounts:
     """Count the classes of a set of labels.
 
-    Pixels are not weighted by their area on the sphere, as in the known fractions of YT-360.
+    As in the published fractions of YT-360, pixels are not weighted by their area on the sphere.
 
     Raises:
         UserError: `dataset` is not a dataset or has no such labels.

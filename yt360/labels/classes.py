@@ -1,6 +1,6 @@
 """The 134 classes of COCO panoptic segmentation and the 32 that the paper evaluates.
 
-There are three numberings, each with its last number for "none":
+There are three numberings; the number after the last class means "none":
 
 ====== ============================== ===
 things 0 to 79                        80
@@ -122,7 +122,7 @@ THINGS = (
     PanopticClass("toothbrush", 90, (191, 162, 208), 1.47e-05),
 )
 
-# Stuff class 0, "things", is how a semantic head calls every pixel of an object; no map holds it.
+# Semantic heads predict stuff class 0, "things", for pixels of objects; label maps do not use it.
 STUFF = (
     PanopticClass("things", 0, (82, 18, 128), 0.0),
     PanopticClass("banner", 92, (255, 255, 128), 0.00142),

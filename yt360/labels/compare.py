@@ -17,10 +17,11 @@ from yt360.terminal.progress import Progress
 
 @dataclass(frozen=True)
 class Agreement:
-    """Numbers of pixels by their classes in two sets of labels.
+    """Confusion matrix of two sets of labels.
 
     Attributes:
-        confusion: (135, 135) int64: rows are the joint class in A, columns that in B; 134 is none.
+        confusion: (135, 135) int64 pixels by joint class in A (rows) and in B (columns); 134 is
+            "none".
         clips: Clips compared.
         only_a: Clips with labels only in A.
         only_b: Clips with labels only in B.
@@ -47,7 +48,7 @@ class Agreement:
 
     @property
     def labelled_in_one(self) -> float:
-        """Fraction of all pixels that have a class in one of the sets alone."""
+        """Fraction of all pixels that have a class in exactly one of the sets."""
         both = self.confusion[NUM_CLASSES, NUM_CLASSES] / max(1, self.confusion.sum())
         return float(sum(self.unlabelled) - 2 * both)
 
@@ -61,8 +62,8 @@ class Agreement:
     def iou(self) -> np.ndarray:
         """Intersection over union (134,) of each class, over pixels labelled in A.
 
-        Pixels without a class in A count for nothing, as in the usual benchmarks; NaN where
-        neither set has the class.
+        Pixels without a class in A are ignored, as in common benchmarks; NaN for classes that
+        neither set has.
         """
         table = self.confusion[:NUM_CLASSES]
         both = np.diagonal(table).astype(float)
@@ -71,7 +72,7 @@ class Agreement:
 
     @property
     def mean_iou(self) -> float:
-        """Mean IoU over the classes that one of the sets has; NaN where there is none."""
+        """Mean IoU over the classes in at least one of the sets; NaN if there are none."""
         values = self.iou[~np.isnan(self.iou)]
         return float(values.mean()) if len(values) else float("nan")
 
@@ -118,7 +119,7 @@ def compare(first: str, second: str) -> Agreement:
 
     Args:
         first: A, the reference: ``DATASET`` or ``DATASET:NAME``.
-        second: B, likewise; of the same dataset or of another one with the same clips.
+        second: B, in the same form; of the same dataset or another one with the same clips.
 
     Raises:
         UserError: One of them does not exist, or they have no clip in common.

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 MAX_FRAMES_BYTES = 1 << 33
 """Limit of the frames of a clip in memory."""
-# Frame rates in files are rounded: a frame is shown from this part of a frame before its time on.
+# Tolerance for rounded frame rates, as a fraction of a frame.
 _TOLERANCE_FRAMES = 0.1
 
 
@@ -68,13 +68,13 @@ def _clip_frames(mp4: bytes | memoryview, fps: float, wanted: int) -> NDArray[np
 def ahead(
     jobs: Iterable[Job], work: Callable[[Job], Result], depth: int = 2
 ) -> Iterator[tuple[Job, Result | BadItem]]:
-    """Do the work on jobs in a thread, up to `depth` of them ahead of the consumer.
+    """Run `work` on jobs in a thread, up to `depth` jobs ahead of the consumer.
 
     Yields:
-        (job, result) in order; a `BadItem` that the work raised stands for its result.
+        (job, result) in order; if `work` raises a `BadItem`, it is the result.
 
     Raises:
-        Exception: Whatever else the work raised.
+        Exception: Any other exception of `work`.
     """
     results: queue.Queue[tuple[Job, Result | BadItem] | BaseException | None]
     results = queue.Queue(depth)
@@ -102,7 +102,7 @@ def ahead(
             yield item
     finally:
         stop.set()
-        while thread.is_alive():  # a full queue would hold the thread for ever
+        while thread.is_alive():  # a full queue would block the thread
             try:
                 results.get(timeout=0.05)
             except queue.Empty:

@@ -15,7 +15,7 @@ from yt360.errors import BadItem
 from yt360.untrusted.files import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-"""The formats that are read, detected by content; without any that runs a program, such as EPS.
+"""Allowed formats, detected by content; formats that run programs, such as EPS, are excluded.
 
 JPEG includes MPO, which Pillow opens only under that name.
 """
@@ -30,7 +30,7 @@ def open_image(
     Args:
         path: A regular file.
         formats: Pillow's names of the formats allowed.
-        inside: A folder that links must not lead out of; None allows any link.
+        inside: Folder that links must not leave; None allows any link.
 
     Raises:
         BadItem: ``"missing"``, ``"too-large"`` or ``"unreadable"``, also for errors that reading

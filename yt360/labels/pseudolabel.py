@@ -75,9 +75,9 @@ def pseudolabel(
 ) -> LabelReport:
     """Label all clips of a dataset that have no labels and that no other process is labelling.
 
-    Several processes, also of several machines, share the work through locks beside the shards. A
-    shard of labels appears when it is complete; after a kill it is made again. Its bytes do not
-    depend on the process, provided that the segmenter computes alike everywhere.
+    Processes, also on several machines, share the work through locks next to the shards. Shards of
+    labels are written atomically, and their bytes do not depend on the process if the segmenter is
+    deterministic across machines.
 
     Args:
         dataset: The dataset folder.
@@ -108,7 +108,7 @@ def pseudolabel(
         isolate() as isolated,
         Progress(what, sum(maps_to_make.values()), "panoramas") as progress,
     ):
-        while go_on:  # a process that held a lock may have been killed meanwhile
+        while go_on:  # a process that held a lock may have been killed in the meantime
             go_on, report.elsewhere = False, 0
             for task in tasks:
                 if not maps_to_make.get(task.path):

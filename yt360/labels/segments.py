@@ -17,11 +17,11 @@ class Segment:
     """One segment of a panoptic map.
 
     Attributes:
-        id: Its value in the map, from 1.
-        is_thing: Whether it is an object (else stuff).
-        category: 0 to 79 among things, or 0 to 53 among stuff.
-        area: Pixels.
-        score: Of the object, or the mean over the pixels of stuff.
+        id: Value in the map, from 1.
+        is_thing: Whether it is an object; otherwise stuff.
+        category: Class number, 0 to 79 for things or 0 to 53 for stuff.
+        area: Number of pixels.
+        score: Score of the object, or the mean score of the pixels of stuff.
     """
 
     id: int

@@ -33,12 +33,12 @@ class LabelReport:
     """The result of a run.
 
     Attributes:
-        clips: Clips labelled.
-        panoramas: Maps made.
-        skipped: Clips that got no labels, by reason; the next run tries them again.
-        elsewhere: Shards that other processes were labelling.
-        elapsed_s: Time from the first frame requested to the last shard written.
-        network_s: Part of it spent inside the network.
+        clips: Number of labelled clips.
+        panoramas: Number of maps.
+        skipped: Number of skipped clips by reason; the next run tries them again.
+        elsewhere: Number of shards that other processes were labelling.
+        elapsed_s: Time from the first requested frame to the last written shard.
+        network_s: Part of the time that was spent inside the network.
     """
 
     clips: int = 0
@@ -86,11 +86,11 @@ class ShardTask:
     def locked(self, name: str) -> Iterator[bool]:
         """Lock the labels of this shard for the block.
 
-        The lock keeps two processes from doing the same work. Without it the files are still right:
-        each process writes a file of its own and renames it, and both write the same bytes.
+        The lock only avoids duplicate work. Files are correct without it, because each process
+        writes the same bytes to its own file and renames it.
 
         Yields:
-            Whether this process has the lock; False if another one does.
+            Whether this process has the lock.
         """
         path = self.labels_path(name).with_name(f".{self.labels_path(name).stem}.lock")
         with ExitStack() as stack:
@@ -182,7 +182,7 @@ class ShardTask:
         try:
             return LabelShardFile(self.labels_path(name), name)
         except (FileNotFoundError, UserError):
-            return None  # a damaged shard of labels is made again
+            return None  # a damaged shard of labels is written again
 
 
 def shard_tasks(

@@ -78,9 +78,9 @@ class LabelSet:
         return labels
 
     def create(self, dataset: Path) -> None:
-        """Write the description of a new set, or check that the existing set was made alike.
+        """Write the description of a new set, or check that an existing set has the same options.
 
-        It is called when there are labels to write; a run that fails before leaves no empty set.
+        Call this when there are labels to write, so that a failed run leaves no empty set.
 
         Raises:
             UserError: The name cannot be used, or the existing set was made with other options.
@@ -123,7 +123,7 @@ def check_name(name: str) -> str:
     """Return the name of a set of labels if it is valid.
 
     Raises:
-        UserError: The format uses the name otherwise, or it has other characters.
+        UserError: The name is reserved or has invalid characters.
     """
     if not _NAME.fullmatch(name) or name == CLIPS:
         raise UserError(

@@ -71,14 +71,14 @@ class LabelReader:
         """Return the ``.npz`` of a clip.
 
         Raises:
-            BadItem: The clip has no labels, or their shard was cut short.
+            BadItem: The clip has no labels, or their shard is truncated.
         """
         try:
             return self._read_bytes(key)
         except OSError as error:
             if error.errno != errno.ESTALE:
                 raise
-            # The file server forgets a file that another machine replaces.
+            # A network file system invalidates a file that another machine replaces.
             with self._lock:
                 self._open.pop(self._shard_of[key], None)
             return self._read_bytes(key)

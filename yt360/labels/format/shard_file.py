@@ -22,10 +22,10 @@ MAX_TRIES = 20
 
 @dataclass(frozen=True)
 class Contents:
-    """What a shard of labels holds.
+    """The content of a shard of labels.
 
     Attributes:
-        identity: Distinguishes its file from any that has the name before or after it.
+        identity: Distinguishes the file from earlier and later files of the same name.
         ranges: Key -> (offset, length) of its maps.
     """
 
@@ -37,12 +37,12 @@ class LabelShardFile:
     """An open shard of labels, closed when nothing refers to it; safe to use from many threads.
 
     Args:
-        path: The shard.
-        name: Of the set of labels.
-        known: What was found in it before; the file is not scanned again if it is the same.
+        path: Path of the shard.
+        name: Name of the set of labels.
+        known: Contents found earlier; an unchanged file is not scanned again.
 
     Attributes:
-        contents: What it holds.
+        contents: Contents of the shard.
 
     Raises:
         FileNotFoundError: It does not exist.
@@ -73,11 +73,11 @@ class LabelShardFile:
         )
 
     def read(self, key: str) -> bytes:
-        """Return the ``.npz`` of a clip that it holds.
+        """Return the ``.npz`` of a clip in the shard.
 
         Raises:
             BadItem: The file has become shorter.
-            OSError: It cannot be read, or the file server has forgotten it.
+            OSError: The file cannot be read, or a network file system has invalidated it.
         """
         offset, size = self.contents.ranges[key]
         content = os.pread(self._file.fileno(), size, offset)

@@ -18,7 +18,7 @@ def decode(
     Args:
         deltas: (R, K * 4): for each of K classes dx, dy, dw, dh, scaled by `weights`.
         boxes: (R, 4) reference boxes.
-        weights: What dx, dy, dw, dh were multiplied with in training.
+        weights: Factors of dx, dy, dw, dh in training.
 
     Returns:
         (R, K * 4) boxes.

@@ -1,4 +1,4 @@
-"""Reading the weights of a Panoptic FPN from detectron2's ``.pkl``, ``.pth`` or ``.safetensors``.
+"""Read the weights of a Panoptic FPN from detectron2's ``.pkl``, ``.pth`` or ``.safetensors``.
 
 The weights of ``panoptic_fpn_R_101_3x`` (``model_final_cafdb1.pkl``) are published by detectron2's
 authors under CC BY-SA 3.0.
@@ -47,7 +47,7 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
     """
     state = read_state(path)
     widths = _widths(path, state)
-    with torch.device("meta"):  # without memory, which such widths may need more of than there is
+    with torch.device("meta"):  # allocates no memory, since widths may be huge
         expected = PanopticFPN(widths).state_dict()
     difference = mismatch(state, expected)
     if difference:
@@ -61,7 +61,7 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> PanopticFPN:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the named weights of a checkpoint, without what is no weight.
+    """Return the named weights of a checkpoint, without other entries.
 
     Raises:
         UserError: The file is missing, damaged or hostile, or holds no named arrays.
@@ -89,7 +89,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> Any:
-    """Return what a file holds; the kinds of damage are those of its reader."""
+    """Return the content of a file."""
     readers: dict[str, tuple[Callable[[Path], Any], str]] = {
         ".pkl": (read_arrays, "cannot be read as a pickle of arrays"),
         ".safetensors": (lambda path: read_safetensors(path)[0], "is no safetensors file"),
@@ -107,7 +107,7 @@ def _to_tensor(path: Path, name: str, value: np.ndarray | Tensor) -> Tensor:
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "fiu":
             raise UserError(f"{path}: {name} has dtype {value.dtype}; weights must be numbers")
-        # NumPy converts, because torch does not know every byte order and width.
+        # Convert with NumPy, because torch does not support every byte order and width.
         with np.errstate(over="ignore"):
             value = torch.from_numpy(value.astype(np.float32))
     if value.layout is not torch.strided or value.is_complex() or value.is_quantized:
@@ -136,17 +136,17 @@ def _widths(path: Path, state: dict[str, Tensor]) -> Widths:
 
 
 def mismatch(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """Say how the weights of a checkpoint differ from those that a network needs.
+    """Describe how the weights of a checkpoint differ from those of a network.
 
     The running statistics of frozen batch norms may be missing; detectron2 takes them as 0 and 1.
 
     Args:
         state: Weights by name, as `read_state` returns them.
-        expected: The network's own.
+        expected: Weights of the network by name.
 
     Returns:
-        The first names missing, unexpected and of another shape, with how many there are; empty
-        when the weights fit.
+        The first missing, unexpected and differently shaped names with their numbers; empty if the
+        weights fit.
     """
     missing = [n for n in expected if n not in state and not _NOT_NEEDED.search(n)]
     unexpected = [n for n in state if n not in expected]

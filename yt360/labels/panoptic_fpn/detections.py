@@ -1,4 +1,4 @@
-"""From proposals to classed boxes and their masks (Mask R-CNN, He et al. 2017)."""
+"""Classify proposals and predict their boxes and masks (Mask R-CNN, He et al. 2017)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Detections:
     masks: Tensor
 
     def cpu(self) -> Detections:
-        """Return the same in memory of the CPU, in float32."""
+        """Return a copy on the CPU in float32."""
         return Detections(
             self.boxes.float().cpu(),
             self.scores.float().cpu(),
@@ -48,7 +48,7 @@ class Detections:
 
 
 def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
-    """Cut boxes out of the feature map that fits their size.
+    """Pool boxes from the feature map that fits their size.
 
     Args:
         features: ``{"p2": (B, C, H, W), ...}``.
@@ -61,7 +61,7 @@ def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
     counts = torch.tensor([len(part) for part in boxes], device=boxes[0].device)
     images = torch.repeat_interleave(torch.arange(len(boxes), device=counts.device), counts)
     flat = torch.cat(boxes)
-    # Coordinates in float16 would be off by half a pixel, so all of this stays in float32.
+    # Use float32, because coordinates in float16 have errors of half a pixel.
     rois = torch.cat((images[:, None].float(), flat.float()), dim=1)
     level = torch.floor(4 + torch.log2(torch.sqrt(box_ops.areas(flat)) / 224 + 1e-8))
     level = level.clamp(2, 5).to(torch.int64)
@@ -90,7 +90,7 @@ class BoxHead(nn.Module):
 
 
 class BoxPredictor(nn.Module):
-    """Class scores (background last) and one box a class."""
+    """Class scores (background last) and one box per class."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class BoxPredictor(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """Four convolutions, one deconvolution, one mask a class."""
+    """Four convolutions, one deconvolution, one mask per class."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Detections and stuff at the size of the image, merged into one panoptic map."""
+"""Merge detections and stuff into one panoptic map at the size of the image."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Panoptic:
 
     Attributes:
         ids: (H, W) int32, 0 for none.
-        scores: (H, W) float32: of the object, or the probability of the stuff class; 0 for none.
-        segments: What the ids stand for, in their order.
+        scores: (H, W) float32 score of the object or probability of the stuff class; 0 for none.
+        segments: Segments in the order of their ids.
     """
 
     ids: Tensor
@@ -35,7 +35,7 @@ class Panoptic:
 
 
 def to_output(found: Detections, network: tuple[int, int], output: tuple[int, int]) -> Detections:
-    """Scale boxes from the network input to the output size, clip, and drop what is empty."""
+    """Scale boxes from the network input to the output size, clip them, and drop empty ones."""
     scale = torch.tensor(
         [output[1] / network[1], output[0] / network[0]] * 2, device=found.boxes.device
     )
@@ -53,8 +53,8 @@ def paste(mask: Tensor, box: Tensor, size: tuple[int, int]) -> tuple[Tensor, int
         size: Height and width of the image.
 
     Returns:
-        Boolean window (h, w) around the box, and the row and column where it belongs. Outside of
-        the window the mask is empty.
+        Boolean window (h, w) around the box, and its row and column. The mask is empty outside the
+        window.
     """
     height, width = size
     left, top = (max(int(torch.floor(v)) - 1, 0) for v in (box[0], box[1]))
@@ -77,16 +77,16 @@ def merge(
 ) -> Panoptic:
     """Merge objects and stuff of one image (Kirillov et al. 2019, section 4.1).
 
-    Objects come first, best score first: those under 0.5 are left out, and those covered by
-    better ones for more than half. Stuff fills what is free; stuff that keeps less than
-    `stuff_area` pixels is left out, and so is stuff class 0, which stands for all things.
+    Objects are painted by decreasing score. Objects with a score below 0.5, and objects of which
+    more than half is covered by better ones, are dropped. Stuff fills free pixels; stuff segments
+    below `stuff_area` pixels and stuff class 0 ("things") are dropped.
 
     Args:
         found: Objects in pixels of the image.
         semantic: (H, W) most probable stuff class of every pixel.
         probability: (H, W) its probability.
-        stuff_area: Smallest stuff segment in pixels. The published value is absolute (4,096
-            pixels of a COCO image), so it bites on small images.
+        stuff_area: Minimum area of a stuff segment in pixels. The published value is absolute
+            (4,096 pixels of a COCO image) and removes much stuff in small images.
     """
     ids = torch.zeros(semantic.shape, dtype=torch.int32, device=semantic.device)
     scores = torch.zeros(semantic.shape, device=semantic.device)

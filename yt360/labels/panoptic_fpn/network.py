@@ -1,4 +1,4 @@
-"""The whole network: images in, panoptic maps out."""
+"""The whole network, from images to panoptic maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Widths(BackboneWidths):
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """What the network says of a batch, in pixels of its input.
+    """The raw outputs of the network for a batch, in pixels of its input.
 
     Attributes:
         features: ``{"p2": (B, C, H, W), ..., "p6": ...}``.
@@ -55,7 +55,7 @@ class PanopticFPN(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """Device of the parameters."""
         return self.proposal_generator.rpn_head.conv.weight.device
 
     def forward(self, x: Tensor, size: tuple[int, int], mask_score: float = 0.0) -> RawAnswer:
@@ -85,9 +85,9 @@ class PanopticFPN(nn.Module):
 
         Args:
             images: (B, H, W, 3) uint8 RGB.
-            short_side: Side to which the shorter side is resized.
-            long_side: What the longer side may not pass.
-            stuff_area: Smallest stuff segment in pixels of the images.
+            short_side: Size in pixels to which the shorter side is resized.
+            long_side: Maximum size of the longer side.
+            stuff_area: Minimum area of a stuff segment in pixels of the images.
         """
         height, width = images.shape[1:3]
         size = network_size(height, width, short_side, long_side)
@@ -103,7 +103,7 @@ def _panoptic_maps(
     for found, stuff in zip(answer.detections, answer.stuff, strict=True):
         label = upsample(stuff, size, output).argmax(dim=0).cpu()
         sure = probability(stuff, size, output).cpu()
-        # Merging is a walk over objects, one small window each: that is no work for a GPU.
+        # Merge on the CPU, because merging processes objects one by one in small windows.
         things = merging.to_output(found.cpu(), size, output)
         maps.append(merging.merge(things, label, sure, stuff_area))
     return maps

@@ -19,8 +19,8 @@ def network_size(
 ) -> tuple[int, int]:
     """Return height and width after resizing.
 
-    The short side becomes `short_side`, less when the long side would pass `long_side`, but never
-    nothing.
+    The short side becomes `short_side`, or less if the long side would exceed `long_side`, but at
+    least one pixel.
     """
     scale = short_side / min(height, width)
     new_height = short_side if height < width else scale * height
@@ -35,8 +35,7 @@ def network_size(
 def to_network(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize, normalize and pad images of one size.
 
-    Images of different sizes do not share a batch: group norm sees the padding, so it would
-    change the answers.
+    Images in a batch must have equal sizes, because padding affects group norm and thus the result.
 
     Args:
         images: (B, H, W, 3) uint8 RGB.
@@ -44,7 +43,7 @@ def to_network(images: Tensor, size: tuple[int, int]) -> Tensor:
 
     Returns:
         (B, 3, H', W') float32, BGR, padded right and bottom with zeros; on the images' device.
-        It is contiguous: channels last, convolutions add in another order than detectron2's.
+        It is contiguous; with channels last, convolutions would round differently than detectron2.
     """
     height, width = size
     if images.shape[1:3] != size:

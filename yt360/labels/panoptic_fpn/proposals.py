@@ -56,7 +56,7 @@ class ProposalHead(nn.Module):
 
 
 class ProposalGenerator(nn.Module):
-    """From feature maps to at most 1,000 boxes an image."""
+    """Selects at most 1,000 boxes per image from feature maps."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

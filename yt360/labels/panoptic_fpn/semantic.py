@@ -22,7 +22,7 @@ class _ReluConv(NormedConv):
 
 
 class SemanticHead(nn.Module):
-    """Every level is brought to stride 4 and summed."""
+    """Upsamples all levels to stride 4 and sums them."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -48,15 +48,15 @@ class SemanticHead(nn.Module):
 
 
 def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]) -> Tensor:
-    """Bring logits at stride 4 to the size of an image.
+    """Resize logits at stride 4 to the size of an image.
 
-    The two steps are those of the reference: four times larger, padding cut off, then to the
-    output size; one step would give other values.
+    As in the reference, this takes two steps: upsampling by 4 and cropping the padding, then
+    resizing to the output size. A single step would give different values.
 
     Args:
         logits: (54, H, W) of one padded network input.
         network_size: Height and width of the network input without padding.
-        output_size: Height and width wanted.
+        output_size: Output height and width.
 
     Returns:
         Logits (54, height, width), float32.
@@ -71,10 +71,10 @@ def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[i
 def probability(
     logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]
 ) -> Tensor:
-    """Return how probable the best class is at every pixel of an image.
+    """Return the probability of the best class for every pixel of an image.
 
-    It is computed at stride 4 and enlarged, sixteen times faster than at the image's size; it
-    weighs answers against each other and decides none.
+    It is computed at stride 4 and resized, sixteen times faster than at full size. Probabilities
+    weight the votes of views, but do not affect the class within a view.
 
     Args:
         logits: (54, H, W) of one padded network input, at stride 4.

@@ -1,4 +1,4 @@
-"""Segmenters: images in; class, score and instance of every pixel out.
+"""Segmenters: predict class, score and instance of every pixel of images.
 
 To add one, write a module with a config dataclass and a segmenter (`base.Segmenter`)::
 

@@ -1,4 +1,4 @@
-"""The interface of a segmenter: images in; class, score and instance of every pixel out.
+"""The interface of a segmenter, which predicts class, score and instance of every pixel.
 
 Shapes: B images, H rows, W columns.
 """
@@ -83,7 +83,7 @@ class NetworkClock:
 
 
 class Segmenter(Protocol):
-    """What every segmenter offers."""
+    """The interface of a segmenter."""
 
     @property
     def network_s(self) -> float:
@@ -110,7 +110,7 @@ class Segmenter(Protocol):
 
 
 class SegmenterConfig(Protocol):
-    """Options of a segmenter: a dataclass that `yt360.labels.segmenters.SEGMENTERS` knows.
+    """Options of a segmenter: a dataclass registered in `yt360.labels.segmenters.SEGMENTERS`.
 
     Fields named ``short_side``, ``long_side`` and ``mixed_precision`` are set by the commands.
 
@@ -130,7 +130,7 @@ class SegmenterConfig(Protocol):
 
 
 def from_segments(ids: Tensor, segments: Sequence[tuple[int, int, float]]) -> Segmentation:
-    """Return the segmentation that a map of segment ids stands for.
+    """Convert a map of segment ids to a segmentation.
 
     Args:
         ids: (H, W) integers, any device.

@@ -26,10 +26,10 @@ class Batches:
 
     Args:
         segmenter: The segmenter.
-        size: Images in a batch at first, at least 1.
+        size: Initial batch size, at least 1.
 
     Attributes:
-        size: Images in a batch now; it never grows again.
+        size: Current batch size; it never increases.
     """
 
     def __init__(self, segmenter: Segmenter, size: int) -> None:

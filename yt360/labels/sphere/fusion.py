@@ -22,9 +22,9 @@ EDGE_WEIGHT = 1e-3
 def edge_weight(plane: Tensor) -> Tensor:
     """Return the weight of a view at image-plane coordinates (..., 2) in [-1, 1].
 
-    A raised cosine of the distance to the center: 1 there, and nearly 0 at the edge, where objects
-    are cut and a network sees little context. It is not 0, because some pixels of the sphere are
-    only at the edges of views.
+    The weight is a raised cosine of the distance to the center, from 1 at the center to almost 0 at
+    the edge, where objects are cut and context is missing. It is not 0, because some pixels of the
+    sphere are only at the edges of views.
     """
     distance = plane.abs().amax(-1).clamp(max=1)
     return torch.cos(distance * (math.pi / 2)) ** 2 + EDGE_WEIGHT
@@ -34,12 +34,12 @@ def edge_weight(plane: Tensor) -> Tensor:
 class FusionTable:
     """The view pixels that show each pixel of the map, and their weights.
 
-    S is the largest number of views that show one pixel.
+    S is the maximum number of views that show a pixel.
 
     Attributes:
         source: (S, H * W) int64, index into all pixels of all views.
         view: (S, H * W) int64, number of the view; -1 where fewer than S views show the pixel.
-        weight: (S, H * W) float32, 0 there.
+        weight: (S, H * W) float32; 0 where `view` is -1.
         height: H.
         width: W.
     """
@@ -97,7 +97,7 @@ def render_views(frames: Tensor, directions: Tensor) -> Tensor:
         size = (max(1, round(height / shrink)), max(1, round(width / shrink / 2)) * 2)
         images = torch.nn.functional.interpolate(images, size, mode="area")
     num_views, h, w = directions.shape[:3]
-    # All views as one tall image: the panorama is read in place instead of copied for each view.
+    # Sample all views as one tall image, which avoids a copy of the panorama for each view.
     sampled = sample_equirect(images, directions.reshape(num_views * h, w, 3).to(images))
     sampled = sampled.round().clamp(0, 255).to(torch.uint8)
     return sampled.reshape(len(frames), 3, num_views, h, w).permute(0, 2, 3, 4, 1)

@@ -15,13 +15,13 @@ def link_instances(
 ) -> Tensor:
     """Number the objects on the sphere.
 
-    Two views show the same object if, in the part of the sphere that both show, their objects have
-    one class and overlap by more than half of the smaller one. Links are followed from view to
-    view, so an object that goes around the sphere is one object.
+    Objects of two views are the same if they have the same class and, in the part of the sphere
+    that both views show, overlap by more than half of the smaller one. Links are transitive, so an
+    object that extends around the sphere is one object.
 
     Args:
-        classes: (S, P) class that each of up to S views gives to each of P pixels.
-        seen: (S, P) object that it gives, from 1, unique over all views; 0 for none.
+        classes: (S, P) class of each of P pixels in each of up to S views.
+        seen: (S, P) object, from 1 and unique over all views; 0 for none.
         view: (S, P) number of the view; -1 where fewer than S views show the pixel. The other
             arguments are ignored there.
         votes: (S, P) weight of the view's class.
