@@ -86,7 +86,7 @@ def _describe_video(stream: VideoStream, *, spatial_audio: bool) -> list[str]:
 
 
 def _describe_color(tags: ColorTags) -> list[str]:
-    if not tags.is_foreign:
+    if not tags.needs_mapping:
         return []
     said = ", ".join(
         f"{name} {value or 'unsaid'}"

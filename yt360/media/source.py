@@ -69,7 +69,7 @@ class Source:
                 "pose_deg": list(self.projection.pose_deg),
                 "rotation_deg": video.rotation_deg,
                 "evidence": list(self.projection.evidence),
-                **({"color": mapping_facts(color)} if color.is_foreign else {}),
+                **({"color": mapping_facts(color)} if color.needs_mapping else {}),
             },
             "sound": {
                 "codec": audio.codec,
@@ -121,7 +121,7 @@ def open_source(
     resolved = resolve_projection(
         video_stream, spatial_audio=True, projection=projection, stereo_mode=stereo_mode
     )
-    if resolved.color.is_foreign:
+    if resolved.color.needs_mapping:
         _check_color_filters(video.name, resolved.color)
     start_s = max(video_stream.start_s, audio_stream.start_s)
     end_s = min(video_stream.end_s, audio_stream.end_s)

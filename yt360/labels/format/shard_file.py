@@ -1,7 +1,7 @@
 """Read a shard of labels while other processes may replace it.
 
-Labelling more clips replaces the file by one with other clips at the same offsets. So an offset is
-only used on the file that it was read from.
+Labelling more clips replaces the file by one with other clips at the same offsets, so an offset is
+used only with the file that it was read from.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def mesh_projection(payload: bytes) -> dict[str, Any]:
     return {"kind": "mesh"}
 
 
-def eac_places(directions: Array) -> Iterator[tuple[Array, Array]]:
+def eac_positions(directions: Array) -> Iterator[tuple[Array, Array]]:
     """Project directions to the frame for each face of YouTube's equi-angular cubemap.
 
     Args:
@@ -95,7 +95,7 @@ def eac_places(directions: Array) -> Iterator[tuple[Array, Array]]:
 def _eac_error(directions: Array, places: Array) -> float:
     errors = [
         np.where(on_face, np.abs(expected - places).max(axis=1), np.inf)
-        for expected, on_face in eac_places(directions)
+        for expected, on_face in eac_positions(directions)
     ]
     return float(np.min(errors, axis=0).max())
 

@@ -57,7 +57,7 @@ class FieldFit:
     total_ratio: float
     field_fraction: float
 
-    def looks_like_a_field(self, min_fraction: float = FIELD_FRACTION) -> bool:
+    def is_sound_field(self, min_fraction: float = FIELD_FRACTION) -> bool:
         """Return whether the four channels fit SN3D ambisonics."""
         low, high = _FIELD_RATIOS
         return low <= self.ratio <= high and self.field_fraction >= min_fraction

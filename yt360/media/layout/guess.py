@@ -107,7 +107,7 @@ def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: st
             f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}"
         )
         # An audible back left channel (Z) with a silent back right one is strong evidence.
-        if fit.looks_like_a_field(FIELD_FRACTION if silent[z] else _MIN_FRACTION_WITH_HEIGHT):
+        if fit.is_sound_field(FIELD_FRACTION if silent[z] else _MIN_FRACTION_WITH_HEIGHT):
             return AudioLayout("youtube-5.1", YOUTUBE_5_1, (why,))
         return AudioLayout("surround", None, (f"{why}: no sound field",))
     return _head_locked(pieces, rate, codec, declared)
@@ -132,7 +132,7 @@ def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str
         fit = field_fit(pieces, rate, w, (x, y, z))
         shape = field_shape(pieces, rate, reading.channels)
         near_one = abs(np.log(max(fit.ratio, 1e-9))) < np.log(FUMA_RATIOS[0])
-        if fit.looks_like_a_field() and near_one and (shape is not None or len(readings) == 1):
+        if fit.is_sound_field() and near_one and (shape is not None or len(readings) == 1):
             found.append((_error_db(shape), reading, fit.ratio))
     found.sort(key=lambda each: each[0])
     if is_cut and found and not _improves_with_x(pieces, rate, found[0][0]):

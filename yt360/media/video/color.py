@@ -88,7 +88,7 @@ class ColorTags:
         return self.primaries if self.primaries in WIDE_GAMUTS else BT709
 
     @property
-    def is_foreign(self) -> bool:
+    def needs_mapping(self) -> bool:
         """Whether the video needs tone or gamut mapping."""
         return self.is_hdr or self.gamut != BT709
 

@@ -65,14 +65,14 @@ def _to_bt709(
 ) -> FilterableStream:
     """Scale frames and convert their colors to limited-range BT.709 SDR yuv420p."""
     colors = {"out_range": "tv"}
-    if tags.is_foreign:
+    if tags.needs_mapping:
         colors["out_color_matrix"] = "bt2020"
         if not tags.matrix:
             colors["in_color_matrix"] = "bt2020" if tags.gamut == "bt2020" else "bt709"
     elif tags.matrix in _OTHER_MATRICES:
         colors["out_color_matrix"] = "bt709"
     frames = frames.filter("scale", width, height, flags=_SCALE_FLAGS, **colors)
-    if tags.is_foreign:
+    if tags.needs_mapping:
         frames = append_to_sdr(frames.filter("format", "yuv444p16le"), tags)
     # Tag frames without conversion: they are already BT.709, or have an unknown matrix.
     return frames.filter("format", "yuv420p").filter("setparams", colorspace="bt709", range="tv")

@@ -172,7 +172,7 @@ class _TripletReader:
 
 def small_luma(frame: VideoFrame) -> Luma:
     """Return the SDR luma of a frame, scaled to (96, 192), float32 in [0, 255]."""
-    if ColorTags.of(frame).is_foreign:
+    if ColorTags.of(frame).needs_mapping:
         return (255 * (sdr_frame(frame, WIDTH, HEIGHT) @ BT709_LUMA)).astype(np.float32)
     small = frame.reformat(WIDTH, HEIGHT, "gray", interpolation="AREA")
     return small.to_ndarray().astype(np.float32)
