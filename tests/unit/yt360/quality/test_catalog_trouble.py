@@ -156,6 +156,7 @@ def test_a_killed_process_loses_nothing_and_the_run_goes_on(
     assert tries[-1] == ["deferred", "accepted"]
 
 
+@pytest.mark.usefixtures("spawned_workers")  # a fork inherits the alarm of pytest-timeout
 def test_a_video_in_which_a_decoder_hangs_is_stopped_and_the_run_goes_on(
     path: Path, tagger: Callable[..., str]
 ) -> None:
