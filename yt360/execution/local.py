@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -93,6 +94,9 @@ class WorkerPool:
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self.workers, self.limits = workers, limits
         self._alive: list[_Worker[Any]] = []
+        # Linux ends a worker when the thread that started it ends (`_exit_with_parent`). Therefore
+        # a thread of the pool starts all workers, not the thread that happens to need the first.
+        self._starter = ThreadPoolExecutor(1)
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -103,6 +107,7 @@ class WorkerPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._starter.shutdown()
         for worker in self._alive:
             worker.connection.close()
             worker.process.kill()
@@ -136,7 +141,7 @@ class WorkerPool:
         idle = [worker for worker in self._alive if worker.task is None]
         while tasks and (idle or len(self._alive) < self.workers):
             is_new = not idle
-            worker = self._start() if is_new else idle.pop()
+            worker = self._starter.submit(self._start).result() if is_new else idle.pop()
             task = tasks.popleft()
             try:
                 worker.connection.send((function, task))

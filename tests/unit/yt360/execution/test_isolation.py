@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
+from threading import Thread
 
 import pytest
 from helpers.errors import bad_item
@@ -50,6 +52,17 @@ def test_a_verdict_is_raised_here_and_the_process_goes_on(isolated):
     with pytest.raises(FileNotFoundError):
         isolated.call("c", os.stat, "/none/such")
     assert isolated.call("d", os.getpid) == process
+
+
+def test_a_process_outlives_the_thread_that_called_first():
+    processes = []
+    with IsolatedProcess() as isolated:
+        for _ in range(5):
+            thread = Thread(target=lambda: processes.append(isolated.call("a", os.getpid)))
+            thread.start()
+            thread.join()
+            time.sleep(0.05)  # the kernel ends a thread shortly after `join` returns
+    assert len(processes) == 5 and len(set(processes)) == 1
 
 
 UNPICKLABLE = "exec('class Local(Exception):\\n  pass\\nraise Local(\"of no module\")')"
