@@ -36,6 +36,8 @@ def clone(tmp_path, monkeypatch):
     """The current folder of a reader who has followed the page."""
     shutil.copytree(REPOSITORY / "shards", tmp_path / "shards")
     monkeypatch.chdir(tmp_path)
+    few = ["stats", "shards", "--recipe", "small", "--samples", "9"]  # 1,000 would take seconds
+    assert CliRunner().invoke(avsa_command, few).exit_code == 0
     for name, command in (("yt360", yt360_command), ("avsa", avsa_command)):
         (arguments,) = re.findall(rf"`{name} (\w+ .*?)`", PAGE)
         result = CliRunner().invoke(command, arguments.split())
