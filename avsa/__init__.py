@@ -11,8 +11,9 @@ The names below are the public interface; each is imported when it is first used
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yt360.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from avsa.hub.load import Embedding, Model, load
@@ -53,14 +54,4 @@ _HOMES = {
     "view_spectrograms": "avsa.views.spectrogram",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'avsa' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

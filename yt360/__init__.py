@@ -11,8 +11,9 @@ so that ``import yt360`` takes no time.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yt360.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yt360.media.probe import probe
@@ -41,14 +42,4 @@ _HOMES = {
     "rotate_to_view": "yt360.views",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'yt360' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -212,7 +212,7 @@ def _inspect(
         "path": str(path),
         "audio_layout": inspection.layout,
         "audio_choice": "; ".join(inspection.audio_choices),
-        "doubts": [asdict(doubt) for doubt in inspection.warnings],
+        "doubts": [asdict(warning) for warning in inspection.warnings],
         "decision": decision,
         "verdicts": [verdict.as_json() for verdict in inspection.verdicts.values()],
     }
@@ -225,8 +225,8 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
     yield f"  {decision}"
     for choice in inspection.audio_choices:
         yield f"  {choice}"
-    for doubt in inspection.warnings:
-        yield f"  {'warning':16} {doubt.code}: {doubt.detail}"
+    for warning in inspection.warnings:
+        yield f"  {'warning':16} {warning.code}: {warning.detail}"
     for verdict in inspection.verdicts.values():
         sure = f"{verdict.confidence:4.0%}"
         answer = f"{verdict.outcome.value:6}  {sure} sure"

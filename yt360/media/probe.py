@@ -98,7 +98,7 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:
     """Decode excerpts of an audio stream, evenly spaced over [start_s, end_s).
 
-    Invalid samples (`yt360.media.audio.is_valid_audio`) are replaced by silence.
+    Invalid samples (`yt360.media.audio.reader.is_valid_audio`) are replaced by silence.
 
     Returns:
         Excerpts (C, S) of about a second each, and their sample rate.

@@ -290,7 +290,7 @@ def _store(
         catalog.verdicts.replace(claim.video_id, *_stored(inspection))
         catalog.clips.replace(claim.video_id, *clips)
         catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
-    warnings = tuple(doubt.code for doubt in inspection.warnings)
+    warnings = tuple(warning.code for warning in inspection.warnings)
     state = "rejected" if reason else "accepted"
     return InspectedVideo(claim.video_id, state, reason or "", warnings)
 
@@ -301,7 +301,7 @@ def _stored(inspection: Inspection) -> Iterator[StoredVerdict]:
         values = verdict.as_json()
         numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}
         if verdict.name == spatial_audio.NAME:
-            numbers["doubts"] = [asdict(doubt) for doubt in inspection.warnings]
+            numbers["doubts"] = [asdict(warning) for warning in inspection.warnings]
         yield StoredVerdict(
             kind=verdict.name,
             verdict=verdict.outcome.value,
