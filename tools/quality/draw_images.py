@@ -24,7 +24,8 @@ from quality.audio import make_audio
 from quality.videos import make_video
 from quality.writing import write_video_example, write_wav
 from yt360.media.layout.sound_field import FieldAnalyzer
-from yt360.media.video.frame_triplets import HEIGHT, WIDTH
+from yt360.media.video.frame_triplets import SMALL_HEIGHT as HEIGHT
+from yt360.media.video.frame_triplets import SMALL_WIDTH as WIDTH
 from yt360.quality.inspect import inspect_file
 from yt360.quality.report import write_report
 from yt360.quality.signal.alignment import align

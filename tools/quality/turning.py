@@ -11,9 +11,13 @@ from scipy.ndimage import zoom
 from quality.sound_fields import AudioArray, any_direction, diffuse, plane_wave
 from quality.sound_sources import any_source
 from quality.videos import HEIGHT, WIDTH, Image, panorama
-from yt360.media.video.frame_triplets import FRAME_STEP_S, FRAMES_PER_TRIPLET, FrameTriplet
-from yt360.media.video.frame_triplets import HEIGHT as SMALL_HEIGHT
-from yt360.media.video.frame_triplets import WIDTH as SMALL_WIDTH
+from yt360.media.video.frame_triplets import (
+    FRAME_STEP_S,
+    FRAMES_PER_TRIPLET,
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
+    FrameTriplet,
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sample triplets of small frames throughout a video, without decoding all of it.
+"""Sample triplets of scaled frames throughout a video, without decoding all of it.
 
 Quality checks compare frames a fraction of a second apart. A triplet is three frames 0.2 s apart
 and starts at a keyframe; the packets between triplets are not decoded, unless keyframes are rare.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 Luma = NDArray[np.float32]
 
-HEIGHT, WIDTH = 96, 192
+HEIGHT, WIDTH = 288, 576
+SMALL_HEIGHT, SMALL_WIDTH = HEIGHT // 3, WIDTH // 3
 FRAMES_PER_TRIPLET = 3
 FRAME_STEP_S = 0.2
 # One core decodes about 200 million pixels per second, and a triplet needs about half a second of
@@ -45,15 +47,23 @@ _MAX_KEYFRAME_WAIT_S = 10.0
 
 @dataclass(frozen=True)
 class FrameTriplet:
-    """Three small frames 0.2 s apart.
+    """Three frames 0.2 s apart, scaled to an aspect ratio of 2:1.
 
     Attributes:
         time_s: Time of the first frame.
-        frames: Luma (3, 96, 192) float32 in [0, 255], scaled to an aspect ratio of 2:1.
+        frames: Luma (3, 288, 576) float32 in [0, 255].
     """
 
     time_s: float
     frames: Luma
+
+    @cached_property
+    def small(self) -> Luma:
+        """The frames scaled to (3, 96, 192), by means over squares."""
+        count, height, width = self.frames.shape
+        rows, columns = height // SMALL_HEIGHT, width // SMALL_WIDTH
+        squares = self.frames.reshape(count, SMALL_HEIGHT, rows, SMALL_WIDTH, columns)
+        return np.asarray(squares.mean(axis=(2, 4)))
 
 
 def triplet_interval_s(
@@ -159,7 +169,7 @@ class _TripletReader:
         first_s = self.frames[0][0] if self.frames else self.next_s
         if time_s < first_s + len(self.frames) * FRAME_STEP_S - 0.01:
             return
-        self.frames.append((time_s, small_luma(frame)))
+        self.frames.append((time_s, scaled_luma(frame)))
         if len(self.frames) == FRAMES_PER_TRIPLET:
             yield FrameTriplet(self.frames[0][0], np.stack([p for _, p in self.frames]))
             self.next_s = self.frames[0][0] + self.interval_s
@@ -170,8 +180,8 @@ class _TripletReader:
         return float(pts * self.stream.time_base) - self.origin_s
 
 
-def small_luma(frame: VideoFrame) -> Luma:
-    """Return the SDR luma of a frame, scaled to (96, 192), float32 in [0, 255]."""
+def scaled_luma(frame: VideoFrame) -> Luma:
+    """Return the SDR luma of a frame, scaled to (288, 576), float32 in [0, 255]."""
     if ColorTags.of(frame).needs_mapping:
         return (255 * (sdr_frame(frame, WIDTH, HEIGHT) @ BT709_LUMA)).astype(np.float32)
     small = frame.reformat(WIDTH, HEIGHT, "gray", interpolation="AREA")

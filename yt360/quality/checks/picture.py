@@ -70,7 +70,7 @@ class PictureCheck(Check):
 
     def add_frames(self, frames: FrameTriplet) -> None:
         """Process the next frames."""
-        luma = frames.frames[0]
+        luma = frames.small[0]
         low, high = np.quantile(luma, [0.005, 0.995])
         self._record.add((float(luma.mean()), float(high - low)))
         if self._first_s is None:
@@ -116,7 +116,7 @@ class PictureCheck(Check):
         t = self.config
         if self._frozen is not None:
             changed = changed_blocks(
-                self._frozen.frames[0], frames.frames[0], t.frozen_levels, t.frozen_texture_part
+                self._frozen.small[0], frames.small[0], t.frozen_levels, t.frozen_texture_part
             )
             if float(changed.mean()) <= t.frozen_area:
                 length_s = frames.time_s - self._frozen.time_s

@@ -130,7 +130,7 @@ class PostProductionCheck(Check):
         if not self._is_equirectangular:
             return
         if self._reference is not None:
-            angle, correlation = azimuth_shift(self._reference.frames[0], frames.frames[0])
+            angle, correlation = azimuth_shift(self._reference.small[0], frames.small[0])
             if correlation > LEAST_CORRELATION:
                 if abs(angle) < self.config.least_turn:
                     return

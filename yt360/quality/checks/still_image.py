@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from yt360.config import config_class
-from yt360.media.video.frame_triplets import HEIGHT, WIDTH, FrameTriplet, Luma
+from yt360.media.video.frame_triplets import SMALL_HEIGHT, SMALL_WIDTH, FrameTriplet, Luma
 from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.signal.alignment import align, match_light
 from yt360.quality.signal.blocks import BLOCK, Blocks, block_means, changed_blocks
@@ -107,7 +107,7 @@ class StillImageCheck(Check):
         # Time, class, changed fraction of the image, fraction of identical blocks, number of the
         # part of the recording.
         self._record = Timeline(config.most_triplets, 5)
-        self._changes = np.zeros((HEIGHT // BLOCK, WIDTH // BLOCK))
+        self._changes = np.zeros((SMALL_HEIGHT // BLOCK, SMALL_WIDTH // BLOCK))
         self._part = 0
         self._before: FrameTriplet | None = None
 
@@ -122,9 +122,9 @@ class StillImageCheck(Check):
         """Process the next frames."""
         kind, changed = self._look_within(frames)
         if kind == STILL and self._before is not None:
-            kind, later = self._look_back(frames.frames[0], self._before.frames[0])
+            kind, later = self._look_back(frames.small[0], self._before.small[0])
             changed = np.maximum(changed, later) if kind == MOVING else changed
-        difference = np.abs(frames.frames[-1] - frames.frames[0])
+        difference = np.abs(frames.small[-1] - frames.small[0])
         resting = block_means(difference)[changed == 0]
         exact = float(np.mean(resting <= self.config.exact_levels)) if resting.size else 0.0
         self._record.add((frames.time_s, kind, float(changed.mean()), exact, self._part))
@@ -181,7 +181,7 @@ class StillImageCheck(Check):
 
     def _look_within(self, frames: FrameTriplet) -> tuple[float, Blocks]:
         t = self.config
-        first, _, last = frames.frames
+        first, _, last = frames.small
         relit = match_light(first, last)
         levels = t.relit_levels if self._light_changes(first, last) else t.short_levels
         changed = changed_blocks(relit, last, levels, t.texture_part)
@@ -194,7 +194,7 @@ class StillImageCheck(Check):
         if self._is_one_motion(first, last, levels, least_area):
             return STILL, changed
         fades = abs(float(last.mean() - first.mean())) > t.fade_levels
-        passes = area > t.dissolve_area and self._is_dissolve_or_cut(frames.frames)
+        passes = area > t.dissolve_area and self._is_dissolve_or_cut(frames.small)
         return (SKIPPED if fades or passes else MOVING), changed
 
     def _is_light(self, source: Luma, target: Luma, changed: Blocks, most_levels: float) -> bool:

@@ -15,7 +15,7 @@ from yt360.catalog import Clip
 from yt360.media.ffmpeg import run_ffmpeg
 from yt360.media.layout.sound_field import NUM_BANDS, FieldSegment
 from yt360.media.source import open_source, w_levels_dbfs
-from yt360.media.video.frame_triplets import HEIGHT, WIDTH, FrameTriplet
+from yt360.media.video.frame_triplets import SMALL_HEIGHT, SMALL_WIDTH, FrameTriplet
 from yt360.quality.checks.base import Check, Part
 from yt360.quality.clips import clips_of
 from yt360.quality.inspect import InspectOptions, Inspector
@@ -123,7 +123,7 @@ def add_frames(check: Check, start_s: float, frames: np.ndarray) -> None:
 
 def noise_frames(count: int, frozen: int, seed: int) -> np.ndarray:
     """Return images (count, 96, 192) of noise, of which the first `frozen` are the same."""
-    frames = keyed_generator(seed, "noise").uniform(0, 255, (count, HEIGHT, WIDTH))
+    frames = keyed_generator(seed, "noise").uniform(0, 255, (count, SMALL_HEIGHT, SMALL_WIDTH))
     frames[:frozen] = frames[0]
     return frames
 
@@ -163,7 +163,7 @@ def test_frames_of_different_sections_are_not_compared() -> None:
 def turning_sections(check: Check, count: int, gap_s: float) -> None:
     """Feed sections of 15 s in which the camera turns every 3 s, and the one source with it."""
     rng = keyed_generator(5, "turning")
-    world = gaussian_filter(rng.uniform(0, 255, (HEIGHT, WIDTH)), 2, mode="wrap") * 4
+    world = gaussian_filter(rng.uniform(0, 255, (SMALL_HEIGHT, SMALL_WIDTH)), 2, mode="wrap") * 4
     for section_s in np.arange(count) * gap_s:
         check.begin_part(Part())
         heading, step = rng.uniform(-np.pi, np.pi), rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 2)
@@ -176,7 +176,7 @@ def turning_sections(check: Check, count: int, gap_s: float) -> None:
             segment = FieldSegment(section_s + second, 0.25, covariance, width)
             check.add_field(segment, segment)
         for number, azimuth in enumerate(azimuths):
-            shift = -round(azimuth / (2 * np.pi) * WIDTH)
+            shift = -round(azimuth / (2 * np.pi) * SMALL_WIDTH)
             frame = np.roll(world, shift, axis=1).astype(np.float32)
             check.add_frames(FrameTriplet(section_s + 3 * number + 1.4, np.stack([frame] * 3)))
 

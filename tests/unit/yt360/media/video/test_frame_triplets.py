@@ -11,7 +11,10 @@ from scipy.ndimage import zoom
 
 from yt360.media.video.frame_triplets import (
     HEIGHT,
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
     WIDTH,
+    FrameTriplet,
     read_frame_triplets,
     triplet_interval_s,
 )
@@ -37,14 +40,22 @@ def test_triplets_are_regular_and_true_to_the_video(film: Path) -> None:
     triplets = list(read_frame_triplets(film))
     times = np.array([triplet.time_s for triplet in triplets])
     assert len(triplets) >= 7
+    assert {triplet.frames.shape for triplet in triplets} == {(3, HEIGHT, WIDTH)}
     assert (np.diff(times) < 2.6).all()
     for triplet in triplets[::3]:
         expected = small(example.film(triplet.time_s))
         error = np.abs(triplet.frames[0] - expected).mean()
         # Range and scaling differ a little; another time differs by far more in the moving parts.
         assert error < 12
-        changed = changed_blocks(triplet.frames[0], triplet.frames[2], 1.5, 0.25).mean()
+        changed = changed_blocks(triplet.small[0], triplet.small[2], 1.5, 0.25).mean()
         assert changed > 0
+
+
+def test_small_frames_are_means_over_squares() -> None:
+    frames = keyed_generator(6, "small").uniform(0, 255, (3, HEIGHT, WIDTH)).astype(np.float32)
+    triplet = FrameTriplet(0.0, frames)
+    assert triplet.small.shape == (3, SMALL_HEIGHT, SMALL_WIDTH)
+    assert triplet.small[1, 2, 3] == pytest.approx(frames[1, 6:9, 9:12].mean())
 
 
 def test_rare_triplets_begin_at_key_frames(film: Path) -> None:

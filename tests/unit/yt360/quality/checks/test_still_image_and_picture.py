@@ -6,7 +6,12 @@ from helpers.quality_checks import make_check
 from quality.videos import KINDS, make_video, panorama
 from scipy.ndimage import zoom
 
-from yt360.media.video.frame_triplets import FRAME_STEP_S, HEIGHT, WIDTH, FrameTriplet
+from yt360.media.video.frame_triplets import (
+    FRAME_STEP_S,
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
+    FrameTriplet,
+)
 from yt360.media.video.projection import ResolvedProjection
 from yt360.quality.checks.base import Part
 from yt360.quality.verdict import Outcome, Verdict
@@ -27,7 +32,7 @@ def seen(check_name: str, kind: str, seconds: int, seed: int = 0) -> Verdict:
 
 
 def small(image: np.ndarray) -> np.ndarray:
-    factors = (HEIGHT / image.shape[0], WIDTH / image.shape[1])
+    factors = (SMALL_HEIGHT / image.shape[0], SMALL_WIDTH / image.shape[1])
     return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
 
 

@@ -9,7 +9,7 @@ from quality.videos import make_video, panorama
 from scipy.ndimage import zoom
 
 from yt360.media.layout.sound_field import FieldAnalyzer
-from yt360.media.video.frame_triplets import HEIGHT, WIDTH
+from yt360.media.video.frame_triplets import SMALL_HEIGHT, SMALL_WIDTH
 from yt360.quality.signal.alignment import align, match_light
 from yt360.quality.signal.blocks import changed_blocks
 from yt360.quality.signal.levels import LevelMeter
@@ -23,7 +23,7 @@ RATE_HZ = 8_000
 
 
 def small(image: np.ndarray) -> np.ndarray:
-    factors = (HEIGHT / image.shape[0], WIDTH / image.shape[1])
+    factors = (SMALL_HEIGHT / image.shape[0], SMALL_WIDTH / image.shape[1])
     return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
 
 
@@ -76,7 +76,7 @@ def test_light_is_matched_on_what_stays_not_on_what_changes() -> None:
 def test_a_shift_of_the_image_is_a_change_of_azimuth(columns: int) -> None:
     image = small(panorama(keyed_generator(4, "shift")))
     angle, correlation = azimuth_shift(image, np.roll(image, columns, axis=1))
-    assert angle == pytest.approx(-2 * np.pi * columns / WIDTH, abs=0.01)
+    assert angle == pytest.approx(-2 * np.pi * columns / SMALL_WIDTH, abs=0.01)
     assert correlation > 0.95
 
 
