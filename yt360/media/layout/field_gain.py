@@ -1,0 +1,127 @@
+"""The gain of W in a sound field, relative to ambiX, in each octave.
+
+In ambiX (SN3D) every plane wave, every mixture of uncorrelated waves and every diffuse field has
+X² + Y² + Z² = W². A field whose W is g times too loud has the power ratio 1 / g². Microphones
+differ: the W of some recorders is 3 to 7 dB low and falls with frequency, cameras store X, Y, Z
+3 dB low, and N3D without a declaration is a W that is 4.8 dB low. The gain does not change the
+direction of any source.
+
+The ratio is measured in tiles (`yt360.media.layout.sound_field`). Audio in W alone, such as a
+narration, lowers the ratio of the tiles in which it sounds, by any amount. Tiles of the field agree
+on one ratio, so the gain of an octave is the median of its largest group of tiles that agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt360.media.layout.sound_field import BAND_EDGES_HZ, NUM_BANDS, FieldSegment
+
+Array = NDArray[np.float64]
+
+OCTAVE_CENTRES_HZ = tuple(
+    float(hz) for hz in np.sqrt(np.multiply(BAND_EDGES_HZ[:-1], BAND_EDGES_HZ[1:]))
+)
+# Below, wind and the noise of capsules raise the ratio; above, spatial aliasing does.
+DECIDING_HZ = (200.0, 3200.0)
+_DECIDES = np.array([DECIDING_HZ[0] <= hz <= DECIDING_HZ[1] for hz in OCTAVE_CENTRES_HZ])
+
+# Tiles further below the loud ones may be coding noise; tiles in the lower half count less.
+_ACTIVE_RANGE_DB = 25.0
+_SILENT_DBFS = -85.0
+# The ratio of fewer frequencies depends on single reflections.
+_LEAST_WIDTH = 3.0
+# Tiles of one octave of a recorded field spread by 0.2 to 1.5 dB (half of the quartile distance).
+_AGREEMENT_DB = 3.0
+# One second.
+_LEAST_TILES = 4.0
+
+_LEVELS_DB = np.arange(-120.0, 31.0)
+_RATIOS_DB = np.arange(-30.0, 30.05, 0.1)
+
+
+@dataclass(frozen=True)
+class FieldGain:
+    """The gain of W relative to ambiX, in dB: negative if W is low or X, Y, Z are high.
+
+    Attributes:
+        broadband_db: Median of the octaves between 0.2 and 3.2 kHz.
+        octaves_db: Gain in each octave of `OCTAVE_CENTRES_HZ`; NaN if too little audio.
+        spread_db: Uncertainty: half of the distance between the quartiles of the tiles of an
+            octave, median of the octaves between 0.2 and 3.2 kHz. Recordings have 0.2 to 1.
+    """
+
+    broadband_db: float
+    octaves_db: tuple[float, ...]
+    spread_db: float
+
+    @property
+    def tilt_db(self) -> float:
+        """Difference between the highest and the lowest octave between 0.2 and 3.2 kHz."""
+        octaves = np.array(self.octaves_db)[_DECIDES]
+        return float(np.nanmax(octaves) - np.nanmin(octaves))
+
+
+class FieldGainMeter:
+    """Accumulates the power ratio of tiles in histograms of constant size."""
+
+    def __init__(self) -> None:
+        self._tiles = np.zeros((NUM_BANDS, len(_LEVELS_DB), len(_RATIOS_DB)), np.uint32)
+
+    def feed(self, segment: FieldSegment) -> None:
+        """Add a segment of a field in W, Y, Z, X."""
+        power = np.einsum("bcc->bc", segment.covariance).real.astype(np.float64)
+        level_db = _decibels(power.sum(axis=1))
+        ratio_db = _decibels(power[:, 1:].sum(axis=1)) - _decibels(power[:, 0])
+        bands = np.flatnonzero(segment.width >= _LEAST_WIDTH)
+        levels = _nearest(level_db[bands], _LEVELS_DB)
+        self._tiles[bands, levels, _nearest(ratio_db[bands], _RATIOS_DB)] += 1
+
+    def gain(self) -> FieldGain | None:
+        """Return the gain of all segments so far; None if there is too little audio."""
+        found = [_octave_gain(_weights(tiles)) for tiles in self._tiles]
+        octaves_db, spreads_db = np.array(found).T
+        if np.isnan(octaves_db[_DECIDES]).all():
+            return None
+        return FieldGain(
+            broadband_db=float(np.nanmedian(octaves_db[_DECIDES])),
+            octaves_db=tuple(octaves_db.tolist()),
+            spread_db=float(np.nanmedian(spreads_db[_DECIDES])),
+        )
+
+
+def _weights(tiles: NDArray[np.uint32]) -> Array:
+    """Return the weight of each ratio from the tiles (levels, ratios) of an octave."""
+    loud_db = _quantile(_LEVELS_DB, tiles.sum(axis=1), 0.95)
+    floor_db = max(loud_db - _ACTIVE_RANGE_DB, _SILENT_DBFS)
+    weight = np.clip((_LEVELS_DB - floor_db) / (_ACTIVE_RANGE_DB / 2), 0, 1)
+    return weight @ tiles
+
+
+def _octave_gain(weights: Array) -> tuple[float, float]:
+    """Return the gain of W and the spread in dB, given the weights of `_RATIOS_DB`."""
+    if weights.sum() < _LEAST_TILES:
+        return np.nan, np.nan
+    window = np.ones(round(_AGREEMENT_DB / (_RATIOS_DB[1] - _RATIOS_DB[0])))
+    densest_db = _RATIOS_DB[np.argmax(np.convolve(weights, window, mode="same"))]
+    agreeing = np.where(np.abs(_RATIOS_DB - densest_db) <= _AGREEMENT_DB, weights, 0)
+    low, high = (_quantile(_RATIOS_DB, weights, part) for part in (0.25, 0.75))
+    return -_quantile(_RATIOS_DB, agreeing, 0.5), (high - low) / 2
+
+
+def _quantile(values: Array, weights: Array, part: float) -> float:
+    """Return the weighted quantile of rising values."""
+    cumulated = np.cumsum(weights)
+    return float(values[np.searchsorted(cumulated, part * cumulated[-1])])
+
+
+def _nearest(values: Array, grid: Array) -> NDArray[np.intp]:
+    step = grid[1] - grid[0]
+    return np.clip(np.rint((values - grid[0]) / step), 0, len(grid) - 1).astype(np.intp)
+
+
+def _decibels(power: Array) -> Array:
+    return 10 * np.log10(np.maximum(power, 1e-15))
