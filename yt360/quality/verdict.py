@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import exp
@@ -33,6 +33,7 @@ class Verdict:
         reason: Short fixed identifier of the finding.
         detail: One sentence with the decisive numbers.
         numbers: Measurements by name, with units in the names.
+        is_measured: Whether it follows from the numbers alone, so that they can be judged again.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Verdict:
     reason: str
     detail: str
     numbers: dict[str, float] = field(default_factory=dict)
+    is_measured: bool = False
 
     @property
     def confidence(self) -> float:
@@ -55,12 +57,15 @@ class Verdict:
             "defect_probability": round(self.defect_probability, 4),
             "reason": self.reason,
             "detail": self.detail,
-            "numbers": {
-                name: float(f"{value:.6g}")
-                for name, value in self.numbers.items()
-                if abs(value) < float("inf")
-            },
+            "numbers": as_stored(self.numbers),
         }
+
+
+def as_stored(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Return numbers as they are stored: rounded to six digits, NaN and infinity omitted."""
+    return {
+        name: float(f"{value:.6g}") for name, value in numbers.items() if abs(value) < float("inf")
+    }
 
 
 def judge(

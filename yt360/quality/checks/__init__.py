@@ -11,6 +11,7 @@ To add one, write a module with a config dataclass and a check (`base.Check`)::
         needs = "video"                             # no verdict on recordings without video
         rejects = True                              # "not ok" rejects a recording
         def build(self): return MyCheck(self)
+        def judge(self, numbers, earlier): ...      # the verdict on what MyCheck.measure returns
 
 and name the module with ``--plugin``. Built-in ones have a line in the table below instead of the
 decorator. `docs/extending.md` has a complete example.

@@ -3,13 +3,29 @@
 Shapes: C channels, S samples. A recording has one or more parts (a whole video, or its sections).
 Each part is read once, audio first, and each block is passed to all checks. Checks must use little
 memory, because a recording may last for hours.
+
+Measuring and judging are separate, so that ``inspect CATALOG --rejudge`` applies other thresholds
+without decoding. `Check.measure` reduces a recording to some dozens of numbers, which are stored.
+``judge`` of the config class is a pure function of these numbers, the thresholds and the verdicts
+of the preceding checks:
+
+- Only `Check.measure` sees the recording. An option that it reads belongs in ``measuring``: a video
+  that was measured with another value must be decoded again.
+- ``judge`` gets the numbers as they are stored: six digits, without NaN and infinity. A missing
+  number raises `MissingNumber`; ``"name" in numbers`` asks for a number that some recordings lack.
+  It returns a verdict for every recording that has numbers.
+- The verdict gets all measured numbers. ``judge`` may add derived ones under other names, if every
+  verdict of the check has them.
+- Facts that are not numbers (no spatial track, a projection that the conversion refuses) are a
+  `Check.refusal`: a verdict that is stored, and kept as it is when a recording is judged again.
+- Increase ``measurement`` of the config class when the meaning of a number changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Protocol
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +38,7 @@ from yt360.media.layout.sound_field import FieldSegment
 from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.media.video.projection import Kind, ResolvedProjection
 from yt360.quality.signal.levels import LevelMeter
-from yt360.quality.verdict import Verdict
+from yt360.quality.verdict import Verdict, as_stored
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -80,7 +96,14 @@ class AudioBlock:
 
 
 class Check:
-    """A check of one recording. Override `verdict` and the methods for the required input."""
+    """A check of one recording. Override `measure` and the methods for the required input.
+
+    Attributes:
+        config: `CheckConfig` that built the check; its ``judge`` decides. A subclass annotates its
+            own class.
+    """
+
+    config: Any
 
     def begin_part(self, part: Part) -> None:
         """Start the next part, which must not be compared with earlier parts."""
@@ -99,21 +122,35 @@ class Check:
     def add_frames(self, frames: FrameTriplet) -> None:
         """Process the next triplet of small video frames."""
 
+    def refusal(self) -> Verdict | None:
+        """Return the verdict on facts that are not numbers, which replaces `measure`; or None."""
+        return None
+
+    def measure(self) -> Mapping[str, float] | None:
+        """Return the measurements on all input so far; None if there is nothing to check."""
+        raise NotImplementedError
+
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:
         """Return the verdict on all input so far; None if there is nothing to check.
 
         Args:
             earlier: Verdicts of preceding checks, by name.
         """
-        raise NotImplementedError
+        refusal = self.refusal()
+        if refusal is not None:
+            return refusal
+        numbers = self.measure()
+        return None if numbers is None else judged(self.config, numbers, earlier)
 
 
 class CheckConfig(Protocol):
     """The thresholds of a check: a dataclass registered in `yt360.quality.checks.CHECKS`.
 
     A class may also have the attributes ``needs`` (``"audio"``, ``"video"`` or ``"audio and
-    video"``; recordings without these streams get no verdict) and ``rejects`` (whether its
-    "not ok" rejects a recording by default; default False).
+    video"``; recordings without these streams get no verdict), ``rejects`` (whether its "not ok"
+    rejects a recording by default; default False), ``measuring`` (names of the options that
+    `Check.measure` uses; default none) and ``measurement`` (version of the meaning of the numbers;
+    default 1).
 
     Attributes:
         kind: Name of the check.
@@ -128,3 +165,48 @@ class CheckConfig(Protocol):
             UserError: A required library or file is missing.
         """
         ...
+
+    def judge(self, numbers: Mapping[str, float], earlier: Mapping[str, Verdict]) -> Verdict:
+        """Return the verdict on a recording.
+
+        Args:
+            numbers: Measurements of the check.
+            earlier: Verdicts of preceding checks, by name.
+
+        Raises:
+            MissingNumber: An older version measured the recording.
+        """
+        ...
+
+
+class MissingNumber(KeyError):
+    """A measurement is missing."""
+
+
+class _Numbers(dict[str, float]):
+    def __missing__(self, name: str) -> float:
+        raise MissingNumber(name)
+
+
+def judged(
+    config: CheckConfig, measured: Mapping[str, float], earlier: Mapping[str, Verdict]
+) -> Verdict:
+    """Return the verdict of a config on measurements, fresh or stored, with all of them.
+
+    Args:
+        config: Config of the check.
+        measured: Measurements by name.
+        earlier: Verdicts of preceding checks, by name.
+
+    Raises:
+        MissingNumber: The config needs a number that is missing.
+    """
+    numbers = _Numbers(as_stored(measured))
+    verdict = config.judge(numbers, earlier)
+    return replace(verdict, numbers={**numbers, **verdict.numbers}, is_measured=True)
+
+
+def measured_with(config: CheckConfig) -> dict[str, Any]:
+    """Return what decides the measurements of a check: their version, and the options used."""
+    options = {name: getattr(config, name) for name in getattr(config, "measuring", ())}
+    return {"version": getattr(config, "measurement", 1), **options}

@@ -8,6 +8,7 @@ scale, but does not remove it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log10
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ class ClippingConfig:
 
     needs: ClassVar[str] = "audio"
     rejects: ClassVar[bool] = False
+    measuring: ClassVar[tuple[str, ...]] = ("sounding", "top_from", "below_from")
 
     kind: str = NAME
     sounding: float = 1e-3
@@ -42,9 +44,30 @@ class ClippingConfig:
         """Return the check; see `CheckConfig`."""
         return ClippingCheck(self)
 
+    def judge(
+        self,
+        numbers: Mapping[str, float],
+        earlier: Mapping[str, Verdict],  # noqa: ARG002
+    ) -> Verdict:
+        """Return the verdict on the worst channel; see `CheckConfig`."""
+        if "pile" not in numbers:
+            return unsure(NAME, "too-little-sound", "all audio is below the noise floor")
+        clipped, pile = numbers["clipped_share"], numbers["pile"]
+        probability = min(
+            probability_above(log10(clipped + 1e-9), log10(self.clipped_fraction), 0.4),
+            probability_above(pile, self.pile, self.pile / 3),
+        )
+        detail = (
+            f"{clipped:.3%} of the samples of channel {numbers['worst_channel']:.0f} are at full "
+            f"scale, {pile:.1f} times as many as just below it"
+        )
+        return judge(NAME, probability, ("intact", "clipped"), detail)
+
 
 class ClippingCheck(Check):
     """Counts samples near full scale in each stored channel."""
+
+    config: ClippingConfig
 
     def __init__(self, config: ClippingConfig) -> None:
         self.config = config
@@ -61,27 +84,15 @@ class ClippingCheck(Check):
         self._below = self._below + np.sum(size >= t.below_from, axis=1) - top
         self._peak = max(self._peak, float(size.max(initial=0.0)))
 
-    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
-        """Return the verdict on the worst channel; see `Check.verdict`."""
-        t = self.config
+    def measure(self) -> dict[str, float]:
+        """Return the counts of the worst channel; see `Check.measure`."""
+        numbers = {"peak_dbfs": float(20 * np.log10(max(self._peak, 1e-7)))}
         if self._sounding.sum() == 0:
-            return unsure(NAME, "too-little-sound", "all audio is below the noise floor")
+            return numbers
         fractions = self._top / np.maximum(self._sounding, 1)
         worst = int(np.argmax(fractions))
-        clipped = float(fractions[worst])
-        pile = float(self._top[worst] / max(self._below[worst], 1.0))
-        numbers = {
-            "clipped_share": clipped,
-            "pile": pile,
-            "peak_dbfs": float(20 * np.log10(max(self._peak, 1e-7))),
+        return numbers | {
+            "clipped_share": float(fractions[worst]),
+            "pile": float(self._top[worst] / max(self._below[worst], 1.0)),
             "worst_channel": float(worst),
         }
-        probability = min(
-            probability_above(np.log10(clipped + 1e-9), np.log10(t.clipped_fraction), 0.4),
-            probability_above(pile, t.pile, t.pile / 3),
-        )
-        detail = (
-            f"{clipped:.3%} of the samples of channel {worst} are at full scale, {pile:.1f} times "
-            "as many as just below it"
-        )
-        return judge(NAME, probability, ("intact", "clipped"), detail, numbers)

@@ -5,7 +5,8 @@ The level of a clip is the mean square of W in decibels relative to a full-scale
 beach has -39, speech -37) and above microphone hiss and the dither of empty tracks.
 
 Hysteresis avoids fragmenting a recording whose level varies around one threshold: an audible
-interval starts with a clearly loud clip and ends with a clearly silent one.
+interval starts with a clearly loud clip and ends with a clearly silent one. The recording as a
+whole is judged by the share of its clips below the middle of the two thresholds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "silence"
+LEVELS_DBFS = tuple(float(level) for level in np.arange(-90.0, -19.0, 2.5))
+"""Levels for which the share of clips below is measured; shares in between are interpolated."""
 
 
 @config_class
@@ -49,9 +52,30 @@ class SilenceConfig:
         """Return the check; see `CheckConfig`."""
         return SilenceCheck(self)
 
+    @property
+    def middle_dbfs(self) -> float:
+        """Middle of the two thresholds."""
+        return (self.open_dbfs + self.close_dbfs) / 2
+
+    def judge(
+        self,
+        numbers: Mapping[str, float],
+        earlier: Mapping[str, Verdict],  # noqa: ARG002
+    ) -> Verdict:
+        """Return the verdict on all clips; see `CheckConfig`."""
+        if numbers["clips"] == 0:
+            return unsure(NAME, "too-little-sound", "there is no audio")
+        shares = [numbers[_share_below(level)] for level in LEVELS_DBFS]
+        silent = float(np.interp(self.middle_dbfs, LEVELS_DBFS, shares))
+        detail = f"{silent:.0%} of the clips are silent; W is at {numbers['level_dbfs']:.1f} dBFS"
+        probability = probability_above(silent, self.silent_fraction, self.silent_softness)
+        return judge(NAME, probability, ("sounding", "silent"), detail, {"silent_share": silent})
+
 
 class SilenceCheck(Check):
     """Classifies consecutive clips of the default length in the audio of each part."""
+
+    config: SilenceConfig
 
     def __init__(self, config: SilenceConfig) -> None:
         self.config = config
@@ -61,35 +85,28 @@ class SilenceCheck(Check):
         """Process the levels of a part."""
         self._parts.append(part)
 
-    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
-        """Return the verdict on all clips; see `Check.verdict`."""
-        levels = [part.levels.default_clips_dbfs() for part in self._parts if part.levels]
-        return silence_verdict(*levels, config=self.config)
+    def measure(self) -> dict[str, float]:
+        """Return the distribution of the levels of all clips; see `Check.measure`."""
+        parts = [part.levels.default_clips_dbfs() for part in self._parts if part.levels]
+        return distribution([level for levels in parts for level in levels])
 
 
-def silence_verdict(*stretches_dbfs: Sequence[float], config: SilenceConfig) -> Verdict:
-    """Return the verdict on clips with these levels.
-
-    Args:
-        stretches_dbfs: Levels of each sequence of consecutive clips, in temporal order.
-        config: Thresholds.
-    """
-    levels_dbfs = [level for stretch in stretches_dbfs for level in stretch]
-    if not levels_dbfs:
-        return unsure(NAME, "too-little-sound", "there is no audio")
-    sounding = [each for levels in stretches_dbfs for each in sounding_clips(levels, config)]
-    silent = 1 - float(np.mean(sounding))
-    mean = float(np.mean(10 ** (np.array(levels_dbfs) / 10)))
+def distribution(levels_dbfs: Sequence[float]) -> dict[str, float]:
+    """Return the distribution of the levels of clips: mean power, extremes, shares below levels."""
+    levels = np.array(levels_dbfs)
+    if not len(levels):
+        return {"clips": 0.0}
     numbers = {
-        "level_dbfs": 10 * float(np.log10(mean)),
-        "silent_share": silent,
-        "loudest_clip_dbfs": max(levels_dbfs),
-        "quietest_clip_dbfs": min(levels_dbfs),
-        "clips": float(len(levels_dbfs)),
+        "clips": float(len(levels)),
+        "level_dbfs": 10 * float(np.log10(np.mean(10 ** (levels / 10)))),
+        "loudest_clip_dbfs": float(levels.max()),
+        "quietest_clip_dbfs": float(levels.min()),
     }
-    detail = f"{silent:.0%} of the clips are silent; W is at {numbers['level_dbfs']:.1f} dBFS"
-    probability = probability_above(silent, config.silent_fraction, config.silent_softness)
-    return judge(NAME, probability, ("sounding", "silent"), detail, numbers)
+    return numbers | {_share_below(it): float(np.mean(levels < it)) for it in LEVELS_DBFS}
+
+
+def _share_below(level_dbfs: float) -> str:
+    return f"share_below_{level_dbfs:g}_dbfs"
 
 
 def sounding_clips(levels_dbfs: Sequence[float], config: SilenceConfig) -> list[bool]:
@@ -98,8 +115,7 @@ def sounding_clips(levels_dbfs: Sequence[float], config: SilenceConfig) -> list[
     A clip at or above `open_dbfs` is audible, and one below `close_dbfs` is silent. In between, it
     is like the clip before it; the nearer threshold decides for the first clip.
     """
-    middle = (config.open_dbfs + config.close_dbfs) / 2
-    state = bool(levels_dbfs) and levels_dbfs[0] >= middle
+    state = bool(levels_dbfs) and levels_dbfs[0] >= config.middle_dbfs
     result = []
     for level in levels_dbfs:
         if level >= config.open_dbfs:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.quality.checks.silence import SilenceConfig, silence_verdict, sounding_clips
+from yt360.quality.checks.silence import SilenceConfig, distribution, sounding_clips
 from yt360.quality.verdict import Outcome
 
 CONFIG = SilenceConfig()
@@ -33,9 +33,12 @@ def test_between_the_thresholds_a_clip_is_what_the_one_before_is() -> None:
     ],
 )
 def test_one_loud_clip_in_five_is_enough(levels: list[float], outcome: Outcome) -> None:
-    assert silence_verdict(levels, config=CONFIG).outcome is outcome
+    assert CONFIG.judge(distribution(levels), {}).outcome is outcome
 
 
-def test_a_stretch_is_judged_without_the_one_before_a_gap() -> None:
-    assert silence_verdict([-20, -58], config=CONFIG).numbers["silent_share"] == 0
-    assert silence_verdict([-20], [-58], config=CONFIG).numbers["silent_share"] == 0.5
+@given(st.lists(st.floats(-120, 0), min_size=1, max_size=30), st.integers(-36, -8))
+def test_the_silent_share_counts_clips_below_the_middle(levels: list[float], step: int) -> None:
+    middle = 2.5 * step
+    config = SilenceConfig(open_dbfs=middle + 1, close_dbfs=middle - 1)
+    silent = config.judge(distribution(levels), {}).numbers["silent_share"]
+    assert silent == pytest.approx(sum(level < middle for level in levels) / len(levels))
