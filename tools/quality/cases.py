@@ -89,6 +89,7 @@ class Case:
     """A test with its kinds of generated recordings.
 
     Attributes:
+        check: Name of the check.
         kinds: Kinds of recordings.
         run: Generates one; returns the expected result, the verdict and the random settings.
         deciding: Measurements of the verdict that have thresholds.
@@ -96,6 +97,7 @@ class Case:
         variants: Variants to run: clean, coded or both.
     """
 
+    check: str
     kinds: tuple[str, ...]
     run: Callable[[Job], tuple[str, Verdict, dict[str, float]]]
     deciding: tuple[str, ...]
@@ -107,14 +109,21 @@ def run_job(job: Job) -> Result:
     """Generate one case and check it."""
     case = CASES[job.case]
     expected, verdict, facts = case.run(job)
-    found = _found(verdict)
-    right = _treatment(found) == _treatment(expected)
-    right |= found == "unsure" and job.kind in case.undecidable
+    found = outcome_of(verdict)
+    right = is_right(case, job.kind, expected, found)
     numbers = {name: float(value) for name, value in {**verdict.numbers, **facts}.items()}
     return Result(job, expected, found, right, numbers)
 
 
-def _found(verdict: Verdict) -> str:
+def is_right(case: Case, kind: str, expected: str, found: str) -> bool:
+    """Return whether a recording of a kind is treated as expected; see `Result`."""
+    if found == "unsure" and kind in case.undecidable:
+        return True
+    return _treatment(found) == _treatment(expected)
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """Return ``"ok"``, ``"unsure"``, or the reason of a defect."""
     if verdict.outcome is Outcome.UNSURE:
         return "unsure"
     return "ok" if verdict.outcome is Outcome.OK else verdict.reason
@@ -227,22 +236,31 @@ FIELDS = tuple(kind for kind, (_, _, laid_over) in AUDIO_KINDS.items() if laid_o
 
 CASES: dict[str, Case] = {
     "spatial-audio": Case(
+        "spatial-audio",
         SPATIAL_KINDS,
         _spatial,
         ("gain_db", "field", "agreement", "copied_coherence", "one_axis_share"),
     ),
-    "post-production": Case(FIELDS, _post_production, ("excess_w_share", "excess_lateral_share")),
-    "turning": Case(
-        ("world-fixed", "head-fixed"), _turning, ("turns", "follows_picture"), variants=("clean",)
+    "post-production": Case(
+        "post-production", FIELDS, _post_production, ("excess_w_share", "excess_lateral_share")
     ),
-    "clipping": Case(("clipped", "intact"), _clipping, ("clipped_share", "pile")),
+    "turning": Case(
+        "post-production",
+        ("world-fixed", "head-fixed"),
+        _turning,
+        ("turns", "follows_picture"),
+        variants=("clean",),
+    ),
+    "clipping": Case("clipping", ("clipped", "intact"), _clipping, ("clipped_share", "pile")),
     "still-image": Case(
+        "still-image",
         tuple(kind for kind, (_, still, _) in videos.KINDS.items() if still is not None),
         _still,
         ("still_share", "skipped_share", "unchanged_share", "compact_share"),
         undecidable=("photo-logo", "performer"),
     ),
     "picture": Case(
+        "picture",
         tuple(kind for kind, (_, _, found) in videos.KINDS.items() if found is not None),
         _picture,
         ("blank_share", "longest_frozen_s", "frozen_share"),

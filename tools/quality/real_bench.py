@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from yt360.quality.inspect import inspect_file
-from yt360.quality.verdict import Verdict
+from yt360.quality.verdict import Outcome, Verdict
 
 Row = Mapping[str, str]
 
@@ -134,6 +134,23 @@ def _finds(check: str, of: str, label: str, found: list[Labelled]) -> Claim:
     unsure = sum(one.outcome(check) == "unsure" for one in some)
     right = len(some) - len(wrong) - unsure
     return Claim(f"{check}: {of}, found", len(some), right, unsure, tuple(wrong), len(some))
+
+
+def right_on(check: str, label: Row) -> Callable[[Verdict], bool] | None:
+    """Return which verdicts of a check are right on a labelled recording; None without a label."""
+    never_wrong = {
+        "still-image": label["motion"] == "motion",
+        "picture": label["motion"] == "motion",
+        "projection": True,
+        "post-production": not label["sound"].startswith("no spatial"),
+        "spatial-audio": label["sound"].startswith("foa"),
+        "av-agreement": label["sound"].startswith("foa"),
+    }
+    if never_wrong.get(check):
+        return lambda verdict: verdict.outcome is not Outcome.NOT_OK
+    if check == "spatial-audio" and label["sound"] in ("unusable", "fuma-order"):
+        return lambda verdict: verdict.outcome is not Outcome.OK
+    return None
 
 
 def main() -> int:
