@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 # Options for files only and for catalogs only.
 _FOR_FILES = ("report", "as_json", "audio")
-_FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s")
+_FOR_CATALOGS = (
+    "workers", "limit", "rejecting", "again", "lease_s", "timeout_s", "rejudge", "dry_run",
+)  # fmt: skip
+# Options that have no effect on stored measurements.
+_FOR_DECODING = (
+    "workers", "limit", "again", "lease_s", "timeout_s", "audio_layout", "projection", "tagger",
+)  # fmt: skip
 
 
 @examples(
@@ -33,7 +39,7 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
     "yt360 inspect footage",
     "yt360 inspect my.catalog --workers 8",
     "yt360 inspect my.catalog --again rejected --reject spatial-audio --reject projection",
-    "yt360 inspect my.catalog --set still-image.moving_area=0.003",
+    "yt360 inspect my.catalog --rejudge --set still-image.moving_area=0.003 --dry-run",
 )
 @click.command("inspect")
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... | CATALOG", type=Path)
@@ -83,6 +89,14 @@ _FOR_CATALOGS = ("workers", "limit", "rejecting", "again", "lease_s", "timeout_s
     help="Queue videos in this state again if their media are here (for a catalog; repeatable).",
 )
 @click.option(
+    "--rejudge",
+    is_flag=True,
+    help="Apply --set and --reject to the stored measurements of all inspected videos (of a "
+    "catalog), without decoding. Verdicts, kept clips and states change; options of former runs "
+    "are not remembered.",
+)
+@click.option("--dry-run", is_flag=True, help="With --rejudge: only print what would change.")
+@click.option(
     "--lease-s",
     default=120.0,
     show_default=True,
@@ -103,6 +117,8 @@ def command(
     as_json: bool,
     audio: Path | None,
     again: tuple[State, ...],
+    rejudge: bool,
+    dry_run: bool,
     settings: dict[str, str],
     tagger: str | None,
     **options: Any,
@@ -125,6 +141,11 @@ def command(
         if len(paths) > 1:
             raise UserError("give one catalog or files, not both", "conflict")
         refuse(context, _FOR_FILES, "goes with files, not with a catalog")
+        if rejudge:
+            refuse(context, _FOR_DECODING, "has no effect on stored measurements")
+            _rejudge(paths[0], settings, options["rejecting"], dry_run)
+            return
+        refuse(context, ("dry_run",), "goes with --rejudge")
         died = _inspect_catalog(paths[0], again, {**options, "settings": settings})
         context.exit(1 if died else 0)
     refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
@@ -165,7 +186,7 @@ def _inspect_files(
     """Inspect files; return how many cannot be read."""
     from yt360.execution.isolation import IsolatedProcess
     from yt360.execution.local import WorkerPool, limited_pool
-    from yt360.quality.inspect import configure_checks, has_user_code
+    from yt360.quality.configs import configure_checks, has_user_code
 
     make_pool = WorkerPool if has_user_code(configure_checks(settings)) else limited_pool
     found: list[dict[str, Any]] = []
@@ -198,8 +219,9 @@ def _inspect(
     projection: str,
 ) -> tuple[dict[str, Any], list[str]]:
     """Inspect a file, and draw its report; return the result as JSON values and as lines."""
+    from yt360.quality.configs import configure_checks
     from yt360.quality.decision import decide
-    from yt360.quality.inspect import InspectOptions, configure_checks, inspect_file
+    from yt360.quality.inspect import InspectOptions, inspect_file
     from yt360.quality.report import write_report
 
     checks = configure_checks(settings)
@@ -255,3 +277,18 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
     if report.crashes:
         echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
     return report.crashes
+
+
+def _rejudge(
+    path: Path, settings: dict[str, str], rejecting: tuple[str, ...], dry_run: bool
+) -> None:
+    """Judge the inspected videos of a catalog again."""
+    from yt360.catalog import Catalog
+    from yt360.quality.catalog_config import CatalogRunConfig
+    from yt360.quality.rejudge import rejudge_catalog
+    from yt360.terminal.progress import Progress
+
+    config = CatalogRunConfig(settings=settings, rejecting=rejecting or None)
+    with Catalog(path) as catalog, Progress("judging", None, "videos") as progress:
+        report = rejudge_catalog(catalog, config, progress.advance, dry_run=dry_run)
+    echo(*report.lines())

@@ -10,7 +10,7 @@ from yt360.catalog.claim_renewal import MAX_LEASE_S
 from yt360.config import config_class
 from yt360.media.names import AudioLayoutName, ProjectionName
 from yt360.quality.checks import CHECKS
-from yt360.quality.inspect import Configs, configure_checks
+from yt360.quality.configs import Configs, configure_checks
 
 MAX_TIMEOUT_S = 7 * 86_400
 

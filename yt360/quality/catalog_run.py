@@ -11,14 +11,13 @@ import os
 import socket
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path
 
-from yt360.catalog import Catalog, Claim, ClaimLost, State
-from yt360.catalog import Verdict as StoredVerdict
+from yt360.catalog import Catalog, Claim, ClaimLost, Clip, State
 from yt360.catalog.build_inputs import media_parts
 from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
@@ -27,10 +26,11 @@ from yt360.execution.limits import MEMORY_BYTES, Limits
 from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.files import MACHINE_ERRORS
 from yt360.quality.catalog_config import CatalogRunConfig
-from yt360.quality.checks import spatial_audio
 from yt360.quality.clips import clips_of, why_no_clips
+from yt360.quality.configs import has_user_code
 from yt360.quality.decision import decide
-from yt360.quality.inspect import Inspection, InspectOptions, Inspector, has_user_code
+from yt360.quality.findings import Findings, to_records
+from yt360.quality.inspect import Inspection, InspectOptions, Inspector
 
 # The system may kill a process for lack of memory that its video did not cause, but rarely 3 times.
 MAX_TRIES = 3
@@ -275,35 +275,27 @@ def _inspect_and_store(
 def _store(
     catalog: Catalog, claim: Claim, inspection: Inspection, config: CatalogRunConfig
 ) -> InspectedVideo:
-    wrong = decide(inspection, config.rejecting).against
-    reason, detail = None, None
     with catalog.transaction():  # atomic relative to a concurrent import of a list
         # Replace the clips of an earlier inspection.
         given = [clip for clip in catalog.clips.of(claim.video_id) if clip.origin == RELEASED]
         clips = clips_of(inspection, given)
-        if wrong:
-            reason, detail = wrong[0].reason, f"{wrong[0].name}: {wrong[0].detail}"
-        elif not any(clip.kept for clip in clips):
-            reason, detail = "no-clips", why_no_clips(inspection, clips)
+        state, reason, detail = state_of(inspection, clips, config)
         stated_projection = None if config.projection == "auto" else config.projection
         catalog.videos.state_media(claim.video_id, config.audio_layout, stated_projection)
-        catalog.verdicts.replace(claim.video_id, *_stored(inspection))
+        catalog.verdicts.replace(claim.video_id, *to_records(inspection))
         catalog.clips.replace(claim.video_id, *clips)
-        catalog.claims.finish(claim, "rejected" if reason else "accepted", reason, detail)
+        catalog.claims.finish(claim, state, reason, detail)
     warnings = tuple(warning.code for warning in inspection.warnings)
-    state = "rejected" if reason else "accepted"
     return InspectedVideo(claim.video_id, state, reason or "", warnings)
 
 
-def _stored(inspection: Inspection) -> Iterator[StoredVerdict]:
-    """Yield the verdicts for the catalog; the one on spatial audio includes the layout warnings."""
-    for verdict in inspection.verdicts.values():
-        values = verdict.as_json()
-        numbers = {key: values[key] for key in ("reason", "detail", "defect_probability")}
-        if verdict.name == spatial_audio.NAME:
-            numbers["doubts"] = [asdict(warning) for warning in inspection.warnings]
-        yield StoredVerdict(
-            kind=verdict.name,
-            verdict=verdict.outcome.value,
-            numbers={**numbers, **values["numbers"]},
-        )
+def state_of(
+    findings: Findings, clips: Sequence[Clip], config: CatalogRunConfig
+) -> tuple[State, str | None, str | None]:
+    """Return the state of an inspected video with its reason and detail."""
+    wrong = decide(findings, config.rejecting).against
+    if wrong:
+        return "rejected", wrong[0].reason, f"{wrong[0].name}: {wrong[0].detail}"
+    if not any(clip.kept for clip in clips):
+        return "rejected", "no-clips", why_no_clips(clips)
+    return "accepted", None, None

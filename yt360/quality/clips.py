@@ -1,15 +1,16 @@
-"""Select the clips of an inspected recording."""
+"""Select the clips of an inspected recording, and drop those that are silent."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from yt360.catalog.records import Clip
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.quality.checks.base import Part
 from yt360.quality.checks.silence import SilenceConfig, sounding_clips
+from yt360.quality.configs import Configs
 from yt360.quality.inspect import Inspection
 
 
@@ -22,8 +23,6 @@ def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
             are silent or not covered by the files. If empty, clips are consecutive. Where sections
             overlap, a clip belongs to the section that contains most of it, or to the first one.
     """
-    silence = inspection.checks.get("silence")
-    config = silence if isinstance(silence, SilenceConfig) else SilenceConfig()
     given = sorted(known, key=lambda clip: clip.start_s)
     homes = [_home_of(clip, inspection.parts) for clip in given]
     result: list[Clip] = []
@@ -32,8 +31,9 @@ def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
         if not given:
             ends_s = [int(clip.start_s + clip.duration_s) for clip in result]
             wanted = _end_to_end(part, max(ends_s, default=0))
-        result += _with_levels(part, wanted, config)
+        result += _with_levels(part, wanted)
     covered = {clip.start_s for clip in result}
+    result = without_silence(result, inspection.checks)
     result += [
         replace(clip, kept=False, reason="not-covered")
         for clip in given
@@ -42,25 +42,33 @@ def clips_of(inspection: Inspection, known: Iterable[Clip] = ()) -> list[Clip]:
     return sorted(result, key=lambda clip: clip.start_s)
 
 
-def why_no_clips(inspection: Inspection, clips: Iterable[Clip]) -> str:
-    """Describe why none of the clips of a recording is kept.
+def without_silence(clips: Sequence[Clip], checks: Configs) -> list[Clip]:
+    """Return clips in temporal order with silent ones marked as not kept, by the silence check.
 
-    Args:
-        inspection: Inspection of all files of the recording.
-        clips: From `clips_of`; none is kept.
+    Clips without a level, or that are not kept for another reason, are not changed.
     """
+    silence = checks.get("silence")
+    config = silence if isinstance(silence, SilenceConfig) else SilenceConfig()
+    measured = [clip for clip in clips if "level_dbfs" in clip.numbers]
+    judged = [clip for clip in measured if clip.kept or clip.reason == "silent"]
+    sounding = sounding_clips([clip.numbers["level_dbfs"] for clip in judged], config)
+    kept = {clip.start_s: loud for clip, loud in zip(judged, sounding, strict=True)}
+    return [
+        replace(clip, kept=kept[clip.start_s], reason=None if kept[clip.start_s] else "silent")
+        if clip.start_s in kept
+        else clip
+        for clip in clips
+    ]
+
+
+def why_no_clips(clips: Iterable[Clip]) -> str:
+    """Describe why none of the clips of a recording is kept."""
     reasons = Counter(clip.reason for clip in clips)
     words = {"silent": "silent", "not-covered": "not covered by video and audio"}
     counts = [f"{reasons[each]} {text}" for each, text in words.items() if reasons[each]]
     if counts:
         return f"its clips: {', '.join(counts)}"
-    if all(part.levels is None for part in inspection.parts):
-        return "there is no audio to cut clips from"
-    longest_s = max(last - first for first, last in (part.covered_s for part in inspection.parts))
-    return (
-        f"video and audio cover at most {max(longest_s, 0):.1f} s together; a clip is "
-        f"{DEFAULT_CLIP_S} whole seconds"
-    )
+    return f"video and audio do not cover {DEFAULT_CLIP_S} whole seconds together"
 
 
 def _end_to_end(part: Part, free_from_s: int) -> list[Clip]:
@@ -89,21 +97,14 @@ def _outside_s(part: Part, clip: Clip) -> tuple[float, float]:
     return first - start_s, start_s + clip.duration_s - last
 
 
-def _with_levels(part: Part, clips: list[Clip], config: SilenceConfig) -> list[Clip]:
-    if part.levels is None or not clips:
+def _with_levels(part: Part, clips: list[Clip]) -> list[Clip]:
+    """Return clips with their level of W, all kept."""
+    if part.levels is None:
         return []
-    starts = [round(clip.start_s - part.start_s) for clip in clips]
-    levels = [
-        part.levels.clip_levels_dbfs([start], clip.duration_s)[0]
-        for start, clip in zip(starts, clips, strict=True)
-    ]
-    sounding = sounding_clips(levels, config)
-    return [
-        replace(
-            clip,
-            kept=loud,
-            reason=None if loud else "silent",
-            numbers={**clip.numbers, "level_dbfs": round(level, 2)},
-        )
-        for clip, loud, level in zip(clips, sounding, levels, strict=True)
-    ]
+    result = []
+    for clip in clips:
+        start_s = round(clip.start_s - part.start_s)
+        (level,) = part.levels.clip_levels_dbfs([start_s], clip.duration_s)
+        numbers = {**clip.numbers, "level_dbfs": round(level, 2)}
+        result.append(replace(clip, kept=True, reason=None, numbers=numbers))
+    return result

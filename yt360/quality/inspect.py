@@ -7,62 +7,31 @@ video), which are passed to the same checks in order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yt360.ambisonics.formats import AMBIX, YOUTUBE_5_1, AmbisonicFormat
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
 from yt360.media.audio.reader import AudioReader
 from yt360.media.audio.selection import AudioSelection, select_audio
 from yt360.media.containers.tracks import undecodable
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout.sound_field import FieldAnalyzer
-from yt360.media.layout.warnings import LayoutWarning
 from yt360.media.pairing import audio_files_beside
 from yt360.media.source import check_whole
 from yt360.media.video.frame_triplets import read_frame_triplets
 from yt360.media.video.projection import ResolvedProjection, resolve_projection
-from yt360.quality.checks import CHECKS
-from yt360.quality.checks.base import AudioBlock, CheckConfig, Part
+from yt360.quality.checks.base import AudioBlock, Part
 from yt360.quality.checks.still_image import StillImageCheck
+from yt360.quality.configs import Configs, configure_checks
+from yt360.quality.findings import Findings
 from yt360.quality.signal.levels import LevelMeter
 from yt360.quality.signal.series import DirectionSeries
 from yt360.quality.verdict import Verdict
-
-Configs = Mapping[str, CheckConfig]
-
-
-def configure_checks(settings: Mapping[str, Any] | None = None) -> dict[str, CheckConfig]:
-    """Return the configs of all registered checks, including plugins.
-
-    Args:
-        settings: ``"check.option"`` -> value; text is converted to the type of the option.
-
-    Raises:
-        UserError: A check or an option is unknown, or a value is not allowed.
-    """
-    given: dict[str, dict[str, Any]] = {}
-    for key, value in (settings or {}).items():
-        name, dot, option = key.partition(".")
-        if not dot:
-            raise UserError(
-                f"{key!r} is not the option of a quality check, such as still-image.moving_area",
-                "unknown-name",
-                key,
-            )
-        given.setdefault(CHECKS[name].name, {})[option] = value
-    return {name: CHECKS.configure(name, given.get(name, {})) for name in CHECKS}
-
-
-def has_user_code(checks: Configs) -> bool:
-    """Return whether checks run user code, which has no limits of time and memory."""
-    tagger = getattr(checks.get("post-production"), "tagger", None)
-    return tagger is not None or any(CHECKS[name].plugin for name in checks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,32 +49,21 @@ class InspectOptions:
     checks: Configs = field(default_factory=configure_checks)
 
 
-@dataclass
-class Inspection:
-    """The verdicts of all checks on a recording, and the data of the report.
+@dataclass(kw_only=True)
+class Inspection(Findings):
+    """The findings on a recording, and the data of the report.
 
     Attributes:
-        name: Name of the recording.
-        verdicts: Verdicts by name of the check, in the order of the registry; checks without input
-            are missing.
         parts: One part for each pair of files.
         directions: Horizontal sound field over time.
         motion: Rows (time in the video in seconds, changed fraction of the image).
-        layout: Name of the stored channel layout; empty without audio.
-        checks: Configs of the checks.
         audio_choices: Selected and unused audio of each part with audio files.
-        warnings: Contradictions to the audio layout.
     """
 
-    name: str
-    verdicts: dict[str, Verdict]
     parts: list[Part]
     directions: DirectionSeries
     motion: NDArray[np.float32]
-    layout: str
-    checks: Configs = field(default_factory=configure_checks)
     audio_choices: tuple[str, ...] = ()
-    warnings: tuple[LayoutWarning, ...] = ()
 
 
 def inspect_file(

@@ -112,6 +112,14 @@ class Videos(Table):
             ).rowcount
         )
 
+    def settle(self, video_id: str, state: State, reason: str | None, detail: str | None) -> None:
+        """Change the state of a video that is not claimed."""
+        self._db.execute(
+            "UPDATE videos SET state = ?, reason = ?, detail = ?, changed_at = ? "
+            "WHERE video_id = ? AND claim IS NULL",
+            (state, reason, detail, self._db.clock(), video_id),
+        )
+
     def drop(self, video_id: str, reason: str) -> None:
         """Reject a video permanently, in any state, for example because its owner withdrew it.
 

@@ -50,7 +50,7 @@ class ClippingConfig:
         earlier: Mapping[str, Verdict],  # noqa: ARG002
     ) -> Verdict:
         """Return the verdict on the worst channel; see `CheckConfig`."""
-        if "pile" not in numbers:
+        if numbers["sounding_samples"] == 0:
             return unsure(NAME, "too-little-sound", "all audio is below the noise floor")
         clipped, pile = numbers["clipped_share"], numbers["pile"]
         probability = min(
@@ -71,7 +71,7 @@ class ClippingCheck(Check):
 
     def __init__(self, config: ClippingConfig) -> None:
         self.config = config
-        self._sounding = self._top = self._below = np.zeros(1)
+        self._sounding = self._top = self._below = np.zeros(1, np.int64)
         self._peak = 0.0
 
     def add_audio(self, block: AudioBlock) -> None:
@@ -86,13 +86,12 @@ class ClippingCheck(Check):
 
     def measure(self) -> dict[str, float]:
         """Return the counts of the worst channel; see `Check.measure`."""
-        numbers = {"peak_dbfs": float(20 * np.log10(max(self._peak, 1e-7)))}
-        if self._sounding.sum() == 0:
-            return numbers
         fractions = self._top / np.maximum(self._sounding, 1)
         worst = int(np.argmax(fractions))
-        return numbers | {
+        return {
             "clipped_share": float(fractions[worst]),
             "pile": float(self._top[worst] / max(self._below[worst], 1.0)),
+            "peak_dbfs": float(20 * np.log10(max(self._peak, 1e-7))),
+            "sounding_samples": float(self._sounding.sum()),
             "worst_channel": float(worst),
         }

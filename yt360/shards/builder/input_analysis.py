@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yt360.clips import SILENT_BELOW_DBFS, TimeRange
@@ -15,12 +15,13 @@ from yt360.execution.blame import blaming
 from yt360.files import MACHINE_ERRORS
 from yt360.media.convert import END_TOLERANCE_S
 from yt360.media.source import Source, open_source, w_levels_dbfs
-from yt360.quality.decision import require_acceptable
-from yt360.quality.inspect import InspectOptions
+from yt360.quality.decision import decide
+from yt360.quality.inspect import InspectOptions, Inspector
 from yt360.shards.builder.clip_selection import LEVEL_WINDOW_S, select_clips
 from yt360.shards.builder.inputs import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
+from yt360.shards.format.schema import Rejection
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ def analyze_input(task: AnalysisTask) -> InputAnalysis:
     if analysis is None:
         try:
             with blaming_input(item):
-                if options.inspect and not item.inspected:
-                    _inspect(item, options)
-                analysis = _analyze(item, open_input(item, options), options, fingerprint)
+                refused = _inspect(item, options, fingerprint)
+                if refused is None:
+                    analysis = _analyze(item, open_input(item, options), options, fingerprint)
+                else:
+                    analysis = InputAnalysis(fingerprint, (), (refused,))
         except BadItem as error:
             rejection = item.reject(error.reason, error.detail, fingerprint)
             analysis = InputAnalysis(fingerprint, (), (rejection,))
@@ -79,12 +82,25 @@ def open_input(item: InputVideo, options: BuildOptions) -> Source:
     )
 
 
-def _inspect(item: InputVideo, options: BuildOptions) -> None:
+def _inspect(item: InputVideo, options: BuildOptions, fingerprint: str) -> Rejection | None:
+    """Run the quality checks if requested; return a rejection if a catalog would reject it."""
+    if not options.inspect or item.inspected:
+        return None
     stated = InspectOptions(
         audio_layout=item.audio_layout or options.sound_layout,
         projection=item.projection or options.projection,
     )
-    require_acceptable(item.video, item.companions, stated)
+    inspector = Inspector(item.video.name, stated)
+    inspector.add(item.video, item.companions)
+    inspection = inspector.finish()
+    against = decide(inspection).against
+    if not against:
+        return None
+    rejection = item.reject(
+        against[0].reason, f"{against[0].name}: {against[0].detail}", fingerprint
+    )
+    verdicts = [verdict.as_json() for verdict in inspection.verdicts.values()]
+    return replace(rejection, measurements={it["name"]: it["numbers"] for it in verdicts})
 
 
 def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:

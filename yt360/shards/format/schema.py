@@ -158,6 +158,8 @@ class Rejection:
         detail: One sentence with the numbers behind the reason.
         fingerprint: Fingerprint of the file, which changes if the file is replaced.
         lost_s: Seconds that are in no clip because of this; None for a file of unknown length.
+        measurements: Numbers of all quality checks on the file, by check; empty unless one of them
+            rejected it.
     """
 
     video_id: str
@@ -168,6 +170,7 @@ class Rejection:
     detail: str
     fingerprint: str
     lost_s: _Lost | None = None
+    measurements: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def is_rest(self) -> bool:
@@ -251,6 +254,9 @@ class DatasetInfo:
     def to_json(self) -> dict[str, Any]:
         """Return the content as plain JSON values."""
         content = {key: value for key, value in asdict(self).items() if key != "options"}
+        for item in content["rejected"]:
+            if not item["measurements"]:
+                del item["measurements"]
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,

@@ -15,8 +15,7 @@ from yt360.errors import UserError
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.catalog_run import inspect_again, inspect_next
 from yt360.quality.checks import CHECKS
-from yt360.quality.decision import rejecting_by_default
-from yt360.quality.inspect import configure_checks
+from yt360.quality.configs import configure_checks, rejecting_by_default
 
 GOOD, PHOTO, BROKEN = "good-------", "-photo_____", "broken_____"
 

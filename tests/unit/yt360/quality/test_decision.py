@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from yt360.quality.checks import CHECKS
-from yt360.quality.decision import decide, rejecting_by_default
-from yt360.quality.inspect import Inspection, configure_checks
-from yt360.quality.signal.series import DirectionSeries
+from yt360.quality.configs import configure_checks, rejecting_by_default
+from yt360.quality.decision import decide
+from yt360.quality.findings import Findings
 from yt360.quality.verdict import Outcome, Verdict, judge, probability_above
 
 CONFIGS = configure_checks()
 REJECTING = ("spatial-audio", "silence", "projection", "still-image", "picture", "duration")
 
 
-def inspection(layout: str = "ambix", **outcomes: Outcome) -> Inspection:
+def findings(layout: str = "ambix", **outcomes: Outcome) -> Findings:
     names = [name.replace("_", "-") for name in outcomes]
     verdicts = {
         name: Verdict(name, outcome, 0.5, "fuma" if name == "spatial-audio" else "why", "detail")
         for name, outcome in zip(names, outcomes.values(), strict=True)
     }
-    nothing = np.zeros((0, 2), np.float32)
-    return Inspection("a", verdicts, [], DirectionSeries(), nothing, layout, CONFIGS)
+    return Findings(name="a", verdicts=verdicts, layout=layout, checks=CONFIGS)
 
 
 def test_the_checks_that_reject_by_default() -> None:
@@ -33,23 +31,23 @@ def test_the_checks_that_reject_by_default() -> None:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_only_a_no_of_a_rejecting_check_rejects(name):
-    found = decide(inspection(**{name.replace("-", "_"): Outcome.NOT_OK}))
+    found = decide(findings(**{name.replace("-", "_"): Outcome.NOT_OK}))
     assert found.outcome is (Outcome.NOT_OK if name in REJECTING else Outcome.OK)
-    unsure = decide(inspection(**{name.replace("-", "_"): Outcome.UNSURE}))
+    unsure = decide(findings(**{name.replace("-", "_"): Outcome.UNSURE}))
     assert unsure.against == ()
     assert unsure.outcome is (Outcome.UNSURE if name in REJECTING else Outcome.OK)
 
 
 def test_a_normalization_that_is_converted_does_not_reject():
-    assert decide(inspection("fuma", spatial_audio=Outcome.NOT_OK)).outcome is Outcome.OK
-    assert decide(inspection("ambix", spatial_audio=Outcome.NOT_OK)).outcome is Outcome.NOT_OK
+    assert decide(findings("fuma", spatial_audio=Outcome.NOT_OK)).outcome is Outcome.OK
+    assert decide(findings("ambix", spatial_audio=Outcome.NOT_OK)).outcome is Outcome.NOT_OK
 
 
 def test_the_decision_is_one_line_that_names_what_decided():
     no, unsure, ok = Outcome.NOT_OK, Outcome.UNSURE, Outcome.OK
-    assert decide(inspection(silence=no, picture=unsure)).describe() == "rejected: silence (why)"
-    assert decide(inspection(silence=ok, picture=unsure)).describe() == "accepted, unsure: picture"
-    assert decide(inspection(silence=ok, clipping=no)).describe() == "accepted"
+    assert decide(findings(silence=no, picture=unsure)).describe() == "rejected: silence (why)"
+    assert decide(findings(silence=ok, picture=unsure)).describe() == "accepted, unsure: picture"
+    assert decide(findings(silence=ok, clipping=no)).describe() == "accepted"
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100), st.floats(0.01, 10))

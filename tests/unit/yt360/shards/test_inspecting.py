@@ -53,12 +53,13 @@ def test_what_the_inspection_rejects_is_left_out_with_its_reason_and_numbers(foo
     rejected = {item.file: item for item in report.rejected}
     assert set(rejected) == {"photo.mkv", "w-only.mkv"}
     for file, item in rejected.items():
-        decision = decide(inspect_file(footage / file))
+        inspection = inspect_file(footage / file)
+        decision = decide(inspection)
         verdict = decision.against[0]
         assert (decision.outcome, item.reason) == (Outcome.NOT_OK, verdict.reason)
-        assert item.detail.startswith(f"{verdict.name}: {verdict.detail} (")
-        for name in verdict.as_json()["numbers"]:
-            assert name in item.detail
+        assert item.detail == f"{verdict.name}: {verdict.detail}"
+        numbers = {name: it.as_json()["numbers"] for name, it in inspection.verdicts.items()}
+        assert item.measurements == numbers
     assert decide(inspect_file(footage / "good.mkv")).outcome is not Outcome.NOT_OK
     before = FakeMedia().tree(tmp_path / "data")
     assert build(footage, tmp_path / "data").new_clips == 0

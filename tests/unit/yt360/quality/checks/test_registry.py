@@ -12,8 +12,9 @@ from helpers.errors import user_error
 from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.quality.checks import CHECKS
 from yt360.quality.checks.base import Check
+from yt360.quality.configs import configure_checks, has_user_code
 from yt360.quality.decision import decide
-from yt360.quality.inspect import InspectOptions, configure_checks, has_user_code, inspect_file
+from yt360.quality.inspect import InspectOptions, inspect_file
 from yt360.quality.verdict import Verdict, judge
 
 
