@@ -170,7 +170,7 @@ class Rejection:
     detail: str
     fingerprint: str
     lost_s: _Lost | None = None
-    measurements: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    measurements: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
 
     @property
     def is_rest(self) -> bool:
