@@ -22,7 +22,7 @@ from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "silence"
-LEVELS_DBFS = tuple(float(level) for level in np.arange(-90.0, -19.0, 2.5))
+LEVELS_DBFS = tuple(float(level) for level in np.arange(-80.0, 0.1, 2.5))
 """Levels for which the share of clips below is measured; shares in between are interpolated."""
 
 

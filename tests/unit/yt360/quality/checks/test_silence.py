@@ -36,7 +36,7 @@ def test_one_loud_clip_in_five_is_enough(levels: list[float], outcome: Outcome) 
     assert CONFIG.judge(distribution(levels), {}).outcome is outcome
 
 
-@given(st.lists(st.floats(-120, 0), min_size=1, max_size=30), st.integers(-36, -8))
+@given(st.lists(st.floats(-120, 0), min_size=1, max_size=30), st.integers(-32, 0))
 def test_the_silent_share_counts_clips_below_the_middle(levels: list[float], step: int) -> None:
     middle = 2.5 * step
     config = SilenceConfig(open_dbfs=middle + 1, close_dbfs=middle - 1)
