@@ -17,7 +17,7 @@ from yt360.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yt360.media.probe import probe
-    from yt360.shards.format.clips import Clip, open_dataset, read_clip
+    from yt360.shards.format.clips import Clip, open_dataset, read_clip, undo_field_correction
     from yt360.views import crop_view, energy_map, rotate_to_view
 
 __version__ = "0.1.0"
@@ -30,6 +30,7 @@ __all__ = [
     "probe",
     "read_clip",
     "rotate_to_view",
+    "undo_field_correction",
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "probe": "yt360.media.probe",
     "read_clip": "yt360.shards.format.clips",
     "rotate_to_view": "yt360.views",
+    "undo_field_correction": "yt360.shards.format.clips",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

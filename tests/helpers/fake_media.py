@@ -34,7 +34,9 @@ def fake_open_source(
     return SimpleNamespace(start_s=start_s, end_s=end_s, facts=facts, notes=(), audio_stream=sound)
 
 
-def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:
+def fake_w_levels(
+    source: SimpleNamespace, window_s: float = 1.0, gain_meter: object = None
+) -> np.ndarray:
     levels = np.full(int(np.ceil(source.end_s)), -20.0)
     levels[source.facts.get("silent", [])] = -200.0
     levels[source.facts.get("nan", [])] = np.nan
@@ -42,7 +44,7 @@ def fake_w_levels(source: SimpleNamespace, window_s: float = 1.0) -> np.ndarray:
 
 
 def fake_convert_clips(
-    source: SimpleNamespace, requests: list, form: object
+    source: SimpleNamespace, requests: list, form: object, correction: object = None
 ) -> Iterator[dict[str, Any]]:
     for request in requests:
         if request.start_s in source.facts.get("bad", []):

@@ -22,6 +22,7 @@ def reasons(path: Path) -> dict[str, str]:
 def test_the_band_in_the_hall_is_good_with_its_spatial_sound(real_data: Path) -> None:
     assert reasons(real_data / "real-clips" / "kqAZkf5Odyw-80.mp4") == {
         "spatial-audio": "ambix",
+        "field-gain": "w-high",
         "silence": "sounding",
         "post-production": "recorded",
         "clipping": "intact",

@@ -12,6 +12,7 @@ from yt360.catalog.opening import is_catalog
 from yt360.catalog.records import Clip, Video
 from yt360.clips import TimeRange
 from yt360.errors import UserError
+from yt360.media.layout.field_gain import FieldGain
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
 
@@ -128,6 +129,8 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
         clips[_part_containing(clip, parts)].append(TimeRange(clip.start_s, clip.duration_s))
     split = catalog.splits.of(video.video_id)
     facts = {name: getattr(video, name) for name in _FACTS}
+    measured = catalog.verdicts.of(video.video_id).get("field-gain")
+    field_gain = None if measured is None else FieldGain.from_numbers(measured.numbers)
     for part, listed in clips.items():
         yield InputVideo(
             video_id=video.video_id,
@@ -140,6 +143,7 @@ def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[I
             audio_layout=video.stated_sound_layout,
             projection=video.stated_projection,
             inspected=True,
+            field_gain=field_gain,
             name=part.video.relative_to(catalog.media).as_posix(),
             facts={name: value for name, value in facts.items() if value is not None},
         )

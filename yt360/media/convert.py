@@ -24,6 +24,7 @@ from yt360.errors import BadItem, UserError
 from yt360.files import DISK_FULL, temporary_name
 from yt360.media.audio.reader import AmbixReader, AudioReader, Samples
 from yt360.media.containers.opening import open_media
+from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.source import Source
 
 # Video and audio rarely end at the same time; a missing end of up to this length is filled with the
@@ -58,6 +59,7 @@ def convert_clips(
     requests: Sequence[ClipRequest],
     clip_format: ClipFormat,
     *,
+    correction: FieldCorrection | None = None,
     threads: int = 1,
     encode_audio: Callable[[np.ndarray, int], bytes] = encode_flac,
 ) -> Iterator[dict[str, Any]]:
@@ -69,6 +71,7 @@ def convert_clips(
         source: From `yt360.media.source.open_source`.
         requests: Clips in temporal order without overlap.
         clip_format: Format of the clips.
+        correction: Correction of the gain of W of the whole recording; None to keep it.
         threads: Threads of the video decoder.
         encode_audio: Encodes int16 ambiX (4, S) with a sample rate to FLAC.
 
@@ -91,13 +94,17 @@ def convert_clips(
             for request, video in zip(run, videos, strict=True):
                 _check_frames(source, request, clip_format, video)
                 ambix, recorded_fraction = _read_audio(source, request, clip_format)
+                if correction is not None:
+                    ambix = correction.apply(ambix, clip_format.sample_rate_hz)
                 stored, facts = to_int16(ambix)
                 with _temporary(request.flac) as audio:
                     audio.write_bytes(encode_audio(stored, clip_format.sample_rate_hz))
                     audio.replace(request.flac)
                 video.replace(request.mp4)
-                facts["recorded_part"] = round(recorded_fraction, 4)
-                yield {**source.facts(), "clip": {**asdict(clip_format), "sound": facts}}
+                sound: dict[str, Any] = {**facts, "recorded_part": round(recorded_fraction, 4)}
+                if correction is not None:
+                    sound["field_correction"] = asdict(correction)
+                yield {**source.facts(), "clip": {**asdict(clip_format), "sound": sound}}
 
 
 def to_int16(ambix: Samples) -> tuple[np.ndarray, dict[str, float]]:

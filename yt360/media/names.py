@@ -1,4 +1,4 @@
-"""Names for options: projections, stereo modes and audio layouts."""
+"""Names for options: projections, stereo modes, audio layouts and corrections of the gain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ AudioLayoutName = Literal[
     "ambix", "fuma", "n3d", "youtube-5.1", "head-locked", "ambisonics_quad", "ambisonics_5_1"
 ]
 """The last two are yt-dlp's names for YouTube's layouts."""
+FieldGainMode = Literal["broadband", "octaves", "off"]
+"""How a wrong gain of W is corrected: see `yt360.media.layout.field_correction`."""
 
 PROJECTIONS: tuple[ProjectionName, ...] = get_args(ProjectionName)
 STEREO_MODES: tuple[StereoModeName, ...] = get_args(StereoModeName)
 AUDIO_LAYOUTS: tuple[AudioLayoutName, ...] = get_args(AudioLayoutName)
+FIELD_GAIN_MODES: tuple[FieldGainMode, ...] = get_args(FieldGainMode)

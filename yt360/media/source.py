@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.ambisonics.formats import AmbisonicFormat, to_ambix
+from yt360.ambisonics.formats import to_ambix
 from yt360.errors import BadItem
-from yt360.media.audio.reader import AudioReader, Samples, is_valid_audio
+from yt360.media.audio.reader import AudioReader, is_valid_audio
 from yt360.media.audio.selection import AudioSelection, select_audio
 from yt360.media.containers.tracks import undecodable
 from yt360.media.ffmpeg import BINARY_VARIABLE, ffmpeg_binary, missing_color_filters
 from yt360.media.info import AudioStream, MediaInfo, VideoStream
+from yt360.media.layout.field_gain import FieldGainMeter
+from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.media.video.color import ColorTags
 from yt360.media.video.projection import ResolvedProjection, resolve_projection
 from yt360.media.video.tone_mapping import mapping_facts
@@ -145,12 +147,15 @@ def open_source(
     )
 
 
-def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
+def w_levels_dbfs(
+    source: Source, window_s: float = 1.0, gain_meter: FieldGainMeter | None = None
+) -> NDArray[np.float64]:
     """Return the level of the W channel in consecutive windows from time 0.
 
     Args:
         source: From `open_source`.
         window_s: Length of a window in seconds.
+        gain_meter: Also receives the sound field, without windows that have invalid samples.
 
     Returns:
         RMS levels in dB relative to a full-scale square wave, floor -200; window i covers
@@ -161,13 +166,22 @@ def w_levels_dbfs(source: Source, window_s: float = 1.0) -> NDArray[np.float64]:
     assert layout is not None
     levels: list[float] = []
     with AudioReader(source.audio, source.audio_stream.position) as reader:
+        analyzer = FieldAnalyzer(reader.sample_rate_hz)
         end = round(source.audio_stream.end_s * reader.sample_rate_hz)
         start = 0
         while start < end:
             stop = min(round((len(levels) + 1) * window_s * reader.sample_rate_hz), end)
             stored, _ = reader.read(start, stop - start)
-            levels.append(_w_level_dbfs(stored, layout))
             start = stop
+            if not is_valid_audio(stored).all():
+                levels.append(math.nan)
+                continue
+            ambix = to_ambix(stored, layout)
+            power = float(np.mean(np.square(ambix[0], dtype=np.float64)))
+            levels.append(10 * math.log10(max(power, 1e-20)))
+            if gain_meter is not None:
+                for segment in analyzer.feed(ambix):
+                    gain_meter.feed(segment)
     return np.array(levels)
 
 
@@ -183,14 +197,6 @@ def check_whole(info: MediaInfo) -> None:
             f"{info.path.name} declares {info.duration_declared_s:.1f} s but contains "
             f"{info.duration_measured_s:.1f} s; download it again",
         )
-
-
-def _w_level_dbfs(stored: Samples, layout: AmbisonicFormat) -> float:
-    if not is_valid_audio(stored).all():
-        return math.nan
-    w = to_ambix(stored, layout)[0]
-    power = float(np.mean(np.square(w, dtype=np.float64)))
-    return 10 * math.log10(max(power, 1e-20))
 
 
 def _check_color_filters(name: str, color: ColorTags) -> None:

@@ -119,6 +119,7 @@ def count_dataset(dataset: Path) -> DatasetCounts:
                 "licence": [video.license for video in videos],
                 "projection": [video.projection for video in videos],
                 "sound": [video.audio for video in videos],
+                "field gain": [video.field_gain for video in videos],
                 "audio layout warning": [
                     code for video in videos for code in video.layout_warnings or ("none",)
                 ],
@@ -162,6 +163,7 @@ def count_catalog(catalog: Catalog) -> DatasetCounts:
                 "projection": column(str, "projection"),
                 "sound": column(str, "spatial_audio"),
                 "language of the search": _languages(catalog),
+                "field gain": _field_gains(catalog, where),
                 "audio layout warning": _layout_warnings(catalog, where),
             }
         ),
@@ -176,6 +178,7 @@ class _VideoFacts(NamedTuple):
     projection: str | None
     audio: str | None
     rows: int | None
+    field_gain: str
     layout_warnings: tuple[str, ...]
 
 
@@ -195,12 +198,14 @@ def _records(dataset: Path, splits: Iterable[str]) -> Iterator[ClipFacts]:
 
 def _facts(record: ClipFacts) -> _VideoFacts:
     source, video, audio = record.source, record.conversion.video, record.conversion.sound
+    correction = record.conversion.clip.sound.field_correction
     return _VideoFacts(
         upload_year=(source.upload_date or "")[:4],
         license=source.license,
         projection=video.projection,
         audio=" ".join(name for name in (audio.layout, audio.codec) if name) or None,
         rows=video.height,
+        field_gain="as recorded" if correction is None else f"corrected ({correction.mode})",
         layout_warnings=audio.codes,
     )
 
@@ -212,6 +217,15 @@ def _columns(catalog: Catalog, where: str) -> Any:
         f"FROM videos WHERE {where} AND clips > 0"
     ).fetchall()
     return lambda kind, name: [read_value(kind | None, row[name], name) for row in rows]
+
+
+def _field_gains(catalog: Catalog, where: str) -> list[str]:
+    """Return what the inspection says of the gain of W of each video."""
+    rows = catalog.connection.execute(
+        "SELECT numbers FROM verdicts JOIN videos ON videos.number = verdicts.video "
+        f"WHERE kind = 'field-gain' AND {where}"
+    )
+    return [str(read_value(dict, row["numbers"], "numbers").get("reason")) for row in rows]
 
 
 def _layout_warnings(catalog: Catalog, where: str) -> list[str]:

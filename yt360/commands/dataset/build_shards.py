@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yt360.clips import DEFAULT_CLIP_S
+from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples, renamed_options
 from yt360.devices import usable_cores
 from yt360.errors import UserError
-from yt360.media.names import AUDIO_LAYOUTS, PROJECTIONS, STEREO_MODES
+from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
 
@@ -30,6 +31,7 @@ MAX_LINES = 20
     "yt360 build-shards pieces --out DATASET --group-by '(.+)_[0-9]+'",
     "yt360 build-shards my.catalog --out DATASET",
     "yt360 build-shards footage --out DATASET --inspect",
+    "yt360 build-shards footage --out DATASET --equalize-field",
     "yt360 build-shards --out DATASET -- -abc.mp4",
 )
 @click.command("build-shards")
@@ -101,6 +103,15 @@ MAX_LINES = 20
     help="Layout of the spatial audio of all inputs, if it is not detected correctly.",
 )
 @click.option(
+    "--field-gain",
+    default="broadband",
+    show_default=True,
+    type=click.Choice(FIELD_GAIN_MODES),
+    help="Correct a wrong gain of W relative to X, Y and Z: by one gain, by one in each octave, or "
+    "keep it. Directions do not change, and the facts of a clip can undo it.",
+)
+@click.option("--equalize-field", is_flag=True, help="The same as --field-gain octaves.")
+@click.option(
     "--inspect",
     is_flag=True,
     help="Also run the checks of `yt360 inspect` on files and folders, and leave out what they "
@@ -113,7 +124,8 @@ MAX_LINES = 20
     help="Retry rejected files and parts, even if they have not changed.",
 )
 @renamed_options({"--sound-layout": "--audio-layout"})
-def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
+@click.pass_context
+def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 
     INPUT is a media file, a folder of media files, or a catalog. The accepted videos of a catalog
@@ -127,6 +139,9 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from yt360.shards.builder.build import build_shards
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
+    if options.pop("equalize_field"):
+        refuse(context, ("field_gain",), "and --equalize-field contradict each other; give one")
+        options["field_gain"] = "octaves"
     layout = options.pop("audio_layout")
     options["sound_layout"] = None if layout == "auto" else layout
     found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
@@ -177,6 +192,7 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
         for reason, (count, lost_s) in losses_by_reason(report.rejected).items():
             echo(f"{reason:<24} {count:>8} {lost_s:>8.1f}")
     _print_layout_warnings(report)
+    _print_corrections(report)
     for note in report.notes[:MAX_LINES]:
         echo(f"note: {note}")
     if len(report.notes) > MAX_LINES:
@@ -197,6 +213,15 @@ def _balance(info: DatasetInfo) -> str:
     words = [f"{info.clips_s:.1f} s in clips", f"{info.lost_s:.1f} s left out"]
     unknown = sum(item.lost_s is None for item in info.rejected)
     return ", ".join(words) + (f"; {unknown} files of unknown length" if unknown else "")
+
+
+def _print_corrections(report: BuildReport) -> None:
+    """Print the files whose gain of W is corrected, and their number."""
+    for file in report.corrected[:MAX_LINES]:
+        echo(f"corrected: {file.name}: {file.correction.describe()}")
+    if report.corrected:
+        clips = sum(file.clips for file in report.corrected)
+        echo(f"field gain corrected in {len(report.corrected)} files, {clips} clips")
 
 
 def _print_layout_warnings(report: BuildReport) -> None:

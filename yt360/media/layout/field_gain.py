@@ -13,7 +13,9 @@ on one ratio, so the gain of an octave is the median of its largest group of til
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +41,10 @@ _AGREEMENT_DB = 3.0
 # One second.
 _LEAST_TILES = 4.0
 
+MAX_GAIN_DB = 30.0
 _LEVELS_DB = np.arange(-120.0, 31.0)
-_RATIOS_DB = np.arange(-30.0, 30.05, 0.1)
+_RATIOS_DB = np.round(np.arange(-MAX_GAIN_DB, MAX_GAIN_DB + 0.05, 0.1), 1)
+_OCTAVE_NAMES = tuple(f"gain_{low:.0f}_{high:.0f}_hz_db" for low, high in pairwise(BAND_EDGES_HZ))
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class FieldGain:
     Attributes:
         broadband_db: Median of the octaves between 0.2 and 3.2 kHz.
         octaves_db: Gain in each octave of `OCTAVE_CENTRES_HZ`; NaN if too little audio.
-        spread_db: Uncertainty: half of the distance between the quartiles of the tiles of an
-            octave, median of the octaves between 0.2 and 3.2 kHz. Recordings have 0.2 to 1.
+        spread_db: Uncertainty: median distance of the tiles of an octave that are above its ratio
+            (those below may hold audio in W alone), median of the octaves between 0.2 and 3.2 kHz.
+            Recordings have 0.2 to 1.
     """
 
     broadband_db: float
@@ -63,6 +68,26 @@ class FieldGain:
         """Difference between the highest and the lowest octave between 0.2 and 3.2 kHz."""
         octaves = np.array(self.octaves_db)[_DECIDES]
         return float(np.nanmax(octaves) - np.nanmin(octaves))
+
+    def numbers(self) -> dict[str, float]:
+        """Return the measurements by name; octaves with too little audio are missing."""
+        octaves = zip(_OCTAVE_NAMES, self.octaves_db, strict=True)
+        return {
+            "gain_db": self.broadband_db,
+            "spread_db": self.spread_db,
+            **{name: gain_db for name, gain_db in octaves if np.isfinite(gain_db)},
+        }
+
+    @classmethod
+    def from_numbers(cls, numbers: Mapping[str, object]) -> FieldGain | None:
+        """Return the gain with these measurements; None if they are not those of `numbers`."""
+        found = [
+            float(value) if isinstance(value, int | float) and abs(value) <= MAX_GAIN_DB else np.nan
+            for value in map(numbers.get, ("gain_db", "spread_db", *_OCTAVE_NAMES))
+        ]
+        gain = cls(found[0], tuple(found[2:]), found[1])
+        is_whole = np.isfinite(found[:2]).all() and np.isfinite(gain.octaves_db)[_DECIDES].any()
+        return gain if is_whole else None
 
 
 class FieldGainMeter:
@@ -87,9 +112,9 @@ class FieldGainMeter:
         if np.isnan(octaves_db[_DECIDES]).all():
             return None
         return FieldGain(
-            broadband_db=float(np.nanmedian(octaves_db[_DECIDES])),
+            broadband_db=round(float(np.nanmedian(octaves_db[_DECIDES])), 2),
             octaves_db=tuple(octaves_db.tolist()),
-            spread_db=float(np.nanmedian(spreads_db[_DECIDES])),
+            spread_db=round(float(np.nanmedian(spreads_db[_DECIDES])), 2),
         )
 
 
@@ -108,8 +133,9 @@ def _octave_gain(weights: Array) -> tuple[float, float]:
     window = np.ones(round(_AGREEMENT_DB / (_RATIOS_DB[1] - _RATIOS_DB[0])))
     densest_db = _RATIOS_DB[np.argmax(np.convolve(weights, window, mode="same"))]
     agreeing = np.where(np.abs(_RATIOS_DB - densest_db) <= _AGREEMENT_DB, weights, 0)
-    low, high = (_quantile(_RATIOS_DB, weights, part) for part in (0.25, 0.75))
-    return -_quantile(_RATIOS_DB, agreeing, 0.5), (high - low) / 2
+    ratio_db = _quantile(_RATIOS_DB, agreeing, 0.5)
+    above = np.where(ratio_db <= _RATIOS_DB, weights, 0)
+    return -ratio_db, _quantile(_RATIOS_DB, above, 0.5) - ratio_db
 
 
 def _quantile(values: Array, weights: Array, part: float) -> float:

@@ -36,6 +36,12 @@ CHECKS: Registry[CheckConfig] = Registry(
         f"{_HERE}.spatial_audio:SpatialAudioConfig",
         "Finds audio that is not first-order ambisonics.",
     ),
+    Entry(
+        "field-gain",
+        f"{_HERE}.field_gain:FieldGainConfig",
+        "Measures the gain of W, which build-shards corrects.",
+        "audio",
+    ),
     Entry("silence", f"{_HERE}.silence:SilenceConfig", "Finds silent recordings.", "audio"),
     Entry(
         "post-production",

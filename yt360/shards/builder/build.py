@@ -20,7 +20,7 @@ from yt360.execution.local import Pool, limited_pool
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.layout.warnings import LayoutWarning
-from yt360.shards.builder.build_run import BuildRun
+from yt360.shards.builder.build_run import BuildRun, CorrectedFile
 from yt360.shards.builder.existing_dataset import inputs_to_do, load_table, open_output
 from yt360.shards.builder.inputs import FoundInputs
 from yt360.shards.builder.options import BuildOptions
@@ -39,6 +39,7 @@ class BuildReport:
         rejected: Inputs of this run, and parts of them, that are not in the dataset.
         notes: Notes on the inputs, one line each.
         layout_warnings: Warnings about the audio layout of files: (name of the file, warning).
+        corrected: Files whose gain of W is corrected in new clips.
     """
 
     info: DatasetInfo
@@ -46,6 +47,7 @@ class BuildReport:
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
     layout_warnings: tuple[tuple[str, LayoutWarning], ...] = ()
+    corrected: tuple[CorrectedFile, ...] = ()
 
 
 def build_shards(
@@ -76,15 +78,13 @@ def build_shards(
             f"workers is {workers}; give 1 or more", code="out-of-range", key="--workers"
         )
     info = open_output(out, options)
-    notes: tuple[str, ...] = ()
-    layout_warnings: tuple[tuple[str, LayoutWarning], ...] = ()
+    build = None
     if not _is_up_to_date(out, info, found, retry):
         try:
             with exclusive_lock(StagingFolder(out).lock, out):
                 build = BuildRun(out, options, found, retry)
                 with make_pool(workers) as pool:
                     build.run(pool)
-                notes, layout_warnings = tuple(build.notes), tuple(build.layout_warnings)
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
@@ -92,7 +92,17 @@ def build_shards(
     after = DatasetInfo.load(out)
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
     rejected = tuple(item for item in after.rejected if item.file_id in files)
-    return BuildReport(after, after.num_clips - info.num_clips, rejected, notes, layout_warnings)
+    new_clips = after.num_clips - info.num_clips
+    if build is None:
+        return BuildReport(after, new_clips, rejected)
+    return BuildReport(
+        after,
+        new_clips,
+        rejected,
+        tuple(build.notes),
+        tuple(build.layout_warnings),
+        tuple(build.corrected),
+    )
 
 
 def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yt360.clips import key_order
 from yt360.execution.local import Crashed, Pool
+from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
 from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
 from yt360.shards.builder.existing_dataset import (
@@ -33,6 +34,15 @@ from yt360.terminal.progress import Progress
 CLIPS_PER_TASK = 8
 
 
+@dataclass(frozen=True)
+class CorrectedFile:
+    """A file whose gain of W is corrected, and the number of its new clips."""
+
+    name: str
+    clips: int
+    correction: FieldCorrection
+
+
 class BuildRun:
     """One run of a build; call `run` once.
 
@@ -48,6 +58,7 @@ class BuildRun:
     Attributes:
         notes: Notes on the inputs, one line each.
         layout_warnings: Warnings about the audio layout of files: (name of the file, warning).
+        corrected: Files whose gain of W is corrected in new clips.
     """
 
     def __init__(
@@ -56,6 +67,7 @@ class BuildRun:
         self.out, self.options, self.found, self.retry = out, options, found, retry
         self.notes: list[str] = []
         self.layout_warnings: list[tuple[str, LayoutWarning]] = []
+        self.corrected: list[CorrectedFile] = []
         self._staging = StagingFolder(out)
         self._info = open_output(out, options)
         self._writers: dict[Split, SplitWriter] = {}
@@ -136,6 +148,9 @@ class BuildRun:
             self._rejections[key] = list(each.rejected)
             self._open_clips[key] = set(each.keys)
             self._record_if_finished(key)
+            if each.correction is not None and each.clips:
+                file = CorrectedFile(each.item.name, len(each.clips), each.correction)
+                self.corrected.append(file)
         for split, writer in self._writers.items():
             keys = [key for each in new if each.split == split for key in each.keys]
             writer.order = sorted(keys, key=key_order)
@@ -173,7 +188,9 @@ class BuildRun:
             for first in range(0, len(missing), CLIPS_PER_TASK):
                 clips = tuple(missing[first : first + CLIPS_PER_TASK])
                 tasks.append(
-                    ConversionTask(each.item, clips, each.fingerprint, self.options, self.out)
+                    ConversionTask(
+                        each.item, clips, each.fingerprint, self.options, self.out, each.correction
+                    )
                 )
         return tasks
 

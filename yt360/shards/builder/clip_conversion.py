@@ -11,6 +11,7 @@ from yt360.errors import BadItem
 from yt360.execution.local import Crashed
 from yt360.media.convert import ClipRequest, convert_clips
 from yt360.media.ffmpeg import FfmpegDied
+from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.input_analysis import blaming_input, open_input
 from yt360.shards.builder.inputs import InputVideo
@@ -28,6 +29,7 @@ class ConversionTask:
     fingerprint: str
     options: BuildOptions
     dataset: Path
+    correction: FieldCorrection | None = None
 
     def clips_by_key(self) -> dict[str, SelectedClip]:
         """Return the clips by key."""
@@ -88,7 +90,10 @@ def _convert(
     ]
     try:
         conversions = convert_clips(
-            open_input(task.item, task.options), requests, task.options.form
+            open_input(task.item, task.options),
+            requests,
+            task.options.form,
+            correction=task.correction,
         )
         for clip, folder, conversion in zip(clips, folders, conversions, strict=True):
             facts = _clip_facts(task, clip, conversion)

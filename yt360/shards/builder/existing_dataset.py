@@ -12,7 +12,11 @@ import pyarrow.compute as pc
 from yt360 import __version__
 from yt360.errors import UserError
 from yt360.shards.builder.inputs import InputVideo, fingerprint_of
-from yt360.shards.builder.options import BuildOptions, first_difference
+from yt360.shards.builder.options import (
+    OPTIONS_OF_OLD_DATASETS,
+    BuildOptions,
+    first_difference,
+)
 from yt360.shards.builder.staging import STAGING_FOLDER
 from yt360.shards.format.index import clip_rows, index_table
 from yt360.shards.format.index_file import read_index
@@ -51,8 +55,7 @@ def open_output(out: Path, options: BuildOptions) -> DatasetInfo:
             )
         return fresh
     info = DatasetInfo.load(out)
-    # Options that the dataset's version did not have are compared as if they had their defaults.
-    difference = first_difference(fresh.options, {**BuildOptions().to_json(), **info.options})
+    difference = first_difference(fresh.options, {**OPTIONS_OF_OLD_DATASETS, **info.options})
     if difference is None:
         return info
     if not any(split.shards for split in info.splits.values()):

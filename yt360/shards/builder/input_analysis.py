@@ -14,6 +14,8 @@ from yt360.errors import BadItem
 from yt360.execution.blame import blaming
 from yt360.files import MACHINE_ERRORS
 from yt360.media.convert import END_TOLERANCE_S
+from yt360.media.layout.field_correction import field_correction
+from yt360.media.layout.field_gain import FieldGainMeter
 from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.quality.decision import decide
 from yt360.quality.inspect import InspectOptions, Inspector
@@ -114,10 +116,14 @@ def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:
 def _analyze(
     item: InputVideo, source: Source, options: BuildOptions, fingerprint: str
 ) -> InputAnalysis:
+    is_measured = options.field_gain == "off" or item.field_gain is not None
+    meter = None if is_measured else FieldGainMeter()
+    levels_dbfs = w_levels_dbfs(source, LEVEL_WINDOW_S, meter)
+    gain = item.field_gain if meter is None else meter.gain()
     selection = select_clips(
         TimeRange(source.start_s, source.end_s - source.start_s),
         item.segments,
-        w_levels_dbfs(source, LEVEL_WINDOW_S),
+        levels_dbfs,
         file_start_s=item.start_s,
         clip_s=options.clip_s,
         min_level_dbfs=_min_level_dbfs(item, options),
@@ -128,5 +134,11 @@ def _analyze(
         for lost in selection.lost
     )
     notes = tuple(f"{item.name}: {note}" for note in source.notes)
-    layout_warnings = source.audio_stream.layout.warnings
-    return InputAnalysis(fingerprint, selection.clips, rejected, notes, layout_warnings)
+    return InputAnalysis(
+        fingerprint,
+        selection.clips,
+        rejected,
+        notes,
+        doubts=source.audio_stream.layout.warnings,
+        correction=field_correction(gain, options.field_gain),
+    )

@@ -14,6 +14,7 @@ from typing import Any
 from yt360.clips import TimeRange, clip_key
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
+from yt360.media.layout.field_gain import FieldGain
 from yt360.media.pairing import (
     RAW_AUDIO_DETAIL,
     VIDEO_SUFFIXES,
@@ -52,6 +53,7 @@ class InputVideo:
         audio_layout: Layout of its audio, if stated for this input; None uses the build's options.
         projection: Projection of its video, if stated for this input.
         inspected: Whether it has passed the checks of `yt360.quality`.
+        field_gain: Gain of W of the whole video, if the inspection has measured it.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
     """
@@ -66,6 +68,7 @@ class InputVideo:
     audio_layout: str | None = None
     projection: str | None = None
     inspected: bool = False
+    field_gain: FieldGain | None = None
     name: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from yt360.clip_codec.format import ClipFormat
 from yt360.clips import DEFAULT_CLIP_S, SILENT_BELOW_DBFS
 from yt360.config import config_class
-from yt360.media.names import AudioLayoutName, ProjectionName, StereoModeName
+from yt360.media.names import AudioLayoutName, FieldGainMode, ProjectionName, StereoModeName
 from yt360.shards.builder.clip_selection import LEVEL_FLOOR_DBFS
 from yt360.shards.builder.split_groups import check_grouping
 from yt360.shards.format.schema import MAX_CLIP_S
@@ -40,6 +40,8 @@ class BuildOptions:
     """Stereo layout of the inputs; ``"auto"`` reads it from their metadata."""
     sound_layout: AudioLayoutName | None = None
     """Layout of the inputs' spatial audio; None detects it."""
+    field_gain: FieldGainMode = "broadband"
+    """How a wrong gain of W relative to X, Y and Z is corrected; ``"off"`` keeps it."""
     inspect: bool = False
     """Whether inputs that were not inspected before must pass the checks of ``yt360 inspect``."""
     form: ClipFormat = ClipFormat()
@@ -53,6 +55,10 @@ class BuildOptions:
     def to_json(self) -> dict[str, Any]:
         """Return the options as JSON values."""
         return asdict(self)
+
+
+OPTIONS_OF_OLD_DATASETS = {**asdict(BuildOptions()), "field_gain": "off"}
+"""Options in force for datasets of versions that did not have them."""
 
 
 def first_difference(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:

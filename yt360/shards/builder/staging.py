@@ -21,6 +21,7 @@ from typing import Any
 
 from yt360.errors import UserError
 from yt360.files import atomic_write, sync_folder, write_json
+from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
 from yt360.retry import RetryPolicy
 from yt360.shards.builder.clip_selection import SelectedClip
@@ -31,7 +32,7 @@ from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 from yt360.untrusted.parsing import read_json
 
 STAGING_FOLDER = ".staging"
-STAGING_VERSION = 3
+STAGING_VERSION = 4
 """Files that another version staged are not used."""
 _TRASH = f"{STAGING_FOLDER}-trash-"
 _REJECTED_FILE = "rejected.json"
@@ -50,6 +51,7 @@ class InputAnalysis:
         rejected: Rejections of the whole file or of parts of it.
         notes: Notes on the input, one line each.
         doubts: Warnings about its audio layout, under the name that the staging folder stores.
+        correction: Correction of the gain of W for all its clips; None to keep the gain.
     """
 
     fingerprint: str
@@ -57,6 +59,7 @@ class InputAnalysis:
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
     doubts: tuple[LayoutWarning, ...] = ()
+    correction: FieldCorrection | None = None
 
 
 class StagingFolder:

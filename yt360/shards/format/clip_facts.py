@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO
 from pydantic import Field
 
 from yt360.clips import MAX_ID_LENGTH, clip_key
+from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.format.schema import ClipSeconds, Second
 from yt360.untrusted.parsing import parse_json
 
@@ -66,11 +67,26 @@ class SourceAudio:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClipAudio:
+    """How the audio of the clip was made; ``field_correction`` is None if its gain was kept."""
+
+    field_correction: FieldCorrection | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertedClip:
+    """How the clip was made."""
+
+    sound: ClipAudio = ClipAudio()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConversionFacts:
-    """Streams of the source."""
+    """Streams of the source, and what the conversion did."""
 
     video: SourceVideo = SourceVideo()
     sound: SourceAudio = SourceAudio()
+    clip: ConvertedClip = ConvertedClip()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -107,6 +108,28 @@ def read_clip(source: str | Path | ShardReader, key: str) -> Clip:
     except BadItem as error:
         raise BadItem(error.reason, f"{key}: {error.detail}") from None
     return Clip(key, frames, ambix, facts)
+
+
+def undo_field_correction(
+    ambix: NDArray[np.floating], facts: Mapping[str, Any]
+) -> NDArray[np.floating]:
+    """Return the audio of a clip with the gain between W and X, Y, Z of its source.
+
+    It inverts the correction that ``build-shards`` recorded in the facts, apart from the rounding
+    of the stored audio to 16 bits. Audio without a correction is returned as it is.
+
+    Args:
+        ambix: Audio (4, S) of a whole clip in the order W, Y, Z, X, such as `Clip.ambix`.
+        facts: Its facts, such as `Clip.facts`.
+
+    Raises:
+        ValueError: The facts are damaged.
+    """
+    checked = parse_facts(json.dumps(facts).encode())
+    correction = checked.conversion.clip.sound.field_correction
+    if correction is None or checked.sample_rate_hz is None:
+        return ambix
+    return correction.undo(ambix, checked.sample_rate_hz)
 
 
 def _member_reader(source: str | Path | ShardReader, key: str) -> Callable[[str], bytes]:

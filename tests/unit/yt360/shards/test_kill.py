@@ -140,9 +140,9 @@ def decode_all(fake, monkeypatch) -> None:
     """Let the faked conversion succeed at what did not decode before."""
     convert_clips = fake.convert_clips
 
-    def mended(source, requests, form):
+    def mended(source, requests, form, **more):
         source.facts.pop("bad", None)
-        yield from convert_clips(source, requests, form)
+        yield from convert_clips(source, requests, form, **more)
 
     monkeypatch.setattr(fake, "convert_clips", mended)
 

@@ -341,7 +341,7 @@ def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
 ):
     convert_clips, left = fake.convert_clips, [deaths]
 
-    def dying(source, requests, form):
+    def dying(source, requests, form, **more):
         for request in requests:
             if source.facts["name"] == "pauses" and request.start_s == 30 and left[0] > 0:
                 left[0] -= 1
@@ -361,7 +361,7 @@ def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
 
 @pytest.mark.parametrize("number", [28, 30, 122])
 def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, monkeypatch, number):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(number, os.strerror(number), str(media / "pauses.mp4"))
 
     monkeypatch.setattr(fake, "convert_clips", fail)
