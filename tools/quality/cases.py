@@ -15,17 +15,20 @@ from quality.audio import KINDS as AUDIO_KINDS
 from quality.audio import AudioExample, add_noise, make_audio, with_audio
 from quality.coding import YOUTUBE_CODINGS, code
 from quality.hot import make_hot
+from quality.mirrored import RATE_HZ as SCENE_RATE_HZ
+from quality.mirrored import changed_audio, make_scene, triplets
 from quality.turning import make_turning
 from quality.writing import write_video_example
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.media.video.frame_triplets import read_frame_triplets
 from yt360.quality.checks import CHECKS
 from yt360.quality.checks.base import AudioBlock, Check
+from yt360.quality.signal.channel_changes import AS_READ, CHANGES
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
 RATE_HZ = 48_000
-AUDIO_S, VIDEO_S, TURNING_S = 6.0, 20.0, 30.0
+AUDIO_S, VIDEO_S, TURNING_S, SCENE_S = 6.0, 20.0, 30.0, 20.0
 # Treatment of a recording; reasons with the same treatment are equivalent.
 USABLE = {"ok"}
 CONVERTIBLE = {"fuma", "n3d"}
@@ -195,6 +198,16 @@ def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     return "fixed-direction" if example.fixed else "ok", _verdict(check), {}
 
 
+def _av_agreement(job: Job) -> tuple[str, Verdict, dict[str, float]]:
+    change = next(change for change in CHANGES if change.name == job.kind)
+    scene = make_scene(job.seed, job.number, SCENE_S)
+    audio = changed_audio(scene, change, SCENE_S)
+    check = _check_with_field("av-agreement", audio, SCENE_RATE_HZ)
+    for frames in triplets(scene, SCENE_S):
+        check.add_frames(frames)
+    return "ok" if change is AS_READ else change.reason, _verdict(check), {}
+
+
 def _clipping(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     rng = _rng(job)
     audio = make_hot(rng, job.kind == "clipped", AUDIO_S, RATE_HZ)
@@ -252,6 +265,15 @@ CASES: dict[str, Case] = {
         variants=("clean",),
     ),
     "clipping": Case("clipping", ("clipped", "intact"), _clipping, ("clipped_share", "pile")),
+    "av-agreement": Case(
+        "av-agreement",
+        tuple(change.name for change in CHANGES),
+        _av_agreement,
+        ("independent_moments", "directness", "chance", "offset_confidence"),
+        # A change that leaves the directions of all sources nearly where they are.
+        undecidable=tuple(change.name for change in CHANGES),
+        variants=("clean",),
+    ),
     "still-image": Case(
         "still-image",
         tuple(kind for kind, (_, still, _) in videos.KINDS.items() if still is not None),

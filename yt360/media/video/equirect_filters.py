@@ -41,23 +41,29 @@ def to_equirectangular(
     left, top, eye_width, eye_height = _left_eye(projection)
     if (eye_width, eye_height) != (projection.width, projection.height):
         frames = frames.filter("crop", eye_width, eye_height, left, top, exact=1)
-    yaw, pitch, roll = projection.pose_deg
     if projection.kind != "equirectangular" or any(projection.pose_deg):
         fine = (width * _OVERSAMPLING, height * _OVERSAMPLING)
-        options: dict[str, object] = {"output": "e", "w": fine[0], "h": fine[1], "interp": "linear"}
-        if projection.kind == "equirectangular":
-            options["input"] = "e"
-            if eye_width > fine[0] and eye_height > fine[1]:
-                frames = frames.filter("scale", *fine, flags=_AREA_FLAGS)
-        else:
-            name, extra, _, _ = _CUBES[projection.kind]
-            options |= {"input": name, **extra}
+        if projection.kind != "equirectangular":
             frames = _shrink_faces(frames, projection, (eye_width, eye_height), fine[0] // 4)
-        if any(projection.pose_deg):
-            # v360's pitch has the opposite sign, and the inverse of yaw-pitch-roll is needed.
-            options |= {"yaw": yaw, "pitch": -pitch, "roll": roll, "rorder": "rpy"}
-        frames = frames.filter("v360", **options)
+        elif eye_width > fine[0] and eye_height > fine[1]:
+            frames = frames.filter("scale", *fine, flags=_AREA_FLAGS)
+        options = {"output": "e", "w": fine[0], "h": fine[1], "interp": "linear"}
+        frames = frames.filter("v360", **options, **v360_options(projection))
     return _to_bt709(frames, projection.color, width, height).filter("setsar", 1)
+
+
+def v360_options(projection: ResolvedProjection) -> dict[str, object]:
+    """Return the options of FFmpeg's filter v360 that read a projection and revert its pose."""
+    if projection.kind == "equirectangular":
+        options: dict[str, object] = {"input": "e"}
+    else:
+        name, extra, _, _ = _CUBES[projection.kind]
+        options = {"input": name, **extra}
+    yaw, pitch, roll = projection.pose_deg
+    if any(projection.pose_deg):
+        # v360's pitch has the opposite sign, and the inverse of yaw-pitch-roll is needed.
+        options |= {"yaw": yaw, "pitch": -pitch, "roll": roll, "rorder": "rpy"}
+    return options
 
 
 def _to_bt709(

@@ -63,6 +63,11 @@ class ResolvedProjection:
     color: ColorTags = field(default_factory=ColorTags)
     evidence: tuple[str, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the frames already are upright monoscopic equirectangular images."""
+        return (self.kind, self.stereo_mode, *self.pose_deg) == ("equirectangular", "mono", 0, 0, 0)
+
 
 def resolve_projection(
     stream: VideoStream,

@@ -79,5 +79,11 @@ CHECKS: Registry[CheckConfig] = Registry(
         "Finds audio and video that do not cover the same time.",
         "video",
     ),
+    Entry(
+        "av-agreement",
+        f"{_HERE}.av_agreement:AvAgreementConfig",
+        "Finds exchanged and inverted channels, by comparing audio with motion in the video.",
+        "audio and video",
+    ),
 )
 """All quality checks by name, in the order of their verdicts."""

@@ -51,7 +51,7 @@ def mute(tmp_path: Path, recordings: Path) -> Path:
 def test_a_video_takes_the_spatial_audio_beside_it(good: Inspection) -> None:
     assert list(good.verdicts) == [
         "spatial-audio", "field-gain", "silence", "post-production", "clipping", "projection",
-        "still-image", "picture", "duration",
+        "still-image", "picture", "duration", "av-agreement",
     ]  # fmt: skip
     assert all(verdict.outcome is not Outcome.NOT_OK for verdict in good.verdicts.values())
     assert good.layout == "ambix"

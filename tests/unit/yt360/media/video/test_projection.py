@@ -13,6 +13,7 @@ from yt360.media.ffmpeg import ffmpeg_binary
 from yt360.media.info import VideoStream
 from yt360.media.video.color import ColorTags
 from yt360.media.video.equirect_filters import to_equirectangular
+from yt360.media.video.equirect_lookup import equirect_lookup
 from yt360.media.video.projection import ResolvedProjection, resolve_projection
 
 WIDTH, HEIGHT = 256, 128
@@ -134,6 +135,27 @@ def test_equirectangular_of_any_size_and_aspect(size):
 def test_cubes_small_and_large(kind, draw, size):
     picture = draw(size)
     assert_in_place(convert(picture, plan_for(picture, kind=kind)), 3.5 if size == 40 else 2.0)
+
+
+@pytest.mark.parametrize(("kind", "draw"), [("c3x2", c3x2), ("cubemap", cubemap), ("eac", eac)])
+def test_the_lookup_of_pixels_uses_the_geometry_of_the_conversion(kind, draw):
+    picture = draw(300)
+    pose = (30.0, 20.0, 10.0)
+    for projection in (plan_for(picture, kind=kind), plan_for(picture, kind=kind, pose_deg=pose)):
+        pixels = equirect_lookup(projection, picture.shape[:2], (HEIGHT, WIDTH))
+        looked_up = direction(picture.reshape(-1, 3)[pixels])
+        converted = direction(convert(picture, projection))
+        cosine = (looked_up * converted).sum(axis=-1)
+        assert np.quantile(cosine, 0.99) > np.cos(np.radians(2)) - 1e-3
+        assert cosine.min() > np.cos(np.radians(4))
+
+
+def test_the_lookup_of_pixels_reads_the_left_eye():
+    picture = colour(equirect_directions(128, 256))
+    both = np.concatenate([np.zeros_like(picture), picture])
+    projection = plan_for(both, stereo_mode="bottom-top")
+    pixels = equirect_lookup(projection, both.shape[:2], (HEIGHT, WIDTH))
+    assert_in_place(both.reshape(-1, 3)[pixels])
 
 
 def test_a_squeezed_eac_as_youtube_serves_it():
