@@ -1,8 +1,8 @@
 """Labelled four-channel audio: true ambiX, and audio that resembles it.
 
-The kinds that are not ambiX occur in practice: another normalization,
-loudspeaker mixes, copied or permuted channels, stereo put into two channels, a voice mixed over a
-recording.
+Fields have the gains of ambiX, of real microphones or of N3D. The kinds that are not ambiX occur
+in practice: loudspeaker mixes, copied or permuted channels, stereo put into two channels, a voice
+mixed over a recording.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from quality import sound_microphones as microphones
 from quality.sound_fields import AudioArray, Room, any_scene, scene
 from quality.sound_sources import Signal, any_source, music, noise, smooth, voice
 
@@ -41,14 +42,6 @@ class AudioExample:
 Maker = Callable[[np.random.Generator, int, int], tuple[AudioArray, dict[str, float]]]
 
 
-def _fuma(
-    rng: np.random.Generator, samples: int, rate_hz: int
-) -> tuple[AudioArray, dict[str, float]]:
-    """W X Y Z with W 3 dB down."""
-    audio, facts = any_scene(rng, samples, rate_hz)
-    return np.stack([audio[0] * 2**-0.5, audio[3], audio[1], audio[2]]), facts
-
-
 def _n3d(
     rng: np.random.Generator, samples: int, rate_hz: int
 ) -> tuple[AudioArray, dict[str, float]]:
@@ -56,19 +49,13 @@ def _n3d(
     return audio * np.array([1, 3, 3, 3])[:, None] ** 0.5, facts
 
 
-def _flat_recording(
+def _horizontal(
     rng: np.random.Generator, samples: int, rate_hz: int
 ) -> tuple[AudioArray, dict[str, float]]:
-    """A valid recording whose sources all lie in one plane, so that one channel is silent."""
-    room = Room()
-    audio = scene(rng, int(rng.integers(2, 6)), samples, rate_hz, room, -80.0, 0.0)
-    silent = int(rng.integers(1, 4))
-    order = [1, 3, 2]
-    plane = np.zeros_like(audio)
-    plane[0] = audio[0]
-    for target, source in zip([c for c in (1, 2, 3) if c != silent], order, strict=False):
-        plane[target] = audio[source]
-    return plane, {"silent": float(silent)}
+    """A valid recording whose sources are on the horizon, so that Z is silent."""
+    audio = scene(rng, int(rng.integers(2, 6)), samples, rate_hz, Room(), -80.0, 0.0)
+    audio[2] = 0
+    return audio, {}
 
 
 def _quad(
@@ -207,11 +194,15 @@ def _stereo_bed(
 
 KINDS: dict[str, tuple[Maker, str, bool | None]] = {
     "ambix": (any_scene, "ok", False),
-    "ambix-one-channel-silent": (_flat_recording, "ok", False),
+    "horizontal": (_horizontal, "ok", False),
+    "h2n": (microphones.h2n, "ok", False),
+    "camera-mics": (microphones.camera_mics, "ok", False),
+    "w-low": (microphones.w_low, "ok", False),
+    "near-floor": (microphones.near_floor, "ok", False),
     "voice-over": (_voice_over, "ok", True),
     "stereo-bed": (_stereo_bed, "ok", True),
-    "fuma": (_fuma, "fuma", None),
-    "n3d": (_n3d, "n3d", None),
+    "n3d": (_n3d, "ok", None),
+    "fuma": (microphones.fuma, "fuma-order", None),
     "shuffled": (_shuffled, "channel-order", None),
     "quad": (_quad, "not-ambisonic", None),
     "film-5.1": (_film_mix, "not-ambisonic", None),

@@ -31,17 +31,17 @@ RATE_HZ = 48_000
 AUDIO_S, VIDEO_S, TURNING_S, SCENE_S = 6.0, 20.0, 30.0, 20.0
 # Treatment of a recording; reasons with the same treatment are equivalent.
 USABLE = {"ok"}
-CONVERTIBLE = {"fuma", "n3d"}
+CONVERTIBLE = {"fuma-order"}
 
 # Known properties of the real recordings, from their authors or publishers.
 REAL: dict[str, dict[str, str]] = {
-    "foa/beach.mp4": {"spatial-audio": "ambix", "silence": "sounding", "clipping": "intact"},
-    "foa/fuma-speech.mp4": {"spatial-audio": "fuma", "silence": "sounding"},
+    "foa/beach.mp4": {"spatial-audio": "fuma-order", "silence": "sounding", "clipping": "intact"},
+    "foa/fuma-speech.mp4": {"spatial-audio": "fuma-order", "silence": "sounding"},
     "real-clips/kqAZkf5Odyw-80.mp4": {
-        "spatial-audio": "ambix", "silence": "sounding", "post-production": "recorded",
+        "spatial-audio": "xyz-low", "silence": "sounding", "post-production": "recorded",
         "still-image": "moving", "picture": "moving", "duration": "equal", "clipping": "intact",
     },
-    "real-clips/kqAZkf5Odyw-80.m4a": {"spatial-audio": "ambix", "post-production": "recorded"},
+    "real-clips/kqAZkf5Odyw-80.m4a": {"spatial-audio": "xyz-low", "post-production": "recorded"},
     "real-clips/calibration.mp4": {
         "spatial-audio": "ambix", "silence": "sounding", "post-production": "recorded",
         "still-image": "photo", "picture": "frozen", "duration": "equal",
@@ -252,7 +252,7 @@ CASES: dict[str, Case] = {
         "spatial-audio",
         SPATIAL_KINDS,
         _spatial,
-        ("gain_db", "field", "agreement", "copied_coherence", "one_axis_share"),
+        ("w_gain_db", "field", "agreement", "copied_coherence", "one_axis_share"),
     ),
     "post-production": Case(
         "post-production", FIELDS, _post_production, ("excess_w_share", "excess_lateral_share")

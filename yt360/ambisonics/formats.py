@@ -35,6 +35,8 @@ AMBIX = AmbisonicFormat("ambiX", (0, 1, 2, 3))
 N3D = AmbisonicFormat("ACN/N3D", (0, 1, 2, 3), (1.0, *3 * (1 / sqrt(3),)))
 # Furse-Malham: W X Y Z with W stored 3 dB down.
 FUMA = AmbisonicFormat("FuMa", (0, 2, 3, 1), (sqrt(2), 1.0, 1.0, 1.0))
+# The same order with a W of any gain, which is measured.
+FUMA_ORDER = AmbisonicFormat("W X Y Z", (0, 2, 3, 1))
 # YouTube's AAC: six channels labelled 5.1 that hold X, Y, W, silence, Z, silence.
 YOUTUBE_5_1 = AmbisonicFormat("ambiX in YouTube's 5.1 layout", (2, 1, 4, 0))
 HEAD_LOCKED = AmbisonicFormat(

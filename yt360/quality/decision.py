@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from yt360.quality.checks.spatial_audio import CONVERTIBLE
 from yt360.quality.configs import rejecting_by_default
 from yt360.quality.findings import Findings
 from yt360.quality.verdict import Outcome, Verdict
@@ -50,6 +51,6 @@ def decide(findings: Findings, rejecting: Collection[str] | None = None) -> Deci
     verdicts = [it for name, it in findings.verdicts.items() if name in rejecting]
     wrong = [it for it in verdicts if it.outcome is Outcome.NOT_OK]
     return Decision(
-        tuple(it for it in wrong if it.reason != findings.layout),
+        tuple(it for it in wrong if CONVERTIBLE.get(it.reason) != findings.layout),
         tuple(it.name for it in verdicts if it.outcome is Outcome.UNSURE),
     )

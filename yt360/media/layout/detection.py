@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log10
 
 from yt360.ambisonics.formats import AMBIX, HEAD_LOCKED, YOUTUBE_5_1, sa3d_format
 from yt360.errors import BadItem, UserError, did_you_mean
@@ -15,10 +16,7 @@ from yt360.media.containers.spherical import SA3D
 from yt360.media.layout.audio_layout import STATED_LAYOUTS, AudioLayout
 from yt360.media.layout.field_statistics import Samples, field_shape, silent_channels
 from yt360.media.layout.guess import guess_layout
-from yt360.media.layout.warnings import FUMA_DB, N3D_DB, SN3D_DB, LayoutWarning, layout_warnings
-
-# Energy ratio (X² + Y² + Z²) / W² of each layout before conversion to ambiX.
-_RATIOS_DB = {"fuma": FUMA_DB, "n3d": N3D_DB}
+from yt360.media.layout.warnings import LayoutWarning, layout_warnings
 
 
 def detect_layout(
@@ -81,7 +79,8 @@ def _contradictions(
     if shape is None:
         return ()
     any_order = channels != YOUTUBE_5_1.channels
-    expected_db = _RATIOS_DB.get(layout.name, SN3D_DB)
+    w, *_, x = layout.format.gains
+    expected_db = 20 * log10(w / x)  # (X² + Y² + Z²) / W² before conversion to ambiX
     return tuple(layout_warnings(shape, expected_db, any_order=any_order))
 
 

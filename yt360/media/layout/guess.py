@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isqrt
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from yt360.ambisonics.formats import (
     AMBIX,
     FUMA,
+    FUMA_ORDER,
     HEAD_LOCKED,
     YOUTUBE_5_1,
     AmbisonicFormat,
@@ -21,7 +23,6 @@ from yt360.media.layout.field_statistics import (
     FieldShape,
     Samples,
     band_levels_db,
-    channel_levels_dbfs,
     field_fit,
     field_shape,
     silent_channels,
@@ -35,9 +36,9 @@ HEAD_LOCKED_AFTER_VORBIS = AmbisonicFormat(
 )
 _LFE = 3
 
-# Geometric means of the ratios of SN3D (1), FuMa (2) and N3D (3).
-FUMA_RATIOS = (2**0.5, 6**0.5)
-# Maximum level of Z of a horizontal field; Z is third in ACN order and fourth in FuMa order.
+# Maximum ratio of ambiX: the geometric mean of the ratios of SN3D (1) and FuMa (2).
+_MAX_RATIO = 2**0.5
+# Z is the quietest direction of most recordings: third in ACN order and fourth in FuMa order.
 _CLEARLY_QUIETER_DB = 6.0
 _MIN_FRACTION_WITH_HEIGHT = 0.5
 # Maximum level of a channel that an encoder treated as the LFE, relative to the loudest of the
@@ -68,31 +69,36 @@ def guess_layout(
     if channels <= 2:
         name = "mono" if channels == 1 else "stereo"
         return AudioLayout(name, None, (f"{channels} channel{'s' * (channels > 1)}",))
-    return _other_counts(channels)
+    return _other_counts(pieces, sample_rate_hz)
 
 
 def _four_channels(pieces: Sequence[Samples], rate: int) -> AudioLayout:
+    """Return ambiX, unless the channels have the order W X Y Z (FuMa).
+
+    A weak W alone is no evidence of FuMa: that of many recorders is 3 dB low. A silent Z is
+    evidence of the order. A ratio of exactly 2 in every octave is evidence of a conversion to FuMa,
+    whose order is W X Y Z by convention.
+    """
     convention = "four channels without an SA3D box: ambiX by convention"
-    if silent_channels(pieces)[0]:
+    shape = field_shape(pieces, rate, AMBIX.channels)
+    if shape is None:
         return AudioLayout("ambix", AMBIX, (convention,))
-    fit = field_fit(pieces, rate, 0, (1, 2, 3))
-    measured = f"(X²+Y²+Z²)/W² is {fit.ratio:.2f}"
-    low, high = FUMA_RATIOS
-    levels = channel_levels_dbfs(pieces)
-    near_two = low <= fit.ratio <= high and low <= fit.total_ratio <= high
-    if not near_two or levels[2] <= levels[3] - _CLEARLY_QUIETER_DB:
-        return AudioLayout("ambix", AMBIX, (convention, measured))
-    why = f"{measured}: near 2, as in FuMa (W X Y Z), not near 1 as in ambiX"
-    shape = field_shape(pieces, rate, FUMA.channels)
-    warnings = []
-    if shape is not None and not shape.is_exactly(FUMA_DB):
-        warnings.append(
-            LayoutWarning(
-                "two-readings",
-                "the ratio differs between octaves: FuMa by its mean, or ambiX with a weak W",
-            )
+    measured = f"(X²+Y²+Z²)/W² is {10 ** (shape.mean_ratio_db / 10):.2f}"
+    if shape.silent_last_db is not None:
+        why = (
+            f"the last channel is {shape.silent_last_db:.0f} dB below the third: Z of a horizontal "
+            "recording in the order W X Y Z (FuMa)"
         )
-    return AudioLayout("fuma", FUMA, ("four channels", why), tuple(warnings))
+        stored = FUMA if shape.is_exactly(FUMA_DB) else FUMA_ORDER
+        return AudioLayout("fuma", stored, ("four channels", why, measured))
+    _, _, z, x = shape.levels_db
+    if shape.is_exactly(FUMA_DB) and z > x - _CLEARLY_QUIETER_DB:
+        why = f"{measured} in every octave, as in FuMa (W X Y Z)"
+        warning = LayoutWarning(
+            "two-readings", "FuMa by its exact ratio, or ambiX with a W that is exactly 3 dB low"
+        )
+        return AudioLayout("fuma", FUMA, ("four channels", why), (warning,))
+    return AudioLayout("ambix", AMBIX, (convention, measured))
 
 
 def _six_channels(pieces: Sequence[Samples], rate: int, codec: str, declared: str) -> AudioLayout:
@@ -131,7 +137,7 @@ def _head_locked(pieces: Sequence[Samples], rate: int, codec: str, declared: str
             continue
         fit = field_fit(pieces, rate, w, (x, y, z))
         shape = field_shape(pieces, rate, reading.channels)
-        near_one = abs(np.log(max(fit.ratio, 1e-9))) < np.log(FUMA_RATIOS[0])
+        near_one = abs(np.log(max(fit.ratio, 1e-9))) < np.log(_MAX_RATIO)
         if fit.is_sound_field() and near_one and (shape is not None or len(readings) == 1):
             found.append((_error_db(shape), reading, fit.ratio))
     found.sort(key=lambda each: each[0])
@@ -191,7 +197,8 @@ def _is_low_passed(pieces: Sequence[Samples], rate: int) -> bool:
     return False
 
 
-def _other_counts(channels: int) -> AudioLayout:
+def _other_counts(pieces: Sequence[Samples], rate: int) -> AudioLayout:
+    channels = pieces[0].shape[0]
     for extra in (0, 2):
         order = isqrt(max(channels - extra, 0)) - 1
         if order >= 2 and (order + 1) ** 2 == channels - extra:
@@ -199,4 +206,15 @@ def _other_counts(channels: int) -> AudioLayout:
             locked = f" and {extra} head-locked channels" if extra else ""
             why = f"{channels} channels: ambisonics of order {order}{locked}; {kept.note}"
             return AudioLayout("ambix", kept, (why,))
+    if channels > 4 and _starts_with_field(pieces, rate):
+        kept = replace(AMBIX, note=f"{channels - 4} channels after the first order dropped")
+        why = f"{channels} channels, the first four of which behave as ambiX; {kept.note}"
+        return AudioLayout("ambix", kept, (why,))
     return AudioLayout("unknown", None, (f"{channels} channels: no ambisonic order has as many",))
+
+
+def _starts_with_field(pieces: Sequence[Samples], rate: int) -> bool:
+    """Return whether the first four channels are a sound field, and not those of 7.1 film sound."""
+    if field_shape(pieces, rate, AMBIX.channels) is None or _is_low_passed(pieces, rate):
+        return False
+    return field_fit(pieces, rate, 0, (1, 2, 3)).is_sound_field()

@@ -24,13 +24,11 @@ from yt360.media.layout.field_statistics import FieldShape
 SN3D_DB, FUMA_DB, N3D_DB = 0.0, 3.01, 4.77
 # Coherence of two channels, in [-1, 1]. Capsules have 0.37 and more; 0.67 in a diffuse field.
 _IN_PHASE = 0.35
-_ONE_SOURCE = 0.95
 # A single source may have all channels in phase if the ratio is within this tolerance.
 _FIELD_DB = 2.0
-# Recorders with a weak W have up to 3.4 dB.
-_MAX_DIRECTION_DB = 5.5
+# Recorders with a weak W have up to 6 dB.
+_MAX_DIRECTION_DB = 8.5
 _BETTER_DB = 1.0
-_NEARLY_SILENT_DB = 20.0
 _SILENT_DB = 50.0
 _FROM_ABOVE_DB = 3.0
 
@@ -71,7 +69,7 @@ def layout_warnings(
 def _other_normalization(shape: FieldShape, expected_db: float) -> LayoutWarning | None:
     _, _, z, _ = shape.levels_db - shape.levels_db[1:].max()
     for name, ratio_db in (("SN3D", SN3D_DB), ("FuMa", FUMA_DB), ("N3D", N3D_DB)):
-        if ratio_db == expected_db or not shape.is_exactly(ratio_db):
+        if abs(ratio_db - expected_db) < 0.1 or not shape.is_exactly(ratio_db):
             continue
         if ratio_db == FUMA_DB and z < -_SILENT_DB:
             continue  # FuMa has Y in this channel: a horizontal field with a weak W
@@ -86,10 +84,8 @@ def _other_normalization(shape: FieldShape, expected_db: float) -> LayoutWarning
 def _capsules(shape: FieldShape, expected_db: float) -> LayoutWarning | None:
     pairs = shape.coherence[np.triu_indices(4, 1)]
     # One source may be in phase in all channels, so only a wrong ratio contradicts a sound field.
-    # FuMa and N3D are inferred from the ratio; for these, several sources in phase contradict it.
-    may_be_a_field = pairs.min() > _ONE_SOURCE or expected_db == SN3D_DB
     off_db = abs(shape.mean_ratio_db - expected_db)
-    if pairs.min() < _IN_PHASE or (may_be_a_field and off_db < _FIELD_DB):
+    if pairs.min() < _IN_PHASE or off_db < _FIELD_DB:
         return None
     return LayoutWarning(
         "a-format",
@@ -118,7 +114,7 @@ def _weak_w(shape: FieldShape, expected_db: float) -> LayoutWarning | None:
 
 def _other_order(shape: FieldShape) -> LayoutWarning | None:
     _, y, z, x = shape.levels_db
-    if x < min(z, 0.0) - _NEARLY_SILENT_DB:
+    if shape.silent_last_db is not None:
         return LayoutWarning(
             "channel-order",
             "the last channel is silent and the third is not: nothing to hear in front or behind, "

@@ -19,7 +19,9 @@ REJECTING = ("spatial-audio", "silence", "projection", "still-image", "picture",
 def findings(layout: str = "ambix", **outcomes: Outcome) -> Findings:
     names = [name.replace("_", "-") for name in outcomes]
     verdicts = {
-        name: Verdict(name, outcome, 0.5, "fuma" if name == "spatial-audio" else "why", "detail")
+        name: Verdict(
+            name, outcome, 0.5, "fuma-order" if name == "spatial-audio" else "why", "detail"
+        )
         for name, outcome in zip(names, outcomes.values(), strict=True)
     }
     return Findings(name="a", verdicts=verdicts, layout=layout, checks=CONFIGS)

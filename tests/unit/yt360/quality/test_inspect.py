@@ -12,6 +12,7 @@ from quality.writing import write_wav
 
 from yt360.commands.inspect import command
 from yt360.errors import UserError
+from yt360.quality.decision import decide
 from yt360.quality.inspect import (
     Inspection,
     InspectOptions,
@@ -83,9 +84,12 @@ def test_sections_are_one_recording(recordings: Path, good: Inspection) -> None:
     assert tiles[0] == pytest.approx(2 * tiles[1], rel=0.01)
 
 
-def test_fuma_is_named_and_passes_once_it_is_stated(recordings: Path, fuma: Inspection) -> None:
+def test_fuma_is_named_and_passes_because_it_is_converted(
+    recordings: Path, fuma: Inspection
+) -> None:
     found = fuma.verdicts["spatial-audio"]
-    assert (found.outcome, found.reason) == (Outcome.NOT_OK, "fuma")
+    assert (found.outcome, found.reason) == (Outcome.NOT_OK, "fuma-order")
+    assert decide(fuma).outcome is Outcome.OK
     stated = inspect_file(recordings / "fuma.wav", options=InspectOptions(audio_layout="fuma"))
     assert stated.verdicts["spatial-audio"].outcome is Outcome.OK
 

@@ -69,8 +69,24 @@ def test_a_silent_direction_is_valid(media, silent):
     direction = np.ones((3, 3)) * [[1, 1, 1], [1, -1, 1], [-1, 1, -1]]
     direction[:, {1: 1, 2: 2, 3: 0}[silent]] = 0
     layout = detect_layout([media.plane_waves(direction.tolist(), 2.0)], RATE)
-    assert layout.name == "ambix"
-    assert codes(layout) == (["channel-order"] if silent == 3 else [])
+    assert layout.name == ("fuma" if silent == 3 else "ambix")
+    assert codes(layout) == []
+
+
+def test_a_silent_last_channel_contradicts_a_declared_order(media):
+    field = media.plane_waves([(0, 1, 0.4), (0, -1, 0.6), (0, 0.3, -1)], 2.0)
+    layout = detect_layout([field], RATE, declared="ambisonic 1")
+    assert (layout.name, codes(layout)) == ("ambix", ["channel-order"])
+
+
+@pytest.mark.parametrize("leak_db", [-200, -33])
+@pytest.mark.parametrize("w_db", [-3.0, 0.0, 3.0])
+def test_a_horizontal_recording_in_fuma_order_is_recognized_by_its_silent_z(media, leak_db, w_db):
+    w, y, _, x = media.plane_waves([(1, 0.3, 0), (-0.5, 0.8, 0), (0.1, -1, 0)], 2.0)
+    stored = np.stack([10 ** (w_db / 20) * w, x, y, 10 ** (leak_db / 20) * y]).astype(np.float32)
+    layout = detect_layout([stored], RATE)
+    assert layout.name == "fuma"
+    np.testing.assert_array_equal(to_ambix(stored, layout.format)[1:], stored[[2, 3, 1]])
 
 
 def test_a_horizontal_field_in_youtubes_5_1_is_recognized(media):
@@ -161,7 +177,7 @@ def test_no_source_is_believed_against_the_samples(media, name, code, said_by):
     assert codes(detect_layout([field], RATE, **said)) == []
     layout = detect_layout([mistaken(name, field)], RATE, **said)
     if name == "fuma" and said_by == "nobody":  # recognized, and put right
-        assert (layout.name, codes(layout)) == ("fuma", [])
+        assert (layout.name, codes(layout)) == ("fuma", ["two-readings"])
     else:
         assert code in codes(layout)
 
@@ -183,13 +199,23 @@ def test_a_microphone_whose_gain_wanders_contradicts_nothing(media, gain_db):
     assert codes(layout) == []
 
 
-def test_fuma_by_the_mean_of_its_octaves_alone_is_doubted(media):
-    w, y, z, x = media.plane_waves(list(media.SIX_DIRECTIONS), 3.0).astype(float)
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(len(w), 1 / RATE), 20) / 1000)
-    w = np.fft.irfft(np.fft.rfft(w) * 10 ** ((-3 - 1.2 * octaves) / 20), len(w))
-    layout = detect_layout([np.stack([w, x, y, z]).astype(np.float32)], RATE)
-    assert layout.name == "fuma"
-    assert codes(layout) == ["two-readings"]
+@pytest.mark.parametrize("tilt_db", [-1.2, -0.4, 0.4])
+def test_a_ratio_near_two_on_average_is_a_microphone_with_a_weak_w(media, tilt_db):
+    field = media.plane_waves(list(media.SIX_DIRECTIONS), 3.0).astype(float)
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(field.shape[1], 1 / RATE), 20) / 1000)
+    gain = 10 ** ((-3 + tilt_db * octaves) / 20)
+    field[0] = np.fft.irfft(np.fft.rfft(field[0]) * gain, field.shape[1])
+    layout = detect_layout([field.astype(np.float32)], RATE)
+    assert (layout.name, codes(layout)) == ("ambix", [])
+
+
+@pytest.mark.parametrize("channels", [5, 7, 8, 12])
+def test_other_counts_are_cut_to_four_channels_that_are_a_field(field, channels):
+    rest = np.stack([noise(90 + number, field.shape[1]) for number in range(channels - 4)])
+    layout = detect_layout([np.concatenate([field, rest])], RATE)
+    assert layout.name == "ambix"
+    assert layout.format.channels == (0, 1, 2, 3)
+    assert "dropped" in layout.format.note
 
 
 def direction_deg(ambix: np.ndarray) -> np.ndarray:

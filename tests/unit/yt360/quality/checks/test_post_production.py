@@ -69,7 +69,7 @@ def test_silence_is_not_decided() -> None:
     assert heard(np.zeros((4, 4 * RATE_HZ)))[1].reason == "too-little-sound"
 
 
-@pytest.mark.parametrize(("reason", "judged"), [("not-ambisonic", False), ("fuma", True)])
+@pytest.mark.parametrize(("reason", "judged"), [("not-ambisonic", False), ("fuma-order", True)])
 def test_only_a_sound_field_is_judged(reason: str, judged: bool) -> None:
     check, _ = heard(np.zeros((4, RATE_HZ)))
     spatial = judge("spatial-audio", 0.99, (reason, reason), "why")
