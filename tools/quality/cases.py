@@ -38,10 +38,10 @@ REAL: dict[str, dict[str, str]] = {
     "foa/beach.mp4": {"spatial-audio": "fuma-order", "silence": "sounding", "clipping": "intact"},
     "foa/fuma-speech.mp4": {"spatial-audio": "fuma-order", "silence": "sounding"},
     "real-clips/kqAZkf5Odyw-80.mp4": {
-        "spatial-audio": "xyz-low", "silence": "sounding", "post-production": "recorded",
+        "spatial-audio": "w-high", "silence": "sounding", "post-production": "recorded",
         "still-image": "moving", "picture": "moving", "duration": "equal", "clipping": "intact",
     },
-    "real-clips/kqAZkf5Odyw-80.m4a": {"spatial-audio": "xyz-low", "post-production": "recorded"},
+    "real-clips/kqAZkf5Odyw-80.m4a": {"spatial-audio": "w-high", "post-production": "recorded"},
     "real-clips/calibration.mp4": {
         "spatial-audio": "ambix", "silence": "sounding", "post-production": "recorded",
         "still-image": "photo", "picture": "frozen", "duration": "equal",

@@ -44,7 +44,7 @@ _N3D_GAIN_DB = -4.77
 _DETAILS = {
     "ambix": "directional and omnidirectional power agree in {field:.0%} of the audio",
     "w-low": "a sound field whose W is {low_db:.1f} dB low",
-    "xyz-low": "a sound field whose X, Y and Z are {w_gain_db:.1f} dB low",
+    "w-high": "a sound field whose X, Y and Z are {w_gain_db:.1f} dB low",
     "n3d": "a sound field in N3D: X, Y and Z are 4.8 dB high in every octave",
     "fuma-order": "the order of the channels is W X Y Z (FuMa), by a silent Z or an exact ratio",
     "channel-order": "the ratio holds with another channel in the place of W: permuted channels",
@@ -235,10 +235,10 @@ class SpatialAudioConfig:
         z_db = numbers["level_z_db"] - numbers["level_w_db"]
         if numbers["order_is_fixed"] or z_db < self.audible_z_db:
             return 0.0
-        certainty = 0.5 if numbers["order_is_stated"] else 1.0
-        return certainty * probability_above(
+        silent = probability_above(
             -numbers["x_over_z_db"], -self.silent_x_db, 2 * self.gain_softness_db
         )
+        return min(silent, 0.5) if numbers["order_is_stated"] else silent
 
     def _in_phase(self, numbers: Mapping[str, float]) -> float:
         """Return 0.5 if the channels may be capsules: one source also has them in phase."""
@@ -254,7 +254,7 @@ class SpatialAudioConfig:
             return "n3d"
         if abs(gain_db) <= self.weak_w_db:
             return "ambix"
-        return "w-low" if gain_db < 0 else "xyz-low"
+        return "w-low" if gain_db < 0 else "w-high"
 
 
 class SpatialAudioCheck(Check):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.media.layout.field_gain import OCTAVE_CENTRES_HZ, FieldGainMeter
+from yt360.media.layout.field_gain import FieldGainMeter
 from yt360.media.layout.sound_field import FieldSegment
 from yt360.quality.signal.statistics import weighted_quantile
 from yt360.quality.signal.timeline import Timeline
@@ -155,12 +155,8 @@ class FieldRatios:
         gain = self._gain.gain()
         if gain is None:
             return {}
-        octaves = zip(OCTAVE_CENTRES_HZ, gain.octaves_db, strict=True)
-        return {
-            "w_gain_db": gain.broadband_db,
-            "w_gain_tilt_db": gain.tilt_db,
-            **{f"w_gain_{hz:.0f}_hz_db": gain_db for hz, gain_db in octaves},
-        }
+        numbers = {f"w_{name}": value for name, value in gain.numbers().items()}
+        return numbers | {"w_gain_tilt_db": gain.tilt_db}
 
 
 def _fit(power: Array, weight: Array, w: int, tolerance_db: float) -> Fit:
