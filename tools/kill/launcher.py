@@ -42,7 +42,7 @@ MODULES = (
     "yt360.labels.segmenters.panoptic_fpn",
     "yt360.labels.segmenters.truth",
     "yt360.quality.catalog_run",
-    "yt360.quality.report",
+    "yt360.quality.report.catalog_report",
     "yt360.scenes.write",
     "yt360.shards.builder.build",
     "yt360.stats.counts",

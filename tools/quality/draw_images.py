@@ -6,6 +6,7 @@ PYTHONPATH=tools python -m quality.draw_images docs/images
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,8 +27,6 @@ from quality.writing import write_video_example, write_wav
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.media.video.frame_triplets import SMALL_HEIGHT as HEIGHT
 from yt360.media.video.frame_triplets import SMALL_WIDTH as WIDTH
-from yt360.quality.inspect import inspect_file
-from yt360.quality.report import write_report
 from yt360.quality.signal.alignment import align
 from yt360.quality.signal.blocks import changed_blocks
 from yt360.randomness import keyed_generator
@@ -52,8 +51,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draw_ratios(folder / "quality-ratios.png")
     draw_changes(folder / "quality-changes.png")
-    draw_report(folder / "quality-report.png", "ambix", "handheld")
-    draw_report(folder / "quality-report-bad.png", "voice-over", "photo-zoom")
+    draw_report(folder / "quality-report.png")
 
 
 def draw_ratios(path: Path) -> None:
@@ -122,16 +120,28 @@ def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
 
 
-def draw_report(path: Path, audio_kind: str, video_kind: str) -> None:
-    """Draw the report of a made recording."""
-    seconds = 40.0
+def draw_report(path: Path) -> None:
+    """Take a picture of the report of made recordings, with Chromium."""
+    seconds = 20.0
+    kinds = (("ambix", "movers"), ("voice-over", "photo-zoom"), ("quad", "walk"))
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder) / f"{audio_kind} under {video_kind}.mkv"
-        rng = keyed_generator("docs", audio_kind, video_kind, 1)
-        write_video_example(film, make_video(video_kind, rng, seconds))
-        audio = make_audio(audio_kind, rng, seconds, RATE_HZ).audio
-        write_wav(film.with_suffix(".wav"), audio, RATE_HZ)
-        write_report(inspect_file(film), path)
+        footage = Path(folder) / "footage"
+        footage.mkdir()
+        for audio_kind, video_kind in kinds:
+            film = footage / f"{audio_kind} under {video_kind}.mkv"
+            rng = keyed_generator("docs", audio_kind, video_kind, 1)
+            write_video_example(film, make_video(video_kind, rng, seconds))
+            audio = make_audio(audio_kind, rng, seconds, RATE_HZ).audio
+            write_wav(film.with_suffix(".wav"), audio, RATE_HZ)
+        page = Path(folder) / "report.html"
+        arguments = ["inspect", "footage", "--report", page.name]
+        code = f"from yt360.cli import cli; cli.main({arguments!r})"
+        subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+        browser = ["chromium", "--headless=new", "--no-sandbox", "--hide-scrollbars"]
+        size = ["--window-size=1200,1290", "--virtual-time-budget=3000"]
+        subprocess.run(
+            [*browser, *size, f"--screenshot={path.absolute()}", page.as_uri()], check=True
+        )
 
 
 if __name__ == "__main__":

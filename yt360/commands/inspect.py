@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from yt360.terminal.output import echo, echo_json
 
 if TYPE_CHECKING:
     from yt360.catalog import State
+    from yt360.quality.catalog_config import CatalogRunConfig
     from yt360.quality.inspect import Inspection
+    from yt360.quality.report.page import ReportPage
 
 
 # Options for files only and for catalogs only.
-_FOR_FILES = ("report", "as_json", "audio")
+_FOR_FILES = ("as_json", "audio")
 _FOR_CATALOGS = (
     "workers", "limit", "rejecting", "again", "lease_s", "timeout_s", "rejudge", "dry_run",
 )  # fmt: skip
@@ -34,16 +37,20 @@ _FOR_DECODING = (
 
 
 @examples(
-    "yt360 inspect holiday.mp4 --report holiday.png",
+    "yt360 inspect footage --report report.html",
     "yt360 inspect videos/*.webm --json > verdicts.json",
-    "yt360 inspect footage",
-    "yt360 inspect my.catalog --workers 8",
+    "yt360 inspect my.catalog --workers 8 --report report.html",
     "yt360 inspect my.catalog --again rejected --reject spatial-audio --reject projection",
     "yt360 inspect my.catalog --rejudge --set still-image.moving_area=0.003 --dry-run",
 )
 @click.command("inspect")
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... | CATALOG", type=Path)
-@click.option("--report", type=Path, help="Draw the inspection of one file as a PNG.")
+@click.option(
+    "--report",
+    type=Path,
+    help="Write one HTML page of all recordings, with pictures, where sound comes from, verdicts "
+    "and numbers; the most doubtful decisions come first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object per file.")
 @click.option("--audio", type=Path, help="File with the spatial audio of the one video given.")
 @click.option("--audio-layout", metavar="NAME", help="Audio layout of the inputs; see probe.")
@@ -143,42 +150,57 @@ def command(
         refuse(context, _FOR_FILES, "goes with files, not with a catalog")
         if rejudge:
             refuse(context, _FOR_DECODING, "has no effect on stored measurements")
-            _rejudge(paths[0], settings, options["rejecting"], dry_run)
+            if dry_run:
+                refuse(context, ("report",), "does not go with --dry-run")
+            _rejudge(paths[0], settings, options["rejecting"], report, dry_run)
             return
         refuse(context, ("dry_run",), "goes with --rejudge")
-        died = _inspect_catalog(paths[0], again, {**options, "settings": settings})
+        died = _inspect_catalog(paths[0], again, report, {**options, "settings": settings})
         context.exit(1 if died else 0)
     refuse(context, _FOR_CATALOGS, "goes with a catalog, not with files")
-    if len(paths) > 1 and (report is not None or audio is not None):
-        raise UserError("--report and --audio need a single file", "conflict")
+    if audio is not None and (len(paths) > 1 or paths[0].is_dir()):
+        raise UserError("--audio needs a single file", "conflict")
     stated = {name: options[name] for name in ("audio_layout", "projection")}
-    files = _files_in(paths, is_one_file=audio is not None or report is not None)
-    failures = _inspect_files(files, audio, report, as_json, settings, stated)
+    with _page(report, paths, settings) as page:
+        failures = _inspect_files(paths, audio, page, as_json, settings, stated)
     context.exit(2 if failures else 0)
 
 
-def _files_in(paths: tuple[Path, ...], *, is_one_file: bool) -> list[Path]:
-    """Return files as they are, and the videos in folders."""
+def _page(
+    path: Path | None, inputs: tuple[Path, ...], settings: dict[str, str]
+) -> AbstractContextManager[ReportPage | None]:
+    """Return the page to write, or a context without one."""
+    if path is None:
+        return nullcontext()
+    from yt360.quality.configs import configure_checks
+    from yt360.quality.report.page import ReportPage
+
+    title = f"Inspection of {inputs[0]}" + (f" and {len(inputs) - 1} more" if inputs[1:] else "")
+    return ReportPage(path, title, tuple(configure_checks(settings)))
+
+
+def _files_in(paths: tuple[Path, ...]) -> tuple[list[Path], dict[str, BadItem]]:
+    """Return files as they are and the videos in folders, and what is left out of folders."""
     from yt360.shards.builder.inputs import find_inputs
 
     files: list[Path] = []
+    left_out: dict[str, BadItem] = {}
     for path in paths:
         if not path.is_dir():
             files.append(path)
             continue
-        if is_one_file:
-            raise UserError("--report and --audio need a single file, not a folder", "conflict")
         found = find_inputs([path])
         files += [item.video for item in found.videos]
         for item in found.rejected:
+            left_out[str(path / item.file)] = BadItem(item.reason, item.detail)
             echo(f"left out: {item.file}: {item.reason}: {item.detail}", err=True)
-    return files
+    return files, left_out
 
 
 def _inspect_files(
-    paths: list[Path],
+    paths: tuple[Path, ...],
     audio: Path | None,
-    report: Path | None,
+    page: ReportPage | None,
     as_json: bool,
     settings: dict[str, str],
     stated: dict[str, Any],
@@ -189,20 +211,25 @@ def _inspect_files(
     from yt360.quality.configs import configure_checks, has_user_code
 
     make_pool = WorkerPool if has_user_code(configure_checks(settings)) else limited_pool
+    files, left_out = _files_in(paths)
+    _add_failures(page, left_out)
     found: list[dict[str, Any]] = []
     failures = 0
     with IsolatedProcess(make_pool) as isolated:
-        for path in paths:
+        for path in files:
             try:
-                values, lines = isolated.call(
-                    path.name, _inspect, path, audio, report, settings, **stated
+                values, lines, card = isolated.call(
+                    path.name, _inspect, path, audio, page is not None, settings, **stated
                 )
             except BadItem as error:
                 failures += 1
                 found.append({"path": str(path), "error": error.reason, "detail": error.detail})
                 echo(f"error: {path}: {error}", err=True)
+                _add_failures(page, {str(path): error})
                 continue
             found.append(values)
+            if page is not None:
+                page.add(card)
             if not as_json:
                 echo(*lines)
     if as_json:
@@ -210,25 +237,36 @@ def _inspect_files(
     return failures
 
 
+def _add_failures(page: ReportPage | None, failures: dict[str, BadItem]) -> None:
+    if page is None:
+        return
+    from yt360.quality.report.card import draw_failure
+
+    for path, error in failures.items():
+        page.add(draw_failure(path, error))
+
+
 def _inspect(
     path: Path,
     audio: Path | None,
-    report: Path | None,
+    with_card: bool,
     settings: dict[str, str],
     audio_layout: str | None,
     projection: str,
-) -> tuple[dict[str, Any], list[str]]:
-    """Inspect a file, and draw its report; return the result as JSON values and as lines."""
-    from yt360.quality.configs import configure_checks
+) -> tuple[dict[str, Any], list[str], Any]:
+    """Inspect a file; return the result as JSON values, as lines, and as a card of the page."""
+    from yt360.quality.configs import configure_checks, rejecting_by_default
     from yt360.quality.decision import decide
     from yt360.quality.inspect import InspectOptions, inspect_file
-    from yt360.quality.report import write_report
 
     checks = configure_checks(settings)
     options = InspectOptions(audio_layout=audio_layout, projection=projection, checks=checks)
     inspection = inspect_file(path, audio, options)
-    if report is not None:
-        write_report(inspection, report)
+    card = None
+    if with_card:
+        from yt360.quality.report.card import draw_card
+
+        card = draw_card(str(path), inspection, rejecting_by_default(checks), inspection.parts)
     decision = decide(inspection).describe()
     values = {
         "path": str(path),
@@ -238,7 +276,7 @@ def _inspect(
         "decision": decision,
         "verdicts": [verdict.as_json() for verdict in inspection.verdicts.values()],
     }
-    return values, list(_lines(path, inspection, decision))
+    return values, list(_lines(path, inspection, decision)), card
 
 
 def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
@@ -255,7 +293,9 @@ def _lines(path: Path, inspection: Inspection, decision: str) -> Iterator[str]:
         yield f"  {verdict.name:16} {answer}  {verdict.reason}: {verdict.detail}"
 
 
-def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, Any]) -> int:
+def _inspect_catalog(
+    path: Path, again: tuple[State, ...], report_path: Path | None, options: dict[str, Any]
+) -> int:
     """Inspect a catalog; return how many processes died or were stopped."""
     from yt360.catalog import Catalog
     from yt360.quality.catalog_config import CatalogRunConfig
@@ -265,6 +305,7 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
     config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or None})
     for check in config.checks.values():
         check.build()  # loads the tagger and the like before anything is changed
+    page = _page(report_path, (path,), config.settings)
     with Catalog(path) as catalog:
         for state in dict.fromkeys(again):
             echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
@@ -272,15 +313,32 @@ def _inspect_catalog(path: Path, again: tuple[State, ...], options: dict[str, An
     with Progress("inspecting", waiting, "videos") as progress:
         report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
     echo(*report.lines())
-    if not report.counts and not report.crashes:
+    _draw_catalog(path, page, config)
+    if not report.counts and not report.crashes and report_path is None:
         echo(f"{path} has no downloaded video to inspect; run `yt360 download {path}` first")
     if report.crashes:
         echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
     return report.crashes
 
 
+def _draw_catalog(
+    path: Path, page: AbstractContextManager[ReportPage | None], config: CatalogRunConfig
+) -> None:
+    """Write the page of a catalog."""
+    from yt360.quality.report.catalog_report import report_catalog
+    from yt360.terminal.progress import Progress
+
+    with page as opened, Progress("drawing", None, "videos") as progress:
+        if opened is not None:
+            report_catalog(path, opened, config, progress.advance)
+
+
 def _rejudge(
-    path: Path, settings: dict[str, str], rejecting: tuple[str, ...], dry_run: bool
+    path: Path,
+    settings: dict[str, str],
+    rejecting: tuple[str, ...],
+    report_path: Path | None,
+    dry_run: bool,
 ) -> None:
     """Judge the inspected videos of a catalog again."""
     from yt360.catalog import Catalog
@@ -289,6 +347,8 @@ def _rejudge(
     from yt360.terminal.progress import Progress
 
     config = CatalogRunConfig(settings=settings, rejecting=rejecting or None)
+    page = _page(report_path, (path,), settings)
     with Catalog(path) as catalog, Progress("judging", None, "videos") as progress:
         report = rejudge_catalog(catalog, config, progress.advance, dry_run=dry_run)
     echo(*report.lines())
+    _draw_catalog(path, page, config)

@@ -69,6 +69,27 @@ def to_records(findings: Findings) -> Iterator[StoredVerdict]:
         )
 
 
+def from_records(name: str, records: Mapping[str, StoredVerdict], checks: Configs) -> Findings:
+    """Return stored findings as they were decided, those of older versions included.
+
+    Args:
+        name: Name of the recording.
+        records: Verdicts from `to_records`, by name of the check.
+        checks: Configs, for the order of the verdicts.
+
+    Raises:
+        CannotJudge: A record does not hold what every version stores.
+    """
+    findings = Findings(name=name, verdicts={}, checks=checks)
+    for kind in sorted(records, key=lambda kind: [*checks, kind].index(kind)):
+        record = records[kind]
+        facts = _read({"measured_with": None, **record.numbers}, kind)
+        findings.verdicts[kind] = _as_stored(record, facts)
+        if kind == spatial_audio.NAME:
+            findings.layout, findings.warnings = facts.audio_layout, facts.doubts
+    return findings
+
+
 def judge_again(name: str, records: Mapping[str, StoredVerdict], checks: Configs) -> Findings:
     """Return the findings that stored measurements give with other configs.
 
@@ -85,7 +106,7 @@ def judge_again(name: str, records: Mapping[str, StoredVerdict], checks: Configs
     findings = Findings(name=name, verdicts=verdicts, checks=checks)
     for kind, config in checks.items():
         if kind in records:
-            facts = _read(records[kind])
+            facts = _read(records[kind].numbers, kind)
             verdicts[kind] = _judge_again(records[kind], facts, config, verdicts)
             if kind == spatial_audio.NAME:
                 findings.layout, findings.warnings = facts.audio_layout, facts.doubts
@@ -107,35 +128,52 @@ class _Facts:
 _FACTS = TypeAdapter(_Facts)
 
 
-def _read(record: StoredVerdict) -> _Facts:
+def _read(numbers: Mapping[str, Any], kind: str) -> _Facts:
     try:
-        return _FACTS.validate_python(record.numbers)
+        return _FACTS.validate_python(numbers)
     except ValidationError:
-        raise CannotJudge(f"{record.kind} was measured by an older version") from None
+        raise CannotJudge(f"{kind} was measured by an older version") from None
+
+
+def _as_stored(record: StoredVerdict, facts: _Facts) -> Verdict:
+    try:
+        outcome = Outcome(record.verdict)
+    except ValueError:
+        raise CannotJudge(f"{record.kind} has no known outcome") from None
+    return Verdict(
+        name=record.kind,
+        outcome=outcome,
+        defect_probability=facts.defect_probability,
+        reason=facts.reason,
+        detail=facts.detail,
+        numbers=_numbers(record),
+        is_measured=facts.measured_with is not None,
+    )
 
 
 def _judge_again(
     record: StoredVerdict, facts: _Facts, config: CheckConfig, earlier: Mapping[str, Verdict]
 ) -> Verdict:
-    numbers = {key: value for key, value in record.numbers.items() if _is_number(value)}
-    numbers.pop("defect_probability", None)
+    if facts.measured_with is None:
+        return _as_stored(record, facts)
+    wanted = _plain(measured_with(config))
+    for option in wanted:
+        if facts.measured_with.get(option) != wanted[option]:
+            raise CannotJudge(f"{record.kind} was measured with another {option}")
     try:
-        if facts.measured_with is None:
-            outcome = Outcome(record.verdict)
-            return Verdict(
-                record.kind, outcome, facts.defect_probability, facts.reason, facts.detail, numbers
-            )
-        wanted = _plain(measured_with(config))
-        if facts.measured_with != wanted:
-            different = [key for key in wanted if facts.measured_with.get(key) != wanted[key]]
-            raise CannotJudge(f"{record.kind} was measured with another {different[0]}")
-        return judged(config, numbers, earlier)
+        return judged(config, _numbers(record), earlier)
     except (MissingNumber, ArithmeticError, ValueError):
         raise CannotJudge(f"{record.kind} was measured by an older version") from None
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) is float or (type(value) is int and abs(value) <= _LARGEST_INTEGER)
+def _numbers(record: StoredVerdict) -> dict[str, float]:
+    """Return the measurements of a stored verdict."""
+    return {
+        key: float(value)
+        for key, value in record.numbers.items()
+        if key != "defect_probability"
+        and (type(value) is float or (type(value) is int and abs(value) <= _LARGEST_INTEGER))
+    }
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,27 @@ class Inspector:
         is_section: bool = False,
         stated_companion: bool = False,
     ) -> None:
-        """Read a part of the recording.
+        """Read a part of the recording; arguments and errors are those of `open`."""
+        part = self.open(
+            video, audio_files, start_s, is_section=is_section, stated_companion=stated_companion
+        )
+        for check in self._checks.values():
+            check.begin_part(part)
+        if part.audio is not None and part.audio_file is not None:
+            self._read_audio(part.audio_file, part.audio, part)
+        if part.video is not None:
+            self._read_video(video, part.video, part)
+
+    def open(
+        self,
+        video: Path,
+        audio_files: Sequence[Path] = (),
+        start_s: float = 0.0,
+        *,
+        is_section: bool = False,
+        stated_companion: bool = False,
+    ) -> Part:
+        """Open a part of the recording without reading it.
 
         Args:
             video: File with the video (or only audio).
@@ -141,12 +161,7 @@ class Inspector:
             self._audio_choices.append(choice.note)
         part = self._part(choice, start_s, is_section)
         self._parts.append(part)
-        for check in self._checks.values():
-            check.begin_part(part)
-        if part.audio is not None:
-            self._read_audio(choice.info.path, part.audio, part)
-        if part.video is not None:
-            self._read_video(video, part.video, part)
+        return part
 
     def finish(self) -> Inspection:
         """Return the verdicts on all parts."""
@@ -183,8 +198,10 @@ class Inspector:
             start_s=start_s,
             covered_s=(max(s.start_s for s in streams), min(s.end_s for s in streams)),
             is_section=is_section,
+            video_file=choice.video.path,
             video=video,
             projection=None if video is None else self._projection(video, choice),
+            audio_file=choice.info.path,
             audio=audio,
             audio_format=None if audio is None else _checked_format(audio),
             is_stated=self.options.audio_layout is not None

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import numpy as np
@@ -52,8 +53,10 @@ class Part:
         covered_s: Interval that both video and audio cover, in seconds of the files.
         is_section: Whether the files were cut from a longer video. Video and audio then start and
             end where the coding permits.
+        video_file: File with the video.
         video: Video stream; None if there is none.
         projection: Projection of the video, or the error that refuses it; None without video.
+        audio_file: File with the audio.
         audio: Audio stream; None if there is none.
         audio_format: Format of the channels W, Y, Z, X; None if there are too few channels.
         is_stated: Whether the file or the user states the format.
@@ -64,8 +67,10 @@ class Part:
     start_s: float = 0.0
     covered_s: tuple[float, float] = (0.0, 0.0)
     is_section: bool = False
+    video_file: Path | None = None
     video: VideoStream | None = None
     projection: ResolvedProjection | BadItem | None = None
+    audio_file: Path | None = None
     audio: AudioStream | None = None
     audio_format: AmbisonicFormat | None = None
     is_stated: bool = False

@@ -22,7 +22,10 @@ from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
 NAME = "silence"
-LEVELS_DBFS = tuple(float(level) for level in np.arange(-80.0, 0.1, 2.5))
+LEVELS_DBFS = (
+    -80.0, -70.0, -65.0, -62.5, -60.0, -57.5, -55.0, -52.5, -50.0, -45.0, -40.0, -30.0, -20.0,
+    -10.0, 0.0,
+)  # fmt: skip
 """Levels for which the share of clips below is measured; shares in between are interpolated."""
 
 

@@ -13,18 +13,25 @@ MOST_ROWS = 4096
 _OMNI = 0.35
 
 
+# Power falls approximately as 1/f; these weights balance the bands.
+_WEIGHTS = np.sqrt(np.array(BAND_EDGES_HZ[:-1]) * np.array(BAND_EDGES_HZ[1:]))
+_WEIGHTS /= _WEIGHTS.max()
+
+
+def octave_weighted(tile: FieldSegment) -> NDArray[np.float64]:
+    """Return the covariance (4, 4) of a tile over all bands, with equal weights for octaves."""
+    return np.asarray(np.tensordot(_WEIGHTS, tile.covariance.real, 1))
+
+
 class DirectionSeries:
     """Accumulates the horizontal sound field as six numbers per tile."""
 
     def __init__(self) -> None:
         self._rows = Timeline(MOST_ROWS, 7)
-        # Power falls approximately as 1/f; these weights balance the bands.
-        self._weights = np.sqrt(np.array(BAND_EDGES_HZ[:-1]) * np.array(BAND_EDGES_HZ[1:]))
-        self._weights /= self._weights.max()
 
     def feed(self, tile: FieldSegment) -> None:
         """Process the next tile of ambiX."""
-        field = np.tensordot(self._weights, tile.covariance.real, 1)
+        field = octave_weighted(tile)
         w, y, x = 0, 1, 3
         pairs = ((w, w), (w, x), (w, y), (x, x), (y, y), (x, y))
         self._rows.add((tile.start_s, *(field[a, b] for a, b in pairs)))

@@ -127,7 +127,7 @@ def test_a_bad_request_queues_nothing_again_and_a_good_one_does(path: Path) -> N
     ("arguments", "code", "key"),
     [
         (["--json"], "conflict", "--json"),
-        (["--report", "x.png"], "conflict", "--report"),
+        (["--report", "x.png"], "invalid", "x.png"),
         (["--audio", "x.wav"], "conflict", "--audio"),
         (["--lease-s", "0"], "out-of-range", "lease_s"),
         (["--lease-s", "nan"], "out-of-range", "lease_s"),

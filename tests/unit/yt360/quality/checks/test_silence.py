@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt360.quality.checks.silence import SilenceConfig, distribution, sounding_clips
+from yt360.quality.checks.silence import (
+    LEVELS_DBFS,
+    SilenceConfig,
+    distribution,
+    sounding_clips,
+)
 from yt360.quality.verdict import Outcome
 
 CONFIG = SilenceConfig()
@@ -36,9 +41,8 @@ def test_one_loud_clip_in_five_is_enough(levels: list[float], outcome: Outcome) 
     assert CONFIG.judge(distribution(levels), {}).outcome is outcome
 
 
-@given(st.lists(st.floats(-120, 0), min_size=1, max_size=30), st.integers(-32, 0))
-def test_the_silent_share_counts_clips_below_the_middle(levels: list[float], step: int) -> None:
-    middle = 2.5 * step
+@given(st.lists(st.floats(-120, 0), min_size=1, max_size=30), st.sampled_from(LEVELS_DBFS))
+def test_the_silent_share_counts_clips_below_the_middle(levels: list[float], middle: float) -> None:
     config = SilenceConfig(open_dbfs=middle + 1, close_dbfs=middle - 1)
     silent = config.judge(distribution(levels), {}).numbers["silent_share"]
     assert silent == pytest.approx(sum(level < middle for level in levels) / len(levels))
