@@ -109,7 +109,7 @@ def field_correction(gain: FieldGain | None, mode: FieldGainMode) -> FieldCorrec
         return None
     return FieldCorrection(
         field_gain_db=gain.broadband_db,
-        octaves_db=tuple(each if np.isfinite(each) else None for each in gain.octaves_db),
+        octaves_db=gain.octaves_db,
         spread_db=gain.spread_db,
         xyz_gains_db=xyz_gains_db,
     )
@@ -117,7 +117,7 @@ def field_correction(gain: FieldGain | None, mode: FieldGainMode) -> FieldCorrec
 
 def _equalizer_db(gain: FieldGain) -> NDArray[np.float64]:
     """Return the gain of X, Y and Z in each octave, constant beyond the measured ones."""
-    octaves_db = np.array(gain.octaves_db)
+    octaves_db = np.array(gain.octaves_db, np.float64)
     used = np.isfinite(octaves_db) & (_CENTRES_HZ <= _LAST_EQUALIZED_HZ)
     filled = np.interp(np.log(_CENTRES_HZ), np.log(_CENTRES_HZ[used]), octaves_db[used])
     return np.clip(filled, -MAX_LOWERING_DB, MAX_RAISING_DB)

@@ -13,7 +13,7 @@ on one ratio, so the gain of an octave is the median of its largest group of til
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,20 +53,20 @@ class FieldGain:
 
     Attributes:
         broadband_db: Median of the octaves between 0.2 and 3.2 kHz.
-        octaves_db: Gain in each octave of `OCTAVE_CENTRES_HZ`; NaN if too little audio.
+        octaves_db: Gain in each octave of `OCTAVE_CENTRES_HZ`; None if too little audio.
         spread_db: Uncertainty: median distance of the tiles of an octave that are above its ratio
             (those below may hold audio in W alone), median of the octaves between 0.2 and 3.2 kHz.
             Recordings have 0.2 to 1.
     """
 
     broadband_db: float
-    octaves_db: tuple[float, ...]
+    octaves_db: tuple[float | None, ...]
     spread_db: float
 
     @property
     def tilt_db(self) -> float:
         """Difference between the highest and the lowest octave between 0.2 and 3.2 kHz."""
-        octaves = np.array(self.octaves_db)[_DECIDES]
+        octaves = np.array(self.octaves_db, np.float64)[_DECIDES]
         return float(np.nanmax(octaves) - np.nanmin(octaves))
 
     def numbers(self) -> dict[str, float]:
@@ -75,19 +75,19 @@ class FieldGain:
         return {
             "gain_db": self.broadband_db,
             "spread_db": self.spread_db,
-            **{name: gain_db for name, gain_db in octaves if np.isfinite(gain_db)},
+            **{name: gain_db for name, gain_db in octaves if gain_db is not None},
         }
 
     @classmethod
     def from_numbers(cls, numbers: Mapping[str, object]) -> FieldGain | None:
         """Return the gain with these measurements; None if they are not those of `numbers`."""
-        found = [
-            float(value) if isinstance(value, int | float) and abs(value) <= MAX_GAIN_DB else np.nan
+        gain_db, spread_db, *octaves_db = (
+            float(value) if isinstance(value, int | float) and abs(value) <= MAX_GAIN_DB else None
             for value in map(numbers.get, ("gain_db", "spread_db", *_OCTAVE_NAMES))
-        ]
-        gain = cls(found[0], tuple(found[2:]), found[1])
-        is_whole = np.isfinite(found[:2]).all() and np.isfinite(gain.octaves_db)[_DECIDES].any()
-        return gain if is_whole else None
+        )
+        if gain_db is None or spread_db is None or not _decide(octaves_db):
+            return None
+        return cls(gain_db, tuple(octaves_db), spread_db)
 
 
 class FieldGainMeter:
@@ -108,14 +108,34 @@ class FieldGainMeter:
     def gain(self) -> FieldGain | None:
         """Return the gain of all segments so far; None if there is too little audio."""
         found = [_octave_gain(_weights(tiles)) for tiles in self._tiles]
-        octaves_db, spreads_db = np.array(found).T
-        if np.isnan(octaves_db[_DECIDES]).all():
+        octaves_db = [None if octave is None else octave[0] for octave in found]
+        spreads_db = [None if octave is None else octave[1] for octave in found]
+        if not _decide(octaves_db):
             return None
-        return FieldGain(
-            broadband_db=round(float(np.nanmedian(octaves_db[_DECIDES])), 2),
-            octaves_db=tuple(octaves_db.tolist()),
-            spread_db=round(float(np.nanmedian(spreads_db[_DECIDES])), 2),
-        )
+        return FieldGain(_median(octaves_db), tuple(octaves_db), _median(spreads_db))
+
+
+def median_gain(gains: Sequence[FieldGain]) -> FieldGain | None:
+    """Return the gain of a recording from those of its parts; None if there are none."""
+    if not gains:
+        return None
+    octaves_db = np.array([gain.octaves_db for gain in gains], np.float64)
+    parts = [[each for each in octave if np.isfinite(each)] for octave in octaves_db.T]
+    return FieldGain(
+        broadband_db=round(float(np.median([gain.broadband_db for gain in gains])), 2),
+        octaves_db=tuple(round(float(np.median(part)), 2) if part else None for part in parts),
+        spread_db=round(float(np.median([gain.spread_db for gain in gains])), 2),
+    )
+
+
+def _decide(octaves_db: Sequence[float | None]) -> bool:
+    """Return whether an octave between 0.2 and 3.2 kHz is known."""
+    return bool(np.isfinite(np.array(octaves_db, np.float64)[_DECIDES]).any())
+
+
+def _median(octaves_db: Sequence[float | None]) -> float:
+    """Return the median of the known octaves between 0.2 and 3.2 kHz."""
+    return round(float(np.nanmedian(np.array(octaves_db, np.float64)[_DECIDES])), 2)
 
 
 def _weights(tiles: NDArray[np.uint32]) -> Array:
@@ -126,16 +146,16 @@ def _weights(tiles: NDArray[np.uint32]) -> Array:
     return weight @ tiles
 
 
-def _octave_gain(weights: Array) -> tuple[float, float]:
+def _octave_gain(weights: Array) -> tuple[float, float] | None:
     """Return the gain of W and the spread in dB, given the weights of `_RATIOS_DB`."""
     if weights.sum() < _LEAST_TILES:
-        return np.nan, np.nan
+        return None
     window = np.ones(round(_AGREEMENT_DB / (_RATIOS_DB[1] - _RATIOS_DB[0])))
     densest_db = _RATIOS_DB[np.argmax(np.convolve(weights, window, mode="same"))]
     agreeing = np.where(np.abs(_RATIOS_DB - densest_db) <= _AGREEMENT_DB, weights, 0)
     ratio_db = _quantile(_RATIOS_DB, agreeing, 0.5)
     above = np.where(ratio_db <= _RATIOS_DB, weights, 0)
-    return -ratio_db, _quantile(_RATIOS_DB, above, 0.5) - ratio_db
+    return -ratio_db, round(_quantile(_RATIOS_DB, above, 0.5) - ratio_db, 1)
 
 
 def _quantile(values: Array, weights: Array, part: float) -> float:

@@ -19,6 +19,7 @@ from yt360.shards.builder.existing_dataset import (
     packed_starts,
     remove_leftovers,
 )
+from yt360.shards.builder.gain_corrections import correction_of_video
 from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.new_clips import NewClips, find_new_clips
@@ -71,6 +72,8 @@ class BuildRun:
         self._staging = StagingFolder(out)
         self._info = open_output(out, options)
         self._writers: dict[Split, SplitWriter] = {}
+        self._corrections: dict[str, FieldCorrection | None] = {}
+        """Video id -> correction of the gain of W."""
         self._new: dict[str, NewClips] = {}
         """Key of an input -> its new clips."""
         self._input_of: dict[str, str] = {}
@@ -138,6 +141,9 @@ class BuildRun:
         videos, group_by = self.found.videos, self.options.split_by
         groups = groups_by_video(videos, inputs, self.out, tables, group_by)
         new = find_new_clips(inputs, analyses, tables, self.options, videos, groups)
+        self._corrections = correction_of_video(
+            inputs, analyses, self.out, tables, self.options.field_gain
+        )
         for item in inputs:
             self.notes += analyses[item.key].notes
             self.layout_warnings += [(item.name, each) for each in analyses[item.key].doubts]
@@ -148,9 +154,9 @@ class BuildRun:
             self._rejections[key] = list(each.rejected)
             self._open_clips[key] = set(each.keys)
             self._record_if_finished(key)
-            if each.correction is not None and each.clips:
-                file = CorrectedFile(each.item.name, len(each.clips), each.correction)
-                self.corrected.append(file)
+            correction = self._corrections.get(each.item.video_id)
+            if correction is not None and each.clips:
+                self.corrected.append(CorrectedFile(each.item.name, len(each.clips), correction))
         for split, writer in self._writers.items():
             keys = [key for each in new if each.split == split for key in each.keys]
             writer.order = sorted(keys, key=key_order)
@@ -189,7 +195,12 @@ class BuildRun:
                 clips = tuple(missing[first : first + CLIPS_PER_TASK])
                 tasks.append(
                     ConversionTask(
-                        each.item, clips, each.fingerprint, self.options, self.out, each.correction
+                        each.item,
+                        clips,
+                        each.fingerprint,
+                        self.options,
+                        self.out,
+                        self._corrections.get(each.item.video_id),
                     )
                 )
         return tasks

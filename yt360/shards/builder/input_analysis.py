@@ -14,7 +14,6 @@ from yt360.errors import BadItem
 from yt360.execution.blame import blaming
 from yt360.files import MACHINE_ERRORS
 from yt360.media.convert import END_TOLERANCE_S
-from yt360.media.layout.field_correction import field_correction
 from yt360.media.layout.field_gain import FieldGainMeter
 from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.quality.decision import decide
@@ -140,5 +139,5 @@ def _analyze(
         rejected,
         notes,
         doubts=source.audio_stream.layout.warnings,
-        correction=field_correction(gain, options.field_gain),
+        field_gain=gain,
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from yt360.clips import TimeRange, allocate_time, hull
-from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.options import BuildOptions
@@ -29,7 +28,6 @@ class NewClips:
         clips: Its clips that are in no shard yet, in order of time.
         rejected: Parts that are not added, with the reason.
         fingerprint: Fingerprint of the input.
-        correction: Correction of the gain of W for all its clips.
     """
 
     item: InputVideo
@@ -37,7 +35,6 @@ class NewClips:
     clips: tuple[SelectedClip, ...]
     rejected: tuple[Rejection, ...]
     fingerprint: str
-    correction: FieldCorrection | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -87,14 +84,7 @@ def find_new_clips(
             *_overlaps(item, analysis, [*present, *clips], overlapping),
         )
         new.append(
-            NewClips(
-                item,
-                splits[item.video_id],
-                tuple(clips),
-                rejected,
-                analysis.fingerprint,
-                analysis.correction,
-            )
+            NewClips(item, splits[item.video_id], tuple(clips), rejected, analysis.fingerprint)
         )
     return new
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from yt360.errors import UserError
 from yt360.files import atomic_write, sync_folder, write_json
-from yt360.media.layout.field_correction import FieldCorrection
+from yt360.media.layout.field_gain import FieldGain
 from yt360.media.layout.warnings import LayoutWarning
 from yt360.retry import RetryPolicy
 from yt360.shards.builder.clip_selection import SelectedClip
@@ -51,7 +51,7 @@ class InputAnalysis:
         rejected: Rejections of the whole file or of parts of it.
         notes: Notes on the input, one line each.
         doubts: Warnings about its audio layout, under the name that the staging folder stores.
-        correction: Correction of the gain of W for all its clips; None to keep the gain.
+        field_gain: Gain of W of the input; None if it is unknown or not wanted.
     """
 
     fingerprint: str
@@ -59,7 +59,7 @@ class InputAnalysis:
     rejected: tuple[Rejection, ...]
     notes: tuple[str, ...] = ()
     doubts: tuple[LayoutWarning, ...] = ()
-    correction: FieldCorrection | None = None
+    field_gain: FieldGain | None = None
 
 
 class StagingFolder:

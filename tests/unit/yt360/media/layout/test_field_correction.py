@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers.errors import user_error
-from helpers.fake_media import faked_conversion
+from helpers.fake_media import fake_convert_clips, faked_conversion
 from helpers.quality_checks import inspect_inline
 
 import yt360
@@ -22,10 +22,11 @@ from yt360.media.layout.field_correction import (
     FieldCorrection,
     field_correction,
 )
-from yt360.media.layout.field_gain import OCTAVE_CENTRES_HZ, FieldGain, FieldGainMeter
+from yt360.media.layout.field_gain import FieldGain, FieldGainMeter
 from yt360.media.layout.sound_field import FieldAnalyzer
+from yt360.shards.builder.build import build_shards as build_dataset
 from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
-from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.inputs import FoundInputs, find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.untrusted.parsing import parse_json
 
@@ -34,7 +35,7 @@ LOW_DB = -4.0
 
 
 def gain(broadband_db: float, *octaves_db: float, spread_db: float = 0.3) -> FieldGain:
-    octaves = (np.nan, *(octaves_db or [broadband_db] * 5))
+    octaves = (None, *(octaves_db or [broadband_db] * 5))
     return FieldGain(broadband_db, octaves, spread_db)
 
 
@@ -192,6 +193,36 @@ def test_a_build_corrects_by_the_gain_of_the_catalog(folder, tmp_path):
     (tmp_path / ".staging" / "analyses").mkdir(parents=True)
     options = BuildOptions(clip_s=2)
     analysis = analyze_input(AnalysisTask(stated, options, tmp_path))
-    assert analysis.correction.xyz_gains_db == (-2.5,)
+    assert analysis.field_gain == gain(-2.5)
     assert analyze_input(AnalysisTask(stated, options, tmp_path)) == analysis  # as it is staged
-    assert len(OCTAVE_CENTRES_HZ) == len(analysis.correction.octaves_db)
+
+
+def test_all_files_of_a_video_get_one_correction_in_every_run(tmp_path):
+    applied: dict[str, float | None] = {}
+
+    def convert(source, requests, form, correction=None):
+        gain_db = None if correction is None else correction.xyz_gains_db[0]
+        applied[source.facts["name"]] = gain_db
+        sound = {} if correction is None else {"field_correction": asdict(correction)}
+        for facts in fake_convert_clips(source, requests, form):
+            yield {**facts, "clip": {"sound": sound}}
+
+    gains = {"kqAZkf5Odyw-0": -3.0, "kqAZkf5Odyw-10": -5.0, "kqAZkf5Odyw-20": -4.0, "even": 0.3}
+    with faked_conversion() as fake:
+        fake.convert_clips = convert
+        for name in gains:
+            fake.write(tmp_path / "media" / f"{name}.mp4", 10)
+
+        def build(*names: str) -> None:
+            videos = (
+                replace(each, field_gain=gain(gains[each.video.stem]))
+                for each in find_inputs([tmp_path / "media"]).videos
+                if each.video.stem in names
+            )
+            found = FoundInputs(tuple(videos), (), 0)
+            build_dataset(found, tmp_path / "data", fake.options, make_pool=fake.pool)
+
+        build("even", "kqAZkf5Odyw-0", "kqAZkf5Odyw-20")
+        assert applied == {"kqAZkf5Odyw-0": -3.5, "kqAZkf5Odyw-20": -3.5, "even": None}
+        build(*gains)
+        assert applied["kqAZkf5Odyw-10"] == -3.5

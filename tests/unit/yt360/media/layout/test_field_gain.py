@@ -55,7 +55,7 @@ def test_a_gain_that_falls_with_frequency_is_measured_in_each_octave():
     ambix[0] = np.fft.irfft(np.fft.rfft(ambix[0]) * 10 ** (slope_db / 20), ambix.shape[1])
     found = measure(ambix)
     wanted = -2 * np.log2(np.array(OCTAVE_CENTRES_HZ) / 424)
-    octaves = np.array(found.octaves_db)
+    octaves = np.array(found.octaves_db, float)
     assert np.isnan(octaves[0])  # three frequencies
     np.testing.assert_allclose(octaves[1:], wanted[1:], atol=0.6)
     assert found.tilt_db == pytest.approx(4, abs=0.8)
