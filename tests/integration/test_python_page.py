@@ -23,6 +23,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 PUBLIC = {
     yt360: {
         "Clip", "crop_view", "energy_map", "open_dataset", "probe", "read_clip", "rotate_to_view",
+        "undo_field_correction",
     },
     avsa: {
         "AudioConfig", "Embedding", "InfoNCE", "Model", "ViewConfig", "Views", "crop_views",

@@ -31,6 +31,7 @@ def test_the_band_in_the_hall_is_good_with_its_spatial_sound(real_data: Path) ->
         "still-image": "moving",
         "picture": "moving",
         "duration": "equal",
+        "av-agreement": "agrees",
     }
 
 
