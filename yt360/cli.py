@@ -20,6 +20,7 @@ _COMMANDS = {
     "formats": ("crawl.formats", "List the streams of a video and the selected ones."),
     "download": ("crawl.download", "Download the videos of a catalog."),
     "inspect": ("inspect", "Check whether audio is spatial and video is 360°."),
+    "dedup": ("dedup", "Find videos that hold the same footage."),
     "catalog": ("catalog", "Show, query, export, split and check a catalog."),
     "probe": ("probe", "Show the streams, projection and audio layout of media files."),
     "scenes": ("scenes", "Render synthetic 360° scenes with ground truth."),

@@ -9,19 +9,11 @@ from pathlib import Path
 import ffmpeg
 
 from yt360.clip_codec.format import ClipFormat
-from yt360.media.containers.opening import (
-    MAX_PIXELS,
-    MAX_STREAMS,
-    OPEN_OPTIONS,
-    open_media,
-    time_origin_s,
-)
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.media.source import Source
 from yt360.media.video.equirect_filters import to_equirectangular
+from yt360.media.video.frames import frames_at_rate
 
-# Containers with an index of keyframes; other files are read from the beginning.
-_SEEKABLE = ("mov", "matroska")
 # Maximum time in seconds for which the last frame of a stream is repeated.
 _HOLD_LAST_FRAME_S = 0.25
 
@@ -50,7 +42,9 @@ def encode_video(
         OSError: The disk is full.
     """
     first_s = spans[0][0]
-    frames = _frames_from(source, first_s, form.fps, threads)
+    frames = frames_at_rate(
+        source.video, source.video_stream.index, first_s, form.fps, threads=threads
+    )
     frames = to_equirectangular(frames, source.projection, form.width, form.height)
     frames = frames.filter("tpad", stop_mode="clone", stop=math.ceil(_HOLD_LAST_FRAME_S * form.fps))
     copies = frames.filter_multi_output("split", len(spans))
@@ -62,28 +56,6 @@ def encode_video(
         part = part.filter("setpts", "PTS-STARTPTS")
         results.append(ffmpeg.output(part, graph_name(path), **_encoder_options(form)))
     run_ffmpeg(compile_arguments(ffmpeg.merge_outputs(*results)), source.video)
-
-
-def _frames_from(source: Source, start_s: float, fps: int, threads: int) -> ffmpeg.Stream:
-    """Return the source's frames at a constant rate; frame 0 is displayed at `start_s`.
-
-    Compile the graph with `yt360.media.ffmpeg.compile_arguments`, which preserves the timestamps
-    of the file.
-    """
-    with open_media(source.video) as container:
-        start_in_file_s = start_s + time_origin_s(container)
-        can_seek = container.format.name.startswith(_SEEKABLE)
-    # Keep frames before the start, because one of them is displayed at the start.
-    seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
-    options = {
-        "threads": threads, "max_pixels": MAX_PIXELS, "max_streams": MAX_STREAMS, **OPEN_OPTIONS,
-    }  # fmt: skip
-    stored = ffmpeg.input(graph_name(source.video), **options, **(seek if can_seek else {}))
-    # Microseconds are exact for all output timestamps; the time bases of some files are not.
-    times = stored[str(source.video_stream.index)].filter("settb", "AVTB")
-    times = times.filter("setpts", f"PTS-{round(start_in_file_s * 1_000_000)}")
-    # Round up: a frame starts at the first output timestamp at which it is displayed.
-    return times.filter("fps", fps=fps, round="up", start_time=0)
 
 
 def _encoder_options(form: ClipFormat) -> dict[str, object]:

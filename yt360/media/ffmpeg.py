@@ -13,7 +13,9 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections import deque
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,6 +39,7 @@ _GLOBAL_OPTIONS = (
     "-copyts",  # keep the timestamps of the file, without an offset to the first packet
 )  # fmt: skip
 _KEPT_ERROR_LINES = 12
+_KEPT_ERROR_BYTES = 4096
 _STOPPED_BY_SIGNAL = 255  # FFmpeg's exit code after a signal that it handles, such as Ctrl-C's
 _DISK_FULL = "No space left on device"
 _FLAGS = re.compile(r"[A-Z.|]{2,6}")
@@ -198,6 +201,43 @@ def run_ffmpeg(arguments: list[str], item: Path, cpu_s: float | None = None) -> 
             process.stderr.close()
     raise_for_exit(code, list(last), item, disk_full=disk_full)
     return count
+
+
+def read_ffmpeg(arguments: list[str], item: Path, size: int) -> Iterator[bytes]:
+    """Run FFmpeg and yield what it writes to its standard output, in pieces of `size` bytes.
+
+    Args:
+        arguments: From `compile_arguments`.
+        item: Input file, for error messages and the limit of CPU time.
+        size: Bytes of a piece; an incomplete last piece is dropped.
+
+    Raises:
+        Exception: See `run_ffmpeg`.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = start_ffmpeg(
+            ffmpeg_binary(),
+            arguments,
+            cpu_s=cpu_limit_s(item.stat().st_size),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        try:
+            assert process.stdout is not None
+            while len(piece := process.stdout.read(size)) == size:
+                yield piece
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        errors.seek(0, os.SEEK_END)
+        errors.seek(max(errors.tell() - _KEPT_ERROR_BYTES, 0))
+        lines = errors.read().decode(errors="replace").splitlines()
+    raise_for_exit(code, [line.strip() for line in lines], item, disk_full=False)
 
 
 def raise_for_exit(code: int, last_lines: list[str], item: Path, *, disk_full: bool) -> None:
