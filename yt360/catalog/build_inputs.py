@@ -11,6 +11,7 @@ from yt360.catalog.lists.yt360_lists import ORIGIN as FROM_LIST
 from yt360.catalog.opening import is_catalog
 from yt360.catalog.records import Clip, Video
 from yt360.clips import TimeRange
+from yt360.duplicates.groups import find_groups, folder_of_catalog
 from yt360.errors import UserError
 from yt360.media.layout.field_gain import FieldGain
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
@@ -107,7 +108,8 @@ def catalog_inputs(catalog: Catalog, clip_s: int | None = None) -> FoundInputs:
         message = f"no video of {catalog.path} is accepted yet: {_next_step(catalog)}"
         raise UserError(message, "empty", catalog.path)
     inputs.sort(key=lambda item: item.file_id)
-    return FoundInputs(tuple(inputs), (), 0, tuple(without_media))
+    duplicates = find_groups(folder_of_catalog(catalog.path))
+    return FoundInputs(tuple(inputs), (), 0, tuple(without_media), duplicates)
 
 
 def _inputs_of(catalog: Catalog, video: Video, clip_s: int | None) -> Iterator[InputVideo]:

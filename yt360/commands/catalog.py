@@ -164,12 +164,18 @@ def export(context: click.Context, path: Path, out: Path, table: str, file_forma
     help="Grouping that must not cross the split.",
 )
 def split(path: Path, test_fraction: float, by: Any) -> None:
-    """Assign a split to accepted videos without one. The split of a video never changes."""
+    """Assign a split to accepted videos without one. The split of a video never changes.
+
+    Videos that `yt360 dedup` found to be duplicates share a split.
+    """
     from yt360.catalog import Catalog
     from yt360.catalog.reports.summary import summarize
+    from yt360.duplicates.groups import find_groups, folder_of_catalog
 
+    duplicates = find_groups(folder_of_catalog(path))
     with Catalog(path) as catalog:
-        echo(f"{catalog.splits.assign(test_fraction, by)} videos were assigned a split")
+        count = catalog.splits.assign(test_fraction, by, duplicates=duplicates)
+        echo(f"{count} videos were assigned a split")
         for name, count in summarize(catalog).splits.items():
             echo(f"{count:8d}  {name}")
 

@@ -52,9 +52,9 @@ def best_lag(a: Vectors, b: Vectors, min_length: int) -> int | None:
         b: (U, D).
         min_length: Least number of elements that must overlap.
     """
-    lags = np.arange(min_length - len(b), len(a) - min_length + 1)
-    if not len(lags):
+    if min(len(a), len(b)) < min_length:
         return None
+    lags = np.arange(min_length - len(b), len(a) - min_length + 1)
     size = fft.next_fast_len(len(a) + len(b), real=True)
     products = np.zeros(size)
     for first in range(0, a.shape[1], _COLUMNS_AT_ONCE):

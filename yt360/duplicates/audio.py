@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.duplicates.words import Words, hash_words
+from yt360.duplicates.index import Words, hash_words
 
 SAMPLE_RATE_HZ = 8000
 FEATURES = 8

@@ -24,9 +24,10 @@ class DedupConfig:
     """Correlation of two panoramas at the best turn from which they show the same place from the
     same position. Copies: 0.94 and more; two cuts of a tripod recording: 0.9 and more; other
     places: 0.3 and less. A wrong pair joins two groups, so the threshold is nearer to copies."""
-    min_motion: Score = 0.5
-    """Correlation of what moves from which both show the same moment. Copies: 0.54 and more, but
-    0.1 to 0.3 where hardly anything moves; other moments of one place: 0.4 and less over 4 s."""
+    min_motion: Score = 0.6
+    """Correlation of what moves from which both show the same moment. Copies: 0.85 and more in nine
+    of ten, but 0.1 to 0.6 where hardly anything moves, which then the audio tells; other moments of
+    one place: 0.46 and less over 4 s."""
     min_audio: Score = 0.5
     """Correlation of audio features from which both have the same audio. Copies: 0.89 and more;
     other recordings, also of one machine or place: 0.27 and less over 4 s."""

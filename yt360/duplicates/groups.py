@@ -95,6 +95,23 @@ def join(sets: Iterable[Sequence[str]]) -> Groups:
     return tuple(sorted(tuple(sorted(group)) for group in members.values() if len(group) > 1))
 
 
+def merge(groups: Mapping[str, str], duplicates: Groups) -> dict[str, str]:
+    """Return video id -> group, where videos that are duplicates share a group.
+
+    Args:
+        groups: Video id -> group; a video without a group is a group of its own, named by its id.
+        duplicates: Groups of duplicates.
+
+    Returns:
+        The groups of all these videos. Groups that duplicates connect have the name of the first.
+    """
+    joined = join([groups.get(video, video) for video in group] for group in duplicates)
+    renamed = {name: names[0] for names in joined for name in names}
+    videos = {*groups, *(video for group in duplicates for video in group)}
+    named = {video: groups.get(video, video) for video in videos}
+    return {video: renamed.get(name, name) for video, name in named.items()}
+
+
 def crossing(groups: Groups, split_of: Mapping[str, str]) -> Groups:
     """Return the groups whose videos are in more than one split, without videos in no split."""
     known = (tuple(video for video in group if video in split_of) for group in groups)

@@ -1,14 +1,23 @@
-"""Find pairs of recordings that share words, by sorting: n log n in the number of words."""
+"""Words, short hashes of feature vectors, and the pairs of recordings that share some.
+
+Bit i of a word is the side of a random hyperplane on which a vector lies. Two vectors at an angle
+of α differ in a bit with probability α/π (Charikar, "Similarity estimation techniques from rounding
+algorithms", STOC 2002), so near duplicates share whole words and unrelated vectors hardly ever do.
+Pairs are found by sorting, n log n in the number of words.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.duplicates.words import Words
+from yt360.randomness import keyed_generator
 
+Words = NDArray[np.uint32]
+MAX_BITS = 32
 _NEIGHBOURS = 32
 """Each recording is paired with this many of those that share a word with it. Of a word that more
 share, such as an intro of a channel, all recordings are still linked to each other."""
@@ -30,6 +39,19 @@ class Candidates:
     moments: NDArray[np.int64]
 
 
+def hash_words(vectors: NDArray[np.floating], words: int, bits: int) -> Words:
+    """Return the words (N, words) of vectors (N, D).
+
+    Args:
+        vectors: Feature vectors; their lengths do not matter.
+        words: Words for each vector.
+        bits: Bits of a word, at most `MAX_BITS`.
+    """
+    planes = _hyperplanes(vectors.shape[1], words * bits)
+    sides = (vectors @ planes > 0).reshape(len(vectors), words, bits)
+    return (sides << np.arange(bits, dtype=np.uint32)).sum(-1, dtype=np.uint32)
+
+
 def find_candidates(
     words: Words, recordings: NDArray[np.int64], videos: NDArray[np.int64], min_columns: int = 1
 ) -> Candidates:
@@ -49,9 +71,9 @@ def find_candidates(
     owners = recordings[rows]
     order = np.lexsort((columns, owners[:, 1], owners[:, 0]))
     rows, owners, columns = rows[order], owners[order], columns[order]
-    is_new = np.append(True, (owners[1:] != owners[:-1]).any(1))[: len(owners)]
+    is_new = _is_first(owners[:, 0], owners[:, 1])
     pair = np.cumsum(is_new) - 1
-    is_new_column = is_new | np.append(True, columns[1:] != columns[:-1])[: len(owners)]
+    is_new_column = _is_first(pair, columns)
     counts = np.bincount(pair[is_new_column], minlength=int(is_new.sum()))
     within = np.arange(len(pair)) - np.flatnonzero(is_new)[pair]
     moments = np.full((len(counts), EXAMPLES, 2), -1, np.int64)
@@ -66,20 +88,30 @@ def _collisions(
 ) -> NDArray[np.int64]:
     """Return rows (N, 2) with equal words, of recordings of different videos."""
     order = np.argsort(column, kind="stable")
-    ordered = column[order]
-    equals_next = ordered[1:] == ordered[:-1]
-    shared = np.append(equals_next, False) | np.append(False, equals_next)
-    order = order[shared]
+    starts = _is_first(column[order])
+    order = order[~(starts & np.append(starts[1:], True)[: len(starts)])]  # unique words
     # One row for each word and recording, because a still camera repeats its words.
-    first = np.append(True, (column[order][1:] != column[order][:-1])
-                      | (recordings[order][1:] != recordings[order][:-1]))  # fmt: skip
-    order = order[first[: len(order)]]
+    order = order[_is_first(column[order], recordings[order])]
     word, video = column[order], videos[recordings[order]]
     found = [np.zeros((0, 2), np.int64)]
     for distance in range(1, _NEIGHBOURS + 1):
-        same = (word[distance:] == word[:-distance]) & (video[distance:] != video[:-distance])
-        if not same.any() and not (word[distance:] == word[:-distance]).any():
+        same_word = word[distance:] == word[:-distance]
+        if not same_word.any():
             break
-        at = np.flatnonzero(same)
+        at = np.flatnonzero(same_word & (video[distance:] != video[:-distance]))
         found.append(np.stack([order[at], order[at + distance]], axis=1))
     return np.concatenate(found)
+
+
+def _is_first(*columns: NDArray) -> NDArray[np.bool_]:
+    """Return which rows differ from the row before."""
+    first = np.ones(len(columns[0]), bool)
+    if len(first):
+        first[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return first
+
+
+@lru_cache(maxsize=4)
+def _hyperplanes(dimensions: int, count: int) -> NDArray[np.float32]:
+    draws = keyed_generator("duplicates", dimensions, count)
+    return draws.standard_normal((dimensions, count), dtype=np.float32)

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.duplicates.words import Words, hash_words
+from yt360.duplicates.index import Words, hash_words
 
 FPS = 4
 """Frames per second of a fingerprint. Two recordings are sampled at most 1/8 s apart."""
@@ -84,12 +84,15 @@ def best_turn(a: Coefficients, b: Coefficients) -> tuple[NDArray[np.float32], ND
 def motion(frames: Coefficients) -> NDArray[np.float32]:
     """Return what changes within half a second, as real vectors (T - 3, D).
 
-    Each is the difference of two means of adjacent frames, which halves the coding noise.
+    Each is the difference of two means of adjacent frames, which halves the coding noise. Cuts and
+    flashes, which change everything, are scaled down to twice the usual strong change.
     """
     pairs = frames[1:] + frames[:-1]
-    changes = pairs[2:] - pairs[:-2]
-    flat = np.ascontiguousarray(changes).reshape(len(changes), frames.shape[1] * frames.shape[2])
-    return flat.view(np.float32)
+    changes = np.ascontiguousarray(pairs[2:] - pairs[:-2])
+    vectors = changes.reshape(len(changes), frames.shape[1] * frames.shape[2]).view(np.float32)
+    norms = np.linalg.norm(vectors, axis=1)
+    limit = 2 * np.quantile(norms, 0.9) if len(norms) else 0.0
+    return vectors * np.minimum(1, limit / np.maximum(norms, 1e-6))[:, None].astype(np.float32)
 
 
 def picture_words(grids: Grids) -> tuple[Words, NDArray[np.int32]]:

@@ -39,15 +39,22 @@ table { border-collapse: collapse; } td { padding: 0 1rem 0 0; }
 
 
 @dataclass(frozen=True)
-class _FrameTask:
-    """A frame to decode: number of the pair, side, source, video, second, and turn to revert."""
+class _Frame:
+    """A frame to draw: number of the pair, side, video, second, and turn to revert."""
 
     pair: int
     side: int
-    source: Source
     video_id: str
     time_s: float
-    yaw_deg: float = 0.0
+    yaw_deg: float
+
+
+@dataclass(frozen=True)
+class _FramesTask:
+    """The frames to draw of a source, which is probed once."""
+
+    source: Source
+    frames: tuple[_Frame, ...]
 
 
 def write_report(
@@ -90,34 +97,43 @@ def _frames(
     make_pool: Callable[[int], AbstractContextManager[Pool]],
 ) -> list[list[bytes]]:
     """Return the JPEGs of both sides of each pair; empty where a frame cannot be decoded."""
-    frames = [[b"", b""] for _ in pairs]
-    tasks: deque[_FrameTask] = deque()
+    wanted: dict[Source, list[_Frame]] = {}
     for number, pair in enumerate(pairs):
         match = pair.match
-        time_a_s, time_b_s = (
-            start_s + match.duration_s / 2 for start_s in (match.start_a_s, match.start_b_s)
+        sides = (
+            (pair.source_a, pair.video_a, match.start_a_s, 0.0),
+            (pair.source_b, pair.video_b, match.start_b_s, match.yaw_deg),
         )
-        tasks.append(_FrameTask(number, 0, pair.source_a, pair.video_a, time_a_s))
-        tasks.append(_FrameTask(number, 1, pair.source_b, pair.video_b, time_b_s, match.yaw_deg))
-    with make_pool(workers) as pool, Progress("drawing", len(tasks), "frames") as progress:
-        for task, result in pool.run(_thumbnail, tasks):
-            if not isinstance(result, Crashed):
-                frames[task.pair][task.side] = result
+        for side, (source, video_id, start_s, yaw_deg) in enumerate(sides):
+            frame = _Frame(number, side, video_id, start_s + match.duration_s / 2, yaw_deg)
+            wanted.setdefault(source, []).append(frame)
+    drawn = [[b"", b""] for _ in pairs]
+    tasks = deque(_FramesTask(source, tuple(frames)) for source, frames in wanted.items())
+    with make_pool(workers) as pool, Progress("drawing", len(tasks), "files") as progress:
+        for task, result in pool.run(_draw, tasks):
+            for frame, jpeg in zip(
+                task.frames, () if isinstance(result, Crashed) else result, strict=False
+            ):
+                drawn[frame.pair][frame.side] = jpeg
             progress.advance()
-    return frames
+    return drawn
 
 
-def _thumbnail(task: _FrameTask) -> bytes:
-    """Return a frame, turned back, as a JPEG; empty if it cannot be decoded."""
+def _draw(task: _FramesTask) -> list[bytes]:
+    """Return the frames, turned back, as JPEGs; empty for those that cannot be decoded."""
+    times = [(frame.video_id, frame.time_s) for frame in task.frames]
     try:
-        frame = task.source.thumbnail(task.video_id, task.time_s)
+        pictures = list(task.source.thumbnails(times))
     except BadItem:
-        return b""
-    # A turn to the left moves the image to the left.
-    back = np.roll(frame, round(task.yaw_deg / 360 * frame.shape[1]), axis=1)
-    file = io.BytesIO()
-    Image.fromarray(back).save(file, "JPEG", quality=80)
-    return file.getvalue()
+        return [b"" for _ in task.frames]
+    drawn = []
+    for frame, picture in zip(task.frames, pictures, strict=True):
+        # A turn to the left moves the image to the left.
+        back = np.roll(picture, round(frame.yaw_deg / 360 * picture.shape[1]), axis=1)
+        file = io.BytesIO()
+        Image.fromarray(back).save(file, "JPEG", quality=80)
+        drawn.append(file.getvalue())
+    return drawn
 
 
 def _head(found: DedupReport, shown: int) -> Iterator[str]:

@@ -36,8 +36,8 @@ class Source(Protocol):
     def fingerprints(self) -> FingerprintFile:
         """Decode the media and return their fingerprints."""
 
-    def thumbnail(self, video_id: str, time_s: float) -> NDArray[np.uint8]:
-        """Return the frame (H, W, 3) at a second of a video.
+    def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frame (H, W, 3) at each moment: id and second of a video.
 
         Raises:
             BadItem: There is none.
@@ -82,9 +82,11 @@ class MediaSource:
             return FingerprintFile((), (skipped,))
         return FingerprintFile(tuple(parts(self.video_id, self.start_s, grids, features)))
 
-    def thumbnail(self, video_id: str, time_s: float) -> NDArray[np.uint8]:  # noqa: ARG002
+    def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
         """See `Source`."""
-        return self._open().thumbnail(time_s - self.start_s)
+        media = self._open()
+        for _, time_s in moments:
+            yield media.thumbnail(time_s - self.start_s)
 
     def _open(self) -> Media:
         return Media.open(self.video, self.audio, self.projection, self.audio_layout)
@@ -135,14 +137,17 @@ class ShardSource:
             recordings += parts(first.video_id, float(first.start_s), grids, features)
         return FingerprintFile(tuple(recordings), tuple(skipped))
 
-    def thumbnail(self, video_id: str, time_s: float) -> NDArray[np.uint8]:
+    def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
         """See `Source`."""
         reader = ShardReader(self.dataset, self.split)
-        for clip in self._clips(reader):
-            row = reader.rows[clip]
-            if row.video_id == video_id and 0 <= time_s - row.start_s < row.duration_s:
-                return clip_thumbnail(reader.read(clip, "mp4"), time_s - row.start_s)
-        raise BadItem("missing", f"{self.shard} has no clip of {video_id} at {time_s:g} s")
+        clips = [(reader.rows[clip], clip) for clip in self._clips(reader)]
+        for video_id, time_s in moments:
+            for row, clip in clips:
+                if row.video_id == video_id and 0 <= time_s - row.start_s < row.duration_s:
+                    yield clip_thumbnail(reader.read(clip, "mp4"), time_s - row.start_s)
+                    break
+            else:
+                raise BadItem("missing", f"{self.shard}: no clip of {video_id} at {time_s:g} s")
 
     def _clips(self, reader: ShardReader) -> list[int]:
         shards = reader.table.column("shard").to_pylist()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from yt360.catalog.database import Table
 from yt360.catalog.rows import VideoId, read_value
+from yt360.duplicates.groups import Groups, merge
 from yt360.errors import UserError
 from yt360.splits import PAPER_TEST_FRACTION, split_of
 
@@ -63,6 +64,7 @@ class Splits(Table):
         test_fraction: float = PAPER_TEST_FRACTION,
         by: Literal["channel", "video"] = "channel",
         salt: str = "yt360",
+        duplicates: Groups = (),
     ) -> int:
         """Assign a split to every accepted video without one; return their number.
 
@@ -73,31 +75,32 @@ class Splits(Table):
             test_fraction: Expected fraction of test channels or videos, 0 to 1.
             by: Grouping that must not cross the split.
             salt: Changes the hash.
+            duplicates: Groups of videos that hold the same footage, which share a split.
         """
         if not 0 <= test_fraction <= 1:
             message = f"a test fraction of {test_fraction} is not in [0, 1]"
             raise UserError(message, "out-of-range", "test_fraction")
         with self._db.transaction():
-            taken: dict[str, str] = {}
-            if by == "channel":
-                taken = dict(
-                    self._db.execute(
-                        "SELECT channel_id, min(split) FROM splits "
-                        "JOIN videos ON videos.number = splits.video "
-                        "WHERE channel_id IS NOT NULL GROUP BY channel_id"
-                    ).fetchall()
-                )
-            rows = self._db.execute(
-                "SELECT number, video_id, channel_id FROM videos WHERE state = 'accepted' "
-                "AND number NOT IN (SELECT video FROM splits) ORDER BY number"
+            videos = self._db.execute(
+                "SELECT number, video_id, channel_id, state, split FROM videos "
+                "LEFT JOIN splits ON splits.video = videos.number ORDER BY number"
             ).fetchall()
-            for row in rows:
-                key = row["channel_id"] if by == "channel" else None
-                split = taken.get(key or "") or split_of(
-                    key or row["video_id"], test_fraction, salt
-                )
+            channels = {row["video_id"]: row["channel_id"] for row in videos if row["channel_id"]}
+            groups = merge(channels if by == "channel" else {}, duplicates)
+            taken: dict[str, str] = {}
+            for row in videos:
+                if row["split"] is not None:
+                    group = groups.get(row["video_id"], row["video_id"])
+                    taken[group] = min(taken.get(group, row["split"]), row["split"])
+            added = 0
+            for row in videos:
+                if row["state"] != "accepted" or row["split"] is not None:
+                    continue
+                group = groups.get(row["video_id"], row["video_id"])
+                split = taken.get(group) or split_of(group, test_fraction, salt)
                 self._db.execute(
                     "INSERT INTO splits (video, split, origin) VALUES (?, ?, ?)",
                     (row["number"], split, f"by-{by}"),
                 )
-        return len(rows)
+                added += 1
+        return added

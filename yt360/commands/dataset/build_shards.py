@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +67,13 @@ MAX_LINES = 20
     "(title, upload_date, ... from a catalog or NAME.info.json), or by a regular expression with "
     "one group, which is searched in the file name without suffix. A video without this property "
     "is a group of its own.",
+)
+@click.option(
+    "--groups",
+    multiple=True,
+    type=Path,
+    help="File of groups of videos that must not cross the split, such as groups.json of `yt360 "
+    "dedup` (repeatable). Those of INPUT and of --out are always used.",
 )
 @click.option(
     "--shard-mb", default=256.0, show_default=True, help="Maximum size of a shard in 10^6 bytes."
@@ -136,6 +145,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
     parts that cannot be used are listed with the reason.
     """
     from yt360.catalog.build_inputs import find_all_inputs
+    from yt360.duplicates.groups import read_groups
     from yt360.shards.builder.build import build_shards
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
@@ -144,7 +154,9 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
         options["field_gain"] = "octaves"
     layout = options.pop("audio_layout")
     options["sound_layout"] = None if layout == "auto" else layout
+    files = options.pop("groups")
     found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
+    found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
     if found.without_media:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yt360.clips import key_order
+from yt360.duplicates.groups import find_groups, folder_of_dataset, merge
 from yt360.execution.local import Crashed, Pool
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
@@ -24,7 +25,12 @@ from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.new_clips import NewClips, find_new_clips
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.split_groups import VIDEO, groups_by_video, warn_of_similar_names
+from yt360.shards.builder.split_groups import (
+    VIDEO,
+    groups_by_video,
+    warn_of_crossing,
+    warn_of_similar_names,
+)
 from yt360.shards.builder.split_writer import SplitWriter
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.index import write_index
@@ -139,7 +145,8 @@ class BuildRun:
         """Decide which clips are added, to which split, and in which order."""
         tables = {split: writer.table for split, writer in self._writers.items()}
         videos, group_by = self.found.videos, self.options.split_by
-        groups = groups_by_video(videos, inputs, self.out, tables, group_by)
+        duplicates = (*self.found.duplicates, *find_groups(folder_of_dataset(self.out)))
+        groups = merge(groups_by_video(videos, inputs, self.out, tables, group_by), duplicates)
         new = find_new_clips(inputs, analyses, tables, self.options, videos, groups)
         self._corrections = correction_of_video(
             inputs, analyses, self.out, tables, self.options.field_gain
@@ -160,13 +167,14 @@ class BuildRun:
         for split, writer in self._writers.items():
             keys = [key for each in new if each.split == split for key in each.keys]
             writer.order = sorted(keys, key=key_order)
+        splits = {
+            video_id: split
+            for split, table in tables.items()
+            for video_id in table.column("video_id").unique().to_pylist()
+        }
+        splits |= {each.item.video_id: each.split for each in new if each.clips}
+        self.notes += warn_of_crossing(duplicates, splits)
         if group_by != VIDEO:
-            splits = {
-                video_id: split
-                for split, table in tables.items()
-                for video_id in table.column("video_id").unique().to_pylist()
-            }
-            splits |= {each.item.video_id: each.split for each in new if each.clips}
             self.notes += warn_of_similar_names(
                 {
                     item.name: splits[item.video_id]

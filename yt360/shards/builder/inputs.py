@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from yt360.clips import TimeRange, clip_key
+from yt360.duplicates.groups import Groups
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.media.layout.field_gain import FieldGain
@@ -116,12 +117,14 @@ class FoundInputs:
         rejected: Media files that cannot be an input.
         ignored: Number of files that are not media.
         without_media: Ids of accepted videos of a catalog that have no media in its folder.
+        duplicates: Groups of videos that hold the same footage (`yt360.duplicates`).
     """
 
     videos: tuple[InputVideo, ...]
     rejected: tuple[Rejection, ...]
     ignored: int
     without_media: tuple[str, ...] = ()
+    duplicates: Groups = ()
 
 
 def find_inputs(paths: Sequence[Path], exclude: Path | None = None) -> FoundInputs:
@@ -162,10 +165,12 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
     kept: dict[str, InputVideo] = {}
     rejected: list[Rejection] = []
     without_media: list[str] = []
+    duplicates: list[tuple[str, ...]] = []
     ignored = 0
     for each in found:
         ignored += each.ignored
         without_media += each.without_media
+        duplicates += each.duplicates
         rejected += each.rejected
         for item in sorted(each.videos, key=lambda item: item.file_id):
             first = kept.setdefault(item.key, item)
@@ -173,7 +178,9 @@ def merge_inputs(found: Iterable[FoundInputs]) -> FoundInputs:
                 detail = f"{first.name} has the same id {item.key}; rename one of them"
                 rejected.append(item.reject("same-name", detail, fingerprint_of(item)))
     videos = sorted(kept.values(), key=lambda item: item.file_id)
-    return FoundInputs(tuple(videos), tuple(rejected), ignored, tuple(without_media))
+    return FoundInputs(
+        tuple(videos), tuple(rejected), ignored, tuple(without_media), tuple(duplicates)
+    )
 
 
 def fingerprint_of(item: InputVideo) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from yt360.duplicates.groups import Groups, crossing, join
 from yt360.errors import UserError
 from yt360.shards.builder.info_json import SOURCE_FACTS, channel_of
 from yt360.shards.builder.inputs import InputVideo
@@ -149,6 +150,23 @@ def warn_of_similar_names(split_of_name: Mapping[str, Split]) -> Iterator[str]:
             f"{videos} videos whose names begin alike ({shown}{more}) are in both train and test: "
             "if they were cut from one recording, build again with --group-by '(.+)[ _.-]'; if "
             "not, --group-by video turns this warning off"
+        )
+
+
+def warn_of_crossing(duplicates: Groups, split_of: Mapping[str, Split]) -> Iterator[str]:
+    """Yield a note for each group of duplicates that is in both splits, and what to do.
+
+    Args:
+        duplicates: Groups of videos that hold the same footage.
+        split_of: Split of each video in the dataset.
+    """
+    groups = crossing(join(duplicates), split_of)
+    for group in groups:
+        yield f"duplicates are in both train and test: {', '.join(group)}"
+    if groups:
+        yield (
+            f"{len(groups)} groups of duplicates were in both splits, or a list gives their "
+            "splits; a split never changes: build into another --out"
         )
 
 

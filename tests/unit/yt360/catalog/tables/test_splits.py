@@ -30,6 +30,16 @@ def test_a_new_video_of_a_released_test_channel_is_tested_too(catalog, accept):
     assert catalog.splits.of(B) == "test"
 
 
+def test_duplicates_share_a_split_across_channels(catalog, accept):
+    ids = [f"video{number:06d}" for number in range(12)]
+    for number, video_id in enumerate(ids):
+        accept(video_id, channel_id=f"channel-{number}")
+    catalog.splits.put(ids[:1], "test")
+    catalog.splits.assign(0.0, duplicates=((ids[0], ids[1]), (ids[2], ids[1])))
+    assert [catalog.splits.of(video_id) for video_id in ids[:4]] == [*3 * ["test"], "train"]
+    assert catalog.splits.assign(0.0, "video", duplicates=((ids[0], ids[5]),)) == 0
+
+
 def test_only_accepted_videos_get_a_split(catalog):
     catalog.videos.add(A)
     assert catalog.splits.assign() == 0

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from helpers.errors import user_error
+from helpers.in_process import InlinePool
 
+from yt360.duplicates.groups import GROUPS_FILE, write_groups
+from yt360.shards.builder.build import build_shards
+from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.split_groups import check_grouping, group_of, warn_of_similar_names
 
 PIECES = [f"tAiVUt5vE34l_{number}" for number in range(10, 130, 10)]
@@ -63,6 +67,56 @@ def test_videos_can_be_grouped_by_any_fact(fake, tmp_path):
     assert len(splits_of(fake, tmp_path / "a", names)) == 1
     fake.build(tmp_path / "media", tmp_path / "b", replace(fake.options, split_by="channel"))
     assert len(splits_of(fake, tmp_path / "b", names)) == 2
+
+
+def build_with(fake, media: Path, out: Path, duplicates: tuple, **more):
+    found = replace(find_inputs([media]), duplicates=duplicates)
+    return build_shards(found, out, fake.options, make_pool=InlinePool, **more)
+
+
+def test_duplicates_share_a_split_and_connect_their_channels(fake, tmp_path):
+    names = [f"v{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        fake.write(tmp_path / "media" / f"{name}.mp4", 10)
+        facts = {"channel_id": f"UC{number // 2}"}
+        (tmp_path / "media" / f"{name}.info.json").write_text(json.dumps(facts))
+    build_with(fake, tmp_path / "media", tmp_path / "apart", ())
+    assert splits_of(fake, tmp_path / "apart", names) == {"train", "test"}
+    pairs = tuple((names[n], names[n + 1]) for n in range(1, 11, 2))
+    build_with(fake, tmp_path / "media", tmp_path / "joined", pairs)
+    assert len(splits_of(fake, tmp_path / "joined", names)) == 1
+
+
+def test_a_new_duplicate_follows_the_one_in_shards(fake, tmp_path):
+    splits = set()
+    for number in range(8):
+        media = tmp_path / f"media{number}"
+        old, new = f"a{number}", f"b{number}"
+        fake.write(media / f"{old}.mp4", 10)
+        build_with(fake, media, tmp_path / "data", ())
+        fake.write(media / f"{new}.mp4", 10)
+        # As `yt360 dedup` stores them in the dataset.
+        (tmp_path / "data" / "duplicates").mkdir(exist_ok=True)
+        write_groups(tmp_path / "data" / "duplicates" / GROUPS_FILE, "same-footage", ((old, new),))
+        report = build_with(fake, media, tmp_path / "data", ())
+        assert len(splits_of(fake, tmp_path / "data", [old, new])) == 1
+        assert report.notes == ()
+        splits |= splits_of(fake, tmp_path / "data", [old])
+    assert splits == {"train", "test"}
+
+
+def test_duplicates_that_cross_the_split_already_are_said_by_name(fake, tmp_path):
+    names = [f"v{number}" for number in range(8)]
+    for name in names:
+        fake.write(tmp_path / "media" / f"{name}.mp4", 10)
+    build_with(fake, tmp_path / "media", tmp_path / "data", ())
+    fake.write(tmp_path / "media" / "late.mp4", 10)
+    before = fake.keys(tmp_path / "data")
+    report = build_with(fake, tmp_path / "media", tmp_path / "data", ((*names, "late"),))
+    assert all(name in report.notes[0] for name in [*names, "late"]) and len(report.notes) == 2
+    after = fake.keys(tmp_path / "data")
+    assert set(after["train"]) == set(before["train"])  # a new video of it goes to test
+    assert "late-00000" in after["test"]
 
 
 def test_saying_that_each_video_stands_for_itself_ends_the_warning(fake, tmp_path):
