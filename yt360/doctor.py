@@ -51,6 +51,7 @@ def examine(folder: Path) -> list[Finding]:
         _download,
         _training,
         _accelerator,
+        _speech,
         lambda: _optional("label with detectron2", "detectron2.model_zoo", INSTALL["detectron2"]),
         lambda: _optional("label with transformers", "transformers", INSTALL["transformers"]),
         lambda: _optional("train on datasets at s3://", "s3fs", "pip install s3fs"),
@@ -142,6 +143,19 @@ def _accelerator() -> Finding:
     devices = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     names = ", ".join(f"{d.name} {d.total_memory / 2**30:.0f} GiB" for d in devices)
     return Finding(job, "ok", f"{names}, CUDA {torch.version.cuda}")
+
+
+def _speech() -> Finding:
+    from yt360.quality.speech import INSTALL as INSTALL_SPEECH
+    from yt360.quality.speech import PACKAGE, weights_path
+
+    job = "find voice-overs"
+    if weights_path() is not None:
+        return Finding(job, "ok", f"{PACKAGE} {_version_of(PACKAGE)}")
+    found = f"{PACKAGE} {_version_of(PACKAGE)} has no weights that this version reads"
+    if not _version_of(PACKAGE):
+        found = f"{PACKAGE} is not installed: only loud ones are found"
+    return Finding(job, "optional", found, INSTALL_SPEECH)
 
 
 def _optional(job: str, module: str, fix: str) -> Finding:

@@ -14,7 +14,7 @@ from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.catalog_run import CatalogRunReport, inspect_catalog
 from yt360.quality.checks import CHECKS
-from yt360.quality.checks.base import Check
+from yt360.quality.checks.base import AudioBlock, Check
 from yt360.quality.verdict import Verdict
 
 
@@ -27,7 +27,9 @@ def hear(check: Check, *pieces: np.ndarray, rate_hz: int) -> Verdict:
     """Pass a sound field (4, S) in pieces to a check; return its verdict."""
     analyzer = FieldAnalyzer(rate_hz)
     for piece in pieces:
-        for segment in analyzer.feed(piece.astype(np.float32)):
+        samples = piece.astype(np.float32)
+        check.add_audio(AudioBlock(samples, samples[0], rate_hz))
+        for segment in analyzer.feed(samples):
             check.add_field(segment, segment)
     verdict = check.verdict({})
     assert verdict is not None

@@ -167,9 +167,10 @@ def _verdict(check: Check) -> Verdict:
 
 
 def _check_with_field(name: str, audio: np.ndarray, rate_hz: int = RATE_HZ) -> Check:
-    """Return a check that has received the sound field of audio (4, S)."""
-    check = _check(name)
-    for segment in FieldAnalyzer(rate_hz).feed(audio.astype(np.float32)):
+    """Return a check that has received audio (4, S) and its sound field."""
+    check, samples = _check(name), audio.astype(np.float32)
+    check.add_audio(AudioBlock(samples, samples[0], rate_hz))
+    for segment in FieldAnalyzer(rate_hz).feed(samples):
         check.add_field(segment, segment)
     return check
 
@@ -255,7 +256,10 @@ CASES: dict[str, Case] = {
         ("w_gain_db", "field", "agreement", "copied_coherence", "one_axis_share"),
     ),
     "post-production": Case(
-        "post-production", FIELDS, _post_production, ("excess_w_share", "excess_lateral_share")
+        "post-production",
+        FIELDS,
+        _post_production,
+        ("excess_w_share", "excess_lateral_share", "added_db"),
     ),
     "turning": Case(
         "post-production",

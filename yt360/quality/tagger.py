@@ -1,14 +1,14 @@
-"""User-supplied audio taggers, loaded by import path.
+"""Audio taggers: networks that hear classes of audio in a window.
 
 A tagger is a function or a class that takes mono audio and returns the probabilities of audio
-classes, for example a network trained on AudioSet. None is included. A module on the Python path
-or in the current folder, such as ::
+classes. `yt360.quality.speech` has one for speech. For others, for example a network trained on
+AudioSet, a module on the Python path or in the current folder, such as ::
 
     # my_tagger.py
     class Tagger:
         sample_rate_hz = 32000
         def __call__(self, mono):            # float32 (S,), about 10 s, full scale at 1
-            return {"Background music": 0.8, "Speech": 0.1}
+            return {"Background music": 0.8, "Narration, monologue": 0.1}
 
 is used with ``yt360 inspect --tagger my_tagger:Tagger``.
 """
@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 
 from yt360.errors import UserError
 from yt360.plugins import load_object
+from yt360.quality.signal.windows import Window
 
 WINDOW_S = 10.0
+"""Duration of the windows that taggers get."""
 
 
 @runtime_checkable
@@ -39,8 +41,8 @@ class AudioTagger(Protocol):
 
     sample_rate_hz: int
 
-    def __call__(self, mono: NDArray[np.float32]) -> Mapping[str, float]:
-        """Return the probability of each label in audio (S,)."""
+    def __call__(self, mono: NDArray[np.float32]) -> Mapping[str, float | NDArray[np.floating]]:
+        """Return the probability of each label in audio (S,): one, or several over time (N,)."""
         ...
 
 
@@ -70,51 +72,20 @@ def load_tagger(path: str) -> AudioTagger:
     return tagger
 
 
-class TagMeans:
-    """Passes windows of a stream to a tagger and averages its probabilities.
+def tag(tagger: AudioTagger, window: Window) -> dict[str, NDArray[np.float64]]:
+    """Return the probabilities of each label in the first channel of a window, (N,) over time.
 
-    Args:
-        tagger: The tagger.
-        sample_rate_hz: Sample rate of the stream.
+    Raises:
+        UserError: The tagger fails, which is not an error of the recording.
     """
-
-    def __init__(self, tagger: AudioTagger, sample_rate_hz: int) -> None:
-        self.tagger = tagger
-        self.sample_rate_hz = sample_rate_hz
-        self._resampler = soxr.ResampleStream(sample_rate_hz, tagger.sample_rate_hz, 1, "float32")
-        self._rest = np.zeros(0, dtype=np.float32)
-        self._sums: dict[str, float] = {}
-        self._windows = 0
-
-    def feed(self, w: NDArray[np.float32]) -> None:
-        """Process the next samples of W (S,).
-
-        Raises:
-            UserError: The tagger fails, which is not an error of the recording.
-        """
-        resampled = self._resampler.resample_chunk(np.ascontiguousarray(w))
-        self._rest = np.concatenate([self._rest, resampled])
-        size = int(WINDOW_S * self.tagger.sample_rate_hz)
-        while len(self._rest) >= size:
-            self._tag(self._rest[:size])
-            self._rest = self._rest[size:]
-
-    def means(self) -> dict[str, float]:
-        """Return the mean probability of each label; a short recording counts as one window."""
-        if self._windows == 0 and len(self._rest):
-            self._tag(self._rest)
-        return {name: total / self._windows for name, total in self._sums.items()}
-
-    def _tag(self, mono: NDArray[np.float32]) -> None:
-        try:
-            found = {name: float(value) for name, value in self.tagger(mono).items()}
-        except Exception as error:
-            raise UserError(
-                f"the tagger fails: {_described(error)}", "dependency", "tagger"
-            ) from error
-        for name, probability in found.items():
-            self._sums[name] = self._sums.get(name, 0.0) + probability
-        self._windows += 1
+    mono = soxr.resample(window.samples[0], window.sample_rate_hz, tagger.sample_rate_hz)
+    try:
+        return {
+            name: np.asarray(values, dtype=np.float64).reshape(-1)
+            for name, values in tagger(mono).items()
+        }
+    except Exception as error:
+        raise UserError(f"the tagger fails: {_described(error)}", "dependency", "tagger") from error
 
 
 def _described(error: Exception) -> str:

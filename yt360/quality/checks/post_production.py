@@ -1,23 +1,31 @@
-"""Detect audio that was mixed over the recording, by missing direction or by camera rotation.
+"""Detect audio that was mixed over the recording.
 
 In the recording of a microphone every source has a direction: where W has power, X, Y and Z have a
 corresponding power (see `spatial_audio`). A voice-over or music is usually mixed into W alone, or
-as stereo into W and Y, so the tiles that it dominates have too much W. Reverberation and
+as stereo into W and Y. It shows in three ways.
+
+**Too little direction.** Tiles that the mix dominates have too much W. Reverberation and
 interference change the ratio of single tiles by a few decibels in both directions, and less that of
-two consecutive tiles (half a second), whereas a mix lowers it further. The check therefore counts
-the fraction of such pairs that are 4 dB below the ratio of the field.
+two consecutive tiles (half a second), whereas a mix lowers it further. Each octave has a ratio of
+its own (microphones differ by several decibels between octaves), so tiles are compared with the
+middle of theirs.
 
-When the camera rotates, the sound field rotates with the image. A source whose direction stays
-constant is fixed to the camera: it was mixed in, or it is the person who holds the camera. The two
-cases are indistinguishable, so this criterion alone is never certain.
+**Speech without direction.** With a tagger that hears speech over time (`yt360.quality.speech`),
+windows of audio are asked what speech adds (`yt360.quality.signal.added_sound`): power in W alone,
+or in W and Y alone. This finds voices below the level of the field. Voices of people at the
+recording add power with a direction.
 
-An audio tagger (`yt360.quality.tagger`) may add the classes of the audio.
+**Fixed to the head.** When the camera rotates, the sound field rotates with the image. A source
+whose direction stays constant is fixed to the camera: it was mixed in, or it is the person who
+holds the camera. The two cases are indistinguishable, so this criterion alone is never certain.
+
+An audio tagger of the user may add the classes of the audio.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +35,12 @@ from yt360.media.layout.sound_field import NUM_BANDS, FieldSegment
 from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.quality.checks import spatial_audio
 from yt360.quality.checks.base import AudioBlock, Check, Fraction, Part
+from yt360.quality.listening import TAG, Listener, ListeningOptions
 from yt360.quality.signal.statistics import weighted_quantile
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.signal.turning import LEAST_CORRELATION, azimuth_shift
-from yt360.quality.tagger import TagMeans, load_tagger
+from yt360.quality.speech import load_speech_tagger, weights_path
+from yt360.quality.tagger import AudioTagger, load_tagger
 from yt360.quality.verdict import Outcome, Verdict, judge, probability_above, unsure
 
 NAME = "post-production"
@@ -47,19 +57,59 @@ class PostProductionConfig:
 
     needs: ClassVar[str] = "audio"
     rejects: ClassVar[bool] = False
+    measurement: ClassVar[int] = 2
+    measuring: ClassVar[tuple[str, ...]] = (
+        "tagger", "speech", "most_windows", "excess_db", "least_field_db", "speech_probability",
+        "least_speech_s", "rising_bands", "lateral_bands", "fraction", "least_turn",
+        "least_directed", "direction_window_s", "active_range_db", "silent_dbfs", "least_width",
+    )  # fmt: skip
 
     kind: str = NAME
     tagger: str | None = None
     """Import path of an audio tagger, ``package.module:name``."""
-    # Sound fields have at most 1.4 % of their half seconds below this; a voice-over during a third
-    # of the time at the level of the scene has 7 % and more.
+    speech: Literal["auto", "on", "off"] = "auto"
+    """Whether to hear speech with silero-vad; ``"auto"``: if it is installed."""
+    most_windows: int = 24
+    """Maximum number of windows of ten seconds per file that are listened to, evenly spread."""
+
+    # The ratio of an octave is steady within 1 dB in recordings, but low in all of it where music
+    # plays all the time: then it is compared with 1.5 dB below a field.
     excess_db: float = 4.0
-    excess_fraction: Fraction = 0.032
-    excess_softness: float = 0.012
-    # The overall ratio of real recordings is up to 1.5 dB below the ideal one.
     least_field_db: float = -1.5
+    # Recordings have at most 4 % of such half seconds (crowds), or 8 % where a gain differs (XYZ
+    # low in an octave); music in W and Y at the level of the scene 5.5 % and more.
+    some_excess: Fraction = 0.047
+    some_excess_softness: float = 0.012
+    much_excess: Fraction = 0.11
+    much_excess_softness: float = 0.03
+    # What recordings with 3 % and more add is 3 dB low at most, what music adds 3.4 dB and more.
+    added_db: float = -3.1
+    added_softness_db: float = 0.8
     # Stereo in W and Y does not change X and Z; a voice in W changes none of X, Y and Z.
     lateral_fraction: Fraction = 0.6
+
+    # The network's own threshold: at most 2 % of the time in recordings without speech.
+    speech_probability: Fraction = 0.5
+    # Fewer moments do not determine slopes.
+    least_speech_s: float = 1.0
+    # Of 13 thirds of an octave; in the others the field may be louder than the voice.
+    rising_bands: int = 6
+    lateral_bands: int = 5
+    # A third of the speech may be narrated, and the rest that of people at the place.
+    fraction: Fraction = 0.33
+    # A voice-over speaks for a good part of the time; a single false alarm is about 2 %.
+    least_speech_share: Fraction = 0.1
+    speech_share_softness: float = 0.05
+    # A voice of W's level in W alone has -6.8 and less, in stereo with some room -6.0 and less.
+    # People at the recording, with the reverberation and microphone of the place, have -4.6 and
+    # more, at any level that is recognized as speech.
+    speech_added_db: float = -5.2
+    # 5 degrees off the left-right axis. Stereo is within 3.5 degrees, voices from elsewhere are off
+    # by 14 degrees, and those of people exactly at the left or right by 6 and more, because of the
+    # floor and the walls.
+    off_lateral: float = 0.085
+    off_lateral_softness: float = 0.02
+
     # Smaller turns are within the error of directions in reverberant rooms.
     least_turn: float = 0.35
     least_turns: float = 6.0
@@ -84,9 +134,80 @@ class PostProductionConfig:
         """Return the check; see `CheckConfig`."""
         return PostProductionCheck(self)
 
+    @property
+    def listening(self) -> ListeningOptions:
+        """How windows are listened to."""
+        names = ListeningOptions.__dataclass_fields__
+        return ListeningOptions(**{name: getattr(self, name) for name in names})
+
+    def judge(self, numbers: Mapping[str, float], earlier: Mapping[str, Verdict]) -> Verdict:
+        """Return the verdict on audio that is a sound field; see `CheckConfig`."""
+        if not _is_field(earlier):
+            return unsure(NAME, "no-sound-field", "the audio is not a sound field")
+        if numbers["tiles"] < self.least_tiles:
+            return unsure(NAME, "too-little-sound", "there is too little audio to tell")
+        # Of findings that are as good as equally probable, the first is the most specific.
+        found = max(self._findings(numbers), key=lambda finding: round(finding[0], 2))
+        probability, reason, detail = found
+        return judge(NAME, probability, ("recorded", reason), detail)
+
+    def _findings(self, numbers: Mapping[str, float]) -> Iterable[tuple[float, str, str]]:
+        """Yield the probability, reason and detail of each way in which a mix shows."""
+        yield from self._spoken(numbers)
+        yield self._overlaid(numbers)
+        for prefix, what in (("", "directions"), ("speech_", "directions of speech")):
+            turns = numbers.get(f"{prefix}turns", 0.0)
+            if turns >= self.least_turns:
+                follows = numbers[f"{prefix}follows_picture"]
+                yield (
+                    self.fixed_certainty * probability_above(-follows, 0.0, 0.15),
+                    "fixed-direction",
+                    f"{what} ignore {turns:.0f} turns of the camera",
+                )
+        tagged = max((numbers.get(TAG + name, 0.0) for name in self.tags), default=0.0)
+        yield self.tag_certainty * tagged, "tagged", "the audio tagger hears music or narration"
+
+    def _overlaid(self, numbers: Mapping[str, float]) -> tuple[float, str, str]:
+        share, added_db = numbers["excess_w_share"], numbers.get("added_db", 0.0)
+        is_some = probability_above(share, self.some_excess, self.some_excess_softness)
+        rises = probability_above(-added_db, -self.added_db, self.added_softness_db)
+        is_much = probability_above(share, self.much_excess, self.much_excess_softness)
+        stereo = numbers["excess_lateral_share"] > self.lateral_fraction
+        detail = f"{share:.1%} of the audio has too little direction for a sound field"
+        kind = "stereo-overlay" if stereo else "w-overlay"
+        return max(is_much, is_some * rises), kind, detail
+
+    def _spoken(self, numbers: Mapping[str, float]) -> Iterable[tuple[float, str, str]]:
+        if "speech_added_db" not in numbers:
+            return
+        share = numbers["speech_share"]
+        speaks = probability_above(share, self.least_speech_share, self.speech_share_softness)
+        added_db, off_axis = numbers["speech_added_db"], numbers["speech_off_lateral"]
+        yield (
+            speaks * probability_above(-added_db, -self.speech_added_db, self.added_softness_db),
+            "voice-over",
+            f"speech, {share:.0%} of the time, adds {-added_db:.1f} dB too little to X, Y and Z",
+        )
+        yield (
+            speaks * probability_above(-off_axis, -self.off_lateral, self.off_lateral_softness),
+            "stereo-voice-over",
+            f"speech, {share:.0%} of the time, is in W and Y alone",
+        )
+
+
+def _is_field(earlier: Mapping[str, Verdict]) -> bool:
+    spatial = earlier.get(spatial_audio.NAME)
+    return (
+        spatial is None
+        or spatial.outcome is not Outcome.NOT_OK
+        or spatial.reason in spatial_audio.CONVERTIBLE
+    )
+
 
 class PostProductionCheck(Check):
-    """Accumulates tiles of ambiX, and rotations of the camera in equirectangular video."""
+    """Accumulates tiles and windows of audio, and rotations of the camera."""
+
+    config: PostProductionConfig
 
     def __init__(self, config: PostProductionConfig) -> None:
         self.config = config
@@ -99,20 +220,18 @@ class PostProductionCheck(Check):
         # Reference frame, with which later frames are compared until the camera has turned enough.
         self._reference: FrameTriplet | None = None
         self._is_equirectangular = True
-        self._tagger = load_tagger(config.tagger) if config.tagger else None
-        self._tags: TagMeans | None = None
+        self._listener = Listener(config.listening, _taggers(config))
 
     def begin_part(self, part: Part) -> None:
         """Start the next part; see `Check.begin_part`."""
+        self._listener.begin_part(part)
         self._first_of_pair = None
         self._reference = None
         self._is_equirectangular = part.kind == "equirectangular"
 
     def add_audio(self, block: AudioBlock) -> None:
-        """Pass W to the tagger, if any."""
-        if self._tagger is not None:
-            self._tags = self._tags or TagMeans(self._tagger, block.sample_rate_hz)
-            self._tags.feed(block.w)
+        """Listen to windows of the audio."""
+        self._listener.feed(block)
 
     def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:  # noqa: ARG002
         """Process the next tile of audio."""
@@ -130,7 +249,7 @@ class PostProductionCheck(Check):
         if not self._is_equirectangular:
             return
         if self._reference is not None:
-            angle, correlation = azimuth_shift(self._reference.small[0], frames.small[0])
+            angle, correlation = azimuth_shift(self._reference.frames[0], frames.frames[0])
             if correlation > LEAST_CORRELATION:
                 if abs(angle) < self.config.least_turn:
                     return
@@ -139,40 +258,21 @@ class PostProductionCheck(Check):
 
     def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:
         """Return the verdict on all input so far; None for audio that is not a sound field."""
-        spatial = earlier.get(spatial_audio.NAME)
-        if (
-            spatial is not None
-            and spatial.outcome is Outcome.NOT_OK
-            and spatial.reason not in spatial_audio.CONVERTIBLE
-        ):
-            return None
-        t = self.config
-        tags = self._tags.means() if self._tags else {}
-        numbers = self._excess()
-        if numbers["tiles"] < t.least_tiles:
-            return unsure(NAME, "too-little-sound", "there is too little audio to tell")
-        numbers |= self._follows_camera()
-        excess = probability_above(numbers["excess_w_share"], t.excess_fraction, t.excess_softness)
-        fixed = 0.0
-        if numbers["turns"] >= t.least_turns:
-            fixed = t.fixed_certainty * probability_above(-numbers["follows_picture"], 0.0, 0.15)
-        numbers["fixed_probability"] = fixed
-        tagged = max((tags.get(name, 0.0) for name in t.tags), default=0.0)
-        numbers |= {f"tag {name}": value for name, value in sorted(tags.items())}
-        probability = max(excess, fixed, t.tag_certainty * tagged)
-        reason, detail = self._why(numbers, excess, probability)
-        return judge(NAME, probability, ("recorded", reason), detail, numbers)
+        return super().verdict(earlier) if _is_field(earlier) else None
 
-    def _why(self, numbers: dict[str, float], excess: float, probability: float) -> tuple[str, str]:
-        if excess == probability:
-            stereo = numbers["excess_lateral_share"] > self.config.lateral_fraction
-            kind = "stereo-overlay" if stereo else "w-overlay"
-            too_little = f"{numbers['excess_w_share']:.1%} of the audio"
-            return kind, f"{too_little} has too little direction for a sound field"
-        if numbers["fixed_probability"] == probability:
-            detail = f"directions ignore {numbers['turns']:.0f} turns of the camera"
-            return "fixed-direction", detail
-        return "tagged", "the audio tagger hears music or narration"
+    def measure(self) -> dict[str, float]:
+        """Return what all input so far shows of a mix; see `Check.measure`."""
+        numbers = self._excess()
+        if not numbers["tiles"]:
+            return numbers
+        directions = self._directions.rows.astype(np.float64)
+        numbers |= self._follows_camera(directions)
+        numbers |= self._listener.numbers()
+        if self._listener.hears_speech:
+            spoken = directions[self._listener.is_speech(directions[:, 0])]
+            follows = self._follows_camera(spoken)
+            numbers |= {f"speech_{name}": value for name, value in follows.items()}
+        return numbers
 
     def _add_to_pair(self, row: Array) -> None:
         if self._first_of_pair is None:
@@ -195,26 +295,31 @@ class PostProductionCheck(Check):
         total = float(weight.sum())
         if total == 0:
             return {"tiles": 0.0}
-        field_db = min(max(weighted_quantile(ratio_db, weight, 0.75), t.least_field_db), 0.0)
-        excess = ratio_db < field_db - t.excess_db
+        excess = np.zeros_like(weight, dtype=bool)
+        for band in np.flatnonzero(weight.any(axis=0)):
+            own_db = weighted_quantile(ratio_db[:, band], weight[:, band], 0.5)
+            excess[:, band] = ratio_db[:, band] < max(own_db, t.least_field_db) - t.excess_db
         lateral, directed = (weight * excess)[..., None].reshape(-1), rows.reshape(-1, _COLUMNS)
         power = directed[:, :3] / (directed[:, :2].sum(axis=1, keepdims=True) + 1e-15)
         return {
             "tiles": total,
-            "field_db": field_db,
             "excess_w_share": float((weight * excess).sum()) / total,
             "excess_lateral_share": float(
                 (lateral * power[:, 2]).sum() / ((lateral * power[:, 1]).sum() + 1e-9)
             ),
         }
 
-    def _follows_camera(self) -> dict[str, float]:
+    def _follows_camera(self, directions: Array) -> dict[str, float]:
         """Return how much better directions agree if rotated with the camera than if not.
 
-        1: they follow rotations of 180°; 0: undecided; negative: they ignore rotations.
+        Args:
+            directions: Rows (time, x, y).
+
+        Returns:
+            The number of turns, and how well directions follow them. 1: they follow rotations of
+            180°; 0: undecided; negative: they ignore rotations.
         """
         t = self.config
-        directions = self._directions.rows.astype(np.float64)
         gain, weights, turns = 0.0, 0.0, 0
         for before_s, after_s, angle in self._turns.rows:
             before = self._direction_near(directions, float(before_s))
@@ -234,3 +339,9 @@ class PostProductionCheck(Check):
             return 0j
         x, y = directions[near, 1:].mean(axis=0) / NUM_BANDS
         return complex(x, y)
+
+
+def _taggers(config: PostProductionConfig) -> list[AudioTagger]:
+    hears_speech = config.speech == "on" or (config.speech == "auto" and weights_path() is not None)
+    taggers: list[AudioTagger] = [load_speech_tagger()] if hears_speech else []
+    return taggers + ([load_tagger(config.tagger)] if config.tagger else [])

@@ -1,4 +1,4 @@
-"""Audio taggers of the user are loaded by name and get windows of ten seconds."""
+"""Audio taggers of the user are loaded by name and get audio at their own rate."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 from helpers.errors import user_error
 from numpy.typing import NDArray
 
-from yt360.quality.tagger import AudioTagger, TagMeans, load_tagger
+from yt360.quality.signal.windows import Window
+from yt360.quality.tagger import AudioTagger, load_tagger, tag
 
 RATE_HZ = 16_000
 SOURCE = """
@@ -35,13 +36,11 @@ class CountingTagger:
         return {"Background music": float(np.abs(mono).mean())}
 
 
-def test_a_tagger_gets_ten_seconds_at_its_own_rate() -> None:
+def test_a_tagger_gets_a_window_at_its_own_rate() -> None:
     tagger = CountingTagger()
-    means = TagMeans(tagger, RATE_HZ)
-    for _ in range(25):
-        means.feed(np.full(RATE_HZ, 0.5, np.float32))
-    assert means.means()["Background music"] == pytest.approx(0.5, abs=0.01)
-    assert tagger.lengths == [80_000, 80_000]
+    tags = tag(tagger, Window(0.0, np.full((1, 10 * RATE_HZ), 0.5, np.float32), RATE_HZ))
+    assert tags["Background music"] == pytest.approx(0.5, abs=0.01)
+    assert tagger.lengths == [80_000]
 
 
 def test_a_tagger_is_loaded_once_from_a_module_in_the_current_folder(

@@ -1,13 +1,18 @@
 """Audio mixed over a field has too little direction, or ignores turns of the camera."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from helpers.quality_checks import hear, make_check
 from quality.audio import make_audio
+from quality.narration import mixed_over, narration
+from quality.sound_fields import Room, impulse_response, scene
 from quality.turning import make_turning
+from scipy.signal import oaconvolve
 
-from yt360.quality.checks.base import AudioBlock
 from yt360.quality.checks.post_production import PostProductionCheck
+from yt360.quality.speech import weights_path
 from yt360.quality.verdict import Outcome, Verdict, judge
 from yt360.randomness import keyed_generator
 
@@ -45,6 +50,53 @@ def test_sound_that_ignores_turns_of_the_camera_is_suspected(fixed: bool) -> Non
         assert verdict.numbers["follows_picture"] > 0.5
 
 
+@pytest.fixture(scope="module")
+def narrated() -> Callable[[str, float], Verdict]:
+    """Return a function that judges a narration over a field, mixed in one way at a level."""
+    if weights_path() is None:
+        pytest.skip("silero-vad is not installed")
+    pytest.importorskip("espeakng_loader")
+    rng = np.random.default_rng(5)
+    field = scene(rng, 3, 6 * RATE_HZ, RATE_HZ, Room(0.4), ambience_db=-5.0)
+    speech = narration(rng, field.shape[1], RATE_HZ)
+
+    def judged(way: str, level_db: float) -> Verdict:
+        if way != "person":
+            return heard(0.1 * mixed_over(rng, field, speech, level_db, way))[1]
+        direction = np.array([0.8, 0.6, 0.0])
+        person = oaconvolve(speech[None], impulse_response(rng, direction, Room(0.5), RATE_HZ))
+        gain = 10 ** (level_db / 20) * field[0].std()
+        return heard(0.1 * (field + gain * person[:, : field.shape[1]]))[1]
+
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [("w", "voice-over"), ("middle-side", "voice-over"), ("left-right", "stereo-voice-over")],
+)
+def test_a_narration_as_loud_as_the_field_is_found(
+    narrated: Callable[[str, float], Verdict], way: str, reason: str
+) -> None:
+    verdict = narrated(way, 0.0)
+    assert (verdict.outcome, verdict.reason) == (Outcome.NOT_OK, reason)
+    assert verdict.numbers["speech_share"] > 0.5
+
+
+def test_a_person_at_the_recording_is_no_narration(
+    narrated: Callable[[str, float], Verdict],
+) -> None:
+    for level_db in (-6.0, 6.0):
+        assert narrated("person", level_db).outcome is Outcome.OK
+
+
+def test_without_the_network_there_is_no_speech() -> None:
+    sound = make_audio("ambix", keyed_generator(0, "ambix"), 5.0, RATE_HZ).audio
+    _, verdict = heard(sound, speech="off")
+    assert "speech_share" not in verdict.numbers
+    assert verdict.outcome is Outcome.OK
+
+
 class Radio:
     """A tagger that hears music, and some speech."""
 
@@ -57,9 +109,7 @@ class Radio:
 def test_a_tagger_adds_to_the_probability_and_its_numbers_are_kept() -> None:
     sound = make_audio("ambix", keyed_generator(0, "ambix"), 5.0, RATE_HZ).audio
     _, plain = heard(sound)
-    check, _ = heard(sound, tagger=f"{__name__}:Radio")
-    check.add_audio(AudioBlock(sound.astype(np.float32), sound[0].astype(np.float32), RATE_HZ))
-    verdict = check.verdict({})
+    _, verdict = heard(sound, tagger=f"{__name__}:Radio")
     assert verdict.reason == "tagged"
     assert verdict.numbers["tag Speech"] == 0.2
     assert verdict.defect_probability > plain.defect_probability
