@@ -35,7 +35,7 @@ RATE_HZ = 24_000
 INK, FAINT, BLUE, RED = "#22303c", "#8a97a3", "#2f6690", "#b3372f"
 TITLES = {
     "ambix": "true ambiX (SN3D)",
-    "fuma": "FuMa",
+    "h2n": "horizontal recorder, weak W",
     "n3d": "N3D",
     "voice-over": "ambiX under a narrator in W",
     "quad": "quad loudspeaker mix",

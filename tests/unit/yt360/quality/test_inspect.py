@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers.errors import bad_item
@@ -91,6 +92,17 @@ def test_fuma_is_named_and_passes_because_it_is_converted(
     assert decide(fuma).outcome is Outcome.OK
     stated = inspect_file(recordings / "fuma.wav", options=InspectOptions(audio_layout="fuma"))
     assert stated.verdicts["spatial-audio"].outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("channels", [8, 16])
+def test_more_channels_are_judged_as_their_first_order(tmp_path: Path, channels: int) -> None:
+    sound = a_sound("ambix", 4.0)
+    rest = 0.05 * np.random.default_rng(0).standard_normal((channels - 4, sound.shape[1]))
+    write_wav(tmp_path / "high.wav", np.concatenate([sound, rest]), RATE_HZ)
+    write_wav(tmp_path / "first.wav", sound, RATE_HZ)
+    high, first = (inspect_file(tmp_path / f"{name}.wav") for name in ("high", "first"))
+    assert high.verdicts["spatial-audio"] == first.verdicts["spatial-audio"]
+    assert first.verdicts["spatial-audio"].outcome is Outcome.OK
 
 
 def test_stereo_and_mute_videos_have_no_spatial_track(mute: Path, tmp_path: Path) -> None:
