@@ -93,7 +93,8 @@ def draw_failure(path: str, error: BadItem) -> Card:
         "state": _FAILED,
         "decision": f"not inspected: {error.reason}",
         "doubt": None,
-        "facts": [printable(error.detail)],
+        "failure": printable(error.detail),
+        "facts": [],
         "warnings": (),
         "verdicts": [],
         "open_verdicts": [],
@@ -122,8 +123,11 @@ def _render(values: dict[str, Any]) -> str:
 
 
 def _name(path: str) -> dict[str, str]:
-    folder = Path(path).parent
-    return {"name": printable(Path(path).name), "folder": printable(folder) if folder.name else ""}
+    """Return the name and the folder of a file, which is relative to the current one if inside."""
+    name, folder = Path(path).name, Path(path).parent
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    return {"name": printable(name), "folder": printable(folder) if folder.name else ""}
 
 
 def _facts(findings: Findings, parts: Sequence[Part]) -> Iterator[str]:

@@ -64,9 +64,9 @@ class ReportPage:
         self.counts: Counter[str] = Counter()
         self._places: list[_Place] = []
         self._order = count(0, -1)
-        self._spool = tempfile.TemporaryFile(prefix="yt360-report-")  # noqa: SIM115
 
     def __enter__(self) -> ReportPage:
+        self._spool = tempfile.TemporaryFile(prefix="yt360-report-")  # noqa: SIM115
         return self
 
     def __exit__(
