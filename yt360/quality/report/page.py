@@ -66,7 +66,7 @@ class ReportPage:
         self._order = count(0, -1)
 
     def __enter__(self) -> ReportPage:
-        self._spool = tempfile.TemporaryFile(prefix="yt360-report-")  # noqa: SIM115
+        self._spool = tempfile.TemporaryFile(prefix="yt360-report-")
         return self
 
     def __exit__(
