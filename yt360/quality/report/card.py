@@ -88,7 +88,7 @@ def draw_card(
 
 def draw_failure(path: str, error: BadItem) -> Card:
     """Draw a file that cannot be inspected, with its reason."""
-    values = {
+    values: dict[str, Any] = {
         **_name(path),
         "state": _FAILED,
         "decision": f"not inspected: {error.reason}",
