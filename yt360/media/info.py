@@ -13,6 +13,7 @@ from yt360.media.containers.spherical import SA3D, Projection
 from yt360.media.containers.tracks import UndecodableTrack, main_of
 from yt360.media.layout.audio_layout import AudioLayout
 from yt360.media.video.color import ColorTags
+from yt360.media.video.pixel_layout import PixelLayout
 
 # A file that is shorter than declared by more than this is truncated.
 _MISSING_S, _MISSING_PART = 1.0, 0.02
@@ -37,6 +38,8 @@ class VideoStream:
         duration_declared_s: Duration in the header; 0 if unknown.
         duration_measured_s: Time from the start of the first frame to the end of the last one.
         projection: Declared projection.
+        pixels: Projection that the pixels of a few frames look like; None if they tell nothing, and
+            for all but the main video.
     """
 
     index: int
@@ -54,6 +57,7 @@ class VideoStream:
     duration_declared_s: float
     duration_measured_s: float
     projection: Projection
+    pixels: PixelLayout | None = None
 
     @property
     def end_s(self) -> float:

@@ -1,4 +1,4 @@
-"""Probe a media file: headers, metadata, all packets, and excerpts of its audio."""
+"""Probe a media file: headers, metadata, all packets, and excerpts of its audio and video."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from yt360.media.info import AudioStream, MediaInfo, VideoStream
 from yt360.media.layout.detection import detect_layout
 from yt360.media.layout.field_statistics import Samples
 from yt360.media.video.color import IPT_MATRIX, IPT_PROFILE, ColorTags
+from yt360.media.video.frame_sample import look_at_pixels
 
 if TYPE_CHECKING:
     from av import VideoCodecContext
@@ -40,7 +41,7 @@ class _PacketTimes:
 
 
 def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
-    """Read the headers, metadata and packets of a file, and decode excerpts of its audio.
+    """Read headers, metadata and packets of a file; decode excerpts of its audio and a few frames.
 
     Args:
         path: MP4, MOV, WebM, Matroska, OGG, WAV, FLAC or other supported file.
@@ -83,7 +84,7 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
             for t in tracks
             if t.undecodable is not None
         ]
-        return MediaInfo(
+        info = MediaInfo(
             path=path,
             container=container.format.name,
             size_bytes=path.stat().st_size,
@@ -93,6 +94,11 @@ def probe(path: str | Path, *, audio_layout: str | None = None) -> MediaInfo:
             audio=audio,
             undecodable=undecodable,
         )
+    main = info.main_video
+    if main is None:
+        return info
+    looked_at = replace(main, pixels=look_at_pixels(path, main))
+    return replace(info, video=tuple(looked_at if it is main else it for it in video))
 
 
 def listen(path: Path, position: int, start_s: float, end_s: float) -> tuple[list[Samples], int]:

@@ -1,17 +1,19 @@
-"""Resolve the projection of a video from metadata, options and conventions.
+"""Resolve the projection of a video from options, metadata, pixels and conventions.
 
 These files are 360° video:
 
+- files whose projection or stereo mode the user or the catalog states (``"equirectangular"``,
+  ``"eac"``, ...);
 - files with metadata of an equirectangular projection with any aspect ratio, a cubemap, or a mesh
   of one of these (YouTube declares its equi-angular cubemaps as meshes);
-- untagged files whose projection the user or the catalog states (``"equirectangular"``,
-  ``"eac"``, ...);
-- untagged files with an aspect ratio of 2:1;
-- untagged files with an aspect ratio of 1.5 to 2.5 and spatial audio, which is rare in other
+- untagged files whose pixels look beyond doubt like one of these, for one or two eyes;
+- other untagged files with an aspect ratio of 2:1;
+- other untagged files with an aspect ratio of 1.5 to 2.5 and spatial audio, which is rare in other
   videos. YT-360's own clips are of this kind: untagged and scaled to 640x360.
 
 180° video, partial panoramas, other meshes and undescribed stereo layouts are refused, each with
-its own reason.
+its own reason, and so are files whose pixels contradict the metadata or the convention beyond
+doubt (`yt360.media.video.pixel_layout`).
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from yt360.media.containers.spherical import Projection, StereoMode
 from yt360.media.info import VideoStream
 from yt360.media.names import PROJECTIONS, STEREO_MODES
 from yt360.media.video.color import ColorTags
+from yt360.media.video.cube_faces import CUBES
+from yt360.media.video.pixel_layout import LayoutThresholds, PixelLayout, WholeSphere
 
-Kind = Literal["equirectangular", "eac", "cubemap", "c3x2"]
+Kind = WholeSphere
 
 LEFT_EYE: dict[str, tuple[float, float, float, float]] = {
     "mono": (0, 0, 1, 1),
@@ -35,6 +39,10 @@ LEFT_EYE: dict[str, tuple[float, float, float, float]] = {
     "right-left": (0.5, 0, 0.5, 1),
 }
 """Left, top, width and height of the left eye's image, as fractions of the frame."""
+
+BEYOND_DOUBT = 0.9
+"""Probability from which pixels decide about the conversion. Inspection sees more frames."""
+THRESHOLDS = LayoutThresholds()
 
 _EXACT_ASPECT, _EXACT_TOLERANCE = 2.0, 0.02
 _PLAUSIBLE_ASPECTS = (1.5, 2.5)
@@ -51,6 +59,7 @@ class ResolvedProjection:
         pose_deg: Yaw, pitch and roll of the projection, which the conversion reverts.
         padding_px: Padding around each face of a cubemap in pixels.
         color: Color tags of the video.
+        source: Whether the projection is stated, tagged, or guessed from pixels and aspect ratio.
         evidence: Reasons for this projection, one sentence each.
     """
 
@@ -61,6 +70,7 @@ class ResolvedProjection:
     pose_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     padding_px: int = 0
     color: ColorTags = field(default_factory=ColorTags)
+    source: Literal["stated", "tagged", "guessed"] = "guessed"
     evidence: tuple[str, ...] = ()
 
     @property
@@ -87,7 +97,8 @@ def resolve_projection(
     Raises:
         UserError: The projection or stereo mode is unknown.
         BadItem: ``"vr180"``, ``"partial-360"``, ``"mesh-projection"``, ``"unknown-projection"``,
-            ``"unknown-stereo-mode"``, ``"unsupported-color"`` or ``"not-360"``.
+            ``"unknown-stereo-mode"``, ``"unsupported-color"``, ``"not-360"``, or a reason of
+            `PixelLayout.refusal`.
     """
     for what, value, known in (
         ("projection", projection, PROJECTIONS),
@@ -101,15 +112,31 @@ def resolve_projection(
             )
     tagged = stream.projection
     eyes: StereoMode = tagged.stereo_mode if stereo_mode == "auto" else stereo_mode  # type: ignore[assignment]
+    seen = stream.pixels if stereo_mode == "auto" and not tagged.padding_px else None
+    source: Literal["stated", "tagged", "guessed"] = (
+        "stated"
+        if (projection, stereo_mode) != ("auto", "auto")
+        else "tagged"
+        if tagged.kind != "untagged"
+        else "guessed"
+    )
     if projection != "auto":
         kind: Kind = projection  # type: ignore[assignment]
         evidence: tuple[str, ...] = (f"stated: {projection}",)
-    elif tagged.kind == "untagged":
-        kind = "equirectangular"
-        evidence = (_why_untagged_is_360(stream, eyes, spatial_audio=spatial_audio),)
-    else:
+    elif tagged.kind != "untagged":
         kind = _kind_of_tagged(tagged)
         evidence = tagged.evidence
+        if seen is not None:
+            _require_agreement(seen, kind, eyes, THRESHOLDS.wrong_tag)
+    elif eyes == "mono" and seen is not None and _is_convincing(seen):
+        kind, eyes = seen.kind, seen.eyes  # type: ignore[assignment]
+        evidence = (f"untagged, {seen.describe()}",)
+    else:
+        kind = "equirectangular"
+        evidence = (_why_untagged_is_360(stream, eyes, spatial_audio=spatial_audio),)
+        if seen is not None:
+            _require_agreement(seen, kind, eyes, THRESHOLDS.wrong_guess)
+            evidence += (seen.describe(),)
     stream.color.check()
     if eyes not in LEFT_EYE:
         raise BadItem(
@@ -125,8 +152,28 @@ def resolve_projection(
         pose_deg=(tagged.yaw_deg, tagged.pitch_deg, tagged.roll_deg),
         padding_px=tagged.padding_px,
         color=stream.color,
+        source=source,
         evidence=evidence,
     )
+
+
+def _is_convincing(seen: PixelLayout) -> bool:
+    """Return whether pixels alone show that a video is 360°.
+
+    Edges that meet do not suffice for one equirectangular eye: the edges of a flat film may be
+    alike. There must be a pole, too.
+    """
+    is_whole = seen.kind in CUBES or (
+        seen.kind == "equirectangular" and (seen.eyes != "mono" or seen.has_pole)
+    )
+    return is_whole and seen.confidence >= BEYOND_DOUBT
+
+
+def _require_agreement(
+    seen: PixelLayout, kind: Kind, eyes: StereoMode, wrong_before: float
+) -> None:
+    if seen.wrongness(kind, eyes, wrong_before) >= BEYOND_DOUBT:
+        raise seen.refusal()
 
 
 def _kind_of_tagged(tagged: Projection) -> Kind:

@@ -1,7 +1,10 @@
-"""Check that the video is declared as 360°.
+"""Check that the video is 360°, and in the projection in which it would be converted.
 
-The rule is that of the conversion (`yt360.media.video.projection`), so video that passes is not
-refused when clips are cut. The content is not examined: a flat film that is tagged as 360° passes.
+The rule of the conversion comes first (`yt360.media.video.projection`), so video that passes is not
+refused when clips are cut. Then the pixels of frames throughout the video are compared with that
+projection (`yt360.media.video.pixel_layout`): a projection that is guessed from the aspect ratio
+needs less evidence against it than one from the metadata, and a projection that the user states
+needs none. Frames that tell nothing, such as dark ones, leave the probability as it was.
 """
 
 from __future__ import annotations
@@ -11,6 +14,16 @@ from typing import ClassVar
 
 from yt360.config import config_class
 from yt360.errors import BadItem
+from yt360.media.names import PROJECTIONS
+from yt360.media.video.frame_sample import FrameSample
+from yt360.media.video.frame_triplets import FrameTriplet
+from yt360.media.video.pixel_layout import (
+    MAX_FRAMES,
+    LayoutThresholds,
+    measure_layout,
+    recognize,
+)
+from yt360.media.video.projection import LEFT_EYE, ResolvedProjection
 from yt360.quality.checks.base import Check, Part
 from yt360.quality.verdict import Verdict, judge, worst
 
@@ -19,8 +32,8 @@ _SURE = 0.99
 
 
 @config_class
-class ProjectionConfig:
-    """The projection check has no thresholds."""
+class ProjectionConfig(LayoutThresholds):
+    """Thresholds of the projection check."""
 
     needs: ClassVar[str] = "video"
     rejects: ClassVar[bool] = True
@@ -29,29 +42,72 @@ class ProjectionConfig:
 
     def build(self) -> ProjectionCheck:
         """Return the check; see `CheckConfig`."""
-        return ProjectionCheck()
+        return ProjectionCheck(self)
+
+    def judge(
+        self,
+        numbers: Mapping[str, float],
+        earlier: Mapping[str, Verdict],  # noqa: ARG002
+    ) -> Verdict:
+        """Return the verdict on the resolved projection; see `CheckConfig`."""
+        kind = next(it for it in PROJECTIONS if numbers.get(f"is_{it}"))
+        eyes = next(it for it in LEFT_EYE if numbers.get(f"is_{it}"))
+        shown = kind if eyes == "mono" else f"{kind}, {eyes}"
+        if numbers["is_stated"]:
+            return judge(NAME, 1 - _SURE, (kind, kind), f"stated: {shown}")
+        is_tagged = bool(numbers["is_tagged"])
+        wrong = self.wrong_tag if is_tagged else self.wrong_guess
+        detail = f"{'tagged as' if is_tagged else 'taken for'} {shown}"
+        if not numbers["frames"]:
+            return judge(NAME, wrong, (kind, kind), f"{detail}; there are no frames to look at")
+        seen = recognize(numbers, self)
+        wrong = seen.wrongness(kind, eyes, wrong)
+        return judge(NAME, wrong, (kind, seen.refusal().reason), f"{detail}; {seen.describe()}")
 
 
 class ProjectionCheck(Check):
-    """Reports the projection of each part, or why the conversion refuses it.
+    """Samples frames of all parts, which have the same projection.
 
     The reason of the verdict is the kind of projection or the reason of the refusal: ``"vr180"``,
-    ``"not-360"``, ...
+    ``"not-360"``, ``"flat-film"``, ...
     """
 
-    def __init__(self) -> None:
-        self._verdicts: list[Verdict] = []
+    config: ProjectionConfig
+
+    def __init__(self, config: ProjectionConfig) -> None:
+        self.config = config
+        self._refusals: list[BadItem] = []
+        self._resolved: ResolvedProjection | None = None
+        self._sample = FrameSample(MAX_FRAMES)
+        self._is_upright = True
 
     def begin_part(self, part: Part) -> None:
         """Process the projection of a part."""
-        found = part.projection
-        if isinstance(found, BadItem):
-            reasons = (found.reason, found.reason)
-            self._verdicts.append(judge(NAME, _SURE, reasons, found.detail))
-        elif found is not None:
-            detail = "; ".join(found.evidence)
-            self._verdicts.append(judge(NAME, 1 - _SURE, (found.kind, found.kind), detail))
+        self._is_upright = part.video is None or part.video.rotation_deg == 0
+        if isinstance(part.projection, BadItem):
+            self._refusals.append(part.projection)
+        elif part.projection is not None:
+            self._resolved = part.projection
 
-    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:  # noqa: ARG002
-        """Return the verdict on the worst part; see `Check.verdict`."""
-        return worst(self._verdicts)
+    def add_frames(self, frames: FrameTriplet) -> None:
+        """Sample the middle frame of a triplet."""
+        if self._is_upright:
+            self._sample.add(frames.frames[1])
+
+    def refusal(self) -> Verdict | None:
+        """Return the refusal of the conversion; see `Check.refusal`."""
+        return worst(
+            [judge(NAME, _SURE, (it.reason, it.reason), it.detail) for it in self._refusals]
+        )
+
+    def measure(self) -> dict[str, float] | None:
+        """Return the resolved projection and the measurements of pixels; see `Check.measure`."""
+        if self._resolved is None:
+            return None
+        return {
+            f"is_{self._resolved.kind}": 1.0,
+            f"is_{self._resolved.stereo_mode}": 1.0,
+            "is_stated": float(self._resolved.source == "stated"),
+            "is_tagged": float(self._resolved.source == "tagged"),
+            **measure_layout(self._sample.frames),
+        }
