@@ -59,6 +59,14 @@ class FrameSample:
         return np.array(self._kept, np.uint8).reshape(-1, HEIGHT, WIDTH)
 
 
+def can_look_at(stream: VideoStream) -> bool:
+    """Return whether frames are upright and at least as large as reduced ones.
+
+    Neighbours in enlarged frames are alike, so that any seam seems to be a break.
+    """
+    return not stream.rotation_deg and stream.width >= WIDTH and stream.height >= HEIGHT
+
+
 def look_at_pixels(path: Path, stream: VideoStream) -> PixelLayout | None:
     """Recognize the projection of a video from the keyframes nearest to a few regular times.
 
@@ -67,9 +75,9 @@ def look_at_pixels(path: Path, stream: VideoStream) -> PixelLayout | None:
         stream: Its video stream.
 
     Returns:
-        The layout; None if no frame can be decoded, or the stored frames are rotated.
+        The layout; None if no frame can be decoded, or frames cannot be looked at (`can_look_at`).
     """
-    if stream.rotation_deg:
+    if not can_look_at(stream):
         return None
     sample = FrameSample(FRAMES)
     with open_media(path) as container:

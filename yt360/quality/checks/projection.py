@@ -15,7 +15,7 @@ from typing import ClassVar
 from yt360.config import config_class
 from yt360.errors import BadItem
 from yt360.media.names import PROJECTIONS
-from yt360.media.video.frame_sample import FrameSample
+from yt360.media.video.frame_sample import FrameSample, can_look_at
 from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.media.video.pixel_layout import (
     MAX_FRAMES,
@@ -79,11 +79,11 @@ class ProjectionCheck(Check):
         self._refusals: list[BadItem] = []
         self._resolved: ResolvedProjection | None = None
         self._sample = FrameSample(MAX_FRAMES)
-        self._is_upright = True
+        self._looks = True
 
     def begin_part(self, part: Part) -> None:
         """Process the projection of a part."""
-        self._is_upright = part.video is None or part.video.rotation_deg == 0
+        self._looks = part.video is None or can_look_at(part.video)
         if isinstance(part.projection, BadItem):
             self._refusals.append(part.projection)
         elif part.projection is not None:
@@ -91,7 +91,7 @@ class ProjectionCheck(Check):
 
     def add_frames(self, frames: FrameTriplet) -> None:
         """Sample the middle frame of a triplet."""
-        if self._is_upright:
+        if self._looks:
             self._sample.add(frames.frames[1])
 
     def refusal(self) -> Verdict | None:
