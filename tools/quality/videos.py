@@ -46,12 +46,12 @@ def panorama(rng: np.random.Generator) -> Image:
     for octave in range(2, 7):
         coarse = rng.standard_normal((2**octave, 2 ** (octave + 1)))
         factors = (HEIGHT / 2**octave, WIDTH / 2 ** (octave + 1))
-        image += zoom(coarse, factors, order=1, mode="grid-wrap") * 0.65**octave
+        image += zoom(coarse, factors, order=1, mode="grid-wrap", grid_mode=True) * 0.65**octave
     image = 110 + rng.uniform(20, 60) * image
     image[: HEIGHT // 2] += rng.uniform(0, 60)
     for _ in range(int(rng.integers(15, 60))):
         _paint(image, rng, rng.uniform(4, 60), rng.uniform(4, 60))
-    return np.clip(gaussian_filter(image, 0.6), 0, 255).astype(np.float32)
+    return np.clip(gaussian_filter(image, 0.6, mode=("nearest", "wrap")), 0, 255).astype(np.float32)
 
 
 def _paint(

@@ -27,6 +27,9 @@ _FULL_POWER = 0.15
 # VR180, or an object 23 and 46 cm in front of eyes that are 65 mm apart.
 _DISPARITY = 0.045
 _BLOCKS = 12
+# Fields of view of fisheye lenses in degrees, and places along their rims.
+_FISHEYE_DEG = range(182, 222, 4)
+_RIM = 128
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,36 @@ def cube_continuity(frames: Luma, kind: CubeKind) -> Continuity:
     shifts = range(1, other.shape[1])
     far = float(np.mean([_mean(one - np.roll(other, shift, axis=1)) for shift in shifts]))
     return _continuity(_mean(one - other), inside, far, far)
+
+
+def fisheye_continuity(frames: Luma) -> Continuity:
+    """Return whether the circles of two opposite fisheye lenses, side by side, share their rims.
+
+    The directions at 90° from the axis of one lens are those of the other, mirrored. Their radius
+    follows from the unknown field of view; sensors may be mounted turned by quarters.
+    """
+    found = []
+    for fov_deg in _FISHEYE_DEG:
+        radius = 180 / fov_deg
+        one, other = _rims(frames, radius)
+        one_inside, other_inside = _rims(frames, radius - 2 / frames.shape[1])
+        inside = (_mean(one - one_inside) + _mean(other - other_inside)) / 2
+        for quarter in range(4):
+            # Angle a of one rim is pi - a of the other; pi - (pi - a) is another place in that row.
+            partner = np.roll(other[:, ::-1], _RIM // 2 + quarter * _RIM // 4, axis=1)
+            beside = np.roll(other, -quarter * _RIM // 4, axis=1)
+            far = _mean(one - beside)
+            found.append(_continuity(_mean(one - partner), inside, far, far))
+    return min(found, key=lambda each: each.gap if each.power > 0.5 else 1.0)
+
+
+def _rims(frames: Luma, radius: float) -> tuple[Luma, Luma]:
+    """Return the pixels on circles (N, L) in both halves, of a radius in half heights."""
+    height, width = frames.shape[1:]
+    angle = (np.arange(_RIM) + 0.5) / _RIM * 2 * np.pi
+    rows = ((0.5 + 0.5 * radius * np.sin(angle)) * height).astype(int)
+    columns = ((0.25 + 0.25 * radius * np.cos(angle)) * width).astype(int)
+    return frames[:, rows, columns], frames[:, rows, columns + width // 2]
 
 
 def halves_continuity(frames: Luma, axis: int) -> Continuity:

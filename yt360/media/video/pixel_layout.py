@@ -7,7 +7,8 @@ The tests, each with a number that is far apart for right and wrong assumptions 
 - Do the faces of a cubemap continue each other at edges that are apart in the frame
   (`cube_continuity`)? This finds equi-angular and other cubemaps, and nothing else passes it.
 - Do both halves show the same, up to the disparity of two eyes (`halves_continuity`)?
-- Is the picture in two circles on a uniform ground (`_circles`)? These are two fisheye lenses.
+- Do two circles side by side share their rims (`fisheye_continuity`), or is the picture in two
+  circles on a uniform ground (`_circles`)? These are two fisheye lenses.
 - Is the first or last row nearly constant, as poles are (`pole_variation`)? This distinguishes
   parts of a sphere, such as VR180, from flat films. It is weak, since a flat film may have a clear
   sky, so it decides only how a defect is called.
@@ -30,6 +31,7 @@ from yt360.media.video.continuity import (
     Continuity,
     Luma,
     cube_continuity,
+    fisheye_continuity,
     halves_continuity,
     pole_variation,
     wrap_continuity,
@@ -103,11 +105,16 @@ class LayoutThresholds:
     halves_gap: float = 0.4
     """Gap between the halves of a frame below which they are the views of two eyes."""
     # 360° and VR180 for two eyes: at most -0.05; a flat scene at arm's length: 0.31. Others: at
-    # least 0.72; a page of text, line by line: 0.51; two fisheye circles (found before): 0.49.
+    # least 0.72; a page of text, line by line: 0.51; two fisheye circles: 0.49.
     halves_softness: float = 0.08
+    fisheye_gap: float = 0.25
+    """Gap between the rims of both halves below which they are two opposite fisheye lenses."""
+    # Two lenses: at most 0.12, also at night. Flat views: at least 0.41. Equirectangular: at least
+    # 0.16 (much scenery is symmetrical), so edges that meet count first.
+    fisheye_softness: float = 0.08
     circle_overlap: float = 0.9
     """Overlap of the lit area of each half with an ellipse above which it is a fisheye circle."""
-    # The overlap is intersection over union. Circles: 0.94 to 0.99 in daylight. A rectangle: pi/4
+    # The overlap is intersection over union. Circles: 0.94 to 1.00 in daylight. A rectangle: pi/4
     # = 0.79; the largest of all other recordings: 0.83.
     circle_softness: float = 0.03
     pole_variation: float = 0.2
@@ -123,16 +130,24 @@ class PixelLayout:
     Attributes:
         kind: Projection of one eye. ``"part"`` is less than 360° wide, but may have a pole.
         eyes: Arrangement of the eyes.
-        confidence: Probability in [0, 1]; 0.5 if the pixels tell nothing, as in darkness.
+        kind_sure: Probability of the projection, in [0, 1]; 0.5 if the pixels tell nothing, as in
+            darkness.
+        eyes_sure: Probability of the arrangement of the eyes.
         has_pole: Whether the first or last row is as steady as a pole.
         why: The decisive number.
     """
 
     kind: PixelKind
     eyes: Eyes
-    confidence: float
+    kind_sure: float
+    eyes_sure: float
     has_pole: bool
     why: str
+
+    @property
+    def confidence(self) -> float:
+        """Probability of projection and eyes."""
+        return min(self.kind_sure, self.eyes_sure)
 
     def describe(self) -> str:
         """Return what the pixels look like, and how sure that is."""
@@ -147,8 +162,10 @@ class PixelLayout:
             stereo_mode: Assumed arrangement of the eyes.
             wrong_before: Probability that it is wrong, before a look at the pixels.
         """
-        is_same = self.kind == kind and self.eyes == _EYES_OF.get(stereo_mode)
-        wrong = 1 - self.confidence if is_same else self.confidence
+        if self.eyes != _EYES_OF.get(stereo_mode):
+            wrong = self.eyes_sure
+        else:
+            wrong = 1 - self.confidence if self.kind == kind else self.kind_sure
         return _sigmoid(_logit(wrong) + _logit(wrong_before))
 
     def refusal(self) -> BadItem:
@@ -183,6 +200,7 @@ def measure_layout(frames: NDArray[np.uint8]) -> dict[str, float]:
         tests |= {kind: cube_continuity(one, kind) for kind in CUBES}
         for name, found in tests.items():
             numbers |= _as_numbers(f"{eyes}_{name}", found)
+    numbers |= _as_numbers("fisheye", fisheye_continuity(luma))
     half_size = luma.reshape(len(luma), HEIGHT // 2, 2, WIDTH // 2, 2).mean((2, 4))
     numbers |= _as_numbers("left_right_halves", halves_continuity(half_size, 2))
     numbers |= _as_numbers("top_bottom_halves", halves_continuity(half_size, 1))
@@ -206,39 +224,39 @@ def recognize(numbers: Mapping[str, float], thresholds: LayoutThresholds) -> Pix
     has_pole = min(numbers["top_variation"], numbers["bottom_variation"]) <= (
         thresholds.pole_variation
     )
-    stereo = {
-        eyes: _is_small(
-            numbers, f"{name}_halves", thresholds.halves_gap, thresholds.halves_softness
-        )
-        for eyes, name in (("left-right", "left_right"), ("top-bottom", "top_bottom"))
+    limits = (thresholds.halves_gap, thresholds.halves_softness)
+    stereo: dict[Eyes, float] = {
+        "left-right": _is_small(numbers, "left_right_halves", *limits),
+        "top-bottom": _is_small(numbers, "top_bottom_halves", *limits),
     }
-    overlap = numbers["circle_overlap"]
-    in_circles = _logistic(thresholds.circle_overlap - overlap, thresholds.circle_softness)
-    if in_circles > 0.5:
-        why = f"the picture overlaps by {overlap:.0%} with two circles"
-        is_stereo = stereo["left-right"] > 0.5
-        kind: PixelKind = "part" if is_stereo else "dual-fisheye"
-        eyes: Eyes = "left-right" if is_stereo else "mono"
-        return PixelLayout(kind, eyes, in_circles, has_pole, why)
-    best = max(stereo, key=lambda each: stereo[each])
-    eyes = best if stereo[best] > 0.5 else "mono"  # type: ignore[assignment]
-    eyes_sure = stereo[best] if eyes != "mono" else 1 - stereo[best]
-    kind, sure, why = _kind_of_eye(numbers, thresholds, eyes, has_pole=has_pole)
-    return PixelLayout(kind, eyes, min(sure, eyes_sure), has_pole, why)
+    eyes = max(stereo, key=lambda each: stereo[each])
+    eyes_sure = stereo[eyes]
+    if eyes_sure <= 0.5:
+        eyes, eyes_sure = "mono", 1 - eyes_sure
+    kind, kind_sure, why = _kind_of_eye(numbers, thresholds, eyes, has_pole=has_pole)
+    return PixelLayout(kind, eyes, kind_sure, eyes_sure, has_pole, why)
 
 
 def _kind_of_eye(
     numbers: Mapping[str, float], thresholds: LayoutThresholds, eyes: Eyes, *, has_pole: bool
 ) -> tuple[PixelKind, float, str]:
     """Return the projection of one eye, its probability, and the decisive number."""
+    overlap = numbers["circle_overlap"]
+    in_circles = _logistic(thresholds.circle_overlap - overlap, thresholds.circle_softness)
+    if in_circles > 0.5:
+        kind: PixelKind = "part" if eyes == "left-right" else "dual-fisheye"
+        return kind, in_circles, f"it overlaps by {overlap:.0%} with two circles"
     cube: CubeKind = min(CUBES, key=lambda kind: numbers[f"{eyes}_{kind}_gap"])
     is_cube = _is_small(numbers, f"{eyes}_{cube}", thresholds.cube_gap, thresholds.cube_softness)
     if is_cube > 0.5:
         return cube, is_cube, f"gap {numbers[f'{eyes}_{cube}_gap']:.2f} between the faces"
     filled = numbers["filled_width"]
     if filled < 1:
-        return "part", 0.99, f"the picture fills {filled:.0%} of the width"
+        return "part", 0.99, f"it fills {filled:.0%} of the width"
     wraps = _is_small(numbers, f"{eyes}_wrap", thresholds.wrap_gap, thresholds.wrap_softness)
+    rims = _is_small(numbers, "fisheye", thresholds.fisheye_gap, thresholds.fisheye_softness)
+    if eyes == "mono" and rims > max(wraps, 0.5):
+        return "dual-fisheye", rims, f"gap {numbers['fisheye_gap']:.2f} between the rims"
     why = f"gap {numbers[f'{eyes}_wrap_gap']:.2f} between the left and right edge"
     if wraps >= 0.5:
         return "equirectangular", min(wraps, 1 - is_cube), why
