@@ -201,7 +201,7 @@ def _turning(job: Job) -> tuple[str, Verdict, dict[str, float]]:
 
 def _av_agreement(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     change = next(change for change in CHANGES if change.name == job.kind)
-    scene = make_scene(job.seed, job.number, SCENE_S)
+    scene = make_scene(job.seed, job.number, change, SCENE_S)
     audio = changed_audio(scene, change, SCENE_S)
     check = _check_with_field("av-agreement", audio, SCENE_RATE_HZ)
     for frames in triplets(scene, SCENE_S):
@@ -274,7 +274,7 @@ CASES: dict[str, Case] = {
         tuple(change.name for change in CHANGES),
         _av_agreement,
         ("independent_moments", "directness", "chance", "offset_confidence"),
-        # A change that leaves the directions of all sources nearly where they are.
+        # Sources may be diffuse, or close to other objects that move.
         undecidable=tuple(change.name for change in CHANGES),
         variants=("clean",),
     ),

@@ -260,10 +260,11 @@ class AvAgreementCheck(Check):
             return numbers
         used = weights > 0
         norms = np.linalg.norm(vectors[used], axis=1)
+        densities = self.config.motion_model.densities(energy, rows[:, 1])
         moments = Moments(
             vectors[used] / norms[:, None],
             weights[used] / total,
-            self.config.motion_model.densities(energy, rows[:, 1])[used],
+            np.repeat(densities, NUM_BANDS, axis=0)[used],
             self._silent_axes(),
         )
         return numbers | {"directness": float(norms @ moments.weights)} | self._fits(moments)
@@ -295,10 +296,11 @@ class AvAgreementCheck(Check):
         return np.asarray(level_db < self.config.silent_axis_db)
 
     def _directions(self, times_s: Array) -> tuple[Array, Array]:
-        """Return the mean intensity (N, 3) around times (N,), and its weight (N,).
+        """Return the mean intensity (N * bands, 3) around times (N,), and its weight (N * bands,).
 
-        The intensity of a band is divided by the powers of W and of X, Y and Z, so that neither
-        their gains nor the spectrum matter; its norm is 1 for a single plane wave.
+        Bands are separate, because different sources may dominate them. The intensity is divided by
+        the powers of W and of X, Y and Z, so that neither their gains nor the spectrum matter; its
+        norm is 1 for a single plane wave. The weights of a moment have the sum 1 or less.
         """
         t = self.config
         rows = self._sound.rows.astype(np.float64)
@@ -307,13 +309,14 @@ class AvAgreementCheck(Check):
         floor = np.maximum(np.quantile(level_db, 0.95, axis=0) - t.active_range_db, t.silent_dbfs)
         active = np.clip((level_db - floor) / (t.active_range_db / 2), 0, 1)
         scale = np.sqrt(bands[:, :, 0] * bands[:, :, 1]) + 1e-15
-        intensity = (bands[:, :, 2:] * (active / scale)[:, :, None]).sum(axis=1)
+        intensity = bands[:, :, 2:] * (active / scale)[:, :, None]
         apart_s = np.abs(rows[:, 0] - times_s[:, None])
         # Rows of a thinned series may be farther apart than the window.
-        near = apart_s <= np.maximum(t.window_s, apart_s.min(axis=1, keepdims=True))
-        sounding = near @ active.sum(axis=1)
-        vectors = near @ intensity / np.maximum(sounding, 1e-9)[:, None]
-        directness = np.linalg.norm(vectors, axis=1)
+        near = (apart_s <= np.maximum(t.window_s, apart_s.min(axis=1, keepdims=True))).astype(float)
+        sounding = near @ active
+        vectors = np.einsum("nt,tbi->nbi", near, intensity) / np.maximum(sounding, 1e-9)[..., None]
+        directness = np.linalg.norm(vectors, axis=2)
         full = t.full_directness - t.least_directness
         weight = np.clip((directness - t.least_directness) / full, 0, 1)
-        return vectors, weight * sounding / (NUM_BANDS * np.maximum(near.sum(axis=1), 1))
+        weight *= sounding / (NUM_BANDS * near.sum(axis=1, keepdims=True))
+        return vectors.reshape(-1, 3), weight.reshape(-1)

@@ -1,8 +1,8 @@
 """Compare where a recording sounds with where its picture moves.
 
-Shapes: N moments, each a frame triplet with the audio around it. Directions are unit vectors
-(x front, y left, z up). A density on the sphere has the mean 1: its value is the number of times
-that a direction is more likely than with all directions equally likely.
+Shapes: N moments, each a frame triplet with one band of the audio around it. Directions are unit
+vectors (x front, y left, z up). A density on the sphere has the mean 1: its value is the number of
+times that a direction is more likely than with all directions equally likely.
 """
 
 from __future__ import annotations
