@@ -26,7 +26,10 @@ def found(real_data: Path) -> Found:
 def test_no_usable_recording_is_called_wrong(found: Found) -> None:
     for label, verdicts in found:
         if label["sound"].startswith("foa"):
-            assert verdicts[AS_READ.name].defect_probability < 0.2, label["file"]
+            verdict = verdicts[AS_READ.name]
+            # Half of what would be unsure; without a clear source, nothing is said.
+            says_nothing = verdict.reason == "no-clear-source"
+            assert says_nothing or verdict.defect_probability < 0.18, label["file"]
 
 
 def test_the_order_w_x_y_z_is_seen_in_the_picture(found: Found) -> None:

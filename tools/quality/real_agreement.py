@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,12 +24,13 @@ import numpy as np
 from quality.real_bench import read_labels
 from yt360.media.layout.sound_field import FieldSegment
 from yt360.quality.checks.av_agreement import AvAgreementCheck, AvAgreementConfig
-from yt360.quality.inspect import InspectOptions, inspect_file
+from yt360.quality.inspect import Configs, InspectOptions, Inspector
 from yt360.quality.signal.channel_changes import AS_READ, CHANGES, ChannelChange
 from yt360.quality.verdict import Outcome, Verdict
 
 # A change by less than three times the error of directions cannot be seen.
 LEAST_CHANGE_DEG = 36.0
+SECTION_INTERVAL_S = 60.0
 
 
 class ChangedCheck(AvAgreementCheck):
@@ -42,7 +44,7 @@ class ChangedCheck(AvAgreementCheck):
 
     def add_field(self, ambix: FieldSegment, stored: FieldSegment) -> None:
         """Change the channels of the next tile."""
-        covariance = self._stored @ ambix.covariance @ self._stored.T
+        covariance = (self._stored @ ambix.covariance @ self._stored.T).astype(np.complex64)
         super().add_field(replace(ambix, covariance=covariance), stored)
 
 
@@ -62,10 +64,21 @@ class ChangedConfig:
         return ChangedCheck(self._config, self._change)
 
 
-def verdicts_by_change(path: Path) -> dict[str, Verdict]:
-    """Return the verdict on a recording with each change of its channels, read as ambiX."""
+def verdicts_by_change(*paths: Path) -> dict[str, Verdict]:
+    """Return the verdict on a recording with each change of its channels, read as ambiX.
+
+    Args:
+        *paths: The recording, or its sections in order.
+    """
     checks = {change.name: ChangedConfig(change) for change in CHANGES}
-    return inspect_file(path, options=InspectOptions(audio_layout="ambix", checks=checks)).verdicts
+    inspector = Inspector(
+        paths[0].name, InspectOptions(audio_layout="ambix", checks=cast("Configs", checks))
+    )
+    start_s = 0.0
+    for path in paths:
+        inspector.add(path, start_s=start_s, is_section=len(paths) > 1)
+        start_s += SECTION_INTERVAL_S
+    return inspector.finish().verdicts
 
 
 def answer(verdict: Verdict, change: ChannelChange, numbers: Mapping[str, float]) -> str:
@@ -98,6 +111,7 @@ def main() -> int:
     answers: dict[str, Counter[str]] = {change.name: Counter() for change in CHANGES}
     print("source | label | tolerance | sound | best offset | chance | probability | verdict")
     wrong = 0
+    groups: dict[str, list[Path]] = defaultdict(list)
     for label in read_labels(folder):
         if not label["sound"].startswith(("foa", "fuma-order")):
             continue
@@ -108,6 +122,7 @@ def main() -> int:
         print(_line(label, verdict))
         if label["sound"] == "fuma-order":
             continue
+        groups[label["recording_group"]].append(folder / "clips" / label["file"])
         wrong += verdict.outcome is Outcome.NOT_OK
         for change in CHANGES:
             said = answer(verdicts[change.name], change, verdict.numbers)
@@ -117,6 +132,11 @@ def main() -> int:
     for change in CHANGES:
         counts = (str(answers[change.name][column]) for column in columns)
         print(f"{change.description} | " + " | ".join(counts))
+    for paths in groups.values():
+        if len(paths) > 1:
+            print(f"\n{len(paths)} clips of one recording as its sections: probability of a defect")
+            for name, verdict in verdicts_by_change(*paths).items():
+                print(f"{name}: {verdict.defect_probability:.2f} ({verdict.reason})")
     return int(wrong > 0)
 
 
