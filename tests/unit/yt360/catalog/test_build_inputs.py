@@ -7,11 +7,12 @@ from helpers.errors import user_error
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from yt360.catalog import Catalog, Clip, MediaFile
+from yt360.catalog import Catalog, Clip, MediaFile, Verdict
 from yt360.catalog.build_inputs import catalog_inputs, find_all_inputs, media_parts
 from yt360.catalog.ids import watch_url
 from yt360.clips import TimeRange
 from yt360.crawl.sections.planning import plan_sections
+from yt360.media.layout.field_gain import FieldGain
 from yt360.shards.builder.inputs import InputVideo
 
 A = "aaaaaaaaaaa"
@@ -31,6 +32,17 @@ def test_an_accepted_video_becomes_an_input_with_its_clips_and_split(filled):
         filled.media / "aa/a.webm",
     )
     assert item.facts["url"] == watch_url(A)
+
+
+def test_an_input_has_the_gain_that_the_inspection_measured(filled):
+    assert [item.field_gain for item in catalog_inputs(filled).videos] == [None]
+    gain = FieldGain(-3.3, (None, -1.8, -3.3, -5.3, -4.8, None), 0.3)
+    numbers = {"reason": "w-low", **gain.numbers()}
+    filled.verdicts.put(A, Verdict(kind="field-gain", verdict="ok", numbers=numbers))
+    assert [item.field_gain for item in catalog_inputs(filled).videos] == [gain]
+    damaged = {**numbers, "gain_db": "low"}
+    filled.verdicts.put(A, Verdict(kind="field-gain", verdict="ok", numbers=damaged))
+    assert [item.field_gain for item in catalog_inputs(filled).videos] == [None]
 
 
 def test_sections_become_inputs_of_their_own_clips(catalog, accept):
