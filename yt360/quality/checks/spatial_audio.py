@@ -106,10 +106,11 @@ class SpatialAudioConfig:
     gain_softness_db: float = 1.5
     # A conversion scales all octaves alike; microphones differ by more than this.
     exact_db: float = 0.4
-    # Half of the audio is 9 dB below ambiX, and 90 % is below the field of a camera with weak X, Y
-    # and Z: real -4 dB, and 2.5 dB more in a tenth of the tiles.
+    # Half of the audio, weighted by amplitude, is below this, and 90 % of it below the next. Real:
+    # -3.3 and -2 dB for a camera with weak X, Y and Z, -6 and -3.5 dB with a voice of the same
+    # level in W; -12.3 and -7.4 dB for channels without directions.
     w_only_db: float = -9.0
-    w_only_upper_db: float = -5.0
+    w_only_upper_db: float = -5.75
     # Copies coded at 192 kb/s have 0.96; a field with two sources has less than 0.9.
     copied_coherence: Fraction = 0.95
     copied_gain_db: float = 3.0

@@ -28,6 +28,8 @@ CHANNELS = "wyzx"
 _OCTAVES = 5
 # Below 1.2 kHz, codecs do not use joint coding of channels.
 _UNCOUPLED = 3
+# The level of recordings falls by 3 to 6 dB per octave, that of wind and handling by more.
+_FALL_DB = 4.0
 _RATIOS_DB = np.arange(-12.0, 12.1, 0.25)
 _LEAST_WEIGHT = 3.0
 # A ratio is common in an octave if this fraction of the tiles near the most common one are near it.
@@ -92,9 +94,10 @@ class FieldRatios:
             return numbers
         fits = [_fit(power, weight, channel, tolerance_db) for channel in range(4)]
         ratio_db = _ratio_db(power, 0)
+        amplitude = np.sqrt(power.sum(axis=2)) * (weight > 0)
         numbers |= {
-            "ratio_db": weighted_quantile(ratio_db, weight, 0.5),
-            "upper_ratio_db": weighted_quantile(ratio_db, weight, 0.9),
+            "ratio_db": weighted_quantile(ratio_db, amplitude, 0.5),
+            "upper_ratio_db": weighted_quantile(ratio_db, amplitude, 0.9),
             "field": fits[0].fraction,
             "agreement": fits[0].agreement,
         }
@@ -116,8 +119,8 @@ class FieldRatios:
         floor_db = np.maximum(loud_db - range_db, silent_dbfs)
         weight = np.clip((level_db - floor_db) / (range_db / 2), 0, 1)
         weight *= tiles[:, :, 4] >= least_width
-        usable = weight.any(axis=0)
-        loudest_db = loud_db[usable].max(initial=silent_dbfs)
+        loud_db += _FALL_DB * np.arange(_OCTAVES)
+        loudest_db = loud_db[weight.any(axis=0)].max(initial=silent_dbfs)
         return power, weight * np.clip((loud_db - loudest_db + range_db) / (range_db / 2), 0, 1)
 
     def _levels(self) -> dict[str, float]:
