@@ -78,13 +78,13 @@ class PostProductionConfig:
     least_field_db: float = -1.5
     # Recordings have at most 4 % of such half seconds (crowds), or 8 % where a gain differs (XYZ
     # low in an octave); music in W and Y at the level of the scene 5.5 % and more.
-    some_excess: Fraction = 0.047
+    some_excess: Fraction = 0.045
     some_excess_softness: float = 0.012
     much_excess: Fraction = 0.11
     much_excess_softness: float = 0.03
     # What recordings with 3 % and more add is 3 dB low at most, what music adds 3.4 dB and more.
-    added_db: float = -3.1
-    added_softness_db: float = 0.8
+    added_db: float = -3.0
+    added_softness_db: float = 0.5
     # Stereo in W and Y does not change X and Z; a voice in W changes none of X, Y and Z.
     lateral_fraction: Fraction = 0.6
 
@@ -104,11 +104,12 @@ class PostProductionConfig:
     # People at the recording, with the reverberation and microphone of the place, have -4.6 and
     # more, at any level that is recognized as speech.
     speech_added_db: float = -5.2
-    # 5 degrees off the left-right axis. Stereo is within 3.5 degrees, voices from elsewhere are off
-    # by 14 degrees, and those of people exactly at the left or right by 6 and more, because of the
-    # floor and the walls.
-    off_lateral: float = 0.085
-    off_lateral_softness: float = 0.02
+    speech_added_softness_db: float = 0.8
+    # 4.3 degrees off the left-right axis. Stereo is within 3.5 degrees, voices from elsewhere are
+    # off by 14 degrees, and those of people exactly at the left or right by 6 in most cases,
+    # because of the floor and the walls.
+    off_lateral: float = 0.075
+    off_lateral_softness: float = 0.015
 
     # Smaller turns are within the error of directions in reverberant rooms.
     least_turn: float = 0.35
@@ -183,8 +184,9 @@ class PostProductionConfig:
         share = numbers["speech_share"]
         speaks = probability_above(share, self.least_speech_share, self.speech_share_softness)
         added_db, off_axis = numbers["speech_added_db"], numbers["speech_off_lateral"]
+        soft = self.speech_added_softness_db
         yield (
-            speaks * probability_above(-added_db, -self.speech_added_db, self.added_softness_db),
+            speaks * probability_above(-added_db, -self.speech_added_db, soft),
             "voice-over",
             f"speech, {share:.0%} of the time, adds {-added_db:.1f} dB too little to X, Y and Z",
         )
@@ -249,7 +251,7 @@ class PostProductionCheck(Check):
         if not self._is_equirectangular:
             return
         if self._reference is not None:
-            angle, correlation = azimuth_shift(self._reference.frames[0], frames.frames[0])
+            angle, correlation = azimuth_shift(self._reference.small[0], frames.small[0])
             if correlation > LEAST_CORRELATION:
                 if abs(angle) < self.config.least_turn:
                     return
