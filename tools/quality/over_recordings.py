@@ -1,6 +1,6 @@
 """Mix narrations over real recordings, and print how many the post-production check finds.
 
-    PYTHONPATH=tools python -m quality.over_recordings FOLDER [--voices 2] [--processes 2]
+    PYTHONPATH=tools python -m quality.over_recordings FOLDER
 
 FOLDER holds recordings with four-channel audio in ambiX. Narrations are synthesized by eSpeak NG in
 four languages; they speak for half of the time or more. The last rows are the recordings as they
@@ -11,6 +11,7 @@ each octave: neither must be found.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import sys
@@ -57,7 +58,10 @@ def main() -> int:
     jobs = [Job(path) for path in files] + [Job(*each) for each in voices]
     with multiprocessing.Pool(options.processes) as pool:
         results = list(zip(jobs, pool.imap(run_job, jobs, chunksize=4), strict=True))
-    _print_table([it for it in results if it[0].way], options.only_found)
+    _print_table([it for it in results if it[0].way])
+    if options.json:
+        rows = [{**vars(job), "path": job.path.name, **it.as_json()} for job, it in results]
+        options.json.write_text(json.dumps(rows, indent=1))
     for job, verdict in results:
         if not job.way:
             numbers = ", ".join(f"{name} {value:.3g}" for name, value in verdict.numbers.items())
@@ -117,12 +121,10 @@ def _is_spatial(path: Path) -> bool:
     return bool(streams) and streams[0].channels >= 4
 
 
-def _print_table(results: list[tuple[Job, Verdict]], only_found: bool) -> None:
+def _print_table(results: list[tuple[Job, Verdict]]) -> None:
     found: dict[tuple[str, int], list[bool]] = defaultdict(list)
     for job, verdict in results:
         found[job.way, job.level_db].append(verdict.outcome.value == "not ok")
-        if only_found and verdict.outcome.value == "not ok" and job.way == "a person":
-            print(job, verdict.reason, verdict.numbers)
     print("| mixed into | " + " | ".join(f"{level:+d} dB" for level in LEVELS_DB) + " |")
     for way in WAYS:
         cells = [found[way, level] for level in LEVELS_DB]
@@ -136,7 +138,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--voices", type=int, default=2, help="narrations per recording and row")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--only-found", action="store_true", help="list the people that are found")
+    parser.add_argument("--json", type=Path, help="write every mix here")
     return parser.parse_args()
 
 

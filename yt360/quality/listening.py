@@ -20,6 +20,8 @@ from yt360.quality.tagger import WINDOW_S, AudioTagger, tag
 TAG = "tag "
 """Prefix of the names of the numbers of taggers."""
 _MOST_OFF_LATERAL = 10.0
+# A recording may be shorter than a window.
+_LEAST_WINDOW_S = 1.0
 
 Array = NDArray[np.float64]
 
@@ -73,9 +75,10 @@ class Listener:
             self._windows = self._spread(part.start_s + start_s, end_s - start_s)
 
     def feed(self, block: AudioBlock) -> None:
-        """Process the next block of audio."""
-        for window in self._windows.feed(block.samples, block.sample_rate_hz):
-            self._hear(window)
+        """Process the next block of audio, if it has W, Y, Z and X."""
+        if len(block.samples) >= 4:
+            for window in self._windows.feed(block.samples[:4], block.sample_rate_hz):
+                self._hear(window)
 
     def numbers(self) -> dict[str, float]:
         """Return the measurements on all files so far.
@@ -121,26 +124,25 @@ class Listener:
             self._hear(window)
 
     def _hear(self, window: Window) -> None:
-        moments = None
-        if len(window.samples) >= 4:
-            moments = Moments(window.samples[:4], window.sample_rate_hz)
-        if moments is not None and len(moments.times_s):
-            always = np.ones(len(moments.times_s), dtype=bool)
-            self._added_db.append(moments.added(always).undirected_db(self.options.rising_bands))
+        if window.duration_s < _LEAST_WINDOW_S:
+            return
+        moments = Moments(window.samples, window.sample_rate_hz)
+        always = np.ones(len(moments.times_s), dtype=bool)
+        self._added_db.append(moments.added(always).undirected_db(self.options.rising_bands))
         for tagger, tags in zip(self.taggers, self._tags, strict=True):
             for name, values in tag(tagger, window).items():
                 tags.setdefault(name, []).append(float(values.mean()))
                 if name == LABEL and len(values) > 1:
                     self._hear_speech(window, values, moments)
 
-    def _hear_speech(self, window: Window, probability: Array, moments: Moments | None) -> None:
+    def _hear_speech(self, window: Window, probability: Array, moments: Moments) -> None:
         """Measure what speech adds to a window, given its probability over time."""
         options = self.options
         inside_s = (np.arange(len(probability)) + 0.5) * window.duration_s / len(probability)
         self._speech.append((window.start_s + inside_s, probability))
-        if moments is None or not len(moments.times_s):
-            return
         heard = np.interp(moments.times_s, inside_s, probability) > options.speech_probability
+        if not heard.any():
+            return
         speech_s = float(heard.mean()) * window.duration_s
         if speech_s >= options.least_speech_s:
             added = moments.added(heard)

@@ -70,7 +70,7 @@ class Moments:
     """Powers of a window of audio in bands and short overlapping moments.
 
     Args:
-        audio: (4, S) W, Y, Z, X.
+        audio: (4, S) W, Y, Z, X; at least 64 ms.
         sample_rate_hz: Sample rate.
     """
 
@@ -79,16 +79,15 @@ class Moments:
 
         hop = max(int(FRAME_S / 2 * sample_rate_hz), 1)
         frames = np.lib.stride_tricks.sliding_window_view(audio, 2 * hop, axis=1)[:, ::hop]
-        edges = np.searchsorted(np.fft.rfftfreq(2 * hop, 1 / sample_rate_hz), BAND_EDGES_HZ)
+        edges = np.ceil(BAND_EDGES_HZ * 2 * hop / sample_rate_hz).astype(int)
         window = np.hanning(2 * hop + 1)[:-1].astype(np.float32) / hop
-        spectrum = rfft(frames * window, axis=2)[:, :, edges[0] : edges[-1]]
-        starts = (edges - edges[0])[:-1]
-        starts = starts[starts < spectrum.shape[2]]  # lower sample rates have fewer bands
-
-        self.freedom = _freedom(np.diff(np.append(starts, spectrum.shape[2])))
+        spectrum = rfft(frames * window, axis=2)[:, :, : edges[-1]]
+        above = max(edges[-1] - spectrum.shape[2], 0)  # bands above the Nyquist frequency are empty
+        spectrum = np.pad(spectrum, ((0, 0), (0, 0), (0, above)))[:, :, edges[0] :]
+        self.freedom = _freedom(np.diff(edges))
 
         def total(values: NDArray[np.floating]) -> Array:
-            bands = np.add.reduceat(values, starts, axis=-1).astype(np.float64)
+            bands = np.add.reduceat(values, (edges - edges[0])[:-1], axis=-1).astype(np.float64)
             return np.lib.stride_tricks.sliding_window_view(bands, SUMMED_FRAMES, axis=0).sum(-1)
 
         w = spectrum[0]

@@ -119,6 +119,11 @@ def test_silence_is_not_decided() -> None:
     assert heard(np.zeros((4, 4 * RATE_HZ)))[1].reason == "too-little-sound"
 
 
+@pytest.mark.parametrize("samples", [1, 100, 5_000])
+def test_a_very_short_recording_is_not_decided(samples: int) -> None:
+    assert heard(np.ones((4, samples)))[1].reason == "too-little-sound"
+
+
 @pytest.mark.parametrize(("reason", "judged"), [("not-ambisonic", False), ("fuma-order", True)])
 def test_only_a_sound_field_is_judged(reason: str, judged: bool) -> None:
     check, _ = heard(np.zeros((4, RATE_HZ)))

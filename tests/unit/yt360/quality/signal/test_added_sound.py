@@ -69,3 +69,16 @@ def test_moments_are_at_their_times() -> None:
     moments = Moments(audio, RATE_HZ)
     loud = moments.power[:, :, 0].sum(axis=1) > 0
     assert moments.times_s[loud].mean() == pytest.approx(3.0, abs=0.01)
+
+
+@pytest.mark.parametrize("rate_hz", [300, 2_000, 8_000])
+def test_bands_above_the_nyquist_frequency_are_no_evidence(rate_hz: int) -> None:
+    rng = np.random.default_rng(3)
+    alone = np.zeros((4, 6 * rate_hz), np.float32)
+    alone[0] = rng.standard_normal(6 * rate_hz) * np.repeat(np.arange(12) % 4 == 0, rate_hz // 2)
+    alone += 1e-3 * rng.standard_normal(alone.shape)
+    moments = Moments(alone, rate_hz)
+    found = moments.added(np.ones(len(moments.times_s), dtype=bool)).power
+    above = BAND_EDGES_HZ[:-1] > rate_hz / 2
+    assert (found[above] == 1).all()
+    assert (found[BAND_EDGES_HZ[1:] < rate_hz / 2] < 0.1).all()
