@@ -3,6 +3,7 @@
     PYTHONPATH=tools python -m bench.inspect                       # 10 minutes of 1080p
     PYTHONPATH=tools python -m bench.inspect --minutes 120 --size 1920x1080
     PYTHONPATH=tools python -m bench.inspect --file my-video.mp4
+    PYTHONPATH=tools python -m bench.inspect --before ../older-checkout --repeat 3
 
 The generated video is a minute of moving texture in H.264 (30 fps, 8 Mbit/s, a key frame every 5 s)
 with six-channel AAC, repeated without encoding it again. Times are of one thread; the load of other
@@ -12,12 +13,14 @@ processes shows in wall time, not in processor time.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import json
 import os
+import subprocess
+import sys
 import tempfile
-import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -28,10 +31,10 @@ from quality.audio import make_audio
 from quality.coding import AMBIX_TO_5_1
 from scipy.ndimage import gaussian_filter, zoom
 
-from yt360.quality.inspect import inspect_file
 from yt360.randomness import keyed_generator
 
 FPS, RATE_HZ, PIECE_S = 30, 48_000, 60
+_ROOT = Path(__file__).parents[2]
 # Coders begin before time 0; the pause keeps repeated packets in order.
 PAUSE_S = 0.2
 
@@ -44,41 +47,51 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=10)
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--file", type=Path, help="inspect this file instead")
+    parser.add_argument("--before", type=Path, help="also measure the packages of this checkout")
+    parser.add_argument("--repeat", type=int, default=1, help="runs, of which the fastest counts")
     options = parser.parse_args()
+    trees = {"this version": _ROOT}
+    if options.before is not None:
+        trees = {"before": options.before, **trees}
     with tempfile.TemporaryDirectory() as folder:
         path = options.file or Path(folder) / "made.mkv"
         if options.file is None:
             width, height = (int(side) for side in options.size.split("x"))
             write_long_video(path, width, height, options.minutes)
         duration_s = _duration_s(path)
-        # A separate process, so that generating the video does not count.
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            processor_s, wall_s, peak_mb, verdicts = pool.apply(measure, (path,))
-    for line in verdicts:
-        print(line)
-    print(
-        f"{duration_s:.0f} s of media in {processor_s:.1f} s of one processor "
-        f"({wall_s:.1f} s by the clock): {duration_s / processor_s:.0f} times real time "
-        f"({duration_s / wall_s:.0f} by the clock); peak memory {peak_mb:.0f} MB"
-    )
+        # In turns, so that other load affects all versions alike.
+        runs = [
+            {name: measure(path, tree) for name, tree in trees.items()}
+            for _ in range(options.repeat)
+        ]
+    best = {
+        name: min((run[name] for run in runs), key=lambda it: it["processor_s"]) for name in trees
+    }
+    for name, result in best.items():
+        for line in result["verdicts"]:
+            print(f"{name:12}  {line}")
+    for name, result in best.items():
+        processor_s, wall_s = result["processor_s"], result["wall_s"]
+        print(
+            f"{name}: {duration_s:.0f} s of media in {processor_s:.1f} s of one processor "
+            f"({wall_s:.1f} s by the clock): {duration_s / processor_s:.0f} times real time, "
+            f"{3600 * processor_s / duration_s:.1f} s per hour; "
+            f"peak memory {result['peak_mb']:.0f} MB"
+        )
+    if options.before is not None:
+        ratio = best["this version"]["processor_s"] / best["before"]["processor_s"]
+        print(f"ratio of this version to the one before: {ratio:.3f}")
 
 
-def measure(path: Path) -> tuple[float, float, float, list[str]]:
-    """Inspect a file; return processor and wall seconds, peak memory in MB, and the verdicts."""
-    before, started = time.process_time(), time.monotonic()
-    verdicts = inspect_file(path).verdicts.values()
-    processor_s, wall_s = time.process_time() - before, time.monotonic() - started
-    peak_mb = _peak_mb()
-    lines = [f"{v.name:16} {v.outcome.value:7} {v.reason}" for v in verdicts]
-    return processor_s, wall_s, peak_mb, lines
-
-
-def _peak_mb() -> float:
-    """Return the peak memory of this process (Linux)."""
-    # The maximum of getrusage includes that of the parent.
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+def measure(path: Path, tree: Path) -> dict[str, Any]:
+    """Inspect a file in a process of its own with the packages of a checkout."""
+    script = str(Path(__file__).with_name("inspect_file.py"))
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    output = subprocess.run(
+        [sys.executable, script, str(path)], env=environment, check=True, capture_output=True
+    ).stdout
+    result: dict[str, Any] = json.loads(output)
+    return result
 
 
 def write_long_video(path: Path, width: int, height: int, minutes: int) -> None:

@@ -9,7 +9,8 @@ from yt360.quality.decision import decide
 from yt360.quality.findings import Findings
 from yt360.quality.verdict import Outcome
 
-# One check that rejects what all others accept is more often wrong than two that agree.
+# A measurement that rejects what all others accept is more often wrong than two that agree, and
+# than a fact such as a missing track.
 _ALONE = 0.2
 # Contradictions; the most doubtful verdicts of rejecting checks come before, clear ones after.
 _CONTRADICTION, _WARNING = 0.6, 0.5
@@ -42,7 +43,7 @@ def _doubts(findings: Findings, rejecting: Collection[str]) -> Iterator[Doubt]:
     decision = decide(findings, rejecting)
     if decision.against:
         surest = max(decision.against, key=lambda verdict: verdict.confidence)
-        alone = len(decision.against) == 1
+        alone = len(decision.against) == 1 and surest.is_measured
         value = max(1 - surest.confidence, _ALONE if alone else 0.0)
         yield Doubt(value, f"{'only ' if alone else ''}{surest.name} rejects it")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def findings(**probabilities: float) -> Findings:
     """Return findings with the probability of a defect of some checks; 0.01 for the others."""
     given = {name.replace("_", "-"): value for name, value in probabilities.items()}
     verdicts: dict[str, Verdict] = {
-        name: judge(name, given.get(name, 0.01), ("good", "bad"), "") for name in CHECKS
+        name: replace(judge(name, given.get(name, 0.01), ("good", "bad"), ""), is_measured=True)
+        for name in CHECKS
     }
     return Findings(name="x", verdicts=verdicts, layout="ambix", checks=CHECKS)
 
@@ -79,6 +81,11 @@ def test_doubt_falls_from_an_even_chance_over_contradictions_to_certainty() -> N
     assert order == sorted(order, reverse=True)
     assert order[0] == 1
     assert 0 <= order[-1] < 0.05
+    refused = findings(spatial_audio=0.99)
+    refused.verdicts["spatial-audio"] = replace(
+        refused.verdicts["spatial-audio"], is_measured=False
+    )
+    assert doubt_of(refused, REJECTING).value < doubt(spatial_audio=0.99)
 
 
 def plane_wave(azimuth_deg: float, elevation_deg: float) -> np.ndarray:
