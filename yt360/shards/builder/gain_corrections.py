@@ -13,7 +13,7 @@ from yt360.media.layout.field_correction import FieldCorrection, field_correctio
 from yt360.media.layout.field_gain import median_gain
 from yt360.media.names import FieldGainMode
 from yt360.shards.builder.inputs import InputVideo
-from yt360.shards.builder.staging import InputAnalysis
+from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.clip_facts import facts_at
 from yt360.shards.format.index import table_rows
 from yt360.splits import Split
@@ -29,9 +29,9 @@ def correction_of_video(
 ) -> dict[str, FieldCorrection | None]:
     """Return the correction of each video by id; None keeps its gain.
 
-    Clips that are already in the dataset decide for the other clips of their video, so that a video
-    has one gain however many runs and files its clips came from. Otherwise the median of its files
-    with clips decides.
+    Clips that are already in the dataset, or staged by an interrupted run, decide for the other
+    clips of their video, so that a video has one gain however many runs and files its clips came
+    from. Otherwise the median of its files with clips decides.
 
     Args:
         items: The inputs to process.
@@ -45,13 +45,20 @@ def correction_of_video(
     """
     if mode == "off":
         return {}
-    by_video: dict[str, list[InputAnalysis]] = {}
+    by_video: dict[str, list[InputVideo]] = {}
     for item in items:
         if analyses[item.key].clips:
-            by_video.setdefault(item.video_id, []).append(analyses[item.key])
+            by_video.setdefault(item.video_id, []).append(item)
     found = _stored_corrections(by_video, dataset, tables)
+    staging = StagingFolder(dataset)
     for video_id in by_video.keys() - found.keys():
-        gains = [each.field_gain for each in by_video[video_id] if each.field_gain is not None]
+        files = [(item, analyses[item.key]) for item in by_video[video_id]]
+        keys = (item.clip_key(clip.start_s) for item, each in files for clip in each.clips)
+        staged = next(filter(None, map(staging.facts, keys)), None)
+        if staged is not None:
+            found[video_id] = staged.conversion.clip.sound.field_correction
+            continue
+        gains = [each.field_gain for _, each in files if each.field_gain is not None]
         found[video_id] = field_correction(median_gain(gains), mode)
     return found
 

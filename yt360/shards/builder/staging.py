@@ -26,6 +26,7 @@ from yt360.media.layout.warnings import LayoutWarning
 from yt360.retry import RetryPolicy
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs import InputVideo
+from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, ClipFacts, parse_facts
 from yt360.shards.format.schema import CLIP_MEMBERS, Rejection
 from yt360.shards.format.writer import member_bytes
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
@@ -189,6 +190,14 @@ class StagingFolder:
             }
         except ValueError as error:
             raise UserError(f"{error}; remove {folder}", key=folder) from None
+
+    def facts(self, key: str) -> ClipFacts | None:
+        """Return the facts of a staged clip; None if it is not staged, or rejected."""
+        try:
+            content = read_limited(member_file(self._clips / key, "json"), MAX_FACTS_BYTES)
+            return parse_facts(content)
+        except (FileNotFoundError, ValueError):
+            return None
 
     def discard(self, keys: Iterable[str]) -> None:
         """Remove staged clips and rejections, each atomically."""

@@ -25,9 +25,11 @@ from yt360.media.layout.field_correction import (
 from yt360.media.layout.field_gain import FieldGain, FieldGainMeter
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.shards.builder.build import build_shards as build_dataset
+from yt360.shards.builder.gain_corrections import correction_of_video
 from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
 from yt360.shards.builder.inputs import FoundInputs, find_inputs
 from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.staging import StagingFolder, member_file
 from yt360.untrusted.parsing import parse_json
 
 RATE = 48000
@@ -226,3 +228,31 @@ def test_all_files_of_a_video_get_one_correction_in_every_run(tmp_path):
         assert applied == {"kqAZkf5Odyw-0": -3.5, "kqAZkf5Odyw-20": -3.5, "even": None}
         build(*gains)
         assert applied["kqAZkf5Odyw-10"] == -3.5
+
+
+def test_clips_that_an_interrupted_run_staged_decide_too(tmp_path):
+    with faked_conversion() as fake:
+        videos = [
+            replace(each, field_gain=gain(gain_db))
+            for each, gain_db in zip(
+                find_inputs([fake.write(tmp_path / f"kqAZkf5Odyw-{s}.mp4", 10) for s in (0, 10)])
+                .videos, (-3.0, -5.0), strict=True,
+            )
+        ]  # fmt: skip
+        data = tmp_path / "data"
+        staging = StagingFolder(data)
+        staging.prepare(fake.options.to_json())
+        analyses = {
+            item.key: analyze_input(AnalysisTask(item, fake.options, data)) for item in videos
+        }
+        first = correction_of_video(videos[:1], analyses, data, {}, "broadband")
+        assert first["kqAZkf5Odyw"].xyz_gains_db == (-3.0,)
+        scratch = staging.scratch()
+        sound = {"field_correction": asdict(first["kqAZkf5Odyw"])}
+        facts = {
+            "video_id": "kqAZkf5Odyw", "start_s": 0, "duration_s": 10.0,
+            "source": {"file_start_s": 0}, "conversion": {"clip": {"sound": sound}},
+        }  # fmt: skip
+        member_file(scratch, "json").write_text(json.dumps(facts))
+        staging.publish(videos[0].key, scratch)
+        assert correction_of_video(videos, analyses, data, {}, "broadband") == first
