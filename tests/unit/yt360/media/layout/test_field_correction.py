@@ -241,6 +241,7 @@ def test_clips_that_an_interrupted_run_staged_decide_too(tmp_path):
         ]  # fmt: skip
         data = tmp_path / "data"
         staging = StagingFolder(data)
+        staging.folder.mkdir(parents=True)
         staging.prepare(fake.options.to_json())
         analyses = {
             item.key: analyze_input(AnalysisTask(item, fake.options, data)) for item in videos
