@@ -139,6 +139,16 @@ def test_one_source_at_rest_never_decides() -> None:
     assert verdict.numbers["independent_moments"] == pytest.approx(1, abs=0.01)
 
 
+def test_a_source_high_above_a_still_picture_is_nothing_wrong() -> None:
+    signal = noise(keyed_generator(1, "high source"), RATE_HZ * 4, RATE_HZ)
+    where = np.array([0.2, 0.3, 0.93])
+    check = make_check("av-agreement")
+    for time_s in range(4):
+        check.add_frames(FrameTriplet(float(time_s), np.full((3, 96, 192), 80.0, np.float32)))
+    verdict = hear(check, plane_wave(signal, where), rate_hz=RATE_HZ)
+    assert (verdict.outcome, verdict.reason) == (Outcome.OK, "not-confirmed")
+
+
 def test_the_pose_of_the_projection_is_reverted() -> None:
     check = make_check("av-agreement")
     turned = ResolvedProjection("equirectangular", "mono", 192, 96, pose_deg=(90.0, 0.0, 0.0))
