@@ -87,9 +87,9 @@ def measure(path: Path, tree: Path) -> dict[str, Any]:
     """Inspect a file in a process of its own with the packages of a checkout."""
     script = str(Path(__file__).with_name("inspect_file.py"))
     environment = {**os.environ, "PYTHONPATH": str(tree)}
-    output = subprocess.run(
-        [sys.executable, script, str(path)], env=environment, check=True, capture_output=True
-    ).stdout
+    # -P: the folder of the script has a module of the name of a standard one.
+    command = [sys.executable, "-P", script, str(path)]
+    output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
     result: dict[str, Any] = json.loads(output)
     return result
 
