@@ -32,7 +32,7 @@ _FOR_CATALOGS = (
 )  # fmt: skip
 # Options that have no effect on stored measurements.
 _FOR_DECODING = (
-    "workers", "limit", "again", "lease_s", "timeout_s", "audio_layout", "projection", "tagger",
+    "workers", "limit", "again", "lease_s", "timeout_s", "audio_layout", "projection",
 )  # fmt: skip
 
 

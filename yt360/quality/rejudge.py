@@ -73,10 +73,16 @@ def rejudge_catalog(
         dry_run: Report what would change, and change nothing.
 
     Raises:
-        UserError: A setting belongs to an option that measures, or to a check that does not judge
-            stored measurements.
+        UserError: A setting belongs to a check that does not judge stored measurements.
     """
-    _require_judged(config)
+    for key in config.settings:
+        if not hasattr(config.checks[key.partition(".")[0]], "judge"):
+            raise UserError(
+                f"{key}: its check does not judge stored measurements; inspect again with "
+                "--again accepted --again rejected",
+                "conflict",
+                key,
+            )
     report = RejudgeReport()
     videos = [video.video_id for state in INSPECTED for video in catalog.videos.select(state)]
     for start in range(0, len(videos), _VIDEOS_PER_TRANSACTION):
@@ -121,18 +127,3 @@ def _rejudge(
 
 def _words(state: str, reason: str | None) -> str:
     return f"{state} ({reason})" if reason else state
-
-
-def _require_judged(config: CatalogRunConfig) -> None:
-    for key in config.settings:
-        name, _, option = key.partition(".")
-        check = config.checks[name]
-        if not hasattr(check, "judge"):
-            why = f"the check {name} does not judge stored measurements"
-        elif option in getattr(check, "measuring", ()):
-            why = f"{key} decides what is measured"
-        else:
-            continue
-        raise UserError(
-            f"{why}; inspect again with --again accepted --again rejected", "conflict", key
-        )

@@ -258,10 +258,6 @@ class PostProductionCheck(Check):
                 self._turns.add((self._reference.time_s, frames.time_s, angle))
         self._reference = frames
 
-    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict | None:
-        """Return the verdict on all input so far; None for audio that is not a sound field."""
-        return super().verdict(earlier) if _is_field(earlier) else None
-
     def measure(self) -> dict[str, float]:
         """Return what all input so far shows of a mix; see `Check.measure`."""
         numbers = self._excess()

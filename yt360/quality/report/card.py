@@ -79,7 +79,12 @@ def draw_card(
         "facts": list(_facts(findings, parts)),
         "warnings": findings.warnings,
         "verdicts": verdicts,
-        "open_verdicts": [it for it in verdicts if it["state"] != "ok"],
+        # Checks that only advise often have nothing to say.
+        "open_verdicts": [
+            it
+            for it in verdicts
+            if it["state"] == "not-ok" or (it["state"] != "ok" and it["rejects"])
+        ],
         "moments": [_moment(it) for it in read_moments(parts)],
         "timeline": _timeline(findings) if isinstance(findings, Inspection) else None,
     }

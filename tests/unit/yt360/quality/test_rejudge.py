@@ -189,7 +189,6 @@ def test_measurements_that_do_not_fit_are_left_as_they_are(
 @pytest.mark.parametrize(
     ("arguments", "code", "key"),
     [
-        (["--set", "clipping.top_from=0.9"], "conflict", "clipping.top_from"),
         (["--again", "accepted"], "conflict", "--again"),
         (["--workers", "2"], "conflict", "--workers"),
         (["--audio-layout", "fuma"], "conflict", "--audio-layout"),
@@ -200,6 +199,13 @@ def test_options_that_need_decoding_are_refused(
 ) -> None:
     with user_error(code, key):
         CliRunner().invoke(command, [str(path), "--rejudge", *arguments], catch_exceptions=False)
+
+
+def test_videos_measured_with_other_options_are_not_judged(path: Path) -> None:
+    before = content(path)
+    report = rejudge(path, settings={"clipping.top_from": "0.9", **SILENT})
+    assert sum(report.left.values()) == 3
+    assert content(path) == before
 
 
 def test_the_command_prints_what_changes(path: Path) -> None:
