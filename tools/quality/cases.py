@@ -18,7 +18,7 @@ from quality.hot import make_hot
 from quality.mirrored import RATE_HZ as SCENE_RATE_HZ
 from quality.mirrored import changed_audio, make_scene, triplets
 from quality.turning import make_turning
-from quality.writing import write_video_example
+from quality.writing import av1, h264, vp9, write_video_example
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.media.video.frame_triplets import read_frame_triplets
 from yt360.quality.checks import CHECKS
@@ -221,10 +221,13 @@ def _clipping(job: Job) -> tuple[str, Verdict, dict[str, float]]:
 def _video_example(job: Job, check: Check) -> videos.VideoExample:
     rng = _rng(job)
     example = videos.make_video(job.kind, rng, VIDEO_S)
-    crf = 18 if job.variant == "clean" else int(rng.integers(26, 36))
+    crf, coder, rate = int(rng.integers(26, 36)), int(rng.integers(3)), rng.uniform(0.02, 0.06)
+    coding = h264(18)
+    if job.variant == "coded":
+        coding = (h264(crf), vp9(rate), av1(crf + 10))[coder]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mkv"
-        write_video_example(path, example, crf=crf, gop=int(rng.integers(20, 60)))
+        write_video_example(path, example, gop=int(rng.integers(20, 60)), coding=coding)
         for frames in read_frame_triplets(path):
             check.add_frames(frames)
     return example
@@ -234,7 +237,7 @@ def _still(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     check = _check("still-image")
     example = _video_example(job, check)
     verdict = _verdict(check)
-    # A photo under an animated logo is a photo.
+    # A photo under graphics is a photo.
     expected = verdict.reason if verdict.reason.startswith("photo") else "photo"
     return expected if example.still else "ok", verdict, {}
 
@@ -282,8 +285,8 @@ CASES: dict[str, Case] = {
         "still-image",
         tuple(kind for kind, (_, still, _) in videos.KINDS.items() if still is not None),
         _still,
-        ("still_share", "skipped_share", "unchanged_share", "compact_share"),
-        undecidable=("photo-logo", "performer"),
+        ("motion", "contrast", "resting_share", "unchanged_share", "drift_levels"),
+        undecidable=("photo-logo", "photo-bars", "photo-grain", "empty-room"),
     ),
     "picture": Case(
         "picture",

@@ -96,10 +96,10 @@ def draw_changes(path: Path) -> None:
     for row, (kind, title) in zip(axes, kinds.items(), strict=True):
         film = make_video(kind, keyed_generator("docs", kind), 10.0).film
         first, last = _small(film(1.0)), _small(film(3.0))
-        moved, known = align(first, last)
+        aligned = align(first, last)
         changed = changed_blocks(first, last, 2.5, 0.25)
-        rest = changed_blocks(moved, last, 2.5, 0.25)
-        rest *= known.reshape(HEIGHT // 4, 4, WIDTH // 4, 4).all(axis=(1, 3))
+        rest = changed_blocks(aligned.image, last, 2.5, 0.25)
+        rest *= aligned.known.reshape(HEIGHT // 4, 4, WIDTH // 4, 4).all(axis=(1, 3))
         row[0].imshow(last, cmap="gray", vmin=0, vmax=255, aspect="auto")
         for axis, blocks in ((row[1], changed), (row[2], rest)):
             axis.imshow(blocks, cmap="magma", vmin=0, vmax=1, aspect="auto")

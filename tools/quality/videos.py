@@ -2,7 +2,7 @@
 
 Every maker returns a function from time to a luma image in [0, 255], for any frame rate. In real
 recordings objects, the camera or the light move, and there is noise; a photo in a video is moved
-and faded as a whole.
+and faded as a whole, or lies under graphics or grain.
 """
 
 from __future__ import annotations
@@ -115,6 +115,29 @@ def _with_logo(rng: np.random.Generator, duration_s: float) -> Film:
     return film
 
 
+def _with_bars(rng: np.random.Generator, duration_s: float) -> Film:
+    """A photo under an equalizer of up to half of its width, as music videos have."""
+    photo = _photo(rng, duration_s)(0.0)
+    height, bar, count = int(rng.integers(30, 80)), int(rng.integers(3, 12)), 20
+    top, left = int(rng.integers(HEIGHT - height)), int(rng.integers(WIDTH - bar * count))
+    beats, phases = rng.uniform(2, 9, count), rng.uniform(0, 2 * np.pi, count)
+
+    def film(time_s: float) -> Image:
+        image = photo.copy()
+        for number, level in enumerate(0.5 + 0.5 * np.sin(beats * time_s + phases)):
+            columns = slice(left + number * bar, left + (number + 1) * bar - 1)
+            image[top + int((1 - level) * height) : top + height, columns] = 235
+        return image
+
+    return film
+
+
+def _with_grain(rng: np.random.Generator, duration_s: float) -> Film:
+    """A photo under film grain."""
+    photo, grain = _photo(rng, duration_s)(0.0), rng.uniform(2, 6)
+    return lambda time_s: _noisy(photo, grain, time_s)
+
+
 def _faded(rng: np.random.Generator, duration_s: float) -> Film:
     """A photo that comes out of the dark and goes back; some breathe a little on the way."""
     photo = _photo(rng, duration_s)(0.0)
@@ -209,6 +232,12 @@ def _walk(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: ARG001
     return film
 
 
+def _empty_room(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: ARG001
+    """A tripod in a room without people."""
+    room, grain = panorama(rng), rng.uniform(1.0, 2.5)
+    return lambda time_s: _grainy(room, grain, time_s)
+
+
 def _waves(rng: np.random.Generator, duration_s: float) -> Film:  # noqa: ARG001
     """A tripod in nature: water or leaves move in a part of the image."""
     image = panorama(rng)
@@ -265,8 +294,11 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator, float], Film], bool | None
     "photo-logo": (_with_logo, True, "moving"),
     "photo-fade": (_faded, True, None),
     "slides": (_slides, True, None),
+    "photo-bars": (_with_bars, True, "moving"),
+    "photo-grain": (_with_grain, True, None),
     "movers": (_movers, False, "moving"),
     "performer": (_performer, False, "moving"),
+    "empty-room": (_empty_room, False, None),
     "walk": (_walk, False, "moving"),
     "waves": (_waves, False, "moving"),
     "handheld": (_handheld, False, "moving"),
@@ -283,7 +315,16 @@ def make_video(kind: str, rng: np.random.Generator, duration_s: float) -> VideoE
 
 
 def _grainy(image: NDArray[np.floating], sigma: float, time_s: float) -> Image:
-    """Add sensor noise that depends on the time alone."""
+    """Add what cameras see: noise, and light that drifts slowly.
+
+    In recordings from a tripod, the means of small blocks change by 0.1 to 3 levels in a second.
+    """
+    drift = 1 + 0.015 * np.sin(0.9 * time_s + 2 * np.pi * np.arange(WIDTH) / WIDTH)
+    return _noisy(image * drift, sigma, time_s)
+
+
+def _noisy(image: NDArray[np.floating], sigma: float, time_s: float) -> Image:
+    """Add noise that depends on the time alone."""
     rng = np.random.default_rng(int(time_s * 1e6) + 1)
     noisy = image + np.float32(sigma) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.asarray(np.clip(noisy, 0, 255), dtype=np.float32)

@@ -1,7 +1,8 @@
 """Sample triplets of scaled frames throughout a video, without decoding all of it.
 
 Quality checks compare frames a fraction of a second apart. A triplet is three frames 0.2 s apart
-and starts at a keyframe; the packets between triplets are not decoded, unless keyframes are rare.
+and starts at a keyframe, if one is near; it contains no other, if keyframes are that rare. The
+packets between triplets are not decoded, unless keyframes are rare.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ class FrameTriplet:
         """The frames scaled to (3, 96, 192), by means over squares."""
         count, height, width = self.frames.shape
         rows, columns = height // SMALL_HEIGHT, width // SMALL_WIDTH
-        squares = self.frames.reshape(count, SMALL_HEIGHT, rows, SMALL_WIDTH, columns)
-        return np.asarray(squares.mean(axis=(2, 4)))
+        flat = self.frames.reshape(count, SMALL_HEIGHT, rows, width).sum(axis=2)
+        squares = flat.reshape(count, SMALL_HEIGHT, SMALL_WIDTH, columns).sum(axis=3)
+        return np.asarray(squares / np.float32(rows * columns))
 
 
 def triplet_interval_s(
@@ -131,6 +133,7 @@ class _TripletReader:
         self.reading = False
         self.waiting: list[Packet] = []
         self.frames: list[tuple[float, Luma]] = []
+        self.restarted = False
 
     def run(self) -> Iterator[FrameTriplet]:
         """Yield all triplets."""
@@ -166,6 +169,9 @@ class _TripletReader:
         if frame.pts is None:
             return
         time_s = self._time_s(frame.pts)
+        if frame.key_frame and self.frames and not self.restarted:
+            # Quality jumps at a key frame. Start again, once: all frames may be key frames.
+            self.frames, self.restarted = [], True
         first_s = self.frames[0][0] if self.frames else self.next_s
         if time_s < first_s + len(self.frames) * FRAME_STEP_S - 0.01:
             return
@@ -173,7 +179,7 @@ class _TripletReader:
         if len(self.frames) == FRAMES_PER_TRIPLET:
             yield FrameTriplet(self.frames[0][0], np.stack([p for _, p in self.frames]))
             self.next_s = self.frames[0][0] + self.interval_s
-            self.frames, self.reading = [], False
+            self.frames, self.reading, self.restarted = [], False, False
 
     def _time_s(self, pts: int) -> float:
         assert self.stream.time_base is not None

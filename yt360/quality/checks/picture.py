@@ -1,7 +1,8 @@
 """Detect black, blank and frozen video.
 
-Black and blank frames have no contrast. Frozen video does not change at all, whereas the frames of
-a recording differ by noise, light or motion over a few seconds.
+Black and blank frames have no contrast. Frozen video does not change at all, neither within a
+fraction of a second nor over seconds. In a recording from a tripod, coded at a low rate, a few
+blocks change all the time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from yt360.config import config_class
 from yt360.media.video.frame_triplets import FrameTriplet
 from yt360.quality.checks.base import Check, Fraction, Part
-from yt360.quality.signal.blocks import changed_blocks
+from yt360.quality.signal.blocks import block_means, changed_blocks
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.verdict import Verdict, judge, probability_above, unsure
 
@@ -27,6 +28,11 @@ class PictureConfig:
 
     needs: ClassVar[str] = "video"
     rejects: ClassVar[bool] = True
+    measuring: ClassVar[tuple[str, ...]] = (
+        "black_luma", "blank_contrast", "frozen_levels", "frozen_texture_part", "frozen_area",
+        "motionless_levels", "most_triplets",
+    )  # fmt: skip
+    measurement: ClassVar[int] = 2
 
     kind: str = NAME
     # Black of limited range is 16; a starry sky has more contrast.
@@ -35,10 +41,13 @@ class PictureConfig:
     # Titles and credits of a few seconds are common.
     blank_fraction: Fraction = 0.25
     blank_softness: float = 0.08
-    # Same value as in `StillImageConfig` for frames some seconds apart.
+    # H.264 at the rates of 360p changes a still block by less than 1 across key frames.
     frozen_levels: float = 2.5
     frozen_texture_part: float = 0.25
     frozen_area: Fraction = 0.002
+    # Change of the 0.1 % of an image that change most in 0.4 s: recordings have at least 1.4 and
+    # mostly more than 2, still images up to 0.5 once their coding has converged.
+    motionless_levels: float = 0.8
     # Below the clip length of 10 s, less than one clip is affected.
     frozen_s: float = 6.0
     frozen_fraction: Fraction = 0.2
@@ -49,9 +58,34 @@ class PictureConfig:
         """Return the check; see `CheckConfig`."""
         return PictureCheck(self)
 
+    def judge(
+        self,
+        numbers: Mapping[str, float],
+        earlier: Mapping[str, Verdict],  # noqa: ARG002
+    ) -> Verdict:
+        """Return the verdict on all frames; see `CheckConfig`."""
+        probes = numbers["probes"]
+        if probes < self.least_triplets:
+            return unsure(NAME, "too-few-pictures", f"only {probes:.0f} frames to compare")
+        blank, longest_s = numbers["blank_share"], numbers["longest_frozen_s"]
+        empty = probability_above(blank, self.blank_fraction, self.blank_softness)
+        stopped = min(
+            probability_above(longest_s, self.frozen_s, self.frozen_s / 3),
+            probability_above(
+                numbers["frozen_share"], self.frozen_fraction, self.frozen_fraction / 2
+            ),
+        )
+        if empty >= stopped:
+            name = "black" if numbers["black_share"] >= blank / 2 else "blank"
+            return judge(NAME, empty, ("moving", name), f"{blank:.0%} of the frames are {name}")
+        detail = f"the longest stretch without any change lasts {longest_s:.0f} s"
+        return judge(NAME, stopped, ("moving", "frozen"), detail)
+
 
 class PictureCheck(Check):
     """Accumulates contrast, and the longest time without a change."""
+
+    config: PictureConfig
 
     def __init__(self, config: PictureConfig) -> None:
         self.config = config
@@ -81,39 +115,31 @@ class PictureCheck(Check):
         self._follow_frozen(frames)
         self._triplets += 1
 
-    def verdict(self, earlier: Mapping[str, Verdict]) -> Verdict:  # noqa: ARG002
-        """Return the verdict on all frames so far; see `Check.verdict`."""
+    def measure(self) -> dict[str, float]:
+        """Return the measurements on all frames; see `Check.measure`."""
+        if not self._triplets:
+            return {"probes": 0.0}
         t = self.config
-        if self._triplets < t.least_triplets:
-            return unsure(NAME, "too-few-pictures", f"only {self._triplets} frames to compare")
         luma, contrast = self._record.rows.T
         blank = contrast < t.blank_contrast
         # Add the longest frozen times of all parts, because frozen video is frozen in each of them.
         frozen_s, seen_s = sum(self._longest_frozen_s), max(sum(self._seen_s), 1e-3)
-        numbers = {
+        return {
+            "probes": float(self._triplets),
             "blank_share": float(blank.mean()),
             "black_share": float((blank & (luma < t.black_luma)).mean()),
             "longest_frozen_s": max(self._longest_frozen_s),
             "frozen_share": min(frozen_s / seen_s, 1.0),
             "mean_luma": float(luma.mean()),
         }
-        empty = probability_above(numbers["blank_share"], t.blank_fraction, t.blank_softness)
-        stopped = min(
-            probability_above(numbers["longest_frozen_s"], t.frozen_s, t.frozen_s / 3),
-            probability_above(numbers["frozen_share"], t.frozen_fraction, t.frozen_fraction / 2),
-        )
-        if empty >= stopped:
-            black = numbers["black_share"] >= numbers["blank_share"] / 2
-            name = "black" if black else "blank"
-            detail = f"{numbers['blank_share']:.0%} of the frames are {name}"
-            return judge(NAME, empty, ("moving", name), detail, numbers)
-        longest_s = numbers["longest_frozen_s"]
-        detail = f"the longest stretch without any change lasts {longest_s:.0f} s"
-        return judge(NAME, stopped, ("moving", "frozen"), detail, numbers)
 
     def _follow_frozen(self, frames: FrameTriplet) -> None:
         """Compare with the first frame of the frozen interval, so that slow changes accumulate."""
         t = self.config
+        blocks = block_means(np.abs(frames.frames[2] - frames.frames[0]), 6)
+        if float(np.quantile(blocks, 0.999)) > t.motionless_levels:
+            self._frozen = None
+            return
         if self._frozen is not None:
             changed = changed_blocks(
                 self._frozen.small[0], frames.small[0], t.frozen_levels, t.frozen_texture_part

@@ -6,6 +6,8 @@ camera through a scene with depth, or of objects in front of a fixed camera, is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -20,16 +22,15 @@ _LIGHT_ITERATIONS = 4
 _SAME_LIGHT = 0.5
 
 
-def match_light(source: Image, target: Image) -> Image:
-    """Return `source` with the gain and offset that best fit `target` (fades).
+def fit_light(source: Image, target: Image) -> tuple[float, float]:
+    """Return the gain and offset of `source` that best fit `target` (fades).
 
-    The fit is robust to changes in a part of the image. If the light is equal, `source` is returned
-    unchanged.
+    The fit is robust to changes in a part of the image. It is (1, 0) if the light is equal.
     """
     if float(np.median(np.abs(source - target))) < _SAME_LIGHT:
-        return source
+        return 1.0, 0.0
     weight = np.ones_like(source)
-    relit = source
+    gain, offset = 1.0, 0.0
     for _ in range(_LIGHT_ITERATIONS):
         total = weight.sum()
         mean_source = float((weight * source).sum() / total)
@@ -37,15 +38,38 @@ def match_light(source: Image, target: Image) -> Image:
         variance = float((weight * (source - mean_source) ** 2).sum() / total)
         together = float((weight * (source - mean_source) * (target - mean_target)).sum() / total)
         gain = min(max(together / max(variance, 1.0), 0.1), 10.0) if variance > 1 else 1.0
-        relit = np.float32(gain) * (source - np.float32(mean_source)) + np.float32(mean_target)
-        error = np.abs(target - relit)
+        offset = mean_target - gain * mean_source
+        error = np.abs(target - _relit(source, gain, offset))
         weight = 1 / (1 + (error / (2 * np.float32(np.median(error)) + 0.5)) ** 2)
-    return np.asarray(relit)
+    return gain, offset
 
 
-def align(
-    source: Image, target: Image, regions: tuple[int, int] = (1, 1)
-) -> tuple[Image, NDArray[np.bool_]]:
+def match_light(source: Image, target: Image) -> Image:
+    """Return `source` with the light of `target`; unchanged if the light is equal."""
+    gain, offset = fit_light(source, target)
+    return source if (gain, offset) == (1.0, 0.0) else _relit(source, gain, offset)
+
+
+def _relit(source: Image, gain: float, offset: float) -> Image:
+    return np.float32(gain) * source + np.float32(offset)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """One image aligned with another.
+
+    Attributes:
+        image: The aligned image (H, W).
+        known: Which of its pixels lie inside the source (H, W).
+        displacement: Distance by which each pixel moved, in pixels (H, W).
+    """
+
+    image: Image
+    known: NDArray[np.bool_]
+    displacement: Image
+
+
+def align(source: Image, target: Image, regions: tuple[int, int] = (1, 1)) -> Alignment:
     """Align `source` to `target` by an affine motion (and a change of light) per region.
 
     Coarse-to-fine Gauss-Newton on the brightness (Lucas and Kanade, 1981) with six parameters and
@@ -56,28 +80,28 @@ def align(
         target: (H, W) float32.
         regions: Rows and columns of independently moving regions: (1, 1) for a continuous image,
             (2, 3) for a cubemap of six faces.
-
-    Returns:
-        The aligned image (H, W), and a mask of the pixels that lie inside the source.
     """
-    moved, known = np.empty_like(target), np.zeros(target.shape, dtype=bool)
     height, width = target.shape[0] // regions[0], target.shape[1] // regions[1]
+    image, displacement = np.empty_like(target), np.empty_like(target)
+    known = np.zeros(target.shape, dtype=bool)
     for row in range(regions[0]):
         for column in range(regions[1]):
             part = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
-            moved[part], known[part] = _align_region(source[part], target[part])
-    return moved, known
+            motion = _motion_of(source[part], target[part])
+            moved, known[part] = _warp(source[part], motion, 1)
+            image[part] = match_light(moved, target[part])
+            displacement[part] = np.hypot(*_shifts(motion, (height, width)))
+    return Alignment(image, known, displacement)
 
 
-def _align_region(source: Image, target: Image) -> tuple[Image, NDArray[np.bool_]]:
+def _motion_of(source: Image, target: Image) -> NDArray[np.float64]:
     motion = np.zeros(6)
     for level in _LEVELS:
         coarse_source = block_means(gaussian_filter(source, 0.5 * level), level)
         coarse_target = block_means(gaussian_filter(target, 0.5 * level), level)
         for _ in range(_ITERATIONS):
             motion = motion + _step(coarse_source, coarse_target, motion, level)
-    moved, known = _warp(source, motion, 1)
-    return match_light(moved, target), known
+    return motion
 
 
 def _step(source: Image, target: Image, motion: NDArray[np.float64], level: int) -> NDArray:
@@ -102,14 +126,21 @@ def _step(source: Image, target: Image, motion: NDArray[np.float64], level: int)
 def _warp(
     source: Image, motion: NDArray[np.float64], level: int
 ) -> tuple[Image, NDArray[np.bool_]]:
-    rows, columns = _plane(source.shape)
     height, width = source.shape
-    basis = np.stack([np.ones_like(rows), rows, columns])
-    down = np.tensordot(motion[:3] / level, basis, 1) + np.arange(height)[:, None]
-    right = np.tensordot(motion[3:] / level, basis, 1) + np.arange(width)
+    down, right = _shifts(motion / level, source.shape)
+    down, right = down + np.arange(height)[:, None], right + np.arange(width)
     warped = map_coordinates(source, [down, right], order=1, mode="nearest")
     known = (down >= 0) & (down <= height - 1) & (right >= 0) & (right <= width - 1)
     return np.asarray(warped), np.asarray(known)
+
+
+def _shifts(
+    motion: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the displacement down and to the right of each pixel."""
+    rows, columns = _plane(shape)
+    basis = np.stack([np.ones_like(rows), rows, columns])
+    return np.tensordot(motion[:3], basis, 1), np.tensordot(motion[3:], basis, 1)
 
 
 def _plane(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""Compare two small images block by block, relative to coding noise."""
+"""Compare two images block by block, relative to coding noise."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ Image = NDArray[np.float32]
 
 
 def block_means(image: Image, size: int = BLOCK) -> Blocks:
-    """Return the mean of each square block: (H, W) -> (H / size, W / size)."""
-    height, width = image.shape
-    blocks = image.reshape(height // size, size, width // size, size)
-    return np.asarray(blocks.mean(axis=(1, 3)))
+    """Return the mean of each square block: (..., H, W) -> (..., H / size, W / size)."""
+    *front, height, width = image.shape
+    rows = image.reshape(*front, height // size, size, width).sum(axis=-2)
+    blocks = rows.reshape(*front, height // size, width // size, size).sum(axis=-1)
+    return np.asarray(blocks * np.float32(1 / size**2))
+
+
+def texture(image: Image, size: int = BLOCK) -> Blocks:
+    """Return the mean gradient of each block, in levels per pixel: (H, W) -> (H / s, W / s)."""
+    return block_means(np.sum(np.abs(np.gradient(image)), axis=0), size)
 
 
 def changed_blocks(source: Image, target: Image, levels: float, texture_part: float) -> Blocks:
@@ -29,5 +35,4 @@ def changed_blocks(source: Image, target: Image, levels: float, texture_part: fl
             (levels per pixel), which corresponds to a shift of edges by this fraction of a pixel.
     """
     difference = block_means(np.abs(source - target))
-    texture = block_means(np.sum(np.abs(np.gradient(target)), axis=0))
-    return (difference > levels + texture_part * texture).astype(np.float32)
+    return (difference > levels + texture_part * texture(target)).astype(np.float32)

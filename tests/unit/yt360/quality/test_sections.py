@@ -112,6 +112,7 @@ def test_checks_get_the_times_of_the_video_and_the_report_is_drawn(section: Path
 
 def add_frames(check: Check, start_s: float, frames: np.ndarray) -> None:
     """Add a part of a recording, an image a second (N, 96, 192)."""
+    frames = frames.repeat(3, axis=1).repeat(3, axis=2)
     check.begin_part(Part())
     for second, frame in enumerate(frames):
         triplet = np.stack([frame] * 3).astype(np.float32)
@@ -128,17 +129,17 @@ def noise_frames(count: int, frozen: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("gap_s", [0.0, 300.0])
 def test_a_title_in_one_of_many_sections_is_no_frozen_video(gap_s: float) -> None:
     check = make_check("picture")
-    for number in range(20):
-        add_frames(check, number * gap_s, noise_frames(16, 9 if number == 0 else 1, number))
+    for number in range(5):
+        add_frames(check, number * gap_s, noise_frames(12, 9 if number == 0 else 1, number))
     verdict = check.verdict({})
     assert verdict.outcome is Outcome.OK
     assert verdict.numbers["longest_frozen_s"] == 8
-    assert verdict.numbers["frozen_share"] == pytest.approx(8 / (20 * 15))
+    assert verdict.numbers["frozen_share"] == pytest.approx(8 / (5 * 11), abs=1e-5)
 
 
 def test_a_video_that_is_frozen_is_so_in_sections_too() -> None:
     check = make_check("picture")
-    for number in range(20):
+    for number in range(3):
         add_frames(check, 300.0 * number, noise_frames(12, 12, 0))
     verdict = check.verdict({})
     assert verdict.reason == "frozen"
@@ -153,7 +154,7 @@ def test_frames_of_different_sections_are_not_compared() -> None:
         add_frames(check, 60.0 * number, np.stack([world] * 2))
     verdict = check.verdict({})
     assert verdict.reason == "photo"
-    assert verdict.numbers["skipped_share"] == 0
+    assert verdict.numbers["resting_share"] == 1
     assert verdict.numbers["probes"] == 10
 
 

@@ -63,6 +63,11 @@ def test_rare_triplets_begin_at_key_frames(film: Path) -> None:
     assert times == pytest.approx([0.0, 8.0], abs=0.05)
 
 
+def test_triplets_start_again_at_a_key_frame(film: Path) -> None:
+    times = [triplet.time_s for triplet in read_frame_triplets(film, interval_s=1.85)]
+    assert times[:4] == pytest.approx([0.0, 1.9, 4.0, 5.9], abs=0.05)
+
+
 def test_large_frames_are_read_less_often() -> None:
     small_s, large_s = triplet_interval_s(640, 320, 30), triplet_interval_s(3840, 1920, 30)
     assert 1.0 <= small_s < 2.0

@@ -8,8 +8,8 @@ from scipy.ndimage import zoom
 
 from yt360.media.video.frame_triplets import (
     FRAME_STEP_S,
-    SMALL_HEIGHT,
-    SMALL_WIDTH,
+    HEIGHT,
+    WIDTH,
     FrameTriplet,
 )
 from yt360.media.video.projection import ResolvedProjection
@@ -17,35 +17,34 @@ from yt360.quality.checks.base import Part
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
-UNDECIDED = ("photo-logo", "performer")
+UNDECIDED = ("photo-logo", "photo-bars", "photo-grain")
 
 
 def seen(check_name: str, kind: str, seconds: int, seed: int = 0) -> Verdict:
     """Return the verdict of a check on a made video."""
     film = make_video(kind, keyed_generator(seed, kind), float(seconds)).film
     check = make_check(check_name)
-    count = 1 if check_name == "picture" else 3  # the picture check looks at the first frame alone
     for start in range(seconds):
-        frames = [small(film(start + step * FRAME_STEP_S)) for step in range(count)]
+        frames = [small(film(start + step * FRAME_STEP_S)) for step in range(3)]
         check.add_frames(FrameTriplet(float(start), np.stack(frames)))
     return check.verdict({})
 
 
 def small(image: np.ndarray) -> np.ndarray:
-    factors = (SMALL_HEIGHT / image.shape[0], SMALL_WIDTH / image.shape[1])
+    factors = (HEIGHT / image.shape[0], WIDTH / image.shape[1])
     return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, still, _) in KINDS.items() if still])
 def test_photos_are_still_however_they_are_shown(kind: str) -> None:
     verdict = seen("still-image", kind, 12)
-    assert verdict.reason.startswith("photo")
-    assert verdict.outcome is Outcome.NOT_OK or kind in UNDECIDED
+    assert verdict.outcome is (Outcome.UNSURE if kind in UNDECIDED else Outcome.NOT_OK)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, still, _) in KINDS.items() if still is False])
 def test_recordings_are_not_still(kind: str) -> None:
-    assert seen("still-image", kind, 12, seed=1).outcome is Outcome.OK
+    expected = Outcome.UNSURE if kind == "empty-room" else Outcome.OK
+    assert seen("still-image", kind, 12, seed=1).outcome is expected
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, _, found) in KINDS.items() if found])
@@ -60,12 +59,12 @@ def test_a_photo_in_a_cubemap_may_move_face_by_face() -> None:
         moved = world.copy()
         for row in range(2):
             for column in range(3):
-                face = np.s_[row * 48 : row * 48 + 48, column * 64 : column * 64 + 64]
-                shift = 2.0 * time_s * (1 if (row + column) % 2 else -1)
-                spectrum = np.fft.rfft(np.pad(world[face], ((0, 0), (32, 32)), "edge"), axis=1)
-                waves = np.arange(spectrum.shape[1]) / 128
-                turned = np.fft.irfft(spectrum * np.exp(-2j * np.pi * waves * shift), n=128)
-                moved[face] = turned[:, 32:96]
+                face = np.s_[row * 144 : row * 144 + 144, column * 192 : column * 192 + 192]
+                shift = 6.0 * time_s * (1 if (row + column) % 2 else -1)
+                spectrum = np.fft.rfft(np.pad(world[face], ((0, 0), (96, 96)), "edge"), axis=1)
+                waves = np.arange(spectrum.shape[1]) / 384
+                turned = np.fft.irfft(spectrum * np.exp(-2j * np.pi * waves * shift), n=384)
+                moved[face] = turned[:, 96:288]
         return np.asarray(np.clip(moved, 0, 255), dtype=np.float32)
 
     outcomes = {}

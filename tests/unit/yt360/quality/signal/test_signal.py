@@ -53,14 +53,22 @@ def test_a_weighted_quantile_is_that_of_repeated_values(
 def test_alignment_undoes_zoom_and_light_but_not_motion_of_a_part() -> None:
     film = make_video("photo-zoom", keyed_generator(2, "zoom"), 5.0).film
     first, last = small(film(0.0)), small(film(2.0))
-    moved, known = align(first, 0.7 * last + 20)
-    inside = np.abs(moved - (0.7 * last + 20))[known]
-    assert known.mean() > 0.8
+    aligned = align(first, 0.7 * last + 20)
+    inside = np.abs(aligned.image - (0.7 * last + 20))[aligned.known]
+    assert aligned.known.mean() > 0.8
     assert inside.mean() < 0.3 * np.abs(first - last).mean()
     walk = make_video("walk", keyed_generator(2, "walk"), 5.0).film
     first, last = small(walk(0.0)), small(walk(1.0))
-    moved, known = align(first, last)
+    moved = align(first, last).image
     assert changed_blocks(moved, last, 2.5, 0.25)[4:-4, 4:-4].mean() > 0.05
+
+
+def test_alignment_measures_the_displacement_of_each_face() -> None:
+    image = small(panorama(keyed_generator(5, "shift")))
+    moved = np.concatenate([image[:48], np.roll(image[48:], 1, axis=0)])
+    displacement = align(image, moved, (2, 1)).displacement
+    assert displacement[:48].max() < 0.05
+    assert np.median(displacement[48:]) == pytest.approx(1, abs=0.1)
 
 
 def test_light_is_matched_on_what_stays_not_on_what_changes() -> None:
