@@ -6,12 +6,16 @@ import wave
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from quality.videos import HEIGHT, WIDTH, VideoExample
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def write_video_example(
     """
     coding = coding or h264(crf)
     with av.open(str(path), "w", format="matroska") as container:
-        stream = container.add_stream(coding.codec, rate=frame_rate)
+        stream = cast("VideoStream", container.add_stream(coding.codec, rate=frame_rate))
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.options = {**coding.options, "threads": "1"}
         if coding.bit_rate is not None:

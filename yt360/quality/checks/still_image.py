@@ -72,7 +72,7 @@ class StillImageConfig:
     unchanged_fraction: Fraction = 0.96
     # Change of the mean of blocks from triplet to triplet, exceeded by a tenth of them: up to 0.2
     # for photos (key frames), 0.1 to 3 for recordings (light, clouds, shadows, key frames).
-    drift_levels: float = 0.3
+    drift_levels: float = 0.25
     least_triplets: int = 3
     most_windows: int = 1024
 

@@ -84,7 +84,7 @@ def local_motion(
     displacement = _COARSE * block_means(aligned.displacement.astype(np.float32), BLOCK // _COARSE)
     change = np.where(displacement > _AT_REST, np.minimum(change, rest), change)
     error = texture_part * np.minimum(displacement, _FULL_ERROR)
-    excess = change / (allowed + error * texture(triplet.frames[2], BLOCK))
+    excess = np.asarray(change / (allowed + error * texture(triplet.frames[2], BLOCK)), np.float32)
     blend = even and (mean_light > 1 or float(np.mean(excess > 1)) > 0.15)
     return LocalMotion(excess, float(displacement.mean()), light, blend)
 
