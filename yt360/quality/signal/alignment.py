@@ -14,9 +14,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from yt360.quality.signal.blocks import Image, block_means
 
-# Half the resolution suffices to estimate the global motion to a tenth of a pixel.
-_LEVELS = (4, 2)
-_ITERATIONS = 6
+# Reduction and iterations. Half the resolution suffices to estimate the global motion to a tenth of
+# a pixel.
+_LEVELS = ((4, 6), (2, 3))
 _LIGHT_ITERATIONS = 4
 # Grey levels; a fade changes the median pixel by more than this within half a second.
 _SAME_LIGHT = 0.5
@@ -29,6 +29,8 @@ def fit_light(source: Image, target: Image) -> tuple[float, float]:
     """
     if float(np.median(np.abs(source - target))) < _SAME_LIGHT:
         return 1.0, 0.0
+    # A quarter of the pixels is enough for two parameters.
+    source, target = source[::2, ::2], target[::2, ::2]
     weight = np.ones_like(source)
     gain, offset = 1.0, 0.0
     for _ in range(_LIGHT_ITERATIONS):
@@ -96,10 +98,10 @@ def align(source: Image, target: Image, regions: tuple[int, int] = (1, 1)) -> Al
 
 def _motion_of(source: Image, target: Image) -> NDArray[np.float64]:
     motion = np.zeros(6)
-    for level in _LEVELS:
+    for level, iterations in _LEVELS:
         coarse_source = block_means(gaussian_filter(source, 0.5 * level), level)
         coarse_target = block_means(gaussian_filter(target, 0.5 * level), level)
-        for _ in range(_ITERATIONS):
+        for _ in range(iterations):
             motion = motion + _step(coarse_source, coarse_target, motion, level)
     return motion
 
