@@ -2,7 +2,7 @@
 
     PYTHONPATH=tools python -m quality.over_recordings FOLDER
 
-FOLDER holds recordings with four-channel audio in ambiX. Narrations are synthesized by eSpeak NG in
+FOLDER holds recordings. Those are used that the spatial-audio check accepts as they are. Narrations are synthesized by eSpeak NG in
 four languages; they speak for half of the time or more. The last rows are the recordings as they
 are, and with a voice that has a direction, in a room, picked up with the recording's own gain in
 each octave: neither must be found.
@@ -33,7 +33,7 @@ from yt360.media.layout.sound_field import BAND_EDGES_HZ, FieldAnalyzer
 from yt360.media.probe import probe
 from yt360.quality.checks import CHECKS
 from yt360.quality.checks.base import AudioBlock
-from yt360.quality.verdict import Verdict
+from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
 LEVELS_DB = (-12, -6, 0, 6)
@@ -53,7 +53,7 @@ class Job:
 def main() -> int:
     """Run the tool."""
     options = _parse()
-    files = [path for path in sorted(options.folder.iterdir()) if _is_spatial(path)]
+    files = [path for path in sorted(options.folder.iterdir()) if _is_field(path)]
     voices = product(files, WAYS, LEVELS_DB, range(options.voices))
     jobs = [Job(path) for path in files] + [Job(*each) for each in voices]
     with multiprocessing.Pool(options.processes) as pool:
@@ -79,8 +79,13 @@ def run_job(job: Job) -> Verdict:
             audio = audio + _person(rng, audio, voice, job.level_db, rate_hz)
         else:
             audio = mixed_over(rng, audio, voice, job.level_db, job.way)  # type: ignore[arg-type]
+    return _verdict("post-production", audio, rate_hz)
+
+
+def _verdict(name: str, audio: AudioArray, rate_hz: int) -> Verdict:
+    """Return the verdict of a check on ambiX (4, S)."""
     samples = audio.astype(np.float32)
-    check = CHECKS.load("post-production")().build()
+    check = CHECKS.load(name)().build()
     check.add_audio(AudioBlock(samples, samples[0], rate_hz))
     for segment in FieldAnalyzer(rate_hz).feed(samples):
         check.add_field(segment, segment)
@@ -116,15 +121,17 @@ def _read(path: Path) -> tuple[AudioArray, int]:
     return samples[:4].astype(np.float64), stream.sample_rate_hz
 
 
-def _is_spatial(path: Path) -> bool:
+def _is_field(path: Path) -> bool:
     streams = probe(path).audio
-    return bool(streams) and streams[0].channels >= 4
+    if not streams or streams[0].channels < 4:
+        return False
+    return _verdict("spatial-audio", *_read(path)).outcome is Outcome.OK
 
 
 def _print_table(results: list[tuple[Job, Verdict]]) -> None:
     found: dict[tuple[str, int], list[bool]] = defaultdict(list)
     for job, verdict in results:
-        found[job.way, job.level_db].append(verdict.outcome.value == "not ok")
+        found[job.way, job.level_db].append(verdict.outcome is Outcome.NOT_OK)
     print("| mixed into | " + " | ".join(f"{level:+d} dB" for level in LEVELS_DB) + " |")
     for way in WAYS:
         cells = [found[way, level] for level in LEVELS_DB]

@@ -31,7 +31,8 @@ class ListeningOptions:
     """How windows are measured.
 
     Attributes:
-        most_windows: Maximum number of windows per file.
+        most_windows: Maximum number of windows of the first file of a recording; the second gets
+            half as many, the third a third, and every one at least one.
         speech_probability: Probability from which a moment is speech.
         least_speech_s: Minimum duration of speech in a window of which its direction is measured.
         rising_bands: Thirds of an octave in which the added sound must dominate.
@@ -58,6 +59,7 @@ class Listener:
     def __init__(self, options: ListeningOptions, taggers: list[AudioTagger]) -> None:
         self.options = options
         self.taggers = taggers
+        self._parts = 0
         self._windows = self._spread(0.0, 0.0)
         self._added_db: list[float] = []
         # Per window with speech: its duration, and what it adds.
@@ -70,6 +72,7 @@ class Listener:
     def begin_part(self, part: Part) -> None:
         """Start the next file."""
         self._finish()
+        self._parts += 1
         if part.audio is not None:
             start_s, end_s = part.audio.start_s, part.audio.end_s
             self._windows = self._spread(part.start_s + start_s, end_s - start_s)
@@ -117,7 +120,8 @@ class Listener:
         return probability > self.options.speech_probability
 
     def _spread(self, start_s: float, duration_s: float) -> SpreadWindows:
-        return SpreadWindows(WINDOW_S, self.options.most_windows, start_s, duration_s)
+        most = max(self.options.most_windows // max(self._parts, 1), 1)
+        return SpreadWindows(WINDOW_S, most, start_s, duration_s)
 
     def _finish(self) -> None:
         for window in self._windows.finish():

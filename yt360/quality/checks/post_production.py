@@ -70,7 +70,7 @@ class PostProductionConfig:
     speech: Literal["auto", "on", "off"] = "auto"
     """Whether to hear speech with silero-vad; ``"auto"``: if it is installed."""
     most_windows: int = 24
-    """Maximum number of windows of ten seconds per file that are listened to, evenly spread."""
+    """Maximum number of windows of ten seconds that are listened to in one file, evenly spread."""
 
     # The ratio of an octave is steady within 1 dB in recordings, but low in all of it where music
     # plays all the time: then it is compared with 1.5 dB below a field.

@@ -7,7 +7,7 @@ import pytest
 from helpers.quality_checks import hear, make_check
 from quality.audio import make_audio
 from quality.narration import mixed_over, narration
-from quality.sound_fields import Room, impulse_response, scene
+from quality.sound_fields import Room, impulse_response, plane_wave, scene
 from quality.turning import make_turning
 from scipy.signal import oaconvolve
 
@@ -50,12 +50,16 @@ def test_sound_that_ignores_turns_of_the_camera_is_suspected(fixed: bool) -> Non
         assert verdict.numbers["follows_picture"] > 0.5
 
 
-@pytest.fixture(scope="module")
-def narrated() -> Callable[[str, float], Verdict]:
-    """Return a function that judges a narration over a field, mixed in one way at a level."""
+def require_speech() -> None:
     if weights_path() is None:
         pytest.skip("silero-vad is not installed")
     pytest.importorskip("espeakng_loader")
+
+
+@pytest.fixture(scope="module")
+def narrated() -> Callable[[str, float], Verdict]:
+    """Return a function that judges a narration over a field, mixed in one way at a level."""
+    require_speech()
     rng = np.random.default_rng(5)
     field = scene(rng, 3, 6 * RATE_HZ, RATE_HZ, Room(0.4), ambience_db=-5.0)
     speech = narration(rng, field.shape[1], RATE_HZ)
@@ -88,6 +92,19 @@ def test_a_person_at_the_recording_is_no_narration(
 ) -> None:
     for level_db in (-6.0, 6.0):
         assert narrated("person", level_db).outcome is Outcome.OK
+
+
+def test_speech_that_ignores_turns_is_suspected_though_the_rest_follows_them() -> None:
+    require_speech()
+    example = make_turning(keyed_generator(1, "turn"), False, 20.0, RATE_HZ)
+    speech = narration(np.random.default_rng(1), example.audio.shape[1], RATE_HZ, 0.7)
+    voice = plane_wave(speech, np.array([0.9, 0.3, -0.3])) * 2 * example.audio[0].std()
+    check, _ = heard((example.audio + voice) / 10)
+    for frames in example.frames:
+        check.add_frames(frames)
+    verdict = check.verdict({})
+    assert verdict.reason == "fixed-direction"
+    assert verdict.numbers["follows_picture"] > 0 > verdict.numbers["speech_follows_picture"]
 
 
 def test_without_the_network_there_is_no_speech() -> None:
