@@ -2,10 +2,10 @@
 
     PYTHONPATH=tools python -m quality.over_recordings FOLDER
 
-FOLDER holds recordings. Those are used that the spatial-audio check accepts as they are. Narrations are synthesized by eSpeak NG in
-four languages; they speak for half of the time or more. The last rows are the recordings as they
-are, and with a voice that has a direction, in a room, picked up with the recording's own gain in
-each octave: neither must be found.
+FOLDER holds recordings. Those are used that the spatial-audio check accepts as they are. Narrations
+are synthesized by eSpeak NG in four languages; they speak for half of the time or more. Neither the
+recordings as they are (the last lines) must be found, nor the voice of a person at the recording: a
+voice with a direction, in a room, picked up with the recording's own gain in each octave.
 """
 
 from __future__ import annotations
