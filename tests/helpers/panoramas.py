@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from yt360.duplicates import audio, picture
-from yt360.duplicates.fingerprint import Fingerprint
+from yt360.duplicates.fingerprint import Fingerprint, RecordingFacts
 from yt360.randomness import keyed_generator
 
 RATE_HZ = audio.SAMPLE_RATE_HZ
@@ -55,4 +55,5 @@ def recording(
 ) -> Fingerprint:
     """Return the fingerprint of frames (T, H, W), with audio or without."""
     blocks = [] if samples is None else [samples]
-    return Fingerprint.of(name, start_s, frames[:, picture.ROWS], audio.audio_features(blocks))
+    facts = RecordingFacts(video_id=name, start_s=start_s)
+    return Fingerprint(facts, frames[:, picture.ROWS], audio.audio_features(blocks))

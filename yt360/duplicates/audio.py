@@ -19,7 +19,6 @@ FEATURES = 8
 HOP = 256
 FPS = SAMPLE_RATE_HZ / HOP
 """Features per second."""
-WORDS, BITS = 4, 32
 _WINDOW = 2960  # 0.37 s, as in the paper: windows of two recordings overlap by 96 % at least
 _RANGE_HZ = (200.0, 3400.0)
 """Band that all codecs and microphones keep; wind and handling noise are below."""
@@ -61,17 +60,17 @@ def audio_features(blocks: Iterable[NDArray[np.float32]]) -> Features:
 
 
 def audio_words(features: Features) -> tuple[Words, NDArray[np.int32]]:
-    """Return words (N, `WORDS`) of a second of audio each, and the numbers of their features (N,).
+    """Return words (N, 8) of a second of audio each, and the numbers of their features (N,).
 
     A new second starts every 128 ms.
     """
     if len(features) < _FRAMES_PER_WORD:
-        return np.zeros((0, WORDS), np.uint32), np.zeros(0, np.int32)
+        return hash_words(np.zeros((0, FEATURES))), np.zeros(0, np.int32)
     seconds = np.lib.stride_tricks.sliding_window_view(features, _FRAMES_PER_WORD, axis=0)
     vectors = seconds[::_WORD_STEP].reshape(-1, FEATURES * _FRAMES_PER_WORD).astype(np.float32)
     changing = np.sqrt(np.square(vectors).mean(1)) >= _MIN_CHANGE * _SCALE
     numbers = np.flatnonzero(changing)
-    return hash_words(vectors[numbers], WORDS, BITS), (numbers * _WORD_STEP).astype(np.int32)
+    return hash_words(vectors[numbers]), (numbers * _WORD_STEP).astype(np.int32)
 
 
 def _band_energies(samples: NDArray[np.float32]) -> NDArray[np.float64]:

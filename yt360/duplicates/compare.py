@@ -69,7 +69,7 @@ class Comparable:
     @cached_property
     def frames(self) -> picture.Coefficients:
         """Coefficients of the frames."""
-        return picture.coefficients(self.fingerprint.arrays["grids"])
+        return picture.coefficients(self.fingerprint.grids)
 
     @cached_property
     def unit_frames(self) -> picture.Coefficients:
@@ -84,7 +84,7 @@ class Comparable:
     @cached_property
     def audio(self) -> NDArray[np.float32]:
         """Features of the audio."""
-        return self.fingerprint.arrays["features"].astype(np.float32)
+        return self.fingerprint.features.astype(np.float32)
 
 
 @dataclass(frozen=True)

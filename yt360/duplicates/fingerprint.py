@@ -15,20 +15,12 @@ from pydantic import Field
 
 from yt360.clips import MAX_ID_LENGTH
 from yt360.duplicates import audio, picture
+from yt360.duplicates.index import WORDS, Words
 from yt360.files import atomic_write
 from yt360.untrusted.arrays import read_npz
 from yt360.untrusted.parsing import Count, Seconds, parse_json
 
 MAX_FILE_BYTES = 1 << 30
-# Name -> type and shape of an element.
-_ARRAYS: dict[str, tuple[Any, tuple[int, ...]]] = {
-    "grids": (np.uint8, (picture.NUM_ROWS, picture.WIDTH)),
-    "features": (np.int8, (audio.FEATURES,)),
-    "picture_words": (np.uint32, (picture.WORDS,)),
-    "picture_at": (np.int32, ()),
-    "audio_words": (np.uint32, (audio.WORDS,)),
-    "audio_at": (np.int32, ()),
-}
 _WORDS = ("picture_words", "picture_at", "audio_words", "audio_at")
 
 
@@ -39,12 +31,14 @@ class RecordingFacts:
     Attributes:
         video_id: The video.
         start_s: Second of the video at which it starts.
-        lengths: Number of elements of each array of the fingerprint.
+        picture_words: Number of its rows of words of the picture.
+        audio_words: Number of its rows of words of the audio.
     """
 
     video_id: Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
     start_s: Seconds
-    lengths: dict[str, Count]
+    picture_words: Count = 0
+    audio_words: Count = 0
 
 
 @dataclass(frozen=True)
@@ -53,27 +47,13 @@ class Fingerprint:
 
     Attributes:
         facts: What the recording is.
-        arrays: ``grids`` and ``features`` (`yt360.duplicates.picture` and `audio`), by which
-            recordings are compared; ``picture_words`` and ``audio_words``, by which they are found,
-            with the numbers of the frame and of the feature at which each row of words starts.
+        grids: Luma (T, 22, 64) uint8 (`yt360.duplicates.picture`).
+        features: Features of the audio (S, 8) int8 (`yt360.duplicates.audio`).
     """
 
     facts: RecordingFacts
-    arrays: dict[str, NDArray[Any]]
-
-    @classmethod
-    def of(
-        cls, video_id: str, start_s: float, grids: picture.Grids, features: audio.Features
-    ) -> Fingerprint:
-        """Return the fingerprint of a recording with these frames and audio features."""
-        picture_words, picture_at = picture.picture_words(grids)
-        audio_words, audio_at = audio.audio_words(features)
-        values: list[NDArray[Any]] = [
-            grids, features, picture_words, picture_at, audio_words, audio_at,
-        ]  # fmt: skip
-        arrays = dict(zip(_ARRAYS, values, strict=True))
-        lengths = {name: len(array) for name, array in arrays.items()}
-        return cls(RecordingFacts(video_id=video_id, start_s=start_s, lengths=lengths), arrays)
+    grids: picture.Grids
+    features: audio.Features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,68 +66,106 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class FingerprintFile:
-    """The fingerprints of the recordings in one media file or shard.
+class WordsOfFile:
+    """The words of the recordings in a file, in their order.
 
     Attributes:
-        recordings: Their fingerprints.
-        skipped: What has none.
+        recordings: The recordings.
+        skipped: What has no fingerprint.
+        picture_words: Words (N, 8) of the picture.
+        picture_at: Frame (N,) at which each row of words starts.
+        audio_words: Words (M, 8) of the audio.
+        audio_at: Feature (M,) at which each row of words starts.
     """
 
-    recordings: tuple[Fingerprint, ...]
-    skipped: tuple[Skipped, ...] = ()
+    recordings: tuple[RecordingFacts, ...]
+    skipped: tuple[Skipped, ...]
+    picture_words: Words
+    picture_at: NDArray[np.int32]
+    audio_words: Words
+    audio_at: NDArray[np.int32]
 
-    def save(self, path: Path) -> None:
-        """Write the file atomically.
 
-        Frames are stored as differences from the frame before, which compress well where a camera
-        stands still.
-        """
-        facts = {
-            "recordings": [asdict(each.facts) for each in self.recordings],
-            "skipped": [asdict(each) for each in self.skipped],
-        }
-        stored: dict[str, Any] = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
-        for name, (dtype, shape) in _ARRAYS.items():
-            parts = [each.arrays[name] for each in self.recordings]
-            if name == "grids":
-                parts = [np.diff(part, axis=0, prepend=part[:1] * 0) for part in parts]
-            stored[name] = np.concatenate([np.zeros((0, *shape), dtype), *parts])
-        content = io.BytesIO()
-        np.savez_compressed(content, **stored)
-        with atomic_write(path) as file:
-            file.write(content.getbuffer())
+def save_fingerprints(
+    path: Path, recordings: Sequence[Fingerprint], skipped: Sequence[Skipped] = ()
+) -> None:
+    """Write the fingerprints of the recordings in a media file or shard, and their words.
 
-    @classmethod
-    def load(cls, path: Path, words_only: bool = False) -> FingerprintFile:
-        """Read a file.
+    Frames are stored as differences from the frame before, which compress well where a camera
+    stands still.
 
-        Args:
-            path: The file.
-            words_only: Read only the arrays of words.
+    Raises:
+        OSError: The file cannot be written.
+    """
+    facts, stored = [], {}
+    words: dict[str, list[NDArray[Any]]] = {
+        "picture_words": [np.zeros((0, WORDS), np.uint32)],
+        "picture_at": [np.zeros(0, np.int32)],
+        "audio_words": [np.zeros((0, WORDS), np.uint32)],
+        "audio_at": [np.zeros(0, np.int32)],
+    }
+    for number, each in enumerate(recordings):
+        found = *picture.picture_words(each.grids), *audio.audio_words(each.features)
+        for name, array in zip(_WORDS, found, strict=True):
+            words[name].append(array)
+        lengths = {"picture_words": len(found[0]), "audio_words": len(found[2])}
+        facts.append({**asdict(each.facts), **lengths})
+        stored[f"grids-{number}"] = np.diff(each.grids, axis=0, prepend=each.grids[:1] * 0)
+        stored[f"features-{number}"] = each.features
+    text = json.dumps({"recordings": facts, "skipped": [asdict(each) for each in skipped]})
+    stored["facts"] = np.frombuffer(text.encode(), np.uint8)
+    stored |= {name: np.concatenate(arrays) for name, arrays in words.items()}
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **stored)
+    with atomic_write(path) as file:
+        file.write(content.getbuffer())
 
-        Raises:
-            ValueError: It is damaged.
-            OSError: It cannot be read.
-        """
-        names = _WORDS if words_only else tuple(_ARRAYS)
-        stored = read_npz(path, ("facts", *names), MAX_FILE_BYTES)
-        facts = parse_json(stored["facts"].astype(np.uint8).tobytes(), _Facts)
-        arrays: list[dict[str, NDArray[Any]]] = [{} for _ in facts.recordings]
-        for name in names:
-            dtype, shape = _ARRAYS[name]
-            array, lengths = stored[name], [each.lengths.get(name, 0) for each in facts.recordings]
-            if array.dtype != dtype or array.shape != (sum(lengths), *shape):
-                raise ValueError(f"{path}: {name} is {array.dtype} {array.shape}")
-            for values, part in zip(
-                arrays, np.split(array, np.cumsum(lengths)[:-1].astype(int)), strict=False
-            ):
-                values[name] = np.cumsum(part, axis=0, dtype=np.uint8) if name == "grids" else part
-        recordings = map(Fingerprint, facts.recordings, arrays)
-        return cls(tuple(recordings), tuple(facts.skipped))
+
+def load_words(path: Path) -> WordsOfFile:
+    """Read the words of a file.
+
+    Raises:
+        ValueError: It is damaged.
+        OSError: It cannot be read.
+    """
+    stored = read_npz(path, ("facts", *_WORDS), MAX_FILE_BYTES)
+    facts = _facts(stored)
+    pictures = sum(each.picture_words for each in facts.recordings)
+    sounds = sum(each.audio_words for each in facts.recordings)
+    _require(path, stored["picture_words"], np.uint32, (pictures, WORDS))
+    _require(path, stored["picture_at"], np.int32, (pictures,))
+    _require(path, stored["audio_words"], np.uint32, (sounds, WORDS))
+    _require(path, stored["audio_at"], np.int32, (sounds,))
+    arrays = [stored[name] for name in _WORDS]
+    return WordsOfFile(tuple(facts.recordings), tuple(facts.skipped), *arrays)
+
+
+def load_fingerprint(path: Path, number: int) -> Fingerprint:
+    """Read the fingerprint of one recording of a file.
+
+    Raises:
+        ValueError: It is damaged.
+        OSError: It cannot be read.
+    """
+    grids, features = f"grids-{number}", f"features-{number}"
+    stored = read_npz(path, ("facts", grids, features), MAX_FILE_BYTES)
+    shape = picture.NUM_ROWS, picture.WIDTH
+    _require(path, stored[grids], np.uint8, (len(stored[grids]), *shape))
+    _require(path, stored[features], np.int8, (len(stored[features]), audio.FEATURES))
+    frames = np.cumsum(stored[grids], axis=0, dtype=np.uint8)
+    return Fingerprint(_facts(stored).recordings[number], frames, stored[features])
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
     recordings: Sequence[RecordingFacts]
     skipped: Sequence[Skipped]
+
+
+def _facts(stored: dict[str, NDArray[Any]]) -> _Facts:
+    return parse_json(stored["facts"].astype(np.uint8).tobytes(), _Facts)
+
+
+def _require(path: Path, array: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{path} holds {array.dtype} {array.shape} instead of {dtype} {shape}")

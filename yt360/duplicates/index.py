@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from yt360.randomness import keyed_generator
 
 Words = NDArray[np.uint32]
-MAX_BITS = 32
+WORDS, BITS = 8, 30
+"""Words of a vector, and bits of a word."""
+MIN_COLUMNS = 2
+"""In how many of its words a recording must agree with another one. Copies agree in 3 and more; of
+unrelated recordings, one pair in 5,000 agrees in one word by chance, none in a million in two."""
 _NEIGHBOURS = 32
 """Each recording is paired with this many of those that share a word with it. Of a word that more
 share, such as an intro of a channel, all recordings are still linked to each other."""
@@ -39,21 +43,17 @@ class Candidates:
     moments: NDArray[np.int64]
 
 
-def hash_words(vectors: NDArray[np.floating], words: int, bits: int) -> Words:
-    """Return the words (N, words) of vectors (N, D).
-
-    Args:
-        vectors: Feature vectors; their lengths do not matter.
-        words: Words for each vector.
-        bits: Bits of a word, at most `MAX_BITS`.
-    """
-    planes = _hyperplanes(vectors.shape[1], words * bits)
-    sides = (vectors @ planes > 0).reshape(len(vectors), words, bits)
-    return (sides << np.arange(bits, dtype=np.uint32)).sum(-1, dtype=np.uint32)
+def hash_words(vectors: NDArray[np.floating]) -> Words:
+    """Return the words (N, `WORDS`) of feature vectors (N, D), whose lengths do not matter."""
+    sides = (vectors @ _hyperplanes(vectors.shape[1]) > 0).reshape(len(vectors), WORDS, BITS)
+    return (sides << np.arange(BITS, dtype=np.uint32)).sum(-1, dtype=np.uint32)
 
 
 def find_candidates(
-    words: Words, recordings: NDArray[np.int64], videos: NDArray[np.int64], min_columns: int = 1
+    words: Words,
+    recordings: NDArray[np.int64],
+    videos: NDArray[np.int64],
+    min_columns: int = MIN_COLUMNS,
 ) -> Candidates:
     """Return the pairs of recordings of different videos that share words.
 
@@ -61,9 +61,7 @@ def find_candidates(
         words: Words (N, C): column c of one row is compared with column c of others.
         recordings: Number (N,) of the recording of each row, in ascending order.
         videos: Number of the video of each recording.
-        min_columns: In how many columns two recordings must share a word. Chance collisions of
-            different columns are independent; those of different moments are not, where a camera
-            stands still.
+        min_columns: In how many columns two recordings must share a word, at any moments.
     """
     hits = [_collisions(words[:, column], recordings, videos) for column in range(words.shape[1])]
     columns = np.repeat(np.arange(len(hits)), [len(each) for each in hits])
@@ -112,6 +110,6 @@ def _is_first(*columns: NDArray) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=4)
-def _hyperplanes(dimensions: int, count: int) -> NDArray[np.float32]:
-    draws = keyed_generator("duplicates", dimensions, count)
-    return draws.standard_normal((dimensions, count), dtype=np.float32)
+def _hyperplanes(dimensions: int) -> NDArray[np.float32]:
+    draws = keyed_generator("duplicates", dimensions)
+    return draws.standard_normal((dimensions, WORDS * BITS), dtype=np.float32)

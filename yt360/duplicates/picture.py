@@ -24,7 +24,6 @@ at the poles, where logos hide the tripod."""
 NUM_ROWS = ROWS.stop - ROWS.start
 ORDERS = 16
 """Fourier orders 1 to 16: details down to 11°, which survive any size and coding."""
-WORDS, BITS = 8, 28
 FRAMES_PER_WORDS = 2
 """Words are made twice a second: a panorama hardly changes in a quarter of a second."""
 _HASHED_ORDERS, _HASHED_ROWS = 8, 11
@@ -96,7 +95,7 @@ def motion(frames: Coefficients) -> NDArray[np.float32]:
 
 
 def picture_words(grids: Grids) -> tuple[Words, NDArray[np.int32]]:
-    """Return words (N, `WORDS`) that no turn changes, and the numbers of their frames (N,).
+    """Return words (N, 8) that no turn changes, and the numbers of their frames (N,).
 
     The features are the imaginary parts of the products of one row's coefficients with the
     conjugate of another row's: a turn multiplies both by the same phase. Mirroring changes their
@@ -112,4 +111,4 @@ def picture_words(grids: Grids) -> tuple[Words, NDArray[np.int32]]:
     above, below = map(list, zip(*combinations(range(_HASHED_ROWS), 2), strict=True))
     products = rows[:, above] * rows[:, below].conj()
     vectors = products.imag.reshape(len(numbers), _HASHED_ORDERS * len(above)).astype(np.float32)
-    return hash_words(vectors, WORDS, BITS), numbers.astype(np.int32)
+    return hash_words(vectors), numbers.astype(np.int32)

@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 
 from yt360.catalog import Catalog
 from yt360.catalog.opening import is_catalog
-from yt360.duplicates import audio, picture
 from yt360.duplicates.compare import Comparable, Match, compare
 from yt360.duplicates.config import DedupConfig
-from yt360.duplicates.fingerprint import FingerprintFile, Skipped
+from yt360.duplicates.fingerprint import (
+    Skipped,
+    load_fingerprint,
+    load_words,
+    save_fingerprints,
+)
 from yt360.duplicates.groups import (
     GROUPS_FILE,
     Groups,
@@ -27,20 +31,21 @@ from yt360.duplicates.groups import (
     join,
     write_groups,
 )
-from yt360.duplicates.index import Candidates, find_candidates
+from yt360.duplicates.index import WORDS, Candidates, Words, find_candidates
 from yt360.duplicates.kinds import GROUPINGS
 from yt360.duplicates.pairs import PAIRS_FILE, Pair, write_pairs
 from yt360.duplicates.sources import Source, catalog_sources, dataset_sources
 from yt360.duplicates.store import FingerprintStore
+from yt360.errors import UserError
 from yt360.execution.local import Crashed, Pool, limited_pool
 from yt360.locks import exclusive_lock
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
 from yt360.terminal.progress import Progress
 
-PAIRS_PER_TASK = 64
-_PICTURE_COLUMNS = 2
-"""Columns of words in which the pictures of two recordings must agree."""
+PAIRS_PER_TASK = 8  # comparing two recordings of ten minutes takes about a second
+Candidate = tuple[tuple[int, int], NDArray[np.int64]]
+"""Numbers of two recordings, and frames (N, 2) that may show the same."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +112,15 @@ def dedup(
         make_pool: Creates the worker pool.
 
     Raises:
-        UserError: Another process writes to the folder.
-        OSError: It cannot be written.
+        UserError: Another process writes to the folder, or a process died comparing.
+        OSError: The folder cannot be written.
     """
     with exclusive_lock(inputs.folder / ".lock", inputs.folder), make_pool(config.workers) as pool:
         store = FingerprintStore(inputs.folder / "fingerprints")
-        crashed = _make_fingerprints(pool, store, inputs.sources)
+        crashed = make_fingerprints(pool, store, inputs.sources)
         store.remove_others([source.identity for source in inputs.sources])
-        index = _Index.read(store, [each for each in inputs.sources if each not in crashed])
-        found = _compare_all(pool, index, store, config)
+        index = Index.read(store, [each for each in inputs.sources if each not in crashed])
+        found = compare_all(pool, index, list(index.candidates()), store, config)
         pairs = tuple(sorted(found, key=lambda pair: pair.order))
         joined = GROUPINGS[config.group]
         groups = join((p.video_a, p.video_b) for p in pairs if p.match.kind in joined)
@@ -132,14 +137,12 @@ class _FingerprintTask:
     path: Path
 
 
-def _fingerprint(task: _FingerprintTask) -> int:
-    """Write the fingerprints of a source; return the number of recordings."""
-    made = task.source.fingerprints()
-    made.save(task.path)
-    return len(made.recordings)
+def _fingerprint(task: _FingerprintTask) -> None:
+    """Write the fingerprints of a source."""
+    save_fingerprints(task.path, *task.source.fingerprints())
 
 
-def _make_fingerprints(
+def make_fingerprints(
     pool: Pool, store: FingerprintStore, sources: Sequence[Source]
 ) -> dict[Source, Skipped]:
     """Fingerprint what has none yet; return the sources at which a process died."""
@@ -157,53 +160,55 @@ def _make_fingerprints(
     return crashed
 
 
-class _Index:
+class Index:
     """The words of all recordings.
 
     Attributes:
-        facts: Number of the source, number in its file, and video of each recording.
+        facts: Source, number in its file, and video of each recording.
         skipped: What has no fingerprint.
     """
 
     def __init__(self) -> None:
         self.facts: list[tuple[Source, int, str]] = []
         self.skipped: list[Skipped] = []
-        self._words: dict[str, list[NDArray]] = {"picture": [], "audio": []}
-        self._at: dict[str, list[NDArray]] = {"picture": [], "audio": []}
+        self._lengths: dict[str, list[int]] = {"picture": [], "audio": []}
+        self._words: dict[str, list[Words]] = {
+            what: [np.zeros((0, WORDS), np.uint32)] for what in self._lengths
+        }
+        self._picture_at = [np.zeros(0, np.int32)]
 
     @classmethod
-    def read(cls, store: FingerprintStore, sources: Sequence[Source]) -> _Index:
+    def read(cls, store: FingerprintStore, sources: Sequence[Source]) -> Index:
         """Read the words of all fingerprints."""
         index = cls()
         for source in sources:
-            file = FingerprintFile.load(store.path(source.identity), words_only=True)
+            file = load_words(store.path(source.identity))
             index.skipped += file.skipped
-            for number, recording in enumerate(file.recordings):
-                index.facts.append((source, number, recording.facts.video_id))
-                for what in index._words:
-                    index._words[what].append(recording.arrays[f"{what}_words"])
-                    index._at[what].append(recording.arrays[f"{what}_at"])
+            for number, facts in enumerate(file.recordings):
+                index.facts.append((source, number, facts.video_id))
+                index._lengths["picture"].append(facts.picture_words)
+                index._lengths["audio"].append(facts.audio_words)
+            index._words["picture"].append(file.picture_words)
+            index._words["audio"].append(file.audio_words)
+            index._picture_at.append(file.picture_at)
         return index
 
-    def candidates(self) -> Iterator[tuple[tuple[int, int], NDArray[np.int64]]]:
+    def candidates(self) -> Iterator[Candidate]:
         """Yield pairs of numbers of recordings, and frames (N, 2) that may show the same."""
-        seen = self._find("picture", picture.WORDS, _PICTURE_COLUMNS)
-        at = np.concatenate([np.zeros(0, np.int32), *self._at["picture"]])
+        seen, at = self._find("picture"), np.concatenate(self._picture_at)
         pairs = set()
         for pair, rows in zip(seen.pairs.tolist(), seen.moments, strict=True):
             pairs.add(tuple(pair))
             yield (pair[0], pair[1]), at[rows[rows[:, 0] >= 0]].astype(np.int64)
-        for first, second in self._find("audio", audio.WORDS, 1).pairs.tolist():
+        for first, second in self._find("audio").pairs.tolist():
             if (first, second) not in pairs:
                 yield (first, second), np.zeros((0, 2), np.int64)
 
-    def _find(self, what: str, columns: int, min_columns: int) -> Candidates:
-        parts = self._words[what]
-        words = np.concatenate([np.zeros((0, columns), np.uint32), *parts])
-        recordings = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        names = [video for _, _, video in self.facts]
-        videos = np.unique(np.array(names, dtype=str), return_inverse=True)[1]
-        return find_candidates(words, recordings, videos, min_columns)
+    def _find(self, what: str) -> Candidates:
+        recordings = np.repeat(np.arange(len(self.facts)), self._lengths[what])
+        names = np.array([video for _, _, video in self.facts], dtype=str)
+        videos = np.unique(names, return_inverse=True)[1]
+        return find_candidates(np.concatenate(self._words[what]), recordings, videos)
 
 
 @dataclass(frozen=True)
@@ -218,14 +223,11 @@ class _CompareTask:
 
 def _compare(task: _CompareTask) -> list[Match | None]:
     """Return what each pair has in common."""
-    files: dict[Path, FingerprintFile] = {}
     opened: dict[tuple[Path, int], Comparable] = {}
 
     def recording(path: Path, number: int) -> Comparable:
-        if path not in files:
-            files[path] = FingerprintFile.load(path)
         if (path, number) not in opened:
-            opened[path, number] = Comparable(files[path].recordings[number])
+            opened[path, number] = Comparable(load_fingerprint(path, number))
         return opened[path, number]
 
     return [
@@ -234,11 +236,14 @@ def _compare(task: _CompareTask) -> list[Match | None]:
     ]
 
 
-def _compare_all(
-    pool: Pool, index: _Index, store: FingerprintStore, config: DedupConfig
+def compare_all(
+    pool: Pool,
+    index: Index,
+    candidates: Sequence[Candidate],
+    store: FingerprintStore,
+    config: DedupConfig,
 ) -> Iterator[Pair]:
-    """Yield the pairs of recordings that have something in common."""
-    candidates = list(index.candidates())
+    """Yield the candidates that have something in common."""
 
     def tasks() -> Iterator[_CompareTask]:
         # In the order of files, so that a task opens few of them.
@@ -255,7 +260,11 @@ def _compare_all(
     with Progress("comparing", len(candidates), "pairs") as progress:
         for task, results in pool.run(_compare, deque(tasks())):
             if isinstance(results, Crashed):
-                raise RuntimeError(f"comparing fingerprints failed: {results.describe()}")
+                raise UserError(
+                    f"comparing {task.files[0][0]} with others: {results.describe()}; run the "
+                    "command again, with fewer --workers if memory is short",
+                    code="system",
+                )
             for (a, b), match in zip(task.pairs, results, strict=True):
                 if match is not None:
                     yield Pair(*index.facts[a][::2], *index.facts[b][::2], match)

@@ -14,7 +14,7 @@ from yt360.catalog import Catalog, State
 from yt360.catalog.build_inputs import media_parts
 from yt360.duplicates import audio, picture
 from yt360.duplicates.decoding import Media, clip_audio, clip_grids, clip_thumbnail
-from yt360.duplicates.fingerprint import Fingerprint, FingerprintFile, Skipped
+from yt360.duplicates.fingerprint import Fingerprint, RecordingFacts, Skipped
 from yt360.errors import BadItem
 from yt360.execution.limits import allow_time
 from yt360.shards.format.reader import ShardReader
@@ -26,6 +26,9 @@ MAX_RECORDING_S = 600.0
 _STATES: tuple[State, ...] = ("downloaded", "accepted")
 
 
+Made = tuple[list[Fingerprint], list[Skipped]]
+
+
 class Source(Protocol):
     """A file of media whose fingerprints are made and stored together."""
 
@@ -33,8 +36,8 @@ class Source(Protocol):
     def identity(self) -> str:
         """A text that changes when the media do."""
 
-    def fingerprints(self) -> FingerprintFile:
-        """Decode the media and return their fingerprints."""
+    def fingerprints(self) -> Made:
+        """Decode the media; return the fingerprints of their recordings, and what has none."""
 
     def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
         """Yield the frame (H, W, 3) at each moment: id and second of a video.
@@ -72,15 +75,15 @@ class MediaSource:
         stated = self.projection, self.audio_layout
         return f"media {self.video_id} {self.start_s} {stats} {stated}"
 
-    def fingerprints(self) -> FingerprintFile:
+    def fingerprints(self) -> Made:
         """Decode the files; what cannot be decoded is skipped with the reason."""
         try:
             media = self._open()
             grids, features = media.grids(), media.features()
         except BadItem as error:
             skipped = Skipped(name=self.video.name, reason=error.reason, detail=error.detail)
-            return FingerprintFile((), (skipped,))
-        return FingerprintFile(tuple(parts(self.video_id, self.start_s, grids, features)))
+            return [], [skipped]
+        return list(parts(self.video_id, self.start_s, grids, features)), []
 
     def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
         """See `Source`."""
@@ -113,7 +116,7 @@ class ShardSource:
         """Split, name and checksum of the shard."""
         return f"shard {self.split} {self.shard} {self.sha256}"
 
-    def fingerprints(self) -> FingerprintFile:
+    def fingerprints(self) -> Made:
         """Decode the clips; consecutive ones of a video become one recording."""
         path = self.dataset / self.split / self.shard
         allow_time(str(path), path.stat().st_size)
@@ -135,7 +138,7 @@ class ShardSource:
             features = audio.audio_features(clip.samples for clip in clips)
             first = clips[0].row
             recordings += parts(first.video_id, float(first.start_s), grids, features)
-        return FingerprintFile(tuple(recordings), tuple(skipped))
+        return recordings, skipped
 
     def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
         """See `Source`."""
@@ -185,9 +188,8 @@ def parts(
     count = max(int(np.ceil(len(grids) / (MAX_RECORDING_S * picture.FPS))), 1)
     for number in range(count):
         first_s = number * MAX_RECORDING_S
-        yield Fingerprint.of(
-            video_id,
-            start_s + first_s,
+        yield Fingerprint(
+            RecordingFacts(video_id=video_id, start_s=start_s + first_s),
             _stretch(grids, first_s, picture.FPS),
             _stretch(features, first_s, audio.FPS),
         )

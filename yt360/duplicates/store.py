@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
-from yt360.duplicates.fingerprint import FingerprintFile
+from yt360.duplicates.fingerprint import load_words
 from yt360.files import remove_abandoned
 
 VERSION = 1
@@ -36,7 +36,7 @@ class FingerprintStore:
     def has(self, identity: str) -> bool:
         """Return whether there is a readable file for this identity."""
         try:
-            FingerprintFile.load(self.path(identity), words_only=True)
+            load_words(self.path(identity))
         except (OSError, ValueError):
             return False
         return True

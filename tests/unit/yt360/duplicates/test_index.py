@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from yt360.duplicates.index import EXAMPLES, find_candidates, hash_words
+from yt360.duplicates.index import BITS, EXAMPLES, WORDS, find_candidates, hash_words
 
 
 def literal(words, recordings, videos, min_columns) -> set[tuple[int, int]]:
@@ -45,7 +45,7 @@ def test_nothing_gives_nothing():
 
 def test_a_word_that_very_many_share_links_all_of_them():
     count = 300
-    found = find_candidates(np.zeros((count, 1), np.uint32), np.arange(count), np.arange(count))
+    found = find_candidates(np.zeros((count, 1), np.uint32), np.arange(count), np.arange(count), 1)
     assert len(found.pairs) < count * 40
     assert {tuple(pair) for pair in found.pairs.tolist()} >= {(n, n + 1) for n in range(count - 1)}
 
@@ -58,6 +58,6 @@ def test_bits_differ_as_often_as_the_angle_says():
     across -= a * (a * across).sum(1, keepdims=True)
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     angle = 0.3
-    words = [hash_words(v, 4, 32) for v in (a, a * np.cos(angle) + across * np.sin(angle))]
-    bits = np.unpackbits((words[0] ^ words[1]).view(np.uint8)).mean()
+    words = [hash_words(v) for v in (a, a * np.cos(angle) + across * np.sin(angle))]
+    bits = np.unpackbits((words[0] ^ words[1]).view(np.uint8)).sum() / (500 * WORDS * BITS)
     assert bits == pytest.approx(angle / np.pi, rel=0.05)

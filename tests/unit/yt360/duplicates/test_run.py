@@ -14,6 +14,7 @@ from helpers.in_process import InlinePool
 from helpers.panoramas import film, place, sound
 from helpers.small_datasets import FORM, mp4_bytes, write_dataset
 
+from yt360.cli import cli
 from yt360.clip_codec.flac import encode_flac
 from yt360.clips import clip_key
 from yt360.duplicates.config import DedupConfig
@@ -95,6 +96,14 @@ def test_a_copy_is_found_across_the_split(dataset, tmp_path):
     text = page.read_text()
     assert text.count("data:image/jpeg;base64,/9j/") == 2 * len(kinds)
     assert not re.search(r"https?:|<script|<link", text)
+
+
+def test_the_command_prints_pairs_and_what_crosses_the_split(dataset, capsys):
+    cli(["dedup", str(dataset), "--json"], standalone_mode=False)
+    best = json.loads(capsys.readouterr().out)[0]
+    assert (best["video_a"], best["video_b"], best["kind"]) == ("first", "copy", "same-footage")
+    cli(["dedup", str(dataset), "--min-match-s", "3"], standalone_mode=False)
+    assert "train and test: copy, first" in capsys.readouterr().out
 
 
 def test_places_are_grouped_when_asked(dataset):

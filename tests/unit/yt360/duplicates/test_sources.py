@@ -48,20 +48,20 @@ def source_of(media: tuple[Path, Path], **more) -> MediaSource:
 
 
 def test_media_have_the_frames_and_the_audio_of_w(media):
-    (made,) = source_of(media).fingerprints().recordings
+    ((made,), _) = source_of(media).fingerprints()
     assert (made.facts.video_id, made.facts.start_s) == ("video", 30.0)
     frames = film(place(1), 1, SECONDS, FPS)[:: FPS // picture.FPS, picture.ROWS]
     wanted = picture.unit(picture.coefficients(frames))
-    found = picture.unit(picture.coefficients(made.arrays["grids"]))
+    found = picture.unit(picture.coefficients(made.grids))
     scores, yaws = picture.best_turn(wanted, found)
     assert len(found) == SECONDS * picture.FPS and scores.min() > 0.98 and np.abs(yaws).max() < 0.01
     features = audio.audio_features([sound(1, SECONDS, 16_000)[::2]])  # aliased above 4 kHz
-    assert abs(len(made.arrays["features"]) - len(features)) <= 1
+    assert abs(len(made.features) - len(features)) <= 1
 
 
 def test_a_copy_in_another_size_and_quality_is_the_same_footage(media, tmp_path):
     copy = source_of(write_media(tmp_path / "copy", columns=-20, crf=38, size=1))
-    a, b = (each.fingerprints().recordings[0] for each in (source_of(media), copy))
+    a, b = (each.fingerprints()[0][0] for each in (source_of(media), copy))
     match = compare(Comparable(a), Comparable(b), np.array([[4, 4]]), DedupConfig())
     assert match.kind == "same-footage" and match.yaw_deg == pytest.approx(20 / 64 * 360, abs=1)
     assert match.motion > 0.6 and match.audio > 0.9
@@ -82,8 +82,8 @@ def test_a_thumbnail_is_the_frame_at_its_time(media):
 
 def test_what_is_no_video_is_skipped_with_the_reason(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
-    file = MediaSource("text", 0.0, tmp_path / "text.mp4").fingerprints()
-    assert not file.recordings and [each.reason for each in file.skipped] == ["not-media"]
+    recordings, skipped = MediaSource("text", 0.0, tmp_path / "text.mp4").fingerprints()
+    assert not recordings and [each.reason for each in skipped] == ["not-media"]
 
 
 def test_long_recordings_are_compared_in_parts():
@@ -92,8 +92,8 @@ def test_long_recordings_are_compared_in_parts():
     features = np.zeros((round(seconds * audio.FPS), audio.FEATURES), np.int8)
     made = list(parts("long", 7.0, grids, features))
     assert [each.facts.start_s for each in made] == [7.0, 7.0 + MAX_RECORDING_S]
-    assert sum(len(each.arrays["grids"]) for each in made) == len(grids)
-    assert sum(len(each.arrays["features"]) for each in made) == len(features)
+    assert sum(len(each.grids) for each in made) == len(grids)
+    assert sum(len(each.features) for each in made) == len(features)
     assert [each.facts.start_s for each in parts("none", 0.0, grids[:0], features[:0])] == [0.0]
 
 
