@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,20 +15,22 @@ from quality.audio import KINDS as AUDIO_KINDS
 from quality.audio import AudioExample, add_noise, make_audio, with_audio
 from quality.coding import YOUTUBE_CODINGS, code
 from quality.hot import make_hot
+from quality.layouts import LAYOUTS, draw_layout
 from quality.mirrored import RATE_HZ as SCENE_RATE_HZ
 from quality.mirrored import changed_audio, make_scene, triplets
 from quality.turning import make_turning
 from quality.writing import av1, h264, vp9, write_video_example
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.media.video.frame_triplets import read_frame_triplets
+from yt360.media.video.projection import ResolvedProjection
 from yt360.quality.checks import CHECKS
-from yt360.quality.checks.base import AudioBlock, Check
+from yt360.quality.checks.base import AudioBlock, Check, Part
 from yt360.quality.signal.channel_changes import AS_READ, CHANGES
 from yt360.quality.verdict import Outcome, Verdict
 from yt360.randomness import keyed_generator
 
 RATE_HZ = 48_000
-AUDIO_S, VIDEO_S, TURNING_S, SCENE_S = 6.0, 20.0, 30.0, 20.0
+AUDIO_S, VIDEO_S, TURNING_S, SCENE_S, LAYOUT_S = 6.0, 20.0, 30.0, 20.0, 4.0
 # Treatment of a recording; reasons with the same treatment are equivalent.
 USABLE = {"ok"}
 CONVERTIBLE = {"fuma-order"}
@@ -221,6 +223,13 @@ def _clipping(job: Job) -> tuple[str, Verdict, dict[str, float]]:
 def _video_example(job: Job, check: Check) -> videos.VideoExample:
     rng = _rng(job)
     example = videos.make_video(job.kind, rng, VIDEO_S)
+    _pass_frames(check, example, job, rng)
+    return example
+
+
+def _pass_frames(
+    check: Check, example: videos.VideoExample, job: Job, rng: np.random.Generator
+) -> None:
     crf, coder, rate = int(rng.integers(26, 36)), int(rng.integers(3)), rng.uniform(0.02, 0.06)
     coding = h264(18)
     if job.variant == "coded":
@@ -230,7 +239,6 @@ def _video_example(job: Job, check: Check) -> videos.VideoExample:
         write_video_example(path, example, gop=int(rng.integers(20, 60)), coding=coding)
         for frames in read_frame_triplets(path):
             check.add_frames(frames)
-    return example
 
 
 def _still(job: Job) -> tuple[str, Verdict, dict[str, float]]:
@@ -246,6 +254,20 @@ def _picture(job: Job) -> tuple[str, Verdict, dict[str, float]]:
     check = _check("picture")
     example = _video_example(job, check)
     return "ok" if example.picture == "moving" else str(example.picture), _verdict(check), {}
+
+
+def _projection(job: Job) -> tuple[str, Verdict, dict[str, float]]:
+    rng = _rng(job)
+    image = draw_layout(job.kind, rng)
+    check = _check("projection")
+    # Every second recording is tagged, and some of the tags are wrong.
+    source: Literal["tagged", "guessed"] = "tagged" if job.number % 2 else "guessed"
+    size = (videos.WIDTH, videos.HEIGHT)
+    assumed = ResolvedProjection("equirectangular", "mono", *size, source=source)
+    check.begin_part(Part(projection=assumed))
+    example = videos.VideoExample(job.kind, lambda _: image, LAYOUT_S, None, None)
+    _pass_frames(check, example, job, rng)
+    return LAYOUTS[job.kind].expected, _verdict(check), {"is_tagged": source == "tagged"}
 
 
 SPATIAL_KINDS = tuple(AUDIO_KINDS)
@@ -287,6 +309,19 @@ CASES: dict[str, Case] = {
         _still,
         ("motion", "contrast", "resting_share", "unchanged_share", "drift_levels"),
         undecidable=("photo-logo", "photo-bars", "photo-grain", "empty-room"),
+    ),
+    "projection": Case(
+        "projection",
+        tuple(LAYOUTS),
+        _projection,
+        (
+            "mono_wrap_gap",
+            "mono_eac_gap",
+            "left_right_halves_gap",
+            "top_bottom_halves_gap",
+            "fisheye_gap",
+            "circle_overlap",
+        ),
     ),
     "picture": Case(
         "picture",

@@ -105,8 +105,9 @@ def _rims(frames: Luma, radius: float) -> tuple[Luma, Luma]:
 def halves_continuity(frames: Luma, axis: int) -> Continuity:
     """Return whether both halves of frames show the same, from two eyes.
 
-    Blocks of a half are compared with the best place in the other half within the disparity, and
-    with the best place at other azimuths.
+    Blocks of a half are compared with the best place in the other half within the disparity. A
+    mirrored half is unrelated, and so is one at another azimuth: both have the same distribution of
+    light in one direction.
 
     Args:
         frames: Luma (N, H, W).
@@ -115,8 +116,9 @@ def halves_continuity(frames: Luma, axis: int) -> Continuity:
     half = frames.shape[axis] // 2
     one, other = np.split(frames.take(range(2 * half), axis), 2, axis)
     same = _matched(one, other)
-    width = one.shape[2]
-    far = _matched(one, np.roll(other, width // 2, 2))
+    far = min(
+        _matched(one, np.flip(other, axis)), _matched(one, np.roll(other, other.shape[2] // 2, 2))
+    )
     # Half a pixel beside the best place.
     inside = _mean((one[..., 1:] - one[..., :-1]) / np.float32(2))
     return _continuity(same, inside, far, far)

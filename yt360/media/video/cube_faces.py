@@ -72,7 +72,8 @@ def shared_edges(kind: CubeKind, height: int, width: int) -> NDArray[np.intp]:
             continue
         turned = -1 if np.dot(first.along, second.along) < 0 else 1
         pixels = [first.border, first.inside, second.border[::turned], second.inside[::turned]]
-        if np.abs(pixels[0] - pixels[2]).max() > width:  # not adjacent in the frame
+        distances = np.abs(pixels[0] - pixels[2])
+        if not any((distances == beside).all() for beside in (1, width)):
             edges.append(pixels)
     return np.array(edges)
 

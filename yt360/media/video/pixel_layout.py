@@ -98,20 +98,23 @@ class LayoutThresholds:
     # Equirectangular: at most 0.27, from a person who is cut off at the seam. VR180: at least 0.73;
     # flat views 0.62. Three quarters of a panorama: 0.31, since sky and ground continue anywhere.
     wrap_softness: float = 0.12
-    cube_gap: float = 0.35
+    cube_gap: float = 0.4
     """Gap between the faces of a cubemap below which they continue each other."""
-    # Equi-angular cubemaps: at most 0.10. Everything else, read as one: at least 0.49.
+    # Equi-angular cubemaps: at most 0.11, other cubemaps 0.16; coded badly, 0.23. Cubemaps whose
+    # upper and lower face are turned otherwise: at least 0.33, but the smallest gap counts.
+    # Everything else: 0.50. That left and right edge do not meet is evidence for a cubemap, too.
     cube_softness: float = 0.1
-    halves_gap: float = 0.4
+    halves_gap: float = 0.55
     """Gap between the halves of a frame below which they are the views of two eyes."""
-    # 360° and VR180 for two eyes: at most -0.05; a flat scene at arm's length: 0.31. Others: at
-    # least 0.72; a page of text, line by line: 0.51; two fisheye circles: 0.49.
-    halves_softness: float = 0.08
-    fisheye_gap: float = 0.25
+    # 360° and VR180 for two eyes: at most -0.04; a flat scene at arm's length: 0.29. Others: at
+    # least 0.83.
+    halves_softness: float = 0.12
+    fisheye_gap: float = 0.15
     """Gap between the rims of both halves below which they are two opposite fisheye lenses."""
-    # Two lenses: at most 0.12, also at night. Flat views: at least 0.41. Equirectangular: at least
-    # 0.16 (much scenery is symmetrical), so edges that meet count first.
-    fisheye_softness: float = 0.08
+    # Two lenses: at most 0.12, and -0.1 where the lenses cover more than their circles; at night,
+    # too. Flat views: at least 0.41. Equirectangular: at least 0.16, since scenery may be
+    # symmetrical, so edges that meet count first.
+    fisheye_softness: float = 0.05
     circle_overlap: float = 0.9
     """Overlap of the lit area of each half with an ellipse above which it is a fisheye circle."""
     # The overlap is intersection over union. Circles: 0.94 to 1.00 in daylight. A rectangle: pi/4
@@ -207,7 +210,9 @@ def measure_layout(frames: NDArray[np.uint8]) -> dict[str, float]:
     difference = np.abs(luma - np.median(luma[:, [0, 0, -1, -1], [0, -1, 0, -1]])).max(0)
     lit = difference > _LIT
     rows = np.flatnonzero(lit.any(1))
-    shown = luma[:, rows[0] : rows[-1] + 1] if len(rows) > HEIGHT // 8 else luma
+    shown = luma
+    if HEIGHT // 8 < len(rows) < HEIGHT:  # the rows at the bars hold a part of them
+        shown = luma[:, rows[0] + 1 : rows[-1]]
     numbers["top_variation"], numbers["bottom_variation"] = pole_variation(shown)
     numbers["circle_overlap"] = _circles(lit)
     numbers["filled_width"] = _filled_width(difference)
@@ -246,20 +251,21 @@ def _kind_of_eye(
     if in_circles > 0.5:
         kind: PixelKind = "part" if eyes == "left-right" else "dual-fisheye"
         return kind, in_circles, f"it overlaps by {overlap:.0%} with two circles"
+    wraps = _is_small(numbers, f"{eyes}_wrap", thresholds.wrap_gap, thresholds.wrap_softness)
     cube: CubeKind = min(CUBES, key=lambda kind: numbers[f"{eyes}_{kind}_gap"])
     is_cube = _is_small(numbers, f"{eyes}_{cube}", thresholds.cube_gap, thresholds.cube_softness)
+    is_cube = _sigmoid(_logit(is_cube) + _logit(1 - wraps))
     if is_cube > 0.5:
         return cube, is_cube, f"gap {numbers[f'{eyes}_{cube}_gap']:.2f} between the faces"
     filled = numbers["filled_width"]
     if filled < 1:
         return "part", 0.99, f"it fills {filled:.0%} of the width"
-    wraps = _is_small(numbers, f"{eyes}_wrap", thresholds.wrap_gap, thresholds.wrap_softness)
     rims = _is_small(numbers, "fisheye", thresholds.fisheye_gap, thresholds.fisheye_softness)
     if eyes == "mono" and rims > max(wraps, 0.5):
         return "dual-fisheye", rims, f"gap {numbers['fisheye_gap']:.2f} between the rims"
     why = f"gap {numbers[f'{eyes}_wrap_gap']:.2f} between the left and right edge"
     if wraps >= 0.5:
-        return "equirectangular", min(wraps, 1 - is_cube), why
+        return "equirectangular", wraps, why
     if has_pole:
         return "part", 1 - wraps, f"{why}, with a steady first or last row"
     return "flat", 1 - wraps, f"{why}, without poles"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import ffmpeg
 import numpy as np
 import pytest
+from quality import layouts
 
 from yt360.errors import BadItem, UserError
 from yt360.media.containers.spherical import Projection
@@ -14,22 +15,10 @@ from yt360.media.info import VideoStream
 from yt360.media.video.color import ColorTags
 from yt360.media.video.equirect_filters import to_equirectangular
 from yt360.media.video.equirect_lookup import equirect_lookup
+from yt360.media.video.pixel_layout import PixelLayout
 from yt360.media.video.projection import ResolvedProjection, resolve_projection
 
 WIDTH, HEIGHT = 256, 128
-
-
-def equirect_directions(height: int, width: int) -> np.ndarray:
-    azimuth = (0.5 - (np.arange(width) + 0.5) / width) * 2 * np.pi
-    elevation = (0.5 - (np.arange(height) + 0.5) / height)[:, None] * np.pi
-    return np.stack(
-        np.broadcast_arrays(
-            np.cos(elevation) * np.cos(azimuth),
-            np.cos(elevation) * np.sin(azimuth),
-            np.sin(elevation),
-        ),
-        axis=-1,
-    )
 
 
 def colour(directions: np.ndarray) -> np.ndarray:
@@ -60,7 +49,7 @@ def convert(picture: np.ndarray, plan: ResolvedProjection) -> np.ndarray:
 
 
 def assert_in_place(picture: np.ndarray, tolerance_deg: float = 2.0) -> None:
-    cosine = (direction(picture) * equirect_directions(HEIGHT, WIDTH)).sum(axis=-1)
+    cosine = (direction(picture) * layouts.equirectangular(HEIGHT, WIDTH)).sum(axis=-1)
     error_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     assert np.median(error_deg) < tolerance_deg / 3
     assert error_deg.max() < tolerance_deg
@@ -73,60 +62,23 @@ def plan_for(picture: np.ndarray, **values: object) -> ResolvedProjection:
     )
 
 
-def cube_faces(size: int, *, equi_angular: bool = False) -> dict[str, np.ndarray]:
-    """Return the directions of each face's pixels, seen from inside: right and down in the face."""
-    step = (np.arange(size) + 0.5) / size * 2 - 1
-    if equi_angular:
-        step = np.tan(step * np.pi / 4)
-    right, down = np.meshgrid(step, step)
-    one = np.ones_like(right)
-    faces = {
-        "front": (one, -right, -down),
-        "back": (-one, right, -down),
-        "left": (right, one, -down),
-        "right": (-right, -one, -down),
-        # Looking up with the back at the face's top, and down with the front at its top.
-        "up": (down, -right, one),
-        "down": (-down, -right, -one),
-    }
-    stacked = {name: np.stack(parts, axis=-1) for name, parts in faces.items()}
-    return {n: v / np.linalg.norm(v, axis=-1, keepdims=True) for n, v in stacked.items()}
-
-
-def turned(face: np.ndarray, quarter_turns_left: int) -> np.ndarray:
-    return np.rot90(face, quarter_turns_left)
-
-
-def grid(*rows: list[np.ndarray]) -> np.ndarray:
-    return colour(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
-
-
 def c3x2(size: int) -> np.ndarray:
-    f = cube_faces(size)
-    return grid([f["right"], f["left"], f["up"]], [f["down"], f["front"], f["back"]])
+    return colour(layouts.c3x2(size))
 
 
 def cubemap(size: int) -> np.ndarray:
-    """As the RFC has it: the top of the up face is in front, that of the down face behind."""
-    f = cube_faces(size)
-    up, down = turned(f["up"], 2), turned(f["down"], 2)
-    return grid([f["right"], f["left"], up], [down, f["front"], f["back"]])
+    return colour(layouts.cubemap(size))
 
 
 def eac(size: int) -> np.ndarray:
-    """As YouTube has it: left, front, right; below down, back, up, turned to join each other.
-
-    Each row has a border of two pixels.
-    """
-    f = cube_faces(size, equi_angular=True)
-    lower = [turned(f["down"], 1), turned(f["back"], -1), turned(f["up"], 1)]
-    rows = [grid([f["left"], f["front"], f["right"]]), grid(lower)]
+    """As YouTube has it: each row has a border of two pixels."""
+    rows = np.split(colour(layouts.eac(size)), 2)
     return np.concatenate([np.pad(row, ((2, 2), (2, 2), (0, 0)), mode="edge") for row in rows])
 
 
 @pytest.mark.parametrize("size", [(128, 256), (360, 640), (97, 301), (400, 400), (720, 1440)])
 def test_equirectangular_of_any_size_and_aspect(size):
-    picture = colour(equirect_directions(*size))
+    picture = colour(layouts.equirectangular(*size))
     assert_in_place(convert(picture, plan_for(picture)))
 
 
@@ -151,7 +103,7 @@ def test_the_lookup_of_pixels_uses_the_geometry_of_the_conversion(kind, draw):
 
 
 def test_the_lookup_of_pixels_reads_the_left_eye():
-    picture = colour(equirect_directions(128, 256))
+    picture = colour(layouts.equirectangular(128, 256))
     both = np.concatenate([np.zeros_like(picture), picture])
     projection = plan_for(both, stereo_mode="bottom-top")
     pixels = equirect_lookup(projection, both.shape[:2], (HEIGHT, WIDTH))
@@ -181,7 +133,7 @@ def test_the_padding_of_a_cubemap_is_cut(size):
 
 @pytest.mark.parametrize("mode", ["top-bottom", "bottom-top", "left-right", "right-left"])
 def test_the_left_eye_is_taken(mode):
-    left = colour(equirect_directions(128, 256))
+    left = colour(layouts.equirectangular(128, 256))
     right = 255 - left
     eyes = [right, left] if mode in ("bottom-top", "right-left") else [left, right]
     picture = np.concatenate(eyes, axis=0 if "top" in mode else 1)
@@ -212,12 +164,9 @@ def pose_matrix(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray
 def test_the_pose_of_a_projection_is_undone(kind, pose):
     """A projection turned by its pose shows, at its own direction d, the world's pose @ d."""
     if kind == "equirectangular":
-        own = equirect_directions(300, 600)
+        own = layouts.equirectangular(300, 600)
     else:
-        f = cube_faces(200)
-        upper, lower = ["right", "left", "up"], ["down", "front", "back"]
-        rows = [np.concatenate([f[name] for name in row], axis=1) for row in (upper, lower)]
-        own = np.concatenate(rows)
+        own = layouts.c3x2(200)
     picture = colour(own @ pose_matrix(*pose).T)
     assert_in_place(convert(picture, plan_for(picture, kind=kind, pose_deg=pose)))
 
@@ -295,3 +244,49 @@ def test_a_mistyped_option_names_the_nearest():
         resolve_projection(STREAM, spatial_audio=True, projection="equirect")
     with pytest.raises(UserError, match="did you mean 'top-bottom'"):
         resolve_projection(STREAM, spatial_audio=True, stereo_mode="topbottom")
+
+
+def looks(kind: str, eyes: str = "mono", sure: float = 0.999, *, pole: bool = False) -> VideoStream:
+    return replace(STREAM, pixels=PixelLayout(kind, eyes, sure, sure, pole, "as the test wants"))
+
+
+TAGGED = Projection("equirectangular")
+
+
+@pytest.mark.parametrize(
+    ("stream", "resolved"),
+    [
+        (looks("eac"), ("eac", "mono")),
+        (looks("equirectangular", "left-right"), ("equirectangular", "left-right")),
+        (looks("equirectangular", pole=True), ("equirectangular", "mono")),
+        (looks("equirectangular"), "not-360"),  # 16:9, and the edges of a flat film may be alike
+        (looks("eac", sure=0.8), "not-360"),
+        (replace(looks("flat", sure=0.8), width=720), ("equirectangular", "mono")),
+        (replace(looks("flat"), width=720), "flat-film"),
+        (replace(looks("dual-fisheye"), width=720), "dual-fisheye"),
+        (replace(looks("part", "left-right"), width=720), "vr180"),
+        (replace(looks("part"), width=720), "partial-360"),
+        (replace(looks("flat"), projection=TAGGED), "flat-film"),
+        (replace(looks("flat", sure=0.95), projection=TAGGED), ("equirectangular", "mono")),
+        (replace(looks("eac"), projection=TAGGED), "other-projection"),
+        (replace(looks("equirectangular"), projection=Projection("eac")), "other-projection"),
+        (replace(looks("eac"), projection=Projection("eac")), ("eac", "mono")),
+    ],
+)
+def test_pixels_decide_only_beyond_doubt(stream, resolved):
+    if isinstance(resolved, str):
+        with pytest.raises(BadItem) as raised:
+            resolve_projection(stream, spatial_audio=False)
+        assert raised.value.reason == resolved
+    else:
+        found = resolve_projection(stream, spatial_audio=False)
+        assert (found.kind, found.stereo_mode) == resolved
+
+
+@pytest.mark.parametrize("seen", [looks("flat"), looks("eac"), looks("dual-fisheye")])
+def test_a_statement_overrides_the_pixels(seen):
+    for tags in (Projection(), TAGGED):
+        stream = replace(seen, projection=tags, width=720)
+        found = resolve_projection(stream, spatial_audio=False, projection="equirectangular")
+        assert (found.kind, found.source) == ("equirectangular", "stated")
+        resolve_projection(stream, spatial_audio=False, stereo_mode="mono")

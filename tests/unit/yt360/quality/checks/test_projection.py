@@ -1,12 +1,15 @@
-"""Video that is not 360° is told by the reason for which the conversion refuses it."""
+"""Video that is not 360°, or in another projection, is reported with a reason."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from helpers.errors import user_error
-from helpers.quality_checks import inspect_inline, states, write_catalog
+from helpers.quality_checks import inspect_inline, make_check, states, write_catalog
+from quality import layouts
+from quality.layouts import draw_layout
 
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.build_inputs import catalog_inputs
@@ -14,8 +17,12 @@ from yt360.errors import BadItem
 from yt360.media.containers.spherical import Projection
 from yt360.media.containers.tagging import tag_spherical
 from yt360.media.source import open_source
+from yt360.media.video.frame_triplets import FrameTriplet
+from yt360.media.video.projection import ResolvedProjection
+from yt360.quality.checks.base import Part
 from yt360.quality.inspect import InspectOptions, Inspector, inspect_file
-from yt360.quality.verdict import Outcome
+from yt360.quality.verdict import Outcome, Verdict
+from yt360.randomness import keyed_generator
 
 HALF = Projection("equirectangular", horizontal_part=0.5)
 # Name -> width, height, tag, and the reason for which it is refused ("" for none).
@@ -98,3 +105,49 @@ def test_the_verdict_is_the_answer_of_the_conversion(folder: Path, tmp_path: Pat
     with Catalog(path) as catalog:
         for item in catalog_inputs(catalog).videos:
             open_source(item.video, item.companions)
+
+
+def judged(kind: str, assumed: ResolvedProjection, **options: float) -> Verdict:
+    frame = layouts.scaled(draw_layout(kind, keyed_generator(6, kind)), 288, 576)
+    check = make_check("projection", **options)
+    check.begin_part(Part(projection=assumed))
+    for time_s in range(3):
+        check.add_frames(FrameTriplet(float(time_s), np.stack([frame] * 3)))
+    verdict = check.verdict({})
+    assert verdict == replace(check.config.judge(verdict.numbers, {}), numbers=verdict.numbers,
+                              is_measured=True)  # fmt: skip
+    return verdict
+
+
+@pytest.mark.parametrize("kind", ["equirectangular", "dark-edges", "eac", "vr180-sbs", "flat"])
+@pytest.mark.parametrize("source", ["tagged", "guessed"])
+def test_pixels_that_contradict_the_projection_are_reported(kind, source):
+    assumed = ResolvedProjection("equirectangular", "mono", 480, 240, source=source)
+    verdict = judged(kind, assumed)
+    if layouts.LAYOUTS[kind].expected == "ok":
+        assert (verdict.outcome, verdict.reason) == (Outcome.OK, "equirectangular")
+    else:
+        assert (verdict.outcome, verdict.reason) == (
+            Outcome.NOT_OK,
+            layouts.LAYOUTS[kind].expected,
+        )
+
+
+def test_what_the_user_states_is_not_contradicted():
+    stated = ResolvedProjection("eac", "mono", 480, 240, source="stated")
+    assert judged("flat", stated).outcome is Outcome.OK
+
+
+def test_a_projection_may_be_confirmed():
+    eac = ResolvedProjection("eac", "mono", 480, 240)
+    verdict = judged("eac", eac)
+    assert (verdict.outcome, verdict.reason) == (Outcome.OK, "eac")
+    assert verdict.defect_probability < 0.01
+    assert judged("equirectangular", eac).reason == "other-projection"
+
+
+def test_thresholds_apply_to_stored_numbers():
+    assumed = ResolvedProjection("equirectangular", "mono", 480, 240)
+    numbers = judged("flat", assumed).numbers
+    lenient = make_check("projection", wrap_gap=5.0).config
+    assert lenient.judge(numbers, {}).outcome is Outcome.OK
