@@ -254,7 +254,8 @@ def _kind_of_eye(
     wraps = _is_small(numbers, f"{eyes}_wrap", thresholds.wrap_gap, thresholds.wrap_softness)
     cube: CubeKind = min(CUBES, key=lambda kind: numbers[f"{eyes}_{kind}_gap"])
     is_cube = _is_small(numbers, f"{eyes}_{cube}", thresholds.cube_gap, thresholds.cube_softness)
-    is_cube = _sigmoid(_logit(is_cube) + _logit(1 - wraps))
+    if is_cube > 0.5:
+        is_cube = _sigmoid(_logit(is_cube) + _logit(1 - wraps))
     if is_cube > 0.5:
         return cube, is_cube, f"gap {numbers[f'{eyes}_{cube}_gap']:.2f} between the faces"
     filled = numbers["filled_width"]
