@@ -44,7 +44,7 @@ def test_every_layout_is_recognized(kind):
         assert found.wrongness("equirectangular", "mono", THRESHOLDS.wrong_guess) < 0.2
     else:
         assert (found.kind, found.eyes) == LAYOUTS[kind].looks_like
-        assert found.wrongness("equirectangular", "mono", THRESHOLDS.wrong_tag) > 0.65
+        assert found.wrongness("equirectangular", "mono", THRESHOLDS.wrong_guess) > 0.65
 
 
 @pytest.mark.parametrize("kind", CUBES)
