@@ -76,9 +76,11 @@ def samples_of(frame: AudioFrame) -> Samples:
         return np.frombuffer(memory, stored_type, values)
 
     if frame.format.is_planar:
-        stored = np.stack([plane(channel, count) for channel in range(channels)])
+        stored = np.empty((channels, count), stored_type)
+        for channel in range(channels):
+            stored[channel] = plane(channel, count)
     else:
-        stored = plane(0, count * channels).reshape(count, channels).T
+        stored = plane(0, count * channels).reshape(count, channels).T.copy()
     if stored_type is np.float32:
-        return stored.astype(np.float32)
+        return stored
     return ((stored - np.float64(silence)) / full_scale).astype(np.float32)

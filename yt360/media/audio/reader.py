@@ -158,9 +158,9 @@ class AudioReader:
             for frame in frames:
                 samples = self._checked(frame)
                 position = end if end is not None else 0
-                if frame.pts is not None and frame.time_base is not None:
-                    time_s = float(frame.pts * frame.time_base) - self._origin_s
-                    stamped = round(time_s * self.sample_rate_hz)
+                time_s = frame.time  # the timestamp without the cost of a Fraction
+                if time_s is not None:
+                    stamped = round((time_s - self._origin_s) * self.sample_rate_hz)
                     if end is None or abs(stamped - end) > _JITTER_S * self.sample_rate_hz:
                         position = stamped
                 end = position + samples.shape[1]

@@ -127,6 +127,8 @@ class _TripletReader:
     def __init__(self, container: InputContainer, stream: VideoStream, interval_s: float) -> None:
         self.container, self.stream, self.interval_s = container, stream, interval_s
         self.origin_s = time_origin_s(container)
+        assert stream.time_base is not None
+        self.tick = stream.time_base.as_integer_ratio()
         self.keyframe_wait_s = min(_MAX_KEYFRAME_WAIT_S, 2 * (interval_s - _MIN_INTERVAL_S))
         self.next_s = 0.0
         # True from the first packet of a triplet until its last frame, which is delayed.
@@ -182,8 +184,7 @@ class _TripletReader:
             self.frames, self.reading, self.restarted = [], False, False
 
     def _time_s(self, pts: int) -> float:
-        assert self.stream.time_base is not None
-        return float(pts * self.stream.time_base) - self.origin_s
+        return pts * self.tick[0] / self.tick[1] - self.origin_s
 
 
 def scaled_luma(frame: VideoFrame) -> Luma:
