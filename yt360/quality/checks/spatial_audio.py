@@ -89,13 +89,13 @@ class SpatialAudioConfig:
     most_tiles: int = 8192
     least_tiles: float = 12.0
     w_silent_db: float = -40.0
-    # Real: 0.93 and more, 0.81 with a loud voice in W. Other channels: 0.56 and less near the gain
-    # of ambiX.
-    least_agreement: Fraction = 0.71
+    # Real: 0.95 and more, 0.81 with a voice in W. Near the gain of ambiX, made fields with loud
+    # stereo have 0.79 and more, other channels 0.56 and less.
+    least_agreement: Fraction = 0.75
     agreement_softness: float = 0.08
     # A free gain fits more: loudspeaker mixes have up to 0.87. Real: 0.98 and more, 0.97 with a
-    # voice in W.
-    weak_w_agreement: Fraction = 0.92
+    # voice in W; made fields 0.92 and more.
+    weak_w_agreement: Fraction = 0.9
     weak_w_softness: float = 0.04
     # A gain of W beyond this is reported: half of the distance between SN3D and FuMa.
     weak_w_db: float = 1.5
@@ -111,8 +111,8 @@ class SpatialAudioConfig:
     # level in W; -12.3 and -7.4 dB for channels without directions.
     w_only_db: float = -9.0
     w_only_upper_db: float = -5.75
-    # Copies coded at 192 kb/s have 0.96; a field with two sources has less than 0.9.
-    copied_coherence: Fraction = 0.95
+    # Copies coded at 192 kb/s have 0.95 and more; a field with two sources has less than 0.9.
+    copied_coherence: Fraction = 0.93
     copied_gain_db: float = 3.0
     # Fraction of the directional power in one channel of two-channel audio.
     one_axis_fraction: Fraction = 0.97
