@@ -34,7 +34,13 @@ from yt360.media.video.frame_triplets import FRAME_STEP_S, FrameTriplet
 from yt360.media.video.projection import ResolvedProjection
 from yt360.quality.checks.base import Check, Fraction, Part
 from yt360.quality.signal import sphere_maps
-from yt360.quality.signal.agreement import Moments, MotionModel, SourceModel, motion_energy
+from yt360.quality.signal.agreement import (
+    Moments,
+    MotionModel,
+    SourceModel,
+    independent_directions,
+    motion_energy,
+)
 from yt360.quality.signal.channel_changes import AS_READ, CHANGES, FUMA_ORDER, ChannelChange
 from yt360.quality.signal.timeline import Timeline
 from yt360.quality.verdict import Verdict, judge, unsure
@@ -274,7 +280,9 @@ class AvAgreementCheck(Check):
 
     def _fits(self, moments: Moments) -> dict[str, float]:
         t = self.config
-        independent = moments.effective_number(np.radians(t.direction_error_deg))
+        independent = independent_directions(
+            moments.directions, moments.weights, np.radians(t.direction_error_deg)
+        )
         turned = moments.turned_fits(t.source_model)
         turns = 2 * np.pi * np.arange(len(turned)) / len(turned)
         likelihood = np.exp(independent * (turned - turned.max()))

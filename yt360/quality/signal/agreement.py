@@ -28,6 +28,22 @@ def motion_energy(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.sqrt(first * second))
 
 
+def independent_directions(
+    directions: Array, weights: Array | None = None, width: float = np.radians(12.0)
+) -> float:
+    """Return the effective number of directions, if those closer than `width` are one.
+
+    Args:
+        directions: Unit vectors (N, 3).
+        weights: (N,) with the sum 1; equal by default.
+        width: Angle in radians.
+    """
+    each = np.full(len(directions), 1 / len(directions)) if weights is None else weights
+    cosine = np.clip(directions @ directions.T, -1, 1)
+    same = np.exp(-0.5 * (np.arccos(cosine) / width) ** 2)
+    return float(1 / (each @ same @ each))
+
+
 @dataclass(frozen=True, kw_only=True)
 class MotionModel:
     """How motion becomes a density of sound sources.
@@ -139,12 +155,6 @@ class Moments:
     weights: Array
     densities: Array
     silent_axes: NDArray[np.bool_]
-
-    def effective_number(self, width: float) -> float:
-        """Return the number of independent directions, if those closer than `width` are one."""
-        cosine = np.clip(self.directions @ self.directions.T, -1, 1)
-        same = np.exp(-0.5 * (np.arccos(cosine) / width) ** 2)
-        return float(1 / (self.weights @ same @ self.weights))
 
     def fit(self, change: ChannelChange, model: SourceModel) -> float:
         """Return the mean logarithm of the density of sources if the channels are changed."""
