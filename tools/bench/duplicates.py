@@ -166,12 +166,12 @@ def measure_index(total: int) -> None:
     for what, rows, noise in (("picture", 20, 0.2), ("audio", 75, 0.5)):
         words = np.empty((total * rows, WORDS), np.uint32)
         for number in range(total):
-            of = original(number, total) if number % EVERY == COPY else number
+            source = original(number, total) if number % EVERY == COPY else number
             # A still camera shows nearly the same all the time, audio does not.
-            vectors = keyed_generator(of, what).standard_normal((rows, 100), dtype=np.float32)
+            vectors = keyed_generator(source, what).standard_normal((rows, 100), dtype=np.float32)
             if what == "picture":
                 vectors = vectors[:1] + 0.1 * vectors
-            if of != number:
+            if source != number:
                 draws = keyed_generator(number, what, "noise")
                 vectors = vectors + noise * draws.standard_normal(vectors.shape, dtype=np.float32)
             words[number * rows : (number + 1) * rows] = hash_words(vectors)
@@ -200,7 +200,7 @@ def main() -> None:
     )
     for total in options.totals:
         measure(total, options.workers)
-    print(f"{'clips':>9}{'index s':>9}{'peak MB':>9}{'recall':>9}{'false pairs':>11}")
+    print(f"{'clips':>9}{'index s':>9}{'peak MB':>9}{'recall':>9}{'false':>11}")
     for total in options.index:
         measure_index(total)
 
