@@ -76,3 +76,30 @@ def test_a_photo_in_a_cubemap_may_move_face_by_face() -> None:
             check.add_frames(FrameTriplet(float(start), np.stack(frames)))
         outcomes[projection] = check.verdict({}).outcome
     assert outcomes == {"equirectangular": Outcome.OK, "eac": Outcome.NOT_OK}
+
+
+def test_a_black_beginning_does_not_count() -> None:
+    film = make_video("movers", keyed_generator(2, "movers"), 60.0).film
+    check = make_check("still-image")
+    for start in range(24):
+        times = start + FRAME_STEP_S * np.arange(3)
+        frames = [
+            small(film(time_s)) if start >= 12 else np.zeros((HEIGHT, WIDTH)) for time_s in times
+        ]
+        check.add_frames(FrameTriplet(float(start), np.stack(frames).astype(np.float32)))
+    verdict = check.verdict({})
+    assert verdict.outcome is Outcome.OK
+    assert verdict.numbers["probes"] == 12
+
+
+def test_steps_of_an_encoder_are_no_motion() -> None:
+    rng = keyed_generator(3, "steps")
+    image = small(panorama(rng))
+    check = make_check("still-image")
+    for start in range(12):
+        coarse = image + 8 * rng.standard_normal(image.shape, dtype=np.float32)
+        frames = [coarse, image, image] if start % 2 else [image, image, coarse]
+        check.add_frames(FrameTriplet(float(start), np.stack(frames)))
+    numbers = check.verdict({}).numbers
+    assert numbers["motion"] == 0
+    assert numbers["moving_share"] == 0
