@@ -19,6 +19,7 @@ from yt360.media.containers.opening import open_media
 from yt360.media.convert import ClipRequest
 from yt360.media.probe import probe
 from yt360.media.source import open_source, w_levels_dbfs
+from yt360.media.video.projection import resolve_projection
 from yt360.sphere import azimuth_elevation, direction, equirect_grid, sample_equirect, view_grid
 
 pytestmark = pytest.mark.real
@@ -165,7 +166,7 @@ def test_released_clips_become_ten_seconds_of_two_to_one(concert, calibration):
         with av.open(str(mp4)) as container:
             video = container.streams.video[0]
             assert (video.width, video.height, video.frames) == (640, 320, 160)
-        assert "because its sound is ambisonic" in facts["video"]["evidence"][0]
+        assert "look like equirectangular" in facts["video"]["evidence"][0]
         assert facts["clip"]["sound"]["gain_db"] == 0.0
 
 
@@ -210,3 +211,16 @@ def test_the_test_room_keeps_its_landmarks(real_data):
 def test_the_test_room_has_no_sound_to_learn_from(real_data):
     with bad_item("no-audio"):
         open_source(real_data / "panorama" / "test-room-mono.mp4")
+
+
+@pytest.mark.slow
+def test_labelled_recordings_look_equirectangular(real_data):
+    folder = real_data / "real-bench"
+    with (folder / "labels.csv").open() as file:
+        labels = list(csv.DictReader(file))
+    for label in labels:
+        stream = probe(folder / "clips" / label["file"]).video[0]
+        assert label["projection"].startswith("equirectangular")
+        assert stream.pixels is not None
+        assert stream.pixels.wrongness("equirectangular", "mono", 0.1) < 0.1, label["file"]
+        assert resolve_projection(stream, spatial_audio=True).kind == "equirectangular"
