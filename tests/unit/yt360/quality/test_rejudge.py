@@ -87,7 +87,6 @@ def other_thresholds() -> dict[str, float]:
     return {
         f"{name}.{option.name}": value * 0.9
         for name, config in configure_checks().items()
-        if hasattr(config, "judge")
         for option in fields(config)  # type: ignore[arg-type]
         if option.name not in getattr(config, "measuring", ())
         and isinstance(value := getattr(config, option.name), float)
@@ -103,6 +102,11 @@ def test_judging_again_is_inspecting_with_other_thresholds(recordings: Path, fil
     again = list(to_records(judge_again("", records, changed)))
     assert again == list(to_records(second))
     assert records["silence"].verdict == "ok" and "silent" in {it.numbers["reason"] for it in again}
+
+
+@pytest.mark.parametrize("name", configure_checks())
+def test_every_check_judges_what_it_measured(name: str) -> None:
+    assert callable(configure_checks()[name].judge)
 
 
 def test_the_same_thresholds_change_nothing(path: Path) -> None:
