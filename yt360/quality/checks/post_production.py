@@ -76,18 +76,17 @@ class PostProductionConfig:
     # plays all the time: then it is compared with 1.5 dB below a field.
     excess_db: float = 3.0
     least_field_db: float = -1.5
-    # Usable recordings have at most 6 % of such half seconds, and one with a low octave 14 %.
-    much_excess: Fraction = 0.2
-    much_excess_softness: float = 0.04
-    # Music in W and Y at the level of the scene has 7 % and more; less counts if it is in Y ...
+    # Usable recordings have at most 6 % of such half seconds, and one with a low octave 14 %; music
+    # in W and Y at the level of the scene has 7 % and more. They count if they are in Y ...
     some_excess: Fraction = 0.062
     some_excess_softness: float = 0.01
     # ... where music has 0.44 and more of the remaining directional power, fields 0.37 and less,
     lateral_fraction: Fraction = 0.4
     lateral_softness: float = 0.04
-    # ... or if what rises is in W alone: voices and music have -10 dB, recordings -5 dB and more.
-    added_db: float = -6.5
-    added_softness_db: float = 0.8
+    # ... or if what rises is in W alone: voices and music in W have -4.4 dB and less, recordings
+    # with so many such half seconds -2.7 dB and more.
+    added_db: float = -3.7
+    added_softness_db: float = 0.5
 
     # The network's own threshold: at most 2 % of the time in recordings without speech.
     speech_probability: Fraction = 0.5
@@ -172,12 +171,11 @@ class PostProductionConfig:
     def _overlaid(self, numbers: Mapping[str, float]) -> tuple[float, str, str]:
         share, added_db = numbers["excess_w_share"], numbers.get("added_db", 0.0)
         lateral = numbers["excess_lateral_share"]
-        is_much = probability_above(share, self.much_excess, self.much_excess_softness)
         is_some = probability_above(share, self.some_excess, self.some_excess_softness)
         is_stereo = probability_above(lateral, self.lateral_fraction, self.lateral_softness)
         is_alone = probability_above(-added_db, -self.added_db, self.added_softness_db)
         return (
-            max(is_much, is_some * max(is_stereo, is_alone)),
+            is_some * max(is_stereo, is_alone),
             "stereo-overlay" if is_stereo > 0.5 else "w-overlay",
             f"{share:.1%} of the audio has too little direction for a sound field",
         )
