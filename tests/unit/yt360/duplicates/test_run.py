@@ -144,6 +144,12 @@ def test_two_runs_at_once_are_refused(dataset):
         run(dataset)
 
 
+def test_a_report_without_a_folder_is_refused_before_the_search(dataset, tmp_path):
+    with user_error("missing"):
+        cli(["dedup", str(dataset), "--report", str(tmp_path / "no" / "pairs.html")],
+            standalone_mode=False)  # fmt: skip
+
+
 def test_what_is_no_dataset_is_refused(tmp_path):
     with user_error("missing"):
         open_inputs(tmp_path)
