@@ -47,7 +47,7 @@ class LocalMotion:
     @property
     def rests(self) -> bool:
         """Whether neither the whole image moves nor its light changes."""
-        return self.displacement < 0.1 and self.light < 0.5
+        return self.displacement < _AT_REST and self.light < 0.5
 
 
 def local_motion(
