@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from yt360.errors import UserError
+
 MACHINE_ERRORS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
@@ -150,6 +152,25 @@ def private_folder(path: Path) -> None:
     """Create a folder that only its owner can enter; an existing folder is not changed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
+
+
+def check_page_path(path: Path) -> None:
+    """Refuse a path at which no HTML page can be written, before the work that it shows.
+
+    Raises:
+        UserError: It is a folder, its name does not end in ``.html``, or its folder does not exist
+            or cannot be written.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file in it, such as report.html", "invalid")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"the report is a page; name it {path.stem}.html", "invalid", path)
+    if not path.parent.is_dir():
+        raise UserError(f"there is no folder {path.parent}; create it", "missing", path)
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(
+            f"{path.parent} cannot be written; name a file in another folder", "system", path
+        )
 
 
 def append_lines(path: Path) -> IO[str]:

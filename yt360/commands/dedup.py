@@ -10,7 +10,7 @@ import click
 
 from yt360.commands.group import examples
 from yt360.duplicates.kinds import GROUPINGS, KINDS
-from yt360.errors import UserError
+from yt360.files import check_page_path
 from yt360.terminal.output import echo, echo_json
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def command(path: Path, report: Path | None, as_json: bool, **options: Any) -> N
     from yt360.duplicates.run import dedup, open_inputs
 
     config = DedupConfig(**options)
-    if report is not None and not report.parent.is_dir():
-        raise UserError(f"there is no folder {report.parent}; create it", "missing", report)
+    if report is not None:
+        check_page_path(report)
     inputs = open_inputs(path)
     found = dedup(inputs, config)
     if as_json:

@@ -58,7 +58,7 @@ CHECKS: Registry[CheckConfig] = Registry(
     Entry(
         "projection",
         f"{_HERE}.projection:ProjectionConfig",
-        "Finds video that is not 360°, by its metadata.",
+        "Finds video that is not 360°, by its metadata and its pixels.",
         "video",
     ),
     Entry(

@@ -159,7 +159,7 @@ class AvAgreementConfig:
         if defect > 0.5:
             detail = f"the sound fits the picture better if its channels are {best.description}"
         elif agrees:
-            detail = f"sound and motion agree, {numbers['offset_deg']:+.0f}° apart"
+            detail = f"sound and motion agree, best with a turn of {numbers['offset_deg']:+.0f}°"
         else:
             detail = "motion neither confirms nor contradicts the directions of the sound"
         return judge(

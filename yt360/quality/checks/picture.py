@@ -61,13 +61,14 @@ class PictureConfig:
     def judge(
         self,
         numbers: Mapping[str, float],
-        earlier: Mapping[str, Verdict],  # noqa: ARG002
+        earlier: Mapping[str, Verdict],
     ) -> Verdict:
         """Return the verdict on all frames; see `CheckConfig`."""
         probes = numbers["probes"]
         if probes < self.least_triplets:
-            return unsure(NAME, "too-few-pictures", f"only {probes:.0f} frames to compare")
+            return unsure(NAME, "too-few-pictures", f"too few moments to compare: {probes:.0f}")
         blank, longest_s = numbers["blank_share"], numbers["longest_frozen_s"]
+        blank = _outside_silence(blank, earlier)
         empty = probability_above(blank, self.blank_fraction, self.blank_softness)
         stopped = min(
             probability_above(longest_s, self.frozen_s, self.frozen_s / 3),
@@ -76,10 +77,20 @@ class PictureConfig:
             ),
         )
         if empty >= stopped:
-            name = "black" if numbers["black_share"] >= blank / 2 else "blank"
+            name = "black" if numbers["black_share"] >= numbers["blank_share"] / 2 else "blank"
             return judge(NAME, empty, ("moving", name), f"{blank:.0%} of the frames are {name}")
         detail = f"the longest stretch without any change lasts {longest_s:.0f} s"
         return judge(NAME, stopped, ("moving", "frozen"), detail)
+
+
+def _outside_silence(blank: float, earlier: Mapping[str, Verdict]) -> float:
+    """Return the least share of blank frames in the audible clips.
+
+    Silent clips are left out of a dataset anyway, so a black and silent beginning does no harm. If
+    all clips are silent, it is the share in all of them.
+    """
+    silent = earlier["silence"].numbers.get("silent_share", 0.0) if "silence" in earlier else 0.0
+    return max(blank - silent, 0.0) / (1 - silent) if silent < 1 else blank
 
 
 class PictureCheck(Check):
@@ -112,7 +123,10 @@ class PictureCheck(Check):
             self._seen_s.append(0.0)
             self._longest_frozen_s.append(0.0)
         self._seen_s[-1] = frames.time_s - self._first_s
-        self._follow_frozen(frames)
+        if high - low < self.config.blank_contrast:
+            self._frozen = None  # counted as blank
+        else:
+            self._follow_frozen(frames)
         self._triplets += 1
 
     def measure(self) -> dict[str, float]:

@@ -91,7 +91,7 @@ class StillImageConfig:
         """Return the verdict on all windows; see `CheckConfig`."""
         if numbers["probes"] < self.least_triplets:
             return unsure(
-                NAME, "too-few-pictures", f"only {numbers['probes']:.0f} frames to compare"
+                NAME, "too-few-pictures", f"too few moments to compare: {numbers['probes']:.0f}"
             )
         moves = probability_above(numbers["motion"], self.motion, self.motion_softness)
         local = probability_above(numbers["contrast"], self.contrast, self.contrast_softness)

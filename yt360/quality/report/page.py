@@ -15,8 +15,7 @@ from types import TracebackType
 
 from markupsafe import Markup
 
-from yt360.errors import UserError
-from yt360.files import atomic_write
+from yt360.files import atomic_write, check_page_path
 from yt360.quality.report.card import Card, environment
 from yt360.terminal.text import printable
 
@@ -48,18 +47,13 @@ class ReportPage:
         most: Maximum number of cards; the most doubtful are kept.
 
     Raises:
-        UserError: The name does not end in ``.html``, or its folder does not exist.
+        UserError: No page can be written there; see `check_page_path`.
     """
 
     def __init__(
         self, path: Path, title: str, checks: tuple[str, ...], most: int = MOST_CARDS
     ) -> None:
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise UserError(
-                f"the report is a page; name it {path.with_suffix('.html')}", "invalid", path
-            )
-        if not path.parent.is_dir():
-            raise UserError(f"there is no folder {path.parent}; create it", "missing", path)
+        check_page_path(path)
         self.path, self.title, self.checks, self.most = path, title, checks, most
         self.counts: Counter[str] = Counter()
         self._places: list[_Place] = []

@@ -144,10 +144,14 @@ def test_two_runs_at_once_are_refused(dataset):
         run(dataset)
 
 
-def test_a_report_without_a_folder_is_refused_before_the_search(dataset, tmp_path):
-    with user_error("missing"):
-        cli(["dedup", str(dataset), "--report", str(tmp_path / "no" / "pairs.html")],
-            standalone_mode=False)  # fmt: skip
+@pytest.mark.parametrize(
+    ("report", "code"), [("no/pairs.html", "missing"), (".", "invalid"), ("pairs.txt", "invalid")]
+)
+def test_a_report_that_cannot_be_written_is_refused_before_the_search(
+    dataset, tmp_path, report, code
+):
+    with user_error(code):
+        cli(["dedup", str(dataset), "--report", str(tmp_path / report)], standalone_mode=False)
 
 
 def test_what_is_no_dataset_is_refused(tmp_path):

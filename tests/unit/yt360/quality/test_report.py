@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.errors import user_error
 from helpers.fake_media import InlinePool
 from helpers.quality_checks import inspect_inline, write_catalog
 
@@ -174,6 +175,18 @@ def test_nothing_done_leaves_the_page_of_before(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), ReportPage(path, "a", ()):
         raise KeyboardInterrupt
     assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [(".", "invalid"), ("folder.html", "invalid"), ("a.txt", "invalid"), ("no/a.html", "missing")],
+)
+def test_a_page_that_cannot_be_written_is_refused_at_once(
+    name: str, code: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder.html").mkdir()
+    with user_error(code):
+        ReportPage(tmp_path / name, "a", ())
 
 
 def test_failures_show_their_reason_escaped() -> None:

@@ -14,9 +14,10 @@ from yt360.media.video.frame_triplets import (
 )
 from yt360.media.video.projection import ResolvedProjection
 from yt360.quality.checks.base import Part
-from yt360.quality.verdict import Outcome, Verdict
+from yt360.quality.verdict import Outcome, Verdict, judge
 from yt360.randomness import keyed_generator
 
+BLACK = np.full((HEIGHT, WIDTH), 16, np.float32)
 UNDECIDED = ("photo-logo", "photo-bars", "photo-grain")
 
 
@@ -103,3 +104,19 @@ def test_steps_of_an_encoder_are_no_motion() -> None:
     numbers = check.verdict({}).numbers
     assert numbers["motion"] == 0
     assert numbers["moving_share"] == 0
+
+
+@pytest.mark.parametrize(
+    ("silent_share", "outcome"), [(0.0, Outcome.NOT_OK), (0.75, Outcome.OK), (1.0, Outcome.NOT_OK)]
+)
+def test_a_black_beginning_does_no_harm_if_it_is_silent(
+    silent_share: float, outcome: Outcome
+) -> None:
+    film = make_video("movers", keyed_generator(0, "movers"), 5.0).film
+    check = make_check("picture")
+    for start in range(20):
+        moments = (start - 15 + step * FRAME_STEP_S for step in range(3))
+        frames = [small(film(time_s)) if start >= 15 else BLACK for time_s in moments]
+        check.add_frames(FrameTriplet(float(start), np.stack(frames)))
+    silence = judge("silence", 0.01, ("sounding", "silent"), "", {"silent_share": silent_share})
+    assert check.verdict({"silence": silence}).outcome is outcome
