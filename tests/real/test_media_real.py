@@ -166,8 +166,13 @@ def test_released_clips_become_ten_seconds_of_two_to_one(concert, calibration):
         with av.open(str(mp4)) as container:
             video = container.streams.video[0]
             assert (video.width, video.height, video.frames) == (640, 320, 160)
-        assert "look like equirectangular" in facts["video"]["evidence"][0]
         assert facts["clip"]["sound"]["gain_db"] == 0.0
+
+
+def test_a_recording_is_recognized_by_its_pixels_and_a_drawing_by_its_audio(concert, calibration):
+    evidence = [facts["video"]["evidence"][0] for _, _, facts in (concert, calibration)]
+    assert "look like equirectangular" in evidence[0]
+    assert "because its sound is ambisonic" in evidence[1]
 
 
 def test_the_converted_picture_is_the_sources(real_data, concert):

@@ -32,7 +32,7 @@ class PictureConfig:
         "black_luma", "blank_contrast", "frozen_levels", "frozen_texture_part", "frozen_area",
         "motionless_levels", "most_triplets",
     )  # fmt: skip
-    measurement: ClassVar[int] = 2
+    measurement: ClassVar[int] = 3
 
     kind: str = NAME
     # Black of limited range is 16; a starry sky has more contrast.

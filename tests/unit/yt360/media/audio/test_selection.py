@@ -43,8 +43,9 @@ def spatial(field) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def unrelated() -> np.ndarray:
-    """Four noises that have nothing to do with each other: four channels, but no field."""
-    return (0.1 * np.random.default_rng(3).standard_normal((4, 48000))).astype(np.float32)
+    """Four noises that sound one after the other: four channels, but no field."""
+    noises = 0.1 * np.random.default_rng(3).standard_normal((4, 48000))
+    return (noises * np.kron(np.eye(4), np.ones(12000))).astype(np.float32)
 
 
 @pytest.mark.parametrize(

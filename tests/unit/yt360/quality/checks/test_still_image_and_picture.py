@@ -93,6 +93,23 @@ def test_a_black_beginning_does_not_count() -> None:
     assert verdict.numbers["probes"] == 12
 
 
+@pytest.mark.parametrize(("flies", "expected"), [(True, Outcome.OK), (False, Outcome.UNSURE)])
+def test_without_any_noise_a_thing_that_travels_is_motion_and_a_sign_may_be_an_overlay(
+    flies: bool, expected: Outcome
+) -> None:
+    world = small(panorama(keyed_generator(0, "ball")))
+    check = make_check("still-image")
+    for number in range(16):
+        frames = np.stack([world] * 3)
+        for step in range(3):
+            left = 30 * number if flies else 60
+            left += 8 * step if flies or number % 2 else 8 * (2 - step)
+            frames[step, 140:158, left : left + 18] = 255 - frames[step, 140:158, left : left + 18]
+        check.add_frames(FrameTriplet(float(number), frames))
+    verdict = check.verdict({})
+    assert verdict.outcome is expected, verdict
+
+
 def test_steps_of_an_encoder_are_no_motion() -> None:
     rng = keyed_generator(3, "steps")
     image = small(panorama(rng))
