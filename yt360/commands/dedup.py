@@ -1,4 +1,4 @@
-"""``yt360 dedup``: find videos that hold the same footage."""
+"""``yt360 dedup``: find videos of the same footage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_LINES = 20
 )
 @click.command("dedup")
 @click.argument("path", metavar="CATALOG | DATASET", type=Path)
-@click.option("--report", type=Path, help="Write a page with pictures of the pairs.")
+@click.option("--report", type=Path, help="Write an HTML page with frames of the pairs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the pairs as a JSON list.")
 @click.option(
     "--group",
@@ -41,11 +41,11 @@ MAX_LINES = 20
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 def command(path: Path, report: Path | None, as_json: bool, **options: Any) -> None:
-    """Find videos that hold the same footage, also re-encoded, trimmed, scaled or turned.
+    """Find videos of the same footage, even if re-encoded, trimmed, scaled or rotated.
 
-    Compares the picture and the audio of the downloaded videos of a catalog, or of the clips of a
+    Compares the video and the audio of the downloaded videos of a catalog, or of the clips of a
     dataset. Groups of videos are stored beside the catalog or in the dataset, and `yt360
-    build-shards` keeps each group in one split. A second run fingerprints only what is new.
+    build-shards` keeps each group in one split. A second run fingerprints only new media.
     """
     from yt360.duplicates.config import DedupConfig
     from yt360.duplicates.run import dedup, open_inputs

@@ -1,8 +1,8 @@
-"""Fingerprint of the audio: how the balance of neighbouring bands changes in time.
+"""Fingerprint of the audio: how the balance of adjacent bands changes over time.
 
 As in Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002), the feature
 is the difference of log energies along frequency and time, which levels and equalizers do not
-change. It is kept as a number instead of a sign.
+change. Unlike there, the number is stored and not only its sign.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SILENCE = 1e-7 * _WINDOW
 _LIMIT = 3.0
 _SCALE = 127 / _LIMIT
 _MIN_CHANGE = 0.1
-"""RMS of the features below which a second holds nothing but a steady tone or silence."""
+"""RMS of the features below which a second contains only a steady tone or silence."""
 
 Features = NDArray[np.int8]
 

@@ -1,8 +1,8 @@
 """Align two recordings and decide what they have in common.
 
-Panoramas that agree at one turn about the vertical show the same place. What changes tells the
-moment: what moves in the picture, and the audio. Two cuts of a tripod recording have the same
-background but not the same changes, so they are not the same footage.
+Panoramas that agree after a rotation about the vertical axis show the same place. Motion and audio
+show whether it is the same moment: two cuts of a tripod recording have the same background but
+different motion, so they are not the same footage.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Match:
         start_a_s: Second of the first video at which the common part starts.
         start_b_s: Second of the second video.
         duration_s: Length of the common part.
-        yaw_deg: Turn of the second one against the first one, counter-clockwise seen from above.
+        yaw_deg: Rotation of the second relative to the first, counter-clockwise seen from above.
         place: Correlation of the panoramas in [-1, 1].
-        motion: Correlation of what moves; None if nothing is long enough to tell.
+        motion: Correlation of the motion; None if the common part is too short.
         audio: Correlation of the audio; None without audio.
     """
 
@@ -78,7 +78,7 @@ class Comparable:
 
     @cached_property
     def motion(self) -> NDArray[np.float32]:
-        """What moves."""
+        """Changes from frame to frame."""
         return picture.motion(self.frames)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Decode media and clips into what fingerprints and reports need."""
+"""Decode the frames and the audio that fingerprints and reports need."""
 
 from __future__ import annotations
 

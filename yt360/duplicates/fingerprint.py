@@ -1,4 +1,4 @@
-"""The fingerprint of a recording, and the file of those of one media file or shard."""
+"""Fingerprints of recordings, and the file that stores those of one media file or shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups of videos that hold the same footage, and the file that stores them."""
+"""Groups of videos of the same footage, and the file that stores them."""
 
 from __future__ import annotations
 

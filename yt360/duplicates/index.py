@@ -1,9 +1,9 @@
-"""Words, short hashes of feature vectors, and the pairs of recordings that share some.
+"""Words (short hashes of feature vectors), and pairs of recordings that have words in common.
 
 Bit i of a word is the side of a random hyperplane on which a vector lies. Two vectors at an angle
 of α differ in a bit with probability α/π (Charikar, "Similarity estimation techniques from rounding
-algorithms", STOC 2002), so near duplicates share whole words and unrelated vectors hardly ever do.
-Pairs are found by sorting, n log n in the number of words.
+algorithms", STOC 2002), so near duplicates have whole words in common and unrelated vectors hardly
+ever do. Pairs are found by sorting, in O(n log n) for n words.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Fingerprint of the picture: small panoramas in time, compared for any turn about the vertical.
+"""Fingerprint of the video: small panoramas, compared for any rotation about the vertical axis.
 
-A turn multiplies the Fourier coefficients of each row by a phase, so panoramas are compared as
-coefficients: one inverse transform of their cross spectrum gives the correlation for every turn.
-Coefficients are weighted by their order, because all panoramas share the coarsest structure (sky
-over ground, a bright and a dark side) and differ in what is finer.
+A rotation multiplies the Fourier coefficients of each row by a phase, so one inverse transform of
+the cross spectrum of two panoramas gives their correlation for every rotation. Coefficients are
+weighted by their order, because the coarsest structure (sky above ground, a bright and a dark side)
+is common to all panoramas.
 """
 
 from __future__ import annotations

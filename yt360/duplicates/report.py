@@ -1,4 +1,4 @@
-"""A page with pictures of pairs: one HTML file that needs no network."""
+"""Write the HTML page with frames of pairs: one file that needs no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fingerprinted: the media of a catalog and the shards of a dataset."""
+"""Media of a catalog and shards of a dataset, as inputs of the search for duplicates."""
 
 from __future__ import annotations
 
