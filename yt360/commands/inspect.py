@@ -331,6 +331,8 @@ def _draw_catalog(
     with page as opened, Progress("drawing", None, "videos") as progress:
         if opened is not None:
             report_catalog(path, opened, config, progress.advance)
+    if opened is not None and not opened.counts:
+        echo(f"no page is written: {path} has no inspected video")
 
 
 def _rejudge(

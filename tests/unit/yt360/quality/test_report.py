@@ -222,3 +222,14 @@ def test_the_page_of_a_catalog_shows_inspected_and_failed_videos(
         )
     assert read(out).cards == [(photo, "rejected"), (broken, "failed")]
     assert len(read(out).sources) == (6 if has_media else 0)
+
+
+def test_a_catalog_without_inspected_videos_has_no_page_and_the_command_says_so(
+    tmp_path: Path,
+) -> None:
+    path = write_catalog(tmp_path / "my.catalog", tmp_path, {})
+    page = tmp_path / "page.html"
+    result = CliRunner().invoke(command, [str(path), "--rejudge", "--report", str(page)])
+    assert result.exit_code == 0
+    assert "no page" in result.output
+    assert not page.exists()
