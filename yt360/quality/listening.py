@@ -1,4 +1,4 @@
-"""Listen to windows of a recording: what its sound adds to the channels, speech, and other classes.
+"""Measure windows of a recording: the power that its sound adds to the channels, speech, and tags.
 
 Windows are spread evenly, so the cost per recording is bounded.
 """

@@ -1,4 +1,4 @@
-"""Audio taggers: networks that hear classes of audio in a window.
+"""Audio taggers: networks that detect classes of audio in a window.
 
 A tagger is a function or a class that takes mono audio and returns the probabilities of audio
 classes. `yt360.quality.speech` has one for speech. For others, for example a network trained on

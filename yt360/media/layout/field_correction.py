@@ -1,8 +1,8 @@
-"""Correct the gain of W relative to X, Y and Z, where it is clearly wrong, and undo it again.
+"""Correct the gain of W relative to X, Y and Z where it is clearly wrong, and undo the correction.
 
-X, Y and Z are scaled, not W: the level of W, which decides what is silent, and the mono sound of a
-clip stay as recorded; a W that is too low, the frequent case, makes X, Y and Z quieter, so nothing
-clips; and one gain for X, Y and Z keeps the direction of every source.
+X, Y and Z are scaled, and W is not changed. Therefore the level of W, which decides what is silent,
+and the mono signal of a clip stay as recorded. If W is too low, the frequent case, X, Y and Z
+become quieter, so nothing clips. One gain for X, Y and Z keeps the direction of every source.
 """
 
 from __future__ import annotations

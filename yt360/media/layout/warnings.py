@@ -1,7 +1,7 @@
 """Warnings: contradictions between the samples and the assumed layout.
 
 The gain of W relative to X, Y, Z differs by several dB between microphones and varies with
-frequency, so a level alone is no contradiction. These are:
+frequency, so a level alone is no contradiction. Contradictions are:
 
 - The ratio of another normalization in every octave. A conversion scales W by a constant, so
   (X²+Y²+Z²)/W² is 0 dB (SN3D), 3.01 dB (FuMa) or 4.77 dB (N3D) at all frequencies; the ratio of

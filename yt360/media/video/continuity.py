@@ -1,4 +1,4 @@
-"""Measure whether parts of a picture continue each other, as a projection predicts.
+"""Measure whether parts of a frame continue each other, as a projection predicts.
 
 Every projection cuts the sphere open somewhere. If it is the assumed one, pixels on both sides of
 the cut differ like neighbours; otherwise they differ like any two pixels. Differences of luma are

@@ -1,4 +1,4 @@
-"""Look at a few frames of a video to recognize its projection from the pixels."""
+"""Sample a few frames of a video to recognize its projection from the pixels."""
 
 from __future__ import annotations
 

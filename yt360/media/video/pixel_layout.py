@@ -1,17 +1,17 @@
 """Recognize the projection of a video from its pixels.
 
-The tests, each with a number that is far apart for right and wrong assumptions on real footage:
+Each test computes a number that clearly separates right from wrong assumptions on real footage:
 
 - Do the left and right edge continue each other (`wrap_continuity`)? In a whole equirectangular
   image they do; in VR180, a partial panorama or a flat film they do not.
 - Do the faces of a cubemap continue each other at edges that are apart in the frame
   (`cube_continuity`)? This finds equi-angular and other cubemaps, and nothing else passes it.
-- Do both halves show the same, up to the disparity of two eyes (`halves_continuity`)?
-- Do two circles side by side share their rims (`fisheye_continuity`), or is the picture in two
+- Are both halves equal, up to the disparity of two eyes (`halves_continuity`)?
+- Do the rims of two circles side by side meet (`fisheye_continuity`), or is the image in two
   circles on a uniform ground (`_circles`)? These are two fisheye lenses.
 - Is the first or last row nearly constant, as poles are (`pole_variation`)? This distinguishes
   parts of a sphere, such as VR180, from flat films. It is weak, since a flat film may have a clear
-  sky, so it decides only how a defect is called.
+  sky, so only the name of a defect depends on it.
 """
 
 from __future__ import annotations

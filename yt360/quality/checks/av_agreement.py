@@ -1,21 +1,21 @@
 """Check that audio and video agree in direction, which settles the order and signs of channels.
 
-Where the intensity vector is directive, a source sounds in its direction; where the picture moves,
-there may be a source. For each moment (a frame triplet and the audio around it) the motion on the
-sphere gives a density of sources, and the intensity vector one direction. With exchanged or
-inverted channels (`yt360.quality.signal.channel_changes`), the directions are permuted or mirrored
-ones. The check compares the likelihoods of all these explanations, by Bayes' rule:
+A clear intensity vector gives the direction of a source, and motion in the video shows where a
+source may be. For each moment (a frame triplet and the audio around it), the motion on the sphere
+gives a density of sources, and the intensity vector one direction. With exchanged or inverted
+channels (`yt360.quality.signal.channel_changes`), the directions are permuted or mirrored. The
+check compares the likelihoods of all these explanations by Bayes' rule:
 
-- A source is visible and moves, with a fixed probability, or it is anywhere: sources may be at rest
-  or hidden, and silent objects move. So one moment never decides.
-- Moments in one direction are one moment; only sources in several directions, or one that moves,
-  tell permutations from each other. Evidence is limited, because errors of a long recording, such
-  as a microphone that is turned relative to the camera, are the same at all moments.
-- Sources are rare high above and deep below the horizon.
+- A source is visible and moves with a fixed probability, and otherwise is anywhere: sources may be
+  at rest or hidden, and silent objects move. Therefore a single moment never decides.
+- Moments with one direction count as one moment. Only sources in several directions, or a moving
+  source, distinguish permutations. Evidence is limited, because some errors, such as a microphone
+  that is rotated relative to the camera, are the same at all moments of a long recording.
+- Sources are rare high above and far below the horizon.
 - If one channel is silent, it is usually Z: many recorders are horizontal.
 
-The fit of the sound turned about the vertical shows where it agrees best with the picture, and by
-how much chance.
+The check also rotates the sound about the vertical axis, to find the rotation that agrees best with
+the video, and the fraction of rotations that agree at least as well as none (``chance``).
 """
 
 from __future__ import annotations

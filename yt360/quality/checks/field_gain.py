@@ -1,8 +1,8 @@
 """Measure the gain of W relative to X, Y and Z, which the conversion to clips corrects.
 
-A wrong gain is common in good recordings and never rejects one. The numbers of this check are what
-``build-shards`` corrects the videos of a catalog with, so all clips of a video get the same gain:
-see `yt360.media.layout.field_gain` and `yt360.media.layout.field_correction`.
+A wrong gain is common in good recordings, so this check never rejects. ``build-shards`` corrects
+the videos of a catalog by its measurements, so all clips of a video get the same gain: see
+`yt360.media.layout.field_gain` and `yt360.media.layout.field_correction`.
 """
 
 from __future__ import annotations

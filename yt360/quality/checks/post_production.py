@@ -2,24 +2,24 @@
 
 In the recording of a microphone every source has a direction: where W has power, X, Y and Z have a
 corresponding power (see `spatial_audio`). A voice-over or music is usually mixed into W alone, or
-as stereo into W and Y. It shows in three ways.
+as stereo into W and Y. There are three kinds of evidence.
 
 **Too little direction.** Tiles that the mix dominates have too much W. Reverberation and
-interference change the ratio of single tiles by a few decibels in both directions, and less that of
-two consecutive tiles (half a second), whereas a mix lowers it further. Each octave has a ratio of
-its own (microphones differ by several decibels between octaves), so tiles are compared with the
-middle of theirs.
+interference change the ratio of single tiles by a few decibels in both directions, and that of two
+consecutive tiles (half a second) by less, whereas a mix lowers it further. The gain of W differs by
+several decibels between the octaves of a microphone, so tiles are compared with the median of their
+octave.
 
-**Speech without direction.** With a tagger that hears speech over time (`yt360.quality.speech`),
-windows of audio are asked what speech adds (`yt360.quality.signal.added_sound`): power in W alone,
-or in W and Y alone. This finds voices below the level of the field. Voices of people at the
-recording add power with a direction.
+**Speech without direction.** With a tagger that detects speech over time (`yt360.quality.speech`),
+the power that speech adds is measured in windows (`yt360.quality.signal.added_sound`): in W alone,
+or in W and Y alone. This finds voices below the level of the sound field. The voices of people at
+the recording add power with a direction.
 
 **Fixed to the head.** When the camera rotates, the sound field rotates with the image. A source
 whose direction stays constant is fixed to the camera: it was mixed in, or it is the person who
 holds the camera. The two cases are indistinguishable, so this criterion alone is never certain.
 
-An audio tagger of the user may add the classes of the audio.
+An audio tagger of the user may add evidence: the probabilities of music and narration.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Check that the video is 360°, and in the projection in which it would be converted.
 
-The rule of the conversion comes first (`yt360.media.video.projection`), so video that passes is not
-refused when clips are cut. Then the pixels of frames throughout the video are compared with that
+The rule of the conversion is applied first (`yt360.media.video.projection`), so the conversion does
+not refuse video that passes. Then the pixels of frames throughout the video are compared with that
 projection (`yt360.media.video.pixel_layout`): a projection that is guessed from the aspect ratio
 needs less evidence against it than one from the metadata, and a projection that the user states
-needs none. Frames that tell nothing, such as dark ones, leave the probability as it was.
+needs none. Frames without evidence, such as dark ones, do not change the probability.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ beach has -39, speech -37) and above microphone hiss and the dither of empty tra
 
 Hysteresis avoids fragmenting a recording whose level varies around one threshold: an audible
 interval starts with a clearly loud clip and ends with a clearly silent one. The recording as a
-whole is judged by the share of its clips below the middle of the two thresholds.
+whole is judged by the fraction of its clips below the middle of the two thresholds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEVELS_DBFS = (
     -80.0, -70.0, -65.0, -62.5, -60.0, -57.5, -55.0, -52.5, -50.0, -45.0, -40.0, -30.0, -20.0,
     -10.0, 0.0,
 )  # fmt: skip
-"""Levels for which the share of clips below is measured; shares in between are interpolated."""
+"""Levels for which the fraction of clips below is measured; between them it is interpolated."""
 
 
 @config_class
@@ -95,7 +95,7 @@ class SilenceCheck(Check):
 
 
 def distribution(levels_dbfs: Sequence[float]) -> dict[str, float]:
-    """Return the distribution of the levels of clips: mean power, extremes, shares below levels."""
+    """Return the distribution of the levels of clips: mean, extremes, fractions below levels."""
     levels = np.array(levels_dbfs)
     if not len(levels):
         return {"clips": 0.0}

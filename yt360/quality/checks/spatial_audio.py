@@ -3,8 +3,8 @@
 In the sound field of a microphone the power ratio (X² + Y² + Z²) / W² is constant in each octave,
 whatever sounds (`yt360.quality.signal.field_ratios`). Its value is the gain of W: 0 dB in ambiX
 (SN3D), 3 dB in FuMa, 4.8 dB in N3D, -4 to 7 dB in the files of real microphones, different in each
-octave. A wrong gain moves no source, and the conversion puts it right, so it is reported and does
-not reject.
+octave. A wrong gain changes no direction, and the conversion corrects it, so it is reported and
+does not reject.
 
 Four channels that are not a sound field have no constant ratio. The ratio of loudspeaker mixes
 (quad, 5.1) depends on the active source; permuted channels have a constant ratio with another

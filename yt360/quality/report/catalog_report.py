@@ -1,4 +1,4 @@
-"""The page of a catalog: its inspected videos, with pictures where their media are here."""
+"""The page of a catalog: its inspected videos, with frames where the media exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How doubtful a decision is, to show first what a person should look at."""
+"""How doubtful a decision is, to show the most doubtful ones first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small images of the report: energy by direction over a picture, and over time."""
+"""Small images of the report: energy by direction over a frame, and over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read moments of a recording: the picture that the conversion makes, and the sound field there."""
+"""Read moments of a recording: the frame as the conversion sees it, and the sound field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the page: cards as they come, in the order of doubt at the end."""
+"""Write the page: cards in the order of inspection, sorted by doubt at the end."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Measure with which direction the sound of a window rises and falls.
+"""Measure the direction of the sound that rises and falls in a window.
 
-Where a source with a direction becomes louder, the power of X, Y and Z rises with that of W, by the
-ratio of the recording. Audio that was mixed into W alone raises the power of W only. Stereo that
-was mixed into W and Y (left and right) raises both and neither X nor Z, as a source exactly at the
-left or right would in the open; in a real place, reflections also come from elsewhere.
+When a source with a direction becomes louder, the power of X, Y and Z rises with that of W, by the
+ratio of the recording. Audio that is mixed into W alone raises the power of W only. Stereo that is
+mixed into W and Y (left and right) raises both and neither X nor Z. A source exactly at the left or
+right in the open does the same; in a real place, reflections also come from elsewhere.
 
-The slope of a line through the powers of many short moments shows this below the level of the field
-too: what does not rise with W does not change a slope. Bands are thirds of an octave, because the
-harmonics of a voice are above the field in some bands only.
+A line is fitted to the powers of many short moments. What does not rise with W does not change its
+slope, so this also measures sound below the level of the field. Bands are thirds of an octave,
+because the harmonics of a voice exceed the field only in some of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Compare where a recording sounds with where its picture moves.
+"""Compare the directions of the sound of a recording with the motion in its video.
 
 Shapes: N moments, each a frame triplet with one band of the audio around it. Directions are unit
-vectors (x front, y left, z up). A density on the sphere has the mean 1: its value is the number of
-times that a direction is more likely than with all directions equally likely.
+vectors (x front, y left, z up). A density on the sphere has the mean 1: its value is the
+likelihood of a direction relative to a uniform distribution.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ frequency, but not its average over dozens: a tile (a quarter of a second of an 
 recording is within 1.5 dB of the ratio of its octave.
 
 The ratio of other channels (loudspeaker mixes, unrelated signals) depends on what sounds. If
-channels are permuted, the ratio holds for the channel that is W.
+channels are permuted, the ratio is constant for the channel that is W.
 """
 
 from __future__ import annotations

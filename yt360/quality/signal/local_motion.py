@@ -1,9 +1,9 @@
-"""Measure what moves in the image by itself, in a triplet of frames.
+"""Measure what moves by itself in a triplet of frames.
 
-Things that move change the image in both intervals of a triplet, and where they are. An encoder
-changes a still image in single steps (a key frame, a refinement some frames later) and then leaves
-it alone. Camera motion through a scene and moving things leave differences that no affine motion of
-the whole image explains; the pan or zoom of a photo does not.
+Objects that move change the image in both intervals of a triplet. An encoder changes a still image
+in single steps (a key frame, a refinement some frames later) and then no more. Moving objects, and
+a camera that moves through a scene, cause differences that no affine motion of the whole image
+explains; the pan or zoom of a photo does not.
 """
 
 from __future__ import annotations

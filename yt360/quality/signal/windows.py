@@ -1,4 +1,4 @@
-"""Windows of a stream for what is too slow to process all of it."""
+"""Windows of a stream, for processing that is too slow for all of it."""
 
 from __future__ import annotations
 
