@@ -48,8 +48,8 @@ _FOR_DECODING = (
 @click.option(
     "--report",
     type=Path,
-    help="Write one HTML page of all recordings, with pictures, where sound comes from, verdicts "
-    "and numbers; the most doubtful decisions come first.",
+    help="Write one HTML page of all recordings with frames, directions of the audio, verdicts and "
+    "measurements; the most doubtful decisions come first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object per file.")
 @click.option("--audio", type=Path, help="File with the spatial audio of the one video given.")
@@ -315,7 +315,10 @@ def _inspect_catalog(
     echo(*report.lines())
     _draw_catalog(path, page, config)
     if not report.counts and not report.crashes and report_path is None:
-        echo(f"{path} has no downloaded video to inspect; run `yt360 download {path}` first")
+        echo(
+            f"{path} has no downloaded video that is not inspected yet; run `yt360 download {path}` "
+            "first, or inspect videos again with --again"
+        )
     if report.crashes:
         echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
     return report.crashes
