@@ -316,8 +316,8 @@ def _inspect_catalog(
     _draw_catalog(path, page, config)
     if not report.counts and not report.crashes and report_path is None:
         echo(
-            f"{path} has no downloaded video that is not inspected yet; run `yt360 download {path}` "
-            "first, or inspect videos again with --again"
+            f"{path} has no downloaded video to inspect; run `yt360 download {path}`, "
+            "or inspect videos again with --again"
         )
     if report.crashes:
         echo(f"error: worker processes that died or hung: {report.crashes}; see above", err=True)
