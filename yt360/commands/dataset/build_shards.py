@@ -116,8 +116,9 @@ MAX_LINES = 20
     default="broadband",
     show_default=True,
     type=click.Choice(FIELD_GAIN_MODES),
-    help="Correct a wrong gain of W relative to X, Y and Z: by one gain, by one in each octave, or "
-    "keep it. Directions do not change, and the facts of a clip can undo it.",
+    help="Correct a wrong gain of W relative to X, Y and Z: by one gain, by one for each octave, "
+    "or not at all. Directions do not change. The record of a clip stores the correction, so it "
+    "can be undone.",
 )
 @click.option("--equalize-field", is_flag=True, help="The same as --field-gain octaves.")
 @click.option(

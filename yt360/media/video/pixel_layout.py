@@ -133,8 +133,8 @@ class PixelLayout:
     Attributes:
         kind: Projection of one eye. ``"part"`` is less than 360° wide, but may have a pole.
         eyes: Arrangement of the eyes.
-        kind_sure: Probability of the projection, in [0, 1]; 0.5 if the pixels tell nothing, as in
-            darkness.
+        kind_sure: Probability of the projection, in [0, 1]; 0.5 if the pixels are no evidence, as
+            in darkness.
         eyes_sure: Probability of the arrangement of the eyes.
         has_pole: Whether the first or last row is as steady as a pole.
         why: The decisive number.
@@ -153,7 +153,9 @@ class PixelLayout:
         return min(self.kind_sure, self.eyes_sure)
 
     def describe(self) -> str:
-        """Return what the pixels look like, and how sure that is."""
+        """Return what the pixels look like, with the probability."""
+        if self.confidence < 0.505:
+            return f"the pixels do not show the projection: {self.why}"
         eyes = "" if self.eyes == "mono" else f", {self.eyes}"
         return f"the pixels look like {_NAMES[self.kind]}{eyes} ({self.confidence:.0%}): {self.why}"
 
