@@ -17,6 +17,8 @@ from yt360.quality.signal.blocks import Image, block_means
 # Reduction and iterations. Half the resolution suffices to estimate the global motion to a tenth of
 # a pixel.
 _LEVELS = ((4, 6), (2, 3))
+# Pixels; smaller corrections do not matter.
+_CONVERGED = 0.01
 _LIGHT_ITERATIONS = 4
 # Grey levels; a fade changes the median pixel by more than this within half a second.
 _SAME_LIGHT = 0.5
@@ -102,7 +104,10 @@ def _motion_of(source: Image, target: Image) -> NDArray[np.float64]:
         coarse_source = block_means(gaussian_filter(source, 0.5 * level), level)
         coarse_target = block_means(gaussian_filter(target, 0.5 * level), level)
         for _ in range(iterations):
-            motion = motion + _step(coarse_source, coarse_target, motion, level)
+            correction = _step(coarse_source, coarse_target, motion, level)
+            motion = motion + correction
+            if float(np.abs(correction).max()) < _CONVERGED:
+                break
     return motion
 
 

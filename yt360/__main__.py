@@ -1,0 +1,5 @@
+"""``python -m yt360``."""
+
+from yt360.cli import main
+
+main()
