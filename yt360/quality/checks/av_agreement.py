@@ -173,10 +173,12 @@ class AvAgreementConfig:
     def probabilities(self, numbers: Mapping[str, float]) -> dict[ChannelChange, float]:
         """Return the posterior probability of each change of channels."""
         independent = min(numbers["independent_moments"], self.most_independent_moments)
+        # A silent axis alone is no evidence: a scene may have no source in front or behind.
+        silent_axis = int(numbers["silent_axis"]) if numbers["moving_fraction"] else 0
         logs = {}
         for change in CHANGES:
             logs[change] = log(self._prior(change)) + independent * numbers[f"fit_{change.name}"]
-            if numbers["silent_axis"] and not _makes_vertical(change, int(numbers["silent_axis"])):
+            if silent_axis and not _makes_vertical(change, silent_axis):
                 logs[change] -= log(self.silent_is_vertical_odds)
         most = max(logs.values())
         total = sum(exp(value - most) for value in logs.values())
