@@ -142,7 +142,7 @@ def right_on(check: str, label: Row) -> Callable[[Verdict], bool] | None:
         "still-image": label["motion"] == "motion",
         "picture": label["motion"] == "motion",
         "projection": True,
-        "post-production": not label["sound"].startswith("no spatial"),
+        "post-production": not label["sound"].startswith(("no spatial", "unusable")),
         "spatial-audio": label["sound"].startswith("foa"),
         "av-agreement": label["sound"].startswith("foa"),
     }
