@@ -2,10 +2,10 @@
 # Tests start hundreds of Python processes, which read compiled modules where there are any.
 unexport PYTHONDONTWRITEBYTECODE
 # One test process a core: threads of their own would only get in each other's way.
-test test-slow: export OMP_NUM_THREADS = 1
-test test-slow: export OMP_WAIT_POLICY = PASSIVE
+test test-slow test-real: export OMP_NUM_THREADS = 1
+test test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow lint types check format bench proof fuzz kill constraints sbom clean
+.PHONY: setup demo test test-slow test-real lint types check format bench proof fuzz kill constraints sbom clean
 
 setup:
 	@tools/setup.sh
@@ -18,6 +18,9 @@ test: setup  ## the test suite, on all cores
 
 test-slow: setup  ## also what takes more than a few seconds
 	.venv/bin/pytest --numprocesses auto --dist worksteal -m "not gpu"
+
+test-real: setup  ## the slow tests on real recordings, where these are at hand
+	.venv/bin/pytest --numprocesses auto --dist worksteal -m "real and slow"
 
 lint: setup
 	.venv/bin/ruff check .

@@ -44,9 +44,8 @@ class FieldGainConfig:
             return unsure(NAME, "too-little-sound", "there is too little audio to tell")
         size_db = abs(gain.broadband_db)
         detail = (
-            f"W is {size_db:.1f} dB {'low' if gain.broadband_db < 0 else 'high'} "
-            f"relative to X, Y, Z (tiles differ by {gain.spread_db:.1f} dB, "
-            f"octaves by {gain.tilt_db:.1f} dB)"
+            f"the gain of W relative to X, Y, Z is {gain.broadband_db:+.1f} dB (tiles differ by "
+            f"{gain.spread_db:.1f} dB, octaves by {gain.tilt_db:.1f} dB)"
         )
         if not is_reliable(gain):
             return unsure(NAME, "no-single-gain", detail)
