@@ -16,7 +16,7 @@ from yt360.labels.sphere.views import VIEW_SETS
 from yt360.media.convert import ClipRequest
 from yt360.media.source import open_source
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 CHECKPOINT = FIXTURES / "panoptic" / "model_random.pkl"
 
 

@@ -22,7 +22,7 @@ from yt360.media.source import open_source, w_levels_dbfs
 from yt360.media.video.projection import resolve_projection
 from yt360.sphere import azimuth_elevation, direction, equirect_grid, sample_equirect, view_grid
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 def converted(video: Path, sound: Path | None, folder: Path) -> tuple[Path, torch.Tensor, dict]:

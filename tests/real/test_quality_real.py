@@ -13,7 +13,7 @@ from yt360.quality.decision import decide
 from yt360.quality.inspect import InspectOptions, inspect_file
 from yt360.quality.verdict import Outcome
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 def reasons(path: Path) -> dict[str, str]:

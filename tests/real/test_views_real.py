@@ -17,7 +17,7 @@ from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.reader import ShardReader
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 AUDIO = AudioConfig(channels="ambix+intensity")
 STATS = AudioStatistics(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
