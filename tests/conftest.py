@@ -23,7 +23,7 @@ from hypothesis import settings
 
 from yt360.execution.local import WorkerPool
 
-pytest_plugins = ("helpers.small_datasets",)
+pytest_plugins = ("helpers.small_datasets", "helpers.scene_runs")
 
 # A shell starts jobs in the background with Ctrl-C ignored, nohup with the end of the
 # terminal ignored, and children inherit that.

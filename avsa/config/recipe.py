@@ -74,7 +74,7 @@ def config_from_mapping(
     """
     mapping = dict(mapping)
     for override in overrides:
-        change = _parse_override(override)
+        change = parse_override(override)
         _require_known_stages(change, mapping)
         mapping = merged(mapping, change, _names_another_kind)
     try:
@@ -95,6 +95,30 @@ def save_config(config: TrainConfig, path: Path) -> None:
     """Write the whole configuration as YAML, defaults included."""
     with atomic_write(path, "w") as file:
         write_yaml(to_mapping(config), file)
+
+
+def parse_override(override: str) -> dict[str, Any]:
+    """Return nested mappings of a ``dotted.key=value`` text, whose value is YAML.
+
+    Raises:
+        UserError: It has no key, or its value is not YAML.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(
+            f"--set {shortened(override, 80)!r} is not KEY=VALUE, such as optimizer.lr=0.001",
+            key="--set",
+        )
+    try:
+        value = load_yaml(text)
+    except ValueError as error:
+        shown = shortened(override, 80)
+        raise UserError(f"--set {shown!r}: the value is not YAML: {error}", key=key) from None
+    *parents, last = key.split(".", MAX_KEY_PARTS)
+    change: dict[str, Any] = {last: value}
+    for part in reversed(parents):
+        change = {part: change}
+    return change
 
 
 def require_same_config(was: TrainConfig, now: TrainConfig) -> None:
@@ -169,22 +193,3 @@ def _require_known_stages(change: Mapping[str, Any], mapping: Mapping[str, Any])
                 raise UserError(
                     f"unknown key {key}{did_you_mean(name, stages)}", "unknown-name", key
                 )
-
-
-def _parse_override(override: str) -> dict[str, Any]:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UserError(
-            f"--set {shortened(override, 80)!r} is not KEY=VALUE, such as optimizer.lr=0.001",
-            key="--set",
-        )
-    try:
-        value = load_yaml(text)
-    except ValueError as error:
-        shown = shortened(override, 80)
-        raise UserError(f"--set {shown!r}: the value is not YAML: {error}", key=key) from None
-    *parents, last = key.split(".", MAX_KEY_PARTS)
-    change: dict[str, Any] = {last: value}
-    for part in reversed(parents):
-        change = {part: change}
-    return change

@@ -1,14 +1,27 @@
-"""Evaluations of a trained model.
+"""Evaluations of a trained model: the tables and figures of the paper, and more.
 
-An evaluation is an entry of `EVALUATIONS`: a module with a config class, registered by
-``@EVALUATIONS.register`` (a user's own, named by ``--plugin``) or by a line in the table below.
+To add an evaluation, write a module with a config class::
+
+    @EVALUATIONS.register
+    @config_class
+    class MyEvaluationConfig(EvaluationConfig):
+        '''What it measures, in one line.'''
+        kind: Literal["my-evaluation"] = "my-evaluation"
+        def evaluate(self, context): return Result(metrics={"accuracy": Metric(value=0.5)})
+
+and name the module with ``--plugin``: ``avsa --plugin my_module eval my-evaluation RUN``. Built-in
+ones have a line in the table below instead of the decorator. `docs/extending.md` has a complete
+example; `avsa.evals.base` says what an evaluation gets and returns.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from yt360.registry import Registry
 
-EVALUATIONS: Registry[Any] = Registry("evaluation", "avsa.evaluations")
-"""All evaluations by name; none is built in yet."""
+if TYPE_CHECKING:
+    from avsa.evals.base import EvaluationConfig
+
+EVALUATIONS: Registry[EvaluationConfig] = Registry("evaluation", "avsa.evaluations")
+"""All evaluations by name."""

@@ -1,0 +1,1 @@
+"""The commands below ``avsa eval``, and ``avsa report``."""

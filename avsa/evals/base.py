@@ -1,0 +1,110 @@
+"""What every evaluation consists of: a configuration, and a function from a context to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from avsa.data.clips import open_clips
+from avsa.evals.result import Result
+from avsa.evals.subject import Evaluated
+from avsa.training.distributed import World
+from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
+from avsa.views.spectrogram import AudioConfig
+from yt360.config import config_class
+from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an evaluation works with. All ranks have equal contexts but for the world's rank.
+
+    Attributes:
+        subject: The model.
+        dataset: Folder of shards; None if none was given.
+        world: This process and the other ranks. Rank 0 alone writes results and pictures.
+        work: Folder of this evaluation alone for what a killed one resumes from (`avsa.evals.fit`).
+            It is removed when the evaluation is complete.
+        features: Folder of cached features, shared by all evaluations of a run
+            (`avsa.evals.feature_cache`).
+        pictures: Existing folder for pictures; their names begin with `name`.
+        name: Name of the record, unique for evaluation, options, weights and data.
+    """
+
+    subject: Evaluated
+    dataset: Path | None
+    world: World
+    work: Path
+    features: Path
+    pictures: Path
+    name: str
+
+    def require_dataset(self) -> Path:
+        """Return the dataset.
+
+        Raises:
+            UserError: ``"missing"``: None was given.
+        """
+        if self.dataset is None:
+            raise UserError(
+                "this evaluation needs a dataset; give --data DATASET", "missing", "--data"
+            )
+        return self.dataset
+
+    @contextmanager
+    def clips(self, split: str) -> Iterator[ShardReader]:
+        """Open a split of the dataset.
+
+        Raises:
+            UserError: No dataset was given, or the split has no clips.
+        """
+        dataset = self.require_dataset()
+        clips = open_clips(dataset, split)
+        try:
+            if not len(clips):
+                raise UserError(
+                    f"the split {split} of {dataset} has no clips, which the evaluation needs; "
+                    "build a dataset with both splits",
+                    "empty",
+                    split,
+                )
+            yield clips
+        finally:
+            clips.close()
+
+    def statistics(self, audio: AudioConfig) -> AudioStatistics:
+        """Return the statistics of the model, or those of the dataset if it has none."""
+        model = self.subject.model
+        if model is not None and model.audio_statistics is not None:
+            return model.audio_statistics
+        return ensure_statistics(self.require_dataset(), audio)
+
+
+@config_class
+class EvaluationConfig:
+    """Base class of the configurations of evaluations (entries of `avsa.evals.EVALUATIONS`).
+
+    Attributes:
+        kind: Name of the evaluation.
+        needs_dataset: Whether it cannot work without ``--data``.
+    """
+
+    needs_dataset: ClassVar[bool] = True
+    kind: str
+    """Name of the evaluation."""
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
+    """Seed of every random choice."""
+
+    def evaluate(self, context: Context) -> Result:
+        """Evaluate; all ranks take part, and the result of rank 0 is written.
+
+        Raises:
+            UserError: Model, data and options do not fit together.
+        """
+        raise NotImplementedError

@@ -1,0 +1,43 @@
+"""The configuration of an evaluation from the options of a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from avsa.config.recipe import parse_override
+from avsa.evals import EVALUATIONS
+from avsa.evals.base import EvaluationConfig
+from yt360.config import from_mapping, merged, to_mapping
+from yt360.errors import UserError
+
+
+def configure(kind: str, given: Mapping[str, Any], settings: Mapping[str, str]) -> EvaluationConfig:
+    """Return the configuration of an evaluation.
+
+    Args:
+        kind: Name of the evaluation.
+        given: Options by name.
+        settings: Further options as texts, ``{"schedule.lr": "1e-3"}``; values are YAML.
+
+    Raises:
+        UserError: There is no such evaluation or option, an option is given twice, or its value is
+            not allowed.
+    """
+    config = EVALUATIONS.load(kind)
+    mapping = {**default_options(config), **given, "kind": kind}
+    for key, text in settings.items():
+        if key in given:
+            raise UserError(f"{key} is given twice; give it once", "conflict", key)
+        mapping = merged(mapping, parse_override(f"{key}={text}"))
+    return from_mapping(config, mapping)
+
+
+def default_options(config: type[EvaluationConfig]) -> dict[str, Any]:
+    """Return the defaults of all options that have one, as plain values."""
+    return {
+        each.name: to_mapping(each.default)
+        for each in fields(config)
+        if each.default is not MISSING
+    }

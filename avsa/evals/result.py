@@ -1,0 +1,143 @@
+"""What an evaluation finds, and the JSON file that records it with everything to repeat it.
+
+The file ``eval/NAME.json`` in the folder of a run holds a `Record`. `avsa report` reads these files
+only, so they also hold what tables and figures need.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from yt360.errors import UserError
+from yt360.files import write_json
+from yt360.untrusted.parsing import Count, read_json
+
+FOLDER = "eval"
+Row = Mapping[str, str | int | float | bool | None]
+"""A row of a table: values by column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One number.
+
+    Attributes:
+        value: The number; a fraction if the unit is ``%``.
+        low: Lower end of its 95 % interval over videos, if it has one.
+        high: Upper end of it.
+        chance: The value of guessing, if there is one.
+        unit: ``%`` (of a fraction), ``°``, or empty.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    chance: float | None = None
+    unit: Literal["%", "°", ""] = "%"
+
+    def __str__(self) -> str:
+        interval = ""
+        if self.low is not None and self.high is not None:
+            interval = f" ({self._number(self.low)} to {self._number(self.high)})"
+        return f"{self._number(self.value)}{' ' * (self.unit == '%')}{self.unit}{interval}"
+
+    def _number(self, value: float) -> str:
+        return f"{100 * value:.2f}" if self.unit == "%" else f"{value:.2f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What an evaluation returns.
+
+    Attributes:
+        metrics: Numbers by name, the most important first.
+        tables: Further tables by name, such as ``classes`` or ``epochs``.
+        pictures: Caption by file name, in `Context.pictures`.
+        notes: Sentences about what limits the numbers.
+    """
+
+    metrics: Mapping[str, Metric]
+    tables: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What was evaluated.
+
+    Attributes:
+        name: Folder or file of the model, or ``scratch`` or ``kinetics``.
+        weights_sha256: Hash of the weights; empty for ``scratch``.
+        step: Training steps.
+        stage: Stage of the recipe in which the weights were saved; empty if there is no recipe.
+        recipe: The recipe of training; empty for ``scratch`` and ``kinetics``.
+    """
+
+    name: str
+    weights_sha256: str = ""
+    step: Count = 0
+    stage: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A result with everything that is needed to repeat it.
+
+    Attributes:
+        kind: Name of the evaluation.
+        settings: All its options.
+        subject: What was evaluated.
+        data: Address of the dataset and fingerprint of the clips of each split that was used.
+        command: The command that repeats it.
+        version: Version of avsa.
+        made_at: Time at its end, UTC, ISO 8601.
+        device: Device, and the number of ranks.
+        result: What it found.
+    """
+
+    format: Literal["avsa-evaluation"] = "avsa-evaluation"
+    format_version: Literal[1] = 1
+    kind: Annotated[str, Field(max_length=100)]
+    settings: Mapping[str, Any]
+    subject: Subject
+    data: Mapping[str, str]
+    command: str
+    version: str
+    made_at: str
+    device: str
+    result: Result
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record as JSON; its folder is created."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, json.loads(json.dumps(asdict(record))))
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        UserError: It is damaged, or of another version.
+    """
+    try:
+        return read_json(path, Record)
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not a result of avsa eval ({error}); move it away, or evaluate again",
+            key=path,
+        ) from None
+
+
+def records_of(run: Path) -> Iterable[tuple[Path, Record]]:
+    """Yield the records in the folder of a run with their files, by name."""
+    for path in sorted((run / FOLDER).glob("*.json")):
+        yield path, read_record(path)

@@ -1,0 +1,159 @@
+"""Carry out an evaluation: find or make its record.
+
+The name of a record contains a hash of evaluation, options, weights and data. So an evaluation that
+is asked for again is not repeated, and one with other options never mixes with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from avsa import __version__
+from avsa.data.clips import open_clips
+from avsa.data.remote.mirror import address_of
+from avsa.evals.base import Context, EvaluationConfig
+from avsa.evals.config_options import default_options
+from avsa.evals.result import FOLDER, Record, Subject, read_record, write_record
+from avsa.evals.subject import Evaluated
+from avsa.training.distributed import World, on_first_rank, require_agreement
+from avsa.training.repeatability import deterministic_kernels
+from avsa.training.run_folder import fingerprint
+from yt360.config import flatten, to_mapping
+from yt360.errors import UserError
+from yt360.locks import exclusive_lock
+from yt360.splits import SPLITS
+
+WORK, FEATURES, PICTURES = ".work", "features", "pictures"
+MAX_WORD, MAX_WORDS = 24, 4
+"""Length of an option in the name of a record, and number of options."""
+
+
+def evaluate(
+    config: EvaluationConfig,
+    subject: Evaluated,
+    dataset: Path | None,
+    out: Path,
+    world: World,
+) -> tuple[Record, Path]:
+    """Evaluate a model, or return the record of an equal evaluation; a collective call.
+
+    A killed evaluation goes on where it was: call it again with the same arguments.
+
+    Args:
+        config: The evaluation and its options.
+        subject: The model.
+        dataset: Folder of shards, for evaluations that need one.
+        out: Folder in which ``eval/`` is created, usually that of the run.
+        world: This process and the other ranks.
+
+    Returns:
+        The record, and its file.
+
+    Raises:
+        UserError: Model, data and options do not fit together.
+        Locked: Another process makes the same record.
+    """
+    if config.needs_dataset and dataset is None:
+        raise UserError(
+            f"the evaluation {config.kind} needs a dataset; give --data DATASET",
+            "missing",
+            "--data",
+        )
+    described, data = subject.describe(), _describe_data(dataset)
+    name = record_name(config, described, data)
+    require_agreement({"the evaluation": name, "--out": str(out)})
+    path = out / FOLDER / f"{name}.json"
+    work = out / FOLDER / WORK / name
+    if on_first_rank(world, path.exists):
+        return on_first_rank(world, lambda: read_record(path)), path
+    with ExitStack() as opened:
+        on_first_rank(world, lambda: opened.enter_context(exclusive_lock(work / ".lock", path)))
+        context = Context(
+            subject=subject,
+            dataset=dataset,
+            world=world,
+            work=work,
+            features=out / FOLDER / FEATURES,
+            pictures=out / FOLDER / PICTURES,
+            name=name,
+        )
+        on_first_rank(world, lambda: context.pictures.mkdir(parents=True, exist_ok=True))
+        deterministic = subject.config is not None and subject.config.compute.deterministic
+        with deterministic_kernels(deterministic):
+            result = config.evaluate(context)
+        record = Record(
+            kind=config.kind,
+            settings=to_mapping(config),
+            subject=described,
+            data=data,
+            command=command_line(config, subject.name, data.get("path"), out),
+            version=__version__,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            device=f"{world.device.type}, {world.size} rank{'s' * (world.size > 1)}",
+            result=result,
+        )
+        on_first_rank(world, lambda: write_record(record, path))
+        if world.is_first:
+            shutil.rmtree(work)
+    return record, path
+
+
+def record_name(config: EvaluationConfig, subject: Subject, data: Mapping[str, str]) -> str:
+    """Return ``KIND.OPTIONS.HASH``: options that differ from their defaults, and a hash of all."""
+    identity = [
+        to_mapping(config),
+        subject.name if not subject.weights_sha256 else subject.weights_sha256,
+        {key: value for key, value in data.items() if key != "path"},
+    ]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
+    return ".".join([config.kind, *_short_words(_changed(config)), digest])
+
+
+def command_line(config: EvaluationConfig, subject: str, data: str | None, out: Path) -> str:
+    """Return the command that repeats an evaluation."""
+    words = ["avsa", "eval", config.kind, subject]
+    if data is not None:
+        words += ["--data", data]
+    words += ["--out", str(out)]
+    for key, value in _changed(config).items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        words += ["--set", f"{key}={text}"]
+    return shlex.join(words)
+
+
+def _changed(config: EvaluationConfig) -> dict[str, Any]:
+    """Return the options that differ from their defaults, by dotted name."""
+    default = flatten(default_options(type(config)))
+    given = flatten(to_mapping(config))
+    return {k: v for k, v in given.items() if k != "kind" and v != default.get(k)}
+
+
+def _short_words(options: Mapping[str, Any]) -> list[str]:
+    """Return ``KEY-VALUE`` of the options that are short enough for the name of a file."""
+    words = []
+    for key, value in options.items():
+        text = key if value is True else f"{key}-{value}"
+        if len(text) <= MAX_WORD and re.fullmatch(r"[\w+-]+", text, re.ASCII):
+            words.append(text.replace("_", "-"))
+    return words[:MAX_WORDS]
+
+
+def _describe_data(dataset: Path | None) -> dict[str, str]:
+    """Return the address of a dataset and the fingerprints of its splits."""
+    if dataset is None:
+        return {}
+    found = {"path": address_of(dataset)}
+    for split in SPLITS:
+        clips = open_clips(dataset, split)
+        found[split] = fingerprint(clips)
+        clips.close()
+    return found

@@ -1,0 +1,86 @@
+"""What is evaluated: a trained model, an untrained one, or one trained on Kinetics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avsa.config.train_config import TrainConfig
+from avsa.evals.result import Subject
+from avsa.hub.load import Model, load
+from avsa.hub.saved import is_export, read_saved
+from avsa.training.run_folder import CONFIG_FILE
+from yt360.config import to_mapping
+from yt360.errors import UserError
+
+SCRATCH, KINETICS = "scratch", "kinetics"
+"""Words for models without a run."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The model that an evaluation gets.
+
+    Attributes:
+        name: The word or path that the user gave.
+        model: In evaluation mode on the device; None for ``scratch`` and ``kinetics``.
+        stage: Stage in which the weights were saved.
+    """
+
+    name: str
+    model: Model | None
+    stage: str = ""
+
+    @property
+    def config(self) -> TrainConfig | None:
+        """The recipe of training, if there is one."""
+        return None if self.model is None else self.model.config
+
+    def require_model(self) -> Model:
+        """Return the trained model.
+
+        Raises:
+            UserError: ``"unsupported"``: It is ``scratch`` or ``kinetics``.
+        """
+        if self.model is None:
+            raise UserError(
+                f"this evaluation does not take {self.name!r}; give the folder of a run",
+                "unsupported",
+                "RUN",
+            )
+        return self.model
+
+    def describe(self) -> Subject:
+        """Return what the record of an evaluation says about it."""
+        if self.model is None:
+            return Subject(name=self.name)
+        recipe: dict[str, Any] = to_mapping(self.model.config)
+        return Subject(
+            name=self.name,
+            weights_sha256=self.model.weights_hash(),
+            step=self.model.step,
+            stage=self.stage,
+            recipe=recipe,
+        )
+
+
+def open_subject(name: str, device: str) -> Evaluated:
+    """Load what a user names.
+
+    Args:
+        name: Folder of a run, a checkpoint, an exported folder, ``scratch`` or ``kinetics``.
+        device: As for `avsa.hub.load.load`.
+
+    Raises:
+        UserError: There is no such model, or it is damaged.
+    """
+    if name in (SCRATCH, KINETICS) and not Path(name).exists():
+        return Evaluated(name, None)
+    return Evaluated(name, load(name, device), read_saved(Path(name)).stage)
+
+
+def folder_of(name: str) -> Path | None:
+    """Return the folder in which results of a model belong; None if the user must name one."""
+    path = Path(name)
+    return path if (path / CONFIG_FILE).is_file() or (path.is_dir() and is_export(path)) else None

@@ -1,0 +1,185 @@
+"""Carrying out evaluations: records, features on disk, training that goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import pytest
+import torch
+from helpers.errors import user_error
+from helpers.scene_runs import invoke
+from pydantic import Field
+from torch import nn
+
+from avsa.cli import cli
+from avsa.evals import EVALUATIONS
+from avsa.evals import feature_cache as cache
+from avsa.evals.base import Context, EvaluationConfig
+from avsa.evals.bootstrap import bootstrap_interval, mean_metric
+from avsa.evals.config_options import configure
+from avsa.evals.feature_cache import FeatureSpec, view_features
+from avsa.evals.features import fixed_views
+from avsa.evals.fit import Fit, ScheduleConfig
+from avsa.evals.result import Metric, Result, records_of
+from avsa.evals.run import evaluate
+from avsa.evals.subject import open_subject
+from avsa.training.distributed import World
+from yt360.config import config_class
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+@EVALUATIONS.register
+@config_class
+class CountingConfig(EvaluationConfig):
+    """Counts clips."""
+
+    kind: Literal["counting"] = "counting"
+    factor: Annotated[int, Field(ge=1)] = 1
+    """Multiplies the count."""
+    schedule: ScheduleConfig = ScheduleConfig(epochs=3, lr=0.5)
+    """Not used."""
+
+    def evaluate(self, context: Context) -> Result:
+        with context.clips("test") as clips:
+            return Result(metrics={"clips": Metric(value=self.factor * len(clips), unit="")})
+
+
+def test_an_evaluation_is_recorded_once_for_each_set_of_options(own_run):
+    words = ("eval", "counting", own_run.run, "--data", own_run.dataset)
+    first = invoke(cli, *words)
+    assert first == invoke(cli, *words)
+    invoke(cli, *words, "--set", "factor=2")
+    invoke(cli, *words, "--seed", 3)
+    found = {(record.settings["factor"], record.settings["seed"]): record.result.metrics["clips"]
+             for _, record in records_of(own_run.run)}  # fmt: skip
+    clips = found[1, 0].value
+    assert found == {
+        (1, 0): Metric(value=clips, unit=""),
+        (2, 0): Metric(value=2 * clips, unit=""),
+        (1, 3): Metric(value=clips, unit=""),
+    }
+    assert not list((own_run.run / "eval" / ".work").iterdir())
+
+
+def test_the_recorded_command_repeats_the_evaluation(own_run):
+    config = configure("counting", {"seed": 2}, {"factor": "3", "schedule.lr": "0.25"})
+    record, path = evaluate(config, open_subject(str(own_run.run), "cpu"), own_run.dataset,
+                            own_run.run, ALONE)  # fmt: skip
+    assert record.settings["schedule"]["epochs"] == 3
+    path.unlink()
+    invoke(cli, *record.command.split()[1:])
+    assert path.exists()
+
+
+def test_a_damaged_record_is_refused(own_run):
+    path = own_run.run / "eval" / "counting.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"format": "avsa-evaluation"}))
+    with user_error("invalid", path):
+        list(records_of(own_run.run))
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "code", "key"),
+    [
+        ({}, {"facto": "1"}, "unknown-name", "facto"),
+        ({}, {"factor": "0"}, "out-of-range", "factor"),
+        ({"seed": 1}, {"seed": "2"}, "conflict", "seed"),
+    ],
+)
+def test_wrong_options_are_refused(given, settings, code, key):
+    with user_error(code, key):
+        configure("counting", given, settings)
+
+
+@pytest.fixture
+def context(own_run, tmp_path):
+    def make(world=ALONE):
+        subject = open_subject(str(own_run.run), "cpu")
+        return Context(subject, own_run.dataset, world, tmp_path / "work", tmp_path / "features",
+                       tmp_path, "x")  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def spec(context):
+    config = context().subject.config
+    views = replace(config.views, sampler="uniform", augment=False)
+    return FeatureSpec(split="train", views=views, data=config.data, draws=3)
+
+
+def test_features_do_not_depend_on_parts_or_kills(context, spec, monkeypatch):
+    whole = view_features(context(), spec)
+    monkeypatch.setattr(cache, "PART_BATCHES", 1)
+    again = replace(context(), features=context().features / "again")
+    view_features(again, spec)
+    (folder,) = again.features.iterdir()
+    next(iter(sorted(folder.glob("part*")))).unlink()
+    parts = view_features(again, spec)
+    assert parts.keys == whole.keys and len(set(whole.keys)) * 3 == len(whole)
+    for name in ("video", "audio", "directions", "draws"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))
+
+
+def test_other_views_or_seeds_have_other_features(context, spec):
+    first = view_features(context(), spec)
+    assert not torch.equal(first.directions[:2], first.directions[2:4])
+    for other in (replace(spec, seed=1), replace(spec, views=fixed_views(spec.views, 4, 80.0))):
+        assert not torch.equal(view_features(context(), other).directions, first.directions)
+    assert len(list(context().features.iterdir())) == 3
+
+
+class Stop(Exception):
+    pass
+
+
+def test_training_goes_on_after_a_kill_to_the_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 2)
+    schedule = ScheduleConfig(epochs=3, lr=0.1, milestones=(1,))
+
+    def fit(work, stop_at=None):
+        network = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 1)).train()
+        nn.init.ones_(network[1].weight)
+        nn.init.zeros_(network[1].bias)
+
+        def batches(first):
+            for step in range(first, 100):
+                if step == stop_at:
+                    raise Stop
+                yield torch.full((2, 4), 1.0 + step)
+
+        fitting = Fit("line", network, schedule, 3, 0, ALONE, work)
+        epochs = fitting.run(batches, lambda x: (network(x).square().mean(), {"x": x.mean()}))
+        return epochs, network.state_dict()
+
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(Stop):
+        fit(tmp_path / "killed", stop_at=5)
+    resumed = fit(tmp_path / "killed")
+    assert resumed[0] == whole[0] == fit(tmp_path / "killed")[0]
+    assert [row["lr"] for row in whole[0]] == pytest.approx([0.1, 0.01, 0.01])
+    assert all(torch.equal(resumed[1][name], each) for name, each in whole[1].items())
+
+
+def test_intervals_are_over_videos():
+    hits = [1, 1, 0, 0] * 25
+    one_clip_each = mean_metric(hits, [str(i) for i in range(100)])
+    few_videos = mean_metric(hits, [str(i % 4) for i in range(100)])
+    assert one_clip_each.value == few_videos.value == 0.5
+    assert one_clip_each.low == pytest.approx(0.4, abs=0.02)
+    assert few_videos.low == 0.0 and few_videos.high == 1.0
+    assert mean_metric([1, 0], ["one", "one"]).low is None
+
+
+def test_intervals_cover_the_truth_in_95_of_100_cases():
+    generator = torch.Generator().manual_seed(0)
+    inside = 0
+    for seed in range(100):
+        sums = torch.stack([torch.rand(60, generator=generator), torch.ones(60)], 1).numpy()
+        low, high = bootstrap_interval(sums, lambda s: s[:, 0] / s[:, 1], seed)
+        inside += low <= 0.5 <= high
+    assert 89 <= inside <= 99
