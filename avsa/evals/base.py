@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -86,6 +86,44 @@ class Context:
         return ensure_statistics(self.require_dataset(), audio)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """What `avsa eval all` has for evaluations.
+
+    Attributes:
+        subject: The model.
+        dataset: Folder of shards; None if none was given.
+        scenes: Folder of synthetic scenes with their ground truth, from which `dataset` was built.
+        ucf101: Folder of UCF101.
+        hmdb51: Folder of HMDB51.
+    """
+
+    subject: Evaluated
+    dataset: Path | None = None
+    scenes: Path | None = None
+    ucf101: Path | None = None
+    hmdb51: Path | None = None
+
+    @property
+    def translates(self) -> bool:
+        """Whether the model has translation networks."""
+        model = self.subject.model
+        return model is not None and hasattr(model.task, "translate")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An evaluation with some options, as `avsa eval all` carries it out or skips it.
+
+    Attributes:
+        options: Options that differ from their defaults.
+        lacks: What is missing to carry it out, such as ``"a dataset (--data)"``; empty if nothing.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    lacks: str = ""
+
+
 @config_class
 class EvaluationConfig:
     """Base class of the configurations of evaluations (entries of `avsa.evals.EVALUATIONS`).
@@ -100,6 +138,16 @@ class EvaluationConfig:
     """Name of the evaluation."""
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     """Seed of every random choice."""
+
+    @classmethod
+    def variants(cls, offer: Offer) -> Iterable[Variant]:
+        """Return what `avsa eval all` carries out; by default the defaults, of a trained model."""
+        lacks = ""
+        if offer.subject.model is None:
+            lacks = "the folder of a run"
+        elif cls.needs_dataset and offer.dataset is None:
+            lacks = "a dataset (--data)"
+        return [Variant(lacks=lacks)]
 
     def evaluate(self, context: Context) -> Result:
         """Evaluate; all ranks take part, and the result of rank 0 is written.
