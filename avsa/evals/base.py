@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -11,14 +11,17 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from avsa.data.clips import open_clips
+from avsa.data.remote.mirror import address_of
 from avsa.evals.result import Result
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import World
+from avsa.training.run_folder import fingerprint
 from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
 from avsa.views.spectrogram import AudioConfig
 from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
+from yt360.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,12 @@ class EvaluationConfig:
     Attributes:
         kind: Name of the evaluation.
         needs_dataset: Whether it cannot work without ``--data``.
+        addresses: Options that only say where files are. The name of a record does not depend on
+            them; `describe_data` returns what the files contain.
     """
 
     needs_dataset: ClassVar[bool] = True
+    addresses: ClassVar[frozenset[str]] = frozenset()
     kind: str
     """Name of the evaluation."""
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
@@ -149,6 +155,24 @@ class EvaluationConfig:
             lacks = "a dataset (--data)"
         return [Variant(lacks=lacks)]
 
+    def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
+        """Return what is known about the data before the evaluation, for the record.
+
+        An evaluation that reads other files than those of the dataset overrides it, and checks them
+        there: it is called before any work.
+
+        Args:
+            subject: The model.
+            dataset: Folder of shards; None if none was given.
+
+        Returns:
+            ``path``, the address of the dataset, if there is one; and fingerprints by name.
+
+        Raises:
+            UserError: The data are not there, or are others.
+        """
+        return {} if dataset is None else describe_dataset(dataset)
+
     def evaluate(self, context: Context) -> Result:
         """Evaluate; all ranks take part, and the result of rank 0 is written.
 
@@ -156,3 +180,12 @@ class EvaluationConfig:
             UserError: Model, data and options do not fit together.
         """
         raise NotImplementedError
+
+
+def describe_dataset(dataset: Path) -> dict[str, str]:
+    """Return the address of a dataset as ``path``, and the fingerprints of its splits."""
+    found = {"path": address_of(dataset)}
+    for split in SPLITS:
+        with closing(open_clips(dataset, split)) as clips:
+            found[split] = fingerprint(clips)
+    return found

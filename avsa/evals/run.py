@@ -18,19 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from avsa import __version__
-from avsa.data.clips import open_clips
-from avsa.data.remote.mirror import address_of
 from avsa.evals.base import Context, EvaluationConfig
 from avsa.evals.config_options import default_options
 from avsa.evals.result import FOLDER, Record, Subject, read_record, write_record
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import World, on_first_rank, require_agreement
 from avsa.training.repeatability import deterministic_kernels
-from avsa.training.run_folder import fingerprint
 from yt360.config import flatten, to_mapping
 from yt360.errors import UserError
 from yt360.locks import exclusive_lock
-from yt360.splits import SPLITS
 
 WORK, FEATURES, PICTURES = ".work", "features", "pictures"
 MAX_WORD, MAX_WORDS = 24, 4
@@ -68,7 +64,7 @@ def evaluate(
             "missing",
             "--data",
         )
-    described, data = subject.describe(), _describe_data(dataset)
+    described, data = subject.describe(), config.describe_data(subject, dataset)
     name = record_name(config, described, data)
     require_agreement({"the evaluation": name, "--out": str(out)})
     path = out / FOLDER / f"{name}.json"
@@ -109,13 +105,15 @@ def evaluate(
 
 def record_name(config: EvaluationConfig, subject: Subject, data: Mapping[str, str]) -> str:
     """Return ``KIND.OPTIONS.HASH``: options that differ from their defaults, and a hash of all."""
+    settings = {k: v for k, v in to_mapping(config).items() if k not in config.addresses}
     identity = [
-        to_mapping(config),
+        settings,
         subject.name if not subject.weights_sha256 else subject.weights_sha256,
         {key: value for key, value in data.items() if key != "path"},
     ]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
-    return ".".join([config.kind, *_short_words(_changed(config)), digest])
+    words = {k: v for k, v in _changed(config).items() if k not in config.addresses}
+    return ".".join([config.kind, *_short_words(words), digest])
 
 
 def command_line(config: EvaluationConfig, subject: str, data: str | None, out: Path) -> str:
@@ -145,15 +143,3 @@ def _short_words(options: Mapping[str, Any]) -> list[str]:
         if len(text) <= MAX_WORD and re.fullmatch(r"[\w+-]+", text, re.ASCII):
             words.append(text.replace("_", "-"))
     return words[:MAX_WORDS]
-
-
-def _describe_data(dataset: Path | None) -> dict[str, str]:
-    """Return the address of a dataset and the fingerprints of its splits."""
-    if dataset is None:
-        return {}
-    found = {"path": address_of(dataset)}
-    for split in SPLITS:
-        clips = open_clips(dataset, split)
-        found[split] = fingerprint(clips)
-        clips.close()
-    return found
