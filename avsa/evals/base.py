@@ -10,10 +10,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from avsa.data.clips import open_clips
+from avsa.data.clips import clips_form, open_clips
 from avsa.data.remote.mirror import address_of
 from avsa.evals.result import Result
-from avsa.evals.subject import Evaluated
+from avsa.evals.subject import Evaluated, require_clip_format
 from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
 from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
@@ -65,7 +65,8 @@ class Context:
         """Open a split of the dataset.
 
         Raises:
-            UserError: No dataset was given, or the split has no clips.
+            UserError: No dataset was given, the split has no clips, or the clips have another
+                format than those on which the model was trained.
         """
         dataset = self.require_dataset()
         clips = open_clips(dataset, split)
@@ -77,6 +78,8 @@ class Context:
                     "empty",
                     split,
                 )
+            if self.subject.model is not None:
+                require_clip_format(self.subject.model, clips_form(clips.info))
             yield clips
         finally:
             clips.close()
@@ -110,8 +113,7 @@ class Offer:
     @property
     def translates(self) -> bool:
         """Whether the model has translation networks."""
-        model = self.subject.model
-        return model is not None and hasattr(model.task, "translate")
+        return self.subject.translates
 
 
 @dataclass(frozen=True)

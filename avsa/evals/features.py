@@ -16,13 +16,12 @@ from avsa import __version__
 from avsa.data.clips import clips_form, open_clips
 from avsa.data.order import SequentialOrder
 from avsa.data.remote.mirror import address_of
+from avsa.evals.subject import require_clip_format
 from avsa.hub.load import Model
 from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
-from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
 from avsa.views.sampling import ViewConfig
-from yt360.clip_codec.format import ClipFormat
 from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write
@@ -76,7 +75,8 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
                 "empty",
                 "--split",
             )
-        statistics = _require_fit(model, clips_form(clips.info))
+        statistics = model.require_audio_statistics()
+        require_clip_format(model, clips_form(clips.info))
         schema = _schema(model, _provenance(model, clips, config))
         with (
             Progress("embedding", len(clips), "clips") as progress,
@@ -106,22 +106,6 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
                     "--split",
                 )
     return rows
-
-
-def _require_fit(model: Model, form: ClipFormat) -> AudioStatistics:
-    """Return the audio statistics of the model, if it accepts clips of this format."""
-    statistics = model.require_audio_statistics()
-    takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
-    has = {"--fps": form.fps, "--sample-rate-hz": form.sample_rate_hz}
-    for option, value in takes.items():
-        if has[option] != value:
-            raise UserError(
-                f"the dataset was built with {option} {has[option]} and the model needs "
-                f"{option} {value}; build a dataset with this value (`yt360 build-shards`)",
-                "conflict",
-                option,
-            )
-    return statistics
 
 
 def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfig:

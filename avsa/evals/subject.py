@@ -10,7 +10,9 @@ from avsa.config.train_config import TrainConfig
 from avsa.evals.result import Subject
 from avsa.hub.load import Model, load
 from avsa.hub.saved import is_export, read_saved
+from avsa.tasks.contrastive import TranslationTask
 from avsa.training.run_folder import CONFIG_FILE
+from yt360.clip_codec.format import ClipFormat
 from yt360.config import to_mapping
 from yt360.errors import UserError
 
@@ -51,6 +53,37 @@ class Evaluated:
             )
         return self.model
 
+    @property
+    def translates(self) -> bool:
+        """Whether the model has translation networks."""
+        return self._translation is not None
+
+    def require_translation(self) -> TranslationTask:
+        """Return the task of the trained model, which has translation networks.
+
+        Raises:
+            UserError: ``"unsupported"``: It has none.
+        """
+        task = self.require_model().task
+        if self._translation is None:
+            described = (
+                "it has only encoders" if task is None else f"its task is {task.config.kind}"
+            )
+            raise UserError(
+                f"{self.name} has no translation networks ({described}); leave out what needs them,"
+                " or train with a recipe that has them, such as avsa or avc-transformer",
+                "unsupported",
+                "translation",
+            )
+        return self._translation
+
+    @property
+    def _translation(self) -> TranslationTask | None:
+        task = None if self.model is None else self.model.task
+        if isinstance(task, TranslationTask) and task.config.translation.kind != "none":
+            return task
+        return None
+
     def describe(self) -> Subject:
         """Return what the record of an evaluation says about it."""
         if self.model is None:
@@ -78,6 +111,24 @@ def open_subject(name: str, device: str) -> Evaluated:
     if name in (SCRATCH, KINETICS) and not Path(name).exists():
         return Evaluated(name, None)
     return Evaluated(name, load(name, device), read_saved(Path(name)).stage)
+
+
+def require_clip_format(model: Model, form: ClipFormat) -> None:
+    """Check that the clips of a dataset are like those on which a model was trained.
+
+    Raises:
+        UserError: ``"conflict"``: They have another frame rate or sample rate.
+    """
+    takes = {"--fps": model.fps, "--sample-rate-hz": model.config.audio.sample_rate_hz}
+    has = {"--fps": form.fps, "--sample-rate-hz": form.sample_rate_hz}
+    for option, value in takes.items():
+        if has[option] != value:
+            raise UserError(
+                f"the dataset was built with {option} {has[option]} and the model needs "
+                f"{option} {value}; build a dataset with this value (`yt360 build-shards`)",
+                "conflict",
+                option,
+            )
 
 
 def folder_of(name: str) -> Path | None:

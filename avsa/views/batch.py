@@ -5,8 +5,8 @@ Shapes: B samples, K views, T frames, (h, w) of a view, C channels, N time steps
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ from avsa.views.saliency import open_saliency
 from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.shards.format.reader import ShardReader
+
+AdjustViews = Callable[[Views, RawBatch], Views]
+"""Changes the views (B, K) of a batch before they are cropped."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def batches(
     statistics: AudioStatistics,
     world: World,
     first_step: int = 0,
+    adjust: AdjustViews | None = None,
 ) -> Generator[Batch]:
     """Read, decode and crop this rank's part of each batch, starting at a step.
 
@@ -69,6 +73,7 @@ def batches(
         statistics: Statistics that standardize the spectrograms.
         world: The ranks that share each batch.
         first_step: The first batch. Skipping batches costs no time.
+        adjust: Changes the views that were drawn.
 
     Raises:
         UserError: No clip is long enough, or none can be read.
@@ -84,7 +89,7 @@ def batches(
         saliency=open_saliency(views, clips),
     )
     for raw in loader.batches(first_step):
-        yield make_batch(raw, seed, views, audio, statistics, world.device)
+        yield make_batch(raw, seed, views, audio, statistics, world.device, adjust)
 
 
 def make_batch(
@@ -94,12 +99,15 @@ def make_batch(
     audio: AudioConfig,
     statistics: AudioStatistics,
     device: torch.device | str = "cpu",
+    adjust: AdjustViews | None = None,
 ) -> Batch:
     """Draw and crop the views of each sample, and compute their spectrograms.
 
     All windows of a clip have the same views and differ only in time.
     """
     drawn = draw_batch_views(raw, seed, views)
+    if adjust is not None:
+        drawn = adjust(drawn, raw)
     luma, chroma, samples = to_device(raw, torch.device(device))
     return Batch(
         video=crop_views(luma, chroma, drawn, views.height, views.width),
@@ -125,6 +133,18 @@ def draw_batch_views(raw: RawBatch, seed: int, views: ViewConfig) -> Views:
     ):
         drawn += [draw_views(views, seed, raw.epoch, position, saliency)] * raw.windows_per_clip
     return stack_views(drawn)
+
+
+def turn_audio(views: Views, yaw: Tensor) -> Views:
+    """Return views whose audio is that of sound fields turned about the vertical.
+
+    A source at azimuth a is heard at a + yaw. The video stays as it is.
+
+    Args:
+        views: (B, K).
+        yaw: (B,) counter-clockwise seen from above, in radians.
+    """
+    return replace(views, audio_azimuth=views.audio_azimuth - yaw[:, None])
 
 
 def to_device(raw: RawBatch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
