@@ -2,8 +2,7 @@
 
 A set of features is a folder ``eval/features/HASH`` of parts, one safetensors file for some
 hundreds of clips, and ``spec.json``, which says what was hashed. A killed run goes on with the next
-part. Ranks compute different parts and need not communicate; every number of ranks gives the same
-parts.
+part. Each rank computes parts of its own; every number of ranks gives the same parts.
 
 Shapes: N samples (clip and draw), K views, D features.
 """
@@ -12,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +30,9 @@ from avsa.hub.load import Model
 from avsa.models.compute import autocast
 from avsa.training.distributed import World, on_first_rank
 from avsa.training.run_folder import fingerprint
+from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
-from avsa.views.sampling import ViewConfig
+from avsa.views.sampling import ViewConfig, check_views
 from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write, write_json
@@ -41,7 +42,7 @@ from yt360.terminal.progress import Progress
 from yt360.untrusted.safetensors_files import read_safetensors
 
 BATCH_SIZE = 8
-PART_BATCHES = 32
+PART_BATCHES = 16
 FORMAT_VERSION = 1
 
 
@@ -77,6 +78,7 @@ class Features:
         audio: float32 (N, K, D).
         directions: float32 (N, K, 3), of the views.
         extra: Further tensors (N, ...) by name.
+        unreadable: Samples that are left out, because their clips cannot be read.
     """
 
     keys: list[str]
@@ -87,37 +89,52 @@ class Features:
     audio: Tensor
     directions: Tensor
     extra: dict[str, Tensor]
+    unreadable: int = 0
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to note in a result about clips that are left out."""
+        if not self.unreadable:
+            return ()
+        total = len(self) + self.unreadable
+        return (f"{self.unreadable} of {total} samples are left out: their clips cannot be read",)
 
 
 class DrawnOrder:
     """Every clip of a split `draws` times, in the order of the index; never replaced.
 
-    The position of a sample, by which its views are drawn, is ``draw * num_clips + clip``, and its
-    epoch is the draw.
+    The position of a sample, by which its views are drawn, is ``draw * num_clips + clip``.
 
     Args:
         num_clips: Clips of the split.
         draws: Draws of each clip.
         batch_size: Samples in a batch; the last one may be smaller.
+        steps: The batches to take; by default all.
     """
 
     full_batches = False
 
-    def __init__(self, num_clips: int, draws: int, batch_size: int) -> None:
+    def __init__(
+        self, num_clips: int, draws: int, batch_size: int, steps: Sequence[int] | None = None
+    ) -> None:
         self.num_clips, self.draws, self.batch_size = num_clips, draws, batch_size
+        self.steps = range(-(-num_clips * draws // batch_size)) if steps is None else steps
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-self.num_clips * self.draws // self.batch_size)
+        return len(self.steps)
 
     def batch(self, step: int) -> list[Draw]:
         """Return the samples of a batch; empty past the end."""
-        first = step * self.batch_size
+        if step >= len(self.steps):
+            return []
+        first = self.steps[step] * self.batch_size
         last = min(first + self.batch_size, self.num_clips * self.draws)
-        return [Draw(i, i // self.num_clips, i % self.num_clips) for i in range(first, last)]
+        # One epoch: a batch may have samples of two draws, and has one epoch.
+        return [Draw(i, 0, i % self.num_clips) for i in range(first, last)]
 
     def replacements(self, draw: Draw) -> Iterator[int]:  # noqa: ARG002 - the protocol's signature
         """Return nothing: clips are not replaced."""
@@ -152,26 +169,33 @@ def view_features(
         UserError: The split has no clips, or none of them can be read.
     """
     model = context.subject.require_model()
+    check_views(spec.views)
+    statistics = context.statistics(model.config.audio)
     with context.clips(spec.split) as clips:
-        identity = _identity(model, clips, spec, extra)
+        identity = _identity(model, clips, spec, statistics, extra)
         text = json.dumps(identity, sort_keys=True)
         folder = context.features / hashlib.sha256(text.encode()).hexdigest()[:16]
-        order = DrawnOrder(len(clips), spec.draws, BATCH_SIZE)
         on_first_rank(context.world, lambda: _describe(folder, identity))
-        _compute_missing(context, model, clips, spec, extra, order, folder)
+        _compute_missing(context.world, model, clips, spec, statistics, extra, folder)
         on_first_rank(context.world, lambda: None)  # wait for the parts of all ranks
-        return _read(folder, clips, order, spec)
+        return _read(folder, clips, spec)
 
 
 def _identity(
-    model: Model, clips: ShardReader, spec: FeatureSpec, extra: ExtraFeatures | None
+    model: Model,
+    clips: ShardReader,
+    spec: FeatureSpec,
+    statistics: AudioStatistics,
+    extra: ExtraFeatures | None,
 ) -> dict[str, Any]:
     data = to_mapping(spec.data)
     for key in ("num_threads", "prefetch_batches"):
         del data[key]
+    levels = torch.cat([statistics.mean_db.flatten(), statistics.std_db.flatten()])
     return {
         "format_version": FORMAT_VERSION,
         "weights": model.weights_hash(),
+        "statistics": hashlib.sha256(levels.cpu().double().numpy().tobytes()).hexdigest(),
         "clips": fingerprint(clips),
         "split": spec.split,
         "views": to_mapping(spec.views),
@@ -190,45 +214,58 @@ def _describe(folder: Path, identity: dict[str, Any]) -> None:
 
 
 def _compute_missing(
-    context: Context,
+    world: World,
     model: Model,
     clips: ShardReader,
     spec: FeatureSpec,
+    statistics: AudioStatistics,
     extra: ExtraFeatures | None,
-    order: DrawnOrder,
     folder: Path,
 ) -> None:
     """Compute this rank's share of the parts that are not there."""
-    world, alone = context.world, World(0, 1, context.world.device)
-    starts = range(0, len(order), PART_BATCHES)
-    missing = [start for start in starts if not _part(folder, start).exists()]
-    mine = missing[world.rank :: world.size]
-    total = sum(min(PART_BATCHES, len(order) - start) for start in mine)
-    progress = Progress(f"features of {spec.split}", total, "batches")
-    with progress:
-        for start in mine:
-            samples = batches(
-                clips,
-                order,
-                spec.seed,
-                replace(spec.data, windows_per_clip=1),
-                spec.views,
-                model.config.audio,
-                context.statistics(model.config.audio),
-                alone,
-                first_step=start,
-            )
-            found: list[dict[str, Tensor]] = []
-            with closing(samples):
-                for batch in samples:
-                    if batch.raw.step >= start + PART_BATCHES:
-                        break
-                    found.append(_features(model, batch, len(clips), extra))
-                    progress.advance()
-            names = found[0] if found else []
-            table = {name: torch.cat([each[name] for each in found]) for name in names}
-            with atomic_write(_part(folder, start)) as file:
-                file.write(save(table))
+    parts = _parts(clips, spec)
+    missing = on_first_rank(  # one list for all ranks, before any of them writes a part
+        world, lambda: [part for part in range(len(parts)) if not _file(folder, part).exists()]
+    )
+    mine = deque(missing[world.rank :: world.size])
+    steps = [step for part in mine for step in parts[part]]
+    if not steps:
+        return
+    samples = batches(
+        clips,
+        DrawnOrder(len(clips), spec.draws, BATCH_SIZE, steps),
+        spec.seed,
+        replace(spec.data, windows_per_clip=1),
+        spec.views,
+        model.config.audio,
+        statistics,
+        World(0, 1, world.device),
+    )
+    found: list[dict[str, Tensor]] = []
+    with closing(samples), Progress(f"features of {spec.split}", len(steps), "batches") as progress:
+        for batch in samples:
+            while steps[batch.raw.step] not in parts[mine[0]]:
+                _write(_file(folder, mine.popleft()), found)
+                found = []
+            found.append(_features(model, batch, len(clips), extra))
+            progress.advance()
+        while mine:
+            _write(_file(folder, mine.popleft()), found)
+            found = []
+
+
+def _parts(clips: ShardReader, spec: FeatureSpec) -> list[range]:
+    """Return the batches of each part."""
+    count = len(DrawnOrder(len(clips), spec.draws, BATCH_SIZE))
+    starts = range(0, count, PART_BATCHES)
+    return [range(start, min(start + PART_BATCHES, count)) for start in starts]
+
+
+def _write(path: Path, found: list[dict[str, Tensor]]) -> None:
+    """Write the features of the batches of a part; none if no clip of it can be read."""
+    names = found[0] if found else []
+    with atomic_write(path) as file:
+        file.write(save({name: torch.cat([each[name] for each in found]) for name in names}))
 
 
 @torch.no_grad()
@@ -249,26 +286,32 @@ def _features(
     }
 
 
-def _read(folder: Path, clips: ShardReader, order: DrawnOrder, spec: FeatureSpec) -> Features:
-    parts = []
-    for start in range(0, len(order), PART_BATCHES):
+def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
+    expected, count = len(clips) * spec.draws, 0
+    table: dict[str, Tensor] = {}
+    for part in range(len(_parts(clips, spec))):
+        path = _file(folder, part)
         try:
-            parts.append(read_safetensors(_part(folder, start))[0])
-        except (OSError, ValueError) as error:
+            tensors = read_safetensors(path)[0]
+            rows = len(tensors["clip"]) if tensors else 0
+            for name, each in tensors.items():
+                if name not in table:
+                    table[name] = torch.empty((expected, *each.shape[1:]), dtype=each.dtype)
+                table[name][count : count + rows] = each
+            count += rows
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise UserError(
-                f"{_part(folder, start)} cannot be read ({error}); remove {folder} to compute the "
-                "features again",
-                key=folder,
+                f"{path} cannot be read ({error}); remove it to compute its features again",
+                key=path,
             ) from None
-    parts = [part for part in parts if part]
-    if not parts:
+    if not count:
         raise UserError(
             f"no clip of the split {spec.split} of {clips.dataset} can be read; "
             f"`yt360 check {clips.dataset}` shows the reasons",
             "empty",
             spec.split,
         )
-    table = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    table = {name: each[:count] for name, each in table.items()}
     numbers = table.pop("clip").numpy()
     known = ("video", "audio", "directions", "audio_start_s")
     return Features(
@@ -277,8 +320,9 @@ def _read(folder: Path, clips: ShardReader, order: DrawnOrder, spec: FeatureSpec
         draws=table.pop("draw"),
         **{name: table.pop(name) for name in known},
         extra=table,
+        unreadable=expected - count,
     )
 
 
-def _part(folder: Path, start: int) -> Path:
-    return folder / f"part-{start // PART_BATCHES:05d}.safetensors"
+def _file(folder: Path, part: int) -> Path:
+    return folder / f"part-{part:05d}.safetensors"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from avsa.evals.result import Row
 from avsa.training.checkpoint import save_checkpoint
-from avsa.training.distributed import World, mean_over_ranks
+from avsa.training.distributed import World, mean_over_ranks, require_agreement
 from avsa.training.learner import seed_torch
 from avsa.training.optimizer import set_learning_rate
 from yt360.config import config_class
@@ -105,6 +105,7 @@ class Fit(Generic[B]):
             UserError: The loss is not finite.
         """
         step, last = self._load(), self.schedule.epochs * self.steps_per_epoch
+        require_agreement({f"the saved step of {self.name}": step})
         if step == last:
             return tuple(self._epochs)
         batches = batches_from(step)
@@ -116,6 +117,9 @@ class Fit(Generic[B]):
                     progress.advance()
                     if number % SAVE_EVERY_STEPS == 0 or number == last:
                         self._save(number)
+        if self.world.size > 1:
+            for buffer in self.networks.buffers():  # such as statistics of batch norm
+                dist.broadcast(buffer, src=0)
         return tuple(self._epochs)
 
     def _step(self, step: int, batch: B, loss_of: Callable[[B], Loss]) -> None:

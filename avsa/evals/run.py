@@ -11,8 +11,8 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,9 @@ def evaluate(
     if on_first_rank(world, path.exists):
         return on_first_rank(world, lambda: read_record(path)), path
     with ExitStack() as opened:
-        on_first_rank(world, lambda: opened.enter_context(exclusive_lock(work / ".lock", path)))
+        on_first_rank(world, lambda: opened.enter_context(_work_folder(work, path)))
+        if on_first_rank(world, path.exists):  # another process has just made it
+            return on_first_rank(world, lambda: read_record(path)), path
         context = Context(
             subject=subject,
             dataset=dataset,
@@ -98,9 +100,21 @@ def evaluate(
             result=result,
         )
         on_first_rank(world, lambda: write_record(record, path))
-        if world.is_first:
-            shutil.rmtree(work)
     return record, path
+
+
+@contextmanager
+def _work_folder(work: Path, path: Path) -> Iterator[None]:
+    """Lock the folder of what a killed evaluation resumes from; remove it if nothing needs it."""
+    with exclusive_lock(work / ".lock", path):
+        try:
+            yield
+        finally:
+            if path.exists():
+                shutil.rmtree(work, ignore_errors=True)
+            (work / ".lock").unlink(missing_ok=True)
+            with suppress(OSError):  # it holds a state
+                work.rmdir()
 
 
 def record_name(config: EvaluationConfig, subject: Subject, data: Mapping[str, str]) -> str:
