@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from yt360.errors import UserError
-from yt360.files import write_json
+from yt360.files import atomic_write
 from yt360.untrusted.parsing import Count, read_json
 
 FOLDER = "eval"
+MAX_RECORD_BYTES = 64 << 20
 Row = Mapping[str, str | int | float | bool | None]
 """A row of a table: values by column."""
 
@@ -117,19 +118,25 @@ class Record:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Write a record as JSON; its folder is created."""
+    """Write a record as JSON, with metrics, columns and stages in their order."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, json.loads(json.dumps(asdict(record))))
+    text = json.dumps(asdict(record), indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path, "w") as file:
+        file.write(text + "\n")
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, inside: Path | None = None) -> Record:
     """Read a record.
+
+    Args:
+        path: Its file.
+        inside: Folder that a link must not lead out of; None allows any link.
 
     Raises:
         UserError: It is damaged, or of another version.
     """
     try:
-        return read_json(path, Record)
+        return read_json(path, Record, MAX_RECORD_BYTES, inside)
     except ValueError as error:
         raise UserError(
             f"{path} is not a result of avsa eval ({error}); move it away, or evaluate again",
@@ -140,4 +147,4 @@ def read_record(path: Path) -> Record:
 def records_of(run: Path) -> Iterable[tuple[Path, Record]]:
     """Yield the records in the folder of a run with their files, by name."""
     for path in sorted((run / FOLDER).glob("*.json")):
-        yield path, read_record(path)
+        yield path, read_record(path, inside=run)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from PIL import Image
 
 from yt360.duplicates.kinds import KINDS
@@ -21,6 +20,7 @@ from yt360.duplicates.sources import Source
 from yt360.errors import BadItem
 from yt360.execution.local import Crashed, Pool, limited_pool
 from yt360.files import atomic_write
+from yt360.pages import page_environment
 from yt360.quality.report.drawing import data_uri
 from yt360.terminal.progress import Progress
 from yt360.terminal.text import printable
@@ -67,7 +67,8 @@ def write_report(
     pairs = _shown(found.pairs)
     uris = _frames(pairs, workers, make_pool)
     counts = Counter(pair.match.kind for pair in found.pairs)
-    page = _template().generate(
+    template = page_environment(Path(__file__).parent).get_template("pairs.html")
+    page = template.generate(
         recordings=found.recordings,
         counts=[(kind, counts[kind]) for kind in KINDS],
         groups=len(found.groups),
@@ -77,14 +78,6 @@ def write_report(
     )
     with atomic_write(path, "w") as file:
         file.writelines(page)
-
-
-def _template() -> Template:
-    """Return the template of the page; everything that it prints is escaped."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    ).get_template("pairs.html")
 
 
 def _values(pair: Pair, uris: Sequence[str]) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.pages import page_environment
 from yt360.quality.checks.base import Part
 from yt360.quality.decision import decide
 from yt360.quality.findings import Findings
@@ -109,19 +108,9 @@ def draw_failure(path: str, error: BadItem) -> Card:
     return Card(_FAILED, -1.0, _render(values))
 
 
-@lru_cache
-def environment() -> Environment:
-    """Return the templates of the page; everything that they print is escaped."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-
-
 def _render(values: dict[str, Any]) -> str:
     return (
-        environment()
+        page_environment(Path(__file__).parent)
         .get_template("card.html")
         .render(**values, unsure_from=UNSURE_FROM, unsure_to=UNSURE_TO)
     )

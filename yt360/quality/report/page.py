@@ -16,7 +16,8 @@ from types import TracebackType
 from markupsafe import Markup
 
 from yt360.files import atomic_write, check_page_path
-from yt360.quality.report.card import Card, environment
+from yt360.pages import embedded, page_environment
+from yt360.quality.report.card import Card
 from yt360.terminal.text import printable
 
 MOST_CARDS = 1000
@@ -85,10 +86,10 @@ class ReportPage:
             heapq.heappushpop(self._places, place)
 
     def _write(self, complete: bool) -> None:
-        script = _embedded("page.js")
+        script = embedded(_HERE / "page.js")
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         pieces = (
-            environment()
+            page_environment(_HERE)
             .get_template("page.html")
             .generate(
                 title=printable(self.title),
@@ -98,7 +99,7 @@ class ReportPage:
                 shown=len(self._places),
                 checks=self.checks,
                 cards=self._cards(),
-                style=_embedded("page.css"),
+                style=embedded(_HERE / "page.css"),
                 script=script,
                 script_digest=digest,
             )
@@ -110,7 +111,3 @@ class ReportPage:
         for place in sorted(self._places, reverse=True):
             self._spool.seek(place.offset)
             yield Markup(self._spool.read(place.size).decode())
-
-
-def _embedded(name: str) -> Markup:
-    return Markup((_HERE / name).read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ from avsa.evals.config_options import configure
 from avsa.evals.feature_cache import FeatureSpec, view_features
 from avsa.evals.features import fixed_views
 from avsa.evals.fit import Fit, ScheduleConfig
-from avsa.evals.result import Metric, Result, records_of
+from avsa.evals.result import Metric, Record, Result, Subject, records_of, write_record
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
@@ -72,6 +72,28 @@ def test_the_recorded_command_repeats_the_evaluation(own_run):
     path.unlink()
     invoke(cli, *record.command.split()[1:])
     assert path.exists()
+
+
+def test_a_record_keeps_the_order_of_metrics_columns_and_stages(tmp_path):
+    result = Result(metrics={"z": Metric(value=1.0), "a": Metric(value=2.0)},
+                    tables={"epochs": ({"lr": 1.0, "epoch": 1},)})  # fmt: skip
+    subject = Subject(name="x", recipe={"stages": {"b": 1, "a": 2}})
+    record = Record(kind="counting", settings={}, subject=subject, data={}, command="", version="",
+                    made_at="", device="", result=result)  # fmt: skip
+    write_record(record, tmp_path / "eval" / "x.json")
+    ((_, read),) = records_of(tmp_path)
+    assert read == record
+    assert list(read.result.metrics) == ["z", "a"]
+    assert list(read.result.tables["epochs"][0]) == ["lr", "epoch"]
+    assert list(read.subject.recipe["stages"]) == ["b", "a"]
+
+
+def test_a_record_outside_of_the_run_is_refused(own_run, tmp_path):
+    (tmp_path / "foreign.json").write_text("{}")
+    (own_run.run / "eval").mkdir()
+    (own_run.run / "eval" / "x.json").symlink_to(tmp_path / "foreign.json")
+    with user_error("invalid", own_run.run / "eval" / "x.json"):
+        list(records_of(own_run.run))
 
 
 def test_a_damaged_record_is_refused(own_run):
