@@ -35,7 +35,7 @@ _COMMANDS = {
     "labels": ("labels.labels", "Compare label sets; import released label maps."),
     "segment": ("labels.segment", "Segment images and panoramas."),
     "stats": ("dataset.stats", "Count the clips, hours and classes of a dataset."),
-    "preview": ("dataset.preview", "Draw clips and their labels."),
+    "preview": ("dataset.preview", "Draw clips with their labels and audio energy."),
     "check": (
         "dataset.check",
         "Verify a dataset: checksums, keys, members, decoding.",

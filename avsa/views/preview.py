@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ from avsa.views.colors import stored_to_rgb, to_rgb_bytes
 from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.views.sampling import ViewConfig, Views
 from avsa.views.spectrogram import AudioConfig
-from yt360.ambisonics.transforms import energy_map
+from yt360.ambisonics.energy_overlay import energy_db, energy_overlay, inferno, shown_range_db
 from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.sphere import direction_to_equirect, view_grid
@@ -33,8 +35,6 @@ from yt360.terminal.text import plot_text
 
 # Colour-blind safe palette of Okabe and Ito.
 VIEW_COLORS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#009E73", "#D55E00", "#0072B2")
-ENERGY_COLORS = "inferno"
-MAP_SIZE = (90, 180)
 CHANNELS = ("W", "Y", "Z", "X")
 FREQUENCY_TICKS_HZ = (500, 2000, 8000)
 MAX_VIEWS = 6
@@ -137,15 +137,8 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     extent = (180, -180, -90, 90)
     middle = raw.luma.shape[1] // 2
     image = panorama_rgb(raw.luma[0, middle].numpy(), raw.chroma[0, :, middle].numpy())
-    axes.imshow(image, extent=extent, interpolation="lanczos")
-    energy = energy_db(raw.audio[0])
-    quietest = float(energy.min())
-    # First-order beams are wide, so only the upper part of their range shows direction.
-    opacity = np.clip(1 - energy / min(quietest, -0.1), 0, 1) ** 2.5 * 0.7
-    layer = axes.imshow(
-        energy, extent=extent, alpha=opacity, cmap=ENERGY_COLORS, vmin=quietest, vmax=0,
-        interpolation="bilinear",
-    )  # fmt: skip
+    level_db = energy_db(raw.audio[0], *image.shape[:2])
+    axes.imshow(energy_overlay(image, level_db), extent=extent, interpolation="lanczos")
     for k, color in _numbered_colors(batch.views):
         for line in outline(batch.views, k):
             u, v = line.T
@@ -169,16 +162,16 @@ def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     )
     axes.set_title(plot_text(raw.keys[0]), loc="left", size=11.5, weight="bold")
     axes.set_title(f"{start_s:.2f} s to {end_s:.2f} s", loc="right", size=9.5)
-    _draw_energy_bar(part, layer, quietest)
+    _draw_energy_bar(part, shown_range_db(level_db))
 
 
-def _draw_energy_bar(part: SubFigure, layer: Any, quietest_db: float) -> None:
-    bar = part.colorbar(layer, cax=_axes(part, *ENERGY_BAR), orientation="horizontal")
-    if bar.solids is not None:
-        bar.solids.set_alpha(1)
+def _draw_energy_bar(part: SubFigure, lowest_db: float) -> None:
+    colors = ListedColormap(inferno(np.linspace(0, 1, 256)) / 255)
+    scale = ScalarMappable(Normalize(lowest_db, 0), colors)
+    bar = part.colorbar(scale, cax=_axes(part, *ENERGY_BAR), orientation="horizontal")
     bar.set_ticks([])
     bar.outline.set_visible(False)
-    texts = ((-0.02, "right", f"energy   {quietest_db:.1f} dB"), (1.02, "left", "loudest"))
+    texts = ((-0.02, "right", f"energy   {lowest_db:.1f} dB"), (1.02, "left", "loudest"))
     for x, side, text in texts:
         bar.ax.text(
             x, 0.5, text.replace("-", "−"), transform=bar.ax.transAxes, ha=side, va="center",
@@ -256,14 +249,6 @@ def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
     uv = direction_to_equirect(border).double().numpy()
     jumps = np.flatnonzero(np.abs(np.diff(uv[:, 0])) > 0.5) + 1
     return [piece for piece in np.split(uv, jumps) if len(piece) > 1]
-
-
-def energy_db(audio: torch.Tensor) -> NDArray[np.float32]:
-    """Return the beam power in each direction (90, 180), in dB relative to the maximum."""
-    power = energy_map(audio.double(), *MAP_SIZE)
-    return (
-        (10 * torch.log10((power / power.max().clamp(min=1e-12)).clamp(min=1e-6))).float().numpy()
-    )
 
 
 def panorama_rgb(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> NDArray[np.uint8]:

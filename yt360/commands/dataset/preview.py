@@ -1,4 +1,4 @@
-"""``yt360 preview``: draw clips and their labels."""
+"""``yt360 preview``: draw clips with their labels and audio energy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from yt360.terminal.output import echo
 
 
 @examples(
-    "yt360 preview DATASET --labels",
-    "yt360 preview DATASET --labels --name released --clip kqAZkf5Odyw-00080 --at-s 2.5",
+    "yt360 preview DATASET",
+    "yt360 preview DATASET --no-energy --name released --clip kqAZkf5Odyw-00080 --at-s 2.5",
 )
 @click.command("preview")
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -24,9 +24,19 @@ from yt360.terminal.output import echo
     show_default=True,
     help="Image file to write.",
 )
-@click.option("--labels", is_flag=True, help="Also show the label maps and a legend.")
 @click.option(
-    "--name", default="panoptic", show_default=True, help="Label set to show with --labels."
+    "--labels/--no-labels",
+    default=None,
+    help="Show the label maps and a legend.  [default: if the dataset has labels]",
+)
+@click.option(
+    "--name", help="Label set to show.  [default: panoptic, or the first one of the dataset]"
+)
+@click.option(
+    "--energy/--no-energy",
+    default=True,
+    show_default=True,
+    help="Show the audio energy by direction over the frame.",
 )
 @click.option(
     "--clip",
@@ -49,21 +59,30 @@ def command(
     context: click.Context,
     dataset: Path,
     out: Path,
-    labels: bool,
-    name: str,
+    labels: bool | None,
+    name: str | None,
+    energy: bool,
     keys: tuple[str, ...],
     num_clips: int,
     at_s: float | None,
 ) -> None:
-    """Draw clips of DATASET: the panorama and, with --labels, its label map and a legend."""
-    from yt360.labels.clip_sheet import draw_clip_sheet
+    """Draw clips of DATASET: frame, label map with a legend, and audio energy side by side.
 
-    if not labels:
-        refuse(context, ("name",), "selects the label set of --labels; add --labels")
+    This is Fig. 4 of the paper. The energy is that of a cardioid to each direction, over the second
+    of audio around the frame, drawn down to 12 dB below the loudest direction.
+    """
+    from yt360.labels.clip_sheet import draw_clip_sheet
+    from yt360.labels.format.label_set import DEFAULT_NAME, default_label_set
+
+    if labels is False:
+        refuse(context, ("name",), "selects the labels that --no-labels leaves out")
+    else:
+        name = name or default_label_set(dataset) or (DEFAULT_NAME if labels else None)
     drawn = draw_clip_sheet(
         dataset,
         out,
-        labels=name if labels else None,
+        labels=name,
+        energy=energy,
         keys=keys,
         num_clips=num_clips,
         at_s=at_s,

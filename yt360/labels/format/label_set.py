@@ -134,6 +134,12 @@ def check_name(name: str) -> str:
     return name
 
 
+def default_label_set(dataset: Path) -> str | None:
+    """Return the set `DEFAULT_NAME` if the dataset has it, else its first set; None without any."""
+    names = label_sets(dataset)
+    return DEFAULT_NAME if DEFAULT_NAME in names else next(iter(names), None)
+
+
 def label_sets(dataset: Path) -> list[str]:
     """Return the names of a dataset's sets of labels."""
     names = (path.stem.removeprefix("labels-") for path in dataset.glob("labels-*.json"))

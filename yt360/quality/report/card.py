@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.ambisonics.energy_overlay import peak_deg
 from yt360.errors import BadItem
 from yt360.pages import page_environment
 from yt360.quality.checks.base import Part
@@ -22,7 +23,6 @@ from yt360.quality.report.drawing import (
     beam_gain_db,
     data_uri,
     overlay_png,
-    peak_deg,
     timeline_png,
 )
 from yt360.quality.report.moments import Moment, read_moments

@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from yt360.ambisonics.energy_overlay import inferno
+
 Array = NDArray[np.float64]
 
-# Matplotlib's "inferno" at even steps.
-_COLORS = np.array([
-    (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85), (227, 89, 51),
-    (249, 140, 10), (249, 201, 50), (252, 255, 164),
-])  # fmt: skip
 _OMNI = 0.35
 # Power of the beam in the direction of a plane wave, relative to its mean over the sphere.
 PLANE_WAVE_DB = 10 * math.log10(1 / (_OMNI**2 + (1 - _OMNI) ** 2 / 3))
@@ -50,18 +47,11 @@ def beam_gain_db(field: Array, rows: int = _MAP_ROWS, columns: int = _MAP_COLUMN
     return np.asarray(10 * np.log10((power + 1e-18) / (mean + 1e-18)))
 
 
-def peak_deg(gain_db: Array) -> tuple[float, float]:
-    """Return azimuth and elevation in degrees of the maximum of a map of directions."""
-    row, column = np.unravel_index(int(np.argmax(gain_db)), gain_db.shape)
-    rows, columns = gain_db.shape
-    return 180 - (column + 0.5) / columns * 360, 90 - (row + 0.5) / rows * 180
-
-
 def overlay_png(gain_db: Array) -> bytes:
     """Return a transparent image: opaque and bright where a single plane wave comes from."""
     strength = np.clip(gain_db / PLANE_WAVE_DB, 0, 1)
     alpha = np.clip(1.25 * (strength - 0.2), 0, 1) * _OPAQUE
-    pixels = np.concatenate([_colors(0.25 + 0.75 * strength), 255 * alpha[..., None]], -1)
+    pixels = np.concatenate([inferno(0.25 + 0.75 * strength), 255 * alpha[..., None]], -1)
     return _png(Image.fromarray(np.rint(pixels).astype(np.uint8), "RGBA"))
 
 
@@ -72,15 +62,9 @@ def timeline_png(power: Array) -> bytes:
     strength = np.clip((level_db - loudest) / _RANGE_DB + 1, 0, 1)
     shades = np.where(np.isnan(power), 0, 1 + np.rint(strength * 30)).astype(np.uint8)
     image = Image.fromarray(shades, "P")
-    palette = np.concatenate([[(0, 0, 0)], _colors(np.arange(31) / 30)])
+    palette = np.concatenate([[(0, 0, 0)], inferno(np.arange(31) / 30)])
     image.putpalette(np.rint(palette).astype(np.uint8).tobytes())
     return _png(image, transparency=0)
-
-
-def _colors(strength: Array) -> Array:
-    """Return the colors (..., 3) of values in [0, 1]."""
-    steps = np.linspace(0, 1, len(_COLORS))
-    return np.stack([np.interp(strength, steps, each) for each in _COLORS.T], -1)
 
 
 def _png(image: Image.Image, **options: object) -> bytes:

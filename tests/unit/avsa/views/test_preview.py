@@ -17,15 +17,12 @@ from avsa.views.preview import (
     HEIGHT_IN,
     VIEW_COLORS,
     WIDTH_IN,
-    energy_db,
     outline,
     panorama_rgb,
     save_preview,
 )
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig
-from yt360.ambisonics.transforms import encode
-from yt360.sphere import direction
 
 VIEWS = ViewConfig(num_views=3, height=24, width=24)
 ONE_VIEW = replace(VIEWS, num_views=1)
@@ -77,19 +74,6 @@ def test_outlines_break_at_the_seam():
     lines = outline(one_view(180, 0, 60), 0)
     assert len(lines) >= 2
     assert all(np.abs(np.diff(line[:, 0])).max() < 0.1 for line in lines)
-
-
-def test_energy_is_highest_where_the_source_is():
-    signal = torch.randn(2400, generator=torch.Generator().manual_seed(0))
-    energy = energy_db(encode(signal, direction(-1.5, 0.3)))
-    row, column = np.unravel_index(energy.argmax(), energy.shape)
-    assert (row + 0.5) / 90 == pytest.approx(0.5 - 0.3 / math.pi, abs=0.01)
-    assert (column + 0.5) / 180 == pytest.approx(0.5 + 1.5 / (2 * math.pi), abs=0.01)
-    assert energy.max() == pytest.approx(0, abs=0.01) and energy.min() < -30
-
-
-def test_silence_has_an_energy_map_too():
-    assert np.isfinite(energy_db(torch.zeros(4, 100))).all()
 
 
 def test_grey_planes_are_grey_images():

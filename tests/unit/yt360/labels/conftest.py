@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+from functools import cache
 from types import SimpleNamespace
 
 import av
@@ -13,6 +14,8 @@ import torch
 from helpers.paths import FIXTURES
 from scipy import ndimage
 
+from yt360.ambisonics.transforms import encode
+from yt360.clip_codec.flac import encode_flac
 from yt360.labels.classes import NO_CLASS, NUM_THINGS, palette
 from yt360.labels.segmenters.base import Segmentation
 from yt360.shards.format.index import rebuild_index
@@ -81,6 +84,7 @@ def paint():
 
 
 CLIP_FPS = 8
+SOURCE_DEG = 50.0, 30.0  # azimuth and elevation of the audio of every clip
 
 
 def encoded(frames):
@@ -93,6 +97,14 @@ def encoded(frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return buffer.getvalue()
+
+
+@cache
+def plane_wave():
+    """Return the audio of a clip: one second of noise from one direction."""
+    azimuth, elevation = torch.tensor(SOURCE_DEG).deg2rad()
+    noise = 3000 * torch.randn(8000, generator=torch.Generator().manual_seed(0))
+    return encode_flac(encode(noise, direction(azimuth, elevation)).short().numpy(), 8000)
 
 
 def write_dataset(folder, shards, test_shards=()):
@@ -111,7 +123,7 @@ def write_dataset(folder, shards, test_shards=()):
                         "duration_s": 1.0,
                         "source": {"file_start_s": 0},
                     }
-                    members = {"mp4": mp4, "flac": b"", "json": json.dumps(facts).encode()}
+                    members = {"mp4": mp4, "flac": plane_wave(), "json": json.dumps(facts).encode()}
                     writer.add(key, members)
             infos.append(writer.info)
         count = sum(info.clips for info in infos)
@@ -147,6 +159,14 @@ def dataset(tmp_path, clips):
     """Two shards of two clips that train, one of two that test."""
     content = [(key, mp4) for key, (mp4, _) in clips.items()]
     return write_dataset(tmp_path / "dataset", [content[:2], content[2:4]], [content[4:]])
+
+
+@pytest.fixture
+def person_dataset(tmp_path):
+    """One clip: a person in the direction of its audio."""
+    frame, _ = painted(32, [(*SOURCE_DEG, 30.0, PERSON)])
+    mp4 = encoded(frame.expand(CLIP_FPS, -1, -1, -1))
+    return write_dataset(tmp_path / "person", [[("-video_id_0-00000", mp4)]])
 
 
 @pytest.fixture

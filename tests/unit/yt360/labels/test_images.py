@@ -1,8 +1,10 @@
 """Pictures in and out: `yt360 segment` and `yt360 preview`."""
 
 import json
+import math
 import os
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,13 +18,14 @@ from yt360.commands.labels.pseudolabel import parse_numbers
 from yt360.commands.run import run
 from yt360.errors import BadItem
 from yt360.labels.classes import palette
-from yt360.labels.clip_sheet import draw_clip_sheet
+from yt360.labels.clip_sheet import GAP, MIN_WIDTH, TITLE, draw_clip_sheet
 from yt360.labels.image_files import FORMATS, read_image
 from yt360.labels.overlay import legend, overlay, with_names
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segment_images import segment_images
 from yt360.labels.segmenters.base import from_segments
 from yt360.labels.segments import segments_of
+from yt360.sphere import direction, equirect_grid
 
 segment = partial(segment_images, isolate=in_process)
 
@@ -219,18 +222,54 @@ def test_a_legend_grows_with_its_classes():
     assert many.height > 2 * few.height
 
 
-def test_a_preview_shows_panorama_map_and_legend(dataset, clips, paint, tmp_path):
+def test_a_preview_shows_frame_labels_legend_and_energy(dataset, clips, paint, tmp_path):
     options = LabelOptions(views="cube-100", view_size=32, height=32)
     pseudolabel(dataset, paint.Segmenter(), options, isolate=in_process)
-    code = yt360("preview", dataset, "--labels", "--out", tmp_path / "p.png", "--clips", 2)
-    assert code == 0
+    assert yt360("preview", dataset, "--out", tmp_path / "p.png", "--clips", 2) == 0
     sheet = np.asarray(Image.open(tmp_path / "p.png").convert("RGB"))
     for label in (120, 126):  # sky and grass are in the legend of every clip
         assert (sheet == palette()[label]).all(-1).sum() > 2 * 100
     key = list(clips)[4]
-    plain = draw_clip_sheet(dataset, tmp_path / "q.png", keys=[key], at_s=0.5, isolate=in_process)
-    assert plain == [key]
-    assert Image.open(tmp_path / "q.png").width < sheet.shape[1]
+    for number, (labels, energy) in enumerate(product((None, "panoptic"), (False, True))):
+        out = tmp_path / f"{number}.png"
+        drawn = draw_clip_sheet(
+            dataset, out, labels=labels, energy=energy, keys=[key], at_s=0.5, isolate=in_process
+        )
+        columns = 1 + (labels is not None) + energy
+        assert drawn == [key]
+        assert Image.open(out).width == GAP + columns * (MIN_WIDTH + GAP)
+    assert sheet.shape[1] == GAP + 3 * (MIN_WIDTH + GAP)
+
+
+def test_columns_agree_on_the_direction_of_a_sounding_object(person_dataset, paint, tmp_path):
+    options = LabelOptions(views="cube-100", view_size=48, height=32, fps=1)
+    pseudolabel(person_dataset, paint.Segmenter(), options, isolate=in_process)
+    draw_clip_sheet(person_dataset, tmp_path / "p.png", labels="panoptic", isolate=in_process)
+    sheet = np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).astype(int)
+    size = MIN_WIDTH // 2, MIN_WIDTH
+    frame, labels, energy = (
+        sheet[TITLE : TITLE + size[0], GAP + k * (MIN_WIDTH + GAP) :][:, : size[1]]
+        for k in range(3)
+    )
+    up, ahead = equirect_grid(*size)[..., 2].numpy(), equirect_grid(*size).numpy()
+    source = direction(math.radians(50.0), math.radians(30.0)).numpy()
+    for column in (frame, labels):
+        person = (np.abs(column - palette()[0]).max(-1) < 40) & (up > -0.5)
+        area = np.sqrt(1 - up**2)[person, None]
+        middle = (ahead[person] * area).sum(0)
+        assert source @ middle / np.linalg.norm(middle) > math.cos(math.radians(3))
+    # Green grows with the energy in the colors of the map.
+    loudest = ahead[energy[..., 1] == energy[..., 1].max()].mean(0)
+    assert source @ loudest / np.linalg.norm(loudest) > math.cos(math.radians(3))
+
+
+def test_a_clip_without_labels_is_drawn_if_it_is_named(dataset, clips, paint, tmp_path):
+    options = LabelOptions(views="cube-100", view_size=32, height=32, fps=1, splits=("train",))
+    pseudolabel(dataset, paint.Segmenter(), options, isolate=in_process)
+    labelled, bare = next(iter(clips)), list(clips)[4]
+    draw = partial(draw_clip_sheet, dataset, labels="panoptic", isolate=in_process)
+    assert draw(tmp_path / "p.png", keys=[bare, labelled]) == [bare, labelled]
+    assert bare not in draw(tmp_path / "q.png", num_clips=len(clips))
 
 
 @pytest.mark.parametrize(
@@ -257,10 +296,12 @@ def test_a_preview_of_nothing_is_told(dataset, paint, tmp_path):
     assert not (tmp_path / "p.png").exists()
 
 
-def test_the_name_of_labels_that_are_not_shown_is_refused(dataset, tmp_path, capsys):
-    code = yt360("preview", dataset, "--name", "panoptic", "--out", tmp_path / "p.png")
-    assert code == 2
-    assert "--labels" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "options", [("--name", "panoptic", "--no-labels"), ("--name", "panoptic"), ("--labels",)]
+)
+def test_labels_that_do_not_exist_or_are_not_shown_are_refused(dataset, options, tmp_path, capsys):
+    assert yt360("preview", dataset, *options, "--out", tmp_path / "p.png") == 2
+    assert capsys.readouterr().err.startswith("error: ")
     assert not (tmp_path / "p.png").exists()
 
 

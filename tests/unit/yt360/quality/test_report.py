@@ -15,6 +15,7 @@ from helpers.errors import user_error
 from helpers.fake_media import InlinePool
 from helpers.quality_checks import inspect_inline, write_catalog
 
+from yt360.ambisonics.energy_overlay import peak_deg
 from yt360.commands.inspect import command
 from yt360.errors import BadItem
 from yt360.quality.catalog_config import CatalogRunConfig
@@ -23,7 +24,7 @@ from yt360.quality.findings import Findings
 from yt360.quality.report.card import Card, draw_card, draw_failure
 from yt360.quality.report.catalog_report import report_catalog
 from yt360.quality.report.doubt import doubt_of
-from yt360.quality.report.drawing import PLANE_WAVE_DB, beam_gain_db, peak_deg
+from yt360.quality.report.drawing import PLANE_WAVE_DB, beam_gain_db
 from yt360.quality.report.page import ReportPage
 from yt360.quality.verdict import Verdict, judge
 
