@@ -10,7 +10,9 @@ from avsa.commands.evals.common import carry_out, evaluation_options
 from avsa.evals import EVALUATIONS
 from yt360.commands.group import LazyGroup, examples
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
+}
 """Commands of the built-in evaluations: module and one-line help."""
 
 

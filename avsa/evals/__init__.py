@@ -18,10 +18,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yt360.registry import Registry
+from yt360.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from avsa.evals.base import EvaluationConfig
 
-EVALUATIONS: Registry[EvaluationConfig] = Registry("evaluation", "avsa.evaluations")
+EVALUATIONS: Registry[EvaluationConfig] = Registry(
+    "evaluation",
+    "avsa.evaluations",
+    Entry(
+        "retrieval",
+        "avsa.evals.retrieval:RetrievalConfig",
+        "Retrieval of audio by video and of video by audio.",
+        "a task that compares embeddings",
+    ),
+)
 """All evaluations by name."""

@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from avsa.config.train_config import TrainConfig
 from avsa.data.loader import DataConfig
 from avsa.data.order import Draw
 from avsa.evals.base import Context
@@ -65,6 +66,25 @@ class FeatureSpec:
     seed: int = 0
 
 
+def plain_spec(config: TrainConfig, split: Split, num_views: int, seed: int) -> FeatureSpec:
+    """Return uniform views without augmentation, with the video in the middle of its audio.
+
+    All other settings are those of training.
+    """
+    return FeatureSpec(
+        split=split,
+        views=replace(
+            config.views,
+            num_views=num_views,
+            sampler="uniform",
+            audio_rotation="view",
+            augment=False,
+        ),
+        data=replace(config.data, windows_per_clip=1, video_position="middle"),
+        seed=seed,
+    )
+
+
 @dataclass(frozen=True)
 class Features:
     """Features of all clips of a split that can be read, in order of draws, then of the index.
@@ -77,6 +97,7 @@ class Features:
         video: float32 (N, K, D), of `Encoders`.
         audio: float32 (N, K, D).
         directions: float32 (N, K, 3), of the views.
+        fov: float32 (N, K, 2), horizontal and vertical field of view in radians.
         extra: Further tensors (N, ...) by name.
         unreadable: Samples that are left out, because their clips cannot be read.
     """
@@ -88,6 +109,7 @@ class Features:
     video: Tensor
     audio: Tensor
     directions: Tensor
+    fov: Tensor
     extra: dict[str, Tensor]
     unreadable: int = 0
 
@@ -275,7 +297,8 @@ def _features(
     positions = torch.tensor(batch.raw.positions)
     with autocast(model.config.compute, model.device):
         video, audio = model.encoders(batch.video, batch.audio)
-    tensors = {"video": video, "audio": audio, "directions": batch.directions}
+    fov = torch.stack([batch.views.hfov, batch.views.vfov], -1)
+    tensors = {"video": video, "audio": audio, "directions": batch.directions, "fov": fov}
     if extra is not None:
         tensors |= extra(model, batch)
     return {
@@ -313,7 +336,7 @@ def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
         )
     table = {name: each[:count] for name, each in table.items()}
     numbers = table.pop("clip").numpy()
-    known = ("video", "audio", "directions", "audio_start_s")
+    known = ("video", "audio", "directions", "fov", "audio_start_s")
     return Features(
         keys=np.asarray(clips.keys, object)[numbers].tolist(),
         video_ids=np.asarray(clips.video_ids, object)[numbers].tolist(),

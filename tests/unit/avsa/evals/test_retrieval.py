@@ -1,0 +1,103 @@
+"""Retrieval: laws of recall, and the command."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from helpers.errors import user_error
+from helpers.scene_runs import invoke
+from torch.nn.functional import normalize
+
+from avsa.cli import cli
+from avsa.evals import retrieval
+from avsa.evals.result import records_of
+from avsa.evals.retrieval import clip_ranks, summarize, view_ranks
+
+
+def draw(*shape, seed=0):
+    values = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return normalize(values, dim=-1)
+
+
+def videos_of(clips, each=2):
+    return [f"video-{number // each}" for number in range(clips)]
+
+
+def recalls(ranks):
+    return {key: each.value for key, each in summarize(ranks).items()}
+
+
+def test_features_that_contain_the_answer_are_found():
+    one, videos = draw(24, 12, 64), videos_of(24)
+    for ranks in (view_ranks(one, one, videos), clip_ranks(one[:, 0], one[:, 0], videos)):
+        assert recalls(ranks) == {"recall@1": 1, "recall@5": 1, "recall@10": 1, "median_rank": 1}
+
+
+@pytest.mark.parametrize("among", ["views", "clips"])
+def test_noise_is_at_chance(among):
+    if among == "views":
+        ranks = view_ranks(draw(300, 12, 8), draw(300, 12, 8, seed=1), videos_of(300))
+    else:
+        ranks = clip_ranks(draw(600, 8), draw(600, 8, seed=1), videos_of(600))
+    metrics = summarize(ranks)
+    median = metrics.pop("median_rank")
+    assert abs(median.value - median.chance) <= 0.1 * ranks.candidates[0]
+    for metric in metrics.values():
+        assert metric.low <= metric.chance <= metric.high
+        assert metric.low < metric.value < metric.high
+
+
+def test_equal_similarities_count_as_chance():
+    views = view_ranks(torch.ones(5, 4, 1), torch.ones(5, 4, 1) + 1e-8, videos_of(5))
+    clips = clip_ranks(torch.ones(20, 1), torch.ones(20, 1), videos_of(20, each=4))
+    for ranks in (views, clips):
+        for metric in summarize(ranks).values():
+            assert metric.value == pytest.approx(metric.chance)
+    assert set(clips.candidates) == {17}
+
+
+def literal_recall(queries, candidates, videos, k):
+    """Recall at `k`, by sorting the candidates of each query."""
+    hits = []
+    for query, video in enumerate(videos):
+        allowed = [c for c in range(len(candidates)) if c == query or videos[c] != video]
+        score = {c: float(sum(queries[query] * candidates[c])) for c in allowed}
+        hits.append(query in sorted(allowed, key=lambda c: -score[c])[:k])
+    return np.mean(hits)
+
+
+def test_recall_agrees_with_sorting(monkeypatch):
+    monkeypatch.setattr(retrieval, "_CHUNK", 7)
+    videos = [f"video-{number % 5}" for number in range(30)]
+    queries = draw(30, 6)
+    candidates = normalize(queries + draw(30, 6, seed=1), dim=-1)
+    clips = recalls(clip_ranks(queries, candidates, videos))
+    for k in (1, 5, 10):
+        assert clips[f"recall@{k}"] == pytest.approx(literal_recall(queries, candidates, videos, k))
+    of_views = queries.view(5, 6, 6), candidates.view(5, 6, 6)
+    views = recalls(view_ranks(*of_views, videos_of(5)))
+    for k in (1, 5):
+        each_clip = [literal_recall(*both, "abcdef", k) for both in zip(*of_views, strict=True)]
+        assert views[f"recall@{k}"] == pytest.approx(np.mean(each_clip))
+    assert "recall@10" not in views
+
+
+def test_the_median_is_that_of_the_queries():
+    ranks = clip_ranks(draw(41, 4), draw(41, 4, seed=1), videos_of(41, each=1))
+    assert summarize(ranks)["median_rank"].value == np.median(ranks.expected)
+
+
+def test_the_command_prints_recall_of_a_run(own_run):
+    words = ("eval", "retrieval", own_run.run, "--data", own_run.dataset)
+    printed = invoke(cli, *words, "--views", 6)
+    assert "views_video_to_audio_recall@5" in printed
+    assert "clips_one_view_audio_to_video_recall@1" in printed
+    ((_, record),) = records_of(own_run.run)
+    by_chance = record.result.metrics["views_audio_to_video_recall@1"]
+    assert by_chance.chance == pytest.approx(1 / 6) and by_chance.low <= by_chance.value
+
+
+def test_views_that_do_not_fit_on_the_sphere_are_refused(own_run):
+    with user_error("out-of-range", "views.num_views"):
+        invoke(cli, "eval", "retrieval", own_run.run, "--data", own_run.dataset, "--views", 100)
