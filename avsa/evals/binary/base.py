@@ -1,0 +1,277 @@
+"""What AVC-Bin and AVSA-Bin share: options, training of the heads, and the test.
+
+Encoders are frozen and in evaluation mode. Training draws views anew in every epoch, with
+augmentation; the test has fixed views without it, whose features are cached.
+
+Shapes: B clips of a batch, K views, D features, N samples of the test split, P pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from avsa.data.order import Draw, SamplingConfig, TrainingOrder
+from avsa.data.raw import RawBatch
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
+from avsa.evals.binary.heads import AUDIO, BOTH, VIDEO, Heads, Pairs, decide
+from avsa.evals.binary.pairing import TestPairs
+from avsa.evals.binary.protocol import Protocol, data_of, mirror_video, views_of
+from avsa.evals.bootstrap import mean_metric
+from avsa.evals.feature_cache import ExtraFeatures, Features, FeatureSpec, view_features
+from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.result import Metric, Result, Row
+from avsa.hub.load import Model
+from avsa.models.compute import autocast
+from avsa.training.distributed import gather
+from avsa.views.audio_statistics import AudioStatistics
+from avsa.views.batch import Batch, batches
+from avsa.views.sampling import Views, check_views
+from yt360.config import config_class
+from yt360.errors import UserError
+from yt360.randomness import keyed_generator
+from yt360.shards.format.reader import ShardReader
+
+CHUNK = 4096
+"""Pairs, or samples, that are computed at a time in the test."""
+SWAPPED = "swapped"
+
+
+@config_class
+class BinaryConfig(EvaluationConfig):
+    """Options of both tasks.
+
+    Attributes:
+        label_names: Words for the labels 0 and 1.
+    """
+
+    label_names: ClassVar[tuple[str, str]]
+    kind: str
+    """Name of the evaluation."""
+    views: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Views of a clip, over which logits are averaged."""
+    translated: bool = False
+    """Replace the features of video by those of audio that the translation network predicts."""
+    protocol: Protocol = "paper"
+    """paper; or published: views, jitter and clip windows as in the published programs, which
+    mirror the video without its audio in training."""
+    batch_size: Annotated[int, Field(ge=2, le=10**6)] = 32
+    """Clips in a batch of training, all ranks together."""
+    draws_per_video: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    """Draws of each video in an epoch of training; null: floor(clips / videos)."""
+    test_draws: Annotated[int, Field(ge=1, le=10**4)] | None = None
+    """Draws of each clip in the test; null: as in the paper."""
+    schedule: ScheduleConfig
+    """Training of the heads."""
+
+    @classmethod
+    def variants(cls, offer: Offer) -> Iterable[Variant]:
+        """Return the columns of Table 2: one view, four views, and translated features."""
+        (plain,) = super().variants(offer)
+        lacks = plain.lacks or ("" if offer.translates else "a run with translation networks")
+        return [
+            Variant({"views": 1}, plain.lacks),
+            plain,
+            Variant({"translated": True}, lacks),
+        ]
+
+    def evaluate(self, context: Context) -> Result:
+        """Train the heads, and test them.
+
+        Raises:
+            UserError: The model has no translation networks, a split has fewer than two videos, or
+                the options do not fit the data.
+        """
+        model = context.subject.require_model()
+        if self.translated:
+            context.subject.require_translation()
+        check_views(views_of(model.config, self.protocol, self.views, augment=False))
+        with context.clips("test") as clips:
+            notes = [*self._small_split(clips)]
+        heads = Heads(model.feature_dim, self.seed).to(context.world.device)
+        with context.clips("train") as clips:
+            notes = [*self._small_split(clips), *notes]
+            epochs = self._train(context, model, heads, clips)
+        pairs = self._test(context, model)
+        metrics, confusion = self.score(heads, pairs)
+        tables = {"epochs": epochs, "confusion": confusion}
+        return Result(metrics=metrics, tables=tables, notes=tuple(notes))
+
+    # What a task defines
+
+    def adjust_views(self, views: Views, raw: RawBatch) -> Views:  # noqa: ARG002
+        """Return the views (B, K) of a batch of training, changed as the task needs it."""
+        return views
+
+    def training_pairs(
+        self, video: Tensor, audio: Tensor, draws: Sequence[Draw], generator: np.random.Generator
+    ) -> Pairs:
+        """Return the pairs of a batch of training.
+
+        Args:
+            video: Features (B, K, D) of clips of B different videos.
+            audio: Features (B, K, D) of the audio, after `adjust_views`.
+            draws: The samples.
+            generator: Source of randomness.
+        """
+        raise NotImplementedError
+
+    def test_pairs(self, features: Features, generator: np.random.Generator) -> TestPairs:
+        """Return all pairs of the test.
+
+        Args:
+            features: Features of the test split, with those of `extra_features`.
+            generator: Source of randomness.
+        """
+        raise NotImplementedError
+
+    def extra_features(self, statistics: AudioStatistics) -> ExtraFeatures | None:  # noqa: ARG002
+        """Return what the test needs beside the features of views, if anything."""
+        return None
+
+    @property
+    def draws(self) -> int:
+        """Draws of each clip in the test."""
+        return self.test_draws or 1
+
+    # Training
+
+    def _train(
+        self, context: Context, model: Model, heads: Heads, clips: ShardReader
+    ) -> tuple[Row, ...]:
+        ids = clips.video_ids
+        draws = self.draws_per_video or max(1, len(ids) // len(set(ids)))
+        sampling = SamplingConfig(draws_per_video=draws)
+        order = TrainingOrder(ids, self._batch_size(len(set(ids))), self.seed, sampling)
+
+        def batches_from(step: int) -> Iterator[Batch]:
+            return batches(
+                clips,
+                order,
+                self.seed,
+                data_of(model.config, self.protocol),
+                views_of(model.config, self.protocol, self.views, augment=True),
+                model.config.audio,
+                context.statistics(model.config.audio),
+                context.world,
+                first_step=step,
+                adjust=self.adjust_views,
+            )
+
+        def loss_of(batch: Batch) -> Loss:
+            # All ranks have the features of the whole batch and compute the same loss.
+            video, audio = map(gather, self._features(model, batch))
+            generator = keyed_generator(self.seed, "pairs", batch.raw.step)
+            return heads.loss(
+                self.training_pairs(video, audio, order.batch(batch.raw.step), generator)
+            )
+
+        fit = Fit(self.kind, heads, self.schedule, order.steps_per_epoch, self.seed, context.world,
+                  context.work)  # fmt: skip
+        return fit.run(batches_from, loss_of)
+
+    @torch.no_grad()
+    def _features(self, model: Model, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the features (b, K, D) of this rank's part of a batch of training."""
+        video = batch.video
+        if self.protocol == "published":
+            video = mirror_video(batch, self.seed)
+        with autocast(model.config.compute, model.device):
+            video, audio = model.encoders(video, batch.audio)
+        return self._translate(model, video.float()), audio.float()
+
+    def _translate(self, model: Model, video: Tensor) -> Tensor:
+        """Return the features of video (N, K, D), or what the model predicts from them."""
+        if not self.translated:
+            return video
+        predicted: Tensor = model.task.v2a_transformer(video)  # type: ignore[union-attr, operator]
+        return predicted
+
+    def _batch_size(self, videos: int) -> int:
+        """Return the size of a batch; a power of two, which ranks can share, if it is reduced."""
+        return self.batch_size if videos >= self.batch_size else 1 << (videos.bit_length() - 1)
+
+    def _small_split(self, clips: ShardReader) -> Iterator[str]:
+        """Yield what is to be said of a split with fewer videos than a batch of the paper."""
+        videos = len(set(clips.video_ids))
+        if videos < 2:
+            raise UserError(
+                f"the split {clips.split} of {clips.dataset} has {videos} video, and {self.kind} "
+                "compares clips of different videos; use a dataset with two or more in each split",
+                "empty",
+                clips.split,
+            )
+        if videos >= self.batch_size:
+            return
+        effect = "intervals are wide"
+        if clips.split == "train":
+            effect = f"a batch has {self._batch_size(videos)} clips instead of {self.batch_size}"
+        yield f"The split {clips.split} has only {videos} videos: {effect}."
+
+    # Test
+
+    @torch.no_grad()
+    def _test(self, context: Context, model: Model) -> TestPairs:
+        """Return the pairs of the test, with translated features where they are asked for."""
+        spec = FeatureSpec(
+            split="test",
+            views=views_of(model.config, self.protocol, self.views, augment=False),
+            data=data_of(model.config, self.protocol),
+            draws=self.draws,
+            seed=self.seed,
+        )
+        statistics = context.statistics(model.config.audio)
+        features = view_features(context, spec, self.extra_features(statistics))
+        pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
+        video = [self._translate(model, v.to(model.device)).cpu() for v in pairs.video.split(CHUNK)]
+        return replace(pairs, video=torch.cat(video))
+
+    def score(self, heads: Heads, pairs: TestPairs) -> tuple[dict[str, Metric], tuple[Row, ...]]:
+        """Return the accuracies of the heads and of the controls, and the confusion matrix.
+
+        Args:
+            heads: Trained heads.
+            pairs: Pairs of the test.
+        """
+        decisions = {name: decisions_of(heads, name, pairs, pairs.audio_rows)
+                     for name in (BOTH, AUDIO, VIDEO)}  # fmt: skip
+        decisions[SWAPPED] = decisions_of(heads, BOTH, pairs, pairs.swapped_rows)
+        metrics = {
+            name: mean_metric(
+                (decided == pairs.labels).double().numpy(),
+                pairs.video_ids,
+                chance=0.5,
+                seed=self.seed,
+            )
+            for name, decided in decisions.items()
+        }
+        counts = torch.bincount(2 * pairs.labels + decisions[BOTH], minlength=4).view(2, 2)
+        confusion = tuple(
+            {"truth": name, **dict(zip(self.label_names, row.tolist(), strict=True))}
+            for name, row in zip(self.label_names, counts, strict=True)
+        )
+        return metrics, confusion
+
+
+@torch.no_grad()
+def decisions_of(heads: Heads, name: str, pairs: TestPairs, audio_rows: Tensor) -> Tensor:
+    """Return the decisions (P,) of a head.
+
+    Args:
+        heads: Trained heads.
+        name: Name of the head.
+        pairs: Pairs of the test.
+        audio_rows: (P,) row of the audio of each pair.
+    """
+    device = next(heads.parameters()).device
+    decisions = []
+    for rows in zip(pairs.video_rows.split(CHUNK), audio_rows.split(CHUNK), strict=True):
+        video, audio = pairs.video[rows[0]].to(device), pairs.audio[rows[1]].to(device)
+        decisions.append(decide(heads.logits(name, video, audio)).cpu())
+    return torch.cat(decisions)
