@@ -11,6 +11,14 @@ from avsa.evals import EVALUATIONS
 from yt360.commands.group import LazyGroup, examples
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "avc-bin": (
+        "avsa.commands.evals.avc_bin",
+        "Audio-visual correspondence: same clip or not (Table 2).",
+    ),
+    "avsa-bin": (
+        "avsa.commands.evals.avsa_bin",
+        "Spatial alignment: sound field turned or not (Table 2).",
+    ),
     "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
 }
 """Commands of the built-in evaluations: module and one-line help."""

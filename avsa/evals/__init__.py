@@ -27,6 +27,16 @@ EVALUATIONS: Registry[EvaluationConfig] = Registry(
     "evaluation",
     "avsa.evaluations",
     Entry(
+        "avc-bin",
+        "avsa.evals.binary.avc_bin:AvcBinConfig",
+        "Binary audio-visual correspondence (Table 2): do video and audio come from the same clip?",
+    ),
+    Entry(
+        "avsa-bin",
+        "avsa.evals.binary.avsa_bin:AvsaBinConfig",
+        "Binary spatial alignment (Table 2): was the sound field turned?",
+    ),
+    Entry(
         "retrieval",
         "avsa.evals.retrieval:RetrievalConfig",
         "Retrieval of audio by video and of video by audio.",

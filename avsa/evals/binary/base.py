@@ -98,10 +98,11 @@ class BinaryConfig(EvaluationConfig):
         with context.clips("train") as clips:
             notes = [*self._small_split(clips), *notes]
             epochs = self._train(context, model, heads, clips)
-        pairs = self._test(context, model)
+        features = self._test_features(context, model)
+        pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
         metrics, confusion = self.score(heads, pairs)
         tables = {"epochs": epochs, "confusion": confusion}
-        return Result(metrics=metrics, tables=tables, notes=tuple(notes))
+        return Result(metrics=metrics, tables=tables, notes=(*notes, *features.notes))
 
     # What a task defines
 
@@ -172,8 +173,8 @@ class BinaryConfig(EvaluationConfig):
                 self.training_pairs(video, audio, order.batch(batch.raw.step), generator)
             )
 
-        fit = Fit(self.kind, heads, self.schedule, order.steps_per_epoch, self.seed, context.world,
-                  context.work)  # fmt: skip
+        fit: Fit[Batch] = Fit(self.kind, heads, self.schedule, order.steps_per_epoch, self.seed,
+                              context.world, context.work)  # fmt: skip
         return fit.run(batches_from, loss_of)
 
     @torch.no_grad()
@@ -217,8 +218,8 @@ class BinaryConfig(EvaluationConfig):
     # Test
 
     @torch.no_grad()
-    def _test(self, context: Context, model: Model) -> TestPairs:
-        """Return the pairs of the test, with translated features where they are asked for."""
+    def _test_features(self, context: Context, model: Model) -> Features:
+        """Return the features of the test split, translated where that is asked for."""
         spec = FeatureSpec(
             split="test",
             views=views_of(model.config, self.protocol, self.views, augment=False),
@@ -228,9 +229,9 @@ class BinaryConfig(EvaluationConfig):
         )
         statistics = context.statistics(model.config.audio)
         features = view_features(context, spec, self.extra_features(statistics))
-        pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
-        video = [self._translate(model, v.to(model.device)).cpu() for v in pairs.video.split(CHUNK)]
-        return replace(pairs, video=torch.cat(video))
+        chunks = features.video.split(CHUNK)
+        video = [self._translate(model, chunk.to(model.device)).cpu() for chunk in chunks]
+        return replace(features, video=torch.cat(video))
 
     def score(self, heads: Heads, pairs: TestPairs) -> tuple[dict[str, Metric], tuple[Row, ...]]:
         """Return the accuracies of the heads and of the controls, and the confusion matrix.

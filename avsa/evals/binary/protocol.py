@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,8 +33,12 @@ def views_of(config: TrainConfig, protocol: Protocol, num_views: int, augment: b
     """
     views = config.views
     if protocol == "published":
-        size = {"height": views.height, "width": views.width}
-        views = replace(load_config(PUBLISHED_RECIPE).views, **size, hflip_probability=0.0)
+        views = replace(
+            load_config(PUBLISHED_RECIPE).views,
+            height=views.height,
+            width=views.width,
+            hflip_probability=0.0,
+        )
     return replace(
         views, num_views=num_views, sampler="uniform", audio_rotation="view", augment=augment
     )
@@ -65,5 +70,5 @@ def mirror_video(batch: Batch, seed: int) -> Tensor:
         keyed_generator(seed, "mirror", raw.epoch, position).random(num_views) < 0.5
         for position in raw.positions
     ]
-    mirrored = torch.tensor(drawn, device=batch.video.device)[..., None, None, None, None]
-    return torch.where(mirrored, batch.video.flip(-1), batch.video)
+    mirrored = torch.from_numpy(np.stack(drawn)).to(batch.video.device)
+    return torch.where(mirrored[..., None, None, None, None], batch.video.flip(-1), batch.video)
