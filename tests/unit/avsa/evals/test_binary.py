@@ -58,6 +58,7 @@ def features_of(video, turned=None, audio=None, clips_of_video=2):
         video=video,
         audio=video if audio is None else audio,
         directions=torch.zeros(count, VIEWS, 3),
+        fov=torch.zeros(count, VIEWS, 2),
         extra={} if turned is None else {TURNED: turned},
     )
 
