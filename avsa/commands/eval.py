@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Spatial alignment: sound field turned or not (Table 2).",
     ),
     "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
+    "probe": ("avsa.commands.evals.probe", "Predict facts about scenes from frozen features."),
 }
 """Commands of the built-in evaluations: module and one-line help."""
 

@@ -42,5 +42,11 @@ EVALUATIONS: Registry[EvaluationConfig] = Registry(
         "Retrieval of audio by video and of video by audio.",
         "a task that compares embeddings",
     ),
+    Entry(
+        "probe",
+        "avsa.evals.probe.evaluation:ProbeConfig",
+        "Linear and k-NN probes of the encoders on synthetic scenes.",
+        "the scenes from which the dataset was built",
+    ),
 )
 """All evaluations by name."""

@@ -1,0 +1,1 @@
+"""Linear and k-nearest-neighbour probes: what frozen features say about synthetic scenes."""

@@ -1,0 +1,108 @@
+"""Probes: laws of the heads, the targets of scenes, and the command."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from helpers.errors import user_error
+from helpers.scene_runs import invoke
+
+from avsa.cli import cli
+from avsa.evals.probe.heads import probe
+from avsa.evals.probe.targets import scene_targets, scenes_of
+from avsa.evals.result import records_of
+from yt360.randomness import keyed_generator
+from yt360.sphere import azimuth_elevation, direction
+
+CLASSES = np.array(["bird", "car", "dog"])
+
+
+def draw(count, purpose):
+    """Draw noise (count, 6), classes (count,) and angles (count,)."""
+    generator = keyed_generator("probes", purpose)
+    numbers = generator.integers(3, size=count)
+    angles = generator.uniform(-np.pi, np.pi, count)
+    return generator.normal(size=(count, 6)), numbers, angles
+
+
+def answers(_, numbers, angles):
+    return np.column_stack([np.eye(3)[numbers], np.cos(angles), np.sin(angles)])
+
+
+@pytest.mark.parametrize("head", ["linear", "k-nn"])
+def test_features_that_contain_the_answer_reach_it(head):
+    train, test = draw(1000, "train"), draw(200, "test")
+    features = answers(*train), answers(*test)
+    options = {"regularization": 0.01, "neighbors": 2}
+    hits = probe(head, features, (CLASSES[train[1]], CLASSES[test[1]]), False, **options)
+    errors = probe(head, features, (train[2], test[2]), True, **options)
+    assert hits.mean() == 1 and errors.max() < (0.01 if head == "linear" else 5)
+
+
+@pytest.mark.parametrize("head", ["linear", "k-nn"])
+def test_shuffled_values_stay_at_chance(head):
+    train, test = draw(300, "train"), draw(300, "test")
+    features = tuple(np.column_stack([each[0], answers(*each)]) for each in (train, test))
+    hits, errors = [], []
+    for order in (keyed_generator("shuffle", number).permutation(300) for number in range(10)):
+        hits.append(
+            probe(head, features, (CLASSES[train[1]][order], CLASSES[test[1]]), False).mean()
+        )
+        errors.append(probe(head, features, (train[2][order], test[2]), True).mean())
+    for found, chance in ((hits, 1 / 3), (errors, 90)):
+        low, high = np.mean(found) + np.array([-3, 3]) * np.std(found) / np.sqrt(10)
+        assert low <= chance <= high
+
+
+def test_a_constant_prediction_is_the_majority_or_the_mean_direction():
+    nothing = np.zeros((4, 1)), np.zeros((2, 1))
+    majority = np.array(["dog", "dog", "car", "bird"]), np.array(["dog", "car"])
+    assert probe("constant", nothing, majority, False).tolist() == [1, 0]
+    around = np.radians([170, -170, 160, -160]), np.radians([180, -90])
+    assert probe("constant", nothing, around, True) == pytest.approx([0, 90])
+
+
+def test_targets_are_relative_to_the_view(scene_run):
+    name = "scene-0000-0003"
+    key = f"{name}-00001"
+    (scene,) = scenes_of(scene_run.scenes, [key]).values()
+    towards = torch.from_numpy(scene.directions(np.array([1.5]))[0][scene.sounding])
+    azimuth, elevation = azimuth_elevation(towards[0])
+    beside = direction(azimuth + math.radians(5), elevation)
+    centres, fov = torch.stack([towards[0], beside, -towards.sum(0)]), torch.full((1, 3, 2), 0.6)
+    targets = scene_targets({name: scene}, [key], [0.5], centres[None], fov)
+    sources = [item.kind.name for item in scene.objects if item.source is not None]
+    assert targets["source"].values[0, 0] == sources[0]
+    assert set(targets["place"].values.flat) == {scene.place.name}
+    assert set(targets["count"].values.flat) == {len(sources)}
+    assert targets["visible_source"].views.tolist() == [[True, True, False]]
+    assert np.degrees(targets["azimuth"].values[0, :2]) == pytest.approx([0, -5], abs=0.5)
+    assert np.degrees(targets["elevation"].values[0, :2]) == pytest.approx([0, 0], abs=0.5)
+
+
+def test_the_command_probes_a_run(own_run):
+    words = ("eval", "probe", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes)
+    assert "azimuth_both_linear" in invoke(cli, *words, "--set", "shuffles=1")
+    ((_, record),) = records_of(own_run.run)
+    assert record.result.metrics["elevation_audio_k-nn"].unit == "°"
+    rows = record.result.tables["probes"]
+    assert {row["head"] for row in rows} == {"linear", "k-nn"}
+    (place, *_) = (row for row in rows if row["target"] == "place")
+    assert place["test_views"] % 4 == 0 and 0 <= place["shuffled"] <= 1
+
+
+def test_probes_without_their_scenes_are_refused(own_run, tmp_path):
+    words = ("eval", "probe", own_run.run, "--data", own_run.dataset)
+    with user_error("missing", "--scenes"):
+        invoke(cli, *words)
+    with user_error("missing", tmp_path):
+        invoke(cli, *words, "--scenes", tmp_path)
+    others = tmp_path / "others"
+    others.mkdir()
+    text = (own_run.scenes / "scenes.json").read_text().replace("scene-0000-", "scene-0001-")
+    (others / "scenes.json").write_text(text)
+    with user_error("conflict", "--scenes"):
+        invoke(cli, *words, "--scenes", others)
