@@ -18,6 +18,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def cores_per_process() -> int:
+    """Return this process's part of the cores, at least 1, where torchrun starts several here."""
+    return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def choose_device(name: str = "auto", index: int = 0) -> torch.device:
     """Return a device of this machine by name.
 

@@ -8,7 +8,6 @@ The content of a batch depends only on order, seed and step, not on threads or p
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -28,7 +27,7 @@ from avsa.data.raw import Buffer, RawBatch
 from avsa.views.saliency import Saliency
 from yt360.clip_codec.format import ClipFormat
 from yt360.config import config_class
-from yt360.devices import usable_cores
+from yt360.devices import cores_per_process
 from yt360.errors import BadItem, UserError
 from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
@@ -257,8 +256,7 @@ class Loader:
                 logger.warning("clip %s cannot be read: %s", key, error)
 
     def _num_threads(self) -> int:
-        ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
-        return self.config.num_threads or max(1, usable_cores() // ranks_here)
+        return self.config.num_threads or cores_per_process()
 
 
 def require_long_clips(clips: ShardReader, config: DataConfig) -> None:

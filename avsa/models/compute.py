@@ -58,9 +58,7 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
     encoders = encoders.to(world.device)
     encoders.batch_norm_splits = max(1, config.batch_norm_splits // world.size)
     if is_on(config.channels_last, world.device):
-        for weight in encoders.parameters():
-            if weight.ndim in CHANNELS_LAST:
-                weight.data = weight.data.to(memory_format=CHANNELS_LAST[weight.ndim])
+        to_channels_last(encoders)
     if config.sync_batch_norm and world.size > 1:
         if world.device.type != "cuda":
             raise UserError(
@@ -73,6 +71,13 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
     if config.compile == "on":
         encoders.compile()
     return encoders
+
+
+def to_channels_last(network: nn.Module) -> None:
+    """Give the convolutions of a network the channels-last memory format."""
+    for weight in network.parameters():
+        if weight.ndim in CHANNELS_LAST:
+            weight.data = weight.data.to(memory_format=CHANNELS_LAST[weight.ndim])
 
 
 def autocast(config: ComputeConfig, device: torch.device) -> AbstractContextManager[None]:

@@ -135,11 +135,11 @@ def on_first_rank(world: World, work: Callable[[], T]) -> T:
     return cast(T, result)
 
 
-def gather_lists(values: list[str]) -> list[str]:
-    """Return the lists of all ranks, in order of rank, as one."""
+def gather_lists(values: list[T]) -> list[T]:
+    """Return the lists of all ranks, in order of rank, as one; the values must pickle."""
     if not _is_distributed():
         return values
-    gathered: list[list[str]] = [[]] * dist.get_world_size()
+    gathered: list[list[T]] = [[]] * dist.get_world_size()
     dist.all_gather_object(gathered, values)
     return [value for part in gathered for value in part]
 

@@ -1,0 +1,66 @@
+"""``avsa eval action``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avsa.commands.evals.common import carry_out, evaluation_options
+from yt360.commands.group import examples
+from yt360.errors import UserError
+
+
+@examples(
+    "avsa eval action runs/avsa --dataset ucf101 --root UCF-101",
+    "avsa eval action kinetics --dataset hmdb51 --root HMDB51 --folds 1 --out runs/kinetics",
+)
+@click.command("action")
+@click.option(
+    "--kinetics-weights",
+    type=click.Path(path_type=Path),
+    help="Weights of torchvision's r2plus1d_18, for RUN kinetics.  [default: where it keeps them]",
+)
+@click.option("--folds", help="Folds, separated by commas.  [default: 1,2,3]")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of the data set. Required.")
+@click.option("--dataset", help="ucf101 or hmdb51. Required.")
+@evaluation_options
+def command(
+    subject: str,
+    dataset: str | None,
+    root: Path | None,
+    folds: str | None,
+    kinetics_weights: Path | None,
+    **shared: Any,
+) -> None:
+    """Fine-tune the video encoder to recognize actions, and test it (Table 4).
+
+    RUN is the folder of a run, scratch (new weights) or kinetics (trained on Kinetics with labels).
+    The folder of the data set has a folder for each class; the split lists ucfTrainTestlist or
+    testTrainMulti_7030_splits lie in it or beside it.
+
+    clip@1 counts random clips of half a second, video@1 the average of 25 evenly spaced ones.
+    """
+    if shared["data"] is not None:
+        raise UserError("action reads --root, not --data; leave --data out", "conflict", "--data")
+    options = {
+        "dataset": dataset,
+        "root": _absolute(root),
+        "folds": None if folds is None else _numbers(folds),
+        "kinetics_weights": _absolute(kinetics_weights),
+    }
+    carry_out("action", subject, options, **shared)
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--folds is {text!r}; give numbers separated by commas, such as 1,2,3", key="--folds"
+        ) from None

@@ -1,0 +1,246 @@
+"""The evaluation: fine-tune the video encoder on each fold, and test it.
+
+The settings are those of the paper (section 4.3 and its supplement).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from avsa.evals.action.lists import LAYOUTS, DatasetName, Fold, read_fold
+from avsa.evals.action.network import ActionNetwork
+from avsa.evals.action.summary import FoldResult, summarize
+from avsa.evals.action.testing import TestClips
+from avsa.evals.action.training import ActionBatch, ClipOptions, TrainingClips, UnreadableVideos
+from avsa.evals.action.windows import ClipShape
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
+from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.result import Result
+from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.models import VIDEO_ENCODERS
+from avsa.models.base import VideoEncoderConfig
+from avsa.models.compute import ComputeConfig, autocast, is_on, to_channels_last
+from avsa.models.r2plus1d import R2Plus1DConfig
+from avsa.training.distributed import World, gather_lists, on_first_rank
+from avsa.training.learner import seed_torch
+from yt360.config import Section, config_class, conflict
+from yt360.devices import cores_per_process
+from yt360.errors import UserError
+from yt360.files import sha256_of, write_json
+from yt360.untrusted.parsing import read_json
+
+PAPER_FPS, PAPER_DURATION_S, PAPER_SIZE = 16, 0.5, 112
+
+
+@config_class
+class ActionConfig(EvaluationConfig):
+    """Accuracy of action recognition by the fine-tuned video encoder, on UCF101 or HMDB51."""
+
+    needs_dataset: ClassVar[bool] = False
+    addresses: ClassVar[frozenset[str]] = frozenset({"root", "kinetics_weights"})
+
+    kind: Literal["action"] = "action"
+    """Name of the evaluation."""
+    dataset: DatasetName
+    """The data set."""
+    root: Path
+    """Its folder."""
+    folds: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (1, 2, 3)
+    """Folds to train and test on; the result is their mean."""
+    kinetics_weights: Path | None = None
+    """File of torchvision's r2plus1d_18, for ``kinetics``; null: where torchvision keeps it."""
+    encoder: Annotated[VideoEncoderConfig, Section(VIDEO_ENCODERS, default="r2plus1d")] = (
+        R2Plus1DConfig()
+    )
+    """The encoder of ``scratch``; a run has its own."""
+    schedule: ScheduleConfig = ScheduleConfig(epochs=20, lr=1e-4, milestones=(8, 12, 16), gamma=0.3)
+    """Training."""
+    batch_size: Annotated[int, Field(ge=1, le=10**6)] = 28
+    """Clips in a batch, all ranks together."""
+    draws_per_video: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    """Draws of each video in an epoch; null: 5 on UCF101 and 10 on HMDB51."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Probability of dropping a feature in training."""
+    test_clips: Annotated[int, Field(ge=1, le=10**4)] = 25
+    """Random clips of a test video, and as many evenly spaced ones."""
+
+    def __post_init__(self) -> None:
+        if not self.folds or len(set(self.folds)) < len(self.folds):
+            raise conflict(f"folds are {list(self.folds)}; name at least one fold, each once")
+
+    @classmethod
+    def variants(cls, offer: Offer) -> Iterable[Variant]:
+        """Return an evaluation for each data set."""
+        return [
+            Variant({"dataset": "ucf101", "root": str(offer.ucf101)})
+            if offer.ucf101
+            else Variant({"dataset": "ucf101"}, "the folder of UCF101 (--ucf101)"),
+            Variant({"dataset": "hmdb51", "root": str(offer.hmdb51)})
+            if offer.hmdb51
+            else Variant({"dataset": "hmdb51"}, "the folder of HMDB51 (--hmdb51)"),
+        ]
+
+    def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
+        """Return the fingerprints of the folds and of the Kinetics weights; check both."""
+        found = {"data set": LAYOUTS[self.dataset].title}
+        found |= {f"fold {fold.number}": fold.fingerprint for fold in self._folds()}
+        self._check_fit(subject)
+        if subject.name == KINETICS and subject.model is None:
+            from avsa.models.kinetics import default_weights, load_kinetics
+
+            load_kinetics(self.kinetics_weights)
+            found["kinetics weights"] = sha256_of(self.kinetics_weights or default_weights())
+        return found
+
+    def evaluate(self, context: Context) -> Result:
+        """Train and test on each fold; a killed evaluation repeats no fold that is complete."""
+        _require_one_batch_norm(context.world)
+        results = [self._fold_result(fold, context) for fold in self._folds()]
+        return summarize(results, LAYOUTS[self.dataset], self.seed)
+
+    def _folds(self) -> list[Fold]:
+        folds = [read_fold(self.dataset, self.root, number) for number in self.folds]
+        if any(fold.classes != folds[0].classes for fold in folds):
+            raise UserError(
+                f"the folds {list(self.folds)} have different classes; unpack the lists again",
+                "conflict",
+                "--folds",
+            )
+        return folds
+
+    def _check_fit(self, subject: Evaluated) -> None:
+        """Refuse options that the model does not take."""
+        scratch, kinetics = (
+            subject.model is None and subject.name == word for word in (SCRATCH, KINETICS)
+        )
+        for key, is_given, is_used in (
+            ("kinetics_weights", self.kinetics_weights is not None, kinetics),
+            ("encoder", self.encoder != R2Plus1DConfig(), scratch),
+        ):
+            if is_given and not is_used:
+                raise UserError(
+                    f"{key} does not apply to {subject.name}; leave it out, or evaluate "
+                    f"{KINETICS if key == 'kinetics_weights' else SCRATCH}",
+                    "conflict",
+                    key,
+                )
+
+    def _fold_result(self, fold: Fold, context: Context) -> FoldResult:
+        """Return the result of a fold, from the file of an earlier run if it has one."""
+        path = context.work / f"fold-{fold.number}.json"
+        known = on_first_rank(
+            context.world, lambda: read_json(path, FoldResult) if path.exists() else None
+        )
+        if known is not None:
+            return known
+        result = self._train_and_test(fold, context)
+        content = json.loads(json.dumps(asdict(result)))
+        on_first_rank(context.world, lambda: write_json(path, content))
+        return result
+
+    def _train_and_test(self, fold: Fold, context: Context) -> FoldResult:
+        subject, world = context.subject, context.world
+        compute = ComputeConfig() if subject.config is None else subject.config.compute
+        network, dim = self._network(fold, subject, world, compute)
+        shape, threads = clip_shape(subject), cores_per_process()
+        replaced, missing = (
+            UnreadableVideos(context.work / f"fold-{fold.number}-{split}-{world.rank}.json")
+            for split in ("train", "test")
+        )
+        options = ClipOptions(
+            shape=shape,
+            batch_size=self.batch_size,
+            draws_per_video=self.draws_per_video or LAYOUTS[self.dataset].draws_per_video,
+            dropout=self.dropout,
+            feature_dim=dim,
+            seed=self.seed,
+            threads=threads,
+        )
+        clips = TrainingClips(fold, options, world, replaced)
+        name, steps = f"action fold {fold.number}", clips.steps_per_epoch
+        fit: Fit[ActionBatch] = Fit(
+            name, network, self.schedule, steps, self.seed, world, context.work
+        )
+
+        def loss_of(batch: ActionBatch) -> Loss:
+            with autocast(compute, world.device):
+                logits = network(batch.video, batch.keep)
+            correct = (logits.argmax(-1) == batch.labels).float().mean()
+            return F.cross_entropy(logits, batch.labels), {"accuracy": correct}
+
+        epochs = fit.run(clips.batches, loss_of)
+        test = TestClips(fold, shape, self.test_clips, self.seed, threads)
+        scores = gather_lists(test.scores(network, world, compute, missing))
+        if not scores:
+            raise UserError(
+                f"no test video of fold {fold.number} can be read; unpack the videos again",
+                "empty",
+                "--root",
+            )
+        return FoldResult(
+            fold=fold.number,
+            classes=fold.classes,
+            train_videos=len(fold.train),
+            scores=tuple(sorted(scores, key=lambda each: each.video)),
+            epochs=tuple({key: float(value or 0) for key, value in row.items()} for row in epochs),
+            replaced=dict(gather_lists(list(replaced.reasons.items()))),
+            missing=dict(gather_lists(list(missing.reasons.items()))),
+        )
+
+    def _network(
+        self, fold: Fold, subject: Evaluated, world: World, compute: ComputeConfig
+    ) -> tuple[ActionNetwork, int]:
+        """Return the network of a fold before training, and its number of features."""
+        seed_torch(self.seed, "action", fold.number, "weights")
+        encoder, dim = self._encoder(subject)
+        network = ActionNetwork(encoder, dim, len(fold.classes)).to(world.device).train()
+        network.requires_grad_(True)
+        if is_on(compute.channels_last, world.device):
+            to_channels_last(network)
+        if world.size > 1:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return network, dim
+
+    def _encoder(self, subject: Evaluated) -> tuple[nn.Module, int]:
+        if subject.model is not None:
+            return copy.deepcopy(subject.model.encoders.video), subject.model.feature_dim
+        if subject.name == KINETICS:
+            from avsa.models.kinetics import FEATURE_DIM, load_kinetics
+
+            return load_kinetics(self.kinetics_weights), FEATURE_DIM
+        return self.encoder.build(), self.encoder.feature_dim
+
+
+def clip_shape(subject: Evaluated) -> ClipShape:
+    """Return the frame rate, duration and frame size of a run, or those of the paper."""
+    if subject.model is None:
+        return ClipShape(round(PAPER_FPS * PAPER_DURATION_S), PAPER_FPS, PAPER_SIZE, PAPER_SIZE)
+    config, fps = subject.model.config, subject.model.fps
+    num_frames = max(1, round(config.data.video_duration_s * fps))
+    return ClipShape(num_frames, fps, config.views.height, config.views.width)
+
+
+def _require_one_batch_norm(world: World) -> None:
+    """Check that batch norm can see the clips of all ranks.
+
+    Raises:
+        UserError: ``"conflict"``: There are several ranks, and they are no CUDA devices.
+    """
+    if world.size > 1 and world.device.type != "cuda":
+        raise UserError(
+            f"action recognition on {world.size} ranks needs CUDA devices, whose batch norm spans "
+            f"the batch, not {world.device}; use one rank",
+            "conflict",
+            "--device",
+        )
