@@ -37,6 +37,12 @@ EVALUATIONS: Registry[EvaluationConfig] = Registry(
         "Binary spatial alignment (Table 2): was the sound field turned?",
     ),
     Entry(
+        "action",
+        "avsa.evals.action.evaluation:ActionConfig",
+        "Accuracy of action recognition by the fine-tuned video encoder, on UCF101 or HMDB51.",
+        "the folder of UCF101 or HMDB51",
+    ),
+    Entry(
         "retrieval",
         "avsa.evals.retrieval:RetrievalConfig",
         "Retrieval of audio by video and of video by audio.",

@@ -30,8 +30,13 @@ def configure(kind: str, given: Mapping[str, Any], settings: Mapping[str, str]) 
     for key, text in settings.items():
         if key in given:
             raise UserError(f"{key} is given twice; give it once", "conflict", key)
-        mapping = merged(mapping, parse_override(f"{key}={text}"))
+        mapping = merged(mapping, parse_override(f"{key}={text}"), _names_another_kind)
     return from_mapping(config, mapping)
+
+
+def _names_another_kind(_: str, former: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    """Return whether a section gets another kind, so that its former options do not apply."""
+    return "kind" in changes and changes["kind"] != former.get("kind")
 
 
 def default_options(config: type[EvaluationConfig]) -> dict[str, Any]:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from avsa.evals.action.lists import LAYOUTS, DatasetName, Fold, read_fold
 from avsa.evals.action.network import ActionNetwork
@@ -139,15 +137,10 @@ class ActionConfig(EvaluationConfig):
     def _fold_result(self, fold: Fold, context: Context) -> FoldResult:
         """Return the result of a fold, from the file of an earlier run if it has one."""
         path = context.work / f"fold-{fold.number}.json"
-        known = on_first_rank(
-            context.world, lambda: read_json(path, FoldResult) if path.exists() else None
-        )
-        if known is not None:
-            return known
-        result = self._train_and_test(fold, context)
-        content = json.loads(json.dumps(asdict(result)))
-        on_first_rank(context.world, lambda: write_json(path, content))
-        return result
+        if not on_first_rank(context.world, path.exists):
+            content = json.loads(json.dumps(asdict(self._train_and_test(fold, context))))
+            on_first_rank(context.world, lambda: write_json(path, content))
+        return on_first_rank(context.world, lambda: read_json(path, FoldResult))
 
     def _train_and_test(self, fold: Fold, context: Context) -> FoldResult:
         subject, world = context.subject, context.world

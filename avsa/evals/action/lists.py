@@ -9,7 +9,6 @@ CLASS``). Layout of HMDB51: videos ``CLASS/NAME.avi``, lists
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -138,7 +137,7 @@ def _fold(layout: Layout, root: Path, number: int, entries: list[Entry]) -> Fold
     for entry in entries:
         name = f"{entry.label}/{entry.file}"
         try:
-            size = os.stat(folder / name).st_size
+            size = (folder / name).stat().st_size
         except OSError:
             missing.append(name)
             continue
@@ -215,8 +214,11 @@ def _ucf_entries(lists: Path, number: int) -> Iterator[Entry]:
         for where, line in _lines(lists / f"{split}list{number:02d}.txt"):
             path, *rest = line.rsplit(maxsplit=1) if split == "train" else [line]
             label, slash, file = path.partition("/")
-            if not slash or not _is_plain(label) or not _is_plain(file) or (split == "train") != (
-                len(rest) == 1 and rest[0].isdecimal()
+            if (
+                not slash
+                or not _is_plain(label)
+                or not _is_plain(file)
+                or (split == "train") != (len(rest) == 1 and rest[0].isdecimal())
             ):
                 raise _bad_line(where, line, "CLASS/NAME.avi" + " NUMBER" * (split == "train"))
             if complete and label not in numbers:

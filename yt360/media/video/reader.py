@@ -82,7 +82,8 @@ class VideoReader:
             if np.abs(wanted[done:stop] - time_s).max() > MAX_GAP_S:
                 break
             size = (frame.width, frame.height) if not found else size
-            found.append(convert.reformat(frame, *size, format="rgb24").to_ndarray())
+            pixels = convert.reformat(frame, *size, format="rgb24").to_ndarray()
+            found.append(pixels.astype(np.uint8, copy=False))
             rows[done:stop] = len(found) - 1
             done = stop
             if done == len(wanted):

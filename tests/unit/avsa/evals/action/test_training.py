@@ -1,0 +1,116 @@
+"""Training clips of a fold."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+from helpers.action_videos import write_ucf
+from helpers.errors import user_error
+
+from avsa.evals.action.lists import read_fold
+from avsa.evals.action.network import ActionNetwork, Augmentation, CentreCrop, dropout_factors
+from avsa.evals.action.training import ClipOptions, TrainingClips, UnreadableVideos
+from avsa.evals.action.windows import ClipShape
+from avsa.training.distributed import World
+
+SHAPE = ClipShape(4, 16, 12, 16)
+OPTIONS = ClipOptions(SHAPE, batch_size=4, draws_per_video=2, dropout=0.5, feature_dim=8, seed=0,
+                      threads=2)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fold(tmp_path_factory):
+    return read_fold("ucf101", write_ucf(tmp_path_factory.mktemp("ucf"), folds=1), 1)
+
+
+@pytest.fixture
+def batches(fold, tmp_path):
+    def read(first, count, rank=0, size=1, fold=fold, options=OPTIONS, log="x"):
+        unreadable = UnreadableVideos(tmp_path / f"{log}.json")
+        clips = TrainingClips(fold, options, World(rank, size, torch.device("cpu")), unreadable)
+        with closing(clips.batches(first)) as found:
+            return [(b.video, b.labels, b.keep) for b in islice(found, count)], clips
+
+    return read
+
+
+def same(one, other):
+    return all(
+        torch.equal(*pair)
+        for a, b in zip(one, other, strict=True)
+        for pair in zip(a, b, strict=True)
+    )
+
+
+def test_batches_depend_on_the_step_alone(batches):
+    whole, clips = batches(0, 8)
+    assert clips.steps_per_epoch == 12 * 2 // 4
+    assert same(batches(5, 3)[0], whole[5:])
+    assert whole[0][0].shape == (4, 3, 4, 12, 16) and whole[0][2].shape == (4, 8)
+    other, _ = batches(0, 8, options=replace(OPTIONS, seed=1))
+    assert not same(other, whole)
+    labels = torch.cat([labels for _, labels, _ in whole[: clips.steps_per_epoch]])
+    assert labels.bincount().tolist() == [8, 8, 8]
+
+
+def test_ranks_share_a_batch(batches):
+    (whole,), _ = batches(2, 1)
+    parts = [batches(2, 1, rank, 2)[0][0] for rank in (0, 1)]
+    assert same([map(torch.cat, zip(*parts, strict=True))], [whole])
+    with user_error("conflict", "batch_size"):
+        batches(0, 1, 0, 3)
+
+
+def test_a_corrupt_video_is_replaced_and_reported(batches, fold, tmp_path):
+    broken = fold.train[3]
+    path = tmp_path / "broken.avi"
+    path.write_bytes(b"x" * 100)
+    videos = list(fold.train)
+    videos[3] = replace(broken, path=path)
+    damaged = replace(fold, train=tuple(videos))
+    found, clips = batches(0, 6, fold=damaged)
+    assert clips.unreadable.reasons == {broken.name: "not-media"}
+    assert all(video.shape[0] == 4 for video, _, _ in found)
+    assert UnreadableVideos(tmp_path / "x.json").reasons == clips.unreadable.reasons
+    assert same(batches(4, 2, fold=damaged)[0], found[4:])
+    everything = replace(fold, train=tuple(replace(v, path=path) for v in fold.train))
+    with user_error("empty", "--root"):
+        batches(0, 1, fold=everything)
+
+
+def test_a_batch_needs_as_many_videos(batches):
+    with user_error("out-of-range", "batch_size"):
+        batches(0, 1, options=replace(OPTIONS, batch_size=13))
+
+
+def test_augmentation_is_the_same_for_all_frames_and_keyed():
+    frame = torch.randint(0, 255, (1, 24, 32, 3), dtype=torch.uint8)
+    frames = frame.expand(4, -1, -1, -1)
+    augment, before = Augmentation(SHAPE), torch.get_rng_state()
+    clip = augment(frames, 0, "x")
+    assert clip.shape == (3, 4, 12, 16) and torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(clip[:, 0], clip[:, t]) for t in range(4))
+    assert torch.equal(clip, augment(frames, 0, "x"))
+    assert not torch.equal(clip, augment(frames, 1, "x"))
+
+
+def test_test_frames_show_the_centre():
+    frames = torch.zeros(2, 128, 200, 3, dtype=torch.uint8)
+    frames[:, 8:120, 44:156] = 255
+    seen = CentreCrop(ClipShape(8, 16, 112, 112))(frames)
+    assert seen.shape == (2, 3, 112, 112)
+    assert torch.allclose(seen, seen.amax(dim=(0, 2, 3), keepdim=True).expand_as(seen))
+    assert seen.amin() > 2
+
+
+def test_dropout_keeps_the_mean():
+    kept = dropout_factors(20000, 0.5, 0, "x")
+    assert set(kept.tolist()) == {0.0, 2.0} and kept.mean() == pytest.approx(1, abs=0.03)
+    network = ActionNetwork(torch.nn.Flatten(), 6, 3)
+    video = torch.randn(2, 6)
+    assert torch.equal(network(video, torch.ones(2, 6)), network(video))
+    assert torch.allclose(network(video, torch.zeros(2, 6)), network.head.bias.expand(2, 3))
