@@ -21,6 +21,7 @@ _CONTEXT.set_forkserver_preload(
         "torch._dynamo",  # which optimizers import
         "librosa.filters",
         "avsa.commands.train",
+        "avsa.evals.run",
         "avsa.training.loop",
         "avsa.training.request",
     ]
@@ -51,6 +52,16 @@ def train_command(*arguments: str) -> None:
     from avsa.cli import main
 
     sys.argv = ["avsa", "train", "--log-keys", *arguments]
+    main()
+
+
+def head_command(*arguments: str) -> None:
+    """Run ``avsa eval head`` with small parts and frequent states; the function of a process."""
+    from avsa.cli import main
+    from avsa.evals import feature_cache, fit
+
+    feature_cache.PART_BATCHES, fit.SAVE_EVERY_STEPS = 1, 2
+    sys.argv = ["avsa", "--plugin", "helpers.head_evaluation", "eval", "head", *arguments]
     main()
 
 
