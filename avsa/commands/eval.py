@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "avsa.commands.evals.avsa_bin",
         "Spatial alignment: sound field turned or not (Table 2).",
     ),
+    "segmentation": (
+        "avsa.commands.evals.segmentation",
+        "Semantic segmentation by distillation (Table 3).",
+    ),
     "action": ("avsa.commands.evals.action", "Fine-tune to recognize actions (Table 4)."),
     "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
     "probe": ("avsa.commands.evals.probe", "Predict facts about scenes from frozen features."),

@@ -37,6 +37,12 @@ EVALUATIONS: Registry[EvaluationConfig] = Registry(
         "Binary spatial alignment (Table 2): was the sound field turned?",
     ),
     Entry(
+        "segmentation",
+        "avsa.evals.segmentation.config:SegmentationConfig",
+        "Semantic segmentation of views by a head on maps of the video encoder (Table 3).",
+        "labels of the dataset",
+    ),
+    Entry(
         "action",
         "avsa.evals.action.evaluation:ActionConfig",
         "Accuracy of action recognition by the fine-tuned video encoder, on UCF101 or HMDB51.",

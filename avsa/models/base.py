@@ -28,7 +28,13 @@ class EncoderConfig(Protocol):
 
 
 class VideoEncoderConfig(EncoderConfig, Protocol):
-    """Configuration of an encoder of video."""
+    """Configuration of an encoder of video.
+
+    The network may also have a method ``forward_maps(video)``, which returns the maps
+    (B, C_i, T_i, H_i, W_i) of its stages, the finest first; its features are then the maximum of
+    the last one over time and space. Evaluations that show or use maps need it, such as
+    segmentation (`avsa.evals.segmentation`).
+    """
 
     def build(self) -> nn.Module:
         """Return a network with new weights: standardized RGB (B, 3, T, H, W) to (B, D)."""

@@ -80,6 +80,8 @@ class ViewConfig:
     """The aspect ratio of the field of view is scaled by a random factor in [1 / this, this]."""
     hflip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Probability of a left-right flip of a view's video and audio."""
+    hflip_per_view: bool = True
+    """true: an independent flip for each view; false: all views of a clip are flipped, or none."""
     brightness: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Brightness is scaled by a random factor in 1 ± this."""
     contrast: Annotated[float, Field(ge=0, le=1)] = 0.4
@@ -265,9 +267,13 @@ def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
             return around(0, config.gain_jitter_db)
         return np.full(config.num_views, config.gain_jitter_db * generator.uniform(-1, 1))
 
+    def flips() -> NDArray[np.bool_]:
+        drawn = generator.random(config.num_views) < config.hflip_probability
+        return drawn if config.hflip_per_view else np.full_like(drawn, drawn[0])
+
     return _Jitter(
         aspect=np.exp(around(0, math.log(config.aspect_jitter))),
-        mirror=generator.random(config.num_views) < config.hflip_probability,
+        mirror=flips(),
         color=color_map(
             brightness=around(1, config.brightness),
             contrast=around(1, config.contrast),

@@ -1,0 +1,123 @@
+"""The numbers and tables of segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from avsa.evals.bootstrap import bootstrap_interval
+from avsa.evals.result import Metric, Result, Row
+from avsa.evals.segmentation.metrics import Numbers, class_iou, mean_iou, pixel_accuracy
+from avsa.evals.segmentation.targets import CLASS_NAMES
+from avsa.evals.segmentation.testing import Tested
+from yt360.errors import UserError
+
+
+def to_result(
+    tested: Tested,
+    epochs: tuple[Row, ...],
+    pictures: Mapping[str, str],
+    labelled: Mapping[str, tuple[int, int]],
+    seed: int,
+) -> Result:
+    """Return the result of a test.
+
+    Args:
+        tested: What it found.
+        epochs: Rows of training.
+        pictures: See `Result`.
+        labelled: Clips with labels, and all clips, of each split.
+        seed: Seed of the intervals.
+
+    Raises:
+        UserError: ``"empty"``: No pixel of a test view has a target.
+    """
+    total = tested.confusion.sum(0)
+    if not total.any():
+        raise UserError(
+            "no pixel of the test views has a label of the 32 classes; label more clips of the "
+            "test split (`yt360 pseudolabel`)",
+            "empty",
+            "--labels",
+        )
+    # Guessing: always the class that is most frequent.
+    guess = np.zeros_like(total)
+    guess[:, total.sum(1).argmax()] = total.sum(1)
+    return Result(
+        metrics={
+            "pixel_accuracy": _metric(pixel_accuracy, tested.confusion, guess, seed),
+            "miou": _metric(mean_iou, tested.confusion, guess, seed),
+            "batch_pixel_accuracy": Metric(value=tested.pixel_accuracy),
+            "image_miou": Metric(value=tested.image_iou),
+        },
+        tables={
+            "classes": class_table(total),
+            "confusion": confusion_table(total),
+            "epochs": epochs,
+        },
+        pictures=pictures,
+        notes=_notes(tested, total, labelled),
+    )
+
+
+def class_table(confusion: Numbers) -> tuple[Row, ...]:
+    """Return a row for each class: IoU, recall, precision, labelled pixels, share of them."""
+    targets, predicted, hits = confusion.sum(1), confusion.sum(0), np.diagonal(confusion)
+    iou = class_iou(confusion)
+    return tuple(
+        {
+            "class": name,
+            "iou": _number(iou[i]),
+            "recall": hits[i] / targets[i] if targets[i] else None,
+            "precision": hits[i] / predicted[i] if predicted[i] else None,
+            "pixels": int(targets[i]),
+            "share": targets[i] / targets.sum(),
+        }
+        for i, name in enumerate(CLASS_NAMES)
+    )
+
+
+def confusion_table(confusion: Numbers) -> tuple[Row, ...]:
+    """Return a row for each class that is a target somewhere: pixels by predicted class."""
+    return tuple(
+        {"target": name, **dict(zip(CLASS_NAMES, map(int, row), strict=True))}
+        for name, row in zip(CLASS_NAMES, confusion, strict=True)
+        if row.any()
+    )
+
+
+def _metric(
+    statistic: Callable[[Numbers], Numbers], confusion: Numbers, guess: Numbers, seed: int
+) -> Metric:
+    low, high = bootstrap_interval(confusion, statistic, seed) or (None, None)
+    value, chance = (float(statistic(each)) for each in (confusion.sum(0), guess))
+    return Metric(value=value, low=low, high=high, chance=chance)
+
+
+def _notes(
+    tested: Tested, confusion: Numbers, labelled: Mapping[str, tuple[int, int]]
+) -> tuple[str, ...]:
+    known = int(np.isfinite(class_iou(confusion)).sum())
+    notes = [
+        "pixel_accuracy and miou are of the confusion matrix of the test split, "
+        f"miou over {known} classes that are targets or predictions; batch_pixel_accuracy and "
+        "image_miou are those of the published programs, averaged over batches, the latter over "
+        "(image, class)",
+        f"{confusion.sum() / tested.pixels:.1%} of the pixels of test views have one of the 32 "
+        "classes",
+    ]
+    if tested.without_classes:
+        notes.append(
+            f"{tested.without_classes} of {tested.clips} test samples have none of the 32 classes"
+        )
+    notes += [
+        f"{clips - count} of {clips} clips of {split} have no labels"
+        for split, (count, clips) in labelled.items()
+        if count < clips
+    ]
+    return tuple(notes)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
