@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, get_args
 
 import torch.distributed as dist
 from pydantic import Field
@@ -15,11 +16,12 @@ from torch.nn.functional import cross_entropy
 from avsa.data.clips import clips_form
 from avsa.data.loader import DataConfig
 from avsa.data.order import Order, SamplingConfig, TrainingOrder
-from avsa.evals.base import Context, EvaluationConfig
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant, describe_dataset
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
 from avsa.evals.result import Result, Row
 from avsa.evals.segmentation.metrics import NO_TARGET
 from avsa.evals.segmentation.networks import (
+    CONTEXT,
     Inputs,
     SegmentationNetworks,
     Subnetworks,
@@ -30,13 +32,17 @@ from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
 from avsa.evals.segmentation.tables import to_result
 from avsa.evals.segmentation.targets import Sample, TargetReader, with_targets
 from avsa.evals.segmentation.testing import SharedOrder, Tested, test
+from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.models.kinetics import default_weights, load_kinetics
 from avsa.training.distributed import World, on_first_rank
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import batches
 from avsa.views.sampling import ViewConfig
 from yt360.config import config_class
-from yt360.labels.format.label_set import DEFAULT_NAME
+from yt360.files import sha256_of
+from yt360.labels.format.label_set import DEFAULT_NAME, label_sets
 from yt360.shards.format.reader import ShardReader
+from yt360.splits import SPLITS
 
 TRAIN_HFOV_DEG, TEST_HFOV_DEG = (50.0, 87.0), (76.0, 76.0)
 
@@ -45,6 +51,7 @@ TRAIN_HFOV_DEG, TEST_HFOV_DEG = (50.0, 87.0), (76.0, 76.0)
 class SegmentationConfig(EvaluationConfig):
     """Semantic segmentation of views by a head on maps of the video encoder (Table 3)."""
 
+    addresses: ClassVar[frozenset[str]] = frozenset({"kinetics_weights"})
     kind: Literal["segmentation"] = "segmentation"
     """Name of the evaluation."""
     inputs: Inputs = "video"
@@ -58,7 +65,7 @@ class SegmentationConfig(EvaluationConfig):
     and test views are augmented."""
     labels: str = DEFAULT_NAME
     """Name of the label set."""
-    kinetics_weights: str | None = None
+    kinetics_weights: Path | None = None
     """Weights for the model ``kinetics``; null: where torchvision keeps them."""
     num_views: Annotated[int, Field(ge=1, le=1024)] = 4
     """Views of a clip."""
@@ -72,6 +79,35 @@ class SegmentationConfig(EvaluationConfig):
         epochs=10, lr=1e-4, weight_decay=5e-4, milestones=(5, 8)
     )
     """Training of the head."""
+
+    @classmethod
+    def variants(cls, offer: Offer) -> Iterable[Variant]:
+        """Return all inputs of the model; ``scratch`` is trained end to end."""
+        name, dataset = offer.subject.name, offer.dataset
+        lacks = ""
+        if dataset is None:
+            lacks = "a dataset (--data)"
+        elif DEFAULT_NAME not in label_sets(dataset):
+            lacks = "labels of the dataset (yt360 pseudolabel)"
+        translates = offer.translates or name == SCRATCH
+        for inputs in ("video",) if name == KINETICS else get_args(Inputs):
+            missing = "" if translates or inputs != CONTEXT else "translation networks"
+            options = {"inputs": inputs, **({"end_to_end": True} if name == SCRATCH else {})}
+            yield Variant(options, lacks or missing)
+
+    def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
+        """Return fingerprints of clips, of labels, and of weights trained on Kinetics."""
+        if dataset is None:
+            return {}
+        labels = {split: TargetReader(dataset, split, self.labels) for split in SPLITS}
+        found = {
+            **describe_dataset(dataset),
+            **{f"labels of {split}": each.fingerprint() for split, each in labels.items()},
+        }
+        if subject.name == KINETICS:
+            load_kinetics(self.kinetics_weights)  # it is the right file
+            found["kinetics weights"] = sha256_of(self.kinetics_weights or default_weights())
+        return found
 
     def evaluate(self, context: Context) -> Result:
         """Train the head (and encoders), and test; see `EvaluationConfig`."""

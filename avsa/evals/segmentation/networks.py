@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,13 +21,15 @@ from avsa.evals.segmentation.head import SegmentationHead
 from avsa.evals.segmentation.targets import NUM_TARGETS, Sample
 from avsa.evals.subject import KINETICS, Evaluated
 from avsa.models.compute import ComputeConfig, autocast
+from avsa.models.encoders import Encoders
 from avsa.models.kinetics import load_kinetics
-from avsa.tasks.base import Task
+from avsa.tasks.contrastive import TranslationTask
 from avsa.training.distributed import World
 from avsa.training.learner import seed_torch
 from yt360.errors import UserError
 
 Inputs = Literal["video", "video+audio", "video+audio+context"]
+CONTEXT: Inputs = "video+audio+context"
 Training = Literal["none", "norms", "all"]
 NUM_SCALES = 4
 DEFAULT_RECIPE = "avsa"
@@ -50,7 +52,7 @@ class Subnetworks:
 
 
 def open_subnetworks(
-    subject: Evaluated, inputs: Inputs, end_to_end: bool, kinetics_weights: str | None, seed: int
+    subject: Evaluated, inputs: Inputs, end_to_end: bool, kinetics_weights: Path | None, seed: int
 ) -> Subnetworks:
     """Return copies of the networks that the inputs need.
 
@@ -71,8 +73,8 @@ def open_subnetworks(
             "--kinetics-weights",
         )
     if subject.model is not None:
-        model, recipe = subject.model, subject.model.config
-        return _chosen(recipe, inputs, model.encoders, model.task)
+        task = subject.require_translation() if inputs == CONTEXT else None
+        return _chosen(subject.model.config, inputs, subject.model.encoders, task)
     recipe = load_config(DEFAULT_RECIPE)
     if subject.name == KINETICS:
         if inputs != "video":
@@ -82,7 +84,7 @@ def open_subnetworks(
                 "unsupported",
                 "--inputs",
             )
-        encoder = load_kinetics(None if kinetics_weights is None else Path(kinetics_weights))
+        encoder = load_kinetics(kinetics_weights)
         return Subnetworks(recipe, {"video": encoder}, encoder.feature_dim)
     if not end_to_end:
         raise UserError(
@@ -93,26 +95,19 @@ def open_subnetworks(
         )
     seed_torch(seed, "segmentation", "encoders")
     encoders = recipe.encoders.build(recipe.audio.num_channels)
-    task = list(recipe.stages.values())[-1].task.build(recipe.encoders.feature_dim)
-    return _chosen(recipe, inputs, encoders, task)
+    *_, last = recipe.stages.values()
+    new = cast(TranslationTask, last.task.build(recipe.encoders.feature_dim))
+    return _chosen(recipe, inputs, encoders, new)
 
 
 def _chosen(
-    recipe: TrainConfig, inputs: Inputs, encoders: nn.Module, task: Task | None
+    recipe: TrainConfig, inputs: Inputs, encoders: Encoders, task: TranslationTask | None
 ) -> Subnetworks:
-    networks: dict[str, nn.Module] = {"video": encoders.video}  # type: ignore[dict-item]
+    networks = {"video": encoders.video}
     if inputs != "video":
-        networks["audio"] = encoders.audio  # type: ignore[assignment]
-    if inputs == "video+audio+context":
-        try:
-            networks |= {"v2a": task.v2a_transformer, "a2v": task.a2v_transformer}  # type: ignore
-        except AttributeError:
-            raise UserError(
-                f"--inputs {inputs} needs translation networks, which the model does not have; use "
-                "--inputs video+audio, or a run whose task has translation.kind=transformer or mlp",
-                "unsupported",
-                "--inputs",
-            ) from None
+        networks["audio"] = encoders.audio
+    if inputs == CONTEXT and task is not None:
+        networks |= {"v2a": task.v2a_transformer, "a2v": task.a2v_transformer}
     return Subnetworks(recipe, deepcopy(networks), recipe.encoders.feature_dim)
 
 

@@ -5,11 +5,13 @@ Shapes: B clips, K views of a clip, (H, W) of a label map, (h, w) of a view.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +83,12 @@ class TargetReader:
     def keys(self) -> list[str]:
         """Clips that have labels."""
         return self._labels.keys
+
+    def fingerprint(self) -> str:
+        """Return the number of clips with labels, and a hash of their keys and of the label set."""
+        described = json.dumps(asdict(self._labels.info), sort_keys=True)
+        digest = sha256("\n".join([*self.keys, described]).encode()).hexdigest()
+        return f"{len(self.keys)} clips ({digest[:12]})"
 
     def read(self, key: str, time_s: float) -> ClassMap:
         """Return the map (H, W) at a time of a clip, or else the latest before; 255 is no target.

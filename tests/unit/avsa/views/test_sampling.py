@@ -149,6 +149,14 @@ def test_gain_is_common_to_all_views_or_drawn_per_view():
     assert each.std(1).min() > 0 and 0.4 < each.abs().max() <= 0.5
 
 
+def test_flips_are_drawn_per_view_or_common_to_all_views():
+    alike = draw_many(replace(CONFIG, hflip_per_view=False), 50)
+    each = draw_many(CONFIG, 50)
+    assert torch.equal(alike.mirror, each.mirror[:, :1].expand_as(each.mirror))
+    assert 0.3 < alike.mirror.float().mean() < 0.7 and each.mirror.float().std(1).max() > 0
+    assert torch.equal(alike.color, each.color)
+
+
 def test_without_augmentation_only_directions_and_fields_vary():
     config = replace(CONFIG, augment=False, height=60, width=120)
     views = draw_many(config, 20)

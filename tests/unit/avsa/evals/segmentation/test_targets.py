@@ -15,7 +15,6 @@ from avsa.evals.segmentation.targets import (
     TargetReader,
     to_joint,
     view_targets,
-
 )
 from avsa.views.crops import crop_views
 from avsa.views.sampling import draw_views, stack_views
@@ -26,7 +25,7 @@ from yt360.scenes.folder import load_scene
 from yt360.sphere import view_grid
 
 VIEWS = replace(load_config("small").views, sampler="uniform", num_views=4, hflip_per_view=True)
-SIZE = 24
+SIZE = 16
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_a_mirrored_view_is_a_view_of_the_mirrored_panorama(views):
 
 def test_targets_lie_on_the_video(views):
     """Classes are painted as grey levels of large patches; views show these grey levels."""
-    patches = torch.randint(0, 12, (2, 8, 16), dtype=torch.uint8)
+    patches = torch.randint(0, 12, (2, 4, 8), dtype=torch.uint8)
     maps = patches.repeat_interleave(8, 1).repeat_interleave(8, 2)
     grey = torch.full((2, 2, 1, 32, 64), 128, dtype=torch.uint8)
     plain = replace(VIEWS, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
@@ -76,7 +75,11 @@ def test_targets_lie_on_the_video(views):
     shown = crop_views(torch.full_like(maps, 16)[:, None], grey, drawn, SIZE, SIZE)
     step = 18 / 219 / 0.229
     found = ((video - shown)[:, :, 0, 0] / step).round()
-    assert (found == view_targets(maps, drawn, SIZE, SIZE)).float().mean() > 0.8
+    targets = view_targets(maps, drawn, SIZE, SIZE)
+    around = targets.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
+    inside = (around == around[..., :1]).all(-1)  # away from borders of patches
+    same = (found == targets)[:, :, 1:-1, 1:-1][inside]
+    assert inside.float().mean() > 0.3 and same.float().mean() > 0.98
 
 
 def test_targets_are_the_classes_of_the_scene(scene_dataset):

@@ -1,0 +1,266 @@
+"""The whole evaluation on scenes, and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.errors import user_error
+from helpers.scene_runs import invoke
+from torch import nn
+from torch.nn.functional import one_hot
+
+from avsa.cli import cli
+from avsa.config.recipe import load_config
+from avsa.evals.base import Context, Offer
+from avsa.evals.fit import ScheduleConfig
+from avsa.evals.result import records_of
+from avsa.evals.segmentation.config import SegmentationConfig, Source, loss_of
+from avsa.evals.segmentation.networks import Subnetworks, build_networks, open_subnetworks
+from avsa.evals.segmentation.targets import CLASS_NAMES, TargetReader
+from avsa.evals.segmentation.testing import SharedOrder
+from avsa.evals.segmentation.testing import test as measure
+from avsa.evals.subject import Evaluated, open_subject
+from avsa.training.distributed import World
+from yt360.labels.classes import number_of
+from yt360.labels.format.label_set import LabelSet
+from yt360.labels.format.maps import encode_labels
+from yt360.labels.format.shard_file import label_shard
+from yt360.shards.format.writer import ShardWriter
+
+ALONE = World(0, 1, torch.device("cpu"))
+SHORT = ScheduleConfig(epochs=1, lr=1e-3)
+FRAMES = 4
+FEW = {"batch_size": 2, "num_views": 2, "schedule": SHORT}
+
+
+@pytest.fixture
+def context(scene_run, tmp_path):
+    subject = open_subject(str(scene_run.run), "cpu")
+    return Context(subject, scene_run.dataset, ALONE, tmp_path / "work", tmp_path / "features",
+                   tmp_path, "x")  # fmt: skip
+
+
+def test_the_command_records_numbers_tables_and_pictures(own_run):
+    few = [w for k in ("batch_size=2", "num_views=2", "schedule.epochs=1") for w in ("--set", k)]
+    invoke(cli, "eval", "segmentation", own_run.run, "--data", own_run.dataset, "--inputs",
+           "video+audio+context", *few)  # fmt: skip
+    ((_, record),) = records_of(own_run.run)
+    result = record.result
+    assert {*result.metrics} == {"pixel_accuracy", "miou", "batch_pixel_accuracy", "image_miou"}
+    classes, confusion = result.tables["classes"], result.tables["confusion"]
+    assert [row["class"] for row in classes] == list(CLASS_NAMES)
+    matrix = {row["target"]: row for row in confusion}
+    assert {row["class"] for row in classes if row["pixels"]} == {*matrix}
+    total = sum(row["pixels"] for row in classes)
+    hits = sum(row[name] for name, row in matrix.items())
+    assert result.metrics["pixel_accuracy"].value == pytest.approx(hits / total)
+    iou = [row["iou"] for row in classes if row["iou"] is not None]
+    assert result.metrics["miou"].value == pytest.approx(np.mean(iou))
+    assert len(result.tables["epochs"]) == 1
+    for name in result.pictures:
+        assert (own_run.run / "eval" / "pictures" / name).read_bytes().startswith(b"\x89PNG")
+
+
+class Stop(Exception):
+    pass
+
+
+class KilledReader(TargetReader):
+    """Fails after some reads."""
+
+    def __init__(self, dataset, stop_after):
+        super().__init__(dataset, "train", "panoptic")
+        self.left = stop_after
+
+    def read(self, key, time_s):
+        self.left -= 1
+        if self.left < 0:
+            raise Stop
+        return super().read(key, time_s)
+
+
+def test_training_goes_on_after_a_kill_to_the_bit(context, tmp_path, monkeypatch):
+    """With statistics of batches, which are part of the state."""
+    monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 1)
+    config = SegmentationConfig(**FEW, protocol="published", inputs="video+audio+context")
+    config = replace(config, schedule=replace(SHORT, epochs=2))
+    before = context.subject.model.weights_hash()
+
+    def train(work, stop_after=10**6):
+        parts = open_subnetworks(context.subject, config.inputs, False, None, 0)
+        networks = build_networks(parts, "norms", FRAMES, 0, ALONE)
+        source = Source(config, parts, context.statistics(parts.recipe.audio), ALONE)
+        labels = KilledReader(context.dataset, stop_after)
+        with context.clips("train") as clips:
+            rows = config._train(networks, source, clips, labels, replace(context, work=work))
+        return rows, networks.state_dict()
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Stop):
+        train(tmp_path / "killed", stop_after=5)
+    assert list((tmp_path / "killed").iterdir())
+    resumed = train(tmp_path / "killed")
+    assert resumed[0] == whole[0]
+    assert all(torch.equal(resumed[1][name], each) for name, each in whole[1].items())
+    assert context.subject.model.weights_hash() == before
+
+
+@pytest.mark.parametrize("mode", ["none", "norms", "all"])
+def test_what_training_changes(context, mode):
+    parts = open_subnetworks(context.subject, "video+audio+context", mode == "all", None, 0)
+    networks = build_networks(parts, mode, FRAMES, 0, ALONE)
+    before = {name: each.clone() for name, each in networks.state_dict().items()}
+    optimizer = torch.optim.Adam([p for p in networks.parameters() if p.requires_grad], lr=1e-2)
+    video, audio = torch.randn(2, 2, 3, 4, 32, 32), torch.randn(2, 2, 4, 101, 16)
+    networks.train()(video, audio).square().sum().backward()
+    optimizer.step()
+    changed = {name for name, each in networks.state_dict().items() if (each != before[name]).any()}
+    norms = {name for name in before if "running" in name}
+    weights = {name for name in changed if name.startswith("encoders.")} - norms
+    assert any(name.startswith("head.") for name in changed)
+    assert bool(norms & changed) == (mode != "none")
+    assert (len(weights - {n for n in weights if "num_batches" in n}) > 20) == (mode == "all")
+    dropout = [each.training for each in networks.modules() if isinstance(each, nn.Dropout)]
+    assert dropout and all(each == (mode != "none") for each in dropout)
+
+
+def test_what_is_concatenated_to_the_last_map(context):
+    """[v2a(video), audio, a2v(audio)], for each view those of its own clip."""
+    model = context.subject.model
+    video, audio = torch.randn(2, 3, 3, 4, 32, 32), torch.randn(2, 3, 4, 101, 16)
+    with torch.no_grad():
+        of_video, of_audio = model.encoders(video, audio)
+        to_video, to_audio = model.task.translate(of_video, of_audio)
+        for inputs, expected in {
+            "video": of_video[..., :0],
+            "video+audio": of_audio,
+            "video+audio+context": torch.cat([to_audio, of_audio, to_video], -1),
+        }.items():
+            parts = open_subnetworks(context.subject, inputs, False, None, 0)
+            networks = build_networks(parts, "none", FRAMES, 0, ALONE)
+            last = networks.encoders["video"].forward_maps(video.flatten(0, 1))[-1]
+            torch.testing.assert_close(networks._condition(last, audio), expected.flatten(0, 1))
+            assert networks(video, audio).shape == (2, 3, 32, 32, 32)
+
+
+def samples_of(context, order, world=ALONE, **options):
+    config = SegmentationConfig(**FEW, **options)
+    parts = open_subnetworks(context.subject, "video", False, None, 0)
+    source = Source(config, parts, context.statistics(parts.recipe.audio), world)
+    with context.clips("test") as clips:
+        labels = TargetReader(context.dataset, "test", "panoptic")
+        yield from source.samples(clips, order(len(clips)), labels, training=False)
+
+
+def test_an_oracle_is_always_right_and_ranks_share_the_batches(context):
+    def oracle(sample):
+        return one_hot(sample.targets.long() % 255, 255).argmax(-1)
+
+    with context.clips("test") as clips:
+        count = len(clips)
+    keys = {}
+    for ranks in (1, 2):
+        for rank in range(ranks):
+            samples = samples_of(
+                context,
+                lambda n: SharedOrder(n, 3, 2, World(rank, ranks, ALONE.device)),  # noqa: B023
+            )
+            for sample in samples:
+                for key, position, target in zip(
+                    sample.batch.raw.keys, sample.batch.raw.positions, sample.targets, strict=True
+                ):
+                    keys.setdefault((key, position), []).append(target)
+    assert len(keys) == 3 * count
+    assert all(len(each) == 2 and torch.equal(*each) for each in keys.values())
+    found = measure(samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE)), oracle,
+                    lambda _key: 0, 1, 2, ALONE)  # fmt: skip
+    assert found.clips == count and found.pixel_accuracy == found.image_iou == 1.0
+    assert found.confusion[0].trace() == found.confusion.sum() > 0
+
+
+def test_the_loss_is_the_mean_over_labelled_pixels(context):
+    (sample, *_) = samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE))
+    parts = open_subnetworks(context.subject, "video", False, None, 0)
+    networks = build_networks(parts, "none", FRAMES, 0, ALONE).double()
+    double = replace(sample.batch, video=sample.batch.video.double())
+    sample = replace(sample, batch=double)
+    sample.targets[0, 0, :3] = 255
+    with torch.no_grad():
+        loss, numbers = loss_of(networks, ALONE, sample)
+        scores = networks(double.video, double.audio).double().log_softmax(2)
+        terms, hits = [], 0
+        for index, target in np.ndenumerate(sample.targets.numpy()):
+            if target != 255:
+                b, k, i, j = index
+                terms.append(-scores[b, k, int(target), i, j].item())
+                hits += int(scores[b, k, :, i, j].argmax()) == target
+    assert loss.item() == pytest.approx(np.mean(terms), rel=1e-5)
+    assert numbers["pixel_accuracy"].item() == pytest.approx(hits / len(terms))
+
+
+@pytest.mark.parametrize(
+    ("subject", "options", "code", "key"),
+    [
+        ("kinetics", {"inputs": "video+audio"}, "unsupported", "--inputs"),
+        ("kinetics", {"kinetics_weights": Path("missing.pth")}, "missing", "--kinetics-weights"),
+        ("scratch", {}, "conflict", "--end-to-end"),
+        ("scratch", {"kinetics_weights": Path("x")}, "conflict", "--kinetics-weights"),
+    ],
+)
+def test_models_without_a_run_are_refused_where_they_do_not_fit(subject, options, code, key):
+    config = SegmentationConfig(**options)
+    with user_error(code, key):
+        open_subnetworks(Evaluated(subject, None), config.inputs, config.end_to_end,
+                         config.kinetics_weights, 0)  # fmt: skip
+
+
+def test_models_without_translation_networks_or_four_scales_are_refused(context):
+    context.subject.model.task = None
+    with user_error("unsupported", "translation"):
+        open_subnetworks(context.subject, "video+audio+context", False, None, 0)
+    three = load_config("small", ["encoders.video={base_channels: 2, num_stages: 3}",
+                                  "encoders.audio={base_channels: 2, num_stages: 3}"])  # fmt: skip
+    for network in (three.encoders.video.build(), nn.Linear(1, 1)):
+        with user_error("unsupported", "encoders.video"):
+            build_networks(Subnetworks(three, {"video": network}, 8), "none", FRAMES, 0, ALONE)
+
+
+def test_batch_norm_of_several_ranks_needs_cuda(context):
+    parts = open_subnetworks(context.subject, "video", True, None, 0)
+    with user_error("conflict", "--end-to-end"):
+        build_networks(parts, "all", FRAMES, 0, World(0, 2, ALONE.device))
+
+
+def test_labels_must_be_there_and_have_the_classes(scene_dataset, tmp_path, context):
+    dataset = tmp_path / "dataset"
+    shutil.copytree(scene_dataset.dataset, dataset)
+    with user_error("missing", "--labels"):
+        SegmentationConfig(labels="other").describe_data(context.subject, dataset)
+    LabelSet(name="other", fps=4, height=8, width=16, made_by={}).create(dataset)
+    maps = np.full((12, 8, 16), number_of("giraffe"), np.uint8)
+    shard = next((dataset / "train").glob("clips-*.tar"))
+    keys = TargetReader(dataset, "train", "panoptic").keys
+    with ShardWriter(label_shard(shard, "other")) as writer:
+        for key in keys:
+            writer.add(key, {"other.npz": encode_labels(maps)})
+    with user_error("empty", "--labels"):
+        SegmentationConfig(labels="other").evaluate(replace(context, dataset=dataset))
+
+
+def test_variants_say_what_they_lack(context, scene_dataset):
+    lacks = {
+        variant.options["inputs"]: variant.lacks
+        for variant in SegmentationConfig.variants(Offer(subject=context.subject))
+    }
+    assert len(lacks) == 3 and all(lacks.values())
+    offer = Offer(subject=context.subject, dataset=scene_dataset.dataset)
+    assert not any(variant.lacks for variant in SegmentationConfig.variants(offer))
+    kinetics = replace(offer, subject=Evaluated("kinetics", None))
+    assert [v.options for v in SegmentationConfig.variants(kinetics)] == [{"inputs": "video"}]
+    scratch = replace(offer, subject=Evaluated("scratch", None))
+    assert all(v.options["end_to_end"] for v in SegmentationConfig.variants(scratch))
