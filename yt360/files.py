@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -154,17 +154,26 @@ def private_folder(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
 
 
-def check_page_path(path: Path) -> None:
-    """Refuse a path at which no HTML page can be written, before the work that it shows.
+def check_page_path(path: Path, suffixes: Sequence[str] = (".html", ".htm")) -> None:
+    """Refuse a path at which no page can be written, before the work that it shows.
+
+    Args:
+        path: The file.
+        suffixes: Suffixes of its name that are allowed, the usual one first.
 
     Raises:
-        UserError: It is a folder, its name does not end in ``.html``, or its folder does not exist
-            or cannot be written.
+        UserError: It is a folder, its name has another suffix, or its folder does not exist or
+            cannot be written.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file in it, such as report.html", "invalid")
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"the report is a page; name it {path.stem}.html", "invalid", path)
+    if path.suffix.lower() not in suffixes:
+        raise UserError(
+            f"{path} is not a name for the report; name it {path.stem}{suffixes[0]} (allowed: "
+            f"{', '.join(suffixes)})",
+            "invalid",
+            path,
+        )
     if not path.parent.is_dir():
         raise UserError(f"there is no folder {path.parent}; create it", "missing", path)
     if not os.access(path.parent, os.W_OK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import threading
@@ -137,20 +138,30 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         UserError: The log is not a regular file, or too long.
         OSError: It cannot be read.
     """
-    return [record for record, _ in _records(run / FILE_NAME) if "step" in record]
+    return list(log_records(run))
 
 
-def _records(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
+def log_records(run: Path, inside: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Yield what `read_log` returns, one record at a time.
+
+    Args:
+        run: The folder of the run.
+        inside: Folder that a link must not lead out of; None allows any link.
+    """
+    return (record for record, _ in _records(run / FILE_NAME, inside) if "step" in record)
+
+
+def _records(path: Path, inside: Path | None = None) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Yield the records of a log and their lines."""
     try:
-        content = read_limited(path, MAX_JSON_BYTES)
+        content = read_limited(path, MAX_JSON_BYTES, inside)
     except ValueError as error:
         raise UserError(f"{error}; move it away, or choose another --out", key=path) from None
-    for line in content.splitlines():
+    for line in io.BytesIO(content):
         with suppress(ValueError):
             record = parse_json(line, dict[str, Any])
             if type(record.get("step", 0)) is int:
-                yield record, line
+                yield record, line.rstrip(b"\r\n")
 
 
 def _remove_lines_after(path: Path, step: int) -> None:

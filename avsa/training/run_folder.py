@@ -158,7 +158,7 @@ def read_dataset(run: Path) -> str:
     """Return the folder or URL of the dataset of a run."""
     _require_run(run)
     try:
-        content = read_limited(run / DATASET_FILE, MAX_ADDRESS_BYTES).decode()
+        content = read_limited(run / DATASET_FILE, MAX_ADDRESS_BYTES, inside=run).decode()
     except (ValueError, OSError) as error:
         raise UserError(
             f"{run / DATASET_FILE} cannot be read ({error}); give --data", key=run / DATASET_FILE

@@ -30,24 +30,28 @@ _TAG = "tag:yaml.org,2002:"
 PLAIN_KINDS = ("null", "bool", "int", "float", "str", "seq", "map")
 
 
-def read_yaml(path: Path) -> Any:
-    """Return the value in a file, see `load_yaml`.
+def read_yaml(path: Path, inside: Path | None = None) -> Any:
+    """Return the value in a file, see `load_yaml` and `read_limited`.
 
     Raises:
         ValueError: It is no regular file, no UTF-8 or no YAML, or larger than is allowed.
         OSError: It cannot be read.
     """
-    return load_yaml(read_limited(path, MAX_CHARACTERS).decode())
+    return load_yaml(read_limited(path, MAX_CHARACTERS, inside).decode())
 
 
-def read_yaml_mapping(path: Path) -> dict[str, Any]:
+def read_yaml_mapping(path: Path, inside: Path | None = None) -> dict[str, Any]:
     """Return the mapping in a file; an empty one where it holds nothing.
+
+    Args:
+        path: The file.
+        inside: Folder that a link must not lead out of; None allows any link.
 
     Raises:
         UserError: The file cannot be read, or holds something else.
     """
     try:
-        content = read_yaml(path) or {}
+        content = read_yaml(path, inside) or {}
     except (ValueError, OSError) as error:
         missing = isinstance(error, FileNotFoundError)
         raise UserError(

@@ -1,0 +1,214 @@
+"""The details of records, datasets and runs, to which every number of the report links."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from avsa.data.remote.mirror import as_url
+from avsa.evals.report.charts import epoch_charts, training_charts
+from avsa.evals.report.contents import (
+    DatasetDetails,
+    Details,
+    Grid,
+    Line,
+    Row,
+    RunDetails,
+    Table,
+    Value,
+)  # fmt: skip
+from avsa.evals.report.paper_figures import DATASETS
+from avsa.evals.report.pictures import PictureBudget
+from avsa.evals.report.runs import Found, Run
+from avsa.evals.report.series import changed_options, number_text
+from avsa.evals.result import Metric
+from avsa.evals.result import Row as Cells
+from yt360.errors import UserError
+from yt360.shards.format.schema import DatasetInfo
+from yt360.terminal.text import shortened
+
+MAX_ROWS, MAX_COLUMNS = 200, 40
+MAX_TEXT = 300
+
+
+def record_details(found: Found, pictures: PictureBudget) -> Details:
+    """Return everything about a record."""
+    record, subject = found.record, found.record.subject
+    data = {name: value for name, value in record.data.items() if name != "path"}
+    facts = {
+        "run": str(found.run),
+        "model": found.approach.label(always_networks=True),
+        "weights": subject.weights_sha256[:16],
+        "trained": f"step {subject.step:,}, stage {subject.stage}" if subject.step else "",
+        "training seed": subject.recipe.get("seed", ""),
+        "data": record.data.get("path", ""),
+        **{f"split {name}": value for name, value in data.items()},
+        "options": _options(changed_options(found)),
+        "seed": record.settings.get("seed", ""),
+        "made": f"{record.made_at} by avsa {record.version} on {record.device}",
+        "record": str(found.path),
+    }
+    result = record.result
+    epochs = {name: rows for name, rows in result.tables.items() if name.startswith("epochs")}
+    matrices = {name: rows for name, rows in result.tables.items() if name.startswith("confusion")}
+    tables = {
+        name: rows
+        for name, rows in result.tables.items()
+        if name not in epochs and name not in matrices
+    }
+    return Details(
+        anchor=found.anchor,
+        title=f"{record.kind} of {found.run}",
+        facts=_facts(facts),
+        command=record.command,
+        metrics=_metrics(result.metrics),
+        notes=tuple(result.notes),
+        charts=tuple(chart for name, rows in epochs.items() for chart in epoch_charts(name, rows)),
+        matrices=tuple(_matrix(name, rows) for name, rows in matrices.items()),
+        tables=tuple(_grid(name, rows) for name, rows in tables.items()),
+        pictures=pictures.pictures_of(found),
+    )
+
+
+def run_details(run: Run) -> RunDetails:
+    """Return the facts of a run and the curves of its training."""
+    facts = {
+        "model": run.approach.label(always_networks=True) if run.recipe or run.found else "",
+        "stages": ", ".join(map(str, _mapping(run.recipe.get("stages")))),
+        "seed": run.recipe.get("seed", ""),
+        "dataset": run.dataset,
+        "evaluations": str(len(run.found)),
+    }
+    return RunDetails(str(run.folder), _facts(facts), training_charts(run.folder))
+
+
+def dataset_table(runs: Sequence[Run]) -> tuple[Table, tuple[DatasetDetails, ...]]:
+    """Return Table 1 with the datasets of runs, and their details.
+
+    Remote datasets, and those that are not here any more, have no numbers.
+
+    Args:
+        runs: All runs.
+    """
+    rows = [
+        Row(name, (f"{videos:,}", f"{hours:g}"), ()) for name, (videos, hours) in DATASETS.items()
+    ]
+    details, lines = [], []
+    for number, (path, fingerprints) in enumerate(_datasets(runs).items(), 1):
+        anchor = f"dataset-{number}"
+        facts, cells = _describe(path, anchor)
+        details.append(DatasetDetails(anchor, path, _facts({**facts, **fingerprints})))
+        lines.append(Line(path, "", cells))
+    if lines:
+        rows.append(Row("Ours", (), tuple(lines)))
+    return Table(
+        name="table-1",
+        title="Table 1: datasets of 360° video",
+        caption="Videos with spatial audio and their hours, all splits together. Every clip of a "
+        "dataset of shards has spatial audio.",
+        groups=(),
+        columns=("videos", "hours"),
+        rows=tuple(rows),
+    ), tuple(details)
+
+
+def _datasets(runs: Iterable[Run]) -> dict[str, dict[str, str]]:
+    """Return the addresses of all datasets, with the fingerprints that records state."""
+    datasets: dict[str, dict[str, str]] = {}
+    for run in runs:
+        if run.dataset:
+            datasets.setdefault(run.dataset, {})
+        for found in run.found:
+            data = dict(found.record.data)
+            if path := data.pop("path", ""):
+                known = datasets.setdefault(path, {})
+                known.update({f"split {name}": value for name, value in data.items()})
+    return datasets
+
+
+def _describe(path: str, anchor: str) -> tuple[dict[str, str], tuple[Value, Value]]:
+    """Return the facts of a dataset, and its numbers of videos and hours."""
+    try:
+        if as_url(path) is not None:
+            raise UserError("remote")
+        info = DatasetInfo.load(Path(path))
+    except (UserError, OSError) as error:
+        reason = "remote; not read" if str(error) == "remote" else "not found here"
+        unknown = Value("–", (anchor,))
+        return {"dataset": reason}, (unknown, unknown)
+    facts = {
+        f"{name} split": f"{split.videos:,} videos, {split.clips:,} clips, "
+        f"{split.duration_s / 3600:.2f} h"
+        for name, split in info.splits.items()
+    }
+    facts["left out"] = f"{len(info.rejected):,} files or parts of files"
+    if not info.complete:
+        facts["state"] = "the build is not complete"
+    videos = sum(split.videos for split in info.splits.values())
+    hours = info.clips_s / 3600
+    numbers = Value(f"{videos:,}", (anchor,)), Value(f"{hours:.3g}", (anchor,))
+    return facts, numbers
+
+
+def _metrics(metrics: Mapping[str, Metric]) -> Grid:
+    rows = []
+    for name, metric in metrics.items():
+        numbers = (metric.value, metric.low, metric.high, metric.chance)
+        value, low, high, chance = (
+            "" if each is None else number_text(each, metric.unit) for each in numbers
+        )
+        unit = f" {metric.unit}" if metric.unit == "%" else metric.unit
+        interval = f"{low} to {high}" if low and high else ""
+        rows.append((name.replace("_", " "), f"{value}{unit}", interval, chance))
+    return Grid("metrics", ("metric", "value", "95 % interval", "chance"), tuple(rows))
+
+
+def _grid(name: str, rows: Sequence[Cells]) -> Grid:
+    columns = list(dict.fromkeys(column for row in rows for column in row))[:MAX_COLUMNS]
+    shown = tuple(
+        tuple(_text(row.get(column, "")) for column in columns) for row in rows[:MAX_ROWS]
+    )
+    left_out = max(0, len(rows) - MAX_ROWS)
+    return Grid(name.replace("_", " "), tuple(columns), shown, left_out)
+
+
+def _matrix(name: str, rows: Sequence[Cells]) -> Grid:
+    """Return a confusion matrix whose shades are the shares of each row."""
+    grid = _grid(name, rows)
+    shades = []
+    for row in rows[:MAX_ROWS]:
+        counts = [_count(row.get(column)) for column in grid.columns]
+        total = sum(counts) or 1.0
+        shades.append(tuple(count / total for count in counts))
+    return Grid(grid.title, grid.columns, grid.rows, grid.left_out, tuple(shades))
+
+
+def _count(value: object) -> float:
+    is_count = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_count and 0 <= value < 1e15 else 0.0  # type: ignore[operator,arg-type]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return shortened(text, MAX_TEXT)
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_plain(value)}" for name, value in options.items())
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _facts(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return the facts that are known, as texts."""
+    return tuple((name, shortened(str(v), MAX_TEXT)) for name, v in facts.items() if v != "")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
