@@ -62,8 +62,11 @@ def epoch_charts(name: str, rows: Sequence[Row]) -> tuple[Chart, ...]:
     values: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for column, value in row.items():
-            if column not in ("epoch", "lr") and _is_number(value) and _is_number(row.get("epoch")):
-                epochs, numbers = values.setdefault(column, ([], []))
+            if column in ("epoch", "lr", "fold") or not _is_number(value):
+                continue
+            if _is_number(row.get("epoch")):
+                label = f"{column}, fold {row['fold']}" if "fold" in row else column
+                epochs, numbers = values.setdefault(label, ([], []))
                 epochs.append(float(row["epoch"]))  # type: ignore[arg-type]
                 numbers.append(float(value))  # type: ignore[arg-type]
     losses = {column: each for column, each in values.items() if "loss" in column}
@@ -71,7 +74,7 @@ def epoch_charts(name: str, rows: Sequence[Row]) -> tuple[Chart, ...]:
     title = name.replace("_", " ")
     charts = (
         chart(f"{title}: loss", losses, "epoch"),
-        chart(f"{title}: {', '.join(others)}"[:80], others, "epoch"),
+        chart(f"{title}: other numbers", others, "epoch"),
     )
     return tuple(each for each in charts if each.curves)
 

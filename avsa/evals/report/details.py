@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ MAX_TEXT = 300
 def record_details(found: Found, pictures: PictureBudget) -> Details:
     """Return everything about a record."""
     record, subject = found.record, found.record.subject
-    data = {name: value for name, value in record.data.items() if name != "path"}
     facts = {
         "run": str(found.run),
         "model": found.approach.label(always_networks=True),
@@ -44,7 +44,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
         "trained": f"step {subject.step:,}, stage {subject.stage}" if subject.step else "",
         "training seed": subject.recipe.get("seed", ""),
         "data": record.data.get("path", ""),
-        **{f"split {name}": value for name, value in data.items()},
+        **found.data,
         "options": _options(changed_options(found)),
         "seed": record.settings.get("seed", ""),
         "made": f"{record.made_at} by avsa {record.version} on {record.device}",
@@ -52,7 +52,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
     }
     result = record.result
     epochs = {name: rows for name, rows in result.tables.items() if name.startswith("epochs")}
-    matrices = {name: rows for name, rows in result.tables.items() if name.startswith("confusion")}
+    matrices = {name: rows for name, rows in result.tables.items() if _is_matrix(name, rows)}
     tables = {
         name: rows
         for name, rows in result.tables.items()
@@ -121,10 +121,8 @@ def _datasets(runs: Iterable[Run]) -> dict[str, dict[str, str]]:
         if run.dataset:
             datasets.setdefault(run.dataset, {})
         for found in run.found:
-            data = dict(found.record.data)
-            if path := data.pop("path", ""):
-                known = datasets.setdefault(path, {})
-                known.update({f"split {name}": value for name, value in data.items()})
+            if path := found.record.data.get("path", ""):
+                datasets.setdefault(path, {}).update(found.data)
     return datasets
 
 
@@ -182,7 +180,12 @@ def _matrix(name: str, rows: Sequence[Cells]) -> Grid:
         counts = [_count(row.get(column)) for column in grid.columns]
         total = sum(counts) or 1.0
         shades.append(tuple(count / total for count in counts))
-    return Grid(grid.title, grid.columns, grid.rows, grid.left_out, tuple(shades))
+    return replace(grid, shades=tuple(shades))
+
+
+def _is_matrix(name: str, rows: Sequence[Cells]) -> bool:
+    """Return whether a table is a confusion matrix: a row a target, a column a prediction."""
+    return name.startswith("confusion") and all("predicted" not in row for row in rows)
 
 
 def _count(value: object) -> float:

@@ -37,6 +37,11 @@ class Found:
         """How the model was trained."""
         return approach_of(self.record.subject)
 
+    @property
+    def data(self) -> dict[str, str]:
+        """Fingerprints of the data."""
+        return {name: value for name, value in self.record.data.items() if name != "path"}
+
 
 @dataclass(frozen=True)
 class Run:

@@ -16,11 +16,10 @@ from avsa.evals.report.runs import Found
 from avsa.evals.result import Metric
 from yt360.config import flatten
 
-_UNSHOWN = ("kind", "seed", "root")
-"""Options that do not tell series apart: of a series the seeds differ, and folders may."""
 
-
-def series_of(found: Iterable[Found], coordinates: Collection[str] = ()) -> list[list[Found]]:
+def series_of(
+    found: Iterable[Found], coordinates: Collection[str] = (), *, one_data: bool = True
+) -> list[list[Found]]:
     """Group records of equal recipe, steps, data and options, whatever their seeds.
 
     Records of equal weights, data and options, such as those of a copied run, count once.
@@ -28,18 +27,34 @@ def series_of(found: Iterable[Found], coordinates: Collection[str] = ()) -> list
     Args:
         found: The records.
         coordinates: Options that may differ within a series, because they choose the column.
+        one_data: Whether all columns are of the same data; otherwise those of one column are.
     """
     groups: dict[str, dict[str, Found]] = {}
     for each in found:
-        record = each.record
-        itself = [record.kind, record.settings, record.subject.weights_sha256, _data(each)]
-        if not record.subject.weights_sha256:
-            itself.append(record.subject.name)
-        members = groups.setdefault(
-            _text([*_identity(each), changed_options(each, coordinates)]), {}
-        )
-        members.setdefault(_text(itself), each)
-    return [list(members.values()) for members in groups.values()]
+        identity = [*_identity(each), changed_options(each, coordinates)]
+        members = groups.setdefault(_text(identity), {})
+        subject = each.record.subject
+        itself = [each.record.settings, subject.weights_sha256 or subject.name, each.data]
+        members.setdefault(_text([each.record.kind, *itself]), each)
+    series: list[list[Found]] = []
+    for group in groups.values():
+        by_data: dict[str, list[Found]] = {}
+        for each in group.values():
+            by_data.setdefault(_text(each.data), []).append(each)
+        columns = [_columns_in(members, coordinates) for members in by_data.values()]
+        if one_data or sum(map(len, columns)) > len(set().union(*columns)):
+            series += by_data.values()
+        else:
+            series.append(list(group.values()))
+    return series
+
+
+def _columns_in(found: Iterable[Found], coordinates: Collection[str]) -> set[str]:
+    """Return the columns of records: their evaluations and coordinates."""
+    return {
+        _text([each.record.kind, [each.record.settings.get(name) for name in sorted(coordinates)]])
+        for each in found
+    }
 
 
 def changed_options(found: Found, coordinates: Collection[str] = ()) -> dict[str, Any]:
@@ -48,8 +63,12 @@ def changed_options(found: Found, coordinates: Collection[str] = ()) -> dict[str
     All options of an evaluation that is not known here, such as that of a plugin, are returned.
     """
     kind, given = found.record.kind, flatten(found.record.settings)
-    default = flatten(default_options(EVALUATIONS.load(kind))) if kind in EVALUATIONS else {}
-    hidden = {*_UNSHOWN, *coordinates}
+    hidden = {"kind", "seed", *coordinates}
+    default: dict[str, Any] = {}
+    if kind in EVALUATIONS:
+        config = EVALUATIONS.load(kind)
+        default = flatten(default_options(config))
+        hidden |= config.addresses
     return {
         name: value
         for name, value in given.items()
@@ -84,11 +103,21 @@ def average(found: Sequence[Found], metric: str, beside: Mapping[str, str], *, u
         known = [each for each in others if each is not None]
         if known:
             notes.append(f"{label} {mean_text(known)}")
+            if first.low is None:
+                notes += _interval(known)
     spread = ""
     if len(metrics) > 1:
         spread = f"± {number_text(_spread([each.value for each in metrics]), first.unit)}"
     suffix = {"%": " %", "": ""}.get(first.unit, first.unit) if unit else ""
     return Value(mean_text(metrics) + suffix, links, spread, tuple(notes))
+
+
+def _interval(metrics: Sequence[Metric]) -> list[str]:
+    """Return the interval of a single metric."""
+    first = metrics[0]
+    if len(metrics) > 1 or first.low is None or first.high is None:
+        return []
+    return [f"{number_text(first.low, first.unit)} to {number_text(first.high, first.unit)}"]
 
 
 def mean_text(metrics: Sequence[Metric]) -> str:
@@ -117,11 +146,7 @@ def _identity(found: Found) -> list[Any]:
         if name != "seed" and not FREE_TO_CHANGE.match(name)
     }
     name = "" if recipe else subject.name
-    return [name, recipe, subject.stage, subject.step, found.trained_on, _data(found)]
-
-
-def _data(found: Found) -> dict[str, str]:
-    return {name: value for name, value in found.record.data.items() if name != "path"}
+    return [name, recipe, subject.stage, subject.step, found.trained_on]
 
 
 def _text(value: Any) -> str:
