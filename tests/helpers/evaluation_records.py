@@ -59,7 +59,7 @@ def make_record(
         result=Result(metrics=numbers, **result),
         **MADE,
     )
-    options = "-".join(map(str, settings.values()))
+    options = "-".join(str(each).replace("/", "") for each in settings.values())
     path = run / FOLDER / f"{name or f'{kind}.{options}'}.json"
     write_record(record, path)
     return path

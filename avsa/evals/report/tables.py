@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 
+from avsa.config.recipe import load_config
 from avsa.evals import EVALUATIONS
+from avsa.evals.report.approach import approach_of_recipe
 from avsa.evals.report.contents import Cell, Line, Row, Table
 from avsa.evals.report.fills import DATASET, Gaps, Target, target_of, target_of_run
 from avsa.evals.report.layout import PAPER_TABLES, PaperTable, Settings
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import average, changed_options, series_of
+from yt360.config import to_mapping
 
 PAPER_KINDS = frozenset(column.kind for table in PAPER_TABLES for column in table.columns)
 """Evaluations that a table of the paper shows."""
@@ -42,7 +45,7 @@ def paper_table(layout: PaperTable, runs: Sequence[Run]) -> tuple[Table, set[str
         paper = tuple(
             "–" if each is None else f"{each:.2f}" for each in layout.figures.get(label, ())
         )
-        rows.append(Row(label, paper, tuple(lines or [row.of_nothing()])))
+        rows.append(Row(label, paper, tuple(lines or [row.of_nothing(runs)])))
     groups = [column.group for column in layout.columns]
     table = Table(
         name=layout.name,
@@ -85,15 +88,24 @@ class _RowBuilder:
         cells = self._cells((), [target_of_run(run)], options, run.approach.translates)
         return Line(str(run.folder), "", cells)
 
-    def of_nothing(self) -> Line:
-        """Return the line of a row of the paper for which there is no run."""
+    def of_nothing(self, runs: Sequence[Run]) -> Line:
+        """Return the line of a row of the paper that has no numbers of ours.
+
+        Args:
+            runs: All runs, one of which may be of the recipe of the row.
+        """
         source = self.layout.sources[self.label]
-        name = source.word or f"runs/{source.recipe}"
-        out = f"runs/{source.word}" if source.word else ""
-        target = Target(name, DATASET, out, source.recipe)
-        if source.recipe:
-            self.gaps.add_training(f"{self.label}, training", target)
-        return Line("ours", "", self._cells((), [target], source.options, translates=True))
+        if source.word:
+            targets = [Target(source.word, DATASET, out=f"runs/{source.word}")]
+        else:
+            approach = approach_of_recipe(to_mapping(load_config(source.recipe)))
+            targets = [
+                target_of_run(run) for run in runs if run.approach == approach and run.recipe
+            ]
+        if not targets:
+            targets = [Target(f"runs/{source.recipe}", DATASET, recipe=source.recipe)]
+            self.gaps.add_training(f"{self.label}, training", targets[0])
+        return Line("ours", "", self._cells((), targets, source.options, translates=True))
 
     def _cells(
         self,

@@ -62,7 +62,7 @@ def documented_torchrun_commands():
         (name, line.strip())
         for name, text in joined.items()
         for line in text.splitlines()
-        if "torchrun --" in line
+        if "torchrun --" in line and "avsa train" in line
     ]
 
 
