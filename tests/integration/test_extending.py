@@ -20,6 +20,7 @@ from quality.writing import write_video_example
 import avsa
 from avsa.commands.stats import command as stats_command
 from avsa.commands.train import command as train_command
+from avsa.evals.result import records_of
 from avsa.training.metrics_log import read_log
 from yt360.labels.classes import NAMES, NO_CLASS
 from yt360.labels.format.reader import LabelReader, LabelSet
@@ -138,3 +139,16 @@ def test_a_task_of_ones_own_trains_and_is_validated(trained):
     last = read_log(trained[0] / "runs" / "matching")[-1]
     assert last["step"] == 2
     assert 0 <= last["val/accuracy"] <= 1 and np.isfinite(last["loss"])
+
+
+def test_an_evaluation_of_ones_own_is_recorded(own_run):
+    folder = own_run.run.parent
+    save_example(folder, "elevation")
+    (folder / "runs").mkdir()
+    own_run.run.rename(folder / "runs" / "avsa")
+    (folder / "DATASET").symlink_to(own_run.dataset)
+    printed = python(folder, call(*command_of("avsa --plugin elevation eval")))
+    ((path, record),) = records_of(folder / "runs" / "avsa")
+    assert str(path.relative_to(folder)) in printed
+    error = record.result.metrics["error"]
+    assert error.low < error.value < error.high < 90 and len(record.result.tables["epochs"]) == 5
