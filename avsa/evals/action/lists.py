@@ -213,13 +213,9 @@ def _ucf_entries(lists: Path, number: int) -> Iterator[Entry]:
     for split in SPLITS:
         for where, line in _lines(lists / f"{split}list{number:02d}.txt"):
             path, *rest = line.rsplit(maxsplit=1) if split == "train" else [line]
-            label, slash, file = path.partition("/")
-            if (
-                not slash
-                or not _is_plain(label)
-                or not _is_plain(file)
-                or (split == "train") != (len(rest) == 1 and rest[0].isdecimal())
-            ):
+            label, _, file = path.partition("/")
+            numbered = len(rest) == 1 and rest[0].isdecimal()
+            if not _is_plain(label) or not _is_plain(file) or numbered != (split == "train"):
                 raise _bad_line(where, line, "CLASS/NAME.avi" + " NUMBER" * (split == "train"))
             if complete and label not in numbers:
                 raise _foreign(where, f"the class {label} is not in classInd.txt")
@@ -233,11 +229,11 @@ def _hmdb_entries(lists: Path, number: int) -> Iterator[Entry]:
     end = f"_test_split{number}.txt"
     for path in sorted(lists.glob(f"*{end}")):
         for where, line in _lines(path):
-            file, _, flag = line.rpartition(" ")
-            if not _is_plain(file.strip()) or flag not in ("0", "1", "2"):
+            file, *rest = line.rsplit(maxsplit=1)
+            if not _is_plain(file) or rest not in (["0"], ["1"], ["2"]):
                 raise _bad_line(where, line, "NAME.avi FLAG, the flag 0, 1 or 2")
-            if flag != "0":
-                yield Entry(SPLITS[int(flag) - 1], path.name.removesuffix(end), file.strip())
+            if rest != ["0"]:
+                yield Entry(SPLITS[int(rest[0]) - 1], path.name.removesuffix(end), file)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -300,7 +296,7 @@ LAYOUTS: dict[str, Layout] = {
         video_folder="hmdb51_org",
         list_pattern=re.compile(r".+_test_split(\d+)\.txt"),
         entries=_hmdb_entries,
-        source=lambda label, file: file.partition(f"_{label}_")[0],
+        source=lambda label, file: file.rpartition(f"_{label}_")[0] or file,
         num_classes=51,
         draws_per_video=10,
     ),

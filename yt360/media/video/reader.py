@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import av
 import av.error
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_GAP_S = 0.25
 """Largest distance of a time from the nearest frame; a larger one means that frames are missing."""
+# PyAV 17 and later start a thread for each core to convert a frame, which takes longer than one.
+_ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
 
 class VideoReader:
@@ -73,21 +76,24 @@ class VideoReader:
         """
         wanted, inverse = np.unique(times_s, return_inverse=True)
         rows = np.zeros(len(wanted), np.intp)
-        found: list[NDArray[np.uint8]] = []
-        convert, size, done = VideoReformatter(), (0, 0), 0
+        frames = np.empty((0, 0, 0, 3), np.uint8)
+        convert, count, done = VideoReformatter(), 0, 0
         for time_s, until_s, frame in self._displayed(float(wanted[0])):
             stop = int(np.searchsorted(wanted, until_s))
             if stop == done:
                 continue
             if np.abs(wanted[done:stop] - time_s).max() > MAX_GAP_S:
                 break
-            size = (frame.width, frame.height) if not found else size
-            pixels = convert.reformat(frame, *size, format="rgb24").to_ndarray()
-            found.append(pixels.astype(np.uint8, copy=False))
-            rows[done:stop] = len(found) - 1
-            done = stop
+            if not count:  # memory is taken as it is filled
+                frames = np.empty((len(wanted), frame.height, frame.width, 3), np.uint8)
+            height, width = frames.shape[1:3]
+            frames[count] = convert.reformat(
+                frame, width, height, "rgb24", **_ONE_THREAD
+            ).to_ndarray()
+            rows[done:stop] = count
+            done, count = stop, count + 1
             if done == len(wanted):
-                return np.stack(found), rows[inverse].reshape(np.shape(times_s))
+                return frames[:count], rows[inverse].reshape(np.shape(times_s))
         raise BadItem("truncated", f"{self.name} has no frame near {wanted[done]:.2f} s")
 
     def _displayed(self, from_s: float) -> Iterator[tuple[float, float, VideoFrame]]:

@@ -40,31 +40,32 @@ class Stop(Exception):
     pass
 
 
-def test_a_kill_in_the_second_fold_changes_nothing(own_run, ucf, tmp_path, monkeypatch):
-    monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 1)
+def test_a_kill_in_the_second_fold_changes_nothing(scene_run, ucf, tmp_path, monkeypatch):
+    monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 2)
+    subject = open_subject(str(scene_run.run), "cpu")
+    steps: list[int] = []
+    stop_at: list[int] = []
 
-    def carry_out(out, stop_at=0):
-        subject = open_subject(str(own_run.run), "cpu")
-        copies = 0
+    class Stopping(type(subject.model.encoders.video)):
+        def forward(self, video):
+            steps.extend([0] * self.training)
+            if len(steps) in stop_at:
+                raise Stop
+            return super().forward(video)
 
-        class Stopping(type(subject.model.encoders.video)):
-            def forward(self, video):
-                nonlocal copies
-                copies += self.training
-                if copies == stop_at:
-                    raise Stop
-                return super().forward(video)
+    subject.model.encoders.video.__class__ = Stopping
 
-        subject.model.encoders.video.__class__ = Stopping
-        record, _ = evaluate(config(ucf), subject, None, out, ALONE)
-        return record.result, copies
+    def carry_out(out):
+        steps.clear()
+        return evaluate(config(ucf), subject, None, out, ALONE)[0].result
 
-    whole, steps = carry_out(tmp_path / "whole")
-    assert steps == 2 * 2 * 2
+    whole = carry_out(tmp_path / "whole")
+    assert len(steps) == 2 * 2 * 2
+    stop_at.append(7)  # the third step of fold 2
     with pytest.raises(Stop):
-        carry_out(tmp_path / "killed", stop_at=7)  # the third step of fold 2
-    resumed, steps = carry_out(tmp_path / "killed")
-    assert resumed == whole and steps == 2
+        carry_out(tmp_path / "killed")
+    stop_at.clear()
+    assert carry_out(tmp_path / "killed") == whole and len(steps) == 2
     assert [row["fold"] for row in whole.tables["folds"]] == [1, 2]
     assert [row["lr"] for row in whole.tables["epochs"]] == pytest.approx([1e-2, 3e-3] * 2)
 

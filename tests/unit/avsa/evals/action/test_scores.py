@@ -79,10 +79,10 @@ def noise(videos, seed):
 
 
 def test_noise_is_at_chance():
-    scores = noise(1500, 1)
+    scores = noise(600, 1)
     for attribute, chance in (("clip_1", 1 / 20), ("clip_5", 1 / 4), ("video_1", 1 / 20)):
         metric = mean_of_folds([scores], attribute, chance, 0)
-        assert metric.low <= chance <= metric.high and metric.high - metric.low < 0.05
+        assert metric.low <= chance <= metric.high and metric.high - metric.low < 0.08
 
 
 def scored(source, hit):
