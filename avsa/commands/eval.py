@@ -24,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Semantic segmentation by distillation (Table 3).",
     ),
     "action": ("avsa.commands.evals.action", "Fine-tune to recognize actions (Table 4)."),
+    "localization": (
+        "avsa.commands.evals.localization",
+        "Where the model sees the sources of the audio (Fig. 7).",
+    ),
     "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
     "probe": ("avsa.commands.evals.probe", "Predict facts about scenes from frozen features."),
 }

@@ -49,6 +49,12 @@ EVALUATIONS: Registry[EvaluationConfig] = Registry(
         "the folder of UCF101 or HMDB51",
     ),
     Entry(
+        "localization",
+        "avsa.evals.localization.evaluation:LocalizationConfig",
+        "Where the model sees the sources of the audio: Grad-CAM, with controls (Fig. 7).",
+        "a task that compares embeddings",
+    ),
+    Entry(
         "retrieval",
         "avsa.evals.retrieval:RetrievalConfig",
         "Retrieval of audio by video and of video by audio.",

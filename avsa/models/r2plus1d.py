@@ -69,9 +69,13 @@ class R2Plus1D(nn.Module):
             maps.append(self.get_submodule(name)(maps[-1]))
         return maps[1:]
 
+    def pool(self, last_map: Tensor) -> Tensor:
+        """Return features (B, D) of the last map of `forward_maps`."""
+        return last_map.amax(dim=(2, 3, 4))
+
     def forward(self, video: Tensor) -> Tensor:
         """Return features (B, D) of standardized RGB (B, 3, T, H, W)."""
-        return self.forward_maps(video)[-1].amax(dim=(2, 3, 4))
+        return self.pool(self.forward_maps(video)[-1])
 
 
 class ResidualBlock(nn.Module):

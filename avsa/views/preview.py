@@ -13,7 +13,6 @@ import torch
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from avsa.data.clips import open_clips
@@ -23,7 +22,8 @@ from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.metrics_log import read_log
 from avsa.training.run_folder import read_dataset
 from avsa.views.batch import Batch
-from avsa.views.colors import stored_to_rgb, to_rgb_bytes
+from avsa.views.colors import to_rgb_bytes
+from avsa.views.panorama_plot import EXTENT, halo, label_directions, panorama_rgb, simplify
 from avsa.views.samples import Samples, samples_of_recipe, samples_of_step
 from avsa.views.sampling import ViewConfig, Views
 from avsa.views.spectrogram import AudioConfig
@@ -134,28 +134,20 @@ def draw_sample(part: SubFigure, batch: Batch, audio: AudioConfig, video_s: floa
 def _draw_panorama(part: SubFigure, batch: Batch, sample_rate_hz: int) -> None:
     axes = _axes(part, *PANORAMA)
     raw = batch.raw
-    extent = (180, -180, -90, 90)
     middle = raw.luma.shape[1] // 2
     image = panorama_rgb(raw.luma[0, middle].numpy(), raw.chroma[0, :, middle].numpy())
     level_db = energy_db(raw.audio[0], *image.shape[:2])
-    axes.imshow(energy_overlay(image, level_db), extent=extent, interpolation="lanczos")
+    axes.imshow(energy_overlay(image, level_db), extent=EXTENT, interpolation="lanczos")
     for k, color in _numbered_colors(batch.views):
         for line in outline(batch.views, k):
             u, v = line.T
-            axes.plot(
-                360 * (0.5 - u), 180 * (0.5 - v), color=color, lw=1.8, path_effects=_halo(3.2)
-            )
+            axes.plot(360 * (0.5 - u), 180 * (0.5 - v), color=color, lw=1.8, path_effects=halo(3.2))
         azimuth, elevation = _degrees(batch.views.azimuth[0, k], batch.views.elevation[0, k])
         axes.text(
             azimuth, elevation, str(k + 1), color=color, ha="center", va="center", size=13,
-            weight="bold", path_effects=_halo(2.5), clip_on=True,
+            weight="bold", path_effects=halo(2.5), clip_on=True,
         )  # fmt: skip
-    axes.set(xlim=(180, -180), ylim=(-90, 90), aspect="equal")
-    axes.set_xticks(
-        [180, 90, 0, -90, -180], ["180°", "left 90°", "front 0°", "right −90°", "−180°"]
-    )
-    axes.set_yticks([-90, -45, 0, 45, 90], ["−90°", "−45°", "0°", "45°", "90°"])
-    _simplify(axes, size=8.5)
+    label_directions(axes)
     start_s, end_s = (
         raw.audio_start_s[0],
         raw.audio_start_s[0] + raw.audio.shape[-1] / sample_rate_hz,
@@ -236,7 +228,7 @@ def _draw_log_mel(
     for edge_s in video_range_s:
         axes.axvline(edge_s, color="white", lw=0.7, alpha=0.65, ls=(0, (3, 2)))
     axes.set(xticks=[], yticks=[])
-    _simplify(axes, size=7)
+    simplify(axes, size=7)
 
 
 def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
@@ -249,14 +241,6 @@ def outline(views: Views, view: int) -> list[NDArray[np.float64]]:
     uv = direction_to_equirect(border).double().numpy()
     jumps = np.flatnonzero(np.abs(np.diff(uv[:, 0])) > 0.5) + 1
     return [piece for piece in np.split(uv, jumps) if len(piece) > 1]
-
-
-def panorama_rgb(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert a stored frame, luma (H, W) and chroma (2, H/2, W/2), to RGB (H, W, 3)."""
-    full = chroma.repeat(2, 1).repeat(2, 2).astype(np.float64)
-    yuv = np.concatenate([luma[None], full, np.ones_like(luma[None])])
-    rgb = np.einsum("cd,dhw->hwc", stored_to_rgb(), yuv)
-    return np.clip(np.rint(rgb * 255), 0, 255).astype(np.uint8)
 
 
 def _view_title(views: Views, view: int) -> str:
@@ -285,19 +269,8 @@ def _mel_ticks(audio: AudioConfig) -> tuple[list[float], list[str]]:
     return [float(hz_to_mel(hz)) * scale for hz in shown], labels
 
 
-def _halo(width: float) -> list[Any]:
-    return [withStroke(linewidth=width, foreground="black", alpha=0.55)]
-
-
 def _axes(part: SubFigure, left: float, bottom: float, width: float, height: float) -> Any:
     """Add axes at a position in inches."""
     return part.add_axes(
         (left / WIDTH_IN, bottom / HEIGHT_IN, width / WIDTH_IN, height / HEIGHT_IN)
     )
-
-
-def _simplify(axes: Any, size: float) -> None:
-    """Remove the frame of axes and shrink their ticks."""
-    axes.tick_params(labelsize=size, length=2, color="0.5")
-    for spine in axes.spines.values():
-        spine.set_visible(False)

@@ -34,7 +34,11 @@ def energy_db(ambix: torch.Tensor, height: int, width: int) -> NDArray[np.float3
     Returns:
         (height, width), equirectangular, from `FLOOR_DB` to 0; `FLOOR_DB` everywhere if silent.
     """
-    power = energy_map(ambix.double(), height, width)
+    return relative_db(energy_map(ambix.double(), height, width))
+
+
+def relative_db(power: torch.Tensor) -> NDArray[np.float32]:
+    """Return a map of powers in dB relative to its maximum, from `FLOOR_DB` to 0."""
     relative = power / power.max().clamp(min=1e-12)
     return (10 * torch.log10(relative.clamp(min=10 ** (FLOOR_DB / 10)))).float().numpy()
 
@@ -52,7 +56,16 @@ def energy_overlay(image: NDArray[np.uint8], level_db: NDArray[np.float32]) -> N
         level_db: (H, W) from `energy_db`.
     """
     lowest = min(shown_range_db(level_db), -0.1)
-    strength = np.clip(1 - level_db / lowest, 0, 1)
+    return map_overlay(image, np.clip(1 - level_db / lowest, 0, 1))
+
+
+def map_overlay(image: NDArray[np.uint8], strength: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draw a map over an image, opaque and bright where it is high.
+
+    Args:
+        image: (H, W, 3) uint8.
+        strength: (H, W) from 0 to 1.
+    """
     opacity = (strength**_SHARPNESS * OPACITY)[..., None]
     return np.rint(image * (1 - opacity) + inferno(strength) * opacity).astype(np.uint8)
 

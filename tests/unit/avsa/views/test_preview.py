@@ -12,13 +12,13 @@ from PIL import Image
 
 from avsa.commands.preview import command
 from avsa.data.loader import DataConfig
+from avsa.views.panorama_plot import panorama_rgb
 from avsa.views.preview import (
     DPI,
     HEIGHT_IN,
     VIEW_COLORS,
     WIDTH_IN,
     outline,
-    panorama_rgb,
     save_preview,
 )
 from avsa.views.sampling import ViewConfig, draw_views, stack_views

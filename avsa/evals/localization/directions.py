@@ -1,0 +1,124 @@
+"""True directions of the sources of clips: of synthetic scenes, or from a table of a user."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections import defaultdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from yt360.clips import parse_key
+from yt360.errors import UserError
+from yt360.scenes.folder import load_scene, open_folder
+from yt360.sphere import direction
+from yt360.untrusted.files import read_limited
+
+COLUMNS = ("key", "azimuth_deg", "elevation_deg")
+MAX_TABLE_BYTES = 1 << 28
+
+
+class Directions(Protocol):
+    """Where the sources of clips are.
+
+    Attributes:
+        path: What they are read from.
+        fingerprint: Hash of its content.
+    """
+
+    path: Path
+    fingerprint: str
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether the sources of a clip are known."""
+
+    def of(self, key: str, time_s: float) -> Tensor:
+        """Return unit vectors (N, 3), float64, of all sources of a clip at a time in the clip."""
+
+
+class SceneDirections:
+    """The sounding sources of synthetic scenes, exact at any time.
+
+    Args:
+        folder: Folder that ``yt360 scenes`` wrote.
+
+    Raises:
+        UserError: It is not one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        opened, self.path = open_folder(folder), folder
+        self.fingerprint, self._names = opened.fingerprint, frozenset(opened.listed())
+        self._scene = lru_cache(maxsize=4)(lambda name: load_scene(folder, name))
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether the clip is of one of the scenes."""
+        return parse_key(key)[0] in self._names
+
+    def of(self, key: str, time_s: float) -> Tensor:
+        """Return unit vectors (N, 3) of all sources; see `Directions`."""
+        name, start_s = parse_key(key)
+        scene = self._scene(name)
+        moment = np.array([start_s + time_s])
+        return torch.from_numpy(scene.directions(moment)[0, scene.sounding].astype(np.float64))
+
+
+class ListedDirections:
+    """Sources that do not move, from a CSV file with a row for each source.
+
+    Args:
+        path: The file, with the columns ``key``, ``azimuth_deg`` and ``elevation_deg``; others are
+            ignored.
+
+    Raises:
+        UserError: It cannot be read, lacks a column or has a value that is no angle.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            content = read_limited(path, MAX_TABLE_BYTES)
+            table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+            missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
+            if missing:
+                raise ValueError(f"it has no column {missing[0]!r}")
+            found: dict[str, list[Tensor]] = defaultdict(list)
+            for row in table:
+                azimuth = _angle(row["azimuth_deg"], 360, table.line_num)
+                elevation = _angle(row["elevation_deg"], 90, table.line_num)
+                found[row["key"]].append(direction(azimuth, elevation))
+        except (OSError, ValueError, csv.Error) as error:
+            raise UserError(
+                f"{path} cannot be read: {error}; it needs the columns {', '.join(COLUMNS)}, with "
+                "a row for each source",
+                key=path,
+            ) from None
+        self.path, self.fingerprint = path, hashlib.sha256(content).hexdigest()
+        self._directions = {key: torch.stack(each) for key, each in found.items()}
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether the table lists the clip."""
+        return key in self._directions
+
+    def of(self, key: str, time_s: float) -> Tensor:  # noqa: ARG002 - sources do not move
+        """Return unit vectors (N, 3) of all sources; see `Directions`."""
+        return self._directions[key]
+
+
+def _angle(text: str | None, largest_deg: float, line: int) -> Tensor:
+    """Return an angle in radians, float64."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= largest_deg:
+        raise ValueError(
+            f"line {line} has the angle {text!r}, which must be a number within ±{largest_deg:g}"
+        )
+    return torch.tensor(value, dtype=torch.float64).deg2rad()

@@ -1,0 +1,125 @@
+"""Localization of sound sources by a trained model, with controls (Fig. 7).
+
+Several published localizers give the same answer when the audio is silenced or exchanged (Juanola
+et al., arXiv 2410.01020). So the same is measured with silent audio, with the audio of another clip
+and with the sound field turned about the vertical, and for the front and the audio energy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
+from avsa.evals.localization.directions import Directions, ListedDirections, SceneDirections
+from avsa.evals.localization.localizer import Localizer
+from avsa.evals.localization.locator import BAND_HZ, Locator
+from avsa.evals.localization.scores import measure
+from avsa.evals.result import Result
+from avsa.evals.subject import Evaluated
+from avsa.training.distributed import on_first_rank
+from yt360.config import config_class, conflict
+from yt360.errors import UserError
+
+SPLIT = "test"
+
+
+@config_class
+class LocalizationConfig(EvaluationConfig):
+    """Where the model sees the sources of the audio: Grad-CAM, with controls."""
+
+    addresses = frozenset({"scenes", "directions"})
+    kind: Literal["localization"] = "localization"
+    scenes: Path | None = None
+    """Folder of the synthetic scenes from which the dataset was built; their ground truth gives the
+    true directions."""
+    directions: Path | None = None
+    """CSV file of true directions: a row for each source, with the columns key, azimuth_deg,
+    elevation_deg."""
+    clips: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    """Number of clips, spread evenly over those with known directions; null: all of them, or 8 if
+    no directions are known."""
+    pictures: Annotated[int, Field(ge=0, le=1000)] = 4
+    """Number of clips that are drawn."""
+    within_deg: Annotated[float, Field(gt=0, le=180)] = 20.0
+    """Largest angle between peak and source of a hit."""
+    hfov_deg: Annotated[float, Field(ge=1, le=170)] | None = None
+    """Field of view of the views; null: 80, or the nearest of training."""
+    energy_band_hz: tuple[float, float] = BAND_HZ
+    """Lowest and highest frequency of the audio-energy map."""
+
+    def __post_init__(self) -> None:
+        if self.scenes is not None and self.directions is not None:
+            raise conflict("scenes and directions are both given; give one of them")
+        if not 0 <= self.energy_band_hz[0] < self.energy_band_hz[1]:
+            raise conflict(
+                f"energy_band_hz is {list(self.energy_band_hz)}; the first frequency must be at "
+                "least 0 and below the second"
+            )
+
+    @classmethod
+    def variants(cls, offer: Offer) -> list[Variant]:
+        """Return the evaluation with the ground truth of scenes if it is there."""
+        options = {} if offer.scenes is None else {"scenes": offer.scenes}
+        return [replace(each, options=options) for each in super().variants(offer)]
+
+    def true_directions(self) -> Directions | None:
+        """Open the scenes or the table; None if neither is given.
+
+        Raises:
+            UserError: They cannot be read.
+        """
+        if self.scenes is not None:
+            return SceneDirections(self.scenes)
+        return None if self.directions is None else ListedDirections(self.directions)
+
+    def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
+        """Add the fingerprint of the true directions; see `EvaluationConfig`."""
+        truth = self.true_directions()
+        known = {} if truth is None else {"directions": truth.fingerprint}
+        return {**super().describe_data(subject, dataset), **known}
+
+    def evaluate(self, context: Context) -> Result:
+        """Locate sources, measure how near they are, and draw some clips."""
+        model, stage = context.subject.require_model(), context.subject.stage
+        views = model.config.stage_views(stage) if stage else model.config.views
+        statistics = context.statistics(model.config.audio)
+        localizer = Localizer(model, statistics, views.num_views, self.hfov_deg)
+        truth = self.true_directions()
+        with context.clips(SPLIT) as clips:
+            locator = Locator(
+                context,
+                clips,
+                localizer,
+                truth,
+                seed=self.seed,
+                limit=self.clips,
+                pictures=self.pictures,
+                band_hz=self.energy_band_hz,
+            )
+            found = locator.locate_all()
+        if not found:
+            raise UserError(
+                f"no clip of the split {SPLIT} of {context.dataset} can be read; "
+                f"`yt360 check {context.dataset}` shows the reasons",
+                "empty",
+                SPLIT,
+            )
+        pictures = on_first_rank(context.world, lambda: locator.draw(found))
+        if truth is None:
+            note = "no numbers, because no directions are known; give --scenes or --directions"
+            return Result(metrics={}, pictures=pictures, notes=(note,))
+        metrics = measure(found, self.within_deg, self.seed)
+        return Result(
+            metrics=metrics,
+            tables={"clips": tuple({"key": each.key, **each.errors_deg()} for each in found)},
+            pictures=pictures,
+            notes=(
+                f"{len(found)} clips; hits: the peak is within {self.within_deg:g}° of a source; a "
+                f"random direction has {metrics['hits'].chance:.1%} hits and an error of "
+                f"{metrics['error'].chance:.1f}°",
+            ),
+        )

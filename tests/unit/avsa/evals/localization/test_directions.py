@@ -1,0 +1,68 @@
+"""True directions of scenes and tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from helpers.errors import user_error
+
+from avsa.evals.localization.directions import ListedDirections, SceneDirections
+from yt360.shards.format.reader import ShardReader
+
+
+def test_sources_of_scenes_are_those_of_their_ground_truth(scene_dataset):
+    truth = SceneDirections(scene_dataset.scenes)
+    with np.load(scene_dataset.scenes / "scene-0000-0003.truth.npz") as stored:
+        expected = stored["directions"][:, stored["sounding"]]
+        for frame in (0, 7):
+            time_s = float(stored["times"][frame])
+            found = truth.of("scene-0000-0003-00000", time_s)
+            assert torch.allclose(found, torch.from_numpy(expected[frame]).double(), atol=1e-6)
+    keys = ShardReader(scene_dataset.dataset, "test").keys
+    assert all(key in truth for key in keys)
+    assert "another-00000" not in truth
+
+
+def test_a_folder_without_scenes_is_refused(tmp_path):
+    with user_error("missing", tmp_path):
+        SceneDirections(tmp_path)
+
+
+def test_a_table_has_a_row_for_each_source(tmp_path):
+    path = tmp_path / "sources.csv"
+    path.write_text("key,azimuth_deg,elevation_deg,what\na-00000,90,0,dog\na-00000,-180,45,bird\n")
+    listed = ListedDirections(path)
+    half = 0.5**0.5
+    expected = torch.tensor([[0, 1, 0], [-half, 0, half]], dtype=torch.float64)
+    assert torch.allclose(listed.of("a-00000", 3.0), expected, atol=1e-12)
+    assert "a-00000" in listed and "b-00000" not in listed
+    path.write_text(path.read_text() + "b-00000,0,0,cat\n")
+    assert ListedDirections(path).fingerprint != listed.fingerprint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key,azimuth_deg\na-00000,1\n",
+        "key,azimuth_deg,elevation_deg\na-00000,left,0\n",
+        "key,azimuth_deg,elevation_deg\na-00000,0\n",
+        "key,azimuth_deg,elevation_deg\na-00000,0,91\n",
+        "key,azimuth_deg,elevation_deg\na-00000,nan,0\n",
+        "",
+    ],
+)
+def test_bad_tables_are_refused(tmp_path, text):
+    path = tmp_path / "sources.csv"
+    path.write_text(text)
+    with user_error("invalid", path):
+        ListedDirections(path)
+
+
+def test_a_missing_or_binary_table_is_refused(tmp_path):
+    with user_error("invalid", tmp_path / "none.csv"):
+        ListedDirections(tmp_path / "none.csv")
+    path = tmp_path / "binary.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with user_error("invalid", path):
+        ListedDirections(path)

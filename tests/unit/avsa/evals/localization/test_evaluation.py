@@ -1,0 +1,131 @@
+"""``avsa eval localization`` on scenes: numbers, pictures, resuming, wrong requests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from click.testing import CliRunner
+from helpers.errors import user_error
+from helpers.scene_runs import invoke
+from PIL import Image
+
+from avsa.cli import cli
+from avsa.data.clips import open_clips
+from avsa.evals.base import Context
+from avsa.evals.config_options import configure
+from avsa.evals.localization.directions import SceneDirections
+from avsa.evals.localization.localizer import Localizer
+from avsa.evals.localization.locator import Locator
+from avsa.evals.result import records_of
+from avsa.evals.run import evaluate
+from avsa.evals.subject import open_subject
+from avsa.training.distributed import World
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+def keys_of(run):
+    return list(open_clips(run.dataset, "test").keys)
+
+
+NAMES = ("", "_silent", "_swapped", "_turned", "_centre", "_energy")
+
+
+def test_scenes_give_numbers_and_pictures(own_run):
+    words = ("eval", "localization", own_run.run, "--data", own_run.dataset, "--device", "cpu")
+    invoke(cli, *words, "--scenes", own_run.scenes)
+    ((path, record),) = records_of(own_run.run)
+    metrics = record.result.metrics
+    assert list(metrics) == [f"{kind}{name}" for name in NAMES for kind in ("hits", "error")]
+    for name, each in metrics.items():
+        assert (0 <= each.value <= 1) if name.startswith("hits") else (0 <= each.value <= 180)
+        assert each.chance > 0
+    assert [row["key"] for row in record.result.tables["clips"]] == keys_of(own_run)
+    (name,) = record.result.pictures
+    with Image.open(path.parent / "pictures" / name) as picture:
+        assert min(picture.size) > 1000
+    path.unlink()
+    invoke(cli, *words, "--scenes", own_run.scenes)
+    assert [each.result for _, each in records_of(own_run.run)] == [record.result]
+
+
+def test_without_directions_there_are_pictures_only(own_run):
+    words = ("eval", "localization", own_run.run, "--data", own_run.dataset, "--device", "cpu")
+    invoke(cli, *words, "--clips", 2)
+    ((_, record),) = records_of(own_run.run)
+    assert not record.result.metrics and len(record.result.pictures) == 1
+    assert "--scenes" in record.result.notes[0]
+
+
+def test_a_table_of_directions_chooses_the_clips(own_run, tmp_path):
+    key = keys_of(own_run)[1]
+    table = tmp_path / "sources.csv"
+    table.write_text(f"key,azimuth_deg,elevation_deg\n{key},10,0\n{key},90,0\nother-00000,0,0\n")
+    config = configure("localization", {"directions": str(table), "pictures": 0}, {})
+    subject = open_subject(str(own_run.run), "cpu")
+    record, path = evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+    assert [row["key"] for row in record.result.tables["clips"]] == [key]
+    assert record.result.metrics["error_centre"].value == pytest.approx(10)
+    table.write_text(table.read_text().replace("10,0", "20,0"))
+    record, other = evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+    assert record.result.metrics["error_centre"].value == pytest.approx(20) and other != path
+
+
+@pytest.fixture
+def locator(own_run, tmp_path):
+    def make(world=ALONE, **options):
+        subject = open_subject(str(own_run.run), "cpu")
+        (tmp_path / "work").mkdir(exist_ok=True)
+        context = Context(subject, own_run.dataset, world, tmp_path / "work", tmp_path / "features",
+                          tmp_path, "x")  # fmt: skip
+        model = subject.model
+        localizer = Localizer(model, model.audio_statistics, 4, None)
+        truth = SceneDirections(own_run.scenes)
+        clips = open_clips(own_run.dataset, "test")
+        return Locator(context, clips, localizer, truth, **options)
+
+    return make
+
+
+def test_a_killed_evaluation_goes_on_with_equal_numbers(locator, tmp_path):
+    whole = locator().locate_all()
+    shutil.rmtree(tmp_path / "work")
+    killed = locator(part=1).locate_all()
+    assert killed == whole and len(whole) > 1
+    parts = sorted((tmp_path / "work").glob("part-*"))
+    kept = json.loads(parts[0].read_text())
+    kept[0]["key"] = "kept"
+    parts[0].write_text(json.dumps(kept))
+    parts[1].unlink()
+    assert locator(part=1).locate_all() == [replace(whole[0], key="kept"), *whole[1:]]
+
+
+def test_directions_of_other_data_are_refused(own_run, tmp_path):
+    table = tmp_path / "sources.csv"
+    table.write_text("key,azimuth_deg,elevation_deg\nother-00000,0,0\n")
+    config = configure("localization", {"directions": str(table)}, {})
+    subject = open_subject(str(own_run.run), "cpu")
+    with user_error("conflict", table):
+        evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "key"),
+    [
+        ({"scenes": "a", "directions": "b"}, "conflict", None),
+        ({"energy_band_hz": [4000, 500]}, "conflict", None),
+        ({"within_deg": 0}, "out-of-range", "within_deg"),
+    ],
+)
+def test_wrong_options_are_refused(given, code, key):
+    with user_error(code, key):
+        configure("localization", given, {})
+
+
+def test_help_names_the_controls():
+    done = CliRunner().invoke(cli, ["eval", "localization", "--help"])
+    assert done.exit_code == 0 and "--directions" in done.output
