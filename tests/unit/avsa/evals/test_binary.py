@@ -6,6 +6,7 @@ import math
 import socket
 import sys
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,13 +18,14 @@ from torch import nn
 
 from avsa.cli import cli, main
 from avsa.data.clips import open_clips
-from avsa.data.order import Draw
+from avsa.data.loader import Loader
+from avsa.data.order import Draw, TrainingOrder
 from avsa.evals.binary import base
 from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import TURNED, AvsaBinConfig, draw_turn
 from avsa.evals.binary.heads import SEES, Heads, decide
 from avsa.evals.binary.pairing import other_rows
-from avsa.evals.binary.protocol import views_of
+from avsa.evals.binary.protocol import data_of, mirror_video, views_of
 from avsa.evals.config_options import configure
 from avsa.evals.feature_cache import Features
 from avsa.evals.fit import Fit, ScheduleConfig
@@ -31,7 +33,7 @@ from avsa.evals.result import records_of
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.tasks.avc import AvcConfig
 from avsa.training.distributed import World
-from avsa.views.batch import turn_audio
+from avsa.views.batch import make_batch, turn_audio
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.ambisonics.transforms import encode, rotate
@@ -63,7 +65,7 @@ def features_of(video, turned=None, audio=None, clips_of_video=2):
     )
 
 
-def train(config, make, tmp_path, steps=60):
+def train(config, make, tmp_path, steps=50):
     """Train heads on batches of features that `make(generator, turned)` returns."""
     heads = Heads(DIM, config.seed)
 
@@ -143,15 +145,19 @@ def mels_in_views(fields, azimuth):
     """Mean log-mels (B, K, D) of W, Y, Z, X in two bands, of sound fields in level views."""
     rotations = view_rotation(tensor(azimuth), torch.zeros(len(azimuth)))[:, None]
     mels = view_spectrograms(
-        fields, rotations, AudioConfig(n_mels=2), torch.zeros(2), torch.full((2,), 9.0)
+        fields,
+        rotations,
+        AudioConfig(n_fft=64, hop_length=32, n_mels=2),
+        torch.zeros(2),
+        torch.full((2,), 9.0),
     )
     return mels.mean(-2).flatten(2).expand(-1, VIEWS, -1)
 
 
 @pytest.mark.parametrize("isotropic", [True, False])
 def test_audio_alone_solves_alignment_only_if_sources_stay_in_front(isotropic, tmp_path):
-    drawn, count = np.random.default_rng(1), 800
-    signal = tensor(drawn.normal(size=(count, 4, 512)))
+    drawn, count = np.random.default_rng(1), 400
+    signal = tensor(drawn.normal(size=(count, 4, 64)))
     in_front = encode(signal[:, 0], tensor([1, 0, 0]).expand(count, 3))
     fields = signal * tensor([[1], [3**-0.5], [3**-0.5], [3**-0.5]]) if isotropic else in_front
     looks_at = drawn.uniform(-math.pi, math.pi, count) if isotropic else np.zeros(count)
@@ -291,6 +297,33 @@ def test_half_of_the_sound_fields_are_turned_by_any_yaw():
     assert np.allclose(np.histogram(yaws, 8, (-math.pi, math.pi))[0] / 2000, 1 / 8, atol=0.03)
 
 
+def test_labels_say_which_audio_is_turned(scene_run):
+    """In training by `adjust_views`, in the test by `TurnedAudio`."""
+    model, config = open_subject(str(scene_run.run), "cpu").require_model(), AvsaBinConfig(seed=2)
+    recipe, statistics = model.config, model.require_audio_statistics()
+    views = views_of(recipe, "paper", 2, augment=True)
+    with closing(open_clips(scene_run.dataset, "train")) as clips:
+        order = TrainingOrder(clips.video_ids, 4, 0)
+        raw = Loader(clips, order, data_of(recipe, "paper"), 0).load(0)
+
+    def batch_of(adjust):
+        return make_batch(raw, 0, views, recipe.audio, statistics, adjust=adjust)
+
+    def turn_all(views, raw):
+        yaws = [draw_turn(config.seed, raw.epoch, position)[1] for position in raw.positions]
+        return turn_audio(views, torch.tensor(yaws))
+
+    plain, adjusted = batch_of(None), batch_of(config.adjust_views)
+    same = [torch.equal(a, b) for a, b in zip(plain.audio, adjusted.audio, strict=True)]
+    labels = config.training_pairs(plain.audio, plain.audio, order.batch(0), None).labels
+    assert labels.tolist() == same and 0 < sum(same) < 4
+    assert torch.equal(plain.video, adjusted.video)
+    with torch.no_grad():
+        features = config.extra_features(statistics)(model, plain)[TURNED]
+        expected = model.encoders.audio(batch_of(turn_all).audio.flatten(0, 1)).view_as(features)
+    torch.testing.assert_close(features, expected)
+
+
 def test_views_are_uniform_whatever_the_recipe_trains_with(scene_run):
     recipe = open_subject(str(scene_run.run), "cpu").config
     assert recipe.views.sampler == "energy"
@@ -301,6 +334,29 @@ def test_views_are_uniform_whatever_the_recipe_trains_with(scene_run):
         assert (views.height, views.width) == (32, 32)
     assert (paper.hfov_min_deg, paper.hflip_probability, paper.num_views) == (90.0, 0.5, 1)
     assert (published.hfov_min_deg, published.hflip_probability) == (25.05, 0.0)
+
+
+def test_published_training_mirrors_half_of_the_videos_alone():
+    video = torch.arange(6.0).expand(50, 4, 3, 2, 2, 6)
+    raw = SimpleNamespace(epoch=0, positions=range(50))
+    mirrored = mirror_video(SimpleNamespace(video=video, raw=raw), 0)
+    flipped = (mirrored[..., 0] == 5).flatten(2)
+    assert torch.equal(flipped.any(-1), flipped.all(-1))
+    assert flipped[..., 0].float().mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("videos", "size"), [(2, 2), (7, 4), (31, 16), (32, 32), (50, 32)])
+def test_batches_of_small_splits_are_powers_of_two(videos, size):
+    split = SimpleNamespace(split="train", dataset="d", video_ids=[str(i) for i in range(videos)])
+    config = AvcBinConfig()
+    assert config._batch_size(videos) == size
+    assert len(list(config._small_split(split))) == (videos < 32)
+
+
+def test_a_split_of_one_video_is_refused():
+    split = SimpleNamespace(split="test", dataset="d", video_ids=["a", "a"])
+    with user_error("empty", "test"):
+        list(AvcBinConfig()._small_split(split))
 
 
 # Whole evaluations
