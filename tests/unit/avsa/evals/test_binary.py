@@ -238,8 +238,8 @@ def test_a_step_of_training_is_the_literal_one(name, tmp_path):
 
 def test_logits_are_averaged_over_views_before_the_decision():
     # Two views say 1 by a little, one says 0 by a lot: a vote would say 1.
-    logits = torch.tensor([[[0.0, 1.0], [0.0, 1.0], [9.0, 0.0]]])
-    assert decide(logits).tolist() == [0]
+    logits = torch.tensor([[0.0, 1.0], [0.0, 1.0], [9.0, 0.0]])
+    assert decide(torch.stack([logits, logits.flip(-1)])).tolist() == [0, 1]
 
 
 def test_negatives_of_avc_take_all_views_of_one_other_clip():
