@@ -122,7 +122,10 @@ class Features:
         if not self.unreadable:
             return ()
         total = len(self) + self.unreadable
-        return (f"{self.unreadable} of {total} samples are left out: their clips cannot be read",)
+        return (
+            f"{self.unreadable} of {total} samples are left out: their clips cannot be read "
+            "(`yt360 check` shows the reasons; remove eval/features when they are repaired)",
+        )
 
 
 class DrawnOrder:
@@ -316,12 +319,19 @@ def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
         path = _file(folder, part)
         try:
             tensors = read_safetensors(path)[0]
-            rows = len(tensors["clip"]) if tensors else 0
+            if not tensors:
+                continue  # none of its clips can be read
+            if not table:
+                table = {
+                    name: torch.empty((expected, *each.shape[1:]), dtype=each.dtype)
+                    for name, each in tensors.items()
+                }
+            if tensors.keys() != table.keys():
+                raise ValueError(f"it has {sorted(tensors)}, not {sorted(table)}")
+            rows = slice(count, count + len(tensors["clip"]))
             for name, each in tensors.items():
-                if name not in table:
-                    table[name] = torch.empty((expected, *each.shape[1:]), dtype=each.dtype)
-                table[name][count : count + rows] = each
-            count += rows
+                table[name][rows] = each
+            count = rows.stop
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise UserError(
                 f"{path} cannot be read ({error}); remove it to compute its features again",

@@ -46,7 +46,8 @@ class Metric:
         interval = ""
         if self.low is not None and self.high is not None:
             interval = f" ({self._number(self.low)} to {self._number(self.high)})"
-        return f"{self._number(self.value)}{' ' * (self.unit == '%')}{self.unit}{interval}"
+        chance = "" if self.chance is None else f", chance {self._number(self.chance)}"
+        return f"{self._number(self.value)}{' ' * (self.unit == '%')}{self.unit}{interval}{chance}"
 
     def _number(self, value: float) -> str:
         return f"{100 * value:.2f}" if self.unit == "%" else f"{value:.2f}"

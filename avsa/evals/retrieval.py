@@ -12,7 +12,7 @@ Shapes: N clips, K views of a clip, E dimensions of an embedding, Q queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from avsa.evals.base import Context, EvaluationConfig
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.bootstrap import bootstrap_interval, mean_metric
 from avsa.evals.feature_cache import Features, plain_spec, view_features
 from avsa.evals.result import Metric, Result, Row
@@ -46,6 +46,15 @@ class RetrievalConfig(EvaluationConfig):
     """Name of the evaluation."""
     num_views: Annotated[int, Field(ge=1, le=1024)] = 4
     """K, the number of views per clip."""
+
+    @classmethod
+    def variants(cls, offer: Offer) -> Iterable[Variant]:
+        """Return the evaluation; see `EvaluationConfig.variants`."""
+        (found,) = super().variants(offer)
+        task = None if offer.subject.model is None else offer.subject.model.task
+        if not found.lacks and (task is None or not task.joint_dim):
+            return [Variant(lacks="a task that compares embeddings")]
+        return [found]
 
     def evaluate(self, context: Context) -> Result:
         """Return recall at `CUTOFFS` and median ranks on the test split; see the module.
@@ -137,12 +146,12 @@ def all_ranks(model: Model, features: Features) -> Iterator[tuple[str, str, Rank
 
 @torch.inference_mode()
 def joint_embeddings(model: Model, video: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-    """Return float64 embeddings (N, K, E) of features (N, K, D), on the device of the model."""
+    """Return embeddings (N, K, E) of features (N, K, D), on the device of the model."""
     found = [
         model.joint_embeddings(video[rows].to(model.device), audio[rows].to(model.device))
         for rows in _chunks(len(video))
     ]
-    first, second = (torch.cat(each).double() for each in zip(*found, strict=True))
+    first, second = (torch.cat(each).float() for each in zip(*found, strict=True))
     return first, second
 
 
@@ -193,8 +202,10 @@ def _compare(similarity: Tensor, own: Tensor, others: Tensor) -> tuple[Tensor, T
         others: (..., C) which candidates are wrong answers.
     """
     ahead = similarity - own[..., None]
-    better, tied = others & (ahead > TIE), others & (ahead.abs() <= TIE)
-    return better.sum(-1), tied.sum(-1), others.sum(-1) + 1
+    better, as_good = others & (ahead > TIE), others & (ahead >= -TIE)
+    # count_nonzero takes a fifth of the time of sum.
+    counts = [torch.count_nonzero(each, -1) for each in (better, as_good, others)]
+    return counts[0], counts[1] - counts[0], counts[2] + 1
 
 
 def summarize(ranks: Ranks, seed: int = 0) -> dict[str, Metric]:
