@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
     "probe": ("avsa.commands.evals.probe", "Predict facts about scenes from frozen features."),
+    "all": ("avsa.commands.evals.all", "Everything that the run and the data allow."),
 }
 """Commands of the built-in evaluations: module and one-line help."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from avsa.evals.result import FOLDER, Metric, Record, Result, Subject, write_rec
 from yt360.config import to_mapping
 
 MADE = {"version": "0.1.0", "made_at": "2026-01-01T00:00:00+00:00", "device": "cpu, 1 rank"}
+
+
+@cache
+def _recipe(name: str) -> dict[str, Any]:
+    return to_mapping(load_config(name))
 
 
 def make_run(folder: Path, recipe: str, seed: int = 0, dataset: str = "data/yt360") -> Path:
@@ -37,13 +43,13 @@ def make_record(
     if recipe in ("scratch", "kinetics"):
         subject = Subject(name=recipe)
     else:
-        config = load_config(recipe, [f"seed={seed}"])
+        settings_of_recipe = {**_recipe(recipe), "seed": seed}
         subject = Subject(
             name=str(run),
             weights_sha256=f"{recipe}{seed}".encode().hex().ljust(64, "0"),
             step=1000,
-            stage=list(config.stages)[-1],
-            recipe=to_mapping(config),
+            stage=list(settings_of_recipe["stages"])[-1],
+            recipe=settings_of_recipe,
         )
     numbers = {
         key: each if isinstance(each, Metric) else Metric(value=each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from avsa.commands.options import device_option
 from yt360.commands.registry_options import set_option
 from yt360.errors import UserError
 from yt360.terminal.output import echo
+
+if TYPE_CHECKING:
+    from avsa.evals.result import Record
 
 Decorated = Callable[..., Any]
 
@@ -22,10 +25,15 @@ def evaluation_options(command: Decorated) -> Decorated:
     They arrive as ``subject``, ``data``, ``out``, ``seed``, ``settings``, ``device`` and
     ``cache_gb``; all but ``subject`` go on to `carry_out`.
     """
+    setting = set_option("Set an option of the evaluation; repeatable.", "schedule.epochs=5")
+    return subject_options(setting(command))
+
+
+def subject_options(command: Decorated) -> Decorated:
+    """Add the options of `evaluation_options` without --set."""
     for option in (
         click.option("--cache-gb", type=float, help="Size of the cache of a remote dataset."),
         device_option,
-        set_option("Set an option of the evaluation; repeatable.", "schedule.epochs=5"),
         click.option("--seed", type=click.IntRange(min=0), help="Seed.  [default: 0]"),
         click.option(
             "--out",
@@ -70,11 +78,28 @@ def carry_out(
     from avsa.data.remote.mirror import dataset_folder
     from avsa.evals.config_options import configure
     from avsa.evals.run import evaluate
-    from avsa.evals.subject import folder_of, open_subject
+    from avsa.evals.subject import open_subject
     from avsa.training.distributed import joined_world
 
     given = {key: value for key, value in {**options, "seed": seed}.items() if value is not None}
     config = configure(kind, given, settings)
+    folder = results_folder(subject, out)
+    with joined_world(device) as world:
+        dataset = None if data is None else dataset_folder(data, cache_gb)
+        evaluated = open_subject(subject, str(world.device))
+        record, path = evaluate(config, evaluated, dataset, folder, world)
+        if world.is_first:
+            echo_record(record, path)
+
+
+def results_folder(subject: str, out: Path | None) -> Path:
+    """Return the folder in which the results of a model belong.
+
+    Raises:
+        UserError: ``"missing"``: It is not that of a run, and `out` is None.
+    """
+    from avsa.evals.subject import folder_of
+
     folder = out or folder_of(subject)
     if folder is None:
         raise UserError(
@@ -82,11 +107,11 @@ def carry_out(
             "missing",
             "--out",
         )
-    with joined_world(device) as world:
-        dataset = None if data is None else dataset_folder(data, cache_gb)
-        evaluated = open_subject(subject, str(world.device))
-        record, path = evaluate(config, evaluated, dataset, folder, world)
-        if world.is_first:
-            width = max(map(len, record.result.metrics), default=0)
-            echo(*(f"{n:{width}}  {metric}" for n, metric in record.result.metrics.items()))
-            echo(*record.result.notes, str(path))
+    return folder
+
+
+def echo_record(record: Record, path: Path) -> None:
+    """Print the numbers and notes of a record, and where it is."""
+    width = max(map(len, record.result.metrics), default=0)
+    echo(*(f"{n:{width}}  {metric}" for n, metric in record.result.metrics.items()))
+    echo(*record.result.notes, str(path))

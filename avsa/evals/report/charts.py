@@ -49,7 +49,7 @@ def training_charts(run: Path) -> tuple[Chart, ...]:
         for name, each in values.items()
         if _is_validation_accuracy(name)
     }
-    marks = [(step, name) for name, step in starts.items()] if len(starts) > 1 else []
+    marks = [(step, name) for name, step in starts.items() if name] if len(starts) > 1 else []
     charts = (
         chart("loss", losses, "step", marks),
         chart("accuracy on held-out clips (%)", _percent(accuracies), "step", marks),
@@ -133,7 +133,7 @@ def _ticks(
     low, high = float(values.min()), float(values.max())
     if not high > low:
         low, high = low - abs(low) / 10 - 1e-9, high + abs(high) / 10 + 1e-9
-    ticks = MaxNLocator(nbins=5, integer=whole).tick_values(low, high)
+    ticks = MaxNLocator(nbins=5, steps=[1, 2, 5, 10], integer=whole).tick_values(low, high)
     return [float(v) for v in ticks if low <= v <= high], (low, high)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from pathlib import PurePath
 
 from avsa.config.recipe import load_config
 from avsa.evals import EVALUATIONS
-from avsa.evals.report.approach import approach_of_recipe
+from avsa.evals.report.approach import Approach, approach_of_recipe
 from avsa.evals.report.contents import Cell, Line, Row, Table
 from avsa.evals.report.fills import DATASET, Gaps, Target, target_of, target_of_run
 from avsa.evals.report.layout import PAPER_TABLES, PaperTable, Settings
@@ -134,6 +135,11 @@ class _RowBuilder:
         if self.figures is not None:
             return self.figures[number] is not None
         return translates or not self.layout.columns[number].needs_translation
+
+
+@cache
+def _approach_of(recipe: str) -> Approach:
+    return approach_of_recipe(to_mapping(load_config(recipe)))
 
 
 def further_tables(found: Iterable[Found], runs: Sequence[Run]) -> tuple[Table, ...]:

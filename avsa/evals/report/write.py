@@ -24,6 +24,8 @@ from yt360.terminal.text import markdown_code, printable
 
 PAGE, MARKDOWN = (".html", ".htm"), (".md",)
 _HERE = Path(__file__).parent
+_LINKED = re.compile(r":(?=//)|w(?=ww\.)|(?<!\w)@")
+"""Where GitHub would make a link of a plain text."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~$&]|^[-+])")
 
 
@@ -107,9 +109,7 @@ def _escaped(value: object) -> str:
     if isinstance(value, Markup):
         return value
     text = _MARKUP.sub(r"\\\1", printable(value))
-    for linked in ("://", "www.", "@"):
-        text = text.replace(linked, f"&#{ord(linked[0])};{linked[1:]}")
-    return text
+    return _LINKED.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def _markdown_cell(cell: Cell) -> Markup:

@@ -1,0 +1,93 @@
+"""``avsa eval all``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from avsa.commands.evals.common import echo_record, results_folder, subject_options
+from yt360.commands.group import examples
+from yt360.terminal.output import echo
+
+if TYPE_CHECKING:
+    from avsa.evals.all import Planned
+    from avsa.evals.subject import Evaluated
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@examples(
+    "avsa eval all runs/avsa --data DATASET",
+    "avsa eval all runs/avsa --data DATASET --scenes SCENES --ucf101 UCF-101 --hmdb51 HMDB51",
+    "avsa eval all runs/avsa --data DATASET --dry-run",
+)
+@click.command("all")
+@subject_options
+@click.option("--scenes", type=FOLDER, help="Synthetic scenes from which the dataset was built.")
+@click.option("--ucf101", type=FOLDER, help="Folder of UCF101.")
+@click.option("--hmdb51", type=FOLDER, help="Folder of HMDB51.")
+@click.option("--dry-run", is_flag=True, help="Print the commands, and what is skipped and why.")
+@click.pass_context
+def command(
+    context: click.Context,
+    subject: str,
+    data: str | None,
+    out: Path | None,
+    seed: int | None,
+    device: str,
+    cache_gb: float | None,
+    scenes: Path | None,
+    ucf101: Path | None,
+    hmdb51: Path | None,
+    dry_run: bool,
+) -> None:
+    """Carry out every evaluation that RUN and the data allow.
+
+    Each has a record of its own, so a second call goes on where the first one stopped. An
+    evaluation that fails does not stop the others; the exit code is then 2, or 1 after an error of
+    the program.
+    """
+    from avsa.data.remote.mirror import dataset_folder
+    from avsa.evals.all import Failure, evaluate_all, plan
+    from avsa.evals.base import Offer
+    from avsa.evals.subject import open_subject
+    from avsa.training.distributed import joined_world
+
+    folder = results_folder(subject, out)
+    with joined_world(device) as world:
+
+        def open_again() -> Evaluated:
+            return open_subject(subject, str(world.device))
+
+        offer = Offer(
+            subject=open_again(),
+            dataset=None if data is None else dataset_folder(data, cache_gb),
+            scenes=scenes,
+            ucf101=ucf101,
+            hmdb51=hmdb51,
+        )
+        planned = plan(offer, seed or 0)
+        if dry_run:
+            echo(*(each.command(offer, folder) for each in planned if each.config))
+            echo(*_skipped(planned), err=True)
+            return
+        failures = []
+        for outcome in evaluate_all(planned, offer, folder, world, open_again):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                if world.is_first:
+                    echo(f"{outcome.title}: failed: {outcome.reason}", err=True)
+            elif world.is_first:
+                done, record, path = outcome
+                echo(done.title)
+                echo_record(record, path)
+    if world.is_first:
+        echo(*_skipped(planned), *(f"failed: {f.title}: {f.reason}" for f in failures), err=True)
+    if failures:
+        context.exit(1 if any(each.is_bug for each in failures) else 2)
+
+
+def _skipped(planned: list[Planned]) -> list[str]:
+    return [f"skipped: {each.title}: needs {each.lacks}" for each in planned if each.lacks]

@@ -1,0 +1,142 @@
+"""`avsa eval all`: what is carried out, what is skipped, and what follows a failure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Annotated, Literal
+
+import pytest
+import torch
+from click.testing import CliRunner
+from helpers.scene_runs import invoke
+from pydantic import Field
+
+from avsa.cli import cli
+from avsa.evals.all import Failure, evaluate_all, plan
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
+from avsa.evals.result import Metric, Result, records_of
+from avsa.evals.subject import open_subject
+from avsa.training.distributed import World
+from yt360.config import config_class
+from yt360.errors import UserError
+from yt360.registry import Registry
+
+ALONE = World(0, 1, torch.device("cpu"))
+REGISTRY: Registry[EvaluationConfig] = Registry("evaluation", "test.evaluations")
+
+
+@REGISTRY.register
+@config_class
+class GoodConfig(EvaluationConfig):
+    """Succeeds, and counts its calls."""
+
+    kind: Literal["good"] = "good"
+    factor: Annotated[int, Field(ge=1)] = 1
+
+    @classmethod
+    def variants(cls, offer: Offer):
+        yield Variant()
+        yield Variant({"factor": 2})
+        yield Variant({"factor": 3}, "" if offer.scenes else "scenes (--scenes)")
+
+    def evaluate(self, context: Context) -> Result:
+        count = context.pictures / "calls.txt"
+        count.write_text((count.read_text() if count.exists() else "") + "x")
+        return Result(metrics={"factor": Metric(value=self.factor, unit="")})
+
+
+@REGISTRY.register
+@config_class
+class RefusingConfig(EvaluationConfig):
+    """Refuses the data."""
+
+    kind: Literal["refusing"] = "refusing"
+
+    def evaluate(self, _: Context) -> Result:
+        raise UserError("no", "empty", "data")
+
+
+@REGISTRY.register
+@config_class
+class BuggyConfig(EvaluationConfig):
+    """Has a bug."""
+
+    kind: Literal["buggy"] = "buggy"
+
+    def evaluate(self, _: Context) -> Result:
+        raise ZeroDivisionError
+
+
+@REGISTRY.register
+@config_class
+class LastConfig(EvaluationConfig):
+    """Comes after those that fail."""
+
+    kind: Literal["last"] = "last"
+
+    def evaluate(self, _: Context) -> Result:
+        return Result(metrics={"seed": Metric(value=self.seed, unit="")})
+
+
+@pytest.fixture
+def offer(own_run):
+    return Offer(subject=open_subject(str(own_run.run), "cpu"), dataset=own_run.dataset)
+
+
+def carry_out(offer, run, seed=0):
+    planned = plan(offer, seed, REGISTRY)
+    return list(evaluate_all(planned, offer, run, ALONE, lambda: offer.subject))
+
+
+def test_a_failure_does_not_stop_the_others(offer, own_run):
+    outcomes = carry_out(offer, own_run.run, seed=4)
+    failures = [each for each in outcomes if isinstance(each, Failure)]
+    assert [(each.title, each.is_bug) for each in failures] == [
+        ("refusing", False),
+        ("buggy", True),
+    ]
+    seeds = {record.kind: record.settings["seed"] for _, record in records_of(own_run.run)}
+    assert seeds == {"good": 4, "last": 4}
+    assert len(outcomes) == 5
+
+
+def test_a_second_call_repeats_nothing(offer, own_run):
+    carry_out(offer, own_run.run)
+    carry_out(offer, own_run.run)
+    assert (own_run.run / "eval" / "pictures" / "calls.txt").read_text() == "xx"
+
+
+def test_what_is_lacking_is_said(offer, own_run):
+    lacking = [each for each in plan(offer, 0, REGISTRY) if each.lacks]
+    assert [(each.title, each.config) for each in lacking] == [("good factor=3", None)]
+    complete = Offer(subject=offer.subject, dataset=offer.dataset, scenes=own_run.scenes)
+    assert not [each for each in plan(complete, 0, REGISTRY) if each.lacks]
+    without = plan(Offer(subject=offer.subject), 0, REGISTRY)
+    assert {each.title for each in without if each.lacks} >= {"refusing", "buggy", "last"}
+
+
+def test_a_dry_run_prints_commands_that_make_the_same_records(own_run):
+    words = ("eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes)
+    done = CliRunner().invoke(cli, [*map(str, words), "--dry-run"])
+    assert done.exit_code == 0
+    commands = [shlex.split(line) for line in done.stdout.splitlines()]
+    kinds = [command[2] for command in commands]
+    assert kinds.count("avc-bin") == kinds.count("avsa-bin") == kinds.count("segmentation") == 3
+    assert done.stderr.count("skipped: action") == 2 == len(done.stderr.splitlines())
+    assert not (own_run.run / "eval").exists()
+
+
+@pytest.mark.slow
+def test_everything_runs_on_scenes(own_run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    words = ["eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes]
+    first = CliRunner().invoke(cli, list(map(str, words)))
+    assert first.exit_code == 0, first.output
+    records = {path: path.stat().st_mtime_ns for path, _ in records_of(own_run.run)}
+    again = CliRunner().invoke(cli, list(map(str, [*words, "--ucf101", tmp_path / "empty"])))
+    assert again.exit_code == 2 and "failed: action" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path, _ in records_of(own_run.run)} == records
+    invoke(cli, "report", own_run.run, "--out", tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert all(json.dumps(record.command)[1:-1] in page for _, record in records_of(own_run.run))
