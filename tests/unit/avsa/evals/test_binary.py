@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import socket
-import sys
 from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers import processes
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
 from torch import nn
 
-from avsa.cli import cli, main
+from avsa.cli import cli
 from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
 from avsa.data.order import Draw, TrainingOrder
@@ -399,36 +396,6 @@ def test_translated_features_and_the_published_protocol(own_run):
     counts = [row[name] for row in record.result.tables["confusion"] for name in ("other", "same")]
     with closing(open_clips(own_run.dataset, "test")) as clips:
         assert sum(counts) == 2 * 2 * len(clips)  # pairs of each of two draws
-
-
-def evaluate_on_a_rank(*words):
-    """Run ``avsa``; the function of a process."""
-    sys.argv = ["avsa", *map(str, words)]
-    main()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["avc-bin", "avsa-bin"])
-def test_two_ranks_find_what_one_finds(kind, own_run, tmp_path):
-    words = ("eval", kind, own_run.run, "--data", own_run.dataset, "--device", "cpu", *SMALL)
-    invoke(cli, *words, "--out", tmp_path / "one")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    ranks = [
-        processes.start(__file__, "evaluate_on_a_rank", *words, "--out", tmp_path / "two",
-                        output=tmp_path / f"{rank}.txt", RANK=str(rank), LOCAL_RANK=str(rank),
-                        **address)
-        for rank in range(2)
-    ]  # fmt: skip
-    for number, rank in enumerate(ranks):
-        rank.join(200)
-        assert rank.exitcode == 0, (tmp_path / f"{number}.txt").read_text()
-    one, two = (record_of(tmp_path / name).result for name in ("one", "two"))
-    assert two.metrics == one.metrics and two.notes == one.notes
-    for ours, theirs in zip(two.tables["epochs"], one.tables["epochs"], strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-4)
 
 
 def test_a_model_without_translation_networks_is_refused(own_run):
