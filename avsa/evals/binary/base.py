@@ -99,6 +99,7 @@ class BinaryConfig(EvaluationConfig):
             notes = [*self._small_split(clips), *notes]
             epochs = self._train(context, model, heads, clips)
         features = self._test_features(context, model)
+        self._count_videos(features.video_ids, "test")  # without those that cannot be read
         pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
         metrics, confusion = self.score(heads, pairs)
         tables = {"epochs": epochs, "confusion": confusion}
@@ -146,10 +147,9 @@ class BinaryConfig(EvaluationConfig):
     def _train(
         self, context: Context, model: Model, heads: Heads, clips: ShardReader
     ) -> tuple[Row, ...]:
-        ids = clips.video_ids
-        draws = self.draws_per_video or max(1, len(ids) // len(set(ids)))
-        sampling = SamplingConfig(draws_per_video=draws)
-        order = TrainingOrder(ids, self._batch_size(len(set(ids))), self.seed, sampling)
+        ids, videos = clips.video_ids, len(set(clips.video_ids))
+        sampling = SamplingConfig(draws_per_video=self.draws_per_video or len(ids) // videos)
+        order = TrainingOrder(ids, self._batch_size(videos), self.seed, sampling)
 
         def batches_from(step: int) -> Iterator[Batch]:
             return batches(
@@ -200,20 +200,29 @@ class BinaryConfig(EvaluationConfig):
 
     def _small_split(self, clips: ShardReader) -> Iterator[str]:
         """Yield what is to be said of a split with fewer videos than a batch of the paper."""
-        videos = len(set(clips.video_ids))
-        if videos < 2:
-            raise UserError(
-                f"the split {clips.split} of {clips.dataset} has {videos} video, and {self.kind} "
-                "compares clips of different videos; use a dataset with two or more in each split",
-                "empty",
-                clips.split,
-            )
+        videos = self._count_videos(clips.video_ids, clips.split)
         if videos >= self.batch_size:
             return
         effect = "intervals are wide"
         if clips.split == "train":
             effect = f"a batch has {self._batch_size(videos)} clips instead of {self.batch_size}"
         yield f"The split {clips.split} has only {videos} videos: {effect}."
+
+    def _count_videos(self, video_ids: Sequence[str], split: str) -> int:
+        """Return the number of videos.
+
+        Raises:
+            UserError: ``"empty"``: There are fewer than two.
+        """
+        videos = len(set(video_ids))
+        if videos < 2:
+            raise UserError(
+                f"the split {split} has {videos} video that can be used, and {self.kind} compares "
+                "different videos; use a dataset with two or more in each split",
+                "empty",
+                split,
+            )
+        return videos
 
     # Test
 

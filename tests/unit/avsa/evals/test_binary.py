@@ -344,14 +344,14 @@ def test_published_training_mirrors_half_of_the_videos_alone():
 
 @pytest.mark.parametrize(("videos", "size"), [(2, 2), (7, 4), (31, 16), (32, 32), (50, 32)])
 def test_batches_of_small_splits_are_powers_of_two(videos, size):
-    split = SimpleNamespace(split="train", dataset="d", video_ids=[str(i) for i in range(videos)])
+    split = SimpleNamespace(split="train", video_ids=[str(i) for i in range(videos)])
     config = AvcBinConfig()
     assert config._batch_size(videos) == size
     assert len(list(config._small_split(split))) == (videos < 32)
 
 
 def test_a_split_of_one_video_is_refused():
-    split = SimpleNamespace(split="test", dataset="d", video_ids=["a", "a"])
+    split = SimpleNamespace(split="test", video_ids=["a", "a"])
     with user_error("empty", "test"):
         list(AvcBinConfig()._small_split(split))
 
