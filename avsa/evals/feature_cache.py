@@ -123,8 +123,8 @@ class Features:
             return ()
         total = len(self) + self.unreadable
         return (
-            f"{self.unreadable} of {total} samples are left out: their clips cannot be read "
-            "(`yt360 check` shows the reasons; remove eval/features when they are repaired)",
+            f"{self.unreadable} of {total} samples are left out, because their clips cannot be read"
+            " (`yt360 check` shows the reasons; remove eval/features when they are repaired).",
         )
 
 

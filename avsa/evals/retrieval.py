@@ -83,7 +83,7 @@ class RetrievalConfig(EvaluationConfig):
                 "--views",
             )
         alone = len(set(features.video_ids)) == 1
-        note = "the test split has one video: no retrieval among clips"
+        note = "The test split has one video, so nothing is retrieved among clips."
         return Result(
             metrics=metrics,
             tables={"retrieval": tuple(rows)},

@@ -70,6 +70,8 @@ def evaluate(
     path = out / FOLDER / f"{name}.json"
     work = out / FOLDER / WORK / name
     if on_first_rank(world, path.exists):
+        if world.is_first:  # a process may have been killed between writing and removing
+            shutil.rmtree(work, ignore_errors=True)
         return on_first_rank(world, lambda: read_record(path)), path
     with ExitStack() as opened:
         on_first_rank(world, lambda: opened.enter_context(_work_folder(work, path)))

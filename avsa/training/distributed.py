@@ -76,7 +76,7 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
             raise
         raise UserError(
             f"rank {rank} lost the connection to another rank; see the message of that rank, then "
-            "add --resume",
+            "start again (`avsa train` with --resume)",
             code="network",
         ) from error
     finally:

@@ -55,13 +55,13 @@ def train_command(*arguments: str) -> None:
     main()
 
 
-def head_command(*arguments: str) -> None:
-    """Run ``avsa eval head`` with small parts and frequent states; the function of a process."""
+def eval_command(*arguments: str) -> None:
+    """Run ``avsa eval`` with small parts and frequent states; the function of a process."""
     from avsa.cli import main
     from avsa.evals import feature_cache, fit
 
     feature_cache.PART_BATCHES, fit.SAVE_EVERY_STEPS = 1, 2
-    sys.argv = ["avsa", "--plugin", "helpers.head_evaluation", "eval", "head", *arguments]
+    sys.argv = ["avsa", "--plugin", "helpers.head_evaluation", "eval", *arguments]
     main()
 
 

@@ -98,7 +98,7 @@ class ProbeConfig(EvaluationConfig):
                 rows.append({"target": name, "features": inputs, "head": head, **row})
                 progress.advance()
         left_out = [name for name in TARGETS if name not in names]
-        note = f"too few views or values for probes of {', '.join(left_out)}"
+        note = f"There are too few views or values for probes of {', '.join(left_out)}."
         notes = (*train.features.notes, *test.features.notes, *([note] if left_out else []))
         return Result(metrics=metrics, tables={"probes": tuple(rows)}, notes=notes)
 

@@ -11,8 +11,12 @@ from torch.nn.functional import normalize
 
 from avsa.cli import cli
 from avsa.evals import retrieval
+from avsa.evals.base import Offer
 from avsa.evals.result import records_of
-from avsa.evals.retrieval import clip_ranks, summarize, view_ranks
+from avsa.evals.retrieval import RetrievalConfig, clip_ranks, summarize, view_ranks
+from avsa.evals.run import evaluate
+from avsa.evals.subject import open_subject
+from avsa.training.distributed import World
 
 
 def draw(*shape, seed=0):
@@ -96,6 +100,17 @@ def test_the_command_prints_recall_of_a_run(own_run):
     ((_, record),) = records_of(own_run.run)
     by_chance = record.result.metrics["views_audio_to_video_recall@1"]
     assert by_chance.chance == pytest.approx(1 / 6) and by_chance.low <= by_chance.value
+
+
+def test_a_model_without_heads_is_refused(own_run, tmp_path):
+    subject = open_subject(str(own_run.run), "cpu")
+    subject.model.task = None
+    (variant,) = RetrievalConfig.variants(Offer(subject=subject, dataset=own_run.dataset))
+    assert variant.lacks
+    alone = World(0, 1, torch.device("cpu"))
+    with user_error("unsupported", "task"):
+        evaluate(RetrievalConfig(), subject, own_run.dataset, tmp_path, alone)
+    assert not list((tmp_path / "eval" / ".work").iterdir())
 
 
 def test_views_that_do_not_fit_on_the_sphere_are_refused(own_run):
