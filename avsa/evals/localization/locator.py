@@ -30,7 +30,7 @@ from yt360.shards.format.reader import ShardReader
 from yt360.terminal.progress import Progress
 from yt360.untrusted.parsing import read_json
 
-PART = 16
+PART = 8
 BAND_HZ = (500.0, 4000.0)
 """Where first-order microphones resolve directions best: noise of wind is lower, and spatial
 aliasing higher."""

@@ -24,7 +24,7 @@ from yt360.untrusted.arrays import read_npz
 
 CLIPS_PER_SHEET = 4
 WIDTH_IN, ROW_IN, DPI = 14.0, 3.75, 100
-SOURCE_COLOR, PEAK_COLOR = "#56B4E9", "#009E73"
+SOURCE_COLOR, PEAK_COLOR = "#56B4E9", "white"
 MAX_BYTES = 1 << 28
 
 
@@ -66,7 +66,7 @@ def draw_sheet(clips: Sequence[tuple[Located, Pictured]], path: Path) -> None:
             (left, "model", map_overlay(shown.frame, _resized(strength, shown.frame))),
             (right, "energy", energy_overlay(shown.frame, _resized(level_db, shown.frame))),
         ):
-            axes.imshow(image, extent=EXTENT, interpolation="lanczos")
+            axes.imshow(image, extent=EXTENT)
             axes.set_title(_title(located, name), loc="right", size=9.5)
             _mark(axes, located.sources, located.peaks[name])
             label_directions(axes)
