@@ -11,8 +11,14 @@ COLOURS = {"Jump": (200, 40, 40), "Run": (40, 200, 40), "Swim": (40, 40, 200)}
 """RGB of the classes."""
 
 
-def write_video(path: Path, colour: tuple[int, int, int], frames: int = 24, fps: int = 16) -> None:
-    """Write an AVI of 32 x 24; frame n is brighter by n."""
+def write_video(
+    path: Path,
+    colour: tuple[int, int, int],
+    frames: int = 24,
+    fps: int = 16,
+    ramp: bool = False,
+) -> None:
+    """Write an AVI of 32 x 24; frame n is brighter by n, and with `ramp` the right is, too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(path, "w", format="avi") as container:
         stream = container.add_stream("mpeg4", rate=fps, options={"qscale": "2", "flags": "qscale"})
@@ -20,6 +26,7 @@ def write_video(path: Path, colour: tuple[int, int, int], frames: int = 24, fps:
         stream.codec_context.gop_size = 6
         for number in range(frames):
             pixels = np.full((24, 32, 3), np.add(colour, number % 50), np.uint8)
+            pixels += (2 * np.arange(32, dtype=np.uint8) * ramp)[:, None]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode())
 

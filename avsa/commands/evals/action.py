@@ -44,6 +44,8 @@ def command(
     """
     if shared["data"] is not None:
         raise UserError("action reads --root, not --data; leave --data out", "conflict", "--data")
+    if root is None and "root" not in shared["settings"]:
+        raise UserError("--root is missing; give the folder of the data set", "missing", "--root")
     options = {
         "dataset": dataset,
         "root": _absolute(root),

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
+from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import LAYOUTS, DatasetName, Fold, read_fold
 from avsa.evals.action.network import ActionNetwork
 from avsa.evals.action.summary import FoldResult, summarize
@@ -91,8 +92,10 @@ class ActionConfig(EvaluationConfig):
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
         """Return the fingerprints of the folds and of the Kinetics weights; check both."""
+        folds = self._folds()
         found = {"data set": LAYOUTS[self.dataset].title}
-        found |= {f"fold {fold.number}": fold.fingerprint for fold in self._folds()}
+        found |= {f"fold {fold.number}": fold.fingerprint for fold in folds}
+        self._check_batch_size(min(len(fold.train) for fold in folds))
         self._check_fit(subject)
         if subject.name == KINETICS and subject.model is None:
             from avsa.models.kinetics import default_weights, load_kinetics
@@ -104,7 +107,8 @@ class ActionConfig(EvaluationConfig):
     def evaluate(self, context: Context) -> Result:
         """Train and test on each fold; a killed evaluation repeats no fold that is complete."""
         _require_one_batch_norm(context.world)
-        results = [self._fold_result(fold, context) for fold in self._folds()]
+        with VideoDecoders(cores_per_process()) as decoders:
+            results = [self._fold_result(fold, context, decoders) for fold in self._folds()]
         return summarize(results, LAYOUTS[self.dataset], self.seed)
 
     def _folds(self) -> list[Fold]:
@@ -116,6 +120,15 @@ class ActionConfig(EvaluationConfig):
                 "--folds",
             )
         return folds
+
+    def _check_batch_size(self, videos: int) -> None:
+        if videos < self.batch_size:
+            raise UserError(
+                f"batch_size is {self.batch_size}, and a fold has {videos} training videos; set it "
+                f"to at most {videos} (--set batch_size={videos})",
+                "out-of-range",
+                "batch_size",
+            )
 
     def _check_fit(self, subject: Evaluated) -> None:
         """Refuse options that the model does not take."""
@@ -134,19 +147,19 @@ class ActionConfig(EvaluationConfig):
                     key,
                 )
 
-    def _fold_result(self, fold: Fold, context: Context) -> FoldResult:
+    def _fold_result(self, fold: Fold, context: Context, decoders: VideoDecoders) -> FoldResult:
         """Return the result of a fold, from the file of an earlier run if it has one."""
         path = context.work / f"fold-{fold.number}.json"
         if not on_first_rank(context.world, path.exists):
-            content = json.loads(json.dumps(asdict(self._train_and_test(fold, context))))
+            content = json.loads(json.dumps(asdict(self._train_and_test(fold, context, decoders))))
             on_first_rank(context.world, lambda: write_json(path, content))
         return on_first_rank(context.world, lambda: read_json(path, FoldResult))
 
-    def _train_and_test(self, fold: Fold, context: Context) -> FoldResult:
+    def _train_and_test(self, fold: Fold, context: Context, decoders: VideoDecoders) -> FoldResult:
         subject, world = context.subject, context.world
         compute = ComputeConfig() if subject.config is None else subject.config.compute
         network, dim = self._network(fold, subject, world, compute)
-        shape, threads = clip_shape(subject), cores_per_process()
+        shape = clip_shape(subject)
         replaced, missing = (
             UnreadableVideos(context.work / f"fold-{fold.number}-{split}-{world.rank}.json")
             for split in ("train", "test")
@@ -158,9 +171,8 @@ class ActionConfig(EvaluationConfig):
             dropout=self.dropout,
             feature_dim=dim,
             seed=self.seed,
-            threads=threads,
         )
-        clips = TrainingClips(fold, options, world, replaced)
+        clips = TrainingClips(fold, options, world, decoders, replaced)
         name, steps = f"action fold {fold.number}", clips.steps_per_epoch
         fit: Fit[ActionBatch] = Fit(
             name, network, self.schedule, steps, self.seed, world, context.work
@@ -173,7 +185,7 @@ class ActionConfig(EvaluationConfig):
             return F.cross_entropy(logits, batch.labels), {"accuracy": correct}
 
         epochs = fit.run(clips.batches, loss_of)
-        test = TestClips(fold, shape, self.test_clips, self.seed, threads)
+        test = TestClips(fold, shape, self.test_clips, self.seed, decoders)
         scores = gather_lists(test.scores(network, world, compute, missing))
         if not scores:
             raise UserError(

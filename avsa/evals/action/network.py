@@ -19,8 +19,6 @@ JITTER = (0.4, 0.4, 0.4, 0.2)
 """Strength of brightness, contrast, saturation and hue."""
 CROP_AREA = (0.08, 1.0)
 """Fraction of the area of a frame that a random crop has."""
-TEST_ENLARGEMENT = 128 / 112
-"""Short side of a test frame, as a multiple of the side of the crop of its centre."""
 
 
 class ActionNetwork(nn.Module):
@@ -75,20 +73,7 @@ class Augmentation:
         return clip.transpose(0, 1)
 
 
-class CentreCrop:
-    """The centre of frames, scaled by their short side."""
-
-    def __init__(self, shape: ClipShape) -> None:
-        self._transform = v2.Compose(
-            [
-                v2.Resize(round(TEST_ENLARGEMENT * max(shape.height, shape.width)), antialias=True),
-                v2.CenterCrop((shape.height, shape.width)),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.Normalize(RGB_MEAN.tolist(), RGB_STD.tolist()),
-            ]
-        )
-
-    def __call__(self, frames: Tensor) -> Tensor:
-        """Return float32 (F, 3, h, w) of stored frames uint8 (F, H, W, 3)."""
-        cropped: Tensor = self._transform(frames.permute(0, 3, 1, 2))
-        return cropped
+def standardized(frames: Tensor) -> Tensor:
+    """Return float32 (F, 3, H, W) of RGB uint8 (F, H, W, 3)."""
+    whole = v2.functional.to_dtype(frames.permute(0, 3, 1, 2), torch.float32, scale=True)
+    return v2.functional.normalize(whole, RGB_MEAN.tolist(), RGB_STD.tolist())

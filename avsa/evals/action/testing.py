@@ -5,7 +5,7 @@ Shapes: N clips, T frames, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +15,11 @@ import torch
 from torch import Tensor
 
 from avsa.data.prefetch import prefetched
+from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import ActionVideo, Fold
-from avsa.evals.action.network import ActionNetwork, CentreCrop
+from avsa.evals.action.network import ActionNetwork, standardized
 from avsa.evals.action.training import UnreadableVideos
-from avsa.evals.action.windows import (
-    ClipShape,
-    Times,
-    Windows,
-    even_starts,
-    random_starts,
-    read_windows,
-)
+from avsa.evals.action.windows import ClipShape, Times, Windows, even_starts, random_starts
 from avsa.models.compute import ComputeConfig, autocast
 from avsa.training.distributed import World
 from yt360.errors import BadItem
@@ -89,15 +83,16 @@ class TestClips:
         shape: Size of a clip window.
         clips: Random clips of a video, and as many even ones.
         seed: Seed of the random ones.
-        threads: Threads that decode.
+        decoders: Read the videos.
     """
 
     __test__ = False  # pytest would take it for a test
 
-    def __init__(self, fold: Fold, shape: ClipShape, clips: int, seed: int, threads: int) -> None:
+    def __init__(
+        self, fold: Fold, shape: ClipShape, clips: int, seed: int, decoders: VideoDecoders
+    ) -> None:
         self.fold, self.shape, self.clips, self.seed = fold, shape, clips, seed
-        self.threads = threads
-        self._crop = CentreCrop(shape)
+        self.decoders = decoders
 
     def scores(
         self,
@@ -111,9 +106,10 @@ class TestClips:
         read = partial(self._read, unreadable)
         found: list[VideoScore] = []
         network.eval()
+        count = self.decoders.count
         name = f"testing fold {self.fold.number}"
         with (
-            closing(prefetched(read, numbers, self.threads, self.threads + 1)) as loaded,
+            closing(prefetched(read, numbers, count, count + 1)) as loaded,
             Progress(name, len(numbers), "videos") as progress,
             torch.inference_mode(),
         ):
@@ -130,20 +126,20 @@ class TestClips:
     def _read(self, unreadable: UnreadableVideos, number: int) -> Windows | None:
         video = self.fold.test[number]
         try:
-            return read_windows(video.path, self.shape, partial(self._starts, number))
+            return self.decoders.read(video, self.shape, self._starts(number), centre=True)
         except BadItem as error:
             unreadable.add(video.name, error)
             return None
 
-    def _starts(self, number: int, last_s: float) -> Times:
-        key = self.seed, "action", self.fold.number, number, "test windows"
-        starts: Sequence[Times] = (
-            random_starts(last_s, self.clips, keyed_generator(*key)),
-            even_starts(last_s, self.clips),
-        )
-        return np.concatenate(starts)
+    def _starts(self, number: int) -> Callable[[float], Times]:
+        generator = keyed_generator(self.seed, "action", self.fold.number, number, "test windows")
+        return partial(_random_and_even_starts, self.clips, generator)
 
     def _video(self, windows: Windows, device: torch.device) -> Tensor:
-        """Return the clips (2 N, 3, T, h, w) of a video; frames that they share are scaled once."""
-        frames = self._crop(torch.from_numpy(windows.frames).to(device))
+        """Return the clips (2 N, 3, T, h, w) of a video."""
+        frames = standardized(torch.from_numpy(windows.frames).to(device))
         return frames[torch.from_numpy(windows.rows).to(device)].transpose(1, 2)
+
+
+def _random_and_even_starts(count: int, generator: np.random.Generator, last_s: float) -> Times:
+    return np.concatenate([random_starts(last_s, count, generator), even_starts(last_s, count)])

@@ -1,7 +1,8 @@
 """Batches of augmented clips in the order of training.
 
-Threads decode ahead of use; crops and colours are computed on the training device. A batch depends
-only on fold, seed and step. A video that cannot be read is replaced by another one, and reported.
+Processes decode ahead of use; crops and colours are computed on the training device. A batch
+depends only on fold, seed and step. A video that cannot be read is replaced by another one, and
+reported.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from torch import Tensor
 
 from avsa.data.order import Draw, SamplingConfig, TrainingOrder, rank_part
 from avsa.data.prefetch import prefetched
+from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import Fold
 from avsa.evals.action.network import Augmentation, dropout_factors
-from avsa.evals.action.windows import ClipShape, Windows, random_starts, read_windows
+from avsa.evals.action.windows import ClipShape, Windows, random_starts
 from avsa.training.distributed import World
 from yt360.errors import BadItem, UserError
 from yt360.files import write_json
@@ -82,7 +84,6 @@ class ClipOptions:
         dropout: Probability of dropping a feature.
         feature_dim: D.
         seed: Seed.
-        threads: Threads that decode.
     """
 
     shape: ClipShape
@@ -91,7 +92,6 @@ class ClipOptions:
     dropout: float
     feature_dim: int
     seed: int
-    threads: int
 
 
 class TrainingClips:
@@ -101,6 +101,7 @@ class TrainingClips:
         fold: The fold.
         options: What clips are made of.
         world: The ranks that share each batch.
+        decoders: Read the videos.
         unreadable: Receives videos that cannot be read.
 
     Attributes:
@@ -111,9 +112,15 @@ class TrainingClips:
     """
 
     def __init__(
-        self, fold: Fold, options: ClipOptions, world: World, unreadable: UnreadableVideos
+        self,
+        fold: Fold,
+        options: ClipOptions,
+        world: World,
+        decoders: VideoDecoders,
+        unreadable: UnreadableVideos,
     ) -> None:
-        self.fold, self.options, self.world, self.unreadable = fold, options, world, unreadable
+        self.fold, self.options, self.world = fold, options, world
+        self.decoders, self.unreadable = decoders, unreadable
         self._order = TrainingOrder(
             [video.name for video in fold.train],
             options.batch_size,
@@ -131,7 +138,7 @@ class TrainingClips:
             UserError: No video can be read.
         """
         draws, ahead = self._draws(first_step), BATCHES_AHEAD * self._part
-        with closing(prefetched(self._load, draws, self.options.threads, ahead)) as loaded:
+        with closing(prefetched(self._load, draws, self.decoders.count, ahead)) as loaded:
             while True:
                 samples = list(islice(loaded, self._part))
                 clips = [self._clip(draw, windows) for draw, _, windows in samples]
@@ -146,12 +153,12 @@ class TrainingClips:
 
     def _load(self, draw: Draw) -> tuple[Draw, int, Windows]:
         """Return the label and a random window of the drawn video, or of a replacement."""
-        generator = keyed_generator(*self._key(draw, "window"))
-        starts_of = partial(random_starts, count=1, generator=generator)
         for number in chain([draw.clip], self._order.replacements(draw)):
             video = self.fold.train[number]
+            generator = keyed_generator(*self._key(draw, "window"))
+            starts_of = partial(random_starts, count=1, generator=generator)
             try:
-                return draw, video.label, read_windows(video.path, self.options.shape, starts_of)
+                return draw, video.label, self.decoders.read(video, self.options.shape, starts_of)
             except BadItem as error:
                 self.unreadable.add(video.name, error)
         raise UserError(

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from yt360.media.video.reader import open_video
 
 Times = NDArray[np.float64]
+TEST_ENLARGEMENT = 128 / 112
+"""Short side of a test frame, as a multiple of the side of its crop."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class ClipShape:
     fps: float
     height: int
     width: int
+
+    @property
+    def test_side(self) -> int:
+        """Short side of a test frame, of which the centre is cut out: 128 for crops of 112."""
+        return round(TEST_ENLARGEMENT * max(self.height, self.width))
 
     @property
     def duration_s(self) -> float:
@@ -72,17 +79,29 @@ class Windows:
     rows: NDArray[np.intp]
 
 
-def read_windows(path: Path, shape: ClipShape, starts_of: Callable[[float], Times]) -> Windows:
+def read_windows(
+    path: Path, shape: ClipShape, starts_of: Callable[[float], Times], centre: bool = False
+) -> Windows:
     """Read clip windows of a video in one pass.
 
     Args:
         path: The video.
         shape: Size of a window.
         starts_of: Returns the starts (N,) of the windows, given the last possible one.
+        centre: Scale the short side of frames to `ClipShape.test_side` and cut out the centre, of
+            the height and width of `shape`; otherwise frames are whole.
 
     Raises:
         BadItem: The reasons of `yt360.media.video.reader.open_video`.
     """
     with open_video(path) as video:
         starts = starts_of(shape.last_start_s(video.duration_s))
-        return Windows(*video.frames_at(shape.frame_times(starts, video.duration_s)))
+        times = shape.frame_times(starts, video.duration_s)
+        frames, rows = video.frames_at(times, shape.test_side if centre else None)
+    if centre:
+        top, left = (
+            (all_of - part) // 2
+            for all_of, part in zip(frames.shape[1:3], (shape.height, shape.width), strict=True)
+        )
+        frames = frames[:, top : top + shape.height, left : left + shape.width]
+    return Windows(frames, rows)

@@ -58,13 +58,17 @@ class VideoReader:
         if not 0 < self.duration_s <= MAX_DURATION_S:
             raise BadItem("no-duration", f"{name} declares a duration of {self.duration_s:g} s")
 
-    def frames_at(self, times_s: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    def frames_at(
+        self, times_s: NDArray[np.float64], short_side: int | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
         """Return the frames that are nearest to the given times.
 
         Packets that FFmpeg cannot decode are passed over, as FFmpeg's own programs do.
 
         Args:
             times_s: (...) times from the start of the video, in any order.
+            short_side: Width or height to which frames are scaled, whichever is less; None: their
+                own.
 
         Returns:
             uint8 (F, H, W, 3), the different frames in order of time, RGB; and (...) the row of the
@@ -85,7 +89,9 @@ class VideoReader:
             if np.abs(wanted[done:stop] - time_s).max() > MAX_GAP_S:
                 break
             if not count:  # memory is taken as it is filled
-                frames = np.empty((len(wanted), frame.height, frame.width, 3), np.uint8)
+                scale = short_side / min(frame.height, frame.width) if short_side else 1.0
+                size = round(frame.height * scale), round(frame.width * scale)
+                frames = np.empty((len(wanted), *size, 3), np.uint8)
             height, width = frames.shape[1:3]
             frames[count] = convert.reformat(
                 frame, width, height, "rgb24", **_ONE_THREAD

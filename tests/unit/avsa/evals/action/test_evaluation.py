@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
@@ -141,7 +142,7 @@ def test_models_options_and_ranks_that_do_not_fit_are_refused(scene_run, ucf, tm
     weights.write_bytes(b"x")
     pair = World(0, 2, torch.device("cpu"))
     for asked, subject, world, code, key in (
-        (narrow, run, ALONE, "conflict", "encoder"),
+        (replace(narrow, batch_size=3), run, ALONE, "conflict", "encoder"),
         (config(ucf, kinetics_weights=weights), scratch, ALONE, "conflict", "kinetics_weights"),
         (config(ucf, kinetics_weights=weights), kinetics, ALONE, "invalid", weights),
         (config(ucf, kinetics_weights=tmp_path / "x"), kinetics, ALONE, "missing", None),

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from helpers.action_videos import COLOURS, write_ucf
+from helpers.in_process import in_process
 from torch import nn
 
+from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import LAYOUTS, ActionVideo, read_fold
 from avsa.evals.action.summary import FoldResult, mean_of_folds, summarize
 from avsa.evals.action.testing import TestClips, VideoScore, hits, score
@@ -57,7 +59,8 @@ def fold(tmp_path_factory):
 
 
 def test_an_oracle_is_always_right_on_any_number_of_ranks(fold, tmp_path):
-    clips = TestClips(fold, SHAPE, clips=3, seed=0, threads=2)
+    clips = TestClips(fold, SHAPE, clips=3, seed=0,
+                      decoders=VideoDecoders(2, in_process))  # fmt: skip
     unreadable = UnreadableVideos(tmp_path / "x.json")
     scores = clips.scores(ByColour(), ALONE, ComputeConfig(), unreadable)
     assert [each.video for each in scores] == [video.name for video in fold.test]

@@ -6,20 +6,24 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from helpers.action_videos import write_ucf
 from helpers.errors import user_error
+from helpers.in_process import in_process
 
+from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import read_fold
-from avsa.evals.action.network import ActionNetwork, Augmentation, CentreCrop, dropout_factors
+from avsa.evals.action.network import ActionNetwork, Augmentation, dropout_factors, standardized
 from avsa.evals.action.training import ClipOptions, TrainingClips, UnreadableVideos
 from avsa.evals.action.windows import ClipShape
 from avsa.training.distributed import World
+from avsa.views.colors import RGB_MEAN, RGB_STD
 
+DECODERS = VideoDecoders(2, in_process)
 SHAPE = ClipShape(4, 16, 12, 16)
-OPTIONS = ClipOptions(SHAPE, batch_size=4, draws_per_video=2, dropout=0.5, feature_dim=8, seed=0,
-                      threads=2)  # fmt: skip
+OPTIONS = ClipOptions(SHAPE, batch_size=4, draws_per_video=2, dropout=0.5, feature_dim=8, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,8 @@ def fold(tmp_path_factory):
 def batches(fold, tmp_path):
     def read(first, count, rank=0, size=1, fold=fold, options=OPTIONS, log="x"):
         unreadable = UnreadableVideos(tmp_path / f"{log}.json")
-        clips = TrainingClips(fold, options, World(rank, size, torch.device("cpu")), unreadable)
+        clips = TrainingClips(fold, options, World(rank, size, torch.device("cpu")), DECODERS,
+                               unreadable)  # fmt: skip
         with closing(clips.batches(first)) as found:
             return [(b.video, b.labels, b.keep) for b in islice(found, count)], clips
 
@@ -98,13 +103,10 @@ def test_augmentation_is_the_same_for_all_frames_and_keyed():
     assert not torch.equal(clip, augment(frames, 1, "x"))
 
 
-def test_test_frames_show_the_centre():
-    frames = torch.zeros(2, 128, 200, 3, dtype=torch.uint8)
-    frames[:, 8:120, 44:156] = 255
-    seen = CentreCrop(ClipShape(8, 16, 112, 112))(frames)
-    assert seen.shape == (2, 3, 112, 112)
-    assert torch.allclose(seen, seen.amax(dim=(0, 2, 3), keepdim=True).expand_as(seen))
-    assert seen.amin() > 2
+def test_pixels_are_standardized():
+    frames = torch.randint(0, 256, (2, 4, 5, 3), dtype=torch.uint8)
+    literal = (frames.double().numpy() / 255 - RGB_MEAN) / RGB_STD
+    assert np.allclose(standardized(frames).permute(0, 2, 3, 1), literal, atol=1e-5)
 
 
 def test_dropout_keeps_the_mean():
