@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
-import torch.distributed as dist
 from pydantic import Field
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from avsa.data.clips import clips_form
-from avsa.data.loader import DataConfig
-from avsa.data.order import Order, SamplingConfig, TrainingOrder
+from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant, describe_dataset
-from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.fit import Fit, ScheduleConfig
 from avsa.evals.result import Result, Row
-from avsa.evals.segmentation.metrics import NO_TARGET
 from avsa.evals.segmentation.networks import (
     CONTEXT,
     Inputs,
     SegmentationNetworks,
-    Subnetworks,
+    Training,
     build_networks,
     open_subnetworks,
 )
 from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
+from avsa.evals.segmentation.samples import SampleSource
 from avsa.evals.segmentation.tables import to_result
-from avsa.evals.segmentation.targets import Sample, TargetReader, with_targets
+from avsa.evals.segmentation.targets import Sample, TargetReader
 from avsa.evals.segmentation.testing import SharedOrder, Tested, test
+from avsa.evals.segmentation.training import loss_of
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.models.kinetics import default_weights, load_kinetics
-from avsa.training.distributed import World, on_first_rank
-from avsa.views.audio_statistics import AudioStatistics
-from avsa.views.batch import batches
-from avsa.views.sampling import ViewConfig
+from avsa.training.distributed import on_first_rank
 from yt360.config import config_class
 from yt360.files import sha256_of
 from yt360.labels.format.label_set import DEFAULT_NAME, label_sets
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
-
-TRAIN_HFOV_DEG, TEST_HFOV_DEG = (50.0, 87.0), (76.0, 76.0)
 
 
 @config_class
@@ -110,48 +101,47 @@ class SegmentationConfig(EvaluationConfig):
         return found
 
     def evaluate(self, context: Context) -> Result:
-        """Train the head (and encoders), and test; see `EvaluationConfig`."""
-        dataset = context.require_dataset()
+        """Train the head, and the encoders if they are to be trained; then test."""
+        dataset, world = context.require_dataset(), context.world
         parts = open_subnetworks(
             context.subject, self.inputs, self.end_to_end, self.kinetics_weights, self.seed
         )
-        labels = {split: TargetReader(dataset, split, self.labels) for split in ("train", "test")}
+        labels = {split: TargetReader(dataset, split, self.labels) for split in SPLITS}
         for each in labels.values():
-            on_first_rank(context.world, each.require_classes)
-        audio = parts.recipe.audio
-        statistics = on_first_rank(context.world, lambda: context.statistics(audio))
+            on_first_rank(world, each.require_classes)
+        source = SampleSource(
+            recipe=parts.recipe,
+            statistics=on_first_rank(world, lambda: context.statistics(parts.recipe.audio)),
+            world=world,
+            num_views=self.num_views,
+            seed=self.seed,
+            published=self.protocol == "published",
+        )
         with context.clips("train") as train, context.clips("test") as held_out:
-            source = Source(self, parts, statistics, context.world)
             frames = source.data.window_shape(clips_form(train.info)).num_frames
-            mode = "all" if self.end_to_end else "norms" if self.protocol == "published" else "none"
-            networks = build_networks(parts, mode, frames, self.seed, context.world)  # type: ignore
-            epochs = self._train(networks, source, train, labels["train"], context)
-            tested = self._test(networks, source, held_out, labels["test"])
+            networks = build_networks(parts, self._training, frames, self.seed, world)
+            epochs = self.train(networks, source, train, labels["train"], context.work)
+            tested = self.test(networks, source, held_out, labels["test"])
             pictures = {}
-            if context.world.is_first:
+            if world.is_first:
                 order = PicturedOrder(held_out.video_ids)
-                alone = replace(source, world=World(0, 1, context.world.device))
-                samples = alone.samples(held_out, order, labels["test"], training=False)
-                pictures = save_pictures(context, samples, networks.predict, tested.confusion)
-            return to_result(
-                tested,
-                epochs,
-                pictures,
-                {
-                    s: (len(labels[s].keys), len(c))
-                    for s, c in (("train", train), ("test", held_out))
-                },
-                self.seed,
-            )
+                shown = source.alone.testing(held_out, order, labels["test"])
+                pictures = save_pictures(context, shown, networks.predict, tested.confusion)
+            labelled = {
+                str(clips.split): (len(labels[clips.split].keys), len(clips))
+                for clips in (train, held_out)
+            }
+        return to_result(tested, epochs, pictures, labelled, self.seed)
 
-    def _train(
+    def train(
         self,
         networks: SegmentationNetworks,
-        source: Source,
+        source: SampleSource,
         clips: ShardReader,
         labels: TargetReader,
-        context: Context,
+        work: Path,
     ) -> tuple[Row, ...]:
+        """Train the networks in place, from where a killed evaluation was; return the epochs."""
         videos = len(set(clips.video_ids))
         sampling = SamplingConfig(draws_per_video=max(1, len(clips) // videos) * self.draws)
         order = TrainingOrder(clips.video_ids, self.batch_size, self.seed, sampling)
@@ -161,115 +151,33 @@ class SegmentationConfig(EvaluationConfig):
             self.schedule,
             order.steps_per_epoch,
             self.seed,
-            context.world,
-            context.work,
+            source.world,
+            work,
         )
         return fit.run(
-            lambda step: source.samples(clips, order, labels, training=True, first_step=step),
-            partial(loss_of, networks.train(), context.world),
+            lambda step: source.training(clips, order, labels, step),
+            partial(loss_of, networks.train(), source.world),
         )
 
-    def _test(
+    def test(
         self,
         networks: SegmentationNetworks,
-        source: Source,
+        source: SampleSource,
         clips: ShardReader,
         labels: TargetReader,
     ) -> Tested:
-        world = source.world
-        order = SharedOrder(len(clips), self.test_draws, self.batch_size, world)
-        alone = replace(source, world=World(0, 1, world.device))
-        numbers = {video: number for number, video in enumerate(sorted(set(clips.video_ids)))}
-        videos = dict(zip(clips.keys, clips.video_ids, strict=True))
+        """Test the networks; ranks take whole batches in turn."""
+        order = SharedOrder(len(clips), self.test_draws, self.batch_size, source.world)
         return test(
-            alone.samples(clips, order, labels, training=False),
+            source.alone.testing(clips, order, labels),
             networks.predict,
-            lambda key: numbers[videos[key]],
-            len(numbers),
-            -(-len(order) // world.size),
-            world,
+            dict(zip(clips.keys, clips.video_ids, strict=True)),
+            -(-len(order) // source.world.size),
+            source.world,
         )
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where batches come from.
-
-    Attributes:
-        config: Options of the evaluation.
-        parts: The networks, whose recipe says how views and spectrograms are made.
-        statistics: Statistics that standardize spectrograms.
-        world: The ranks that share each batch.
-    """
-
-    config: SegmentationConfig
-    parts: Subnetworks
-    statistics: AudioStatistics
-    world: World
 
     @property
-    def data(self) -> DataConfig:
-        """One clip window at a time; its labels are those of the middle of its video."""
-        data = replace(self.parts.recipe.data, windows_per_clip=1)
-        return (
-            data if self.config.protocol == "published" else replace(data, video_position="middle")
-        )
-
-    def views(self, training: bool) -> ViewConfig:
-        """Return uniform views; all views of a clip are flipped, or none."""
-        low, high = TRAIN_HFOV_DEG if training else TEST_HFOV_DEG
-        return replace(
-            self.parts.recipe.views,
-            num_views=self.config.num_views,
-            sampler="uniform",
-            audio_rotation="view",
-            hfov_min_deg=low,
-            hfov_max_deg=high,
-            augment=training or self.config.protocol == "published",
-            hflip_probability=0.5,
-            hflip_per_view=False,
-        )
-
-    def samples(
-        self,
-        clips: ShardReader,
-        order: Order,
-        labels: TargetReader,
-        *,
-        training: bool,
-        first_step: int = 0,
-    ) -> Generator[Sample]:
-        """Yield this rank's part of batches with targets, from a step on."""
-        drawn = batches(
-            clips,
-            order,
-            self.config.seed,
-            self.data,
-            self.views(training),
-            self.parts.recipe.audio,
-            self.statistics,
-            self.world,
-            first_step,
-        )
-        return with_targets(drawn, labels, self.data.audio_duration_s)
-
-
-def loss_of(networks: SegmentationNetworks, world: World, sample: Sample) -> Loss:
-    """Return a loss whose mean over ranks is the mean over the labelled pixels of all ranks.
-
-    ``pixel_accuracy`` is the share of these that are right, in the same way.
-    """
-    scores = networks(sample.batch.video, sample.batch.audio).movedim(2, -1).flatten(0, -2)
-    targets = sample.targets.flatten().long()
-    # Rows of pixels instead of images: this kernel of CUDA is deterministic.
-    total = cross_entropy(scores, targets, ignore_index=NO_TARGET, reduction="sum")
-    labelled = (targets != NO_TARGET).sum().double()
-    share = world.size / _sum_over_ranks(labelled, world).clamp(min=1)
-    hits: Tensor = (scores.argmax(-1) == targets).sum()
-    return total * share.to(total.dtype), {"pixel_accuracy": hits * share}
-
-
-def _sum_over_ranks(value: Tensor, world: World) -> Tensor:
-    if world.size > 1:
-        dist.all_reduce(value)
-    return value
+    def _training(self) -> Training:
+        if self.end_to_end:
+            return "all"
+        return "norms" if self.protocol == "published" else "none"

@@ -162,7 +162,7 @@ class SegmentationNetworks(nn.Module):
         with autocast(self.compute, video.device):
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.trains == "all"):
                 maps = self.encoders["video"].forward_maps(video.flatten(0, 1))  # type: ignore
-                condition = self._condition(maps[-1], audio)
+                condition = self.conditioning(maps[-1], audio)
             scores = self.head(maps, condition, video.shape[-2:])
         return scores.float().unflatten(0, video.shape[:2])
 
@@ -171,8 +171,13 @@ class SegmentationNetworks(nn.Module):
         self.eval()
         return self(sample.batch.video, sample.batch.audio).argmax(2)
 
-    def _condition(self, last_map: Tensor, audio: Tensor) -> Tensor:
-        """Return what is concatenated to the last map, (B * K, 0, D or 3 D)."""
+    def conditioning(self, last_map: Tensor, audio: Tensor) -> Tensor:
+        """Return what is concatenated to the last map: (B * K, 0), (B * K, D) or (B * K, 3 D).
+
+        Args:
+            last_map: (B * K, D, T', h', w'), whose maximum is the features of the video.
+            audio: (B, K, C, N, F).
+        """
         networks, shape = self.encoders, audio.shape[:2]
         if "audio" not in networks:
             return last_map.new_empty(len(last_map), 0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,8 +20,8 @@ from avsa.evals.segmentation.metrics import NO_TARGET, Numbers
 from avsa.evals.segmentation.targets import CLASS_NAMES, Sample, to_joint
 from avsa.views.colors import to_rgb_bytes
 from yt360.files import atomic_write
-from yt360.labels.overlay import colored, overlay
-from yt360.terminal.text import plot_text
+from yt360.labels.overlay import NONE_NAME, colored
+from yt360.terminal.text import plot_text, shortened
 
 MAX_CLIPS, MAX_VIEWS = 6, 2
 SIZE_IN, DPI = 1.55, 110
@@ -91,45 +92,41 @@ def _draw_predictions(samples: Generator[Sample], predict: Callable[[Sample], Te
         predicted = predict(sample).to(torch.uint8).cpu().numpy()
     video, targets = sample.batch.video.cpu(), sample.targets.cpu().numpy()
     clips, views = len(video), min(MAX_VIEWS, video.shape[1])
-    figure = Figure(
-        figsize=(SIZE_IN * (3 * views + 0.3), SIZE_IN * (clips + 1.1)),
-        dpi=DPI,
-        layout="constrained",
-    )
-    pictures, key = figure.subfigures(2, 1, squeeze=False, height_ratios=(clips, 0.8))[:, 0]
+    size = (SIZE_IN * (3 * views + 0.3), SIZE_IN * (clips + 0.8))
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    pictures, key = figure.subfigures(2, 1, squeeze=False, height_ratios=(clips, 0.5))[:, 0]
     grid = pictures.subplots(clips, 3 * views, squeeze=False)
-    for row, axes in enumerate(grid):
-        for view in range(views):
-            image = to_rgb_bytes(video[row, view, :, video.shape[3] // 2].double().numpy())
-            shown = (
-                image,
-                overlay(image, to_joint(targets[row, view])),
-                overlay(image, to_joint(predicted[row, view])),
-            )
-            for column, (title, each) in enumerate(
-                zip(("view", "target", "prediction"), shown, strict=True), start=3 * view
-            ):
-                axes[column].imshow(each)
-                axes[column].set(xticks=[], yticks=[])
-                if row == 0:
-                    axes[column].set_title(title, size=9)
-        axes[0].set_ylabel(plot_text(_shortened(sample.batch.raw.keys[row])), size=7)
-    _draw_key(key, targets[:, :views], predicted[:, :views])
+    for b, k in np.ndindex(clips, views):
+        _draw_view(
+            grid[b, 3 * k : 3 * k + 3],
+            to_rgb_bytes(video[b, k, :, video.shape[3] // 2].double().numpy()),
+            colored(to_joint(targets[b, k])),
+            colored(to_joint(predicted[b, k])),
+        )
+    for axes, text in zip(grid[0], cycle(("view", "target", "prediction"))):
+        axes.set_title(text, size=9)
+    for axes, clip in zip(grid[:, 0], sample.batch.raw.keys, strict=True):
+        axes.set_ylabel(plot_text(shortened(clip, 24)), size=7)
+    _draw_key(key, np.concatenate([targets[:, :views], predicted[:, :views]]))
     return figure
 
 
-def _draw_key(part: object, targets: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
+def _draw_view(row: Sequence[Any], *images: NDArray[np.uint8]) -> None:
+    for axes, image in zip(row, images, strict=True):
+        axes.imshow(image)
+        axes.set(xticks=[], yticks=[])
+
+
+def _draw_key(part: SubFigure, shown: NDArray[np.uint8]) -> None:
     """Draw the colours and names of the classes that are shown, the most frequent first."""
-    shown = np.bincount(np.concatenate([targets.ravel(), predicted.ravel()]), minlength=256)
-    order = [number for number in np.argsort(-shown, kind="stable") if shown[number]]
+    counts = np.bincount(shown.ravel(), minlength=256)
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].astype(np.uint8)
+    names = {**dict(enumerate(CLASS_NAMES)), NO_TARGET: NONE_NAME}
     patches = [
-        Patch(fc=colored(to_joint(np.uint8(n))) / 255, ec="0.5", label=CLASS_NAMES[n])  # type: ignore
-        for n in order
-        if n != NO_TARGET
+        Patch(facecolor=color / 255, edgecolor="0.5", label=names[number])
+        for number, color in zip(order.tolist(), colored(to_joint(order)), strict=True)
     ]
-    if patches:
-        columns = min(len(patches), 6)
-        part.legend(handles=patches, loc="center", ncols=columns, fontsize=8, frameon=False)  # type: ignore
+    part.legend(handles=patches, loc="center", ncols=6, fontsize=8, frameon=False)
 
 
 def _draw_confusion(confusion: Numbers) -> Figure:
@@ -153,7 +150,3 @@ def _draw_confusion(confusion: Numbers) -> Figure:
             axes.text(column, row, text, ha="center", va="center", size=7, color=color)
     figure.colorbar(image, label="share of the target's pixels", shrink=0.8)
     return figure
-
-
-def _shortened(text: str, most: int = 24) -> str:
-    return text if len(text) <= most else f"{text[: math.ceil(most / 2)]}…{text[-most // 2 + 1 :]}"

@@ -100,12 +100,11 @@ def _notes(
 ) -> tuple[str, ...]:
     known = int(np.isfinite(class_iou(confusion)).sum())
     notes = [
-        "pixel_accuracy and miou are of the confusion matrix of the test split, "
-        f"miou over {known} classes that are targets or predictions; batch_pixel_accuracy and "
-        "image_miou are those of the published programs, averaged over batches, the latter over "
-        "(image, class)",
-        f"{confusion.sum() / tested.pixels:.1%} of the pixels of test views have one of the 32 "
-        "classes",
+        f"pixel_accuracy and miou are those of the whole test split, miou over the {known} classes "
+        "that are targets or predictions",
+        "batch_pixel_accuracy and image_miou are those of the published programs: means over "
+        "batches, of image_miou over all images and classes of a batch",
+        f"{confusion.sum() / tested.pixels:.1%} of the pixels of test views are of the 32 classes",
     ]
     if tested.without_classes:
         notes.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class Tested:
     """What a test finds; equal on all ranks.
 
     Attributes:
-        confusion: (V, classes, classes) of each video.
+        confusion: (V, classes, classes) of each video, in order of the ids.
         pixel_accuracy: Mean over batches of that of the batch.
         image_iou: Mean over batches of the mean over (image, class).
         clips: Number of clips and draws.
@@ -59,8 +59,7 @@ class Tested:
 def test(
     samples: Iterator[Sample],
     predict: Callable[[Sample], Tensor],
-    video_of: Callable[[str], int],
-    videos: int,
+    video_of: Mapping[str, str],
     batches: int,
     world: World,
 ) -> Tested:
@@ -69,19 +68,19 @@ def test(
     Args:
         samples: This rank's batches.
         predict: Returns classes (B, K, h, w).
-        video_of: Number of the video of a clip.
-        videos: V.
+        video_of: Video of each clip of the split.
         batches: Number of batches of this rank, for the progress.
         world: This process and the other ranks.
     """
-    confusion = np.zeros((videos, NUM_TARGETS, NUM_TARGETS))
+    videos = {video: number for number, video in enumerate(sorted(set(video_of.values())))}
+    confusion = np.zeros((len(videos), NUM_TARGETS, NUM_TARGETS))
     counts = np.zeros(6)  # sums over batches, batches, clips, clips without classes, pixels
     progress = Progress("testing segmentation", batches, "batches")
     with closing(samples), progress:  # type: ignore[type-var]
         for sample in samples:
             matrices = _matrices(predict(sample), sample.targets)
             views = sample.targets.shape[1]
-            rows = np.repeat([video_of(key) for key in sample.batch.raw.keys], views)
+            rows = np.repeat([videos[video_of[key]] for key in sample.batch.raw.keys], views)
             np.add.at(confusion, rows, matrices)
             if (found := batch_metrics(matrices)) is not None:
                 counts[:3] += found.pixel_accuracy, found.image_iou, 1

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers import processes
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
 from torch import nn
 from torch.nn.functional import one_hot
+from torchvision.models.video import r2plus1d_18
 
 from avsa.cli import cli
 from avsa.config.recipe import load_config
+from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context, Offer
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import records_of
-from avsa.evals.segmentation.config import SegmentationConfig, Source, loss_of
+from avsa.evals.segmentation.config import SegmentationConfig
 from avsa.evals.segmentation.networks import Subnetworks, build_networks, open_subnetworks
+from avsa.evals.segmentation.samples import SampleSource
 from avsa.evals.segmentation.targets import CLASS_NAMES, TargetReader
 from avsa.evals.segmentation.testing import SharedOrder
 from avsa.evals.segmentation.testing import test as measure
+from avsa.evals.segmentation.training import loss_of
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.training.distributed import World
 from yt360.labels.classes import number_of
@@ -71,15 +78,14 @@ class Stop(Exception):
 
 
 class KilledReader(TargetReader):
-    """Fails after some reads."""
+    """Fails for some clips."""
 
-    def __init__(self, dataset, stop_after):
+    def __init__(self, dataset, fatal):
         super().__init__(dataset, "train", "panoptic")
-        self.left = stop_after
+        self.fatal = fatal
 
     def read(self, key, time_s):
-        self.left -= 1
-        if self.left < 0:
+        if key in self.fatal:
             raise Stop
         return super().read(key, time_s)
 
@@ -88,21 +94,21 @@ def test_training_goes_on_after_a_kill_to_the_bit(context, tmp_path, monkeypatch
     """With statistics of batches, which are part of the state."""
     monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 1)
     config = SegmentationConfig(**FEW, protocol="published", inputs="video+audio+context")
-    config = replace(config, schedule=replace(SHORT, epochs=2))
     before = context.subject.model.weights_hash()
 
-    def train(work, stop_after=10**6):
+    def train(work, killed=False):
         parts = open_subnetworks(context.subject, config.inputs, False, None, 0)
         networks = build_networks(parts, "norms", FRAMES, 0, ALONE)
-        source = Source(config, parts, context.statistics(parts.recipe.audio), ALONE)
-        labels = KilledReader(context.dataset, stop_after)
         with context.clips("train") as clips:
-            rows = config._train(networks, source, clips, labels, replace(context, work=work))
+            order = TrainingOrder(clips.video_ids, 2, 0, SamplingConfig(draws_per_video=1))
+            second = {clips.keys[draw.clip] for draw in order.batch(1)}
+            labels = KilledReader(context.dataset, second if killed else ())
+            rows = config.train(networks, source_of(context, parts), clips, labels, work)
         return rows, networks.state_dict()
 
     whole = train(tmp_path / "whole")
     with pytest.raises(Stop):
-        train(tmp_path / "killed", stop_after=5)
+        train(tmp_path / "killed", killed=True)
     assert list((tmp_path / "killed").iterdir())
     resumed = train(tmp_path / "killed")
     assert resumed[0] == whole[0]
@@ -116,7 +122,7 @@ def test_what_training_changes(context, mode):
     networks = build_networks(parts, mode, FRAMES, 0, ALONE)
     before = {name: each.clone() for name, each in networks.state_dict().items()}
     optimizer = torch.optim.Adam([p for p in networks.parameters() if p.requires_grad], lr=1e-2)
-    video, audio = torch.randn(2, 2, 3, 4, 32, 32), torch.randn(2, 2, 4, 101, 16)
+    video, audio = torch.randn(1, 2, 3, 4, 32, 32), torch.randn(1, 2, 4, 101, 16)
     networks.train()(video, audio).square().sum().backward()
     optimizer.step()
     changed = {name for name, each in networks.state_dict().items() if (each != before[name]).any()}
@@ -132,7 +138,7 @@ def test_what_training_changes(context, mode):
 def test_what_is_concatenated_to_the_last_map(context):
     """[v2a(video), audio, a2v(audio)], for each view those of its own clip."""
     model = context.subject.model
-    video, audio = torch.randn(2, 3, 3, 4, 32, 32), torch.randn(2, 3, 4, 101, 16)
+    video, audio = torch.randn(2, 2, 3, 4, 32, 32), torch.randn(2, 2, 4, 101, 16)
     with torch.no_grad():
         of_video, of_audio = model.encoders(video, audio)
         to_video, to_audio = model.task.translate(of_video, of_audio)
@@ -144,17 +150,20 @@ def test_what_is_concatenated_to_the_last_map(context):
             parts = open_subnetworks(context.subject, inputs, False, None, 0)
             networks = build_networks(parts, "none", FRAMES, 0, ALONE)
             last = networks.encoders["video"].forward_maps(video.flatten(0, 1))[-1]
-            torch.testing.assert_close(networks._condition(last, audio), expected.flatten(0, 1))
-            assert networks(video, audio).shape == (2, 3, 32, 32, 32)
+            torch.testing.assert_close(networks.conditioning(last, audio), expected.flatten(0, 1))
+            assert networks(video, audio).shape == (2, 2, 32, 32, 32)
 
 
-def samples_of(context, order, world=ALONE, **options):
-    config = SegmentationConfig(**FEW, **options)
+def source_of(context, parts, world=ALONE):
+    statistics = context.statistics(parts.recipe.audio)
+    return SampleSource(parts.recipe, statistics, world, num_views=2, seed=0, published=False)
+
+
+def samples_of(context, order):
     parts = open_subnetworks(context.subject, "video", False, None, 0)
-    source = Source(config, parts, context.statistics(parts.recipe.audio), world)
+    labels = TargetReader(context.dataset, "test", "panoptic")
     with context.clips("test") as clips:
-        labels = TargetReader(context.dataset, "test", "panoptic")
-        yield from source.samples(clips, order(len(clips)), labels, training=False)
+        yield from source_of(context, parts).testing(clips, order(len(clips)), labels)
 
 
 def test_an_oracle_is_always_right_and_ranks_share_the_batches(context):
@@ -162,7 +171,7 @@ def test_an_oracle_is_always_right_and_ranks_share_the_batches(context):
         return one_hot(sample.targets.long() % 255, 255).argmax(-1)
 
     with context.clips("test") as clips:
-        count = len(clips)
+        count, videos = len(clips), dict(zip(clips.keys, clips.video_ids, strict=True))
     keys = {}
     for ranks in (1, 2):
         for rank in range(ranks):
@@ -177,10 +186,10 @@ def test_an_oracle_is_always_right_and_ranks_share_the_batches(context):
                     keys.setdefault((key, position), []).append(target)
     assert len(keys) == 3 * count
     assert all(len(each) == 2 and torch.equal(*each) for each in keys.values())
-    found = measure(samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE)), oracle,
-                    lambda _key: 0, 1, 2, ALONE)  # fmt: skip
+    samples = samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE))
+    found = measure(samples, oracle, videos, 2, ALONE)
     assert found.clips == count and found.pixel_accuracy == found.image_iou == 1.0
-    assert found.confusion[0].trace() == found.confusion.sum() > 0
+    assert found.confusion.trace(axis1=1, axis2=2).sum() == found.confusion.sum() > 0
 
 
 def test_the_loss_is_the_mean_over_labelled_pixels(context):
@@ -192,13 +201,13 @@ def test_the_loss_is_the_mean_over_labelled_pixels(context):
     sample.targets[0, 0, :3] = 255
     with torch.no_grad():
         loss, numbers = loss_of(networks, ALONE, sample)
-        scores = networks(double.video, double.audio).double().log_softmax(2)
+        scores = networks(double.video, double.audio).double().log_softmax(2).numpy()
         terms, hits = [], 0
         for index, target in np.ndenumerate(sample.targets.numpy()):
             if target != 255:
                 b, k, i, j = index
-                terms.append(-scores[b, k, int(target), i, j].item())
-                hits += int(scores[b, k, :, i, j].argmax()) == target
+                terms.append(-scores[b, k, int(target), i, j])
+                hits += scores[b, k, :, i, j].argmax() == target
     assert loss.item() == pytest.approx(np.mean(terms), rel=1e-5)
     assert numbers["pixel_accuracy"].item() == pytest.approx(hits / len(terms))
 
@@ -264,3 +273,58 @@ def test_variants_say_what_they_lack(context, scene_dataset):
     assert [v.options for v in SegmentationConfig.variants(kinetics)] == [{"inputs": "video"}]
     scratch = replace(offer, subject=Evaluated("scratch", None))
     assert all(v.options["end_to_end"] for v in SegmentationConfig.variants(scratch))
+
+
+def evaluate_on_a_rank(rank, ranks, port, run, dataset, folder):
+    """Save the result of an evaluation; the function of a process."""
+    if ranks > 1:
+        address = f"tcp://127.0.0.1:{port}"
+        torch.distributed.init_process_group(
+            "gloo", init_method=address, rank=rank, world_size=ranks
+        )
+    world, work = World(rank, ranks, ALONE.device), folder / "work"
+    context = Context(open_subject(str(run), "cpu"), dataset, world, work, work, folder, "x")
+    result = SegmentationConfig(**FEW, inputs="video+audio+context").evaluate(context)
+    metrics = {name: each.value for name, each in result.metrics.items()}
+    (folder / f"{rank}.json").write_text(json.dumps([metrics, result.tables["epochs"][0]]))
+
+
+@pytest.mark.slow
+def test_two_ranks_find_what_one_finds(scene_run, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    found = {}
+    for ranks in (1, 2):
+        folder = tmp_path / str(ranks)
+        folder.mkdir()
+        arguments = (ranks, port, scene_run.run, scene_run.dataset, folder)
+        started = [
+            processes.start(__file__, "evaluate_on_a_rank", rank, *arguments)
+            for rank in range(ranks)
+        ]
+        for each in started:
+            each.join(300)
+        assert not any(each.exitcode for each in started)
+        found[ranks] = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(ranks)]
+    ((metrics, epoch),) = found[1]
+    for shared_metrics, shared_epoch in found[2]:
+        assert shared_epoch == pytest.approx(epoch, rel=1e-4)
+        assert shared_metrics == pytest.approx(metrics, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["kinetics", "scratch"])
+def test_models_without_a_run(name, scene_run, tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save(r2plus1d_18(num_classes=400).state_dict(), weights)
+    options = {
+        "kinetics": ["--kinetics-weights", weights],
+        "scratch": ["--inputs", "video+audio+context", "--end-to-end"],
+    }
+    few = [w for k in ("batch_size=1", "num_views=1", "schedule.epochs=1") for w in ("--set", k)]
+    invoke(cli, "eval", "segmentation", name, "--data", scene_run.dataset, "--out", tmp_path,
+           *options[name], *few)  # fmt: skip
+    ((_, record),) = records_of(tmp_path)
+    assert record.subject.name == name and record.result.metrics["pixel_accuracy"].value >= 0
+    assert ("kinetics weights" in record.data) == (name == "kinetics")
