@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
@@ -12,6 +12,7 @@ from pydantic import Field
 from avsa.data.clips import clips_form
 from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant, describe_dataset
+from avsa.evals.binary.protocol import Protocol
 from avsa.evals.fit import Fit, ScheduleConfig
 from avsa.evals.result import Result, Row
 from avsa.evals.segmentation.networks import (
@@ -50,10 +51,10 @@ class SegmentationConfig(EvaluationConfig):
     networks predict from all views of the clip, too."""
     end_to_end: bool = False
     """true: encoders are trained with the head, an upper bound; false: they are frozen."""
-    protocol: Literal["paper", "published"] = "paper"
+    protocol: Protocol = "paper"
     """paper: frozen encoders are in evaluation mode, and testing has no augmentation; published:
     batch norm of frozen encoders uses and updates statistics of batches, their dropout is active,
-    and test views are augmented."""
+    test views are augmented, and views and clip windows are drawn as in the published programs."""
     labels: str = DEFAULT_NAME
     """Name of the label set."""
     kinetics_weights: Path | None = None
@@ -61,7 +62,7 @@ class SegmentationConfig(EvaluationConfig):
     num_views: Annotated[int, Field(ge=1, le=1024)] = 4
     """Views of a clip."""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 20
-    """Clips in a batch, all ranks together."""
+    """Clips in a batch, all ranks together; fewer in training if there are fewer videos."""
     draws: Annotated[int, Field(ge=1, le=10**6)] = 1
     """An epoch draws each training video (clips / videos) times this often."""
     test_draws: Annotated[int, Field(ge=1, le=10**6)] = 1
@@ -115,7 +116,7 @@ class SegmentationConfig(EvaluationConfig):
             world=world,
             num_views=self.num_views,
             seed=self.seed,
-            published=self.protocol == "published",
+            protocol=self.protocol,
         )
         with context.clips("train") as train, context.clips("test") as held_out:
             frames = source.data.window_shape(clips_form(train.info)).num_frames
@@ -127,11 +128,11 @@ class SegmentationConfig(EvaluationConfig):
                 order = PicturedOrder(held_out.video_ids)
                 shown = source.alone.testing(held_out, order, labels["test"])
                 pictures = save_pictures(context, shown, networks.predict, tested.confusion)
-            labelled = {
-                str(clips.split): (len(labels[clips.split].keys), len(clips))
-                for clips in (train, held_out)
-            }
-        return to_result(tested, epochs, pictures, labelled, self.seed)
+            notes = [
+                *self._notes_on(train, labels["train"]),
+                *self._notes_on(held_out, labels["test"]),
+            ]
+        return to_result(tested, epochs, pictures, notes, self.seed)
 
     def train(
         self,
@@ -144,7 +145,7 @@ class SegmentationConfig(EvaluationConfig):
         """Train the networks in place, from where a killed evaluation was; return the epochs."""
         videos = len(set(clips.video_ids))
         sampling = SamplingConfig(draws_per_video=max(1, len(clips) // videos) * self.draws)
-        order = TrainingOrder(clips.video_ids, self.batch_size, self.seed, sampling)
+        order = TrainingOrder(clips.video_ids, self._training_batch(clips), self.seed, sampling)
         fit: Fit[Sample] = Fit(
             "segmentation",
             networks.trained,
@@ -175,6 +176,22 @@ class SegmentationConfig(EvaluationConfig):
             -(-len(order) // source.world.size),
             source.world,
         )
+
+    def _training_batch(self, clips: ShardReader) -> int:
+        """Return the clips of a batch, of different videos; a power of two if it is reduced."""
+        videos = len(set(clips.video_ids))
+        return self.batch_size if videos >= self.batch_size else 1 << (videos.bit_length() - 1)
+
+    def _notes_on(self, clips: ShardReader, labels: TargetReader) -> Iterator[str]:
+        """Yield what is to be said of a split."""
+        if (missing := len(clips) - len(labels.keys)) > 0:
+            yield f"{missing} of {len(clips)} clips of the split {clips.split} have no labels."
+        batch = self._training_batch(clips)
+        if clips.split == "train" and batch < self.batch_size:
+            yield (
+                f"The split train has only {len(set(clips.video_ids))} videos: a batch has {batch} "
+                f"clips instead of {self.batch_size}."
+            )
 
     @property
     def _training(self) -> Training:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from avsa.config.train_config import TrainConfig
 from avsa.data.loader import DataConfig
 from avsa.data.order import Order
+from avsa.evals.binary.protocol import Protocol, data_of, views_of
 from avsa.evals.segmentation.targets import Sample, TargetReader, with_targets
 from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStatistics
@@ -28,8 +29,9 @@ class SampleSource:
         world: The ranks that share each batch.
         num_views: Views of a clip.
         seed: Seed of views and clip windows.
-        published: Whether test views are augmented, too, and videos lie in their audio as in the
-            recipe; otherwise in the middle, the time of the targets.
+        protocol: published: elevations and jitter of views are those of the published programs,
+            test views are augmented, too, and the video lies anywhere in its audio; paper: it lies
+            in the middle, the time of the targets.
     """
 
     recipe: TrainConfig
@@ -37,7 +39,7 @@ class SampleSource:
     world: World
     num_views: int
     seed: int
-    published: bool
+    protocol: Protocol
 
     @property
     def alone(self) -> SampleSource:
@@ -47,20 +49,17 @@ class SampleSource:
     @property
     def data(self) -> DataConfig:
         """One clip window at a time."""
-        data = replace(self.recipe.data, windows_per_clip=1)
-        return data if self.published else replace(data, video_position="middle")
+        data = data_of(self.recipe, self.protocol)
+        return data if self.protocol == "published" else replace(data, video_position="middle")
 
     def views(self, training: bool) -> ViewConfig:
         """Return uniform views; all views of a clip are flipped, or none."""
         low, high = TRAIN_HFOV_DEG if training else TEST_HFOV_DEG
+        augment = training or self.protocol == "published"
         return replace(
-            self.recipe.views,
-            num_views=self.num_views,
-            sampler="uniform",
-            audio_rotation="view",
+            views_of(self.recipe, self.protocol, self.num_views, augment),
             hfov_min_deg=low,
             hfov_max_deg=high,
-            augment=training or self.published,
             hflip_probability=0.5,
             hflip_per_view=False,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def to_result(
     tested: Tested,
     epochs: tuple[Row, ...],
     pictures: Mapping[str, str],
-    labelled: Mapping[str, tuple[int, int]],
+    notes: Sequence[str],
     seed: int,
 ) -> Result:
     """Return the result of a test.
@@ -27,7 +27,7 @@ def to_result(
         tested: What it found.
         epochs: Rows of training.
         pictures: See `Result`.
-        labelled: Clips with labels, and all clips, of each split.
+        notes: Notes on the data.
         seed: Seed of the intervals.
 
     Raises:
@@ -57,7 +57,7 @@ def to_result(
             "epochs": epochs,
         },
         pictures=pictures,
-        notes=_notes(tested, total, labelled),
+        notes=(*_notes(tested, total), *notes),
     )
 
 
@@ -95,26 +95,19 @@ def _metric(
     return Metric(value=value, low=low, high=high, chance=chance)
 
 
-def _notes(
-    tested: Tested, confusion: Numbers, labelled: Mapping[str, tuple[int, int]]
-) -> tuple[str, ...]:
+def _notes(tested: Tested, confusion: Numbers) -> tuple[str, ...]:
     known = int(np.isfinite(class_iou(confusion)).sum())
     notes = [
-        f"pixel_accuracy and miou are those of the whole test split, miou over the {known} classes "
-        "that are targets or predictions",
+        "pixel_accuracy and miou are those of the whole test split; miou is the mean over the "
+        f"{known} classes that are targets or predictions.",
         "batch_pixel_accuracy and image_miou are those of the published programs: means over "
-        "batches, of image_miou over all images and classes of a batch",
-        f"{confusion.sum() / tested.pixels:.1%} of the pixels of test views are of the 32 classes",
+        "batches, of image_miou over all images and classes of a batch.",
+        f"{confusion.sum() / tested.pixels:.1%} of the pixels of test views are of the 32 classes.",
     ]
     if tested.without_classes:
         notes.append(
-            f"{tested.without_classes} of {tested.clips} test samples have none of the 32 classes"
+            f"{tested.without_classes} of {tested.clips} test samples have none of the 32 classes."
         )
-    notes += [
-        f"{clips - count} of {clips} clips of {split} have no labels"
-        for split, (count, clips) in labelled.items()
-        if count < clips
-    ]
     return tuple(notes)
 
 

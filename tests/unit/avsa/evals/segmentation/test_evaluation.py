@@ -53,7 +53,7 @@ def context(scene_run, tmp_path):
 
 
 def test_the_command_records_numbers_tables_and_pictures(own_run):
-    few = [w for k in ("batch_size=2", "num_views=2", "schedule.epochs=1") for w in ("--set", k)]
+    few = [w for k in ("num_views=2", "schedule.epochs=1") for w in ("--set", k)]
     invoke(cli, "eval", "segmentation", own_run.run, "--data", own_run.dataset, "--inputs",
            "video+audio+context", *few)  # fmt: skip
     ((_, record),) = records_of(own_run.run)
@@ -69,6 +69,7 @@ def test_the_command_records_numbers_tables_and_pictures(own_run):
     iou = [row["iou"] for row in classes if row["iou"] is not None]
     assert result.metrics["miou"].value == pytest.approx(np.mean(iou))
     assert len(result.tables["epochs"]) == 1
+    assert any("4 clips instead of 20" in note for note in result.notes)  # of five videos
     for name in result.pictures:
         assert (own_run.run / "eval" / "pictures" / name).read_bytes().startswith(b"\x89PNG")
 
@@ -156,7 +157,7 @@ def test_what_is_concatenated_to_the_last_map(context):
 
 def source_of(context, parts, world=ALONE):
     statistics = context.statistics(parts.recipe.audio)
-    return SampleSource(parts.recipe, statistics, world, num_views=2, seed=0, published=False)
+    return SampleSource(parts.recipe, statistics, world, num_views=2, seed=0, protocol="paper")
 
 
 def samples_of(context, order):
