@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -13,16 +14,11 @@ from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS
 from yt360.labels.segmenters.base import ImageOrigin
 
-transformers = pytest.importorskip(
-    "transformers", reason="needs the extra labels-transformers of this package"
-)
+if find_spec("transformers") is None:
+    pytest.skip("needs the extra labels-transformers of this package", allow_module_level=True)
 
 LABELS = ["person", "traffic_light", "tree-merged", "wall-other-merged", "window-other"]
 WANTED = {0, 9, 117, 132, 116, NO_CLASS}
-BACKBONE = transformers.SwinConfig(
-    image_size=32, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2,
-    out_features=["stage1", "stage2", "stage3", "stage4"],
-)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +40,27 @@ def make(folder, **options):
     return make_segmenter("transformers", model=str(folder), **options)
 
 
+@pytest.fixture(scope="module")
+def transformers():
+    """The library, whose import is slow."""
+    import transformers
+
+    return transformers
+
+
 @pytest.fixture
-def mask2former(tmp_path):
+def backbone(transformers):
+    return transformers.SwinConfig(
+        image_size=32, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def mask2former(tmp_path, transformers, backbone):
     """A folder with a Mask2Former that knows five classes of COCO panoptic."""
     config = transformers.Mask2FormerConfig(
-        backbone_config=BACKBONE, feature_size=32, mask_feature_size=32, hidden_dim=32,
+        backbone_config=backbone, feature_size=32, mask_feature_size=32, hidden_dim=32,
         encoder_feedforward_dim=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2,
         dim_feedforward=16, num_queries=6, id2label=dict(enumerate(LABELS)),
     )  # fmt: skip
@@ -65,7 +77,7 @@ def mask2former(tmp_path):
 
 
 @pytest.fixture
-def oneformer(tmp_path):
+def oneformer(tmp_path, transformers, backbone):
     """A folder with a OneFormer, which is told its task in words."""
     letters = "abcdefghijklmnopqrstuvwxyz "
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{each}</w>" for each in letters)]
@@ -86,7 +98,7 @@ def oneformer(tmp_path):
         size={"shortest_edge": 32, "longest_edge": 64}, ignore_index=255,
     )  # fmt: skip
     config = transformers.OneFormerConfig(
-        backbone_config=BACKBONE, hidden_dim=32, conv_dim=32, mask_dim=32,
+        backbone_config=backbone, hidden_dim=32, conv_dim=32, mask_dim=32,
         encoder_feedforward_dim=16, encoder_layers=1, decoder_layers=2, num_attention_heads=2,
         dim_feedforward=16, num_queries=6, query_dec_layers=1, id2label=dict(enumerate(LABELS)),
         text_encoder_width=16, text_encoder_num_layers=1, text_encoder_vocab_size=100,
@@ -198,7 +210,7 @@ def test_damaged_weights_are_told_in_one_line(mask2former):
     assert "\n" not in str(caught.value)
 
 
-def test_facts_follow_the_weights_and_not_the_folder_s_name(mask2former, tmp_path):
+def test_facts_follow_the_weights_and_not_the_folder_s_name(mask2former, transformers, tmp_path):
     facts = make(mask2former).facts
     other = shutil.copytree(mask2former, tmp_path / "elsewhere")
     assert make(other).facts == {**facts, "model": str(other)}

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +22,7 @@ from helpers.quality_checks import inspect_inline, states, write_catalog
 from yt360.catalog import Catalog, MediaFile
 from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.commands.inspect import command
-from yt360.execution.local import Crashed
+from yt360.execution.local import Crashed, WorkerPool
 from yt360.quality.catalog_config import CatalogRunConfig
 from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog, inspect_next
 
@@ -238,10 +239,13 @@ def test_two_runs_at_once_inspect_everything_exactly_once(
     path: Path, tmp_path: Path, tagger: Callable[..., str]
 ) -> None:
     slow = tagger(SLOW, seconds=0.5)
-    other = subprocess.Popen([*INSPECT, str(path), "--tagger", slow])
+    inspect = partial(inspect_inline, path, settings=tagging(slow))
+    other = WorkerPool.context.Process(target=inspect)
+    other.start()
     wait_for(tmp_path / "started")
-    here = inspect_inline(path, settings=tagging(slow)).counts["accepted", ""]
-    assert other.wait(120) == 0
+    here = inspect().counts["accepted", ""]
+    other.join(120)
+    assert other.exitcode == 0
     assert 0 < here < len(IDS)
     assert outcomes(path) == {name: ["accepted"] for name in IDS}
 

@@ -74,10 +74,10 @@ def test_what_is_found_reaches_the_clips(path: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_stated_reaches_the_clips(path: Path, tmp_path: Path) -> None:
-    inspect_inline(path)
     with Catalog(path) as catalog:
         catalog.videos.drop(AMBIX, "withdrawn")
         catalog.videos.drop(FUMA, "withdrawn")
+    inspect_inline(path)
     again(path, "accepted")
     inspect_inline(path, audio_layout="n3d")
     sounds = sounds_of(path, tmp_path / "data")

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from helpers.quality_checks import make_check
 from quality.videos import KINDS, make_video, panorama
-from scipy.ndimage import zoom
+from torch.nn.functional import interpolate
 
 from yt360.media.video.frame_triplets import (
     FRAME_STEP_S,
@@ -32,8 +33,8 @@ def seen(check_name: str, kind: str, seconds: int, seed: int = 0) -> Verdict:
 
 
 def small(image: np.ndarray) -> np.ndarray:
-    factors = (HEIGHT / image.shape[0], WIDTH / image.shape[1])
-    return np.asarray(zoom(image, factors, order=1), dtype=np.float32)
+    pixels = torch.from_numpy(image.astype(np.float32))[None, None]
+    return interpolate(pixels, (HEIGHT, WIDTH), mode="bilinear", align_corners=True)[0, 0].numpy()
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, still, _) in KINDS.items() if still])

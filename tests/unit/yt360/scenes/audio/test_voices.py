@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from librosa import power_to_db
-from librosa.feature import melspectrogram
+import torch
 
 from yt360.scenes.audio.voices import VOICES, SoundSource, Voice, sample_onsets, synthesize
 
@@ -21,8 +20,12 @@ def _instance(voice: Voice, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _features(sound: np.ndarray) -> np.ndarray:
     """Return mean and spread over time of each mel band (seconds, 256), a row a second."""
-    mels = melspectrogram(y=sound, sr=RATE, n_fft=512, hop_length=240, n_mels=128)
-    levels = np.maximum(power_to_db(mels, ref=np.max), -60)[:, : SECONDS * 100]
+    from librosa.filters import mel  # a slow import
+
+    window = torch.hann_window(512)
+    spectrum = torch.stft(torch.from_numpy(sound), 512, 240, window=window, return_complex=True)
+    mels = mel(sr=RATE, n_fft=512, n_mels=128) @ spectrum.abs().square().numpy()
+    levels = 10 * np.log10(np.maximum(mels / mels.max(), 1e-6))[:, : SECONDS * 100]
     seconds = levels.reshape(128, SECONDS, 100)
     return np.concatenate([seconds.mean(-1), seconds.std(-1)]).T
 
