@@ -92,7 +92,8 @@ def _planned(config: type[EvaluationConfig], variant: Variant, seed: int) -> Pla
     title = " ".join([config.kind, *words])
     if variant.lacks:
         return Planned(title, None, variant.lacks)
-    options: dict[str, Any] = {**default_options(config), **variant.options}
+    given = {k: str(v) if isinstance(v, Path) else v for k, v in variant.options.items()}
+    options: dict[str, Any] = {**default_options(config), **given}
     return Planned(title, from_mapping(config, {**options, "kind": config.kind, "seed": seed}))
 
 

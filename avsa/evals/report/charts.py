@@ -16,6 +16,7 @@ from avsa.training.metrics_log import FILE_NAME, log_records
 WIDTH, HEIGHT = 400.0, 150.0
 MAX_POINTS = 300
 MAX_CURVES = 6
+MAX_DOTS = 20
 LARGEST = 1e30
 Points = tuple[Sequence[float], Sequence[float]]
 """Positions and values of a curve."""
@@ -71,11 +72,10 @@ def epoch_charts(name: str, rows: Sequence[Row]) -> tuple[Chart, ...]:
                 numbers.append(float(value))  # type: ignore[arg-type]
     losses = {column: each for column, each in values.items() if "loss" in column}
     others = {column: each for column, each in values.items() if column not in losses}
-    title = name.replace("_", " ")
-    charts = (
-        chart(f"{title}: loss", losses, "epoch"),
-        chart(f"{title}: other numbers", others, "epoch"),
-    )
+    which = name.removeprefix("epochs").strip("_- ")
+    title = f"{which} by epoch".strip()
+    one = next(iter(others), "") if len(others) == 1 else "numbers"
+    charts = (chart(f"loss {title}", losses, "epoch"), chart(f"{one} {title}", others, "epoch"))
     return tuple(each for each in charts if each.curves)
 
 
@@ -105,7 +105,7 @@ def chart(
     return Chart(
         title=title,
         curves=tuple(
-            Curve(label, _path(_scaled(x, x_range, WIDTH), HEIGHT - _scaled(y, y_range, HEIGHT)))
+            _curve(label, _scaled(x, x_range, WIDTH), HEIGHT - _scaled(y, y_range, HEIGHT))
             for label, (x, y) in drawn.items()
         ),
         x_ticks=tuple((float(_scaled(v, x_range, WIDTH)), f"{v:g}") for v in x_ticks),
@@ -141,8 +141,10 @@ def _scaled(value: Any, limits: tuple[float, float], size: float) -> Any:
     return (value - limits[0]) / (limits[1] - limits[0]) * size
 
 
-def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+def _curve(label: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
+    points = [(round(float(a), 1), round(float(b), 1)) for a, b in zip(x, y, strict=True)]
+    path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points)
+    return Curve(label, path, tuple(points) if len(points) <= MAX_DOTS else ())
 
 
 def _percent(curves: Mapping[str, Points]) -> dict[str, Points]:

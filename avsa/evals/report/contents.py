@@ -116,10 +116,11 @@ class Grid:
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve of a chart; `path` is that of SVG."""
+    """A curve of a chart; `path` is that of SVG, and `dots` are the points if they are few."""
 
     label: str
     path: str
+    dots: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ MAX_TEXT = 300
 def record_details(found: Found, pictures: PictureBudget) -> Details:
     """Return everything about a record."""
     record, subject = found.record, found.record.subject
+    options = shortened(_options(changed_options(found)), MAX_TEXT)
     facts = {
         "run": str(found.run),
         "model": found.approach.label(always_networks=True),
@@ -45,7 +46,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
         "training seed": subject.recipe.get("seed", ""),
         "data": record.data.get("path", ""),
         **found.data,
-        "options": _options(changed_options(found)),
+        "options": options,
         "seed": record.settings.get("seed", ""),
         "made": f"{record.made_at} by avsa {record.version} on {record.device}",
         "record": str(found.path),
@@ -60,7 +61,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
     }
     return Details(
         anchor=found.anchor,
-        title=f"{record.kind} of {found.run}",
+        title=" · ".join(filter(None, [f"{record.kind} of {found.run}", options])),
         facts=_facts(facts),
         command=record.command,
         metrics=_metrics(result.metrics),
@@ -133,8 +134,8 @@ def _describe(path: str, anchor: str) -> tuple[dict[str, str], tuple[Value, Valu
             raise UserError("remote")
         info = DatasetInfo.load(Path(path))
     except (UserError, OSError) as error:
-        reason = "remote; not read" if str(error) == "remote" else "not found here"
-        unknown = Value("–", (anchor,))
+        reason = "remote, not read" if str(error) == "remote" else "not found here"
+        unknown = Value("–", (anchor,), notes=(reason,))
         return {"dataset": reason}, (unknown, unknown)
     facts = {
         f"{name} split": f"{split.videos:,} videos, {split.clips:,} clips, "
