@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from avsa.data.remote.mirror import address_of
 from avsa.evals import EVALUATIONS
 from avsa.evals.base import EvaluationConfig, Offer, Variant
-from avsa.evals.config_options import default_options
+from avsa.evals.config_options import configure_class
 from avsa.evals.result import Record
 from avsa.evals.run import command_line, evaluate
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import World
-from yt360.config import from_mapping
 from yt360.errors import BadItem, UserError
 from yt360.registry import Registry
 
@@ -66,35 +64,52 @@ class Failure:
 
 
 def plan(
-    offer: Offer, seed: int = 0, registry: Registry[EvaluationConfig] = EVALUATIONS
+    offer: Offer,
+    seed: int = 0,
+    settings: Mapping[str, str] | None = None,
+    registry: Registry[EvaluationConfig] = EVALUATIONS,
 ) -> list[Planned]:
     """Return all evaluations and their variants, in the order of the registry.
 
     Args:
         offer: The model and the data.
         seed: Seed of all evaluations.
+        settings: Options as texts by evaluation and name: ``{"avc-bin.schedule.epochs": "1"}``.
         registry: The evaluations.
 
     Raises:
-        UserError: An evaluation cannot be imported.
+        UserError: A setting is of no evaluation, or not allowed; or an evaluation cannot be
+            imported.
     """
+    by_kind: dict[str, dict[str, str]] = {}
+    for key, text in (settings or {}).items():
+        kind, _, option = key.partition(".")
+        if not option:
+            raise UserError(
+                f"--set {key} names no option; give EVALUATION.OPTION, such as "
+                "segmentation.batch_size=8",
+                "invalid",
+                key,
+            )
+        by_kind.setdefault(registry[kind].name, {})[option] = text
     return [
-        _planned(config, variant, seed)
-        for config in map(registry.load, registry)
-        for variant in config.variants(offer)
+        _planned(registry.load(name), variant, seed, by_kind.get(name, {}))
+        for name in registry
+        for variant in registry.load(name).variants(offer)
     ]
 
 
-def _planned(config: type[EvaluationConfig], variant: Variant, seed: int) -> Planned:
-    words = [
-        f"{name}={value}" for name, value in variant.options.items() if name not in config.addresses
-    ]
-    title = " ".join([config.kind, *words])
+def _planned(
+    config: type[EvaluationConfig], variant: Variant, seed: int, settings: Mapping[str, str]
+) -> Planned:
+    shown = {k: v for k, v in variant.options.items() if k not in config.addresses}
+    title = " ".join([config.kind, *(f"{name}={value}" for name, value in shown.items())])
     if variant.lacks:
         return Planned(title, None, variant.lacks)
     given = {k: str(v) if isinstance(v, Path) else v for k, v in variant.options.items()}
-    options: dict[str, Any] = {**default_options(config), **given}
-    return Planned(title, from_mapping(config, {**options, "kind": config.kind, "seed": seed}))
+    if "seed" not in settings:
+        given["seed"] = seed
+    return Planned(title, configure_class(config, given, settings))
 
 
 def evaluate_all(

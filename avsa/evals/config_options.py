@@ -25,8 +25,14 @@ def configure(kind: str, given: Mapping[str, Any], settings: Mapping[str, str]) 
         UserError: There is no such evaluation or option, an option is given twice, or its value is
             not allowed.
     """
-    config = EVALUATIONS.load(kind)
-    mapping = {**default_options(config), **given, "kind": kind}
+    return configure_class(EVALUATIONS.load(kind), given, settings)
+
+
+def configure_class(
+    config: type[EvaluationConfig], given: Mapping[str, Any], settings: Mapping[str, str]
+) -> EvaluationConfig:
+    """Return the configuration of an evaluation by its class; see `configure`."""
+    mapping = {**default_options(config), **given, "kind": config.kind}
     for key, text in settings.items():
         if key in given:
             raise UserError(f"{key} is given twice; give it once", "conflict", key)

@@ -9,6 +9,7 @@ import click
 
 from avsa.commands.evals.common import echo_record, results_folder, subject_options
 from yt360.commands.group import examples
+from yt360.commands.registry_options import set_option
 from yt360.terminal.output import echo
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @examples(
     "avsa eval all runs/avsa --data DATASET",
     "avsa eval all runs/avsa --data DATASET --scenes SCENES --ucf101 UCF-101 --hmdb51 HMDB51",
-    "avsa eval all runs/avsa --data DATASET --dry-run",
+    "avsa eval all runs/avsa --data DATASET --set segmentation.batch_size=8 --dry-run",
 )
 @click.command("all")
 @subject_options
 @click.option("--scenes", type=FOLDER, help="Synthetic scenes from which the dataset was built.")
 @click.option("--ucf101", type=FOLDER, help="Folder of UCF101.")
 @click.option("--hmdb51", type=FOLDER, help="Folder of HMDB51.")
+@set_option("Set an option of an evaluation; repeatable.", "segmentation.batch_size=8")
 @click.option("--dry-run", is_flag=True, help="Print the commands, and what is skipped and why.")
 @click.pass_context
 def command(
@@ -41,6 +43,7 @@ def command(
     scenes: Path | None,
     ucf101: Path | None,
     hmdb51: Path | None,
+    settings: dict[str, str],
     dry_run: bool,
 ) -> None:
     """Carry out every evaluation that RUN and the data allow.
@@ -68,7 +71,7 @@ def command(
             ucf101=ucf101,
             hmdb51=hmdb51,
         )
-        planned = plan(offer, seed or 0)
+        planned = plan(offer, seed or 0, settings)
         if dry_run:
             echo(*(each.command(offer, folder) for each in planned if each.config))
             echo(*_skipped(planned), err=True)

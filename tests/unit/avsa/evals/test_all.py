@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.errors import user_error
 from helpers.scene_runs import invoke
 from pydantic import Field
 
@@ -85,7 +86,7 @@ def offer(own_run):
 
 
 def carry_out(offer, run, seed=0):
-    planned = plan(offer, seed, REGISTRY)
+    planned = plan(offer, seed, registry=REGISTRY)
     return list(evaluate_all(planned, offer, run, ALONE, lambda: offer.subject))
 
 
@@ -108,12 +109,27 @@ def test_a_second_call_repeats_nothing(offer, own_run):
 
 
 def test_what_is_lacking_is_said(offer, own_run):
-    lacking = [each for each in plan(offer, 0, REGISTRY) if each.lacks]
+    lacking = [each for each in plan(offer, registry=REGISTRY) if each.lacks]
     assert [(each.title, each.config) for each in lacking] == [("good factor=3", None)]
     complete = Offer(subject=offer.subject, dataset=offer.dataset, scenes=own_run.scenes)
-    assert not [each for each in plan(complete, 0, REGISTRY) if each.lacks]
-    without = plan(Offer(subject=offer.subject), 0, REGISTRY)
+    assert not [each for each in plan(complete, registry=REGISTRY) if each.lacks]
+    without = plan(Offer(subject=offer.subject), registry=REGISTRY)
     assert {each.title for each in without if each.lacks} >= {"refusing", "buggy", "last"}
+
+
+def test_options_are_set_for_one_evaluation(offer):
+    planned = plan(offer, settings={"good.factor": "7", "last.seed": "3"}, registry=REGISTRY)
+    found = {each.title: each.config for each in planned if each.config}
+    assert found["good"].factor == 7 and found["last"].seed == 3 and found["buggy"].seed == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("goood.factor", "unknown-name"), ("good.facto", "unknown-name"), ("good", "invalid")],
+)
+def test_wrong_settings_are_refused(offer, key, code):
+    with user_error(code):
+        plan(offer, settings={key: "1"}, registry=REGISTRY)
 
 
 def test_a_dry_run_prints_commands_that_make_the_same_records(own_run):
@@ -130,7 +146,8 @@ def test_a_dry_run_prints_commands_that_make_the_same_records(own_run):
 @pytest.mark.slow
 def test_everything_runs_on_scenes(own_run, tmp_path):
     (tmp_path / "empty").mkdir()
-    words = ["eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes]
+    words = ["eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes,
+             "--set", "segmentation.batch_size=2"]  # fmt: skip
     first = CliRunner().invoke(cli, list(map(str, words)))
     assert first.exit_code == 0, first.output
     records = {path: path.stat().st_mtime_ns for path, _ in records_of(own_run.run)}
