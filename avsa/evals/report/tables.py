@@ -166,9 +166,12 @@ def _further_table(name: str, kind: str, found: Sequence[Found], runs: Sequence[
     series = series_of(found)
     gaps = Gaps(name)
     rows = []
-    for metric in dict.fromkeys(name for each in found for name in each.record.result.metrics):
+    metrics = list(dict.fromkeys(name for each in found for name in each.record.result.metrics))
+    controls = {each: _controls_of(each, metrics) for each in metrics}
+    beside = {control for each in controls.values() for control in each}
+    for metric in (each for each in metrics if each not in beside):
         cells = tuple(
-            average(members, metric, {}, unit=True)
+            average(members, metric, controls[metric], unit=True)
             if any(metric in each.record.result.metrics for each in members)
             else None
             for members in series
@@ -187,6 +190,13 @@ def _further_table(name: str, kind: str, found: Sequence[Found], runs: Sequence[
         rows=tuple(rows),
         fills=gaps.fills(),
     )
+
+
+def _controls_of(metric: str, metrics: Sequence[str]) -> dict[str, str]:
+    """Return the labels of metrics named after another: ``hits_silent`` of ``hits``."""
+    start = f"{metric}_"
+    controls = [name for name in metrics if name.startswith(start)]
+    return {name: name.removeprefix(start).replace("_", " ") for name in controls}
 
 
 def _described(series: Sequence[Found], coordinates: Collection[str]) -> tuple[str, str]:

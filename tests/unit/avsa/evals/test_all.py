@@ -118,9 +118,9 @@ def test_what_is_lacking_is_said(offer, own_run):
 
 
 def test_options_are_set_for_one_evaluation(offer):
-    planned = plan(offer, settings={"good.factor": "7", "last.seed": "3"}, registry=REGISTRY)
-    found = {each.title: each.config for each in planned if each.config}
-    assert found["good"].factor == 7 and found["last"].seed == 3 and found["buggy"].seed == 0
+    planned = plan(offer, seed=2, settings={"last.seed": "3"}, registry=REGISTRY)
+    seeds = {each.title: each.config.seed for each in planned if each.config}
+    assert seeds == {"good": 2, "good factor=2": 2, "refusing": 2, "buggy": 2, "last": 3}
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,16 @@ def test_no_record_is_dropped(folder):
     assert {kind for kind, _ in made} <= {table.title for table in report.further}
 
 
+def test_controls_stand_below_the_metric_that_they_are_named_after(folder):
+    metrics = {"hits": 0.5, "hits_silent": 0.1, "error": Metric(value=30.0, unit="°")}
+    make_record(folder / "run", "localization", {}, metrics)
+    (table,) = (each for each in build_report([folder / "run"]).further if each.rows)
+    assert [row.label for row in table.rows] == ["hits", "error"]
+    (value, error) = (row.lines[0].cells[0] for row in table.rows)
+    assert (value.text, value.notes) == ("50.00 %", ("silent 10.00",))
+    assert error.text == "30.0°"
+
+
 def parsed(command: str) -> click.Context:
     """Parse a command as the command line does, without carrying it out."""
     words = shlex.split(command)
