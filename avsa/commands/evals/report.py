@@ -38,4 +38,4 @@ def command(runs: tuple[Path, ...], out: Path, markdown: Path | None) -> None:
     outputs = [out] if markdown is None else [out, markdown]
     report = write_report(runs, *outputs)
     missing = sum(len(table.fills) for table in (*report.tables, *report.further))
-    echo(f"{len(report.records)} results; {missing} evaluations are missing", *outputs)
+    echo(f"{len(report.records)} results, and {missing} commands for missing ones", *outputs)

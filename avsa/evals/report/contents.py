@@ -105,13 +105,23 @@ class Picture:
 
 @dataclass(frozen=True)
 class Grid:
-    """A plain table of texts; `shades` has a strength from 0 to 1 for each number of a matrix."""
+    """A plain table of texts.
+
+    Attributes:
+        title: Its title.
+        columns: Headings.
+        rows: Texts.
+        left_out: How many rows there are no texts of.
+        shades: Of a matrix: a strength from 0 to 1 for each text.
+        picture: Of a large matrix: a data URI.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     left_out: int = 0
     shades: tuple[tuple[float, ...], ...] = ()
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,7 +165,6 @@ class Details:
         metrics: Its numbers with interval and chance.
         notes: Its notes.
         charts: Curves of its tables of epochs.
-        matrices: Confusion matrices.
         tables: Its other tables.
         pictures: Its pictures.
     """
@@ -167,7 +176,6 @@ class Details:
     metrics: Grid
     notes: tuple[str, ...]
     charts: tuple[Chart, ...]
-    matrices: tuple[Grid, ...]
     tables: tuple[Grid, ...]
     pictures: tuple[Picture, ...]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,15 @@ from avsa.evals.report.contents import (
     Table,
     Value,
 )  # fmt: skip
+from avsa.evals.report.grids import MAX_TEXT, grid
 from avsa.evals.report.paper_figures import DATASETS
 from avsa.evals.report.pictures import PictureBudget
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import changed_options, number_text
 from avsa.evals.result import Metric
-from avsa.evals.result import Row as Cells
 from yt360.errors import UserError
 from yt360.shards.format.schema import DatasetInfo
 from yt360.terminal.text import shortened
-
-MAX_ROWS, MAX_COLUMNS = 200, 40
-MAX_TEXT = 300
 
 
 def record_details(found: Found, pictures: PictureBudget) -> Details:
@@ -53,12 +49,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
     }
     result = record.result
     epochs = {name: rows for name, rows in result.tables.items() if name.startswith("epochs")}
-    matrices = {name: rows for name, rows in result.tables.items() if _is_matrix(name, rows)}
-    tables = {
-        name: rows
-        for name, rows in result.tables.items()
-        if name not in epochs and name not in matrices
-    }
+    tables = {name: rows for name, rows in result.tables.items() if name not in epochs}
     return Details(
         anchor=found.anchor,
         title=" · ".join(filter(None, [f"{record.kind} of {found.run}", options])),
@@ -67,8 +58,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
         metrics=_metrics(result.metrics),
         notes=tuple(result.notes),
         charts=tuple(chart for name, rows in epochs.items() for chart in epoch_charts(name, rows)),
-        matrices=tuple(_matrix(name, rows) for name, rows in matrices.items()),
-        tables=tuple(_grid(name, rows) for name, rows in tables.items()),
+        tables=tuple(grid(name, rows) for name, rows in tables.items()),
         pictures=pictures.pictures_of(found),
     )
 
@@ -162,43 +152,6 @@ def _metrics(metrics: Mapping[str, Metric]) -> Grid:
         interval = f"{low} to {high}" if low and high else ""
         rows.append((name.replace("_", " "), f"{value}{unit}", interval, chance))
     return Grid("metrics", ("metric", "value", "95 % interval", "chance"), tuple(rows))
-
-
-def _grid(name: str, rows: Sequence[Cells]) -> Grid:
-    columns = list(dict.fromkeys(column for row in rows for column in row))[:MAX_COLUMNS]
-    shown = tuple(
-        tuple(_text(row.get(column, "")) for column in columns) for row in rows[:MAX_ROWS]
-    )
-    left_out = max(0, len(rows) - MAX_ROWS)
-    return Grid(name.replace("_", " "), tuple(columns), shown, left_out)
-
-
-def _matrix(name: str, rows: Sequence[Cells]) -> Grid:
-    """Return a confusion matrix whose shades are the shares of each row."""
-    grid = _grid(name, rows)
-    shades = []
-    for row in rows[:MAX_ROWS]:
-        counts = [_count(row.get(column)) for column in grid.columns]
-        total = sum(counts) or 1.0
-        shades.append(tuple(count / total for count in counts))
-    return replace(grid, shades=tuple(shades))
-
-
-def _is_matrix(name: str, rows: Sequence[Cells]) -> bool:
-    """Return whether a table is a confusion matrix: a row a target, a column a prediction."""
-    return name.startswith("confusion") and all("predicted" not in row for row in rows)
-
-
-def _count(value: object) -> float:
-    is_count = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_count and 0 <= value < 1e15 else 0.0  # type: ignore[operator,arg-type]
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return shortened(text, MAX_TEXT)
 
 
 def _options(options: Mapping[str, Any]) -> str:
