@@ -63,7 +63,7 @@ class LocalizationConfig(EvaluationConfig):
     @classmethod
     def variants(cls, offer: Offer) -> list[Variant]:
         """Return the evaluation with the ground truth of scenes if it is there."""
-        options = {} if offer.scenes is None else {"scenes": offer.scenes}
+        options = {} if offer.scenes is None else {"scenes": str(offer.scenes)}
         return [replace(each, options=options) for each in super().variants(offer)]
 
     def true_directions(self) -> Directions | None:
