@@ -73,7 +73,6 @@ class HeadConfig(EvaluationConfig):
 
         fitting = Fit("head", network, self.schedule, 4, self.seed, world, context.work)
         epochs = fitting.run(batches, loss_of)
-        killer.passed("result")
         with torch.no_grad():
             error = mse_loss(network.eval()(inputs), targets).item()
         return Result(metrics={"error": Metric(value=error, unit="")}, tables={"epochs": epochs})

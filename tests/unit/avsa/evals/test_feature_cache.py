@@ -18,9 +18,13 @@ from avsa.training.distributed import World
 from yt360.shards.format.reader import ShardReader
 
 
+@pytest.fixture(scope="module")
+def subject(scene_run):
+    return open_subject(str(scene_run.run), "cpu")
+
+
 @pytest.fixture
-def context(scene_run, tmp_path):
-    subject = open_subject(str(scene_run.run), "cpu")
+def context(scene_run, subject, tmp_path):
     world = World(0, 1, torch.device("cpu"))
     return Context(
         subject, scene_run.dataset, world, tmp_path / "work", tmp_path / "cache", tmp_path, "x"

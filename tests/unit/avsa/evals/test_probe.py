@@ -11,9 +11,11 @@ from helpers.errors import user_error
 from helpers.scene_runs import invoke
 
 from avsa.cli import cli
+from avsa.evals.probe.evaluation import ProbeConfig
 from avsa.evals.probe.heads import probe
 from avsa.evals.probe.targets import scene_targets, scenes_of
 from avsa.evals.result import records_of
+from avsa.evals.subject import Evaluated
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction
 
@@ -94,15 +96,9 @@ def test_the_command_probes_a_run(own_run):
     assert place["test_views"] % 4 == 0 and 0 <= place["shuffled"] <= 1
 
 
-def test_probes_without_their_scenes_are_refused(own_run, tmp_path):
-    words = ("eval", "probe", own_run.run, "--data", own_run.dataset)
-    with user_error("missing", "--scenes"):
-        invoke(cli, *words)
-    with user_error("missing", tmp_path):
-        invoke(cli, *words, "--scenes", tmp_path)
-    others = tmp_path / "others"
-    others.mkdir()
-    text = (own_run.scenes / "scenes.json").read_text().replace("scene-0000-", "scene-0001-")
-    (others / "scenes.json").write_text(text)
+def test_scenes_that_are_missing_or_others_are_refused(scene_run, tmp_path):
+    for scenes, key in ((None, "--scenes"), (tmp_path, tmp_path)):
+        with user_error("missing", key):
+            ProbeConfig(scenes=scenes).describe_data(Evaluated("x", None), scene_run.dataset)
     with user_error("conflict", "--scenes"):
-        invoke(cli, *words, "--scenes", others)
+        scenes_of(scene_run.scenes, ["scene-0000-0001-00000", "scene-0001-0001-00000"])

@@ -111,8 +111,3 @@ def test_a_model_without_heads_is_refused(own_run, tmp_path):
     with user_error("unsupported", "task"):
         evaluate(RetrievalConfig(), subject, own_run.dataset, tmp_path, alone)
     assert not list((tmp_path / "eval" / ".work").iterdir())
-
-
-def test_views_that_do_not_fit_on_the_sphere_are_refused(own_run):
-    with user_error("out-of-range", "views.num_views"):
-        invoke(cli, "eval", "retrieval", own_run.run, "--data", own_run.dataset, "--views", 100)
