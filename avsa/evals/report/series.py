@@ -91,11 +91,7 @@ def average(found: Sequence[Found], metric: str, beside: Mapping[str, str], *, u
     if not metrics:
         return Value("no number", links, notes=(f"the record has no {metric}",))
     first = metrics[0]
-    notes = []
-    if len(metrics) == 1 and first.low is not None and first.high is not None:
-        notes.append(
-            f"{number_text(first.low, first.unit)} to {number_text(first.high, first.unit)}"
-        )
+    notes = _interval(metrics)
     if first.chance is not None:
         notes.append(f"chance {number_text(first.chance, first.unit)}")
     for name, label in beside.items():

@@ -39,9 +39,8 @@ def paper_table(layout: PaperTable, runs: Sequence[Run]) -> tuple[Table, set[str
     rows = []
     for label in dict.fromkeys([*placed, *waiting]):
         row = _RowBuilder(layout, label, gaps)
-        lines = [
-            row.of_series(each) for each in series_of(placed.get(label, ()), layout.coordinates)
-        ]
+        series = series_of(placed.get(label, ()), layout.coordinates, one_data=layout.one_data)
+        lines = [row.of_series(each) for each in series]
         lines += [row.of_run(run) for run in waiting.get(label, ())]
         paper = tuple(
             "–" if each is None else f"{each:.2f}" for each in layout.figures.get(label, ())
@@ -99,9 +98,9 @@ class _RowBuilder:
         if source.word:
             targets = [Target(source.word, DATASET, out=f"runs/{source.word}")]
         else:
-            approach = approach_of_recipe(to_mapping(load_config(source.recipe)))
+            approach = _approach_of(source.recipe)
             targets = [
-                target_of_run(run) for run in runs if run.approach == approach and run.recipe
+                target_of_run(run) for run in runs if run.recipe and run.approach == approach
             ]
         if not targets:
             targets = [Target(f"runs/{source.recipe}", DATASET, recipe=source.recipe)]

@@ -16,7 +16,7 @@ from avsa.cli import cli
 from avsa.commands.eval import COMMANDS
 from avsa.config.recipe import load_config, recipe_names
 from avsa.evals.report.approach import approach_of_recipe
-from avsa.evals.report.contents import Missing, Table, Value
+from avsa.evals.report.contents import Line, Missing, Table, Value
 from avsa.evals.report.layout import PAPER_TABLES, TABLE_2, TABLE_3, TABLE_4, Column, PaperTable
 from avsa.evals.report.runs import read_runs
 from avsa.evals.report.tables import paper_table
@@ -33,6 +33,11 @@ def folder(tmp_path, monkeypatch):
 
 def table_of(layout: PaperTable, *runs: Path) -> Table:
     return paper_table(layout, read_runs(runs))[0]
+
+
+def lines_of(layout: PaperTable, label: str, *runs: Path) -> tuple[Line, ...]:
+    (row,) = (each for each in table_of(layout, *runs).rows if each.label == label)
+    return row.lines
 
 
 def values_of(table: Table) -> dict[tuple[str, int], Value]:
@@ -151,11 +156,9 @@ def test_what_differs_by_more_than_seeds_is_not_averaged(folder, other):
     settings = {"views": 4, "translated": True, **other.pop("settings", {})}
     make_record(folder / "a", "avc-bin", {"views": 4, "translated": True}, {"accuracy": 0.5})
     make_record(folder / "b", "avc-bin", settings, {"accuracy": 0.7}, seed=1, **other)
-    (row,) = (
-        r for r in table_of(TABLE_2, folder / "a", folder / "b").rows if r.label == "AVSA transf."
-    )
-    assert [line.cells[1].text for line in row.lines] == ["50.00", "70.00"]
-    assert len({line.name for line in row.lines}) == 2
+    lines = lines_of(TABLE_2, "AVSA transf.", folder / "a", folder / "b")
+    assert [line.cells[1].text for line in lines] == ["50.00", "70.00"]
+    assert len({line.name for line in lines}) == 2
 
 
 def test_a_copied_run_counts_once(folder):
@@ -257,3 +260,13 @@ def test_action_is_of_the_data_set_that_it_names(folder):
     found = values_of(table_of(TABLE_4, run))
     texts = [found["AVSA", number].text for number in range(4)]
     assert texts == ["60.00", "70.00", "30.00", "40.00"]
+    assert len(lines_of(TABLE_4, "AVSA", run)) == 1
+    make_record(folder / "other", "action", settings, metrics, seed=1, data={"data set": "cleaned"})
+    assert len(lines_of(TABLE_4, "AVSA", run, folder / "other")) == 3
+
+
+def test_segmentation_has_the_interval_of_the_whole_split(folder):
+    metrics = {"image_miou": 0.4, "miou": Metric(value=0.3, low=0.2, high=0.5)}
+    make_record(folder / "run", "segmentation", {"inputs": "video"}, metrics)
+    value = values_of(table_of(TABLE_3, folder / "run"))["AVSA", 1]
+    assert value.notes == ("whole split 30.00", "20.00 to 50.00")
