@@ -97,7 +97,7 @@ class Locator:
         starts = range(0, len(self.chosen), self.part)
         missing = on_first_rank(world, lambda: [s for s in starts if not self._file(s).exists()])
         mine = missing[world.rank :: world.size]
-        order = _PairOrder(self.chosen, self.clips, self.seed)
+        order = PairOrder(self.chosen, self.clips, self.seed)
         data = replace(config.data, windows_per_clip=1, video_position="middle")
         loader = Loader(self.clips, order, data, self.seed)
         count = sum(len(self.chosen[start : start + self.part]) for start in mine)
@@ -167,7 +167,7 @@ class Locator:
         return self.context.work / f"clip-{clip:07d}.npz"
 
 
-class _PairOrder:
+class PairOrder:
     """Clips one at a time, each with a clip of another video.
 
     The position of a clip, which is the key of its window, is its number; that of its companion is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from avsa.evals.base import Context
 from avsa.evals.config_options import configure
 from avsa.evals.localization.directions import SceneDirections
 from avsa.evals.localization.localizer import Localizer
-from avsa.evals.localization.locator import Locator
+from avsa.evals.localization.locator import Locator, PairOrder
 from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
@@ -106,6 +107,16 @@ def test_a_killed_evaluation_goes_on_with_equal_numbers(locator, tmp_path):
         replace(whole[0], key="kept"),
         *whole[1:],
     ]
+
+
+def test_the_audio_of_another_video_is_exchanged():
+    clips = SimpleNamespace(video_ids=["a", "a", "b", "c", "c"])
+    order = PairOrder([1, 2], clips, 0)
+    own, other = order.batch(0)
+    assert (own.clip, own.position) == (1, 1) and not list(order.replacements(own))
+    assert {other.clip, *order.replacements(other)} == {2, 3, 4}
+    assert order.batch(0) == PairOrder([1], clips, 0).batch(0) and order.batch(2) == []
+    assert len(PairOrder([0], SimpleNamespace(video_ids=["a", "a"]), 0).batch(0)) == 1
 
 
 def test_directions_of_other_data_are_refused(own_run, tmp_path):
