@@ -25,7 +25,7 @@ from avsa.evals.action.training import ActionBatch, ClipOptions, TrainingClips, 
 from avsa.evals.action.windows import ClipShape
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
-from avsa.evals.result import Result
+from avsa.evals.result import Result, Row
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.models import VIDEO_ENCODERS
 from avsa.models.base import VideoEncoderConfig
@@ -37,6 +37,7 @@ from yt360.config import Section, config_class, conflict
 from yt360.devices import cores_per_process
 from yt360.errors import UserError
 from yt360.files import sha256_of, write_json
+from yt360.splits import SPLITS
 from yt360.untrusted.parsing import read_json
 
 PAPER_FPS, PAPER_DURATION_S, PAPER_SIZE = 16, 0.5, 112
@@ -82,12 +83,10 @@ class ActionConfig(EvaluationConfig):
     def variants(cls, offer: Offer) -> Iterable[Variant]:
         """Return an evaluation for each data set."""
         return [
-            Variant({"dataset": "ucf101", "root": str(offer.ucf101)})
-            if offer.ucf101
-            else Variant({"dataset": "ucf101"}, "the folder of UCF101 (--ucf101)"),
-            Variant({"dataset": "hmdb51", "root": str(offer.hmdb51)})
-            if offer.hmdb51
-            else Variant({"dataset": "hmdb51"}, "the folder of HMDB51 (--hmdb51)"),
+            Variant({"dataset": name, "root": str(root.absolute())})
+            if root is not None
+            else Variant({"dataset": name}, f"the folder of {LAYOUTS[name].title} (--{name})")
+            for name, root in (("ucf101", offer.ucf101), ("hmdb51", offer.hmdb51))
         ]
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
@@ -162,7 +161,7 @@ class ActionConfig(EvaluationConfig):
         shape = clip_shape(subject)
         replaced, missing = (
             UnreadableVideos(context.work / f"fold-{fold.number}-{split}-{world.rank}.json")
-            for split in ("train", "test")
+            for split in SPLITS
         )
         options = ClipOptions(
             shape=shape,
@@ -173,18 +172,7 @@ class ActionConfig(EvaluationConfig):
             seed=self.seed,
         )
         clips = TrainingClips(fold, options, world, decoders, replaced)
-        name, steps = f"action fold {fold.number}", clips.steps_per_epoch
-        fit: Fit[ActionBatch] = Fit(
-            name, network, self.schedule, steps, self.seed, world, context.work
-        )
-
-        def loss_of(batch: ActionBatch) -> Loss:
-            with autocast(compute, world.device):
-                logits = network(batch.video, batch.keep)
-            correct = (logits.argmax(-1) == batch.labels).float().mean()
-            return F.cross_entropy(logits, batch.labels), {"accuracy": correct}
-
-        epochs = fit.run(clips.batches, loss_of)
+        epochs = self._train(network, clips, context, compute)
         test = TestClips(fold, shape, self.test_clips, self.seed, decoders)
         scores = gather_lists(test.scores(network, world, compute, missing))
         if not scores:
@@ -202,6 +190,32 @@ class ActionConfig(EvaluationConfig):
             replaced=dict(gather_lists(list(replaced.reasons.items()))),
             missing=dict(gather_lists(list(missing.reasons.items()))),
         )
+
+    def _train(
+        self,
+        network: ActionNetwork,
+        clips: TrainingClips,
+        context: Context,
+        compute: ComputeConfig,
+    ) -> tuple[Row, ...]:
+        """Train a network, from where a killed evaluation was; return the rows of its epochs."""
+        fit: Fit[ActionBatch] = Fit(
+            f"action fold {clips.fold.number}",
+            network,
+            self.schedule,
+            clips.steps_per_epoch,
+            self.seed,
+            context.world,
+            context.work,
+        )
+
+        def loss_of(batch: ActionBatch) -> Loss:
+            with autocast(compute, context.world.device):
+                logits = network(batch.video, batch.keep)
+            correct = (logits.argmax(-1) == batch.labels).float().mean()
+            return F.cross_entropy(logits, batch.labels), {"accuracy": correct}
+
+        return fit.run(clips.batches, loss_of)
 
     def _network(
         self, fold: Fold, subject: Evaluated, world: World, compute: ComputeConfig

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +116,9 @@ def read_fold(dataset: DatasetName, root: Path, number: int) -> Fold:
     """
     layout = LAYOUTS[dataset]
     entries = list(layout.entries(_lists_of_fold(layout, root, number), number))
-    if len({entry[1:] for entry in entries}) < len(entries):
-        seen: set[tuple[str, str]] = set()
-        twice = next(e for e in entries if e[1:] in seen or seen.add(e[1:]))  # type: ignore[func-returns-value]
-        raise _conflict(layout, number, f"name {twice.label}/{twice.file} twice")
+    counts = Counter(f"{entry.label}/{entry.file}" for entry in entries)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise _conflict(layout, number, f"name {printable(repeated[0])} twice")
     labels = {split: {e.label for e in entries if e.split == split} for split in SPLITS}
     for split, other in (SPLITS, SPLITS[::-1]):
         if alone := sorted(labels[split] - labels[other]):
