@@ -31,7 +31,7 @@ from yt360.commands.group import examples
 @click.option(
     "--clips",
     type=click.IntRange(min=1),
-    help="Number of clips.  [default: all with known directions, or 8]",
+    help="Number of clips.  [default: all with known directions, or those that are drawn]",
 )
 @click.option(
     "--pictures", type=click.IntRange(min=0), help="Number of clips that are drawn.  [default: 4]"

@@ -40,8 +40,8 @@ class LocalizationConfig(EvaluationConfig):
     """CSV file of true directions: a row for each source, with the columns key, azimuth_deg,
     elevation_deg."""
     clips: Annotated[int, Field(ge=1, le=10**7)] | None = None
-    """Number of clips, spread evenly over those with known directions; null: all of them, or 8 if
-    no directions are known."""
+    """Number of clips, spread evenly over those with known directions; null: all of them, or those
+    that are drawn if no directions are known."""
     pictures: Annotated[int, Field(ge=0, le=1000)] = 4
     """Number of clips that are drawn."""
     within_deg: Annotated[float, Field(gt=0, le=180)] = 20.0

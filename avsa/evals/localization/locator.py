@@ -36,7 +36,6 @@ BAND_HZ = (500.0, 4000.0)
 aliasing higher."""
 TURN_DEG = (60.0, 300.0)
 """Range of the angles by which the control ``turned`` turns the sound field."""
-CLIPS_WITHOUT_DIRECTIONS = 8
 
 
 class Locator:
@@ -48,8 +47,8 @@ class Locator:
         localizer: Computes the maps.
         truth: True directions; None if they are not known.
         seed: Seed of the windows of clips and of the controls.
-        limit: Number of clips, spread evenly over those with known directions; None for all, or for
-            8 if none are known.
+        limit: Number of clips, spread evenly over those with known directions; None for all of
+            them, or for `pictures` if no directions are known.
         pictures: Number of clips that are drawn.
         band_hz: Lowest and highest frequency of the audio energy.
         part: Clips after which a killed evaluation goes on.
@@ -73,13 +72,13 @@ class Locator:
     ) -> None:
         self.context, self.clips, self.localizer, self.truth = context, clips, localizer, truth
         self.seed, self.band_hz, self.part = seed, band_hz, part
-        self.chosen = self._choose(limit)
+        self.chosen = self._choose(limit, pictures)
         self.drawn = {self.chosen[i] for i in _spread(len(self.chosen), pictures)}
 
-    def _choose(self, limit: int | None) -> list[int]:
+    def _choose(self, limit: int | None, pictures: int) -> list[int]:
         """Return the clips that are evaluated."""
         if self.truth is None:
-            return _spread(len(self.clips), limit or CLIPS_WITHOUT_DIRECTIONS)
+            return _spread(len(self.clips), limit or max(pictures, 1))
         known = [clip for clip, key in enumerate(self.clips.keys) if key in self.truth]
         if not known:
             raise UserError(
@@ -118,14 +117,13 @@ class Locator:
         if clip >= len(self.clips):
             return  # the clip itself cannot be read
         key, audio = raw.keys[0], raw.audio[0]
-        yaw_deg = keyed_generator(self.seed, "turned", clip).uniform(*TURN_DEG)
-        heard = {
-            "model": Heard(audio),
-            "silent": Heard(torch.zeros_like(audio)),
-            "turned": Heard(audio, math.radians(yaw_deg)),
-        }
-        if len(raw.keys) > 1:
-            heard["swapped"] = Heard(raw.audio[1])
+        heard = {"model": Heard(audio)}
+        if self.truth is not None:
+            yaw_deg = keyed_generator(self.seed, "turned", clip).uniform(*TURN_DEG)
+            heard["turned"] = Heard(audio, math.radians(yaw_deg))
+            heard["silent"] = Heard(torch.zeros_like(audio))
+            if len(raw.keys) > 1:
+                heard["swapped"] = Heard(raw.audio[1])
         maps = self.localizer.evidence(raw.luma[0], raw.chroma[0], heard)
         rate_hz = loader.window_shape.sample_rate_hz
         maps["energy"] = audio_energy(audio, rate_hz, self.band_hz)
