@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +23,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
+from avsa.data.drawn_order import DrawnOrder
 from avsa.data.loader import DataConfig
-from avsa.data.order import Draw
 from avsa.evals.base import Context
 from avsa.hub.load import Model
 from avsa.models.compute import autocast
@@ -126,44 +125,6 @@ class Features:
             f"{self.unreadable} of {total} samples are left out, because their clips cannot be read"
             " (`yt360 check` shows the reasons; remove eval/features when they are repaired).",
         )
-
-
-class DrawnOrder:
-    """Every clip of a split `draws` times, in the order of the index; never replaced.
-
-    The position of a sample, by which its views are drawn, is ``draw * num_clips + clip``.
-
-    Args:
-        num_clips: Clips of the split.
-        draws: Draws of each clip.
-        batch_size: Samples in a batch; the last one may be smaller.
-        steps: The batches to take; by default all.
-    """
-
-    full_batches = False
-
-    def __init__(
-        self, num_clips: int, draws: int, batch_size: int, steps: Sequence[int] | None = None
-    ) -> None:
-        self.num_clips, self.draws, self.batch_size = num_clips, draws, batch_size
-        self.steps = range(-(-num_clips * draws // batch_size)) if steps is None else steps
-
-    def __len__(self) -> int:
-        """Return the number of batches."""
-        return len(self.steps)
-
-    def batch(self, step: int) -> list[Draw]:
-        """Return the samples of a batch; empty past the end."""
-        if step >= len(self.steps):
-            return []
-        first = self.steps[step] * self.batch_size
-        last = min(first + self.batch_size, self.num_clips * self.draws)
-        # One epoch: a batch may have samples of two draws, and has one epoch.
-        return [Draw(i, 0, i % self.num_clips) for i in range(first, last)]
-
-    def replacements(self, draw: Draw) -> Iterator[int]:  # noqa: ARG002 - the protocol's signature
-        """Return nothing: clips are not replaced."""
-        return iter(())
 
 
 class ExtraFeatures:

@@ -178,10 +178,8 @@ class Views:
 
     def video_ids(self, target: str) -> list[str]:
         """Return the video of each value of a target."""
-        views = self.targets[target].views
-        return np.broadcast_to(np.array(self.features.video_ids)[:, None], views.shape)[
-            views
-        ].tolist()
+        samples = np.nonzero(self.targets[target].views)[0]
+        return [self.features.video_ids[sample] for sample in samples]
 
 
 def can_be_probed(train: Views, test: Views, target: str) -> bool:

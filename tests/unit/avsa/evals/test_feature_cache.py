@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from avsa.evals import feature_cache as cache
 from avsa.evals.base import Context
-from avsa.evals.feature_cache import DrawnOrder, plain_spec, view_features
+from avsa.evals.feature_cache import plain_spec, view_features
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
 from yt360.shards.format.reader import ShardReader
@@ -34,15 +34,6 @@ def context(scene_run, subject, tmp_path):
 @pytest.fixture
 def spec(context):
     return replace(plain_spec(context.subject.config, "train", 2, seed=0), draws=2)
-
-
-def test_every_clip_is_drawn_equally_often():
-    order = DrawnOrder(num_clips=5, draws=3, batch_size=4)
-    samples = [draw for step in range(len(order) + 2) for draw in order.batch(step)]
-    assert [draw.position for draw in samples] == list(range(15))
-    assert [draw.clip for draw in samples] == 3 * list(range(5))
-    some = DrawnOrder(5, 3, 4, steps=[3, 1])
-    assert [some.batch(step) for step in range(3)] == [order.batch(3), order.batch(1), []]
 
 
 def test_samples_do_not_depend_on_batches(context, spec, monkeypatch):
