@@ -24,6 +24,11 @@ from yt360.errors import UserError
 from yt360.registry import Registry
 
 ALONE = World(0, 1, torch.device("cpu"))
+SHORT = (
+    "avc-bin.schedule.epochs=1", "avsa-bin.schedule.epochs=1", "avsa-bin.test_draws=1",
+    "segmentation.schedule.epochs=1", "segmentation.batch_size=2", "segmentation.num_views=1",
+    "localization.clips=1",
+)  # fmt: skip
 REGISTRY: Registry[EvaluationConfig] = Registry("evaluation", "test.evaluations")
 
 
@@ -146,8 +151,9 @@ def test_a_dry_run_prints_commands_that_make_the_same_records(own_run):
 @pytest.mark.slow
 def test_everything_runs_on_scenes(own_run, tmp_path):
     (tmp_path / "empty").mkdir()
-    words = ["eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes,
-             "--set", "segmentation.batch_size=2"]  # fmt: skip
+    words = ["eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes]
+    for setting in SHORT:
+        words += ["--set", setting]
     first = CliRunner().invoke(cli, list(map(str, words)))
     assert first.exit_code == 0, first.output
     records = {path: path.stat().st_mtime_ns for path, _ in records_of(own_run.run)}
