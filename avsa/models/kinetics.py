@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.video import R2Plus1D_18_Weights, r2plus1d_18
 
 from avsa.views.colors import RGB_MEAN, RGB_STD
 from yt360.errors import UserError
@@ -31,6 +30,8 @@ class KineticsEncoder(nn.Module):
     feature_dim = FEATURE_DIM
 
     def __init__(self) -> None:
+        from torchvision.models.video import r2plus1d_18  # here, because it imports for seconds
+
         super().__init__()
         self.network = r2plus1d_18(weights=None)
         self.network.fc = nn.Identity()
@@ -65,7 +66,7 @@ def load_kinetics(weights: Path | None = None) -> KineticsEncoder:
     if not path.is_file():
         raise UserError(
             f"the Kinetics weights {path} do not exist; download them from "
-            f"{R2Plus1D_18_Weights.KINETICS400_V1.url}, or give --kinetics-weights FILE",
+            f"{_weights_url()}, or give --kinetics-weights FILE",
             "missing",
             "--kinetics-weights",
         )
@@ -88,8 +89,14 @@ def load_kinetics(weights: Path | None = None) -> KineticsEncoder:
 
 def default_weights() -> Path:
     """Return where torchvision keeps the file."""
-    name = os.path.basename(R2Plus1D_18_Weights.KINETICS400_V1.url)  # noqa: PTH119 - a URL
+    name = os.path.basename(_weights_url())  # noqa: PTH119 - a URL
     return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
+def _weights_url() -> str:
+    from torchvision.models.video import R2Plus1D_18_Weights
+
+    return str(R2Plus1D_18_Weights.KINETICS400_V1.url)
 
 
 def _restandardized(video: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from avsa.evals.action.windows import ClipShape
 from avsa.training.learner import seed_torch
@@ -55,6 +54,8 @@ class Augmentation:
     """Random crop, mirroring and colour jitter, the same for all frames of a clip."""
 
     def __init__(self, shape: ClipShape) -> None:
+        from torchvision.transforms import v2  # here, because it imports for seconds
+
         self._transform = v2.Compose(
             [
                 v2.RandomResizedCrop((shape.height, shape.width), scale=CROP_AREA, antialias=True),
@@ -75,5 +76,7 @@ class Augmentation:
 
 def standardized(frames: Tensor) -> Tensor:
     """Return float32 (F, 3, H, W) of RGB uint8 (F, H, W, 3)."""
+    from torchvision.transforms import v2
+
     whole = v2.functional.to_dtype(frames.permute(0, 3, 1, 2), torch.float32, scale=True)
     return v2.functional.normalize(whole, RGB_MEAN.tolist(), RGB_STD.tolist())
