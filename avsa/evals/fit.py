@@ -7,6 +7,7 @@ saved now and then, so an evaluation that was killed goes on with the same numbe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -28,7 +29,7 @@ from yt360.errors import UserError
 from yt360.terminal.progress import Progress
 from yt360.untrusted.torch_files import read_torch
 
-SAVE_EVERY_STEPS = 200
+SAVE_EVERY_STEPS, SAVE_EVERY_S = 200, 60.0
 STATE_FILE = "state.pt"
 
 B = TypeVar("B")
@@ -110,13 +111,16 @@ class Fit(Generic[B]):
             return tuple(self._epochs)
         batches = batches_from(step)
         progress = Progress(f"training {self.name}", last, "steps", done=step)
+        saved_at = time.monotonic()
         with closing(batches), progress:  # type: ignore[type-var]
             for number in range(step + 1, last + 1):
                 self._step(number, next(batches), loss_of)
                 if self.world.is_first:
                     progress.advance()
-                    if number % SAVE_EVERY_STEPS == 0 or number == last:
+                    is_due = time.monotonic() - saved_at > SAVE_EVERY_S
+                    if is_due or number % SAVE_EVERY_STEPS == 0 or number == last:
                         self._save(number)
+                        saved_at = time.monotonic()
         if self.world.size > 1:
             for buffer in self.networks.buffers():  # such as statistics of batch norm
                 dist.broadcast(buffer, src=0)

@@ -54,10 +54,10 @@ def command(
     """Train a segmentation head on maps of the video encoder, and test it (Table 3).
 
     RUN is the folder of a run, a checkpoint, kinetics (R(2+1)D-18 trained on Kinetics, video only),
-    or scratch (new weights; with --end-to-end). Targets are the 32 most frequent classes of the
-    dataset's labels (yt360 pseudolabel). Prints pixel accuracy and mIoU of the whole test split,
-    and the means over batches and images of the published programs. Writes tables of classes, and
-    pictures of predictions beside targets.
+    or scratch (new weights; with --end-to-end). Targets are the 32 classes of the paper in the
+    labels of the dataset (yt360 pseudolabel). Prints pixel accuracy and mIoU of the whole test
+    split, and the means over batches and images of the published programs. Writes tables of
+    classes, and pictures of predictions beside targets.
     """
     options = {
         "inputs": inputs,
