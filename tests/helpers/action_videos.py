@@ -17,6 +17,7 @@ def write_video(
     frames: int = 24,
     fps: int = 16,
     ramp: bool = False,
+    b_frames: int = 0,
 ) -> None:
     """Write an AVI of 32 x 24; frame n is brighter by n, and with `ramp` the right is, too."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,6 +25,7 @@ def write_video(
         stream = container.add_stream("mpeg4", rate=fps, options={"qscale": "2", "flags": "qscale"})
         stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
         stream.codec_context.gop_size = 6
+        stream.codec_context.max_b_frames = b_frames
         for number in range(frames):
             pixels = np.full((24, 32, 3), np.add(colour, number % 50), np.uint8)
             pixels += (2 * np.arange(32, dtype=np.uint8) * ramp)[:, None]

@@ -40,6 +40,8 @@ _LIMITS = {
     "max_samples": str(MAX_SAMPLES),
 }
 OPEN_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(KNOWN_CONTAINERS)}
+# Containers with an index of keyframes and with presentation times; others are read from the start.
+SEEKABLE = ("mov", "matroska")
 # Maximum plausible duration; broken timestamps exceed it.
 MAX_DURATION_S = 48 * 3600.0
 

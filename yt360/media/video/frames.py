@@ -15,15 +15,13 @@ from yt360.media.containers.opening import (
     MAX_PIXELS,
     MAX_STREAMS,
     OPEN_OPTIONS,
+    SEEKABLE,
     open_media,
     time_origin_s,
 )
 from yt360.media.ffmpeg import compile_arguments, graph_name, read_ffmpeg
 from yt360.media.video.equirect_filters import to_equirectangular
 from yt360.media.video.projection import ResolvedProjection
-
-# Containers with an index of keyframes; other files are read from the beginning.
-_SEEKABLE = ("mov", "matroska")
 
 
 def read_equirectangular(
@@ -87,7 +85,7 @@ def frames_at_rate(
     """
     with open_media(video) as container:
         start_in_file_s = start_s + time_origin_s(container)
-        can_seek = container.format.name.startswith(_SEEKABLE)
+        can_seek = container.format.name.startswith(SEEKABLE)
     # Keep frames before the start, because one of them is displayed at the start.
     seek = {"ss": f"{start_in_file_s:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
     stored = ffmpeg.input(

@@ -1,7 +1,8 @@
 """Read frames of any video by time, such as the clip windows of a data set of actions.
 
-Only the frames that are asked for are converted to RGB, and decoding begins at the keyframe before
-the first of them.
+Only the frames that are asked for are converted to RGB. Decoding begins at the keyframe before the
+first of them, or at the start of files without presentation times (AVI), in which frames after a
+seek have other times than when the file is read from the start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from yt360.errors import BadItem
-from yt360.media.containers.opening import MAX_DURATION_S, open_media
+from yt360.media.containers.opening import MAX_DURATION_S, SEEKABLE, open_media
 from yt360.media.containers.tracks import main_video
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class VideoReader:
         self.name, self._container, self._stream = name, container, stream
         stream.thread_count = 1  # callers read several files at a time
         self._time_base = float(stream.time_base or 0)
-        self._start_s = (stream.start_time or 0) * self._time_base
+        self._can_seek = container.format.name.startswith(SEEKABLE)
+        # The time stamp of time 0; None: that of the first frame.
+        self._origin = (stream.start_time or 0) if self._can_seek else None
         self.duration_s = (stream.duration or 0) * self._time_base
         if not self.duration_s and container.duration:
             self.duration_s = container.duration / av.time_base
@@ -84,7 +87,7 @@ class VideoReader:
         convert, count, done = VideoReformatter(), 0, 0
         for time_s, until_s, frame in self._displayed(float(wanted[0])):
             stop = int(np.searchsorted(wanted, until_s))
-            if stop == done:
+            if stop <= done:
                 continue
             if np.abs(wanted[done:stop] - time_s).max() > MAX_GAP_S:
                 break
@@ -108,7 +111,8 @@ class VideoReader:
         for frame in self._decoded(from_s):
             if (stamp := frame.dts if frame.pts is None else frame.pts) is None:
                 continue
-            time_s = stamp * self._time_base - self._start_s
+            self._origin = stamp if self._origin is None else self._origin
+            time_s = (stamp - self._origin) * self._time_base
             if previous is not None:
                 yield previous[0], (previous[0] + time_s) / 2, previous[1]
             previous = time_s, frame
@@ -116,8 +120,8 @@ class VideoReader:
             yield previous[0], np.inf, previous[1]
 
     def _decoded(self, from_s: float) -> Iterator[VideoFrame]:
-        """Yield frames from the keyframe at or before a time."""
-        stamp = round((from_s + self._start_s) / self._time_base)
+        """Yield frames from the keyframe at or before a time, or from the start."""
+        stamp = (self._origin or 0) + round(from_s / self._time_base) if self._can_seek else 0
         self._container.seek(stamp, stream=self._stream)
         for packet in self._container.demux(self._stream):
             try:

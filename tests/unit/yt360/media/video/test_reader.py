@@ -12,9 +12,9 @@ from yt360.media.video.reader import open_video
 GREY = (100, 100, 100)
 
 
-@pytest.mark.parametrize("fps", [10, 16, 30])
-def test_frames_are_the_nearest_in_time(tmp_path, fps):
-    write_video(tmp_path / "v.avi", GREY, frames=40, fps=fps)
+@pytest.mark.parametrize(("fps", "b_frames"), [(10, 0), (16, 0), (30, 0), (25, 2)])
+def test_frames_are_the_nearest_in_time(tmp_path, fps, b_frames):
+    write_video(tmp_path / "v.avi", GREY, frames=40, fps=fps, b_frames=b_frames)
     with open_video(tmp_path / "v.avi") as video:
         duration_s = video.duration_s
         everything, _ = video.frames_at(np.arange(40) / fps)
