@@ -10,7 +10,7 @@ test test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
 setup:
 	@tools/setup.sh
 
-demo: setup  ## scenes -> shards -> training -> a picture and a checkpoint
+demo: setup  ## scenes -> shards -> training -> evaluations -> a report
 	@tools/demo.sh
 
 test: setup  ## the test suite, on all cores
