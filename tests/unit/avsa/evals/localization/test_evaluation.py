@@ -50,9 +50,6 @@ def test_scenes_give_numbers_and_pictures(own_run):
     (name,) = record.result.pictures
     with Image.open(path.parent / "pictures" / name) as picture:
         assert min(picture.size) > 300
-    path.unlink()
-    invoke(cli, *words)
-    assert [each.result for _, each in records_of(own_run.run)] == [record.result]
 
 
 def test_without_directions_there_are_pictures_only(own_run):
