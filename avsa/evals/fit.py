@@ -7,6 +7,7 @@ saved now and then, so an evaluation that was killed goes on with the same numbe
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -136,7 +137,7 @@ class Fit(Generic[B]):
         average_gradients(self._parameters, self.world)
         numbers = {"loss": loss.detach(), **numbers}
         values = mean_over_ranks(torch.stack([each.double() for each in numbers.values()])).tolist()
-        if not all(map(torch.isfinite, torch.tensor(values))):
+        if not math.isfinite(values[0]):
             raise UserError(
                 f"training {self.name}: the loss is {values[0]} at step {step}; lower the learning "
                 "rate (--set schedule.lr=...)",

@@ -7,6 +7,7 @@ only, so they also hold what tables and figures need.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -119,11 +120,37 @@ class Record:
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Write a record as JSON, with metrics, columns and stages in their order."""
+    """Write a record as JSON, with metrics, columns and stages in their order.
+
+    Numbers in tables that are not finite become null.
+
+    Raises:
+        UserError: ``"empty"``: A metric is not a number, because the test data contain nothing that
+            it measures.
+    """
+    for name, metric in record.result.metrics.items():
+        if not math.isfinite(metric.value):
+            raise UserError(
+                f"{record.kind}: {name} is {metric.value}, because the test split contains nothing "
+                "that it measures; use a dataset with more test clips",
+                "empty",
+                name,
+            )
+    content = asdict(record)
+    content["result"]["tables"] = _finite(content["result"]["tables"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(asdict(record), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_write(path, "w") as file:
         file.write(text + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """Return nested values with None instead of numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_record(path: Path, inside: Path | None = None) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -22,7 +23,15 @@ from avsa.evals.config_options import configure
 from avsa.evals.feature_cache import FeatureSpec, view_features
 from avsa.evals.features import fixed_views
 from avsa.evals.fit import Fit, ScheduleConfig
-from avsa.evals.result import Metric, Record, Result, Subject, records_of, write_record
+from avsa.evals.result import (
+    Metric,
+    Record,
+    Result,
+    Subject,
+    read_record,
+    records_of,
+    write_record,
+)
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
@@ -102,6 +111,19 @@ def test_a_damaged_record_is_refused(own_run):
     path.write_text(json.dumps({"format": "avsa-evaluation"}))
     with user_error("invalid", path):
         list(records_of(own_run.run))
+
+
+def made(metric, cell):
+    result = Result(metrics={"m": Metric(value=metric)}, tables={"t": ({"cell": cell},)})
+    return Record(kind="k", settings={}, subject=Subject(name="s"), data={}, command="c",
+                  version="1", made_at="now", device="cpu", result=result)  # fmt: skip
+
+
+def test_what_is_not_a_number_is_null_in_tables_and_no_metric(tmp_path):
+    write_record(made(0.5, math.nan), tmp_path / "a.json")
+    assert read_record(tmp_path / "a.json").result.tables == {"t": ({"cell": None},)}
+    with user_error("empty", "m"):
+        write_record(made(math.nan, 1.0), tmp_path / "b.json")
 
 
 @pytest.mark.parametrize(
