@@ -153,9 +153,11 @@ def test_seeds_are_averaged_and_controls_stand_beside(folder):
     ],
 )
 def test_what_differs_by_more_than_seeds_is_not_averaged(folder, other):
-    settings = {"views": 4, "translated": True, **other.pop("settings", {})}
-    make_record(folder / "a", "avc-bin", {"views": 4, "translated": True}, {"accuracy": 0.5})
-    make_record(folder / "b", "avc-bin", settings, {"accuracy": 0.7}, seed=1, **other)
+    common = {"views": 4, "translated": True}
+    make_record(folder / "a", "avc-bin", common, {"accuracy": 0.5})
+    given = {"settings": {}, **other}
+    settings = {**common, **given.pop("settings")}
+    make_record(folder / "b", "avc-bin", settings, {"accuracy": 0.7}, seed=1, **given)
     lines = lines_of(TABLE_2, "AVSA transf.", folder / "a", folder / "b")
     assert [line.cells[1].text for line in lines] == ["50.00", "70.00"]
     assert len({line.name for line in lines}) == 2
@@ -235,6 +237,22 @@ def check_fills(command: str, layout: PaperTable, label: str, column: Column) ->
     if recipe not in ("scratch", "kinetics"):
         approach = approach_of_recipe(to_mapping(load_config(recipe)))
         assert layout.row_of(approach, given) == label
+
+
+@pytest.mark.parametrize(
+    ("recipe", "layout", "label"),
+    [
+        ("avc", TABLE_2, "AVC no transf."),
+        ("avts-transformer", TABLE_2, "AVTS transf."),
+        ("small", TABLE_2, "AVSA transf. no curriculum"),
+        ("small", TABLE_3, "AVSA no curriculum"),
+        ("avsa-mlp", TABLE_4, "AVSA mlp"),
+    ],
+)
+def test_a_run_without_records_waits_in_its_row(folder, recipe, layout, label):
+    run = make_run(folder / "run", recipe)
+    rows = [r.label for r in table_of(layout, run).rows if r.lines[0].label == str(run)]
+    assert rows == [label]
 
 
 def test_a_filled_table_has_no_commands(folder):
