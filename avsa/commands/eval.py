@@ -13,24 +13,24 @@ from yt360.commands.group import LazyGroup, examples
 COMMANDS: dict[str, tuple[str, str]] = {
     "avc-bin": (
         "avsa.commands.evals.avc_bin",
-        "Audio-visual correspondence: same clip or not (Table 2).",
+        "AVC-Bin: do video and audio correspond? (Table 2)",
     ),
     "avsa-bin": (
         "avsa.commands.evals.avsa_bin",
-        "Spatial alignment: sound field turned or not (Table 2).",
+        "AVSA-Bin: is the sound field aligned? (Table 2)",
     ),
     "segmentation": (
         "avsa.commands.evals.segmentation",
         "Semantic segmentation by distillation (Table 3).",
     ),
-    "action": ("avsa.commands.evals.action", "Fine-tune to recognize actions (Table 4)."),
+    "action": ("avsa.commands.evals.action", "Action recognition by fine-tuning (Table 4)."),
     "localization": (
         "avsa.commands.evals.localization",
-        "Where the model sees the sources of the audio (Fig. 7).",
+        "Localize sound sources by Grad-CAM (Fig. 7).",
     ),
-    "retrieval": ("avsa.commands.evals.retrieval", "Find audio by video, and video by audio."),
-    "probe": ("avsa.commands.evals.probe", "Predict facts about scenes from frozen features."),
-    "all": ("avsa.commands.evals.all", "Everything that the run and the data allow."),
+    "retrieval": ("avsa.commands.evals.retrieval", "Retrieve audio by video, and video by audio."),
+    "probe": ("avsa.commands.evals.probe", "Predict properties of scenes from frozen features."),
+    "all": ("avsa.commands.evals.all", "All evaluations that the model and the data allow."),
 }
 """Commands of the built-in evaluations: module and one-line help."""
 
@@ -77,7 +77,10 @@ def _command_of(name: str) -> click.Command:
 def command() -> None:
     """Evaluate a trained model.
 
-    Results are written to the folder eval/ of the run, one JSON file for each evaluation, its
-    options, the weights and the data. An evaluation that was killed goes on where it was, and one
-    that is complete is not repeated.
+    RUN is the folder of a run, a checkpoint or an exported model; segmentation and action also take
+    scratch (new weights) and kinetics (R(2+1)D-18 trained on Kinetics).
+
+    Each evaluation writes a record, eval/NAME.json in the folder of the run. The same command
+    continues an evaluation that was interrupted, and prints the record of one that is complete.
+    With torchrun --nproc-per-node N -m avsa eval ..., N devices share the work.
     """

@@ -43,15 +43,19 @@ class Metric:
     chance: float | None = None
     unit: Literal["%", "°", ""] = "%"
 
-    def __str__(self) -> str:
+    def texts(self) -> tuple[str, str, str]:
+        """Return value, interval and chance as texts with their unit; empty without a number."""
         interval = ""
         if self.low is not None and self.high is not None:
-            interval = f" ({self._number(self.low)} to {self._number(self.high)})"
-        chance = "" if self.chance is None else f", chance {self._number(self.chance)}"
-        return f"{self._number(self.value)}{' ' * (self.unit == '%')}{self.unit}{interval}{chance}"
+            interval = f"{self._text(self.low)} to {self._text(self.high)}"
+        return (
+            self._text(self.value),
+            interval,
+            "" if self.chance is None else self._text(self.chance),
+        )
 
-    def _number(self, value: float) -> str:
-        return f"{100 * value:.2f}" if self.unit == "%" else f"{value:.2f}"
+    def _text(self, value: float) -> str:
+        return f"{100 * value:.2f} %" if self.unit == "%" else f"{value:.2f}{self.unit}"
 
 
 @dataclass(frozen=True, kw_only=True)

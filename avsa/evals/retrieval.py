@@ -44,7 +44,7 @@ class RetrievalConfig(EvaluationConfig):
 
     kind: Literal["retrieval"] = "retrieval"
     """Name of the evaluation."""
-    num_views: Annotated[int, Field(ge=1, le=1024)] = 4
+    views: Annotated[int, Field(ge=1, le=1024)] = 4
     """K, the number of views per clip."""
 
     @classmethod
@@ -64,9 +64,9 @@ class RetrievalConfig(EvaluationConfig):
                 choose from.
         """
         model = context.subject.require_model()
-        nothing = torch.zeros(1, self.num_views, model.feature_dim, device=model.device)
+        nothing = torch.zeros(1, self.views, model.feature_dim, device=model.device)
         model.joint_embeddings(nothing, nothing)  # refuses a model that has none, before the work
-        spec = plain_spec(model.config, "test", self.num_views, self.seed)
+        spec = plain_spec(model.config, "test", self.views, self.seed)
         features = view_features(context, spec)
         metrics: dict[str, Metric] = {}
         rows: list[Row] = []

@@ -45,9 +45,9 @@ def _lines(name: str, schema: Schema, root: Schema, kinds: str) -> Iterator[str]
         yield from _choice(name, whole, root)
     elif "properties" in whole:
         yield from ("", f"{name}{kinds}: {text}")
-        prefix = f"{name}." if name else ""
+        prefix, defaults = f"{name}." if name else "", schema.get("default") or {}
         blocks = [
-            tuple(_lines(prefix + key, each, root, kinds))
+            tuple(_lines(prefix + key, _with_default(each, key, defaults), root, kinds))
             for key, each in whole["properties"].items()
         ]
         for block in sorted(blocks, key=lambda lines: not lines[0]):  # sections come last
@@ -56,6 +56,11 @@ def _lines(name: str, schema: Schema, root: Schema, kinds: str) -> Iterator[str]
         yield from _lines(f"{name}.{NAME}", {**below, "description": text}, root, kinds)
     else:
         yield from _key(f"{name}{kinds}", allowed(schema), schema, [text])
+
+
+def _with_default(schema: Schema, key: str, defaults: dict[str, Any]) -> Schema:
+    """Return the schema of a key of a section, with the default that the section has for it."""
+    return {**schema, "default": defaults[key]} if key in defaults else schema
 
 
 def _choice(name: str, section: Schema, root: Schema) -> Iterator[str]:

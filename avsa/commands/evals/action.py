@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options
+from avsa.commands.evals.common import carry_out, setting_options, subject_options
 from yt360.commands.group import examples
 from yt360.errors import UserError
 
@@ -17,15 +17,19 @@ from yt360.errors import UserError
     "avsa eval action kinetics --dataset hmdb51 --root HMDB51 --folds 1 --out runs/kinetics",
 )
 @click.command("action")
+@click.option("--dataset", help="ucf101 or hmdb51; required.")
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="Folder of UCF101 or HMDB51; required."
+)
+@click.option("--folds", help="Folds, separated by commas.  [default: 1,2,3]")
 @click.option(
     "--kinetics-weights",
     type=click.Path(path_type=Path),
-    help="Weights of torchvision's r2plus1d_18, for RUN kinetics.  [default: where it keeps them]",
+    help="File of the weights of torchvision's r2plus1d_18, for kinetics.  [default: in the cache "
+    "of torchvision]",
 )
-@click.option("--folds", help="Folds, separated by commas.  [default: 1,2,3]")
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of the data set. Required.")
-@click.option("--dataset", help="ucf101 or hmdb51. Required.")
-@evaluation_options
+@subject_options
+@setting_options
 def command(
     subject: str,
     dataset: str | None,
@@ -36,16 +40,17 @@ def command(
 ) -> None:
     """Fine-tune the video encoder to recognize actions, and test it (Table 4).
 
-    RUN is the folder of a run, scratch (new weights) or kinetics (trained on Kinetics with labels).
-    The folder of the data set has a folder for each class; the split lists ucfTrainTestlist or
+    RUN is the folder of a run, a checkpoint, scratch (new weights) or kinetics (R(2+1)D-18 trained
+    on Kinetics). --root has a folder of videos for each class; the split lists ucfTrainTestlist or
     testTrainMulti_7030_splits lie in it or beside it.
 
-    clip@1 counts random clips of half a second, video@1 the average of 25 evenly spaced ones.
+    Prints the accuracy of single clips (clip@1 and clip@5, 25 random clips of each video) and of
+    videos (video@1 and video@5, average of 25 evenly spaced clips), averaged over the folds.
     """
-    if shared["data"] is not None:
-        raise UserError("action reads --root, not --data; leave --data out", "conflict", "--data")
     if root is None and "root" not in shared["settings"]:
-        raise UserError("--root is missing; give the folder of the data set", "missing", "--root")
+        raise UserError(
+            "--root is missing; give the folder of UCF101 or HMDB51", "missing", "--root"
+        )
     options = {
         "dataset": dataset,
         "root": _absolute(root),

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from avsa.commands.evals.common import echo_record, results_folder, subject_options
+from avsa.commands.evals.common import (
+    data_options,
+    echo_record,
+    results_folder,
+    subject_options,
+)
 from yt360.commands.group import examples
 from yt360.commands.registry_options import set_option
 from yt360.terminal.output import echo
@@ -26,10 +31,13 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @click.command("all")
 @subject_options
-@click.option("--scenes", type=FOLDER, help="Synthetic scenes from which the dataset was built.")
+@data_options
+@click.option(
+    "--scenes", type=FOLDER, help="Folder of the synthetic scenes from which the dataset was built."
+)
 @click.option("--ucf101", type=FOLDER, help="Folder of UCF101.")
 @click.option("--hmdb51", type=FOLDER, help="Folder of HMDB51.")
-@set_option("Set an option of an evaluation; repeatable.", "segmentation.batch_size=8")
+@set_option("Set EVALUATION.OPTION of one evaluation; repeatable.", "segmentation.batch_size=8")
 @click.option("--dry-run", is_flag=True, help="Print the commands, and what is skipped and why.")
 @click.pass_context
 def command(
@@ -46,11 +54,11 @@ def command(
     settings: dict[str, str],
     dry_run: bool,
 ) -> None:
-    """Carry out every evaluation that RUN and the data allow.
+    """Carry out every evaluation that the model and the data allow.
 
-    Each has a record of its own, so a second call goes on where the first one stopped. An
-    evaluation that fails does not stop the others; the exit code is then 2, or 1 after an error of
-    the program.
+    Each evaluation writes a record of its own, so a second call continues where the first one
+    stopped. An evaluation that fails does not stop the others; the exit code is then 2, or 1 after
+    an internal error.
     """
     from avsa.data.remote.mirror import dataset_folder
     from avsa.evals.all import Failure, evaluate_all, plan

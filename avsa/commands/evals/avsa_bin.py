@@ -27,8 +27,8 @@ def command(
     A head on frozen features decides whether the audio is aligned with the video, or the sound
     field was turned about the vertical.
 
-    Beside the accuracy stand its 95 % interval, the accuracies of heads that see the audio or the
-    video alone, and the accuracy with the audio of another video.
+    Prints its accuracy, and as controls those of heads that see only the audio or only the video,
+    and its accuracy with the audio of another video.
     """
     options = {"views": views, "translated": translated, "protocol": protocol}
     carry_out("avsa-bin", subject, options, **shared)

@@ -13,17 +13,21 @@ def binary_options(command: Decorated) -> Decorated:
         click.option(
             "--protocol",
             type=click.Choice(["paper", "published"]),
-            help="Views, jitter and mirroring as in the paper or its published programs.  "
+            help="published: views, jitter and mirroring as in the paper's published code.  "
             "[default: paper]",
         ),
         click.option(
             "--translated",
             is_flag=True,
             default=None,
-            help="Use the audio features that the translation network predicts from the video.",
+            help="Replace the video features by the audio features that the translation network "
+            "predicts from them.",
         ),
         click.option(
-            "--views", type=click.IntRange(min=1), help="Views of a clip, 1 or 4.  [default: 4]"
+            "--views",
+            type=click.IntRange(min=1),
+            help="Views of a clip, over which the decision is averaged; the paper has 1 and 4.  "
+            "[default: 4]",
         ),
     ):
         command = option(command)

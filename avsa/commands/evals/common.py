@@ -12,6 +12,7 @@ from avsa.commands.options import device_option
 from yt360.commands.registry_options import set_option
 from yt360.errors import UserError
 from yt360.terminal.output import echo
+from yt360.terminal.text import table
 
 if TYPE_CHECKING:
     from avsa.evals.result import Record
@@ -20,31 +21,76 @@ Decorated = Callable[..., Any]
 
 
 def evaluation_options(command: Decorated) -> Decorated:
-    """Add RUN, --data, --out, --seed, --set, --device and --cache-gb to a command.
+    """Add RUN and all options that evaluations of a dataset share.
 
-    They arrive as ``subject``, ``data``, ``out``, ``seed``, ``settings``, ``device`` and
-    ``cache_gb``; all but ``subject`` go on to `carry_out`.
+    They arrive as ``subject``, ``data``, ``cache_gb``, ``out``, ``seed``, ``device`` and
+    ``settings``; all but ``subject`` go on to `carry_out`.
     """
-    setting = set_option("Set an option of the evaluation; repeatable.", "schedule.epochs=5")
-    return subject_options(setting(command))
+    return data_options(subject_options(setting_options(command)))
 
 
 def subject_options(command: Decorated) -> Decorated:
-    """Add the options of `evaluation_options` without --set."""
-    for option in (
-        click.option("--cache-gb", type=float, help="Size of the cache of a remote dataset."),
+    """Add RUN, --out, --seed and --device to a command."""
+    return _with_options(
+        command,
         device_option,
-        click.option("--seed", type=click.IntRange(min=0), help="Seed.  [default: 0]"),
+        click.option(
+            "--seed", type=click.IntRange(min=0), help="Seed of the evaluation.  [default: 0]"
+        ),
         click.option(
             "--out",
             type=click.Path(path_type=Path),
             help="Folder in which eval/ is created.  [default: RUN]",
         ),
-        click.option("--data", help="Dataset folder, or its address (https://..., s3://...)."),
         click.argument("subject", metavar="RUN"),
-    ):
+    )
+
+
+def data_options(command: Decorated) -> Decorated:
+    """Add --data and --cache-gb to a command."""
+    return _with_options(
+        command,
+        click.option(
+            "--cache-gb", type=float, help="Size of the cache of a remote dataset in gigabytes."
+        ),
+        click.option("--data", help="Dataset folder, or its address (https://..., s3://...)."),
+    )
+
+
+def setting_options(command: Decorated) -> Decorated:
+    """Add --set and --help-config to a command whose name is that of the evaluation."""
+    return _with_options(
+        command,
+        click.option(
+            "--help-config",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_reference,
+            help="Print every option of the evaluation with its range and default.",
+        ),
+        set_option(
+            "Set an option of the evaluation (--help-config); repeatable.", "schedule.epochs=5"
+        ),
+    )
+
+
+def _with_options(command: Decorated, *options: Decorated) -> Decorated:
+    """Add options to a command; the help lists them in reverse order."""
+    for option in options:
         command = option(command)
     return command
+
+
+def _print_reference(context: click.Context, _: click.Parameter, is_given: bool) -> None:
+    if not is_given or context.resilient_parsing:
+        return
+    from avsa.evals import EVALUATIONS
+    from yt360.config.reference import key_reference
+
+    kind = str(context.command.name)
+    echo(f"Options of {kind}, for --set KEY=VALUE.", *key_reference(EVALUATIONS.load(kind)))
+    context.exit()
 
 
 def carry_out(
@@ -52,12 +98,12 @@ def carry_out(
     subject: str,
     options: Mapping[str, Any],
     *,
-    data: str | None,
     out: Path | None,
     seed: int | None,
-    settings: Mapping[str, str],
     device: str,
-    cache_gb: float | None,
+    settings: Mapping[str, str],
+    data: str | None = None,
+    cache_gb: float | None = None,
 ) -> None:
     """Evaluate, and print the numbers.
 
@@ -65,11 +111,11 @@ def carry_out(
         kind: The evaluation.
         subject: What RUN names.
         options: Options of the evaluation by name, of which those that are None are left out.
-        data: See `evaluation_options`, as for the following.
-        out: Folder.
+        out: See `evaluation_options`, as for the following.
         seed: Seed.
-        settings: Options given by ``--set``, as texts.
         device: Device.
+        settings: Options given by ``--set``, as texts.
+        data: Dataset.
         cache_gb: Size of the cache.
 
     Raises:
@@ -96,14 +142,21 @@ def results_folder(subject: str, out: Path | None) -> Path:
     """Return the folder in which the results of a model belong.
 
     Raises:
-        UserError: ``"missing"``: It is not that of a run, and `out` is None.
+        UserError: ``"missing"``: There is no such model, or it is not the folder of a run and `out`
+            is None.
     """
-    from avsa.evals.subject import folder_of
+    from avsa.evals.subject import KINETICS, SCRATCH, folder_of
 
+    if subject not in (SCRATCH, KINETICS) and not Path(subject).exists():
+        raise UserError(
+            f"{subject} does not exist; give the folder of a run, or a checkpoint",
+            "missing",
+            "RUN",
+        )
     folder = out or folder_of(subject)
     if folder is None:
         raise UserError(
-            f"{subject} is not the folder of a run; give --out, the folder for the results",
+            f"{subject} is not the folder of a run; give --out, a folder for the results",
             "missing",
             "--out",
         )
@@ -111,7 +164,10 @@ def results_folder(subject: str, out: Path | None) -> Path:
 
 
 def echo_record(record: Record, path: Path) -> None:
-    """Print the numbers and notes of a record, and where it is."""
-    width = max(map(len, record.result.metrics), default=0)
-    echo(*(f"{n:{width}}  {metric}" for n, metric in record.result.metrics.items()))
+    """Print the numbers and notes of a record, and its file."""
+    metrics = record.result.metrics
+    if metrics:
+        heading = ("metric", "value", "95 % interval", "chance")
+        rows = ((name, *metric.texts()) for name, metric in metrics.items())
+        echo(*table([heading, *rows], left=1))
     echo(*record.result.notes, str(path))

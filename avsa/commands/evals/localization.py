@@ -21,12 +21,12 @@ from yt360.commands.group import examples
 @click.option(
     "--scenes",
     type=click.Path(path_type=Path),
-    help="Folder of the synthetic scenes of the dataset, for the true directions.",
+    help="Folder of the synthetic scenes from which the dataset was built, for true directions.",
 )
 @click.option(
     "--directions",
     type=click.Path(path_type=Path),
-    help="CSV file of true directions: key, azimuth_deg, elevation_deg.",
+    help="CSV file of true directions, with the columns key, azimuth_deg and elevation_deg.",
 )
 @click.option(
     "--clips",
@@ -34,9 +34,13 @@ from yt360.commands.group import examples
     help="Number of clips.  [default: all with known directions, or those that are drawn]",
 )
 @click.option(
-    "--pictures", type=click.IntRange(min=0), help="Number of clips that are drawn.  [default: 4]"
+    "--pictures", type=click.IntRange(min=0), help="Number of clips in pictures.  [default: 4]"
 )
-@click.option("--hfov-deg", type=float, help="Field of view of the views.  [default: about 80]")
+@click.option(
+    "--hfov-deg",
+    type=float,
+    help="Field of view in degrees.  [default: 80, or the nearest of training]",
+)
 def command(
     subject: str,
     scenes: Path | None,
@@ -46,13 +50,15 @@ def command(
     hfov_deg: float | None,
     **shared: Any,
 ) -> None:
-    """Show where the model sees the sources of the audio (Fig. 7).
+    """Localize sound sources by Grad-CAM (Fig. 7).
 
-    Grad-CAM of the score by which the pretext task matches video and audio, laid on the panorama,
-    beside a map of the audio energy, for clips of the test split. Where the directions of sources
-    are known, prints how often the peak is within 20° of a source, and the mean angle between
-    them: for the model, for silent, turned and swapped audio, for the audio energy, and for the
-    front.
+    Draws for clips of the test split the Grad-CAM of the score by which the pretext task matches
+    video and audio, projected back onto the panorama, beside a map of the audio energy.
+
+    If the directions of sources are known, prints the fraction of clips in which the peak of the
+    map is within 20° of a source (hits), and the mean angle from the peak to the nearest source
+    (error); as controls also those for silent, swapped and turned audio, for the front, and for the
+    audio energy.
     """
     options = {
         "scenes": scenes and str(scenes),

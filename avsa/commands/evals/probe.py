@@ -12,26 +12,25 @@ from yt360.commands.group import examples
 
 
 @examples(
-    "avsa eval probe runs/avsa --data DATASET --scenes FOOTAGE",
-    "avsa eval probe runs/avsa --data DATASET --scenes FOOTAGE --set neighbors=5",
+    "avsa eval probe runs/avsa --data DATASET --scenes SCENES",
+    "avsa eval probe runs/avsa --data DATASET --scenes SCENES --set neighbors=5",
 )
 @click.command("probe")
 @evaluation_options
 @click.option(
     "--scenes",
     type=click.Path(path_type=Path),
-    help="Folder of yt360 scenes from which the dataset was built.",
+    help="Folder of the synthetic scenes from which the dataset was built (yt360 scenes); "
+    "required.",
 )
-@click.option(
-    "--views", "num_views", type=click.IntRange(min=1), help="Views of a clip.  [default: 4]"
-)
-def command(subject: str, scenes: Path | None, num_views: int | None, **shared: Any) -> None:
-    """Predict facts about synthetic scenes from frozen features.
+@click.option("--views", type=click.IntRange(min=1), help="Views of a clip.  [default: 4]")
+def command(subject: str, scenes: Path | None, views: int | None, **shared: Any) -> None:
+    """Predict properties of synthetic scenes from frozen features.
 
-    Trains linear and k-nearest-neighbour probes on features of video, of audio and of both, and
-    tests them on the test split: the place, the number of sources, and the class, azimuth and
-    elevation of the source nearest to the centre of each view. The value by chance is that of a
-    constant prediction.
+    Trains linear and k-nearest-neighbour probes on video features, audio features and both, and
+    tests them on the test split. Targets are the place, the number of sound sources, and the class,
+    azimuth and elevation of the source that is nearest to the centre of each view. Chance is the
+    best constant prediction.
     """
-    given = {"scenes": None if scenes is None else str(scenes), "num_views": num_views}
+    given = {"scenes": None if scenes is None else str(scenes), "views": views}
     carry_out("probe", subject, given, **shared)

@@ -16,14 +16,12 @@ from yt360.commands.group import examples
 )
 @click.command("retrieval")
 @evaluation_options
-@click.option(
-    "--views", "num_views", type=click.IntRange(min=1), help="Views of a clip.  [default: 4]"
-)
-def command(subject: str, num_views: int | None, **shared: Any) -> None:
-    """Find audio by video, and video by audio.
+@click.option("--views", type=click.IntRange(min=1), help="Views of a clip.  [default: 4]")
+def command(subject: str, views: int | None, **shared: Any) -> None:
+    """Retrieve audio by video, and video by audio.
 
     Prints recall at 1, 5 and 10 and the median rank on the test split, in both directions: among
     the views of a clip, among clips by all of their views, and among clips by one view. Other
-    clips of the same video are left out. Needs a model whose pretext task compares embeddings.
+    clips of the same video are left out. The pretext task of the model must compare embeddings.
     """
-    carry_out("retrieval", subject, {"num_views": num_views}, **shared)
+    carry_out("retrieval", subject, {"views": views}, **shared)

@@ -20,26 +20,26 @@ from yt360.commands.group import examples
 @click.option(
     "--inputs",
     type=click.Choice(["video", "video+audio", "video+audio+context"]),
-    help="What the head sees: maps of the video; its audio features, too; and those that "
-    "translation networks predict from all views of the clip, too.  [default: video]",
+    help="Inputs of the head: feature maps of the video; also audio features; also the features "
+    "that translation networks predict from all views of the clip (context).  [default: video]",
 )
 @click.option(
     "--end-to-end",
     is_flag=True,
     default=None,
-    help="Train the encoders with the head, an upper bound; otherwise they are frozen.",
+    help="Train the encoders with the head, as an upper bound; by default they are frozen.",
 )
 @click.option(
     "--protocol",
     type=click.Choice(["paper", "published"]),
-    help="published: batch norm and dropout of frozen encoders are in training mode, and test "
-    "views are augmented, as in the published programs.  [default: paper]",
+    help="published: as in the paper's published code, batch norm and dropout of frozen encoders "
+    "are in training mode, and test views are augmented.  [default: paper]",
 )
 @click.option(
     "--kinetics-weights",
     metavar="FILE",
-    help="Weights of torchvision's r2plus1d_18, for the model kinetics.  [default: where "
-    "torchvision keeps them]",
+    help="File of the weights of torchvision's r2plus1d_18, for kinetics.  [default: in the cache "
+    "of torchvision]",
 )
 @click.option("--labels", metavar="NAME", help="Label set of the dataset.  [default: panoptic]")
 def command(
@@ -51,13 +51,14 @@ def command(
     labels: str | None,
     **shared: Any,
 ) -> None:
-    """Train a segmentation head on maps of the video encoder, and test it (Table 3).
+    """Train a segmentation head on feature maps of the video encoder, and test it (Table 3).
 
-    RUN is the folder of a run, a checkpoint, kinetics (R(2+1)D-18 trained on Kinetics, video only),
-    or scratch (new weights; with --end-to-end). Targets are the 32 classes of the paper in the
-    labels of the dataset (yt360 pseudolabel). Prints pixel accuracy and mIoU of the whole test
-    split, and the means over batches and images of the published programs. Writes tables of
-    classes, and pictures of predictions beside targets.
+    RUN is the folder of a run, a checkpoint, kinetics (R(2+1)D-18 trained on Kinetics; only with
+    --inputs video) or scratch (new weights; only with --end-to-end). Targets are the labels of the
+    dataset (yt360 pseudolabel) in the 32 classes that the paper evaluates.
+
+    Prints pixel accuracy and mIoU of the whole test split, and their means over batches and images
+    as in the paper's published code. Writes a table of classes and pictures of predictions.
     """
     options = {
         "inputs": inputs,

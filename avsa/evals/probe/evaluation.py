@@ -47,7 +47,7 @@ class ProbeConfig(EvaluationConfig):
     """Name of the evaluation."""
     scenes: Path | None = None
     """Folder of synthetic scenes with their ground truth, from which the dataset was built."""
-    num_views: Annotated[int, Field(ge=1, le=1024)] = 4
+    views: Annotated[int, Field(ge=1, le=1024)] = 4
     """K, the number of views per clip."""
     regularization: Annotated[float, Field(gt=0, le=1e9)] = 100.0
     """Weight of the squared norm of the weights of linear probes."""
@@ -104,7 +104,7 @@ class ProbeConfig(EvaluationConfig):
 
     def _views(self, context: Context, split: Split, scenes: Mapping[str, Scene]) -> Views:
         config = context.subject.require_model().config
-        features = view_features(context, plain_spec(config, split, self.num_views, self.seed))
+        features = view_features(context, plain_spec(config, split, self.views, self.seed))
         times = features.audio_start_s + config.data.audio_duration_s / 2
         targets = scene_targets(
             scenes, features.keys, times.tolist(), features.directions, features.fov

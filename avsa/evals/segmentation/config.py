@@ -59,7 +59,7 @@ class SegmentationConfig(EvaluationConfig):
     """Name of the label set."""
     kinetics_weights: Path | None = None
     """Weights for the model ``kinetics``; null: where torchvision keeps them."""
-    num_views: Annotated[int, Field(ge=1, le=1024)] = 4
+    views: Annotated[int, Field(ge=1, le=1024)] = 4
     """Views of a clip."""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 20
     """Clips in a batch, all ranks together; fewer in training if there are fewer videos."""
@@ -114,7 +114,7 @@ class SegmentationConfig(EvaluationConfig):
             recipe=parts.recipe,
             statistics=on_first_rank(world, lambda: context.statistics(parts.recipe.audio)),
             world=world,
-            num_views=self.num_views,
+            num_views=self.views,
             seed=self.seed,
             protocol=self.protocol,
         )

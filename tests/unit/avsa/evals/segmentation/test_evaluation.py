@@ -42,7 +42,7 @@ from yt360.shards.format.writer import ShardWriter
 ALONE = World(0, 1, torch.device("cpu"))
 SHORT = ScheduleConfig(epochs=1, lr=1e-3)
 FRAMES = 4
-FEW = {"batch_size": 2, "num_views": 2, "schedule": SHORT}
+FEW = {"batch_size": 2, "views": 2, "schedule": SHORT}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def context(scene_run, tmp_path):
 
 
 def test_the_command_records_numbers_tables_and_pictures(own_run):
-    few = [w for k in ("num_views=2", "schedule.epochs=1") for w in ("--set", k)]
+    few = [w for k in ("views=2", "schedule.epochs=1") for w in ("--set", k)]
     invoke(cli, "eval", "segmentation", own_run.run, "--data", own_run.dataset, "--inputs",
            "video+audio+context", *few)  # fmt: skip
     ((_, record),) = records_of(own_run.run)
@@ -323,7 +323,7 @@ def test_models_without_a_run(name, scene_run, tmp_path):
         "kinetics": ["--kinetics-weights", weights],
         "scratch": ["--inputs", "video+audio+context", "--end-to-end"],
     }
-    few = [w for k in ("batch_size=1", "num_views=1", "schedule.epochs=1") for w in ("--set", k)]
+    few = [w for k in ("batch_size=1", "views=1", "schedule.epochs=1") for w in ("--set", k)]
     invoke(cli, "eval", "segmentation", name, "--data", scene_run.dataset, "--out", tmp_path,
            *options[name], *few)  # fmt: skip
     ((_, record),) = records_of(tmp_path)
