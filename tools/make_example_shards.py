@@ -4,7 +4,7 @@
 
 The dataset is stored beside the specification of the format, so that training, previews and tests
 can start right after installation. It has 16 training videos, as many as a batch of the recipe
-``small``.
+``small``, and a label set ``panoptic`` with the ground truth of the scenes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from yt360.cli import cli
+from yt360.labels.format.label_set import DEFAULT_NAME, LabelSet
 from yt360.shards.format.schema import DATASET_FILE, DatasetInfo
 from yt360.splits import SPLITS
 
@@ -37,13 +38,16 @@ BUILD = {
     "--shard-mb": "1",
 }
 
+LABEL = {"--segmenter": "truth", "--views": "panorama", "--height": "160"}
+
 
 def main() -> None:
-    """Render, build, check, and replace the dataset in ``shards/``."""
+    """Render, build, label, check, and replace the dataset in ``shards/``."""
     with TemporaryDirectory() as work:
         scenes, dataset = Path(work) / "scenes", Path(work) / "dataset"
         run("scenes", str(scenes), SCENES)
         run("build-shards", str(scenes), BUILD | {"--out": str(dataset)})
+        run("pseudolabel", str(dataset), LABEL | {"--scenes": str(scenes)})
         run("check", str(dataset), {})
         info = DatasetInfo.load(dataset)
         size = sum(path.stat().st_size for path in dataset.rglob("*") if path.is_file())
@@ -61,11 +65,14 @@ def run(command: str, folder: str, options: Mapping[str, str]) -> None:
 
 def replace_dataset(dataset: Path) -> None:
     """Replace the dataset in ``shards/``; keep its README."""
-    (TARGET / DATASET_FILE).unlink(missing_ok=True)
+    files = (DATASET_FILE, LabelSet.path(dataset, DEFAULT_NAME).name)
+    for name in files:
+        (TARGET / name).unlink(missing_ok=True)
     for split in SPLITS:
         shutil.rmtree(TARGET / split, ignore_errors=True)
         shutil.copytree(dataset / split, TARGET / split)
-    shutil.copy(dataset / DATASET_FILE, TARGET / DATASET_FILE)
+    for name in files:
+        shutil.copy(dataset / name, TARGET / name)
 
 
 if __name__ == "__main__":
