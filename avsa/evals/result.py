@@ -171,7 +171,7 @@ def read_record(path: Path, inside: Path | None = None) -> Record:
         return read_json(path, Record, MAX_RECORD_BYTES, inside)
     except ValueError as error:
         raise UserError(
-            f"{path} is not a result of avsa eval ({error}); move it away, or evaluate again",
+            f"{path} is not a result of avsa eval ({error}); move it away, and evaluate again",
             key=path,
         ) from None
 

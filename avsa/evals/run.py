@@ -21,12 +21,14 @@ from avsa import __version__
 from avsa.evals.base import Context, EvaluationConfig
 from avsa.evals.config_options import default_options
 from avsa.evals.result import FOLDER, Record, Subject, read_record, write_record
-from avsa.evals.subject import Evaluated
+from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.training.distributed import World, on_first_rank, require_agreement
 from avsa.training.repeatability import deterministic_kernels
 from yt360.config import flatten, to_mapping
 from yt360.errors import UserError
 from yt360.locks import exclusive_lock
+from yt360.plugins import loaded_plugins
+from yt360.terminal.text import printable
 
 WORK, FEATURES, PICTURES = ".work", "features", "pictures"
 MAX_WORD, MAX_WORDS = 24, 4
@@ -65,6 +67,8 @@ def evaluate(
             "--data",
         )
     described, data = subject.describe(), config.describe_data(subject, dataset)
+    command = command_line(config, subject.name, data.get("path"), out)
+    _require_text(command)
     name = record_name(config, described, data)
     require_agreement({"the evaluation": name, "--out": str(out)})
     path = out / FOLDER / f"{name}.json"
@@ -95,7 +99,7 @@ def evaluate(
             settings=to_mapping(config),
             subject=described,
             data=data,
-            command=command_line(config, subject.name, data.get("path"), out),
+            command=command,
             version=__version__,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             device=f"{world.device.type}, {world.size} rank{'s' * (world.size > 1)}",
@@ -133,15 +137,30 @@ def record_name(config: EvaluationConfig, subject: Subject, data: Mapping[str, s
 
 
 def command_line(config: EvaluationConfig, subject: str, data: str | None, out: Path) -> str:
-    """Return the command that repeats an evaluation."""
-    words = ["avsa", "eval", config.kind, subject]
+    """Return the command that repeats an evaluation from any folder; all paths are absolute."""
+    if subject not in (SCRATCH, KINETICS):
+        subject = str(Path(subject).absolute())
+    plugins = [f"--plugin={name}" for name in loaded_plugins()]
+    words = ["avsa", *plugins, "eval", config.kind, subject]
     if data is not None:
         words += ["--data", data]
-    words += ["--out", str(out)]
+    words += ["--out", str(out.absolute())]
     for key, value in _changed(config).items():
         text = value if isinstance(value, str) else json.dumps(value)
+        if key in config.addresses:
+            text = str(Path(text).absolute())
         words += ["--set", f"{key}={text}"]
     return shlex.join(words)
+
+
+def _require_text(command: str) -> None:
+    """Check before the work that the record, which names all paths, can be written."""
+    try:
+        command.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"a path is not UTF-8: {printable(command)}; rename the file or folder"
+        ) from None
 
 
 def _changed(config: EvaluationConfig) -> dict[str, Any]:

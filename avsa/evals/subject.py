@@ -106,9 +106,17 @@ def open_subject(name: str, device: str) -> Evaluated:
         device: As for `avsa.hub.load.load`.
 
     Raises:
-        UserError: There is no such model, or it is damaged.
+        UserError: There is no such model, or it is damaged, or `name` is both a word and the folder
+            of a run (``"conflict"``).
     """
-    if name in (SCRATCH, KINETICS) and not Path(name).exists():
+    if name in (SCRATCH, KINETICS):
+        if folder_of(name) is not None:
+            raise UserError(
+                f"{name!r} names a model without a run, and there is a run in the folder {name}; "
+                f"give ./{name} for the run, or work in another folder",
+                "conflict",
+                "RUN",
+            )
         return Evaluated(name, None)
     return Evaluated(name, load(name, device), read_saved(Path(name)).stage)
 

@@ -62,11 +62,10 @@ def command(
     """
     from avsa.data.remote.mirror import dataset_folder
     from avsa.evals.all import Failure, evaluate_all, plan
-    from avsa.evals.base import Offer
+    from avsa.evals.base import Offer, describe_dataset
     from avsa.evals.subject import open_subject
     from avsa.training.distributed import joined_world
 
-    folder = results_folder(subject, out)
     with joined_world(device) as world:
 
         def open_again() -> Evaluated:
@@ -79,6 +78,9 @@ def command(
             ucf101=ucf101,
             hmdb51=hmdb51,
         )
+        folder = results_folder(subject, out)
+        if offer.dataset is not None:
+            describe_dataset(offer.dataset)  # it is a dataset
         planned = plan(offer, seed or 0, settings)
         if dry_run:
             echo(*(each.command(offer, folder) for each in planned if each.config))

@@ -129,10 +129,10 @@ def carry_out(
 
     given = {key: value for key, value in {**options, "seed": seed}.items() if value is not None}
     config = configure(kind, given, settings)
-    folder = results_folder(subject, out)
     with joined_world(device) as world:
-        dataset = None if data is None else dataset_folder(data, cache_gb)
         evaluated = open_subject(subject, str(world.device))
+        folder = results_folder(subject, out)
+        dataset = None if data is None else dataset_folder(data, cache_gb)
         record, path = evaluate(config, evaluated, dataset, folder, world)
         if world.is_first:
             echo_record(record, path)

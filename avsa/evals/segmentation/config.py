@@ -21,6 +21,7 @@ from avsa.evals.segmentation.networks import (
     SegmentationNetworks,
     Training,
     build_networks,
+    check_kinetics_weights,
     open_subnetworks,
 )
 from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
@@ -91,11 +92,11 @@ class SegmentationConfig(EvaluationConfig):
         """Return fingerprints of clips, of labels, and of weights trained on Kinetics."""
         if dataset is None:
             return {}
-        labels = {split: TargetReader(dataset, split, self.labels) for split in SPLITS}
-        found = {
-            **describe_dataset(dataset),
-            **{f"labels of {split}": each.fingerprint() for split, each in labels.items()},
-        }
+        check_kinetics_weights(subject, self.kinetics_weights)
+        found = describe_dataset(dataset)
+        for split in SPLITS:
+            labels = TargetReader(dataset, split, self.labels)
+            found[f"labels of {split}"] = labels.fingerprint()
         if subject.name == KINETICS:
             load_kinetics(self.kinetics_weights)  # it is the right file
             found["kinetics weights"] = sha256_of(self.kinetics_weights or default_weights())

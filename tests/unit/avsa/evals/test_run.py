@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 import torch
+from click.testing import CliRunner
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
 from pydantic import Field
@@ -32,10 +36,11 @@ from avsa.evals.result import (
     records_of,
     write_record,
 )
-from avsa.evals.run import evaluate
+from avsa.evals.run import command_line, evaluate
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
 from yt360.config import config_class
+from yt360.errors import UserError
 
 ALONE = World(0, 1, torch.device("cpu"))
 
@@ -81,6 +86,46 @@ def test_the_recorded_command_repeats_the_evaluation(own_run):
     path.unlink()
     invoke(cli, *record.command.split()[1:])
     assert path.exists()
+
+
+def test_the_recorded_command_works_in_any_folder(own_run, monkeypatch):
+    monkeypatch.chdir(own_run.run.parent)
+    (own_run.run.parent / "truth.csv").write_text("key,azimuth_deg,elevation_deg\n")
+    config = configure("localization", {"directions": "truth.csv"}, {})
+    words = shlex.split(command_line(config, "run", str(own_run.dataset), Path("out")))
+    paths = {Path(word.rpartition("=")[2]) for word in words if "/" in word}
+    here = Path.cwd()
+    assert paths == {here / "run", own_run.dataset, here / "out", here / "truth.csv"}
+
+
+def test_paths_that_a_record_cannot_hold_are_refused_before_the_work(own_run, tmp_path):
+    out = tmp_path / os.fsdecode(b"bad\xff")
+    config, subject = configure("counting", {}, {}), open_subject(str(own_run.run), "cpu")
+    with user_error("invalid"):
+        evaluate(config, subject, own_run.dataset, out, ALONE)
+    assert not out.exists()
+
+
+def test_words_for_models_without_a_run_are_no_folders(own_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kinetics" / "eval").mkdir(parents=True)  # results of the model with this name
+    assert open_subject("kinetics", "cpu").model is None
+    own_run.run.rename("scratch")
+    with user_error("conflict", "RUN"):
+        open_subject("scratch", "cpu")
+    assert open_subject("./scratch", "cpu").model is not None
+
+
+@pytest.mark.parametrize("command", ["counting", "segmentation", "all"])
+def test_models_and_datasets_that_do_not_exist_are_named(own_run, tmp_path, command):
+    for words, key in (
+        ([tmp_path / "none", "--data", own_run.dataset], tmp_path / "none"),
+        ([own_run.dataset, "--data", own_run.dataset], own_run.dataset),
+        ([own_run.run, "--data", tmp_path / "none"], tmp_path / "none"),
+    ):
+        done = CliRunner().invoke(cli, ["eval", command, *map(str, words)])
+        assert isinstance(done.exception, UserError)
+        assert str(key) in str(done.exception) and done.exception.key != "--out"
 
 
 def test_a_record_keeps_the_order_of_metrics_columns_and_stages(tmp_path):

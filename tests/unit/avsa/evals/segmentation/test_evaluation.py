@@ -229,6 +229,13 @@ def test_models_without_a_run_are_refused_where_they_do_not_fit(subject, options
                          config.kinetics_weights, 0)  # fmt: skip
 
 
+def test_weights_of_kinetics_are_refused_for_a_run_before_its_record_is_sought(context):
+    with user_error("conflict", "--kinetics-weights"):
+        SegmentationConfig(kinetics_weights=Path("x")).describe_data(
+            context.subject, context.dataset
+        )
+
+
 def test_models_without_translation_networks_or_four_scales_are_refused(context):
     context.subject.model.task = None
     with user_error("unsupported", "translation"):
