@@ -142,7 +142,7 @@ def test_a_dry_run_prints_commands_that_make_the_same_records(own_run):
     done = CliRunner().invoke(cli, [*map(str, words), "--dry-run"])
     assert done.exit_code == 0
     commands = [shlex.split(line) for line in done.stdout.splitlines()]
-    kinds = [command[2] for command in commands]
+    kinds = [command[command.index("eval") + 1] for command in commands]
     assert kinds.count("avc-bin") == kinds.count("avsa-bin") == kinds.count("segmentation") == 3
     assert done.stderr.count("skipped: action") == 2 == len(done.stderr.splitlines())
     assert not (own_run.run / "eval").exists()
