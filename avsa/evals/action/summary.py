@@ -90,7 +90,7 @@ def mean_of_folds(
 
 def _fold_row(result: FoldResult) -> Row:
     means = {name: _mean(result.scores, attribute) for name, attribute in NUMBERS.items()}
-    videos = {"train videos": result.train_videos, "test videos": len(result.scores)}
+    videos = {"train_videos": result.train_videos, "test_videos": len(result.scores)}
     return {"fold": result.fold, **means, **videos}
 
 
@@ -117,7 +117,7 @@ def _mean(scores: Sequence[VideoScore], attribute: str) -> float | None:
 def _notes(folds: Sequence[FoldResult], layout: Layout) -> Iterable[str]:
     num_classes = len(folds[0].classes)
     if num_classes != layout.num_classes:
-        yield f"the lists have {num_classes} classes; {layout.title} has {layout.num_classes}"
+        yield f"The lists have {num_classes} classes; {layout.title} has {layout.num_classes}."
     for fold in folds:
         for videos, count, what in (
             (fold.replaced, fold.train_videos, "training videos cannot be read and were replaced"),
@@ -125,7 +125,7 @@ def _notes(folds: Sequence[FoldResult], layout: Layout) -> Iterable[str]:
              "are left out"),
         ):  # fmt: skip
             if videos:
-                yield f"fold {fold.fold}: {len(videos)} of {count} {what}: {_named(videos)}"
+                yield f"Fold {fold.fold}: {len(videos)} of {count} {what}: {_named(videos)}."
 
 
 def _named(videos: Mapping[str, str]) -> str:

@@ -59,7 +59,7 @@ class BinaryConfig(EvaluationConfig):
     translated: bool = False
     """Replace the features of video by those of audio that the translation network predicts."""
     protocol: Protocol = "paper"
-    """paper; or published: views, jitter and clip windows as in the published programs, which
+    """paper; or published: views, jitter and clip windows as in the published code, which
     mirror the video without its audio in training."""
     batch_size: Annotated[int, Field(ge=2, le=10**6)] = 32
     """Clips in a batch of training, all ranks together."""
@@ -263,7 +263,7 @@ class BinaryConfig(EvaluationConfig):
         }
         counts = torch.bincount(2 * pairs.labels + decisions[BOTH], minlength=4).view(2, 2)
         confusion = tuple(
-            {"truth": name, **dict(zip(self.label_names, row.tolist(), strict=True))}
+            {"target": name, **dict(zip(self.label_names, row.tolist(), strict=True))}
             for name, row in zip(self.label_names, counts, strict=True)
         )
         return metrics, confusion

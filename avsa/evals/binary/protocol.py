@@ -1,4 +1,4 @@
-"""How the binary tasks draw views and clip windows: by the paper, or as its published programs."""
+"""How the binary tasks draw views and clip windows, as in the paper or in its published code."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def data_of(config: TrainConfig, protocol: Protocol) -> DataConfig:
 def mirror_video(batch: Batch, seed: int) -> Tensor:
     """Return the video (B, K, 3, T, h, w) of a batch, with a random half of the views mirrored.
 
-    The audio is not mirrored. The published programs train so: half of their views have audio from
-    the wrong side.
+    The audio is not mirrored. The published code trains so: half of its views have audio from the
+    wrong side.
 
     Args:
         batch: Views that are not mirrored.

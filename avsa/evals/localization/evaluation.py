@@ -43,7 +43,7 @@ class LocalizationConfig(EvaluationConfig):
     """Number of clips, spread evenly over those with known directions; null: all of them, or those
     that are drawn if no directions are known."""
     pictures: Annotated[int, Field(ge=0, le=1000)] = 4
-    """Number of clips that are drawn."""
+    """Number of clips in pictures."""
     within_deg: Annotated[float, Field(gt=0, le=180)] = 20.0
     """Largest angle between peak and source of a hit."""
     hfov_deg: Annotated[float, Field(ge=1, le=170)] | None = None
@@ -110,7 +110,7 @@ class LocalizationConfig(EvaluationConfig):
             )
         pictures = on_first_rank(context.world, lambda: locator.draw(found))
         if truth is None:
-            note = "no numbers, because no directions are known; give --scenes or --directions"
+            note = "There are no numbers without true directions; give --scenes or --directions."
             return Result(metrics={}, pictures=pictures, notes=(note,))
         metrics = measure(found, self.within_deg, self.seed)
         return Result(
@@ -118,8 +118,7 @@ class LocalizationConfig(EvaluationConfig):
             tables={"clips": tuple({"key": each.key, **each.errors_deg()} for each in found)},
             pictures=pictures,
             notes=(
-                f"{len(found)} clips; hits: the peak is within {self.within_deg:g}° of a source; a "
-                f"random direction has {metrics['hits'].chance:.1%} hits and an error of "
-                f"{metrics['error'].chance:.1f}°",
+                f"{len(found)} clips. hits: the peak is within {self.within_deg:g}° of a source; "
+                "error: angle from the peak to the nearest source; chance: a random direction.",
             ),
         )

@@ -136,7 +136,7 @@ TABLE_3 = PaperTable(
     name="table-3",
     title="Table 3: semantic segmentation by distillation",
     caption="Pixel accuracy and mIoU in %. Our numbers beside the paper's are the means over "
-    "batches and images of the published programs. Below each: the number of the confusion matrix "
+    "batches and images of the published code. Below each: the number of the confusion matrix "
     "of the whole test split, with its 95 % interval.",
     columns=tuple(
         Column(heading, label, "segmentation", {"inputs": inputs}, metric, {whole: "whole split"},

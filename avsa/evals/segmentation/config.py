@@ -48,26 +48,27 @@ class SegmentationConfig(EvaluationConfig):
     kind: Literal["segmentation"] = "segmentation"
     """Name of the evaluation."""
     inputs: Inputs = "video"
-    """What the head sees: maps of the video; its audio features, too; and those that translation
-    networks predict from all views of the clip, too."""
+    """Inputs of the head: feature maps of the video; also audio features; also the features that
+    translation networks predict from all views of the clip (context)."""
     end_to_end: bool = False
-    """true: encoders are trained with the head, an upper bound; false: they are frozen."""
+    """true: the encoders are trained with the head, as an upper bound; false: they are frozen."""
     protocol: Protocol = "paper"
-    """paper: frozen encoders are in evaluation mode, and testing has no augmentation; published:
-    batch norm of frozen encoders uses and updates statistics of batches, their dropout is active,
-    test views are augmented, and views and clip windows are drawn as in the published programs."""
+    """paper: frozen encoders are in evaluation mode, and test views are not augmented; published,
+    as in the published code: batch norm of frozen encoders uses and updates statistics of batches,
+    their dropout is active, test views are augmented, and views and clip windows are drawn as in
+    the recipe avsa-published."""
     labels: str = DEFAULT_NAME
     """Name of the label set."""
     kinetics_weights: Path | None = None
-    """Weights for the model ``kinetics``; null: where torchvision keeps them."""
+    """File of torchvision's r2plus1d_18, for ``kinetics``; null: in the cache of torchvision."""
     views: Annotated[int, Field(ge=1, le=1024)] = 4
     """Views of a clip."""
     batch_size: Annotated[int, Field(ge=1, le=10**6)] = 20
     """Clips in a batch, all ranks together; fewer in training if there are fewer videos."""
-    draws: Annotated[int, Field(ge=1, le=10**6)] = 1
-    """An epoch draws each training video (clips / videos) times this often."""
+    draws_per_video: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    """Draws of each video in an epoch of training; null: floor(clips / videos)."""
     test_draws: Annotated[int, Field(ge=1, le=10**6)] = 1
-    """How often each test clip is drawn."""
+    """Draws of each clip in the test."""
     schedule: ScheduleConfig = ScheduleConfig(
         epochs=10, lr=1e-4, weight_decay=5e-4, milestones=(5, 8)
     )
@@ -145,7 +146,7 @@ class SegmentationConfig(EvaluationConfig):
     ) -> tuple[Row, ...]:
         """Train the networks in place, from where a killed evaluation was; return the epochs."""
         videos = len(set(clips.video_ids))
-        sampling = SamplingConfig(draws_per_video=max(1, len(clips) // videos) * self.draws)
+        sampling = SamplingConfig(draws_per_video=self.draws_per_video or len(clips) // videos)
         order = TrainingOrder(clips.video_ids, self._training_batch(clips), self.seed, sampling)
         fit: Fit[Sample] = Fit(
             "segmentation",

@@ -49,13 +49,13 @@ def mean_iou(confusion: Numbers) -> Numbers:
 
 
 def pixel_accuracy(confusion: Numbers) -> Numbers:
-    """Return the share of labelled pixels (...) that are right."""
+    """Return the fraction of labelled pixels (...) whose class is right."""
     return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 @dataclass(frozen=True)
 class BatchMetrics:
-    """The metrics of the paper's published programs: means over batches.
+    """The metrics of the paper's published code: means over batches.
 
     Attributes:
         pixel_accuracy: Over the labelled pixels of a batch.

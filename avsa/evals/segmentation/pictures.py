@@ -72,7 +72,7 @@ def save_pictures(
             _draw_predictions(samples, predict),
         ),
         "confusion": (
-            "Targets (rows) by predicted class (columns), shares of the labelled pixels of a row",
+            "Targets (rows) and predictions (columns): fractions of the labelled pixels of a row",
             _draw_confusion(confusion.sum(0)),
         ),
     }
@@ -148,5 +148,5 @@ def _draw_confusion(confusion: Numbers) -> Figure:
             color = "white" if share > 0.6 else "black"
             text = f"{100 * share:.0f}"
             axes.text(column, row, text, ha="center", va="center", size=7, color=color)
-    figure.colorbar(image, label="share of the target's pixels", shrink=0.8)
+    figure.colorbar(image, label="fraction of the pixels of the target", shrink=0.8)
     return figure

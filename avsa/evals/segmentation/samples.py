@@ -29,7 +29,7 @@ class SampleSource:
         world: The ranks that share each batch.
         num_views: Views of a clip.
         seed: Seed of views and clip windows.
-        protocol: published: elevations and jitter of views are those of the published programs,
+        protocol: published: elevations and jitter of views are those of the published code,
             test views are augmented, too, and the video lies anywhere in its audio; paper: it lies
             in the middle, the time of the targets.
     """

@@ -62,7 +62,7 @@ def to_result(
 
 
 def class_table(confusion: Numbers) -> tuple[Row, ...]:
-    """Return a row for each class: IoU, recall, precision, labelled pixels, share of them."""
+    """Return a row for each class: IoU, recall, precision, labelled pixels, and their fraction."""
     targets, predicted, hits = confusion.sum(1), confusion.sum(0), np.diagonal(confusion)
     iou = class_iou(confusion)
     return tuple(
@@ -72,7 +72,7 @@ def class_table(confusion: Numbers) -> tuple[Row, ...]:
             "recall": hits[i] / targets[i] if targets[i] else None,
             "precision": hits[i] / predicted[i] if predicted[i] else None,
             "pixels": int(targets[i]),
-            "share": targets[i] / targets.sum(),
+            "fraction": targets[i] / targets.sum(),
         }
         for i, name in enumerate(CLASS_NAMES)
     )
@@ -100,9 +100,10 @@ def _notes(tested: Tested, confusion: Numbers) -> tuple[str, ...]:
     notes = [
         "pixel_accuracy and miou are those of the whole test split; miou is the mean over the "
         f"{known} classes that are targets or predictions.",
-        "batch_pixel_accuracy and image_miou are those of the published programs: means over "
-        "batches, of image_miou over all images and classes of a batch.",
-        f"{confusion.sum() / tested.pixels:.1%} of the pixels of test views are of the 32 classes.",
+        "batch_pixel_accuracy and image_miou are means over batches, as in the published code; "
+        "image_miou is the mean over all images and classes of a batch.",
+        f"{100 * confusion.sum() / tested.pixels:.1f} % of the pixels of test views are of the 32 "
+        "classes.",
     ]
     if tested.without_classes:
         notes.append(
