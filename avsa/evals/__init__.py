@@ -39,19 +39,19 @@ EVALUATIONS: Registry[EvaluationConfig] = Registry(
     Entry(
         "segmentation",
         "avsa.evals.segmentation.config:SegmentationConfig",
-        "Semantic segmentation of views by a head on maps of the video encoder (Table 3).",
+        "Semantic segmentation of views by a head on feature maps of the video encoder (Table 3).",
         "labels of the dataset",
     ),
     Entry(
         "action",
         "avsa.evals.action.evaluation:ActionConfig",
-        "Accuracy of action recognition by the fine-tuned video encoder, on UCF101 or HMDB51.",
+        "Action recognition by fine-tuning of the video encoder, on UCF101 or HMDB51 (Table 4).",
         "the folder of UCF101 or HMDB51",
     ),
     Entry(
         "localization",
         "avsa.evals.localization.evaluation:LocalizationConfig",
-        "Where the model sees the sources of the audio: Grad-CAM, with controls (Fig. 7).",
+        "Localization of sound sources by Grad-CAM, with controls (Fig. 7).",
         "a task that compares embeddings",
     ),
     Entry(

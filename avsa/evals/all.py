@@ -121,7 +121,7 @@ def evaluate_all(
 ) -> Iterator[tuple[Planned, Record, Path] | Failure]:
     """Carry out evaluations one after another; one that fails does not stop the others.
 
-    Those whose records exist are not repeated, and one that was killed goes on where it was.
+    An evaluation whose record exists is not repeated, and one that was killed is continued.
 
     Args:
         planned: From `plan`; those that are skipped are passed over.

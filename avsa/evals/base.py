@@ -26,14 +26,14 @@ from yt360.splits import SPLITS
 
 @dataclass(frozen=True)
 class Context:
-    """What an evaluation works with. All ranks have equal contexts but for the world's rank.
+    """What an evaluation gets. The contexts of ranks differ only in the rank of the world.
 
     Attributes:
         subject: The model.
         dataset: Folder of shards; None if none was given.
         world: This process and the other ranks. Rank 0 alone writes results and pictures.
-        work: Folder of this evaluation alone for what a killed one resumes from (`avsa.evals.fit`).
-            It is removed when the evaluation is complete.
+        work: Folder of the state from which this evaluation resumes after a kill
+            (`avsa.evals.fit`); it is removed when the evaluation is complete.
         features: Folder of cached features, shared by all evaluations of a run
             (`avsa.evals.feature_cache`).
         pictures: Existing folder for pictures; their names begin with `name`.
@@ -94,7 +94,7 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What `avsa eval all` has for evaluations.
+    """The model and the data of `avsa eval all`.
 
     Attributes:
         subject: The model.
@@ -136,8 +136,8 @@ class EvaluationConfig:
     Attributes:
         kind: Name of the evaluation.
         needs_dataset: Whether it cannot work without ``--data``.
-        addresses: Options that only say where files are. The name of a record does not depend on
-            them; `describe_data` returns what the files contain.
+        addresses: Options that are paths of files. The name of a record does not depend on them,
+            but on the fingerprints of the files, which `describe_data` returns.
     """
 
     needs_dataset: ClassVar[bool] = True
@@ -158,10 +158,10 @@ class EvaluationConfig:
         return [Variant(lacks=lacks)]
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
-        """Return what is known about the data before the evaluation, for the record.
+        """Return fingerprints of the data for the record; called before any work.
 
-        An evaluation that reads other files than those of the dataset overrides it, and checks them
-        there: it is called before any work.
+        An evaluation that reads other files than the dataset overrides this method, and checks the
+        files in it.
 
         Args:
             subject: The model.
@@ -171,7 +171,7 @@ class EvaluationConfig:
             ``path``, the address of the dataset, if there is one; and fingerprints by name.
 
         Raises:
-            UserError: The data are not there, or are others.
+            UserError: Data are missing or do not belong together.
         """
         return {} if dataset is None else describe_dataset(dataset)
 

@@ -1,8 +1,8 @@
-"""Features of a split on disk, computed once by (weights, data, views, seed).
+"""A cache of the features of a split on disk, with weights, data, views and seed as its key.
 
 A set of features is a folder ``eval/features/HASH`` of parts, one safetensors file for some
-hundreds of clips, and ``spec.json``, which says what was hashed. A killed run goes on with the next
-part. Each rank computes parts of its own; every number of ranks gives the same parts.
+hundreds of clips, and ``spec.json``, the content of the hash. After a kill, computation continues
+with the next part. Each rank computes parts of its own; any number of ranks gives the same parts.
 
 Shapes: N samples (clip and draw), K views, D features.
 """
@@ -48,7 +48,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
-    """Which features.
+    """Specification of the features of a split.
 
     Attributes:
         split: Split of the dataset.
@@ -144,7 +144,7 @@ class ExtraFeatures:
 def view_features(
     context: Context, spec: FeatureSpec, extra: ExtraFeatures | None = None
 ) -> Features:
-    """Return the features of a split, from disk as far as they are there; a collective call.
+    """Return the features of a split, and compute those that are not on disk; a collective call.
 
     Args:
         context: Its model computes the features, in evaluation mode.

@@ -1,4 +1,4 @@
-"""Train the networks of an evaluation: a loop that a kill does not harm.
+"""Train the networks of an evaluation, and resume after a kill.
 
 Step n is a pure function of the weights after step n - 1 and of (seed, n): batches come from orders
 of keyed randomness, and torch's generators are seeded with a key before each step. The state is

@@ -1,7 +1,7 @@
-"""Carry out an evaluation: find or make its record.
+"""Carry out an evaluation, or find its record.
 
-The name of a record contains a hash of evaluation, options, weights and data. So an evaluation that
-is asked for again is not repeated, and one with other options never mixes with it.
+The name of a record contains a hash of evaluation, options, weights and data. An evaluation is not
+repeated if its record exists, and evaluations with different options have different records.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def evaluate(
 ) -> tuple[Record, Path]:
     """Evaluate a model, or return the record of an equal evaluation; a collective call.
 
-    A killed evaluation goes on where it was: call it again with the same arguments.
+    An evaluation that was killed is continued by a call with the same arguments.
 
     Args:
         config: The evaluation and its options.
@@ -111,7 +111,7 @@ def evaluate(
 
 @contextmanager
 def _work_folder(work: Path, path: Path) -> Iterator[None]:
-    """Lock the folder of what a killed evaluation resumes from; remove it if nothing needs it."""
+    """Lock the folder of the saved state; remove it once the record at `path` exists."""
     with exclusive_lock(work / ".lock", path):
         try:
             yield

@@ -142,17 +142,10 @@ def results_folder(subject: str, out: Path | None) -> Path:
     """Return the folder in which the results of a model belong.
 
     Raises:
-        UserError: ``"missing"``: There is no such model, or it is not the folder of a run and `out`
-            is None.
+        UserError: ``"missing"``: It is not the folder of a run, and `out` is None.
     """
-    from avsa.evals.subject import KINETICS, SCRATCH, folder_of
+    from avsa.evals.subject import folder_of
 
-    if subject not in (SCRATCH, KINETICS) and not Path(subject).exists():
-        raise UserError(
-            f"{subject} does not exist; give the folder of a run, or a checkpoint",
-            "missing",
-            "RUN",
-        )
     folder = out or folder_of(subject)
     if folder is None:
         raise UserError(

@@ -53,13 +53,13 @@ class ActionConfig(EvaluationConfig):
     kind: Literal["action"] = "action"
     """Name of the evaluation."""
     dataset: DatasetName
-    """The data set."""
+    """ucf101 or hmdb51."""
     root: Path
-    """Its folder."""
+    """Folder of UCF101 or HMDB51."""
     folds: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (1, 2, 3)
     """Folds to train and test on; the result is their mean."""
     kinetics_weights: Path | None = None
-    """File of torchvision's r2plus1d_18, for ``kinetics``; null: where torchvision keeps it."""
+    """File of torchvision's r2plus1d_18, for ``kinetics``; null: in the cache of torchvision."""
     encoder: Annotated[VideoEncoderConfig, Section(VIDEO_ENCODERS, default="r2plus1d")] = (
         R2Plus1DConfig()
     )
@@ -104,7 +104,7 @@ class ActionConfig(EvaluationConfig):
         return found
 
     def evaluate(self, context: Context) -> Result:
-        """Train and test on each fold; a killed evaluation repeats no fold that is complete."""
+        """Train and test on each fold; after a kill, complete folds are not repeated."""
         _require_one_batch_norm(context.world)
         with VideoDecoders(cores_per_process()) as decoders:
             results = [self._fold_result(fold, context, decoders) for fold in self._folds()]

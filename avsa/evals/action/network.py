@@ -1,4 +1,4 @@
-"""What is trained: a video encoder and a linear classifier of its features; and what it sees.
+"""The network, a video encoder with a linear classifier, and the augmentation of its input.
 
 Shapes: B clips, T frames, (h, w) of a frame, D features, C classes.
 """

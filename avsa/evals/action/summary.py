@@ -1,4 +1,4 @@
-"""The numbers of all folds: means with intervals, classes, confusions and what was left out."""
+"""Metrics and tables over all folds, and notes on videos that cannot be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold gives.
+    """Result of a fold.
 
     Attributes:
         fold: Number of the fold.

@@ -1,4 +1,4 @@
-"""Scores of test videos: 25 random clips, each counted, and 25 even ones, averaged.
+"""Scores of test videos: 25 random clips are counted one by one, 25 even ones are averaged.
 
 Shapes: N clips, T frames, C classes.
 """
@@ -31,16 +31,16 @@ TOP = 5
 
 @dataclass(frozen=True)
 class VideoScore:
-    """What the network makes of a test video.
+    """Scores of a test video.
 
     Attributes:
         video: Name of the video.
         source: See `ActionVideo`.
         label: Its class.
         predicted: Class of the largest probability, averaged over the even clips.
-        clip_1: Fraction of the random clips whose first class is right.
+        clip_1: Fraction of the random clips with the right class first.
         clip_5: Fraction of the random clips with the right class among the first five.
-        video_1: Whether `predicted` is right.
+        video_1: Whether `predicted` is the right class.
         video_5: Whether the right class is among the five of largest averaged probability.
     """
 

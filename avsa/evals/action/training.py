@@ -75,7 +75,7 @@ class ActionBatch:
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What training clips are made of.
+    """Options of training clips.
 
     Attributes:
         shape: Size of a clip window.
@@ -99,7 +99,7 @@ class TrainingClips:
 
     Args:
         fold: The fold.
-        options: What clips are made of.
+        options: Options of the clips.
         world: The ranks that share each batch.
         decoders: Read the videos.
         unreadable: Receives videos that cannot be read.

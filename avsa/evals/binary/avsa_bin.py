@@ -116,7 +116,7 @@ class TurnedAudio(ExtraFeatures):
 
 
 def draw_turn(seed: int, epoch: int, position: int) -> tuple[bool, float]:
-    """Return whether a sample's sound field is turned (one of two are), and by which yaw.
+    """Return whether the sound field of a sample is turned (probability 1/2), and the yaw.
 
     The yaw, in radians, is uniform over the circle; small ones are not excluded.
     """

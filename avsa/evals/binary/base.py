@@ -59,14 +59,15 @@ class BinaryConfig(EvaluationConfig):
     translated: bool = False
     """Replace the features of video by those of audio that the translation network predicts."""
     protocol: Protocol = "paper"
-    """paper; or published: views, jitter and clip windows as in the published code, which
-    mirror the video without its audio in training."""
+    """paper; or published: views, jitter and clip windows as in the published code, which mirrors
+    the video without its audio in training."""
     batch_size: Annotated[int, Field(ge=2, le=10**6)] = 32
     """Clips in a batch of training, all ranks together."""
     draws_per_video: Annotated[int, Field(ge=1, le=10**6)] | None = None
     """Draws of each video in an epoch of training; null: floor(clips / videos)."""
     test_draws: Annotated[int, Field(ge=1, le=10**4)] | None = None
-    """Draws of each clip in the test; null: as in the paper."""
+    """Draws of each clip in the test; null: as in the paper, 10 for avsa-bin without `translated`
+    and else 1."""
     schedule: ScheduleConfig
     """Training of the heads."""
 
@@ -105,7 +106,7 @@ class BinaryConfig(EvaluationConfig):
         tables = {"epochs": epochs, "confusion": confusion}
         return Result(metrics=metrics, tables=tables, notes=(*notes, *features.notes))
 
-    # What a task defines
+    # Defined by each task
 
     def adjust_views(self, views: Views, raw: RawBatch) -> Views:  # noqa: ARG002
         """Return the views (B, K) of a batch of training, changed as the task needs it."""
@@ -199,7 +200,7 @@ class BinaryConfig(EvaluationConfig):
         return self.batch_size if videos >= self.batch_size else 1 << (videos.bit_length() - 1)
 
     def _small_split(self, clips: ShardReader) -> Iterator[str]:
-        """Yield what is to be said of a split with fewer videos than a batch of the paper."""
+        """Yield a note on a split that has fewer videos than a batch."""
         videos = self._count_videos(clips.video_ids, clips.split)
         if videos >= self.batch_size:
             return

@@ -1,8 +1,9 @@
 """Localization of sound sources by a trained model, with controls (Fig. 7).
 
 Several published localizers give the same answer when the audio is silenced or exchanged (Juanola
-et al., arXiv 2410.01020). So the same is measured with silent audio, with the audio of another clip
-and with the sound field turned about the vertical, and for the front and the audio energy.
+et al., arXiv 2410.01020). As controls, the metrics are also measured with silent audio, with the
+audio of another video and with the sound field turned about the vertical, and for the front and the
+peak of the audio energy.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SPLIT = "test"
 
 @config_class
 class LocalizationConfig(EvaluationConfig):
-    """Where the model sees the sources of the audio: Grad-CAM, with controls."""
+    """Localization of sound sources by Grad-CAM, with controls."""
 
     addresses = frozenset({"scenes", "directions"})
     kind: Literal["localization"] = "localization"
@@ -47,9 +48,9 @@ class LocalizationConfig(EvaluationConfig):
     within_deg: Annotated[float, Field(gt=0, le=180)] = 20.0
     """Largest angle between peak and source of a hit."""
     hfov_deg: Annotated[float, Field(ge=1, le=170)] | None = None
-    """Field of view of the views; null: 80, or the nearest of training."""
+    """Field of view of the views in degrees; null: 80, or the nearest of training."""
     energy_band_hz: tuple[float, float] = BAND_HZ
-    """Lowest and highest frequency of the audio-energy map."""
+    """Lowest and highest frequency of the audio energy in Hz."""
 
     def __post_init__(self) -> None:
         if self.scenes is not None and self.directions is not None:
@@ -83,7 +84,7 @@ class LocalizationConfig(EvaluationConfig):
         return {**super().describe_data(subject, dataset), **known}
 
     def evaluate(self, context: Context) -> Result:
-        """Locate sources, measure how near they are, and draw some clips."""
+        """Compute the maps, measure the angles from peaks to sources, and draw some clips."""
         model, stage = context.subject.require_model(), context.subject.stage
         views = model.config.stage_views(stage) if stage else model.config.views
         statistics = context.statistics(model.config.audio)

@@ -1,7 +1,7 @@
 """The maps of a clip: Grad-CAM of the matching score, and audio energy.
 
-What is compared is what training compares: the video of each view with the audio of the clip
-rotated into that view. The score of a view is the cosine of its two joint embeddings. Translation
+As in training, the video of each view is compared with the audio of the clip rotated into that
+view. The score of a view is the cosine of its two joint embeddings. Translation
 networks see as many views together as in training; such groups are spread over the sphere.
 
 Shapes: V views, K views of a group, D features, T frames, (h, w) of the last feature map,
@@ -97,9 +97,8 @@ class Localizer:
     ) -> dict[str, Tensor]:
         """Return a map (90, 180), float64 on the CPU, of the evidence for each audio.
 
-        The Grad-CAM of a view, in units of the score, is weighted by the view's score s as
-        (1 + s) / 2: a view that does not match its audio says little about where a source is.
-        Views are averaged where they overlap.
+        The Grad-CAM of a view, in units of the score s, is weighted by (1 + s) / 2, so that views
+        that do not match their audio have a low weight. Views are averaged where they overlap.
 
         Args:
             luma: uint8 (T, H, W), the panorama.

@@ -32,8 +32,8 @@ from yt360.untrusted.parsing import read_json
 
 PART = 8
 BAND_HZ = (500.0, 4000.0)
-"""Where first-order microphones resolve directions best: noise of wind is lower, and spatial
-aliasing higher."""
+"""The band in which first-order microphones resolve directions best: wind noise is below it, and
+spatial aliasing above it."""
 TURN_DEG = (60.0, 300.0)
 """Range of the angles by which the control ``turned`` turns the sound field."""
 
@@ -51,7 +51,7 @@ class Locator:
             them, or for `pictures` if no directions are known.
         pictures: Number of clips that are drawn.
         band_hz: Lowest and highest frequency of the audio energy.
-        part: Clips after which a killed evaluation goes on.
+        part: Clips after which the state is saved.
 
     Raises:
         UserError: ``"conflict"``: No clip of the split has known directions.

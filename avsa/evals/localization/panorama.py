@@ -1,4 +1,4 @@
-"""From maps of views to a map of the sphere, by the inverse of the crop; and its peak.
+"""Project maps of views back onto the panorama, by the inverse of the crop; find the peak.
 
 Shapes: V views, C maps of each view, (h, w) of a map, (H, W) of the panorama.
 """
@@ -39,7 +39,7 @@ def covering_views(hfov_deg: float) -> ViewSet:
 def lay_back(
     maps: Tensor, views: ViewSet, height: int, width: int, shift: tuple[float, float] = (0, 0)
 ) -> Tensor:
-    """Lay maps of views back on the panorama.
+    """Project maps of views back onto the panorama.
 
     Each direction gets the mean of the views that show it, interpolated bilinearly, with weights
     that fall towards the edge of a view (`edge_weight`).

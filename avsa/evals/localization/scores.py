@@ -1,4 +1,4 @@
-"""How near peaks are to sources, with intervals and the value of a random direction."""
+"""Metrics of localization: angles from peaks to sources, with intervals and chance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
-    """What was found in a clip.
+    """Peaks and sources of a clip.
 
     Attributes:
         key: The clip.

@@ -1,1 +1,1 @@
-"""Linear and k-nearest-neighbour probes: what frozen features say about synthetic scenes."""
+"""Linear and k-nearest-neighbour probes of frozen features on synthetic scenes."""

@@ -136,7 +136,7 @@ class ProbeConfig(EvaluationConfig):
             seed=self.seed,
         )
         row: Row = {
-            "unit": metric.unit,
+            "measure": "error_deg" if target.is_angle else "accuracy",
             "value": metric.value,
             "low": metric.low,
             "high": metric.high,

@@ -59,7 +59,7 @@ def training_charts(run: Path) -> tuple[Chart, ...]:
 
 
 def epoch_charts(name: str, rows: Sequence[Row]) -> tuple[Chart, ...]:
-    """Return the loss and the other numbers of a table of epochs, such as that of a head."""
+    """Return the loss and the other metrics of a table of epochs, such as that of a head."""
     values: dict[str, tuple[list[float], list[float]]] = {}
     for row in rows:
         for column, value in row.items():
@@ -74,7 +74,7 @@ def epoch_charts(name: str, rows: Sequence[Row]) -> tuple[Chart, ...]:
     others = {column: each for column, each in values.items() if column not in losses}
     which = name.removeprefix("epochs").strip("_- ")
     title = f"{which} by epoch".strip()
-    one = next(iter(others), "") if len(others) == 1 else "numbers"
+    one = next(iter(others), "") if len(others) == 1 else "metrics"
     charts = (chart(f"loss {title}", losses, "epoch"), chart(f"{one} {title}", others, "epoch"))
     return tuple(each for each in charts if each.curves)
 

@@ -13,12 +13,12 @@ from avsa.evals.report.runs import Found, Run
 DATASET = "DATASET"
 """Stands in a command for a dataset that is not known."""
 ROOTS = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
-"""Stand for the folders of data sets of action recognition."""
+"""Stand in a command for the folders of UCF101 and HMDB51."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a missing evaluation evaluates.
+    """Model and data of a missing evaluation.
 
     Attributes:
         subject: Folder of the run, ``scratch`` or ``kinetics``.

@@ -48,7 +48,7 @@ def _plain(name: str, rows: Sequence[Row]) -> Grid:
 
 
 def _matrix(name: str, rows: Sequence[Row]) -> Grid:
-    """Return a confusion matrix whose shades are the shares of each row."""
+    """Return a confusion matrix, shaded by the fraction of each row."""
     plain = _plain(name, rows)
     shades = []
     for row in rows[:MAX_ROWS]:
@@ -77,7 +77,7 @@ def _pairs(rows: Sequence[Row]) -> Grid:
 
 
 def _drawn(matrix: np.ndarray) -> str:
-    """Return a picture of a confusion matrix; bright is a large share of the row."""
+    """Return a picture of a confusion matrix; bright is a large fraction of the row."""
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1e-300)
     image = Image.fromarray(np.rint(inferno(shares)).astype(np.uint8))
     side = len(matrix) * max(1, PICTURE_SIZE // len(matrix))

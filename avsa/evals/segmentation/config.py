@@ -1,4 +1,4 @@
-"""The evaluation ``segmentation``: its options, and its course."""
+"""The evaluation ``segmentation``: options, training and test."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class SegmentationConfig(EvaluationConfig):
         return self.batch_size if videos >= self.batch_size else 1 << (videos.bit_length() - 1)
 
     def _notes_on(self, clips: ShardReader, labels: TargetReader) -> Iterator[str]:
-        """Yield what is to be said of a split."""
+        """Yield notes on a split."""
         if (missing := len(clips) - len(labels.keys)) > 0:
             yield f"{missing} of {len(clips)} clips of the split {clips.split} have no labels."
         batch = self._training_batch(clips)

@@ -21,7 +21,7 @@ TRAIN_HFOV_DEG, TEST_HFOV_DEG = (50.0, 87.0), (76.0, 76.0)
 
 @dataclass(frozen=True)
 class SampleSource:
-    """Where batches come from.
+    """Reads the batches of training and test.
 
     Attributes:
         recipe: Size and elevations of views, their jitter, spectrograms, and clip windows.
@@ -30,8 +30,8 @@ class SampleSource:
         num_views: Views of a clip.
         seed: Seed of views and clip windows.
         protocol: published: elevations and jitter of views are those of the published code,
-            test views are augmented, too, and the video lies anywhere in its audio; paper: it lies
-            in the middle, the time of the targets.
+            test views are augmented, and the video is at a random position in its audio; paper: it
+            is in the middle, the time of the targets.
     """
 
     recipe: TrainConfig

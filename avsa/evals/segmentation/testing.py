@@ -36,14 +36,14 @@ class SharedOrder(DrawnOrder):
 
 @dataclass(frozen=True)
 class Tested:
-    """What a test finds; equal on all ranks.
+    """Result of a test; equal on all ranks.
 
     Attributes:
         confusion: (V, classes, classes) of each video, in order of the ids.
         pixel_accuracy: Mean over batches of that of the batch.
         image_iou: Mean over batches of the mean over (image, class).
-        clips: Number of clips and draws.
-        without_classes: How many of them have none of the classes on the panorama.
+        clips: Number of samples, clips times draws.
+        without_classes: Number of samples with none of the classes on the panorama.
         pixels: Number of pixels of views, with and without targets.
     """
 

@@ -16,11 +16,11 @@ from avsa.training.distributed import World
 def loss_of(networks: SegmentationNetworks, world: World, sample: Sample) -> Loss:
     """Return a loss whose mean over ranks is the mean over the labelled pixels of all ranks.
 
-    ``pixel_accuracy`` is the share of these that are right, in the same way.
+    ``pixel_accuracy``, the fraction of these pixels whose class is right, is averaged likewise.
     """
     scores = networks(sample.batch.video, sample.batch.audio).movedim(2, -1).flatten(0, -2)
     targets = sample.targets.flatten().long()
-    # Rows of pixels instead of images: this kernel of CUDA is deterministic.
+    # Pixels as rows: the CUDA kernel for (N, C) is deterministic, that for images is not.
     total = cross_entropy(scores, targets, ignore_index=NO_TARGET, reduction="sum")
     labelled = (targets != NO_TARGET).sum().double()
     if world.size > 1:

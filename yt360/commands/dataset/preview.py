@@ -68,8 +68,8 @@ def command(
 ) -> None:
     """Draw clips of DATASET: frame, label map with a legend, and audio energy side by side.
 
-    This is Fig. 4 of the paper. The energy is that of a cardioid to each direction, over the second
-    of audio around the frame, drawn down to 12 dB below the loudest direction.
+    The layout is that of Fig. 4 of the paper. The energy is that of a cardioid to each direction,
+    over the second of audio around the frame, drawn down to 12 dB below the loudest direction.
     """
     from yt360.labels.clip_sheet import draw_clip_sheet
     from yt360.labels.format.label_set import DEFAULT_NAME, default_label_set
