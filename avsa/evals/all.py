@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,11 +100,15 @@ def plan(
     ]
 
 
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _planned(
     config: type[EvaluationConfig], variant: Variant, seed: int, settings: Mapping[str, str]
 ) -> Planned:
     shown = {k: v for k, v in variant.options.items() if k not in config.addresses}
-    title = " ".join([config.kind, *(f"{name}={value}" for name, value in shown.items())])
+    title = " ".join([config.kind, *(f"{name}={_plain(value)}" for name, value in shown.items())])
     if variant.lacks:
         return Planned(title, None, variant.lacks)
     given = {k: str(v) if isinstance(v, Path) else v for k, v in variant.options.items()}

@@ -2,7 +2,7 @@
 
 Step n is a pure function of the weights after step n - 1 and of (seed, n): batches come from orders
 of keyed randomness, and torch's generators are seeded with a key before each step. The state is
-saved now and then, so an evaluation that was killed goes on with the same numbers to the bit.
+saved now and then, and an evaluation that was killed continues with the same numbers to the bit.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from yt360.errors import UserError
 from yt360.files import atomic_write
 from yt360.untrusted.parsing import Count, read_json
 
-FOLDER = "eval"
+FOLDER, PICTURES = "eval", "pictures"
+"""Folder of records in the folder of a run, and folder of pictures in it."""
 MAX_RECORD_BYTES = 64 << 20
 Row = Mapping[str, str | int | float | bool | None]
 """A row of a table: values by column."""

@@ -20,7 +20,7 @@ from typing import Any
 from avsa import __version__
 from avsa.evals.base import Context, EvaluationConfig
 from avsa.evals.config_options import default_options
-from avsa.evals.result import FOLDER, Record, Subject, read_record, write_record
+from avsa.evals.result import FOLDER, PICTURES, Record, Subject, read_record, write_record
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.training.distributed import World, on_first_rank, require_agreement
 from avsa.training.repeatability import deterministic_kernels
@@ -30,7 +30,7 @@ from yt360.locks import exclusive_lock
 from yt360.plugins import loaded_plugins
 from yt360.terminal.text import printable
 
-WORK, FEATURES, PICTURES = ".work", "features", "pictures"
+WORK, FEATURES = ".work", "features"
 MAX_WORD, MAX_WORDS = 24, 4
 """Length of an option in the name of a record, and number of options."""
 

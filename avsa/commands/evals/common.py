@@ -157,10 +157,13 @@ def results_folder(subject: str, out: Path | None) -> Path:
 
 
 def echo_record(record: Record, path: Path) -> None:
-    """Print the numbers and notes of a record, and its file."""
+    """Print the numbers and notes of a record, its file and those of its pictures."""
+    from avsa.evals.result import PICTURES
+
     metrics = record.result.metrics
     if metrics:
         heading = ("metric", "value", "95 % interval", "chance")
         rows = ((name, *metric.texts()) for name, metric in metrics.items())
         echo(*table([heading, *rows], left=1))
-    echo(*record.result.notes, str(path))
+    pictures = (path.parent / PICTURES / name for name in record.result.pictures)
+    echo(*record.result.notes, path, *pictures)

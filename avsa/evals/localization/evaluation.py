@@ -1,6 +1,6 @@
 """Localization of sound sources by a trained model, with controls (Fig. 7).
 
-Several published localizers give the same answer when the audio is silenced or exchanged (Juanola
+Several published localizers give the same answer when the audio is silenced or swapped (Juanola
 et al., arXiv 2410.01020). As controls, the metrics are also measured with silent audio, with the
 audio of another video and with the sound field turned about the vertical, and for the front and the
 peak of the audio energy.

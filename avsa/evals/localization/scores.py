@@ -72,7 +72,7 @@ def measure(found: Sequence[Located], within_deg: float, seed: int) -> dict[str,
         values = np.array([errors[i][name] for i in have])
         videos = [found[i].video_id for i in have]
         if not have:
-            continue  # the audio of a clip cannot be exchanged if there is no other video
+            continue  # audio cannot be swapped if there is no other video
         suffix = "" if name == MODEL else f"_{name}"
         metrics[f"hits{suffix}"] = mean_metric(
             (values <= within_deg).astype(np.float64), videos, chance=float(guesses[0]), seed=seed

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from avsa.evals.report.contents import Picture
 from avsa.evals.report.runs import Found
-from avsa.evals.result import FOLDER
+from avsa.evals.result import FOLDER, PICTURES
 from yt360.quality.report.drawing import data_uri
 from yt360.untrusted.files import read_limited
 from yt360.untrusted.names import path_inside
 
-FOLDER_OF_PICTURES = "pictures"
 MAX_PICTURE_BYTES = 3 << 20
 MAX_PAGE_BYTES = 64 << 20
 """Of all pictures together."""
@@ -37,7 +36,7 @@ class PictureBudget:
         )
 
     def _read(self, found: Found, name: str, caption: str) -> Picture:
-        folder = found.run / FOLDER / FOLDER_OF_PICTURES
+        folder = found.run / FOLDER / PICTURES
         path = folder / Path(name).name
         limit = min(MAX_PICTURE_BYTES, self.left_bytes)
         try:

@@ -272,3 +272,11 @@ def test_intervals_cover_the_truth_in_95_of_100_cases():
         low, high = bootstrap_interval(sums, lambda s: s[:, 0] / s[:, 1], seed)
         inside += low <= 0.5 <= high
     assert 89 <= inside <= 99
+
+
+def test_help_config_prints_the_options_of_the_evaluation():
+    done = CliRunner().invoke(cli, ["eval", "avc-bin", "--help-config"])
+    assert done.exit_code == 0
+    for name, default in {"schedule.lr": "1e-05", "seed": "0", "protocol": "paper"}.items():
+        (line,) = (each for each in done.stdout.splitlines() if each.startswith(f"  {name} "))
+        assert line.endswith(f"default {default}")

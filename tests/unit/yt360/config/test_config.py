@@ -33,6 +33,13 @@ class Loss:
     by it."""
 
 
+@config_class
+class Warm:
+    """Has a section with a default of its own."""
+
+    loss: Loss = Loss(temperature=4.0)
+
+
 @TASKS.register
 @config_class
 class Contrast:
@@ -202,3 +209,8 @@ def test_the_reference_lists_keys_of_every_kind_and_of_users():
         "  losses.NAME.temperature  a number above 0 and at most 5; default 1.0",
         "      Cosine similarities are divided by it.",
     ]
+
+
+def test_the_reference_has_the_defaults_of_the_class_that_has_a_section():
+    lines = key_reference(Warm)
+    assert "  loss.temperature  a number above 0 and at most 5; default 4.0" in lines
