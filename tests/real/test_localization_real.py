@@ -23,8 +23,8 @@ from quality.real_bench import read_labels
 from avsa.config.recipe import load_config
 from avsa.evals.config_options import configure
 from avsa.evals.localization.localizer import audio_energy
-from avsa.evals.localization.locator import BAND_HZ
 from avsa.evals.localization.panorama import peak
+from avsa.evals.localization.testing import BAND_HZ
 from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated
 from avsa.hub.load import Model

@@ -1,6 +1,6 @@
 """Localization of sound sources by Grad-CAM (Fig. 7).
 
-`evaluation` has the options and the order of work, `localizer` the maps of a clip, `grad_cam` and
-`panorama` their mathematics, `directions` the true directions, `scores` the numbers, and `sheet`
-the pictures.
+`evaluation` has the options, `testing` goes through the clips of the test split, `localizer`
+computes the maps of a clip with `grad_cam` and `panorama`, `directions` reads the true directions,
+`scores` computes the metrics, and `sheet` draws the pictures.
 """

@@ -17,8 +17,8 @@ from pydantic import Field
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.localization.directions import Directions, ListedDirections, SceneDirections
 from avsa.evals.localization.localizer import Localizer
-from avsa.evals.localization.locator import BAND_HZ, Locator
 from avsa.evals.localization.scores import measure
+from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
 from avsa.evals.result import Result
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import on_first_rank
@@ -91,7 +91,7 @@ class LocalizationConfig(EvaluationConfig):
         localizer = Localizer(model, statistics, views.num_views, self.hfov_deg)
         truth = self.true_directions()
         with context.clips(SPLIT) as clips:
-            locator = Locator(
+            test = LocalizationTest(
                 context,
                 clips,
                 localizer,
@@ -101,7 +101,7 @@ class LocalizationConfig(EvaluationConfig):
                 pictures=self.pictures,
                 band_hz=self.energy_band_hz,
             )
-            found = locator.locate_all()
+            found = test.locate_all()
         if not found:
             raise UserError(
                 f"no clip of the split {SPLIT} of {context.dataset} can be read; "
@@ -109,7 +109,7 @@ class LocalizationConfig(EvaluationConfig):
                 "empty",
                 SPLIT,
             )
-        pictures = on_first_rank(context.world, lambda: locator.draw(found))
+        pictures = on_first_rank(context.world, lambda: test.draw(found))
         if truth is None:
             note = "There are no numbers without true directions; give --scenes or --directions."
             return Result(metrics={}, pictures=pictures, notes=(note,))

@@ -36,12 +36,12 @@ MAP_SIZE = (90, 180)
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Audio that is compared with the video of a clip.
+class SoundField:
+    """A sound field that is compared with the video of a clip.
 
     Attributes:
         audio: int16 ambiX (4, S).
-        yaw: Angle in radians by which the sound field is turned about the vertical.
+        yaw: Angle in radians by which it is turned about the vertical.
     """
 
     audio: Tensor
@@ -93,9 +93,9 @@ class Localizer:
 
     @torch.no_grad()
     def evidence(
-        self, luma: Tensor, chroma: Tensor, heard: Mapping[str, Heard]
+        self, luma: Tensor, chroma: Tensor, fields: Mapping[str, SoundField]
     ) -> dict[str, Tensor]:
-        """Return a map (90, 180), float64 on the CPU, of the evidence for each audio.
+        """Return a map (90, 180), float64 on the CPU, of the evidence for each sound field.
 
         The Grad-CAM of a view, in units of the score s, is weighted by (1 + s) / 2, so that views
         that do not match their audio have a low weight. Views are averaged where they overlap.
@@ -103,7 +103,7 @@ class Localizer:
         Args:
             luma: uint8 (T, H, W), the panorama.
             chroma: uint8 (2, T, H / 2, W / 2).
-            heard: Audio by name.
+            fields: Sound fields by name.
         """
         device, config = self.model.device, self.config
         luma, chroma = luma[None].to(device), chroma[None].to(device)
@@ -111,20 +111,20 @@ class Localizer:
         with autocast(self.model.config.compute, device):
             maps = self.encoder.forward_maps(video)[-1].float()
         found = []
-        for each in heard.values():
+        for each in fields.values():
             audio = self._audio_features(each)
             cams, scores = grad_cam(maps, lambda m, audio=audio: self._scores(m, audio))  # type: ignore[misc]
             found.append(cams * ((1 + scores) / 2)[:, None, None])
         laid = lay_back(
             torch.stack(found, 1).double().cpu(), self.view_set, *MAP_SIZE, self._shift(maps)
         )
-        return dict(zip(heard, laid, strict=True))
+        return dict(zip(fields, laid, strict=True))
 
-    def _audio_features(self, heard: Heard) -> Tensor:
+    def _audio_features(self, field: SoundField) -> Tensor:
         """Return features (V, D) of the audio in each view."""
-        views = turn_audio(self.views, torch.tensor([heard.yaw]))
+        views = turn_audio(self.views, torch.tensor([field.yaw]))
         spectrograms = view_spectrograms(
-            heard.audio[None].to(self.model.device),
+            field.audio[None].to(self.model.device),
             views.rotations,
             self.model.config.audio,
             self.statistics.mean_db,
@@ -140,8 +140,8 @@ class Localizer:
         scores = features.new_zeros(len(features))
         for first in range(self.num_groups):
             group = slice(first, None, self.num_groups)
-            video, heard = self.model.joint_embeddings(features[group][None], audio[group][None])
-            scores[group] = (video * heard).sum(-1)[0]
+            embeddings = self.model.joint_embeddings(features[group][None], audio[group][None])
+            scores[group] = (embeddings[0] * embeddings[1]).sum(-1)[0]
         return scores
 
     def _shift(self, maps: Tensor) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from avsa.evals.base import Context
 from avsa.evals.config_options import configure
 from avsa.evals.localization.directions import SceneDirections
 from avsa.evals.localization.localizer import Localizer
-from avsa.evals.localization.locator import Locator, PairOrder
+from avsa.evals.localization.testing import LocalizationTest, PairOrder
 from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
@@ -85,7 +85,7 @@ def locator(own_run, tmp_path):
         localizer = Localizer(model, model.audio_statistics, 4, None)
         truth = SceneDirections(own_run.scenes)
         clips = open_clips(own_run.dataset, "test")
-        return Locator(context, clips, localizer, truth, **options)
+        return LocalizationTest(context, clips, localizer, truth, **options)
 
     return make
 

@@ -13,7 +13,7 @@ from helpers.errors import user_error
 from torch import nn
 from torch.nn.functional import normalize
 
-from avsa.evals.localization.localizer import Heard, Localizer, audio_energy
+from avsa.evals.localization.localizer import Localizer, SoundField, audio_energy
 from avsa.evals.localization.panorama import peak
 from avsa.evals.subject import open_subject
 from avsa.models.r2plus1d import R2Plus1DConfig
@@ -93,10 +93,10 @@ def test_an_oracle_finds_the_source_and_controls_lose_it(localizer, where):
     luma, chroma, target, audio = scene(*where)
     *_, elsewhere = scene(where[0] + 150, -where[1])
     maps = localizer.evidence(luma, chroma, {
-        "model": Heard(audio),
-        "silent": Heard(torch.zeros_like(audio)),
-        "swapped": Heard(elsewhere),
-        "turned": Heard(audio, math.radians(150)),
+        "model": SoundField(audio),
+        "silent": SoundField(torch.zeros_like(audio)),
+        "swapped": SoundField(elsewhere),
+        "turned": SoundField(audio, math.radians(150)),
     })  # fmt: skip
     assert angle_between(peak(maps["model"]), target) < math.radians(8)  # cells have 11°
     # Near the vertical, a field that is turned about it changes little.
@@ -109,7 +109,7 @@ def test_a_turned_field_is_as_good_as_one_recorded_so(localizer):
     *_, audio = scene(20, 10)
     luma, chroma, target, turned = scene(120, 10)
     maps = localizer.evidence(luma, chroma, {
-        "turned": Heard(audio, math.radians(100)), "recorded": Heard(turned),
+        "turned": SoundField(audio, math.radians(100)), "recorded": SoundField(turned),
     })  # fmt: skip
     assert angle_between(peak(maps["turned"]), target) < math.radians(8)
     assert torch.allclose(maps["turned"], maps["recorded"], rtol=1e-3, atol=1e-8)

@@ -1,4 +1,4 @@
-"""The clips of a localization: from clips and true directions to peaks and pictures."""
+"""The test of localization: from clips and true directions to peaks and pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avsa.data.order import Draw
 from avsa.data.raw import RawBatch
 from avsa.evals.base import Context
 from avsa.evals.localization.directions import Directions
-from avsa.evals.localization.localizer import Heard, Localizer, audio_energy
+from avsa.evals.localization.localizer import Localizer, SoundField, audio_energy
 from avsa.evals.localization.panorama import peak
 from avsa.evals.localization.scores import Located, Vector
 from avsa.evals.localization.sheet import CLIPS_PER_SHEET, Pictured, draw_sheet
@@ -38,11 +38,11 @@ TURN_DEG = (60.0, 300.0)
 """Range of the angles by which the control ``turned`` turns the sound field."""
 
 
-class Locator:
-    """Finds peaks in clips of a split, and draws some of them.
+class LocalizationTest:
+    """Finds the peaks of the maps of clips of a split, and draws some clips.
 
     Args:
-        context: Where to resume from, and where pictures belong.
+        context: Has the folders of the state and of pictures.
         clips: The split.
         localizer: Computes the maps.
         truth: True directions; None if they are not known.
@@ -117,14 +117,14 @@ class Locator:
         if clip >= len(self.clips):
             return  # the clip itself cannot be read
         key, audio = raw.keys[0], raw.audio[0]
-        heard = {"model": Heard(audio)}
+        fields = {"model": SoundField(audio)}
         if self.truth is not None:
             yaw_deg = keyed_generator(self.seed, "turned", clip).uniform(*TURN_DEG)
-            heard["turned"] = Heard(audio, math.radians(yaw_deg))
-            heard["silent"] = Heard(torch.zeros_like(audio))
+            fields["turned"] = SoundField(audio, math.radians(yaw_deg))
+            fields["silent"] = SoundField(torch.zeros_like(audio))
             if len(raw.keys) > 1:
-                heard["swapped"] = Heard(raw.audio[1])
-        maps = self.localizer.evidence(raw.luma[0], raw.chroma[0], heard)
+                fields["swapped"] = SoundField(raw.audio[1])
+        maps = self.localizer.evidence(raw.luma[0], raw.chroma[0], fields)
         rate_hz = loader.window_shape.sample_rate_hz
         maps["energy"] = audio_energy(audio, rate_hz, self.band_hz)
         if clip in self.drawn:
