@@ -184,6 +184,27 @@ class EvaluationConfig:
         raise NotImplementedError
 
 
+def unreadable_split(clips: ShardReader) -> UserError:
+    """Return the error of a split of which no clip can be read."""
+    return UserError(
+        f"no clip of the split {clips.split} of {clips.dataset} can be read; "
+        f"`yt360 check {clips.dataset}` shows the reasons",
+        "empty",
+        clips.split,
+    )
+
+
+def unreadable_notes(missing: int, samples: int) -> tuple[str, ...]:
+    """Return what to note about samples that are left out, because their clips cannot be read."""
+    if not missing:
+        return ()
+    return (
+        f"{missing} of {samples} samples are left out, because their clips cannot be read (`yt360 "
+        "check` shows the reasons). To evaluate again when they are repaired, remove this record "
+        "and eval/features.",
+    )
+
+
 def describe_dataset(dataset: Path) -> dict[str, str]:
     """Return the address of a dataset as ``path``, and the fingerprints of its splits."""
     found = {"path": address_of(dataset)}

@@ -25,7 +25,7 @@ from torch import Tensor
 from avsa.config.train_config import TrainConfig
 from avsa.data.drawn_order import DrawnOrder
 from avsa.data.loader import DataConfig
-from avsa.evals.base import Context
+from avsa.evals.base import Context, unreadable_notes, unreadable_split
 from avsa.hub.load import Model
 from avsa.models.compute import autocast
 from avsa.training.distributed import World, on_first_rank
@@ -118,13 +118,7 @@ class Features:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to note in a result about clips that are left out."""
-        if not self.unreadable:
-            return ()
-        total = len(self) + self.unreadable
-        return (
-            f"{self.unreadable} of {total} samples are left out, because their clips cannot be read"
-            " (`yt360 check` shows the reasons; remove eval/features when they are repaired).",
-        )
+        return unreadable_notes(self.unreadable, len(self) + self.unreadable)
 
 
 class ExtraFeatures:
@@ -299,12 +293,7 @@ def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
                 key=path,
             ) from None
     if not count:
-        raise UserError(
-            f"no clip of the split {spec.split} of {clips.dataset} can be read; "
-            f"`yt360 check {clips.dataset}` shows the reasons",
-            "empty",
-            spec.split,
-        )
+        raise unreadable_split(clips)
     table = {name: each[:count] for name, each in table.items()}
     numbers = table.pop("clip").numpy()
     known = ("video", "audio", "directions", "fov", "audio_start_s")

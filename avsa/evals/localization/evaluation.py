@@ -14,7 +14,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
+from avsa.evals.base import (
+    Context,
+    EvaluationConfig,
+    Offer,
+    Variant,
+    unreadable_notes,
+    unreadable_split,
+)
 from avsa.evals.localization.directions import Directions, ListedDirections, SceneDirections
 from avsa.evals.localization.localizer import Localizer
 from avsa.evals.localization.scores import measure
@@ -23,7 +30,6 @@ from avsa.evals.result import Result
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class, conflict
-from yt360.errors import UserError
 
 SPLIT = "test"
 
@@ -103,16 +109,12 @@ class LocalizationConfig(EvaluationConfig):
             )
             found = test.locate_all()
         if not found:
-            raise UserError(
-                f"no clip of the split {SPLIT} of {context.dataset} can be read; "
-                f"`yt360 check {context.dataset}` shows the reasons",
-                "empty",
-                SPLIT,
-            )
+            raise unreadable_split(clips)
+        left_out = unreadable_notes(len(test.chosen) - len(found), len(test.chosen))
         pictures = on_first_rank(context.world, lambda: test.draw(found))
         if truth is None:
             note = "There are no numbers without true directions; give --scenes or --directions."
-            return Result(metrics={}, pictures=pictures, notes=(note,))
+            return Result(metrics={}, pictures=pictures, notes=(note, *left_out))
         metrics = measure(found, self.within_deg, self.seed)
         return Result(
             metrics=metrics,
@@ -121,5 +123,6 @@ class LocalizationConfig(EvaluationConfig):
             notes=(
                 f"{len(found)} clips. hits: the peak is within {self.within_deg:g}° of a source; "
                 "error: angle from the peak to the nearest source; chance: a random direction.",
+                *left_out,
             ),
         )

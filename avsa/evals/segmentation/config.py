@@ -11,7 +11,15 @@ from pydantic import Field
 
 from avsa.data.clips import clips_form
 from avsa.data.order import SamplingConfig, TrainingOrder
-from avsa.evals.base import Context, EvaluationConfig, Offer, Variant, describe_dataset
+from avsa.data.remote.mirror import is_mirror
+from avsa.evals.base import (
+    Context,
+    EvaluationConfig,
+    Offer,
+    Variant,
+    describe_dataset,
+    unreadable_notes,
+)
 from avsa.evals.binary.protocol import Protocol
 from avsa.evals.fit import Fit, ScheduleConfig
 from avsa.evals.result import Result, Row
@@ -26,7 +34,7 @@ from avsa.evals.segmentation.networks import (
 )
 from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
 from avsa.evals.segmentation.samples import SampleSource
-from avsa.evals.segmentation.tables import to_result
+from avsa.evals.segmentation.tables import require_targets, to_result
 from avsa.evals.segmentation.targets import Sample, TargetReader
 from avsa.evals.segmentation.testing import SharedOrder, Tested, test
 from avsa.evals.segmentation.training import loss_of
@@ -81,6 +89,8 @@ class SegmentationConfig(EvaluationConfig):
         lacks = ""
         if dataset is None:
             lacks = "a dataset (--data)"
+        elif is_mirror(dataset):
+            lacks = "a dataset with labels on this machine"
         elif DEFAULT_NAME not in label_sets(dataset):
             lacks = "labels of the dataset (yt360 pseudolabel)"
         translates = offer.translates or name == SCRATCH
@@ -125,6 +135,7 @@ class SegmentationConfig(EvaluationConfig):
             networks = build_networks(parts, self._training, frames, self.seed, world)
             epochs = self.train(networks, source, train, labels["train"], context.work)
             tested = self.test(networks, source, held_out, labels["test"])
+            require_targets(tested, held_out)
             pictures = {}
             if world.is_first:
                 order = PicturedOrder(held_out.video_ids)
@@ -133,6 +144,9 @@ class SegmentationConfig(EvaluationConfig):
             notes = [
                 *self._notes_on(train, labels["train"]),
                 *self._notes_on(held_out, labels["test"]),
+                *unreadable_notes(
+                    len(held_out) * self.test_draws - tested.clips, len(held_out) * self.test_draws
+                ),
             ]
         return to_result(tested, epochs, pictures, notes, self.seed)
 

@@ -66,16 +66,18 @@ def save_pictures(
         predict: Returns classes (B, K, h, w).
         confusion: (V, C, C) of the test.
     """
+    with closing(samples), torch.no_grad():
+        sample = next(samples, None)  # None if these clips cannot be read
+        predicted = None if sample is None else predict(sample).to(torch.uint8).cpu().numpy()
     figures = {
-        "predictions": (
-            "Views, targets and predictions, on clips spread over the test split",
-            _draw_predictions(samples, predict),
-        ),
         "confusion": (
             "Targets (rows) and predictions (columns): fractions of the labelled pixels of a row",
             _draw_confusion(confusion.sum(0)),
         ),
     }
+    if sample is not None and predicted is not None:
+        caption = "Views, targets and predictions, on clips spread over the test split"
+        figures = {"predictions": (caption, _draw_predictions(sample, predicted)), **figures}
     captions = {}
     for name, (caption, figure) in figures.items():
         file_name = f"{context.name}.{name}.png"
@@ -85,11 +87,8 @@ def save_pictures(
     return captions
 
 
-def _draw_predictions(samples: Generator[Sample], predict: Callable[[Sample], Tensor]) -> Figure:
+def _draw_predictions(sample: Sample, predicted: NDArray[np.uint8]) -> Figure:
     """Return a figure with a row for each clip: view, target, prediction, for up to two views."""
-    with closing(samples), torch.no_grad():
-        sample = next(samples)
-        predicted = predict(sample).to(torch.uint8).cpu().numpy()
     video, targets = sample.batch.video.cpu(), sample.targets.cpu().numpy()
     clips, views = len(video), min(MAX_VIEWS, video.shape[1])
     size = (SIZE_IN * (3 * views + 0.3), SIZE_IN * (clips + 0.8))

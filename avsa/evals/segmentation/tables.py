@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from avsa.evals.base import unreadable_split
 from avsa.evals.bootstrap import bootstrap_interval
 from avsa.evals.result import Metric, Result, Row
 from avsa.evals.segmentation.metrics import Numbers, class_iou, mean_iou, pixel_accuracy
 from avsa.evals.segmentation.targets import CLASS_NAMES
 from avsa.evals.segmentation.testing import Tested
 from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
 
 
 def to_result(
@@ -29,18 +31,8 @@ def to_result(
         pictures: See `Result`.
         notes: Notes on the data.
         seed: Seed of the intervals.
-
-    Raises:
-        UserError: ``"empty"``: No pixel of a test view has a target.
     """
     total = tested.confusion.sum(0)
-    if not total.any():
-        raise UserError(
-            "no pixel of the test views has a label of the 32 classes; label more clips of the "
-            "test split (`yt360 pseudolabel`)",
-            "empty",
-            "--labels",
-        )
     # Guessing: always the class that is most frequent.
     guess = np.zeros_like(total)
     guess[:, total.sum(1).argmax()] = total.sum(1)
@@ -59,6 +51,23 @@ def to_result(
         pictures=pictures,
         notes=(*_notes(tested, total), *notes),
     )
+
+
+def require_targets(tested: Tested, clips: ShardReader) -> None:
+    """Check that the test has something to compare.
+
+    Raises:
+        UserError: ``"empty"``: No clip can be read, or no pixel of a test view has a target.
+    """
+    if not tested.clips:
+        raise unreadable_split(clips)
+    if not tested.confusion.any():
+        raise UserError(
+            "no pixel of the test views has a label of the 32 classes; label more clips of the "
+            "test split (`yt360 pseudolabel`)",
+            "empty",
+            "--labels",
+        )
 
 
 def class_table(confusion: Numbers) -> tuple[Row, ...]:

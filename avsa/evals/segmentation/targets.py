@@ -108,13 +108,20 @@ class TargetReader:
         """Check that the labels have some of the 32 classes.
 
         Raises:
-            UserError: ``"empty"``: Not one of some hundred clips has any.
+            UserError: ``"empty"``: Not one of some hundred clips has any, or no clip has labels.
         """
         keys = self.keys
+        name, split = self._labels.info.name, self._labels.folder.name
+        if not keys:
+            raise UserError(
+                f"no clip of the split {split} has labels {name!r}; label it with `yt360 "
+                "pseudolabel`, or choose other labels with --labels",
+                "empty",
+                "--labels",
+            )
         searched = keys[:: max(1, len(keys) // MAX_SEARCHED)]
         if any((self.read(key, 0.0) != NO_TARGET).any() for key in searched):
             return
-        name, split = self._labels.info.name, self._labels.folder.name
         raise UserError(
             f"the labels {name!r} of the split {split} have none of the 32 classes "
             f"({', '.join(CLASS_NAMES[:3])}, ...); make labels of COCO's panoptic classes with "

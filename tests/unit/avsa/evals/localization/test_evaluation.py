@@ -60,6 +60,15 @@ def test_without_directions_there_are_pictures_only(own_run):
     assert "--scenes" in record.result.notes[0]
 
 
+def test_clips_that_cannot_be_read_are_noted(own_run, tmp_path):
+    dataset = shutil.copytree(own_run.dataset, tmp_path / "dataset")
+    (shard,) = (dataset / "test").glob("clips-*.tar")
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
+    config = configure("localization", {"clips": 2, "pictures": 0}, {})
+    record, _ = evaluate(config, open_subject(str(own_run.run), "cpu"), dataset, own_run.run, ALONE)
+    assert "1 of 2 samples" in record.result.notes[1]
+
+
 def test_a_table_of_directions_chooses_the_clips(own_run, tmp_path):
     key = keys_of(own_run)[1]
     table = tmp_path / "sources.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import socket
 from dataclasses import replace
@@ -26,9 +27,11 @@ from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import records_of
 from avsa.evals.segmentation.config import SegmentationConfig
 from avsa.evals.segmentation.networks import Subnetworks, build_networks, open_subnetworks
+from avsa.evals.segmentation.pictures import save_pictures
 from avsa.evals.segmentation.samples import SampleSource
+from avsa.evals.segmentation.tables import require_targets
 from avsa.evals.segmentation.targets import CLASS_NAMES, TargetReader
-from avsa.evals.segmentation.testing import SharedOrder
+from avsa.evals.segmentation.testing import SharedOrder, Tested
 from avsa.evals.segmentation.testing import test as measure
 from avsa.evals.segmentation.training import loss_of
 from avsa.evals.subject import Evaluated, open_subject
@@ -227,6 +230,33 @@ def test_models_without_a_run_are_refused_where_they_do_not_fit(subject, options
     with user_error(code, key):
         open_subnetworks(Evaluated(subject, None), config.inputs, config.end_to_end,
                          config.kinetics_weights, 0)  # fmt: skip
+
+
+def test_clips_that_cannot_be_read_are_counted_and_not_drawn(context, tmp_path):
+    dataset = shutil.copytree(context.dataset, tmp_path / "dataset")
+    (shard,) = (dataset / "test").glob("clips-*.tar")
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 2])
+    config, context = SegmentationConfig(**FEW), replace(context, dataset=dataset)
+    result = config.evaluate(context)
+    assert any("2 of 4 samples" in note for note in result.notes)
+    with context.clips("test") as clips:
+        shard.write_bytes(b"")
+        with user_error("empty", "test"):
+            require_targets(Tested(np.zeros((1, 32, 32)), math.nan, math.nan, 0, 0, 0), clips)
+        labels, confusion = TargetReader(dataset, "test", "panoptic"), np.ones((1, 32, 32))
+        samples = source_of(context, open_subnetworks(context.subject, "video", False, None, 0))
+        none = samples.testing(clips, SharedOrder(len(clips), 1, 2, ALONE), labels)
+        (name,) = save_pictures(context, none, torch.zeros_like, confusion)
+    assert "confusion" in name
+
+
+def test_a_split_without_labels_is_refused(context, tmp_path):
+    dataset = shutil.copytree(context.dataset, tmp_path / "dataset")
+    for shard in (dataset / "train").glob("panoptic-*.tar"):
+        shard.unlink()
+    with user_error("empty", "--labels"):
+        TargetReader(dataset, "train", "panoptic").require_classes()
 
 
 def test_weights_of_kinetics_are_refused_for_a_run_before_its_record_is_sought(context):
