@@ -201,13 +201,13 @@ def audio_around(flac: bytes, at_s: float) -> NDArray[np.int16]:
 
 def _energy_column(frame: RGB, ambix: NDArray[np.int16]) -> Column:
     if not ambix.any():
-        return "energy: silent", frame
+        return "audio energy: silent", frame
     level_db = energy_db(torch.from_numpy(ambix) / _FULL_SCALE, *frame.shape[:2])
     azimuth, elevation = peak_deg(level_db)
     dimmed = np.rint(frame.mean(-1, keepdims=True) * _DIMMED).astype(np.uint8).repeat(3, -1)
     title = (
-        f"energy from {shown_range_db(level_db):.1f} dB, "
-        f"loudest at {round(azimuth):+d}°, {round(elevation):+d}°"
+        f"audio energy, {shown_range_db(level_db):.1f} to 0 dB; "
+        f"peak at azimuth {round(azimuth):+d}°, elevation {round(elevation):+d}°"
     )
     return title, energy_overlay(dimmed, level_db)
 
