@@ -1,4 +1,4 @@
-"""What every evaluation consists of: a configuration, and a function from a context to a result."""
+"""The base class of evaluations: options, and a method that returns a result for a context."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from yt360.splits import SPLITS
 
 @dataclass(frozen=True)
 class Context:
-    """What an evaluation gets. The contexts of ranks differ only in the rank of the world.
+    """The model, data and folders of an evaluation; they differ between ranks only in `world`.
 
     Attributes:
         subject: The model.
@@ -149,7 +149,7 @@ class EvaluationConfig:
 
     @classmethod
     def variants(cls, offer: Offer) -> Iterable[Variant]:
-        """Return what `avsa eval all` carries out; by default the defaults, of a trained model."""
+        """Return the variants of `avsa eval all`; by default one, with the default options."""
         lacks = ""
         if offer.subject.model is None:
             lacks = "the folder of a run"
@@ -195,7 +195,7 @@ def unreadable_split(clips: ShardReader) -> UserError:
 
 
 def unreadable_notes(missing: int, samples: int) -> tuple[str, ...]:
-    """Return what to note about samples that are left out, because their clips cannot be read."""
+    """Return the note on samples that are left out because their clips cannot be read."""
     if not missing:
         return ()
     return (

@@ -117,7 +117,7 @@ class Features:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to note in a result about clips that are left out."""
+        """Notes of a result on samples that are left out."""
         return unreadable_notes(self.unreadable, len(self) + self.unreadable)
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation finds, and the JSON file that records it with everything to repeat it.
+"""The result of an evaluation, and the JSON file that records it with everything to repeat it.
 
 The file ``eval/NAME.json`` in the folder of a run holds a `Record`. `avsa report` reads these files
 only, so they also hold what tables and figures need.
@@ -61,7 +61,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What an evaluation returns.
+    """Result of an evaluation.
 
     Attributes:
         metrics: Numbers by name, the most important first.
@@ -78,7 +78,7 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What was evaluated.
+    """The model that was evaluated.
 
     Attributes:
         name: Folder or file of the model, or ``scratch`` or ``kinetics``.
@@ -102,13 +102,13 @@ class Record:
     Attributes:
         kind: Name of the evaluation.
         settings: All its options.
-        subject: What was evaluated.
+        subject: The model that was evaluated.
         data: Address of the dataset and fingerprint of the clips of each split that was used.
         command: The command that repeats it.
         version: Version of avsa.
         made_at: Time at its end, UTC, ISO 8601.
         device: Device, and the number of ranks.
-        result: What it found.
+        result: The result.
     """
 
     format: Literal["avsa-evaluation"] = "avsa-evaluation"

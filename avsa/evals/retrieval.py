@@ -123,7 +123,7 @@ class Ranks:
 
 
 def all_ranks(model: Model, features: Features) -> Iterator[tuple[str, str, Ranks]]:
-    """Yield what the candidates are, what the query is, and the ranks.
+    """Yield the kind of candidates, the direction, and the ranks.
 
     ``views``: the K views of the clip of the query, which translation networks see together.
     ``clips``: all clips; their similarity is the mean over all pairs of their views.

@@ -119,7 +119,7 @@ def _work_folder(work: Path, path: Path) -> Iterator[None]:
             if path.exists():
                 shutil.rmtree(work, ignore_errors=True)
             (work / ".lock").unlink(missing_ok=True)
-            with suppress(OSError):  # it holds a state
+            with suppress(OSError):  # it is not empty
                 work.rmdir()
 
 

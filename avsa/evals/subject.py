@@ -1,4 +1,4 @@
-"""What is evaluated: a trained model, an untrained one, or one trained on Kinetics."""
+"""The model that is evaluated: a trained one, an untrained one, or one trained on Kinetics."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Evaluated:
         return None
 
     def describe(self) -> Subject:
-        """Return what the record of an evaluation says about it."""
+        """Return the description of the model for a record."""
         if self.model is None:
             return Subject(name=self.name)
         recipe: dict[str, Any] = to_mapping(self.model.config)
@@ -99,7 +99,7 @@ class Evaluated:
 
 
 def open_subject(name: str, device: str) -> Evaluated:
-    """Load what a user names.
+    """Load a model by its path, or by a word.
 
     Args:
         name: Folder of a run, a checkpoint, an exported folder, ``scratch`` or ``kinetics``.

@@ -80,7 +80,7 @@ def command(
         )
         folder = results_folder(subject, out)
         if offer.dataset is not None:
-            describe_dataset(offer.dataset)  # it is a dataset
+            describe_dataset(offer.dataset)  # raises if it is not a dataset
         planned = plan(offer, seed or 0, settings)
         if dry_run:
             echo(*(each.command(offer, folder) for each in planned if each.config))

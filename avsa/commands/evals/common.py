@@ -1,4 +1,4 @@
-"""What all commands below ``avsa eval`` share: arguments, and carrying out an evaluation."""
+"""Shared parts of the commands of ``avsa eval``: arguments, and running an evaluation."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def carry_out(
 
     Args:
         kind: The evaluation.
-        subject: What RUN names.
+        subject: Name or path of the model, from RUN.
         options: Options of the evaluation by name, of which those that are None are left out.
         out: See `evaluation_options`, as for the following.
         seed: Seed.

@@ -65,7 +65,7 @@ class AvsaBinConfig(BinaryConfig):
         return Pairs(video, audio, 1 - torch.tensor(turned, device=video.device).long())
 
     def extra_features(self, statistics: AudioStatistics) -> ExtraFeatures:
-        """Return what computes the features of turned audio."""
+        """Return the computation of the features of turned audio."""
         return TurnedAudio(self.seed, statistics)
 
     def test_pairs(self, features: Features, generator: np.random.Generator) -> TestPairs:

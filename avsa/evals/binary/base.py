@@ -1,4 +1,4 @@
-"""What AVC-Bin and AVSA-Bin share: options, training of the heads, and the test.
+"""The common parts of AVC-Bin and AVSA-Bin: options, training of the heads, and the test.
 
 Encoders are frozen and in evaluation mode. Training draws views anew in every epoch, with
 augmentation; the test has fixed views without it, whose features are cached.
@@ -135,7 +135,7 @@ class BinaryConfig(EvaluationConfig):
         raise NotImplementedError
 
     def extra_features(self, statistics: AudioStatistics) -> ExtraFeatures | None:  # noqa: ARG002
-        """Return what the test needs beside the features of views, if anything."""
+        """Return the computation of further features for the test, if it needs any."""
         return None
 
     @property
@@ -189,7 +189,7 @@ class BinaryConfig(EvaluationConfig):
         return self._translate(model, video.float()), audio.float()
 
     def _translate(self, model: Model, video: Tensor) -> Tensor:
-        """Return the features of video (N, K, D), or what the model predicts from them."""
+        """Return the video features (N, K, D), or the audio features predicted from them."""
         if not self.translated:
             return video
         predicted: Tensor = model.task.v2a_transformer(video)  # type: ignore[union-attr, operator]
@@ -229,7 +229,7 @@ class BinaryConfig(EvaluationConfig):
 
     @torch.no_grad()
     def _test_features(self, context: Context, model: Model) -> Features:
-        """Return the features of the test split, translated where that is asked for."""
+        """Return the features of the test split, translated if `translated` is set."""
         spec = FeatureSpec(
             split="test",
             views=views_of(model.config, self.protocol, self.views, augment=False),

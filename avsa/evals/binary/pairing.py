@@ -1,4 +1,4 @@
-"""Which audio is compared with which video.
+"""The pairs of video and audio in the test.
 
 Shapes: N samples of the test split, M rows of audio, P pairs, K views, D features.
 """

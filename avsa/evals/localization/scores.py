@@ -19,7 +19,7 @@ NO_PEAK_DEG = 90.0
 """Error of a map without a peak: the mean angle between a random direction and a source."""
 FRONT = (1.0, 0.0, 0.0)
 MODEL, CONTROLS = "model", ("silent", "swapped", "turned", "centre", "energy")
-"""Names of what is measured."""
+"""Names of the map of the model, and of the controls."""
 ROWS, COLUMNS = 300, 600
 """Directions of equal area by which `chance` integrates."""
 
@@ -84,7 +84,7 @@ def measure(found: Sequence[Located], within_deg: float, seed: int) -> dict[str,
 
 
 def chance(sources: Sequence[Vector], within_deg: float) -> tuple[float, float]:
-    """Return what a uniformly random direction attains, integrated over the sphere.
+    """Return hits and error of a uniformly random direction, integrated over the sphere.
 
     Args:
         sources: Unit vectors of N sources.

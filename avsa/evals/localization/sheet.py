@@ -30,7 +30,7 @@ MAX_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Pictured:
-    """What a sheet shows of a clip.
+    """A clip as a sheet shows it.
 
     Attributes:
         frame: uint8 RGB (H, W, 3), the panorama.

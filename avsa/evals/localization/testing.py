@@ -91,7 +91,7 @@ class LocalizationTest:
         return [known[i] for i in _spread(len(known), limit or len(known))]
 
     def locate_all(self) -> list[Located]:
-        """Return what is found in all clips that can be read; a collective call."""
+        """Return the peaks of all clips that can be read; a collective call."""
         world, config = self.context.world, self.localizer.model.config
         starts = range(0, len(self.chosen), self.part)
         missing = on_first_rank(world, lambda: [s for s in starts if not self._file(s).exists()])

@@ -114,7 +114,7 @@ class ProbeConfig(EvaluationConfig):
     def _probe(
         self, train: Views, test: Views, name: str, inputs: str, head: Head
     ) -> tuple[Metric, Row]:
-        """Return the metric of a probe, and what the table says about it."""
+        """Return the metric of a probe, and its row of the table."""
         target = test.targets[name]
         given = train.inputs(inputs, name), test.inputs(inputs, name)
         values = train.values(name), test.values(name)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Values: TypeAlias = NDArray[Any]
 Head = Literal["linear", "k-nn", "constant"]
 HEADS: tuple[Head, ...] = ("linear", "k-nn")
-"""The probes; ``constant`` is what they are compared with: the majority class or mean direction."""
+"""The probes. ``constant``, their control, predicts the majority class or the mean direction."""
 
 
 def probe(

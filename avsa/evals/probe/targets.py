@@ -1,4 +1,4 @@
-"""What probes predict: the ground truth of synthetic scenes for each view of a sample.
+"""Targets of probes: the ground truth of synthetic scenes for each view of a sample.
 
 Shapes: N samples, K views of a sample, S sources of a scene.
 """
@@ -29,7 +29,7 @@ TARGETS = ("place", "source", "visible_source", "azimuth", "elevation", "count")
 
 @dataclass(frozen=True)
 class Target:
-    """What a probe predicts of each view.
+    """A value of each view, which a probe predicts.
 
     Attributes:
         values: (N, K) classes, or angles in radians.

@@ -1,4 +1,4 @@
-"""What the report shows, as plain values; the templates turn it into a page or into Markdown."""
+"""Contents of the report as plain values, which the templates render as a page or as Markdown."""
 
 from __future__ import annotations
 

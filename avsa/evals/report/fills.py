@@ -57,7 +57,7 @@ class Target:
 
 
 def target_of(found: Found) -> Target:
-    """Return what a record evaluated."""
+    """Return the target of a record."""
     subject = found.record.subject
     out = "" if subject.recipe else str(found.run)
     return Target(subject.name, found.record.data.get("path", DATASET), out)

@@ -1,4 +1,4 @@
-"""Pictures of records as data URIs, with limits: they may come from strangers."""
+"""Pictures of records as data URIs, with limits of size, since they are untrusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yt360.untrusted.names import path_inside
 
 MAX_PICTURE_BYTES = 3 << 20
 MAX_PAGE_BYTES = 64 << 20
-"""Of all pictures together."""
+"""Size of all pictures together."""
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 
 
@@ -29,7 +29,7 @@ class PictureBudget:
     left_bytes: int = MAX_PAGE_BYTES
 
     def pictures_of(self, found: Found) -> tuple[Picture, ...]:
-        """Return the pictures of a record; those that cannot be shown say why."""
+        """Return the pictures of a record, or the reasons why they cannot be shown."""
         return tuple(
             self._read(found, name, caption)
             for name, caption in found.record.result.pictures.items()

@@ -1,4 +1,4 @@
-"""Read what training and evaluations wrote into the folders of runs, which may be a stranger's."""
+"""Read the records and logs in the folders of runs, which are untrusted."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def write_report(folders: Sequence[Path], *outputs: Path) -> Report:
 
 
 def build_report(folders: Sequence[Path]) -> Report:
-    """Read runs and return what the report shows of them; see `write_report`."""
+    """Read runs and build the report; see `write_report`."""
     runs = read_runs(folders)
     found = all_found(runs)
     tables, placed = [], set[str]()

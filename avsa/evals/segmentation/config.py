@@ -109,7 +109,7 @@ class SegmentationConfig(EvaluationConfig):
             labels = TargetReader(dataset, split, self.labels)
             found[f"labels of {split}"] = labels.fingerprint()
         if subject.name == KINETICS:
-            load_kinetics(self.kinetics_weights)  # it is the right file
+            load_kinetics(self.kinetics_weights)  # raises if it is another file
             found["kinetics weights"] = sha256_of(self.kinetics_weights or default_weights())
         return found
 
