@@ -23,6 +23,9 @@ from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
 
+NEEDS_EMBEDDINGS = "a task that compares embeddings"
+"""What a model lacks in whose task video and audio have no common space."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -114,6 +117,12 @@ class Offer:
     def translates(self) -> bool:
         """Whether the model has translation networks."""
         return self.subject.translates
+
+    @property
+    def compares(self) -> bool:
+        """Whether the task of the model compares embeddings of video and audio."""
+        task = None if self.subject.model is None else self.subject.model.task
+        return task is not None and task.joint_dim > 0
 
 
 @dataclass(frozen=True)

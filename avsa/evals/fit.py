@@ -47,7 +47,7 @@ class ScheduleConfig:
     """Learning rate of the first epoch."""
     weight_decay: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Added to the gradient, times the weights."""
-    milestones: tuple[int, ...] = ()
+    milestones: tuple[Annotated[int, Field(ge=1, le=10**6)], ...] = ()
     """Epochs after which the learning rate is multiplied by `gamma`."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor of the learning rate."""

@@ -83,6 +83,7 @@ class Subject:
     Attributes:
         name: Folder or file of the model, or ``scratch`` or ``kinetics``.
         weights_sha256: Hash of the weights; empty for ``scratch``.
+        statistics_sha256: Hash of its audio statistics; empty if it has none.
         step: Training steps.
         stage: Stage of the recipe in which the weights were saved; empty if there is no recipe.
         recipe: The recipe of training; empty for ``scratch`` and ``kinetics``.
@@ -90,6 +91,7 @@ class Subject:
 
     name: str
     weights_sha256: str = ""
+    statistics_sha256: str = ""
     step: Count = 0
     stage: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)

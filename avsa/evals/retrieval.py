@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
+from avsa.evals.base import NEEDS_EMBEDDINGS, Context, EvaluationConfig, Offer, Variant
 from avsa.evals.bootstrap import bootstrap_interval, mean_metric
 from avsa.evals.feature_cache import Features, plain_spec, view_features
 from avsa.evals.result import Metric, Result, Row
@@ -51,10 +51,9 @@ class RetrievalConfig(EvaluationConfig):
     def variants(cls, offer: Offer) -> Iterable[Variant]:
         """Return the evaluation; see `EvaluationConfig.variants`."""
         (found,) = super().variants(offer)
-        task = None if offer.subject.model is None else offer.subject.model.task
-        if not found.lacks and (task is None or not task.joint_dim):
-            return [Variant(lacks="a task that compares embeddings")]
-        return [found]
+        if found.lacks or offer.compares:
+            return [found]
+        return [Variant(lacks=NEEDS_EMBEDDINGS)]
 
     def evaluate(self, context: Context) -> Result:
         """Return recall at `CUTOFFS` and median ranks on the test split; see the module.

@@ -128,7 +128,8 @@ def record_name(config: EvaluationConfig, subject: Subject, data: Mapping[str, s
     settings = {k: v for k, v in to_mapping(config).items() if k not in config.addresses}
     identity = [
         settings,
-        subject.name if not subject.weights_sha256 else subject.weights_sha256,
+        subject.weights_sha256 or subject.name,
+        subject.statistics_sha256,
         {key: value for key, value in data.items() if key != "path"},
     ]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]

@@ -89,9 +89,11 @@ class Evaluated:
         if self.model is None:
             return Subject(name=self.name)
         recipe: dict[str, Any] = to_mapping(self.model.config)
+        statistics = self.model.audio_statistics
         return Subject(
             name=self.name,
             weights_sha256=self.model.weights_hash(),
+            statistics_sha256="" if statistics is None else statistics.sha256(),
             step=self.model.step,
             stage=self.stage,
             recipe=recipe,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,11 @@ class AudioStatistics:
 
     mean_db: Tensor
     std_db: Tensor
+
+    def sha256(self) -> str:
+        """Return a hash of the values, 64 hexadecimal digits."""
+        values = torch.cat([self.mean_db.flatten(), self.std_db.flatten()])
+        return sha256(values.cpu().double().numpy().tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

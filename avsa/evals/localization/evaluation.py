@@ -8,13 +8,13 @@ peak of the audio energy.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from avsa.evals.base import (
+    NEEDS_EMBEDDINGS,
     Context,
     EvaluationConfig,
     Offer,
@@ -30,6 +30,7 @@ from avsa.evals.result import Result
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class, conflict
+from yt360.errors import UserError
 
 SPLIT = "test"
 
@@ -70,8 +71,9 @@ class LocalizationConfig(EvaluationConfig):
     @classmethod
     def variants(cls, offer: Offer) -> list[Variant]:
         """Return the evaluation with the ground truth of scenes if it is there."""
+        (found,) = super().variants(offer)
         options = {} if offer.scenes is None else {"scenes": str(offer.scenes)}
-        return [replace(each, options=options) for each in super().variants(offer)]
+        return [Variant(options, found.lacks or ("" if offer.compares else NEEDS_EMBEDDINGS))]
 
     def true_directions(self) -> Directions | None:
         """Open the scenes or the table; None if neither is given.
@@ -93,6 +95,7 @@ class LocalizationConfig(EvaluationConfig):
         """Compute the maps, measure the angles from peaks to sources, and draw some clips."""
         model, stage = context.subject.require_model(), context.subject.stage
         views = model.config.stage_views(stage) if stage else model.config.views
+        self._require_band(model.config.audio.sample_rate_hz)
         statistics = context.statistics(model.config.audio)
         localizer = Localizer(model, statistics, views.num_views, self.hfov_deg)
         truth = self.true_directions()
@@ -126,3 +129,12 @@ class LocalizationConfig(EvaluationConfig):
                 *left_out,
             ),
         )
+
+    def _require_band(self, sample_rate_hz: int) -> None:
+        if self.energy_band_hz[0] >= sample_rate_hz / 2:
+            raise UserError(
+                f"energy_band_hz is {list(self.energy_band_hz)}, and audio of {sample_rate_hz} Hz "
+                f"has frequencies below {sample_rate_hz // 2} Hz; give lower ones",
+                "out-of-range",
+                "energy_band_hz",
+            )

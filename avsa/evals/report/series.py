@@ -34,7 +34,8 @@ def series_of(
         identity = [*_identity(each), changed_options(each, coordinates)]
         members = groups.setdefault(_text(identity), {})
         subject = each.record.subject
-        itself = [each.record.settings, subject.weights_sha256 or subject.name, each.data]
+        weights = [subject.weights_sha256 or subject.name, subject.statistics_sha256]
+        itself = [each.record.settings, weights, each.data]
         members.setdefault(_text([each.record.kind, *itself]), each)
     series: list[list[Found]] = []
     for group in groups.values():

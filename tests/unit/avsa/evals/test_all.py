@@ -137,6 +137,12 @@ def test_wrong_settings_are_refused(offer, key, code):
         plan(offer, settings={key: "1"}, registry=REGISTRY)
 
 
+def test_models_that_compare_no_embeddings_are_neither_localized_nor_searched(offer):
+    offer.subject.model.task = None
+    lacking = {each.title for each in plan(offer) if each.lacks}
+    assert {"localization", "retrieval"} <= lacking
+
+
 def test_a_dry_run_prints_commands_that_make_the_same_records(own_run):
     words = ("eval", "all", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes)
     done = CliRunner().invoke(cli, [*map(str, words), "--dry-run"])

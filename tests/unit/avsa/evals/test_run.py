@@ -98,6 +98,14 @@ def test_the_recorded_command_works_in_any_folder(own_run, monkeypatch):
     assert paths == {here / "run", own_run.dataset, here / "out", here / "truth.csv"}
 
 
+def test_models_with_other_audio_statistics_have_other_records(own_run):
+    config, subject = configure("counting", {}, {}), open_subject(str(own_run.run), "cpu")
+    _, path = evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+    subject.model.audio_statistics = None  # those of the dataset are used
+    _, other = evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+    assert path != other
+
+
 def test_paths_that_a_record_cannot_hold_are_refused_before_the_work(own_run, tmp_path):
     out = tmp_path / os.fsdecode(b"bad\xff")
     config, subject = configure("counting", {}, {}), open_subject(str(own_run.run), "cpu")

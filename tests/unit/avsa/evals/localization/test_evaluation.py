@@ -134,6 +134,13 @@ def test_directions_of_other_data_are_refused(own_run, tmp_path):
         evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
 
 
+def test_a_band_above_all_frequencies_of_the_audio_is_refused(own_run):
+    config = configure("localization", {"energy_band_hz": [20000, 30000]}, {})
+    subject = open_subject(str(own_run.run), "cpu")
+    with user_error("out-of-range", "energy_band_hz"):
+        evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+
+
 @pytest.mark.parametrize(
     ("given", "code", "key"),
     [

@@ -25,13 +25,14 @@ from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context, Offer
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import records_of
+from avsa.evals.segmentation import testing
 from avsa.evals.segmentation.config import SegmentationConfig
 from avsa.evals.segmentation.networks import Subnetworks, build_networks, open_subnetworks
 from avsa.evals.segmentation.pictures import save_pictures
 from avsa.evals.segmentation.samples import SampleSource
 from avsa.evals.segmentation.tables import require_targets
 from avsa.evals.segmentation.targets import CLASS_NAMES, TargetReader
-from avsa.evals.segmentation.testing import SharedOrder, Tested
+from avsa.evals.segmentation.testing import SharedOrder
 from avsa.evals.segmentation.testing import test as measure
 from avsa.evals.segmentation.training import loss_of
 from avsa.evals.subject import Evaluated, open_subject
@@ -243,7 +244,9 @@ def test_clips_that_cannot_be_read_are_counted_and_not_drawn(context, tmp_path):
     with context.clips("test") as clips:
         shard.write_bytes(b"")
         with user_error("empty", "test"):
-            require_targets(Tested(np.zeros((1, 32, 32)), math.nan, math.nan, 0, 0, 0), clips)
+            require_targets(
+                testing.Tested(np.zeros((1, 32, 32)), math.nan, math.nan, 0, 0, 0), clips
+            )
         labels, confusion = TargetReader(dataset, "test", "panoptic"), np.ones((1, 32, 32))
         samples = source_of(context, open_subnetworks(context.subject, "video", False, None, 0))
         none = samples.testing(clips, SharedOrder(len(clips), 1, 2, ALONE), labels)
