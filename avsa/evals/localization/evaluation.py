@@ -27,6 +27,7 @@ from avsa.evals.localization.localizer import Localizer
 from avsa.evals.localization.scores import measure
 from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
 from avsa.evals.result import Result
+from avsa.evals.scene_audio import require_scenes_of
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class, conflict
@@ -86,7 +87,9 @@ class LocalizationConfig(EvaluationConfig):
         return None if self.directions is None else ListedDirections(self.directions)
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
-        """Add the fingerprint of the true directions; see `EvaluationConfig`."""
+        """Add the fingerprint of the true directions, and check the scenes."""
+        if dataset is not None and self.scenes is not None:
+            require_scenes_of(dataset, SPLIT, self.scenes)
         truth = self.true_directions()
         known = {} if truth is None else {"directions": truth.fingerprint}
         return {**super().describe_data(subject, dataset), **known}

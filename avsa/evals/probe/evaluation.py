@@ -24,6 +24,7 @@ from avsa.evals.feature_cache import Features, plain_spec, view_features
 from avsa.evals.probe.heads import HEADS, Head, probe
 from avsa.evals.probe.targets import TARGETS, Target, scene_targets, scenes_of
 from avsa.evals.result import Metric, Result, Row
+from avsa.evals.scene_audio import require_scenes_of
 from avsa.evals.subject import Evaluated
 from yt360.config import config_class
 from yt360.errors import UserError
@@ -65,8 +66,10 @@ class ProbeConfig(EvaluationConfig):
         return [Variant({"scenes": str(offer.scenes)})]
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
-        """Return the fingerprints of dataset and scenes; see `EvaluationConfig.describe_data`."""
+        """Return the fingerprints of dataset and scenes, and check the scenes."""
         found = {} if dataset is None else describe_dataset(dataset)
+        if dataset is not None:
+            require_scenes_of(dataset, "test", self._require_scenes())
         return {**found, "scenes": open_folder(self._require_scenes()).fingerprint}
 
     def evaluate(self, context: Context) -> Result:
