@@ -72,7 +72,12 @@ def _command_of(name: str) -> click.Command:
     return command
 
 
-@examples("avsa eval --help")
+@examples(
+    "avsa eval all runs/avsa --data DATASET",
+    "avsa eval avsa-bin runs/avsa --data DATASET --views 1",
+    "avsa eval avsa-bin --help-config",
+    "torchrun --nproc-per-node 4 -m avsa eval avsa-bin runs/avsa --data DATASET",
+)
 @click.group("eval", cls=EvaluationGroup, modules=COMMANDS)
 def command() -> None:
     """Evaluate a trained model.

@@ -24,9 +24,9 @@ from avsa.evals.base import (
 )
 from avsa.evals.localization.directions import Directions, ListedDirections, SceneDirections
 from avsa.evals.localization.localizer import Localizer
-from avsa.evals.localization.scores import measure
+from avsa.evals.localization.scores import Located, measure
 from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
-from avsa.evals.result import Result
+from avsa.evals.result import Result, Row
 from avsa.evals.scene_audio import require_scenes_of
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import on_first_rank
@@ -124,7 +124,7 @@ class LocalizationConfig(EvaluationConfig):
         metrics = measure(found, self.within_deg, self.seed)
         return Result(
             metrics=metrics,
-            tables={"clips": tuple({"key": each.key, **each.errors_deg()} for each in found)},
+            tables={"clips": tuple(_row(each) for each in found)},
             pictures=pictures,
             notes=(
                 f"{len(found)} clips. hits: the peak is within {self.within_deg:g}° of a source; "
@@ -141,3 +141,9 @@ class LocalizationConfig(EvaluationConfig):
                 "out-of-range",
                 "energy_band_hz",
             )
+
+
+def _row(located: Located) -> Row:
+    """Return the errors of a clip."""
+    errors = located.errors_deg()
+    return {"key": located.key, **{f"{name}_deg": error for name, error in errors.items()}}
