@@ -16,7 +16,7 @@ COMMANDS = {
     "preview": ("avsa.commands.preview", "Draw training samples as the network sees them."),
     "train": ("avsa.commands.train", "Train on a dataset by a recipe."),
     "eval": ("avsa.commands.eval", "Evaluate a trained model."),
-    "report": ("avsa.commands.evals.report", "Show results beside the paper's figures."),
+    "report": ("avsa.commands.evals.report", "Show results beside the paper's numbers."),
     "embed": ("avsa.commands.embed", "Compute features of every clip of a dataset."),
     "import-checkpoint": ("avsa.commands.import_checkpoint", "Import the paper's weights."),
     "export": ("avsa.commands.export", "Write a model as safetensors with a model card."),

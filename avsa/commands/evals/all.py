@@ -30,8 +30,8 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     "avsa eval all runs/avsa --data DATASET --set segmentation.batch_size=8 --dry-run",
 )
 @click.command("all")
-@subject_options
 @data_options
+@subject_options
 @click.option(
     "--scenes", type=FOLDER, help="Folder of the synthetic scenes from which the dataset was built."
 )

@@ -69,9 +69,7 @@ def setting_options(command: Decorated) -> Decorated:
             callback=_print_reference,
             help="Print every option of the evaluation with its range and default.",
         ),
-        set_option(
-            "Set an option of the evaluation (--help-config); repeatable.", "schedule.epochs=5"
-        ),
+        set_option("Set an option that --help-config lists; repeatable.", "schedule.epochs=5"),
     )
 
 

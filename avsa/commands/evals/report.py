@@ -28,10 +28,10 @@ from yt360.terminal.output import echo
     help="Write the report also to this file, as Markdown (.md).",
 )
 def command(runs: tuple[Path, ...], out: Path, markdown: Path | None) -> None:
-    """Show the results of avsa eval in the paper's tables, beside the paper's figures.
+    """Show the results of avsa eval in the paper's tables, beside the paper's numbers.
 
-    RUN is the folder of a run, or the --out of evaluations. Runs of one recipe that differ by their
-    seeds are averaged. A missing number names the commands that fill it.
+    RUN is the folder of a run, or the --out of evaluations. Runs that differ only in their seeds
+    are averaged. Missing numbers are listed with the commands that fill them.
     """
     from avsa.evals.report.write import write_report
 

@@ -58,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the paper's figures as texts, empty if the paper has no such row, and ours."""
+    """A row: the paper's numbers as texts, empty if the paper has no such row, and ours."""
 
     label: str
     paper: tuple[str, ...]

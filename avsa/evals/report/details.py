@@ -20,7 +20,7 @@ from avsa.evals.report.contents import (
     Value,
 )  # fmt: skip
 from avsa.evals.report.grids import MAX_TEXT, grid
-from avsa.evals.report.paper_figures import DATASETS
+from avsa.evals.report.paper_numbers import DATASETS
 from avsa.evals.report.pictures import PictureBudget
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import changed_options, number_text

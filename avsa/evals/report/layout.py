@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from avsa.evals.report.approach import KINETICS, SCRATCH, Approach
-from avsa.evals.report.paper_figures import ACTION, BINARY, SEGMENTATION, Figures
+from avsa.evals.report.paper_numbers import ACTION, BINARY, SEGMENTATION, PaperNumbers
 
 Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of figures.
+    """A column of numbers.
 
     Attributes:
         group: Heading over neighbouring columns.
@@ -59,7 +59,7 @@ class PaperTable:
         title: Its number and content.
         caption: What the numbers are.
         columns: Its columns.
-        figures: The paper's figures by row.
+        paper: The numbers of the paper by row.
         sources: How to fill each row.
         row_of: Returns the name of the row of a model evaluated with some options.
         options_of: Returns the options that evaluate a model in its usual row.
@@ -71,7 +71,7 @@ class PaperTable:
     title: str
     caption: str
     columns: tuple[Column, ...]
-    figures: Figures
+    paper: PaperNumbers
     sources: Mapping[str, RowSource]
     row_of: Callable[[Approach, Settings], str]
     options_of: Callable[[Approach], Settings]
@@ -118,7 +118,7 @@ TABLE_2 = PaperTable(
         for group, kind in (("AVC-Bin", "avc-bin"), ("AVSA-Bin", "avsa-bin"))
         for views in (1, 4)
     ),
-    figures=BINARY,
+    paper=BINARY,
     sources={
         "AVC no transf.": RowSource("avc"),
         "AVC transf.": RowSource("avc-transformer", options={"translated": True}),
@@ -147,7 +147,7 @@ TABLE_3 = PaperTable(
             ("mIoU", "image_miou", "miou"),
         )
     ),
-    figures=SEGMENTATION,
+    paper=SEGMENTATION,
     sources={
         "AVC": RowSource("avc"),
         "AVTS": RowSource("avts"),
@@ -174,7 +174,7 @@ TABLE_4 = PaperTable(
             ("video@1", "video@1", "video@5"),
         )
     ),
-    figures=ACTION,
+    paper=ACTION,
     sources={
         "Scratch": RowSource(word=SCRATCH),
         "Kinetics supervised": RowSource(word=KINETICS),

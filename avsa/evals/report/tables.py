@@ -24,7 +24,7 @@ MAX_NAMED = 3
 
 def paper_table(layout: PaperTable, runs: Sequence[Run]) -> tuple[Table, set[str]]:
     """Return a table of the paper with our numbers, and the anchors of the records in it."""
-    placed: dict[str, list[Found]] = {label: [] for label in layout.figures}
+    placed: dict[str, list[Found]] = {label: [] for label in layout.paper}
     waiting: dict[str, list[Run]] = {}
     for run in runs:
         for found in run.found:
@@ -43,7 +43,7 @@ def paper_table(layout: PaperTable, runs: Sequence[Run]) -> tuple[Table, set[str
         lines = [row.of_series(each) for each in series]
         lines += [row.of_run(run) for run in waiting.get(label, ())]
         paper = tuple(
-            "–" if each is None else f"{each:.2f}" for each in layout.figures.get(label, ())
+            "–" if each is None else f"{each:.2f}" for each in layout.paper.get(label, ())
         )
         rows.append(Row(label, paper, tuple(lines or [row.of_nothing(runs)])))
     groups = [column.group for column in layout.columns]
@@ -70,7 +70,7 @@ class _RowBuilder:
 
     def __init__(self, layout: PaperTable, label: str, gaps: Gaps) -> None:
         self.layout, self.label, self.gaps = layout, label, gaps
-        self.figures = layout.figures.get(label)
+        self.paper = layout.paper.get(label)
 
     def of_series(self, series: Sequence[Found]) -> Line:
         """Return the line of records that differ by seeds and columns."""
@@ -131,8 +131,8 @@ class _RowBuilder:
 
     def _is_wanted(self, number: int, translates: bool) -> bool:
         """Return whether a number can be had, and the paper has one if it has the row."""
-        if self.figures is not None:
-            return self.figures[number] is not None
+        if self.paper is not None:
+            return self.paper[number] is not None
         return translates or not self.layout.columns[number].needs_translation
 
 

@@ -60,7 +60,7 @@ def columns_of(layout: PaperTable, column: Column) -> list[int]:
     ]
 
 
-ROWS = [(layout, label) for layout in PAPER_TABLES for label in layout.figures]
+ROWS = [(layout, label) for layout in PAPER_TABLES for label in layout.paper]
 
 
 @pytest.mark.parametrize(("layout", "label"), ROWS, ids=lambda value: getattr(value, "name", value))

@@ -17,7 +17,7 @@ from PIL import Image
 from avsa.cli import cli
 from avsa.evals.report import pictures
 from avsa.evals.report.layout import PAPER_TABLES, TABLE_2
-from avsa.evals.report.paper_figures import DATASETS
+from avsa.evals.report.paper_numbers import DATASETS
 from avsa.evals.report.write import build_report, markdown, page, write_report
 from avsa.evals.result import Metric
 
@@ -110,8 +110,8 @@ def test_every_figure_of_the_paper_is_in_its_cell(runs):
         papers = [row for row in table if row[0].endswith(" paper")]
         found = {row[0].removesuffix(" paper"): row[1:] for row in papers}
         expected = {
-            label: ["–" if each is None else f"{each:.2f}" for each in figures]
-            for label, figures in layout.figures.items()
+            label: ["–" if each is None else f"{each:.2f}" for each in numbers]
+            for label, numbers in layout.paper.items()
         }
         assert found == expected and len(papers) == len(expected)
     datasets = {row[0].removesuffix(" paper"): row[1:] for row in parsed.tables[0][1:]}

@@ -1,16 +1,16 @@
-"""The figures of Tables 1 to 4 of the paper.
+"""The numbers in Tables 1 to 4 of the paper.
 
 "Learning Representations from Audio-Visual Spatial Alignment" (Morgado, Li and Vasconcelos,
-NeurIPS 2020). Accuracies are in percent. None: the paper has no figure.
+NeurIPS 2020). Accuracies are in percent. None: the paper has no number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-Figures = Mapping[str, tuple[float | None, ...]]
+PaperNumbers = Mapping[str, tuple[float | None, ...]]
 
-DATASETS: Figures = {
+DATASETS: PaperNumbers = {
     "Duanmu et al.": (12, 0.3),
     "Li et al.": (73, 3.8),
     "Pano2VID": (86, 7.3),
@@ -19,7 +19,7 @@ DATASETS: Figures = {
 }
 """Table 1: videos, and hours."""
 
-BINARY: Figures = {
+BINARY: PaperNumbers = {
     "AVC no transf.": (79.82, 82.68, 59.48, 59.25),
     "AVC transf.": (None, 83.87, None, 61.20),
     "AVTS no transf.": (80.08, 82.77, 59.78, 60.37),
@@ -29,7 +29,7 @@ BINARY: Figures = {
 }
 """Table 2: accuracy of AVC-Bin with 1 and 4 views, and of AVSA-Bin with 1 and 4 views."""
 
-SEGMENTATION: Figures = {
+SEGMENTATION: PaperNumbers = {
     "AVC": (71.16, 32.85, 71.07, 32.69, None, None),
     "AVTS": (73.24, 34.88, 72.97, 34.88, None, None),
     "AVSA": (73.44, 35.11, 73.11, 34.63, 73.85, 35.83),
@@ -40,7 +40,7 @@ SEGMENTATION: Figures = {
 }
 """Table 3: pixel accuracy and mIoU for video, video and audio, and both with context."""
 
-ACTION: Figures = {
+ACTION: PaperNumbers = {
     "Scratch": (54.85, 59.95, 27.40, 31.10),
     "Kinetics supervised": (78.50, 83.43, 46.45, 51.90),
     "AVC": (64.63, 69.68, 31.33, 34.58),

@@ -1,10 +1,10 @@
-"""The figures of the paper, copied a second time in the form of its tables."""
+"""The numbers of the paper, copied a second time in the form of its tables."""
 
 from __future__ import annotations
 
 import pytest
 
-from avsa.evals.report import paper_figures
+from avsa.evals.report import paper_numbers
 
 TABLE_1 = """
 Duanmu et al.               | 12    | 0.3
@@ -40,17 +40,17 @@ AVSA                | 68.52 / 73.80 | 32.96 / 37.66
 
 
 @pytest.mark.parametrize(
-    ("figures", "text"),
+    ("numbers", "text"),
     [
-        (paper_figures.DATASETS, TABLE_1),
-        (paper_figures.BINARY, TABLE_2),
-        (paper_figures.SEGMENTATION, TABLE_3),
-        (paper_figures.ACTION, TABLE_4),
+        (paper_numbers.DATASETS, TABLE_1),
+        (paper_numbers.BINARY, TABLE_2),
+        (paper_numbers.SEGMENTATION, TABLE_3),
+        (paper_numbers.ACTION, TABLE_4),
     ],
 )
-def test_figures_are_those_of_the_paper(figures, text):
+def test_numbers_are_those_of_the_paper(numbers, text):
     rows = [line.replace("/", "|").split("|") for line in text.strip().splitlines()]
-    assert figures == {
+    assert numbers == {
         label.strip(): tuple(_number(each) for each in numbers) for label, *numbers in rows
     }
 
