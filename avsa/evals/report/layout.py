@@ -110,8 +110,8 @@ TABLE_2 = PaperTable(
     name="table-2",
     title="Table 2: binary audio-visual correspondence and spatial alignment",
     caption="Accuracy in %. Below each of our numbers: its 95 % interval by bootstrap over videos, "
-    "chance, and the controls: heads that see the audio or the video alone, and the audio of "
-    "another video.",
+    "chance, and as controls the accuracies of heads that see the audio or the video alone, and "
+    "with the audio of another video.",
     columns=tuple(
         Column(group, f"{views} view{'s' * (views > 1)}", kind, {"views": views}, "accuracy",
                _CONTROLS)
@@ -135,9 +135,9 @@ TABLE_2 = PaperTable(
 TABLE_3 = PaperTable(
     name="table-3",
     title="Table 3: semantic segmentation by distillation",
-    caption="Pixel accuracy and mIoU in %. Our numbers beside the paper's are the means over "
-    "batches and images of the published code. Below each: the number of the confusion matrix "
-    "of the whole test split, with its 95 % interval.",
+    caption="Pixel accuracy and mIoU in %. Our numbers, as the paper's, are means over batches and "
+    "images. Below each: the number of the whole test split, from its confusion matrix, with its "
+    "95 % interval by bootstrap over videos.",
     columns=tuple(
         Column(heading, label, "segmentation", {"inputs": inputs}, metric, {whole: "whole split"},
                needs_translation="context" in inputs)
@@ -165,7 +165,8 @@ TABLE_3 = PaperTable(
 TABLE_4 = PaperTable(
     name="table-4",
     title="Table 4: action recognition",
-    caption="Top-1 accuracy in %, of single clips and of videos (25 clips each).",
+    caption="Top-1 accuracy in %, of single clips and of videos (25 clips each). Below each of our "
+    "numbers: its 95 % interval by bootstrap over recordings, chance, and top-5 accuracy.",
     columns=tuple(
         Column(heading, label, "action", {"dataset": dataset}, metric, {top_5: "top-5"})
         for dataset, heading in _DATA_SETS.items()
