@@ -31,7 +31,7 @@ from yt360.plugins import loaded_plugins
 from yt360.terminal.text import printable
 
 WORK, FEATURES = ".work", "features"
-MAX_WORD, MAX_WORDS = 24, 4
+MAX_WORD, MAX_WORDS = 40, 4
 """Length of an option in the name of a record, and number of options."""
 
 
