@@ -26,7 +26,7 @@ from yt360.registry import Registry
 ALONE = World(0, 1, torch.device("cpu"))
 SHORT = (
     "avc-bin.schedule.epochs=1", "avsa-bin.schedule.epochs=1", "avsa-bin.test_draws=1",
-    "segmentation.schedule.epochs=1", "segmentation.batch_size=2", "segmentation.num_views=1",
+    "segmentation.schedule.epochs=1", "segmentation.batch_size=2", "segmentation.views=1",
     "localization.clips=1",
 )  # fmt: skip
 REGISTRY: Registry[EvaluationConfig] = Registry("evaluation", "test.evaluations")
