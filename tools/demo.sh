@@ -26,7 +26,7 @@ echo "5/7  evaluating spatial alignment (AVSA-Bin)"
 binary=$(avsa eval avsa-bin "$out/run" --data "$out/dataset" --set draws_per_video=2 --set test_draws=4)
 echo "$binary"
 
-echo "6/7  localizing the sources of the audio"
+echo "6/7  localizing sound sources"
 localization=$(avsa eval localization "$out/run" --data "$out/dataset" --scenes "$out/media")
 echo "$localization"
 
@@ -35,15 +35,15 @@ avsa report "$out/run" --out "$out/report.html"
 
 view_accuracy=$(tail -n 1 "$out/run/log.jsonl" |
     sed -n 's|.*"val/view_accuracy": \([0-9.e-]*\).*|\1|p' | awk '{printf "%.2f", 100 * $1}')
-value() {  # of a metric in what an evaluation printed, with interval and chance
-    sed -n "s|^$2  *||p" <<<"$1"
+value() {  # of a metric in the table that an evaluation printed, with interval and chance
+    awk -F '  +' -v name="$2" '$1 == name {print $2 " (" $3 "), chance " $4}' <<<"$1"
 }
 
 cat <<END
 
 Done. On videos that were not used for training; in parentheses 95 % intervals over videos:
 
-  the right one of four views                       $view_accuracy %, chance 25.00
+  the right one of four views                       $view_accuracy %, chance 25.00 %
   aligned or turned audio (AVSA-Bin)                $(value "$binary" accuracy)
       from the audio alone                          $(value "$binary" audio_alone)
       with the audio of another video               $(value "$binary" swapped)
@@ -57,7 +57,7 @@ find the right view in over 70 % of the cases (docs/results/small-proof.md).
 Look at
   $out/preview.png          training samples: panorama, audio energy, views, spectrograms
   $out/report.html          the paper's tables with these numbers, curves, and localizations
-  $out/run/eval/pictures/   where the model sees what it hears, beside the audio energy
+  $out/run/eval/pictures/   Grad-CAM of the matching score, beside the audio energy
   $out/run/checkpoints/     the trained weights:  import avsa; avsa.load(...)
   $out/run/log.jsonl        loss and speed of every step; tensorboard --logdir $out/run draws them
 END
