@@ -146,7 +146,7 @@ def write_record(record: Record, path: Path) -> None:
     content = asdict(record)
     content["result"]["tables"] = _finite(content["result"]["tables"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False, default=_scalar)
     with atomic_write(path, "w") as file:
         file.write(text + "\n")
 
@@ -158,6 +158,14 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _scalar(value: Any) -> Any:
+    """Return the number in a scalar of NumPy or torch."""
+    try:
+        return value.item()
+    except (AttributeError, ValueError, RuntimeError):
+        raise TypeError(f"a result has plain values only, not {type(value).__name__}") from None
 
 
 def read_record(path: Path, inside: Path | None = None) -> Record:

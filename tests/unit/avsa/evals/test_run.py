@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -148,6 +149,17 @@ def test_a_record_keeps_the_order_of_metrics_columns_and_stages(tmp_path):
     assert list(read.result.metrics) == ["z", "a"]
     assert list(read.result.tables["epochs"][0]) == ["lr", "epoch"]
     assert list(read.subject.recipe["stages"]) == ["b", "a"]
+
+
+def test_records_hold_scalars_of_numpy_and_torch(tmp_path):
+    result = Result(metrics={"a": Metric(value=np.float32(0.5))},
+                    tables={"t": ({"n": np.int64(3), "x": torch.tensor(0.25)},)})  # fmt: skip
+    record = Record(kind="counting", settings={}, subject=Subject(name="x"), data={}, command="",
+                    version="", made_at="", device="", result=result)  # fmt: skip
+    write_record(record, tmp_path / "eval" / "x.json")
+    ((_, read),) = records_of(tmp_path)
+    assert read.result.metrics["a"].value == 0.5
+    assert read.result.tables["t"] == ({"n": 3, "x": 0.25},)
 
 
 def test_a_record_outside_of_the_run_is_refused(own_run, tmp_path):
