@@ -111,6 +111,13 @@ def _planned(
     title = " ".join([config.kind, *(f"{name}={_plain(value)}" for name, value in shown.items())])
     if variant.lacks:
         return Planned(title, None, variant.lacks)
+    for key in settings.keys() & variant.options.keys():
+        raise UserError(
+            f"--set {config.kind}.{key}: avsa eval all chooses {key} itself; leave it out, or use "
+            f"avsa eval {config.kind}",
+            "conflict",
+            f"{config.kind}.{key}",
+        )
     given = {k: str(v) if isinstance(v, Path) else v for k, v in variant.options.items()}
     if "seed" not in settings:
         given["seed"] = seed

@@ -41,6 +41,7 @@ from yt360.commands.group import examples
     help="File of the weights of torchvision's r2plus1d_18, for kinetics.  [default: in the cache "
     "of torchvision]",
 )
+@click.option("--views", type=click.IntRange(min=1), help="Views of a clip.  [default: 4]")
 @click.option("--labels", metavar="NAME", help="Label set of the dataset.  [default: panoptic]")
 def command(
     subject: str,
@@ -48,6 +49,7 @@ def command(
     end_to_end: bool | None,
     protocol: str | None,
     kinetics_weights: str | None,
+    views: int | None,
     labels: str | None,
     **shared: Any,
 ) -> None:
@@ -65,6 +67,7 @@ def command(
         "end_to_end": end_to_end,
         "protocol": protocol,
         "kinetics_weights": kinetics_weights,
+        "views": views,
         "labels": labels,
     }
     carry_out("segmentation", subject, options, **shared)

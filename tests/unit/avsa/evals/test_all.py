@@ -130,7 +130,12 @@ def test_options_are_set_for_one_evaluation(offer):
 
 @pytest.mark.parametrize(
     ("key", "code"),
-    [("goood.factor", "unknown-name"), ("good.facto", "unknown-name"), ("good", "invalid")],
+    [
+        ("goood.factor", "unknown-name"),
+        ("good.facto", "unknown-name"),
+        ("good.factor", "conflict"),  # a variant has its own
+        ("good", "invalid"),
+    ],
 )
 def test_wrong_settings_are_refused(offer, key, code):
     with user_error(code):
