@@ -29,7 +29,7 @@ lint: setup
 types: setup
 	.venv/bin/mypy
 
-check: lint types test  ## all that continuous integration runs
+check: lint types test test-real  ## all that continuous integration runs
 
 format: setup
 	.venv/bin/ruff check --fix .
