@@ -264,5 +264,6 @@ def test_no_worker_outlives_a_killed_command(tmp_path: Path) -> None:
 
 def children_of(process: int) -> list[int]:
     """Return the worker processes of a process, without those that Python starts for itself."""
-    found = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    tasks = Path(f"/proc/{process}/task").iterdir()  # a pool starts its workers in a thread
+    found = [child for task in tasks for child in (task / "children").read_text().split()]
     return [int(p) for p in found if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
