@@ -89,12 +89,15 @@ def pseudolabel(
 
     Raises:
         UserError: `dataset` is not a dataset, or its labels of that name were made with other
-            options.
+            options, or the segmenter cannot label it.
     """
     device = device or torch.device("cpu")
     batches = Batches(segmenter, options.batch or usual_batch(device))
     labeller = PanoramaLabeller(batches, options.views, options.view_size, options.height, device)
     tasks = list(shard_tasks(dataset, options.splits, options.shards))
+    if hasattr(segmenter, "check_clips"):
+        for clips in dict.fromkeys(task.reader for task in tasks):
+            segmenter.check_clips(clips)
     labels = _label_set(segmenter, labeller, options)
     labels.check(dataset)
     remove_leftovers(dataset, tasks, labels.name)

@@ -8,11 +8,13 @@ peak of the audio energy.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from avsa.data.clips import open_clips
 from avsa.evals.base import (
     NEEDS_EMBEDDINGS,
     Context,
@@ -27,11 +29,11 @@ from avsa.evals.localization.localizer import Localizer
 from avsa.evals.localization.scores import Located, measure
 from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
 from avsa.evals.result import Result, Row
-from avsa.evals.scene_audio import require_scenes_of
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
+from yt360.scenes.clip_audio import require_scenes_of
 
 SPLIT = "test"
 
@@ -89,7 +91,8 @@ class LocalizationConfig(EvaluationConfig):
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
         """Add the fingerprint of the true directions, and check the scenes."""
         if dataset is not None and self.scenes is not None:
-            require_scenes_of(dataset, SPLIT, self.scenes)
+            with closing(open_clips(dataset, SPLIT)) as clips:
+                require_scenes_of(clips, self.scenes)
         truth = self.true_directions()
         known = {} if truth is None else {"directions": truth.fingerprint}
         return {**super().describe_data(subject, dataset), **known}

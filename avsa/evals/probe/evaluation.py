@@ -9,6 +9,7 @@ form a few groups, a single order gives each group a random value, right or wron
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,17 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from avsa.evals.base import Context, EvaluationConfig, Offer, Variant, describe_dataset
+from avsa.data.clips import open_clips
+from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.bootstrap import mean_metric
 from avsa.evals.feature_cache import Features, plain_spec, view_features
 from avsa.evals.probe.heads import HEADS, Head, probe
 from avsa.evals.probe.targets import TARGETS, Target, scene_targets, scenes_of
 from avsa.evals.result import Metric, Result, Row
-from avsa.evals.scene_audio import require_scenes_of
 from avsa.evals.subject import Evaluated
 from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
+from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.folder import open_folder
 from yt360.scenes.world.scene import Scene
 from yt360.splits import SPLITS, Split
@@ -65,12 +67,14 @@ class ProbeConfig(EvaluationConfig):
             return [Variant(lacks=found.lacks or "the scenes of the dataset (--scenes)")]
         return [Variant({"scenes": str(offer.scenes)})]
 
-    def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:  # noqa: ARG002
+    def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
         """Return the fingerprints of dataset and scenes, and check the scenes."""
-        found = {} if dataset is None else describe_dataset(dataset)
+        scenes = self._require_scenes()
         if dataset is not None:
-            require_scenes_of(dataset, "test", self._require_scenes())
-        return {**found, "scenes": open_folder(self._require_scenes()).fingerprint}
+            with closing(open_clips(dataset, "test")) as clips:
+                require_scenes_of(clips, scenes)
+        found = super().describe_data(subject, dataset)
+        return {**found, "scenes": open_folder(scenes).fingerprint}
 
     def evaluate(self, context: Context) -> Result:
         """Return accuracies and angular errors of the probes; see the module.

@@ -83,7 +83,11 @@ class NetworkClock:
 
 
 class Segmenter(Protocol):
-    """The interface of a segmenter."""
+    """The interface of a segmenter.
+
+    One that cannot label every dataset also has a method ``check_clips(clips)``. It is called with
+    the `ShardReader` of each split before anything is labelled, and raises `UserError`.
+    """
 
     @property
     def network_s(self) -> float:

@@ -18,8 +18,10 @@ from yt360.clips import parse_key
 from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
 from yt360.labels.segmenters.base import ImageOrigin, Segmentation
+from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.folder import load_scene, open_folder
 from yt360.scenes.world.scene import Scene
+from yt360.shards.format.reader import ShardReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class TruthSegmenter:
     """
 
     def __init__(self, scenes: Path) -> None:
-        self._fingerprint = open_folder(scenes).fingerprint
+        self._scenes, self._fingerprint = scenes, open_folder(scenes).fingerprint
         self._scene = lru_cache(maxsize=4)(lambda name: load_scene(scenes, name))
         self._seconds = 0.0
 
@@ -59,6 +61,10 @@ class TruthSegmenter:
     def facts(self) -> dict[str, Any]:
         """What determines the result."""
         return {"segmenter": "truth", "scenes": self._fingerprint}
+
+    def check_clips(self, clips: ShardReader) -> None:
+        """Check that clips were cut from the scenes; see `Segmenter`."""
+        require_scenes_of(clips, self._scenes)
 
     def segment(self, images: Tensor, origins: Sequence[ImageOrigin]) -> list[Segmentation]:  # noqa: ARG002
         """Return the ground truth of images from clips of the scenes.

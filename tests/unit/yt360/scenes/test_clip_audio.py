@@ -7,8 +7,11 @@ import shutil
 import pytest
 from helpers.errors import user_error
 
-from avsa.evals.scene_audio import require_scenes_of
+from yt360.labels.pseudolabel import LabelOptions, pseudolabel
+from yt360.labels.segmenters.truth import TruthSegmenter
+from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.folder import open_folder
+from yt360.shards.format.reader import ShardReader
 
 
 @pytest.fixture
@@ -23,12 +26,20 @@ def other_scenes(scene_dataset, tmp_path):
 
 
 def test_scenes_with_other_audio_are_refused(scene_dataset, other_scenes):
-    require_scenes_of(scene_dataset.dataset, "test", scene_dataset.scenes)
+    clips = ShardReader(scene_dataset.dataset, "test")
+    require_scenes_of(clips, scene_dataset.scenes)
     with user_error("conflict", "--scenes"):
-        require_scenes_of(scene_dataset.dataset, "test", other_scenes)
+        require_scenes_of(clips, other_scenes)
 
 
 def test_scenes_without_audio_are_not_checked(scene_dataset, other_scenes):
     for path in other_scenes.glob("*.flac"):
         path.unlink()
-    require_scenes_of(scene_dataset.dataset, "test", other_scenes)
+    require_scenes_of(ShardReader(scene_dataset.dataset, "test"), other_scenes)
+
+
+def test_clips_are_not_labelled_with_the_truth_of_other_scenes(scene_dataset, other_scenes):
+    options = LabelOptions(name="other", views="panorama", height=32)
+    with user_error("conflict", "--scenes"):
+        pseudolabel(scene_dataset.dataset, TruthSegmenter(other_scenes), options)
+    assert not list(scene_dataset.dataset.rglob("*other*"))

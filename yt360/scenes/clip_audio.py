@@ -1,31 +1,30 @@
-"""Check that synthetic scenes are those from which a dataset was built."""
+"""Check by their audio that clips were cut from the scenes of a folder."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from avsa.data.clips import clips_form, open_clips
 from yt360.clip_codec.decoder import decode_audio
+from yt360.clip_codec.flac import read_flac_index
 from yt360.clips import parse_key
 from yt360.errors import BadItem, UserError
 from yt360.scenes.folder import open_folder
+from yt360.shards.format.reader import ShardReader
 
 MIN_CORRELATION = 0.9
 """The correlation is 1 for the same scene, and about 0 for scenes of different parameters."""
 
 
-def require_scenes_of(dataset: Path, split: str, scenes: Path) -> None:
+def require_scenes_of(clips: ShardReader, scenes: Path) -> None:
     """Check that the first clip with the name of a scene has the audio of that scene.
 
     Names do not tell: scenes of other parameters or durations have the same ones. Nothing is
     checked if the sample rates differ or one of the two files cannot be read.
 
     Args:
-        dataset: Folder of shards.
-        split: Split of the dataset.
+        clips: A split of a dataset.
         scenes: Folder that ``yt360 scenes`` wrote.
 
     Raises:
@@ -33,24 +32,25 @@ def require_scenes_of(dataset: Path, split: str, scenes: Path) -> None:
     """
     folder = open_folder(scenes)
     listed = folder.listed()
-    with closing(open_clips(dataset, split)) as clips:
-        known = [n for n, key in enumerate(clips.keys) if parse_key(key)[0] in listed]
-        rate_hz = folder.form.sample_rate_hz
-        if not known or clips_form(clips.info).sample_rate_hz != rate_hz:
-            return
-        key = clips.keys[known[0]]
-        name, start_s = parse_key(key)
-        try:
-            clip = decode_audio(clips.read(known[0], "flac"))
-            scene = decode_audio(folder.files(name)[0].read_bytes())
-        except (BadItem, OSError):
-            return
-    first = round(start_s * rate_hz)
+    known = next((n for n, key in enumerate(clips.keys) if parse_key(key)[0] in listed), None)
+    if known is None:
+        return
+    key = clips.keys[known]
+    name, start_s = parse_key(key)
+    try:
+        cut, whole = clips.read(known, "flac"), memoryview(folder.files(name)[0].read_bytes())
+        rates_hz = [read_flac_index(each).sample_rate_hz for each in (cut, whole)]
+        clip, scene = decode_audio(cut), decode_audio(whole)
+    except (BadItem, OSError):
+        return
+    if rates_hz[0] != rates_hz[1]:
+        return
+    first = round(start_s * rates_hz[0])
     part = scene[:, first : first + clip.shape[1]]
     if part.shape != clip.shape or _correlation(part, clip) < MIN_CORRELATION:
         raise UserError(
-            f"the clip {key} of {dataset} has other audio than the scene {name} of {scenes}; give "
-            "the --scenes from which the dataset was built",
+            f"the clip {key} of {clips.dataset} has other audio than the scene {name} of {scenes}; "
+            "give the --scenes from which the dataset was built",
             "conflict",
             "--scenes",
         )
