@@ -220,6 +220,7 @@ class Loader:
                 self._load_clip(clip, draw, slot, batch, read)
                 return
             except BadItem as error:
+                batch.unreadable[self.clips.keys[clip]] = error.reason
                 self._note_failure(self.clips.keys[clip], error)
 
     def _load_clip(self, clip: int, draw: Draw, slot: int, batch: RawBatch, read: Read) -> None:

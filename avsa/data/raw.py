@@ -82,6 +82,7 @@ class RawBatch:
         windows_per_clip: Samples of each clip.
         wait_s: Time that the caller waited for this batch.
         failed_reads: Reads of clips that have failed in the loader so far.
+        unreadable: Reason by key of the clips that could not be read for this batch.
         buffer: The memory behind the tensors.
     """
 
@@ -98,6 +99,7 @@ class RawBatch:
     windows_per_clip: int
     wait_s: float
     failed_reads: int
+    unreadable: dict[str, str]
     buffer: Buffer
 
     @classmethod
@@ -120,6 +122,7 @@ class RawBatch:
             windows_per_clip=windows_per_clip,
             wait_s=0.0,
             failed_reads=0,
+            unreadable={},
             buffer=buffer,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ class Variant:
 
 
 @config_class
-class EvaluationConfig:
+class EvaluationConfig(ABC):
     """Base class of the configurations of evaluations (entries of `avsa.evals.EVALUATIONS`).
 
     Attributes:
@@ -184,34 +185,13 @@ class EvaluationConfig:
         """
         return {} if dataset is None else describe_dataset(dataset)
 
+    @abstractmethod
     def evaluate(self, context: Context) -> Result:
         """Evaluate; all ranks take part, and the result of rank 0 is written.
 
         Raises:
             UserError: Model, data and options do not fit together.
         """
-        raise NotImplementedError
-
-
-def unreadable_split(clips: ShardReader) -> UserError:
-    """Return the error of a split of which no clip can be read."""
-    return UserError(
-        f"no clip of the split {clips.split} of {clips.dataset} can be read; "
-        f"`yt360 check {clips.dataset}` shows the reasons",
-        "empty",
-        clips.split,
-    )
-
-
-def unreadable_notes(missing: int, samples: int) -> tuple[str, ...]:
-    """Return the note on samples that are left out because their clips cannot be read."""
-    if not missing:
-        return ()
-    return (
-        f"{missing} of {samples} samples are left out, because their clips cannot be read (`yt360 "
-        "check` shows the reasons). To evaluate again when they are repaired, remove this record "
-        "and eval/features.",
-    )
 
 
 def describe_dataset(dataset: Path) -> dict[str, str]:

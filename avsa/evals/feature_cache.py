@@ -15,7 +15,7 @@ from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +25,9 @@ from torch import Tensor
 from avsa.config.train_config import TrainConfig
 from avsa.data.drawn_order import DrawnOrder
 from avsa.data.loader import DataConfig
-from avsa.evals.base import Context, unreadable_notes, unreadable_split
+from avsa.evals.base import Context
+from avsa.evals.protocol import data_of, views_of
+from avsa.evals.unreadable import left_out_notes, unreadable_split
 from avsa.hub.load import Model
 from avsa.models.compute import autocast
 from avsa.training.distributed import World, on_first_rank
@@ -72,14 +74,8 @@ def plain_spec(config: TrainConfig, split: Split, num_views: int, seed: int) -> 
     """
     return FeatureSpec(
         split=split,
-        views=replace(
-            config.views,
-            num_views=num_views,
-            sampler="uniform",
-            audio_rotation="view",
-            augment=False,
-        ),
-        data=replace(config.data, windows_per_clip=1, video_position="middle"),
+        views=views_of(config, "paper", num_views, augment=False),
+        data=replace(data_of(config, "paper"), video_position="middle"),
         seed=seed,
     )
 
@@ -89,6 +85,7 @@ class Features:
     """Features of all clips of a split that can be read, in order of draws, then of the index.
 
     Attributes:
+        split: Name of the split.
         keys: Clip of each sample.
         video_ids: Video of each sample.
         draws: (N,) number of the draw of each sample, from 0.
@@ -101,6 +98,7 @@ class Features:
         unreadable: Samples that are left out, because their clips cannot be read.
     """
 
+    split: Split
     keys: list[str]
     video_ids: list[str]
     draws: Tensor
@@ -118,10 +116,10 @@ class Features:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes of a result on samples that are left out."""
-        return unreadable_notes(self.unreadable, len(self) + self.unreadable)
+        return left_out_notes(self.unreadable, len(self) + self.unreadable, self.split)
 
 
-class ExtraFeatures:
+class ExtraFeatures(Protocol):
     """Computes further tensors from the batches of `view_features`.
 
     Attributes:
@@ -132,7 +130,6 @@ class ExtraFeatures:
 
     def __call__(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         """Return tensors (B, ...) by name; the raw tensors of the batch are valid."""
-        raise NotImplementedError
 
 
 def view_features(
@@ -297,6 +294,7 @@ def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
     numbers = table.pop("clip").numpy()
     known = ("video", "audio", "directions", "fov", "audio_start_s")
     return Features(
+        split=spec.split,
         keys=np.asarray(clips.keys, object)[numbers].tolist(),
         video_ids=np.asarray(clips.video_ids, object)[numbers].tolist(),
         draws=table.pop("draw"),

@@ -35,7 +35,8 @@ class Batch:
         audio: float32 (B, K, C, N, F), standardized spectrograms in the coordinates of each view.
         directions: float32 (B, K, 3), directions of the views in world coordinates.
         views: Parameters of the views, on the CPU.
-        raw: Keys, positions, times and epoch of the samples. Its tensors may be overwritten.
+        raw: Keys, positions, times and epoch of the samples, and clips that could not be read. Its
+            tensors may be overwritten.
     """
 
     video: Tensor

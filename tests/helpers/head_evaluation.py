@@ -13,7 +13,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from avsa.evals import EVALUATIONS
 from avsa.evals.base import Context, EvaluationConfig
-from avsa.evals.feature_cache import ExtraFeatures, plain_spec, view_features
+from avsa.evals.feature_cache import plain_spec, view_features
 from avsa.evals.fit import Fit, ScheduleConfig
 from avsa.evals.result import Metric, Result
 from yt360.config import config_class
@@ -23,7 +23,7 @@ KILL = "TEST_KILL_AT"
 """Environment variable: ``features:2``: the process dies by SIGKILL after two batches."""
 
 
-class Killer(ExtraFeatures):
+class Killer:
     """Counts events, and kills the process at one of them."""
 
     identity: ClassVar = {}

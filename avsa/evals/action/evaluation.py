@@ -21,12 +21,13 @@ from avsa.evals.action.lists import LAYOUTS, DatasetName, Fold, read_fold
 from avsa.evals.action.network import ActionNetwork
 from avsa.evals.action.summary import FoldResult, summarize
 from avsa.evals.action.testing import TestClips
-from avsa.evals.action.training import ActionBatch, ClipOptions, TrainingClips, UnreadableVideos
+from avsa.evals.action.training import ActionBatch, ClipOptions, TrainingClips
 from avsa.evals.action.windows import ClipShape
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
 from avsa.evals.result import Result, Row
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.evals.unreadable import Unreadable
 from avsa.models import VIDEO_ENCODERS
 from avsa.models.base import VideoEncoderConfig
 from avsa.models.compute import ComputeConfig, autocast, is_on, to_channels_last
@@ -160,8 +161,7 @@ class ActionConfig(EvaluationConfig):
         network, dim = self._network(fold, subject, world, compute)
         shape = clip_shape(subject)
         replaced, missing = (
-            UnreadableVideos(context.work / f"fold-{fold.number}-{split}-{world.rank}.json")
-            for split in SPLITS
+            Unreadable(context.work, f"fold-{fold.number}-{split}", world) for split in SPLITS
         )
         options = ClipOptions(
             shape=shape,
@@ -187,8 +187,8 @@ class ActionConfig(EvaluationConfig):
             train_videos=len(fold.train),
             scores=tuple(sorted(scores, key=lambda each: each.video)),
             epochs=tuple({key: float(value or 0) for key, value in row.items()} for row in epochs),
-            replaced=dict(gather_lists(list(replaced.reasons.items()))),
-            missing=dict(gather_lists(list(missing.reasons.items()))),
+            replaced=replaced.of_all_ranks(),
+            missing=missing.of_all_ranks(),
         )
 
     def _train(

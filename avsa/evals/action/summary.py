@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from avsa.evals.action.lists import Layout
 from avsa.evals.action.testing import TOP, VideoScore
 from avsa.evals.bootstrap import Numbers, bootstrap_interval
 from avsa.evals.result import Metric, Result, Row
+from avsa.evals.unreadable import named
 
 NUMBERS = {
     "clip@1": "clip_1",
@@ -20,8 +21,6 @@ NUMBERS = {
     "video@5": f"video_{TOP}",
 }
 """Attribute of `VideoScore` by the name of the number."""
-NAMED = 5
-"""Videos that a note names."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,4 @@ def _notes(folds: Sequence[FoldResult], layout: Layout) -> Iterable[str]:
              "are left out"),
         ):  # fmt: skip
             if videos:
-                yield f"Fold {fold.fold}: {len(videos)} of {count} {what}: {_named(videos)}."
-
-
-def _named(videos: Mapping[str, str]) -> str:
-    named = [f"{name} ({reason})" for name, reason in sorted(videos.items())[:NAMED]]
-    more = [f"and {len(videos) - NAMED} more"] if len(videos) > NAMED else []
-    return ", ".join([*named, *more])
+                yield f"Fold {fold.fold}: {len(videos)} of {count} {what}: {named(videos)}."

@@ -18,8 +18,8 @@ from avsa.data.prefetch import prefetched
 from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import ActionVideo, Fold
 from avsa.evals.action.network import ActionNetwork, standardized
-from avsa.evals.action.training import UnreadableVideos
 from avsa.evals.action.windows import ClipShape, Times, Windows, even_starts, random_starts
+from avsa.evals.unreadable import Unreadable
 from avsa.models.compute import ComputeConfig, autocast
 from avsa.training.distributed import World
 from yt360.errors import BadItem
@@ -99,7 +99,7 @@ class TestClips:
         network: ActionNetwork,
         world: World,
         compute: ComputeConfig,
-        unreadable: UnreadableVideos,
+        unreadable: Unreadable,
     ) -> list[VideoScore]:
         """Return the scores of this rank's part of the videos that can be read."""
         numbers = range(world.rank, len(self.fold.test), world.size)
@@ -123,12 +123,12 @@ class TestClips:
                     progress.advance()
         return found
 
-    def _read(self, unreadable: UnreadableVideos, number: int) -> Windows | None:
+    def _read(self, unreadable: Unreadable, number: int) -> Windows | None:
         video = self.fold.test[number]
         try:
             return self.decoders.read(video, self.shape, self._starts(number), centre=True)
         except BadItem as error:
-            unreadable.add(video.name, error)
+            unreadable.add(video.name, error.reason, error.detail)
             return None
 
     def _starts(self, number: int) -> Callable[[float], Times]:

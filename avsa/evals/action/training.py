@@ -7,14 +7,11 @@ reported.
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,37 +22,12 @@ from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import Fold
 from avsa.evals.action.network import Augmentation, dropout_factors
 from avsa.evals.action.windows import ClipShape, Windows, random_starts
+from avsa.evals.unreadable import Unreadable
 from avsa.training.distributed import World
 from yt360.errors import BadItem, UserError
-from yt360.files import write_json
 from yt360.randomness import keyed_generator
-from yt360.terminal.text import printable
-from yt360.untrusted.parsing import read_json
 
-logger = logging.getLogger(__name__)
 BATCHES_AHEAD = 2
-
-
-class UnreadableVideos:
-    """Reasons by name of the videos that could not be read; kept in a file for a resumed run.
-
-    Args:
-        path: The file; its folder is created.
-    """
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._lock = path, threading.Lock()
-        self.reasons: dict[str, str] = read_json(path, dict[str, str]) if path.exists() else {}
-
-    def add(self, name: str, error: BadItem) -> None:
-        """Report a video, once."""
-        name = printable(name)
-        with self._lock:
-            if name not in self.reasons:
-                self.reasons[name] = error.reason
-                write_json(self._path, self.reasons)
-                logger.warning("%s cannot be read: %s", name, printable(error.detail))
 
 
 @dataclass(frozen=True)
@@ -117,7 +89,7 @@ class TrainingClips:
         options: ClipOptions,
         world: World,
         decoders: VideoDecoders,
-        unreadable: UnreadableVideos,
+        unreadable: Unreadable,
     ) -> None:
         self.fold, self.options, self.world = fold, options, world
         self.decoders, self.unreadable = decoders, unreadable
@@ -160,7 +132,7 @@ class TrainingClips:
             try:
                 return draw, video.label, self.decoders.read(video, self.options.shape, starts_of)
             except BadItem as error:
-                self.unreadable.add(video.name, error)
+                self.unreadable.add(video.name, error.reason, error.detail)
         raise UserError(
             f"no training video of fold {self.fold.number} can be read; unpack the videos again",
             "empty",

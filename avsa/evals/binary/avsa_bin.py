@@ -15,7 +15,7 @@ from avsa.data.raw import RawBatch
 from avsa.evals.binary.base import BinaryConfig
 from avsa.evals.binary.heads import Pairs
 from avsa.evals.binary.pairing import TestPairs, other_rows
-from avsa.evals.feature_cache import ExtraFeatures, Features
+from avsa.evals.feature_cache import Features
 from avsa.evals.fit import ScheduleConfig
 from avsa.hub.load import Model
 from avsa.models.compute import autocast
@@ -64,7 +64,7 @@ class AvsaBinConfig(BinaryConfig):
         turned = [draw_turn(self.seed, each.epoch, each.position)[0] for each in draws]
         return Pairs(video, audio, 1 - torch.tensor(turned, device=video.device).long())
 
-    def extra_features(self, statistics: AudioStatistics) -> ExtraFeatures:
+    def extra_features(self, statistics: AudioStatistics) -> TurnedAudio:
         """Return the computation of the features of turned audio."""
         return TurnedAudio(self.seed, statistics)
 
@@ -86,7 +86,7 @@ class AvsaBinConfig(BinaryConfig):
         )
 
 
-class TurnedAudio(ExtraFeatures):
+class TurnedAudio:
     """Computes the features of each sample's audio after its sound field was turned.
 
     Args:

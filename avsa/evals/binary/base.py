@@ -8,6 +8,7 @@ Shapes: B clips of a batch, K views, D features, N samples of the test split, P 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
@@ -17,16 +18,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from avsa.data.order import Draw, SamplingConfig, TrainingOrder
+from avsa.data.order import Draw
 from avsa.data.raw import RawBatch
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.binary.heads import AUDIO, BOTH, VIDEO, Heads, Pairs, decide
 from avsa.evals.binary.pairing import TestPairs
-from avsa.evals.binary.protocol import Protocol, data_of, mirror_video, views_of
 from avsa.evals.bootstrap import mean_metric
 from avsa.evals.feature_cache import ExtraFeatures, Features, FeatureSpec, view_features
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.protocol import Protocol, data_of, mirror_video, views_of
 from avsa.evals.result import Metric, Result, Row
+from avsa.evals.training_order import small_batch_notes, training_order
+from avsa.evals.unreadable import Unreadable, replaced_notes
 from avsa.hub.load import Model
 from avsa.models.compute import autocast
 from avsa.training.distributed import gather
@@ -94,11 +97,13 @@ class BinaryConfig(EvaluationConfig):
             context.subject.require_translation()
         check_views(views_of(model.config, self.protocol, self.views, augment=False))
         with context.clips("test") as clips:
-            notes = [*self._small_split(clips)]
+            videos = self._count_videos(clips.video_ids, "test")
         heads = Heads(model.feature_dim, self.seed).to(context.world.device)
         with context.clips("train") as clips:
-            notes = [*self._small_split(clips), *notes]
-            epochs = self._train(context, model, heads, clips)
+            self._count_videos(clips.video_ids, "train")
+            epochs, notes = self._train(context, model, heads, clips)
+        if videos < self.batch_size:
+            notes += (f"The split test has only {videos} videos: intervals are wide.",)
         features = self._test_features(context, model)
         self._count_videos(features.video_ids, "test")  # without those that cannot be read
         pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
@@ -112,6 +117,7 @@ class BinaryConfig(EvaluationConfig):
         """Return the views (B, K) of a batch of training, changed as the task needs it."""
         return views
 
+    @abstractmethod
     def training_pairs(
         self, video: Tensor, audio: Tensor, draws: Sequence[Draw], generator: np.random.Generator
     ) -> Pairs:
@@ -123,8 +129,8 @@ class BinaryConfig(EvaluationConfig):
             draws: The samples.
             generator: Source of randomness.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def test_pairs(self, features: Features, generator: np.random.Generator) -> TestPairs:
         """Return all pairs of the test.
 
@@ -132,7 +138,6 @@ class BinaryConfig(EvaluationConfig):
             features: Features of the test split, with those of `extra_features`.
             generator: Source of randomness.
         """
-        raise NotImplementedError
 
     def extra_features(self, statistics: AudioStatistics) -> ExtraFeatures | None:  # noqa: ARG002
         """Return the computation of further features for the test, if it needs any."""
@@ -147,10 +152,10 @@ class BinaryConfig(EvaluationConfig):
 
     def _train(
         self, context: Context, model: Model, heads: Heads, clips: ShardReader
-    ) -> tuple[Row, ...]:
-        ids, videos = clips.video_ids, len(set(clips.video_ids))
-        sampling = SamplingConfig(draws_per_video=self.draws_per_video or len(ids) // videos)
-        order = TrainingOrder(ids, self._batch_size(videos), self.seed, sampling)
+    ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+        """Train the heads in place; return the rows of the epochs, and notes on the clips."""
+        order = training_order(clips, self.batch_size, self.draws_per_video, self.seed)
+        unreadable = Unreadable(context.work, "train", context.world)
 
         def batches_from(step: int) -> Iterator[Batch]:
             return batches(
@@ -167,6 +172,7 @@ class BinaryConfig(EvaluationConfig):
             )
 
         def loss_of(batch: Batch) -> Loss:
+            unreadable.add_all(batch.raw.unreadable)
             # All ranks have the features of the whole batch and compute the same loss.
             video, audio = map(gather, self._features(model, batch))
             generator = keyed_generator(self.seed, "pairs", batch.raw.step)
@@ -176,7 +182,11 @@ class BinaryConfig(EvaluationConfig):
 
         fit: Fit[Batch] = Fit(self.kind, heads, self.schedule, order.steps_per_epoch, self.seed,
                               context.world, context.work)  # fmt: skip
-        return fit.run(batches_from, loss_of)
+        epochs = fit.run(batches_from, loss_of)
+        return epochs, (
+            *small_batch_notes(clips, self.batch_size, order),
+            *replaced_notes(unreadable.of_all_ranks(), clips),
+        )
 
     @torch.no_grad()
     def _features(self, model: Model, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -194,20 +204,6 @@ class BinaryConfig(EvaluationConfig):
             return video
         predicted: Tensor = model.task.v2a_transformer(video)  # type: ignore[union-attr, operator]
         return predicted
-
-    def _batch_size(self, videos: int) -> int:
-        """Return the size of a batch; a power of two, which ranks can share, if it is reduced."""
-        return self.batch_size if videos >= self.batch_size else 1 << (videos.bit_length() - 1)
-
-    def _small_split(self, clips: ShardReader) -> Iterator[str]:
-        """Yield a note on a split that has fewer videos than a batch."""
-        videos = self._count_videos(clips.video_ids, clips.split)
-        if videos >= self.batch_size:
-            return
-        effect = "intervals are wide"
-        if clips.split == "train":
-            effect = f"a batch has {self._batch_size(videos)} clips instead of {self.batch_size}"
-        yield f"The split {clips.split} has only {videos} videos: {effect}."
 
     def _count_videos(self, video_ids: Sequence[str], split: str) -> int:
         """Return the number of videos.

@@ -15,21 +15,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from avsa.data.clips import open_clips
-from avsa.evals.base import (
-    NEEDS_EMBEDDINGS,
-    Context,
-    EvaluationConfig,
-    Offer,
-    Variant,
-    unreadable_notes,
-    unreadable_split,
-)
+from avsa.evals.base import NEEDS_EMBEDDINGS, Context, EvaluationConfig, Offer, Variant
 from avsa.evals.localization.directions import Directions, ListedDirections, SceneDirections
 from avsa.evals.localization.localizer import Localizer
 from avsa.evals.localization.scores import Located, measure
 from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
 from avsa.evals.result import Result, Row
 from avsa.evals.subject import Evaluated
+from avsa.evals.unreadable import left_out_notes, unreadable_split
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
@@ -119,7 +112,8 @@ class LocalizationConfig(EvaluationConfig):
             found = test.locate_all()
         if not found:
             raise unreadable_split(clips)
-        left_out = unreadable_notes(len(test.chosen) - len(found), len(test.chosen))
+        chosen = len(test.chosen)
+        left_out = left_out_notes(chosen - len(found), chosen, SPLIT)
         pictures = on_first_rank(context.world, lambda: test.draw(found))
         if truth is None:
             note = "There are no numbers without true directions; give --scenes or --directions."

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from avsa.data.clips import clips_form
-from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.data.remote.mirror import is_mirror
 from avsa.evals.base import (
     Context,
@@ -18,10 +16,9 @@ from avsa.evals.base import (
     Offer,
     Variant,
     describe_dataset,
-    unreadable_notes,
 )
-from avsa.evals.binary.protocol import Protocol
-from avsa.evals.fit import Fit, ScheduleConfig
+from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.protocol import Protocol
 from avsa.evals.result import Result, Row
 from avsa.evals.segmentation.networks import (
     CONTEXT,
@@ -39,6 +36,8 @@ from avsa.evals.segmentation.targets import Sample, TargetReader
 from avsa.evals.segmentation.testing import SharedOrder, Tested, test
 from avsa.evals.segmentation.training import loss_of
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.evals.training_order import small_batch_notes, training_order
+from avsa.evals.unreadable import Unreadable, left_out_notes, replaced_notes
 from avsa.models.kinetics import default_weights, load_kinetics
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class
@@ -133,7 +132,7 @@ class SegmentationConfig(EvaluationConfig):
         with context.clips("train") as train, context.clips("test") as held_out:
             frames = source.data.window_shape(clips_form(train.info)).num_frames
             networks = build_networks(parts, self._training, frames, self.seed, world)
-            epochs = self.train(networks, source, train, labels["train"], context.work)
+            epochs, notes = self.train(networks, source, train, labels["train"], context.work)
             tested = self.test(networks, source, held_out, labels["test"])
             require_targets(tested, held_out)
             pictures = {}
@@ -141,13 +140,13 @@ class SegmentationConfig(EvaluationConfig):
                 order = PicturedOrder(held_out.video_ids)
                 shown = source.alone.testing(held_out, order, labels["test"])
                 pictures = save_pictures(context, shown, networks.predict, tested.confusion)
-            notes = [
-                *self._notes_on(train, labels["train"]),
-                *self._notes_on(held_out, labels["test"]),
-                *unreadable_notes(
-                    len(held_out) * self.test_draws - tested.clips, len(held_out) * self.test_draws
-                ),
-            ]
+            samples = len(held_out) * self.test_draws
+            notes = (
+                *_unlabelled_notes(train, labels["train"]),
+                *notes,
+                *_unlabelled_notes(held_out, labels["test"]),
+                *left_out_notes(samples - tested.clips, samples, "test"),
+            )
         return to_result(tested, epochs, pictures, notes, self.seed)
 
     def train(
@@ -157,11 +156,20 @@ class SegmentationConfig(EvaluationConfig):
         clips: ShardReader,
         labels: TargetReader,
         work: Path,
-    ) -> tuple[Row, ...]:
-        """Train the networks in place, from where a killed evaluation was; return the epochs."""
-        videos = len(set(clips.video_ids))
-        sampling = SamplingConfig(draws_per_video=self.draws_per_video or len(clips) // videos)
-        order = TrainingOrder(clips.video_ids, self._training_batch(clips), self.seed, sampling)
+    ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+        """Train the networks in place, from where a killed evaluation was.
+
+        Returns:
+            The rows of the epochs, and notes on the clips.
+        """
+        order = training_order(clips, self.batch_size, self.draws_per_video, self.seed)
+        unreadable = Unreadable(work, "train", source.world)
+        networks.train()
+
+        def loss(sample: Sample) -> Loss:
+            unreadable.add_all(sample.batch.raw.unreadable)
+            return loss_of(networks, source.world, sample)
+
         fit: Fit[Sample] = Fit(
             "segmentation",
             networks.trained,
@@ -171,9 +179,10 @@ class SegmentationConfig(EvaluationConfig):
             source.world,
             work,
         )
-        return fit.run(
-            lambda step: source.training(clips, order, labels, step),
-            partial(loss_of, networks.train(), source.world),
+        epochs = fit.run(lambda step: source.training(clips, order, labels, step), loss)
+        return epochs, (
+            *small_batch_notes(clips, self.batch_size, order),
+            *replaced_notes(unreadable.of_all_ranks(), clips),
         )
 
     def test(
@@ -193,24 +202,14 @@ class SegmentationConfig(EvaluationConfig):
             source.world,
         )
 
-    def _training_batch(self, clips: ShardReader) -> int:
-        """Return the clips of a batch, of different videos; a power of two if it is reduced."""
-        videos = len(set(clips.video_ids))
-        return self.batch_size if videos >= self.batch_size else 1 << (videos.bit_length() - 1)
-
-    def _notes_on(self, clips: ShardReader, labels: TargetReader) -> Iterator[str]:
-        """Yield notes on a split."""
-        if (missing := len(clips) - len(labels.keys)) > 0:
-            yield f"{missing} of {len(clips)} clips of the split {clips.split} have no labels."
-        batch = self._training_batch(clips)
-        if clips.split == "train" and batch < self.batch_size:
-            yield (
-                f"The split train has only {len(set(clips.video_ids))} videos: a batch has {batch} "
-                f"clips instead of {self.batch_size}."
-            )
-
     @property
     def _training(self) -> Training:
         if self.end_to_end:
             return "all"
         return "norms" if self.protocol == "published" else "none"
+
+
+def _unlabelled_notes(clips: ShardReader, labels: TargetReader) -> Iterator[str]:
+    """Yield the note on clips without labels."""
+    if (missing := len(clips) - len(labels.keys)) > 0:
+        yield f"{missing} of {len(clips)} clips of the split {clips.split} have no labels."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from avsa.config.train_config import TrainConfig
 from avsa.data.loader import DataConfig
 from avsa.data.order import Order
-from avsa.evals.binary.protocol import Protocol, data_of, views_of
+from avsa.evals.protocol import Protocol, data_of, views_of
 from avsa.evals.segmentation.targets import Sample, TargetReader, with_targets
 from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStatistics

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from avsa.evals.base import unreadable_split
 from avsa.evals.bootstrap import bootstrap_interval
 from avsa.evals.result import Metric, Result, Row
 from avsa.evals.segmentation.metrics import Numbers, class_iou, mean_iou, pixel_accuracy
 from avsa.evals.segmentation.targets import CLASS_NAMES
 from avsa.evals.segmentation.testing import Tested
+from avsa.evals.unreadable import unreadable_split
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 

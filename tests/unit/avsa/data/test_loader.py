@@ -170,6 +170,7 @@ def test_an_unreadable_clip_is_replaced_counted_and_logged(
     with caplog.at_level(logging.WARNING):
         batches = take(loader, 0, 8)
     assert all(clips.keys[bad] not in raw.keys for raw in batches)
+    assert list(batches[1].unreadable) == [clips.keys[bad]] and not batches[0].unreadable
     replaced = batches[1].keys[2]
     assert replaced == clips.keys[next(iter(order.replacements(order.batch(1)[2])))]
     # Every batch still has as many clips, of different videos.
@@ -180,6 +181,7 @@ def test_an_unreadable_clip_is_replaced_counted_and_logged(
     for rank in range(2):
         again = take(Loader(clips, order, DataConfig(num_threads=1), 0, rank, 2), 0, 8)
         assert [raw.keys for raw in again] == [raw.keys[2 * rank : 2 * rank + 2] for raw in batches]
+        assert bool(again[1].unreadable) == (rank == 1)
 
 
 def test_a_sequential_order_leaves_unreadable_clips_out(tiny_dataset):

@@ -8,10 +8,11 @@ import torch
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import TrainingOrder
 from avsa.views.audio_statistics import AudioStatistics
-from avsa.views.batch import make_batch
+from avsa.views.batch import make_batch, turn_audio
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views, stack_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
+from yt360.ambisonics.transforms import rotate
 from yt360.shards.format.reader import ShardReader
 from yt360.sphere import direction
 
@@ -82,3 +83,24 @@ def test_pinned_memory_is_not_refilled_before_it_is_copied(tiny_dataset):
         batch = make_batch(next(batches), 0, VIEWS, AUDIO, STATS, "cuda")
         expected = make_batch(Loader(clips, order, config, 0).load(step), 0, VIEWS, AUDIO, STATS)
         assert torch.allclose(batch.audio.cpu(), expected.audio, atol=5e-3)
+
+
+def test_turning_views_is_turning_the_signals():
+    generator = torch.Generator().manual_seed(0)
+    audio = torch.randn(3, 4, 2400, generator=generator, dtype=torch.float64)
+    yaw = torch.tensor([0.3, -2.9, 1.6])
+    drawn = stack_views([draw_views(ViewConfig(num_views=5), 0, 0, i) for i in range(3)])
+    assert drawn.mirror.any() and not drawn.mirror.all()
+    config = AudioConfig(n_mels=16, min_db=-200)
+    cos, sin, zero = yaw.cos(), yaw.sin(), 0 * yaw
+    matrix = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1], -1).view(3, 3, 3)
+    # A source in front is heard at the yaw, which is positive to the left.
+    assert torch.allclose(matrix[:, :, 0], torch.stack([cos, sin, zero], -1))
+    expected = view_spectrograms(
+        rotate(audio, matrix.double()), drawn.rotations, config, torch.zeros(16), torch.ones(16)
+    )
+    turned = view_spectrograms(
+        audio, turn_audio(drawn, yaw).rotations, config, torch.zeros(16), torch.ones(16)
+    )
+    torch.testing.assert_close(turned, expected, atol=1e-2, rtol=0)
+    assert torch.equal(turn_audio(drawn, yaw).azimuth, drawn.azimuth)

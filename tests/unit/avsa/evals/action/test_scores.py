@@ -15,8 +15,8 @@ from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import LAYOUTS, ActionVideo, read_fold
 from avsa.evals.action.summary import FoldResult, mean_of_folds, summarize
 from avsa.evals.action.testing import TestClips, VideoScore, hits, score
-from avsa.evals.action.training import UnreadableVideos
 from avsa.evals.action.windows import ClipShape
+from avsa.evals.unreadable import Unreadable
 from avsa.models.compute import ComputeConfig
 from avsa.training.distributed import World
 from avsa.views.colors import RGB_MEAN, RGB_STD
@@ -61,7 +61,7 @@ def fold(tmp_path_factory):
 def test_an_oracle_is_always_right_on_any_number_of_ranks(fold, tmp_path):
     clips = TestClips(fold, SHAPE, clips=3, seed=0,
                       decoders=VideoDecoders(2, in_process))  # fmt: skip
-    unreadable = UnreadableVideos(tmp_path / "x.json")
+    unreadable = Unreadable(tmp_path, "x", ALONE)
     scores = clips.scores(ByColour(), ALONE, ComputeConfig(), unreadable)
     assert [each.video for each in scores] == [video.name for video in fold.test]
     for attribute in ("clip_1", "clip_5", "video_1", "video_5"):

@@ -16,8 +16,9 @@ from helpers.in_process import in_process
 from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import read_fold
 from avsa.evals.action.network import ActionNetwork, Augmentation, dropout_factors, standardized
-from avsa.evals.action.training import ClipOptions, TrainingClips, UnreadableVideos
+from avsa.evals.action.training import ClipOptions, TrainingClips
 from avsa.evals.action.windows import ClipShape
+from avsa.evals.unreadable import Unreadable
 from avsa.training.distributed import World
 from avsa.views.colors import RGB_MEAN, RGB_STD
 
@@ -33,10 +34,9 @@ def fold(tmp_path_factory):
 
 @pytest.fixture
 def batches(fold, tmp_path):
-    def read(first, count, rank=0, size=1, fold=fold, options=OPTIONS, log="x"):
-        unreadable = UnreadableVideos(tmp_path / f"{log}.json")
-        clips = TrainingClips(fold, options, World(rank, size, torch.device("cpu")), DECODERS,
-                               unreadable)  # fmt: skip
+    def read(first, count, rank=0, size=1, fold=fold, options=OPTIONS):
+        world = World(rank, size, torch.device("cpu"))
+        clips = TrainingClips(fold, options, world, DECODERS, Unreadable(tmp_path, "x", world))
         with closing(clips.batches(first)) as found:
             return [(b.video, b.labels, b.keep) for b in islice(found, count)], clips
 
@@ -80,7 +80,6 @@ def test_a_corrupt_video_is_replaced_and_reported(batches, fold, tmp_path):
     found, clips = batches(0, 6, fold=damaged)
     assert clips.unreadable.reasons == {broken.name: "not-media"}
     assert all(video.shape[0] == 4 for video, _, _ in found)
-    assert UnreadableVideos(tmp_path / "x.json").reasons == clips.unreadable.reasons
     assert same(batches(4, 2, fold=damaged)[0], found[4:])
     everything = replace(fold, train=tuple(replace(v, path=path) for v in fold.train))
     with user_error("empty", "--root"):

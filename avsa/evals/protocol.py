@@ -1,4 +1,4 @@
-"""How the binary tasks draw views and clip windows, as in the paper or in its published code."""
+"""How evaluations draw views and clip windows, as in the paper or in its published code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""The pairs of training and test, and their labels."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+
+import numpy as np
+import pytest
+import torch
+from helpers.made_features import BATCH, noise
+
+from avsa.data.clips import open_clips
+from avsa.data.loader import Loader
+from avsa.data.order import Draw, TrainingOrder
+from avsa.evals.binary.avc_bin import AvcBinConfig
+from avsa.evals.binary.avsa_bin import TURNED, AvsaBinConfig, draw_turn
+from avsa.evals.binary.pairing import other_rows
+from avsa.evals.protocol import data_of, views_of
+from avsa.evals.subject import open_subject
+from avsa.views.batch import make_batch, turn_audio
+
+
+def test_negatives_of_avc_take_all_views_of_one_other_clip():
+    drawn = np.random.default_rng(0)
+    video, audio = noise(drawn), noise(drawn)
+    draws = [Draw(i, 0, i) for i in range(BATCH)]
+    pairs = AvcBinConfig().training_pairs(video, audio, draws, drawn)
+    assert torch.equal(pairs.video[:BATCH], video) and torch.equal(pairs.video[BATCH:], video)
+    assert torch.equal(pairs.audio[:BATCH], audio)
+    assert pairs.labels.tolist() == [1] * BATCH + [0] * BATCH
+    for i, each in enumerate(pairs.audio[BATCH:]):
+        (source,) = [j for j in range(BATCH) if torch.equal(audio[j], each)]
+        assert source != i
+
+
+def test_other_rows_are_uniform_over_other_groups():
+    groups, generator = ["b", "a", "b", "c", "a", "b"], np.random.default_rng(0)
+    counts = np.zeros((6, 6))
+    for _ in range(1000):
+        counts[np.arange(6), other_rows(groups, generator).numpy()] += 1
+    for i, own in enumerate(groups):
+        others = np.array([group != own for group in groups])
+        assert not counts[i, ~others].any()
+        assert np.allclose(counts[i, others] / 1000, 1 / others.sum(), atol=0.06)
+
+
+def test_half_of_the_sound_fields_are_turned_by_any_yaw():
+    turns = [draw_turn(0, 0, position) for position in range(2000)]
+    assert np.mean([turned for turned, _ in turns]) == pytest.approx(0.5, abs=0.03)
+    yaws = np.array([yaw for _, yaw in turns])
+    assert np.allclose(np.histogram(yaws, 8, (-math.pi, math.pi))[0] / 2000, 1 / 8, atol=0.03)
+
+
+def test_labels_say_which_audio_is_turned(scene_run):
+    """In training by `adjust_views`, in the test by `TurnedAudio`."""
+    model, config = open_subject(str(scene_run.run), "cpu").require_model(), AvsaBinConfig(seed=2)
+    recipe, statistics = model.config, model.require_audio_statistics()
+    views = views_of(recipe, "paper", 2, augment=True)
+    with closing(open_clips(scene_run.dataset, "train")) as clips:
+        order = TrainingOrder(clips.video_ids, 4, 0)
+        raw = Loader(clips, order, data_of(recipe, "paper"), 0).load(0)
+
+    def batch_of(adjust):
+        return make_batch(raw, 0, views, recipe.audio, statistics, adjust=adjust)
+
+    def turn_all(views, raw):
+        yaws = [draw_turn(config.seed, raw.epoch, position)[1] for position in raw.positions]
+        return turn_audio(views, torch.tensor(yaws))
+
+    plain, adjusted = batch_of(None), batch_of(config.adjust_views)
+    same = [torch.equal(a, b) for a, b in zip(plain.audio, adjusted.audio, strict=True)]
+    labels = config.training_pairs(plain.audio, plain.audio, order.batch(0), None).labels
+    assert labels.tolist() == same and 0 < sum(same) < 4
+    assert torch.equal(plain.video, adjusted.video)
+    with torch.no_grad():
+        features = config.extra_features(statistics)(model, plain)[TURNED]
+        expected = model.encoders.audio(batch_of(turn_all).audio.flatten(0, 1)).view_as(features)
+    torch.testing.assert_close(features, expected)
