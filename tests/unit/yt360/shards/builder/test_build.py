@@ -1,23 +1,11 @@
+"""What a build puts into a dataset, and what further builds add to it."""
+
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
-from contextlib import ExitStack
 from dataclasses import replace
 
-import pytest
-from helpers.errors import user_error
-
 from yt360.clips import key_order, parse_key
-from yt360.errors import UserError
-from yt360.execution.local import Crashed
-from yt360.locks import exclusive_lock
-from yt360.media.ffmpeg import FfmpegDied
-from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
-from yt360.shards.builder.input_analysis import AnalysisTask
-from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import split_of
 
@@ -166,53 +154,12 @@ def test_what_is_rejected_again_leaves_the_dataset_as_it_was(fake, media, datase
     assert fake.tree(dataset) == before
 
 
-def test_other_options_are_refused_and_nothing_is_touched(fake, media, dataset):
-    data = dataset
-    before = fake.tree(data)
-    with user_error("conflict", key="--out"):
-        fake.build(media, data, replace(fake.options, clip_s=5))
-    with user_error("conflict", key="--out"):
-        fake.build(media, data, replace(fake.options, form=replace(fake.options.form, crf=30)))
-    assert fake.tree(data) == before
-
-
 def test_a_dataset_without_shards_takes_other_options(fake, tmp_path):
     fake.write(tmp_path / "m" / "a.mp4", 35, silent=list(range(35)))
     assert fake.build(tmp_path / "m", tmp_path / "data").info.num_clips == 0
     options = replace(fake.options, min_level_dbfs=-200.0)
     assert fake.build(tmp_path / "m", tmp_path / "data", options).info.num_clips == 3
     assert DatasetInfo.load(tmp_path / "data").options["min_level_dbfs"] == -200.0
-
-
-def test_a_folder_with_other_files_is_refused_and_left_alone(fake, media, tmp_path):
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "thesis.tex").write_text("years of work")
-    with user_error("exists", key="--out"):
-        fake.build(media, tmp_path / "home")
-    assert fake.tree(tmp_path / "home") == {"thesis.tex": b"years of work"}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('{"format": "other"}', "does not describe a dataset"),
-        ('{"format": "yt360-shards", "format_version": 2}', "format version 2"),
-        ('{"format": "yt360-shards", "format_version": 1}', "damaged"),
-        ("{", "damaged"),
-        ("[]", "damaged"),
-    ],
-)
-def test_a_foreign_dataset_file_is_refused(fake, media, tmp_path, content, message):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "dataset.json").write_text(content)
-    with pytest.raises(UserError, match=message):
-        fake.build(media, tmp_path / "data")
-
-
-def test_an_output_that_is_a_file_is_refused(fake, media, tmp_path):
-    (tmp_path / "data").write_text("")
-    with user_error("exists", key="--out"):
-        fake.build(media, tmp_path / "data")
 
 
 def test_the_output_may_lie_inside_the_input(fake, media):
@@ -228,201 +175,3 @@ def test_a_whole_video_added_behind_one_of_its_clips_gives_the_rest(fake, tmp_pa
     keys = fake.all_keys(tmp_path / "data")
     assert sorted(parse_key(key)[1] for key in keys) == [0, 10, 20, 30, 40]
     assert fake.faults(tmp_path / "data") == []
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (lambda file: PermissionError(13, "Permission denied", str(file)), "unreadable"),
-        (lambda file: OSError(5, "Input/output error", str(file)), "unreadable"),
-        (lambda _: IndexError("list index out of range"), "unexpected-error"),
-    ],
-)
-@pytest.mark.parametrize("function", ["open_source", "w_levels_dbfs", "convert_clips"])
-def test_whatever_one_file_provokes_the_rest_goes_on(
-    fake, media, dataset, tmp_path, monkeypatch, function, error, reason
-):
-    original = getattr(fake, function)
-
-    def provoked(*arguments, **options):
-        if "pauses" in str(arguments[0]):
-            raise error(media / "pauses.mp4")
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(fake, function, provoked)
-    report = fake.build(media, tmp_path / "again")
-    assert {item.reason for item in report.rejected if item.file == "pauses.mp4"} >= {reason}
-    others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
-    assert set(fake.all_keys(tmp_path / "again")) == others
-
-
-def crashing_pool(inline, crashes, exit_code=-signal.SIGSEGV):
-    """Return a maker of pools whose worker dies of the tasks that `crashes` picks."""
-
-    class CrashingPool(inline):
-        def run(self, function, tasks):
-            while tasks:
-                task = tasks.popleft()
-                yield task, Crashed(exit_code) if crashes(task) else function(task)
-
-    return CrashingPool
-
-
-def test_a_file_whose_probing_crashes_twice_is_left_out(fake, media, dataset, tmp_path):
-    def crashes(task):
-        return isinstance(task, AnalysisTask) and task.item.video_id == "pauses"
-
-    pool = crashing_pool(fake.pool, crashes)
-    report = fake.build(media, tmp_path / "again", make_pool=pool)
-    found = [(item.reason, item.start_s) for item in report.rejected if item.file == "pauses.mp4"]
-    assert found == [("crash", None)]
-    others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
-    assert set(fake.all_keys(tmp_path / "again")) == others
-
-
-@pytest.mark.parametrize("kind", [AnalysisTask, ConversionTask])
-def test_a_job_that_takes_too_long_is_not_tried_again(fake, media, dataset, tmp_path, kind):
-    tries = []
-
-    def hangs(task):
-        found = isinstance(task, kind) and task.item.video_id == "pauses"
-        found = found and not all(map(staged, getattr(task, "clips", [None])))
-        tries.extend([task] * found)
-        return found
-
-    def staged(clip):
-        return clip and StagingFolder(tmp_path / "again").find(f"pauses-{clip.start_s:05d}")
-
-    pool = crashing_pool(fake.pool, hangs, -signal.SIGPROF)
-    report = fake.build(media, tmp_path / "again", make_pool=pool)
-    late = [item.file for item in report.rejected if item.reason == "timeout"]
-    assert set(late) == {"pauses.mp4"}
-    assert len(tries) == 1
-    others = {key for key in fake.all_keys(dataset) if not key.startswith("pauses")}
-    assert set(fake.all_keys(tmp_path / "again")) == others
-
-
-def test_the_clip_that_crashes_is_left_out_and_its_neighbours_are_not(
-    fake, media, dataset, tmp_path
-):
-    staging = StagingFolder(tmp_path / "again")
-
-    def crashes(task):
-        """The worker stages what comes before second 30 of pauses.mp4 and dies there."""
-        if not isinstance(task, ConversionTask) or task.item.video_id != "pauses":
-            return False
-        before = tuple(clip for clip in task.clips if clip.start_s < 30)
-        stage_clips(replace(task, clips=before))
-        return any(clip.start_s == 30 for clip in task.clips) and not staging.find("pauses-00030")
-
-    pool = crashing_pool(fake.pool, crashes)
-    report = fake.build(media, tmp_path / "again", make_pool=pool)
-    crashed = [item for item in report.rejected if item.reason == "crash"]
-    assert [(item.file, item.start_s) for item in crashed] == [("pauses.mp4", 30)]
-    assert set(fake.all_keys(dataset)) - set(fake.all_keys(tmp_path / "again")) == {"pauses-00030"}
-
-
-def test_a_worker_that_dies_once_costs_nothing(fake, media, dataset, tmp_path):
-    seen = set()
-
-    def crashes(task):
-        first = repr(task) not in seen
-        seen.add(repr(task))
-        return first
-
-    report = fake.build(media, tmp_path / "again", make_pool=crashing_pool(fake.pool, crashes))
-    assert report.info.num_clips == len(fake.all_keys(dataset))
-    assert fake.tree(tmp_path / "again") == fake.tree(dataset)
-
-
-@pytest.mark.parametrize("deaths", [1, 2, 1000])
-def test_a_clip_that_ffmpeg_dies_of_is_tried_again_before_it_is_left_out(
-    fake, media, dataset, tmp_path, monkeypatch, deaths
-):
-    convert_clips, left = fake.convert_clips, [deaths]
-
-    def dying(source, requests, form, **more):
-        for request in requests:
-            if source.facts["name"] == "pauses" and request.start_s == 30 and left[0] > 0:
-                left[0] -= 1
-                raise FfmpegDied("crash", "killed", -9)
-            yield from convert_clips(source, [request], form)
-
-    monkeypatch.setattr(fake, "convert_clips", dying)
-    report = fake.build(media, tmp_path / "again")
-    if deaths <= 2:  # once among its neighbours, once alone
-        assert fake.tree(tmp_path / "again") == fake.tree(dataset)
-        return
-    crashed = [each for each in report.rejected if each.reason == "crash"]
-    assert [(each.file, each.start_s) for each in crashed] == [("pauses.mp4", 30)]
-    assert "FFmpeg died of it (exit code -9, SIGKILL)" in crashed[0].detail
-    assert set(fake.all_keys(dataset)) - set(fake.all_keys(tmp_path / "again")) == {"pauses-00030"}
-
-
-@pytest.mark.parametrize("number", [28, 30, 122])
-def test_trouble_with_the_output_is_no_fault_of_a_file(fake, media, tmp_path, monkeypatch, number):
-    def fail(*_, **__):
-        raise OSError(number, os.strerror(number), str(media / "pauses.mp4"))
-
-    monkeypatch.setattr(fake, "convert_clips", fail)
-    with pytest.raises((UserError, OSError)):
-        fake.build(media, tmp_path / "data")
-    assert not DatasetInfo.load(tmp_path / "data").complete
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"clip_s": 0},
-        {"test_fraction": 1.5},
-        {"min_level_dbfs": 3.0},
-        {"min_level_dbfs": float("nan")},
-        {"shard_mb": 0.0},
-        {"shard_mb": float("nan")},
-        {"shard_mb": float("inf")},
-        {"shard_mb": 1e308},
-        {"split_by": "colour"},
-    ],
-)
-def test_options_out_of_range_are_refused(fake, change):
-    with pytest.raises(UserError):
-        replace(fake.options, **change)
-
-
-def test_a_second_build_at_the_same_time_is_refused_and_harmless(fake, media, tmp_path):
-    data = tmp_path / "data"
-    staging = StagingFolder(data)
-    with exclusive_lock(staging.lock):
-        with pytest.raises(UserError, match="data is in use by process"):
-            fake.build(media, data)
-        assert [path.name for path in data.rglob("*") if path.is_file()] == ["lock"]
-    assert fake.build(media, data).info.complete
-
-
-def test_a_build_that_cleans_up_leaves_the_next_ones_staging_alone(fake, tmp_path, monkeypatch):
-    first, second = StagingFolder(tmp_path), StagingFolder(tmp_path)
-    rmtree, entered = shutil.rmtree, []
-
-    def slow_rmtree(folder, **options):
-        if not entered:  # while the first cleans up, the second begins
-            entered.append(stack.enter_context(exclusive_lock(second.lock)))
-            second.prepare({})
-            (second.scratch() / "clip.mp4").write_text("made")
-        rmtree(folder, **options)
-
-    with ExitStack() as stack:
-        with exclusive_lock(first.lock):
-            first.prepare({})
-            monkeypatch.setattr(shutil, "rmtree", slow_rmtree)
-            first.remove()
-        assert entered
-        assert [path.name for path in tmp_path.iterdir()] == [".staging"]
-        assert len(list(tmp_path.glob(".staging/work/*/clip.mp4"))) == 1
-        with pytest.raises(UserError, match="is in use by"), exclusive_lock(first.lock):
-            pass
-
-
-def test_less_than_one_worker_is_refused(fake, media, tmp_path):
-    with user_error("out-of-range", key="--workers"):
-        fake.build(media, tmp_path / "data", workers=0)
-    assert not (tmp_path / "data").exists()
