@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from avsa.data.order import Draw
+from avsa.data.order import Draw, SequentialOrder
 
 
-class DrawnOrder:
-    """Every clip of a split `draws` times, in the order of the index; never replaced.
+class DrawnOrder(SequentialOrder):
+    """Every clip of a split `draws` times, each time in the order of the index; never replaced.
 
     The position of a sample, by which its views are drawn, is ``draw * num_clips + clip``.
 
@@ -19,12 +19,11 @@ class DrawnOrder:
         steps: The batches to take; by default all.
     """
 
-    full_batches = False
-
     def __init__(
         self, num_clips: int, draws: int, batch_size: int, steps: Sequence[int] | None = None
     ) -> None:
-        self.num_clips, self.draws, self.batch_size = num_clips, draws, batch_size
+        super().__init__(num_clips, batch_size)
+        self.draws = draws
         self.steps = range(-(-num_clips * draws // batch_size)) if steps is None else steps
 
     def __len__(self) -> int:
@@ -39,7 +38,3 @@ class DrawnOrder:
         last = min(first + self.batch_size, self.num_clips * self.draws)
         # One epoch: a batch may have samples of two draws, and has one epoch.
         return [Draw(i, 0, i % self.num_clips) for i in range(first, last)]
-
-    def replacements(self, draw: Draw) -> Iterator[int]:  # noqa: ARG002 - the protocol's signature
-        """Return nothing: clips are not replaced."""
-        return iter(())

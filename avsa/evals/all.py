@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from avsa.data.remote.mirror import address_of
 from avsa.evals import EVALUATIONS
 from avsa.evals.base import EvaluationConfig, Offer, Variant
-from avsa.evals.config_options import configure_class
+from avsa.evals.config_options import configure_class, option_text
 from avsa.evals.result import Record
 from avsa.evals.run import command_line, evaluate
 from avsa.evals.subject import Evaluated
@@ -100,15 +99,11 @@ def plan(
     ]
 
 
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _planned(
     config: type[EvaluationConfig], variant: Variant, seed: int, settings: Mapping[str, str]
 ) -> Planned:
     shown = {k: v for k, v in variant.options.items() if k not in config.addresses}
-    title = " ".join([config.kind, *(f"{name}={_plain(value)}" for name, value in shown.items())])
+    title = " ".join([config.kind, *(f"{k}={option_text(v)}" for k, v in shown.items())])
     if variant.lacks:
         return Planned(title, None, variant.lacks)
     for key in settings.keys() & variant.options.keys():
@@ -118,9 +113,7 @@ def _planned(
             "conflict",
             f"{config.kind}.{key}",
         )
-    given = {k: str(v) if isinstance(v, Path) else v for k, v in variant.options.items()}
-    if "seed" not in settings:
-        given["seed"] = seed
+    given = {**variant.options, **({} if "seed" in settings else {"seed": seed})}
     return Planned(title, configure_class(config, given, settings))
 
 

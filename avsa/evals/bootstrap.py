@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avsa.evals.result import Metric
+from avsa.evals.result import Metric, Unit
 from yt360.randomness import keyed_generator
 
 RESAMPLES = 2000
@@ -67,7 +67,7 @@ def mean_metric(
     videos: Sequence[str],
     *,
     chance: float | None = None,
-    unit: str = "%",
+    unit: Unit = "%",
     seed: int = 0,
 ) -> Metric:
     """Return the mean of values with its interval.
@@ -82,4 +82,4 @@ def mean_metric(
     array = np.asarray(values, np.float64)
     sums = sums_by_video(np.stack([array, np.ones_like(array)], 1), videos)
     low, high = bootstrap_interval(sums, lambda s: s[:, 0] / s[:, 1], seed) or (None, None)
-    return Metric(value=float(array.mean()), low=low, high=high, chance=chance, unit=unit)  # type: ignore[arg-type]
+    return Metric(value=float(array.mean()), low=low, high=high, chance=chance, unit=unit)

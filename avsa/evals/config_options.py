@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 from avsa.config.recipe import parse_override
@@ -18,7 +20,7 @@ def configure(kind: str, given: Mapping[str, Any], settings: Mapping[str, str]) 
 
     Args:
         kind: Name of the evaluation.
-        given: Options by name.
+        given: Options by name; paths are allowed.
         settings: Further options as texts, ``{"schedule.lr": "1e-3"}``; values are YAML.
 
     Raises:
@@ -32,7 +34,8 @@ def configure_class(
     config: type[EvaluationConfig], given: Mapping[str, Any], settings: Mapping[str, str]
 ) -> EvaluationConfig:
     """Return the configuration of an evaluation by its class; see `configure`."""
-    mapping = {**default_options(config), **given, "kind": config.kind}
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    mapping = {**default_options(config), **plain, "kind": config.kind}
     for key, text in settings.items():
         if key in given:
             raise UserError(f"{key} is given twice; give it once", "conflict", key)
@@ -43,6 +46,11 @@ def configure_class(
 def _names_another_kind(_: str, former: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
     """Return whether a section gets another kind, so that its former options do not apply."""
     return "kind" in changes and changes["kind"] != former.get("kind")
+
+
+def option_text(value: object) -> str:
+    """Return the value of an option as ``--set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def default_options(config: type[EvaluationConfig]) -> dict[str, Any]:

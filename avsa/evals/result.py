@@ -22,6 +22,7 @@ from yt360.untrusted.parsing import Count, read_json
 FOLDER, PICTURES = "eval", "pictures"
 """Folder of records in the folder of a run, and folder of pictures in it."""
 MAX_RECORD_BYTES = 64 << 20
+Unit = Literal["%", "°", ""]
 Row = Mapping[str, str | int | float | bool | None]
 """A row of a table: values by column."""
 
@@ -42,21 +43,30 @@ class Metric:
     low: float | None = None
     high: float | None = None
     chance: float | None = None
-    unit: Literal["%", "°", ""] = "%"
+    unit: Unit = "%"
 
     def texts(self) -> tuple[str, str, str]:
         """Return value, interval and chance as texts with their unit; empty without a number."""
-        interval = ""
-        if self.low is not None and self.high is not None:
-            interval = f"{self._text(self.low)} to {self._text(self.high)}"
-        return (
-            self._text(self.value),
-            interval,
-            "" if self.chance is None else self._text(self.chance),
+        numbers = (self.value, self.low, self.high, self.chance)
+        value, low, high, chance = (
+            "" if each is None else number_text(each, self.unit) + unit_text(self.unit)
+            for each in numbers
         )
+        return value, f"{low} to {high}" if low and high else "", chance
 
-    def _text(self, value: float) -> str:
-        return f"{100 * value:.2f} %" if self.unit == "%" else f"{value:.2f}{self.unit}"
+
+def number_text(value: float, unit: str) -> str:
+    """Return a number in its unit, which is not written."""
+    if not math.isfinite(value):
+        return str(value)
+    if unit == "%":
+        return f"{100 * value:.2f}"
+    return f"{value:.1f}" if unit == "°" else f"{value:.4g}"
+
+
+def unit_text(unit: str) -> str:
+    """Return what follows a number in a unit."""
+    return " %" if unit == "%" else unit
 
 
 @dataclass(frozen=True, kw_only=True)

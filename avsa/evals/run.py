@@ -19,7 +19,7 @@ from typing import Any
 
 from avsa import __version__
 from avsa.evals.base import Context, EvaluationConfig
-from avsa.evals.config_options import default_options
+from avsa.evals.config_options import default_options, option_text
 from avsa.evals.result import FOLDER, PICTURES, Record, Subject, read_record, write_record
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.training.distributed import World, on_first_rank, require_agreement
@@ -147,9 +147,7 @@ def command_line(config: EvaluationConfig, subject: str, data: str | None, out: 
         words += ["--data", data]
     words += ["--out", str(out.absolute())]
     for key, value in _changed(config).items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        if key in config.addresses:
-            text = str(Path(text).absolute())
+        text = str(Path(value).absolute()) if key in config.addresses else option_text(value)
         words += ["--set", f"{key}={text}"]
     return shlex.join(words)
 

@@ -19,7 +19,6 @@ from avsa.views.colors import RGB_MEAN, RGB_STD
 from yt360.errors import UserError
 from yt360.untrusted.torch_files import is_weights, read_torch
 
-FEATURE_DIM = 512
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
 KINETICS_STD = (0.22803, 0.22145, 0.216989)
 
@@ -27,7 +26,7 @@ KINETICS_STD = (0.22803, 0.22145, 0.216989)
 class KineticsEncoder(nn.Module):
     """Standardized RGB (B, 3, T, H, W), as other encoders get it, to features (B, 512)."""
 
-    feature_dim = FEATURE_DIM
+    feature_dim = 512
 
     def __init__(self) -> None:
         from torchvision.models.video import r2plus1d_18  # here, because it imports for seconds

@@ -69,13 +69,9 @@ class R2Plus1D(nn.Module):
             maps.append(self.get_submodule(name)(maps[-1]))
         return maps[1:]
 
-    def pool(self, last_map: Tensor) -> Tensor:
-        """Return features (B, D) of the last map of `forward_maps`."""
-        return last_map.amax(dim=(2, 3, 4))
-
     def forward(self, video: Tensor) -> Tensor:
         """Return features (B, D) of standardized RGB (B, 3, T, H, W)."""
-        return self.pool(self.forward_maps(video)[-1])
+        return self.forward_maps(video)[-1].amax(dim=(2, 3, 4))
 
 
 class ResidualBlock(nn.Module):

@@ -53,15 +53,11 @@ def command(
         )
     options = {
         "dataset": dataset,
-        "root": _absolute(root),
+        "root": root and root.absolute(),
         "folds": None if folds is None else _numbers(folds),
-        "kinetics_weights": _absolute(kinetics_weights),
+        "kinetics_weights": kinetics_weights and kinetics_weights.absolute(),
     }
     carry_out("action", subject, options, **shared)
-
-
-def _absolute(path: Path | None) -> str | None:
-    return None if path is None else str(path.absolute())
 
 
 def _numbers(text: str) -> list[int]:

@@ -61,8 +61,8 @@ def command(
     audio energy.
     """
     options = {
-        "scenes": scenes and str(scenes),
-        "directions": directions and str(directions),
+        "scenes": scenes,
+        "directions": directions,
         "clips": clips,
         "pictures": pictures,
         "hfov_deg": hfov_deg,

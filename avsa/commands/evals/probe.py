@@ -32,5 +32,4 @@ def command(subject: str, scenes: Path | None, views: int | None, **shared: Any)
     azimuth and elevation of the source that is nearest to the centre of each view. Chance is the
     best constant prediction.
     """
-    given = {"scenes": None if scenes is None else str(scenes), "views": views}
-    carry_out("probe", subject, given, **shared)
+    carry_out("probe", subject, {"scenes": scenes, "views": views}, **shared)

@@ -25,19 +25,21 @@ from avsa.evals.action.training import ActionBatch, ClipOptions, TrainingClips
 from avsa.evals.action.windows import ClipShape
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.kinetics import describe_kinetics
 from avsa.evals.result import Result, Row
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.evals.unreadable import Unreadable
 from avsa.models import VIDEO_ENCODERS
 from avsa.models.base import VideoEncoderConfig
 from avsa.models.compute import ComputeConfig, autocast, is_on, to_channels_last
+from avsa.models.kinetics import load_kinetics
 from avsa.models.r2plus1d import R2Plus1DConfig
 from avsa.training.distributed import World, gather_lists, on_first_rank
 from avsa.training.learner import seed_torch
 from yt360.config import Section, config_class, conflict
 from yt360.devices import cores_per_process
 from yt360.errors import UserError
-from yt360.files import sha256_of, write_json
+from yt360.files import write_json
 from yt360.splits import SPLITS
 from yt360.untrusted.parsing import read_json
 
@@ -84,7 +86,7 @@ class ActionConfig(EvaluationConfig):
     def variants(cls, offer: Offer) -> Iterable[Variant]:
         """Return an evaluation for each data set."""
         return [
-            Variant({"dataset": name, "root": str(root.absolute())})
+            Variant({"dataset": name, "root": root.absolute()})
             if root is not None
             else Variant({"dataset": name}, f"the folder of {LAYOUTS[name].title} (--{name})")
             for name, root in (("ucf101", offer.ucf101), ("hmdb51", offer.hmdb51))
@@ -96,13 +98,13 @@ class ActionConfig(EvaluationConfig):
         found = {"data set": LAYOUTS[self.dataset].title}
         found |= {f"fold {fold.number}": fold.fingerprint for fold in folds}
         self._check_batch_size(min(len(fold.train) for fold in folds))
-        self._check_fit(subject)
-        if subject.name == KINETICS and subject.model is None:
-            from avsa.models.kinetics import default_weights, load_kinetics
-
-            load_kinetics(self.kinetics_weights)
-            found["kinetics weights"] = sha256_of(self.kinetics_weights or default_weights())
-        return found
+        if self.encoder != R2Plus1DConfig() and subject.name != SCRATCH:
+            raise UserError(
+                f"encoder does not apply to {subject.name}; leave it out, or evaluate {SCRATCH}",
+                "conflict",
+                "encoder",
+            )
+        return found | describe_kinetics(subject, self.kinetics_weights)
 
     def evaluate(self, context: Context) -> Result:
         """Train and test on each fold; after a kill, complete folds are not repeated."""
@@ -129,23 +131,6 @@ class ActionConfig(EvaluationConfig):
                 "out-of-range",
                 "batch_size",
             )
-
-    def _check_fit(self, subject: Evaluated) -> None:
-        """Refuse options that the model does not take."""
-        scratch, kinetics = (
-            subject.model is None and subject.name == word for word in (SCRATCH, KINETICS)
-        )
-        for key, is_given, is_used in (
-            ("kinetics_weights", self.kinetics_weights is not None, kinetics),
-            ("encoder", self.encoder != R2Plus1DConfig(), scratch),
-        ):
-            if is_given and not is_used:
-                raise UserError(
-                    f"{key} does not apply to {subject.name}; leave it out, or evaluate "
-                    f"{KINETICS if key == 'kinetics_weights' else SCRATCH}",
-                    "conflict",
-                    key,
-                )
 
     def _fold_result(self, fold: Fold, context: Context, decoders: VideoDecoders) -> FoldResult:
         """Return the result of a fold, from the file of an earlier run if it has one."""
@@ -235,9 +220,8 @@ class ActionConfig(EvaluationConfig):
         if subject.model is not None:
             return copy.deepcopy(subject.model.encoders.video), subject.model.feature_dim
         if subject.name == KINETICS:
-            from avsa.models.kinetics import FEATURE_DIM, load_kinetics
-
-            return load_kinetics(self.kinetics_weights), FEATURE_DIM
+            encoder = load_kinetics(self.kinetics_weights)
+            return encoder, encoder.feature_dim
         return self.encoder.build(), self.encoder.feature_dim
 
 

@@ -163,15 +163,14 @@ def _lists_of_fold(layout: Layout, root: Path, number: int) -> Path:
     """Return the folder of the lists, which has some of this fold."""
     lists = _list_folder(layout, root)
     if lists is None:
-        other = next((each for each in LAYOUTS.values() if _list_folder(each, root)), None)
-        if other is not None:
-            name = next(name for name, each in LAYOUTS.items() if each is other)
-            raise UserError(
-                f"{root} has the lists of {other.title}, not of {layout.title}; give --dataset "
-                f"{name}, or another --root",
-                "conflict",
-                "--dataset",
-            )
+        for name, other in LAYOUTS.items():
+            if _list_folder(other, root) is not None:
+                raise UserError(
+                    f"{root} has the lists of {other.title}, not of {layout.title}; give "
+                    f"--dataset {name}, or another --root",
+                    "conflict",
+                    "--dataset",
+                )
         raise UserError(
             f"there is no folder {layout.list_folder} in {root} or beside it; unpack the split "
             f"lists of {layout.title} there, or give another --root",

@@ -68,7 +68,7 @@ class LocalizationConfig(EvaluationConfig):
     def variants(cls, offer: Offer) -> list[Variant]:
         """Return the evaluation with the ground truth of scenes if it is there."""
         (found,) = super().variants(offer)
-        options = {} if offer.scenes is None else {"scenes": str(offer.scenes)}
+        options = {} if offer.scenes is None else {"scenes": offer.scenes}
         return [Variant(options, found.lacks or ("" if offer.compares else NEEDS_EMBEDDINGS))]
 
     def true_directions(self) -> Directions | None:

@@ -136,7 +136,7 @@ class Localizer:
 
     def _scores(self, maps: Tensor, audio: Tensor) -> Tensor:
         """Return the cosines (V,) of feature maps (V, D, T, h, w) and audio features (V, D)."""
-        features = self.encoder.pool(maps)
+        features = maps.amax(dim=(2, 3, 4))  # as `VideoEncoderConfig` defines them
         scores = features.new_zeros(len(features))
         for first in range(self.num_groups):
             group = slice(first, None, self.num_groups)
@@ -175,11 +175,11 @@ def audio_energy(audio: Tensor, sample_rate_hz: int, band_hz: tuple[float, float
 
 
 def _with_maps(encoder: nn.Module, kind: str) -> Any:
-    """Return an encoder of video with the methods `forward_maps` and `pool`."""
-    if not (hasattr(encoder, "forward_maps") and hasattr(encoder, "pool")):
+    """Return an encoder of video that has the method `forward_maps`."""
+    if not hasattr(encoder, "forward_maps"):
         raise UserError(
-            f"the encoder {kind} has no feature maps (methods forward_maps and pool), which "
-            "Grad-CAM needs; use a run with another encoder, such as r2plus1d",
+            f"the encoder {kind} has no feature maps (method forward_maps), which Grad-CAM needs; "
+            "use a run with another encoder, such as r2plus1d",
             "unsupported",
             "encoders.video",
         )

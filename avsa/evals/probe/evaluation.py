@@ -65,7 +65,7 @@ class ProbeConfig(EvaluationConfig):
         (found,) = super().variants(offer)
         if found.lacks or offer.scenes is None:
             return [Variant(lacks=found.lacks or "the scenes of the dataset (--scenes)")]
-        return [Variant({"scenes": str(offer.scenes)})]
+        return [Variant({"scenes": offer.scenes})]
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
         """Return the fingerprints of dataset and scenes, and check the scenes."""

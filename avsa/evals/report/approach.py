@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from avsa.evals.result import Subject
+from avsa.evals.subject import KINETICS, SCRATCH
 
-SCRATCH, KINETICS = "scratch", "kinetics"
-"""Approaches of models without a run, see `avsa.evals.subject`."""
 _NAMES = {
     "avc": "AVC",
     "avts": "AVTS",
@@ -73,17 +72,18 @@ def approach_of_recipe(recipe: Mapping[str, Any], stage: str = "") -> Approach:
         recipe: Nested mappings, see `avsa.config.train_config.TrainConfig`.
         stage: The stage in which the weights were saved; the last one if there is none.
     """
-    stages = _mapping(recipe.get("stages"))
+    stages = as_mapping(recipe.get("stages"))
     names = list(stages)
     if stage in names:
         names = names[: names.index(stage) + 1]
-    tasks = [_mapping(_mapping(stages[name]).get("task")) for name in names]
+    tasks = [as_mapping(as_mapping(stages[name]).get("task")) for name in names]
     kinds = [str(task.get("kind", "")) for task in tasks]
     if not kinds:
         return Approach("")
-    translation = _mapping(tasks[-1].get("translation")).get("kind", "none")
+    translation = as_mapping(tasks[-1].get("translation")).get("kind", "none")
     return Approach(kinds[-1], str(translation), curriculum=len(set(kinds)) > 1)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """Return an untrusted value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}

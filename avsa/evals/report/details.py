@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from avsa.data.remote.mirror import as_url
+from avsa.evals.config_options import option_text
+from avsa.evals.report.approach import as_mapping
 from avsa.evals.report.charts import epoch_charts, training_charts
 from avsa.evals.report.contents import (
     DatasetDetails,
@@ -23,7 +23,7 @@ from avsa.evals.report.grids import MAX_TEXT, grid
 from avsa.evals.report.paper_numbers import DATASETS
 from avsa.evals.report.pictures import PictureBudget
 from avsa.evals.report.runs import Found, Run
-from avsa.evals.report.series import changed_options, number_text
+from avsa.evals.report.series import changed_options
 from avsa.evals.result import Metric
 from yt360.errors import UserError
 from yt360.shards.format.schema import DatasetInfo
@@ -33,7 +33,8 @@ from yt360.terminal.text import shortened
 def record_details(found: Found, pictures: PictureBudget) -> Details:
     """Return everything about a record."""
     record, subject = found.record, found.record.subject
-    options = shortened(_options(changed_options(found)), MAX_TEXT)
+    changed = (f"{name}={option_text(value)}" for name, value in changed_options(found).items())
+    options = shortened(", ".join(changed), MAX_TEXT)
     facts = {
         "run": str(found.run),
         "model": found.approach.label(always_networks=True),
@@ -67,7 +68,7 @@ def run_details(run: Run) -> RunDetails:
     """Return the facts of a run and the curves of its training."""
     facts = {
         "model": run.approach.label(always_networks=True) if run.recipe or run.found else "",
-        "stages": ", ".join(map(str, _mapping(run.recipe.get("stages")))),
+        "stages": ", ".join(map(str, as_mapping(run.recipe.get("stages")))),
         "seed": run.recipe.get("seed", ""),
         "dataset": run.dataset,
         "evaluations": str(len(run.found)),
@@ -142,30 +143,10 @@ def _describe(path: str, anchor: str) -> tuple[dict[str, str], tuple[Value, Valu
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> Grid:
-    rows = []
-    for name, metric in metrics.items():
-        numbers = (metric.value, metric.low, metric.high, metric.chance)
-        value, low, high, chance = (
-            "" if each is None else number_text(each, metric.unit) for each in numbers
-        )
-        unit = f" {metric.unit}" if metric.unit == "%" else metric.unit
-        interval = f"{low} to {high}" if low and high else ""
-        rows.append((name.replace("_", " "), f"{value}{unit}", interval, chance))
-    return Grid("metrics", ("metric", "value", "95 % interval", "chance"), tuple(rows))
-
-
-def _options(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={_plain(value)}" for name, value in options.items())
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    rows = tuple((name.replace("_", " "), *metric.texts()) for name, metric in metrics.items())
+    return Grid("metrics", ("metric", "value", "95 % interval", "chance"), rows)
 
 
 def _facts(facts: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Return the facts that are known, as texts."""
     return tuple((name, shortened(str(v), MAX_TEXT)) for name, v in facts.items() if v != "")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from avsa.evals.report.approach import KINETICS, SCRATCH, Approach
+from avsa.evals.report.approach import Approach
 from avsa.evals.report.paper_numbers import ACTION, BINARY, SEGMENTATION, PaperNumbers
+from avsa.evals.subject import KINETICS, SCRATCH
 
 Settings = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from avsa.evals import EVALUATIONS
 from avsa.evals.config_options import default_options
 from avsa.evals.report.contents import Value
 from avsa.evals.report.runs import Found
-from avsa.evals.result import Metric
+from avsa.evals.result import Metric, number_text, unit_text
 from yt360.config import flatten
 
 
@@ -105,7 +105,7 @@ def average(found: Sequence[Found], metric: str, beside: Mapping[str, str], *, u
     spread = ""
     if len(metrics) > 1:
         spread = f"± {number_text(_spread([each.value for each in metrics]), first.unit)}"
-    suffix = {"%": " %", "": ""}.get(first.unit, first.unit) if unit else ""
+    suffix = unit_text(first.unit) if unit else ""
     return Value(mean_text(metrics) + suffix, links, spread, tuple(notes))
 
 
@@ -120,15 +120,6 @@ def _interval(metrics: Sequence[Metric]) -> list[str]:
 def mean_text(metrics: Sequence[Metric]) -> str:
     """Return the mean of metrics of one unit, without the unit."""
     return number_text(fmean(each.value for each in metrics), metrics[0].unit)
-
-
-def number_text(value: float, unit: str) -> str:
-    """Return a number in its unit, which is not written."""
-    if not math.isfinite(value):
-        return str(value)
-    if unit == "%":
-        return f"{100 * value:.2f}"
-    return f"{value:.1f}" if unit == "°" else f"{value:.4g}"
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -18,6 +18,7 @@ from avsa.evals.base import (
     describe_dataset,
 )
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
+from avsa.evals.kinetics import describe_kinetics
 from avsa.evals.protocol import Protocol
 from avsa.evals.result import Result, Row
 from avsa.evals.segmentation.networks import (
@@ -26,7 +27,6 @@ from avsa.evals.segmentation.networks import (
     SegmentationNetworks,
     Training,
     build_networks,
-    check_kinetics_weights,
     open_subnetworks,
 )
 from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
@@ -38,10 +38,8 @@ from avsa.evals.segmentation.training import loss_of
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.evals.training_order import small_batch_notes, training_order
 from avsa.evals.unreadable import Unreadable, left_out_notes, replaced_notes
-from avsa.models.kinetics import default_weights, load_kinetics
 from avsa.training.distributed import on_first_rank
 from yt360.config import config_class
-from yt360.files import sha256_of
 from yt360.labels.format.label_set import DEFAULT_NAME, label_sets
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import SPLITS
@@ -102,15 +100,12 @@ class SegmentationConfig(EvaluationConfig):
         """Return fingerprints of clips, of labels, and of weights trained on Kinetics."""
         if dataset is None:
             return {}
-        check_kinetics_weights(subject, self.kinetics_weights)
+        kinetics = describe_kinetics(subject, self.kinetics_weights)
         found = describe_dataset(dataset)
         for split in SPLITS:
             labels = TargetReader(dataset, split, self.labels)
             found[f"labels of {split}"] = labels.fingerprint()
-        if subject.name == KINETICS:
-            load_kinetics(self.kinetics_weights)  # raises if it is another file
-            found["kinetics weights"] = sha256_of(self.kinetics_weights or default_weights())
-        return found
+        return found | kinetics
 
     def evaluate(self, context: Context) -> Result:
         """Train the head, and the encoders if they are to be trained; then test."""

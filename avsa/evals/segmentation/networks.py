@@ -66,7 +66,6 @@ def open_subnetworks(
     Raises:
         UserError: The model has not what the inputs need.
     """
-    check_kinetics_weights(subject, kinetics_weights)
     if subject.model is not None:
         task = subject.require_translation() if inputs == CONTEXT else None
         return _chosen(subject.model.config, inputs, subject.model.encoders, task)
@@ -93,17 +92,6 @@ def open_subnetworks(
     *_, last = recipe.stages.values()
     new = cast(TranslationTask, last.task.build(recipe.encoders.feature_dim))
     return _chosen(recipe, inputs, encoders, new)
-
-
-def check_kinetics_weights(subject: Evaluated, kinetics_weights: Path | None) -> None:
-    """Refuse weights trained on Kinetics for another model (``"conflict"``)."""
-    if kinetics_weights is not None and subject.name != KINETICS:
-        raise UserError(
-            f"--kinetics-weights is for the model {KINETICS!r} only, not for {subject.name}; leave "
-            "it out",
-            "conflict",
-            "--kinetics-weights",
-        )
 
 
 def _chosen(

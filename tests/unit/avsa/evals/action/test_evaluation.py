@@ -143,7 +143,7 @@ def test_models_options_and_ranks_that_do_not_fit_are_refused(scene_run, ucf, tm
     pair = World(0, 2, torch.device("cpu"))
     for asked, subject, world, code, key in (
         (replace(narrow, batch_size=3), run, ALONE, "conflict", "encoder"),
-        (config(ucf, kinetics_weights=weights), scratch, ALONE, "conflict", "kinetics_weights"),
+        (config(ucf, kinetics_weights=weights), scratch, ALONE, "conflict", "--kinetics-weights"),
         (config(ucf, kinetics_weights=weights), kinetics, ALONE, "invalid", weights),
         (config(ucf, kinetics_weights=tmp_path / "x"), kinetics, ALONE, "missing", None),
         (config(ucf, folds=(1, 4)), scratch, ALONE, "missing", "--folds"),

@@ -38,9 +38,6 @@ class Brightness(nn.Module):
         cells = video.mean(1)[..., ::step, ::step].clamp(min=0)
         return [torch.stack([cells, (1 - cells).clamp(min=0)], 1)]
 
-    def pool(self, last_map):
-        return last_map.amax((2, 3, 4))
-
 
 class Ahead(nn.Module):
     """Audio encoder: whether the intensity vector of the frame of a view lies in the view."""

@@ -15,19 +15,17 @@ import torch
 from helpers import processes
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
-from torch import nn
 from torch.nn.functional import one_hot
 from torchvision.models.video import r2plus1d_18
 
 from avsa.cli import cli
-from avsa.config.recipe import load_config
 from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context, Offer
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import records_of
 from avsa.evals.segmentation import testing
 from avsa.evals.segmentation.config import SegmentationConfig
-from avsa.evals.segmentation.networks import Subnetworks, build_networks, open_subnetworks
+from avsa.evals.segmentation.networks import build_networks, open_subnetworks
 from avsa.evals.segmentation.pictures import save_pictures
 from avsa.evals.segmentation.samples import SampleSource
 from avsa.evals.segmentation.tables import require_targets
@@ -47,13 +45,6 @@ ALONE = World(0, 1, torch.device("cpu"))
 SHORT = ScheduleConfig(epochs=1, lr=1e-3)
 FRAMES = 4
 FEW = {"batch_size": 2, "views": 2, "schedule": SHORT}
-
-
-@pytest.fixture
-def context(scene_run, tmp_path):
-    subject = open_subject(str(scene_run.run), "cpu")
-    return Context(subject, scene_run.dataset, ALONE, tmp_path / "work", tmp_path / "features",
-                   tmp_path, "x")  # fmt: skip
 
 
 def test_the_command_records_numbers_tables_and_pictures(own_run):
@@ -121,44 +112,6 @@ def test_training_goes_on_after_a_kill_to_the_bit(context, tmp_path, monkeypatch
     assert context.subject.model.weights_hash() == before
 
 
-@pytest.mark.parametrize("mode", ["none", "norms", "all"])
-def test_what_training_changes(context, mode):
-    parts = open_subnetworks(context.subject, "video+audio+context", mode == "all", None, 0)
-    networks = build_networks(parts, mode, FRAMES, 0, ALONE)
-    before = {name: each.clone() for name, each in networks.state_dict().items()}
-    optimizer = torch.optim.Adam([p for p in networks.parameters() if p.requires_grad], lr=1e-2)
-    video, audio = torch.randn(1, 2, 3, 4, 32, 32), torch.randn(1, 2, 4, 101, 16)
-    networks.train()(video, audio).square().sum().backward()
-    optimizer.step()
-    changed = {name for name, each in networks.state_dict().items() if (each != before[name]).any()}
-    norms = {name for name in before if "running" in name}
-    weights = {name for name in changed if name.startswith("encoders.")} - norms
-    assert any(name.startswith("head.") for name in changed)
-    assert bool(norms & changed) == (mode != "none")
-    assert (len(weights - {n for n in weights if "num_batches" in n}) > 20) == (mode == "all")
-    dropout = [each.training for each in networks.modules() if isinstance(each, nn.Dropout)]
-    assert dropout and all(each == (mode != "none") for each in dropout)
-
-
-def test_what_is_concatenated_to_the_last_map(context):
-    """[v2a(video), audio, a2v(audio)], for each view those of its own clip."""
-    model = context.subject.model
-    video, audio = torch.randn(2, 2, 3, 4, 32, 32), torch.randn(2, 2, 4, 101, 16)
-    with torch.no_grad():
-        of_video, of_audio = model.encoders(video, audio)
-        to_video, to_audio = model.task.translate(of_video, of_audio)
-        for inputs, expected in {
-            "video": of_video[..., :0],
-            "video+audio": of_audio,
-            "video+audio+context": torch.cat([to_audio, of_audio, to_video], -1),
-        }.items():
-            parts = open_subnetworks(context.subject, inputs, False, None, 0)
-            networks = build_networks(parts, "none", FRAMES, 0, ALONE)
-            last = networks.encoders["video"].forward_maps(video.flatten(0, 1))[-1]
-            torch.testing.assert_close(networks.conditioning(last, audio), expected.flatten(0, 1))
-            assert networks(video, audio).shape == (2, 2, 32, 32, 32)
-
-
 def source_of(context, parts, world=ALONE):
     statistics = context.statistics(parts.recipe.audio)
     return SampleSource(parts.recipe, statistics, world, num_views=2, seed=0, protocol="paper")
@@ -217,22 +170,6 @@ def test_the_loss_is_the_mean_over_labelled_pixels(context):
     assert numbers["pixel_accuracy"].item() == pytest.approx(hits / len(terms))
 
 
-@pytest.mark.parametrize(
-    ("subject", "options", "code", "key"),
-    [
-        ("kinetics", {"inputs": "video+audio"}, "unsupported", "--inputs"),
-        ("kinetics", {"kinetics_weights": Path("missing.pth")}, "missing", "--kinetics-weights"),
-        ("scratch", {}, "conflict", "--end-to-end"),
-        ("scratch", {"kinetics_weights": Path("x")}, "conflict", "--kinetics-weights"),
-    ],
-)
-def test_models_without_a_run_are_refused_where_they_do_not_fit(subject, options, code, key):
-    config = SegmentationConfig(**options)
-    with user_error(code, key):
-        open_subnetworks(Evaluated(subject, None), config.inputs, config.end_to_end,
-                         config.kinetics_weights, 0)  # fmt: skip
-
-
 def test_clips_that_cannot_be_read_are_counted_and_not_drawn(context, tmp_path):
     dataset = shutil.copytree(context.dataset, tmp_path / "dataset")
     (shard,) = (dataset / "test").glob("clips-*.tar")
@@ -267,23 +204,6 @@ def test_weights_of_kinetics_are_refused_for_a_run_before_its_record_is_sought(c
         SegmentationConfig(kinetics_weights=Path("x")).describe_data(
             context.subject, context.dataset
         )
-
-
-def test_models_without_translation_networks_or_four_scales_are_refused(context):
-    context.subject.model.task = None
-    with user_error("unsupported", "translation"):
-        open_subnetworks(context.subject, "video+audio+context", False, None, 0)
-    three = load_config("small", ["encoders.video={base_channels: 2, num_stages: 3}",
-                                  "encoders.audio={base_channels: 2, num_stages: 3}"])  # fmt: skip
-    for network in (three.encoders.video.build(), nn.Linear(1, 1)):
-        with user_error("unsupported", "encoders.video"):
-            build_networks(Subnetworks(three, {"video": network}, 8), "none", FRAMES, 0, ALONE)
-
-
-def test_batch_norm_of_several_ranks_needs_cuda(context):
-    parts = open_subnetworks(context.subject, "video", True, None, 0)
-    with user_error("conflict", "--end-to-end"):
-        build_networks(parts, "all", FRAMES, 0, World(0, 2, ALONE.device))
 
 
 def test_labels_must_be_there_and_have_the_classes(scene_dataset, tmp_path, context):
