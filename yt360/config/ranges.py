@@ -59,6 +59,8 @@ def _allowed(schema: Schema) -> str:
     kind = _TYPES.get(schema.get("type", "object"), "a value")
     if schema.get("type") == "array" and isinstance(schema.get("items"), Mapping):
         return f"{kind}, each {_allowed(schema['items'])}"
+    if items := schema.get("prefixItems"):
+        return f"{kind} of {len(items)}, each {' or '.join(dict.fromkeys(map(_allowed, items)))}"
     return f"{kind}{_range(schema)}"
 
 

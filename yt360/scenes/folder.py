@@ -143,7 +143,7 @@ def open_folder(path: Path) -> SceneFolder:
     """
     if not (path / DESCRIPTION).is_file():
         raise UserError(
-            f"{path} has no {DESCRIPTION}; create scenes with `yt360 scenes {path}`",
+            f"{path} has no {DESCRIPTION}; give a folder that `yt360 scenes` wrote",
             "missing",
             path,
         )

@@ -29,7 +29,7 @@ def command(subject: str, scenes: Path | None, views: int | None, **shared: Any)
 
     Trains linear and k-nearest-neighbour probes on video features, audio features and both, and
     tests them on the test split. Targets are the place, the number of sound sources, and the class,
-    azimuth and elevation of the source that is nearest to the centre of each view. Chance is the
-    best constant prediction.
+    azimuth and elevation of the source that is nearest to the centre of each view. Chance is
+    that of a constant prediction.
     """
     carry_out("probe", subject, {"scenes": scenes, "views": views}, **shared)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from yt360.commands.group import examples
+from yt360.files import check_page_path
 from yt360.terminal.output import echo
 
 
@@ -33,8 +34,10 @@ def command(runs: tuple[Path, ...], out: Path, markdown: Path | None) -> None:
     RUN is the folder of a run, or the --out of evaluations. Runs that differ only in their seeds
     are averaged. Missing numbers are listed with the commands that fill them.
     """
-    from avsa.evals.report.write import write_report
+    from avsa.evals.report.write import MARKDOWN, write_report
 
+    if markdown is not None:
+        check_page_path(markdown, MARKDOWN)
     outputs = [out] if markdown is None else [out, markdown]
     report = write_report(runs, *outputs)
     missing = sum(len(table.fills) for table in (*report.tables, *report.further))

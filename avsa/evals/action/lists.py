@@ -110,11 +110,15 @@ def read_fold(dataset: DatasetName, root: Path, number: int) -> Fold:
         number: Number of the fold, from 1.
 
     Raises:
-        UserError: ``"missing"``: There are no lists, or none of this fold, or listed videos do not
-            exist. ``"conflict"``: The lists are those of another data set, or contradict each
-            other. ``"invalid"``: A line has another form.
+        UserError: ``"missing"``: There is no such folder, there are no lists, or none of this fold,
+            or listed videos do not exist. ``"conflict"``: The lists are those of another data set,
+            or contradict each other. ``"invalid"``: A line has another form.
     """
     layout = LAYOUTS[dataset]
+    if not root.is_dir():
+        raise UserError(
+            f"there is no folder {root}; give the folder of {layout.title}", "missing", "--root"
+        )
     entries = list(layout.entries(_lists_of_fold(layout, root, number), number))
     counts = Counter(f"{entry.label}/{entry.file}" for entry in entries)
     if repeated := [name for name, count in counts.items() if count > 1]:
@@ -180,9 +184,10 @@ def _lists_of_fold(layout: Layout, root: Path, number: int) -> Path:
     matches = [layout.list_pattern.fullmatch(path.name) for path in lists.iterdir()]
     folds = sorted({int(match[1]) for match in matches if match})
     if number not in folds:
-        known = ", ".join(map(str, folds)) or "none"
+        known = ",".join(map(str, folds))
+        then = f"give --folds {known}" if folds else "unpack all lists there"
         raise UserError(
-            f"{lists} has no lists of fold {number}; there are those of: {known}",
+            f"{lists} has no lists of fold {number}; {then}",
             "missing",
             "--folds",
         )

@@ -103,7 +103,7 @@ class BinaryConfig(EvaluationConfig):
             self._count_videos(clips.video_ids, "train")
             epochs, notes = self._train(context, model, heads, clips)
         if videos < self.batch_size:
-            notes += (f"The split test has only {videos} videos: intervals are wide.",)
+            notes += (f"The split test has only {videos} videos: its numbers say little.",)
         features = self._test_features(context, model)
         self._count_videos(features.video_ids, "test")  # without those that cannot be read
         pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))

@@ -37,6 +37,7 @@ class LocalizationConfig(EvaluationConfig):
 
     addresses = frozenset({"scenes", "directions"})
     kind: Literal["localization"] = "localization"
+    """Name of the evaluation."""
     scenes: Path | None = None
     """Folder of the synthetic scenes from which the dataset was built; their ground truth gives the
     true directions."""

@@ -12,6 +12,8 @@ from avsa.evals.report.runs import Found, Run
 
 DATASET = "DATASET"
 """Stands in a command for a dataset that is not known."""
+SCENES = "SCENES"
+"""Stands in a command for the scenes from which the dataset was built."""
 ROOTS = {"ucf101": "UCF101", "hmdb51": "HMDB51"}
 """Stand in a command for the folders of UCF101 and HMDB51."""
 
@@ -45,6 +47,8 @@ class Target:
             options = {**options, "root": ROOTS.get(str(options.get("dataset")), "DIR")}
         elif self.data:
             words += ["--data", self.data]
+        if kind == "probe":
+            options = {**options, "scenes": SCENES}
         if self.out:
             words += ["--out", self.out]
         for name, value in options.items():

@@ -27,6 +27,7 @@ from avsa.evals.segmentation.networks import (
     SegmentationNetworks,
     Training,
     build_networks,
+    check_inputs,
     open_subnetworks,
 )
 from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
@@ -100,6 +101,7 @@ class SegmentationConfig(EvaluationConfig):
         """Return fingerprints of clips, of labels, and of weights trained on Kinetics."""
         if dataset is None:
             return {}
+        check_inputs(subject, self.inputs, self.end_to_end)
         kinetics = describe_kinetics(subject, self.kinetics_weights)
         found = describe_dataset(dataset)
         for split in SPLITS:

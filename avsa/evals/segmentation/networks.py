@@ -64,13 +64,34 @@ def open_subnetworks(
         seed: Seed of new weights, for ``scratch``.
 
     Raises:
-        UserError: The model has not what the inputs need.
+        UserError: See `check_inputs`; or the weights of ``kinetics`` cannot be read.
     """
+    check_inputs(subject, inputs, end_to_end)
     if subject.model is not None:
         task = subject.require_translation() if inputs == CONTEXT else None
         return _chosen(subject.model.config, inputs, subject.model.encoders, task)
     recipe = load_config(DEFAULT_RECIPE)
     if subject.name == KINETICS:
+        encoder = load_kinetics(kinetics_weights)
+        return Subnetworks(recipe, {"video": encoder}, encoder.feature_dim)
+    seed_torch(seed, "segmentation", "encoders")
+    encoders = recipe.encoders.build(recipe.audio.num_channels)
+    *_, last = recipe.stages.values()
+    new = cast(TranslationTask, last.task.build(recipe.encoders.feature_dim))
+    return _chosen(recipe, inputs, encoders, new)
+
+
+def check_inputs(subject: Evaluated, inputs: Inputs, end_to_end: bool) -> None:
+    """Check that a model has what the inputs need.
+
+    Raises:
+        UserError: ``"unsupported"``: It has no translation networks or no encoder of audio.
+            ``"conflict"``: It has no trained encoders.
+    """
+    if subject.model is not None:
+        if inputs == CONTEXT:
+            subject.require_translation()
+    elif subject.name == KINETICS:
         if inputs != "video":
             raise UserError(
                 f"--inputs {inputs} needs an encoder of audio, which {KINETICS!r} does not have; "
@@ -78,20 +99,13 @@ def open_subnetworks(
                 "unsupported",
                 "--inputs",
             )
-        encoder = load_kinetics(kinetics_weights)
-        return Subnetworks(recipe, {"video": encoder}, encoder.feature_dim)
-    if not end_to_end:
+    elif not end_to_end:
         raise UserError(
             f"{subject.name!r} has no trained encoders to freeze; add --end-to-end, or give the "
             "folder of a run",
             "conflict",
             "--end-to-end",
         )
-    seed_torch(seed, "segmentation", "encoders")
-    encoders = recipe.encoders.build(recipe.audio.num_channels)
-    *_, last = recipe.stages.values()
-    new = cast(TranslationTask, last.task.build(recipe.encoders.feature_dim))
-    return _chosen(recipe, inputs, encoders, new)
 
 
 def _chosen(

@@ -53,7 +53,11 @@ from yt360.terminal.output import echo
     show_default=True,
     help="Number of clips to draw without --clip.",
 )
-@click.option("--at-s", type=float, help="Time in each clip in seconds.  [default: the middle]")
+@click.option(
+    "--at-s",
+    type=float,
+    help="Time in each clip in seconds, limited to the clip.  [default: the middle]",
+)
 @click.pass_context
 def command(
     context: click.Context,

@@ -174,6 +174,7 @@ def test_the_schema_has_descriptions_ranges_and_every_kind():
     assert allowed({"type": "integer", "minimum": 2, "maximum": 8, "multipleOf": 2}) == (
         "a whole number from 2 to 8, a multiple of 2"
     )
+    assert allowed(TypeAdapter(tuple[float, float]).json_schema()) == "a list of 2, each a number"
 
 
 def test_merging_leaves_its_inputs_alone():

@@ -227,6 +227,12 @@ def test_missing_cells_name_commands_that_are_accepted(folder):
     assert not {"avc", "avsa"} & trained
 
 
+def test_a_missing_probe_names_the_scenes_that_it_needs(folder):
+    report = build_report([make_run(folder / "run", "small")])
+    (table,) = (each for each in report.further if each.title == "probe")
+    assert parsed(table.fills[0].commands[0]).params["scenes"] == Path("SCENES")
+
+
 def check_fills(command: str, layout: PaperTable, label: str, column: Column) -> None:
     """Check that the record of a command would land in the cell."""
     context = parsed(command)

@@ -250,3 +250,11 @@ def test_the_command_writes_both_forms(tmp_path):
     assert out[0].read_text().startswith("<!DOCTYPE html>")
     assert out[1].read_text() == out[2].read_text()
     assert "50.00" in out[0].read_text()
+
+
+def test_markdown_is_not_written_under_the_name_of_a_page(tmp_path):
+    make_record(tmp_path / "run", "avc-bin", {"views": 4}, {"accuracy": 0.5}, recipe="avc")
+    out = tmp_path / "a.html", tmp_path / "b.html"
+    with user_error("invalid", out[1]):
+        invoke(cli, "report", tmp_path / "run", "--out", out[0], "--markdown", out[1])
+    assert not any(path.exists() for path in out)

@@ -199,10 +199,14 @@ def test_a_split_without_labels_is_refused(context, tmp_path):
         TargetReader(dataset, "train", "panoptic").require_classes()
 
 
-def test_weights_of_kinetics_are_refused_for_a_run_before_its_record_is_sought(context):
+def test_options_of_another_model_are_refused_before_its_record_or_weights_are_sought(context):
     with user_error("conflict", "--kinetics-weights"):
         SegmentationConfig(kinetics_weights=Path("x")).describe_data(
             context.subject, context.dataset
+        )
+    with user_error("unsupported", "--inputs"):
+        SegmentationConfig(inputs="video+audio", kinetics_weights=Path("x")).describe_data(
+            Evaluated("kinetics", None), context.dataset
         )
 
 
