@@ -88,7 +88,6 @@ class Features:
         split: Name of the split.
         keys: Clip of each sample.
         video_ids: Video of each sample.
-        draws: (N,) number of the draw of each sample, from 0.
         audio_start_s: (N,) start of the audio in the clip.
         video: float32 (N, K, D), of `Encoders`.
         audio: float32 (N, K, D).
@@ -101,7 +100,6 @@ class Features:
     split: Split
     keys: list[str]
     video_ids: list[str]
-    draws: Tensor
     audio_start_s: Tensor
     video: Tensor
     audio: Tensor
@@ -248,7 +246,6 @@ def _write(path: Path, found: list[dict[str, Tensor]]) -> None:
 def _features(
     model: Model, batch: Batch, num_clips: int, extra: ExtraFeatures | None
 ) -> dict[str, Tensor]:
-    positions = torch.tensor(batch.raw.positions)
     with autocast(model.config.compute, model.device):
         video, audio = model.encoders(batch.video, batch.audio)
     fov = torch.stack([batch.views.hfov, batch.views.vfov], -1)
@@ -256,8 +253,7 @@ def _features(
     if extra is not None:
         tensors |= extra(model, batch)
     return {
-        "clip": positions % num_clips,
-        "draw": positions // num_clips,
+        "clip": torch.tensor(batch.raw.positions) % num_clips,
         "audio_start_s": torch.tensor(batch.raw.audio_start_s, dtype=torch.float64),
         **{name: each.float().cpu().contiguous() for name, each in tensors.items()},
     }
@@ -297,7 +293,6 @@ def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
         split=spec.split,
         keys=np.asarray(clips.keys, object)[numbers].tolist(),
         video_ids=np.asarray(clips.video_ids, object)[numbers].tolist(),
-        draws=table.pop("draw"),
         **{name: table.pop(name) for name in known},
         extra=table,
         unreadable=expected - count,

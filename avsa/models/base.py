@@ -5,12 +5,13 @@ Shapes: B batch, C channels, T frames, H height, W width, N time steps, F mel ba
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 from torch import nn
 
 from yt360.config import config_class, conflict
+from yt360.errors import UserError
 
 MAX_FEATURE_DIM = 8192
 
@@ -32,12 +33,27 @@ class VideoEncoderConfig(EncoderConfig, Protocol):
 
     The network may also have a method ``forward_maps(video)``, which returns the maps
     (B, C_i, T_i, H_i, W_i) of its stages, the finest first; its features are then the maximum of
-    the last one over time and space. Evaluations that show or use maps need it, such as
-    segmentation (`avsa.evals.segmentation`).
+    the last one over time and space. Segmentation and localization need it.
     """
 
     def build(self) -> nn.Module:
         """Return a network with new weights: standardized RGB (B, 3, T, H, W) to (B, D)."""
+
+
+def with_maps(encoder: nn.Module) -> Any:
+    """Return an encoder of video that has the method ``forward_maps``.
+
+    Raises:
+        UserError: ``"unsupported"``: It does not have it.
+    """
+    if not hasattr(encoder, "forward_maps"):
+        raise UserError(
+            f"the encoder {type(encoder).__name__} has no feature maps (method forward_maps), "
+            "which this evaluation needs; use a run with another encoder, such as r2plus1d",
+            "unsupported",
+            "encoders.video",
+        )
+    return encoder
 
 
 class AudioEncoderConfig(EncoderConfig, Protocol):

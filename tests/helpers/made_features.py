@@ -24,7 +24,6 @@ def features_of(video, turned=None, audio=None, clips_of_video=2):
         split="test",
         keys=[str(i) for i in range(count)],
         video_ids=[str(i // clips_of_video) for i in range(count)],
-        draws=torch.zeros(count),
         audio_start_s=torch.zeros(count),
         video=video,
         audio=video if audio is None else audio,

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avsa.evals.features import fixed_views
 from avsa.evals.localization.grad_cam import grad_cam
 from avsa.evals.localization.panorama import covering_views, lay_back
 from avsa.hub.load import Model
+from avsa.models.base import with_maps
 from avsa.models.compute import autocast
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import turn_audio
@@ -28,7 +28,6 @@ from avsa.views.crops import crop_views
 from avsa.views.sampling import Views, draw_views, stack_views
 from avsa.views.spectrogram import view_spectrograms
 from yt360.ambisonics.transforms import energy_map
-from yt360.errors import UserError
 
 DEFAULT_HFOV_DEG = 80.0
 MAP_SIZE = (90, 180)
@@ -66,7 +65,7 @@ class Localizer:
         self, model: Model, statistics: AudioStatistics, num_views: int, hfov_deg: float | None
     ) -> None:
         self.model, self.statistics = model, statistics
-        self.encoder = _with_maps(model.encoders.video, model.config.encoders.video.kind)
+        self.encoder = with_maps(model.encoders.video)
         nothing = torch.zeros(1, 1, model.feature_dim, device=model.device)
         model.joint_embeddings(nothing, nothing)  # raises if the task compares no embeddings
         self.config = model.config.views
@@ -172,15 +171,3 @@ def audio_energy(audio: Tensor, sample_rate_hz: int, band_hz: tuple[float, float
     frequencies = torch.fft.rfftfreq(audio.shape[-1], 1 / sample_rate_hz)
     inside = (frequencies >= band_hz[0]) & (frequencies <= band_hz[1])
     return energy_map(spectrum[:, inside], *MAP_SIZE)
-
-
-def _with_maps(encoder: nn.Module, kind: str) -> Any:
-    """Return an encoder of video that has the method `forward_maps`."""
-    if not hasattr(encoder, "forward_maps"):
-        raise UserError(
-            f"the encoder {kind} has no feature maps (method forward_maps), which Grad-CAM needs; "
-            "use a run with another encoder, such as r2plus1d",
-            "unsupported",
-            "encoders.video",
-        )
-    return encoder

@@ -20,6 +20,7 @@ from avsa.config.train_config import TrainConfig
 from avsa.evals.segmentation.head import SegmentationHead
 from avsa.evals.segmentation.targets import NUM_TARGETS, Sample
 from avsa.evals.subject import KINETICS, Evaluated
+from avsa.models.base import with_maps
 from avsa.models.compute import ComputeConfig, autocast
 from avsa.models.encoders import Encoders
 from avsa.models.kinetics import load_kinetics
@@ -238,17 +239,10 @@ def map_shapes(parts: Subnetworks, frames: int) -> list[tuple[int, int]]:
     Raises:
         UserError: ``"unsupported"``: It has no ``forward_maps``, or not four scales.
     """
-    encoder, views = parts.networks["video"], parts.recipe.views
-    if not hasattr(encoder, "forward_maps"):
-        raise UserError(
-            f"segmentation needs maps, and the encoder {type(encoder).__name__} has no method "
-            "forward_maps (`avsa.models.base.VideoEncoderConfig`)",
-            "unsupported",
-            "encoders.video",
-        )
+    encoder, views = with_maps(parts.networks["video"]), parts.recipe.views
     device = next(encoder.parameters()).device
     blank = torch.zeros(1, 3, frames, views.height, views.width, device=device)
-    maps = encoder.eval().forward_maps(blank)  # type: ignore[operator]
+    maps = encoder.eval().forward_maps(blank)
     heights = [each.shape[3] for each in maps]
     if len(maps) != NUM_SCALES or sorted(set(heights), reverse=True) != heights:
         sizes = ", ".join(f"{each.shape[3]} x {each.shape[4]}" for each in maps)

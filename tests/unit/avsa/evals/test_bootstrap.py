@@ -1,0 +1,28 @@
+"""Intervals over videos."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from avsa.evals.bootstrap import bootstrap_interval, mean_metric
+
+
+def test_intervals_are_over_videos():
+    hits = [1, 1, 0, 0] * 25
+    one_clip_each = mean_metric(hits, [str(i) for i in range(100)])
+    few_videos = mean_metric(hits, [str(i % 4) for i in range(100)])
+    assert one_clip_each.value == few_videos.value == 0.5
+    assert one_clip_each.low == pytest.approx(0.4, abs=0.02)
+    assert few_videos.low == 0.0 and few_videos.high == 1.0
+    assert mean_metric([1, 0], ["one", "one"]).low is None
+
+
+def test_intervals_cover_the_truth_in_95_of_100_cases():
+    generator = torch.Generator().manual_seed(0)
+    inside = 0
+    for seed in range(100):
+        sums = torch.stack([torch.rand(60, generator=generator), torch.ones(60)], 1).numpy()
+        low, high = bootstrap_interval(sums, lambda s: s[:, 0] / s[:, 1], seed)
+        inside += low <= 0.5 <= high
+    assert 89 <= inside <= 99
