@@ -148,10 +148,13 @@ class EvaluationConfig(ABC):
         needs_dataset: Whether it cannot work without ``--data``.
         addresses: Options that are paths of files. The name of a record does not depend on them,
             but on the fingerprints of the files, which `describe_data` returns.
+        columns: Parts of the names of metrics that have columns of their own where numbers are
+            printed, such as the heads of probes.
     """
 
     needs_dataset: ClassVar[bool] = True
     addresses: ClassVar[frozenset[str]] = frozenset()
+    columns: ClassVar[tuple[str, ...]] = ()
     kind: str
     """Name of the evaluation."""
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0

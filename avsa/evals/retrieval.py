@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ Numbers = NDArray[np.float64]
 class RetrievalConfig(EvaluationConfig):
     """Retrieval of audio by video and of video by audio."""
 
+    columns: ClassVar[tuple[str, ...]] = ("video_to_audio", "audio_to_video")
     kind: Literal["retrieval"] = "retrieval"
     """Name of the evaluation."""
     views: Annotated[int, Field(ge=1, le=1024)] = 4

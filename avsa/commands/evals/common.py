@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from yt360.terminal.output import echo
 from yt360.terminal.text import table
 
 if TYPE_CHECKING:
-    from avsa.evals.result import Record
+    from avsa.evals.result import Metric, Record
 
 Decorated = Callable[..., Any]
 
@@ -156,12 +156,39 @@ def results_folder(subject: str, out: Path | None) -> Path:
 
 def echo_record(record: Record, path: Path) -> None:
     """Print the numbers and notes of a record, its file and those of its pictures."""
+    from avsa.evals import EVALUATIONS
     from avsa.evals.result import PICTURES
 
-    metrics = record.result.metrics
-    if metrics:
-        heading = ("metric", "value", "95 % interval", "chance")
-        rows = ((name, *metric.texts()) for name, metric in metrics.items())
-        echo(*table([heading, *rows], left=1))
+    if metrics := record.result.metrics:
+        echo(*table(metric_rows(metrics, EVALUATIONS.load(record.kind).columns), left=1))
     pictures = (path.parent / PICTURES / name for name in record.result.pictures)
     echo(*record.result.notes, path, *pictures)
+
+
+def metric_rows(metrics: Mapping[str, Metric], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the heading and the rows of the table of metrics.
+
+    Args:
+        metrics: Metrics by name.
+        columns: Parts of names that have columns of their own, such as ``("linear", "k-nn")``. A
+            row then has the metrics whose names are equal but for this part, and their chance.
+    """
+    names = tuple(columns) or ("value",)
+    rows: dict[str, dict[str, tuple[str, str, str]]] = {}
+    for name, metric in metrics.items():
+        part = next((each for each in columns if f"_{each}" in name), "")
+        row = name.replace(f"_{part}", "", 1) if part else name
+        rows.setdefault(row, {})[part or "value"] = metric.texts()
+    chances = {row: [chance for *_, chance in found.values()] for row, found in rows.items()}
+    if columns and any(
+        tuple(found) != names or len(set(chances[row])) > 1 for row, found in rows.items()
+    ):
+        return metric_rows(metrics, ())
+    heading = [text for name in names for text in (name, "95 % interval")]
+    cells = {
+        row: [text for each in found.values() for text in each[:2]] for row, found in rows.items()
+    }
+    return [
+        ("metric", *heading, "chance"),
+        *((row, *texts, chances[row][0]) for row, texts in cells.items()),
+    ]

@@ -46,6 +46,7 @@ class ProbeConfig(EvaluationConfig):
     """Linear and k-NN probes of the encoders on synthetic scenes."""
 
     addresses: ClassVar[frozenset[str]] = frozenset({"scenes"})
+    columns: ClassVar[tuple[str, ...]] = HEADS
     kind: Literal["probe"] = "probe"
     """Name of the evaluation."""
     scenes: Path | None = None

@@ -87,7 +87,8 @@ def test_targets_are_relative_to_the_view(scene_run):
 
 def test_the_command_probes_a_run(own_run):
     words = ("eval", "probe", own_run.run, "--data", own_run.dataset, "--scenes", own_run.scenes)
-    assert "azimuth_both_linear" in invoke(cli, *words, "--set", "shuffles=1")
+    printed = invoke(cli, *words, "--set", "shuffles=1")
+    assert all(text in printed for text in (" linear ", " k-nn ", "\nazimuth_both "))
     ((_, record),) = records_of(own_run.run)
     assert record.result.metrics["elevation_audio_k-nn"].unit == "°"
     rows = record.result.tables["probes"]
