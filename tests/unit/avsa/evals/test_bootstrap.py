@@ -13,9 +13,12 @@ def test_intervals_are_over_videos():
     one_clip_each = mean_metric(hits, [str(i) for i in range(100)])
     few_videos = mean_metric(hits, [str(i % 4) for i in range(100)])
     assert one_clip_each.value == few_videos.value == 0.5
-    assert one_clip_each.low == pytest.approx(0.4, abs=0.02)
+    half = 1.96 * (0.5 * 0.5 / 100) ** 0.5
+    assert one_clip_each.low == pytest.approx(0.5 - half, abs=0.011)
+    assert one_clip_each.high == pytest.approx(0.5 + half, abs=0.011)
     assert few_videos.low == 0.0 and few_videos.high == 1.0
     assert mean_metric([1, 0], ["one", "one"]).low is None
+    assert mean_metric([1, 1, 1, 0], ["a", "a", "a", "b"]).value == 0.75  # each clip counts
 
 
 def test_intervals_cover_the_truth_in_95_of_100_cases():

@@ -36,7 +36,7 @@ from avsa.evals.result import (
     records_of,
     write_record,
 )
-from avsa.evals.run import command_line, evaluate
+from avsa.evals.run import command_line, evaluate, record_name
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
 from yt360.config import config_class
@@ -104,6 +104,21 @@ def test_models_with_other_audio_statistics_have_other_records(own_run):
     subject.model.audio_statistics = None  # those of the dataset are used
     _, other = evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
     assert path != other
+
+
+def test_the_name_of_a_record_depends_on_all_but_places():
+    config, data = CountingConfig(), {"path": "/a", "test": "1"}
+    subject = Subject(name="/run", weights_sha256="w", statistics_sha256="s")
+    first = record_name(config, subject, data)
+    assert record_name(config, replace(subject, name="/copy"), {**data, "path": "/b"}) == first
+    others = [
+        record_name(config, replace(subject, weights_sha256="x"), data),
+        record_name(config, replace(subject, statistics_sha256="x"), data),
+        record_name(config, replace(subject, weights_sha256=""), data),  # such as scratch
+        record_name(config, subject, {**data, "test": "2"}),
+        record_name(replace(config, schedule=ScheduleConfig(lr=0.25)), subject, data),
+    ]
+    assert len({first, *others}) == 6
 
 
 def test_paths_that_a_record_cannot_hold_are_refused_before_the_work(own_run, tmp_path):
@@ -271,6 +286,12 @@ def test_training_goes_on_after_a_kill_to_the_bit(tmp_path, monkeypatch):
     assert resumed[0] == whole[0] == fit(tmp_path / "killed")[0]
     assert [row["lr"] for row in whole[0]] == pytest.approx([0.1, 0.01, 0.01])
     assert all(torch.equal(resumed[1][name], each) for name, each in whole[1].items())
+
+
+def test_numbers_are_written_with_their_unit():
+    fraction = Metric(value=0.5, low=0.25, high=0.755, chance=0.1)
+    assert fraction.texts() == ("50.00 %", "25.00 % to 75.50 %", "10.00 %")
+    assert Metric(value=20.0, unit="°").texts() == ("20.0°", "", "")
 
 
 def test_help_config_prints_the_options_of_the_evaluation():
