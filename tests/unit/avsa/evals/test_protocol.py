@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from avsa.evals.protocol import mirror_video, views_of
+from avsa.data.loader import DataConfig
+from avsa.evals.protocol import data_of, mirror_video, views_of
 from avsa.evals.subject import open_subject
 
 
@@ -21,6 +23,13 @@ def test_views_are_uniform_whatever_the_recipe_trains_with(scene_run):
         assert (views.height, views.width) == (32, 32)
     assert (paper.hfov_min_deg, paper.hflip_probability, paper.num_views) == (90.0, 0.5, 1)
     assert (published.hfov_min_deg, published.hflip_probability) == (25.05, 0.0)
+
+
+@pytest.mark.parametrize(("protocol", "position"), [("paper", "middle"), ("published", "random")])
+def test_a_clip_has_one_window_whatever_the_recipe_trains_with(protocol, position):
+    trained = DataConfig(video_duration_s=0.25, windows_per_clip=2, video_position="middle")
+    found = data_of(SimpleNamespace(data=trained), protocol)
+    assert found == replace(trained, windows_per_clip=1, video_position=position)
 
 
 def test_published_training_mirrors_half_of_the_videos_alone():

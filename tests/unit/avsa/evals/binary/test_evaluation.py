@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+import torch
 from helpers.errors import user_error
+from helpers.made_features import ALONE, FAST
 from helpers.scene_runs import invoke
 
 from avsa.cli import cli
 from avsa.data.clips import open_clips
 from avsa.evals.binary import base
 from avsa.evals.binary.avc_bin import AvcBinConfig
+from avsa.evals.binary.avsa_bin import AvsaBinConfig
 from avsa.evals.config_options import configure
+from avsa.evals.feature_cache import view_features
+from avsa.evals.protocol import mirror_video
 from avsa.evals.result import records_of
+from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.tasks.avc import AvcConfig
+from avsa.views.batch import batches
 
 SMALL = ("--set", "schedule.epochs=2", "--set", "test_draws=2", "--set", "draws_per_video=2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "falls_after"), [("avc-bin", 1e-5, (5, 8)), ("avsa-bin", 1e-4, (8,))]
+)
+def test_the_defaults_are_those_of_the_paper(kind, first, falls_after):
+    config = configure(kind, {}, {})
+    rates = [config.schedule.rate(epoch) for epoch in range(config.schedule.epochs)]
+    falls = [sum(epoch >= each for each in falls_after) for epoch in range(10)]
+    assert rates == pytest.approx([first * 0.1**times for times in falls])
+    assert (config.schedule.weight_decay, config.batch_size, config.views) == (1e-5, 32, 4)
+    translated = configure(kind, {"translated": True}, {})
+    assert (config.draws, translated.draws) == (10 if kind == "avsa-bin" else 1, 1)
 
 
 def record_of(run):
@@ -47,6 +68,65 @@ def test_a_killed_evaluation_goes_on_with_the_same_numbers(own_run, tmp_path, mo
         invoke(cli, *words, "--out", tmp_path / "killed")
     invoke(cli, *words, "--out", tmp_path / "killed")
     assert record_of(tmp_path / "killed").result == whole
+
+
+def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
+    """And the head gets translated features in both."""
+    seen, compared = {}, {}
+
+    def training_batches(clips, order, seed, data, views, *rest, **options):
+        seen["train"] = (clips.split, views.augment, views.num_views, data.video_position)
+        seen["draws"] = len(order.batch(0)) * order.steps_per_epoch
+        seen["adjust"], seen["first"] = options["adjust"], options["first_step"]
+        return batches(clips, order, seed, data, views, *rest, **options)
+
+    def test_features(context, spec, extra):
+        seen["test"] = (spec.split, spec.views.augment, spec.views.num_views, spec.draws)
+        return view_features(context, spec, extra)
+
+    def spied(config, video, audio, draws, generator):
+        compared["train"] = video
+        return training_pairs(config, video, audio, draws, generator)
+
+    def scored(config, heads, pairs):
+        compared["test"] = pairs.video
+        return score(config, heads, pairs)
+
+    training_pairs, score = AvsaBinConfig.training_pairs, AvsaBinConfig.score
+    monkeypatch.setattr(base, "batches", training_batches)
+    monkeypatch.setattr(base, "view_features", test_features)
+    monkeypatch.setattr(AvsaBinConfig, "training_pairs", spied)
+    monkeypatch.setattr(AvsaBinConfig, "score", scored)
+    subject = open_subject(str(own_run.run), "cpu")
+    task = subject.require_model().task
+    config = AvsaBinConfig(translated=True, views=3, test_draws=2, schedule=FAST)
+    translations, forward = [], task.v2a_transformer.forward
+
+    def translating(video):
+        translations.append(forward(video))
+        return translations[-1]
+
+    monkeypatch.setattr(task.v2a_transformer, "forward", translating)
+    evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
+    assert seen["train"] == ("train", True, 3, subject.config.data.video_position)
+    assert seen["test"] == ("test", False, 3, 2) and seen["draws"] == 4
+    assert seen["adjust"] == config.adjust_views and seen["first"] == 0
+    assert not any(each.training for each in subject.require_model().modules())
+    for name, translated in zip(("train", "test"), translations, strict=True):
+        assert torch.equal(compared[name], translated)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "published"])
+def test_the_published_protocol_alone_mirrors_without_audio(protocol):
+    raw = SimpleNamespace(epoch=1, positions=range(5))
+    batch = SimpleNamespace(video=torch.rand(5, 4, 3, 2, 2, 6), audio=torch.rand(5, 4, 8), raw=raw)
+    compute = SimpleNamespace(bfloat16="off")
+    model = SimpleNamespace(config=SimpleNamespace(compute=compute), device=ALONE.device,
+                            encoders=lambda video, audio: (video, audio))  # fmt: skip
+    video, audio = AvcBinConfig(protocol=protocol, seed=3)._features(model, batch)
+    mirrored = mirror_video(batch, 3)
+    assert not torch.equal(mirrored, batch.video) and torch.equal(audio, batch.audio)
+    assert torch.equal(video, mirrored if protocol == "published" else batch.video)
 
 
 def test_translated_features_and_the_published_protocol(own_run):

@@ -70,6 +70,6 @@ def test_a_step_of_training_is_the_literal_one(name, tmp_path):
 
 
 def test_logits_are_averaged_over_views_before_the_decision():
-    # Two views say 1 by a little, one says 0 by a lot: a vote would say 1.
-    logits = torch.tensor([[0.0, 1.0], [0.0, 1.0], [9.0, 0.0]])
+    # Two views say 1 by a little, one says 0 by a lot: votes and mean probabilities would say 1.
+    logits = torch.tensor([[0.0, 2.0], [0.0, 2.0], [9.0, 0.0]])
     assert decide(torch.stack([logits, logits.flip(-1)])).tolist() == [0, 1]

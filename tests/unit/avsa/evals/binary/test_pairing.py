@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 import torch
-from helpers.made_features import BATCH, noise
+from helpers.made_features import BATCH, features_of, noise
 
 from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
@@ -32,6 +32,26 @@ def test_negatives_of_avc_take_all_views_of_one_other_clip():
     for i, each in enumerate(pairs.audio[BATCH:]):
         (source,) = [j for j in range(BATCH) if torch.equal(audio[j], each)]
         assert source != i
+
+
+@pytest.mark.parametrize("config", [AvcBinConfig(), AvsaBinConfig()])
+def test_pairs_of_the_test_have_audio_of_their_own_or_of_another_video(config):
+    drawn, count = np.random.default_rng(0), 40
+    video, audio, turned = (noise(drawn, count) for _ in range(3))
+    pairs = config.test_pairs(features_of(video, turned, audio, clips_of_video=8), drawn)
+    videos = torch.arange(count) // 8
+    assert torch.equal(pairs.video[pairs.video_rows], torch.cat([video, video]))
+    assert pairs.video_ids == [str(int(each)) for each in videos] * 2
+    aligned = pairs.audio[pairs.audio_rows[pairs.labels == 1]]
+    assert torch.equal(aligned, audio) and pairs.labels.sum() == count
+    if isinstance(config, AvsaBinConfig):
+        assert torch.equal(pairs.audio[pairs.audio_rows[pairs.labels == 0]], turned)
+        # Turned audio takes the place of turned audio.
+        assert torch.equal(pairs.swapped_rows // count, pairs.audio_rows // count)
+    else:
+        others = pairs.audio_rows[pairs.labels == 0]
+        assert (videos[others] != videos).all() and others.unique().numel() > count / 3
+    assert (videos[pairs.swapped_rows % count] != videos.repeat(2)).all()
 
 
 def test_other_rows_are_uniform_over_other_groups():
