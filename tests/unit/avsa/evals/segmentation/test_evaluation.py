@@ -69,6 +69,45 @@ def test_the_command_records_numbers_tables_and_pictures(own_run):
         assert (own_run.run / "eval" / "pictures" / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_defaults_are_those_of_the_paper():
+    default = SegmentationConfig()
+    rates = [default.schedule.rate(epoch) for epoch in range(default.schedule.epochs)]
+    assert rates == pytest.approx([1e-4] * 5 + [1e-5] * 3 + [1e-6] * 2)
+    assert (default.schedule.weight_decay, default.batch_size, default.views) == (5e-4, 20, 4)
+    modes = [default, replace(default, protocol="published"), replace(default, end_to_end=True)]
+    assert [each._training for each in modes] == ["none", "norms", "all"]
+
+
+@pytest.mark.parametrize("protocol", ["paper", "published"])
+def test_views_are_those_of_the_paper(context, protocol):
+    parts = open_subnetworks(context.subject, "video", False, None, 0)
+    source = replace(source_of(context, parts), protocol=protocol)
+    train, test = source.views(training=True), source.views(training=False)
+    assert (train.hfov_min_deg, train.hfov_max_deg) == (50, 87)
+    assert test.hfov_min_deg == test.hfov_max_deg == 76
+    assert train.augment and test.augment == (protocol == "published")
+    for views in (train, test):
+        assert (views.sampler, views.audio_rotation, views.num_views) == ("uniform", "view", 2)
+        assert (views.hflip_probability, views.hflip_per_view) == (0.5, False)
+    assert source.data.video_position == ("middle" if protocol == "paper" else "random")
+    assert source.data.windows_per_clip == 1
+
+
+def test_targets_are_those_of_the_middle_of_the_window(context, monkeypatch):
+    times = {}
+    read = TargetReader.read
+
+    def timed(reader, key, time_s):
+        times[key] = time_s
+        return read(reader, key, time_s)
+
+    monkeypatch.setattr(TargetReader, "read", timed)
+    samples = list(samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE)))
+    starts = {k: t for s in samples for k, t in zip(s.batch.raw.keys, s.batch.raw.audio_start_s,
+                                                    strict=True)}  # fmt: skip
+    assert times == {key: start + 0.5 for key, start in starts.items()} and any(starts.values())
+
+
 class Stop(Exception):
     pass
 
@@ -112,6 +151,35 @@ def test_training_goes_on_after_a_kill_to_the_bit(context, tmp_path, monkeypatch
     assert context.subject.model.weights_hash() == before
 
 
+def test_each_split_goes_with_its_labels(context, monkeypatch):
+    seen = []
+
+    def record(config, networks, source, clips, labels, *_):
+        seen.append((clips.split, sorted(clips.keys) == sorted(labels.keys)))
+        if clips.split == "test":
+            raise Stop
+        return (), ()
+
+    monkeypatch.setattr(SegmentationConfig, "train", record)
+    monkeypatch.setattr(SegmentationConfig, "test", record)
+    with pytest.raises(Stop):
+        SegmentationConfig(**FEW).evaluate(context)
+    assert seen == [("train", True), ("test", True)]
+
+
+def test_predictions_are_made_in_evaluation_mode(context):
+    (sample, *_) = samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE))
+    parts = open_subnetworks(context.subject, "video+audio+context", True, None, 0)
+    networks = build_networks(parts, "all", FRAMES, 0, ALONE)
+    torch.nn.init.normal_(networks.head.pyramid.predictor.weight)
+    before = {name: each.clone() for name, each in networks.state_dict().items()}
+    with torch.no_grad():
+        found = networks.train().predict(sample)
+        scores = networks.eval()(sample.batch.video, sample.batch.audio)
+    assert torch.equal(found, scores.argmax(2)) and len(found.unique()) > 1
+    assert all(torch.equal(before[name], each) for name, each in networks.state_dict().items())
+
+
 def source_of(context, parts, world=ALONE):
     statistics = context.statistics(parts.recipe.audio)
     return SampleSource(parts.recipe, statistics, world, num_views=2, seed=0, protocol="paper")
@@ -148,6 +216,11 @@ def test_an_oracle_is_always_right_and_ranks_share_the_batches(context):
     found = measure(samples, oracle, videos, 2, ALONE)
     assert found.clips == count and found.pixel_accuracy == found.image_iou == 1.0
     assert found.confusion.trace(axis1=1, axis2=2).sum() == found.confusion.sum() > 0
+    labelled = dict.fromkeys(sorted({*videos.values()}), 0)
+    for (key, position), (target, _) in keys.items():
+        labelled[videos[key]] += int((target != 255).sum()) * (position < count)
+    assert found.confusion.sum((1, 2)).tolist() == [*labelled.values()] and len(labelled) > 1
+    assert found.without_classes == 0 and found.pixels == count * 2 * 32 * 32
 
 
 def test_the_loss_is_the_mean_over_labelled_pixels(context):
