@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,12 +15,16 @@ from helpers.scene_runs import invoke
 
 from avsa.cli import cli
 from avsa.evals.action.evaluation import ActionConfig, clip_shape
+from avsa.evals.action.lists import read_fold
+from avsa.evals.action.training import ActionBatch
 from avsa.evals.action.windows import ClipShape
+from avsa.evals.base import Context
 from avsa.evals.config_options import configure
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import read_record, records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
+from avsa.models.compute import ComputeConfig
 from avsa.training.distributed import World
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -87,6 +93,26 @@ def test_commands(own_run, tmp_path):
     assert read_record(path).result == record.result
 
 
+def test_the_whole_network_is_trained_on_dropped_features(scene_run, ucf, tmp_path):
+    """With all features dropped, only the bias of the classifier learns."""
+    subject, asked = open_subject(str(scene_run.run), "cpu"), config(ucf)
+    context = Context(subject, None, ALONE, tmp_path, tmp_path, tmp_path, "x")
+    fold, compute = read_fold("ucf101", ucf, 1), ComputeConfig()
+    network, dim = asked._network(fold, subject, ALONE, compute)
+    assert all(each.requires_grad for each in network.parameters())
+    assert all(each.training for each in network.modules())
+    torch.nn.init.zeros_(network.head.bias)
+    before = {name: each.clone() for name, each in network.named_parameters()}
+    given = ActionBatch(torch.randn(2, 3, 4, 32, 32), torch.tensor([0, 1]), torch.zeros(2, dim))
+    clips = SimpleNamespace(
+        fold=fold, steps_per_epoch=1, batches=lambda _: (b for b in [given] * 2)
+    )
+    rows = asked._train(network, clips, context, compute)
+    assert rows[0]["loss"] == pytest.approx(math.log(3), rel=1e-6)
+    after = dict(network.named_parameters())
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"head.bias"}
+
+
 @pytest.mark.slow  # frames of 112 x 112
 def test_new_weights_depend_on_the_seed(ucf, tmp_path):
     narrow = {"folds": (1,), "encoder": configure("action", {"dataset": "ucf101", "root": str(ucf)},
@@ -115,6 +141,26 @@ def test_the_defaults_are_those_of_the_paper(ucf):
     assert rates == pytest.approx(literal)
     assert (default.batch_size, default.dropout, default.test_clips) == (28, 0.5, 25)
     assert default.schedule.weight_decay == 0 and default.folds == (1, 2, 3)
+
+
+@pytest.mark.parametrize(("name", "draws"), [("ucf101", 5), ("hmdb51", 10)])
+def test_training_clips_have_the_options_of_the_evaluation(ucf, tmp_path, monkeypatch, name, draws):
+    given = []
+
+    def record(fold, options, *_):
+        given.extend([fold.number, options])
+        raise Stop
+
+    monkeypatch.setattr("avsa.evals.action.evaluation.TrainingClips", record)
+    root = ucf if name == "ucf101" else write_hmdb(tmp_path / "hmdb")
+    encoder = configure("action", {"dataset": name, "root": str(root)}, {"encoder": NARROW}).encoder
+    asked = config(root, name, folds=(1,), draws_per_video=None, seed=3, encoder=encoder)
+    with pytest.raises(Stop):
+        evaluate(asked, open_subject("scratch", "cpu"), None, tmp_path, ALONE)
+    fold, options = given
+    assert (fold, options.draws_per_video, options.batch_size) == (1, draws, 3)
+    assert (options.dropout, options.feature_dim, options.seed) == (0.5, 16, 3)
+    assert options.shape == ClipShape(8, 16, 112, 112)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -48,6 +49,7 @@ class ByColour(nn.Module):
     """Knows the colours of the classes."""
 
     def forward(self, video):
+        assert not self.training and video.shape == (6, 3, 4, 16, 16)
         mean, std = torch.from_numpy(RGB_MEAN), torch.from_numpy(RGB_STD)
         seen = 255 * (video.mean((2, 3, 4)) * std + mean)
         return -torch.cdist(seen, torch.tensor(list(COLOURS.values()), dtype=torch.float64))
@@ -114,3 +116,35 @@ def test_tables_count_every_video():
     assert any("a/1 (truncated)" in note and "1 of 7" in note for note in result.notes)
     assert any("a/2 (x)" in note and "1 of 3" in note for note in result.notes)
     assert np.isclose(result.metrics["clip@5"].chance, 1) and len(result.notes) == 3
+
+
+def test_numbers_and_tables_of_hand_made_scores():
+    scores = (
+        VideoScore("a/1", "a", 0, 0, 0.5, 0.75, 1.0, 1.0),
+        VideoScore("a/2", "b", 0, 1, 0.25, 0.5, 0.0, 1.0),
+        VideoScore("b/1", "c", 1, 1, 1.0, 1.0, 1.0, 1.0),
+        VideoScore("c/1", "d", 2, 1, 0.0, 0.0, 0.0, 0.0),
+    )
+    classes = tuple("abcdefghij")
+    result = summarize([FoldResult(1, classes, 9, scores, (), {}, {})], LAYOUTS["hmdb51"], 0)
+    values = {name: (each.value, each.chance) for name, each in result.metrics.items()}
+    assert values == {
+        "clip@1": (1.75 / 4, 0.1), "video@1": (0.5, 0.1),
+        "clip@5": (2.25 / 4, 0.5), "video@5": (0.75, 0.5),
+    }  # fmt: skip
+    first, second, *_ = result.tables["classes"]
+    assert (first["videos"], first["clip@1"], first["video@5"]) == (2, 0.375, 1.0)
+    assert (second["videos"], second["video@1"]) == (1, 1.0)
+    pairs = [tuple(row.values()) for row in result.tables["confusion"]]
+    assert pairs == [("a", "a", 1), ("a", "b", 1), ("b", "b", 1), ("c", "b", 1)]
+
+
+def test_random_test_windows_depend_on_fold_video_and_seed(fold):
+    found = [
+        TestClips(each, SHAPE, 3, seed, VideoDecoders(1, in_process))._starts(number)(2.0)
+        for each in (fold, replace(fold, number=2))
+        for seed in (0, 1)
+        for number in (0, 1)
+    ]
+    assert len({starts[0] for starts in found}) == 8
+    assert all(starts[3:].tolist() == [0, 1, 2] for starts in found)

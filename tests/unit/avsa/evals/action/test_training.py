@@ -13,6 +13,7 @@ from helpers.action_videos import write_ucf
 from helpers.errors import user_error
 from helpers.in_process import in_process
 
+from avsa.data.order import Draw
 from avsa.evals.action.decoding import VideoDecoders
 from avsa.evals.action.lists import read_fold
 from avsa.evals.action.network import ActionNetwork, Augmentation, dropout_factors, standardized
@@ -62,6 +63,26 @@ def test_batches_depend_on_the_step_alone(batches):
     assert labels.bincount().tolist() == [8, 8, 8]
 
 
+def test_keys_of_draws_are_all_different(batches, fold):
+    found = {
+        clips._key(Draw(position, epoch, 0), purpose)
+        for each in (fold, replace(fold, number=2))
+        for seed in (0, 1)
+        for clips in [batches(0, 0, fold=each, options=replace(OPTIONS, seed=seed))[1]]
+        for position in (0, 1)
+        for epoch in (0, 1)
+        for purpose in ("window", "augmentation", "dropout")
+    }
+    assert len(found) == 48
+
+
+def test_windows_and_dropout_differ_between_draws(batches):
+    (first, second), clips = batches(0, 2)
+    starts = [float(clips._load(Draw(position, 0, 0))[2].frames.mean()) for position in range(8)]
+    assert len({*starts}) > 1
+    assert len({tuple(row) for row in torch.cat([first[2], second[2]]).tolist()}) > 6
+
+
 def test_ranks_share_a_batch(batches):
     (whole,), _ = batches(2, 1)
     parts = [batches(2, 1, rank, 2)[0][0] for rank in (0, 1)]
@@ -100,6 +121,25 @@ def test_augmentation_is_the_same_for_all_frames_and_keyed():
     assert all(torch.equal(clip[:, 0], clip[:, t]) for t in range(4))
     assert torch.equal(clip, augment(frames, 0, "x"))
     assert not torch.equal(clip, augment(frames, 1, "x"))
+
+
+def test_augmentation_is_that_of_the_paper():
+    """Clips are mirrored left-right in half of the cases, and never upside down."""
+    augment = Augmentation(SHAPE)
+    crop, *_, jitter, _ = augment._transform.transforms
+    assert tuple(crop.scale) == (0.08, 1.0)
+    assert [*map(tuple, (jitter.brightness, jitter.contrast, jitter.saturation))] == [
+        (0.6, 1.4)
+    ] * 3
+    assert tuple(jitter.hue) == (-0.2, 0.2)
+    ramp = (60 + 2 * np.arange(24)[:, None] + 3 * np.arange(32)).astype(np.uint8)
+    frames = torch.from_numpy(ramp)[None, ..., None].expand(1, -1, -1, 3)
+    clips = torch.stack([augment(frames, number, "x")[0, 0] for number in range(100)])
+    right = (clips[..., 1:] - clips[..., :-1]).mean((1, 2))
+    down = (clips[:, 1:] - clips[:, :-1]).mean((1, 2))
+    assert (right > 0).float().mean() == pytest.approx(0.5, abs=0.15)
+    assert (down > 0).all()
+    assert len(clips.mean((1, 2)).unique()) > 90
 
 
 def test_pixels_are_standardized():
