@@ -68,7 +68,7 @@ def test_a_constant_prediction_is_the_majority_or_the_mean_direction():
 
 
 def test_targets_are_relative_to_the_view(scene_run):
-    name = "scene-0000-0003"
+    name = "scene-0000-0000"
     key = f"{name}-00001"
     (scene,) = scenes_of(scene_run.scenes, [key]).values()
     towards = torch.from_numpy(scene.directions(np.array([1.5]))[0][scene.sounding])

@@ -13,12 +13,15 @@ from yt360.shards.format.reader import ShardReader
 
 def test_sources_of_scenes_are_those_of_their_ground_truth(scene_dataset):
     truth = SceneDirections(scene_dataset.scenes)
-    with np.load(scene_dataset.scenes / "scene-0000-0003.truth.npz") as stored:
+    with np.load(scene_dataset.scenes / "scene-0000-0000.truth.npz") as stored:
         expected = stored["directions"][:, stored["sounding"]]
+        assert expected.shape < stored["directions"].shape  # an object of the scene is silent
         for frame in (0, 7):
             time_s = float(stored["times"][frame])
-            found = truth.of("scene-0000-0003-00000", time_s)
+            found = truth.of("scene-0000-0000-00000", time_s)
             assert torch.allclose(found, torch.from_numpy(expected[frame]).double(), atol=1e-6)
+            later = truth.of("scene-0000-0000-00002", time_s - 2)  # a clip from 2 s on
+            assert torch.allclose(later, found)
     keys = ShardReader(scene_dataset.dataset, "test").keys
     assert all(key in truth for key in keys)
     assert "another-00000" not in truth

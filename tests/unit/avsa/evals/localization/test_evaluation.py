@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -16,10 +17,12 @@ from PIL import Image
 
 from avsa.cli import cli
 from avsa.data.clips import open_clips
+from avsa.data.loader import Loader
 from avsa.evals.base import Context
 from avsa.evals.config_options import configure
 from avsa.evals.localization.directions import SceneDirections
-from avsa.evals.localization.localizer import Localizer
+from avsa.evals.localization.localizer import Localizer, audio_energy
+from avsa.evals.localization.panorama import peak
 from avsa.evals.localization.testing import LocalizationTest, PairOrder
 from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
@@ -27,6 +30,10 @@ from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
 
 ALONE = World(0, 1, torch.device("cpu"))
+
+
+class Stop(Exception):
+    pass
 
 
 def keys_of(run):
@@ -113,6 +120,70 @@ def test_a_killed_evaluation_goes_on_with_equal_numbers(locator, tmp_path):
         replace(whole[0], key="kept"),
         *whole[1:],
     ]
+
+
+def test_each_control_changes_the_audio_as_it_says(locator, monkeypatch):
+    test, heard, times, yaws = locator(pictures=0, band_hz=(1000.0, 2000.0)), [], {}, set()
+    of = test.truth.of
+
+    def listen(_, __, fields):
+        # The tensors are overwritten later.
+        heard.append({name: replace(f, audio=f.audio.clone()) for name, f in fields.items()})
+        return {"model": torch.zeros(4, 8)}
+
+    def timed(key, time_s):
+        times[key] = time_s
+        return of(key, time_s)
+
+    monkeypatch.setattr(test.localizer, "evidence", listen)
+    monkeypatch.setattr(test.truth, "of", timed)
+    data = replace(test.localizer.model.config.data, windows_per_clip=1, video_position="middle")
+    loader = Loader(test.clips, PairOrder(test.chosen, test.clips, 0), data, 0)
+    found = test.locate_all()
+    for step, located in enumerate(found):
+        raw, fields = loader.load(step), heard[step]
+        own, other = raw.audio[0], raw.audio[1]
+        assert torch.equal(fields["model"].audio, own) and fields["model"].yaw == 0
+        assert torch.equal(fields["turned"].audio, own)
+        assert math.radians(60) <= fields["turned"].yaw <= math.radians(300)
+        assert not fields["silent"].audio.any() and fields["silent"].audio.shape == own.shape
+        assert torch.equal(fields["swapped"].audio, other) and not torch.equal(own, other)
+        energy = peak(audio_energy(own, loader.window_shape.sample_rate_hz, (1000.0, 2000.0)))
+        assert located.peaks["energy"] == tuple(energy.tolist())
+        assert times[located.key] == raw.video_start_s[0] + 0.25  # of half a second
+        assert located.video_id == test.clips.video_ids[test.clips.keys.index(located.key)]
+        yaws.add(fields["turned"].yaw)
+    assert len(yaws) == len(found) > 1 and any(t != 0.25 for t in times.values())
+
+
+def test_the_options_reach_the_test(own_run, monkeypatch):
+    given = {}
+
+    def record(*arguments, **options):
+        given.update(options, localizer=arguments[2])
+        raise Stop
+
+    monkeypatch.setattr("avsa.evals.localization.evaluation.LocalizationTest", record)
+    options = {"seed": 3, "clips": 5, "pictures": 1, "energy_band_hz": [100, 200], "hfov_deg": 75}
+    subject = open_subject(str(own_run.run), "cpu")
+    with pytest.raises(Stop):
+        evaluate(configure("localization", options, {}), subject, own_run.dataset, own_run.run,
+                 ALONE)  # fmt: skip
+    assert given.pop("localizer").view_set.hfov_deg == 75
+    assert given == {"seed": 3, "limit": 5, "pictures": 1, "band_hz": (100, 200)}
+
+
+def test_hits_are_within_the_angle_of_the_option(own_run, tmp_path):
+    key = keys_of(own_run)[0]
+    table = tmp_path / "sources.csv"
+    table.write_text(f"key,azimuth_deg,elevation_deg\n{key},30,0\n")
+    subject, found = open_subject(str(own_run.run), "cpu"), []
+    for within_deg in (29.0, 31.0):
+        options = {"directions": str(table), "pictures": 0, "within_deg": within_deg}
+        record, _ = evaluate(configure("localization", options, {}), subject, own_run.dataset,
+                             own_run.run, ALONE)  # fmt: skip
+        found.append(record.result.metrics["hits_centre"].value)
+    assert found == [0.0, 1.0]
 
 
 def test_the_audio_of_another_video_is_exchanged():

@@ -13,8 +13,8 @@ from helpers.errors import user_error
 from torch import nn
 from torch.nn.functional import normalize
 
-from avsa.evals.localization.localizer import Localizer, SoundField, audio_energy
-from avsa.evals.localization.panorama import peak
+from avsa.evals.localization.localizer import MAP_SIZE, Localizer, SoundField, audio_energy
+from avsa.evals.localization.panorama import lay_back, peak
 from avsa.evals.subject import open_subject
 from avsa.models.r2plus1d import R2Plus1DConfig
 from avsa.views.audio_statistics import AudioStatistics
@@ -110,6 +110,19 @@ def test_a_turned_field_is_as_good_as_one_recorded_so(localizer):
     })  # fmt: skip
     assert angle_between(peak(maps["turned"]), target) < math.radians(8)
     assert torch.allclose(maps["turned"], maps["recorded"], rtol=1e-3, atol=1e-8)
+
+
+def test_views_that_do_not_match_have_no_weight(localizer, monkeypatch):
+    scores = torch.linspace(-1, 1, len(localizer.view_set))
+    monkeypatch.setattr(
+        "avsa.evals.localization.localizer.grad_cam",
+        lambda maps, _: (torch.ones(len(maps), *maps.shape[-2:]), scores),
+    )
+    luma, chroma, _, audio = scene(0, 0)
+    found = localizer.evidence(luma, chroma, {"model": SoundField(audio)})["model"]
+    weights = ((1 + scores.double()) / 2)[:, None, None, None].expand(-1, 1, CELLS, CELLS)
+    assert torch.allclose(found, lay_back(weights, localizer.view_set, *MAP_SIZE)[0], atol=1e-6)
+    assert found.min() < 0.1 and found.max() > 0.9
 
 
 def test_the_audio_energy_peaks_at_the_source_in_its_band():
