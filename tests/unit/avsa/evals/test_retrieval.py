@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,13 @@ from avsa.cli import cli
 from avsa.evals import retrieval
 from avsa.evals.base import Offer
 from avsa.evals.result import records_of
-from avsa.evals.retrieval import RetrievalConfig, clip_ranks, summarize, view_ranks
+from avsa.evals.retrieval import (
+    RetrievalConfig,
+    all_ranks,
+    clip_ranks,
+    summarize,
+    view_ranks,
+)
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
@@ -85,6 +93,38 @@ def test_recall_agrees_with_sorting(monkeypatch):
         each_clip = [literal_recall(*both, "abcdef", k) for both in zip(*of_views, strict=True)]
         assert views[f"recall@{k}"] == pytest.approx(np.mean(each_clip))
     assert "recall@10" not in views
+
+
+class Surrounding:
+    """A model in which the views of a clip, seen together, change the embeddings of each other."""
+
+    device = torch.device("cpu")
+
+    def joint_embeddings(self, video, audio):
+        return video + 2 * video.mean(1, keepdim=True), audio - 0.8 * audio.mean(1, keepdim=True)
+
+
+def test_each_kind_of_candidates_and_direction_agrees_with_sorting():
+    clips, views, ids, model = 12, 3, videos_of(12), Surrounding()
+    video = draw(clips, views, 4).float()
+    audio = video + 0.7 * draw(clips, views, 4, seed=1).float()
+    features = SimpleNamespace(video_ids=ids, video=video, audio=audio)
+    found = {}
+    for among, query, ranks in all_ranks(model, features):
+        found[among, query] = ranks.recall(1).mean()
+    together = model.joint_embeddings(video, audio)
+    expected = {}
+    for query, one, other in (("video_to_audio", 0, 1), ("audio_to_video", 1, 0)):
+        of, among = together[one], together[other]
+        own = [literal_recall(x, y, range(views), 1) for x, y in zip(of, among, strict=True)]
+        expected["views", query] = np.mean(own)
+        expected["clips", query] = literal_recall(of.mean(1), among.mean(1), ids, 1)
+        # A view that is alone is its own surrounding, which does not change its direction.
+        alone = [literal_recall((video, audio)[one][:, k], (video, audio)[other][:, k], ids, 1)
+                 for k in range(views)]  # fmt: skip
+        expected["clips_one_view", query] = np.mean(alone)
+        assert expected["clips_one_view", query] != alone[0]
+    assert found == pytest.approx(expected) and len({*expected.values()}) > 4
 
 
 def test_the_median_is_that_of_the_queries():

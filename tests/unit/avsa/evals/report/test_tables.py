@@ -117,6 +117,13 @@ def test_weights_of_an_earlier_stage_have_the_task_of_this_stage():
     assert approach_of_recipe(recipe, "avc").label() == "AVC"
 
 
+def test_a_curriculum_has_more_than_one_task():
+    one, other = ({"task": {"kind": kind}} for kind in ("avsa", "avc"))
+    kinds = [approach_of_recipe({"stages": {"first": first, "second": one}}).curriculum
+             for first in (one, other)]  # fmt: skip
+    assert kinds == [False, True]
+
+
 @pytest.mark.parametrize("recipe", [{}, {"stages": 3}, {"stages": {"a": None}}, {"stages": {}}])
 def test_a_strange_recipe_has_some_row(recipe):
     assert approach_of_recipe(recipe).label()
@@ -141,6 +148,14 @@ def test_seeds_are_averaged_and_controls_stand_beside(folder):
     assert value.notes == ("chance 50.00", "audio alone 51.00")
     alone = values_of(table_of(TABLE_2, folder / "run0"))["AVSA transf.", 3]
     assert alone.spread == "" and "50.00 to 80.00" in alone.notes
+
+
+def test_seeds_of_the_evaluation_are_averaged_too(folder):
+    for seed, accuracy in enumerate((0.5, 0.7)):
+        settings = {"views": 4, "translated": True, "seed": seed}
+        make_record(folder / "run", "avc-bin", settings, {"accuracy": accuracy})
+    found = values_of(table_of(TABLE_2, folder / "run"))["AVSA transf.", 1]
+    assert (found.text, found.links) == ("60.00", ("record-1", "record-2"))
 
 
 @pytest.mark.parametrize(
