@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,10 +19,14 @@ def write_video(
     fps: int = 16,
     ramp: bool = False,
     b_frames: int = 0,
+    start_s: int = 0,
 ) -> None:
-    """Write an AVI of 32 x 24; frame n is brighter by n, and with `ramp` the right is, too."""
+    """Write a video of 32 x 24; frame n is brighter by n, and with `ramp` the right is, too.
+
+    The time stamps begin at `start_s`. The format is that of the suffix, such as ``.avi``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(path, "w", format="avi") as container:
+    with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=fps, options={"qscale": "2", "flags": "qscale"})
         stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
         stream.codec_context.gop_size = 6
@@ -29,7 +34,9 @@ def write_video(
         for number in range(frames):
             pixels = np.full((24, 32, 3), np.add(colour, number % 50), np.uint8)
             pixels += (2 * np.arange(32, dtype=np.uint8) * ramp)[:, None]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number + start_s * fps, Fraction(1, fps)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 

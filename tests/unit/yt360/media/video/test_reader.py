@@ -29,6 +29,27 @@ def test_frames_are_the_nearest_in_time(tmp_path, fps, b_frames):
     assert len(frames) == len(np.unique(rows))
 
 
+@pytest.mark.parametrize(("suffix", "start_s"), [("mp4", 0), ("mkv", 0), ("mkv", 3)])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_time_begins_with_the_video_in_containers_with_time_stamps(
+    tmp_path, suffix, start_s, b_frames
+):
+    path = tmp_path / f"v.{suffix}"
+    write_video(path, GREY, frames=40, fps=10, b_frames=b_frames, start_s=start_s)
+    for first in (0, 13, 25):  # decoding begins at keyframes
+        numbers = np.arange(first, 40, 7)
+        with open_video(path) as video:
+            frames, rows = video.frames_at(numbers / 10)
+        assert np.abs(frames[rows].mean((1, 2, 3)) - 100 - numbers).max() < 1.5
+
+
+def test_colours_are_rgb(tmp_path):
+    write_video(tmp_path / "v.avi", (200, 120, 40), frames=1)
+    with open_video(tmp_path / "v.avi") as video:
+        frames, _ = video.frames_at(np.zeros(1))
+    assert np.abs(frames[0].mean((0, 1)) - [200, 120, 40]).max() < 4
+
+
 def test_a_cut_video_has_no_frames_past_its_end(tmp_path):
     path = tmp_path / "v.avi"
     write_video(path, GREY, frames=320)
