@@ -9,7 +9,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TypeVar
 
+Item = TypeVar("Item")
 DEFAULT_CLIP_S = 10
 """Default length of clips in seconds, as in the paper and in the released YT-360 lists."""
 SILENT_BELOW_DBFS = -60.0
@@ -39,6 +41,12 @@ def parse_key(key: str) -> tuple[str, int]:
     if match is None or clip_key(match[1], int(match[2])) != key:
         raise ValueError(f"{key!r} is not a clip key such as VIDEO_ID-00010")
     return match[1], int(match[2])
+
+
+def spread(items: Sequence[Item], number: int) -> list[Item]:
+    """Return `number` items, spread evenly over all; all of them if there are fewer."""
+    number = min(number, len(items))
+    return [items[(2 * n + 1) * len(items) // (2 * number)] for n in range(number)]
 
 
 def key_order(key: str) -> tuple[str, int]:

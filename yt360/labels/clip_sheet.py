@@ -21,6 +21,7 @@ from yt360.ambisonics.energy_overlay import (
 )
 from yt360.clip_codec.decoder import decode_audio
 from yt360.clip_codec.flac import read_flac_index
+from yt360.clips import spread
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import atomic_write
@@ -137,9 +138,7 @@ def _chosen(
     if not every:
         what = "clips" if labels is None else f"clips with labels {labels!r}"
         raise UserError(f"{dataset} has no {what} to draw", code="empty", key=dataset)
-    number = len(keys) or min(num_clips, len(every))
-    spread = [every[(2 * n + 1) * len(every) // (2 * number)] for n in range(number)]
-    return (places[key] for key in spread)
+    return (places[key] for key in spread(every, len(keys) or num_clips))
 
 
 def _row(isolated: IsolatedProcess, clip: _Clip, at_s: float, energy: bool) -> Image.Image:

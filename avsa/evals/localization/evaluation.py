@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,7 +35,7 @@ SPLIT = "test"
 class LocalizationConfig(EvaluationConfig):
     """Localization of sound sources by Grad-CAM, with controls."""
 
-    addresses = frozenset({"scenes", "directions"})
+    addresses: ClassVar[frozenset[str]] = frozenset({"scenes", "directions"})
     kind: Literal["localization"] = "localization"
     """Name of the evaluation."""
     scenes: Path | None = None

@@ -23,6 +23,7 @@ from avsa.evals.localization.scores import Located, Vector
 from avsa.evals.localization.sheet import CLIPS_PER_SHEET, Pictured, draw_sheet
 from avsa.training.distributed import on_first_rank
 from avsa.views.panorama_plot import panorama_rgb
+from yt360.clips import spread
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.randomness import keyed_generator
@@ -73,12 +74,12 @@ class LocalizationTest:
         self.context, self.clips, self.localizer, self.truth = context, clips, localizer, truth
         self.seed, self.band_hz, self.part = seed, band_hz, part
         self.chosen = self._choose(limit, pictures)
-        self.drawn = {self.chosen[i] for i in _spread(len(self.chosen), pictures)}
+        self.drawn = set(spread(self.chosen, pictures))
 
     def _choose(self, limit: int | None, pictures: int) -> list[int]:
         """Return the clips that are evaluated."""
         if self.truth is None:
-            return _spread(len(self.clips), limit or max(pictures, 1))
+            return spread(range(len(self.clips)), limit or max(pictures, 1))
         known = [clip for clip, key in enumerate(self.clips.keys) if key in self.truth]
         if not known:
             raise UserError(
@@ -88,7 +89,7 @@ class LocalizationTest:
                 "conflict",
                 self.truth.path,
             )
-        return [known[i] for i in _spread(len(known), limit or len(known))]
+        return spread(known, limit or len(known))
 
     def locate_all(self) -> list[Located]:
         """Return the peaks of all clips that can be read; a collective call."""
@@ -207,12 +208,6 @@ def _batches(loader: Loader, first: int, last: int) -> Iterator[RawBatch]:
             yield raw
             if raw.step == last - 1:
                 return
-
-
-def _spread(count: int, number: int) -> list[int]:
-    """Return `number` of the numbers below `count`, evenly spread; all if there are fewer."""
-    number = min(number, count)
-    return [(2 * n + 1) * count // (2 * number) for n in range(number)]
 
 
 def _vector(values: Any) -> Vector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from avsa.data.remote.mirror import as_url
@@ -120,12 +121,14 @@ def _datasets(runs: Iterable[Run]) -> dict[str, dict[str, str]]:
 
 def _describe(path: str, anchor: str) -> tuple[dict[str, str], tuple[Value, Value]]:
     """Return the facts of a dataset, and its numbers of videos and hours."""
-    try:
+    reason = "not found here"
+    info: DatasetInfo | None = None
+    with suppress(UserError, OSError):
         if as_url(path) is not None:
-            raise UserError("remote")
-        info = DatasetInfo.load(Path(path))
-    except (UserError, OSError) as error:
-        reason = "remote, not read" if str(error) == "remote" else "not found here"
+            reason = "remote, not read"
+        else:
+            info = DatasetInfo.load(Path(path))
+    if info is None:
         unknown = Value("–", (anchor,), notes=(reason,))
         return {"dataset": reason}, (unknown, unknown)
     facts = {

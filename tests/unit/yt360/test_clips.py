@@ -13,6 +13,7 @@ from yt360.clips import (
     key_order,
     parse_key,
     parse_yt360_clip_name,
+    spread,
     video_id_of,
 )
 
@@ -100,3 +101,11 @@ def test_sound_that_starts_late_costs_only_the_seconds_without_it() -> None:
 def test_slack_saves_a_clip_whose_file_ends_a_frame_early() -> None:
     assert clip_starts(0.0, 9.97, 10) == []
     assert clip_starts(0.0, 9.97, 10, slack_s=0.1) == [0]
+
+
+@pytest.mark.parametrize(("count", "number"), [(10, 1), (10, 4), (7, 7), (3, 9), (0, 2), (5, 0)])
+def test_items_are_spread_evenly(count, number):
+    found = spread(range(count), number)
+    assert len(found) == min(count, number) and found == sorted(set(found))
+    parts = [n * len(found) // count for n in found]
+    assert parts == list(range(len(found)))  # one of each equal part
