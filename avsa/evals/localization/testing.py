@@ -155,7 +155,7 @@ class LocalizationTest:
             draw_sheet(shown[first : first + CLIPS_PER_SHEET], self.context.pictures / name)
             captions[name] = (
                 "Left: Grad-CAM of the matching score. Right: audio energy. Circles: true "
-                "directions, where they are known; crosses: peaks."
+                "directions, where they are known; crosses: peaks"
             )
         return captions
 

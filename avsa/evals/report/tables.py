@@ -144,8 +144,9 @@ def _approach_of(recipe: str) -> Approach:
 def further_tables(found: Iterable[Found], runs: Sequence[Run]) -> tuple[Table, ...]:
     """Return a table for each evaluation of records that are in no table of the paper.
 
-    Rows are metrics, columns are series of records. An evaluation of the registry that no table of
-    the paper shows is listed also without records, with the commands that carry it out.
+    Rows are metrics, columns are series of records that have some. An evaluation of the registry
+    that no table of the paper shows is listed also without records, with the commands that carry it
+    out.
 
     Args:
         found: The records.
@@ -162,7 +163,7 @@ def further_tables(found: Iterable[Found], runs: Sequence[Run]) -> tuple[Table, 
 
 
 def _further_table(name: str, kind: str, found: Sequence[Found], runs: Sequence[Run]) -> Table:
-    series = series_of(found)
+    series = series_of([each for each in found if each.record.result.metrics])
     gaps = Gaps(name)
     rows = []
     metrics = list(dict.fromkeys(name for each in found for name in each.record.result.metrics))

@@ -74,7 +74,11 @@ class LabelSet:
             if labels.name != name:
                 raise ValueError(f"it describes the label set {labels.name!r}")
         except ValueError as error:
-            raise UserError(f"{path} is damaged: {error}", key=path) from None
+            raise UserError(
+                f"{path} is damaged: {error}; restore it, or label the dataset again (`yt360 "
+                "pseudolabel`)",
+                key=path,
+            ) from None
         return labels
 
     def create(self, dataset: Path) -> None:

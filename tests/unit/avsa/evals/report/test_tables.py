@@ -207,6 +207,15 @@ def test_controls_stand_below_the_metric_that_they_are_named_after(folder):
     assert error.text == "30.0°"
 
 
+def test_a_record_without_numbers_has_no_column(folder):
+    for settings, metrics in (({"pictures": 2}, {}), ({}, {"hits": 0.5})):
+        make_record(folder / "run", "localization", settings, metrics, name=str(len(metrics)))
+    report = build_report([folder / "run"])
+    (table,) = (each for each in report.further if each.rows)
+    assert len(table.columns) == len(table.rows[0].lines[0].cells) == 1
+    assert len(report.records) == 2
+
+
 def parsed(command: str) -> click.Context:
     """Parse a command as the command line does, without carrying it out."""
     words = shlex.split(command)
