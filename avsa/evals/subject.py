@@ -10,11 +10,13 @@ from avsa.config.train_config import TrainConfig
 from avsa.evals.result import Subject
 from avsa.hub.load import Model, load
 from avsa.hub.saved import is_export, read_saved
+from avsa.models.kinetics import default_weights, load_kinetics
 from avsa.tasks.contrastive import TranslationTask
 from avsa.training.run_folder import CONFIG_FILE
 from yt360.clip_codec.format import ClipFormat
 from yt360.config import to_mapping
 from yt360.errors import UserError
+from yt360.files import sha256_of
 
 SCRATCH, KINETICS = "scratch", "kinetics"
 """Words for models without a run."""
@@ -121,6 +123,30 @@ def open_subject(name: str, device: str) -> Evaluated:
             )
         return Evaluated(name, None)
     return Evaluated(name, load(name, device), read_saved(Path(name)).stage)
+
+
+def describe_kinetics(subject: Evaluated, weights: Path | None) -> dict[str, str]:
+    """Return the fingerprint of the weights of ``kinetics``; of other models nothing.
+
+    Args:
+        subject: The model.
+        weights: The file; None for its usual place.
+
+    Raises:
+        UserError: ``"conflict"``: A file is given for another model. Or the reasons of
+            `avsa.models.kinetics.load_kinetics`.
+    """
+    if subject.name == KINETICS:
+        load_kinetics(weights)
+        return {"kinetics weights": sha256_of(weights or default_weights())}
+    if weights is not None:
+        raise UserError(
+            f"--kinetics-weights is for the model {KINETICS!r} only, not for {subject.name}; leave "
+            "it out",
+            "conflict",
+            "--kinetics-weights",
+        )
+    return {}
 
 
 def require_clip_format(model: Model, form: ClipFormat) -> None:

@@ -25,9 +25,8 @@ from avsa.evals.action.training import ActionBatch, ClipOptions, TrainingClips
 from avsa.evals.action.windows import ClipShape
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
-from avsa.evals.kinetics import describe_kinetics
 from avsa.evals.result import Result, Row
-from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.evals.subject import KINETICS, SCRATCH, Evaluated, describe_kinetics
 from avsa.evals.unreadable import Unreadable
 from avsa.models import VIDEO_ENCODERS
 from avsa.models.base import VideoEncoderConfig

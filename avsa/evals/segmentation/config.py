@@ -18,7 +18,6 @@ from avsa.evals.base import (
     describe_dataset,
 )
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
-from avsa.evals.kinetics import describe_kinetics
 from avsa.evals.protocol import Protocol
 from avsa.evals.result import Result, Row
 from avsa.evals.segmentation.networks import (
@@ -36,7 +35,7 @@ from avsa.evals.segmentation.tables import require_targets, to_result
 from avsa.evals.segmentation.targets import Sample, TargetReader
 from avsa.evals.segmentation.testing import SharedOrder, Tested, test
 from avsa.evals.segmentation.training import loss_of
-from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.evals.subject import KINETICS, SCRATCH, Evaluated, describe_kinetics
 from avsa.evals.training_order import small_batch_notes, training_order
 from avsa.evals.unreadable import Unreadable, left_out_notes, replaced_notes
 from avsa.training.distributed import on_first_rank
