@@ -314,7 +314,21 @@ def test_action_is_of_the_data_set_that_it_names(folder):
 
 
 def test_segmentation_has_the_interval_of_the_whole_split(folder):
-    metrics = {"image_miou": 0.4, "miou": Metric(value=0.3, low=0.2, high=0.5)}
+    metrics = {
+        "image_miou": 0.4, "miou": Metric(value=0.3, low=0.2, high=0.5),
+        "batch_pixel_accuracy": 0.7, "pixel_accuracy": Metric(value=0.6, low=0.5, high=0.8),
+    }  # fmt: skip
     make_record(folder / "run", "segmentation", {"inputs": "video"}, metrics)
-    value = values_of(table_of(TABLE_3, folder / "run"))["AVSA", 1]
-    assert value.notes == ("whole split 30.00", "20.00 to 50.00")
+    values = values_of(table_of(TABLE_3, folder / "run"))
+    accuracy, miou = (values["AVSA", column] for column in (0, 1))
+    assert (accuracy.text, accuracy.notes) == ("70.00", ("whole split 60.00", "50.00 to 80.00"))
+    assert (miou.text, miou.notes) == ("40.00", ("whole split 30.00", "20.00 to 50.00"))
+
+
+def test_no_number_is_missing_that_the_paper_does_not_have(folder):
+    make_run(folder / "run", "avsa")
+    for layout in PAPER_TABLES:
+        for row in table_of(layout, folder / "run").rows:
+            for line in row.lines:
+                has = [isinstance(cell, Missing) for cell in line.cells]
+                assert has == [number is not None for number in layout.paper[row.label]]
