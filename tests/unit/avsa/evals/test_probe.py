@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,11 +13,12 @@ from helpers.errors import user_error
 from helpers.scene_runs import invoke
 
 from avsa.cli import cli
-from avsa.evals.probe.evaluation import ProbeConfig
+from avsa.data.clips import open_clips
+from avsa.evals.probe.evaluation import ProbeConfig, Views
 from avsa.evals.probe.heads import probe
-from avsa.evals.probe.targets import scene_targets, scenes_of
+from avsa.evals.probe.targets import Target, scene_targets, scenes_of
 from avsa.evals.result import records_of
-from avsa.evals.subject import Evaluated
+from avsa.evals.subject import Evaluated, open_subject
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction
 
@@ -67,6 +70,75 @@ def test_a_constant_prediction_is_the_majority_or_the_mean_direction():
     assert probe("constant", nothing, around, True) == pytest.approx([0, 90])
 
 
+def test_probes_do_not_depend_on_the_scales_of_features():
+    train, test = draw(60, "train"), draw(30, "test")
+    features = [np.column_stack([each[0], answers(*each)]) for each in (train, test)]
+    scaled = [each * 10.0 ** np.arange(-4, 7) for each in features]
+    values = CLASSES[train[1]], CLASSES[test[1]]
+    for head in ("linear", "k-nn"):
+        plain, other = (probe(head, each, values, False) for each in (features, scaled))
+        assert np.array_equal(plain, other) and plain.mean() > 0
+
+
+def test_regularization_makes_linear_probes_answer_the_majority():
+    numbers = np.array([0] * 30 + [1] * 10)
+    values, features = (CLASSES[numbers],) * 2, (np.eye(2)[numbers],) * 2
+    hits = [probe("linear", features, values, False, regularization=strength).mean()
+            for strength in (1e-3, 1e6)]  # fmt: skip
+    assert hits == [1.0, 0.75]
+
+
+def views_of(numbers, values, video_ids):
+    """Samples of one view whose video shows a number, and whose audio is noise."""
+    noise = keyed_generator("audio", len(numbers)).normal(size=(len(numbers), 1, 3))
+    features = SimpleNamespace(
+        video=torch.from_numpy(np.eye(3)[numbers][:, None]),
+        audio=torch.from_numpy(noise),
+        video_ids=video_ids,
+    )
+    everywhere = np.ones((len(numbers), 1), bool)
+    return Views(features, {"source": Target(CLASSES[values][:, None], False, everywhere)})
+
+
+@pytest.mark.parametrize("head", ["linear", "k-nn"])
+def test_a_probe_stands_beside_its_controls(head):
+    known, seen, truth = (np.repeat(*each) for each in (
+        ([0, 1, 2], [40, 20, 20]),
+        ([0, 1], [10, 10]),
+        ([0, 2], [10, 10]),  # the video b shows something else
+    ))  # fmt: skip
+    train = views_of(known, known, [str(n) for n in range(80)])
+    test = views_of(seen, truth, ["a"] * 10 + ["b"] * 10)
+    config = ProbeConfig(regularization=0.01, neighbors=3)
+    for inputs in ("video", "both"):
+        metric, row = config._probe(train, test, "source", inputs, head)
+        assert metric.value == row["value"] == 0.5
+        assert (metric.low, metric.high) == (0.0, 1.0)  # over two videos
+        assert metric.chance == row["constant"] == 0.5  # the majority is right for a
+        assert (row["training_views"], row["test_views"]) == (80, 20)
+    metric, row = config._probe(train, train, "source", "video", head)
+    assert metric.value == 1 and row["shuffled"] < 0.8
+
+
+def test_targets_are_those_of_the_middle_of_the_audio(scene_run, monkeypatch):
+    module, asked = "avsa.evals.probe.evaluation", {}
+    features = SimpleNamespace(keys=["k"], audio_start_s=torch.tensor([1.25]), directions=0, fov=0)
+
+    def found(scenes, keys, times_s, *_):
+        asked.update(zip(keys, times_s, strict=True))
+        return {}
+
+    def spied(_, spec):
+        asked["split"] = spec.split
+        return features
+
+    monkeypatch.setattr(f"{module}.view_features", spied)
+    monkeypatch.setattr(f"{module}.scene_targets", found)
+    subject = open_subject(str(scene_run.run), "cpu")
+    ProbeConfig()._views(SimpleNamespace(subject=subject), "test", {})
+    assert asked == {"split": "test", "k": 1.75}
+
+
 def test_targets_are_relative_to_the_view(scene_run):
     name = "scene-0000-0000"
     key = f"{name}-00001"
@@ -94,7 +166,10 @@ def test_the_command_probes_a_run(own_run):
     rows = record.result.tables["probes"]
     assert {row["head"] for row in rows} == {"linear", "k-nn"}
     (place, *_) = (row for row in rows if row["target"] == "place")
-    assert place["test_views"] % 4 == 0 and 0 <= place["shuffled"] <= 1
+    for split, column in (("train", "training_views"), ("test", "test_views")):
+        with closing(open_clips(own_run.dataset, split)) as clips:
+            assert place[column] == 4 * len(clips)
+    assert 0 <= place["shuffled"] <= 1
 
 
 def test_scenes_that_are_missing_or_others_are_refused(scene_run, tmp_path):
