@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from helpers.scene_runs import invoke
 from torch.nn.functional import normalize
 
 from avsa.cli import cli
+from avsa.data.clips import open_clips
 from avsa.evals import retrieval
 from avsa.evals.base import Offer
 from avsa.evals.result import records_of
@@ -55,6 +57,7 @@ def test_noise_is_at_chance(among):
     metrics = summarize(ranks)
     median = metrics.pop("median_rank")
     assert abs(median.value - median.chance) <= 0.1 * ranks.candidates[0]
+    assert median.low <= median.value <= median.high and median.low < median.high
     for metric in metrics.values():
         assert metric.low <= metric.chance <= metric.high
         assert metric.low < metric.value < metric.high
@@ -138,6 +141,9 @@ def test_the_command_prints_recall_of_a_run(own_run):
     assert all(text in printed for text in (" video_to_audio ", " audio_to_video "))
     assert all(text in printed for text in ("\nviews_recall@5 ", "\nclips_one_view_recall@1 "))
     ((_, record),) = records_of(own_run.run)
+    with closing(open_clips(own_run.dataset, "test")) as clips:
+        queries = {row["candidates"]: row["queries"] for row in record.result.tables["retrieval"]}
+        assert queries["clips"] == len(clips) and queries["views"] == 6 * len(clips)
     by_chance = record.result.metrics["views_audio_to_video_recall@1"]
     assert by_chance.chance == pytest.approx(1 / 6) and by_chance.low <= by_chance.value
 

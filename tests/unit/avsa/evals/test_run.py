@@ -106,6 +106,21 @@ def test_models_with_other_audio_statistics_have_other_records(own_run):
     assert path != other
 
 
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_kernels_are_deterministic_if_the_recipe_says_so(own_run, monkeypatch, deterministic):
+    subject, found = open_subject(str(own_run.run), "cpu"), []
+    compute = replace(subject.config.compute, deterministic=deterministic)
+    monkeypatch.setattr(subject.model, "config", replace(subject.config, compute=compute))
+
+    def look(*_):
+        found.append(torch.are_deterministic_algorithms_enabled())
+        return Result(metrics={})
+
+    monkeypatch.setattr(CountingConfig, "evaluate", look)
+    evaluate(CountingConfig(), subject, own_run.dataset, own_run.run, ALONE)
+    assert found == [deterministic]
+
+
 def test_the_name_of_a_record_depends_on_all_but_places():
     config, data = CountingConfig(), {"path": "/a", "test": "1"}
     subject = Subject(name="/run", weights_sha256="w", statistics_sha256="s")

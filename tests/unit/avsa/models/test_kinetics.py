@@ -42,6 +42,8 @@ def test_maps_and_features_are_those_of_torchvision(weights):
         maps = encoder.forward_maps((pixels - mean) / std)
         logits = theirs((pixels - k_mean) / k_std)
         ours = theirs.fc(maps[-1].mean((2, 3, 4)))
+        features = encoder((pixels - mean) / std)
+    assert torch.equal(features, maps[-1].amax((2, 3, 4))) and features.shape == (1, 512)
     assert [tuple(each.shape[1:]) for each in maps] == [
         (64, 8, 56, 56), (128, 4, 28, 28), (256, 2, 14, 14), (512, 1, 7, 7),
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_killed_evaluation_goes_on_with_the_same_numbers(own_run, tmp_path, mo
 
 def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
     """And the head gets translated features in both."""
-    seen, compared = {}, {}
+    seen, compared, states = {}, {}, []
 
     def training_batches(clips, order, seed, data, views, *rest, **options):
         seen["train"] = (clips.split, views.augment, views.num_views, data.video_position)
@@ -86,6 +87,7 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
 
     def spied(config, video, audio, draws, generator):
         compared["train"] = video
+        states.append(str(generator.bit_generator.state))
         return training_pairs(config, video, audio, draws, generator)
 
     def scored(config, heads, pairs):
@@ -99,7 +101,8 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
     monkeypatch.setattr(AvsaBinConfig, "score", scored)
     subject = open_subject(str(own_run.run), "cpu")
     task = subject.require_model().task
-    config = AvsaBinConfig(translated=True, views=3, test_draws=2, schedule=FAST)
+    schedule = replace(FAST, epochs=2)
+    config = AvsaBinConfig(translated=True, views=3, test_draws=2, schedule=schedule)
     translations, forward = [], task.v2a_transformer.forward
 
     def translating(video):
@@ -112,8 +115,9 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
     assert seen["test"] == ("test", False, 3, 2) and seen["draws"] == 4
     assert seen["adjust"] == config.adjust_views and seen["first"] == 0
     assert not any(each.training for each in subject.require_model().modules())
-    for name, translated in zip(("train", "test"), translations, strict=True):
+    for name, translated in zip(("train", "test"), translations[1:], strict=True):
         assert torch.equal(compared[name], translated)
+    assert len({*states}) == 2  # each step draws pairs of its own
 
 
 @pytest.mark.parametrize("protocol", ["paper", "published"])
