@@ -12,6 +12,7 @@ from torch import nn
 
 from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import AvsaBinConfig
+from avsa.evals.binary.heads import Heads
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.ambisonics.transforms import encode
 from yt360.sphere import view_rotation
@@ -59,6 +60,17 @@ def test_an_oracle_of_alignment_reaches_100_percent(tmp_path):
     assert metrics["accuracy"].value == 1.0
     assert all(contains(metrics[name]) for name in ("audio_alone", "video_alone", "swapped"))
     assert [list(row.values()) for row in confusion] == [["turned", 200, 0], ["aligned", 0, 200]]
+
+
+def test_rows_of_the_confusion_matrix_are_targets():
+    heads, drawn = Heads(DIM, 0), np.random.default_rng(0)
+    nn.init.zeros_(heads["accuracy"][2].weight)
+    heads["accuracy"][2].bias.data = tensor([0, 1])  # always "same"
+    config = AvcBinConfig()
+    metrics, confusion = config.score(heads, config.test_pairs(features_of(noise(drawn)), drawn))
+    assert [list(row.values()) for row in confusion] == [["other", 0, 32], ["same", 0, 32]]
+    assert metrics["accuracy"].value == 0.5
+    assert [each.chance for each in metrics.values()] == [0.5] * 4
 
 
 @pytest.mark.parametrize("config", [AvcBinConfig(), AvsaBinConfig()])
