@@ -17,6 +17,7 @@ from avsa.data.clips import open_clips
 from avsa.evals.binary import base
 from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import AvsaBinConfig
+from avsa.evals.binary.heads import Heads
 from avsa.evals.config_options import configure
 from avsa.evals.feature_cache import view_features
 from avsa.evals.protocol import mirror_video
@@ -76,13 +77,14 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
     seen, compared, states = {}, {}, []
 
     def training_batches(clips, order, seed, data, views, *rest, **options):
-        seen["train"] = (clips.split, views.augment, views.num_views, data.video_position)
+        seen["train"] = (clips.split, seed, views.augment, views.num_views, data.video_position)
         seen["draws"] = len(order.batch(0)) * order.steps_per_epoch
         seen["adjust"], seen["first"] = options["adjust"], options["first_step"]
         return batches(clips, order, seed, data, views, *rest, **options)
 
     def test_features(context, spec, extra):
-        seen["test"] = (spec.split, spec.views.augment, spec.views.num_views, spec.draws)
+        views = spec.views
+        seen["test"] = (spec.split, spec.seed, views.augment, views.num_views, spec.draws)
         return view_features(context, spec, extra)
 
     def spied(config, video, audio, draws, generator):
@@ -102,7 +104,13 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
     subject = open_subject(str(own_run.run), "cpu")
     task = subject.require_model().task
     schedule = replace(FAST, epochs=2)
-    config = AvsaBinConfig(translated=True, views=3, test_draws=2, schedule=schedule)
+    config = AvsaBinConfig(translated=True, views=3, test_draws=2, schedule=schedule, seed=7)
+
+    def heads(dim, seed):
+        seen["heads"] = seed
+        return Heads(dim, seed)
+
+    monkeypatch.setattr(base, "Heads", heads)
     translations, forward = [], task.v2a_transformer.forward
 
     def translating(video):
@@ -111,8 +119,8 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
 
     monkeypatch.setattr(task.v2a_transformer, "forward", translating)
     evaluate(config, subject, own_run.dataset, own_run.run, ALONE)
-    assert seen["train"] == ("train", True, 3, subject.config.data.video_position)
-    assert seen["test"] == ("test", False, 3, 2) and seen["draws"] == 4
+    assert seen["train"] == ("train", 7, True, 3, subject.config.data.video_position)
+    assert seen["test"] == ("test", 7, False, 3, 2) and seen["draws"] == 4 and seen["heads"] == 7
     assert seen["adjust"] == config.adjust_views and seen["first"] == 0
     assert not any(each.training for each in subject.require_model().modules())
     for name, translated in zip(("train", "test"), translations[1:], strict=True):

@@ -167,6 +167,16 @@ def test_each_split_goes_with_its_labels(context, monkeypatch):
     assert seen == [("train", True), ("test", True)]
 
 
+def test_the_test_draws_every_clip_so_often(context):
+    parts = open_subnetworks(context.subject, "video", False, None, 0)
+    networks = build_networks(parts, "none", FRAMES, 0, ALONE)
+    config = SegmentationConfig(**FEW, test_draws=3)
+    labels = TargetReader(context.dataset, "test", "panoptic")
+    with context.clips("test") as clips:
+        found = config.test(networks, source_of(context, parts), clips, labels)
+        assert found.clips == 3 * len(clips)
+
+
 def test_predictions_are_made_in_evaluation_mode(context):
     (sample, *_) = samples_of(context, lambda n: SharedOrder(n, 1, 2, ALONE))
     parts = open_subnetworks(context.subject, "video+audio+context", True, None, 0)
@@ -262,6 +272,25 @@ def test_clips_that_cannot_be_read_are_counted_and_not_drawn(context, tmp_path):
         none = samples.testing(clips, SharedOrder(len(clips), 1, 2, ALONE), labels)
         (name,) = save_pictures(context, none, torch.zeros_like, confusion)
     assert "confusion" in name
+
+
+def test_labels_are_part_of_the_identity_of_the_data(context, tmp_path):
+    dataset, config = shutil.copytree(context.dataset, tmp_path / "dataset"), SegmentationConfig()
+
+    def described():
+        data = config.describe_data(context.subject, dataset)
+        return {name: data[f"labels of {name}"] for name in ("train", "test")}
+
+    first = described()
+    (dataset / "labels-panoptic.json").write_text(
+        (dataset / "labels-panoptic.json").read_text().replace('"truth"', '"other"')
+    )
+    made_otherwise = described()
+    for shard in (dataset / "test").glob("panoptic-*.tar"):
+        shard.unlink()
+    fewer = described()
+    assert first["train"] != made_otherwise["train"] == fewer["train"]
+    assert len({first["test"], made_otherwise["test"], fewer["test"]}) == 3
 
 
 def test_a_split_without_labels_is_refused(context, tmp_path):
