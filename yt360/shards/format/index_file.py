@@ -79,7 +79,8 @@ def read_index(
         _check_size(metadata, len(content), info)
         wanted = [name for name in names if verify_keys or name != "key"]
         with _open(content, metadata=metadata, read_dictionary=list(_TEXT_COLUMNS)) as file:
-            return _validated(file.read(wanted), info)
+            # A thread of Arrow that is alive at the end can abort the program (apache/arrow#34314).
+            return _validated(file.read(wanted, use_threads=False), info)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` creates it",
