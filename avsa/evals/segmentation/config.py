@@ -28,6 +28,7 @@ from avsa.evals.segmentation.networks import (
     build_networks,
     check_inputs,
     open_subnetworks,
+    with_sample_rate,
 )
 from avsa.evals.segmentation.pictures import PicturedOrder, save_pictures
 from avsa.evals.segmentation.samples import SampleSource
@@ -114,6 +115,9 @@ class SegmentationConfig(EvaluationConfig):
         parts = open_subnetworks(
             context.subject, self.inputs, self.end_to_end, self.kinetics_weights, self.seed
         )
+        if context.subject.model is None:
+            with context.clips("train") as clips:
+                parts = with_sample_rate(parts, clips_form(clips.info).sample_rate_hz)
         labels = {split: TargetReader(dataset, split, self.labels) for split in SPLITS}
         for each in labels.values():
             on_first_rank(world, each.require_classes)

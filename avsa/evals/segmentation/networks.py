@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -80,6 +80,12 @@ def open_subnetworks(
     *_, last = recipe.stages.values()
     new = cast(TranslationTask, last.task.build(recipe.encoders.feature_dim))
     return _chosen(recipe, inputs, encoders, new)
+
+
+def with_sample_rate(parts: Subnetworks, sample_rate_hz: int) -> Subnetworks:
+    """Return the networks of a model without a run, with a recipe for the audio of a dataset."""
+    audio = replace(parts.recipe.audio, sample_rate_hz=sample_rate_hz)
+    return replace(parts, recipe=replace(parts.recipe, audio=audio))
 
 
 def check_inputs(subject: Evaluated, inputs: Inputs, end_to_end: bool) -> None:

@@ -19,6 +19,7 @@ from torch.nn.functional import one_hot
 from torchvision.models.video import r2plus1d_18
 
 from avsa.cli import cli
+from avsa.config.recipe import load_config
 from avsa.data.order import SamplingConfig, TrainingOrder
 from avsa.evals.base import Context, Offer
 from avsa.evals.fit import ScheduleConfig
@@ -272,6 +273,22 @@ def test_clips_that_cannot_be_read_are_counted_and_not_drawn(context, tmp_path):
         none = samples.testing(clips, SharedOrder(len(clips), 1, 2, ALONE), labels)
         (name,) = save_pictures(context, none, torch.zeros_like, confusion)
     assert "confusion" in name
+
+
+def test_models_without_a_run_take_audio_of_any_sample_rate(context, monkeypatch):
+    high = load_config("avsa", ["audio.sample_rate_hz=48000"])
+    monkeypatch.setattr("avsa.evals.segmentation.networks.load_config", lambda _: high)
+    found = []
+
+    def record(_, audio):
+        found.append(audio.sample_rate_hz)
+        raise Stop
+
+    monkeypatch.setattr(Context, "statistics", record)
+    config = SegmentationConfig(inputs="video+audio+context", end_to_end=True)
+    with pytest.raises(Stop):
+        config.evaluate(replace(context, subject=Evaluated("scratch", None)))
+    assert found == [24000]  # that of the dataset
 
 
 def test_labels_are_part_of_the_identity_of_the_data(context, tmp_path):
