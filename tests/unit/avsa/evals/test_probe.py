@@ -18,7 +18,9 @@ from avsa.evals.probe.evaluation import ProbeConfig, Views
 from avsa.evals.probe.heads import probe
 from avsa.evals.probe.targets import Target, scene_targets, scenes_of
 from avsa.evals.result import records_of
+from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
+from avsa.training.distributed import World
 from yt360.randomness import keyed_generator
 from yt360.sphere import azimuth_elevation, direction
 
@@ -170,6 +172,23 @@ def test_the_command_probes_a_run(own_run):
         with closing(open_clips(own_run.dataset, split)) as clips:
             assert place[column] == 4 * len(clips)
     assert 0 <= place["shuffled"] <= 1
+
+
+def test_probes_learn_on_the_training_split(own_run, monkeypatch):
+    seen = []
+
+    def record(_, train, test, *__):
+        seen.extend([train.features.keys, test.features.keys])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProbeConfig, "_probe", record)
+    subject = open_subject(str(own_run.run), "cpu")
+    alone = World(0, 1, torch.device("cpu"))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(ProbeConfig(scenes=own_run.scenes), subject, own_run.dataset, own_run.run, alone)
+    for split, keys in zip(("train", "test"), seen, strict=True):
+        with closing(open_clips(own_run.dataset, split)) as clips:
+            assert keys == list(clips.keys)
 
 
 def test_scenes_that_are_missing_or_others_are_refused(scene_run, tmp_path):

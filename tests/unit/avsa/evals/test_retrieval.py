@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -144,6 +145,8 @@ def test_the_command_prints_recall_of_a_run(own_run):
     with closing(open_clips(own_run.dataset, "test")) as clips:
         queries = {row["candidates"]: row["queries"] for row in record.result.tables["retrieval"]}
         assert queries["clips"] == len(clips) and queries["views"] == 6 * len(clips)
+    (spec,) = (own_run.run / "eval" / "features").glob("*/spec.json")
+    assert json.loads(spec.read_text())["split"] == "test"
     by_chance = record.result.metrics["views_audio_to_video_recall@1"]
     assert by_chance.chance == pytest.approx(1 / 6) and by_chance.low <= by_chance.value
 

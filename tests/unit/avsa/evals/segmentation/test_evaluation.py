@@ -82,7 +82,9 @@ def test_the_defaults_are_those_of_the_paper():
 @pytest.mark.parametrize("protocol", ["paper", "published"])
 def test_views_are_those_of_the_paper(context, protocol):
     parts = open_subnetworks(context.subject, "video", False, None, 0)
-    source = replace(source_of(context, parts), protocol=protocol)
+    trained = replace(parts.recipe.data, video_position="random")
+    recipe = replace(parts.recipe, data=trained)
+    source = replace(source_of(context, parts), recipe=recipe, protocol=protocol)
     train, test = source.views(training=True), source.views(training=False)
     assert (train.hfov_min_deg, train.hfov_max_deg) == (50, 87)
     assert test.hfov_min_deg == test.hfov_max_deg == 76
