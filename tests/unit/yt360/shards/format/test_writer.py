@@ -5,6 +5,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
+import webdataset
 from helpers.errors import user_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,6 +65,28 @@ def test_the_scan_agrees_with_the_bytes_and_sizes_are_foreseen(tmp_path_factory,
     assert [raw[offset : offset + size] for offset, size in ranges] == contents
     steps = [after[0] - before[0] for before, after in pairwise(ranges)]
     assert steps == [member_bytes(len(content)) for content in contents[:-1]]
+
+
+def written_by_webdataset(path, samples):
+    with webdataset.TarWriter(str(path), user="", group="", encoder=False, mtime=0) as tar:
+        for key, members in samples.items():
+            tar.write({"__key__": key, **members})
+    return path.read_bytes()
+
+
+KEYS = st.text("abcXYZ019_-", min_size=1, max_size=80)
+SUFFIXES = st.sampled_from(["mp4", "flac", "json", "panoptic.npz"])
+# Around the sizes of a block and of a record of 20 blocks, which ends an archive.
+CONTENTS = st.integers(0, 12_000).map(bytes) | st.binary(max_size=1200)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(KEYS, st.dictionaries(SUFFIXES, CONTENTS), max_size=4))
+def test_the_bytes_are_those_of_webdataset(tmp_path_factory, samples):
+    folder = tmp_path_factory.mktemp("parity")
+    write(folder / "ours.tar", samples)
+    theirs = written_by_webdataset(folder / "theirs.tar", samples)
+    assert (folder / "ours.tar").read_bytes() == theirs
 
 
 def test_nothing_is_left_after_an_error(tmp_path):
