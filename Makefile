@@ -35,8 +35,8 @@ format: setup
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: setup  ## speed tables; takes a quiet machine
-	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m bench
+bench: setup  ## speed as ratios, area by area (docs/speed.md); takes a quiet machine
+	.venv/bin/python tools/bench.py
 
 proof: setup  ## that the small recipe learns (docs/results); more than an hour on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m proof --out proof

@@ -1,4 +1,4 @@
-"""Time a catalog of a million videos: ``PYTHONPATH=tools python -m bench.catalog``.
+"""Time a catalog of a million videos: ``PYTHONPATH=tools python -m benchmarks.catalog``.
 
 Makes a catalog with videos in every state, attempts, verdicts and clips, then times
 the operations of users and workers, each on a separate connection, as commands have.

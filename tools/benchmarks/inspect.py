@@ -1,9 +1,9 @@
 """Measure speed and memory of the inspection on a generated video of a given length.
 
-    PYTHONPATH=tools python -m bench.inspect                       # 10 minutes of 1080p
-    PYTHONPATH=tools python -m bench.inspect --minutes 120 --size 1920x1080
-    PYTHONPATH=tools python -m bench.inspect --file my-video.mp4
-    PYTHONPATH=tools python -m bench.inspect --before ../older-checkout --repeat 3
+    PYTHONPATH=tools python -m benchmarks.inspect                       # 10 minutes of 1080p
+    PYTHONPATH=tools python -m benchmarks.inspect --minutes 120 --size 1920x1080
+    PYTHONPATH=tools python -m benchmarks.inspect --file my-video.mp4
+    PYTHONPATH=tools python -m benchmarks.inspect --before ../older-checkout --repeat 3
 
 The generated video is a minute of moving texture in H.264 (30 fps, 8 Mbit/s, a key frame every 5 s)
 with six-channel AAC, repeated without encoding it again. Times are of one thread; the load of other

@@ -1,6 +1,6 @@
 """Inspect one file with the packages on the path; print speed, memory and verdicts as JSON.
 
-`bench.inspect` runs this as a script, also with an older checkout on the path.
+`benchmarks.inspect` runs this as a script, also with an older checkout on the path.
 """
 
 from __future__ import annotations

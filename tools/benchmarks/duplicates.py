@@ -1,4 +1,4 @@
-"""Time the search for duplicates: ``PYTHONPATH=tools python -m bench.duplicates``.
+"""Time the search for duplicates: ``PYTHONPATH=tools python -m benchmarks.duplicates``.
 
 Makes fingerprints of recordings of 10 s. One in a hundred is a copy of another one (turned by any
 angle, trimmed by 2.3 s, with coding noise), and one in a hundred shows the place of another one at

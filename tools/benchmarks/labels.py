@@ -4,7 +4,7 @@ The network has random weights, scaled so that a view holds some twenty objects,
 busy photograph; its speed does not depend on their classes. One clip of noise is labelled as
 `yt360 pseudolabel` would, then the work around the network is timed stage by stage.
 
-    PYTHONPATH=tools python -m bench.labels --view-size 512 --panoramas 4
+    PYTHONPATH=tools python -m benchmarks.labels --view-size 512 --panoramas 4
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import torch
-from bench import paper
+from benchmarks import paper
 
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views, stack_views

@@ -1,7 +1,7 @@
 """Speed of reading clip windows for action recognition.
 
-    PYTHONPATH=tools python -m bench.action
-    PYTHONPATH=tools python -m bench.action --root UCF-101 --threads 8
+    PYTHONPATH=tools python -m benchmarks.action
+    PYTHONPATH=tools python -m benchmarks.action --root UCF-101 --threads 8
 
 Without a folder, videos like those of UCF101 are made: 7 s of 320 x 240 at 25 frames/s, MPEG-4, a
 keyframe every 250 frames at most. A training window is half a second at a random place; testing

@@ -1,0 +1,143 @@
+"""Inputs of the benchmarks: clips as the paper's authors released theirs, and shards of them.
+
+Everything is made on first use and kept in a folder, so that a later run can use it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import ffmpeg
+
+from yt360.clip_codec.format import ClipFormat
+from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
+from yt360.randomness import keyed_generator
+from yt360.scenes.world.parameters import SceneFormat, choose_parameters
+from yt360.scenes.write import write_scenes
+from yt360.shards.builder.build import build_shards
+from yt360.shards.builder.inputs import find_inputs
+from yt360.shards.builder.options import BuildOptions
+from yt360.shards.format.reader import ShardReader
+
+AUDIO_SUFFIXES = (".flac", ".wav", ".m4a")
+CLIP_S, FPS, RATE_HZ = 10, 16, 24000
+# Clips whose frames are so small that copies and decoding take no time.
+SMALL_FRAMES = ClipFormat(width=64, height=32)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Inputs with the same content in different encodings.
+
+    Args:
+        folder: Where files are kept.
+        tiny: Make as little as possible, to test the benchmarks.
+        media: Folder of 10 s videos with separate audio files; by default scenes are rendered.
+    """
+
+    folder: Path
+    tiny: bool = False
+    media: Path | None = None
+
+    @cached_property
+    def videos(self) -> list[Path]:
+        """Video of each clip."""
+        return sorted(self._media.glob("*.mp4"))
+
+    @cached_property
+    def dataset(self) -> Path:
+        """Shards built by `yt360 build-shards`, all in the train split."""
+        return self._built("dataset", ClipFormat())
+
+    @cached_property
+    def small_dataset(self) -> Path:
+        """Shards of the same clips in `SMALL_FRAMES`."""
+        return self._built("small", SMALL_FRAMES)
+
+    @cached_property
+    def clips(self) -> ShardReader:
+        """The clips of `dataset`, read from the page cache."""
+        return ShardReader(self.dataset, "train", method="mmap")
+
+    @cached_property
+    def released(self) -> list[tuple[Path, Path]]:
+        """For each clip, video and audio as YT-360 was released.
+
+        The video is 640 x 360, 24 fps, H.264 with the encoder's default GOP; the audio is
+        four-channel AAC, 48 kHz.
+        """
+        return [
+            (
+                self._kept(f"released-{video.name}", partial(_encode, video, 360, 24)),
+                self._kept(f"released-{video.stem}.m4a", partial(_encode_audio, video)),
+            )
+            for video in self.videos
+        ]
+
+    @cached_property
+    def default_gop(self) -> list[Path]:
+        """For each clip, a video of the shards' size and rate with the encoder's default GOP."""
+        return [
+            self._kept(f"default-{video.name}", partial(_encode, video, 320, FPS))
+            for video in self.videos
+        ]
+
+    def clip_of(self, number: int) -> int:
+        """Return the clip of a random input."""
+        return int(keyed_generator("clip", number).integers(len(self.videos)))
+
+    def first_frame(self, number: int) -> int:
+        """Return the first frame of a random half second, with room for a second of audio."""
+        return int(keyed_generator("frame", number).integers(4, 149))
+
+    @property
+    def _media(self) -> Path:
+        """Folder of the videos; scenes are rendered unless the folder has them."""
+        if self.media is not None:
+            return self.media
+        media, scenes, form = self.folder / "media", 4, SceneFormat()
+        if self.tiny:
+            scenes, form = 1, SceneFormat(width=128, height=64)
+        write_scenes(media, scenes, 0, choose_parameters("default", ()), form)
+        return media
+
+    def _built(self, name: str, form: ClipFormat) -> Path:
+        options = BuildOptions(test_fraction=0.0, form=form)
+
+        def build(folder: Path) -> None:
+            build_shards(find_inputs([self._media], exclude=folder), folder, options)
+
+        return self._kept(name, build)
+
+    def _kept(self, name: str, make: Callable[[Path], None]) -> Path:
+        """Return a file or folder; it is made if it does not exist."""
+        path, unfinished = self.folder / name, self.folder / f"making-{name}"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            make(unfinished)
+            unfinished.rename(path)
+        return path
+
+
+def _encode(source: Path, height: int, fps: int, target: Path) -> None:
+    video = ffmpeg.input(graph_name(source)).video.filter("scale", 640, height).filter("fps", fps)
+    _run(ffmpeg.output(video, graph_name(target), vcodec="libx264", pix_fmt="yuv420p"), source)
+
+
+def _encode_audio(video: Path, target: Path) -> None:
+    source = next(p for p in sorted(video.parent.glob(f"{video.stem}.*")) if _is_audio(p))
+    audio = ffmpeg.input(graph_name(source)).audio
+    # The layout only names four channels; they are not mixed.
+    options = {"acodec": "aac", "ar": 48000, "channel_layout": "4.0"}
+    _run(ffmpeg.output(audio, graph_name(target), **options), source)
+
+
+def _is_audio(path: Path) -> bool:
+    return path.suffix in AUDIO_SUFFIXES
+
+
+def _run(stream: ffmpeg.Stream, source: Path) -> None:
+    run_ffmpeg(compile_arguments(stream.overwrite_output()), source)
