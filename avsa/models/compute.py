@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import torch
 from pydantic import Field
@@ -18,13 +18,20 @@ CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 """Memory format of weights with so many axes."""
 
 
+Choice: TypeAlias = Literal["auto", "on", "off"]
+
+
 @config_class
 class ComputeConfig:
-    """How the device computes. ``auto`` is on for CUDA devices and off for others."""
+    """How the device computes.
 
-    bfloat16: Literal["auto", "on", "off"] = "auto"
+    ``auto`` is on for CUDA devices, and for CPUs that have units for bfloat16 (AVX512-BF16, AMX)
+    if a test at the start shows that they repeat a step to the bit.
+    """
+
+    bfloat16: Choice = "auto"
     """Networks compute in bfloat16; weights, losses and the optimizer stay float32."""
-    channels_last: Literal["auto", "on", "off"] = "auto"
+    channels_last: Choice = "auto"
     """Channels-last memory format of the encoders."""
     compile: Literal["on", "off"] = "off"
     """Compile the encoders with torch.compile, which takes minutes before the first step."""
@@ -44,8 +51,11 @@ class ComputeConfig:
             )
 
 
-def is_on(choice: str, device: torch.device) -> bool:
-    """Return what ``auto``, ``on`` or ``off`` means on a device."""
+def is_on(choice: Choice, device: torch.device) -> bool:
+    """Return what ``auto``, ``on`` or ``off`` means on a device.
+
+    On a CPU ``auto`` is off, unless a test has replaced it (`avsa.training.repeatability`).
+    """
     return choice == "on" or (choice == "auto" and device.type == "cuda")
 
 

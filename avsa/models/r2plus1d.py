@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from avsa.models.base import StagedEncoderConfig
+from avsa.models.planar_conv import FactorizedConv3d
 from yt360.config import config_class
 
 
@@ -47,9 +48,7 @@ class R2Plus1D(nn.Module):
         super().__init__()
         self.config = config
         self.conv1 = nn.Sequential(
-            nn.Conv3d(
-                3, config.base_channels, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False
-            ),
+            FactorizedConv3d(3, config.base_channels, (3, 7, 7), (1, 2, 2), (1, 3, 3)),
             nn.BatchNorm3d(config.base_channels),
             nn.ReLU(inplace=True),
         )
@@ -93,7 +92,8 @@ class ResidualBlock(nn.Module):
         self.out_bn = nn.BatchNorm3d(channels)
         self.res_conv: nn.Module = nn.Identity()
         if stride != 1 or in_channels != channels:
-            self.res_conv = nn.Conv3d(in_channels, channels, 1, stride=stride, bias=False)
+            strides = stride, stride, stride
+            self.res_conv = FactorizedConv3d(in_channels, channels, (1, 1, 1), strides)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, channels, T', H', W') of (B, in_channels, T, H, W)."""
@@ -103,9 +103,11 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.out_bn(self.tmp_conv2(y) + self.res_conv(x)))
 
 
-def _spatial_conv(in_channels: int, channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
-    return nn.Conv3d(in_channels, channels, (1, 3, 3), stride=stride, padding=(0, 1, 1), bias=False)
+def _spatial_conv(
+    in_channels: int, channels: int, stride: tuple[int, int, int]
+) -> FactorizedConv3d:
+    return FactorizedConv3d(in_channels, channels, (1, 3, 3), stride, padding=(0, 1, 1))
 
 
-def _temporal_conv(channels: int, stride: tuple[int, int, int]) -> nn.Conv3d:
-    return nn.Conv3d(channels, channels, (3, 1, 1), stride=stride, padding=(1, 0, 0), bias=False)
+def _temporal_conv(channels: int, stride: tuple[int, int, int]) -> FactorizedConv3d:
+    return FactorizedConv3d(channels, channels, (3, 1, 1), stride, padding=(1, 0, 0))

@@ -42,7 +42,7 @@ from avsa.training.learner import (
     seed_torch,
 )
 from avsa.training.metrics_log import RunLog, memory_mb
-from avsa.training.repeatability import deterministic_kernels, repeatable_config
+from avsa.training.repeatability import deterministic_kernels, recorded_config, repeatable_config
 from avsa.training.request import Outcome
 from avsa.training.run_folder import fingerprint, open_run
 from avsa.training.signals import StopSignals
@@ -110,7 +110,7 @@ def train(
         stop = opened.enter_context(StopSignals())
         opened.enter_context(deterministic_kernels(config.compute.deterministic))
         stages = [stage for stage in stages if step < stage.last_step]
-        config = repeatable_config(config, stages[0].name, clips, world, log)
+        recipe, config = config, repeatable_config(config, clips, world, log)
 
         # Train stage by stage. Encoders continue; each stage has a new task and a new optimizer.
         encoders = build_encoders(config, world, saved)
@@ -132,7 +132,7 @@ def train(
             validation = open_validation(
                 config, stage.name, validation_clips, statistics, world, log
             )
-            save = partial(_save, run, clips, statistics, learner)
+            save = partial(_save, recorded_config(recipe, config), run, clips, statistics, learner)
             with closing(upcoming):
                 step, stopped = train_stage(
                     learner, islice(upcoming, until - step), validation, log, save, stop, step
@@ -232,11 +232,16 @@ def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:
 
 
 def _save(
-    run: Path, clips: ShardReader, statistics: AudioStatistics, learner: Learner, step: int
+    config: TrainConfig,
+    run: Path,
+    clips: ShardReader,
+    statistics: AudioStatistics,
+    learner: Learner,
+    step: int,
 ) -> None:
     """Write a checkpoint, and remove the oldest ones."""
-    content = {"step": step, "config": to_mapping(learner.config), **learner.state()}
+    content = {"step": step, "config": to_mapping(config), **learner.state()}
     content |= {"clips": fingerprint(clips), "fps": clips_form(clips.info).fps}
     content |= {"plugins": list(loaded_plugins())}
     save_checkpoint(checkpoint_path(run, step), content | {"stats": asdict(statistics)})
-    drop_old_checkpoints(run, learner.config.checkpoint.keep_last)
+    drop_old_checkpoints(run, config.checkpoint.keep_last)

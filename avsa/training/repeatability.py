@@ -1,10 +1,7 @@
 """Repeatable training on CPUs: options under which equal steps give equal gradients.
 
-Some kernels read uninitialized memory. Convolutions of torch 2.13 did, in bfloat16 and
-channels_last on some CPUs: gradients of equal steps differed by up to 1e35, or were NaN. Which
-options are safe depends on the version of torch, the CPU and the layers. Therefore a small step of
-the run's own networks is computed several times, with NaN in freed memory, and its gradients are
-compared with each other and with those in float32.
+A small step of each stage of the run is computed several times (`avsa.models.repeatability` says
+why), so that an interrupted run finds the same options when it is resumed in a later stage.
 """
 
 from __future__ import annotations
@@ -13,9 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from itertools import product
-from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -23,35 +17,52 @@ from torch import Tensor, nn
 from avsa.config.train_config import TrainConfig
 from avsa.data.clip_window import WindowShape
 from avsa.data.clips import clips_form
-from avsa.models.compute import ComputeConfig, autocast, is_on, place_encoders
+from avsa.models.compute import Choice, ComputeConfig, autocast, place_encoders
+from avsa.models.repeatability import Computation, has_bfloat16_units, is_repeatable
 from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.memory import sample_shapes
 from avsa.training.metrics_log import RunLog
 from yt360.shards.format.reader import ShardReader
 
-Gradients: TypeAlias = list[Tensor]
-# Returns the gradients of a fixed step, computed with some options.
-Step: TypeAlias = Callable[[ComputeConfig], Gradients]
-
-REPEATS = 3
-# Maximum distance from the gradient in float32, relative to its norm. Rounding to bfloat16 stays
-# well below it; reads of uninitialized memory do not.
-TOLERANCE = 0.5
-# NaN for float32 and for each half of it as bfloat16.
-_NAN_BITS = 0x7FC07FC0
-_FREED_BYTES = tuple(1 << power for power in range(10, 26))
-
 
 def repeatable_config(
-    config: TrainConfig, stage: str, clips: ShardReader, world: World, log: RunLog
+    config: TrainConfig, clips: ShardReader, world: World, log: RunLog
 ) -> TrainConfig:
-    """Return the recipe with compute options under which this CPU repeats a step of a stage."""
-    window = config.stage_data(stage).window_shape(clips_form(clips.info))
-    step = partial(small_step, config, stage, window)
-    compute, warning = repeatable_compute(config.compute, world, step)
+    """Return the recipe with compute options under which this CPU repeats a step of every stage."""
+    form = clips_form(clips.info)
+
+    def steps(compute: ComputeConfig) -> list[Tensor]:
+        return [
+            gradient
+            for stage in config.stages
+            for gradient in small_step(
+                config, stage, config.stage_data(stage).window_shape(form), compute
+            )
+        ]
+
+    compute, warning = repeatable_compute(config.compute, world, steps)
     if warning is not None:
         log.warn(warning)
+    if config.compute.bfloat16 == "auto" and compute.bfloat16 == "on":
+        log.note(
+            "this CPU computes in bfloat16 and repeats a step to the bit: training uses "
+            f"compute.bfloat16=on and compute.channels_last={compute.channels_last}"
+        )
     return replace(config, compute=compute)
+
+
+def recorded_config(recipe: TrainConfig, used: TrainConfig) -> TrainConfig:
+    """Return what a checkpoint says of a run that was asked for by `recipe` and computes as `used`.
+
+    ``auto`` stays, since another machine decides anew. Options that were turned off, because they
+    do not repeat here, stay off.
+    """
+    asked, compute = recipe.compute, used.compute
+    if asked.bfloat16 == "auto":
+        compute = replace(compute, bfloat16="auto")
+    if asked.channels_last == "auto":
+        compute = replace(compute, channels_last="auto")
+    return replace(used, compute=compute)
 
 
 @contextmanager
@@ -68,37 +79,43 @@ def deterministic_kernels(wanted: bool) -> Iterator[None]:
 
 
 def repeatable_compute(
-    wanted: ComputeConfig, world: World, step: Step
+    wanted: ComputeConfig,
+    world: World,
+    step: Computation,
+    has_units: Callable[[], bool] = has_bfloat16_units,
 ) -> tuple[ComputeConfig, str | None]:
     """Return the options nearest to the wanted ones under which the CPU repeats a step.
 
-    The result is the same on all ranks. On other devices, and if neither bfloat16 nor channels_last
-    is on, the options are returned unchanged.
+    On a CPU, ``auto`` becomes ``on`` for bfloat16 if the CPU has units for it and repeats the step,
+    and for channels_last if bfloat16 is on and both together repeat it. The result is the same on
+    all ranks. Nothing is computed if neither option is wanted, or on other devices, where the
+    options are returned unchanged.
 
     Args:
         wanted: Options of the recipe.
         world: This process and the other ranks.
-        step: The step, such as a partial `small_step`.
+        step: The step: gradients for some options, such as those of `small_step`.
+        has_units: Whether the CPU has units for bfloat16.
 
     Returns:
-        The options, and a warning that names the changes, or None.
+        The options, and a warning that names the ones that are on in the recipe and off here, or
+        None.
     """
-    *candidates, plain = _candidates(wanted, world.device)
-    if world.device.type != "cpu" or not candidates:
+    if world.device.type != "cpu":
         return wanted, None
+    *candidates, plain = _candidates(wanted, _on_all_ranks(has_units()))
     for candidate in candidates:
-        repeats = torch.tensor(float(is_repeatable(step, candidate, plain)))
-        if mean_over_ranks(repeats) == 1:
+        if _on_all_ranks(is_repeatable(step, candidate, plain)):
             break
     else:
         candidate = plain
-    if candidate == wanted:
-        return wanted, None
     changed = [
         f"compute.{name}=off"
         for name in ("bfloat16", "channels_last")
-        if getattr(candidate, name) != getattr(wanted, name)
+        if (getattr(wanted, name), getattr(candidate, name)) == ("on", "off")
     ]
+    if not changed:
+        return candidate, None
     return candidate, (
         f"this CPU does not repeat a step with compute.bfloat16={wanted.bfloat16} and "
         f"compute.channels_last={wanted.channels_last}: gradients differ between equal calls, or "
@@ -106,27 +123,9 @@ def repeatable_compute(
     )
 
 
-def is_repeatable(step: Step, compute: ComputeConfig, plain: ComputeConfig) -> bool:
-    """Return whether a step gives equal gradients every time, close to those of `plain`."""
-    reference = step(plain)
-    first: Gradients | None = None
-    for _ in range(REPEATS):
-        _leave_nan_in_freed_memory()
-        gradients = step(compute)
-        if first is None:
-            first = gradients
-            errors = [one - other for one, other in zip(first, reference, strict=True)]
-            limit = TOLERANCE * nn.utils.get_total_norm(reference)
-            if not nn.utils.get_total_norm(errors) <= limit:  # also false for NaN
-                return False
-        elif not all(map(torch.equal, gradients, first)):
-            return False
-    return True
-
-
 def small_step(
     config: TrainConfig, stage: str, window: WindowShape, compute: ComputeConfig
-) -> Gradients:
+) -> list[Tensor]:
     """Return the gradients of the initial networks of a stage, for two clips of noise on the CPU.
 
     Args:
@@ -156,19 +155,23 @@ def small_step(
     return [each.grad for each in parameters if each.grad is not None]
 
 
-def _candidates(wanted: ComputeConfig, device: torch.device) -> Iterator[ComputeConfig]:
-    """Yield the wanted options, then without channels_last, without bfloat16, and without both."""
-    options = [
-        name for name in ("bfloat16", "channels_last") if is_on(getattr(wanted, name), device)
-    ]
-    for switches in product((None, "off"), repeat=len(options)):
-        changes: dict[str, Any] = {
-            name: value for name, value in zip(options, switches, strict=True) if value
-        }
-        yield replace(wanted, **changes)
+def _candidates(wanted: ComputeConfig, units: bool) -> list[ComputeConfig]:
+    """Return the wanted options, then with fewer of them on, finally with none on.
+
+    Options that are ``auto`` stay so where that means off.
+    """
+    found = []
+    for bfloat16 in _choices(wanted.bfloat16, units):
+        for channels_last in _choices(wanted.channels_last, bfloat16 == "on"):
+            found.append(replace(wanted, bfloat16=bfloat16, channels_last=channels_last))
+    return found
 
 
-def _leave_nan_in_freed_memory() -> None:
-    """Write NaN to blocks of many sizes and free them, so that later allocations contain them."""
-    blocks = [torch.full((size // 4,), _NAN_BITS, dtype=torch.int32) for size in _FREED_BYTES]
-    del blocks
+def _choices(wanted: Choice, automatic: bool) -> list[Choice]:
+    if wanted == "on":
+        return ["on", "off"]
+    return ["on", "auto"] if wanted == "auto" and automatic else [wanted]
+
+
+def _on_all_ranks(here: bool) -> bool:
+    return bool(mean_over_ranks(torch.tensor(float(here))) == 1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -10,9 +11,10 @@ import torch
 from avsa.config.recipe import load_config
 from avsa.data.clip_window import WindowShape
 from avsa.models.compute import ComputeConfig
+from avsa.models.repeatability import TOLERANCE, is_repeatable
 from avsa.training.distributed import World
 from avsa.training.learner import is_plausible
-from avsa.training.repeatability import TOLERANCE, is_repeatable, repeatable_compute, small_step
+from avsa.training.repeatability import recorded_config, repeatable_compute, small_step
 
 CPU = World(0, 1, torch.device("cpu"))
 PLAIN = ComputeConfig(bfloat16="off", channels_last="off")
@@ -68,14 +70,42 @@ def test_gradients_that_repeat_but_are_wrong_do_not_count(wrong):
 
 
 @pytest.mark.parametrize(
-    ("compute", "device"), [(ComputeConfig(), "cpu"), (PLAIN, "cpu"), (BOTH, "cuda")]
+    ("compute", "device", "units"),
+    [
+        (ComputeConfig(), "cpu", False),
+        (ComputeConfig(bfloat16="off"), "cpu", True),
+        (PLAIN, "cpu", True),
+        (BOTH, "cuda", True),
+    ],
 )
-def test_what_has_nothing_to_fall_back_to_is_not_tried(compute, device):
+def test_what_has_nothing_to_fall_back_to_is_not_tried(compute, device, units):
     def step(compute):
         raise AssertionError("no step is needed")
 
     world = World(0, 1, torch.device(device))
-    assert repeatable_compute(compute, world, step) == (compute, None)
+    assert repeatable_compute(compute, world, step, lambda: units) == (compute, None)
+
+
+@pytest.mark.parametrize(
+    ("combinations", "expected"),
+    [
+        ([], ("on", "on")),
+        ([("on", "on")], ("on", "auto")),
+        ([("on", "on"), ("on", "auto")], ("auto", "auto")),
+    ],
+)
+def test_a_cpu_with_units_computes_in_bfloat16_without_being_asked_if_it_repeats_a_step(
+    combinations, expected
+):
+    compute, warning = repeatable_compute(ComputeConfig(), CPU, broken(*combinations), lambda: True)
+    assert (compute.bfloat16, compute.channels_last) == expected and warning is None
+
+
+def test_a_checkpoint_keeps_auto_for_other_machines_and_what_was_turned_off():
+    wanted = load_config("avsa", ["compute.channels_last=on"])
+    used = replace(wanted, compute=replace(wanted.compute, bfloat16="on", channels_last="off"))
+    compute = recorded_config(wanted, used).compute
+    assert (compute.bfloat16, compute.channels_last) == ("auto", "off")
 
 
 @pytest.mark.parametrize("recipe", ["avc", "avts", "avsa", "avsa-regression"])
