@@ -269,7 +269,7 @@ def require_long_clips(clips: ShardReader, config: DataConfig) -> None:
     try:
         draw_clip_windows(
             config.window_shape(clips_form(clips.info)),
-            max(clips.durations_s, default=0.0),
+            float(clips.durations_s.max(initial=0.0)),
             config.windows_per_clip,
             config.window_gap_s,
             keyed_generator("check"),

@@ -26,6 +26,8 @@ from itertools import pairwise
 from typing import Annotated, Literal, Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -33,7 +35,7 @@ from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 
-Indices = NDArray[np.int64]
+Indices = NDArray[np.integer]
 
 
 @config_class
@@ -113,13 +115,12 @@ class TrainingOrder:
         batch_size: int,
         seed: int,
         config: SamplingConfig | None = None,
-        shards: Sequence[int] | None = None,
+        shards: Sequence[int] | Indices | None = None,
     ) -> None:
         self.config = config or SamplingConfig()
         self.batch_size, self.seed = batch_size, seed
-        _, videos = np.unique(np.asarray(video_ids, dtype=str), return_inverse=True)
-        self._videos: Indices = videos.astype(np.int64)
-        self._clips_of_video: Indices = np.bincount(self._videos)
+        self._videos = _number_videos(video_ids)
+        self._clips_of_video: Indices = np.bincount(self._videos).astype(np.int32)
         self._check_size()
         uses = self._clips_of_video
         if self.config.unit == "video":
@@ -172,16 +173,17 @@ class TrainingOrder:
                 key="batch_size",
             )
 
-    def _windowed_shards(self, shards: Sequence[int] | None) -> Indices:
+    def _windowed_shards(self, shards: Sequence[int] | Indices | None) -> Indices | None:
+        """Return the shard of each clip, numbered from 0; None if clips are shuffled freely."""
         if not self.config.window_shards:
-            return np.zeros(len(self._videos), dtype=np.int64)
+            return None
         if shards is None:
             raise ValueError("window_shards needs the shard number of each clip")
-        return np.unique(np.asarray(shards), return_inverse=True)[1].astype(np.int64)
+        return np.unique(np.asarray(shards), return_inverse=True)[1].astype(np.int32)
 
     def _window_batches(self, uses: Indices) -> int:
         """Return the number of batches that about `window_shards` shards fill; 0: no limit."""
-        if not self.config.window_shards:
+        if self._shards is None:
             return 0
         draws_per_shard = uses.sum() / (self._shards.max() + 1)
         return max(1, round(self.config.window_shards * draws_per_shard / self.batch_size))
@@ -198,8 +200,12 @@ class TrainingOrder:
     def _make_order(self, epoch: int) -> Indices:
         generator = keyed_generator(self.seed, "plan", epoch)
         clips = self._choose(generator)
-        shard_rank = generator.permutation(self._shards.max() + 1)[self._shards[clips]]
-        clips = clips[np.argsort(shard_rank + generator.random(len(clips)))]
+        if self._shards is None:
+            places = generator.random(len(clips))
+        else:
+            places = generator.permutation(self._shards.max() + 1)[self._shards[clips]]
+            places = places + generator.random(len(clips))
+        clips = clips[np.argsort(places)]
         bounds = np.arange(self._segments + 1) * self.steps_per_epoch // self._segments
         bounds *= self.batch_size
         return np.concatenate([self._deal(clips[i:j], generator) for i, j in pairwise(bounds)])
@@ -207,16 +213,17 @@ class TrainingOrder:
     def _choose(self, generator: np.random.Generator) -> Indices:
         """Return the clips of an epoch; a video repeats a clip only after all of its clips."""
         shuffled = generator.permutation(len(self._videos))
-        by_video = shuffled[np.argsort(self._videos[shuffled], kind="stable")]
-        video = np.repeat(np.arange(len(self._uses)), self._uses)
-        turn = np.arange(len(video)) - np.repeat(np.cumsum(self._uses) - self._uses, self._uses)
-        first = np.cumsum(self._clips_of_video) - self._clips_of_video
-        return by_video[first[video] + turn % self._clips_of_video[video]]
+        by_video = shuffled[np.argsort(self._videos[shuffled], kind="stable")].astype(np.int32)
+        video = np.repeat(np.arange(len(self._uses), dtype=np.int32), self._uses)
+        place = np.arange(len(video), dtype=np.int32) - _starts(self._uses)[video]
+        place %= self._clips_of_video[video]
+        place += _starts(self._clips_of_video)[video]
+        return by_video[place]
 
     def _deal(self, clips: Indices, generator: np.random.Generator) -> Indices:
         """Deal n * batch_size clips, at most n of a video, into n batches without repeats."""
-        video_rank = generator.permutation(len(self._clips_of_video))[self._videos[clips]]
-        by_video = clips[np.argsort(video_rank, kind="stable")]
+        rank_of_video = generator.permutation(len(self._clips_of_video)).astype(np.int32)
+        by_video = clips[np.argsort(rank_of_video[self._videos[clips]], kind="stable")]
         batches = by_video.reshape(self.batch_size, -1).T
         return generator.permuted(generator.permutation(batches), axis=1)
 
@@ -261,6 +268,24 @@ def rank_part(draws: list[Draw], rank: int, world: int) -> list[Draw]:
         )
     size = len(draws) // world
     return draws[rank * size : (rank + 1) * size]
+
+
+def count_videos(video_ids: Sequence[str]) -> int:
+    """Return the number of different videos of clips."""
+    return int(pc.count_distinct(pa.array(video_ids, pa.string())).as_py())
+
+
+def _number_videos(video_ids: Sequence[str]) -> Indices:
+    """Return the number of each clip's video; videos are numbered from 0 in the order of ids."""
+    encoded = pa.array(video_ids, pa.string()).dictionary_encode()
+    distinct = np.asarray(encoded.dictionary.to_pylist(), dtype=str)
+    _, numbers = np.unique(distinct, return_inverse=True)
+    return numbers.astype(np.int32)[encoded.indices.to_numpy()]
+
+
+def _starts(counts: Indices) -> Indices:
+    """Return the place of the first element of each group, if groups follow each other."""
+    return (np.cumsum(counts) - counts).astype(np.int32)
 
 
 def _epoch_shape(uses: Indices, batch_size: int, window: int) -> tuple[Indices, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avsa.data.order import SamplingConfig, TrainingOrder
+from avsa.data.order import SamplingConfig, TrainingOrder, count_videos
 from yt360.shards.format.reader import ShardReader
 
 
@@ -18,7 +18,7 @@ def training_order(
         draws_per_video: Draws of each video in an epoch; None: floor(clips / videos).
         seed: Seed of the order.
     """
-    videos = len(set(clips.video_ids))
+    videos = count_videos(clips.video_ids)
     size = batch_size if videos >= batch_size else 1 << (videos.bit_length() - 1)
     sampling = SamplingConfig(draws_per_video=draws_per_video or len(clips) // videos)
     return TrainingOrder(clips.video_ids, size, seed, sampling)
@@ -29,6 +29,6 @@ def small_batch_notes(clips: ShardReader, batch_size: int, order: TrainingOrder)
     if order.batch_size == batch_size:
         return ()
     return (
-        f"The split {clips.split} has only {len(set(clips.video_ids))} videos: a batch has "
+        f"The split {clips.split} has only {count_videos(clips.video_ids)} videos: a batch has "
         f"{order.batch_size} clips instead of {batch_size}.",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from avsa.config.train_config import StageConfig, TrainConfig
 from avsa.data.clips import clips_form
 from avsa.data.loader import require_long_clips
-from avsa.data.order import TrainingOrder
+from avsa.data.order import Indices, TrainingOrder
 from avsa.views.saliency import open_saliency
 from avsa.views.sampling import check_views
 from avsa.views.spectrogram import require_long_audio
@@ -152,7 +152,7 @@ def _either(values: Sequence[int]) -> str:
 
 
 def lay_out(
-    config: TrainConfig, video_ids: Sequence[str], shards: Sequence[int], ranks: int
+    config: TrainConfig, video_ids: Sequence[str], shards: Sequence[int] | Indices, ranks: int
 ) -> list[Stage]:
     """Return the stages of a run.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clips_form
+from avsa.data.order import Indices, count_videos
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import Stage, fit_batches, lay_out
 from avsa.training.memory import stage_memory
@@ -47,9 +49,14 @@ class Splits:
 
     name: str
     video_ids: Sequence[str]
-    shards: Sequence[int]
+    shards: Sequence[int] | Indices
     validation_videos: int
     form: ClipFormat
+
+    @cached_property
+    def num_videos(self) -> int:
+        """Number of training videos."""
+        return count_videos(self.video_ids)
 
 
 def dry_run_report(
@@ -96,8 +103,8 @@ def splits_of(dataset: Path, validation_split: str = "test") -> Splits:
     return Splits(
         name=str(dataset),
         video_ids=clips.video_ids,
-        shards=clips.shard_numbers.tolist(),
-        validation_videos=len(set(validation.video_ids)),
+        shards=clips.shard_numbers,
+        validation_videos=count_videos(validation.video_ids),
         form=clips_form(clips.info),
     )
 
@@ -119,7 +126,7 @@ def describe_recipes(splits: Splits, views_per_s: float = DEFAULT_VIEWS_PER_S) -
     """Return a table with steps and hours of every recipe."""
     rows = [("recipe", "stages (batch)", "steps", "views", f"hours at {views_per_s:,g} views/s")]
     for name in recipe_names():
-        config, _ = fit_batches(load_config(name), len(set(splits.video_ids)), ranks=1)
+        config, _ = fit_batches(load_config(name), splits.num_videos, ranks=1)
         stages = lay_out(config, splits.video_ids, splits.shards, ranks=1)
         views = sum(_views(config, stage) for stage in stages)
         names = ", ".join(f"{stage.name} ({stage.config.batch_size})" for stage in stages)
@@ -165,7 +172,7 @@ def _stage_lines(
         "total", *[""] * 6, f"{stages[-1].last_step:,}", f"{total:,}",
         _hours(total, views_per_s),
     ))  # fmt: skip
-    draws = config.sampling.draws(len(splits.video_ids), len(set(splits.video_ids)))
+    draws = config.sampling.draws(len(splits.video_ids), splits.num_videos)
     each = f"each video {draws} times" if config.sampling.unit == "video" else "each clip once"
     return [f"an epoch draws {each}; ranks: {ranks}", *table(rows, left=2)]
 
@@ -242,7 +249,7 @@ def _hours(views: int, views_per_s: float) -> str:
 
 
 def _split_line(splits: Splits) -> str:
-    clips, videos = len(splits.video_ids), len(set(splits.video_ids))
+    clips, videos = len(splits.video_ids), splits.num_videos
     return f"{splits.name}: {clips:,} training clips of {videos:,} videos"
 
 

@@ -87,7 +87,7 @@ def train(
             validation_clips = opened.enter_context(
                 closing(open_clips(dataset, config.validation.split))
             )
-        stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), world.size)
+        stages = lay_out(config, clips.video_ids, clips.shard_numbers, world.size)
         require_stages_fit(config, clips, validation_clips)
         require_agreement(
             {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
+from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank
@@ -73,7 +74,7 @@ def resolve_request(
             key="--data" if data is None else "--recipe",
         )
     config = load_config(recipe, overrides)
-    num_videos = len(set(ShardReader(data, "train").video_ids))
+    num_videos = count_videos(ShardReader(data, "train").video_ids)
     config, notes = fit_batches(config, num_videos, ranks, _chosen_batches(config, overrides))
     return Request(config, data, out or proposed, notes)
 

@@ -24,7 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
-from avsa.data.order import Draw, TrainingOrder
+from avsa.data.order import Draw, TrainingOrder, count_videos
 from avsa.models.compute import autocast
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
@@ -80,7 +80,7 @@ class Validation:
             self._batch_size,
             SEED,
             replace(self.config.sampling, draws_per_video=1),
-            self.clips.shard_numbers.tolist(),
+            self.clips.shard_numbers,
         )
         samples = batches(
             self.clips,
@@ -103,7 +103,7 @@ class Validation:
 
     def summary(self, record: Mapping[str, float]) -> str:
         """Return the main metric of `evaluate` and its chance level, as one line."""
-        about = f"validation, {len(set(self.clips.video_ids))} videos of {self.clips.split}"
+        about = f"validation, {count_videos(self.clips.video_ids)} videos of {self.clips.split}"
         metrics = {key.removeprefix(PREFIX): value for key, value in record.items()}
         watched = self.config.stages[self.stage].task.summary(
             metrics,
@@ -121,7 +121,7 @@ class Validation:
     @property
     def _batch_size(self) -> int:
         ranks = self.world.size
-        videos = len(set(self.clips.video_ids)) // ranks * ranks
+        videos = count_videos(self.clips.video_ids) // ranks * ranks
         return min(self.config.stages[self.stage].batch_size, videos)
 
     def _evaluate_batch(self, encoders: Encoders, task: Task, batch: Batch) -> dict[str, Tensor]:

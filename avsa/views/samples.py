@@ -103,7 +103,7 @@ def samples_of_step(clips: ShardReader, run: Path, step: int) -> Samples:
             the clips.
     """
     config = read_config(run)
-    stages = lay_out(config, clips.video_ids, clips.shard_numbers.tolist(), ranks=1)
+    stages = lay_out(config, clips.video_ids, clips.shard_numbers, ranks=1)
     if not 1 <= step <= stages[-1].last_step:
         raise UserError(
             f"step {step} is not in {run}; give 1 to {stages[-1].last_step}",

@@ -8,7 +8,7 @@ a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class RemoteClips(ShardReader):
                     if (self.dataset / name).exists():
                         raise
             # Another process has just removed the shard.
+
+    def each(self, member: str) -> Iterator[memoryview]:
+        """Yield a member of every clip, see `ShardReader.each`; wait for each shard."""
+        return (self.read(clip, member) for clip in range(len(self)))
 
     def will_read(self, clip: int, member: str) -> None:
         """Do nothing, because `read_in_order` prefetches."""

@@ -15,7 +15,7 @@ from yt360.media.names import FieldGainMode
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.clip_facts import facts_at
-from yt360.shards.format.index import table_rows
+from yt360.shards.format.columns import table_rows
 from yt360.splits import Split
 from yt360.untrusted.files import open_regular
 

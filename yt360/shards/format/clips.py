@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,7 +167,7 @@ def _part_of(path: Path, offset: int, size: int) -> bytes:
         return os.pread(file.fileno(), size, offset)
 
 
-def _no_clip(key: str, where: Path, keys: list[str]) -> UserError:
+def _no_clip(key: str, where: Path, keys: Sequence[str]) -> UserError:
     return UserError(
         f"no clip {key!r} in {where}{did_you_mean(key, keys)}", code="missing", key=key
     )

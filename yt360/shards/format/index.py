@@ -46,11 +46,6 @@ def index_table(rows: Iterable[ClipRow]) -> pa.Table:
     return pa.table(columns, schema=INDEX_SCHEMA)
 
 
-def table_rows(table: pa.Table) -> list[ClipRow]:
-    """Return the rows of an index table."""
-    return [ClipRow(**row) for row in table.to_pylist()]
-
-
 def write_index(split_folder: Path, table: pa.Table, info: SplitInfo) -> bool:
     """Write the index of a split atomically, unless it is up to date.
 

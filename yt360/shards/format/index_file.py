@@ -38,6 +38,7 @@ _MAX_ROW_BYTES = 1000  # decoded; rows have about 150
 _MAX_FOOTER_STRING, _MAX_FOOTER_LIST = 1 << 20, 10_000
 # Read as dictionaries: a value that a million rows share is decoded once.
 _TEXT_COLUMNS = ("key", "video_id", "shard")
+_LONGEST = {"video_id": MAX_ID_LENGTH, "shard": 100, "key": MAX_ID_LENGTH + 20}  # bytes
 _VIDEO_ID = rf"^[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}$"
 
 Numbers = NDArray[np.int64]
@@ -80,7 +81,11 @@ def read_index(
         wanted = [name for name in names if verify_keys or name != "key"]
         with _open(content, metadata=metadata, read_dictionary=list(_TEXT_COLUMNS)) as file:
             # A thread of Arrow that is alive at the end can abort the program (apache/arrow#34314).
-            return _validated(file.read(wanted, use_threads=False), info)
+            # One column at a time, because a column takes more memory while it is decoded.
+            columns = {name: _column(file.read([name], use_threads=False), name) for name in wanted}
+        table = _validated(columns, info)
+        pa.default_memory_pool().release_unused()  # what decoding took beyond the table
+        return table
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{split_folder} has no {INDEX_FILE}; `yt360 index {split_folder.parent}` creates it",
@@ -117,20 +122,23 @@ def _check_size(metadata: pq.FileMetaData, file_bytes: int, info: SplitInfo) -> 
             raise ValueError(f"{size} bytes for {group.num_rows} rows")
 
 
-def _validated(table: pa.Table, info: SplitInfo) -> pa.Table:
-    """Validate all values; return the table with plain columns, including keys."""
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column without an encoding, after checks that do not need other columns."""
     table.validate(full=True)
-    if any(column.null_count for column in table.columns):
+    column = table.column(name)
+    if column.null_count:
         raise ValueError("it has empty values")
-    longest = {"video_id": MAX_ID_LENGTH, "shard": 100, "key": MAX_ID_LENGTH + 20}
-    for name in set(_TEXT_COLUMNS) & set(table.column_names):
-        for chunk in table.column(name).chunks:
-            if (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0) > longest[name]:
-                raise ValueError(f"a {name} is longer than {longest[name]} bytes")
-    columns = {
-        name: table.column(name).cast(INDEX_SCHEMA.field(name).type) for name in table.column_names
-    }
-    _check_ids(table.column("video_id"))
+    if name in _TEXT_COLUMNS:
+        for chunk in column.chunks:
+            if (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0) > _LONGEST[name]:
+                raise ValueError(f"a {name} is longer than {_LONGEST[name]} bytes")
+    if name == "video_id":
+        _check_ids(column)
+    return column.cast(INDEX_SCHEMA.field(name).type)
+
+
+def _validated(columns: dict[str, pa.ChunkedArray], info: SplitInfo) -> pa.Table:
+    """Validate the values of plain columns; return the table of them and of keys."""
     for name, most in (("start_s", MAX_SECOND), ("file_start_s", MAX_SECOND)):
         numbers = columns[name].to_numpy()
         _require((numbers >= 0) & (numbers <= most), name, numbers)

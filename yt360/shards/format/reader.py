@@ -6,17 +6,20 @@ import mmap
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from yt360.errors import BadItem, UserError
-from yt360.shards.format.index import table_rows
+from yt360.shards.format.columns import ClipRows, TextColumn
 from yt360.shards.format.index_file import read_index
-from yt360.shards.format.schema import CLIP_MEMBERS, ClipRow, DatasetInfo
+from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
 from yt360.splits import SPLITS
 from yt360.untrusted.files import open_regular
 
@@ -64,11 +67,11 @@ class ShardReader:
         self.table: pa.Table = read_index(
             dataset / split, self.info.splits[split], advice=self._advice
         )
-        names = self.table.column("shard").combine_chunks().dictionary_encode()
+        names = self.table.column("shard").dictionary_encode().combine_chunks()
         self._shard_names: list[str] = names.dictionary.to_pylist()
         self._shard_numbers = names.indices.to_numpy(zero_copy_only=False)
         self._ranges = {
-            member: np.stack([self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes")])
+            member: (self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes"))
             for member in CLIP_MEMBERS
         }
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
@@ -89,19 +92,19 @@ class ShardReader:
         self.__init__(**state)  # type: ignore[misc]
 
     @cached_property
-    def keys(self) -> list[str]:
+    def keys(self) -> TextColumn:
         """Key of each clip."""
-        return self.table.column("key").to_pylist()
+        return TextColumn(self.table.column("key"))
 
     @cached_property
-    def video_ids(self) -> list[str]:
+    def video_ids(self) -> TextColumn:
         """Video of each clip."""
-        return self.table.column("video_id").to_pylist()
+        return TextColumn(self.table.column("video_id"))
 
     @cached_property
-    def durations_s(self) -> list[float]:
+    def durations_s(self) -> NDArray[np.float64]:
         """Length of each clip."""
-        return self.table.column("duration_s").to_pylist()
+        return self._numbers("duration_s")
 
     @property
     def shard_numbers(self) -> np.ndarray:
@@ -109,9 +112,21 @@ class ShardReader:
         return self._shard_numbers
 
     @cached_property
-    def rows(self) -> list[ClipRow]:
-        """Row of each clip."""
-        return table_rows(self.table)
+    def rows(self) -> ClipRows:
+        """Row of each clip, read from `table` on demand."""
+        return ClipRows(self.table)
+
+    def each(self, member: str) -> Iterator[memoryview]:
+        """Yield a member of every clip in the order of the index, faster than `read`.
+
+        Raises:
+            BadItem: See `read`.
+        """
+        offsets, sizes = self._ranges[member]
+        bounds = np.flatnonzero(np.diff(self._shard_numbers, prepend=-1, append=-1))
+        for first, end in pairwise(bounds.tolist()):
+            read = self._shard(int(self._shard_numbers[first])).read
+            yield from map(read, offsets[first:end].tolist(), sizes[first:end].tolist())
 
     def read(self, clip: int, member: str) -> memoryview:
         """Return a member of a clip, read-only.
@@ -142,8 +157,8 @@ class ShardReader:
     def _range(self, clip: int, member: str) -> tuple[int, int]:
         if not 0 <= clip < len(self):
             raise IndexError(f"clip {clip} is not in [0, {len(self)})")
-        offset, size = self._ranges[member][:, clip].tolist()
-        return offset, size
+        offsets, sizes = self._ranges[member]
+        return int(offsets[clip]), int(sizes[clip])
 
     def _shard(self, number: int) -> _OpenShard:
         with self._lock:

@@ -1,0 +1,51 @@
+"""Sequences over an index table give what lists of its values give."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from yt360.shards.format.columns import ClipRows, TextColumn, table_rows
+from yt360.shards.format.reader import ShardReader
+
+TEXTS = [f"v{number % 7}" for number in range(10_000)]
+
+
+@pytest.fixture(params=[1, 3], ids=["one chunk", "three chunks"])
+def texts(request):
+    return TextColumn(pa.chunked_array(np.array_split(TEXTS, request.param)))
+
+
+def test_a_text_column_is_the_list_of_its_texts(texts):
+    assert list(texts) == TEXTS and texts == TEXTS
+    assert (texts[3], texts[-2], texts[5:9], texts[9:5]) == (TEXTS[3], TEXTS[-2], TEXTS[5:9], [])
+    assert texts[9990::3] == TEXTS[9990::3]
+    assert texts != TEXTS[1:] and texts != TEXTS[::-1]
+    with pytest.raises(IndexError):
+        texts[len(TEXTS)]
+
+
+def test_texts_are_found_as_in_a_list(texts):
+    assert "v6" in texts and "v7" not in texts and 6 not in texts
+    assert texts.index("v6") == 6 and texts.index("v6", 7) == 13
+    with pytest.raises(ValueError, match="v7"):
+        texts.index("v7")
+
+
+def test_numpy_and_arrow_take_the_whole_column(texts):
+    assert np.array_equal(np.asarray(texts), TEXTS) and np.asarray(texts).dtype.kind == "U"
+    assert np.asarray(texts, object)[[0, 8]].tolist() == ["v0", "v1"]
+    assert pa.array(texts, pa.string()).to_pylist() == TEXTS
+
+
+def test_rows_are_those_of_the_table(dataset):
+    reader = ShardReader(dataset, "train")
+    rows = ClipRows(reader.table)
+    assert list(rows) == table_rows(reader.table) == rows[:] and rows[-1] == rows[len(rows) - 1]
+    assert [row.key for row in reader.rows] == reader.keys
+
+
+def test_each_member_is_what_read_returns(dataset):
+    reader = ShardReader(dataset, "train")
+    assert len({*reader.shard_numbers}) > 1
+    for member in ("json", "flac"):
+        assert list(reader.each(member)) == [reader.read(n, member) for n in range(len(reader))]

@@ -1,0 +1,121 @@
+"""Views of an index table as Python sequences that keep no Python object per clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from yt360.shards.format.schema import ClipRow
+
+_BLOCK = 4096  # rows converted at a time while iterating
+T = TypeVar("T")
+
+
+class _View(Sequence[T]):
+    """A sequence that is computed from a table; subclasses convert a range of rows."""
+
+    def _values(self, start: int, stop: int) -> list[T]:
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, clip: int) -> T: ...
+    @overload
+    def __getitem__(self, clip: slice) -> list[T]: ...
+    def __getitem__(self, clip: int | slice) -> T | list[T]:
+        if not isinstance(clip, slice):
+            return self._value(range(len(self))[clip])
+        clips = range(len(self))[clip]
+        if clips.step == 1:
+            return self._values(clips.start, max(clips.start, clips.stop))
+        return [self._value(number) for number in clips]
+
+    def __iter__(self) -> Iterator[T]:
+        for start in range(0, len(self), _BLOCK):
+            yield from self._values(start, min(start + _BLOCK, len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Sequence)
+            and len(self) == len(other)
+            and all(one == another for one, another in zip(self, other, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _value(self, clip: int) -> T:
+        return self._values(clip, clip + 1)[0]
+
+
+class TextColumn(_View[str]):
+    """A column of texts.
+
+    ``in``, ``index`` and NumPy or Arrow conversion work on the whole column at once.
+
+    Args:
+        column: The column, without empty values.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and pc.index(self._array, text).as_py() >= 0
+
+    def index(self, text: str, start: int = 0, stop: int | None = None) -> int:
+        """Return the number of the first clip in [start, stop) with a text.
+
+        Raises:
+            ValueError: No clip has it.
+        """
+        start, stop, _ = slice(start, stop).indices(len(self))
+        place = pc.index(self._array, text, start=start, end=stop).as_py()
+        if place < 0:
+            raise ValueError(f"{text!r} is not in the column")
+        return int(place)
+
+    def count_distinct(self) -> int:
+        """Return the number of different texts."""
+        return int(pc.count_distinct(self._array).as_py())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        texts = self._array.to_numpy(zero_copy_only=False)
+        return np.asarray(texts, dtype or str)
+
+    def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:
+        return self._array if type is None else self._array.cast(type)
+
+    def _values(self, start: int, stop: int) -> list[str]:
+        return self._array.slice(start, stop - start).to_pylist()
+
+    def _value(self, clip: int) -> str:
+        return self._array[clip].as_py()
+
+
+class ClipRows(_View[ClipRow]):
+    """The rows of an index.
+
+    Args:
+        table: The index.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def _values(self, start: int, stop: int) -> list[ClipRow]:
+        return table_rows(self._table.slice(start, stop - start))
+
+
+def table_rows(table: pa.Table) -> list[ClipRow]:
+    """Return the rows of an index table."""
+    return [ClipRow(**row) for row in table.to_pylist()]
