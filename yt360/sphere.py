@@ -239,13 +239,18 @@ def _pixel_centres(count: int, like: Tensor) -> Tensor:
     return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * (2 / count) - 1
 
 
-def pad_sphere(images: Tensor) -> Tensor:
-    """Pad images (B, C, H, W) by a pixel on every side with the adjacent pixels on the sphere."""
+def pad_sphere(images: Tensor, margin: int = 1) -> Tensor:
+    """Pad images (B, C, H, W) of any dtype on every side with the adjacent pixels on the sphere.
+
+    Args:
+        images: Equirectangular, W even.
+        margin: Width of the padding in pixels, at most H and W.
+    """
     half = images.shape[-1] // 2
-    above = images[..., :1, :].roll(half, -1)
-    below = images[..., -1:, :].roll(half, -1)
+    above = images[..., :margin, :].flip(-2).roll(half, -1)
+    below = images[..., -margin:, :].flip(-2).roll(half, -1)
     tall = torch.cat([above, images, below], -2)
-    return torch.cat([tall[..., -1:], tall, tall[..., :1]], -1)
+    return torch.cat([tall[..., -margin:], tall, tall[..., :margin]], -1)
 
 
 def _nearest(images: Tensor, uv: Tensor) -> Tensor:

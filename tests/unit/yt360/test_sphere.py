@@ -185,3 +185,16 @@ def test_test_room_shows_its_landmarks_where_they_are(real_data: Path, azimuth, 
     grid = sphere.view_grid(torch.tensor(azimuth * RADIANS, dtype=torch.float64), 0.0, 0.05, 16, 16)
     red, green, blue = sphere.sample_equirect(image, grid).mean((1, 2)).tolist()
     assert looks_like(red, green, blue), (red, green, blue)
+
+
+@pytest.mark.parametrize("margin", [1, 2, 4])
+def test_padding_continues_an_image_over_the_seam_and_the_poles(margin):
+    image = torch.randint(0, 256, (2, 3, 8, 16), dtype=torch.uint8)
+    padded = sphere.pad_sphere(image, margin)
+    assert padded.dtype == torch.uint8 and padded.shape == (2, 3, 8 + 2 * margin, 16 + 2 * margin)
+    for row in range(-margin, 8 + margin):
+        for column in range(-margin, 16 + margin):
+            beyond = not 0 <= row < 8
+            mirrored = -1 - row if row < 0 else 15 - row if row > 7 else row
+            expected = image[..., mirrored, (column + 8 * beyond) % 16]
+            assert torch.equal(padded[..., row + margin, column + margin], expected)
