@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from avsa.hub.load import Embedding, Model, load
     from avsa.tasks.infonce import InfoNCE
     from avsa.views.crops import crop_views
-    from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+    from avsa.views.sampling import ViewConfig, Views, draw_views
     from avsa.views.spectrogram import AudioConfig, log_mels, view_spectrograms
 
 __version__ = "0.1.0"
@@ -35,7 +35,6 @@ __all__ = [
     "draw_views",
     "load",
     "log_mels",
-    "stack_views",
     "view_spectrograms",
 ]
 
@@ -50,7 +49,6 @@ _HOMES = {
     "draw_views": "avsa.views.sampling",
     "load": "avsa.hub.load",
     "log_mels": "avsa.views.spectrogram",
-    "stack_views": "avsa.views.sampling",
     "view_spectrograms": "avsa.views.spectrogram",
 }
 

@@ -7,6 +7,8 @@ nor clipped. Contrast is relative to middle grey instead of the mean of the imag
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ RGB_MEAN = np.array([0.485, 0.456, 0.406])
 RGB_STD = np.array([0.229, 0.224, 0.225])
 
 
+@lru_cache(maxsize=1)
 def stored_to_rgb() -> Matrix:
     """Return the (3, 4) matrix from limited-range (Y', Cb, Cr, 1), 0 to 255, to RGB in [0, 1]."""
     red, blue = LUMA_RED, LUMA_BLUE
@@ -45,22 +48,19 @@ def color_map(brightness: Matrix, contrast: Matrix, saturation: Matrix, hue: Mat
         hue: (...) rotation of the chroma in radians.
     """
     cos, sin = saturation * np.cos(hue), saturation * np.sin(hue)
-    zero, one = np.zeros_like(cos), np.ones_like(cos)
-    # A rotation about (Cb, Cr) = (128, 128), as an affine transform.
-    chroma = np.stack(
-        [
-            np.stack([one, zero, zero, zero], -1),
-            np.stack([zero, cos, -sin, 128 * (1 - cos + sin)], -1),
-            np.stack([zero, sin, cos, 128 * (1 - cos - sin)], -1),
-            np.stack([zero, zero, zero, one], -1),
-        ],
-        -2,
-    )
-    rgb = stored_to_rgb() @ chroma
-    rgb = rgb * (brightness * contrast)[..., None, None]
-    rgb[..., 3] += 0.5 * (1 - contrast)[..., None]
-    rgb[..., 3] -= RGB_MEAN
-    return rgb / RGB_STD[:, None]
+    luma, blue, red, offset = stored_to_rgb().T
+    # A rotation of the chroma about (Cb, Cr) = (128, 128), then the conversion to RGB. Columns are
+    # added up one by one, so a matrix does not depend on the others.
+    columns = np.empty((*cos.shape, 3, 4))
+    cos, sin = cos[..., None], sin[..., None]
+    columns[..., 0] = luma
+    columns[..., 1] = cos * blue + sin * red
+    columns[..., 2] = cos * red - sin * blue
+    columns[..., 3] = offset + 128 * ((1 - cos + sin) * blue + (1 - cos - sin) * red)
+    columns *= (brightness * contrast)[..., None, None]
+    columns[..., 3] += (0.5 - 0.5 * contrast)[..., None] - RGB_MEAN
+    columns /= RGB_STD[:, None]
+    return columns
 
 
 def to_rgb_bytes(video: Matrix) -> NDArray[np.uint8]:

@@ -3,8 +3,9 @@
 Shapes: B batch size, K views, T frames, (H, W) of the panorama, (h, w) of a view.
 
 Planes are sampled in the stored format (Y'CbCr with chroma at half resolution); one affine
-transform per view then converts the samples to standardized RGB. On the CPU, each view reads only
-the window of the panorama that it covers; on other devices the whole batch is sampled at once. Both
+transform per view then converts the samples to standardized RGB. Grids are computed on the device
+of the planes from a few numbers per view (`ViewNumbers`). On the CPU, each view reads only the
+window of the panorama that it covers; on other devices the whole batch is sampled at once. Both
 give the same result.
 
 If the panorama has a higher resolution than the view, it is first averaged over 2 x 2, 4 x 4, ...
@@ -22,9 +23,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 from avsa.views.sampling import Views
-from yt360.sphere import pad_sphere, pooling_of_view
+from avsa.views.view_numbers import ViewNumbers
+from yt360.sphere import pad_sphere
 
-MAX_POOLING = 8
 # Margin in pixels around the sampled positions, which covers rounding in float32.
 MARGIN = 1e-3
 
@@ -49,59 +50,47 @@ def crop_views(
     Returns:
         float32 (B, K, 3, T, h, w), standardized RGB.
     """
-    lookups = _lookups(views, height, width, *luma.shape[-2:])
+    rows, columns = luma.shape[-2:]
+    numbers = ViewNumbers.of(views, (height, width), (rows, columns))
+    return crop_by_numbers(luma, chroma, numbers.to(luma.device), height, width)
+
+
+def crop_by_numbers(
+    luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int
+) -> Tensor:
+    """Crop as `crop_views` does, with the numbers of the views on the device of the planes."""
+    positions = _positions(views, height, width, *luma.shape[-2:])
     if luma.device.type == "cpu":
-        return _crop_each(luma, chroma, views, lookups)
-    return _crop_batched(luma, chroma, views, lookups)
+        return _crop_each(luma, chroma, views, *positions)
+    return _crop_batched(luma, chroma, views, *positions)
 
 
-@dataclass(frozen=True)
-class _Lookups:
-    """Positions of the pixels of views in the luma plane of the panorama.
-
-    Attributes:
-        xy: (B, K, h, w, 2) columns and rows; the centre of pixel i is at i. Columns are continuous
-            over the seam and may lie outside [0, W); rows lie in [-0.5, H - 0.5].
-        extent: (B, K, 2, 2) minimum and maximum column, minimum and maximum row.
-        pooling: (B, K) pooling factor along each side, applied before the lookup.
-    """
-
-    xy: Tensor
-    extent: Tensor
-    pooling: Tensor
-
-
-def _lookups(views: Views, height: int, width: int, rows: int, columns: int) -> _Lookups:
-    """Return the positions of the pixels of views, as in `yt360.sphere.view_grid`.
+def _positions(
+    views: ViewNumbers, height: int, width: int, rows: int, columns: int
+) -> tuple[Tensor, Tensor]:
+    """Return the positions of the pixels of views in luma, as in `yt360.sphere.view_grid`.
 
     The ray of a pixel, rotated by the view's elevation, is (x, left, z), where x and z are constant
     along a row and left is constant along a column. The view's azimuth is added at the end.
+
+    Returns:
+        Columns and rows (B, K, h, w); the centre of pixel i is at i. Columns are continuous over
+        the seam and may lie outside [0, W); rows lie in [-0.5, H - 0.5].
     """
-    half_width, half_height = torch.tan(views.hfov / 2), torch.tan(views.vfov / 2)
-    sign = torch.where(views.mirror, 1.0, -1.0)
-    left = (sign * half_width)[..., None] * _centres(width)
-    up = -half_height[..., None] * _centres(height)
-    cos, sin = torch.cos(views.elevation)[..., None], torch.sin(views.elevation)[..., None]
-    x, z = (cos - sin * up)[..., None], (sin + cos * up)[..., None]
-    left = left[..., None, :]
+    middle, cos, sin, left_edge, half_height = (each[..., None, None] for each in views.geometry)
+    device = views.numbers.device
+    left = left_edge * _centres(width, device)
+    up = -half_height * _centres(height, device)[:, None]
+    x, z = cos - sin * up, sin + cos * up
     azimuth = torch.atan2(left, x)
     elevation = torch.atan2(z, torch.sqrt(x * x + left * left))
-    middle = (0.5 - views.azimuth / (2 * math.pi)) * columns - 0.5
-    column = middle[..., None, None] - azimuth * (columns / (2 * math.pi))
-    row = (0.5 * rows - 0.5) - elevation * (rows / math.pi)
-    extent = [bound for each in (column, row) for bound in (each.amin((2, 3)), each.amax((2, 3)))]
-    return _Lookups(
-        xy=torch.stack([column, row], -1),
-        extent=torch.stack(extent, -1).unflatten(-1, (2, 2)),
-        pooling=pooling_of_view(
-            half_width, half_height, (height, width), (rows, columns), MAX_POOLING
-        ),
-    )
+    column = torch.sub(middle, azimuth, alpha=columns / (2 * math.pi))
+    return column, (0.5 * rows - 0.5) - elevation * (rows / math.pi)
 
 
-def _centres(count: int) -> Tensor:
+def _centres(count: int, device: torch.device) -> Tensor:
     """Return the centres of `count` equal pixels in [-1, 1]."""
-    return (torch.arange(count) + 0.5) * (2 / count) - 1
+    return torch.linspace(1 / count - 1, 1 - 1 / count, count, device=device)
 
 
 @dataclass(frozen=True)
@@ -134,18 +123,23 @@ def _chroma_grid(luma_pooling: int) -> _PlaneGrid:
 # One view at a time
 
 
-def _crop_each(luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups) -> Tensor:
+def _crop_each(
+    luma: Tensor, chroma: Tensor, views: ViewNumbers, column: Tensor, row: Tensor
+) -> Tensor:
     batch, frames = luma.shape[:2]
-    num_views, height, width = lookups.xy.shape[1:4]
-    extent, pooling = lookups.extent.tolist(), lookups.pooling.tolist()
+    num_views, height, width = column.shape[1:]
+    xy = torch.stack([column, row], -1)
+    extents = [bound for each in (column, row) for bound in (each.amin((2, 3)), each.amax((2, 3)))]
+    extent = torch.stack(extents, -1).unflatten(-1, (2, 2)).tolist()
+    pooling, colors = views.pooling.int().tolist(), views.color
     video = torch.empty(batch, num_views, 3, frames, height, width)
     for b in range(batch):
         planes = chroma[b].flatten(0, 1)
         for k in range(num_views):
-            where = (lookups.xy[b, k], extent[b][k])
+            where = (xy[b, k], extent[b][k])
             bright = _look_up(luma[b], *where, _luma_grid(pooling[b][k]))
             colored = _look_up(planes, *where, _chroma_grid(pooling[b][k]))
-            color, rgb = views.color[b, k], video[b, k].view(3, -1)
+            color, rgb = colors[b, k], video[b, k].view(3, -1)
             torch.addmm(color[:, 3:], color[:, 1:3], colored.view(2, -1), out=rgb)
             rgb.addmm_(color[:, :1], bright.view(1, -1))
     return video
@@ -217,43 +211,46 @@ def _columns(strip: Tensor, left: int, right: int) -> Tensor:
 # The whole batch at once
 
 
-def _crop_batched(luma: Tensor, chroma: Tensor, views: Views, lookups: _Lookups) -> Tensor:
-    device, planes = luma.device, chroma.flatten(1, 2)
-    xy = lookups.xy.to(device, non_blocking=True)
+def _crop_batched(
+    luma: Tensor, chroma: Tensor, views: ViewNumbers, column: Tensor, row: Tensor
+) -> Tensor:
+    planes = chroma.flatten(1, 2)
+    # Measured from the edge of the panorama, columns lie in [0, W].
+    edge = torch.remainder(column + 0.5, luma.shape[-1])
     video: Tensor | None = None
-    for pooling in sorted(set(lookups.pooling.flatten().tolist())):
+    for pooling in views.poolings:
         cropped = torch.cat(
             [
-                _look_up_batched(luma, xy, _luma_grid(pooling)),
-                _look_up_batched(planes, xy, _chroma_grid(pooling)),
+                _look_up_batched(luma, edge, row, _luma_grid(pooling)),
+                _look_up_batched(planes, edge, row, _chroma_grid(pooling)),
             ],
             2,
         )
-        chosen = (lookups.pooling == pooling).to(device, non_blocking=True)[..., None, None, None]
+        chosen = (views.pooling == pooling)[..., None, None, None]
         video = cropped if video is None else torch.where(chosen, cropped, video)
     assert video is not None
-    color = views.color.to(device, non_blocking=True).flatten(0, 1)
+    color = views.color.flatten(0, 1)
     yuv = video.reshape(len(color), 3, -1)
     rgb = torch.baddbmm(color[..., 3:], color[..., :3], yuv)
-    return rgb.view(*xy.shape[:2], 3, -1, *xy.shape[2:4])
+    return rgb.view(*column.shape[:2], 3, -1, *column.shape[2:])
 
 
-def _look_up_batched(planes: Tensor, xy: Tensor, grid: _PlaneGrid) -> Tensor:
-    """Interpolate planes (B, C, H, W) at columns and rows in luma (B, K, h, w, 2).
+def _look_up_batched(planes: Tensor, edge: Tensor, row: Tensor, grid: _PlaneGrid) -> Tensor:
+    """Interpolate planes (B, C, H, W) at positions in luma (B, K, h, w): columns + 0.5, and rows.
 
     Returns:
         (B, K, C, h, w).
     """
-    images = planes.float()
+    # The planes are padded while they are bytes; the padding is one pooled pixel.
+    images = pad_sphere(planes, grid.pooling).float()
     if grid.pooling > 1:
         images = avg_pool2d(images, grid.pooling)
-    height, width = images.shape[-2:]
-    # Columns wrap around; the padding shifts columns and rows by one.
-    x = torch.remainder(xy[..., 0] * grid.scale + (grid.shift[0] + 0.5), width) + 0.5
-    y = xy[..., 1] * grid.scale + (grid.shift[1] + 1)
-    where = torch.stack([x * (2 / (width + 1)) - 1, y * (2 / (height + 1)) - 1], -1)
-    # Stack the views of a sample vertically, for one lookup in its planes.
-    sampled = grid_sample(
-        pad_sphere(images), where.flatten(1, 2), mode="bilinear", align_corners=True
-    )
-    return sampled.unflatten(2, xy.shape[1:3]).transpose(1, 2)
+    # With aligned corners, -1 and 1 are the centres of the first and last pixels of the images.
+    across, down = (2 / (pixels - 1) for pixels in images.shape[:-3:-1])
+    shift = grid.shift[0] - 0.5 * grid.scale + 1, grid.shift[1] + 1
+    x = edge * (grid.scale * across) + (shift[0] * across - 1)
+    y = row * (grid.scale * down) + (shift[1] * down - 1)
+    # The views of a sample are stacked vertically, for one lookup in its planes.
+    where = torch.stack([x, y], -1).flatten(1, 2)
+    sampled = grid_sample(images, where, mode="bilinear", align_corners=True)
+    return sampled.unflatten(2, edge.shape[1:3]).transpose(1, 2)

@@ -1,148 +1,75 @@
-"""Sample the directions of the K views of a clip.
+"""Place the K views of each clip of a batch.
 
-A sampler draws candidates. Views are placed one after another, each at the first candidate that is
-far enough from the views already placed. Some samplers follow a saliency map
-(`avsa.views.saliency`).
+A sampler draws candidates. The views of a clip are placed one after another, each at the first
+candidate that is far enough from the views already placed. The clips of a batch advance together,
+view by view. Some samplers follow a saliency map (`avsa.views.saliency`).
+
+Random numbers depend on the position of a clip in the training order
+(`yt360.randomness.keyed_uniform`), so a clip alone has the directions that it has in a batch, to
+the bit.
+
+Shapes: B clips, K views, N candidates of a view.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avsa.views.candidates import (
+    Band,
+    Floats,
+    Rows,
+    SaliencyDensity,
+    grid_directions,
+    horizon_directions,
+    uniform_directions,
+)
 from yt360.errors import UserError
-from yt360.randomness import keyed_generator
+from yt360.randomness import keyed_uniform
 
 Sampler = Literal["uniform", "horizon", "grid", "energy", "motion", "labels"]
-Spacing = Literal["area", "angle"]
-Directions = NDArray[np.float64]
-Candidates = Callable[[int], Directions]  # returns (count, 3)
+Key = tuple[int | str, ...]
+# Returns candidates (b, k, N, 3) for b of the clips and k of their views; the last argument is the
+# number of draws of a view.
+Candidates = Callable[[Rows, range, int], Floats]
 
 SALIENCY_SAMPLERS: frozenset[Sampler] = frozenset({"energy", "motion", "labels"})
-MAX_CANDIDATES = 64
+# Draws of each view, and of a view for which those do not suffice.
+FEW_DRAWS, MANY_DRAWS = 4, 64
 ATTEMPTS = 2000
 # Successful placements out of `CHECK_ATTEMPTS` that a check requires. Even at half this success
 # rate, fewer than one in 1e11 samples would fail all `ATTEMPTS`.
 CHECK_ATTEMPTS, CHECK_SUCCESSES = 200, 5
 
 
-@dataclass(frozen=True)
-class Band:
-    """The range of elevations of views.
-
-    Attributes:
-        low: Minimum elevation in radians.
-        high: Maximum elevation in radians.
-        spacing: Distribution of elevations: ``area`` makes directions uniform on the sphere,
-            ``angle`` makes elevations uniform, which favours the poles.
-    """
-
-    low: float
-    high: float
-    spacing: Spacing = "area"
-
-    def draw_heights(self, generator: np.random.Generator, count: int) -> Directions:
-        """Return the sines of `count` elevations."""
-        # Area on the sphere is proportional to the sine of the elevation.
-        low, high = self.low, self.high
-        if self.spacing == "area":
-            low, high = math.sin(low), math.sin(high)
-        drawn = generator.uniform(-1.0, 1.0, count) * ((high - low) / 2) + (high + low) / 2
-        return drawn if self.spacing == "area" else np.sin(drawn)
-
-
-def uniform(generator: np.random.Generator, count: int, band: Band) -> Directions:
-    """Sample `count` directions (count, 3) within a band, uniform in azimuth."""
-    azimuth = generator.uniform(-math.pi, math.pi, count)
-    return _from_height(azimuth, band.draw_heights(generator, count))
-
-
-def horizon(generator: np.random.Generator, count: int) -> Directions:
-    """Sample `count` directions (count, 3), uniform on the horizon."""
-    return _from_height(generator.uniform(-math.pi, math.pi, count), np.zeros(count))
-
-
-def grid(num_views: int) -> Directions:
-    """Return `num_views` directions (num_views, 3), evenly spaced on the horizon from the front."""
-    azimuth = np.linspace(0, 2 * math.pi, num_views, endpoint=False)
-    return _from_height(azimuth, np.zeros(num_views))
-
-
-def follow_saliency(
-    generator: np.random.Generator, count: int, saliency: Directions, band: Band
-) -> Directions:
-    """Sample `count` directions (count, 3) with a density proportional to a saliency map.
-
-    Args:
-        generator: Random generator.
-        count: Number of directions.
-        saliency: (H, W) equirectangular, non-negative; if all zero, directions are uniform.
-        band: Range of elevations; rows with centres outside it are excluded.
-    """
-    rows, columns = saliency.shape
-    elevation = (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
-    inside = (band.low <= elevation) & (elevation <= band.high)
-    area = np.where(inside, np.cos(elevation), 0.0)[:, None]
-    density = saliency * area
-    if not density.any():
-        return uniform(generator, count, band)
-    pixel = generator.choice(density.size, count, p=density.ravel() / density.sum())
-    row, column = np.divmod(pixel, columns)
-    row, column = row + generator.random(count), column + generator.random(count)
-    elevation = np.clip((0.5 - row / rows) * math.pi, band.low, band.high)
-    return _from_height((0.5 - column / columns) * 2 * math.pi, np.sin(elevation))
-
-
-def place(samplers: list[Candidates], min_separation: float) -> Directions | None:
-    """Place one view per sampler at its first candidate that is far enough from the other views.
-
-    Args:
-        samplers: For each view, a function that returns candidates.
-        min_separation: Minimum angle between two views in radians.
-
-    Returns:
-        (K, 3), or None if a view could not be placed.
-    """
-    placed = np.zeros((0, 3))
-    limit = math.cos(min_separation)
-    for sampler in samplers:
-        # Most views need few candidates.
-        for count in (4, MAX_CANDIDATES):
-            candidates = sampler(count)
-            free = np.flatnonzero((candidates @ placed.T <= limit).all(1))
-            if len(free):
-                break
-        else:
-            return None
-        placed = np.concatenate([placed, candidates[free[:1]]])
-    return placed
-
-
 def sample_directions(
     sampler: Sampler,
     num_views: int,
-    generator: np.random.Generator,
+    key: Key,
+    positions: Sequence[int] | Rows,
     *,
     min_separation: float,
     band: Band,
-    saliency: Directions | None = None,
+    saliency: Floats | None = None,
     saliency_fraction: float = 0.0,
-) -> Directions:
-    """Sample the directions (K, 3) of the views of a clip; angles in radians.
+) -> Floats:
+    """Sample the directions (B, K, 3) of the views of clips; angles in radians.
 
     Args:
         sampler: Name of the sampler.
         num_views: Number of views (K).
-        generator: Random generator.
+        key: Key of the random numbers.
+        positions: Position of each clip in the training order (B,). The directions of a clip depend
+            on the key, its position and its map.
         min_separation: Minimum angle between two views.
         band: Range of elevations.
-        saliency: (H, W) saliency map, for samplers that follow one.
+        saliency: (B, H, W) saliency maps, for samplers that follow one.
         saliency_fraction: Fraction of views that follow the map. A view that does not fit into the
             map is drawn uniformly.
 
@@ -150,26 +77,125 @@ def sample_directions(
         UserError: No placement was found.
         ValueError: The sampler needs a saliency map.
     """
+    positions = np.asarray(positions, dtype=np.int64)
+    placed = np.empty((len(positions), num_views, 3))
     if sampler == "grid":
-        return grid(num_views)
-    if sampler in SALIENCY_SAMPLERS and saliency is None:
-        raise ValueError(f"sampler {sampler!r} needs a map (`avsa.views.saliency`)")
-
-    def free(count: int) -> Directions:
-        return _without_saliency(sampler, generator, count, band)
-
-    def follow(count: int) -> Directions:
-        assert saliency is not None
-        return np.concatenate([follow_saliency(generator, count, saliency, band), free(count)])
-
-    for _ in range(ATTEMPTS):
-        follows = generator.random(num_views) < (
-            saliency_fraction if sampler in SALIENCY_SAMPLERS else 0.0
-        )
-        placed = place([follow if each else free for each in follows], min_separation)
-        if placed is not None:
+        placed[:] = grid_directions(num_views)
+        return placed
+    density = None
+    if sampler in SALIENCY_SAMPLERS:
+        if saliency is None:
+            raise ValueError(f"sampler {sampler!r} needs a map (`avsa.views.saliency`)")
+        density = SaliencyDensity(saliency, band)
+    left = np.arange(len(positions))
+    for attempt in range(ATTEMPTS):
+        draws = _Draws(sampler, band, (*key, attempt), positions[left])
+        candidates: Candidates = draws.free
+        if density is not None:
+            candidates = _Following(draws, density, left, saliency_fraction).candidates
+        drawn, complete = place(len(left), num_views, min_separation, candidates)
+        placed[left[complete]] = drawn[complete]
+        left = left[~complete]
+        if not len(left):
             return placed
     raise _too_many(num_views, min_separation, band, "fewer")
+
+
+def place(
+    clips: int, num_views: int, min_separation: float, candidates: Candidates
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Place each view at its first candidate that is far enough from the clip's other views.
+
+    Args:
+        clips: Number of clips (B).
+        num_views: Number of views of a clip (K).
+        min_separation: Minimum angle between two views in radians.
+        candidates: Draws candidates.
+
+    Returns:
+        Directions (B, K, 3), and whether all views of a clip were placed (B,).
+    """
+    every, limit = np.arange(clips), math.cos(min_separation)
+    anywhere = num_views == 1 or min_separation == 0
+    few = candidates(every, range(num_views), 1 if anywhere else FEW_DRAWS)
+    placed, complete = few[:, :, 0].copy(), np.ones(clips, dtype=bool)
+    for view in range(1, 1 if anywhere else num_views):
+        placed[:, view], found = _first_free(few[:, view], placed[:, :view], limit)
+        stuck = np.flatnonzero(complete & ~found)
+        if len(stuck):
+            many = candidates(stuck, range(view, view + 1), MANY_DRAWS)[:, 0]
+            placed[stuck, view], complete[stuck] = _first_free(many, placed[stuck, :view], limit)
+    return placed, complete
+
+
+def _first_free(
+    candidates: Floats, placed: Floats, limit: float
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the first of candidates (B, N, 3) away from (B, k, 3), and whether there is one."""
+    x, y, z = (candidates[:, :, None, axis] * placed[:, None, :, axis] for axis in range(3))
+    free: NDArray[np.bool_] = np.all(x + y + z <= limit, -1)
+    return candidates[np.arange(len(candidates)), free.argmax(1)], np.any(free, 1)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Candidates of an attempt to place the views of some clips.
+
+    Attributes:
+        sampler: Name of the sampler.
+        band: Range of elevations.
+        key: Key of the attempt.
+        positions: Position of each clip in the training order (b,).
+    """
+
+    sampler: Sampler
+    band: Band
+    key: Key
+    positions: Rows
+
+    def free(self, clips: Rows, views: range, draws: int) -> Floats:
+        """Return a candidate for each draw, independent of any map."""
+        numbers = self.numbers("free", clips, views, draws, 2)
+        if self.sampler == "horizon":
+            return horizon_directions(numbers[..., 0])
+        return uniform_directions(numbers, self.band)
+
+    def numbers(self, name: str, clips: Rows, views: range, draws: int, size: int) -> Floats:
+        """Return uniform numbers (b, k, draws, size)."""
+        shape = (len(clips), len(views), draws, size)
+        count = math.prod(shape[1:])
+        positions = self.positions[clips]
+        drawn = keyed_uniform(*self.key, name, views.start, draws, positions=positions, count=count)
+        return drawn.reshape(shape)
+
+
+@dataclass(frozen=True)
+class _Following:
+    """Candidates of which a fraction of the views follows saliency maps.
+
+    Attributes:
+        draws: Candidates independent of the maps.
+        density: The maps of the batch.
+        rows: Row of each clip in the batch (b,).
+        fraction: Fraction of views that follow the map.
+    """
+
+    draws: _Draws
+    density: SaliencyDensity
+    rows: Rows
+    fraction: float
+
+    def candidates(self, clips: Rows, views: range, draws: int) -> Floats:
+        """Return two candidates for each draw: all that follow the map, then the free ones."""
+        free = self.draws.free(clips, views, draws)
+        numbers = self.draws.numbers("saliency", clips, views, draws, 3)
+        followed = self.density.directions(self.rows[clips], numbers, free)
+        # Whether a view follows the map is the same for all its draws.
+        drawn = keyed_uniform(
+            *self.draws.key, "follow", positions=self.draws.positions[clips], count=views.stop
+        )
+        follows = (drawn[:, views.start :] < self.fraction)[..., None, None]
+        return np.concatenate([np.where(follows, followed, free), free], 2)
 
 
 def check_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> None:
@@ -187,25 +213,15 @@ def check_placeable(sampler: Sampler, num_views: int, min_separation: float, ban
         raise _too_many(num_views, min_separation, band, f"at most {most}")
 
 
-def _without_saliency(
-    sampler: Sampler, generator: np.random.Generator, count: int, band: Band
-) -> Directions:
-    if sampler == "horizon":
-        return horizon(generator, count)
-    return uniform(generator, count, band)
-
-
 def _most_placeable(sampler: Sampler, num_views: int, min_separation: float, band: Band) -> int:
     def succeeds(count: int) -> bool:
-        # A new generator makes the result independent of earlier calls.
-        generator = keyed_generator("placeable", count)
-
-        def candidates(number: int) -> Directions:
-            return _without_saliency(sampler, generator, number, band)
-
-        attempts = (place([candidates] * count, min_separation) for _ in range(CHECK_ATTEMPTS))
-        placed = (found for found in attempts if found is not None)
-        return len(list(islice(placed, CHECK_SUCCESSES))) == CHECK_SUCCESSES
+        successes = 0
+        for attempts in np.arange(CHECK_ATTEMPTS).reshape(-1, 4 * CHECK_SUCCESSES):
+            draws = _Draws(sampler, band, ("placeable", count), attempts)
+            successes += int(place(len(attempts), count, min_separation, draws.free)[1].sum())
+            if successes >= CHECK_SUCCESSES:
+                return True
+        return False
 
     # Upper bound: spherical caps with a radius of half the separation must not overlap.
     cap_area = 1 - math.cos(min_separation / 2) if min_separation > 0 else 0.0
@@ -226,8 +242,3 @@ def _too_many(num_views: int, separation: float, band: Band, how_many: str) -> U
         code="out-of-range",
         key="views.num_views",
     )
-
-
-def _from_height(azimuth: Directions, height: Directions) -> Directions:
-    across = np.sqrt(1 - height**2)
-    return np.stack([across * np.cos(azimuth), across * np.sin(azimuth), height], -1)

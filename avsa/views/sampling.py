@@ -1,17 +1,18 @@
-"""Sample the views of a clip: directions, fields of view, and augmentation.
+"""Sample the views of a batch of clips: directions, fields of view, and augmentation.
 
 Shapes: B batch size, K views per clip.
 
-A draw is a pure function of (seed, epoch, position in the training order), so a single sample can
-be reproduced for a preview or a bug report. See `avsa.views.crops` for cropping,
-`avsa.views.colors` for the colour transform and `avsa.views.directions` for direction samplers.
+The views of a clip are a pure function of (seed, epoch, position in the training order) and of its
+saliency map: they are the same alone and in any batch, to the bit, so a single sample can be
+reproduced for a preview or a bug report. See `avsa.views.crops` for cropping, `avsa.views.colors`
+for the colour transform and `avsa.views.directions` for direction samplers.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -20,18 +21,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from avsa.views.candidates import Band, Spacing, uniform_directions
 from avsa.views.colors import color_map
-from avsa.views.directions import (
-    Band,
-    Sampler,
-    Spacing,
-    check_placeable,
-    sample_directions,
-    uniform,
-)
+from avsa.views.directions import Sampler, check_placeable, sample_directions
 from yt360.config import config_class, conflict
-from yt360.randomness import keyed_generator
-from yt360.sphere import azimuth_elevation, direction, view_rotation
+from yt360.randomness import keyed_uniform
 
 
 @config_class
@@ -114,20 +108,20 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class Views:
-    """The views of one sample (K,) or of a batch (B, K); float32 on the CPU, angles in radians.
+    """The views of a batch; float32 on the CPU, angles in radians.
 
     Attributes:
-        azimuth: (..., K) azimuth of the view's centre.
-        elevation: (..., K) elevation of the view's centre.
-        audio_azimuth: (..., K) azimuth that the audio is rotated to; equals `azimuth` unless
+        azimuth: (B, K) azimuth of the view's centre.
+        elevation: (B, K) elevation of the view's centre.
+        audio_azimuth: (B, K) azimuth that the audio is rotated to; equals `azimuth` unless
             ``audio_rotation`` is ``random``.
-        audio_elevation: (..., K) elevation that the audio is rotated to.
-        hfov: (..., K) horizontal field of view.
-        vfov: (..., K) vertical field of view.
-        mirror: (..., K) bool, whether the view is flipped left-right.
-        color: (..., K, 3, 4) affine transform from stored (Y', Cb, Cr, 1), 0 to 255, to
-            standardized RGB, including jitter.
-        gain_db: (..., K) gain of the audio.
+        audio_elevation: (B, K) elevation that the audio is rotated to.
+        hfov: (B, K) horizontal field of view.
+        vfov: (B, K) vertical field of view.
+        mirror: (B, K) bool, whether the view is flipped left-right.
+        color: (B, K, 3, 4) affine transform from stored (Y', Cb, Cr, 1), 0 to 255, to standardized
+            RGB, including jitter.
+        gain_db: (B, K) gain of the audio.
     """
 
     azimuth: Tensor
@@ -142,83 +136,83 @@ class Views:
 
     @property
     def directions(self) -> Tensor:
-        """Unit vectors (..., K, 3) of the views' centres in world coordinates."""
-        return direction(self.azimuth, self.elevation)
+        """Unit vectors (B, K, 3) of the views' centres in world coordinates."""
+        azimuth, elevation = _double(self.azimuth), _double(self.elevation)
+        across = np.cos(elevation)
+        vectors = [across * np.cos(azimuth), across * np.sin(azimuth), np.sin(elevation)]
+        return _single(np.stack(vectors, -1))
 
     @property
     def rotations(self) -> Tensor:
-        """Matrices (..., K, 3, 3) that rotate the audio from the world into the views.
+        """Matrices (B, K, 3, 3) that rotate the audio from the world into the views.
 
-        The matrix of a mirrored view also reflects y, so it is not a rotation.
+        They are those of `yt360.sphere.view_rotation`. The matrix of a mirrored view also reflects
+        y, so it is not a rotation.
         """
-        rotations = view_rotation(self.audio_azimuth, self.audio_elevation)
-        flip = torch.ones(*self.mirror.shape, 3)
-        flip[..., 1] -= 2 * self.mirror
-        return flip[..., None] * rotations
-
-
-def stack_views(samples: Sequence[Views]) -> Views:
-    """Stack the views of samples to a batch."""
-    columns = [field.name for field in fields(Views)]
-    return Views(
-        **{name: torch.stack([getattr(sample, name) for sample in samples]) for name in columns}
-    )
+        azimuth, elevation = _double(self.audio_azimuth), _double(self.audio_elevation)
+        cos, sin, across, up = (
+            np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
+        )  # fmt: skip
+        left = np.where(self.mirror.numpy(), -1.0, 1.0)
+        rows = [
+            across * cos, across * sin, up,
+            -left * sin, left * cos, np.zeros_like(left),
+            -up * cos, -up * sin, across,
+        ]  # fmt: skip
+        return _single(np.stack(rows, -1)).unflatten(-1, (3, 3))
 
 
 def draw_views(
     config: ViewConfig,
     seed: int,
     epoch: int,
-    position: int,
+    positions: Sequence[int] | NDArray[np.int64],
     saliency: NDArray[np.float64] | None = None,
 ) -> Views:
-    """Draw the views of one sample.
+    """Draw the views of a batch of samples.
 
     Args:
         config: View configuration.
         seed: Seed of the run.
-        epoch: Epoch of the sample.
-        position: Position of the sample in the training order.
-        saliency: (H, W) non-negative equirectangular map, for the samplers ``energy``, ``motion``
-            and ``labels`` (`avsa.views.saliency`).
+        epoch: Epoch of the samples.
+        positions: Position of each sample in the training order (B,).
+        saliency: (B, H, W) non-negative equirectangular maps, for the samplers ``energy``,
+            ``motion`` and ``labels`` (`avsa.views.saliency`).
 
     Returns:
-        Views with leading shape (K,).
+        Views (B, K). Those of a sample do not depend on the other samples.
     """
     centres = sample_directions(
         config.sampler,
         config.num_views,
-        keyed_generator(seed, "viewpoints", epoch, position),
+        (seed, "viewpoints", epoch),
+        positions,
         min_separation=math.radians(config.min_separation_deg),
         band=config.band,
         saliency=saliency,
         saliency_fraction=config.saliency_fraction,
     )
-    azimuth, elevation = azimuth_elevation(torch.from_numpy(centres).float())
+    azimuth, elevation = _angles(centres)
     audio_azimuth, audio_elevation = azimuth, elevation
     if config.audio_rotation == "random":
-        audio_directions = uniform(
-            keyed_generator(seed, "sound frames", epoch, position),
-            config.num_views,
-            config.band,
+        shape = (len(centres), config.num_views, 2)
+        drawn = keyed_uniform(
+            seed, "sound frames", epoch, positions=positions, count=2 * config.num_views
         )
-        audio_azimuth, audio_elevation = azimuth_elevation(
-            torch.from_numpy(audio_directions).float()
+        audio_azimuth, audio_elevation = _angles(
+            uniform_directions(drawn.reshape(shape), config.band)
         )
-    generator = keyed_generator(seed, "views", epoch, position)
-    hfov = _draw_hfov(config, generator)
-    jitter = _draw_jitter(config if config.augment else _without_jitter(config), generator)
-    shape = config.height / config.width / jitter.aspect
+    jitter = _draw_jitter(config, seed, epoch, positions)
     return Views(
         azimuth=azimuth,
         elevation=elevation,
         audio_azimuth=audio_azimuth,
         audio_elevation=audio_elevation,
-        hfov=_tensor(hfov),
-        vfov=_tensor(2 * np.arctan(np.tan(hfov / 2) * shape)),
+        hfov=_single(jitter.hfov),
+        vfov=_single(jitter.vfov),
         mirror=torch.from_numpy(jitter.mirror),
-        color=_tensor(jitter.color),
-        gain_db=_tensor(jitter.gain_db),
+        color=_single(jitter.color),
+        gain_db=_single(jitter.gain_db),
     )
 
 
@@ -236,52 +230,58 @@ def check_views(config: ViewConfig) -> None:
     )
 
 
-def _draw_hfov(config: ViewConfig, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Return horizontal fields of view (K,) in radians."""
-    if config.hfov_spacing == "angle":
-        limits = config.hfov_min_deg, config.hfov_max_deg
-        return np.radians(generator.uniform(*limits, config.num_views))
-    low, high = (
-        math.tan(math.radians(hfov_deg) / 2)
-        for hfov_deg in (config.hfov_min_deg, config.hfov_max_deg)
-    )
-    return 2 * np.arctan(generator.uniform(low, high, config.num_views))
-
-
 @dataclass(frozen=True)
 class _Jitter:
-    """Augmentation of each view (K,): the fields of `Views`, and the aspect ratio factor."""
+    """Fields of view and augmentation of each view (B, K): fields of `Views`, in float64."""
 
-    aspect: NDArray[np.float64]
+    hfov: NDArray[np.float64]
+    vfov: NDArray[np.float64]
     mirror: NDArray[np.bool_]
     color: NDArray[np.float64]
     gain_db: NDArray[np.float64]
 
 
-def _draw_jitter(config: ViewConfig, generator: np.random.Generator) -> _Jitter:
-    def around(centre: float, spread: float) -> NDArray[np.float64]:
-        return centre + spread * generator.uniform(-1, 1, config.num_views)
-
-    def gain_db() -> NDArray[np.float64]:
-        if config.gain_per_view:
-            return around(0, config.gain_jitter_db)
-        return np.full(config.num_views, config.gain_jitter_db * generator.uniform(-1, 1))
-
-    def flips() -> NDArray[np.bool_]:
-        drawn = generator.random(config.num_views) < config.hflip_probability
-        return drawn if config.hflip_per_view else np.full_like(drawn, drawn[0])
-
-    return _Jitter(
-        aspect=np.exp(around(0, math.log(config.aspect_jitter))),
-        mirror=flips(),
-        color=color_map(
-            brightness=around(1, config.brightness),
-            contrast=around(1, config.contrast),
-            saturation=around(1, config.saturation),
-            hue=around(0, 2 * math.pi * config.hue),
-        ),
-        gain_db=gain_db(),
+def _draw_jitter(
+    config: ViewConfig, seed: int, epoch: int, positions: Sequence[int] | NDArray[np.int64]
+) -> _Jitter:
+    num_views, names = config.num_views, 8
+    # The numbers of a view do not depend on how many views there are.
+    drawn = keyed_uniform(seed, "views", epoch, positions=positions, count=num_views * names)
+    fov, aspect, flip, brightness, contrast, saturation, hue, gain = np.ascontiguousarray(
+        drawn.reshape(len(positions), num_views, names).transpose(2, 0, 1)
     )
+    jitter = config if config.augment else _without_jitter(config)
+    if not jitter.hflip_per_view:
+        flip = np.repeat(flip[:, :1], num_views, 1)
+    if not jitter.gain_per_view:
+        gain = np.repeat(gain[:, :1], num_views, 1)
+
+    def around(centre: float, spread: float, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+        return centre + spread * (2 * uniform - 1)
+
+    hfov = _hfov(config, fov)
+    aspect = np.exp(around(0, math.log(jitter.aspect_jitter), aspect))
+    return _Jitter(
+        hfov=hfov,
+        vfov=2 * np.arctan(np.tan(hfov / 2) * (config.height / config.width) / aspect),
+        mirror=flip < jitter.hflip_probability,
+        color=color_map(
+            brightness=around(1, jitter.brightness, brightness),
+            contrast=around(1, jitter.contrast, contrast),
+            saturation=around(1, jitter.saturation, saturation),
+            hue=around(0, 2 * math.pi * jitter.hue, hue),
+        ),
+        gain_db=around(0, jitter.gain_jitter_db, gain),
+    )
+
+
+def _hfov(config: ViewConfig, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map uniform numbers to horizontal fields of view in radians."""
+    low, high = (math.radians(each) for each in (config.hfov_min_deg, config.hfov_max_deg))
+    if config.hfov_spacing == "angle":
+        return low + (high - low) * uniform
+    low, high = math.tan(low / 2), math.tan(high / 2)
+    return 2 * np.arctan(low + (high - low) * uniform)
 
 
 def _without_jitter(config: ViewConfig) -> ViewConfig:
@@ -298,5 +298,15 @@ def _without_jitter(config: ViewConfig) -> ViewConfig:
     )
 
 
-def _tensor(values: NDArray[np.float64]) -> Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.float32))
+def _angles(vectors: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    """Return azimuth and elevation (B, K) of unit vectors (B, K, 3)."""
+    x, y, z = np.ascontiguousarray(np.moveaxis(vectors, -1, 0))
+    return _single(np.arctan2(y, x)), _single(np.arctan2(z, np.hypot(x, y)))
+
+
+def _single(values: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _double(values: Tensor) -> NDArray[np.float64]:
+    return values.numpy().astype(np.float64)

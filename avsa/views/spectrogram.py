@@ -119,12 +119,11 @@ def view_spectrograms(
         float32 (B, K, C, N, F). Log-mels are standardized; intensity vectors, in [-1, 1], are not.
     """
     device = audio.device
-    scale = (1 / std_db).to(device, non_blocking=True)
+    mean_db, std_db = (each.to(device, non_blocking=True) for each in (mean_db, std_db))
     rotations = rotations.to(device, non_blocking=True)
-    shifts = -mean_db / std_db + torch.zeros(*rotations.shape[:2], 1)
+    scale, shifts = 1 / std_db, (-mean_db / std_db).expand(*rotations.shape[:2], -1)
     if gain_db is not None:
-        shifts = shifts + gain_db[..., None] / std_db
-    shifts = shifts.to(device, non_blocking=True)
+        shifts = shifts + gain_db.to(device, non_blocking=True)[..., None] / std_db
     steps = config.steps(audio.shape[-1])
     shape = (*rotations.shape[:2], config.num_channels, steps, config.n_mels)
     spectrograms = torch.empty(shape, device=device)

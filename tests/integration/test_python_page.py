@@ -27,7 +27,7 @@ PUBLIC = {
     },
     avsa: {
         "AudioConfig", "Embedding", "InfoNCE", "Model", "ViewConfig", "Views", "crop_views",
-        "draw_views", "load", "log_mels", "stack_views", "view_spectrograms",
+        "draw_views", "load", "log_mels", "view_spectrograms",
     },
 }  # fmt: skip
 

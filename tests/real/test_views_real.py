@@ -40,13 +40,13 @@ def sample(loader, video):
 
 def looking(*azimuths_deg, hfov_deg=60.0):
     """Return views on the horizon without jitter."""
-    plain = draw_views(ViewConfig(augment=False, num_views=len(azimuths_deg)), 0, 0, 0)
+    plain = draw_views(ViewConfig(augment=False, num_views=len(azimuths_deg)), 0, 0, [0])
     azimuth = torch.deg2rad(torch.tensor([azimuths_deg]))
     level = torch.zeros_like(azimuth)
     field = torch.full_like(azimuth, math.radians(hfov_deg))
     return Views(
         azimuth, level, azimuth, level, field, field,
-        plain.mirror[None], plain.color[None], plain.gain_db[None],
+        plain.mirror, plain.color, plain.gain_db,
     )  # fmt: skip
 
 

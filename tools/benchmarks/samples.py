@@ -10,7 +10,7 @@ import torch
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import TrainingOrder
 from avsa.views.audio_statistics import AudioStatistics
-from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, Views, draw_views
 from avsa.views.spectrogram import AudioConfig
 from benchmarks import paper
 from benchmarks.material import FPS, RATE_HZ, Material
@@ -30,7 +30,7 @@ def sample_loader(material: Material) -> Loader:
 
 def random_views(number: int) -> Views:
     """Return four random views (1, 4)."""
-    return stack_views([draw_views(VIEWS, 0, 0, number)])
+    return draw_views(VIEWS, 0, 0, [number])
 
 
 def angles_of(views: Views) -> list[tuple[float, float, float]]:

@@ -27,7 +27,7 @@ from avsa.hub.published import read_published_stats
 from avsa.models.conv2d import Conv2DConfig
 from avsa.models.translation import TranslationConfig
 from avsa.views.audio_statistics import AudioStatistics, measure_statistics, random_audio
-from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, Views, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.clip_codec.format import ClipFormat
 from yt360.media.audio.reader import AmbixReader, AudioReader
@@ -172,7 +172,7 @@ def rounding_to_16_bits(path: Path, stats: AudioStatistics) -> Row:
 
 @lru_cache
 def _draw(config: ViewConfig, count: int = DRAWS) -> Views:
-    return stack_views([draw_views(config, 0, 0, position) for position in range(count)])
+    return draw_views(config, 0, 0, range(count))
 
 
 def _config_of(views: Views, theirs: Views) -> ViewConfig:

@@ -103,7 +103,7 @@ class TurnedAudio:
         raw = batch.raw
         yaws = [draw_turn(self.seed, raw.epoch, position)[1] for position in raw.positions]
         spectrograms = view_spectrograms(
-            raw.audio.to(model.device),
+            batch.stored_audio,
             turn_audio(batch.views, torch.tensor(yaws)).rotations,
             model.config.audio,
             self.statistics.mean_db,

@@ -25,7 +25,7 @@ from avsa.models.compute import autocast
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import turn_audio
 from avsa.views.crops import crop_views
-from avsa.views.sampling import Views, draw_views, stack_views
+from avsa.views.sampling import Views, draw_views
 from avsa.views.spectrogram import view_spectrograms
 from yt360.ambisonics.transforms import energy_map
 
@@ -79,7 +79,7 @@ class Localizer:
     def _views(self) -> Views:
         """Return the views (1, V) without jitter."""
         config = fixed_views(self.config, len(self.view_set), self.view_set.hfov_deg)
-        views = stack_views([draw_views(config, 0, 0, 0)])
+        views = draw_views(config, 0, 0, [0])
         azimuth, elevation = (angle.float()[None] for angle in self.view_set.centers())
         return replace(
             views,

@@ -16,7 +16,7 @@ import torch
 
 from avsa.config.recipe import load_config
 from avsa.hub.published import DB_PER_PUBLISHED_DB
-from avsa.views.sampling import draw_views, stack_views
+from avsa.views.sampling import draw_views
 from avsa.views.spectrogram import log_mels, view_spectrograms
 
 RATE, SECONDS = 24000, 1
@@ -104,13 +104,13 @@ def assert_published(sound, views):
 
 @pytest.mark.parametrize("name", SOUNDS)
 def test_features_are_the_published_ones(name):
-    assert_published(SOUNDS[name], stack_views([draw_views(VIEWS, 0, 0, 3)]))
+    assert_published(SOUNDS[name], draw_views(VIEWS, 0, 0, [3]))
 
 
 def test_they_are_where_rounding_alone_would_sound():
     """A source cancels in the channels of the view that it stands in; sound that was never rounded
     to 16 bits has nothing at all above its highest frequency."""
-    views = stack_views([draw_views(VIEWS, 0, 0, 3)])
+    views = draw_views(VIEWS, 0, 0, [3])
     source = low_passed(noise()[0], 3000)
     for ahead in views.directions[0].double().numpy():
         x, y, z = ahead[:, None] * source

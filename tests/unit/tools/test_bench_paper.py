@@ -9,7 +9,7 @@ import torch
 from benchmarks import paper
 
 from avsa.views.crops import crop_views
-from avsa.views.sampling import ViewConfig, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 
 
@@ -21,7 +21,7 @@ def test_the_papers_crops_show_the_same():
     grey = (120 + 80 * np.sin(v) * np.cos(u + 1)).round().astype(np.uint8)
     identity = np.concatenate([np.eye(3), np.zeros((3, 1))], 1)
     config = ViewConfig(augment=False, height=40, width=40)
-    views = stack_views([draw_views(config, 0, 0, position) for position in range(1)])
+    views = draw_views(config, 0, 0, [0])
     views.color.copy_(torch.tensor(identity, dtype=torch.float32).expand_as(views.color))
     luma = torch.from_numpy(grey)[None, None]
     chroma = torch.full((1, 2, 1, 80, 160), 128, dtype=torch.uint8)
@@ -35,7 +35,7 @@ def test_the_papers_crops_show_the_same():
 
 def test_the_papers_log_mels_are_the_same():
     sound = np.random.default_rng(0).normal(0, 0.1, (4, 24000)).astype(np.float32)
-    rotations = stack_views([draw_views(ViewConfig(), 0, 0, 0)]).rotations
+    rotations = draw_views(ViewConfig(), 0, 0, [0]).rotations
     flat = torch.zeros(128), torch.ones(128)
     ours = view_spectrograms(torch.from_numpy(sound)[None], rotations, AudioConfig(), *flat)[0]
     theirs = paper.view_log_mels(sound, rotations[0].numpy(), 24000)

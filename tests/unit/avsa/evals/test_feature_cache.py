@@ -51,10 +51,11 @@ def test_samples_do_not_depend_on_batches(context, spec, monkeypatch):
 def test_samples_have_the_fields_of_view_of_their_views(context, spec):
     varied = replace(spec.views, augment=True, hfov_min_deg=60.0, aspect_jitter=1.5)
     wide = replace(spec, views=varied)
-    drawn = [draw_views(varied, 0, 0, position) for position in range(3)]
-    assert len({float(angle) for views in drawn for angle in (*views.hfov, *views.vfov)}) == 12
+    drawn = draw_views(varied, 0, 0, range(3))
+    fov = torch.stack([drawn.hfov, drawn.vfov], -1)
+    assert len(fov.unique()) == 12
     found = view_features(context, wide).fov[:3]
-    assert torch.equal(found, torch.stack([torch.stack([v.hfov, v.vfov], -1) for v in drawn]))
+    assert torch.equal(found, fov)
 
 
 def test_the_statistics_are_those_of_the_model(context, spec, monkeypatch):

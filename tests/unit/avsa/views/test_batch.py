@@ -10,11 +10,10 @@ from avsa.data.order import TrainingOrder
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import make_batch, turn_audio
 from avsa.views.crops import crop_views
-from avsa.views.sampling import ViewConfig, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.ambisonics.transforms import rotate
 from yt360.shards.format.reader import ShardReader
-from yt360.sphere import direction
 
 AUDIO = AudioConfig(n_mels=32)
 VIEWS = ViewConfig(num_views=3, height=16, width=20)
@@ -30,10 +29,10 @@ def load(dataset, step=0, **changes):
 def test_a_batch_is_made_of_the_draws_of_its_positions(tiny_dataset):
     raw = load(tiny_dataset, step=2)
     batch = make_batch(raw, 7, VIEWS, AUDIO, STATS)
-    views = stack_views([draw_views(VIEWS, 7, raw.epoch, position) for position in raw.positions])
+    views = draw_views(VIEWS, 7, raw.epoch, raw.positions)
     assert batch.video.shape == (4, 3, 3, 8, 16, 20) and batch.video.dtype == torch.float32
     assert batch.audio.shape == (4, 3, 4, 101, 32)
-    assert torch.equal(batch.directions, direction(views.azimuth, views.elevation))
+    assert torch.equal(batch.directions, views.directions)
     assert torch.equal(batch.video, crop_views(raw.luma, raw.chroma, views, 16, 20))
     expected = view_spectrograms(
         raw.audio, views.rotations, AUDIO, STATS.mean_db, STATS.std_db, views.gain_db
@@ -89,7 +88,7 @@ def test_turning_views_is_turning_the_signals():
     generator = torch.Generator().manual_seed(0)
     audio = torch.randn(3, 4, 2400, generator=generator, dtype=torch.float64)
     yaw = torch.tensor([0.3, -2.9, 1.6])
-    drawn = stack_views([draw_views(ViewConfig(num_views=5), 0, 0, i) for i in range(3)])
+    drawn = draw_views(ViewConfig(num_views=5), 0, 0, range(3))
     assert drawn.mirror.any() and not drawn.mirror.all()
     config = AudioConfig(n_mels=16, min_db=-200)
     cos, sin, zero = yaw.cos(), yaw.sin(), 0 * yaw

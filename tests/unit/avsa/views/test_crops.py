@@ -10,7 +10,7 @@ import torch
 from avsa.views import crops
 from avsa.views.colors import color_map, stored_to_rgb
 from avsa.views.crops import crop_views
-from avsa.views.sampling import ViewConfig, Views, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, Views, draw_views
 from yt360.sphere import direction_to_equirect, equirect_grid, view_grid
 
 HEIGHT, WIDTH, FRAMES = 64, 128, 3
@@ -102,7 +102,7 @@ def test_crops_agree_with_looking_up_each_pixel(crop, views, monkeypatch):
 
 def test_batched_crops_are_those_one_by_one(monkeypatch):
     luma, chroma = noise_planes()
-    views = stack_views([draw_views(ViewConfig(), 0, 0, position) for position in range(2)])
+    views = draw_views(ViewConfig(), 0, 0, range(2))
     # At 8 pixels wide views are pooled, by 2 or not according to how wide they look.
     for size in (40, 8, 4):
         each = crop_views(luma, chroma, views, size, size)
@@ -132,11 +132,9 @@ def test_pooled_crops_roll_with_panoramas_of_any_even_height(crop, height, monke
 
 def test_views_of_a_batch_do_not_mix():
     luma, chroma = noise_planes()
-    views = stack_views([draw_views(ViewConfig(), 0, 0, position) for position in range(2)])
+    views = draw_views(ViewConfig(), 0, 0, range(2))
     both = crop_views(luma, chroma, views, 16, 16)
-    alone = crop_views(
-        luma[1:], chroma[1:], stack_views([draw_views(ViewConfig(), 0, 0, 1)]), 16, 16
-    )
+    alone = crop_views(luma[1:], chroma[1:], draw_views(ViewConfig(), 0, 0, [1]), 16, 16)
     assert torch.equal(both[1:], alone)
 
 

@@ -21,7 +21,7 @@ from avsa.views.preview import (
     outline,
     save_preview,
 )
-from avsa.views.sampling import ViewConfig, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, draw_views
 from avsa.views.spectrogram import AudioConfig
 
 VIEWS = ViewConfig(num_views=3, height=24, width=24)
@@ -29,7 +29,7 @@ ONE_VIEW = replace(VIEWS, num_views=1)
 
 
 def one_view(azimuth_deg, elevation_deg, hfov_deg):
-    drawn = stack_views([draw_views(replace(VIEWS, num_views=1), 0, 0, 0)])
+    drawn = draw_views(replace(VIEWS, num_views=1), 0, 0, [0])
     angles = [
         torch.tensor([[math.radians(each)]]) for each in (azimuth_deg, elevation_deg, hfov_deg)
     ]

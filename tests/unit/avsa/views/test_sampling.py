@@ -3,28 +3,37 @@ from __future__ import annotations
 import math
 import re
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 
 from avsa.evals.features import fixed_views
+from avsa.views.candidates import Band, SaliencyDensity, uniform_directions
 from avsa.views.colors import RGB_MEAN, RGB_STD, color_map, stored_to_rgb, to_rgb_bytes
-from avsa.views.directions import Band, follow_saliency, sample_directions, uniform
-from avsa.views.sampling import ViewConfig, check_views, draw_views, stack_views
+from avsa.views.directions import place, sample_directions
+from avsa.views.sampling import ViewConfig, Views, check_views, draw_views
 from yt360.ambisonics.transforms import encode, rotate
 from yt360.errors import UserError
-from yt360.randomness import keyed_generator
 from yt360.sphere import angle_between, azimuth_elevation, direction, view_rotation
 
 CONFIG = ViewConfig()
 EXACT = 1e-6
+FIELDS = tuple(field.name for field in fields(Views))
 BAND = Band(-math.radians(60), math.radians(60))
 
 
 def draw_many(config, count=200, saliency=None):
-    return stack_views([draw_views(config, 0, 1, position, saliency) for position in range(count)])
+    maps = None if saliency is None else np.broadcast_to(saliency, (count, *saliency.shape))
+    return draw_views(config, 0, 1, range(count), maps)
+
+
+def follow_map(saliency, count, band=BAND):
+    numbers = np.random.default_rng(0).random((1, count, 3))
+    otherwise = uniform_directions(np.random.default_rng(1).random((1, count, 2)), band)
+    density = SaliencyDensity(saliency[None], band)
+    return density.directions(np.array([0]), numbers, otherwise)[0]
 
 
 def smallest_separation(directions):
@@ -48,13 +57,37 @@ def test_views_keep_their_distance_and_stay_in_the_band(sampler, num_views):
 
 
 def test_a_draw_depends_on_its_keys_alone():
-    one = draw_views(CONFIG, 3, 4, 5)
-    again = draw_views(CONFIG, 3, 4, 5)
-    others = [draw_views(CONFIG, *key) for key in ((4, 4, 5), (3, 5, 5), (3, 4, 6))]
-    assert all(torch.equal(getattr(one, n), getattr(again, n)) for n in one.__dataclass_fields__)
+    one = draw_views(CONFIG, 3, 4, [5])
+    again = draw_views(CONFIG, 3, 4, [5])
+    others = [draw_views(CONFIG, *key) for key in ((4, 4, [5]), (3, 5, [5]), (3, 4, [6]))]
+    assert all(torch.equal(getattr(one, n), getattr(again, n)) for n in FIELDS)
     for other in others:
         assert not torch.equal(one.azimuth, other.azimuth)
         assert not torch.equal(one.color, other.color)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"num_views": 1},
+        {"num_views": 14},  # some are placed at the second attempt
+        {"sampler": "horizon", "num_views": 8, "hflip_per_view": False, "gain_per_view": True},
+        {"sampler": "grid", "augment": False, "hfov_spacing": "plane"},
+        {"sampler": "energy", "elevation_spacing": "angle", "audio_rotation": "random"},
+        {"sampler": "labels", "num_views": 13, "saliency_fraction": 0.5},
+    ],
+)
+def test_a_sample_alone_has_the_views_that_it_has_in_a_batch(changes):
+    config, count = replace(CONFIG, **changes), 23
+    positions = np.random.default_rng(0).integers(0, 2**40, count)
+    saliency = np.random.default_rng(1).random((count, 20, 40)) ** 20
+    saliency[3] = 0
+    whole = draw_views(config, 1, 2, positions, saliency)
+    for row, position in enumerate(positions.tolist()):
+        alone = draw_views(config, 1, 2, [position], saliency[row : row + 1])
+        for name in (*FIELDS, "directions", "rotations"):
+            assert torch.equal(getattr(alone, name)[0], getattr(whole, name)[row]), name
 
 
 def test_audio_rotated_at_random_is_independent_of_the_views():
@@ -65,15 +98,15 @@ def test_audio_rotated_at_random_is_independent_of_the_views():
     heard = direction(random.audio_azimuth, random.audio_elevation)
     cosines = (heard * random.directions).sum(-1)
     assert abs(cosines.mean()) < 4 / math.sqrt(cosines.numel())  # 4 standard errors at least
-    assert torch.equal(
-        direction(aligned.audio_azimuth, aligned.audio_elevation), aligned.directions
-    )
+    assert torch.equal(aligned.audio_azimuth, aligned.azimuth)
+    assert torch.equal(aligned.audio_elevation, aligned.elevation)
 
 
 def test_views_for_embedding_have_aligned_audio_even_for_a_control():
     views = fixed_views(replace(CONFIG, audio_rotation="random"), 4, 60.0)
-    drawn = draw_views(views, 0, 0, 0)
-    assert torch.equal(direction(drawn.audio_azimuth, drawn.audio_elevation), drawn.directions)
+    drawn = draw_views(views, 0, 0, [0])
+    assert torch.equal(drawn.audio_azimuth, drawn.azimuth)
+    assert torch.equal(drawn.audio_elevation, drawn.elevation)
 
 
 def test_a_grid_without_least_separation_takes_any_number():
@@ -81,7 +114,7 @@ def test_a_grid_without_least_separation_takes_any_number():
 
 
 def test_uniform_directions_are_uniform_on_the_sphere():
-    directions = uniform(np.random.default_rng(0), 40000, BAND)
+    directions = uniform_directions(np.random.default_rng(0).random((40000, 2)), BAND)
     # Within the band the height is uniform (Archimedes), and so is the azimuth.
     height = directions[:, 2] / math.sin(math.radians(60))
     for fraction in (-0.5, 0.0, 0.5):
@@ -95,7 +128,7 @@ def test_an_asymmetric_band_is_uniform_in_area_or_in_angle(spacing):
         CONFIG, num_views=1, elevation_spacing=spacing,
         min_elevation_deg=-20.0, max_elevation_deg=70.0,
     )  # fmt: skip
-    directions = uniform(np.random.default_rng(0), 3000, config.band)
+    directions = uniform_directions(np.random.default_rng(0).random((3000, 2)), config.band)
     elevation = torch.from_numpy(np.arcsin(directions[:, 2]))
     even = torch.sin(elevation) if spacing == "area" else elevation
     low, high = (math.radians(bound) for bound in (-20, 70))
@@ -215,7 +248,7 @@ def test_rotations_take_each_view_ahead_and_mirror_y_there():
 def test_directions_follow_the_map():
     saliency = np.zeros((20, 40))
     saliency[5, 30] = 1.0
-    directions = torch.from_numpy(follow_saliency(np.random.default_rng(0), 300, saliency, BAND))
+    directions = torch.from_numpy(follow_map(saliency, 300))
     azimuth, elevation = azimuth_elevation(directions)
     # Row 5 of 20 spans elevations 36° to 45°, column 30 of 40 azimuths -99° to -90°.
     assert math.radians(36) <= elevation.min() and elevation.max() <= math.radians(45)
@@ -223,11 +256,50 @@ def test_directions_follow_the_map():
 
 
 def test_a_flat_map_is_like_no_map():
-    directions = follow_saliency(np.random.default_rng(0), 40000, np.ones((40, 80)), BAND)
+    directions = follow_map(np.ones((40, 80)), 40000)
     height = directions[:, 2] / math.sin(math.radians(60))
     assert np.mean(height < 0.5) == pytest.approx(0.75, abs=0.01)
-    empty = follow_saliency(np.random.default_rng(0), 100, np.zeros((4, 8)), BAND)
-    assert np.isfinite(empty).all()
+    empty = follow_map(np.zeros((4, 8)), 1000)
+    assert np.mean(empty[:, 2] / math.sin(math.radians(60)) < 0.5) == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_direction_is_as_likely_as_its_pixel_is_salient_and_large():
+    saliency = np.random.default_rng(2).random((6, 8)) ** 3
+    directions = torch.from_numpy(follow_map(saliency, 40000))
+    azimuth, elevation = (each.numpy() for each in azimuth_elevation(directions))
+    row = np.floor((0.5 - elevation / math.pi) * 6).astype(int)
+    column = np.floor((0.5 - azimuth / (2 * math.pi)) * 8).astype(int)
+    drawn = np.bincount(row * 8 + column, minlength=48) / 40000
+    # Rows 0 and 5 have their centres outside the band.
+    area = np.array([0, 0.5**0.5, 0.9659, 0.9659, 0.5**0.5, 0])[:, None]
+    expected = (saliency * area / (saliency * area).sum()).ravel()
+    assert np.abs(drawn - expected).max() < 0.006
+
+
+def test_crowded_views_are_placed_as_one_by_one():
+    # Parity with a literal loop over one clip, its views and their candidates.
+    drawn = np.random.default_rng(0).standard_normal((40, 7, 64, 3))
+    drawn /= np.linalg.norm(drawn, axis=-1, keepdims=True)
+
+    def candidates(clips, views, draws):
+        return drawn[clips][:, views.start : views.stop, :draws]
+
+    placed, complete = place(40, 7, math.radians(65), candidates)
+    assert 0 < complete.sum() < 40
+    for clip in range(40):
+        chosen = [drawn[clip, 0, 0]]
+        for view in range(1, 7):
+            free = (
+                each
+                for each in drawn[clip, view]
+                if all(each @ other <= math.cos(math.radians(65)) for other in chosen)
+            )
+            if (found := next(free, None)) is None:
+                break
+            chosen.append(found)
+        assert complete[clip] == (len(chosen) == 7)
+        if complete[clip]:
+            assert np.array_equal(placed[clip], np.array(chosen))
 
 
 def test_a_fraction_of_views_follows_saliency_and_the_rest_is_free():
@@ -242,7 +314,7 @@ def test_a_fraction_of_views_follows_saliency_and_the_rest_is_free():
 
 def test_a_sampler_that_follows_saliency_needs_a_map():
     with pytest.raises(ValueError, match="needs a map"):
-        sample_directions("motion", 2, keyed_generator("x"), min_separation=0.5, band=BAND)
+        sample_directions("motion", 2, ("x",), [0], min_separation=0.5, band=BAND)
 
 
 def test_stored_colors_turn_into_rgb():
@@ -279,8 +351,8 @@ def test_standardized_rgb_converts_back_to_bytes():
 
 def test_mirrored_audio_agrees_with_mirrored_video():
     # A source to the left in a view is to the right in the mirrored view.
-    views = draw_views(replace(CONFIG, num_views=1, hflip_probability=1.0), 0, 0, 0)
-    left_of_it = view_rotation(views.azimuth, views.elevation)[0].T @ direction(0.3, 0.0)
+    views = draw_views(replace(CONFIG, num_views=1, hflip_probability=1.0), 0, 0, [0])
+    left_of_it = view_rotation(views.azimuth, views.elevation)[0, 0].T @ direction(0.3, 0.0)
     audio = encode(torch.ones(5), left_of_it)
-    heard = rotate(audio, views.rotations[0])
+    heard = rotate(audio, views.rotations[0, 0])
     assert torch.allclose(heard[1:, 0], torch.tensor([-math.sin(0.3), 0, math.cos(0.3)]), atol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from avsa.views import spectrogram
-from avsa.views.sampling import ViewConfig, draw_views, stack_views
+from avsa.views.sampling import ViewConfig, draw_views
 from avsa.views.spectrogram import AudioConfig, log_mels, stft, view_spectrograms
 from yt360.ambisonics.transforms import encode, rotate
 from yt360.sphere import direction
@@ -52,7 +52,7 @@ def librosa_log_mel(signal, top_db=None):
 
 def some_rotations(count=4, batch=1):
     config = ViewConfig(num_views=count)
-    return stack_views([draw_views(config, 0, 0, i) for i in range(batch)]).rotations
+    return draw_views(config, 0, 0, range(batch)).rotations
 
 
 @pytest.mark.filterwarnings("ignore:Empty filters")
@@ -176,7 +176,7 @@ def test_silence_is_finite():
 
 
 def test_a_source_ahead_is_only_in_w_and_x():
-    views = stack_views([draw_views(ViewConfig(), 0, 0, 0)])
+    views = draw_views(ViewConfig(), 0, 0, [0])
     source = torch.from_numpy(speech_like())
     for k in range(4):
         field = encode(source, views.directions[0, k])[None]

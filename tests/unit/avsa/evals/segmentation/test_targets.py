@@ -17,7 +17,7 @@ from avsa.evals.segmentation.targets import (
     view_targets,
 )
 from avsa.views.crops import crop_views
-from avsa.views.sampling import draw_views, stack_views
+from avsa.views.sampling import draw_views
 from yt360.clips import parse_key
 from yt360.labels.classes import NO_CLASS, SUBSET
 from yt360.labels.format.reader import LabelReader
@@ -30,7 +30,7 @@ SIZE = 16
 
 @pytest.fixture
 def views():
-    return stack_views([draw_views(VIEWS, 0, 0, position) for position in range(2)])
+    return draw_views(VIEWS, 0, 0, range(2))
 
 
 def noise(height=32):
@@ -70,7 +70,7 @@ def test_targets_lie_on_the_video(views):
     maps = patches.repeat_interleave(8, 1).repeat_interleave(8, 2)
     grey = torch.full((2, 2, 1, 32, 64), 128, dtype=torch.uint8)
     plain = replace(VIEWS, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
-    drawn = stack_views([draw_views(plain, 0, 0, position) for position in range(2)])
+    drawn = draw_views(plain, 0, 0, range(2))
     video = crop_views((16 + 18 * maps)[:, None], grey, drawn, SIZE, SIZE)
     shown = crop_views(torch.full_like(maps, 16)[:, None], grey, drawn, SIZE, SIZE)
     step = 18 / 219 / 0.229
@@ -87,7 +87,7 @@ def test_targets_are_the_classes_of_the_scene(scene_dataset):
     key = reader.keys[0]
     name, start_s = parse_key(key)
     scene = load_scene(scene_dataset.scenes, name)
-    drawn = stack_views([draw_views(VIEWS, 0, 0, 0)])
+    drawn = draw_views(VIEWS, 0, 0, [0])
     found = view_targets(torch.from_numpy(reader.read(key, 1.1))[None], drawn, SIZE, SIZE)
     angles = (drawn.azimuth, drawn.elevation, drawn.hfov)
     grid = view_grid(*angles, SIZE, SIZE, vfov=drawn.vfov)

@@ -1,0 +1,109 @@
+"""The numbers that a device needs of the views of a batch, in one tensor: one copy for each batch.
+
+Shapes: B batch size, K views.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avsa.views.sampling import Views
+from yt360.sphere import pooling_of_view
+
+MAX_POOLING = 8
+
+
+@dataclass(frozen=True)
+class ViewNumbers:
+    """What crops and spectrograms need of the views of a batch.
+
+    Attributes:
+        numbers: float32 (B, K, 31), on any device; the properties are its parts.
+        poolings: Distinct values of `pooling`, known without asking the device.
+    """
+
+    numbers: Tensor
+    poolings: tuple[int, ...]
+
+    @classmethod
+    def of(cls, views: Views, size: tuple[int, int], panorama: tuple[int, int]) -> ViewNumbers:
+        """Return the numbers of views on the CPU.
+
+        Args:
+            views: Views (B, K).
+            size: Height and width of a view in pixels.
+            panorama: Rows and columns of the luma plane of the panorama.
+        """
+        azimuth, elevation, *fov = (
+            each.numpy().astype(np.float64)
+            for each in (views.azimuth, views.elevation, views.hfov, views.vfov)
+        )
+        half_width, half_height = (np.tan(each / 2) for each in fov)
+        pooling = pooling_of_view(
+            torch.from_numpy(half_width), torch.from_numpy(half_height), size, panorama, MAX_POOLING
+        ).numpy()
+        parts = [
+            (0.5 - azimuth / (2 * math.pi)) * panorama[1] - 0.5,
+            np.cos(elevation),
+            np.sin(elevation),
+            np.where(views.mirror.numpy(), half_width, -half_width),
+            half_height,
+            pooling,
+            views.gain_db.numpy(),
+            views.directions.numpy(),
+            views.rotations.flatten(-2).numpy(),
+            views.color.flatten(-2).numpy(),
+        ]
+        shape = azimuth.shape
+        numbers = np.concatenate([part.reshape(*shape, -1) for part in parts], -1, dtype=np.float32)
+        return cls(torch.from_numpy(numbers), tuple(np.unique(pooling).tolist()))
+
+    def to(self, device: torch.device) -> ViewNumbers:
+        """Copy the numbers to a device; to a CUDA device from page-locked memory, asynchronously.
+
+        The copy is ordered before later work on the current stream.
+        """
+        numbers = self.numbers
+        if device.type == "cuda":
+            numbers = numbers.pin_memory()  # kept by the allocator until the copy has ended
+        return replace(self, numbers=numbers.to(device, non_blocking=True))
+
+    @property
+    def geometry(self) -> tuple[Tensor, ...]:
+        """Five numbers (B, K) that determine the sampling grid of a view.
+
+        The column of the panorama at the view's centre, the cosine and sine of the elevation, and
+        the left edge and half the height of the image plane at distance 1; the left edge is
+        positive in a mirrored view.
+        """
+        return self.numbers[..., :5].unbind(-1)
+
+    @property
+    def pooling(self) -> Tensor:
+        """(B, K) pooling factor of luma along each side, applied before the lookup."""
+        return self.numbers[..., 5]
+
+    @property
+    def gain_db(self) -> Tensor:
+        """(B, K) gain of the audio."""
+        return self.numbers[..., 6]
+
+    @property
+    def directions(self) -> Tensor:
+        """(B, K, 3), as in `Views`."""
+        return self.numbers[..., 7:10]
+
+    @property
+    def rotations(self) -> Tensor:
+        """(B, K, 3, 3), as in `Views`."""
+        return self.numbers[..., 10:19].unflatten(-1, (3, 3))
+
+    @property
+    def color(self) -> Tensor:
+        """(B, K, 3, 4), as in `Views`."""
+        return self.numbers[..., 19:31].unflatten(-1, (3, 4))
