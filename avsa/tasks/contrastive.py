@@ -86,11 +86,6 @@ class ContrastiveTask(Task):
         self, *, predicted_audio: Tensor, audio: Tensor, predicted_video: Tensor, video: Tensor
     ) -> tuple[Tensor, Metrics]:
         """Return mean loss and metrics of embeddings (b, N, E); negatives come from all ranks."""
-        # Gradients are summed over ranks in full precision.
-        predicted_audio, audio, predicted_video, video = (
-            each.to(torch.promote_types(each.dtype, torch.float32))
-            for each in (predicted_audio, audio, predicted_video, video)
-        )
         first_clip = rank() * len(video)
         v2a = self.info_nce.compare(predicted_audio, gather(audio), first_clip)
         a2v = self.info_nce.compare(predicted_video, gather(video), first_clip)

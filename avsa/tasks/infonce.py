@@ -129,7 +129,11 @@ class InfoNCE(nn.Module):
                 positives = torch.arange(start, start + len(chunk), device=chunk.device)
                 arguments = (chunk, flat_targets, positives + first_clip * views, views, config)
                 if config.chunk_size > 0 and torch.is_grad_enabled():
-                    parts.append(checkpoint(_compare, *arguments, use_reentrant=False))
+                    parts.append(
+                        checkpoint(
+                            _compare, *arguments, use_reentrant=False, preserve_rng_state=False
+                        )
+                    )
                 else:
                     parts.append(_compare(*arguments))
             loss, avc, avsa = (torch.cat(part).mean() for part in zip(*parts, strict=True))

@@ -86,14 +86,17 @@ def joined_world(device: str = "auto", timeout_s: float = 600.0) -> Iterator[Wor
 def gather(tensor: Tensor) -> Tensor:
     """Return (R * b, ...): the ranks' tensors (b, ...) in order of rank, with gradients.
 
+    Tensors travel in their own precision, such as bfloat16, and are returned in float32 or better;
+    gradients are summed over ranks in the precision of the result.
+
     The gradient of a rank's part is the sum of its gradients on all ranks. If the loss of each rank
     is the mean over its part and gradients are then averaged over ranks (as by DDP), the result is
     the gradient of the mean over the whole batch.
     """
-    if not _is_distributed():
-        return tensor
-    gathered: Tensor = _GatherWithGradient.apply(tensor)
-    return gathered
+    if _is_distributed():
+        gathered: Tensor = _GatherWithGradient.apply(tensor)
+        return gathered
+    return tensor.to(_precise(tensor))
 
 
 def rank() -> int:
@@ -109,6 +112,21 @@ def mean_over_ranks(tensor: Tensor) -> Tensor:
     total = tensor.clone()
     dist.all_reduce(total)
     return total / dist.get_world_size()
+
+
+def copied_to_host(tensor: Tensor) -> Callable[[], list[float]]:
+    """Queue a copy (N,) to the host; the function that is returned waits for it."""
+    if tensor.device.type != "cuda":
+        return tensor.tolist
+    copy = tensor.to("cpu", non_blocking=True)  # into page-locked memory
+    copied = torch.cuda.Event()
+    copied.record()
+
+    def wait() -> list[float]:
+        copied.synchronize()
+        return copy.tolist()
+
+    return wait
 
 
 def from_first_rank(value: Any) -> Any:
@@ -169,16 +187,20 @@ def require_agreement(values: Mapping[str, Any]) -> None:
 class _GatherWithGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        ctx.rows = tensor.shape[0]
+        ctx.rows, ctx.dtype = tensor.shape[0], tensor.dtype
         parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, tensor.contiguous())
-        return torch.cat(parts)
+        return torch.cat(parts).to(_precise(tensor))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         total = gradients[0].contiguous().clone()
         dist.all_reduce(total)
-        return total[dist.get_rank() * ctx.rows :][: ctx.rows]
+        return total[dist.get_rank() * ctx.rows :][: ctx.rows].to(ctx.dtype)
+
+
+def _precise(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def _is_distributed() -> bool:

@@ -6,7 +6,6 @@ weights and dropout use the global generator of torch, which is seeded here with
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,12 @@ from avsa.models.compute import place_encoders
 from avsa.models.encoders import Encoders
 from avsa.training.curriculum import Stage
 from avsa.training.distributed import World, gather_lists
-from avsa.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from avsa.training.optimizer import (
+    build_optimizer,
+    learning_rate,
+    set_learning_rate,
+    step_if,
+)
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.randomness import keyed_generator
@@ -94,12 +98,20 @@ class Learner:
             "weight_norm": nn.utils.get_total_norm(weights),
         }
 
-    def optimizer_step(self, rate: float, gradient_norm: Tensor) -> None:
-        """Clip the gradient, if the recipe has a limit, and update the weights."""
+    def optimizer_step(self, rate: float, gradient_norm: Tensor, plausible: Tensor) -> None:
+        """Clip the gradient, if the recipe has a limit, and update the weights if it is plausible.
+
+        The host does not wait for the device (`step_if`).
+
+        Args:
+            rate: Learning rate.
+            gradient_norm: From `norms`.
+            plausible: From `is_plausible`.
+        """
         if (longest := self.config.optimizer.max_grad_norm) > 0:
             nn.utils.clip_grads_with_norm_(self._parameters, longest, gradient_norm)
         set_learning_rate(self.optimizer, rate)
-        self.optimizer.step()
+        step_if(plausible, self.optimizer)
 
     def state(self) -> dict[str, Any]:
         """Return the part of a checkpoint from which `Learner` can be restored."""
@@ -116,15 +128,21 @@ def seed_torch(*key: int | str) -> None:
     torch.manual_seed(int(keyed_generator(*key).integers(2**63)))
 
 
-def is_plausible(loss: float, gradient_norm: float, weight_norm: float) -> bool:
-    """Return whether loss and gradient are finite and the gradient is plausible.
+def is_plausible(loss: Tensor, gradient_norm: Tensor, weight_norm: Tensor) -> Tensor:
+    """Return whether loss and gradient are finite and the gradient is plausible, as a boolean.
 
     A gradient is implausible if rounding the weights to float32, a relative change of 1.2e-7, could
     change the loss by more than its own size (and by more than 1). Kernels that read uninitialized
     memory give such gradients, and so does training that diverges.
+
+    Args:
+        loss: A scalar, as all; computed on its device.
+        gradient_norm: Norm of the gradient.
+        weight_norm: Norm of the weights.
     """
-    change = gradient_norm * weight_norm * FLOAT32_EPSILON
-    return math.isfinite(loss) and change <= max(1.0, abs(loss))  # False for inf and NaN
+    change = gradient_norm.double() * weight_norm.double() * FLOAT32_EPSILON
+    limit = loss.double().abs().clamp(min=1.0)
+    return loss.isfinite() & (change <= limit)  # False for inf and NaN
 
 
 def implausible_step(

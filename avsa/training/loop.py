@@ -5,6 +5,10 @@ order of clips, clip windows, views, augmentation and dropout come from keyed ra
 run that was killed therefore resumes from its last checkpoint with bit-identical losses on the same
 machine (on CUDA with ``compute.deterministic``), and a run on another number of ranks sees the same
 clips (docs/training.md lists what may differ).
+
+The host queues a whole step, the update of the weights included, before it waits for the loss. The
+update is exact all the same: whether loss and gradient are plausible is computed on the device, and
+the update reads the answer there (`avsa.training.optimizer.step_if`).
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from avsa.training.checkpoint import checkpoint_path, drop_old_checkpoints, save
 from avsa.training.curriculum import lay_out, require_stages_fit
 from avsa.training.distributed import (
     World,
+    copied_to_host,
     gather_lists,
     mean_over_ranks,
     on_first_rank,
@@ -174,19 +179,25 @@ def train_stage(
                 loss, metrics = loss_of(*encoders(batch.video, batch.audio))
             loss.backward()
         norms = learner.norms()
-        # Queued now, while the device is still busy with the gradients. A rank that is to stop
-        # does not load another batch.
-        upcoming = None if stop.name else next(batches, None)
 
-        # Check. This is the only device sync of a step: the host waits for the loss, because the
-        # weights must not move if the loss or its gradient is implausible.
-        record, stopping = _on_host({"loss": loss, **metrics, **norms}, stop)
-        if not is_plausible(record["loss"], record["gradient_norm"], record["weight_norm"]):
-            raise implausible_step(log.run, world, step, record, batch.raw.keys)
-
-        # Step.
+        # Step. Queued before the loss is known to the host: the device itself leaves the weights as
+        # they are if loss or gradient is implausible (`step_if`).
+        wants_stop = stop.name is not None
+        means = _means({"loss": loss, **metrics, **norms}, wants_stop)
+        plausible = is_plausible(means["loss"], means["gradient_norm"], means["weight_norm"])
         learning_rate = learner.learning_rate(step)
-        learner.optimizer_step(learning_rate, norms["gradient_norm"])
+        learner.optimizer_step(learning_rate, norms["gradient_norm"], plausible)
+        read = copied_to_host(torch.stack([plausible.float(), *means.values()]))
+        # The views of the next batch are queued before the host waits, so that the device has work
+        # while the host logs this step. A rank that is to stop does not load another batch.
+        upcoming = None if wants_stop else next(batches, None)
+
+        # Check. This is the only time that the host waits for the device in a step.
+        trusted, *values = read()
+        record = dict(zip(means, values, strict=True))
+        stopping = record.pop("stop") > 0
+        if not trusted:
+            raise implausible_step(log.run, world, step, record, batch.raw.keys)
 
         # Log, validate, save. The log line comes before the checkpoint: a resumed run drops the
         # lines after its checkpoint, and must have all lines before it.
@@ -212,11 +223,11 @@ def _loss(
     return loss, metrics
 
 
-def _on_host(values: dict[str, Tensor], stop: StopSignals) -> tuple[dict[str, float], bool]:
-    """Return scalars averaged over ranks, and whether any rank received a signal."""
-    wanted = torch.full_like(values["loss"], float(stop.name is not None))
-    means = mean_over_ranks(torch.stack([wanted, *values.values()])).tolist()
-    return dict(zip(values, means[1:], strict=True)), means[0] > 0
+def _means(values: dict[str, Tensor], wants_stop: bool) -> dict[str, Tensor]:
+    """Return scalars averaged over ranks; ``stop`` is the fraction of ranks that are to stop."""
+    wanted = torch.full_like(values["loss"], float(wants_stop))
+    means = mean_over_ranks(torch.stack([wanted, *values.values()]))
+    return dict(zip(("stop", *values), means.unbind(), strict=True))
 
 
 def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:

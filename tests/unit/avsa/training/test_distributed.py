@@ -84,6 +84,16 @@ def step(task, batch, wrap, parts):
     return values, gradients
 
 
+def gathered_in(dtype, rank):
+    """What `gather` gives of values in bfloat16 that travel in a type, and their gradient."""
+    generator = torch.Generator().manual_seed(rank)
+    values = torch.randn(3, 5, generator=generator).bfloat16().requires_grad_()
+    gathered = gather(values.to(dtype))
+    weights = torch.randn(gathered.shape, generator=generator) * 1.001**rank
+    (gathered * weights).sum().backward()
+    return [gathered.detach(), values.grad]
+
+
 def start(rank, port):
     dist.init_process_group(
         "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=RANKS
@@ -99,6 +109,8 @@ def shared_steps(rank, port, results):
         for task in TASKS
         for parts in (1, 2)
     }
+    outcome["bfloat16"] = gathered_in(torch.bfloat16, rank)
+    outcome["bfloat16 as float32"] = gathered_in(torch.float32, rank)
     outcome["gathered"] = gather(torch.full((1, 2), float(rank)))
     outcome["from first"] = from_first_rank({"rank": rank})
     try:
@@ -148,6 +160,13 @@ def test_parts_on_one_rank_change_neither_loss_nor_gradients(task):
 def test_gathered_tensors_come_in_order_of_rank(shared):
     for outcome in shared:
         assert outcome["gathered"].tolist() == [[0.0, 0.0], [1.0, 1.0]]
+
+
+def test_embeddings_in_bfloat16_travel_as_they_are_without_loss(shared):
+    for outcome in shared:
+        half, full = outcome["bfloat16"], outcome["bfloat16 as float32"]
+        assert [each.dtype for each in half] == [torch.float32, torch.bfloat16]
+        assert all(map(torch.equal, half, full))
 
 
 def test_values_of_the_first_rank_reach_the_others(shared):
