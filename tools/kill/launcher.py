@@ -45,7 +45,8 @@ MODULES = (
     "yt360.quality.report.catalog_report",
     "yt360.scenes.write",
     "yt360.shards.builder.build",
-    "yt360.stats.counts",
+    "yt360.stats.catalog_counts",
+    "yt360.stats.dataset_counts",
 )
 ORPHANS_END_S = 5.0
 _PR_SET_CHILD_SUBREAPER = 36

@@ -69,7 +69,8 @@ def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
     from yt360.catalog.opening import is_catalog
     from yt360.labels.format.label_set import label_sets
     from yt360.shards.format.schema import DatasetInfo, losses_by_reason
-    from yt360.stats.counts import count_catalog, count_dataset
+    from yt360.stats.catalog_counts import count_catalog
+    from yt360.stats.dataset_counts import count_dataset
 
     if is_catalog(path):
         with Catalog(path) as catalog:

@@ -18,7 +18,7 @@ from yt360.catalog.reports.summary import summarize, summary_lines
 from yt360.catalog.reports.video_report import video_lines
 from yt360.catalog.schema import MIGRATIONS, migrate
 from yt360.errors import BadItem, UserError
-from yt360.stats.counts import count_catalog
+from yt360.stats.catalog_counts import count_catalog
 
 A = "aaaaaaaaaaa"
 VALUES = {

@@ -27,7 +27,7 @@ from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.scan import MAX_MEMBERS, scan_shard
 from yt360.shards.format.schema import DATASET_FILE, INDEX_FILE, DatasetInfo
 from yt360.shards.format.writer import ShardWriter
-from yt360.stats.counts import count_dataset
+from yt360.stats.dataset_counts import count_dataset
 
 HUGE = 10**400
 INDEX, SHARD = Path("train") / INDEX_FILE, Path("train") / "clips-000000.tar"

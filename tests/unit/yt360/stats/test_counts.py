@@ -6,13 +6,17 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from yt360.catalog import Catalog, Clip
 from yt360.catalog.lists.yt360_lists import import_lists
 from yt360.cli import cli
 from yt360.commands.run import run
-from yt360.stats.counts import LONG_TAIL, count_catalog, count_dataset
+from yt360.shards.format.clip_facts import parse_facts
+from yt360.stats.catalog_counts import count_catalog
+from yt360.stats.counts import LONG_TAIL
+from yt360.stats.dataset_counts import _level, count_dataset
 from yt360.stats.plots import plot_counts
 
 EXAMPLE = "shards"
@@ -79,25 +83,73 @@ class ManyClips:
 
     def __init__(self, _dataset, split):
         self.videos = 300 if split == "train" else 100
+        numbers = range(10 * self.videos)
+        self.table = pa.table({
+            "video_id": [f"video{number // 10:06d}" for number in numbers],
+            "start_s": [10 * (number % 10) for number in numbers],
+        })  # fmt: skip
 
-    def __len__(self):
-        return 10 * self.videos
+    def each(self, _member):
+        for index in range(len(self.table)):
+            record = {
+                "video_id": f"video{index // 10:06d}",
+                "start_s": 10 * (index % 10),
+                "duration_s": 10.0,
+                "quality": {"level_dbfs": -20.0 - index % 7} if index % 3 else {},
+                "source": {"upload_date": f"{2015 + index // 10 % 5}0101", "file_start_s": 0},
+                "conversion": {"video": {"projection": "eac", "height": 1080}, "sound": {}},
+                "more": [{"number": number} for number in range(40)],
+            }
+            yield memoryview(json.dumps(record).encode())
 
-    def read(self, index, _member):
-        record = {
-            "video_id": f"video{index // 10 % self.videos:06d}",
-            "start_s": 10 * (index % 10),
-            "duration_s": 10.0,
-            "quality": {"level_dbfs": -20.0 - index % 7} if index % 3 else {},
-            "source": {"upload_date": f"{2015 + index // 10 % 5}0101", "file_start_s": 0},
-            "conversion": {"video": {"projection": "eac", "height": 1080}, "sound": {}},
-            "more": [{"number": number} for number in range(40)],
-        }
-        return memoryview(json.dumps(record).encode())
+
+def described(stats):
+    """Return counts as JSON text, which is comparable."""
+    return json.dumps(stats.to_json(), sort_keys=True)
+
+
+def test_searching_for_levels_gives_what_parsing_every_record_gives(example, monkeypatch):
+    found = count_dataset(example)
+    monkeypatch.setattr(
+        "yt360.stats.dataset_counts._level", lambda content: parse_facts(content).quality.level_dbfs
+    )
+    assert described(found) == described(count_dataset(example))
+
+
+@pytest.mark.parametrize(
+    ("quality", "level_dbfs"),
+    [
+        ('{"level_dbfs": -26.72}', -26.72),
+        ('{"level_dbfs": 0.0}', 0.0),
+        ('{"level_dbfs": -3}', -3.0),
+        ('{"level_dbfs": null}', None),
+        ('{"level_dbfs": -1e1}', -10.0),
+        ('{"peak": 1, "level_dbfs": -7.5}', -7.5),
+        ('{ "level_dbfs" : -7.5 }', -7.5),
+        ("{}", None),
+    ],
+)
+def test_the_level_of_any_valid_record_is_found(quality, level_dbfs):
+    title = json.dumps('"quality": {"level_dbfs": -99}')
+    record = (
+        f'{{"source": {{"title": {title}, "file_start_s": 0}}, "video_id": "a", "start_s": 0, '
+        f'"duration_s": 1.0, "quality": {quality}}}'
+    )
+    assert _level(memoryview(record.encode())) == level_dbfs
+
+
+@pytest.mark.parametrize("quality", ['{"level_dbfs": -1001.0}', '{"level_dbfs": "-3"}', "3"])
+def test_an_invalid_level_is_refused(quality):
+    record = (
+        f'{{"source": {{"file_start_s": 0}}, "video_id": "a", "start_s": 0, "duration_s": 1.0, '
+        f'"quality": {quality}}}'
+    )
+    with pytest.raises(ValueError, match="quality"):
+        _level(memoryview(record.encode()))
 
 
 def test_records_of_clips_are_not_kept_in_memory(example, monkeypatch):
-    monkeypatch.setattr("yt360.stats.counts.ShardReader", ManyClips)
+    monkeypatch.setattr("yt360.stats.dataset_counts.ShardReader", ManyClips)
     tracemalloc.start()
     try:
         stats = count_dataset(example)

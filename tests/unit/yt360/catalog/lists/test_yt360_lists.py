@@ -16,7 +16,7 @@ from yt360.catalog.lists.yt360_lists import (
 from yt360.catalog.reports.summary import summarize, summary_lines
 from yt360.cli import cli
 from yt360.commands.run import run
-from yt360.stats.counts import count_catalog
+from yt360.stats.catalog_counts import count_catalog
 
 A, B, C = "aaaaaaaaaaa", "-b_bbbbbbbb", "ccccccccccc"
 
