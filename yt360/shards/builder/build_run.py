@@ -12,6 +12,7 @@ from yt360.duplicates.groups import find_groups, folder_of_dataset, merge
 from yt360.execution.local import Crashed, Pool
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
+from yt360.media.source import Source
 from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
 from yt360.shards.builder.existing_dataset import (
     inputs_to_do,
@@ -21,7 +22,7 @@ from yt360.shards.builder.existing_dataset import (
     remove_leftovers,
 )
 from yt360.shards.builder.gain_corrections import correction_of_video
-from yt360.shards.builder.input_analysis import AnalysisTask, analyze_input
+from yt360.shards.builder.input_analysis import AnalysisTask, AnalyzedInput, analyze_input
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.new_clips import NewClips, find_new_clips
 from yt360.shards.builder.options import BuildOptions
@@ -80,6 +81,8 @@ class BuildRun:
         self._writers: dict[Split, SplitWriter] = {}
         self._corrections: dict[str, FieldCorrection | None] = {}
         """Video id -> correction of the gain of W."""
+        self._sources: dict[str, Source] = {}
+        """Key of an input -> what its scan found, if it has clips to convert."""
         self._new: dict[str, NewClips] = {}
         """Key of an input -> its new clips."""
         self._input_of: dict[str, str] = {}
@@ -134,8 +137,10 @@ class BuildRun:
                         continue
                     fingerprint = fingerprint_of(item)
                     rejection = item.reject(result.reason, result.describe(), fingerprint)
-                    result = InputAnalysis(fingerprint, (), (rejection,))
-                analyses[item.key] = result
+                    result = AnalyzedInput(InputAnalysis(fingerprint, (), (rejection,)))
+                analyses[item.key] = result.analysis
+                if result.source is not None:
+                    self._sources[item.key] = result.source
                 progress.advance()
         return analyses
 
@@ -204,6 +209,7 @@ class BuildRun:
                 tasks.append(
                     ConversionTask(
                         each.item,
+                        self._sources[each.item.key],
                         clips,
                         each.fingerprint,
                         self.options,

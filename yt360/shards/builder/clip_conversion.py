@@ -12,8 +12,9 @@ from yt360.execution.local import Crashed
 from yt360.media.convert import ClipRequest, convert_clips
 from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.layout.field_correction import FieldCorrection
+from yt360.media.source import Source
 from yt360.shards.builder.clip_selection import SelectedClip
-from yt360.shards.builder.input_analysis import blaming_input, open_input
+from yt360.shards.builder.input_analysis import blaming_input
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import StagingFolder, json_bytes, member_file
@@ -25,6 +26,7 @@ class ConversionTask:
     """Clips of one input to convert, in order of time."""
 
     item: InputVideo
+    source: Source
     clips: tuple[SelectedClip, ...]
     fingerprint: str
     options: BuildOptions
@@ -90,10 +92,7 @@ def _convert(
     ]
     try:
         conversions = convert_clips(
-            open_input(task.item, task.options),
-            requests,
-            task.options.form,
-            correction=task.correction,
+            task.source, requests, task.options.form, correction=task.correction
         )
         for clip, folder, conversion in zip(clips, folders, conversions, strict=True):
             facts = _clip_facts(task, clip, conversion)

@@ -16,8 +16,6 @@ from yt360.files import MACHINE_ERRORS
 from yt360.media.convert import END_TOLERANCE_S
 from yt360.media.layout.field_gain import FieldGainMeter
 from yt360.media.source import Source, open_source, w_levels_dbfs
-from yt360.quality.decision import decide
-from yt360.quality.inspect import InspectOptions, Inspector
 from yt360.shards.builder.clip_selection import LEVEL_WINDOW_S, select_clips
 from yt360.shards.builder.inputs import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
@@ -35,25 +33,37 @@ class AnalysisTask:
     retry: bool = False
 
 
-def analyze_input(task: AnalysisTask) -> InputAnalysis:
-    """Return the analysis of an input, from the staging folder if it is staged."""
+@dataclass(frozen=True)
+class AnalyzedInput:
+    """An input that was analyzed.
+
+    Attributes:
+        analysis: Its clips and its rejected parts.
+        source: What the scan of its files found, which each conversion needs; None if no clip is
+            left to convert.
+    """
+
+    analysis: InputAnalysis
+    source: Source | None = None
+
+
+def analyze_input(task: AnalysisTask) -> AnalyzedInput:
+    """Analyze an input; the analysis is not repeated if it is staged.
+
+    The files of the input are scanned once, for this analysis and for all conversions.
+    """
     item, options = task.item, task.options
     staging = StagingFolder(task.dataset)
     fingerprint = fingerprint_of(item)
-    analysis = staging.load_analysis(item, fingerprint, task.retry)
-    if analysis is None:
-        try:
-            with blaming_input(item):
-                refused = _inspect(item, options, fingerprint)
-                if refused is None:
-                    analysis = _analyze(item, open_input(item, options), options, fingerprint)
-                else:
-                    analysis = InputAnalysis(fingerprint, (), (refused,))
-        except BadItem as error:
-            rejection = item.reject(error.reason, error.detail, fingerprint)
-            analysis = InputAnalysis(fingerprint, (), (rejection,))
-        staging.save_analysis(item, analysis)
-    return analysis
+    staged = staging.load_analysis(item, fingerprint, task.retry)
+    if staged is not None and all(
+        staging.find(item.clip_key(clip.start_s)) is not None for clip in staged.clips
+    ):
+        return AnalyzedInput(staged)
+    analyzed = _analyze(item, options, fingerprint, staged)
+    if analyzed.analysis is not staged:
+        staging.save_analysis(item, analyzed.analysis)
+    return analyzed
 
 
 @contextmanager
@@ -72,7 +82,22 @@ def blaming_input(item: InputVideo) -> Iterator[None]:
         raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
 
 
-def open_input(item: InputVideo, options: BuildOptions) -> Source:
+def _analyze(
+    item: InputVideo, options: BuildOptions, fingerprint: str, staged: InputAnalysis | None
+) -> AnalyzedInput:
+    """Open an input, and analyze it unless its analysis is staged."""
+    try:
+        with blaming_input(item):
+            refused = None if staged else _inspect(item, options, fingerprint)
+            if refused is None:
+                source = _open(item, options)
+                return AnalyzedInput(staged or _select(item, source, options, fingerprint), source)
+    except BadItem as error:
+        refused = item.reject(error.reason, error.detail, fingerprint)
+    return AnalyzedInput(InputAnalysis(fingerprint, (), (refused,)))
+
+
+def _open(item: InputVideo, options: BuildOptions) -> Source:
     """Open an input with the layouts that are stated for it, or else in the options."""
     return open_source(
         item.video,
@@ -87,6 +112,9 @@ def _inspect(item: InputVideo, options: BuildOptions, fingerprint: str) -> Rejec
     """Run the quality checks if requested; return a rejection if a catalog would reject it."""
     if not options.inspect or item.inspected:
         return None
+    from yt360.quality.decision import decide  # slow imports, which few builds need
+    from yt360.quality.inspect import InspectOptions, Inspector
+
     stated = InspectOptions(
         audio_layout=item.audio_layout or options.sound_layout,
         projection=item.projection or options.projection,
@@ -112,9 +140,10 @@ def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:
     return options.min_level_dbfs
 
 
-def _analyze(
+def _select(
     item: InputVideo, source: Source, options: BuildOptions, fingerprint: str
 ) -> InputAnalysis:
+    """Select the clips of a source."""
     is_measured = options.field_gain == "off" or item.field_gain is not None
     meter = None if is_measured else FieldGainMeter()
     levels_dbfs = w_levels_dbfs(source, LEVEL_WINDOW_S, meter)

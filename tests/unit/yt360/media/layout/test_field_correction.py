@@ -194,9 +194,9 @@ def test_a_build_corrects_by_the_gain_of_the_catalog(folder, tmp_path):
     stated = replace(item, field_gain=gain(-2.5))
     (tmp_path / ".staging" / "analyses").mkdir(parents=True)
     options = BuildOptions(clip_s=2)
-    analysis = analyze_input(AnalysisTask(stated, options, tmp_path))
-    assert analysis.field_gain == gain(-2.5)
-    assert analyze_input(AnalysisTask(stated, options, tmp_path)) == analysis  # as it is staged
+    analyzed = analyze_input(AnalysisTask(stated, options, tmp_path))
+    assert analyzed.analysis.field_gain == gain(-2.5)
+    assert analyze_input(AnalysisTask(stated, options, tmp_path)) == analyzed  # as it is staged
 
 
 def test_all_files_of_a_video_get_one_correction_in_every_run(tmp_path):
@@ -244,7 +244,8 @@ def test_clips_that_an_interrupted_run_staged_decide_too(tmp_path):
         staging.folder.mkdir(parents=True)
         staging.prepare(fake.options.to_json())
         analyses = {
-            item.key: analyze_input(AnalysisTask(item, fake.options, data)) for item in videos
+            item.key: analyze_input(AnalysisTask(item, fake.options, data)).analysis
+            for item in videos
         }
         first = correction_of_video(videos[:1], analyses, data, {}, "broadband")
         assert first["kqAZkf5Odyw"].xyz_gains_db == (-3.0,)

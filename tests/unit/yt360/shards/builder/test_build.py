@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+from helpers.fake_media import fake_convert_clips
+
 from yt360.clips import key_order, parse_key
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import split_of
@@ -175,3 +178,41 @@ def test_a_whole_video_added_behind_one_of_its_clips_gives_the_rest(fake, tmp_pa
     keys = fake.all_keys(tmp_path / "data")
     assert sorted(parse_key(key)[1] for key in keys) == [0, 10, 20, 30, 40]
     assert fake.faults(tmp_path / "data") == []
+
+
+@pytest.fixture
+def scans(fake, monkeypatch) -> list[str]:
+    """Names of the videos that are scanned, each time that one is."""
+    names: list[str] = []
+    original = fake.open_source
+
+    def listed(video, *arguments, **options):
+        names.append(video.name)
+        return original(video, *arguments, **options)
+
+    monkeypatch.setattr(fake, "open_source", listed)
+    return names
+
+
+def test_a_build_scans_a_source_once_whatever_its_length(fake, scans, tmp_path):
+    fake.write(tmp_path / "m" / "long.mp4", 1000)
+    fake.write(tmp_path / "m" / "short.mp4", 20)
+    fake.build(tmp_path / "m", tmp_path / "data")
+    assert sorted(scans) == ["long.mp4", "short.mp4"]
+
+
+def test_a_continued_build_scans_only_what_it_has_to_convert(fake, scans, tmp_path, monkeypatch):
+    fake.write(tmp_path / "m" / "a.mp4", 1000)
+    fake.write(tmp_path / "m" / "b.mp4", 20)
+
+    def stop_at_a(source, requests, *arguments, **options):
+        if source.facts["name"] == "a":
+            raise KeyboardInterrupt
+        yield from fake_convert_clips(source, requests, *arguments, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fake, "convert_clips", stop_at_a)
+        fake.build(tmp_path / "m", tmp_path / "data")
+    scans.clear()
+    fake.build(tmp_path / "m", tmp_path / "data")
+    assert scans == ["a.mp4"]
