@@ -7,26 +7,31 @@ position in it, so video and audio are aligned to the sample.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yt360.errors import BadItem
+from yt360.randomness import keyed_uniform
 
 VideoPosition = Literal["middle", "random"]
 
 
-class ClipWindow(NamedTuple):
-    """Start of a window in its clip.
+class ClipWindows(NamedTuple):
+    """Windows of N clips, M of each.
 
     Attributes:
-        frame: First frame of the video.
-        sample: First sample of the audio.
+        frames: int64 (N, M), first frame of the video.
+        samples: int64 (N, M), first sample of the audio.
+        fits: bool (N,), whether the clip has room for its windows; if not, they are meaningless.
     """
 
-    frame: int
-    sample: int
+    frames: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    fits: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,20 @@ class WindowShape:
         """Time from the start of the audio to the start of a centred video; may be negative."""
         return (self.num_samples / self.sample_rate_hz - self.num_frames / self.fps) / 2
 
-    def first_sample(self, first_frame: int) -> int:
-        """Return the first audio sample for a centred video that starts on `first_frame`."""
-        return round((first_frame / self.fps - self.lead_s) * self.sample_rate_hz)
+    def first_samples(self, first_frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the first audio samples for centred videos that start on `first_frames`."""
+        seconds = first_frames / self.fps - self.lead_s
+        return np.rint(seconds * self.sample_rate_hz).astype(np.int64)
 
-    def first_frames(self, duration_s: float) -> range:
-        """Return the first frames for which video and audio lie inside a clip."""
-        lead = math.ceil(max(self.lead_s, 0) * self.fps - 1e-6)
-        last = math.floor((duration_s - max(self.lead_s, 0)) * self.fps + 1e-6) - self.num_frames
-        return range(lead, last + 1)
+    @property
+    def first_frame(self) -> int:
+        """First frame from which a centred video has its audio in the clip."""
+        return math.ceil(max(self.lead_s, 0) * self.fps - 1e-6)
+
+    def num_first_frames(self, durations_s: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return from how many frames on, beginning with `first_frame`, all fits into clips."""
+        ends = np.floor((durations_s - max(self.lead_s, 0)) * self.fps + 1e-6).astype(np.int64)
+        return ends - self.num_frames - self.first_frame + 1
 
     @property
     def max_shift(self) -> int:
@@ -71,36 +81,57 @@ class WindowShape:
 
 
 def draw_clip_windows(
-    shape: WindowShape, duration_s: float, count: int, gap_s: float, generator: np.random.Generator
-) -> list[ClipWindow]:
-    """Draw windows of a clip, in random order.
+    shape: WindowShape,
+    durations_s: Sequence[float] | NDArray[np.float64],
+    count: int,
+    gap_s: float,
+    *key: int | str,
+    positions: Sequence[int],
+) -> ClipWindows:
+    """Draw windows of clips, in random order.
+
+    The windows of a clip depend on its duration, the key and its position, not on other clips.
 
     Args:
         shape: Size of each window.
-        duration_s: Duration of the clip.
-        count: Number of windows.
+        durations_s: Duration of each clip.
+        count: Number of windows of each clip, M.
         gap_s: Minimum time between the starts of the audio of two windows.
-        generator: Source of randomness.
-
-    Raises:
-        BadItem: ``"too-short"`` if the clip has no room for them.
+        key: Key of the random numbers, such as the seed and the epoch.
+        positions: Position of each clip in the order, the rest of the key.
     """
-    allowed = shape.first_frames(duration_s)
-    gap = math.ceil(gap_s * shape.fps - 1e-6)
-    slack = len(allowed) - (count - 1) * gap
-    if slack < 1:
-        raise BadItem(
-            "too-short",
-            f"a clip of {duration_s:g} s has no room for {count} windows that start {gap_s:g} s "
-            "apart",
-        )
+    gap, slack = _room(shape, durations_s, count, gap_s)
+    most = shape.max_shift
+    numbers = keyed_uniform(*key, "clip windows", positions=positions, count=3 * count)
+    starts, ranks, shifts = numbers.reshape(-1, 3, count).swapaxes(0, 1)
     # Draw from a range without the gaps, sort, then insert the gaps between the draws.
-    starts = allowed.start + np.sort(generator.integers(0, slack, count)) + gap * np.arange(count)
-    centred = generator.permutation(starts).tolist()
-    shifts = [0] * count
-    if most := shape.max_shift:
-        shifts = generator.integers(-most, most + 1, count).tolist()
-    return [
-        ClipWindow(frame + shift, shape.first_sample(frame))
-        for frame, shift in zip(centred, shifts, strict=True)
-    ]
+    drawn = np.sort((starts * np.maximum(slack, 1)[:, None]).astype(np.int64))
+    ordered = shape.first_frame + drawn + gap * np.arange(count)
+    centred = np.take_along_axis(ordered, np.argsort(ranks), axis=1)
+    shifted = centred + (shifts * (2 * most + 1)).astype(np.int64) - most
+    return ClipWindows(shifted, shape.first_samples(centred), slack >= 1)
+
+
+def has_room(shape: WindowShape, duration_s: float, count: int, gap_s: float) -> bool:
+    """Return whether a clip has room for windows; see `draw_clip_windows`."""
+    return bool((_room(shape, [duration_s], count, gap_s)[1] >= 1).all())
+
+
+def too_short(duration_s: float, count: int, gap_s: float) -> BadItem:
+    """Return the error for a clip without room for its windows."""
+    return BadItem(
+        "too-short",
+        f"a clip of {duration_s:g} s has no room for {count} windows that start {gap_s:g} s apart",
+    )
+
+
+def _room(
+    shape: WindowShape,
+    durations_s: Sequence[float] | NDArray[np.float64],
+    count: int,
+    gap_s: float,
+) -> tuple[int, NDArray[np.int64]]:
+    """Return the gap between windows in frames, and how many frames windows can move in clips."""
+    gap = math.ceil(gap_s * shape.fps - 1e-6)
+    frames = shape.num_first_frames(np.asarray(durations_s, dtype=np.float64))
+    return gap, frames - (count - 1) * gap

@@ -1,11 +1,13 @@
-"""The clips of a split, local or remote, and reading them in the order of training."""
+"""The clips of a split, local or remote, in the order of training."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from avsa.data.remote.clips import RemoteClips, RemoteClipsInOrder
 from avsa.data.remote.mirror import is_mirror
@@ -27,9 +29,21 @@ def open_clips(dataset: Path, split: str) -> ShardReader:
 
 @dataclass(frozen=True)
 class LocalClipsInOrder:
-    """Reads local clips in a known order; see `RemoteClipsInOrder`."""
+    """Local clips in a known order; see `RemoteClipsInOrder`."""
 
-    read: Callable[[int, str], memoryview]
+    keep_open = True
+
+    def by_shard(self, clips: Sequence[int]) -> list[list[int]]:
+        """Return all numbers of the list together, as all shards are present."""
+        return [list(range(len(clips)))]
+
+    def present(self, clip: int) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Do nothing."""
+        return nullcontext()
+
+    def is_evicted(self, clip: int) -> bool:  # noqa: ARG002
+        """Return False."""
+        return False
 
     def advance_to(self, step: int) -> None:
         """Do nothing."""
@@ -38,10 +52,13 @@ class LocalClipsInOrder:
         """Do nothing."""
 
 
+ClipsInOrder: TypeAlias = LocalClipsInOrder | RemoteClipsInOrder
+
+
 def read_in_order(
     clips: ShardReader, clips_of_step: Callable[[int], Iterable[int]], first_step: int
-) -> LocalClipsInOrder | RemoteClipsInOrder:
-    """Return a reader for the clips of successive steps; remote clips are fetched ahead.
+) -> ClipsInOrder:
+    """Return the clips of successive steps; remote clips are fetched ahead.
 
     Args:
         clips: The split.
@@ -53,7 +70,7 @@ def read_in_order(
     """
     if isinstance(clips, RemoteClips):
         return clips.read_in_order(clips_of_step, first_step)
-    return LocalClipsInOrder(clips.read)
+    return LocalClipsInOrder()
 
 
 def clips_form(info: DatasetInfo) -> ClipFormat:

@@ -1,41 +1,34 @@
 """Reading and decoding clips in the order of training, ahead of use.
 
-Threads read clips, decoder processes (`avsa.data.decoder_process`) decode them into buffers that
-are reused (page-locked for CUDA). A fixed number of batches is loaded ahead, so memory is bounded.
-The content of a batch depends only on order, seed and step, not on threads or processes.
+Decoder processes (`avsa.data.decoder_pool`) read clips and decode them into buffers that are reused
+(page-locked for CUDA). A fixed number of batches is loaded ahead, so memory is bounded. The content
+of a batch depends only on order, seed and step, not on the number of processes.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from itertools import chain, count
-from typing import Annotated, TypeAlias
+from itertools import count
+from typing import Annotated
 
 from pydantic import Field
 
-from avsa.data.clip_window import VideoPosition, WindowShape, draw_clip_windows
-from avsa.data.clips import clips_form, read_in_order
-from avsa.data.decoder_process import DECODERS, DecoderPool
+from avsa.data.batch_filler import BatchFiller
+from avsa.data.clip_window import VideoPosition, WindowShape, has_room, too_short
+from avsa.data.clips import ClipsInOrder, clips_form, read_in_order
+from avsa.data.decoder_pool import DECODERS, DecoderPool
 from avsa.data.order import Draw, Order, rank_part
 from avsa.data.raw import Buffer, RawBatch
 from avsa.views.saliency import Saliency
 from yt360.clip_codec.format import ClipFormat
 from yt360.config import config_class
 from yt360.devices import cores_per_process
-from yt360.errors import BadItem, UserError
-from yt360.randomness import keyed_generator
+from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
-
-logger = logging.getLogger(__name__)
-
-# Returns a member (``"mp4"`` or ``"flac"``) of a clip.
-Read: TypeAlias = Callable[[int, str], memoryview]
 
 
 @config_class
@@ -53,7 +46,7 @@ class DataConfig:
     window_gap_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     """Minimum time between the starts of the audio of two windows of a clip."""
     num_threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Clips read and decoded at a time; 0: one for each core of the rank."""
+    """Processes that read and decode clips; 0: one for each core of the rank."""
     prefetch_batches: Annotated[int, Field(ge=1, le=1024)] = 2
     """Batches loaded ahead of use."""
 
@@ -85,10 +78,6 @@ class Loader:
         saliency: Computes the map that guides the views of a clip, from its first window.
         decoders: Decoder processes.
 
-    Attributes:
-        unreadable: Reason by key, of the clips that could not be read so far.
-        failed_reads: Reads that have failed so far.
-
     Raises:
         UserError: No clip is long enough.
     """
@@ -105,15 +94,33 @@ class Loader:
         saliency: Saliency | None = None,
         decoders: DecoderPool = DECODERS,
     ) -> None:
-        self.clips, self.order, self.config, self.seed = clips, order, config, seed
+        self.clips, self.order, self.config = clips, order, config
         self.rank, self.world, self.pin_memory = rank, world, pin_memory
-        self.saliency, self.decoders = saliency, decoders
+        self.saliency = saliency
         self.form = clips_form(clips.info)
         self.window_shape = config.window_shape(self.form)
-        self.unreadable: dict[str, str] = {}
-        self.failed_reads = 0
-        self._lock = threading.Lock()
+        self._processes = config.num_threads or cores_per_process()
+        self._filler = BatchFiller(
+            clips,
+            order,
+            self.window_shape,
+            config.window_gap_s,
+            seed,
+            saliency,
+            decoders,
+            self._processes,
+        )
         require_long_clips(clips, config)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Reason by key, of the clips that could not be read so far."""
+        return self._filler.unreadable
+
+    @property
+    def failed_reads(self) -> int:
+        """Reads that have failed so far."""
+        return self._filler.failed_reads
 
     def batches(self, first_step: int = 0) -> Iterator[RawBatch]:
         """Yield this rank's part of every batch from a step on (endless for training).
@@ -125,17 +132,17 @@ class Loader:
         """
         free = deque(self._allocate() for _ in range(self.config.prefetch_batches + 1))
         pending: deque[tuple[RawBatch, list[Future[None]]]] = deque()
-        in_order = read_in_order(self.clips, self._clips_of_step, first_step)
-        pool = ThreadPoolExecutor(self._num_threads(), thread_name_prefix="loader")
-        steps = count(first_step)
+        clips = read_in_order(self.clips, self._clips_of_step, first_step)
+        pool = ThreadPoolExecutor(self._processes, thread_name_prefix="loader")
+        steps, stop = count(first_step), threading.Event()
         try:
             while True:
-                while free and (started := self._start(next(steps), free, pool, in_order.read)):
+                while free and (started := self._start(next(steps), free, pool, clips, stop)):
                     pending.append(started)
                 if not pending:
                     return
                 batch, parts = pending.popleft()
-                in_order.advance_to(batch.step)
+                clips.advance_to(batch.step)
                 started_at = time.perf_counter()
                 for part in parts:
                     part.result()
@@ -144,14 +151,15 @@ class Loader:
                     yield batch
                 free.append(batch.buffer)
         finally:
+            stop.set()
             for _, parts in pending:
                 for part in parts:
                     part.cancel()
-            in_order.close()  # first: it ends threads that wait for shards
+            clips.close()  # first: it ends threads that wait for shards
             pool.shutdown(wait=True)
 
     def load(self, step: int, buffer: Buffer | None = None) -> RawBatch:
-        """Return this rank's part of one batch, loaded in the calling thread; empty past the end.
+        """Return this rank's part of one batch; empty past the end.
 
         Args:
             step: Step of the batch.
@@ -160,8 +168,13 @@ class Loader:
         started_at = time.perf_counter()
         draws = rank_part(self.order.batch(step), self.rank, self.world)
         batch = self._to_fill(step, draws, buffer or self._allocate())
-        for slot, draw in enumerate(draws):
-            self._load(draw, slot, batch, self.clips.read)
+        clips = read_in_order(
+            self.clips, lambda each: [d.clip for d in draws if each == step], step
+        )
+        try:
+            self._filler.fill(batch, dict(enumerate(draws)), clips, threading.Event())
+        finally:
+            clips.close()
         self._finish(batch, started_at)
         return batch
 
@@ -177,22 +190,34 @@ class Loader:
         return RawBatch.to_fill(step, draws, self.config.windows_per_clip, buffer)
 
     def _start(
-        self, step: int, free: deque[Buffer], pool: ThreadPoolExecutor, read: Read
+        self,
+        step: int,
+        free: deque[Buffer],
+        pool: ThreadPoolExecutor,
+        clips: ClipsInOrder,
+        stop: threading.Event,
     ) -> tuple[RawBatch, list[Future[None]]] | None:
         """Start loading the batch of a step in threads; None past the end of the order."""
         draws = rank_part(self.order.batch(step), self.rank, self.world)
         if not draws:
             return None
-        for draw in draws:
-            for member in ("mp4", "flac"):
-                with suppress(BadItem):  # the read itself reports it
-                    self.clips.will_read(draw.clip, member)
         buffer = free.popleft()
         buffer.wait_until_free()
         batch = self._to_fill(step, draws, buffer)
         return batch, [
-            pool.submit(self._load, draw, slot, batch, read) for slot, draw in enumerate(draws)
+            pool.submit(self._filler.fill, batch, {slot: draws[slot] for slot in part}, clips, stop)
+            for part in self._parts(draws, clips)
         ]
+
+    def _parts(self, draws: list[Draw], clips: ClipsInOrder) -> Sequence[Sequence[int]]:
+        """Return the slots that each thread fills.
+
+        A thread waits for one shard at a time, and computes the saliency of its clips.
+        """
+        if self.saliency is not None:
+            count = min(self._processes, len(draws))
+            return [range(first, len(draws), count) for first in range(count)]
+        return clips.by_shard([draw.clip for draw in draws])
 
     def _finish(self, batch: RawBatch, started_at: float) -> None:
         """Remove missing clips, and record waiting time and failed reads."""
@@ -213,52 +238,6 @@ class Loader:
                 key=key,
             )
 
-    def _load(self, draw: Draw, slot: int, batch: RawBatch, read: Read) -> None:
-        """Fill the rows of a draw from its clip, or from the first replacement that can be read."""
-        for clip in chain([draw.clip], self.order.replacements(draw)):
-            try:
-                self._load_clip(clip, draw, slot, batch, read)
-                return
-            except BadItem as error:
-                batch.unreadable[self.clips.keys[clip]] = error.reason
-                self._note_failure(self.clips.keys[clip], error)
-
-    def _load_clip(self, clip: int, draw: Draw, slot: int, batch: RawBatch, read: Read) -> None:
-        windows = draw_clip_windows(
-            self.window_shape,
-            self.clips.durations_s[clip],
-            self.config.windows_per_clip,
-            self.config.window_gap_s,
-            keyed_generator(self.seed, "moments", draw.epoch, draw.position),
-        )
-        mp4, flac = read(clip, "mp4"), read(clip, "flac")
-        key, first_row = self.clips.keys[clip], slot * self.config.windows_per_clip
-        for row, window in enumerate(windows, start=first_row):
-            luma, chroma, audio = batch.buffer.row(row)
-            self.decoders.decode_frames(mp4, window.frame, luma, chroma)
-            self.decoders.decode_audio(flac, window.sample, audio)
-            batch.audio_start_s[row] = window.sample / self.window_shape.sample_rate_hz
-            batch.video_start_s[row] = window.frame / self.window_shape.fps
-        if self.saliency is not None:
-            batch.saliency[slot] = self.saliency(
-                key, batch.video_start_s[first_row], batch.luma[first_row], batch.audio[first_row]
-            )
-        # Last: rows with a key are complete.
-        batch.keys[first_row : first_row + len(windows)] = [key] * len(windows)
-
-    def _note_failure(self, key: str, error: BadItem) -> None:
-        with self._lock:
-            self.failed_reads += 1
-            if key in self.unreadable:
-                return
-            known = error.reason == "shard-unreadable" and str(error) in self.unreadable.values()
-            self.unreadable[key] = str(error)
-            if not known:  # one line for all clips of a missing shard
-                logger.warning("clip %s cannot be read: %s", key, error)
-
-    def _num_threads(self) -> int:
-        return self.config.num_threads or cores_per_process()
-
 
 def require_long_clips(clips: ShardReader, config: DataConfig) -> None:
     """Check that some clip of a split has room for the windows.
@@ -266,18 +245,13 @@ def require_long_clips(clips: ShardReader, config: DataConfig) -> None:
     Raises:
         UserError: No clip has room.
     """
-    try:
-        draw_clip_windows(
-            config.window_shape(clips_form(clips.info)),
-            float(clips.durations_s.max(initial=0.0)),
-            config.windows_per_clip,
-            config.window_gap_s,
-            keyed_generator("check"),
-        )
-    except BadItem as error:
+    shape = config.window_shape(clips_form(clips.info))
+    count, gap_s = config.windows_per_clip, config.window_gap_s
+    longest_s = float(clips.durations_s.max(initial=0.0))
+    if not has_room(shape, longest_s, count, gap_s):
         raise UserError(
-            f"the longest clip of the split: {error.detail}; lower data.audio_duration_s, "
-            "data.windows_per_clip or data.window_gap_s",
+            f"the longest clip of the split: {too_short(longest_s, count, gap_s).detail}; lower "
+            "data.audio_duration_s, data.windows_per_clip or data.window_gap_s",
             code="out-of-range",
             key="data.windows_per_clip",
-        ) from None
+        )

@@ -6,53 +6,68 @@ Legend: B samples of this rank, T frames, H and W of the stored panoramas, S aud
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from avsa.data.clip_window import WindowShape
+from avsa.data.decoder_process import Place
 from avsa.data.order import Draw
+from avsa.data.shared_memory import SharedMemory, aligned
 from avsa.views.saliency import SaliencyMap
 from yt360.clip_codec.format import ClipFormat
 
 
 @dataclass
 class Buffer:
-    """Memory for one batch, reused for later batches.
+    """Memory for one batch, which decoder processes fill; reused for later batches.
 
     Attributes:
         luma: uint8 (B, T, H, W).
         chroma: uint8 (B, 2, T, H/2, W/2).
         audio: int16 (B, 4, S).
+        memory: The memory of the tensors.
+        places: Where luma, chroma and audio are in it.
         copied: If set, the copies to a device that must end before the memory is reused.
     """
 
     luma: Tensor
     chroma: Tensor
     audio: Tensor
+    memory: SharedMemory
+    places: tuple[Place, Place, Place]
     copied: torch.cuda.Event | None = None
 
     @classmethod
-    def allocate(cls, size: int, form: ClipFormat, shape: WindowShape, pin_memory: bool) -> Buffer:
-        """Return memory for `size` samples."""
+    def allocate(
+        cls, size: int, form: ClipFormat, shape: WindowShape, pin_memory: bool = False
+    ) -> Buffer:
+        """Return memory for `size` samples, page-locked if `pin_memory`."""
         frames, height, width = shape.num_frames, form.height, form.width
+        luma = (size, frames, height, width)
+        chroma = (size, 2, frames, height // 2, width // 2)
+        return cls.of_shapes(luma, chroma, (size, 4, shape.num_samples), pin_memory)
 
-        def bytes_of(*shape: int) -> Tensor:
-            return torch.empty(shape, dtype=torch.uint8, pin_memory=pin_memory)
-
+    @classmethod
+    def of_shapes(
+        cls,
+        luma: tuple[int, ...],
+        chroma: tuple[int, ...],
+        audio: tuple[int, ...],
+        pin_memory: bool = False,
+    ) -> Buffer:
+        """Return memory for arrays of the given shapes."""
+        chroma_offset = aligned(prod(luma))
+        audio_offset = chroma_offset + aligned(prod(chroma))
+        memory = SharedMemory(audio_offset + 2 * prod(audio), pin=pin_memory)
         return cls(
-            luma=bytes_of(size, frames, height, width),
-            chroma=bytes_of(size, 2, frames, height // 2, width // 2),
-            audio=torch.empty(
-                (size, 4, shape.num_samples), dtype=torch.int16, pin_memory=pin_memory
-            ),
+            memory.tensor(0, luma, torch.uint8),
+            memory.tensor(chroma_offset, chroma, torch.uint8),
+            memory.tensor(audio_offset, audio, torch.int16),
+            memory,
+            ((0, luma, "|u1"), (chroma_offset, chroma, "|u1"), (audio_offset, audio, "<i2")),
         )
-
-    def row(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int16]]:
-        """Return luma, chroma and audio of one sample, to be filled."""
-        return self.luma[row].numpy(), self.chroma[row].numpy(), self.audio[row].numpy()
 
     def wait_until_free(self) -> None:
         """Wait for copies that still read from the memory."""

@@ -17,16 +17,19 @@ from pydantic import Field
 from torch import Tensor
 
 from avsa.config.renamed import new_name
-from avsa.data.clip_window import draw_clip_windows
+from avsa.data.clip_reader import ClipTask
+from avsa.data.clip_window import draw_clip_windows, too_short
 from avsa.data.clips import clips_form
-from avsa.data.decoder_process import DECODERS
+from avsa.data.decoder_pool import DECODERS
+from avsa.data.decoder_process import Source
 from avsa.data.loader import DataConfig
 from avsa.data.order import SamplingConfig, TrainingOrder
+from avsa.data.raw import Buffer
 from avsa.data.remote.mirror import is_mirror
 from avsa.views.spectrogram import AudioConfig, log_mels, require_long_audio
-from yt360.errors import BadItem, UserError
+from yt360.devices import cores_per_process
+from yt360.errors import UserError
 from yt360.files import write_json
-from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import AUDIO_STATS_FILE, DatasetInfo
 from yt360.terminal.progress import Progress
@@ -38,6 +41,8 @@ FORMAT_VERSION = 1
 DEFAULT_SAMPLES = 1000
 # Minimum standard deviation, for bands above the bandwidth of the recordings.
 MIN_STD_DB = 1.0
+# Samples that are decoded at once.
+_AT_ONCE = 32
 # Limits of stored values: log-mels lie within ±200 dB, and standard deviations must be divisors.
 MAX_DB, MIN_STORED_STD_DB = 1e6, 1e-6
 
@@ -132,19 +137,30 @@ def random_audio(clips: ShardReader, samples: int, seed: int) -> Iterator[Tensor
     """Yield int16 (4, S) of random windows of random clips; report and skip unreadable clips."""
     order = TrainingOrder(clips.video_ids, 1, seed, SamplingConfig(unit="clip"))
     shape = DataConfig().window_shape(clips_form(clips.info))
-    audio = torch.empty((4, shape.num_samples), dtype=torch.int16)
+    buffer = Buffer.of_shapes((0, 0, 0, 0), (0, 2, 0, 0, 0), (_AT_ONCE, 4, shape.num_samples))
+    source = Source.of_folder(clips.dataset)
     with Progress("measuring audio", samples, "samples") as progress:
-        for step in range(samples):
-            clip = order.batch(step)[0].clip
-            generator = keyed_generator(seed, "stats", step)
-            try:
-                (window,) = draw_clip_windows(shape, clips.durations_s[clip], 1, 0.0, generator)
-                DECODERS.decode_audio(clips.read(clip, "flac"), window.sample, audio.numpy())
-            except BadItem as error:
-                progress.note(f"clip {clips.keys[clip]} cannot be read: {error}")
-                continue
-            yield audio
-            progress.advance()
+        for first in range(0, samples, _AT_ONCE):
+            steps = range(first, min(first + _AT_ONCE, samples))
+            drawn = [order.batch(step)[0].clip for step in steps]
+            windows = draw_clip_windows(
+                shape, clips.durations_s[drawn], 1, 0.0, seed, "stats", positions=steps
+            )
+            tasks = [
+                ClipTask(location, row, (), window)
+                for row, (location, window) in enumerate(
+                    zip(clips.locate(drawn), windows.samples.tolist(), strict=True)
+                )
+            ]
+            errors = DECODERS.decode(source, tasks, buffer, cores_per_process())
+            rows = zip(drawn, windows.fits, errors, buffer.audio[: len(drawn)], strict=True)
+            for clip, fits, error, audio in rows:
+                error = error if fits else too_short(clips.durations_s[clip], 1, 0.0)
+                if error is not None:
+                    progress.note(f"clip {clips.keys[clip]} cannot be read: {error}")
+                    continue
+                yield audio
+                progress.advance()
 
 
 def save_statistics(

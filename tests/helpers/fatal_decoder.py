@@ -1,9 +1,10 @@
-"""A decoder for decoder processes that marked bytes kill, hang, inflate or confuse."""
+"""Decoders for decoder processes that marked bytes kill, hang, inflate or confuse."""
 
 from __future__ import annotations
 
 import ctypes
 
+from avsa.data.clip_reader import ClipReader
 from avsa.data.decoder_process import MEMORY_BYTES
 from yt360.clip_codec.decoder import ClipDecoder
 from yt360.clip_codec.flac import read_flac_index
@@ -11,10 +12,17 @@ from yt360.clip_codec.flac import read_flac_index
 CRASH, HANG, EAT, BUG = b"!crash!!", b"!hangs!!", b"!eats!!!", b"!bug!!!!"
 
 
-def marked(flac: memoryview, mark: bytes) -> memoryview:
+def marked(flac: bytes, mark: bytes) -> bytes:
     """Return a FLAC file with its header intact, and a mark in place of all coded bytes."""
-    start = int(read_flac_index(flac).offsets[0])
-    return memoryview(bytes(flac[:start]) + mark * (len(flac) // len(mark)))[: len(flac)]
+    start = int(read_flac_index(memoryview(flac)).offsets[0])
+    return (flac[:start] + mark * (len(flac) // len(mark)))[: len(flac)]
+
+
+class FatalReader(ClipReader):
+    """Reads with a decoder that marks kill."""
+
+    def __init__(self):
+        super().__init__(FatalDecoder())
 
 
 class FatalDecoder(ClipDecoder):

@@ -106,15 +106,21 @@ def _index_of_audio(folder: Path) -> None:
 
 def _decode_clip(folder: Path) -> None:
     """Decode as a loader does, in the decoders' processes."""
-    import numpy as np
+    from avsa.data.clip_reader import ClipTask
+    from avsa.data.decoder_pool import DECODERS
+    from avsa.data.decoder_process import Source
+    from avsa.data.raw import Buffer
+    from yt360.shards.format.shard_file import ClipLocation
 
-    from avsa.data.decoder_process import DECODERS
-
-    luma = np.empty((FPS, HEIGHT, WIDTH), np.uint8)
-    chroma = np.empty((2, FPS, HEIGHT // 2, WIDTH // 2), np.uint8)
-    DECODERS.decode_frames(memoryview((folder / "clip.mp4").read_bytes()), 0, luma, chroma)
-    audio = np.empty((4, RATE_HZ), np.int16)
-    DECODERS.decode_audio(memoryview((folder / "clip.flac").read_bytes()), 0, audio)
+    shapes = (1, FPS, HEIGHT, WIDTH), (1, 2, FPS, HEIGHT // 2, WIDTH // 2), (1, 4, RATE_HZ)
+    mp4, flac = folder / "clip.mp4", folder / "clip.flac"
+    tasks = [
+        ClipTask(ClipLocation(str(mp4), 0, mp4.stat().st_size, 0, 0), 0, (0,), ()),
+        ClipTask(ClipLocation(str(flac), 0, 0, 0, flac.stat().st_size), 0, (), (0,)),
+    ]
+    for error in DECODERS.decode(Source.of_folder(folder), tasks, Buffer.of_shapes(*shapes)):
+        if error is not None:
+            raise error
 
 
 @cache

@@ -32,7 +32,6 @@ from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from yt360.clip_codec.format import ClipFormat
 from yt360.media.audio.reader import AmbixReader, AudioReader
 from yt360.media.probe import probe
-from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
 from yt360.sphere import angle_between, view_rotation
 
@@ -93,13 +92,8 @@ def times() -> Iterator[Row]:
     leads = []
     for config in (PUBLISHED, OURS):
         shape = config.data.window_shape(ClipFormat())
-        drawn = [
-            draw_clip_windows(shape, 10.0, 1, 0.0, keyed_generator(i))[0] for i in range(DRAWS)
-        ]
-        rate = shape.sample_rate_hz
-        offset = [
-            window.frame / shape.fps - window.sample / rate - shape.lead_s for window in drawn
-        ]
+        drawn = draw_clip_windows(shape, [10.0] * DRAWS, 1, 0.0, "times", positions=range(DRAWS))
+        offset = drawn.frames / shape.fps - drawn.samples / shape.sample_rate_hz - shape.lead_s
         leads.append(f"{np.abs(offset).mean():.3f} s")
     yield "mean distance of the video from the middle of its audio", leads[0], leads[1]
 

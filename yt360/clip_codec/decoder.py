@@ -2,7 +2,7 @@
 
 `locate_frames` and `locate_audio` find the coded bytes of a range in the index of a file. A
 `ClipDecoder` decodes these bytes in native code, which damaged data may crash;
-`avsa.data.decoder_process` therefore runs it in another process.
+`avsa.data.decoder_pool` therefore runs it in another process.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.clip_codec.flac import read_flac_index
-from yt360.clip_codec.mp4_index import read_track
+from yt360.clip_codec.flac import FlacIndex, read_flac_index
+from yt360.clip_codec.mp4_index import VideoTrack, read_track
 from yt360.errors import BadItem
 from yt360.execution.limits import MAX_PIXELS, allow_time
 
@@ -62,7 +62,25 @@ def locate_frames(
     Raises:
         BadItem: ``"bad-mp4"``, ``"too-short"`` or ``"frame-size"``.
     """
-    track = read_track(mp4)
+    coded_range, span = frame_range(read_track(mp4), first, count, height, width)
+    return coded_range, mp4[span]
+
+
+def frame_range(
+    track: VideoTrack, first: int, count: int, height: int, width: int
+) -> tuple[CodedRange, slice]:
+    """Return a range of frames, and the bytes of the file that contain it.
+
+    Args:
+        track: The index of the clip.
+        first: Index of the first frame.
+        count: Number of frames.
+        height: Expected height in pixels.
+        width: Expected width in pixels.
+
+    Raises:
+        BadItem: ``"too-short"`` or ``"frame-size"``.
+    """
     last = first + count
     if last > len(track):
         raise BadItem("too-short", f"frames {first} to {last} of {len(track)} were requested")
@@ -75,7 +93,7 @@ def locate_frames(
     ends = starts + track.sizes[key:last]
     begin, end = int(starts.min()), int(ends.max())
     packets = list(zip((starts - begin).tolist(), (ends - begin).tolist(), strict=True))
-    return CodedRange(first, key, track.configuration, packets), mp4[begin:end]
+    return CodedRange(first, key, track.configuration, packets), slice(begin, end)
 
 
 def locate_audio(
@@ -92,7 +110,24 @@ def locate_audio(
     Raises:
         BadItem: ``"bad-flac"`` or ``"too-short"``.
     """
-    index = read_flac_index(flac)
+    coded_range, span = audio_range(read_flac_index(flac), first, count, channels)
+    return coded_range, flac[span]
+
+
+def audio_range(
+    index: FlacIndex, first: int, count: int, channels: int
+) -> tuple[CodedRange, slice]:
+    """Return a range of samples, and the bytes of the file that contain it.
+
+    Args:
+        index: The metadata of the file.
+        first: Index of the first sample.
+        count: Number of samples.
+        channels: Expected number of channels.
+
+    Raises:
+        BadItem: ``"bad-flac"`` or ``"too-short"``.
+    """
     last = first + count
     if index.channels != channels:
         raise BadItem("bad-flac", f"{index.channels} channels; ambiX has {channels}")
@@ -101,8 +136,7 @@ def locate_audio(
             "too-short", f"samples {first} to {last} of {index.num_samples} were requested"
         )
     position, span = index.locate(first, last)
-    coded = flac[span]
-    return CodedRange(first, position, index.information, [(0, len(coded))]), coded
+    return CodedRange(first, position, index.information, [(0, span.stop - span.start)]), span
 
 
 def decode_video(mp4: bytes | memoryview) -> Iterator[av.VideoFrame]:
@@ -158,10 +192,10 @@ class ClipDecoder:
         for t, frame in enumerate(self.video_frames(coded_range, coded, *luma.shape)):
             if frame.format.name != "yuv420p":
                 raise BadItem("corrupt-video", f"frames are {frame.format.name}, not yuv420p")
-            targets = luma[t], chroma[0, t], chroma[1, t]
-            for plane, target in zip(frame.planes, targets, strict=True):
-                rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-                target[...] = rows[: target.shape[0], : target.shape[1]]
+            y, cb, cr = frame.planes
+            _copy_plane(y, luma[t])
+            _copy_plane(cb, chroma[0, t])
+            _copy_plane(cr, chroma[1, t])
 
     def video_frames(
         self, coded_range: CodedRange, coded: memoryview, count: int, height: int, width: int
@@ -199,19 +233,19 @@ class ClipDecoder:
         channels, count = samples.shape
         first, position = coded_range.first, coded_range.position
         last = first + count
+        blocks = []
         for frame in self._decode("flac", coded_range, coded):
             if frame.format.name != "s16":
                 raise BadItem("bad-flac", f"samples are {frame.format.name}, not 16-bit")
             if frame.layout.nb_channels != channels:
                 raise BadItem("bad-flac", f"a block has {frame.layout.nb_channels} channels")
-            block = np.frombuffer(frame.planes[0], np.int16)
-            block = block[: frame.samples * channels].reshape(-1, channels)
-            skip, stop = max(0, first - position), min(len(block), last - position)
-            if stop > skip:
-                samples[:, position + skip - first : position + stop - first] = block[skip:stop].T
-            position += len(block)
-        if position < last:
-            raise BadItem("corrupt-audio", f"sample {position} cannot be decoded")
+            blocks.append(np.frombuffer(frame.planes[0], np.int16, frame.samples * channels))
+        decoded = sum(map(len, blocks)) // channels
+        if position + decoded < last:
+            raise BadItem("corrupt-audio", f"sample {position + decoded} cannot be decoded")
+        # One transposition of all blocks is faster than one of each.
+        interleaved = np.concatenate(blocks).reshape(-1, channels)
+        samples[...] = interleaved[first - position : last - position].T
 
     def _decode(
         self, codec: Literal["h264", "flac"], coded_range: CodedRange, coded: memoryview
@@ -221,7 +255,7 @@ class ClipDecoder:
             context = self._context(codec, coded_range.configuration)
             context.flush_buffers()
             for number, (start, end) in enumerate(coded_range.packets, start=coded_range.position):
-                packet = av.Packet(bytes(coded[start:end]))
+                packet = av.Packet(coded[start:end])  # type: ignore[arg-type]  # any buffer
                 packet.pts = packet.dts = number
                 yield from context.decode(packet)
             yield from context.decode(None)
@@ -246,3 +280,9 @@ class ClipDecoder:
         if len(self._contexts) > MAX_CONTEXTS:
             self._contexts.popitem(last=False)
         return context
+
+
+def _copy_plane(plane: Any, target: NDArray[np.uint8]) -> None:
+    """Copy a plane of a frame, whose lines are padded, to an array (H, W)."""
+    height, width = target.shape
+    target[...] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width]

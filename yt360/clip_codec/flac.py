@@ -136,19 +136,23 @@ class FlacIndex:
         return int(self.points[start]), slice(int(self.offsets[start]), stop)
 
 
-def read_flac_index(file: memoryview) -> FlacIndex:
+def read_flac_index(file: memoryview, size: int | None = None) -> FlacIndex:
     """Read the metadata of a FLAC file.
+
+    Args:
+        file: Content of the file, or its beginning up to the end of the metadata.
+        size: Size of the file; by default that of `file`.
 
     Raises:
         BadItem: ``"bad-flac"``: the file is damaged or not FLAC.
     """
     try:
-        return _read_index(file)
+        return _read_index(file, len(file) if size is None else size)
     except (struct.error, ValueError, IndexError) as error:
         raise BadItem("bad-flac", f"no FLAC header can be read: {error}") from None
 
 
-def _read_index(file: memoryview) -> FlacIndex:
+def _read_index(file: memoryview, file_size: int) -> FlacIndex:
     if file[:4] != b"fLaC":
         raise ValueError("the file does not start with 'fLaC'")
     blocks, position, last = {}, 4, False
@@ -157,6 +161,8 @@ def _read_index(file: memoryview) -> FlacIndex:
         last, kind, size = bool(word >> 31), word >> 24 & 0x7F, word & 0xFFFFFF
         blocks[kind] = file[position + 4 : position + 4 + size]
         position += 4 + size
+    if position > len(file):
+        raise ValueError(f"its metadata ends at byte {position} of {len(file)}")
     information = bytes(blocks.get(_STREAMINFO, b""))
     if len(information) != _STREAMINFO_BYTES:
         raise ValueError("it has no STREAMINFO")
@@ -167,7 +173,7 @@ def _read_index(file: memoryview) -> FlacIndex:
     if not len(points) or points[0] != 0:
         points, offsets = np.append(0, points), np.append(position, offsets)
     ordered = (points[:-1] < points[1:]).all() and (offsets[:-1] < offsets[1:]).all()
-    if not ordered or offsets[0] < position or offsets[-1] >= len(file):
+    if not ordered or offsets[0] < position or offsets[-1] >= file_size:
         raise ValueError("its seek table is out of order or points outside the file")
     return FlacIndex(
         information=information,
@@ -176,5 +182,5 @@ def _read_index(file: memoryview) -> FlacIndex:
         num_samples=bits & 0xFFFFFFFFF,
         points=points,
         offsets=offsets,
-        size=len(file),
+        size=file_size,
     )

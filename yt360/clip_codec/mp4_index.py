@@ -43,34 +43,38 @@ class VideoTrack:
         return len(self.sizes)
 
 
-def read_track(file: memoryview) -> VideoTrack:
+def read_track(file: memoryview, size: int | None = None) -> VideoTrack:
     """Read the index of a clip's video track.
 
     Args:
-        file: Content of the MP4 file.
+        file: Content of the MP4 file, or its beginning up to the end of the index.
+        size: Size of the file; by default that of `file`.
 
     Raises:
         BadItem: ``"bad-mp4"``: the file is damaged or not a stored clip.
     """
     try:
-        return _read_track(file)
+        return _read_track(file, len(file) if size is None else size)
     except KeyError as error:
         raise BadItem("bad-mp4", f"it has no box {error.args[0].decode('latin-1')}") from None
     except (struct.error, ValueError, IndexError) as error:
         raise BadItem("bad-mp4", f"the sample table cannot be read: {error}") from None
 
 
-def _read_track(file: memoryview) -> VideoTrack:
-    reader = BoxReader(file, strict=True)
-    media = reader.find(None, b"moov", b"trak", b"mdia")
+def _read_track(file: memoryview, size: int) -> VideoTrack:
+    reader = BoxReader(file, strict=True, size=size)
+    movie = reader.find(None, b"moov")
+    if movie is not None and movie.end > len(file):
+        raise ValueError(f"its index ends at byte {movie.end} of {len(file)}")
+    media = reader.find(movie, b"trak", b"mdia") if movie else None
     table = reader.find(media, b"minf", b"stbl") if media else None
     boxes = {box.type: box for box in reader.children(table)} if table else {}
     if b"ctts" in boxes:
         raise BadItem("bad-mp4", "frames are reordered (B-frames); build the shard again")
     width, height, configuration = _sample_entry(reader, boxes[b"stsd"])
-    sizes = _sizes(file, boxes[b"stsz"])
+    sizes = _sizes(file, boxes[b"stsz"], size)
     offsets = _offsets(file, boxes, sizes)
-    if len(offsets) != len(sizes) or (offsets > len(file) - sizes).any() or (offsets < 0).any():
+    if len(offsets) != len(sizes) or (offsets > size - sizes).any() or (offsets < 0).any():
         raise BadItem("bad-mp4", "the sample table points outside the file")
     # Without a table of keyframes, all frames are keyframes.
     keyframes = np.arange(len(sizes))
@@ -109,10 +113,10 @@ def _average_fps(file: memoryview, header: Box | None, durations: Box) -> float:
     return float(counts.sum()) * timescale / duration if duration else 0.0
 
 
-def _sizes(file: memoryview, table: Box) -> NDArray[np.int64]:
+def _sizes(file: memoryview, table: Box, file_size: int) -> NDArray[np.int64]:
     common, count = struct.unpack_from(">II", file, table.payload + 4)
     if common:
-        return np.full(min(count, len(file)), common, dtype=np.int64)
+        return np.full(min(count, file_size), common, dtype=np.int64)
     return _numbers(file, table, 8, ">u4")
 
 

@@ -8,8 +8,8 @@ a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,9 @@ class RemoteClips(ShardReader):
             BadItem: The shard cannot be fetched, or is shorter than the index says.
             UserError: The clips were closed while waiting.
         """
-        return self.read_for(None, clip, member)
-
-    def read_for(self, schedule: Schedule | None, clip: int, member: str) -> memoryview:
-        """Read a member for a schedule; closing the schedule ends the wait."""
-        name = self._cache_name(clip)
+        name = self.cache_name(clip)
         while True:
-            with self._cache.reading(name, schedule):
+            with self._cache.reading(name):
                 try:
                     return super().read(clip, member)
                 except BadItem:
@@ -86,14 +82,14 @@ class RemoteClips(ShardReader):
             first_step: The first step.
 
         Returns:
-            A reader of the clips, which the caller must close.
+            The clips in this order, which the caller must close.
 
         Raises:
             UserError: One step reads more shards than fit into the cache.
         """
         schedule = self._cache.add_schedule(
             self._sizes,
-            lambda step: {self._cache_name(clip) for clip in clips_of_step(step)},
+            lambda step: {self.cache_name(clip) for clip in clips_of_step(step)},
             first_step,
         )
         return RemoteClipsInOrder(self, self._cache, schedule)
@@ -106,23 +102,47 @@ class RemoteClips(ShardReader):
     def __getstate__(self) -> dict[str, Any]:
         return {"dataset": self.dataset, "split": self.split}
 
-    def _cache_name(self, clip: int) -> str:
+    def cache_name(self, clip: int) -> str:
+        """Return the name of a clip's shard in the cache."""
         return f"{self.split}/{self._shard_names[int(self.shard_numbers[clip])]}"
 
 
 class RemoteClipsInOrder:
-    """Reads remote clips in a known order."""
+    """Remote clips in a known order, for readers in other processes."""
+
+    keep_open = False
+    """Open shards would stay on disk after their eviction."""
 
     def __init__(self, clips: RemoteClips, cache: ShardCache, schedule: Schedule) -> None:
-        self._cache, self._schedule = cache, schedule
-        self.read = partial(clips.read_for, schedule)
+        self._clips, self._cache, self._schedule = clips, cache, schedule
+
+    def by_shard(self, clips: Sequence[int]) -> list[list[int]]:
+        """Return the numbers, in the list, of the clips of each shard."""
+        groups: dict[int, list[int]] = {}
+        for number, clip in enumerate(clips):
+            groups.setdefault(int(self._clips.shard_numbers[clip]), []).append(number)
+        return list(groups.values())
+
+    def present(self, clip: int) -> AbstractContextManager[None]:
+        """Wait until the shard of a clip has been fetched, and keep it while the block runs.
+
+        Raises:
+            BadItem: ``"shard-unreadable"``: the shard cannot be fetched.
+            OSError: An error of this machine, such as a full disk.
+            UserError: The order or the clips were closed while waiting.
+        """
+        return self._cache.reading(self._clips.cache_name(clip), self._schedule)
+
+    def is_evicted(self, clip: int) -> bool:
+        """Return whether another process has removed the shard of a clip."""
+        return not (self._clips.dataset / self._clips.cache_name(clip)).exists()
 
     def advance_to(self, step: int) -> None:
         """Mark all steps before this one as finished."""
         self._cache.advance_to(self._schedule, step)
 
     def close(self) -> None:
-        """Stop prefetching for this order; waiting reads raise `UserError`."""
+        """Stop prefetching for this order; waiting raises `UserError`."""
         self._cache.remove_schedule(self._schedule)
 
 

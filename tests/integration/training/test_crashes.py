@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import avsa
-from avsa.data.decoder_process import DECODERS
+from avsa.data.decoder_pool import DECODERS
 from avsa.evals.features import EmbedConfig, embed_dataset
 from avsa.training.loop import train
 from avsa.training.metrics_log import read_log
@@ -22,14 +22,14 @@ def crashing(data, tmp_path, monkeypatch):
     from helpers import fatal_decoder
 
     DECODERS.close()
-    monkeypatch.setattr(DECODERS, "decoder", "helpers.fatal_decoder:FatalDecoder")
+    monkeypatch.setattr(DECODERS, "reader", "helpers.fatal_decoder:FatalReader")
     folder = shutil.copytree(data, tmp_path / "crashing")
     row = ShardReader(folder, "train").rows[BAD]
     with (folder / "train" / row.shard).open("r+b") as shard:
         shard.seek(row.flac_offset)
         flac = shard.read(row.flac_bytes)
         shard.seek(row.flac_offset)
-        shard.write(fatal_decoder.marked(memoryview(flac), fatal_decoder.CRASH))
+        shard.write(fatal_decoder.marked(flac, fatal_decoder.CRASH))
     yield folder
     DECODERS.close()
 

@@ -43,11 +43,16 @@ class BoxReader:
     Args:
         file: Seekable binary file, or its content.
         strict: Raise ValueError for a damaged box; by default, iteration stops at it.
+        size: Size of the file, if `file` is only the beginning of its content.
     """
 
-    def __init__(self, file: BinaryIO | memoryview, *, strict: bool = False) -> None:
+    def __init__(
+        self, file: BinaryIO | memoryview, *, strict: bool = False, size: int | None = None
+    ) -> None:
         self._file, self._strict = file, strict
-        self.size = len(file) if isinstance(file, memoryview) else file.seek(0, 2)
+        if size is None:
+            size = len(file) if isinstance(file, memoryview) else file.seek(0, 2)
+        self.size = size
         self._budget = MAX_BOXES
 
     def top(self) -> Iterator[Box]:

@@ -81,6 +81,10 @@ class TextColumn(_View[str]):
             raise ValueError(f"{text!r} is not in the column")
         return int(place)
 
+    def take(self, clips: Sequence[int]) -> list[str]:
+        """Return the texts of some clips."""
+        return self._array.take(pa.array(clips, pa.int64())).to_pylist()
+
     def count_distinct(self) -> int:
         """Return the number of different texts."""
         return int(pc.count_distinct(self._array).as_py())

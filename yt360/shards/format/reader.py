@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
-import os
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -16,16 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from yt360.errors import BadItem, UserError
+from yt360.errors import UserError
 from yt360.shards.format.columns import ClipRows, TextColumn
 from yt360.shards.format.index_file import read_index
 from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
+from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
 from yt360.splits import SPLITS
-from yt360.untrusted.files import open_regular
-
-MAX_OPEN_SHARDS = 256
-MAX_MEMBER_BYTES = 1 << 30
-"""Largest member that is copied; those of a clip of 10 s have 2 MB."""
 
 
 class ShardReader:
@@ -74,8 +66,7 @@ class ShardReader:
             member: (self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes"))
             for member in CLIP_MEMBERS
         }
-        self._open: OrderedDict[int, _OpenShard] = OrderedDict()
-        self._lock = threading.Lock()
+        self._files = ShardFiles(dataset, method)
 
     @property
     def _advice(self) -> str:
@@ -125,7 +116,7 @@ class ShardReader:
         offsets, sizes = self._ranges[member]
         bounds = np.flatnonzero(np.diff(self._shard_numbers, prepend=-1, append=-1))
         for first, end in pairwise(bounds.tolist()):
-            read = self._shard(int(self._shard_numbers[first])).read
+            read = self._shard(first).read
             yield from map(read, offsets[first:end].tolist(), sizes[first:end].tolist())
 
     def read(self, clip: int, member: str) -> memoryview:
@@ -139,17 +130,24 @@ class ShardReader:
             BadItem: The shard is missing or ends before the member, or the member is too large.
         """
         offset, size = self._range(clip, member)
-        return self._shard(int(self._shard_numbers[clip])).read(offset, size)
+        return self._shard(clip).read(offset, size)
 
     def will_read(self, clip: int, member: str) -> None:
         """Ask the system to prefetch a member for `read`, without waiting for it."""
         offset, size = self._range(clip, member)
-        self._shard(int(self._shard_numbers[clip])).will_read(offset, size)
+        self._shard(clip).will_read(offset, size)
+
+    def locate(self, clips: Sequence[int]) -> list[ClipLocation]:
+        """Return where some clips are stored, so that other processes can read them."""
+        chosen = np.asarray(clips, dtype=np.int64)
+        shards = [self._shard_paths[shard] for shard in self._shard_numbers[chosen].tolist()]
+        columns = [*self._ranges["mp4"], *self._ranges["flac"]]
+        numbers = (column[chosen].tolist() for column in columns)
+        return [ClipLocation(*each) for each in zip(shards, *numbers, strict=True)]
 
     def close(self) -> None:
         """Close the shards; views that `read` returned stay valid."""
-        with self._lock:
-            self._open.clear()
+        self._files.close()
 
     def _numbers(self, column: str) -> np.ndarray:
         return self.table.column(column).to_numpy()
@@ -160,71 +158,9 @@ class ShardReader:
         offsets, sizes = self._ranges[member]
         return int(offsets[clip]), int(sizes[clip])
 
-    def _shard(self, number: int) -> _OpenShard:
-        with self._lock:
-            shard = self._open.get(number)
-            if shard is None:
-                path = self.dataset / self.split / self._shard_names[number]
-                shard = self._open[number] = _OpenShard(path, self.dataset, self.method)
-                if len(self._open) > MAX_OPEN_SHARDS:
-                    self._open.popitem(last=False)
-            else:
-                self._open.move_to_end(number)
-            return shard
+    def _shard(self, clip: int) -> ShardFile:
+        return self._files.open(self._shard_paths[int(self._shard_numbers[clip])])
 
-
-class _OpenShard:
-    """One open shard; closed when nothing refers to it or to a view of it."""
-
-    def __init__(self, path: Path, dataset: Path, method: str) -> None:
-        self.path = path
-        self._view: memoryview | None = None
-        self._map: mmap.mmap | None = None
-        try:
-            self._file = open_regular(path, dataset)
-            self._size = os.fstat(self._file.fileno()).st_size
-            if method == "mmap":
-                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._view = memoryview(self._map)
-                self._file.close()  # the map keeps a descriptor of its own
-        except (OSError, ValueError) as error:
-            raise BadItem("shard-unreadable", f"{path} cannot be opened: {error}") from None
-
-    def read(self, offset: int, size: int) -> memoryview:
-        content = memoryview(b"")
-        if offset + size <= self._size:  # do not allocate a wrong size
-            if self._view is None and size > MAX_MEMBER_BYTES:
-                raise BadItem(
-                    "too-large",
-                    f"{self.path}: {size} bytes at byte {offset}; "
-                    f"at most {MAX_MEMBER_BYTES} are allowed",
-                )
-            if self._view is not None:
-                content = self._view[offset : offset + size]
-            else:
-                content = memoryview(_pread(self._file.fileno(), offset, size))
-        if len(content) != size:
-            raise BadItem(
-                "shard-truncated",
-                f"{self.path} ends before byte {offset + size}; `yt360 check` lists all faults",
-            )
-        return content
-
-    def will_read(self, offset: int, size: int) -> None:
-        if self._map is not None:
-            start = offset - offset % mmap.PAGESIZE
-            if hasattr(mmap, "MADV_WILLNEED") and offset + size <= self._size:
-                self._map.madvise(mmap.MADV_WILLNEED, start, offset + size - start)
-        elif hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._file.fileno(), offset, size, os.POSIX_FADV_WILLNEED)
-
-
-def _pread(descriptor: int, offset: int, size: int) -> bytes:
-    """Read all bytes; a single pread may return fewer (at most 2 GiB, or until a signal)."""
-    content = os.pread(descriptor, size, offset)
-    while len(content) < size:
-        more = os.pread(descriptor, size - len(content), offset + len(content))
-        if not more:
-            break
-        content += more
-    return content
+    @cached_property
+    def _shard_paths(self) -> list[str]:
+        return [str(self.dataset / self.split / name) for name in self._shard_names]

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
-from helpers.errors import bad_item, user_error
+from helpers.changed_clips import ChangedClips
+from helpers.errors import user_error
 
-from avsa.data.clip_window import WindowShape, draw_clip_windows
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import SequentialOrder, TrainingOrder
-from yt360.errors import BadItem
-from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
 
 SMALL = DataConfig(num_threads=2)
@@ -141,31 +140,31 @@ def test_a_sequential_order_ends_with_a_partial_batch(clips):
     assert [key for raw in batches for key in raw.keys] == clips.keys
 
 
-class Damaged(ShardReader):
-    """A split in which some members are damaged."""
+DAMAGE = {
+    "garbage": lambda content: bytes(64) + content[64:],
+    "truncated": lambda content: content[: len(content) // 2],
+    "missing": lambda _: None,
+}
 
-    def damage(self, *clips, member="mp4", kind="garbage"):
-        self.bad, self.member, self.kind = set(clips), member, kind
-        return self
 
-    def read(self, clip, member):
-        content = super().read(clip, member)
-        if clip not in self.bad or member != self.member:
-            return content
-        if self.kind == "missing":
-            raise BadItem("shard-unreadable", "the shard is gone")
-        if self.kind == "truncated":
-            return content[: len(content) // 2]
-        return memoryview(bytes(64) + bytes(content[64:]))
+@pytest.fixture
+def damage(tiny_dataset, tmp_path):
+    """Return a function that returns a split in which some members are damaged."""
+
+    def damaged(*bad, member="mp4", kind="garbage"):
+        clips = ChangedClips(shutil.copytree(tiny_dataset, tmp_path / "damaged"), "train")
+        for clip in bad:
+            clips.change(clip, member, DAMAGE[kind])
+        return clips
+
+    return damaged
 
 
 @pytest.mark.parametrize("member", ["mp4", "flac"])
-@pytest.mark.parametrize("kind", ["garbage", "truncated", "missing"])
-def test_an_unreadable_clip_is_replaced_counted_and_logged(
-    tiny_dataset, order, member, kind, caplog
-):
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_an_unreadable_clip_is_replaced_counted_and_logged(damage, order, member, kind, caplog):
     bad = order.batch(1)[2].clip
-    clips = Damaged(tiny_dataset, "train").damage(bad, member=member, kind=kind)
+    clips = damage(bad, member=member, kind=kind)
     loader = Loader(clips, order, SMALL, 0)
     with caplog.at_level(logging.WARNING):
         batches = take(loader, 0, 8)
@@ -184,8 +183,8 @@ def test_an_unreadable_clip_is_replaced_counted_and_logged(
         assert bool(again[1].unreadable) == (rank == 1)
 
 
-def test_a_sequential_order_leaves_unreadable_clips_out(tiny_dataset):
-    clips = Damaged(tiny_dataset, "train").damage(1, 2, 15)
+def test_a_sequential_order_leaves_unreadable_clips_out(tiny_dataset, damage):
+    clips = damage(1, 2, 15)
     loader = Loader(clips, SequentialOrder(len(clips), 4), SMALL, 0)
     batches = take(loader, 0, 10)
     assert [len(raw.keys) for raw in batches] == [2, 4, 4, 3]
@@ -197,8 +196,8 @@ def test_a_sequential_order_leaves_unreadable_clips_out(tiny_dataset):
     assert loader.failed_reads == 3
 
 
-def test_a_split_without_readable_clips_is_an_error(tiny_dataset, order):
-    clips = Damaged(tiny_dataset, "train").damage(*range(16), kind="missing")
+def test_a_split_without_readable_clips_is_an_error(damage, order):
+    clips = damage(*range(16), kind="missing")
     with user_error("empty"):
         take(Loader(clips, order, SMALL, 0), 0, 1)
 
@@ -218,49 +217,3 @@ def test_waiting_is_measured(clips, order):
 def test_clips_that_are_too_short_are_refused_before_any_work(clips, order):
     with user_error("out-of-range", "data.windows_per_clip"):
         Loader(clips, order, replace(SMALL, windows_per_clip=4), 0)
-
-
-SHAPE = WindowShape(num_frames=8, num_samples=24000, fps=16, sample_rate_hz=24000)
-
-
-def test_windows_cover_all_of_a_clip_and_nothing_else():
-    windows = [
-        window
-        for i in range(400)
-        for window in draw_clip_windows(SHAPE, 3.0, 1, 0.0, keyed_generator("m", i))
-    ]
-    assert {window.frame for window in windows} == set(range(4, 37))
-    assert all(window.sample == SHAPE.first_sample(window.frame) for window in windows)
-    assert SHAPE.first_sample(4) == 0 and SHAPE.first_sample(36) + 24000 == 72000
-
-
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_windows_keep_their_distance(count):
-    for i in range(50):
-        windows = draw_clip_windows(SHAPE, 10.0, count, 1.5, keyed_generator("m", i))
-        firsts = sorted(window.frame for window in windows)
-        assert len(firsts) == count and (np.diff(firsts) >= 24).all()
-        assert firsts[0] >= 4 and firsts[-1] <= 148
-
-
-def test_a_random_video_position_is_a_whole_frame_inside_the_audio():
-    shape = replace(SHAPE, video_position="random")
-    places = set()
-    for i in range(300):
-        (window,) = draw_clip_windows(shape, 3.0, 1, 0.0, keyed_generator("m", i))
-        (plain,) = draw_clip_windows(SHAPE, 3.0, 1, 0.0, keyed_generator("m", i))
-        assert window.sample == plain.sample  # the audio is that of a picture in the middle
-        places.add(window.frame * 1500 - window.sample)
-    assert places == {1500 * frame for frame in range(9)}  # 0 to 0.5 s in steps of a frame
-
-
-def test_video_as_long_as_its_audio_has_one_position():
-    shape = replace(SHAPE, num_frames=16, video_position="random")
-    for i in range(20):
-        (window,) = draw_clip_windows(shape, 3.0, 1, 0.0, keyed_generator("m", i))
-        assert window.frame * 1500 == window.sample
-
-
-def test_windows_that_find_no_room_are_refused():
-    with bad_item("too-short"):
-        draw_clip_windows(SHAPE, 3.0, 4, 1.0, keyed_generator("m"))

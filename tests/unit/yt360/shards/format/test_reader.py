@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.errors import bad_item, user_error
 
-from yt360.shards.format import reader as reader_module
+from yt360.shards.format import shard_file
 from yt360.shards.format.reader import ShardReader
 
 
@@ -48,7 +48,7 @@ def test_plain_webdataset_reads_the_same(dataset):
 
 @pytest.mark.parametrize("method", ["mmap", "pread"])
 def test_many_threads_read_what_one_reads(dataset, method, monkeypatch):
-    monkeypatch.setattr(reader_module, "MAX_OPEN_SHARDS", 2)  # shards come and go meanwhile
+    monkeypatch.setattr(shard_file, "MAX_OPEN_SHARDS", 2)  # shards come and go meanwhile
     reader = ShardReader(dataset, "train", method=method)
     clips = [clip * 7 % len(reader) for clip in range(600)]
     alone = [bytes(reader.read(clip, "mp4")) for clip in clips]
@@ -68,7 +68,7 @@ def test_a_view_outlives_the_reader(dataset):
 
 
 def test_open_shards_do_not_pile_up(dataset, monkeypatch):
-    monkeypatch.setattr(reader_module, "MAX_OPEN_SHARDS", 1)
+    monkeypatch.setattr(shard_file, "MAX_OPEN_SHARDS", 1)
     reader = ShardReader(dataset, "train")
     before = len(list(Path("/proc/self/fd").iterdir()))
     for clip in range(len(reader)):
@@ -123,7 +123,7 @@ def test_a_shard_cut_short_while_it_is_read_is_a_bad_item(dataset):
 
 def test_a_member_too_large_to_copy_is_a_bad_item(dataset, monkeypatch):
     reader = ShardReader(dataset, "train")
-    monkeypatch.setattr(reader_module, "MAX_MEMBER_BYTES", reader.rows[0].mp4_bytes - 1)
+    monkeypatch.setattr(shard_file, "MAX_MEMBER_BYTES", reader.rows[0].mp4_bytes - 1)
     with bad_item("too-large"):
         reader.read(0, "mp4")
 

@@ -1,0 +1,88 @@
+"""Memory that decoder processes map too; it has no name and ends with the last process."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import mmap
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+import torch
+
+logger = logging.getLogger(__name__)
+
+_ALIGNMENT = 4096
+_numbers = itertools.count()
+
+
+class SharedMemory:
+    """Memory that is passed to other processes by its descriptor.
+
+    Args:
+        size: Size in bytes.
+        pin: Lock its pages for fast copies to a CUDA device; if CUDA refuses, a warning is logged.
+
+    Attributes:
+        number: Distinguishes it from all others of this process.
+    """
+
+    def __init__(self, size: int, *, pin: bool = False) -> None:
+        self.number, self.size = next(_numbers), max(size, 1)
+        self.descriptor = _anonymous_file()
+        os.ftruncate(self.descriptor, self.size)
+        self._map = _Map(self.descriptor, self.size)
+        if pin:
+            self._map.pin()
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def tensor(self, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Return a tensor in the memory, which stays mapped as long as the tensor exists."""
+        count = int(np.prod(shape))
+        if not count:
+            return torch.empty(shape, dtype=dtype)
+        return torch.frombuffer(self._map, dtype=dtype, count=count, offset=offset).view(shape)
+
+
+def aligned(size: int) -> int:
+    """Return a size rounded up to whole pages."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+class _Map(mmap.mmap):
+    """A mapping that unlocks its pages before it ends."""
+
+    _pinned_at: int | None = None
+
+    def pin(self) -> None:
+        address = torch.frombuffer(self, dtype=torch.uint8).data_ptr()
+        error = _cudart().cudaHostRegister(address, len(self), 0)
+        if int(error):
+            logger.warning(
+                "CUDA cannot lock %.0f MB of memory (error %d), so copies to the device are "
+                "slower; see `ulimit -l`",
+                len(self) / 1e6,
+                int(error),
+            )
+        else:
+            self._pinned_at = address
+
+    def __del__(self) -> None:
+        if self._pinned_at is not None:
+            _cudart().cudaHostUnregister(self._pinned_at)
+
+
+def _cudart() -> Any:
+    return torch.cuda.cudart()
+
+
+def _anonymous_file() -> int:
+    """Return the descriptor of a file without a name, which ends with its last descriptor."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("avsa-decoder")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,0 +1,144 @@
+"""Open shards, read by byte range; without the imports that reading an index needs."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from yt360.errors import BadItem
+from yt360.untrusted.files import open_regular
+
+MAX_OPEN_SHARDS = 256
+MAX_MEMBER_BYTES = 1 << 30
+"""Largest member that is copied; those of a clip of 10 s have 2 MB."""
+
+Method = Literal["mmap", "pread"]
+
+
+class ClipLocation(NamedTuple):
+    """Where the video and the audio of a clip are stored.
+
+    Attributes:
+        shard: Path of the shard.
+        mp4_offset: First byte of the video in the shard.
+        mp4_bytes: Size of the video.
+        flac_offset: First byte of the audio in the shard.
+        flac_bytes: Size of the audio.
+    """
+
+    shard: str
+    mp4_offset: int
+    mp4_bytes: int
+    flac_offset: int
+    flac_bytes: int
+
+
+class ShardFiles:
+    """The shards of a folder that were read last, open; may be used from many threads.
+
+    Args:
+        folder: Folder that must contain the target of a link.
+        method: See `ShardFile`.
+    """
+
+    def __init__(self, folder: Path, method: Method = "pread") -> None:
+        self.folder, self.method = folder, method
+        self._open: OrderedDict[str, ShardFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, path: str) -> ShardFile:
+        """Return a shard, opened at its first use.
+
+        Raises:
+            BadItem: ``"shard-unreadable"``.
+        """
+        with self._lock:
+            shard = self._open.get(path)
+            if shard is None:
+                shard = self._open[path] = ShardFile(Path(path), self.folder, self.method)
+                if len(self._open) > MAX_OPEN_SHARDS:
+                    self._open.popitem(last=False)
+            else:
+                self._open.move_to_end(path)
+            return shard
+
+    def close(self) -> None:
+        """Close the shards; views that were read stay valid."""
+        with self._lock:
+            self._open.clear()
+
+
+class ShardFile:
+    """One open shard; closed when nothing refers to it or to a view of it.
+
+    Args:
+        path: The shard.
+        folder: Folder that must contain the target of a link.
+        method: ``"pread"`` copies; ``"mmap"`` returns views.
+
+    Raises:
+        BadItem: ``"shard-unreadable"``.
+    """
+
+    def __init__(self, path: Path, folder: Path, method: Method = "pread") -> None:
+        self.path = path
+        self._view: memoryview | None = None
+        self._map: mmap.mmap | None = None
+        try:
+            self._file = open_regular(path, folder)
+            self._size = os.fstat(self._file.fileno()).st_size
+            if method == "mmap":
+                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._view = memoryview(self._map)
+                self._file.close()  # the map keeps a descriptor of its own
+        except (OSError, ValueError) as error:
+            raise BadItem("shard-unreadable", f"{path} cannot be opened: {error}") from None
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """Return a range of bytes, read-only.
+
+        Raises:
+            BadItem: ``"shard-truncated"`` or ``"too-large"``.
+        """
+        content = memoryview(b"")
+        if offset + size <= self._size:  # do not allocate a wrong size
+            if self._view is None and size > MAX_MEMBER_BYTES:
+                raise BadItem(
+                    "too-large",
+                    f"{self.path}: {size} bytes at byte {offset}; "
+                    f"at most {MAX_MEMBER_BYTES} are allowed",
+                )
+            if self._view is not None:
+                content = self._view[offset : offset + size]
+            else:
+                content = memoryview(_pread(self._file.fileno(), offset, size))
+        if len(content) != size:
+            raise BadItem(
+                "shard-truncated",
+                f"{self.path} ends before byte {offset + size}; `yt360 check` lists all faults",
+            )
+        return content
+
+    def will_read(self, offset: int, size: int) -> None:
+        """Ask the system to prefetch a range, without waiting for it."""
+        if self._map is not None:
+            start = offset - offset % mmap.PAGESIZE
+            if hasattr(mmap, "MADV_WILLNEED") and offset + size <= self._size:
+                self._map.madvise(mmap.MADV_WILLNEED, start, offset + size - start)
+        elif hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.fileno(), offset, size, os.POSIX_FADV_WILLNEED)
+
+
+def _pread(descriptor: int, offset: int, size: int) -> bytes:
+    """Read all bytes; a single pread may return fewer (at most 2 GiB, or until a signal)."""
+    content = os.pread(descriptor, size, offset)
+    while len(content) < size:
+        more = os.pread(descriptor, size - len(content), offset + len(content))
+        if not more:
+            break
+        content += more
+    return content
