@@ -16,6 +16,7 @@ from yt360.terminal.output import echo
     "avsa train --data shards --recipe small --steps 20",
     "avsa train --data DATASET --recipe avsa --out runs/avsa --set optimizer.micro_batches=4",
     "avsa train --out runs/avsa --resume",
+    "avsa train --data DATASET --recipe avsa --steps 25 --profile 20",
     "avsa train --data https://example.org/DATASET --recipe avsa --set sampling.window_shards=8",
     "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
     "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",
@@ -39,6 +40,13 @@ from yt360.terminal.output import echo
     "size last set for it, or 20.",
 )
 @click.option("--log-keys", is_flag=True, help="Log the keys of each batch's clips.")
+@click.option(
+    "--profile",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Profile N steps after the first ones: print where their time goes and what to change, "
+    "and write trace-step-*.json.gz into the run. Does not change what is computed.",
+)
 @device_option
 @click.option(
     "--help-config", is_flag=True, help="Print every key of a recipe with its range and default."
@@ -67,6 +75,7 @@ def command(
     resume: bool,
     cache_gb: float | None,
     log_keys: bool,
+    profile: int | None,
     device: str,
     help_config: bool,
     schema: bool,
@@ -90,9 +99,10 @@ def command(
         echo(*(recipe_reference() if help_config else recipe_schema().splitlines()))
         return
     if dry_run:
-        if steps is not None or log_keys or device != "auto":
+        if steps is not None or log_keys or profile is not None or device != "auto":
             raise UserError(
-                "--steps, --log-keys and --device have no effect in a dry run; leave them out",
+                "--steps, --log-keys, --profile and --device have no effect in a dry run; leave "
+                "them out",
                 "conflict",
                 "--dry-run",
             )
@@ -125,6 +135,7 @@ def command(
             steps=steps,
             resume=resume,
             log_keys=log_keys,
+            profile_steps=profile or 0,
         )
         if world.is_first:
             echo(*outcome.lines(request.run))

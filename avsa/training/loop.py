@@ -27,6 +27,9 @@ from torch import Tensor
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clips_form, open_clips
 from avsa.models.compute import autocast
+from avsa.profiling.phases import Phase, phase
+from avsa.profiling.recorder import StepProfiler
+from avsa.profiling.summary import Setting
 from avsa.tasks.base import Metrics
 from avsa.training.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint
 from avsa.training.curriculum import lay_out, require_stages_fit
@@ -68,6 +71,7 @@ def train(
     steps: int | None = None,
     resume: bool = False,
     log_keys: bool = False,
+    profile_steps: int = 0,
 ) -> Outcome:
     """Train by a recipe, or resume a run.
 
@@ -79,6 +83,7 @@ def train(
         steps: Stop after this many steps in total, before the end of the recipe.
         resume: Resume from the newest checkpoint in `run`.
         log_keys: Write the keys of each batch's clips into the log.
+        profile_steps: Profile so many steps after the first ones (`avsa.profiling.recorder`).
 
     Raises:
         UserError: Run, dataset and recipe do not fit together, or the loss or the gradient is not
@@ -117,6 +122,12 @@ def train(
         stages = [stage for stage in stages if step < stage.last_step]
         recipe, config = config, repeatable_config(config, clips, world, log)
 
+        profiler = opened.enter_context(
+            StepProfiler(
+                run, profile_steps, step, last_step, Setting.of_process(config, world), log
+            )
+        )
+
         # Train stage by stage. Encoders continue; each stage has a new task and a new optimizer.
         encoders = build_encoders(config, world, saved)
         for stage in stages:
@@ -140,7 +151,14 @@ def train(
             save = partial(_save, recorded_config(recipe, config), run, clips, statistics, learner)
             with closing(upcoming):
                 step, stopped = train_stage(
-                    learner, islice(upcoming, until - step), validation, log, save, stop, step
+                    learner,
+                    islice(upcoming, until - step),
+                    validation,
+                    log,
+                    save,
+                    stop,
+                    profiler,
+                    step,
                 )
             if stopped or step == last_step:
                 break
@@ -154,6 +172,7 @@ def train_stage(
     log: RunLog,
     save: Callable[[int], None],
     stop: StopSignals,
+    profiler: StepProfiler,
     step: int,
 ) -> tuple[int, bool]:
     """Train on every batch; return the last step, and whether a signal stopped a rank."""
@@ -171,29 +190,36 @@ def train_stage(
         optimizer.zero_grad(set_to_none=True)
         loss_of = partial(_loss, task, batch)
         if micro_batches > 1:
-            loss, metrics = forward_backward_in_parts(
-                encoders, loss_of, (batch.video, batch.audio), precision, micro_batches
-            )
+            with phase(Phase.BACKWARD):
+                loss, metrics = forward_backward_in_parts(
+                    encoders, loss_of, (batch.video, batch.audio), precision, micro_batches
+                )
         else:
-            with precision():
-                loss, metrics = loss_of(*encoders(batch.video, batch.audio))
-            loss.backward()
-        norms = learner.norms()
+            with precision(), phase(Phase.ENCODERS):
+                features = encoders(batch.video, batch.audio)
+            with precision(), phase(Phase.TASK):
+                loss, metrics = loss_of(*features)
+            with phase(Phase.BACKWARD):
+                loss.backward()
 
         # Step. Queued before the loss is known to the host: the device itself leaves the weights as
         # they are if loss or gradient is implausible (`step_if`).
         wants_stop = stop.name is not None
-        means = _means({"loss": loss, **metrics, **norms}, wants_stop)
-        plausible = is_plausible(means["loss"], means["gradient_norm"], means["weight_norm"])
-        learning_rate = learner.learning_rate(step)
-        learner.optimizer_step(learning_rate, norms["gradient_norm"], plausible)
-        read = copied_to_host(torch.stack([plausible.float(), *means.values()]))
+        with phase(Phase.OPTIMIZER):
+            norms = learner.norms()
+            means = _means({"loss": loss, **metrics, **norms}, wants_stop)
+            plausible = is_plausible(means["loss"], means["gradient_norm"], means["weight_norm"])
+            learning_rate = learner.learning_rate(step)
+            learner.optimizer_step(learning_rate, norms["gradient_norm"], plausible)
+            read = copied_to_host(torch.stack([plausible.float(), *means.values()]))
         # The views of the next batch are queued before the host waits, so that the device has work
         # while the host logs this step. A rank that is to stop does not load another batch.
-        upcoming = None if wants_stop else next(batches, None)
+        with phase(Phase.VIEWS):
+            upcoming = None if wants_stop else next(batches, None)
 
         # Check. This is the only time that the host waits for the device in a step.
-        trusted, *values = read()
+        with phase(Phase.CHECK):
+            trusted, *values = read()
         record = dict(zip(means, values, strict=True))
         stopping = record.pop("stop") > 0
         if not trusted:
@@ -201,16 +227,22 @@ def train_stage(
 
         # Log, validate, save. The log line comes before the checkpoint: a resumed run drops the
         # lines after its checkpoint, and must have all lines before it.
-        step_s = time.perf_counter() - finished_at
-        record |= {"lr": learning_rate, **_costs(batch, step_s, world)}
-        ending = stopping or upcoming is None
-        if validation and not stopping and (ending or step % config.validation.every_steps == 0):
-            record |= validation.evaluate(learner.encoders, learner.task)
-            log.note(f"step {step}: {validation.summary(record)}")
-        keys = gather_lists(batch.raw.keys) if log.wants_keys else None
-        log.step(step, learner.stage.name, batch.raw.epoch, record, keys)
-        if world.is_first and (ending or step % config.checkpoint.every_steps == 0):
-            save(step)
+        with phase(Phase.LOG):
+            step_s = time.perf_counter() - finished_at
+            record |= {"lr": learning_rate, **_costs(batch, step_s, world)}
+            ending = stopping or upcoming is None
+            if (
+                validation
+                and not stopping
+                and (ending or step % config.validation.every_steps == 0)
+            ):
+                record |= validation.evaluate(learner.encoders, learner.task)
+                log.note(f"step {step}: {validation.summary(record)}")
+            keys = gather_lists(batch.raw.keys) if log.wants_keys else None
+            log.step(step, learner.stage.name, batch.raw.epoch, record, keys)
+            if world.is_first and (ending or step % config.checkpoint.every_steps == 0):
+                save(step)
+        profiler.step()
         finished_at = time.perf_counter()  # validating and saving are not part of the next step
     return step, stopping
 

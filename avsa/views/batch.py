@@ -15,6 +15,7 @@ from torch import Tensor
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import Order
 from avsa.data.raw import RawBatch
+from avsa.profiling.phases import Phase, in_phase
 from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.crops import crop_by_numbers
@@ -99,9 +100,8 @@ def batches(
     )
     statistics = AudioStatistics(statistics.mean_db.to(device), statistics.std_db.to(device))
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-    uploads = (
-        upload(raw, seed, views, device, adjust, stream) for raw in loader.batches(first_step)
-    )
+    stored = in_phase(Phase.DATA, loader.batches(first_step))
+    uploads = (upload(raw, seed, views, device, adjust, stream) for raw in stored)
     for uploaded in uploads if device.type == "cpu" else one_ahead(uploads):
         yield finish_batch(uploaded, views, audio, statistics)
 
