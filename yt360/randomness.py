@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 # Constants of Philox4x32 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
 _MULTIPLIERS = np.array([[0xD2511F53], [0xCD9E8D57]], dtype=np.uint64)
 _KEY_STEPS = np.array([[0x9E3779B9], [0xBB67AE85]], dtype=np.uint64)
-_ROUNDS = 10
+_ROUNDS = np.arange(10, dtype=np.uint64)[:, None, None]
 _WORD, _WORD_BITS = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
@@ -70,13 +70,15 @@ def philox(counters: NDArray[np.uint64], key: NDArray[np.uint32]) -> NDArray[np.
     Returns:
         (4, N) random words of 32 bits.
     """
+    keys = (key.astype(np.uint64)[:, None] + _ROUNDS * _KEY_STEPS) & _WORD
     even, odd = counters[0::2], counters[1::2]
-    keys = key.astype(np.uint64)[:, None]
-    for _ in range(_ROUNDS):
-        products = even * _MULTIPLIERS
-        even = (products[::-1] >> _WORD_BITS) ^ odd ^ keys
-        odd = products[::-1] & _WORD
-        keys = (keys + _KEY_STEPS) & _WORD
+    for round_key in keys:
+        products = (even * _MULTIPLIERS)[::-1]
+        even = products >> _WORD_BITS
+        even ^= odd
+        even ^= round_key
+        products &= _WORD
+        odd = products
     return np.stack([even, odd], 1).reshape(4, -1)
 
 

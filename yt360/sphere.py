@@ -163,10 +163,13 @@ def pooling_of_view(
     """
     (height, width), (rows, columns) = view, panorama
     # Source pixels per pixel at the view's centre, the mean of both directions.
-    minification = (half_width / width * columns + 2 * half_height / height * rows) / (2 * math.pi)
+    minification = half_width * (0.5 * columns / width / math.pi) + half_height * (
+        rows / height / math.pi
+    )
     # The squares must tile the panorama, so that none is cut off at the seam or at a pole.
     most = min(largest, rows & -rows, columns // 2 & -(columns // 2))
-    return torch.exp2(torch.log2(minification.clamp(min=1, max=most)).floor()).to(torch.int64)
+    _, exponent = torch.frexp(minification.clamp(min=1, max=most))
+    return torch.bitwise_left_shift(1, exponent.to(torch.int64) - 1)
 
 
 def sample_equirect(

@@ -59,10 +59,8 @@ def crop_by_numbers(
     luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int
 ) -> Tensor:
     """Crop as `crop_views` does, with the numbers of the views on the device of the planes."""
-    positions = _positions(views, height, width, *luma.shape[-2:])
-    if luma.device.type == "cpu":
-        return _crop_each(luma, chroma, views, *positions)
-    return _crop_batched(luma, chroma, views, *positions)
+    crop = _crop_each if luma.device.type == "cpu" else _crop_batched
+    return crop(luma, chroma, views, height, width)
 
 
 def _positions(
@@ -123,22 +121,20 @@ def _chroma_grid(luma_pooling: int) -> _PlaneGrid:
 # One view at a time
 
 
-def _crop_each(
-    luma: Tensor, chroma: Tensor, views: ViewNumbers, column: Tensor, row: Tensor
-) -> Tensor:
+def _crop_each(luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int) -> Tensor:
     batch, frames = luma.shape[:2]
-    num_views, height, width = column.shape[1:]
-    xy = torch.stack([column, row], -1)
-    extents = [bound for each in (column, row) for bound in (each.amin((2, 3)), each.amax((2, 3)))]
-    extent = torch.stack(extents, -1).unflatten(-1, (2, 2)).tolist()
     pooling, colors = views.pooling.int().tolist(), views.color
-    video = torch.empty(batch, num_views, 3, frames, height, width)
+    video = torch.empty(*colors.shape[:2], 3, frames, height, width)
     for b in range(batch):
+        # The grids of one sample fit into the CPU caches.
+        positions = _positions(views.sample(b), height, width, *luma.shape[-2:])
+        grids = torch.stack(positions, -1)[0]
+        bounds = [bound for each in positions for bound in (each.amin((2, 3)), each.amax((2, 3)))]
+        extents = torch.cat(bounds).T.unflatten(-1, (2, 2)).tolist()
         planes = chroma[b].flatten(0, 1)
-        for k in range(num_views):
-            where = (xy[b, k], extent[b][k])
-            bright = _look_up(luma[b], *where, _luma_grid(pooling[b][k]))
-            colored = _look_up(planes, *where, _chroma_grid(pooling[b][k]))
+        for k, (grid, extent) in enumerate(zip(grids, extents, strict=True)):
+            bright = _look_up(luma[b], grid, extent, _luma_grid(pooling[b][k]))
+            colored = _look_up(planes, grid, extent, _chroma_grid(pooling[b][k]))
             color, rgb = colors[b, k], video[b, k].view(3, -1)
             torch.addmm(color[:, 3:], color[:, 1:3], colored.view(2, -1), out=rgb)
             rgb.addmm_(color[:, :1], bright.view(1, -1))
@@ -212,8 +208,9 @@ def _columns(strip: Tensor, left: int, right: int) -> Tensor:
 
 
 def _crop_batched(
-    luma: Tensor, chroma: Tensor, views: ViewNumbers, column: Tensor, row: Tensor
+    luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int
 ) -> Tensor:
+    column, row = _positions(views, height, width, *luma.shape[-2:])
     planes = chroma.flatten(1, 2)
     # Measured from the edge of the panorama, columns lie in [0, W].
     edge = torch.remainder(column + 0.5, luma.shape[-1])

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from avsa.views.candidates import Band, Spacing, uniform_directions
+from avsa.views.candidates import Band, Floats, Spacing, uniform_directions
 from avsa.views.colors import color_map
 from avsa.views.directions import Sampler, check_placeable, sample_directions
 from yt360.config import config_class, conflict
@@ -137,9 +137,7 @@ class Views:
     @property
     def directions(self) -> Tensor:
         """Unit vectors (B, K, 3) of the views' centres in world coordinates."""
-        azimuth, elevation = _double(self.azimuth), _double(self.elevation)
-        across = np.cos(elevation)
-        vectors = [across * np.cos(azimuth), across * np.sin(azimuth), np.sin(elevation)]
+        vectors = unit_vectors(self.azimuth.double().numpy(), self.elevation.double().numpy())
         return _single(np.stack(vectors, -1))
 
     @property
@@ -149,17 +147,26 @@ class Views:
         They are those of `yt360.sphere.view_rotation`. The matrix of a mirrored view also reflects
         y, so it is not a rotation.
         """
-        azimuth, elevation = _double(self.audio_azimuth), _double(self.audio_elevation)
-        cos, sin, across, up = (
-            np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
-        )  # fmt: skip
-        left = np.where(self.mirror.numpy(), -1.0, 1.0)
-        rows = [
-            across * cos, across * sin, up,
-            -left * sin, left * cos, np.zeros_like(left),
-            -up * cos, -up * sin, across,
-        ]  # fmt: skip
+        azimuth, elevation = self.audio_azimuth.double(), self.audio_elevation.double()
+        rows = rotation_entries(azimuth.numpy(), elevation.numpy(), self.mirror.numpy())
         return _single(np.stack(rows, -1)).unflatten(-1, (3, 3))
+
+
+def unit_vectors(azimuth: Floats, elevation: Floats) -> list[Floats]:
+    """Return x, y and z of the unit vectors of angles in radians; all arrays have one shape."""
+    across = np.cos(elevation)
+    return [across * np.cos(azimuth), across * np.sin(azimuth), np.sin(elevation)]
+
+
+def rotation_entries(azimuth: Floats, elevation: Floats, mirror: NDArray[np.bool_]) -> list[Floats]:
+    """Return the nine entries of `Views.rotations`, row by row; all arrays have one shape."""
+    cos, sin, across, up = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
+    left = np.where(mirror, -1.0, 1.0)
+    return [
+        across * cos, across * sin, up,
+        -left * sin, left * cos, np.zeros_like(left),
+        -up * cos, -up * sin, across,
+    ]  # fmt: skip
 
 
 def draw_views(
@@ -167,7 +174,7 @@ def draw_views(
     seed: int,
     epoch: int,
     positions: Sequence[int] | NDArray[np.int64],
-    saliency: NDArray[np.float64] | None = None,
+    saliency: Floats | None = None,
 ) -> Views:
     """Draw the views of a batch of samples.
 
@@ -234,11 +241,11 @@ def check_views(config: ViewConfig) -> None:
 class _Jitter:
     """Fields of view and augmentation of each view (B, K): fields of `Views`, in float64."""
 
-    hfov: NDArray[np.float64]
-    vfov: NDArray[np.float64]
+    hfov: Floats
+    vfov: Floats
     mirror: NDArray[np.bool_]
-    color: NDArray[np.float64]
-    gain_db: NDArray[np.float64]
+    color: Floats
+    gain_db: Floats
 
 
 def _draw_jitter(
@@ -256,7 +263,7 @@ def _draw_jitter(
     if not jitter.gain_per_view:
         gain = np.repeat(gain[:, :1], num_views, 1)
 
-    def around(centre: float, spread: float, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    def around(centre: float, spread: float, uniform: Floats) -> Floats:
         return centre + spread * (2 * uniform - 1)
 
     hfov = _hfov(config, fov)
@@ -275,7 +282,7 @@ def _draw_jitter(
     )
 
 
-def _hfov(config: ViewConfig, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+def _hfov(config: ViewConfig, uniform: Floats) -> Floats:
     """Map uniform numbers to horizontal fields of view in radians."""
     low, high = (math.radians(each) for each in (config.hfov_min_deg, config.hfov_max_deg))
     if config.hfov_spacing == "angle":
@@ -298,15 +305,11 @@ def _without_jitter(config: ViewConfig) -> ViewConfig:
     )
 
 
-def _angles(vectors: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+def _angles(vectors: Floats) -> tuple[Tensor, Tensor]:
     """Return azimuth and elevation (B, K) of unit vectors (B, K, 3)."""
     x, y, z = np.ascontiguousarray(np.moveaxis(vectors, -1, 0))
     return _single(np.arctan2(y, x)), _single(np.arctan2(z, np.hypot(x, y)))
 
 
-def _single(values: NDArray[np.float64]) -> Tensor:
+def _single(values: Floats) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
-
-
-def _double(values: Tensor) -> NDArray[np.float64]:
-    return values.numpy().astype(np.float64)

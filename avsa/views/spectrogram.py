@@ -291,12 +291,13 @@ def _mel_blocks(config: AudioConfig, device: torch.device) -> list[tuple[slice, 
         filters = mel(
             sr=config.sample_rate_hz, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float64
         )
-    matrix = torch.from_numpy(filters.T).float().to(device)
+    matrix = torch.from_numpy(filters.T).float()
     blocks = []
     for first, last in pairwise(_cuts(config.n_mels, MEL_BLOCKS if device.type == "cpu" else 1)):
         used = matrix[:, first:last].any(1).nonzero()
         bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0, 1)
-        blocks.append((slice(first, last), bins, matrix[bins, first:last].contiguous()))
+        weights = matrix[bins, first:last].contiguous().to(device)
+        blocks.append((slice(first, last), bins, weights))
     return blocks
 
 

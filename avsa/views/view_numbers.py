@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avsa.views.sampling import Views
+from avsa.views.sampling import Views, rotation_entries, unit_vectors
 from yt360.sphere import pooling_of_view
 
 MAX_POOLING = 8
@@ -39,28 +39,33 @@ class ViewNumbers:
             size: Height and width of a view in pixels.
             panorama: Rows and columns of the luma plane of the panorama.
         """
-        azimuth, elevation, *fov = (
-            each.numpy().astype(np.float64)
-            for each in (views.azimuth, views.elevation, views.hfov, views.vfov)
-        )
-        half_width, half_height = (np.tan(each / 2) for each in fov)
+        azimuth, elevation, audio_azimuth, audio_elevation, hfov, vfov = (
+            each.double().numpy()
+            for each in (
+                views.azimuth, views.elevation, views.audio_azimuth, views.audio_elevation,
+                views.hfov, views.vfov,
+            )
+        )  # fmt: skip
+        mirror = views.mirror.numpy()
+        half_width, half_height = np.tan(hfov / 2), np.tan(vfov / 2)
         pooling = pooling_of_view(
             torch.from_numpy(half_width), torch.from_numpy(half_height), size, panorama, MAX_POOLING
         ).numpy()
-        parts = [
+        numbers = np.empty((*azimuth.shape, 31), dtype=np.float32)
+        scalars = [
             (0.5 - azimuth / (2 * math.pi)) * panorama[1] - 0.5,
             np.cos(elevation),
             np.sin(elevation),
-            np.where(views.mirror.numpy(), half_width, -half_width),
+            np.where(mirror, half_width, -half_width),
             half_height,
             pooling,
             views.gain_db.numpy(),
-            views.directions.numpy(),
-            views.rotations.flatten(-2).numpy(),
-            views.color.flatten(-2).numpy(),
+            *unit_vectors(azimuth, elevation),
+            *rotation_entries(audio_azimuth, audio_elevation, mirror),
         ]
-        shape = azimuth.shape
-        numbers = np.concatenate([part.reshape(*shape, -1) for part in parts], -1, dtype=np.float32)
+        for column, scalar in enumerate(scalars):
+            numbers[..., column] = scalar
+        numbers[..., len(scalars) :] = views.color.flatten(-2).numpy()
         return cls(torch.from_numpy(numbers), tuple(np.unique(pooling).tolist()))
 
     def to(self, device: torch.device) -> ViewNumbers:
@@ -72,6 +77,10 @@ class ViewNumbers:
         if device.type == "cuda":
             numbers = numbers.pin_memory()  # kept by the allocator until the copy has ended
         return replace(self, numbers=numbers.to(device, non_blocking=True))
+
+    def sample(self, row: int) -> ViewNumbers:
+        """Return the numbers of the views of one sample, (1, K)."""
+        return replace(self, numbers=self.numbers[row : row + 1])
 
     @property
     def geometry(self) -> tuple[Tensor, ...]:
