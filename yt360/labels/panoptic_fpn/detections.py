@@ -37,15 +37,6 @@ class Detections:
     classes: Tensor
     masks: Tensor
 
-    def cpu(self) -> Detections:
-        """Return a copy on the CPU in float32."""
-        return Detections(
-            self.boxes.float().cpu(),
-            self.scores.float().cpu(),
-            self.classes.cpu(),
-            self.masks.float().cpu(),
-        )
-
 
 def pool(features: dict[str, Tensor], boxes: list[Tensor], side: int) -> Tensor:
     """Pool boxes from the feature map that fits their size.

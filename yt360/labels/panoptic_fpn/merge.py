@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,9 +60,9 @@ def paste(mask: Tensor, box: Tensor, size: tuple[int, int]) -> tuple[Tensor, int
         window.
     """
     height, width = size
-    left, top = (max(int(torch.floor(v)) - 1, 0) for v in (box[0], box[1]))
-    right = min(int(torch.ceil(box[2])) + 1, width)
-    bottom = min(int(torch.ceil(box[3])) + 1, height)
+    x1, y1, x2, y2 = box.tolist()
+    left, top = max(math.floor(x1) - 1, 0), max(math.floor(y1) - 1, 0)
+    right, bottom = min(math.ceil(x2) + 1, width), min(math.ceil(y2) + 1, height)
     y = torch.arange(top, bottom, device=box.device, dtype=torch.float32) + 0.5
     x = torch.arange(left, right, device=box.device, dtype=torch.float32) + 0.5
     y = (y - box[1]) / (box[3] - box[1]) * 2 - 1
@@ -88,51 +91,59 @@ def merge(
         stuff_area: Minimum area of a stuff segment in pixels. The published value is absolute
             (4,096 pixels of a COCO image) and removes much stuff in small images.
     """
-    ids = torch.zeros(semantic.shape, dtype=torch.int32, device=semantic.device)
-    scores = torch.zeros(semantic.shape, device=semantic.device)
+    ids = np.zeros(semantic.shape, np.int32)
+    scores = np.zeros(semantic.shape, np.float32)
     segments = _paint_things(found, ids, scores)
     segments += _paint_stuff(semantic, probability, ids, scores, stuff_area, len(segments))
-    return Panoptic(ids, scores, segments)
+    return Panoptic(torch.from_numpy(ids), torch.from_numpy(scores), segments)
 
 
-def _paint_things(found: Detections, ids: Tensor, scores: Tensor) -> list[Segment]:
+def _paint_things(
+    found: Detections, ids: NDArray[np.int32], scores: NDArray[np.float32]
+) -> list[Segment]:
     segments: list[Segment] = []
     size = (ids.shape[0], ids.shape[1])
+    score_of, class_of = found.scores.tolist(), found.classes.tolist()
     for index in torch.argsort(-found.scores).tolist():
-        score = float(found.scores[index])
+        score = score_of[index]
         if score < INSTANCE_SCORE:
             break
-        mask, top, left = paste(found.masks[index], found.boxes[index], size)
-        rows, columns = slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1])
-        window = ids[rows, columns]
-        area = int(mask.sum())
-        covered = int((mask & (window > 0)).sum())
-        if area == 0 or covered / area > INSTANCE_OVERLAP:
+        pasted, top, left = paste(found.masks[index], found.boxes[index], size)
+        mask = pasted.numpy()
+        window = np.s_[top : top + mask.shape[0], left : left + mask.shape[1]]
+        free = mask & (ids[window] == 0)
+        area, visible = int(np.count_nonzero(mask)), int(np.count_nonzero(free))
+        if area == 0 or (area - visible) / area > INSTANCE_OVERLAP:
             continue
-        free = mask & (window == 0)
         number = len(segments) + 1
-        window[free] = number
-        scores[rows, columns][free] = score
-        segments.append(Segment(number, True, int(found.classes[index]), area - covered, score))
+        ids[window][free] = number
+        scores[window][free] = score
+        segments.append(Segment(number, True, class_of[index], visible, score))
     return segments
 
 
 def _paint_stuff(
-    semantic: Tensor, probability: Tensor, ids: Tensor, scores: Tensor, stuff_area: float, used: int
+    semantic: Tensor,
+    probability: Tensor,
+    ids: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    stuff_area: float,
+    used: int,
 ) -> list[Segment]:
-    free = ids == 0
-    labels, sure = semantic[free], probability[free].to(scores.dtype)
-    areas = torch.bincount(labels, minlength=NUM_STUFF)
-    sums = torch.bincount(labels, weights=sure, minlength=NUM_STUFF)
-    number_of = torch.zeros(NUM_STUFF, dtype=ids.dtype)
+    # One more label stands for pixels that are not free.
+    free = torch.from_numpy(ids == 0)
+    labels = torch.where(free, semantic.to(torch.uint8), NUM_STUFF)
+    flat, sure = labels.flatten(), probability.float()
+    areas = torch.bincount(flat, minlength=NUM_STUFF + 1)[:NUM_STUFF].tolist()
+    sums = torch.bincount(flat, weights=sure.flatten(), minlength=NUM_STUFF + 1).tolist()
+    number_of = np.zeros(NUM_STUFF + 1, np.int32)
     segments: list[Segment] = []
-    for label, area in enumerate(areas.tolist()):
+    for label, area in enumerate(areas):
         if label == 0 or area == 0 or area < stuff_area:
             continue
-        number = used + len(segments) + 1
-        number_of[label] = number
-        segments.append(Segment(number, False, label, area, float(sums[label]) / area))
-    painted = number_of[labels]
-    ids[free] = painted
-    scores[free] = sure * (painted > 0)
+        number_of[label] = number = used + len(segments) + 1
+        segments.append(Segment(number, False, label, area, sums[label] / area))
+    painted = number_of[labels.numpy()]
+    ids += painted
+    np.copyto(scores, sure.numpy(), where=painted > 0)
     return segments

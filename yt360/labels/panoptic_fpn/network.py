@@ -12,7 +12,7 @@ from yt360.labels.panoptic_fpn.backbone import Backbone, BackboneWidths
 from yt360.labels.panoptic_fpn.detections import DetectionHeads, Detections
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE, network_size, to_network
 from yt360.labels.panoptic_fpn.proposals import ProposalGenerator
-from yt360.labels.panoptic_fpn.semantic import SemanticHead, probability, upsample
+from yt360.labels.panoptic_fpn.semantic import SemanticHead, most_probable, probability
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,21 +89,61 @@ class PanopticFPN(nn.Module):
             long_side: Maximum size of the longer side.
             stuff_area: Minimum area of a stuff segment in pixels of the images.
         """
+        return self.predict(images, short_side, long_side).panoptic(stuff_area)
+
+    @torch.inference_mode()
+    def predict(
+        self, images: Tensor, short_side: int = SHORT_SIDE, long_side: int = LONG_SIDE
+    ) -> Prediction:
+        """Return what the network finds in images, see `segment`; does not wait for a GPU."""
         height, width = images.shape[1:3]
         size = network_size(height, width, short_side, long_side)
         x = to_network(images.to(self.device), size)
         answer = self(x, size, merging.INSTANCE_SCORE)
-        return _panoptic_maps(answer, size, (height, width), stuff_area)
+        return Prediction(answer, size, (height, width))
 
 
-def _panoptic_maps(
-    answer: RawAnswer, size: tuple[int, int], output: tuple[int, int], stuff_area: float
-) -> list[merging.Panoptic]:
-    maps = []
-    for found, stuff in zip(answer.detections, answer.stuff, strict=True):
-        label = upsample(stuff, size, output).argmax(dim=0).cpu()
-        sure = probability(stuff, size, output).cpu()
-        # Merge on the CPU, because merging processes objects one by one in small windows.
-        things = merging.to_output(found.cpu(), size, output)
-        maps.append(merging.merge(things, label, sure, stuff_area))
-    return maps
+class Prediction:
+    """Objects and stuff of a batch on their way to the CPU, where they are merged.
+
+    Args:
+        answer: Output of the network for images of one shape.
+        network: Height and width of its input without padding.
+        output: Height and width of the images.
+    """
+
+    def __init__(
+        self, answer: RawAnswer, network: tuple[int, int], output: tuple[int, int]
+    ) -> None:
+        self._network, self._output = network, output
+        found = answer.detections
+        self._counts = [len(each.scores) for each in found]
+        on_device = [
+            torch.stack([most_probable(stuff, network, output) for stuff in answer.stuff]),
+            torch.stack([probability(stuff, network, output) for stuff in answer.stuff]),
+            torch.cat([each.boxes for each in found]).float(),
+            torch.cat([each.scores for each in found]).float(),
+            torch.cat([each.classes for each in found]),
+            torch.cat([each.masks for each in found]).float(),
+        ]
+        self._tensors = [tensor.to("cpu", non_blocking=True) for tensor in on_device]
+        self._copied: torch.cuda.Event | None = None
+        if answer.stuff.is_cuda:
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+
+    @torch.inference_mode()
+    def panoptic(self, stuff_area: float = merging.STUFF_AREA) -> list[merging.Panoptic]:
+        """Wait for the copies and return the panoptic map of each image, see `merge`.
+
+        May be called in another thread. Merging takes objects one by one, so it is done on the CPU.
+        """
+        if self._copied is not None:
+            self._copied.synchronize()
+        labels, sure, *fields = self._tensors
+        parts = zip(*(field.split(self._counts) for field in fields), strict=True)
+        maps = []
+        for label, probable, part in zip(labels, sure, parts, strict=True):
+            things = merging.to_output(Detections(*part), self._network, self._output)
+            maps.append(merging.merge(things, label, probable, stuff_area))
+        return maps

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+
+from yt360.labels.panoptic_fpn.resize import resize_like_pillow
 
 SHORT_SIDE = 800
 LONG_SIDE = 1333
@@ -46,14 +46,6 @@ def to_network(images: Tensor, size: tuple[int, int]) -> Tensor:
         It is contiguous; with channels last, convolutions would round differently than detectron2.
     """
     height, width = size
-    if images.shape[1:3] != size:
-        resized = np.stack([_resize(each, height, width) for each in images.cpu().numpy()])
-        images = torch.from_numpy(resized).to(images.device)
-    x = images.flip(-1).permute(0, 3, 1, 2).float()
+    x = resize_like_pillow(images, height, width).flip(-1).permute(0, 3, 1, 2).float()
     x = x - torch.tensor(PIXEL_MEAN_BGR, device=x.device)[:, None, None]
     return F.pad(x, (0, -width % PAD_TO, 0, -height % PAD_TO)).contiguous()
-
-
-def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +12,7 @@ from yt360.labels.panoptic_fpn.backbone import NormedConv
 
 UPSAMPLINGS = {"p2": 0, "p3": 1, "p4": 2, "p5": 3}
 GROUPS = 32
+_CLASSES_AT_ONCE = 6  # upsampled at a time on a CPU, so that they stay in its cache
 
 
 class _ReluConv(NormedConv):
@@ -66,6 +68,34 @@ def upsample(logits: Tensor, network_size: tuple[int, int], output_size: tuple[i
     if output_size == network_size:
         return cut[0]  # the second step would change nothing
     return F.interpolate(cut, size=output_size, mode="bilinear", align_corners=False)[0]
+
+
+def most_probable(
+    logits: Tensor, network_size: tuple[int, int], output_size: tuple[int, int]
+) -> Tensor:
+    """Return the most probable class of every pixel of an image; the smallest one of equal ones.
+
+    On a CPU, a running maximum takes a third of the time of `Tensor.argmax` over all logits.
+
+    Args:
+        logits: (54, H, W) of one padded network input, at stride 4.
+        network_size: Height and width of the network input without padding.
+        output_size: Output height and width.
+
+    Returns:
+        (height, width) uint8, on the device of `logits`.
+    """
+    if logits.device.type != "cpu":
+        return upsample(logits, network_size, output_size).argmax(dim=0).to(torch.uint8)
+    best = np.full(output_size, -np.inf, np.float32)
+    label, better = np.zeros(output_size, np.uint8), np.empty(output_size, np.bool_)
+    for first in range(0, len(logits), _CLASSES_AT_ONCE):
+        part = upsample(logits[first : first + _CLASSES_AT_ONCE], network_size, output_size)
+        for number, layer in enumerate(part.numpy(), first):
+            np.greater(layer, best, out=better)
+            np.putmask(label, better, number)
+            np.maximum(layer, best, out=best)
+    return torch.from_numpy(label)
 
 
 def probability(

@@ -6,11 +6,12 @@ Shapes: B images, H rows, W columns.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -54,21 +55,36 @@ class ImageOrigin:
 
 
 class NetworkClock:
-    """Measures the time that a device spends inside a network.
+    """Measures the time that a device spends inside a network, without waiting for it.
 
     Call `start` and `stop`, or use it as a context manager.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.device, self.seconds = device, 0.0
+        self.device = device
+        self._seconds = 0.0
+        self._running: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far; waits for the device."""
+        self._collect(wait=True)
+        return self._seconds
 
     def start(self) -> None:
         """Start measuring."""
-        self._started = self._now()
+        if self.device.type == "cuda":
+            self._started_event = self._event()
+        else:
+            self._started_s = time.perf_counter()
 
     def stop(self) -> None:
         """Add the time since `start`."""
-        self.seconds += self._now() - self._started
+        if self.device.type == "cuda":
+            self._running.append((self._started_event, self._event()))
+            self._collect(wait=False)
+        else:
+            self._seconds += time.perf_counter() - self._started_s
 
     def __enter__(self) -> None:
         self.start()
@@ -76,14 +92,26 @@ class NetworkClock:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)  # kernels run asynchronously
-        return time.perf_counter()
+    def _event(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self.device))
+        return event
+
+    def _collect(self, *, wait: bool) -> None:
+        """Add the time of the intervals that have ended."""
+        while self._running and (wait or self._running[0][1].query()):
+            started, stopped = self._running.popleft()
+            stopped.synchronize()
+            self._seconds += started.elapsed_time(stopped) / 1000
 
 
 class Segmenter(Protocol):
     """The interface of a segmenter.
+
+    A segmenter with much work outside its network may also have a method ``start(images, origins)``
+    with the arguments and errors of `segment`. It runs the network and returns a function without
+    arguments that returns the segmentations; the function is called in another thread, while the
+    network works on the next images.
 
     One that cannot label every dataset also has a method ``check_clips(clips)``. It is called with
     the `ShardReader` of each split before anything is labelled, and raises `UserError`.
@@ -131,6 +159,10 @@ class SegmenterConfig(Protocol):
             UserError: Weights or a library are missing, or do not fit.
         """
         ...
+
+
+Finish: TypeAlias = Callable[[], list[Segmentation]]
+"""Completes segmentations after the network has run; may be called in any thread."""
 
 
 def from_segments(ids: Tensor, segments: Sequence[tuple[int, int, float]]) -> Segmentation:

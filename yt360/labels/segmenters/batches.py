@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from yt360.errors import UserError
-from yt360.labels.segmenters.base import ImageOrigin, Segmentation, Segmenter
+from yt360.labels.segmenters.base import Finish, ImageOrigin, Segmentation, Segmenter
 
 GPU_BATCH = 8
 
@@ -43,15 +43,33 @@ class Batches:
         Raises:
             UserError: A single image does not fit into memory.
         """
-        segmentations: list[Segmentation] = []
-        while len(segmentations) < len(images):
-            part = slice(len(segmentations), len(segmentations) + self.size)
+        return self.start(images, origins)()
+
+    def start(self, images: Tensor, origins: Sequence[ImageOrigin]) -> Finish:
+        """Run the network on images, and return a function that completes their segmentations.
+
+        Raises:
+            UserError: See `segment`.
+        """
+        parts: list[Finish] = []
+        done = 0
+        while done < len(images):
+            part = slice(done, done + self.size)
             try:
-                segmentations += self.segmenter.segment(images[part], origins[part])
+                parts.append(self._start(images[part], origins[part]))
             except torch.OutOfMemoryError:
                 height, width = images.shape[1:3]
                 self.halve(len(images), (height, width))
-        return segmentations
+            else:
+                done += len(images[part])
+        return lambda: [found for finish in parts for found in finish()]
+
+    def _start(self, images: Tensor, origins: Sequence[ImageOrigin]) -> Finish:
+        if hasattr(self.segmenter, "start"):
+            finish: Finish = self.segmenter.start(images, origins)
+            return finish
+        found = self.segmenter.segment(images, origins)
+        return lambda: found
 
     def halve(self, tried: int, shape: tuple[int, int]) -> None:
         """Halve the batch size after the device ran out of memory.

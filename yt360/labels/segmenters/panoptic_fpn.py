@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from yt360.labels.classes import NUM_THINGS
+from yt360.labels.classes import NO_CLASS
 from yt360.labels.panoptic_fpn.checkpoint import load_network
 from yt360.labels.panoptic_fpn.merge import (
     INSTANCE_OVERLAP,
@@ -20,11 +22,11 @@ from yt360.labels.panoptic_fpn.merge import (
 )
 from yt360.labels.panoptic_fpn.preprocess import LONG_SIDE, SHORT_SIDE
 from yt360.labels.segmenters.base import (
+    Finish,
     ImageOrigin,
     NetworkClock,
     Segmentation,
     arithmetic,
-    from_segments,
     short_hash,
     smallest_stuff,
 )
@@ -82,27 +84,35 @@ class PanopticFPNSegmenter:
         """Seconds spent inside the network so far."""
         return self._clock.seconds
 
-    def segment(self, images: Tensor, origins: Sequence[ImageOrigin]) -> list[Segmentation]:  # noqa: ARG002
+    def segment(self, images: Tensor, origins: Sequence[ImageOrigin]) -> list[Segmentation]:
         """Segment images (B, H, W, 3) uint8 of one size."""
-        return [_segmentation(panoptic) for panoptic in self.panoptic(images)]
+        return self.start(images, origins)()
+
+    def start(self, images: Tensor, origins: Sequence[ImageOrigin]) -> Finish:  # noqa: ARG002
+        """Run the network; merging is left to the function returned, see `Segmenter`."""
+        finish = self._start(images)
+        return lambda: [_segmentation(panoptic) for panoptic in finish()]
 
     def panoptic(self, images: Tensor) -> list[Panoptic]:
         """Return panoptic maps, as detectron2 gives them, of images (B, H, W, 3) uint8."""
+        return self._start(images)()
+
+    def _start(self, images: Tensor) -> Callable[[], list[Panoptic]]:
         area = self.config.stuff_area
         if area is None:
             area = smallest_stuff(images.shape[1], images.shape[2], STUFF_AREA)
         with arithmetic(self.device, mixed_precision=self.mixed_precision):
-            return self.network.segment(
-                images,
-                short_side=self.config.short_side,
-                long_side=self.config.long_side,
-                stuff_area=area,
-            )
+            found = self.network.predict(images, self.config.short_side, self.config.long_side)
+        return partial(found.panoptic, area)
 
 
 def _segmentation(panoptic: Panoptic) -> Segmentation:
-    segments = [
-        (s.id, s.category + (0 if s.is_thing else NUM_THINGS), s.score) for s in panoptic.segments
-    ]
-    found = from_segments(panoptic.ids, segments)
-    return Segmentation(found.classes, panoptic.scores, found.instances)
+    classes = np.full(len(panoptic.segments) + 1, NO_CLASS, np.uint8)
+    instances = np.zeros(len(panoptic.segments) + 1, np.int32)
+    for segment in panoptic.segments:
+        classes[segment.id] = segment.joint
+        instances[segment.id] = segment.id if segment.is_thing else 0
+    ids = panoptic.ids.numpy()
+    return Segmentation(
+        torch.from_numpy(classes[ids]), panoptic.scores, torch.from_numpy(instances[ids])
+    )

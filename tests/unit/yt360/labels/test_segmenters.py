@@ -151,7 +151,8 @@ def test_the_smallest_stuff_grows_with_the_picture_unless_given(panoptic_fixture
         segmenter = make_segmenter(
             checkpoint=panoptic_fixture / "model_random.pkl", short_side=64, stuff_area=stuff_area
         )
-        segmenter.network.segment = lambda _, **options: asked.append(options["stuff_area"]) or []
+        found = SimpleNamespace(panoptic=lambda stuff_area: asked.append(stuff_area) or [])
+        segmenter.network.predict = lambda *_, found=found: found
         for height, width in sizes:
             segmenter.segment(pictures(1, height, width), sources(1))
     assert asked == [4096, 1024, 7]
