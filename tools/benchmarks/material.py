@@ -5,12 +5,16 @@ Everything is made on first use and kept in a folder, so that a later run can us
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import ffmpeg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from yt360.clip_codec.format import ClipFormat
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
@@ -20,10 +24,13 @@ from yt360.scenes.write import write_scenes
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
+from yt360.shards.format.index import write_index
 from yt360.shards.format.reader import ShardReader
+from yt360.shards.format.schema import DatasetInfo
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".m4a")
 CLIP_S, FPS, RATE_HZ = 10, 16, 24000
+CLIPS_OF_VIDEO = 10
 # Clips whose frames are so small that copies and decoding take no time.
 SMALL_FRAMES = ClipFormat(width=64, height=32)
 
@@ -85,6 +92,15 @@ class Material:
             for video in self.videos
         ]
 
+    def many_clips(self, dataset: Path, clips: int) -> Path:
+        """Return a dataset of so many clips, ten of a video, which share the bytes of a few.
+
+        Args:
+            dataset: Whose train split has the bytes.
+            clips: Rows of the index.
+        """
+        return self._kept(f"{dataset.name}-{clips}", partial(_repeat_clips, dataset, clips))
+
     def clip_of(self, number: int) -> int:
         """Return the clip of a random input."""
         return int(keyed_generator("clip", number).integers(len(self.videos)))
@@ -120,6 +136,30 @@ class Material:
             make(unfinished)
             unfinished.rename(path)
         return path
+
+
+def _repeat_clips(dataset: Path, clips: int, target: Path) -> None:
+    info, table = DatasetInfo.load(dataset), ShardReader(dataset, "train").table
+    numbers = np.arange(clips)
+    videos, starts_s = pa.array(numbers // CLIPS_OF_VIDEO), numbers % CLIPS_OF_VIDEO * CLIP_S
+    video_ids = pc.binary_join_element_wise("v", pc.cast(videos, pa.string()), "")
+    seconds = pc.ascii_lpad(pc.cast(pa.array(starts_s), pa.string()), 5, "0")
+    columns = {name: table[name].take(numbers % len(table)) for name in table.column_names}
+    columns |= {"video_id": video_ids, "start_s": pa.array(starts_s)}
+    columns["key"] = pc.binary_join_element_wise(video_ids, seconds, "-")
+    (target / "train").mkdir(parents=True)
+    for shard in info.splits["train"].shards:
+        (target / "train" / shard.name).hardlink_to(dataset / "train" / shard.name)
+    shutil.copytree(dataset / "test", target / "test")
+    split = replace(
+        info.splits["train"],
+        clips=clips,
+        videos=-(-clips // CLIPS_OF_VIDEO),
+        duration_s=float(clips * CLIP_S),
+    )
+    replace(info, splits={**info.splits, "train": split}).save(target)
+    repeated = pa.table([columns[name] for name in table.column_names], schema=table.schema)
+    write_index(target / "train", repeated, split)
 
 
 def _encode(source: Path, height: int, fps: int, target: Path) -> None:

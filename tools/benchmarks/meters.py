@@ -36,6 +36,21 @@ def wall_ms(way: Way, numbers: range) -> float:
     return _mean_ms(way, numbers, time.perf_counter)
 
 
+def per_sample(meter: Meter, samples: int) -> Meter:
+    """Return a meter for ways that handle so many samples at each input."""
+    return lambda way, numbers: meter(way, numbers) / samples
+
+
+def each_of(way: Way, samples: int) -> Way:
+    """Return a way that handles `samples` inputs of another at each input."""
+
+    def run(number: int) -> None:
+        for sample in range(number * samples, (number + 1) * samples):
+            way(sample)
+
+    return run
+
+
 def result(way: Way, numbers: range) -> float:
     """Return the mean of what the way returns, which has measured itself."""
     return statistics.mean(float(way(number)) for number in numbers)

@@ -15,6 +15,7 @@ from avsa.views.spectrogram import AudioConfig
 from benchmarks import paper
 from benchmarks.material import FPS, RATE_HZ, Material
 from yt360.randomness import keyed_generator
+from yt360.shards.format.reader import ShardReader
 
 SIZE, HEIGHT, WIDTH, FRAMES = 112, 320, 640, 8
 VIDEO_S, AUDIO_S = 0.5, 1.0
@@ -22,10 +23,11 @@ VIEWS, AUDIO = ViewConfig(), AudioConfig()
 UNSCALED = AudioStatistics(torch.zeros(AUDIO.n_mels), torch.ones(AUDIO.n_mels))
 
 
-def sample_loader(material: Material) -> Loader:
-    """Return a loader of batches of one clip."""
-    order = TrainingOrder(material.clips.video_ids, 1, 0)
-    return Loader(material.clips, order, DataConfig(), 0)
+def sample_loader(material: Material, batch_size: int = 1) -> Loader:
+    """Return a loader of batches of different clips, which share the bytes of a few."""
+    clips = ShardReader(material.many_clips(material.dataset, 200), "train", method="mmap")
+    order = TrainingOrder(clips.video_ids, batch_size, 0)
+    return Loader(clips, order, DataConfig(num_threads=1), 0)
 
 
 def random_views(number: int) -> Views:

@@ -15,7 +15,7 @@ from avsa.data.raw import RawBatch
 from avsa.views.batch import make_batch
 from benchmarks.case import Case, Ratio
 from benchmarks.material import FPS, RATE_HZ, Material
-from benchmarks.meters import result
+from benchmarks.meters import cpu_ms, each_of, per_sample, result
 from benchmarks.samples import (
     AUDIO,
     FRAMES,
@@ -29,6 +29,9 @@ from benchmarks.samples import (
 )
 from yt360.clip_codec.decoder import ClipDecoder, CodedRange, locate_audio, locate_frames
 
+BATCH = 8
+"""Clips of a batch: what a batch costs once is shared by its samples, as in training."""
+
 
 def cases(material: Material) -> Iterator[Case]:
     """Yield the cases."""
@@ -40,26 +43,28 @@ def cases(material: Material) -> Iterator[Case]:
 
 def load_case(material: Material) -> Case:
     """Load a sample as training does, as the paper's code does, and decode only."""
-    loader = sample_loader(material)
+    loader = sample_loader(material, BATCH)
     buffer, bare_decode = loader.load(0).buffer, BareDecode(material)
     return Case(
         "load: read and decode 0.5 s of planes and 1 s of audio",
         {
             "load": lambda number: loader.load(number, buffer),
             "libav alone, the same packets": bare_decode,
-            "the paper's load": paper_load(material),
+            "the paper's load": each_of(paper_load(material), BATCH),
         },
         [
             Ratio("load", "libav alone, the same packets", at_most=1.15),
             Ratio("the paper's load", "load", at_least=8),
         ],
+        meter=per_sample(cpu_ms, BATCH),
         prepare=bare_decode.prepare,
+        inputs=1,
     )
 
 
 def sample_case(material: Material) -> Case:
     """Make whole samples on the CPU."""
-    loader = sample_loader(material)
+    loader = sample_loader(material, BATCH)
     buffer = loader.load(0).buffer
 
     def ours(number: int) -> object:
@@ -67,8 +72,10 @@ def sample_case(material: Material) -> Case:
 
     return Case(
         "whole sample on a CPU: load, 4 crops, 16 log-mels",
-        {"sample": ours, "the paper's sample": paper_sample(material)},
+        {"sample": ours, "the paper's sample": each_of(paper_sample(material), BATCH)},
         [Ratio("the paper's sample", "sample", at_least=8)],
+        meter=per_sample(cpu_ms, BATCH),
+        inputs=1,
     )
 
 
@@ -125,34 +132,35 @@ def bytes_case(material: Material) -> Case:
 
 
 class BareDecode:
-    """Decodes the packets of the samples of `sample_loader` with libav, and nothing else."""
+    """Decodes the packets of the batches of `sample_loader` with libav, and nothing else."""
 
     def __init__(self, material: Material) -> None:
-        self.loader = sample_loader(material)
+        self.loader = sample_loader(material, BATCH)
         self.contexts: dict[tuple[str, bytes], Any] = {}
         self.packets: dict[int, list[tuple[Any, list[av.Packet]]]] = {}
 
     def prepare(self, number: int) -> None:
-        """Find the packets of a sample."""
+        """Find the packets of a batch."""
         batch = self.loader.load(number)
         self.packets[number] = [
             (self._context(codec, coded_range), _packets(coded_range, coded))
-            for codec, (coded_range, coded) in self._located(batch).items()
+            for row in range(BATCH)
+            for codec, (coded_range, coded) in self._located(batch, row).items()
         ]
 
     def __call__(self, number: int) -> None:
-        """Decode the packets of a sample."""
+        """Decode the packets of a batch."""
         for context, packets in self.packets[number]:
             context.flush_buffers()
             for packet in packets:
                 context.decode(packet)
             context.decode(None)
 
-    def _located(self, batch: RawBatch) -> dict[str, tuple[CodedRange, memoryview]]:
+    def _located(self, batch: RawBatch, row: int) -> dict[str, tuple[CodedRange, memoryview]]:
         clips = self.loader.clips
-        clip = clips.keys.index(batch.keys[0])
-        frame = round(batch.video_start_s[0] * FPS)
-        sample = round(batch.audio_start_s[0] * RATE_HZ)
+        clip = list(clips.keys).index(batch.keys[row])
+        frame = round(batch.video_start_s[row] * FPS)
+        sample = round(batch.audio_start_s[row] * RATE_HZ)
         return {
             "h264": locate_frames(clips.read(clip, "mp4"), frame, FRAMES, HEIGHT, WIDTH),
             "flac": locate_audio(clips.read(clip, "flac"), sample, RATE_HZ, 4),
