@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from avsa import __version__
 from avsa.data.clips import clips_form, open_clips
 from avsa.data.order import SequentialOrder
+from avsa.data.prefetch import prefetched, read_ahead
 from avsa.data.remote.mirror import address_of
 from avsa.evals.subject import require_clip_format
 from avsa.hub.load import Model
@@ -82,22 +85,31 @@ def embed_dataset(model: Model, dataset: Path, out: Path, config: EmbedConfig) -
             Progress("embedding", len(clips), "clips") as progress,
             atomic_write(out) as file,
             pq.ParquetWriter(file, schema) as writer,
+            ExitStack() as opened,
         ):
-            samples = batches(
-                clips,
-                SequentialOrder(len(clips), config.batch_size),
-                SEED,
-                replace(model.config.data, windows_per_clip=1, video_position="middle"),
-                fixed_views(model.config.views, config.num_views, config.hfov_deg),
-                model.config.audio,
-                statistics,
-                World(0, 1, model.device),
+            samples = opened.enter_context(
+                closing(
+                    batches(
+                        clips,
+                        SequentialOrder(len(clips), config.batch_size),
+                        SEED,
+                        replace(model.config.data, windows_per_clip=1, video_position="middle"),
+                        fixed_views(model.config.views, config.num_views, config.hfov_deg),
+                        model.config.audio,
+                        statistics,
+                        World(0, 1, model.device),
+                    )
+                )
             )
-            for batch in samples:
-                table = _table(model, batch, schema)
-                writer.write_table(table)
-                rows += len(table)
-                progress.advance(len(batch.raw.keys))
+            # Three threads: one makes the views of the next batch, this one computes features, and
+            # one writes those of the last batch.
+            ready = opened.enter_context(closing(read_ahead(samples, ahead=1)))
+            computed = ((batch, _features(model, batch)) for batch in ready)
+            write = partial(_write, writer, schema)
+            written = opened.enter_context(closing(prefetched(write, computed, 1, ahead=1)))
+            for clips_written, rows_written in written:
+                rows += rows_written
+                progress.advance(clips_written)
             if not rows:
                 raise UserError(
                     f"no clip of the split {config.split} of {dataset} can be read; "
@@ -122,12 +134,24 @@ def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfi
 
 
 @torch.inference_mode()
-def _table(model: Model, batch: Batch, schema: pa.Schema) -> pa.Table:
-    video, audio = model.encoders(batch.video, batch.audio)
-    features = [video, audio]
-    if _joint_dim(model):
-        features += model.joint_embeddings(video, audio)
-    clips, views = video.shape[:2]
+def _features(model: Model, batch: Batch) -> list[Tensor]:
+    """Return features (B, K, D) of video and audio, and joint embeddings (B, K, E) if any."""
+    features = model.encode(batch.video, batch.audio)
+    return [*features, *(model.joint_embeddings(*features) if _joint_dim(model) else ())]
+
+
+def _write(
+    writer: pq.ParquetWriter, schema: pa.Schema, computed: tuple[Batch, list[Tensor]]
+) -> tuple[int, int]:
+    """Write the rows of a batch; return the numbers of clips and of rows."""
+    table = _table(*computed, schema)
+    writer.write_table(table)
+    return len(computed[0].raw.keys), len(table)
+
+
+@torch.inference_mode()
+def _table(batch: Batch, features: list[Tensor], schema: pa.Schema) -> pa.Table:
+    clips, views = features[0].shape[:2]
     azimuth, elevation = azimuth_elevation(batch.directions.flatten(0, 1).cpu())
     columns = [
         pa.array([key for key in batch.raw.keys for _ in range(views)]),

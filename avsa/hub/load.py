@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
+from avsa.hub.inference import Inference
 from avsa.hub.saved import read_saved
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
@@ -71,6 +72,7 @@ class Model(nn.Module):
             step,
         )
         self.encoders, self.task = encoders, task
+        self._inference = Inference(config.compute)
 
     @property
     def device(self) -> torch.device:
@@ -85,6 +87,9 @@ class Model(nn.Module):
     @torch.inference_mode()
     def embed(self, video: Array, audio: Array, sample_rate_hz: int | None = None) -> Embedding:
         """Return the features of views, with the model in evaluation mode.
+
+        The encoders compute in bfloat16 on CUDA devices, and on CPUs that have units for it and
+        repeat it (`avsa.hub.inference`), unless the recipe has ``compute.bfloat16=off``.
 
         Args:
             video: Crops, RGB uint8 (T, H, W, 3) or (B, T, H, W, 3), with the frame rate (`fps`) and
@@ -105,6 +110,25 @@ class Model(nn.Module):
         with self._evaluating():
             features = self._features(video, audio, sample_rate_hz)
         return Embedding(*(each[0] for each in features) if video.ndim == 4 else features)
+
+    @torch.inference_mode()
+    def encode(self, video: Tensor, audio: Tensor) -> Embedding:
+        """Return the features of prepared views, with the model in evaluation mode.
+
+        Args:
+            video: Standardized RGB (B, K, 3, T, h, w), as in training.
+            audio: Standardized spectrograms (B, K, C, N, F).
+
+        Returns:
+            float32 features (B, K, D) each, computed as by `embed`.
+        """
+        with self._evaluating():
+            return Embedding(
+                *(
+                    self._encode(name, views.flatten(0, 1)).unflatten(0, views.shape[:2])
+                    for name, views in (("video", video), ("audio", audio))
+                )
+            )
 
     @torch.inference_mode()
     def similarity(
@@ -184,10 +208,14 @@ class Model(nn.Module):
         """Return the features (B, D) and (C, D); B and C are 1 for single inputs."""
         video = video if video.ndim == 5 else video[None]
         audio = audio if audio.ndim == 3 else audio[None]
+        spectrograms = self.prepare_audio(audio.to(self.device), sample_rate_hz)[:, 0]
         return (
-            self.encoders.video(self.prepare_video(video.to(self.device))),
-            self.encoders.audio(self.prepare_audio(audio.to(self.device), sample_rate_hz)[:, 0]),
+            self._encode("video", self.prepare_video(video.to(self.device))),
+            self._encode("audio", spectrograms),
         )
+
+    def _encode(self, name: str, views: Tensor) -> Tensor:
+        return self._inference.features(name, self.encoders.get_submodule(name), views)
 
     def prepare_video(self, video: Tensor) -> Tensor:
         """Return standardized RGB (B, 3, T, h, w) of RGB uint8 (B, T, H, W, 3)."""

@@ -10,12 +10,13 @@ other and with those in float32.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from avsa.models.compute import ComputeConfig
+from avsa.models.compute import Choice, ComputeConfig
 
 # Returns the results of a fixed computation, such as gradients or features, with some options.
 Computation: TypeAlias = Callable[[ComputeConfig], Sequence[Tensor]]
@@ -39,6 +40,23 @@ def has_bfloat16_units() -> bool:
     return any(capabilities.get(name, False) for name in _UNITS)
 
 
+def options_to_try(wanted: ComputeConfig, units: bool) -> list[ComputeConfig]:
+    """Return the wanted options for a CPU, then with fewer of them on, finally with none on.
+
+    Options that are ``auto`` stay so where that means off.
+
+    Args:
+        wanted: ``auto`` means on for bfloat16 if the CPU has units for it, and for channels_last if
+            bfloat16 is on.
+        units: Whether it has.
+    """
+    return [
+        replace(wanted, bfloat16=bfloat16, channels_last=channels_last)
+        for bfloat16 in _choices(wanted.bfloat16, units)
+        for channels_last in _choices(wanted.channels_last, bfloat16 == "on")
+    ]
+
+
 def is_repeatable(compute: Computation, options: ComputeConfig, plain: ComputeConfig) -> bool:
     """Return whether a computation gives equal results every time, close to those of `plain`."""
     reference = compute(plain)
@@ -55,6 +73,12 @@ def is_repeatable(compute: Computation, options: ComputeConfig, plain: ComputeCo
         elif not all(map(torch.equal, results, first)):
             return False
     return True
+
+
+def _choices(wanted: Choice, automatic: bool) -> list[Choice]:
+    if wanted == "on":
+        return ["on", "off"]
+    return ["on", "auto"] if wanted == "auto" and automatic else [wanted]
 
 
 def _leave_nan_in_freed_memory() -> None:

@@ -17,8 +17,13 @@ from torch import Tensor, nn
 from avsa.config.train_config import TrainConfig
 from avsa.data.clip_window import WindowShape
 from avsa.data.clips import clips_form
-from avsa.models.compute import Choice, ComputeConfig, autocast, place_encoders
-from avsa.models.repeatability import Computation, has_bfloat16_units, is_repeatable
+from avsa.models.compute import ComputeConfig, autocast, place_encoders
+from avsa.models.repeatability import (
+    Computation,
+    has_bfloat16_units,
+    is_repeatable,
+    options_to_try,
+)
 from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.memory import sample_shapes
 from avsa.training.metrics_log import RunLog
@@ -103,7 +108,7 @@ def repeatable_compute(
     """
     if world.device.type != "cpu":
         return wanted, None
-    *candidates, plain = _candidates(wanted, _on_all_ranks(has_units()))
+    *candidates, plain = options_to_try(wanted, _on_all_ranks(has_units()))
     for candidate in candidates:
         if _on_all_ranks(is_repeatable(step, candidate, plain)):
             break
@@ -153,24 +158,6 @@ def small_step(
         loss.backward()
     parameters = (*encoders.parameters(), *task.parameters())
     return [each.grad for each in parameters if each.grad is not None]
-
-
-def _candidates(wanted: ComputeConfig, units: bool) -> list[ComputeConfig]:
-    """Return the wanted options, then with fewer of them on, finally with none on.
-
-    Options that are ``auto`` stay so where that means off.
-    """
-    found = []
-    for bfloat16 in _choices(wanted.bfloat16, units):
-        for channels_last in _choices(wanted.channels_last, bfloat16 == "on"):
-            found.append(replace(wanted, bfloat16=bfloat16, channels_last=channels_last))
-    return found
-
-
-def _choices(wanted: Choice, automatic: bool) -> list[Choice]:
-    if wanted == "on":
-        return ["on", "off"]
-    return ["on", "auto"] if wanted == "auto" and automatic else [wanted]
 
 
 def _on_all_ranks(here: bool) -> bool:
