@@ -15,7 +15,7 @@ import pytest
 
 from helpers.in_process import InlinePool
 from yt360.errors import BadItem
-from yt360.shards.builder import clip_conversion, input_analysis
+from yt360.media import convert, source
 from yt360.shards.builder.build import BuildReport, build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
@@ -113,8 +113,8 @@ def faked_conversion() -> Iterator[FakeMedia]:
         return lambda *arguments, **options: getattr(fake, name)(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(input_analysis, "open_source", call("open_source"))
-        patch.setattr(input_analysis, "w_levels_dbfs", call("w_levels_dbfs"))
-        patch.setattr(clip_conversion, "convert_clips", call("convert_clips"))
+        patch.setattr(source, "open_source", call("open_source"))
+        patch.setattr(source, "w_levels_dbfs", call("w_levels_dbfs"))
+        patch.setattr(convert, "convert_clips", call("convert_clips"))
         patch.setattr("os.fsync", lambda _: None)
         yield fake

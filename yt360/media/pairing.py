@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from yt360.errors import BadItem
-from yt360.media.containers.opening import open_media
-from yt360.media.containers.tracks import is_cover
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogv", ".avi"})
 AUDIO_SUFFIXES = (
@@ -66,6 +64,9 @@ def has_video(path: Path) -> bool:
 
     The error is reported when the file is opened as a video.
     """
+    from yt360.media.containers.opening import open_media  # decoders: slow imports
+    from yt360.media.containers.tracks import is_cover
+
     try:
         with open_media(path) as container:
             return not all(map(is_cover, container.streams.video))

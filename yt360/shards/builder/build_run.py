@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yt360.clips import key_order
 from yt360.duplicates.groups import find_groups, folder_of_dataset, merge
 from yt360.execution.local import Crashed, Pool
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
-from yt360.media.source import Source
 from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
 from yt360.shards.builder.existing_dataset import (
     inputs_to_do,
@@ -38,6 +38,9 @@ from yt360.shards.format.index import write_index
 from yt360.shards.format.schema import Rejection
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from yt360.media.source import Source
 
 CLIPS_PER_TASK = 8
 

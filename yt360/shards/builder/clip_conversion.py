@@ -1,4 +1,8 @@
-"""Worker task: convert clips of an input and stage them."""
+"""Worker task: convert clips of an input and stage them.
+
+Decoders are imported by the functions that use them, in the workers: the process that hands out the
+tasks needs neither their memory nor the time of their import.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,20 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yt360.errors import BadItem
 from yt360.execution.local import Crashed
-from yt360.media.convert import ClipRequest, convert_clips
-from yt360.media.ffmpeg import FfmpegDied
 from yt360.media.layout.field_correction import FieldCorrection
-from yt360.media.source import Source
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.input_analysis import blaming_input
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import StagingFolder, json_bytes, member_file
 from yt360.shards.format.schema import Rejection
+
+if TYPE_CHECKING:
+    from yt360.media.source import Source
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
     Returns:
         Key of each clip -> the bytes that it takes in a shard, or its rejection.
     """
+    from yt360.media.ffmpeg import FfmpegDied
+
     staging = StagingFolder(task.dataset)
     pending = [clip for key, clip in task.clips_by_key().items() if staging.find(key) is None]
     batch_size = len(pending)
@@ -80,6 +87,8 @@ def _convert(
     task: ConversionTask, clips: Sequence[SelectedClip], staging: StagingFolder
 ) -> Iterator[SelectedClip]:
     """Convert and stage clips; yield each one when it is staged."""
+    from yt360.media.convert import ClipRequest, convert_clips
+
     folders = [staging.scratch() for _ in clips]
     requests = [
         ClipRequest(

@@ -1,4 +1,7 @@
-"""Worker task: analyze an input and select its clips."""
+"""Worker task: analyze an input and select its clips.
+
+Decoders are imported by the functions that use them, in the workers (see `clip_conversion`).
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yt360.clips import SILENT_BELOW_DBFS, TimeRange
 from yt360.errors import BadItem
 from yt360.execution.blame import blaming
 from yt360.files import MACHINE_ERRORS
-from yt360.media.convert import END_TOLERANCE_S
-from yt360.media.layout.field_gain import FieldGainMeter
-from yt360.media.source import Source, open_source, w_levels_dbfs
 from yt360.shards.builder.clip_selection import LEVEL_WINDOW_S, select_clips
 from yt360.shards.builder.inputs import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.schema import Rejection
+
+if TYPE_CHECKING:
+    from yt360.media.source import Source
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ def _analyze(
 
 def _open(item: InputVideo, options: BuildOptions) -> Source:
     """Open an input with the layouts that are stated for it, or else in the options."""
+    from yt360.media.source import open_source
+
     return open_source(
         item.video,
         item.companions,
@@ -144,6 +150,10 @@ def _select(
     item: InputVideo, source: Source, options: BuildOptions, fingerprint: str
 ) -> InputAnalysis:
     """Select the clips of a source."""
+    from yt360.media.convert import END_TOLERANCE_S
+    from yt360.media.layout.field_gain import FieldGainMeter
+    from yt360.media.source import w_levels_dbfs
+
     is_measured = options.field_gain == "off" or item.field_gain is not None
     meter = None if is_measured else FieldGainMeter()
     levels_dbfs = w_levels_dbfs(source, LEVEL_WINDOW_S, meter)
