@@ -288,12 +288,6 @@ def test_no_process_outlives_the_program(tiny_dataset, way):
     assert errors.count("Traceback") == (way == "is interrupted")  # the program's own
 
 
-def test_decoder_processes_import_nothing_slow():
-    slow = {"torch", "pyarrow", "pydantic", "pandas", "scipy"}
-    program = f"import sys, avsa.data.decoder_process; print({slow} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"
-
-
 @pytest.fixture
 def former_limits():
     """Give this process back the memory that a test takes from it."""
