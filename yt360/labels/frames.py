@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -67,7 +67,7 @@ def _clip_frames(mp4: bytes | memoryview, fps: float, wanted: int) -> NDArray[np
 
 def ahead(
     jobs: Iterable[Job], work: Callable[[Job], Result], depth: int = 2
-) -> Iterator[tuple[Job, Result | BadItem]]:
+) -> Generator[tuple[Job, Result | BadItem], None, None]:
     """Run `work` on jobs in a thread, up to `depth` jobs ahead of the consumer.
 
     Yields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ from torch import Tensor
 from yt360.errors import BadItem, UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.files import remove_abandoned
+from yt360.labels.clip_labels import label_clips
 from yt360.labels.format.label_set import LabelSet
-from yt360.labels.format.maps import encode_labels
 from yt360.labels.format.shard_file import LabelShardFile, label_shard
-from yt360.labels.frames import ahead, clip_frames
+from yt360.labels.frames import clip_frames
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.locks import Locked, exclusive_lock
 from yt360.shards.format.reader import ShardReader
@@ -128,16 +128,19 @@ class ShardTask:
         network_s = segmenter.network_s
         made: dict[str, bytes] = {}
         decode = partial(self._frames, isolated, labels.fps)
-        for clip, frames in ahead(self.missing(labels.name), decode):
-            key = self.reader.keys[clip]
-            if isinstance(frames, BadItem):
-                progress.note(f"skipped {key}: {frames.detail}")
-                report.skipped[frames.reason] += 1
-                progress.advance(self.num_maps(clip, labels.fps))
-                continue
-            made[key] = self._label_clip(key, frames, labels.fps, labeller, progress)
-            report.clips += 1
-            report.panoramas += len(frames)
+        keys = {clip: self.reader.keys[clip] for clip in self.missing(labels.name)}
+        with closing(label_clips(keys, decode, labels.fps, labeller)) as parts:
+            for part in parts:
+                if isinstance(part.result, BadItem):
+                    progress.note(f"skipped {part.key}: {part.result.detail}")
+                    report.skipped[part.result.reason] += 1
+                    progress.advance(self.num_maps(part.clip, labels.fps))
+                    continue
+                progress.advance(part.num_maps)
+                report.panoramas += part.num_maps
+                if part.result is not None:
+                    made[part.key] = part.result
+                    report.clips += 1
         if made:
             labels.create(self.dataset)
             self.write(labels.name, made)
@@ -147,7 +150,7 @@ class ShardTask:
 
     def num_maps(self, clip: int, fps: float) -> int:
         """Return the number of maps of a clip."""
-        return max(1, round(self.reader.rows[clip].duration_s * fps))
+        return max(1, round(float(self.reader.durations_s[clip]) * fps))
 
     def write(self, name: str, made: Mapping[str, bytes]) -> None:
         """Write the shard of labels: `made` (key -> ``.npz``), and the labels that exist."""
@@ -161,22 +164,10 @@ class ShardTask:
                     writer.add(key, {f"{name}.npz": present.read(key)})
 
     def _frames(self, isolated: IsolatedProcess, fps: float, clip: int) -> Tensor:
-        row = self.reader.rows[clip]
         mp4 = bytes(self.reader.read(clip, "mp4"))
-        return torch.from_numpy(isolated.call(row.key, clip_frames, mp4, fps, row.duration_s))
-
-    def _label_clip(
-        self, key: str, frames: Tensor, fps: float, labeller: PanoramaLabeller, progress: Progress
-    ) -> bytes:
-        maps = []
-        step = labeller.frames_at_once
-        for first in range(0, len(frames), step):
-            part = frames[first : first + step]
-            times_s = [(first + number) / fps for number in range(len(part))]
-            found = labeller.segment(part, [key] * len(part), times_s, instances=False)
-            maps += [each.classes for each in found]
-            progress.advance(len(part))
-        return encode_labels(torch.stack(maps).numpy())
+        duration_s = float(self.reader.durations_s[clip])
+        frames = isolated.call(self.reader.keys[clip], clip_frames, mp4, fps, duration_s)
+        return torch.from_numpy(frames)
 
     def _present(self, name: str) -> LabelShardFile | None:
         try:
@@ -201,10 +192,7 @@ def shard_tasks(
     found = False
     for split in splits:
         reader = ShardReader(dataset, split)
-        clips_of: dict[str, list[int]] = {}
-        for clip, shard in enumerate(reader.table.column("shard").to_pylist()):
-            clips_of.setdefault(shard, []).append(clip)
-        for name, clips in clips_of.items():
+        for name, clips in reader.clips_of_shards():
             parsed = parse_shard_name(name)
             if parsed is not None and (shards is None or parsed[1] in shards):
                 found = True

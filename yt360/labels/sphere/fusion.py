@@ -77,7 +77,7 @@ def make_fusion_table(views: ViewSet, side: int, height: int, width: int) -> Fus
     return FusionTable(source.gather(0, order), view, weight.float(), height, width)
 
 
-def render_views(frames: Tensor, directions: Tensor) -> Tensor:
+def render_views(frames: Tensor, directions: Tensor, around: float | None = None) -> Tensor:
     """Cut views out of panoramas.
 
     Panoramas with a much higher resolution than the views are averaged down first, to avoid
@@ -86,13 +86,14 @@ def render_views(frames: Tensor, directions: Tensor) -> Tensor:
     Args:
         frames: (T, H, W, 3) uint8 equirectangular, W even.
         directions: (V, h, w, 3) of the views' pixels.
+        around: The `pixels_around` of `directions`, if known.
 
     Returns:
         (T, V, h, w, 3) uint8.
     """
     images = frames.permute(0, 3, 1, 2).float()
     height, width = frames.shape[1:3]
-    shrink = max(1.0, round(width / _pixels_around(directions)))
+    shrink = max(1.0, round(width / (around or pixels_around(directions))))
     if shrink > 1 or width % 2:
         size = (max(1, round(height / shrink)), max(1, round(width / shrink / 2)) * 2)
         images = torch.nn.functional.interpolate(images, size, mode="area")
@@ -103,7 +104,7 @@ def render_views(frames: Tensor, directions: Tensor) -> Tensor:
     return sampled.reshape(len(frames), 3, num_views, h, w).permute(0, 2, 3, 4, 1)
 
 
-def _pixels_around(directions: Tensor) -> float:
+def pixels_around(directions: Tensor) -> float:
     """Return the number of pixels of the size at a view's center around the equator."""
     h, w = directions.shape[1:3]
     left, right = directions[0, h // 2, w // 2 - 1], directions[0, h // 2, w // 2]

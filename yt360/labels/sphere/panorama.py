@@ -13,9 +13,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from yt360.errors import UserError
-from yt360.labels.segmenters.base import ImageOrigin, Segmentation
+from yt360.labels.segmenters.base import Finish, ImageOrigin, Segmentation
 from yt360.labels.segmenters.batches import Batches
-from yt360.labels.sphere.fusion import fuse, make_fusion_table, render_views
+from yt360.labels.sphere.fusion import (
+    fuse,
+    make_fusion_table,
+    pixels_around,
+    render_views,
+)
 from yt360.labels.sphere.views import PANORAMA, view_set
 from yt360.sphere import equirect_grid
 
@@ -55,7 +60,9 @@ class PanoramaLabeller:
         self.views = None if views == PANORAMA else view_set(views)
         self.device = device or torch.device("cpu")
         if self.views is not None:
-            self._directions = self.views.directions(side).float().to(self.device)
+            directions = self.views.directions(side).float()
+            self._pixels_around = pixels_around(directions)  # reading it from a GPU would wait
+            self._directions = directions.to(self.device)
             self._table = make_fusion_table(self.views, side, height, self.width)
 
     @property
@@ -80,22 +87,65 @@ class PanoramaLabeller:
         Raises:
             UserError: A single image does not fit the device's memory.
         """
-        if self.views is None:
-            return self._segment_equirect(frames, keys, times_s)
         maps: list[Segmentation] = []
         while len(maps) < len(frames):
             part = slice(len(maps), len(maps) + self.frames_at_once)
-            try:
-                images = self._cut(frames[part])
-            except torch.OutOfMemoryError:
+            images = self.cut(frames[part])
+            if images is None:
                 self._halve(frames[part])
             else:
-                maps += self._fused(images, keys[part], times_s[part], instances)
+                maps += self.start(images, keys[part], times_s[part], instances=instances)()
         return maps
 
-    def _cut(self, frames: Tensor) -> Tensor:
-        """Return the views of frames, one frame after the other."""
-        return render_views(frames.to(self.device), self._directions).flatten(0, 1)
+    def cut(self, frames: Tensor) -> Tensor | None:
+        """Return the images to segment, those of one frame after those of another.
+
+        None if the device runs out of memory; `segment` then takes fewer frames at a time.
+        """
+        if self.views is None:
+            return frames
+        if self.device.type == "cuda":
+            frames = frames.pin_memory().to(self.device, non_blocking=True)
+        try:
+            images = render_views(frames, self._directions, self._pixels_around)
+        except torch.OutOfMemoryError:
+            return None
+        return images.flatten(0, 1)
+
+    def start(
+        self, images: Tensor, keys: Sequence[str], times_s: Sequence[float], *, instances: bool
+    ) -> Finish:
+        """Run the network on the images of frames.
+
+        Args:
+            images: From `cut`.
+            keys: See `segment`.
+            times_s: See `segment`.
+            instances: See `segment`.
+
+        Returns:
+            A function that completes the maps of the frames; it may be called in any thread.
+
+        Raises:
+            UserError: See `segment`.
+        """
+        if self.views is None:
+            return self._start_equirect(images, keys, times_s)
+        origins = [
+            ImageOrigin(key, time_s, directions)
+            for key, time_s in zip(keys, times_s, strict=True)
+            for directions in self._directions
+        ]
+        finish, number = self.batches.start(images, origins), len(self._directions)
+
+        def fused() -> list[Segmentation]:
+            found = finish()
+            return [
+                fuse(found[first : first + number], self._table, with_instances=instances)
+                for first in range(0, len(found), number)
+            ]
+
+        return fused
 
     def _halve(self, frames: Tensor) -> None:
         _, height, width, _ = frames.shape
@@ -109,28 +159,13 @@ class PanoramaLabeller:
         side = self._directions.shape[1]
         self.batches.halve(len(frames) * len(self._directions), (side, side))
 
-    def _fused(
-        self, images: Tensor, keys: Sequence[str], times_s: Sequence[float], instances: bool
-    ) -> list[Segmentation]:
-        sources = [
-            ImageOrigin(key, time_s, directions)
-            for key, time_s in zip(keys, times_s, strict=True)
-            for directions in self._directions
-        ]
-        answers = self.batches.segment(images, sources)
-        number = len(self._directions)
-        return [
-            fuse(answers[first : first + number], self._table, with_instances=instances)
-            for first in range(0, len(answers), number)
-        ]
-
-    def _segment_equirect(
+    def _start_equirect(
         self, frames: Tensor, keys: Sequence[str], times_s: Sequence[float]
-    ) -> list[Segmentation]:
+    ) -> Finish:
         grid = equirect_grid(*frames.shape[1:3])
-        sources = [ImageOrigin(key, at, grid) for key, at in zip(keys, times_s, strict=True)]
-        answers = self.batches.segment(frames, sources)
-        return [self._resized(answer) for answer in answers]
+        origins = [ImageOrigin(key, at, grid) for key, at in zip(keys, times_s, strict=True)]
+        finish = self.batches.start(frames, origins)
+        return lambda: [self._resized(found) for found in finish()]
 
     def _resized(self, answer: Segmentation) -> Segmentation:
         layers = torch.stack([answer.classes.float(), answer.scores, answer.instances.float()])[

@@ -107,6 +107,13 @@ class ShardReader:
         """Row of each clip, read from `table` on demand."""
         return ClipRows(self.table)
 
+    def clips_of_shards(self) -> Iterator[tuple[str, list[int]]]:
+        """Yield the file name of each shard in the index, and the numbers of its clips."""
+        order = np.argsort(self._shard_numbers, kind="stable")
+        ends = np.cumsum(np.bincount(self._shard_numbers, minlength=len(self._shard_names)))
+        for name, first, end in zip(self._shard_names, [0, *ends], ends, strict=False):
+            yield name, order[first:end].tolist()
+
     def each(self, member: str) -> Iterator[memoryview]:
         """Yield a member of every clip in the order of the index, faster than `read`.
 

@@ -99,11 +99,11 @@ def test_out_of_memory_while_cutting_views_halves_the_batch_and_loses_no_frame(
     wanted = label(frames, "cube-100", height=32, side=32)
     tried, cut = [], panorama.render_views
 
-    def limited(frames, directions):
+    def limited(frames, directions, around):
         tried.append(len(frames))
         if len(frames) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return cut(frames, directions)
+        return cut(frames, directions, around)
 
     monkeypatch.setattr(panorama, "render_views", limited)
     found = label(frames, "cube-100", height=32, side=32, batch=100)
@@ -113,7 +113,7 @@ def test_out_of_memory_while_cutting_views_halves_the_batch_and_loses_no_frame(
 
 
 def test_a_panorama_that_does_not_fit_at_all_is_told(label, paint, monkeypatch):
-    def full(frames, directions):
+    def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(panorama, "render_views", full)
