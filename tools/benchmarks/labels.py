@@ -61,7 +61,9 @@ def noise_clip(panoramas: int) -> bytes:
     generator = keyed_generator("bench-labels")
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=16, options={"crf": "23", "g": "8"})
+        stream = container.add_stream(
+            "libx264", rate=16, options={"crf": "23", "g": "8", "bf": "0"}
+        )
         stream.width, stream.height, stream.pix_fmt = 640, 320, "yuv420p"
         image = sum(
             generator.integers(0, 60, (320 // size, 640 // size, 3)).repeat(size, 0).repeat(size, 1)

@@ -78,8 +78,8 @@ class Material:
         """
         return [
             (
-                self._kept(f"released-{video.name}", partial(_encode, video, 360, 24)),
-                self._kept(f"released-{video.stem}.m4a", partial(_encode_audio, video)),
+                self.kept(f"released-{video.name}", partial(_encode, video, 360, 24)),
+                self.kept(f"released-{video.stem}.m4a", partial(_encode_audio, video)),
             )
             for video in self.videos
         ]
@@ -88,7 +88,7 @@ class Material:
     def default_gop(self) -> list[Path]:
         """For each clip, a video of the shards' size and rate with the encoder's default GOP."""
         return [
-            self._kept(f"default-{video.name}", partial(_encode, video, 320, FPS))
+            self.kept(f"default-{video.name}", partial(_encode, video, 320, FPS))
             for video in self.videos
         ]
 
@@ -99,7 +99,7 @@ class Material:
             dataset: Whose train split has the bytes.
             clips: Rows of the index.
         """
-        return self._kept(f"{dataset.name}-{clips}", partial(_repeat_clips, dataset, clips))
+        return self.kept(f"{dataset.name}-{clips}", partial(_repeat_clips, dataset, clips))
 
     def clip_of(self, number: int) -> int:
         """Return the clip of a random input."""
@@ -126,9 +126,9 @@ class Material:
         def build(folder: Path) -> None:
             build_shards(find_inputs([self._media], exclude=folder), folder, options)
 
-        return self._kept(name, build)
+        return self.kept(name, build)
 
-    def _kept(self, name: str, make: Callable[[Path], None]) -> Path:
+    def kept(self, name: str, make: Callable[[Path], None]) -> Path:
         """Return a file or folder; it is made if it does not exist."""
         path, unfinished = self.folder / name, self.folder / f"making-{name}"
         if not path.exists():

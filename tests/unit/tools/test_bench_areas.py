@@ -8,13 +8,19 @@ from benchmarks.case import Case, Skipped
 from benchmarks.material import Material
 from benchmarks.results import measure
 
+SLOW = {"build", "embed", "index", "labels", "peers", "step"}
+"""Areas that start commands, or run whole networks."""
+
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory):
     return Material(tmp_path_factory.mktemp("bench"), tiny=True)
 
 
-@pytest.mark.parametrize("area", area_names())
+@pytest.mark.parametrize(
+    "area",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in area_names()],
+)
 def test_every_case_runs(area, material):
     names = []
     for case in cases_of(area, material):
