@@ -16,6 +16,7 @@ from yt360.errors import UserError
 from yt360.shards.format.clip_facts import ClipFacts, parse_facts
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.shard_file import Content
 from yt360.splits import SPLITS
 from yt360.stats.counts import DatasetCounts, TableRow, categories_of, histograms_of, total
 
@@ -115,7 +116,7 @@ def _read_facts(
     return levels_dbfs, videos
 
 
-def _level(content: memoryview) -> float | None:
+def _level(content: Content) -> float | None:
     """Return the level in a clip's ``.json``; None without one.
 
     A search for what `build-shards` writes takes a twentieth of the time of parsing. Text cannot be

@@ -21,6 +21,7 @@ from avsa.data.remote.shard_order import Schedule
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ShardInfo
+from yt360.shards.format.shard_file import Content
 from yt360.splits import SPLITS
 
 
@@ -65,7 +66,7 @@ class RemoteClips(ShardReader):
                         raise
             # Another process has just removed the shard.
 
-    def each(self, member: str) -> Iterator[memoryview]:
+    def each(self, member: str) -> Iterator[Content]:
         """Yield a member of every clip, see `ShardReader.each`; wait for each shard."""
         return (self.read(clip, member) for clip in range(len(self)))
 

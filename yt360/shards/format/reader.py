@@ -16,7 +16,7 @@ from yt360.errors import UserError
 from yt360.shards.format.columns import ClipRows, TextColumn
 from yt360.shards.format.index_file import read_index
 from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
-from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
+from yt360.shards.format.shard_file import ClipLocation, Content, ShardFile, ShardFiles
 from yt360.splits import SPLITS
 
 
@@ -114,7 +114,7 @@ class ShardReader:
         for name, first, end in zip(self._shard_names, [0, *ends], ends, strict=False):
             yield name, order[first:end].tolist()
 
-    def each(self, member: str) -> Iterator[memoryview]:
+    def each(self, member: str) -> Iterator[Content]:
         """Yield a member of every clip in the order of the index, faster than `read`.
 
         Raises:
@@ -123,8 +123,8 @@ class ShardReader:
         offsets, sizes = self._ranges[member]
         bounds = np.flatnonzero(np.diff(self._shard_numbers, prepend=-1, append=-1))
         for first, end in pairwise(bounds.tolist()):
-            read = self._shard(first).read
-            yield from map(read, offsets[first:end].tolist(), sizes[first:end].tolist())
+            part = offsets[first:end].tolist(), sizes[first:end].tolist()
+            yield from self._shard(first).read_each(*part)
 
     def read(self, clip: int, member: str) -> memoryview:
         """Return a member of a clip, read-only.

@@ -6,8 +6,11 @@ import mmap
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from operator import add
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from yt360.errors import BadItem
 from yt360.untrusted.files import open_regular
@@ -17,6 +20,7 @@ MAX_MEMBER_BYTES = 1 << 30
 """Largest member that is copied; those of a clip of 10 s have 2 MB."""
 
 Method = Literal["mmap", "pread"]
+Content: TypeAlias = bytes | memoryview
 
 
 class ClipLocation(NamedTuple):
@@ -122,6 +126,20 @@ class ShardFile:
                 f"{self.path} ends before byte {offset + size}; `yt360 check` lists all faults",
             )
         return content
+
+    def read_each(self, offsets: Sequence[int], sizes: Sequence[int]) -> Iterator[Content]:
+        """Yield ranges of bytes in turn, in half the time of `read` if they are small.
+
+        Raises:
+            BadItem: See `read`.
+        """
+        end = max(map(add, offsets, sizes), default=0)
+        if self._view is not None or end > self._size or max(sizes, default=0) > MAX_MEMBER_BYTES:
+            yield from map(self.read, offsets, sizes)
+            return
+        contents = map(os.pread, repeat(self._file.fileno()), sizes, offsets)
+        for content, offset, size in zip(contents, offsets, sizes, strict=True):
+            yield content if len(content) == size else self.read(offset, size)
 
     def will_read(self, offset: int, size: int) -> None:
         """Ask the system to prefetch a range, without waiting for it."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.errors import bad_item
 
 from yt360.shards.format.columns import ClipRows, TextColumn, table_rows
 from yt360.shards.format.reader import ShardReader
@@ -44,8 +45,28 @@ def test_rows_are_those_of_the_table(dataset):
     assert [row.key for row in reader.rows] == reader.keys
 
 
-def test_each_member_is_what_read_returns(dataset):
-    reader = ShardReader(dataset, "train")
+@pytest.mark.parametrize("method", ["pread", "mmap"])
+def test_each_member_is_what_read_returns(dataset, method):
+    reader = ShardReader(dataset, "train", method=method)
     assert len({*reader.shard_numbers}) > 1
     for member in ("json", "flac"):
         assert list(reader.each(member)) == [reader.read(n, member) for n in range(len(reader))]
+
+
+def test_the_clips_of_shards_are_all_clips_in_order(dataset):
+    reader = ShardReader(dataset, "train")
+    found = dict(reader.clips_of_shards())
+    assert [clip for clips in found.values() for clip in clips] == [*range(len(reader))]
+    assert all(reader.rows[clip].shard == name for name, clips in found.items() for clip in clips)
+
+
+def test_each_member_of_a_shard_that_is_cut_short_is_read_until_there(dataset):
+    reader = ShardReader(dataset, "train")
+    last = reader.rows[int((reader.shard_numbers == 0).sum()) - 1]
+    with (dataset / "train" / last.shard).open("r+b") as shard:
+        shard.truncate(last.mp4_offset + 1)
+    members = reader.each("mp4")
+    for _ in range(reader.keys.index(last.key)):
+        next(members)
+    with bad_item("shard-truncated"):
+        next(members)
