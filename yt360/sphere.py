@@ -250,9 +250,10 @@ def pad_sphere(images: Tensor, margin: int = 1) -> Tensor:
         margin: Width of the padding in pixels, at most H and W.
     """
     half = images.shape[-1] // 2
-    above = images[..., :margin, :].flip(-2).roll(half, -1)
-    below = images[..., -margin:, :].flip(-2).roll(half, -1)
-    tall = torch.cat([above, images, below], -2)
+    above, below = images[..., :margin, :], images[..., -margin:, :]
+    if margin > 1:
+        above, below = above.flip(-2), below.flip(-2)
+    tall = torch.cat([above.roll(half, -1), images, below.roll(half, -1)], -2)
     return torch.cat([tall[..., -margin:], tall, tall[..., :margin]], -1)
 
 

@@ -21,7 +21,6 @@ RGB_MEAN = np.array([0.485, 0.456, 0.406])
 RGB_STD = np.array([0.229, 0.224, 0.225])
 
 
-@lru_cache(maxsize=1)
 def stored_to_rgb() -> Matrix:
     """Return the (3, 4) matrix from limited-range (Y', Cb, Cr, 1), 0 to 255, to RGB in [0, 1]."""
     red, blue = LUMA_RED, LUMA_BLUE
@@ -47,20 +46,36 @@ def color_map(brightness: Matrix, contrast: Matrix, saturation: Matrix, hue: Mat
         saturation: (...) factor of the chroma.
         hue: (...) rotation of the chroma in radians.
     """
-    cos, sin = saturation * np.cos(hue), saturation * np.sin(hue)
+    level = brightness * contrast
+    factors = [
+        level, level * saturation * np.cos(hue), level * saturation * np.sin(hue), contrast
+    ]  # fmt: skip
+    # Parts are added one by one, so the map of a view does not depend on the other views.
+    *parts, constant = _parts()
+    maps = np.multiply(factors[0][..., None, None], parts[0])
+    for factor, part in zip(factors[1:], parts[1:], strict=True):
+        maps += factor[..., None, None] * part
+    return maps + constant
+
+
+@lru_cache(maxsize=1)
+def _parts() -> list[Matrix]:
+    """Return the (3, 4) matrices whose sum is the colour map.
+
+    Those that are multiplied by brightness and contrast: the first one as it is, the second and
+    third times saturation and the cosine and sine of the hue, which rotates the chroma about (Cb,
+    Cr) = (128, 128). Then the one that is multiplied by contrast, and a constant.
+    """
     luma, blue, red, offset = stored_to_rgb().T
-    # A rotation of the chroma about (Cb, Cr) = (128, 128), then the conversion to RGB. Columns are
-    # added up one by one, so a matrix does not depend on the others.
-    columns = np.empty((*cos.shape, 3, 4))
-    cos, sin = cos[..., None], sin[..., None]
-    columns[..., 0] = luma
-    columns[..., 1] = cos * blue + sin * red
-    columns[..., 2] = cos * red - sin * blue
-    columns[..., 3] = offset + 128 * ((1 - cos + sin) * blue + (1 - cos - sin) * red)
-    columns *= (brightness * contrast)[..., None, None]
-    columns[..., 3] += (0.5 - 0.5 * contrast)[..., None] - RGB_MEAN
-    columns /= RGB_STD[:, None]
-    return columns
+    zero, half = np.zeros(3), np.full(3, 0.5)
+    columns = [
+        (luma, zero, zero, offset + 128 * (blue + red)),
+        (zero, blue, red, -128 * (blue + red)),
+        (zero, red, -blue, 128 * (blue - red)),
+        (zero, zero, zero, -half),
+        (zero, zero, zero, half - RGB_MEAN),
+    ]
+    return [np.stack(each, -1) / RGB_STD[:, None] for each in columns]
 
 
 def to_rgb_bytes(video: Matrix) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ def crop_by_numbers(
     luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int
 ) -> Tensor:
     """Crop as `crop_views` does, with the numbers of the views on the device of the planes."""
-    crop = _crop_each if luma.device.type == "cpu" else _crop_batched
+    crop = crop_each if luma.device.type == "cpu" else crop_batched
     return crop(luma, chroma, views, height, width)
 
 
@@ -72,33 +73,43 @@ def _positions(
     along a row and left is constant along a column. The view's azimuth is added at the end.
 
     Returns:
-        Columns and rows (B, K, h, w); the centre of pixel i is at i. Columns are continuous over
-        the seam and may lie outside [0, W); rows lie in [-0.5, H - 0.5].
+        Columns and rows (B, K, h, w), measured in pixels of luma from the upper left corner of the
+        panorama, so the centre of pixel i is at i + 0.5. Columns are continuous over the seam and
+        may lie outside [0, W]; rows lie in [0, H].
     """
-    middle, cos, sin, left_edge, half_height = (each[..., None, None] for each in views.geometry)
+    middle, cos, sin, to_left, to_up = (each[..., None, None] for each in views.geometry)
     device = views.numbers.device
-    left = left_edge * _centres(width, device)
-    up = -half_height * _centres(height, device)[:, None]
-    x, z = cos - sin * up, sin + cos * up
+    left = to_left * _centres(width, device)
+    up = to_up * _centres(height, device)[:, None]
+    x, z = torch.addcmul(cos, sin, up, value=-1), torch.addcmul(sin, cos, up)
     azimuth = torch.atan2(left, x)
-    elevation = torch.atan2(z, torch.sqrt(x * x + left * left))
+    elevation = torch.atan2(z, torch.addcmul(x * x, left, left).sqrt_())
     column = torch.sub(middle, azimuth, alpha=columns / (2 * math.pi))
-    return column, (0.5 * rows - 0.5) - elevation * (rows / math.pi)
+    return column, _affine(elevation, -rows / math.pi, rows / 2)
 
 
+@lru_cache(maxsize=8)
 def _centres(count: int, device: torch.device) -> Tensor:
     """Return the centres of `count` equal pixels in [-1, 1]."""
     return torch.linspace(1 / count - 1, 1 - 1 / count, count, device=device)
 
 
+def _affine(values: Tensor, scale: float, shift: float) -> Tensor:
+    """Return ``values * scale + shift``, in one operation."""
+    return torch.rsub(values, shift, alpha=-scale)
+
+
 @dataclass(frozen=True)
 class _PlaneGrid:
-    """Transform from luma positions to positions in a pooled plane: ``xy * scale + shift``.
+    """Transform from positions in luma to positions in a pooled plane: ``xy * scale + shift``.
+
+    Positions in luma are measured from the corner of the panorama, and those in the plane from the
+    centre of its first pixel.
 
     Attributes:
         pooling: Pooling factor along each side of the plane.
         scale: Pooled pixels per luma pixel.
-        shift: Column and row in the pooled plane of the centre of luma pixel (0, 0).
+        shift: Column and row in the pooled plane of the corner of the panorama.
     """
 
     pooling: int
@@ -107,21 +118,20 @@ class _PlaneGrid:
 
 
 def _luma_grid(pooling: int) -> _PlaneGrid:
-    shift = 0.5 / pooling - 0.5
-    return _PlaneGrid(pooling, 1 / pooling, (shift, shift))
+    return _PlaneGrid(pooling, 1 / pooling, (-0.5, -0.5))
 
 
 def _chroma_grid(luma_pooling: int) -> _PlaneGrid:
     pooling = max(1, luma_pooling // 2)
-    # Before pooling, luma pixel (0, 0) is at column 0 and row -0.25 of chroma.
-    shift = (0.5 / pooling - 0.5, 0.25 / pooling - 0.5)
-    return _PlaneGrid(pooling, 0.5 / pooling, shift)
+    # Before pooling, the centre of the first pixel is 0.25 and 0.5 pixels from the corner.
+    return _PlaneGrid(pooling, 0.5 / pooling, (0.25 / pooling - 0.5, -0.5))
 
 
 # One view at a time
 
 
-def _crop_each(luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int) -> Tensor:
+def crop_each(luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int) -> Tensor:
+    """Crop as `crop_by_numbers` does, one view at a time, which is fastest on the CPU."""
     batch, frames = luma.shape[:2]
     pooling, colors = views.pooling.int().tolist(), views.color
     video = torch.empty(*colors.shape[:2], 3, frames, height, width)
@@ -146,7 +156,7 @@ def _look_up(planes: Tensor, xy: Tensor, extent: list[list[float]], grid: _Plane
 
     Args:
         planes: (C, H, W).
-        xy: Columns and rows in luma (h, w, 2).
+        xy: Columns and rows in luma (h, w, 2), from the corner of the panorama.
         extent: Minimum and maximum column, minimum and maximum row.
         grid: Transform from luma positions to the planes.
 
@@ -207,24 +217,26 @@ def _columns(strip: Tensor, left: int, right: int) -> Tensor:
 # The whole batch at once
 
 
-def _crop_batched(
+def crop_batched(
     luma: Tensor, chroma: Tensor, views: ViewNumbers, height: int, width: int
 ) -> Tensor:
+    """Crop as `crop_by_numbers` does, the whole batch at once, which is fastest elsewhere."""
     column, row = _positions(views, height, width, *luma.shape[-2:])
-    planes = chroma.flatten(1, 2)
-    # Measured from the edge of the panorama, columns lie in [0, W].
-    edge = torch.remainder(column + 0.5, luma.shape[-1])
+    planes, column = chroma.flatten(1, 2), torch.remainder(column, luma.shape[-1])
     video: Tensor | None = None
     for pooling in views.poolings:
         cropped = torch.cat(
             [
-                _look_up_batched(luma, edge, row, _luma_grid(pooling)),
-                _look_up_batched(planes, edge, row, _chroma_grid(pooling)),
+                _look_up_batched(luma, column, row, _luma_grid(pooling)),
+                _look_up_batched(planes, column, row, _chroma_grid(pooling)),
             ],
             2,
         )
-        chosen = (views.pooling == pooling)[..., None, None, None]
-        video = cropped if video is None else torch.where(chosen, cropped, video)
+        if video is None:
+            video = cropped
+        else:
+            chosen = (views.pooling == pooling)[..., None, None, None]
+            video = torch.where(chosen, cropped, video)
     assert video is not None
     color = views.color.flatten(0, 1)
     yuv = video.reshape(len(color), 3, -1)
@@ -232,8 +244,8 @@ def _crop_batched(
     return rgb.view(*column.shape[:2], 3, -1, *column.shape[2:])
 
 
-def _look_up_batched(planes: Tensor, edge: Tensor, row: Tensor, grid: _PlaneGrid) -> Tensor:
-    """Interpolate planes (B, C, H, W) at positions in luma (B, K, h, w): columns + 0.5, and rows.
+def _look_up_batched(planes: Tensor, column: Tensor, row: Tensor, grid: _PlaneGrid) -> Tensor:
+    """Interpolate planes (B, C, H, W) at positions in luma (B, K, h, w), columns in [0, W].
 
     Returns:
         (B, K, C, h, w).
@@ -243,11 +255,13 @@ def _look_up_batched(planes: Tensor, edge: Tensor, row: Tensor, grid: _PlaneGrid
     if grid.pooling > 1:
         images = avg_pool2d(images, grid.pooling)
     # With aligned corners, -1 and 1 are the centres of the first and last pixels of the images.
-    across, down = (2 / (pixels - 1) for pixels in images.shape[:-3:-1])
-    shift = grid.shift[0] - 0.5 * grid.scale + 1, grid.shift[1] + 1
-    x = edge * (grid.scale * across) + (shift[0] * across - 1)
-    y = row * (grid.scale * down) + (shift[1] * down - 1)
+    where = [
+        _affine(positions, 2 * grid.scale / (pixels - 1), 2 * (shift + 1) / (pixels - 1) - 1)
+        for positions, shift, pixels in zip(
+            (column, row), grid.shift, (images.shape[-1], images.shape[-2]), strict=True
+        )
+    ]
     # The views of a sample are stacked vertically, for one lookup in its planes.
-    where = torch.stack([x, y], -1).flatten(1, 2)
-    sampled = grid_sample(images, where, mode="bilinear", align_corners=True)
-    return sampled.unflatten(2, edge.shape[1:3]).transpose(1, 2)
+    stacked = torch.stack(where, -1).flatten(1, 2)
+    sampled = grid_sample(images, stacked, mode="bilinear", align_corners=True)
+    return sampled.unflatten(2, column.shape[1:3]).transpose(1, 2)

@@ -133,8 +133,10 @@ def _first_free(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the first of candidates (B, N, 3) away from (B, k, 3), and whether there is one."""
     x, y, z = (candidates[:, :, None, axis] * placed[:, None, :, axis] for axis in range(3))
-    free: NDArray[np.bool_] = np.all(x + y + z <= limit, -1)
-    return candidates[np.arange(len(candidates)), free.argmax(1)], np.any(free, 1)
+    free = np.logical_and.reduce(x + y + z <= limit, -1)
+    first = free.argmax(1)
+    clips = np.arange(len(candidates))
+    return candidates[clips, first], free[clips, first]
 
 
 @dataclass(frozen=True)

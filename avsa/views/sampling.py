@@ -137,8 +137,8 @@ class Views:
     @property
     def directions(self) -> Tensor:
         """Unit vectors (B, K, 3) of the views' centres in world coordinates."""
-        vectors = unit_vectors(self.azimuth.double().numpy(), self.elevation.double().numpy())
-        return _single(np.stack(vectors, -1))
+        angles = torch.stack([self.azimuth, self.elevation]).double().numpy()
+        return _single(np.stack(unit_vectors(np.cos(angles), np.sin(angles)), -1))
 
     @property
     def rotations(self) -> Tensor:
@@ -147,25 +147,29 @@ class Views:
         They are those of `yt360.sphere.view_rotation`. The matrix of a mirrored view also reflects
         y, so it is not a rotation.
         """
-        azimuth, elevation = self.audio_azimuth.double(), self.audio_elevation.double()
-        rows = rotation_entries(azimuth.numpy(), elevation.numpy(), self.mirror.numpy())
-        return _single(np.stack(rows, -1)).unflatten(-1, (3, 3))
+        angles = torch.stack([self.audio_azimuth, self.audio_elevation]).double().numpy()
+        entries = rotation_entries(np.cos(angles), np.sin(angles), self.mirror.numpy())
+        return _single(np.stack(entries, -1)).unflatten(-1, (3, 3))
 
 
-def unit_vectors(azimuth: Floats, elevation: Floats) -> list[Floats]:
-    """Return x, y and z of the unit vectors of angles in radians; all arrays have one shape."""
-    across = np.cos(elevation)
-    return [across * np.cos(azimuth), across * np.sin(azimuth), np.sin(elevation)]
+def unit_vectors(cos: Floats, sin: Floats) -> list[Floats]:
+    """Return x, y and z of unit vectors (...) for cosine and sine of (azimuth, elevation)."""
+    return [cos[1] * cos[0], cos[1] * sin[0], sin[1]]
 
 
-def rotation_entries(azimuth: Floats, elevation: Floats, mirror: NDArray[np.bool_]) -> list[Floats]:
-    """Return the nine entries of `Views.rotations`, row by row; all arrays have one shape."""
-    cos, sin, across, up = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
+def rotation_entries(cos: Floats, sin: Floats, mirror: NDArray[np.bool_]) -> list[Floats]:
+    """Return the entries of `Views.rotations` row by row, nine arrays (...).
+
+    Args:
+        cos: (2, ...) cosine of azimuth and elevation of the audio.
+        sin: (2, ...) sine of them.
+        mirror: (...) whether the view is flipped.
+    """
     left = np.where(mirror, -1.0, 1.0)
     return [
-        across * cos, across * sin, up,
-        -left * sin, left * cos, np.zeros_like(left),
-        -up * cos, -up * sin, across,
+        cos[1] * cos[0], cos[1] * sin[0], sin[1],
+        -left * sin[0], left * cos[0], np.zeros_like(left),
+        -sin[1] * cos[0], -sin[1] * sin[0], cos[1],
     ]  # fmt: skip
 
 

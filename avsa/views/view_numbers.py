@@ -39,29 +39,29 @@ class ViewNumbers:
             size: Height and width of a view in pixels.
             panorama: Rows and columns of the luma plane of the panorama.
         """
-        azimuth, elevation, audio_azimuth, audio_elevation, hfov, vfov = (
-            each.double().numpy()
-            for each in (
+        angles = torch.stack(
+            [
                 views.azimuth, views.elevation, views.audio_azimuth, views.audio_elevation,
-                views.hfov, views.vfov,
-            )
-        )  # fmt: skip
+                views.hfov / 2, views.vfov / 2,
+            ]
+        ).double().numpy()  # fmt: skip
+        cos, sin = np.cos(angles[:4]), np.sin(angles[:4])
+        half_width, half_height = np.tan(angles[4:])
         mirror = views.mirror.numpy()
-        half_width, half_height = np.tan(hfov / 2), np.tan(vfov / 2)
         pooling = pooling_of_view(
             torch.from_numpy(half_width), torch.from_numpy(half_height), size, panorama, MAX_POOLING
         ).numpy()
-        numbers = np.empty((*azimuth.shape, 31), dtype=np.float32)
+        numbers = np.empty((*mirror.shape, 31), dtype=np.float32)
         scalars = [
-            (0.5 - azimuth / (2 * math.pi)) * panorama[1] - 0.5,
-            np.cos(elevation),
-            np.sin(elevation),
+            (0.5 - angles[0] / (2 * math.pi)) * panorama[1],
+            cos[1],
+            sin[1],
             np.where(mirror, half_width, -half_width),
-            half_height,
+            -half_height,
             pooling,
             views.gain_db.numpy(),
-            *unit_vectors(azimuth, elevation),
-            *rotation_entries(audio_azimuth, audio_elevation, mirror),
+            *unit_vectors(cos[:2], sin[:2]),
+            *rotation_entries(cos[2:], sin[2:], mirror),
         ]
         for column, scalar in enumerate(scalars):
             numbers[..., column] = scalar
@@ -86,9 +86,9 @@ class ViewNumbers:
     def geometry(self) -> tuple[Tensor, ...]:
         """Five numbers (B, K) that determine the sampling grid of a view.
 
-        The column of the panorama at the view's centre, the cosine and sine of the elevation, and
-        the left edge and half the height of the image plane at distance 1; the left edge is
-        positive in a mirrored view.
+        The column of the panorama at the view's centre, measured from its left side; the cosine and
+        sine of the elevation; and the factors from positions on the view, -1 to 1 rightwards and
+        downwards, to the left and upwards on the image plane at distance 1.
         """
         return self.numbers[..., :5].unbind(-1)
 

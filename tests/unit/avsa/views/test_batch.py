@@ -7,8 +7,9 @@ import torch
 
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import TrainingOrder
+from avsa.training.distributed import World
 from avsa.views.audio_statistics import AudioStatistics
-from avsa.views.batch import make_batch, turn_audio
+from avsa.views.batch import batches, make_batch, turn_audio
 from avsa.views.crops import crop_views
 from avsa.views.sampling import ViewConfig, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
@@ -58,6 +59,49 @@ def test_windows_of_a_clip_share_their_views(tiny_dataset):
     assert torch.equal(batch.views.color[::2], batch.views.color[1::2])
     assert not torch.equal(batch.audio[::2], batch.audio[1::2])
     assert not torch.equal(batch.directions[0], batch.directions[2])
+
+
+def test_copies_to_a_device_are_one_batch_ahead_and_change_no_batch(tiny_dataset):
+    clips = ShardReader(tiny_dataset, "train")
+    order, data = TrainingOrder(clips.video_ids, 4, 0), DataConfig(num_threads=1)
+    asked = []
+
+    def note(views, raw):
+        asked.append(raw.step)
+        return views
+
+    def made(device):
+        world = World(0, 1, torch.device(device))
+        found = batches(clips, order, 0, data, VIEWS, AUDIO, STATS, world, adjust=note)
+        for step, batch in zip(range(3), found, strict=False):
+            assert batch.raw.step == step
+            yield batch
+
+    here = [(batch.raw.positions, batch.views.azimuth) for batch in made("cpu")]
+    assert asked == [0, 1, 2]
+    asked.clear()
+    for step, (there, (positions, azimuth)) in enumerate(zip(made("meta"), here, strict=True)):
+        assert asked == list(range(step + 2))
+        assert there.video.shape == (4, 3, 3, 8, 16, 20) and there.video.is_meta
+        assert there.audio.shape == (4, 3, 4, 101, 32) and there.audio.is_meta
+        assert there.raw.positions == positions and torch.equal(there.views.azimuth, azimuth)
+
+
+@pytest.mark.gpu
+def test_batches_on_the_gpu_are_those_on_the_cpu(tiny_dataset):
+    clips = ShardReader(tiny_dataset, "train")
+    order, data = TrainingOrder(clips.video_ids, 4, 0), DataConfig(num_threads=2)
+    made = (
+        batches(clips, order, 0, data, VIEWS, AUDIO, STATS, World(0, 1, torch.device(device)))
+        for device in ("cpu", "cuda")
+    )
+    for step, (here, there) in enumerate(zip(*made, strict=False)):
+        assert here.raw.keys == there.raw.keys
+        assert torch.equal(there.stored_audio.cpu(), here.stored_audio)
+        assert torch.allclose(there.video.cpu(), here.video, atol=5e-3)
+        assert torch.allclose(there.audio.cpu(), here.audio, atol=5e-3)
+        if step == 12:
+            break
 
 
 @pytest.mark.gpu

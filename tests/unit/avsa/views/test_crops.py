@@ -94,7 +94,7 @@ def pixel_by_pixel(luma, chroma, views, height, width):
 def test_crops_agree_with_looking_up_each_pixel(crop, views, monkeypatch):
     luma, chroma = noise_planes(1)
     if crop == "batched":
-        monkeypatch.setattr(crops, "_crop_each", crops._crop_batched)
+        monkeypatch.setattr(crops, "crop_each", crops.crop_batched)
     got = crop_views(luma, chroma, views, 24, 26)
     expected = pixel_by_pixel(luma, chroma, views, 24, 26)
     assert (got - expected).abs().max() < 2e-3
@@ -106,7 +106,7 @@ def test_batched_crops_are_those_one_by_one(monkeypatch):
     # At 8 pixels wide views are pooled, by 2 or not according to how wide they look.
     for size in (40, 8, 4):
         each = crop_views(luma, chroma, views, size, size)
-        monkeypatch.setattr(crops, "_crop_each", crops._crop_batched)
+        monkeypatch.setattr(crops, "crop_each", crops.crop_batched)
         together = crop_views(luma, chroma, views, size, size)
         monkeypatch.undo()
         assert (each - together).abs().max() < 2e-3
@@ -116,7 +116,7 @@ def test_batched_crops_are_those_one_by_one(monkeypatch):
 @pytest.mark.parametrize("height", [62, 66, 68, 72])
 def test_pooled_crops_roll_with_panoramas_of_any_even_height(crop, height, monkeypatch):
     if crop == "batched":
-        monkeypatch.setattr(crops, "_crop_each", crops._crop_batched)
+        monkeypatch.setattr(crops, "crop_each", crops.crop_batched)
     luma, chroma = noise_planes(1, height, 2 * height)
     around = one_view(170, -60, 90), one_view(170 - 180, -60, 90)
     ours = crop_views(luma, chroma, around[0], 3, 3)
