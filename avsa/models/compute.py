@@ -33,8 +33,9 @@ class ComputeConfig:
     """Networks compute in bfloat16; weights, losses and the optimizer stay float32."""
     channels_last: Choice = "auto"
     """Channels-last memory format of the encoders."""
-    compile: Literal["on", "off"] = "off"
-    """Compile the encoders with torch.compile, which takes minutes before the first step."""
+    compile: Literal["off", "on", "cuda-graphs"] = "off"
+    """on: compile encoders and task with torch.compile, which takes minutes before the first step;
+    cuda-graphs: also queue each of them as one CUDA graph (one rank, micro_batches=1)."""
     sync_batch_norm: bool = False
     """Batch norm over the clips of all ranks (CUDA only) instead of each rank's own."""
     batch_norm_splits: Annotated[int, Field(ge=1, le=10**6)] = 1
@@ -78,8 +79,6 @@ def place_encoders(encoders: Encoders, config: ComputeConfig, world: World) -> E
                 "compute.sync_batch_norm",
             )
         encoders = nn.SyncBatchNorm.convert_sync_batchnorm(encoders)
-    if config.compile == "on":
-        encoders.compile()
     return encoders
 
 

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from avsa.config.train_config import TrainConfig
 from avsa.hub.saved import Saved
+from avsa.models.compilation import compile_network
 from avsa.models.compute import place_encoders
 from avsa.models.encoders import Encoders
 from avsa.training.curriculum import Stage
@@ -39,7 +40,9 @@ def build_encoders(config: TrainConfig, world: World, saved: Saved | None) -> En
     encoders = config.encoders.build(config.audio.num_channels)
     if saved:
         encoders.load_state_dict(saved.encoders)
-    return place_encoders(encoders, config.compute, world).train()
+    encoders = place_encoders(encoders, config.compute, world).train()
+    compile_network(encoders, config.compute)
+    return encoders
 
 
 class Learner:
@@ -83,6 +86,8 @@ class Learner:
         if world.size > 1:
             self.shared_encoders = DistributedDataParallel(encoders)
             self.shared_task = DistributedDataParallel(self.task)
+        else:  # among ranks, a task exchanges embeddings, which cannot be compiled
+            compile_network(self.task, config.compute)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step of the run, counted from 1."""

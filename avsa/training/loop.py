@@ -26,6 +26,7 @@ from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
 from avsa.data.clips import clips_form, open_clips
+from avsa.models.compilation import begin_step, compile_errors, require_compilable
 from avsa.models.compute import autocast
 from avsa.profiling.phases import Phase, phase
 from avsa.profiling.recorder import StepProfiler
@@ -97,6 +98,7 @@ def train(
             validation_clips = opened.enter_context(
                 closing(open_clips(dataset, config.validation.split))
             )
+        require_compilable(config.compute, config.optimizer.micro_batches, world)
         stages = lay_out(config, clips.video_ids, clips.shard_numbers, world.size)
         require_stages_fit(config, clips, validation_clips)
         require_agreement(
@@ -119,6 +121,7 @@ def train(
         log = opened.enter_context(RunLog(run, step, last_step, log_keys, world.is_first))
         stop = opened.enter_context(StopSignals())
         opened.enter_context(deterministic_kernels(config.compute.deterministic))
+        opened.enter_context(compile_errors(config.compute))
         stages = [stage for stage in stages if step < stage.last_step]
         recipe, config = config, repeatable_config(config, clips, world, log)
 
@@ -187,6 +190,7 @@ def train_stage(
 
         # Forward and backward.
         seed_torch(config.seed, "step", step, world.rank)
+        begin_step(config.compute)
         optimizer.zero_grad(set_to_none=True)
         loss_of = partial(_loss, task, batch)
         if micro_batches > 1:

@@ -143,9 +143,7 @@ def small_step(
         torch.manual_seed(0)
         encoders = config.encoders.build(config.audio.num_channels)
         alone = World(0, 1, torch.device("cpu"))
-        place_encoders(
-            encoders, replace(compute, compile="off", batch_norm_splits=1), alone
-        ).train()
+        place_encoders(encoders, replace(compute, batch_norm_splits=1), alone).train()
         settings = config.stages[stage].task
         task = settings.build(config.encoders.feature_dim).train()
         windows = config.stage_data(stage).windows_per_clip

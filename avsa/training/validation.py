@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
 from avsa.data.order import Draw, TrainingOrder, count_videos
+from avsa.models.compilation import begin_step
 from avsa.models.compute import autocast
 from avsa.models.encoders import Encoders
 from avsa.tasks.base import Task
@@ -97,9 +98,10 @@ class Validation:
                 self._evaluate_batch(encoders, task, batch)
                 for batch in islice(samples, order.steps_per_epoch)
             ]
-        table = torch.stack([torch.stack(list(record.values())) for record in records])
+        names = records[0][0]
+        table = torch.stack([values for _, values in records])
         means = mean_over_ranks(table.mean(0)).tolist()
-        return {PREFIX + name: mean for name, mean in zip(records[0], means, strict=True)}
+        return {PREFIX + name: mean for name, mean in zip(names, means, strict=True)}
 
     def summary(self, record: Mapping[str, float]) -> str:
         """Return the main metric of `evaluate` and its chance level, as one line."""
@@ -124,11 +126,15 @@ class Validation:
         videos = count_videos(self.clips.video_ids) // ranks * ranks
         return min(self.config.stages[self.stage].batch_size, videos)
 
-    def _evaluate_batch(self, encoders: Encoders, task: Task, batch: Batch) -> dict[str, Tensor]:
+    def _evaluate_batch(
+        self, encoders: Encoders, task: Task, batch: Batch
+    ) -> tuple[list[str], Tensor]:
+        """Return the names and the values (N,) of loss and metrics of a batch."""
+        begin_step(self.config.compute)
         with autocast(self.config.compute, self.world.device):
             features = encoders(batch.video, batch.audio)
             loss, metrics = task(*map(batch.by_clip, (*features, batch.directions)))
-        return {"loss": loss, **metrics}
+        return ["loss", *metrics], torch.stack([loss, *metrics.values()])
 
 
 def open_validation(
