@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from yt360.ambisonics.formats import to_ambix
 from yt360.errors import BadItem
-from yt360.media.audio.reader import AudioReader, is_valid_audio
+from yt360.media.audio.reader import AudioReader, are_all_valid
 from yt360.media.audio.selection import AudioSelection, select_audio
 from yt360.media.containers.tracks import undecodable
 from yt360.media.ffmpeg import BINARY_VARIABLE, ffmpeg_binary, missing_color_filters
@@ -173,7 +173,7 @@ def w_levels_dbfs(
             stop = min(round((len(levels) + 1) * window_s * reader.sample_rate_hz), end)
             stored, _ = reader.read(start, stop - start)
             start = stop
-            if not is_valid_audio(stored).all():
+            if not are_all_valid(stored):
                 levels.append(math.nan)
                 continue
             ambix = to_ambix(stored, layout)

@@ -44,6 +44,13 @@ def is_valid_audio(samples: Samples) -> NDArray[np.bool_]:
     return np.abs(samples) <= _MAX_AMPLITUDE
 
 
+def are_all_valid(samples: Samples) -> bool:
+    """Return whether every sample is valid (`is_valid_audio`), without a copy of the samples."""
+    # The maximum and the minimum of samples with a NaN are NaN, which no comparison holds for.
+    loudest = samples.max(initial=0.0), -samples.min(initial=0.0)
+    return bool(loudest[0] <= _MAX_AMPLITUDE and loudest[1] <= _MAX_AMPLITUDE)
+
+
 class AudioReader:
     """Random access to one audio stream by sample index. Use as a context manager.
 
@@ -102,6 +109,23 @@ class AudioReader:
         Returns:
             Samples (C, count), with silence in gaps, and the number of recorded samples.
         """
+        samples = np.zeros((self.channels, count), np.float32)
+        recorded = np.zeros(count, bool)
+        for first, part in self._parts(start, count):
+            place = slice(first - start, first - start + part.shape[1])
+            samples[:, place] = part
+            recorded[place] = True
+        return samples, int(recorded.sum())
+
+    def count_recorded(self, start: int, count: int) -> int:
+        """Return how many of the samples [start, start + count) are recorded."""
+        recorded = np.zeros(count, bool)
+        for first, part in self._parts(start, count):
+            recorded[first - start : first - start + part.shape[1]] = True
+        return int(recorded.sum())
+
+    def _parts(self, start: int, count: int) -> Iterator[tuple[int, Samples]]:
+        """Yield the recorded parts of [start, start + count): (first sample, samples)."""
         self._go_to(start)
         while self._end is None or self._end < start + count:
             chunk = next(self._frames, None)
@@ -109,16 +133,11 @@ class AudioReader:
                 break
             self._chunks.append(chunk)
             self._end = chunk[0] + chunk[1].shape[1]
-        samples = np.zeros((self.channels, count), np.float32)
-        recorded = np.zeros(count, bool)
-        for position, chunk_samples in self._chunks:
+        for position, samples in self._chunks:
             first = max(position, start)
-            last = min(position + chunk_samples.shape[1], start + count)
+            last = min(position + samples.shape[1], start + count)
             if first < last:
-                part = slice(first - start, last - start)
-                samples[:, part] = chunk_samples[:, first - position : last - position]
-                recorded[part] = True
-        return samples, int(recorded.sum())
+                yield first, samples[:, first - position : last - position]
 
     def _go_to(self, start: int) -> None:
         """Seek so that the buffer starts at or before `start`, or at the first sample after it."""
@@ -214,8 +233,8 @@ class AmbixReader:
         stored, _ = self._reader.read(
             first_step * stored_step, (last_step - first_step) * stored_step
         )
-        good = is_valid_audio(stored)
-        if not good.all():
+        if not are_all_valid(stored):
+            good = is_valid_audio(stored)
             origin = first_step * stored_step
             first, last = start * stored_rate // rate, -((start + count) * stored_rate // -rate)
             if not good[:, first - origin : last - origin].all():
@@ -227,6 +246,7 @@ class AmbixReader:
                 )
             stored = np.where(good, stored, np.float32(0))  # only outside the range
         ambix = to_ambix(stored, self._format)
+        del stored  # of a clip of 10 s, 11 MB
         if stored_rate != rate:
             ambix = soxr.resample(ambix.T, stored_rate, rate, quality="VHQ").T
         skip = start - first_step * step
@@ -235,5 +255,5 @@ class AmbixReader:
         result[:, : part.shape[1]] = part
         stored_start = start * stored_rate // rate
         stored_count = max(count * stored_rate // rate, 1)
-        _, recorded = self._reader.read(stored_start, stored_count)
+        recorded = self._reader.count_recorded(stored_start, stored_count)
         return result, recorded / stored_count

@@ -206,10 +206,14 @@ def _frame_energies(samples: Samples, rate: int, band_hz: tuple[float, float] = 
     if samples.shape[1] < size:
         samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
     frames = np.lib.stride_tricks.sliding_window_view(samples, size, axis=1)[:, :: size // 2]
-    spectrum = np.fft.rfft(frames * np.hanning(size), axis=-1)
     frequencies = np.fft.rfftfreq(size, 1 / rate)
     band = (frequencies >= band_hz[0]) & (frequencies <= band_hz[1])
-    return np.square(np.abs(spectrum[..., band])).sum(axis=-1)
+    window = np.hanning(size)
+    energies = np.empty(frames.shape[:2])
+    for channel, of_channel in enumerate(frames):  # the spectra of all of them take 100 MB
+        spectrum = np.fft.rfft(of_channel * window, axis=-1)[:, band]
+        energies[channel] = np.square(np.abs(spectrum)).sum(axis=-1)
+    return energies
 
 
 def _decibels(power: Array) -> Array:

@@ -4,7 +4,12 @@ import soundfile
 from helpers.errors import bad_item
 
 from yt360.ambisonics.formats import AMBIX
-from yt360.media.audio.reader import AmbixReader, AudioReader
+from yt360.media.audio.reader import (
+    AmbixReader,
+    AudioReader,
+    are_all_valid,
+    is_valid_audio,
+)
 from yt360.media.probe import probe
 
 RATE = 48000
@@ -70,7 +75,9 @@ def test_one_reader_may_jump_about(media, tmp_path):
     whole = read_all(path, 14 * RATE)
     with AudioReader(path) as reader:
         for start in (0, 500_000, 10_000, 10_100, 9_000, 600_000, 0):
-            np.testing.assert_array_equal(reader.read(start, 999)[0], whole[:, start : start + 999])
+            samples, recorded = reader.read(start, 999)
+            np.testing.assert_array_equal(samples, whole[:, start : start + 999])
+            assert reader.count_recorded(start, 999) == recorded
 
 
 def test_before_and_after_the_sound_there_is_silence(media, tmp_path, field):
@@ -184,6 +191,15 @@ def test_damaged_packets_become_silence_and_are_counted(media, tmp_path):
         assert 2.7 * RATE < recorded < 3 * RATE
     whole = read_all(path, 3 * RATE)
     np.testing.assert_array_equal(got[:, 2 * RATE :], whole[:, 2 * RATE :])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [0.5, -1e6, 1.1e6, -1.1e6, np.nan, np.inf, -np.inf])
+def test_all_samples_are_valid_if_each_is(value):
+    samples = np.zeros((4, 100), np.float32)
+    samples[2, 50] = value
+    assert are_all_valid(samples) == is_valid_audio(samples).all()
+    assert are_all_valid(samples[:, :0])
 
 
 @pytest.mark.filterwarnings("error")
