@@ -153,8 +153,7 @@ class ShardSource:
                 raise BadItem("missing", f"{self.shard}: no clip of {video_id} at {time_s:g} s")
 
     def _clips(self, reader: ShardReader) -> list[int]:
-        shards = reader.table.column("shard").to_pylist()
-        clips = [clip for clip, shard in enumerate(shards) if shard == self.shard]
+        clips = dict(reader.clips_of_shards()).get(self.shard, [])
         return sorted(clips, key=lambda clip: (reader.rows[clip].video_id,
                                                reader.rows[clip].start_s))  # fmt: skip
 

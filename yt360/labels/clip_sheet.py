@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -57,10 +58,6 @@ class _Clip:
     reader: ShardReader
     number: int
     labels: LabelReader | None
-
-    @property
-    def is_labelled(self) -> bool:
-        return self.labels is None or self.reader.keys[self.number] in self.labels
 
 
 def draw_clip_sheet(
@@ -122,23 +119,32 @@ def draw_clip_sheet(
 def _chosen(
     dataset: Path, labels: str | None, keys: Sequence[str], num_clips: int
 ) -> Iterator[_Clip]:
-    places: dict[str, _Clip] = {}
-    for split in SPLITS:
-        reader = ShardReader(dataset, split)
-        label_reader = None if labels is None else LabelReader(dataset, split, labels)
-        places |= {key: _Clip(reader, n, label_reader) for n, key in enumerate(reader.keys)}
-    unknown = [key for key in keys if key not in places]
-    if unknown:
-        raise UserError(
-            f"there is no clip {unknown[0]!r}{did_you_mean(unknown[0], places)}",
-            code="missing",
-            key=unknown[0],
+    splits = {
+        split: (
+            ShardReader(dataset, split),
+            None if labels is None else LabelReader(dataset, split, labels),
         )
-    every = list(keys) or [key for key, clip in places.items() if clip.is_labelled]
+        for split in SPLITS
+    }
+
+    def clip_of(key: str) -> _Clip:
+        for reader, label_reader in splits.values():
+            if key in reader.keys:
+                return _Clip(reader, reader.keys.index(key), label_reader)
+        known = chain.from_iterable(reader.keys for reader, _ in splits.values())
+        raise UserError(
+            f"there is no clip {key!r}{did_you_mean(key, known)}", code="missing", key=key
+        )
+
+    if keys:
+        return iter([clip_of(key) for key in keys])
+    every = list[str]()
+    for reader, label_reader in splits.values():
+        every += reader.keys if label_reader is None else label_reader.keys
     if not every:
         what = "clips" if labels is None else f"clips with labels {labels!r}"
         raise UserError(f"{dataset} has no {what} to draw", code="empty", key=dataset)
-    return (places[key] for key in spread(every, len(keys) or num_clips))
+    return map(clip_of, spread(every, num_clips))
 
 
 def _row(isolated: IsolatedProcess, clip: _Clip, at_s: float, energy: bool) -> Image.Image:

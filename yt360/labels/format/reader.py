@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +20,8 @@ from yt360.errors import BadItem
 from yt360.labels.format.label_set import DEFAULT_NAME, LabelSet
 from yt360.labels.format.maps import LabelMaps, decode_labels
 from yt360.labels.format.shard_file import Contents, LabelShardFile, label_shard
-from yt360.shards.format.index_file import read_index
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.columns import TextLookup
+from yt360.shards.format.reader import ShardReader
 
 MAX_OPEN_SHARDS = 64
 _NOTHING = Contents((), {})
@@ -44,9 +45,8 @@ class LabelReader:
     def __init__(self, dataset: Path, split: str, name: str = DEFAULT_NAME) -> None:
         self.info = LabelSet.load(dataset, name)
         self.folder = dataset / split
-        table = read_index(self.folder, DatasetInfo.load(dataset).splits[split])
-        shards = table.column("shard").to_pylist()
-        self._shard_of = dict(zip(table.column("key").to_pylist(), shards, strict=True))
+        self._clips = ShardReader(dataset, split)
+        self._lookup = TextLookup(self._clips.keys)
         self._contents: dict[str, Contents] = {}
         self._open: OrderedDict[str, LabelShardFile] = OrderedDict()
         self._lock = threading.Lock()
@@ -54,18 +54,18 @@ class LabelReader:
     @cached_property
     def keys(self) -> list[str]:
         """Keys of the clips that have labels, in the order of the index."""
-        return [key for key in self._shard_of if key in self]
+        found = []
+        for shard, clips in self._clips.clips_of_shards():
+            labelled = self._ranges(shard)
+            found += [(clip, key) for clip in clips if (key := self._clips.keys[clip]) in labelled]
+        return [key for _, key in sorted(found)]
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __contains__(self, key: object) -> bool:
-        clips = self._shard_of.get(key) if isinstance(key, str) else None
-        if clips is None:
-            return False
-        if clips not in self._contents:
-            self._shard(clips)
-        return key in self._contents[clips].ranges
+        clips = self._shard_of(key) if isinstance(key, str) else None
+        return clips is not None and key in self._ranges(clips)
 
     def read_bytes(self, key: str) -> bytes:
         """Return the ``.npz`` of a clip.
@@ -80,7 +80,7 @@ class LabelReader:
                 raise
             # A network file system invalidates a file that another machine replaces.
             with self._lock:
-                self._open.pop(self._shard_of[key], None)
+                self._open.pop(self._shard_of(key) or "", None)
             return self._read_bytes(key)
 
     def read(self, key: str) -> LabelMaps:
@@ -92,11 +92,22 @@ class LabelReader:
         return decode_labels(self.read_bytes(key))
 
     def _read_bytes(self, key: str) -> bytes:
-        clips = self._shard_of.get(key)
+        clips = self._shard_of(key)
         shard = None if clips is None else self._shard(clips)
         if shard is None or key not in shard.contents.ranges:
             raise BadItem("no-labels", f"clip {key} has no labels {self.info.name!r}")
         return shard.read(key)
+
+    def _shard_of(self, key: str) -> str | None:
+        """Return the file name of the shard of a clip; None if there is no such clip."""
+        clip = self._lookup.find(key)
+        return None if clip is None else self._clips.shard_name(clip)
+
+    def _ranges(self, clips: str) -> Mapping[str, tuple[int, int]]:
+        """Return key -> (offset, length) of the labels of a shard of clips."""
+        if clips not in self._contents:
+            self._shard(clips)
+        return self._contents[clips].ranges
 
     def _shard(self, clips: str) -> LabelShardFile | None:
         """Return the open labels of a shard of clips; None if there are none."""

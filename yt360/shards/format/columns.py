@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from yt360.shards.format.schema import ClipRow
 
 _BLOCK = 4096  # rows converted at a time while iterating
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 T = TypeVar("T")
 
 
@@ -101,6 +102,26 @@ class TextColumn(_View[str]):
 
     def _value(self, clip: int) -> str:
         return self._array[clip].as_py()
+
+
+class TextLookup:
+    """Finds the clip with a text in microseconds, by 12 bytes per clip.
+
+    Args:
+        column: Different texts.
+    """
+
+    def __init__(self, column: TextColumn) -> None:
+        self._column = column
+        hashes = np.fromiter(map(hash, column), np.int64, len(column))
+        self._order = np.argsort(hashes).astype(np.int32)
+        self._hashes = hashes[self._order]
+
+    def find(self, text: str) -> int | None:
+        """Return the number of the clip with a text; None if no clip has it."""
+        first, end = (np.searchsorted(self._hashes, hash(text), side) for side in _SIDES)
+        clips = self._order[first:end].tolist()
+        return next((clip for clip in clips if self._column[clip] == text), None)
 
 
 class ClipRows(_View[ClipRow]):

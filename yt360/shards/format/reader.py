@@ -102,6 +102,10 @@ class ShardReader:
         """Shard of each clip, counted from 0 in the order of the index."""
         return self._shard_numbers
 
+    def shard_name(self, clip: int) -> str:
+        """Return the file name of a clip's shard."""
+        return self._shard_names[self._shard_numbers[clip]]
+
     @cached_property
     def rows(self) -> ClipRows:
         """Row of each clip, read from `table` on demand."""

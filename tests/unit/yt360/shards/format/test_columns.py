@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from helpers.errors import bad_item
 
-from yt360.shards.format.columns import ClipRows, TextColumn, table_rows
+from yt360.shards.format import columns
+from yt360.shards.format.columns import ClipRows, TextColumn, TextLookup, table_rows
 from yt360.shards.format.reader import ShardReader
 
 TEXTS = [f"v{number % 7}" for number in range(10_000)]
@@ -30,6 +31,19 @@ def test_texts_are_found_as_in_a_list(texts):
     assert texts.index("v6") == 6 and texts.index("v6", 7) == 13
     with pytest.raises(ValueError, match="v7"):
         texts.index("v7")
+
+
+def test_a_lookup_finds_every_text_and_no_other():
+    texts = [f"v{number}" for number in range(500)]
+    lookup = TextLookup(TextColumn(pa.chunked_array([texts])))
+    assert [lookup.find(text) for text in texts] == [*range(500)]
+    assert lookup.find("v500") is None and lookup.find("") is None
+
+
+def test_a_lookup_tells_texts_of_one_hash_apart(monkeypatch):
+    monkeypatch.setattr(columns, "hash", len, raising=False)
+    lookup = TextLookup(TextColumn(pa.chunked_array([["aa", "b", "cc", "dd"]])))
+    assert [lookup.find(text) for text in ("aa", "b", "cc", "dd", "ee")] == [0, 1, 2, 3, None]
 
 
 def test_numpy_and_arrow_take_the_whole_column(texts):
