@@ -90,17 +90,30 @@ def real_data() -> Path:
 def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
     """Return a context manager in which no file may become longer than so many bytes.
 
-    Writing beyond fails as on a full disk, with another number: EFBIG.
+    Writing beyond fails as on a full disk, with another number: EFBIG. As there, memory without a
+    name has no limit.
     """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    truncate = os.ftruncate
+
+    def truncate_unless_memory(descriptor: int, size: int) -> None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if str(Path(f"/dev/fd/{descriptor}").readlink()).startswith("/memfd:"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        try:
+            truncate(descriptor, size)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 
     @contextmanager
     def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "ftruncate", truncate_unless_memory)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+            try:
+                yield
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
 
