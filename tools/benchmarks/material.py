@@ -31,8 +31,8 @@ from yt360.shards.format.schema import DatasetInfo
 AUDIO_SUFFIXES = (".flac", ".wav", ".m4a")
 CLIP_S, FPS, RATE_HZ = 10, 16, 24000
 CLIPS_OF_VIDEO = 10
-# Clips whose frames are so small that copies and decoding take no time.
-SMALL_FRAMES = ClipFormat(width=64, height=32)
+SMALL_FRAMES = ClipFormat(width=32, height=16)
+"""Frames so small that it takes no time to copy or crop them."""
 
 
 @dataclass(frozen=True)

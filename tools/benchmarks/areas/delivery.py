@@ -1,9 +1,9 @@
-"""Delivery of batches to a device: the training process, with decoding and kernels left out.
+"""Delivery of batches to a GPU: the training process, with decoding and kernels left out.
 
 Decoder processes sleep for as long as reading and decoding take (`benchmarks.stub_reader`), so that
-two cores can show what 16 decoders would deliver. The main thread does all work of a batch up to
-the first kernel. Launches are counted instead: torch's device ``meta``, which has shapes but no
-values, would spend more time in Python on each than a GPU needs to be given a kernel.
+two cores can show what 16 decoders would deliver. Kernels run on a few elements
+(`benchmarks.stub_device`). All else is the code of training: the order, clip windows, messages to
+the processes, drawing views and queuing kernels.
 """
 
 from __future__ import annotations
@@ -15,30 +15,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
-from pathlib import Path
-from typing import Any
-
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from avsa.data.decoder_pool import DecoderPool
-from avsa.data.loader import DataConfig, Loader
+from avsa.data.loader import Loader
 from avsa.data.order import TrainingOrder
-from avsa.views.batch import make_batch, upload
 from benchmarks.areas.load import BATCH, BareDecode
 from benchmarks.case import Case, Limit, Ratio
 from benchmarks.material import Material
 from benchmarks.meters import Way, cpu_ms, per_sample, process_ms, result
-from benchmarks.samples import AUDIO, UNSCALED, VIEWS, sample_loader
+from benchmarks.samples import VIEWS, sample_loader
+from benchmarks.stub_device import WINDOWS, make_views
 from benchmarks.stub_reader import VARIABLE
 from yt360.shards.format.reader import ShardReader
 
 bare_ms = per_sample(process_ms, BATCH)
-META = torch.device("meta")
 DECODERS = 16
 BATCH_SIZES = {4: 28, 1: 112}
 """Clips of a batch by the number of views: those of the recipe avsa."""
-SAMPLES = 280
+SAMPLES = 1120
 """Samples of a measurement, rounded up to whole batches."""
 WANTED_PER_S = {4: 3000, 1: 6000}
 BY_CPU = ", if the decoders had cores of their own"
@@ -65,20 +59,19 @@ def cases(material: Material) -> Iterator[Case]:
     """Yield the cases."""
     yield main_thread_case(material)
     yield lock_case(material)
-    yield launches_case(material)
     yield delivery_case(material)
 
 
 def main_thread_case(material: Material) -> Case:
-    """Measure the main thread: drawing views, grids and bookkeeping."""
+    """Measure the main thread: taking batches, drawing views and queuing kernels."""
     bare_decode = BareDecode(material)
     bare_decode.prepare(0)
 
     def main_ms(num_views: int) -> float:
-        return deliver(material, material.small_dataset, num_views).main_ms
+        return deliver(material, num_views).main_ms
 
     return Case(
-        "main thread of training, per sample; no decoding, no launches",
+        "main thread of training, per sample; no decoding, no kernels",
         {
             "K = 4": lambda _: main_ms(4),
             "K = 1": lambda _: main_ms(1),
@@ -94,16 +87,13 @@ def main_thread_case(material: Material) -> Case:
 
 
 def lock_case(material: Material) -> Case:
-    """Measure the loader alone, with frames so small that copies take no time.
-
-    What remains of the CPU time of the process is spent with Python's lock held, or in the system.
-    """
+    """Measure the loader alone: its CPU time holds Python's lock, or is spent in the system."""
     bare_decode = BareDecode(material)
     bare_decode.prepare(0)
     return Case(
-        "loader in the training process, per sample; no decoding, no copies",
+        "loader in the training process, per sample; no decoding",
         {
-            "loader": lambda _: deliver(material, material.small_dataset, None).process_ms,
+            "loader": lambda _: deliver(material, None).process_ms,
             LIBAV: lambda _: bare_ms(lambda _: bare_decode(0), range(4)),
         },
         [Ratio("loader", LIBAV)],
@@ -115,29 +105,13 @@ def lock_case(material: Material) -> Case:
     )
 
 
-def launches_case(material: Material) -> Case:
-    """Count what is queued for a batch of any size."""
-    return Case(
-        "operations of torch that make a batch on a device",
-        {
-            "K = 4": lambda _: operations(material, 4),
-            "K = 1": lambda _: operations(material, 1),
-        },
-        unit="a batch",
-        meter=result,
-        runs=1,
-        inputs=1,
-        warm_up=0,
-    )
-
-
 def delivery_case(material: Material) -> Case:
     """Emulate 16 decoders."""
     read_s = decoding_s(material)
 
     def delivered(num_views: int) -> Delivery:
         with all_cores():
-            return deliver(material, material.dataset, num_views, read_s)
+            return deliver(material, num_views, read_s)
 
     def by_clock(num_views: int, _: int) -> float:
         return delivered(num_views).samples_per_s
@@ -167,25 +141,20 @@ def delivery_case(material: Material) -> Case:
     )
 
 
-def deliver(
-    material: Material,
-    dataset: Path,
-    num_views: int | None,
-    read_s: float = 0.0,
-) -> Delivery:
-    """Load batches with sleeping decoders, and upload them to the device ``meta``.
+def deliver(material: Material, num_views: int | None, read_s: float = 0.0) -> Delivery:
+    """Load batches with sleeping decoders, and make views of them on the stub of a device.
 
     Args:
         material: Inputs.
-        dataset: Which clips.
         num_views: K; None to load batches only.
         read_s: How long a decoder process sleeps for a sample.
     """
     batch_size = 2 if material.tiny else BATCH_SIZES[num_views or 4]
     measured = 2 if material.tiny else -(-SAMPLES // batch_size)
-    clips = ShardReader(material.many_clips(dataset, 10 * max(BATCH_SIZES.values())), "train")
+    dataset = material.many_clips(material.small_dataset, 10 * max(BATCH_SIZES.values()))
+    clips = ShardReader(dataset, "train")
     order = TrainingOrder(clips.video_ids, batch_size, 0)
-    config = DataConfig(num_threads=2 if material.tiny else DECODERS)
+    config = replace(WINDOWS, num_threads=2 if material.tiny else DECODERS)
     os.environ[VARIABLE] = str(read_s)
     loader = Loader(clips, order, config, 0, decoders=_sleeping_decoders(read_s))
     views = replace(VIEWS, num_views=num_views or 1)
@@ -196,7 +165,7 @@ def deliver(
         def consume(count: int) -> None:
             for raw in islice(batches, count):
                 if num_views:
-                    upload(raw, 0, views, META)
+                    make_views(raw, views)
 
         consume(config.prefetch_batches + 1)  # decoder processes start
         wall, main, process = time.perf_counter(), time.thread_time(), time.process_time()
@@ -207,31 +176,6 @@ def deliver(
             main_ms=1e3 * (time.thread_time() - main) / samples,
             process_ms=1e3 * (time.process_time() - process) / samples,
         )
-
-
-def operations(material: Material, num_views: int) -> int:
-    """Return how many operations of torch make a batch, each of which launches a kernel or none."""
-    views = replace(VIEWS, num_views=num_views)
-    raw = sample_loader(material).load(0)
-    make_batch(raw, 0, views, AUDIO, UNSCALED, META)  # fills caches
-    with _Count() as count:
-        make_batch(raw, 0, views, AUDIO, UNSCALED, META)
-    return count.operations
-
-
-class _Count(TorchDispatchMode):
-    """Counts operations on the device ``meta``, except for those that give a view of a tensor."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count an operation and run it."""
-        returned = func(*args, **(kwargs or {}))
-        if not func.is_view and getattr(returned, "is_meta", False):
-            self.operations += 1
-        return returned
 
 
 @lru_cache

@@ -1,0 +1,47 @@
+"""A stand-in for a GPU: batches are made of a few elements on the CPU, by the kernels of a GPU.
+
+So what is measured is the work of the main thread: drawing views and queuing kernels. To queue a
+kernel on a GPU costs about as much as to run one on a few elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from avsa.data.loader import DataConfig
+from avsa.data.raw import RawBatch
+from avsa.views.batch import upload
+from avsa.views.crops import crop_batched
+from avsa.views.sampling import ViewConfig
+from avsa.views.spectrogram import view_spectrograms
+from benchmarks.material import FPS
+from benchmarks.samples import AUDIO, UNSCALED
+
+WINDOWS = DataConfig(video_duration_s=1 / FPS, audio_duration_s=0.1)
+"""Clip windows of one frame and little audio."""
+SIZE = 4
+"""Width and height of a view."""
+CPU = torch.device("cpu")
+
+
+def make_views(raw: RawBatch, views: ViewConfig) -> None:
+    """Draw the views of a batch, and run the kernels of a GPU that crop and transform them.
+
+    Args:
+        raw: A batch of `WINDOWS` of clips with small frames.
+        views: View configuration, of any size.
+    """
+    uploaded = upload(raw, 0, replace(views, height=SIZE, width=SIZE), CPU)
+    numbers = uploaded.numbers
+    crop_batched(uploaded.luma, uploaded.chroma, numbers, SIZE, SIZE)
+    # On a GPU, the spectrograms of all samples are queued at once; on the CPU one by one.
+    view_spectrograms(
+        uploaded.audio[:1, :, : AUDIO.n_fft],
+        numbers.rotations[:1],
+        AUDIO,
+        UNSCALED.mean_db,
+        UNSCALED.std_db,
+        numbers.gain_db[:1],
+    )
