@@ -5,8 +5,9 @@ Only the index of a clip and the coded bytes of its windows are read, about a te
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from yt360.shards.format.shard_file import ClipLocation, ShardFile
 
 # Bytes that contain the index of a clip: 1.5 kB for the video of 10 s, and 0.8 kB for its audio.
 INDEX_BYTES = 16 << 10
+# Indexes that are kept. One of 10 s takes 4 kB.
+MAX_INDEXES = 4096
 
 Index = TypeVar("Index")
 
@@ -58,6 +61,7 @@ class ClipReader:
 
     def __init__(self, decoder: ClipDecoder | None = None) -> None:
         self.decoder = decoder or ClipDecoder()
+        self._indexes: OrderedDict[tuple[object, int], Any] = OrderedDict()
 
     def read(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
         """Fill the samples of a task.
@@ -72,7 +76,7 @@ class ClipReader:
 
     def _read_video(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
         start, size = task.location.mp4_offset, task.location.mp4_bytes
-        track = _read_index(read_track, shard, start, size)
+        track = self._index(read_track, shard, start, size)
         _, count, height, width = batch.luma.shape
         for row, frame in enumerate(task.frames, start=task.row):
             coded_range, span = frame_range(track, frame, count, height, width)
@@ -81,12 +85,25 @@ class ClipReader:
 
     def _read_audio(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
         start, size = task.location.flac_offset, task.location.flac_bytes
-        index = _read_index(read_flac_index, shard, start, size)
+        index = self._index(read_flac_index, shard, start, size)
         _, channels, count = batch.audio.shape
         for row, sample in enumerate(task.samples, start=task.row):
             coded_range, span = audio_range(index, sample, count, channels)
             coded = shard.read(start + span.start, span.stop - span.start)
             self.decoder.decode_audio(coded_range, coded, batch.audio[row])
+
+    def _index(
+        self, read: Callable[[memoryview, int], Index], shard: ShardFile, start: int, size: int
+    ) -> Index:
+        """Return the index of a file in a shard, read at its first use."""
+        key = shard.version, start
+        index: Index | None = self._indexes.pop(key, None)
+        if index is None:
+            index = _read_index(read, shard, start, size)
+            if len(self._indexes) >= MAX_INDEXES:
+                self._indexes.popitem(last=False)
+        self._indexes[key] = index
+        return index
 
 
 def _read_index(

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,11 +89,11 @@ def frame_range(
         raise BadItem(
             "frame-size", f"{track.width}x{track.height} in a dataset of {width}x{height}"
         )
-    key = int(track.keyframes[np.searchsorted(track.keyframes, first, side="right") - 1])
-    starts = track.offsets[key:last]
-    ends = starts + track.sizes[key:last]
-    begin, end = int(starts.min()), int(ends.max())
-    packets = list(zip((starts - begin).tolist(), (ends - begin).tolist(), strict=True))
+    key = int(track.keyframes[track.keyframes.searchsorted(first, side="right") - 1])
+    starts = track.offsets[key:last].tolist()
+    ends = list(map(operator.add, starts, track.sizes[key:last].tolist()))
+    begin, end = min(starts), max(ends)
+    packets = [(a - begin, b - begin) for a, b in zip(starts, ends, strict=True)]
     return CodedRange(first, key, track.configuration, packets), slice(begin, end)
 
 

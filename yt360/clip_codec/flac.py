@@ -130,8 +130,8 @@ class FlacIndex:
 
     def locate(self, first: int, last: int) -> tuple[int, slice]:
         """Return the byte range that contains samples [first, last), and its first sample."""
-        start = int(np.searchsorted(self.points, first, side="right")) - 1
-        end = int(np.searchsorted(self.points, last, side="left"))
+        start = int(self.points.searchsorted(first, side="right")) - 1
+        end = int(self.points.searchsorted(last, side="left"))
         stop = int(self.offsets[end]) if end < len(self.offsets) else self.size
         return int(self.points[start]), slice(int(self.offsets[start]), stop)
 

@@ -7,6 +7,7 @@ ISO/IEC 14496-12 (sections 8.5 to 8.7) and 14496-15 (section 5.4).
 
 from __future__ import annotations
 
+import operator
 import struct
 from dataclasses import dataclass
 
@@ -74,7 +75,11 @@ def _read_track(file: memoryview, size: int) -> VideoTrack:
     width, height, configuration = _sample_entry(reader, boxes[b"stsd"])
     sizes = _sizes(file, boxes[b"stsz"], size)
     offsets = _offsets(file, boxes, sizes)
-    if len(offsets) != len(sizes) or (offsets > size - sizes).any() or (offsets < 0).any():
+    # In this order, no difference overflows.
+    inside = len(offsets) == len(sizes) and (
+        not len(sizes) or (offsets.min() >= 0 and (size - sizes - offsets).min() >= 0)
+    )
+    if not inside:
         raise BadItem("bad-mp4", "the sample table points outside the file")
     # Without a table of keyframes, all frames are keyframes.
     keyframes = np.arange(len(sizes))
@@ -82,7 +87,7 @@ def _read_track(file: memoryview, size: int) -> VideoTrack:
         keyframes = _numbers(file, boxes[b"stss"], 4, ">u4") - 1
     if not len(keyframes) or keyframes[0] != 0:
         raise BadItem("bad-mp4", "the first frame is not a keyframe")
-    if (np.diff(keyframes) <= 0).any():
+    if not (keyframes[1:] > keyframes[:-1]).all():
         raise BadItem("bad-mp4", "the keyframes are out of order")
     fps = _average_fps(file, reader.find(media, b"mdhd"), boxes[b"stts"])
     return VideoTrack(offsets, sizes, keyframes, width, height, configuration, fps)
@@ -108,9 +113,9 @@ def _average_fps(file: memoryview, header: Box | None, durations: Box) -> float:
     (timescale,) = struct.unpack_from(
         ">I", file, header.payload + (20 if file[header.payload] else 12)
     )
-    counts, ticks = _numbers(file, durations, 4, ">u4", columns=2).reshape(-1, 2).T.astype(float)
-    duration = float(counts @ ticks)
-    return float(counts.sum()) * timescale / duration if duration else 0.0
+    runs = _numbers(file, durations, 4, ">u4", columns=2).tolist()
+    frames, ticks = sum(runs[::2]), sum(map(operator.mul, runs[::2], runs[1::2]))
+    return frames * timescale / ticks if ticks else 0.0
 
 
 def _sizes(file: memoryview, table: Box, file_size: int) -> NDArray[np.int64]:
@@ -128,16 +133,20 @@ def _offsets(
         chunks = _numbers(file, boxes[b"stco"], 4, ">u4")
     else:
         chunks = _numbers(file, boxes[b"co64"], 4, ">u8")
-    runs = _numbers(file, boxes[b"stsc"], 4, ">u4", columns=3).reshape(-1, 3)
-    chunks_of_run = np.diff(np.append(runs[:, 0], len(chunks) + 1))
+    runs = _numbers(file, boxes[b"stsc"], 4, ">u4", columns=3)
+    first_chunks, frames_per_chunk = runs[0::3] - 1, runs[1::3]
+    chunks_of_run = np.empty_like(first_chunks)
+    chunks_of_run[:-1] = first_chunks[1:]
+    chunks_of_run[-1:] = len(chunks)
+    chunks_of_run -= first_chunks
     if (chunks_of_run < 0).any() or chunks_of_run.sum() != len(chunks):
         raise ValueError("runs and chunks do not match")
-    per_chunk = np.repeat(runs[:, 1], chunks_of_run)
-    if per_chunk.sum() != len(sizes):
+    per_chunk = frames_per_chunk.repeat(chunks_of_run)
+    ends = per_chunk.cumsum()
+    if not len(ends) or ends[-1] != len(sizes):
         raise ValueError("chunks and frames do not match")
-    before = np.cumsum(sizes) - sizes
-    first_of_chunk = np.cumsum(per_chunk) - per_chunk
-    return np.repeat(chunks - before[first_of_chunk], per_chunk) + before
+    before = sizes.cumsum() - sizes
+    return (chunks - before[ends - per_chunk]).repeat(per_chunk) + before
 
 
 def _numbers(

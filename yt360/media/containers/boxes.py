@@ -19,6 +19,7 @@ _CHILDREN_AFTER = {
     b"sv3d": 0, b"proj": 0,
     b"stsd": 8,
 }  # fmt: skip
+_HEADER = struct.Struct(">I4s")
 _VIDEO_ENTRY_BYTES = 78
 _AUDIO_ENTRY_BYTES = {0: 28, 1: 44, 2: 64}
 
@@ -121,7 +122,7 @@ class BoxReader:
         header = self._read(position, 16)
         if len(header) < 8:
             return None
-        size, kind = struct.unpack(">I4s", header[:8])
+        size, kind = _HEADER.unpack_from(header)
         header_bytes = 8
         if size == 1 and len(header) == 16:
             size, header_bytes = struct.unpack(">Q", header[8:])[0], 16

@@ -84,6 +84,9 @@ class ShardFile:
         folder: Folder that must contain the target of a link.
         method: ``"pread"`` copies; ``"mmap"`` returns views.
 
+    Attributes:
+        version: Distinguishes this file, with its present content, from all others.
+
     Raises:
         BadItem: ``"shard-unreadable"``.
     """
@@ -94,7 +97,9 @@ class ShardFile:
         self._map: mmap.mmap | None = None
         try:
             self._file = open_regular(path, folder)
-            self._size = os.fstat(self._file.fileno()).st_size
+            status = os.fstat(self._file.fileno())
+            self._size = status.st_size
+            self.version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
             if method == "mmap":
                 self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
                 self._view = memoryview(self._map)
