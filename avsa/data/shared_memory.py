@@ -7,6 +7,9 @@ import logging
 import mmap
 import os
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ import torch
 logger = logging.getLogger(__name__)
 
 _ALIGNMENT = 4096
+# cudaHostRegisterPortable: for all devices.
+_PORTABLE = 1
 _numbers = itertools.count()
 
 
@@ -23,19 +28,22 @@ class SharedMemory:
 
     Args:
         size: Size in bytes.
-        pin: Lock its pages for fast copies to a CUDA device; if CUDA refuses, a warning is logged.
+        pin: Lock its pages for fast copies to CUDA devices. If CUDA refuses, a warning is logged.
+        cudart: Returns the CUDA runtime.
 
     Attributes:
         number: Distinguishes it from all others of this process.
     """
 
-    def __init__(self, size: int, *, pin: bool = False) -> None:
+    def __init__(
+        self, size: int, *, pin: bool = False, cudart: Callable[[], Any] = torch.cuda.cudart
+    ) -> None:
         self.number, self.size = next(_numbers), max(size, 1)
         self.descriptor = _anonymous_file()
         os.ftruncate(self.descriptor, self.size)
         self._map = _Map(self.descriptor, self.size)
         if pin:
-            self._map.pin()
+            self._map.pin(cudart())
 
     def __del__(self) -> None:
         os.close(self.descriptor)
@@ -56,28 +64,28 @@ def aligned(size: int) -> int:
 class _Map(mmap.mmap):
     """A mapping that unlocks its pages before it ends."""
 
-    _pinned_at: int | None = None
+    _unpin: Callable[[], object] | None = None
 
-    def pin(self) -> None:
+    def pin(self, cudart: Any) -> None:
+        """Lock the pages."""
         address = torch.frombuffer(self, dtype=torch.uint8).data_ptr()
-        error = _cudart().cudaHostRegister(address, len(self), 0)
-        if int(error):
-            logger.warning(
-                "CUDA cannot lock %.0f MB of memory (error %d), so copies to the device are "
-                "slower; see `ulimit -l`",
-                len(self) / 1e6,
-                int(error),
-            )
-        else:
-            self._pinned_at = address
+        error = int(cudart.cudaHostRegister(address, len(self), _PORTABLE))
+        if not error:
+            self._unpin = partial(cudart.cudaHostUnregister, address)
+            return
+        logger.warning(
+            "CUDA cannot lock %.0f MB of memory (error %d), so copies to the device are slower; "
+            "`ulimit -l` may be too low",
+            len(self) / 1e6,
+            error,
+        )
+        # CUDA reports the error again at the next kernel, which must not be one of the training.
+        with suppress(RuntimeError, AssertionError):
+            torch.zeros(1, device="cuda")
 
     def __del__(self) -> None:
-        if self._pinned_at is not None:
-            _cudart().cudaHostUnregister(self._pinned_at)
-
-
-def _cudart() -> Any:
-    return torch.cuda.cudart()
+        if self._unpin is not None:
+            self._unpin()
 
 
 def _anonymous_file() -> int:
