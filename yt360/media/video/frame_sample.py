@@ -81,19 +81,17 @@ def look_at_pixels(path: Path, stream: VideoStream) -> PixelLayout | None:
         return None
     sample = FrameSample(FRAMES)
     with open_media(path) as container:
-        opened = next(s for s in container.streams.video if s.index == stream.index)
-        opened.thread_count = 1
-        for frame in _keyframes(container, opened, stream):
+        for frame in keyframes(container, stream):
             sample.add(scaled_luma(frame))
     if not len(sample.frames):
         return None
     return recognize(measure_layout(sample.frames), LayoutThresholds())
 
 
-def _keyframes(
-    container: InputContainer, opened: OpenStream, stream: VideoStream
-) -> Iterator[VideoFrame]:
-    """Yield the keyframes at or before `FRAMES` regular times, each once."""
+def keyframes(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Yield the keyframes of a video at or before `FRAMES` regular times, each once."""
+    opened = next(s for s in container.streams.video if s.index == stream.index)
+    opened.thread_count = 1
     seen = set()
     for number in range(FRAMES):
         time_s = stream.start_s + stream.duration_measured_s * (number + 0.5) / FRAMES
@@ -111,6 +109,12 @@ def _first_frame(container: InputContainer, opened: OpenStream) -> VideoFrame | 
     for number, packet in enumerate(container.demux(opened)):
         for frame in packet.decode():
             return frame
+        if packet.is_keyframe and not number:
+            # A decoder that reorders frames gives this one after it has decoded a few more. Its end
+            # gives it at once.
+            for frame in opened.codec_context.decode(None):
+                return frame
+            opened.codec_context.flush_buffers()
         if number == _MAX_PACKETS:
             break
     return None
