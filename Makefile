@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 test test-slow test-real: export OMP_NUM_THREADS = 1
 test test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow test-real lint types check format bench proof fuzz kill constraints sbom clean
+.PHONY: setup demo test test-slow test-real lint types check format bench bench-gpu proof fuzz kill constraints sbom clean
 
 setup:
 	@tools/setup.sh
@@ -37,6 +37,9 @@ format: setup
 
 bench: setup  ## speed as ratios, area by area (docs/speed.md); takes a quiet machine
 	.venv/bin/python tools/bench.py
+
+bench-gpu: setup  ## speed of training steps on a GPU, in less than 8 minutes
+	.venv/bin/python tools/bench_gpu.py
 
 proof: setup  ## that the small recipe learns (docs/results); more than an hour on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m proof --out proof

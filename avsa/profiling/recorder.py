@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Any
 
+import torch
 from torch.profiler import ProfilerActivity, profile, schedule
 
 from avsa.profiling.summary import Setting, summary
@@ -47,17 +49,12 @@ class StepProfiler(AbstractContextManager["StepProfiler"]):
         self._begin = first_step + skipped
         self._profile: profile | None = None
         if steps and log.active:
-            # Otherwise kineto prints what it could not find. The trace has what matters.
-            os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-            activities = [ProfilerActivity.CPU]
-            if setting.world.device.type == "cuda":
-                activities.append(ProfilerActivity.CUDA)
             warm_up = min(skipped, 1)
             with warnings.catch_warnings():  # that the first steps of a short run are not warm
                 warnings.simplefilter("ignore")
                 when = schedule(wait=skipped - warm_up, warmup=warm_up, active=steps, repeat=1)
-            self._profile = profile(
-                activities=activities, schedule=when, on_trace_ready=self._write
+            self._profile = new_profile(
+                setting.world.device, schedule=when, on_trace_ready=self._write
             )
 
     def __enter__(self) -> StepProfiler:
@@ -97,6 +94,16 @@ class StepProfiler(AbstractContextManager["StepProfiler"]):
         for line in summary(read_times(path), self._step - self._begin, self._setting):
             self._log.note(line)
         self._log.note(f"trace: {path} (open it at https://ui.perfetto.dev)")
+
+
+def new_profile(device: torch.device, **options: Any) -> profile:
+    """Return a profile of the CPU and, if it is one, of a CUDA device; `options` as of torch."""
+    # Otherwise kineto prints what it could not find. The trace has what matters.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    activities = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    return profile(activities=activities, **options)
 
 
 def read_times(trace: Path) -> Times:

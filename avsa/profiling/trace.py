@@ -69,6 +69,12 @@ def part_times(events: Sequence[dict[str, Any]]) -> Times:
     return Times(wall_s, {name: time for name, time in parts.items() if time > 0}, bool(kernels))
 
 
+def device_gaps(events: Sequence[dict[str, Any]]) -> list[Span]:
+    """Return when a CUDA device ran no kernel, between the first one and the last one."""
+    busy = union(_span(event) for event in events if event.get("cat") == "kernel")
+    return gaps(busy, Span(busy[0].start, busy[-1].end)) if busy else []
+
+
 def union(spans: Iterable[Span]) -> list[Span]:
     """Return the spans that cover the same time without overlap, in order."""
     merged: list[Span] = []

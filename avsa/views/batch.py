@@ -69,9 +69,6 @@ def batches(
 ) -> Generator[Batch]:
     """Read, decode and crop this rank's part of each batch, starting at a step.
 
-    On devices other than the CPU, the copies of the next batch are queued before a batch is
-    returned, so they overlap with the work on it.
-
     Args:
         clips: Clips of the split.
         order: Order of the clips.
@@ -98,9 +95,26 @@ def batches(
         pin_memory=device.type == "cuda",
         saliency=open_saliency(views, clips),
     )
+    stored = in_phase(Phase.DATA, loader.batches(first_step))
+    yield from make_batches(stored, seed, views, audio, statistics, device, adjust)
+
+
+def make_batches(
+    stored: Iterator[RawBatch],
+    seed: int,
+    views: ViewConfig,
+    audio: AudioConfig,
+    statistics: AudioStatistics,
+    device: torch.device,
+    adjust: AdjustViews | None = None,
+) -> Generator[Batch]:
+    """Draw and crop the views of each of a series of batches, and compute their spectrograms.
+
+    On devices other than the CPU, the copies of the next batch are queued before a batch is
+    returned, so they overlap with the work on it.
+    """
     statistics = AudioStatistics(statistics.mean_db.to(device), statistics.std_db.to(device))
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-    stored = in_phase(Phase.DATA, loader.batches(first_step))
     uploads = (upload(raw, seed, views, device, adjust, stream) for raw in stored)
     for uploaded in uploads if device.type == "cpu" else one_ahead(uploads):
         yield finish_batch(uploaded, views, audio, statistics)

@@ -3,7 +3,7 @@
 import pytest
 
 from avsa.profiling.phases import PREFIX, Phase
-from avsa.profiling.trace import COPIES, IDLE, OTHER, Span, gaps, part_times, union
+from avsa.profiling.trace import COPIES, IDLE, OTHER, Span, device_gaps, gaps, part_times, union
 
 
 def ms(event, start, end):
@@ -88,3 +88,9 @@ def test_union_and_gaps_share_the_whole_out():
     assert covered == [(1, 6)]
     assert gaps(covered, Span(0, 9)) == [(0, 1), (6, 9)]
     assert gaps([], Span(0, 9)) == [(0, 9)]
+
+
+def test_gaps_of_a_device_lie_between_its_kernels():
+    kernels = [kernel(1, 5, 25), kernel(2, 24, 30), kernel(3, 32, 35), *OTHERS]
+    assert device_gaps(kernels) == [Span(0.030, 0.032)]
+    assert device_gaps(OTHERS) == []
