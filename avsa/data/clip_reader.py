@@ -6,13 +6,13 @@ Only the index of a clip and the coded bytes of its windows are read, about a te
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yt360.clip_codec.decoder import ClipDecoder, audio_range, frame_range
+from yt360.clip_codec.decoder import ClipDecoder, CodedRange, audio_range, frame_range
 from yt360.clip_codec.flac import read_flac_index
 from yt360.clip_codec.mp4_index import read_track
 from yt360.errors import BadItem
@@ -24,6 +24,8 @@ INDEX_BYTES = 16 << 10
 MAX_INDEXES = 4096
 
 Index = TypeVar("Index")
+# A range of a clip, and its first byte and size in the shard.
+_Coded: TypeAlias = tuple[CodedRange, int, int]
 
 
 class ClipTask(NamedTuple):
@@ -63,34 +65,46 @@ class ClipReader:
         self.decoder = decoder or ClipDecoder()
         self._indexes: OrderedDict[tuple[object, int], Any] = OrderedDict()
 
+    def will_read(self, shard: ShardFile, task: ClipTask) -> None:
+        """Ask the system to prefetch what `read` reads first, without waiting for it."""
+        for is_read, start, size in _files_of(task):
+            if is_read and (shard.version, start) not in self._indexes:
+                shard.will_read(start, min(size, INDEX_BYTES))
+
     def read(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
         """Fill the samples of a task.
 
         Raises:
             BadItem: The clip is damaged, or its shard ends before it.
         """
-        if task.frames:
-            self._read_video(shard, task, batch)
-        if task.samples:
-            self._read_audio(shard, task, batch)
+        video, audio = self._video(shard, task, batch), self._audio(shard, task, batch)
+        for _, start, size in video + audio:
+            shard.will_read(start, size)  # the audio, while video is decoded
+        for row, (coded_range, start, size) in enumerate(video, start=task.row):
+            coded = shard.read(start, size)
+            self.decoder.decode_frames(coded_range, coded, batch.luma[row], batch.chroma[row])
+        for row, (coded_range, start, size) in enumerate(audio, start=task.row):
+            self.decoder.decode_audio(coded_range, shard.read(start, size), batch.audio[row])
 
-    def _read_video(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
+    def _video(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> list[_Coded]:
+        """Return the coded video of each window."""
+        if not task.frames:
+            return []
         start, size = task.location.mp4_offset, task.location.mp4_bytes
         track = self._index(read_track, shard, start, size)
-        _, count, height, width = batch.luma.shape
-        for row, frame in enumerate(task.frames, start=task.row):
-            coded_range, span = frame_range(track, frame, count, height, width)
-            coded = shard.read(start + span.start, span.stop - span.start)
-            self.decoder.decode_frames(coded_range, coded, batch.luma[row], batch.chroma[row])
+        shape = batch.luma.shape[1:]
+        ranges = (frame_range(track, frame, *shape) for frame in task.frames)
+        return [(coded, start + span.start, span.stop - span.start) for coded, span in ranges]
 
-    def _read_audio(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> None:
+    def _audio(self, shard: ShardFile, task: ClipTask, batch: BatchArrays) -> list[_Coded]:
+        """Return the coded audio of each window."""
+        if not task.samples:
+            return []
         start, size = task.location.flac_offset, task.location.flac_bytes
         index = self._index(read_flac_index, shard, start, size)
         _, channels, count = batch.audio.shape
-        for row, sample in enumerate(task.samples, start=task.row):
-            coded_range, span = audio_range(index, sample, count, channels)
-            coded = shard.read(start + span.start, span.stop - span.start)
-            self.decoder.decode_audio(coded_range, coded, batch.audio[row])
+        ranges = (audio_range(index, sample, count, channels) for sample in task.samples)
+        return [(coded, start + span.start, span.stop - span.start) for coded, span in ranges]
 
     def _index(
         self, read: Callable[[memoryview, int], Index], shard: ShardFile, start: int, size: int
@@ -104,6 +118,13 @@ class ClipReader:
                 self._indexes.popitem(last=False)
         self._indexes[key] = index
         return index
+
+
+def _files_of(task: ClipTask) -> Iterator[tuple[bool, int, int]]:
+    """Yield whether a file of a clip is read, its first byte in the shard, and its size."""
+    location = task.location
+    yield bool(task.frames), location.mp4_offset, location.mp4_bytes
+    yield bool(task.samples), location.flac_offset, location.flac_bytes
 
 
 def _read_index(

@@ -35,7 +35,7 @@ class LocalClipsInOrder:
 
     def by_shard(self, clips: Sequence[int]) -> list[list[int]]:
         """Return all numbers of the list together, as all shards are present."""
-        return [list(range(len(clips)))]
+        return [list(range(len(clips)))] if clips else []
 
     def present(self, clip: int) -> AbstractContextManager[None]:  # noqa: ARG002
         """Do nothing."""

@@ -10,20 +10,21 @@ import mmap
 import os
 import signal
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, ParamSpec, TypeAlias
 
 import numpy as np
 
 from avsa.data.clip_reader import BatchArrays, ClipReader, ClipTask
 from yt360.errors import BadItem
 from yt360.execution.limits import Limits
-from yt360.shards.format.shard_file import ClipLocation, ShardFile, ShardFiles
+from yt360.shards.format.shard_file import ClipLocation, ShardFiles
 
 # Memory limit of a decoder process. Clips take 100 MB.
 MEMORY_BYTES = 4 << 30
@@ -31,6 +32,7 @@ MEMORY_BYTES = 4 << 30
 _MAX_SOURCES = 4
 _numbers = count()
 
+P = ParamSpec("P")
 # Offset, shape and type of an array in shared memory.
 Place: TypeAlias = tuple[int, tuple[int, ...], str]
 # Number and size of a shared memory, whose descriptor follows, and the arrays of the batch in it.
@@ -109,27 +111,41 @@ class _Server:
     def _decode(
         self, number: int, source: tuple[int, str, bool], clips: list[tuple[object, ...]]
     ) -> Answer:
-        batch = self._batches[number]
-        errors: Answer = {}
-        for index, (*location, row, frames, samples) in enumerate(clips):
-            task = ClipTask(ClipLocation(*location), row, frames, samples)  # type: ignore[arg-type]
-            signal.setitimer(signal.ITIMER_PROF, self.limit_s)  # the system then kills this process
-            try:
-                self.reader.read(self._open(task.location.shard, Source(*source)), task, batch)
-            except MemoryError:
-                errors[index] = BadItem(
-                    "memory", "decoding takes more memory than a process may use"
-                )
-            except Exception as error:
-                errors[index] = error
+        batch, files = self._batches[number], self._files(Source(*source))
+        tasks = [ClipTask(ClipLocation(*clip[:5]), *clip[5:]) for clip in clips]  # type: ignore[arg-type]
+        errors: dict[int, Exception | None] = {}
+        for index, task in enumerate(tasks):  # a disk then works on all of them at once
+            errors[index] = _error_of(self._will_read, files, task)
+        for index, task in enumerate(tasks):
+            if errors[index] is None:
+                errors[index] = _error_of(self._read, files, task, batch)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        return errors
+        return {index: error for index, error in errors.items() if error is not None}
 
-    def _open(self, path: str, source: Source) -> ShardFile:
+    def _files(self, source: Source) -> ShardFiles:
+        """Return the open shards of a source; new ones if they must not stay open."""
         if not source.keep_open:
-            return ShardFile(Path(path), Path(source.folder))
-        shards = self._shards.pop(source.number, None) or ShardFiles(Path(source.folder))
-        self._shards[source.number] = shards
+            return ShardFiles(Path(source.folder))
+        files = self._shards.pop(source.number, None) or ShardFiles(Path(source.folder))
+        self._shards[source.number] = files
         if len(self._shards) > _MAX_SOURCES:
             self._shards.popitem(last=False)
-        return shards.open(path)
+        return files
+
+    def _will_read(self, files: ShardFiles, task: ClipTask) -> None:
+        self.reader.will_read(files.open(task.location.shard), task)
+
+    def _read(self, files: ShardFiles, task: ClipTask, batch: BatchArrays) -> None:
+        signal.setitimer(signal.ITIMER_PROF, self.limit_s)  # the system then kills this process
+        self.reader.read(files.open(task.location.shard), task, batch)
+
+
+def _error_of(call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Exception | None:
+    """Call a function; return the error that it raises."""
+    try:
+        call(*args, **kwargs)
+    except MemoryError:
+        return BadItem("memory", "decoding takes more memory than a process may use")
+    except Exception as error:
+        return error
+    return None

@@ -78,7 +78,7 @@ class Buffer:
 
 @dataclass
 class RawBatch:
-    """A rank's part of a global batch as stored; the threads of a loader fill it.
+    """A rank's part of a global batch as stored; decoder processes fill its memory.
 
     The tensors are reused: they are valid until the next batch is requested. The windows of one
     clip are neighbours: clip 0 window 0, clip 0 window 1, ...; B counts windows, not clips.

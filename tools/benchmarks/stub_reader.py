@@ -14,6 +14,9 @@ class SleepingReader:
     def __init__(self) -> None:
         self.read_s = float(os.environ.get(VARIABLE, "0"))
 
+    def will_read(self, *_: object) -> None:
+        """Do nothing."""
+
     def read(self, *_: object) -> None:
         """Sleep as long as reading and decoding the windows of a clip."""
         if self.read_s:

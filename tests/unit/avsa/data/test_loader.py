@@ -202,6 +202,17 @@ def test_a_split_without_readable_clips_is_an_error(damage, order):
         take(Loader(clips, order, SMALL, 0), 0, 1)
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_clips_that_are_too_short_are_left_out(tiny_dataset, batch_size):
+    clips = ShardReader(tiny_dataset, "train")
+    clips.durations_s = np.array([3.0, 0.9] * 8)
+    loader = Loader(clips, SequentialOrder(len(clips), batch_size), SMALL, 0)
+    keys = [key for raw in loader.batches() for key in raw.keys]
+    assert keys == list(clips.keys)[::2]
+    assert all(reason.startswith("too-short") for reason in loader.unreadable.values())
+    assert loader.failed_reads == 8
+
+
 def test_memory_is_bounded_and_used_again(clips, order):
     loader = Loader(clips, order, replace(SMALL, prefetch_batches=2), 0)
     places = {raw.luma.data_ptr() for raw in islice(loader.batches(), 12)}
