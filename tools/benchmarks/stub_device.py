@@ -21,8 +21,8 @@ from benchmarks.samples import AUDIO, UNSCALED
 
 WINDOWS = DataConfig(video_duration_s=1 / FPS, audio_duration_s=0.1)
 """Clip windows of one frame and little audio."""
-SIZE = 4
-"""Width and height of a view."""
+ROWS, COLUMNS, SIZE = 8, 16, 4
+"""Panorama and view, of about the proportions of 320 x 640 and 112: views are not pooled."""
 CPU = torch.device("cpu")
 
 
@@ -33,7 +33,12 @@ def make_views(raw: RawBatch, views: ViewConfig) -> None:
         raw: A batch of `WINDOWS` of clips with small frames.
         views: View configuration, of any size.
     """
-    uploaded = upload(raw, 0, replace(views, height=SIZE, width=SIZE), CPU)
+    corner = replace(
+        raw,
+        luma=raw.luma[..., :ROWS, :COLUMNS].contiguous(),
+        chroma=raw.chroma[..., : ROWS // 2, : COLUMNS // 2].contiguous(),
+    )
+    uploaded = upload(corner, 0, replace(views, height=SIZE, width=SIZE), CPU)
     numbers = uploaded.numbers
     crop_batched(uploaded.luma, uploaded.chroma, numbers, SIZE, SIZE)
     # On a GPU, the spectrograms of all samples are queued at once; on the CPU one by one.
