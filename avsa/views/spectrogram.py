@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import pad
 
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
@@ -123,11 +124,11 @@ def view_spectrograms(
     rotations, mean_db, std_db = (
         each.to(device, non_blocking=True) for each in (rotations, mean_db, std_db)
     )
-    gain_db = torch.zeros(1, 1, device=device) if gain_db is None else gain_db
-    gain_db = gain_db.to(device, non_blocking=True)[..., None]
     # The factor 20 of the conversion to decibels is part of the standardization.
-    shifts, scale = ((gain_db - mean_db) / std_db).expand(*rotations.shape[:2], -1), 20 / std_db
-    window = _window(config, audio)
+    scale, shifts = 20 / std_db, (-mean_db / std_db).expand(*rotations.shape[:2], -1)
+    if gain_db is not None:
+        shifts = shifts + gain_db.to(device, non_blocking=True)[..., None] / std_db
+    window = _window(config, audio.is_floating_point(), device)
     mixing = _mixing(rotations.to(window.dtype), config.channels)
     steps = config.steps(audio.shape[-1])
     shape = (*rotations.shape[:2], config.num_channels, steps, config.n_mels)
@@ -177,7 +178,8 @@ def stft(audio: Tensor, config: AudioConfig) -> Tensor:
 
     Windows are centred on multiples of the hop length, with reflection padding.
     """
-    return torch.fft.rfft(_frames(audio, config) * _window(config, audio))
+    window = _window(config, audio.is_floating_point(), audio.device)
+    return torch.fft.rfft(_frames(audio, config) * window)
 
 
 def _frames(audio: Tensor, config: AudioConfig) -> Tensor:
@@ -190,10 +192,11 @@ def _frames(audio: Tensor, config: AudioConfig) -> Tensor:
     return padded.unfold(-1, config.n_fft, config.hop_length)[..., : config.steps(samples), :]
 
 
-def _window(config: AudioConfig, audio: Tensor) -> Tensor:
-    """Return the Hann window (n_fft,), which also scales integers to full scale 1."""
-    window = torch.hann_window(config.n_fft, dtype=config.transform_dtype, device=audio.device)
-    return window if audio.is_floating_point() else window / INT16_SCALE
+@lru_cache(maxsize=8)
+def _window(config: AudioConfig, is_floating_point: bool, device: torch.device) -> Tensor:
+    """Return the Hann window (n_fft,), which also scales 16-bit integers to full scale 1."""
+    window = torch.hann_window(config.n_fft, dtype=config.transform_dtype, device=device)
+    return window if is_floating_point else window / INT16_SCALE
 
 
 def _mix(mixing: Tensor, spectrum: Tensor) -> Tensor:
@@ -256,9 +259,8 @@ def _mixing(rotations: Tensor, inputs: Channels) -> Tensor:
         mixing[..., 1, 1:] = -0.5 * toward_left
         mixing = mixing.flatten(-3, -2)
     else:
-        mixing = rotations.new_zeros(*rotations.shape[:-3], 1 + steered.shape[-2], 4)
+        mixing = pad(steered, (1, 0, 1, 0))
         mixing[..., 0, 0] = 1
-        mixing[..., 1:, 1:] = steered
     return mixing
 
 
