@@ -226,9 +226,13 @@ def _tensors(*values: Angle) -> tuple[Tensor, ...]:
     like = given[0] if given else torch.tensor(0.0)
     if not like.is_floating_point():
         like = like.to(torch.get_default_dtype())
-    return torch.broadcast_tensors(
-        *(torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in values)
-    )
+    return torch.broadcast_tensors(*(_as_tensor(value, like) for value in values))
+
+
+def _as_tensor(value: Angle, like: Tensor) -> Tensor:
+    if isinstance(value, int | float):  # made on the device: a copy from the host would wait for it
+        return torch.full((), value, dtype=like.dtype, device=like.device)
+    return torch.as_tensor(value, dtype=like.dtype, device=like.device)
 
 
 def _half_extent(fov: Tensor, name: str) -> Tensor:

@@ -10,14 +10,25 @@ from avsa.training.distributed import World
 from avsa.training.learner import is_plausible
 from avsa.training.optimizer import build_optimizer, step_if
 
-# What reads a value of a tensor on the host, and so waits for the device that computes it.
-READS = {"aten::_local_scalar_dense", "aten::is_nonzero", "aten::nonzero", "aten::item"}
+# What waits for the device: reading a value of a tensor on the host, shapes that depend on values,
+# and tensors made of numbers of the host, which are copied from memory that is not page-locked.
+READS = {
+    "aten::_local_scalar_dense",
+    "aten::is_nonzero",
+    "aten::nonzero",
+    "aten::masked_select",
+    "aten::lift_fresh",
+}
 TINY = [
     "views.height=16",
     "views.width=16",
     "encoders.video={base_channels: 4, num_stages: 2, blocks_per_stage: 1}",
     "encoders.audio={base_channels: 4, num_stages: 2}",
 ]
+
+
+def is_mask(index):
+    return index is not None and index.dtype == torch.bool
 
 
 class Reads(TorchDispatchMode):
@@ -28,8 +39,9 @@ class Reads(TorchDispatchMode):
         self.names = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.name().partition(".")[0] in READS:
-            self.names.append(func.name())
+        name = func.name().partition(".")[0]
+        if name in READS or (name == "aten::index" and any(map(is_mask, args[1]))):
+            self.names.append(name)
         return func(*args, **(kwargs or {}))
 
 
@@ -37,7 +49,9 @@ def test_reads_are_noticed():
     with Reads() as reads:
         torch.ones(()).item()
         bool(torch.ones(()) > 0)
-    assert len(reads.names) == 2
+        torch.tensor(1.0)
+        torch.ones(2)[torch.ones(2) > 0]
+    assert len(reads.names) == 4
 
 
 @pytest.mark.parametrize(
