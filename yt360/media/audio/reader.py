@@ -97,6 +97,9 @@ class AudioReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # The generator refers to this reader: without it, memory is released at once.
+        self._frames = iter(())
+        self._chunks.clear()
         self._opened.__exit__(kind, error, trace)
 
     def read(self, start: int, count: int) -> tuple[Samples, int]:

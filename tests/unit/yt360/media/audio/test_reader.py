@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import soundfile
@@ -78,6 +81,19 @@ def test_one_reader_may_jump_about(media, tmp_path):
             samples, recorded = reader.read(start, 999)
             np.testing.assert_array_equal(samples, whole[:, start : start + 999])
             assert reader.count_recorded(start, 999) == recorded
+
+
+def test_a_closed_reader_keeps_no_memory(media, tmp_path, field):
+    path = media.write(tmp_path / "a.wav", fps=None, sound=field, sound_codec="pcm_s16le")
+    gc.disable()  # which would find it, some day
+    try:
+        with AudioReader(path) as reader:
+            samples = weakref.ref(reader.read(0, RATE)[0])
+            state = weakref.ref(reader)
+        del reader
+        assert samples() is None and state() is None
+    finally:
+        gc.enable()
 
 
 def test_before_and_after_the_sound_there_is_silence(media, tmp_path, field):
