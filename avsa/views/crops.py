@@ -77,7 +77,7 @@ def _positions(
         panorama, so the centre of pixel i is at i + 0.5. Columns are continuous over the seam and
         may lie outside [0, W]; rows lie in [0, H].
     """
-    middle, cos, sin, to_left, to_up = (each[..., None, None] for each in views.geometry)
+    middle, cos, sin, to_left, to_up = views.geometry[..., None, None].unbind(-3)
     device = views.numbers.device
     left = to_left * _centres(width, device)
     up = to_up * _centres(height, device)[:, None]

@@ -66,7 +66,7 @@ class ViewNumbers:
         for column, scalar in enumerate(scalars):
             numbers[..., column] = scalar
         numbers[..., len(scalars) :] = views.color.flatten(-2).numpy()
-        return cls(torch.from_numpy(numbers), tuple(np.unique(pooling).tolist()))
+        return cls(torch.from_numpy(numbers), tuple(sorted(set(pooling.ravel().tolist()))))
 
     def to(self, device: torch.device) -> ViewNumbers:
         """Copy the numbers to a device; to a CUDA device from page-locked memory, asynchronously.
@@ -83,14 +83,14 @@ class ViewNumbers:
         return replace(self, numbers=self.numbers[row : row + 1])
 
     @property
-    def geometry(self) -> tuple[Tensor, ...]:
-        """Five numbers (B, K) that determine the sampling grid of a view.
+    def geometry(self) -> Tensor:
+        """(B, K, 5) numbers that determine the sampling grid of a view.
 
         The column of the panorama at the view's centre, measured from its left side; the cosine and
         sine of the elevation; and the factors from positions on the view, -1 to 1 rightwards and
         downwards, to the left and upwards on the image plane at distance 1.
         """
-        return self.numbers[..., :5].unbind(-1)
+        return self.numbers[..., :5]
 
     @property
     def pooling(self) -> Tensor:

@@ -24,7 +24,7 @@ def test_the_numbers_hold_the_fields_of_the_views():
 
 def test_the_geometry_gives_the_rays_of_the_views():
     numbers = ViewNumbers.of(VIEWS, (20, 30), (64, 128))
-    middle, cos, sin, to_left, to_up = (each.double() for each in numbers.geometry)
+    middle, cos, sin, to_left, to_up = numbers.geometry.double().unbind(-1)
     azimuth = (0.5 - middle / 128) * 2 * math.pi
     # Of two pixels side by side, the right one is halfway to the right side of the view.
     angles = (azimuth, torch.atan2(sin, cos), VIEWS.hfov)
