@@ -200,15 +200,17 @@ class TrainingOrder:
     def _make_order(self, epoch: int) -> Indices:
         generator = keyed_generator(self.seed, "plan", epoch)
         clips = self._choose(generator)
-        if self._shards is None:
-            places = generator.random(len(clips))
-        else:
-            places = generator.permutation(self._shards.max() + 1)[self._shards[clips]]
-            places = places + generator.random(len(clips))
-        clips = clips[np.argsort(places)]
+        clips = clips[self._shuffle(clips, generator)]
         bounds = np.arange(self._segments + 1) * self.steps_per_epoch // self._segments
         bounds *= self.batch_size
         return np.concatenate([self._deal(clips[i:j], generator) for i, j in pairwise(bounds)])
+
+    def _shuffle(self, clips: Indices, generator: np.random.Generator) -> Indices:
+        """Return a random order of clips; those of a shard are neighbours if windows are set."""
+        if self._shards is None:
+            return np.argsort(generator.random(len(clips)))
+        shard_rank = generator.permutation(self._shards.max() + 1)[self._shards[clips]]
+        return np.argsort(shard_rank + generator.random(len(clips)))
 
     def _choose(self, generator: np.random.Generator) -> Indices:
         """Return the clips of an epoch; a video repeats a clip only after all of its clips."""

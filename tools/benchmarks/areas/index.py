@@ -12,7 +12,8 @@ from benchmarks.commands import Cost, run_python
 from benchmarks.material import Material
 from benchmarks.meters import result
 
-STATS, START = "yt360 stats", "avsa train --steps 1"
+STATS, START = "yt360 stats", "start of training, until its first batch"
+STEP = "avsa train --steps 1"
 
 
 def cases(material: Material) -> Iterator[Case]:
@@ -20,13 +21,14 @@ def cases(material: Material) -> Iterator[Case]:
     yield from command_cases(material, STATS, _stats, limit_s=3)
     if not material.tiny:
         yield from command_cases(material, START, _start, limit_s=6, limit_mib=819)
+        yield from command_cases(material, STEP, _step)
 
 
 def command_cases(
     material: Material,
     name: str,
     command: Callable[[Path], Cost],
-    limit_s: float,
+    limit_s: float | None = None,
     limit_mib: float | None = None,
 ) -> Iterator[Case]:
     """Run a command on a small and a large dataset."""
@@ -47,7 +49,7 @@ def command_cases(
             small: lambda number: run(small, number).cpu_s,
         },
         [Ratio(large, small)],
-        [Limit(large, at_most=limit_s)],
+        [Limit(large, at_most=limit_s)] if limit_s else [],
         unit="s",
         meter=result,
         runs=3,
@@ -75,6 +77,10 @@ def _stats(dataset: Path) -> Cost:
 
 
 def _start(dataset: Path) -> Cost:
+    return run_python("-m", "tools.benchmarks.training_start", str(dataset))
+
+
+def _step(dataset: Path) -> Cost:
     """Start a training run of small networks, and make one step."""
     with tempfile.TemporaryDirectory(prefix="avsa-bench-") as out:
         return run_python(
