@@ -20,7 +20,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,6 +39,8 @@ from yt360.execution.local import Crashed
 LIMIT_S = 60.0
 # Messages that a process has at a time, and clips of a message at most.
 _DEPTH, _MAX_CLIPS = 2, 8
+# Processes that may die one after another before they have started.
+_MAX_FAILED_STARTS = 3
 
 
 class DecoderPool:
@@ -67,6 +69,7 @@ class DecoderPool:
         self._shared: set[int] = set()
         # Appended to by finalizers, which may run in any thread while it has the lock.
         self._released: deque[int] = deque()
+        self._failed_starts = 0
         self._thread: threading.Thread | None = None
         self._wake: Connection | None = None
 
@@ -137,8 +140,7 @@ class DecoderPool:
             while len(self._decoders) < count:
                 self._start_process()
         except UserError as error:
-            if not self._decoders:
-                self._fail_waiting(error)
+            self._fail_all([], error)
 
     def _start_process(self) -> _Decoder:
         if self._thread is None:
@@ -165,10 +167,6 @@ class DecoderPool:
         if self._wake is not None:
             with suppress(OSError):
                 self._wake.send_bytes(b"")
-
-    def _fail_waiting(self, error: Exception) -> None:
-        while self._waiting:
-            self._waiting.popleft().fail(error)
 
     def _send_waiting(self) -> None:
         """Send messages to all processes, first to those that have fewest."""
@@ -251,52 +249,65 @@ class DecoderPool:
         with self._lock:
             if decoder.is_ready:
                 decoder.sent.popleft().finish(answer)
-            decoder.is_ready = True
+            else:
+                decoder.is_ready, self._failed_starts = True, 0
             self._supply(decoder)
 
     def _replace(self, decoder: _Decoder) -> None:
-        """Remove a process that has died, and decode again what it was decoding."""
+        """Remove a process that has died, and give others what it had."""
         with self._lock:
             if decoder not in self._decoders:
                 return
             self._decoders.remove(decoder)
             self._selector.unregister(decoder.connection)
             exit_code = decoder.wait()
-            crash = Crashed(exit_code, "the decoder").describe()
             messages = [*decoder.sent, *decoder.own]
-            if not decoder.is_ready:
-                for message in messages:
-                    message.fail(_not_started(crash))
-                if not self._decoders:
-                    self._fail_waiting(_not_started(crash))
-                return
-            again: list[_Message] = []
-            if messages:
-                suspect = messages.pop(0)
-                if exit_code == -signal.SIGPROF and len(suspect.clips) == 1:
-                    limit = f"decoding reached its limit of {self.limit_s:g} s"
-                    suspect.fail(BadItem("endless", limit))
-                elif suspect.is_retry:
-                    suspect.fail(BadItem("crash", crash))
-                else:
-                    # The clip may not be the cause (memory may have run out), so each clip is
-                    # tried once more, alone and in a new process: idle ones may have been killed
-                    # too.
-                    again = [suspect.of_one(clip) for clip in suspect.clips]
-            again += [message for message in messages if message.is_retry]
-            others = [message for message in messages if not message.is_retry]
-            self._waiting.extendleft(reversed(others))
+            if decoder.is_ready:
+                messages = self._after_crash(messages, exit_code)
+            else:
+                self._failed_starts += 1
+                if self._failed_starts >= _MAX_FAILED_STARTS:
+                    self._fail_all(messages, _not_started(_description(exit_code)))
+                    messages = []
+            again = [message for message in messages if message.is_retry]
+            self._waiting.extendleft(reversed([each for each in messages if not each.is_retry]))
             try:
                 if again:
                     self._start_process().own.extend(again)
                 elif self._waiting:
                     self._start_process()
             except UserError as error:
-                for message in again:
-                    message.fail(error)
-                if not self._decoders:
-                    self._fail_waiting(error)
+                self._fail_all(again, error)
             self._send_waiting()
+
+    def _after_crash(self, messages: list[_Message], exit_code: int) -> list[_Message]:
+        """Fail the clip that killed a process; return what remains to be decoded.
+
+        Args:
+            messages: Those of the process; it was decoding the first.
+            exit_code: Exit code of the process.
+        """
+        if not messages:
+            return []
+        suspect, *others = messages
+        if exit_code == -signal.SIGPROF and len(suspect.clips) == 1:
+            limit = f"decoding reached its limit of {self.limit_s:g} s"
+            suspect.fail(BadItem("endless", limit))
+        elif suspect.is_retry:
+            suspect.fail(BadItem("crash", _description(exit_code)))
+        else:
+            # The clip may not be the cause (memory may have run out), so each clip is tried once
+            # more, alone and in a new process: idle ones may have been killed too.
+            return [*(suspect.of_one(clip) for clip in suspect.clips), *others]
+        return others
+
+    def _fail_all(self, messages: Iterable[_Message], error: Exception) -> None:
+        """Fail messages, and what waits if no process is left."""
+        for message in messages:
+            message.fail(error)
+        if not self._decoders:
+            while self._waiting:
+                self._waiting.popleft().fail(error)
 
 
 # One pool serves all loaders of a program: training and validation take turns.
@@ -396,6 +407,10 @@ class _Decoder:
         """End the process at once."""
         self.process.kill()
         self.wait()
+
+
+def _description(exit_code: int) -> str:
+    return Crashed(exit_code, "the decoder").describe()
 
 
 def _not_started(reason: str) -> UserError:

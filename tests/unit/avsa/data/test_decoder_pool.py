@@ -22,6 +22,7 @@ import pytest
 import torch
 from helpers import fatal_decoder as fatal
 from helpers.changed_clips import ChangedClips
+from helpers.errors import user_error
 
 from avsa.data.clip_reader import ClipTask
 from avsa.data.decoder_pool import DecoderPool
@@ -176,6 +177,14 @@ def test_processes_that_were_killed_meanwhile_cost_no_clip(tiny_dataset, own_poo
     after, errors = decode_audio(own_pool, clips, range(16), 2)
     assert not any(errors) and torch.equal(before, after)
     assert own_pool.processes and not set(own_pool.processes) & set(killed)
+
+
+def test_processes_that_cannot_start_are_an_error(tiny_dataset):
+    clips = ShardReader(tiny_dataset, "train")
+    with closing(DecoderPool("helpers.no_such_module:Reader")) as broken:
+        for _ in range(2):
+            with user_error("system", "data.num_threads"):
+                decode_audio(broken, clips, range(4), 2)
 
 
 def test_a_bug_of_the_decoder_is_raised_and_not_counted_as_a_bad_clip(marked, pool):
