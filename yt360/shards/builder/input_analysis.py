@@ -60,8 +60,9 @@ def analyze_input(task: AnalysisTask) -> AnalyzedInput:
     staging = StagingFolder(task.dataset)
     fingerprint = fingerprint_of(item)
     staged = staging.load_analysis(item, fingerprint, task.retry)
+    done = int if task.retry else (int, Rejection)
     if staged is not None and all(
-        staging.find(item.clip_key(clip.start_s)) is not None for clip in staged.clips
+        isinstance(staging.find(item.clip_key(clip.start_s)), done) for clip in staged.clips
     ):
         return AnalyzedInput(staged)
     analyzed = _analyze(item, options, fingerprint, staged)
