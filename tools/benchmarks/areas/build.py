@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from yt360.media.ffmpeg import ffmpeg_binary
 FORM = ClipFormat()
 SIZES = {"1080p": (1920, 960), "4K": (3840, 1920)}
 LENGTH_S = 30
+FURTHER_S = 60
+"""What a longer source has more: its cost is without that of starting processes."""
 GROWTH = (1, 4, 16)
 """Lengths of a source, in units of `UNIT_S`."""
 UNIT_S = 40
@@ -36,8 +38,13 @@ SCALE = (
 def cases(material: Material) -> Iterator[Case]:
     """Yield the cases."""
     sizes = {"tiny": (320, 160)} if material.tiny else SIZES
-    for name, (width, height) in sizes.items():
-        yield from build_cases(name, _source(material, width, height))
+    length_s = CLIP_S if material.tiny else LENGTH_S
+    further_s = CLIP_S if material.tiny else FURTHER_S
+    for name, size in sizes.items():
+        yield from build_cases(name, _source(material, *size, length_s))
+    name, size = next(iter(sizes.items()))
+    shorter, longer = (_source(material, *size, length_s + more) for more in (0, further_s))
+    yield further_case(f"{name}, {further_s} s", shorter, longer)
     yield from growth_cases(material)
 
 
@@ -67,6 +74,27 @@ def build_cases(name: str, source: Path) -> Iterator[Case]:
         unit="MiB",
         meter=result,
         runs=1,
+        inputs=1,
+        warm_up=0,
+    )
+
+
+def further_case(name: str, shorter: Path, longer: Path) -> Case:
+    """Return the case of what a longer source costs more than a shorter one."""
+
+    def further(cost: Callable[[Path], Cost], _: int) -> float:
+        return cost(longer).cpu_s - cost(shorter).cpu_s
+
+    return Case(
+        f"build-shards, {name} more of a source, CPU time",
+        {
+            "build-shards": partial(further, _build),
+            "ffmpeg alone": partial(further, _ffmpeg_alone),
+        },
+        [Ratio("build-shards", "ffmpeg alone", at_most=1.1)],
+        unit="s",
+        meter=result,
+        runs=3,
         inputs=1,
         warm_up=0,
     )
@@ -133,14 +161,15 @@ def _ffmpeg_alone(source: Path) -> Cost:
         )  # fmt: skip
 
 
-def _source(material: Material, width: int, height: int) -> Path:
-    """Return the folder of a scene that is repeated for `LENGTH_S`, enlarged and grainy."""
-    length_s = CLIP_S if material.tiny else LENGTH_S
+def _source(material: Material, width: int, height: int, length_s: int) -> Path:
+    """Return the folder of a scene that is repeated, enlarged and grainy."""
     picture = (
         "-vf", f"fps=30,scale={width}:{height},noise=alls=6:allf=t", "-c:v", "libx264",
         "-preset", "veryfast", "-crf", "23",
     )  # fmt: skip
-    return material.kept(f"source-{height}", partial(_repeat, material, length_s, picture))
+    return material.kept(
+        f"source-{height}-{length_s}s", partial(_repeat, material, length_s, picture)
+    )
 
 
 def _repeated(material: Material, length_s: int) -> Path:
