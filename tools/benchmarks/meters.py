@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -65,8 +66,8 @@ def _mean_ms(way: Way, numbers: range, clock: Callable[[], float]) -> float:
 
 def _children_cpu_s() -> float:
     """Return the seconds that descendants have computed, those that have ended included."""
-    ended = os.times()
-    return ended.children_user + ended.children_system + sum(map(_threads_cpu_s, _descendants()))
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime + sum(map(_threads_cpu_s, _descendants()))
 
 
 def _descendants() -> list[int]:
