@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
@@ -13,10 +14,10 @@ from yt360.catalog import Catalog, Clip
 from yt360.catalog.lists.yt360_lists import import_lists
 from yt360.cli import cli
 from yt360.commands.run import run
-from yt360.shards.format.clip_facts import parse_facts
+from yt360.errors import UserError
 from yt360.stats.catalog_counts import count_catalog
 from yt360.stats.counts import LONG_TAIL
-from yt360.stats.dataset_counts import _level, count_dataset
+from yt360.stats.dataset_counts import _read_facts, count_dataset
 from yt360.stats.plots import plot_counts
 
 EXAMPLE = "shards"
@@ -110,10 +111,24 @@ def described(stats):
 
 def test_searching_for_levels_gives_what_parsing_every_record_gives(example, monkeypatch):
     found = count_dataset(example)
-    monkeypatch.setattr(
-        "yt360.stats.dataset_counts._level", lambda content: parse_facts(content).quality.level_dbfs
-    )
+    monkeypatch.setattr("yt360.stats.dataset_counts._LEVEL", re.compile(b"never"))
     assert described(found) == described(count_dataset(example))
+
+
+class OneClip:
+    """A reader of a split with one clip of a given quality, whose title looks like one."""
+
+    dataset, keys = "data", ("a-00000",)
+
+    def __init__(self, quality):
+        title = json.dumps('"quality": {"level_dbfs": -99}')
+        self.record = (
+            f'{{"source": {{"title": {title}, "file_start_s": 0}}, "video_id": "a", "start_s": 0, '
+            f'"duration_s": 1.0, "quality": {quality}}}'
+        )
+
+    def each(self, _member):
+        yield memoryview(self.record.encode())
 
 
 @pytest.mark.parametrize(
@@ -130,22 +145,15 @@ def test_searching_for_levels_gives_what_parsing_every_record_gives(example, mon
     ],
 )
 def test_the_level_of_any_valid_record_is_found(quality, level_dbfs):
-    title = json.dumps('"quality": {"level_dbfs": -99}')
-    record = (
-        f'{{"source": {{"title": {title}, "file_start_s": 0}}, "video_id": "a", "start_s": 0, '
-        f'"duration_s": 1.0, "quality": {quality}}}'
-    )
-    assert _level(memoryview(record.encode())) == level_dbfs
+    levels, videos = _read_facts([OneClip(quality)], np.array([True]))
+    assert levels.tolist() == ([] if level_dbfs is None else [level_dbfs])
+    assert len(videos) == 1
 
 
 @pytest.mark.parametrize("quality", ['{"level_dbfs": -1001.0}', '{"level_dbfs": "-3"}', "3"])
 def test_an_invalid_level_is_refused(quality):
-    record = (
-        f'{{"source": {{"file_start_s": 0}}, "video_id": "a", "start_s": 0, "duration_s": 1.0, '
-        f'"quality": {quality}}}'
-    )
-    with pytest.raises(ValueError, match="quality"):
-        _level(memoryview(record.encode()))
+    with pytest.raises(UserError, match=r"a-00000.*quality.*yt360 check data"):
+        _read_facts([OneClip(quality)], np.array([False]))
 
 
 def test_records_of_clips_are_not_kept_in_memory(example, monkeypatch):
