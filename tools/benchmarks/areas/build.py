@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from benchmarks.case import Case, Limit, Ratio
@@ -45,7 +45,8 @@ def cases(material: Material) -> Iterator[Case]:
     name, size = next(iter(sizes.items()))
     shorter, longer = (_source(material, *size, length_s + more) for more in (0, further_s))
     yield further_case(f"{name}, {further_s} s", shorter, longer)
-    yield from growth_cases(material)
+    yield reads_case(f"{name}, {further_s} s", shorter, longer)
+    yield growth_case(material)
 
 
 def build_cases(name: str, source: Path) -> Iterator[Case]:
@@ -100,39 +101,43 @@ def further_case(name: str, shorter: Path, longer: Path) -> Case:
     )
 
 
-def growth_cases(material: Material) -> Iterator[Case]:
-    """Build sources of different lengths."""
-    lengths = [1, 2] if material.tiny else GROWTH
-    unit_s = CLIP_S if material.tiny else UNIT_S
-    sources = {length: _repeated(material, length * unit_s) for length in lengths}
+def reads_case(name: str, shorter: Path, longer: Path) -> Case:
+    """Return the case of what is read for a longer source more than for a shorter one.
 
-    @cache  # for both cases
-    def cost(length: int) -> Cost:
-        return _build(sources[length])
-
-    def ms_of_second(length: int, _: int) -> float:
-        return 1e3 * cost(length).cpu_s / (length * unit_s)
-
-    names = {length: f"source of {length * unit_s} s" for length in lengths}
-    first, *others = lengths
-    yield Case(
-        "build-shards, CPU time of a second of the source",
-        {names[length]: partial(ms_of_second, length) for length in lengths},
-        [Ratio(names[other], names[first], at_most=1.1) for other in others],
+    That is the source, as often as it is read, and what processes read of each other.
+    """
+    return Case(
+        f"build-shards, {name} more of a source, bytes read",
+        {
+            "build-shards": lambda _: (
+                (_build(longer).read_bytes - _build(shorter).read_bytes) / 1e6
+            ),
+            "bytes of the source": lambda _: (_bytes(longer) - _bytes(shorter)) / 1e6,
+        },
+        [Ratio("build-shards", "bytes of the source")],
+        unit="MB",
         meter=result,
         runs=1,
         inputs=1,
         warm_up=0,
     )
-    shorter, longer = lengths[-2:]
-    yield Case(
-        "bytes read to build the clips that a longer source has more",
-        {
-            "read": lambda _: (cost(longer).read_bytes - cost(shorter).read_bytes) / 1e6,
-            "in the source": lambda _: (_bytes(sources[longer]) - _bytes(sources[shorter])) / 1e6,
-        },
-        [Ratio("read", "in the source")],
-        unit="MB",
+
+
+def growth_case(material: Material) -> Case:
+    """Build sources of different lengths."""
+    lengths = [1, 2] if material.tiny else GROWTH
+    unit_s = CLIP_S if material.tiny else UNIT_S
+    sources = {length: _repeated(material, length * unit_s) for length in lengths}
+
+    def ms_of_second(length: int, _: int) -> float:
+        return 1e3 * _build(sources[length]).cpu_s / (length * unit_s)
+
+    names = {length: f"source of {length * unit_s} s" for length in lengths}
+    first, *others = lengths
+    return Case(
+        "build-shards, CPU time of a second of the source",
+        {names[length]: partial(ms_of_second, length) for length in lengths},
+        [Ratio(names[other], names[first], at_most=1.1) for other in others],
         meter=result,
         runs=1,
         inputs=1,
@@ -146,6 +151,10 @@ def _build(source: Path) -> Cost:
         return run_python(
             "-m", "yt360", "build-shards", str(source), "--out", f"{out}/shards", "--workers", "1"
         )
+
+
+def _read_mb(source: Path) -> float:
+    return _build(source).read_bytes / 1e6
 
 
 def _ffmpeg_alone(source: Path) -> Cost:
