@@ -156,7 +156,9 @@ class Place:
             real = str(Path(os.path.realpath(given.parent), given.name))
         else:
             real = os.path.realpath(given)
-        if not real.startswith((f"{self.work}", f"{self.home}", "/dev/null", "/proc/")):
+        # Linux names memory that is no file (`os.memfd_create`) like this.
+        allowed = (f"{self.work}", f"{self.home}", "/dev/null", "/proc/", "/memfd:")
+        if not real.startswith(allowed):
             self.broken.append(f"{event} {real}")
 
     def _require_loopback(self, address: Any) -> None:
