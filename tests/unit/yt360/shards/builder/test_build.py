@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -216,3 +218,13 @@ def test_a_continued_build_scans_only_what_it_has_to_convert(fake, scans, tmp_pa
     scans.clear()
     fake.build(tmp_path / "m", tmp_path / "data")
     assert scans == ["a.mp4"]
+
+
+def test_neither_a_build_nor_its_workers_load_torch_and_only_workers_load_decoders():
+    script = (
+        "import sys, yt360.shards.builder.build, yt360.shards.format.writer\n"
+        "assert not {'torch', 'webdataset', 'av', 'scipy'} & set(sys.modules)\n"
+        "import yt360.media.convert, yt360.media.source\n"
+        "assert not {'torch', 'webdataset'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
