@@ -69,7 +69,7 @@ def _read_index(folder: Path) -> None:
         methods: tuple[Literal["mmap", "pread"], ...] = ("mmap", "pread")
         for method in methods:
             reader = ShardReader(folder, split, method=method)
-            _ = reader.keys, reader.video_ids, reader.durations_s, reader.rows
+            _ = [*reader.keys], [*reader.video_ids], reader.durations_s, [*reader.rows]
             for clip in range(min(len(reader), 3)):
                 for member in CLIP_MEMBERS:
                     try:
