@@ -74,7 +74,6 @@ def _read_index(folder: Path) -> None:
                 for member in CLIP_MEMBERS:
                     try:
                         bytes(reader.read(clip, member))
-                        reader.will_read(clip, member)
                     except BadItem:
                         continue
 

@@ -70,9 +70,6 @@ class RemoteClips(ShardReader):
         """Yield a member of every clip, see `ShardReader.each`; wait for each shard."""
         return (self.read(clip, member) for clip in range(len(self)))
 
-    def will_read(self, clip: int, member: str) -> None:
-        """Do nothing, because `read_in_order` prefetches."""
-
     def read_in_order(
         self, clips_of_step: Callable[[int], Iterable[int]], first_step: int
     ) -> RemoteClipsInOrder:

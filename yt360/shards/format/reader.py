@@ -143,11 +143,6 @@ class ShardReader:
         offset, size = self._range(clip, member)
         return self._shard(clip).read(offset, size)
 
-    def will_read(self, clip: int, member: str) -> None:
-        """Ask the system to prefetch a member for `read`, without waiting for it."""
-        offset, size = self._range(clip, member)
-        self._shard(clip).will_read(offset, size)
-
     def locate(self, clips: Sequence[int]) -> list[ClipLocation]:
         """Return where some clips are stored, so that other processes can read them."""
         chosen = np.asarray(clips, dtype=np.int64)

@@ -94,15 +94,13 @@ class ShardFile:
     def __init__(self, path: Path, folder: Path, method: Method = "pread") -> None:
         self.path = path
         self._view: memoryview | None = None
-        self._map: mmap.mmap | None = None
         try:
             self._file = open_regular(path, folder)
             status = os.fstat(self._file.fileno())
             self._size = status.st_size
             self.version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
             if method == "mmap":
-                self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-                self._view = memoryview(self._map)
+                self._view = memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))
                 self._file.close()  # the map keeps a descriptor of its own
         except (OSError, ValueError) as error:
             raise BadItem("shard-unreadable", f"{path} cannot be opened: {error}") from None
@@ -147,12 +145,8 @@ class ShardFile:
             yield content if len(content) == size else self.read(offset, size)
 
     def will_read(self, offset: int, size: int) -> None:
-        """Ask the system to prefetch a range, without waiting for it."""
-        if self._map is not None:
-            start = offset - offset % mmap.PAGESIZE
-            if hasattr(mmap, "MADV_WILLNEED") and offset + size <= self._size:
-                self._map.madvise(mmap.MADV_WILLNEED, start, offset + size - start)
-        elif hasattr(os, "posix_fadvise"):
+        """Ask the system to prefetch a range of a file that is copied, without waiting for it."""
+        if self._view is None and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._file.fileno(), offset, size, os.POSIX_FADV_WILLNEED)
 
 

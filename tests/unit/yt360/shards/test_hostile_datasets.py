@@ -262,7 +262,6 @@ def test_a_shard_shorter_than_the_index_says_allocates_nothing(dataset):
     change_index(dataset / INDEX, mp4_bytes=2**49, json_bytes=2**49)
     for method in ("mmap", "pread"):
         reader = ShardReader(dataset, "train", method=method)
-        reader.will_read(1, "mp4")
         with bad_item("shard-truncated"):
             reader.read(1, "mp4")
     with bad_item("shard-truncated"):

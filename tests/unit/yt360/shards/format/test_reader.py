@@ -85,14 +85,6 @@ def test_a_reader_travels_to_another_process(dataset):
 
 
 @pytest.mark.parametrize("method", ["mmap", "pread"])
-def test_asking_ahead_changes_nothing(dataset, method):
-    reader = ShardReader(dataset, "train", method=method)
-    for clip in range(len(reader)):
-        reader.will_read(clip, "mp4")
-    assert reader.read(0, "mp4") == ShardReader(dataset, "train").read(0, "mp4")
-
-
-@pytest.mark.parametrize("method", ["mmap", "pread"])
 def test_a_damaged_shard_is_a_bad_item(dataset, method):
     shard = dataset / "train" / "clips-000000.tar"
     shard.chmod(0o644)
