@@ -70,7 +70,7 @@ TINY = [
     "encoders.audio={base_channels: 4, num_stages: 2}",
     "stages.avc.batch_size=4",
     "stages.avsa.batch_size=4",
-    "data.num_threads=1",
+    "data.num_workers=1",
 ]
 MAX_WARM_UP = 5
 MAX_PROFILED = 5

@@ -34,7 +34,7 @@ DEFAULT_KINDS = {
 """The kind of each section of a recipe that names none."""
 # A resumed run may change these keys, which do not determine what it computes.
 FREE_TO_CHANGE = re.compile(
-    r"checkpoint\.|compute\.(?!batch_norm_splits)|validation\.|data\.(num_threads|prefetch_batches)$"
+    r"checkpoint\.|compute\.(?!batch_norm_splits)|validation\.|data\.(num_workers|prefetch_batches)$"
 )
 
 

@@ -45,7 +45,7 @@ class DataConfig:
     """Clip windows taken from each clip, at different times (more than one for AVTS)."""
     window_gap_s: Annotated[float, Field(ge=0, le=600)] = 1.0
     """Minimum time between the starts of the audio of two windows of a clip."""
-    num_threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    num_workers: Annotated[int, Field(ge=0, le=1024)] = 0
     """Processes that read and decode clips; 0: one for each core of the rank."""
     prefetch_batches: Annotated[int, Field(ge=1, le=1024)] = 2
     """Batches loaded ahead of use."""
@@ -99,7 +99,7 @@ class Loader:
         self.saliency = saliency
         self.form = clips_form(clips.info)
         self.window_shape = config.window_shape(self.form)
-        self._processes = config.num_threads or cores_per_process()
+        self._processes = config.num_workers or cores_per_process()
         self._filler = BatchFiller(
             clips,
             order,

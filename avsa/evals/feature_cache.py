@@ -164,7 +164,7 @@ def _identity(
     extra: ExtraFeatures | None,
 ) -> dict[str, Any]:
     data = to_mapping(spec.data)
-    for key in ("num_threads", "prefetch_batches"):
+    for key in ("num_workers", "prefetch_batches"):
         del data[key]
     return {
         "format_version": FORMAT_VERSION,

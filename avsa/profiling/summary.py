@@ -70,12 +70,12 @@ def advice(times: Times, setting: Setting) -> list[str]:
         if share >= least:
             found.append((share, text))
 
-    threads = data.num_threads or max(1, setting.cores // setting.world.size)
+    processes = data.num_workers or max(1, setting.cores // setting.world.size)
     add(
         times.share(Phase.DATA),
         0.05,
-        f"waiting for data: {threads} clips are decoded at a time on {setting.cores} cores; give "
-        "the run more cores (data.num_threads=0 uses all), keep the dataset on a local disk, and "
+        f"waiting for data: {processes} clips are decoded at a time on {setting.cores} cores; give "
+        "the run more cores (data.num_workers=0 uses all), keep the dataset on a local disk, and "
         "raise data.prefetch_batches if only some steps wait",
     )
     add(

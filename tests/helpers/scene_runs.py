@@ -19,7 +19,7 @@ from yt360.cli import cli as yt360
 
 TINY = (
     "views.height=32", "views.width=32", "audio.n_mels=16", "audio.hop_length=240",
-    "data.num_threads=1", "data.video_duration_s=0.5", "data.window_gap_s=0.5",
+    "data.num_workers=1", "data.video_duration_s=0.5", "data.window_gap_s=0.5",
     "sampling.draws_per_video=1", "validation.every_steps=0",
     "stages.avsa.batch_size=2", "stages.avsa.steps=2",
     "encoders.video={base_channels: 2, num_stages: 4, blocks_per_stage: 1}",

@@ -28,7 +28,7 @@ SILENT, REMOVED = "silent-one-", "gone-video-"
 CLIP_S = 10
 TINY = (
     "views.height=16", "views.width=16", "audio.n_mels=16", "audio.hop_length=240",
-    "data.num_threads=1", "data.video_duration_s=0.25", "data.window_gap_s=0.5",
+    "data.num_workers=1", "data.video_duration_s=0.25", "data.window_gap_s=0.5",
     "sampling.draws_per_video=1", "stages.avsa.batch_size=2", "stages.avsa.steps=5",
     "encoders.video={base_channels: 2, num_stages: 2, blocks_per_stage: 1}",
     "encoders.audio={base_channels: 2, num_stages: 2}",

@@ -35,7 +35,7 @@ SMALL_RUN = " ".join(
         "views.width=16",
         "audio.n_mels=16",
         "encoders.audio.base_channels=16",
-        "data.num_threads=1",
+        "data.num_workers=1",
         "stages.avsa.batch_size=4",
         "compute.bfloat16=off",
     )

@@ -27,7 +27,7 @@ def sample_loader(material: Material, batch_size: int = 1) -> Loader:
     """Return a loader of batches of different clips, which share the bytes of a few."""
     clips = ShardReader(material.many_clips(material.dataset, 200), "train", method="mmap")
     order = TrainingOrder(clips.video_ids, batch_size, 0)
-    return Loader(clips, order, DataConfig(num_threads=1), 0)
+    return Loader(clips, order, DataConfig(num_workers=1), 0)
 
 
 def random_views(number: int) -> Views:

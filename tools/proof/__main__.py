@@ -108,7 +108,7 @@ def _make_dataset(out: Path) -> Path:
 def _train(out: Path, dataset: Path, variant: Variant, seed: int) -> None:
     run = _folder(out, variant, seed)
     options: list[object] = ["--data", dataset, "--recipe", "small", "--out", run]
-    for change in (f"seed={seed}", "data.num_threads=1", *variant.changes):
+    for change in (f"seed={seed}", "data.num_workers=1", *variant.changes):
         options += ["--set", change]
     if run.exists():
         options.append("--resume")  # refused when the recipe has changed since

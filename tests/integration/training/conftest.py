@@ -37,7 +37,7 @@ def tiny():
         "encoders.video={base_channels: 2, num_stages: 2, blocks_per_stage: 1}",
         "encoders.audio={base_channels: 2, num_stages: 2}",
         "data.video_duration_s=0.125",
-        "data.num_threads=1",
+        "data.num_workers=1",
         "data.window_gap_s=0.5",
         "checkpoint.every_steps=3",
         "validation.every_steps=0",

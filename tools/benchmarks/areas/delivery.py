@@ -154,7 +154,7 @@ def deliver(material: Material, num_views: int | None, read_s: float = 0.0) -> D
     dataset = material.many_clips(material.small_dataset, 10 * max(BATCH_SIZES.values()))
     clips = ShardReader(dataset, "train")
     order = TrainingOrder(clips.video_ids, batch_size, 0)
-    config = replace(WINDOWS, num_threads=2 if material.tiny else DECODERS)
+    config = replace(WINDOWS, num_workers=2 if material.tiny else DECODERS)
     os.environ[VARIABLE] = str(read_s)
     loader = Loader(clips, order, config, 0, decoders=_sleeping_decoders(read_s))
     views = replace(VIEWS, num_views=num_views or 1)

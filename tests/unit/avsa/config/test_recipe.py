@@ -211,7 +211,7 @@ def test_configs_are_frozen_and_keyword_only():
 
 def test_a_resumed_run_may_change_how_it_is_carried_out_only():
     was = load_config("avc")
-    require_same_config(was, load_config("avc", ["checkpoint.every_steps=7", "data.num_threads=3"]))
+    require_same_config(was, load_config("avc", ["checkpoint.every_steps=7", "data.num_workers=3"]))
     for change in ("optimizer.lr=0.1", "compute.batch_norm_splits=2"):
         with user_error("conflict", change.partition("=")[0]):
             require_same_config(was, load_config("avc", [change]))

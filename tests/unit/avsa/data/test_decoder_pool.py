@@ -33,7 +33,7 @@ from avsa.data.raw import Buffer
 from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
 from yt360.shards.format.reader import ShardReader
 
-CONFIG = DataConfig(num_threads=2)
+CONFIG = DataConfig(num_workers=2)
 
 
 def make_pool():
@@ -183,7 +183,7 @@ def test_processes_that_cannot_start_are_an_error(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
     with closing(DecoderPool("helpers.no_such_module:Reader")) as broken:
         for _ in range(2):
-            with user_error("system", "data.num_threads"):
+            with user_error("system", "data.num_workers"):
                 decode_audio(broken, clips, range(4), 2)
 
 
@@ -272,7 +272,7 @@ from avsa.data.order import SequentialOrder
 from yt360.shards.format.reader import ShardReader
 dataset, way = sys.argv[1:]
 clips = ShardReader(Path(dataset), "train")
-Loader(clips, SequentialOrder(len(clips), 1), DataConfig(num_threads=1), 0).load(0)
+Loader(clips, SequentialOrder(len(clips), 1), DataConfig(num_workers=1), 0).load(0)
 print(*DECODERS.processes, flush=True)
 time.sleep(0 if way == "ends" else 60)
 """

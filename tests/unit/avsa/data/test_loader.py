@@ -15,7 +15,7 @@ from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import SequentialOrder, TrainingOrder
 from yt360.shards.format.reader import ShardReader
 
-SMALL = DataConfig(num_threads=2)
+SMALL = DataConfig(num_workers=2)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_batch_can_be_loaded_alone(clips, order):
 
 
 @pytest.mark.parametrize(
-    "config", [DataConfig(num_threads=1), DataConfig(num_threads=5, prefetch_batches=4)]
+    "config", [DataConfig(num_workers=1), DataConfig(num_workers=5, prefetch_batches=4)]
 )
 def test_threads_and_prefetching_do_not_change_what_is_loaded(clips, order, config):
     assert_same(
@@ -178,7 +178,7 @@ def test_an_unreadable_clip_is_replaced_counted_and_logged(damage, order, member
     assert caplog.text.count(clips.keys[bad]) == 1
     # And the same again, whatever the ranks and threads.
     for rank in range(2):
-        again = take(Loader(clips, order, DataConfig(num_threads=1), 0, rank, 2), 0, 8)
+        again = take(Loader(clips, order, DataConfig(num_workers=1), 0, rank, 2), 0, 8)
         assert [raw.keys for raw in again] == [raw.keys[2 * rank : 2 * rank + 2] for raw in batches]
         assert bool(again[1].unreadable) == (rank == 1)
 

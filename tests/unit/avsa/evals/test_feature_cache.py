@@ -141,7 +141,7 @@ def test_all_that_determines_features_is_part_of_their_key(context, spec, monkey
         key(statistics=replace(statistics, mean_db=statistics.mean_db + 1)),
         key(extra=extra),
     ]
-    assert key(replace(spec, data=replace(spec.data, num_threads=7))) == first
+    assert key(replace(spec, data=replace(spec.data, num_workers=7))) == first
     split = "test"  # other clips
     found.append(key())
     split = "train"

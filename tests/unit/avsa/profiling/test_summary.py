@@ -24,7 +24,7 @@ def setting(*overrides, device="cpu", threads=8, ranks=1):
 @pytest.mark.parametrize(
     ("shares", "where", "words"),
     [
-        ({"DATA": 0.4, "BACKWARD": 0.6}, {}, ["data.num_threads"]),
+        ({"DATA": 0.4, "BACKWARD": 0.6}, {}, ["data.num_workers"]),
         ({"DATA": 0.01, "BACKWARD": 0.99}, {}, ["as they should be"]),
         ({"COPIES": 0.1, "IDLE": 0.3}, {"device": "cuda"}, ["compute.compile", "PCIe"]),
         ({"ENCODERS": 0.2, "BACKWARD": 0.5}, {"threads": 1}, ["OMP_NUM_THREADS"]),

@@ -23,7 +23,7 @@ STATS = AudioStatistics(torch.linspace(-60, -20, 32), torch.linspace(5, 15, 32))
 
 def load(dataset, step=0, **changes):
     clips = ShardReader(dataset, "train")
-    config = DataConfig(num_threads=1, **changes)
+    config = DataConfig(num_workers=1, **changes)
     return Loader(clips, TrainingOrder(clips.video_ids, 4, 0), config, 0).load(step)
 
 
@@ -46,7 +46,7 @@ def test_a_sample_is_the_same_in_any_batch(tiny_dataset):
     order = TrainingOrder(clips.video_ids, 4, 0)
     whole = make_batch(load(tiny_dataset), 0, VIEWS, AUDIO, STATS)
     for rank in range(4):
-        raw = Loader(clips, order, DataConfig(num_threads=1), 0, rank, 4).load(0)
+        raw = Loader(clips, order, DataConfig(num_workers=1), 0, rank, 4).load(0)
         alone = make_batch(raw, 0, VIEWS, AUDIO, STATS)
         assert torch.equal(alone.video[0], whole.video[rank])
         assert torch.equal(alone.audio[0], whole.audio[rank])
@@ -63,7 +63,7 @@ def test_windows_of_a_clip_share_their_views(tiny_dataset):
 
 def test_copies_to_a_device_are_one_batch_ahead_and_change_no_batch(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
-    order, data = TrainingOrder(clips.video_ids, 4, 0), DataConfig(num_threads=1)
+    order, data = TrainingOrder(clips.video_ids, 4, 0), DataConfig(num_workers=1)
     asked = []
 
     def note(views, raw):
@@ -90,7 +90,7 @@ def test_copies_to_a_device_are_one_batch_ahead_and_change_no_batch(tiny_dataset
 @pytest.mark.gpu
 def test_batches_on_the_gpu_are_those_on_the_cpu(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
-    order, data = TrainingOrder(clips.video_ids, 4, 0), DataConfig(num_threads=2)
+    order, data = TrainingOrder(clips.video_ids, 4, 0), DataConfig(num_workers=2)
     made = (
         batches(clips, order, 0, data, VIEWS, AUDIO, STATS, World(0, 1, torch.device(device)))
         for device in ("cpu", "cuda")
@@ -119,7 +119,7 @@ def test_pinned_memory_is_not_refilled_before_it_is_copied(tiny_dataset):
     clips = ShardReader(tiny_dataset, "train")
     order, config = (
         TrainingOrder(clips.video_ids, 4, 0),
-        DataConfig(num_threads=2, prefetch_batches=1),
+        DataConfig(num_workers=2, prefetch_batches=1),
     )
     batches = Loader(clips, order, config, 0, pin_memory=True).batches()
     for step in range(12):

@@ -66,7 +66,7 @@ def test_the_map_of_a_clip_is_that_of_its_first_window(tiny_dataset, windows):
         column = 4 * len(asked)
         return np.eye(1, 20 * 40, 10 * 40 + column).reshape(20, 40)
 
-    config = DataConfig(num_threads=1, windows_per_clip=windows, window_gap_s=0.5)
+    config = DataConfig(num_workers=1, windows_per_clip=windows, window_gap_s=0.5)
     raw = Loader(clips, TrainingOrder(clips.video_ids, 4, 0), config, 0, saliency=saliency).load(0)
     views = draw_batch_views(raw, 0, replace(VIEWS, sampler="energy"))
     for clip, key in enumerate(raw.keys[::windows]):

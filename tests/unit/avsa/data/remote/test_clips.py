@@ -82,8 +82,8 @@ def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
     clips, local = open_mirror(), ShardReader(origin, "train")
     assert isinstance(clips, RemoteClips) and clips.keys == local.keys
     order = order_for(local)
-    there = Loader(clips, order, DataConfig(num_threads=2), 0).batches()
-    here = Loader(local, order, DataConfig(num_threads=2), 0).batches()
+    there = Loader(clips, order, DataConfig(num_workers=2), 0).batches()
+    here = Loader(local, order, DataConfig(num_workers=2), 0).batches()
     for _ in range(2 * order.steps_per_epoch):
         far, near = next(there), next(here)
         assert far.keys == near.keys and torch.equal(far.luma, near.luma)
@@ -93,7 +93,7 @@ def test_a_remote_dataset_gives_the_batches_of_a_local_one(origin, open_mirror):
 def test_the_cache_keeps_its_limit_and_fetches_each_shard_once_an_epoch(server, open_mirror):
     clips = open_mirror(room=3)
     order = order_for(clips)
-    loader = Loader(clips, order, DataConfig(num_threads=1, prefetch_batches=1), 0)
+    loader = Loader(clips, order, DataConfig(num_workers=1, prefetch_batches=1), 0)
     for _ in islice(loader.batches(), order.steps_per_epoch):
         assert cached_bytes(clips.dataset) <= clips._cache.limit_bytes
     fetched = {shard_name(n): server.requests[shard_name(n)] for n in range(SHARDS)}
@@ -159,7 +159,7 @@ def test_a_lost_shard_is_a_bad_item_that_training_replaces(server, open_mirror, 
     with bad_item("shard-unreadable"):
         clips.read(PER_SHARD, "mp4")
     assert not cached_path(clips, 1).exists()
-    loader = Loader(clips, order_for(clips), DataConfig(num_threads=1), 0)
+    loader = Loader(clips, order_for(clips), DataConfig(num_workers=1), 0)
     lost = set(clips.keys[PER_SHARD : 2 * PER_SHARD])
     for raw in islice(loader.batches(), 6):
         assert len(set(raw.keys)) == 4 and not lost & set(raw.keys)
@@ -170,7 +170,7 @@ def test_an_order_that_needs_too_many_shards_at_once_is_refused(open_mirror):
     clips = open_mirror(room=2)
     order = TrainingOrder(clips.video_ids, 16, 0)
     with user_error("out-of-range", "sampling.window_shards"):
-        next(Loader(clips, order, DataConfig(num_threads=1), 0).batches())
+        next(Loader(clips, order, DataConfig(num_workers=1), 0).batches())
 
 
 def test_a_cache_without_room_for_two_shards_is_refused(server, tmp_path):
@@ -195,7 +195,7 @@ def test_a_server_that_sends_nonsense_for_a_shard_is_a_bad_item(server, open_mir
     clips = open_mirror()
     with bad_item("shard-unreadable"):
         clips.read(PER_SHARD, "mp4")
-    loader = Loader(clips, order_for(clips), DataConfig(num_threads=1), 0)
+    loader = Loader(clips, order_for(clips), DataConfig(num_workers=1), 0)
     assert sum(len(raw.keys) for raw in islice(loader.batches(), 6)) == 24
 
 
@@ -204,7 +204,7 @@ def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, w
     gate = threading.Event()
     server.gates |= {shard_name(number): gate for number in range(SHARDS)}
     clips = open_mirror()
-    loader = Loader(clips, order_for(clips), DataConfig(num_threads=3), 0)
+    loader = Loader(clips, order_for(clips), DataConfig(num_workers=3), 0)
     batches, failures = loader.batches(), []
 
     def load():
@@ -234,10 +234,10 @@ def test_splits_share_the_limit_during_validation(server, tiny_dataset, tmp_path
     size = max(path.stat().st_size for path in server.folder.glob("*/*.tar"))
     folder = mirror(server.url, tmp_path / "cache", 2 * size)
     with closing(open_clips(folder, "train")) as train, closing(open_clips(folder, "test")) as test:
-        batches = Loader(train, order_for(train), DataConfig(num_threads=2), 0).batches()
+        batches = Loader(train, order_for(train), DataConfig(num_workers=2), 0).batches()
         for _ in range(3):
             next(batches)
-            validation = Loader(test, order_for(test, 2), DataConfig(num_threads=2), 0).batches()
+            validation = Loader(test, order_for(test, 2), DataConfig(num_workers=2), 0).batches()
             for _ in islice(validation, 2):
                 assert cached_bytes(folder) <= 2 * size
         batches.close()
@@ -247,7 +247,7 @@ def test_the_batch_of_all_ranks_must_fit(open_mirror):
     clips = open_mirror(room=2)
     order = TrainingOrder(clips.video_ids, 16, 0)  # a rank's part of eight clips may fit by luck
     with user_error("out-of-range", "sampling.window_shards"):
-        next(Loader(clips, order, DataConfig(num_threads=1), 0, rank=1, world=16).batches())
+        next(Loader(clips, order, DataConfig(num_workers=1), 0, rank=1, world=16).batches())
 
 
 def test_closed_clips_leave_no_thread_behind(open_mirror):
