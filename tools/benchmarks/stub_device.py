@@ -1,7 +1,7 @@
 """A stand-in for a GPU: batches are made of a few elements on the CPU, by the kernels of a GPU.
 
-So what is measured is the work of the main thread: drawing views and queuing kernels. To queue a
-kernel on a GPU costs about as much as to run one on a few elements.
+So what is measured is the work of the main thread. To queue a kernel on a GPU costs about as much
+as to run one on a few elements.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 from avsa.data.loader import DataConfig
 from avsa.data.raw import RawBatch
-from avsa.views.batch import upload
+from avsa.views.batch import Upload, upload
 from avsa.views.crops import crop_batched
 from avsa.views.sampling import ViewConfig
 from avsa.views.spectrogram import view_spectrograms
@@ -26,8 +26,8 @@ ROWS, COLUMNS, SIZE = 8, 16, 4
 CPU = torch.device("cpu")
 
 
-def make_views(raw: RawBatch, views: ViewConfig) -> None:
-    """Draw the views of a batch, and run the kernels of a GPU that crop and transform them.
+def upload_corner(raw: RawBatch, views: ViewConfig) -> Upload:
+    """Draw the views of a batch, and copy their numbers and a corner of the frames.
 
     Args:
         raw: A batch of `WINDOWS` of clips with small frames.
@@ -38,7 +38,11 @@ def make_views(raw: RawBatch, views: ViewConfig) -> None:
         luma=raw.luma[..., :ROWS, :COLUMNS].contiguous(),
         chroma=raw.chroma[..., : ROWS // 2, : COLUMNS // 2].contiguous(),
     )
-    uploaded = upload(corner, 0, replace(views, height=SIZE, width=SIZE), CPU)
+    return upload(corner, 0, replace(views, height=SIZE, width=SIZE), CPU)
+
+
+def run_kernels(uploaded: Upload) -> None:
+    """Run the kernels of a GPU that crop the views of a batch and transform their audio."""
     numbers = uploaded.numbers
     crop_batched(uploaded.luma, uploaded.chroma, numbers, SIZE, SIZE)
     # On a GPU, the spectrograms of all samples are queued at once; on the CPU one by one.

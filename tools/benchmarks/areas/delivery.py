@@ -1,9 +1,9 @@
-"""Delivery of batches to a GPU: the training process, with decoding and kernels left out.
+"""Delivery of batches to a GPU: the training process, without decoding and with small kernels.
 
 Decoder processes sleep for as long as reading and decoding take (`benchmarks.stub_reader`), so that
 two cores can show what 16 decoders would deliver. Kernels run on a few elements
-(`benchmarks.stub_device`). All else is the code of training: the order, clip windows, messages to
-the processes, drawing views and queuing kernels.
+(`benchmarks.stub_device`), or not at all. All else is the code of training: the order, clip
+windows, messages to the processes, and drawing views.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.case import Case, Limit, Ratio
 from benchmarks.material import Material
 from benchmarks.meters import Way, cpu_ms, per_sample, process_ms, result
 from benchmarks.samples import VIEWS, sample_loader
-from benchmarks.stub_device import WINDOWS, make_views
+from benchmarks.stub_device import WINDOWS, run_kernels, upload_corner
 from benchmarks.stub_reader import VARIABLE
 from yt360.shards.format.reader import ShardReader
 
@@ -34,6 +34,11 @@ BATCH_SIZES = {4: 28, 1: 112}
 """Clips of a batch by the number of views: those of the recipe avsa."""
 SAMPLES = 1120
 """Samples of a measurement, rounded up to whole batches."""
+MAX_MAIN_MS = {4: 0.08, 1: 0.05}
+BOOKKEEPING = ", views and bookkeeping"
+"""Taking batches, drawing views and packing their numbers for one copy."""
+QUEUED = ", with kernels queued"
+"""The same, and queuing the kernels that crop views and transform audio."""
 WANTED_PER_S = {4: 3000, 1: 6000}
 BY_CPU = ", if the decoders had cores of their own"
 """Samples that fit into a second of CPU time of the training process."""
@@ -63,22 +68,24 @@ def cases(material: Material) -> Iterator[Case]:
 
 
 def main_thread_case(material: Material) -> Case:
-    """Measure the main thread: taking batches, drawing views and queuing kernels."""
+    """Measure the main thread, without the kernels that it queues and with them."""
     bare_decode = BareDecode(material)
     bare_decode.prepare(0)
 
-    def main_ms(num_views: int) -> float:
-        return deliver(material, num_views).main_ms
+    def main_ms(num_views: int, kernels: bool, _: int) -> float:
+        return deliver(material, num_views, kernels=kernels).main_ms
 
+    views = {num_views: f"K = {num_views}{BOOKKEEPING}" for num_views in MAX_MAIN_MS}
+    queued = {num_views: f"K = {num_views}{QUEUED}" for num_views in MAX_MAIN_MS}
     return Case(
-        "main thread of training, per sample; no decoding, no kernels",
+        "main thread of training, per sample; no decoding",
         {
-            "K = 4": lambda _: main_ms(4),
-            "K = 1": lambda _: main_ms(1),
+            **{name: partial(main_ms, num_views, False) for num_views, name in views.items()},
+            **{name: partial(main_ms, num_views, True) for num_views, name in queued.items()},
             LIBAV: lambda _: bare_ms(lambda _: bare_decode(0), range(4)),
         },
-        [Ratio("K = 4", LIBAV), Ratio("K = 1", LIBAV)],
-        [Limit("K = 4", at_most=0.08), Limit("K = 1", at_most=0.05)],
+        [Ratio(name, LIBAV) for name in (*views.values(), *queued.values())],
+        [Limit(views[num_views], at_most=most) for num_views, most in MAX_MAIN_MS.items()],
         meter=result,
         runs=5,
         inputs=1,
@@ -125,7 +132,7 @@ def delivery_case(material: Material) -> Case:
         ways[f"K = {num_views}"] = partial(by_clock, num_views)
         ways[f"K = {num_views}{BY_CPU}"] = partial(by_cpu, num_views)
     return Case(
-        "emulated delivery: decoders sleep, no kernels, all cores",
+        "emulated delivery: decoders sleep, small kernels, all cores",
         {**ways, decoders: lambda _: DECODERS / read_s},
         [Ratio(name, decoders, higher_is_better=True) for name in ways],
         [
@@ -141,13 +148,16 @@ def delivery_case(material: Material) -> Case:
     )
 
 
-def deliver(material: Material, num_views: int | None, read_s: float = 0.0) -> Delivery:
-    """Load batches with sleeping decoders, and make views of them on the stub of a device.
+def deliver(
+    material: Material, num_views: int | None, read_s: float = 0.0, *, kernels: bool = True
+) -> Delivery:
+    """Load batches with sleeping decoders, and make views of them on the stand-in for a GPU.
 
     Args:
         material: Inputs.
         num_views: K; None to load batches only.
         read_s: How long a decoder process sleeps for a sample.
+        kernels: Whether to queue the kernels that make the views, too.
     """
     batch_size = 2 if material.tiny else BATCH_SIZES[num_views or 4]
     measured = 2 if material.tiny else -(-SAMPLES // batch_size)
@@ -164,8 +174,11 @@ def deliver(material: Material, num_views: int | None, read_s: float = 0.0) -> D
 
         def consume(count: int) -> None:
             for raw in islice(batches, count):
-                if num_views:
-                    make_views(raw, views)
+                if num_views is None:
+                    continue
+                uploaded = upload_corner(raw, views)
+                if kernels:
+                    run_kernels(uploaded)
 
         consume(config.prefetch_batches + 1)  # decoder processes start
         wall, main, process = time.perf_counter(), time.thread_time(), time.process_time()
