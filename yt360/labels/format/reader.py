@@ -24,6 +24,8 @@ from yt360.shards.format.columns import TextLookup
 from yt360.shards.format.reader import ShardReader
 
 MAX_OPEN_SHARDS = 64
+MAX_KNOWN_SHARDS = 1024
+"""Shards that need not be searched when they are opened again: 0.3 kB for each clip."""
 _NOTHING = Contents((), {})
 
 
@@ -47,7 +49,7 @@ class LabelReader:
         self.folder = dataset / split
         self._clips = ShardReader(dataset, split)
         self._lookup = TextLookup(self._clips.keys)
-        self._contents: dict[str, Contents] = {}
+        self._known: OrderedDict[str, Contents] = OrderedDict()
         self._open: OrderedDict[str, LabelShardFile] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -105,20 +107,21 @@ class LabelReader:
 
     def _ranges(self, clips: str) -> Mapping[str, tuple[int, int]]:
         """Return key -> (offset, length) of the labels of a shard of clips."""
-        if clips not in self._contents:
-            self._shard(clips)
-        return self._contents[clips].ranges
+        shard = self._shard(clips)
+        return {} if shard is None else shard.contents.ranges
 
     def _shard(self, clips: str) -> LabelShardFile | None:
         """Return the open labels of a shard of clips; None if there are none."""
         with self._lock:
             shard = self._open.pop(clips, None)
-            known = self._contents.get(clips)
+            known = self._known.pop(clips, None)
             if shard is None and known is not _NOTHING:
                 path = label_shard(self.folder / clips, self.info.name)
                 with suppress(FileNotFoundError):
                     shard = LabelShardFile(path, self.info.name, known)
-            self._contents[clips] = _NOTHING if shard is None else shard.contents
+            self._known[clips] = _NOTHING if shard is None else shard.contents
+            if len(self._known) > MAX_KNOWN_SHARDS:
+                self._known.popitem(last=False)
             if shard is not None:
                 self._open[clips] = shard
                 if len(self._open) > MAX_OPEN_SHARDS:

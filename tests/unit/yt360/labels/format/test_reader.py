@@ -152,6 +152,32 @@ def test_a_reader_keeps_a_bounded_number_of_shards_open(dataset, clips, monkeypa
     assert all(file.closed for file in opened)
 
 
+@pytest.mark.parametrize("known", [1, 2])
+def test_a_shard_is_searched_again_only_if_many_others_were_read(
+    dataset, clips, monkeypatch, known
+):
+    keys = list(clips)
+    search, searched = shard_file.member_ranges, []
+
+    def counted(path, name):
+        searched.append(path.name)
+        return search(path, name)
+
+    monkeypatch.setattr(shard_file, "member_ranges", counted)
+    monkeypatch.setattr(store, "MAX_OPEN_SHARDS", 1)
+    monkeypatch.setattr(store, "MAX_KNOWN_SHARDS", known)
+    LABELS.create(dataset)
+    for number in range(2):
+        shard = f"train/clips-{number:06d}.tar"
+        write_shard(dataset, shard, {keys[2 * number]: constant(number)})
+    reader = LabelReader(dataset, "train")
+    for number in (0, 1, 0, 1):
+        assert keys[2 * number] in reader
+        assert (reader.read(keys[2 * number]).joint == number).all()
+    assert len(searched) == (2 if known == 2 else 4)
+    assert reader.keys == [keys[0], keys[2]]
+
+
 def test_a_file_that_its_server_forgot_is_opened_again(dataset, clips, monkeypatch):
     key = next(iter(clips))
     LABELS.create(dataset)
