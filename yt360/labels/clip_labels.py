@@ -71,10 +71,12 @@ def label_clips(
         labeller: Makes the maps.
 
     Yields:
-        Each part of each clip in order. Close the generator to end its threads.
+        The parts of the clips with labels in order; a clip that was not decoded may come before
+        parts of earlier ones. Close the generator to end its threads.
 
     Raises:
         UserError: A single image does not fit the device's memory.
+        Exception: Any other exception of a stage.
     """
     parts = _parts(keys, decode, fps, labeller)
     unfinished: deque[tuple[_Part, Future[bytes | None]]] = deque()

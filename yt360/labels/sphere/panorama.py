@@ -104,9 +104,9 @@ class PanoramaLabeller:
         """
         if self.views is None:
             return frames
-        if self.device.type == "cuda":
-            frames = frames.pin_memory().to(self.device, non_blocking=True)
         try:
+            if self.device.type == "cuda":
+                frames = frames.pin_memory().to(self.device, non_blocking=True)
             images = render_views(frames, self._directions, self._pixels_around)
         except torch.OutOfMemoryError:
             return None
