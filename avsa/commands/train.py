@@ -16,7 +16,7 @@ from yt360.terminal.output import echo
     "avsa train --data shards --recipe small --steps 20",
     "avsa train --data DATASET --recipe avsa --out runs/avsa --set optimizer.micro_batches=4",
     "avsa train --out runs/avsa --resume",
-    "avsa train --data DATASET --recipe avsa --steps 25 --profile 20",
+    "avsa train --data DATASET --recipe avsa --steps 26 --profile 20",
     "avsa train --data https://example.org/DATASET --recipe avsa --set sampling.window_shards=8",
     "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
     "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",

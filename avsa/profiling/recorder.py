@@ -21,7 +21,8 @@ from avsa.profiling.trace import Times, part_times
 from avsa.training.metrics_log import RunLog
 from yt360.files import atomic_write
 
-# The first steps of a run allocate memory and choose kernels; they are not profiled.
+# The first steps of a run allocate memory and choose kernels, and the last one validates and saves:
+# they are not profiled if there are enough others.
 WARM_UP = 5
 
 
@@ -36,7 +37,7 @@ class StepProfiler(AbstractContextManager["StepProfiler"]):
         steps: Steps to profile; 0 for none.
         first_step: Number of steps done.
         last_step: The step at which this call stops. If there are few steps, fewer are left out
-            before the profile begins.
+            before the profile begins, and the last one is profiled.
         setting: What the advice depends on.
         log: Prints the summary; nothing is profiled if it is not active.
     """
@@ -45,7 +46,8 @@ class StepProfiler(AbstractContextManager["StepProfiler"]):
         self, run: Path, steps: int, first_step: int, last_step: int, setting: Setting, log: RunLog
     ) -> None:
         self._run, self._setting, self._log, self._step = run, setting, log, first_step
-        skipped = max(0, min(WARM_UP, last_step - first_step - steps))
+        spare = max(0, last_step - first_step - steps)
+        skipped = min(WARM_UP, spare - 1 if spare > 1 else spare)
         self._begin = first_step + skipped
         self._profile: profile | None = None
         if steps and log.active:

@@ -52,7 +52,8 @@ def summary(times: Times, steps: int, setting: Setting) -> list[str]:
         for part, seconds in sorted(times.parts.items(), key=lambda item: -item[1])
     ]
     where = "the device" if times.on_device else "this process"
-    head = f"{steps} steps of {1000 * times.wall_s / steps:.1f} ms; time of {where} in each part:"
+    counted = "1 step" if steps == 1 else f"{steps} steps"
+    head = f"{counted} of {1000 * times.wall_s / steps:.1f} ms; time of {where} in each part:"
     return [
         head,
         *(f"  {line}" for line in table(rows, left=1)),
@@ -93,11 +94,13 @@ def advice(times: Times, setting: Setting) -> list[str]:
     networks = sum(times.share(part) for part in NETWORKS)
     if device.type == "cuda" and not is_on(compute.bfloat16, device):
         add(networks, 0.3, "the networks compute in float32: compute.bfloat16=on halves their time")
-    if device.type == "cpu" and setting.threads < setting.cores // setting.world.size:
+    cores = setting.cores // setting.world.size
+    if device.type == "cpu" and setting.threads < cores:
         add(
             networks + times.share(Phase.VIEWS),
             0.3,
-            f"torch uses {setting.threads} threads on {setting.cores} cores: set OMP_NUM_THREADS",
+            f"torch uses fewer threads than the {cores} cores of a rank: set "
+            f"OMP_NUM_THREADS={cores}, not {setting.threads}",
         )
     if optimizer.micro_batches > 1:
         add(
@@ -110,7 +113,7 @@ def advice(times: Times, setting: Setting) -> list[str]:
         times.share(Phase.LOG),
         0.05,
         "logging, validation and checkpoints: raise validation.every_steps and "
-        "checkpoint.every_steps",
+        "checkpoint.every_steps (the last step always has both; profile fewer steps than --steps)",
     )
     if not found and networks >= 0.5:
         return ["the networks are what limits this run, as they should be"]

@@ -2,7 +2,8 @@
 
 On a CPU, a phase takes the time of its ranges on the host. On a CUDA device, it takes the time in
 which the device runs the kernels that the host queued in it; copies count where no kernel runs, and
-the rest is idle time: waiting for data where the host does, else for the host to queue work.
+the rest is idle time: that of a phase in which the host queues little, namely waiting for data and
+logging, and else waiting for the host to queue work.
 
 Times are in seconds. Format of the trace:
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
@@ -10,6 +11,7 @@ https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,7 +20,11 @@ from typing import Any, NamedTuple
 
 from avsa.profiling.phases import PREFIX, Phase
 
+RESOLUTION_S = 1e-9
+"""Times of traces are whole nanoseconds; what is less is an error of rounding."""
 COPIES, IDLE, OTHER = "copies to the device", "device idle", "other"
+# Phases of the host that explain why a device is idle.
+_IDLE_PHASES = (Phase.DATA, Phase.LOG)
 _COPIES = ("gpu_memcpy", "gpu_memset")
 
 
@@ -54,19 +60,54 @@ def part_times(events: Sequence[dict[str, Any]]) -> Times:
     Raises:
         ValueError: The trace has no phase of a step.
     """
-    phases = sorted(
+    ranges = [
         (_span(event), Phase(event["name"].removeprefix(PREFIX)))
         for event in events
         if event.get("cat") == "user_annotation" and event["name"].startswith(PREFIX)
-    )
+    ]
+    phases = innermost(ranges)
     if not phases:
         raise ValueError("the trace has no phase of a step")
-    whole = Span(phases[0][0].start, max(span.end for span, _ in phases))
+    whole = Span(phases[0][0].start, phases[-1][0].end)
     kernels = [event for event in events if event.get("cat") == "kernel"]
     parts = _on_device(phases, kernels, events, whole) if kernels else _on_host(phases)
     wall_s = whole.end - whole.start
     parts[OTHER] += max(0.0, wall_s - sum(parts.values()))
-    return Times(wall_s, {name: time for name, time in parts.items() if time > 0}, bool(kernels))
+    taken = {name: time for name, time in parts.items() if time >= RESOLUTION_S}
+    return Times(wall_s, taken, bool(kernels))
+
+
+def innermost(ranges: Iterable[tuple[Span, Phase]]) -> list[tuple[Span, Phase]]:
+    """Return which phase the host is in, as spans without overlap, in order.
+
+    A phase inside of another one interrupts it, except inside of `Phase.LOG`: what validation waits
+    for is part of validation.
+
+    Args:
+        ranges: Phases one after another, or one inside of another.
+    """
+    pieces: list[tuple[Span, Phase]] = []
+    open_phases: list[tuple[float, Phase]] = []
+    reached = 0.0
+
+    def advance(time: float) -> None:
+        nonlocal reached
+        if open_phases and time > reached:
+            pieces.append((Span(reached, time), open_phases[-1][1]))
+        reached = max(reached, time)
+
+    def close_until(time: float) -> None:
+        while open_phases and open_phases[-1][0] <= time:
+            advance(open_phases[-1][0])
+            open_phases.pop()
+
+    for span, name in sorted(ranges, key=lambda item: (item[0].start, -item[0].end)):
+        close_until(span.start)
+        advance(span.start)
+        logs = bool(open_phases) and open_phases[-1][1] == Phase.LOG
+        open_phases.append((span.end, Phase.LOG if logs else name))
+    close_until(math.inf)
+    return pieces
 
 
 def device_gaps(events: Sequence[dict[str, Any]]) -> list[Span]:
@@ -95,16 +136,9 @@ def gaps(spans: Sequence[Span], whole: Span) -> list[Span]:
 
 
 def _on_host(phases: Sequence[tuple[Span, Phase]]) -> dict[str, float]:
-    """Return the time of each phase without that of the phases inside it."""
     parts: dict[str, float] = defaultdict(float)
-    open_phases: list[tuple[Span, Phase]] = []
     for span, name in phases:
-        while open_phases and open_phases[-1][0].end <= span.start:
-            open_phases.pop()
-        if open_phases:
-            parts[open_phases[-1][1]] -= span.end - span.start
         parts[name] += span.end - span.start
-        open_phases.append((span, name))
     return parts
 
 
@@ -128,16 +162,19 @@ def _on_device(
             continue  # another stream's kernel covers it, or it is not of these steps
         time = queued_at.get(kernel["args"].get("correlation"))
         number = -1 if time is None else bisect_right(starts, time) - 1
-        parts[phases[number][1] if number >= 0 else OTHER] += span.end - span.start
+        queued = number >= 0 and time is not None and time <= phases[number][0].end
+        parts[phases[number][1] if queued else OTHER] += span.end - span.start
         covered = span.end
     busy = union(_span(kernel) for kernel in kernels)
     copies = union(_span(event) for event in events if event.get("cat") in _COPIES)
     free = gaps(_within(busy, whole), whole)
     parts[COPIES] = _overlap(free, copies)
     free = gaps(_within(union([*busy, *copies]), whole), whole)
-    waiting = _overlap(free, union(span for span, name in phases if name == Phase.DATA))
-    parts[Phase.DATA] += waiting
-    parts[IDLE] = sum(span.end - span.start for span in free) - waiting
+    parts[IDLE] = sum(span.end - span.start for span in free)
+    for phase in _IDLE_PHASES:
+        idle = _overlap(free, [span for span, name in phases if name == phase])
+        parts[phase] += idle
+        parts[IDLE] -= idle
     return parts
 
 

@@ -183,8 +183,9 @@ def train_stage(
     encoders, task = learner.shared_encoders, learner.shared_task
     precision = partial(autocast, config.compute, world.device)
     micro_batches = config.optimizer.micro_batches
-    upcoming, finished_at = next(batches, None), time.perf_counter()
-    stopping = False
+    with phase(Phase.VIEWS):
+        upcoming = next(batches, None)
+    stopping, finished_at = False, time.perf_counter()
     while upcoming is not None and not stopping:
         batch, step = upcoming, step + 1
 

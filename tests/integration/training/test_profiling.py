@@ -6,10 +6,12 @@ import json
 import pytest
 from helpers.errors import user_error
 
-from avsa.profiling.phases import Phase
-from avsa.profiling.recorder import read_times
+from avsa.config.recipe import load_config
+from avsa.profiling.phases import Phase, phase
+from avsa.profiling.recorder import StepProfiler, read_times
+from avsa.profiling.summary import Setting
 from avsa.training.loop import train
-from avsa.training.metrics_log import read_log
+from avsa.training.metrics_log import RunLog, read_log
 
 
 def traces(run):
@@ -42,6 +44,20 @@ def test_a_short_run_is_profiled_as_far_as_it_goes(
     train(config, data, tmp_path / "run", alone, steps=3, profile_steps=steps)
     assert traces(tmp_path / "run") == [f"trace-step-{first:08d}.json.gz"]
     assert len(read_log(tmp_path / "run")) == 3
+
+
+@pytest.mark.parametrize(
+    ("steps", "profiled", "first"), [(4, 1, 3), (4, 2, 2), (4, 3, 2), (7, 1, 6), (9, 2, 6)]
+)
+def test_the_last_step_is_left_out_where_there_are_others(alone, tmp_path, steps, profiled, first):
+    setting = Setting(load_config("small", []), alone, 1, 1)
+    log = RunLog(tmp_path, 0, steps)
+    with log, StepProfiler(tmp_path, profiled, 0, steps, setting, log) as profiler:
+        for _ in range(steps):
+            with phase(Phase.BACKWARD):
+                pass
+            profiler.step()
+    assert traces(tmp_path) == [f"trace-step-{first:08d}.json.gz"]
 
 
 def test_a_resumed_run_is_profiled_after_its_first_steps(undisturbed, alone, data, tmp_path):

@@ -27,7 +27,7 @@ def setting(*overrides, device="cpu", threads=8, ranks=1):
         ({"DATA": 0.4, "BACKWARD": 0.6}, {}, ["data.num_workers"]),
         ({"DATA": 0.01, "BACKWARD": 0.99}, {}, ["as they should be"]),
         ({"COPIES": 0.1, "IDLE": 0.3}, {"device": "cuda"}, ["compute.compile", "PCIe"]),
-        ({"ENCODERS": 0.2, "BACKWARD": 0.5}, {"threads": 1}, ["OMP_NUM_THREADS"]),
+        ({"ENCODERS": 0.2, "BACKWARD": 0.5}, {"threads": 1}, ["OMP_NUM_THREADS=8, not 1"]),
         ({"LOG": 0.1}, {}, ["checkpoint.every_steps"]),
         ({"VIEWS": 0.2}, {}, ["nothing stands out"]),
     ],
@@ -52,4 +52,5 @@ def test_a_summary_is_a_table_of_shares_on_one_screen():
     lines = summary(times(DATA=0.25, BACKWARD=0.5, ENCODERS=0.25), 4, setting())
     assert lines[0] == "4 steps of 500.0 ms; time of the device in each part:"
     assert lines[1].split() == ["backward", "250.0", "ms", "50.0%"]
+    assert summary(times(DATA=1.0), 1, setting())[0].startswith("1 step of 2000.0 ms;")
     assert len(lines) < 24 and all(line.isprintable() for line in lines)

@@ -3,7 +3,17 @@
 import pytest
 
 from avsa.profiling.phases import PREFIX, Phase
-from avsa.profiling.trace import COPIES, IDLE, OTHER, Span, device_gaps, gaps, part_times, union
+from avsa.profiling.trace import (
+    COPIES,
+    IDLE,
+    OTHER,
+    Span,
+    device_gaps,
+    gaps,
+    innermost,
+    part_times,
+    union,
+)
 
 
 def ms(event, start, end):
@@ -76,6 +86,52 @@ def test_the_device_spends_time_for_the_phase_that_queued_its_kernels():
         IDLE: 5 + 20 + 5,
         OTHER: 5,
     }
+
+
+def test_kernels_after_an_inner_phase_belong_to_the_outer_one():
+    events = [
+        host(Phase.VIEWS, 0, 10),
+        host(Phase.DATA, 1, 4),
+        queued(1, 6),  # crops, when the data has come
+        queued(2, 12),  # outside of all phases
+        host(Phase.ENCODERS, 15, 20),
+        kernel(1, 6, 12),
+        kernel(2, 12, 20),
+    ]
+    assert parts_ms(events) == {Phase.VIEWS: 6, Phase.DATA: 3, OTHER: 8, IDLE: 3}
+
+
+def test_a_device_that_idles_while_a_checkpoint_is_saved_does_not_wait_for_kernels():
+    events = [
+        host(Phase.ENCODERS, 0, 10),
+        host(Phase.LOG, 10, 30),
+        queued(1, 1),
+        queued(2, 22),  # of validation
+        kernel(1, 2, 12),
+        kernel(2, 22, 25),
+    ]
+    assert parts_ms(events) == {Phase.ENCODERS: 10, Phase.LOG: 10 + 3 + 5, IDLE: 2}
+
+
+def test_what_validation_waits_for_is_part_of_validation():
+    nested = [(Span(0, 20), Phase.LOG), (Span(5, 9), Phase.DATA), (Span(20, 30), Phase.VIEWS)]
+    assert innermost(reversed(nested)) == [
+        (Span(0, 5), Phase.LOG),
+        (Span(5, 9), Phase.LOG),
+        (Span(9, 20), Phase.LOG),
+        (Span(20, 30), Phase.VIEWS),
+    ]
+
+
+def test_an_inner_phase_may_begin_and_end_with_the_outer_one():
+    whole = Span(1.0, 3.0)
+    inner = [(Span(1.0, 2.0), Phase.DATA), (whole, Phase.VIEWS)]
+    assert innermost(inner) == [(Span(1.0, 2.0), Phase.DATA), (Span(2.0, 3.0), Phase.VIEWS)]
+    assert innermost([(whole, Phase.VIEWS), (Span(2.0, 3.0), Phase.DATA)]) == [
+        (Span(1.0, 2.0), Phase.VIEWS),
+        (Span(2.0, 3.0), Phase.DATA),
+    ]
+    assert innermost([]) == []
 
 
 def test_a_trace_without_phases_is_refused():
