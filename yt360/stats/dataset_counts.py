@@ -15,14 +15,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from yt360.errors import UserError
-from yt360.shards.format.clip_facts import ClipFacts, parse_facts
+from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, ClipFacts, parse_facts
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.shards.format.shard_file import Content
 from yt360.splits import SPLITS
 from yt360.stats.counts import DatasetCounts, TableRow, categories_of, histograms_of, total
 
-_LEVEL = re.compile(rb'"quality": \{"level_dbfs": (-?\d{1,3}(?:\.\d{1,9})?)\}')
+_LEVEL = re.compile(
+    rb'"height": \d{1,5}, "quality": \{"level_dbfs": (-?\d{1,3}(?:\.\d{1,9})?)\}, "sample_rate_hz"'
+)
 _CLIPS_AT_ONCE = 64  # of which the records are in memory
 
 
@@ -41,6 +43,8 @@ def count_dataset(dataset: Path) -> DatasetCounts:
         for name, split in info.splits.items()
     }
     readers = [ShardReader(dataset, split) for split in SPLITS if info.splits[split].clips]
+    for reader in readers:
+        _check_sizes(reader)
     video_of = _number_videos(readers)
     levels_dbfs, videos = _read_facts(readers, _is_last(video_of))
     starts_s = [reader.table.column("start_s").to_numpy() for reader in readers]
@@ -102,8 +106,9 @@ def _read_facts(
 ) -> tuple[array[float], list[_VideoFacts]]:
     """Return the levels of all clips that have one, and the facts of their videos.
 
-    A search for the level as `build-shards` writes it takes a twentieth of the time of parsing.
-    Text cannot be mistaken for it, because quotes in a text are escaped. Other records are parsed.
+    A search for the level, between the fields that `build-shards` writes around it, takes a
+    twentieth of the time of parsing. Text cannot be mistaken for it, because quotes in a text are
+    escaped. Records without a match are parsed.
     """
     levels_dbfs, videos = array("d"), list[_VideoFacts]()
     done = 0
@@ -122,15 +127,28 @@ def _read_facts(
     return levels_dbfs, videos
 
 
+def _check_sizes(reader: ShardReader) -> None:
+    """Check the sizes of the records before many are read at once."""
+    sizes = reader.table.column("json_bytes").to_numpy()
+    if sizes.max(initial=0) > MAX_FACTS_BYTES:
+        clip = int(sizes.argmax())
+        problem = f"it has {sizes[clip]} bytes; at most {MAX_FACTS_BYTES} are allowed"
+        raise _unusable(reader, clip, problem)
+
+
 def _parse(reader: ShardReader, first: int, block: Sequence[Content], number: int) -> ClipFacts:
     """Return the record of a clip in a block of clips that begins with the clip `first`."""
     try:
         return parse_facts(block[number])
     except ValueError as error:
-        raise UserError(
-            f"the .json of {reader.keys[first + number]} cannot be used: {error}; "
-            f"`yt360 check {reader.dataset}` lists all faults"
-        ) from None
+        raise _unusable(reader, first + number, error) from None
+
+
+def _unusable(reader: ShardReader, clip: int, problem: object) -> UserError:
+    return UserError(
+        f"the .json of {reader.keys[clip]} cannot be used: {problem}; "
+        f"`yt360 check {reader.dataset}` lists all faults"
+    )
 
 
 def _facts(record: ClipFacts) -> _VideoFacts:

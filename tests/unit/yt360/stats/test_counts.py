@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import re
+import tarfile
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
@@ -9,15 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.small_datasets import write_dataset
 
 from yt360.catalog import Catalog, Clip
 from yt360.catalog.lists.yt360_lists import import_lists
 from yt360.cli import cli
 from yt360.commands.run import run
 from yt360.errors import UserError
+from yt360.shards.format.reader import ShardReader
+from yt360.splits import SPLITS
 from yt360.stats.catalog_counts import count_catalog
 from yt360.stats.counts import LONG_TAIL
-from yt360.stats.dataset_counts import _read_facts, count_dataset
+from yt360.stats.dataset_counts import _LEVEL, _read_facts, count_dataset
 from yt360.stats.plots import plot_counts
 
 EXAMPLE = "shards"
@@ -88,6 +91,7 @@ class ManyClips:
         self.table = pa.table({
             "video_id": [f"video{number // 10:06d}" for number in numbers],
             "start_s": [10 * (number % 10) for number in numbers],
+            "json_bytes": [9000 for _ in numbers],
         })  # fmt: skip
 
     def each(self, _member):
@@ -104,15 +108,103 @@ class ManyClips:
             yield memoryview(json.dumps(record).encode())
 
 
-def described(stats):
-    """Return counts as JSON text, which is comparable."""
-    return json.dumps(stats.to_json(), sort_keys=True)
+def record_of(video_id="a", start_s=0, quality='{"level_dbfs": -26.72}', more="", title="a"):
+    """Return a record as `build-shards` writes it, with a quality and more fields of one's own."""
+    title = json.dumps(title, ensure_ascii=False)
+    return (
+        f'{{"duration_s": 1.0, "fps": 16, "height": 160, "quality": {quality}, '
+        f'"sample_rate_hz": 24000, "source": {{"file_start_s": 0, "title": {title}}}, '
+        f'"start_s": {start_s}, "video_id": "{video_id}"{more}, "width": 320}}'
+    ).encode()
 
 
-def test_searching_for_levels_gives_what_parsing_every_record_gives(example, monkeypatch):
-    found = count_dataset(example)
-    monkeypatch.setattr("yt360.stats.dataset_counts._LEVEL", re.compile(b"never"))
-    assert described(found) == described(count_dataset(example))
+def literal_counts(dataset):
+    """Return levels, and categories of videos, from every record of a dataset in turn."""
+    paths = [path for split in SPLITS for path in sorted((dataset / split).glob("clips-*.tar"))]
+    records = []
+    for path in paths:
+        with tarfile.open(path) as shard:
+            members = [each for each in shard if each.name.endswith(".json")]
+            records += [json.load(shard.extractfile(each)) for each in members]
+    levels = [record.get("quality", {}).get("level_dbfs") for record in records]
+    videos = {record["video_id"]: record for record in records}.values()
+    return {
+        "levels": sorted(level for level in levels if level is not None),
+        "clips": sorted(Counter(record["video_id"] for record in records).values()),
+        "licence": Counter(video["source"].get("license") or "unknown" for video in videos),
+        "projection": Counter(
+            video.get("conversion", {}).get("video", {}).get("projection") or "unknown"
+            for video in videos
+        ),
+    }
+
+
+def assert_counts_are_literal(dataset):
+    counts, expected = count_dataset(dataset), literal_counts(dataset)
+    histograms = {each.name: each for each in counts.histograms}
+    for name, numbers in (
+        ("level of a clip (dBFS)", expected["levels"]),
+        ("clips of a video", expected["clips"]),
+    ):
+        edges = histograms[name].edges
+        assert histograms[name].counts.tolist() == np.histogram(numbers, edges)[0].tolist()
+        assert edges[0] <= min(numbers) and max(numbers) <= edges[-1]
+    for name in ("licence", "projection"):
+        found = counts.categories.get(name, Counter(unknown=expected[name]["unknown"]))
+        assert found == expected[name]
+
+
+def test_counts_are_those_of_every_record_in_turn(example, scene_dataset):
+    assert_counts_are_literal(example)
+    assert_counts_are_literal(scene_dataset.dataset)
+
+
+@pytest.fixture
+def odd_dataset(tmp_path):
+    """A dataset with unknown fields, titles in other scripts, older records, and an empty split."""
+    records = {
+        "a-00000": record_of("a", 0, title='東京 360° – "quality": {"level_dbfs": -99}'),
+        "a-00010": record_of("a", 10, more=', "what": {"quality": {"level_dbfs": -77.0}}'),
+        "b-00000": record_of("b", 0, '{"level_dbfs": -30.5, "new": {"quality": 1}}'),
+        "c-00000": record_of("c", 0, "{}", ', "z": {"quality": {"level_dbfs": -77.0}}'),
+        "d-00000": json.dumps(json.loads(record_of("d")), indent=1).encode(),
+        "e-00000": b'{"video_id": "e", "start_s": 0, "duration_s": 1, '
+        b'"source": {"file_start_s": 0, "license": "CC BY"}}',
+        "f-00000": record_of("f").replace(
+            b"{", b'{"conversion": {"quality": {"level_dbfs": 0}}, ', 1
+        ),
+    }
+    samples = [
+        (key, {"mp4": b"", "flac": b"", "json": content}) for key, content in records.items()
+    ]
+    return write_dataset(tmp_path / "odd", {"train": [samples[:4], samples[4:]], "test": []})
+
+
+def test_counts_of_odd_records_are_literal(odd_dataset):
+    assert_counts_are_literal(odd_dataset)
+    assert literal_counts(odd_dataset)["levels"] == [-30.5, -26.72, -26.72, -26.72, -26.72]
+
+
+def test_a_dataset_without_an_index_or_a_shard_is_refused_in_one_line(odd_dataset, capsys):
+    for path in ("train/clips-000001.tar", "train/index.parquet"):
+        (odd_dataset / path).unlink()
+        with pytest.raises(SystemExit) as end:
+            run(cli, ["stats", str(odd_dataset)])
+        assert end.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ") and path.split("/")[1] in line
+
+
+def test_a_record_that_is_too_large_is_refused_before_it_is_read(odd_dataset, monkeypatch):
+    monkeypatch.setattr("yt360.stats.dataset_counts.MAX_FACTS_BYTES", 100)
+    monkeypatch.setattr(ShardReader, "each", None)
+    with pytest.raises(UserError, match=r"cannot be used: it has \d+ bytes; at most 100"):
+        count_dataset(odd_dataset)
+
+
+def test_the_level_of_records_that_are_built_is_found_without_parsing(example):
+    for split in SPLITS:
+        assert all(_LEVEL.search(content) for content in ShardReader(example, split).each("json"))
 
 
 class OneClip:
@@ -121,14 +213,10 @@ class OneClip:
     dataset, keys = "data", ("a-00000",)
 
     def __init__(self, quality):
-        title = json.dumps('"quality": {"level_dbfs": -99}')
-        self.record = (
-            f'{{"source": {{"title": {title}, "file_start_s": 0}}, "video_id": "a", "start_s": 0, '
-            f'"duration_s": 1.0, "quality": {quality}}}'
-        )
+        self.record = record_of(quality=quality, title='"quality": {"level_dbfs": -99}')
 
     def each(self, _member):
-        yield memoryview(self.record.encode())
+        yield memoryview(self.record)
 
 
 @pytest.mark.parametrize(
