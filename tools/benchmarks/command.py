@@ -16,22 +16,29 @@ from benchmarks.material import Material
 from benchmarks.results import REGRESSION, CaseResult, Results, changes, measure
 
 
-@click.command()
+@click.command(epilog=f"Areas: {', '.join(area_names())}. Costs and their targets: docs/speed.md.")
 @click.argument("areas", nargs=-1, metavar="[AREA]...")
-@click.option("--runs", default=15, show_default=True, help="Runs of each way.")
-@click.option("--inputs", default=4, show_default=True, help="Random inputs of a run.")
-@click.option("--core", default=0, show_default=True, help="Core to run on.")
-@click.option("--tiny", is_flag=True, help="Minimal inputs and one run, to test the benchmarks.")
-@click.option("--media", type=click.Path(path_type=Path), help="Folder of 10 s videos, no scenes.")
+@click.option("--runs", default=15, show_default=True, help="Turns: how often each way runs.")
+@click.option("--inputs", default=4, show_default=True, help="Random inputs of each way in a turn.")
+@click.option("--core", default=0, show_default=True, help="Number of the core to run on.")
+@click.option("--tiny", is_flag=True, help="Tiny inputs and one turn, to test the benchmarks.")
 @click.option(
-    "--material", "folder", type=click.Path(path_type=Path), help="Folder to keep the inputs in."
+    "--media",
+    type=click.Path(path_type=Path),
+    help="Folder of videos of 10 s with audio files, to use instead of synthetic scenes.",
 )
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the results here.")
+@click.option(
+    "--material",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder to keep the inputs in; a later run with it starts sooner.",
+)
+@click.option("--json", "out", type=click.Path(path_type=Path), help="File for the results.")
 @click.option(
     "--compare",
     "kept",
     type=click.Path(path_type=Path, exists=True),
-    help="Results of an earlier run; the exit code is 1 if a ratio is worse by more than 20 %.",
+    help="File of earlier results. The exit code is 1 if a ratio is worse by more than 20 %.",
 )
 def main(
     areas: tuple[str, ...],
@@ -44,10 +51,10 @@ def main(
     out: Path | None,
     kept: Path | None,
 ) -> None:
-    """Measure the areas (all by default) on one core, and print costs and ratios.
+    """Measure how fast this package does its jobs, beside other ways to do them.
 
-    The ways of a case take turns. Costs are medians over the runs; a ratio is the median of the
-    ratios of the turns.
+    Measures each AREA, by default all, on one core. The ways of doing a job take turns. Prints the
+    median cost of each way, and the median of the ratios of the turns.
     """
     names = area_names()
     if unknown := [name for name in areas if name not in names]:

@@ -27,11 +27,6 @@ def process_ms(way: Way, numbers: range) -> float:
     return _mean_ms(way, numbers, time.process_time)
 
 
-def thread_ms(way: Way, numbers: range) -> float:
-    """Return milliseconds of CPU time of the calling thread alone."""
-    return _mean_ms(way, numbers, time.thread_time)
-
-
 def wall_ms(way: Way, numbers: range) -> float:
     """Return milliseconds by the clock."""
     return _mean_ms(way, numbers, time.perf_counter)

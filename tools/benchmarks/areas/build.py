@@ -153,10 +153,6 @@ def _build(source: Path) -> Cost:
         )
 
 
-def _read_mb(source: Path) -> float:
-    return _build(source).read_bytes / 1e6
-
-
 def _ffmpeg_alone(source: Path) -> Cost:
     """Decode, scale and encode a source with one run of FFmpeg, into one file."""
     video, audio = source / "long.mp4", source / "long.flac"

@@ -11,12 +11,13 @@ import torch
 from avsa.config.recipe import load_config
 from avsa.evals.features import EmbedConfig, embed_dataset
 from avsa.hub.load import Model
+from avsa.views.audio_statistics import AudioStatistics
 from benchmarks.areas.delivery import all_cores
 from benchmarks.areas.step import has_bfloat16
 from benchmarks.case import Case, Ratio
 from benchmarks.material import FPS, RATE_HZ, Material
 from benchmarks.meters import wall_ms
-from benchmarks.samples import AUDIO_S, FRAMES, UNSCALED
+from benchmarks.samples import AUDIO_S, FRAMES
 
 BATCH = 4
 """Clips at a time; one view of each."""
@@ -65,8 +66,6 @@ def full_model(material: Material) -> Model:
     config = load_config("small" if material.tiny else "avsa")
     torch.manual_seed(0)
     encoders = config.encoders.build(config.audio.num_channels)
-    statistics = UNSCALED
-    if material.tiny:
-        zeros = torch.zeros(config.audio.n_mels)
-        statistics = type(UNSCALED)(zeros, zeros + 1)
+    num_mels = config.audio.n_mels
+    statistics = AudioStatistics(torch.zeros(num_mels), torch.ones(num_mels))
     return Model(config, encoders, None, statistics, FPS, 1).eval()

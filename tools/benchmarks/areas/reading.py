@@ -51,11 +51,11 @@ def reading_case(material: Material) -> Case:
         {
             "mmap, in random order": random_members(clips),
             "pread, in random order": random_members(by_pread),
-            "read() of the shard from begin to end": sequential,
+            "read() of the shard, in order": sequential,
             "webdataset, in order": by_webdataset,
         },
         [
-            Ratio("read() of the shard from begin to end", "mmap, in random order", at_least=0.8),
+            Ratio("read() of the shard, in order", "mmap, in random order", at_least=0.8),
             Ratio("webdataset, in order", "mmap, in random order", higher_is_better=True),
         ],
         inputs=INPUTS,
