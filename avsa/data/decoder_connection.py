@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from multiprocessing.reduction import send_handle
 from avsa.data import decoder_process
 from avsa.data.decoder_process import Answer, Decode, Release, Share, Source
 from avsa.data.raw import Buffer
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.execution.local import Crashed
 
 
@@ -67,6 +68,9 @@ class Message:
 class DecoderConnection:
     """This process's end of one decoder process.
 
+    Raises:
+        OSError: The process cannot be started.
+
     Attributes:
         sent: Messages without an answer yet.
         own: Messages that only this process may decode.
@@ -79,6 +83,7 @@ class DecoderConnection:
         self.own: deque[Message] = deque()
         self.shared: set[int] = set()
         self.is_ready = False
+        self.limit_s = limit_s
         self.connection, theirs = Pipe()
         # Not by `multiprocessing`, which imports the main program, and torch with it.
         program = (
@@ -95,8 +100,6 @@ class DecoderConnection:
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
                 process_group=0,  # the parent handles Ctrl-C
             )
-        except OSError as error:
-            raise not_started(str(error)) from None
         finally:
             theirs.close()  # so that the death of the process closes the connection
 
@@ -104,7 +107,8 @@ class DecoderConnection:
         """Send a message, and the memory that it fills if the process does not map it yet.
 
         Raises:
-            OSError: The process has died.
+            ConnectionError: The process has died.
+            OSError: Its memory cannot be sent.
         """
         self.sent.append(message)
         work, memory = message.work, message.work.buffer.memory
@@ -135,9 +139,30 @@ class DecoderConnection:
         return self.process.wait()
 
     def end(self) -> None:
-        """End the process at once."""
+        """End the process at once; another thread may be reading from the connection."""
         self.process.kill()
-        self.wait()
+        self.process.wait()
+
+    def after_crash(self, exit_code: int) -> list[Message]:
+        """Fail the clip that killed the process; return the messages that remain.
+
+        Args:
+            exit_code: Exit code of the process.
+        """
+        messages = [*self.sent, *self.own]
+        if not messages:
+            return []
+        suspect, *others = messages
+        if exit_code == -signal.SIGPROF and len(suspect.clips) == 1:
+            limit = f"decoding reached its limit of {self.limit_s:g} s"
+            suspect.fail(BadItem("endless", limit))
+        elif suspect.is_retry:
+            suspect.fail(BadItem("crash", describe_exit(exit_code)))
+        else:
+            # The clip may not be the cause (memory may have run out), so each clip is tried once
+            # more, alone and in a new process: idle ones may have been killed too.
+            return [*(suspect.of_one(clip) for clip in suspect.clips), *others]
+        return others
 
 
 def describe_exit(exit_code: int) -> str:
@@ -145,11 +170,11 @@ def describe_exit(exit_code: int) -> str:
     return Crashed(exit_code, "the decoder").describe()
 
 
-def not_started(reason: str) -> UserError:
-    """Return the error of a process that cannot be started."""
+def unusable(reason: str) -> UserError:
+    """Return the error of processes that cannot be started or reached."""
     return UserError(
-        f"a decoder process cannot be started ({reason}); if memory or processes are limited, "
-        "lower data.num_workers",
+        f"decoder processes cannot be used ({reason}); if memory, processes or open files are "
+        "limited (`ulimit -a`), lower data.num_workers",
         code="system",
         key="data.num_workers",
     )

@@ -14,7 +14,6 @@ import atexit
 import os
 import pickle
 import selectors
-import signal
 import threading
 import weakref
 from collections import deque
@@ -30,7 +29,7 @@ from avsa.data.decoder_connection import (
     Message,
     Work,
     describe_exit,
-    not_started,
+    unusable,
 )
 from avsa.data.decoder_process import Answer, Source, encode_task
 from avsa.data.raw import Buffer
@@ -66,7 +65,6 @@ class DecoderPool:
         self._lock = threading.Lock()
         self._decoders: list[DecoderConnection] = []
         self._waiting: deque[Message] = deque()
-        self._selector = selectors.DefaultSelector()
         self._shared: set[int] = set()
         # Appended to by finalizers, which may run in any thread while it has the lock.
         self._released: deque[int] = deque()
@@ -103,7 +101,7 @@ class DecoderPool:
 
         Raises:
             CancelledError: `stop` was set.
-            UserError: No process can be started.
+            UserError: No process can be started or reached.
             Exception: A fault of the reader.
         """
         if not tasks:
@@ -114,10 +112,11 @@ class DecoderPool:
             self._start_processes(min(processes, self._num_waiting()))
             self._send_waiting()
         work.finished.wait()
-        for error in work.errors:
-            if error is not None and not isinstance(error, BadItem):
-                raise error
-        return work.errors  # type: ignore[return-value]
+        faults = [each for each in work.errors if each and not isinstance(each, BadItem)]
+        if not faults:
+            return work.errors  # type: ignore[return-value]
+        del work  # else the error refers to the memory of the batch
+        raise faults.pop()
 
     def close(self) -> None:
         """End the processes; later calls start new ones."""
@@ -144,20 +143,25 @@ class DecoderPool:
             self._fail_all([], error)
 
     def _start_process(self) -> DecoderConnection:
-        if self._thread is None:
-            self._start_thread()
-        decoder = DecoderConnection(self.reader, self.limit_s)
+        try:
+            if self._thread is None:
+                self._start_thread()
+            decoder = DecoderConnection(self.reader, self.limit_s)
+            self._selector.register(decoder.connection, selectors.EVENT_READ, decoder)
+        except (OSError, RuntimeError) as error:  # no more descriptors, processes or threads
+            raise unusable(str(error)) from None
         self._decoders.append(decoder)
-        self._selector.register(decoder.connection, selectors.EVENT_READ, decoder)
         return decoder
 
     def _start_thread(self) -> None:
+        self._selector = selectors.DefaultSelector()
         awaited, self._wake = Pipe(duplex=False)
         self._selector.register(awaited, selectors.EVENT_READ)
-        self._thread = threading.Thread(
-            target=self._serve, args=(awaited,), name="decoders", daemon=True
+        thread = threading.Thread(
+            target=self._serve, args=(self._selector, awaited), name="decoders", daemon=True
         )
-        self._thread.start()
+        thread.start()
+        self._thread = thread
 
     def _num_waiting(self) -> int:
         """Return how many clips wait for a process."""
@@ -202,8 +206,13 @@ class DecoderPool:
         if memory.number not in self._shared:
             self._shared.add(memory.number)
             weakref.finalize(memory, self._release, memory.number).atexit = False
-        with suppress(OSError):  # it has died: see `_replace`
+        try:
             decoder.send(message)
+        except ConnectionError:
+            pass  # it has died: see `_replace`
+        except OSError as error:  # such as no more descriptors; what was sent is incomplete
+            decoder.sent.pop().fail(unusable(str(error)))
+            decoder.process.kill()
 
     def _send_releases(self) -> None:
         while self._released:
@@ -219,18 +228,19 @@ class DecoderPool:
         self._released.append(number)
         self._notify()
 
-    def _serve(self, awaited: Connection) -> None:
+    def _serve(self, selector: selectors.BaseSelector, awaited: Connection) -> None:
         """Receive answers and send messages; the main function of the thread."""
-        while self._thread is threading.current_thread():
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    awaited.recv_bytes()
-                    with self._lock:
-                        self._send_releases()
-                else:
-                    self._receive(key.data)
-        self._selector.unregister(awaited)
-        awaited.close()
+        is_current = True
+        with selector, awaited:
+            while is_current:
+                for key, _ in selector.select():
+                    if key.data is None:
+                        awaited.recv_bytes()
+                    else:
+                        self._receive(key.data)
+                with self._lock:
+                    is_current = self._thread is threading.current_thread()
+                    self._send_releases()
 
     def _receive(self, decoder: DecoderConnection) -> None:
         try:
@@ -239,6 +249,8 @@ class DecoderPool:
             self._replace(decoder)
             return
         with self._lock:
+            if decoder not in self._decoders:
+                return  # it was closed
             if decoder.is_ready:
                 decoder.sent.popleft().finish(answer)
             else:
@@ -253,13 +265,13 @@ class DecoderPool:
             self._decoders.remove(decoder)
             self._selector.unregister(decoder.connection)
             exit_code = decoder.wait()
-            messages = [*decoder.sent, *decoder.own]
             if decoder.is_ready:
-                messages = self._after_crash(messages, exit_code)
+                messages = decoder.after_crash(exit_code)
             else:
+                messages = [*decoder.sent, *decoder.own]
                 self._failed_starts += 1
                 if self._failed_starts >= _MAX_FAILED_STARTS:
-                    self._fail_all(messages, not_started(describe_exit(exit_code)))
+                    self._fail_all(messages, unusable(describe_exit(exit_code)))
                     messages = []
             again = [message for message in messages if message.is_retry]
             self._waiting.extendleft(reversed([each for each in messages if not each.is_retry]))
@@ -271,27 +283,6 @@ class DecoderPool:
             except UserError as error:
                 self._fail_all(again, error)
             self._send_waiting()
-
-    def _after_crash(self, messages: list[Message], exit_code: int) -> list[Message]:
-        """Fail the clip that killed a process; return what remains to be decoded.
-
-        Args:
-            messages: Those of the process; it was decoding the first.
-            exit_code: Exit code of the process.
-        """
-        if not messages:
-            return []
-        suspect, *others = messages
-        if exit_code == -signal.SIGPROF and len(suspect.clips) == 1:
-            limit = f"decoding reached its limit of {self.limit_s:g} s"
-            suspect.fail(BadItem("endless", limit))
-        elif suspect.is_retry:
-            suspect.fail(BadItem("crash", describe_exit(exit_code)))
-        else:
-            # The clip may not be the cause (memory may have run out), so each clip is tried once
-            # more, alone and in a new process: idle ones may have been killed too.
-            return [*(suspect.of_one(clip) for clip in suspect.clips), *others]
-        return others
 
     def _fail_all(self, messages: Iterable[Message], error: Exception) -> None:
         """Fail messages, and what waits if no process is left."""

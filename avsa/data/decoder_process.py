@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import pickle
+import resource
 import signal
 from collections import OrderedDict
 from collections.abc import Callable
@@ -77,6 +79,7 @@ def serve(descriptor: int, reader: str, limit_s: float) -> None:
         limit_s: CPU time limit of a clip; the system ends the process at the limit.
     """
     Limits(memory_bytes=MEMORY_BYTES).limit_memory()
+    _allow_open_files()
     module, _, attribute = reader.partition(":")
     server = _Server(Connection(descriptor), getattr(import_module(module), attribute)(), limit_s)
     with suppress(EOFError, ConnectionError):
@@ -147,5 +150,21 @@ def _error_of(call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Exc
     except MemoryError:
         return BadItem("memory", "decoding takes more memory than a process may use")
     except Exception as error:
-        return error
+        return error if isinstance(error, BadItem) else _portable(error)
     return None
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error, or its text if it cannot be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _allow_open_files() -> None:
+    """Let this process open as many files as it may: shards stay open, and memory is passed so."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems say that there is no limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -7,6 +7,7 @@ import logging
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -40,13 +41,11 @@ class SharedMemory:
     ) -> None:
         self.number, self.size = next(_numbers), max(size, 1)
         self.descriptor = _anonymous_file()
+        weakref.finalize(self, os.close, self.descriptor).atexit = False
         os.ftruncate(self.descriptor, self.size)
         self._map = _Map(self.descriptor, self.size)
         if pin:
             self._map.pin(cudart())
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
 
     def tensor(self, offset: int, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         """Return a tensor in the memory, which stays mapped as long as the tensor exists."""

@@ -9,7 +9,14 @@ from avsa.data.decoder_process import MEMORY_BYTES
 from yt360.clip_codec.decoder import ClipDecoder
 from yt360.clip_codec.flac import read_flac_index
 
-CRASH, HANG, EAT, BUG = b"!crash!!", b"!hangs!!", b"!eats!!!", b"!bug!!!!"
+CRASH, HANG, EAT, BUG, ODD = b"!crash!!", b"!hangs!!", b"!eats!!!", b"!bug!!!!", b"!odd!!!!"
+
+
+class OddError(Exception):
+    """Cannot be unpickled."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
 
 
 def marked(flac: bytes, mark: bytes) -> bytes:
@@ -29,7 +36,7 @@ class FatalDecoder(ClipDecoder):
     """Decodes, unless the coded bytes are a mark."""
 
     def decode_audio(self, coded_range, coded, samples):
-        for mark, fate in ((CRASH, _crash), (HANG, _hang), (EAT, _eat), (BUG, _raise)):
+        for mark, fate in FATES.items():
             if mark in bytes(coded):
                 fate()
         super().decode_audio(coded_range, coded, samples)
@@ -50,3 +57,10 @@ def _eat():
 
 def _raise():
     raise ArithmeticError("a bug")
+
+
+def _raise_odd():
+    raise OddError("an odd", "bug")
+
+
+FATES = {CRASH: _crash, HANG: _hang, EAT: _eat, BUG: _raise, ODD: _raise_odd}

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import CancelledError
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -31,6 +31,7 @@ from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import SequentialOrder, TrainingOrder
 from avsa.data.raw import Buffer
 from yt360.clip_codec.decoder import ClipDecoder, locate_audio, locate_frames
+from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 
 CONFIG = DataConfig(num_workers=2)
@@ -194,6 +195,81 @@ def test_a_bug_of_the_decoder_is_raised_and_not_counted_as_a_bad_clip(marked, po
     assert decode_audio(pool, clips, [0])[0].any()
 
 
+def test_a_bug_that_cannot_be_sent_is_raised_as_text(marked, pool):
+    with pytest.raises(RuntimeError, match="OddError: an odd bug"):
+        decode_audio(pool, marked(fatal.ODD, 1), [1])
+
+
+@contextmanager
+def no_descriptors():
+    """Let this process open no more files than it has."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as held:
+        last = max(held.enter_context(Path(os.devnull).open()).fileno() for _ in range(20))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last + 1, before[1]))
+        try:
+            with suppress(OSError):
+                while True:
+                    held.enter_context(Path(os.devnull).open())
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_lack_of_descriptors_is_an_error_and_loses_nothing(tiny_dataset, own_pool, started):
+    clips = ShardReader(tiny_dataset, "train")
+    if started:
+        decode_audio(own_pool, clips, [0])
+    buffer = Buffer.of_shapes((0, 8, 64, 128), (0, 2, 8, 32, 64), (1, 4, 24000))
+    tasks = [ClipTask(clips.locate([0])[0], 0, (), (0,))]
+    with no_descriptors(), user_error("system", "data.num_workers"):
+        own_pool.decode(Source.of_folder(clips.dataset), tasks, buffer)
+    assert decode_audio(own_pool, clips, range(4))[1] == [None] * 4
+
+
+def test_no_process_in_place_of_one_that_died_is_an_error(marked, own_pool):
+    clips, failures = marked(fatal.HANG, 0), []
+
+    def work():
+        try:
+            decode_audio(own_pool, clips, [0])
+        except UserError as error:
+            failures.append(error.code)
+
+    decode_audio(own_pool, clips, [1])
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.1)  # it hangs until its limit of 0.3 s
+    with no_descriptors():
+        os.kill(own_pool.processes[0], signal.SIGKILL)
+        thread.join(10)
+    assert failures == ["system"]
+
+
+def test_closing_at_any_time_leaves_no_one_waiting(tiny_dataset, own_pool):
+    clips, ends_at, decoded = ShardReader(tiny_dataset, "train"), threading.Event(), []
+
+    def work():
+        while not ends_at.is_set():
+            with suppress(CancelledError):
+                decode_audio(own_pool, clips, range(16), 2)
+                decoded.append(1)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        before = len(decoded)
+        while len(decoded) < before + 3 and all(thread.is_alive() for thread in threads):
+            time.sleep(0.01)
+        own_pool.close()
+    ends_at.set()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
 def test_a_bad_clip_leaves_the_process_for_the_next(marked, pool):
     clips = marked(b"noise!!!", 1)
     decode_audio(pool, clips, [0])
@@ -269,6 +345,7 @@ from pathlib import Path
 from avsa.data.decoder_pool import DECODERS
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import SequentialOrder
+from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 dataset, way = sys.argv[1:]
 clips = ShardReader(Path(dataset), "train")
@@ -299,10 +376,12 @@ def test_no_process_outlives_the_program(tiny_dataset, way):
 
 @pytest.fixture
 def former_limits():
-    """Give this process back the memory that a test takes from it."""
-    before = resource.getrlimit(resource.RLIMIT_DATA)
+    """Give this process back the limits of memory and files that a test changes."""
+    kinds = resource.RLIMIT_DATA, resource.RLIMIT_NOFILE
+    before = [resource.getrlimit(kind) for kind in kinds]
     yield
-    resource.setrlimit(resource.RLIMIT_DATA, before)
+    for kind, limits in zip(kinds, before, strict=True):
+        resource.setrlimit(kind, limits)
 
 
 def test_a_decoder_ends_in_silence_when_the_process_that_made_it_has_gone(former_limits):
