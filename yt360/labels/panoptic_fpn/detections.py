@@ -18,7 +18,6 @@ SCORE_THRESHOLD = 0.05
 NMS_IOU = 0.5
 MAX_DETECTIONS = 100
 ROI_LEVELS = ("p2", "p3", "p4", "p5")
-MASK_SIDE = 28
 
 
 @dataclass(frozen=True)
