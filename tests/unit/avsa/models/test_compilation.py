@@ -1,6 +1,7 @@
 """Compiled networks compute what others do, or are refused."""
 
 import shutil
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from avsa.models.encoders import EncodersConfig
 from avsa.models.r2plus1d import R2Plus1DConfig
 from avsa.tasks.avsa import AvsaConfig
 from avsa.training.distributed import World
+from avsa.training.gradient_cache import forward_backward_in_parts
 
 ON, GRAPHS = ComputeConfig(compile="on"), ComputeConfig(compile="cuda-graphs")
 
@@ -25,7 +27,8 @@ def world(device="cpu", ranks=1):
     return World(0, ranks, torch.device(device))
 
 
-def loss_and_gradients(compute, backend):
+def loss_and_gradients(compute, backend, micro_batches=1):
+    """Return loss, gradients, and running statistics of batch norm."""
     torch.manual_seed(0)
     config = EncodersConfig(
         video=R2Plus1DConfig(base_channels=2, num_stages=1, blocks_per_stage=1),
@@ -33,16 +36,23 @@ def loss_and_gradients(compute, backend):
     )
     encoders, task = config.build(4).train(), AvsaConfig().build(config.feature_dim).train()
     names = set(encoders.state_dict())
-    video, audio = torch.randn(3, 2, 3, 2, 8, 8), torch.randn(3, 2, 4, 8, 8)
-    directions = torch.nn.functional.normalize(torch.randn(3, 2, 3), dim=-1)
+    views = torch.randn(4, 2, 3, 2, 8, 8), torch.randn(4, 2, 4, 8, 8)
+    directions = torch.nn.functional.normalize(torch.randn(4, 2, 3), dim=-1)
+
+    def loss_of(video, audio):
+        return task(*(each[:, None] for each in (video, audio, directions)))
+
     for network in (encoders, task):
         compile_network(network, compute, backend)
-    features = (*encoders(video, audio), directions)
-    loss, _ = task(*(each[:, None] for each in features))
-    loss.backward()
+    if micro_batches > 1:
+        loss, _ = forward_backward_in_parts(encoders, loss_of, views, nullcontext, micro_batches)
+    else:
+        loss, _ = loss_of(*encoders(*views))
+        loss.backward()
     assert set(encoders.state_dict()) == names
     parameters = [*encoders.parameters(), *task.parameters()]
-    return loss.detach(), [each.grad for each in parameters if each.grad is not None]
+    gradients = [each.grad for each in parameters if each.grad is not None]
+    return loss.detach(), gradients, list(encoders.buffers())
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,12 @@ def test_a_compiled_step_has_the_loss_and_gradients_of_others(backend):
         pytest.skip("there is no compiler here")
     plain = loss_and_gradients(ComputeConfig(), backend)
     compiled = loss_and_gradients(ON, backend)
+    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_parts_of_a_batch_record_the_statistics_of_others():
+    plain = loss_and_gradients(ComputeConfig(), "aot_eager", micro_batches=2)
+    compiled = loss_and_gradients(ON, "aot_eager", micro_batches=2)
     torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
 
 
