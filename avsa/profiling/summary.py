@@ -71,13 +71,14 @@ def advice(times: Times, setting: Setting) -> list[str]:
         if share >= least:
             found.append((share, text))
 
-    processes = data.num_workers or max(1, setting.cores // setting.world.size)
+    cores = max(1, setting.cores // setting.world.size)
+    workers = data.num_workers or cores
+    more = "set data.num_workers=0, which uses all" if workers < cores else "give it more cores"
     add(
         times.share(Phase.DATA),
         0.05,
-        f"waiting for data: {processes} clips are decoded at a time on {setting.cores} cores; give "
-        "the run more cores (data.num_workers=0 uses all), keep the dataset on a local disk, and "
-        "raise data.prefetch_batches if only some steps wait",
+        f"waiting for data: clips decoded at a time: {workers}, cores of a rank: {cores}; {more}, "
+        "keep the dataset on a local disk, and raise data.prefetch_batches if only some steps wait",
     )
     add(
         times.share(IDLE),
@@ -94,7 +95,6 @@ def advice(times: Times, setting: Setting) -> list[str]:
     networks = sum(times.share(part) for part in NETWORKS)
     if device.type == "cuda" and not is_on(compute.bfloat16, device):
         add(networks, 0.3, "the networks compute in float32: compute.bfloat16=on halves their time")
-    cores = setting.cores // setting.world.size
     if device.type == "cpu" and setting.threads < cores:
         add(
             networks + times.share(Phase.VIEWS),

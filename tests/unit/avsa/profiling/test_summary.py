@@ -24,7 +24,7 @@ def setting(*overrides, device="cpu", threads=8, ranks=1):
 @pytest.mark.parametrize(
     ("shares", "where", "words"),
     [
-        ({"DATA": 0.4, "BACKWARD": 0.6}, {}, ["data.num_workers"]),
+        ({"DATA": 0.4, "BACKWARD": 0.6}, {}, ["give it more cores"]),
         ({"DATA": 0.01, "BACKWARD": 0.99}, {}, ["as they should be"]),
         ({"COPIES": 0.1, "IDLE": 0.3}, {"device": "cuda"}, ["compute.compile", "PCIe"]),
         ({"ENCODERS": 0.2, "BACKWARD": 0.5}, {"threads": 1}, ["OMP_NUM_THREADS=8, not 1"]),
@@ -46,6 +46,12 @@ def test_advice_depends_on_the_recipe():
     assert any("compute.bfloat16=on" in line for line in lines)
     assert any("optimizer.micro_batches=4" in line for line in lines)
     assert not any("bfloat16" in line for line in advice(busy, setting(device="cuda")))
+
+
+def test_waiting_with_idle_cores_is_cured_by_more_workers():
+    waiting = times(DATA=0.5, BACKWARD=0.5)
+    assert "data.num_workers=0" in advice(waiting, setting("data.num_workers=2", ranks=2))[0]
+    assert "more cores" in advice(waiting, setting("data.num_workers=8", ranks=2))[0]
 
 
 def test_a_summary_is_a_table_of_shares_on_one_screen():
