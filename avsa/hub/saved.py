@@ -82,13 +82,22 @@ def read_saved(path: Path) -> Saved:
 
     Raises:
         UserError: There is none, it is damaged, its parts do not fit together, or it needs a plugin
-            that is not loaded (``"dependency"``).
+            that is not loaded (``"dependency"``) or another version (``"unknown-name"``).
     """
     content = _read_export(path) if is_export(path) else load_checkpoint(path)
     try:
         return _checked(content)
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}; get another copy of it", key=path) from None
+    except UserError as error:
+        if error.code != "unknown-name":
+            raise
+        raise UserError(
+            f"{path} was saved by another version of avsa: {error}; load it with that version, or "
+            "train again",
+            error.code,
+            error.key,
+        ) from None
 
 
 def _checked(content: Mapping[str, Any]) -> Saved:
@@ -131,7 +140,7 @@ def _config(value: Any, plugins: Sequence[str]) -> TrainConfig:
     try:
         return config_from_mapping(value, plugins=plugins)
     except UserError as error:
-        if error.code == "dependency":
+        if error.code in ("dependency", "unknown-name"):
             raise
         raise ValueError(f"its recipe cannot be read ({error})") from None
 

@@ -98,6 +98,18 @@ FIELDS = ["version", "plugins", "step", "stage", "config", "clips", "fps", "stat
           "optimizer/state/0/exp_avg", "encoders/video.conv1.0.weight"]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("old_key", "value"), [("config/data/num_threads", 2), ("config/audio/of_another_version", 1)]
+)
+def test_a_recipe_with_keys_of_another_version_is_not_called_damaged(
+    tmp_path, content, old_key, value
+):
+    with pytest.raises(UserError) as caught:
+        read_saved(save(tmp_path, changed(content, old_key, value)))
+    assert (caught.value.code, "damaged" in str(caught.value)) == ("unknown-name", False)
+    assert caught.value.key == old_key.removeprefix("config/").replace("/", ".")
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_fields_of_other_types_are_refused_in_one_line_or_mean_nothing(tmp_path, content, field):
     for value in ODD_VALUES:
