@@ -62,7 +62,7 @@ class Source(NamedTuple):
     @classmethod
     def of_folder(cls, folder: Path, *, keep_open: bool = True) -> Source:
         """Return a new source."""
-        return cls(next(_numbers), str(folder), keep_open)
+        return cls(next(_numbers), str(folder.absolute()), keep_open)
 
 
 def encode_task(task: ClipTask) -> tuple[object, ...]:

@@ -66,7 +66,9 @@ class ShardReader:
             member: (self._numbers(f"{member}_offset"), self._numbers(f"{member}_bytes"))
             for member in CLIP_MEMBERS
         }
-        self._files = ShardFiles(dataset, method)
+        # Decoder processes may have another current folder.
+        self._folder = dataset.absolute()
+        self._files = ShardFiles(self._folder, method)
 
     @property
     def _advice(self) -> str:
@@ -169,4 +171,4 @@ class ShardReader:
 
     @cached_property
     def _shard_paths(self) -> list[str]:
-        return [str(self.dataset / self.split / name) for name in self._shard_names]
+        return [str(self._folder / self.split / name) for name in self._shard_names]

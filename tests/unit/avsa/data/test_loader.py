@@ -4,6 +4,7 @@ import logging
 import shutil
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +104,15 @@ def test_threads_and_prefetching_do_not_change_what_is_loaded(clips, order, conf
     assert_same(
         take(Loader(clips, order, SMALL, 0), 0, 5), take(Loader(clips, order, config, 0), 0, 5)
     )
+
+
+def test_a_relative_path_is_found_by_processes_that_started_in_another_folder(
+    tiny_dataset, clips, order, monkeypatch
+):
+    expected = take(Loader(clips, order, SMALL, 0), 0, 1)
+    monkeypatch.chdir(tiny_dataset.parent)
+    relative = ShardReader(Path(tiny_dataset.name), "train")
+    assert_same(take(Loader(relative, order, SMALL, 0), 0, 1), expected)
 
 
 def test_loading_can_start_at_any_step(clips, order):
