@@ -18,6 +18,7 @@ from yt360.terminal.output import echo
     "yt360 scenes SCENES --videos 40 --seed 0",
     "yt360 scenes SCENES --videos 2000 --size 320x160 --preset hard --workers 2",
     "yt360 scenes SCENES --videos 40 --set sources=1-2 --set noise_db=none",
+    "yt360 scenes TRAIN --videos 2000 --preset claims --set pool=train",
 )
 @click.command("scenes")
 @click.argument("out", type=click.Path(path_type=Path))
@@ -27,7 +28,7 @@ from yt360.terminal.output import echo
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the scenes."
 )
-@click.option("--preset", default="default", show_default=True, help="easy, default or hard.")
+@click.option("--preset", default="default", show_default=True, help="easy, default, hard or claims.")
 @click.option(
     "--set",
     "assignments",
@@ -68,7 +69,7 @@ def command(
 
     Parameters for --set: sources, distractors, lookalikes, max_elevation_deg, radius_deg,
     speed_deg_per_s, still_fraction, flashing_fraction, level_spread_db, noise_db, reverberation_s,
-    ambience_db, ambience_cue, places.
+    ambience_db, ambience_cue, places, pool, instances.
     """
     from yt360.scenes.world.parameters import SceneFormat, choose_parameters
     from yt360.scenes.write import write_scenes

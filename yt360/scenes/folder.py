@@ -18,7 +18,7 @@ from yt360.config import from_mapping, to_mapping
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.locks import exclusive_lock
-from yt360.scenes.world.parameters import SceneFormat, SceneParameters
+from yt360.scenes.world.parameters import SceneFormat, SceneParameters, described
 from yt360.scenes.world.sampling import sample_scene
 from yt360.scenes.world.scene import Scene
 
@@ -112,15 +112,17 @@ class SceneFolder:
     def _settings(self) -> dict[str, Any]:
         return {
             "version": VERSION,
-            "parameters": to_mapping(self.parameters),
+            "parameters": described(self.parameters),
             "format": to_mapping(self.form),
         }
 
     def _check_same(self, found: dict[str, Any]) -> None:
-        wanted = self._settings()
-        for part in ("parameters", "format"):
-            for name, value in wanted[part].items():
-                there = found[part].get(name)
+        defaults = SceneParameters(), SceneFormat()
+        wanted = self.parameters, self.form
+        for part, usual, own in zip(("parameters", "format"), defaults, wanted, strict=True):
+            present = to_mapping(usual) | found[part]
+            for name, value in to_mapping(own).items():
+                there = present[name]
                 if there != value:
                     raise UserError(
                         f"{self.path} contains scenes with {name} = {there}, not {value}; "

@@ -58,12 +58,13 @@ def write_scenes(
     """
     folder = SceneFolder(path, parameters, form)
     folder.prepare()
-    missing = [k for k in range(count) if not folder.is_complete(scene_name(seed, k))]
+    names = [scene_name(seed, k, parameters.pool) for k in range(count)]
+    missing = [k for k, name in enumerate(names) if not folder.is_complete(name)]
     with Progress("scenes", count, "scenes", done=count - len(missing)) as progress:
         for _ in _in_workers(partial(_render_scene, folder, seed), missing, workers, make_pool):
             progress.advance()
     listed = folder.listed()
-    new = [k for k in range(count) if scene_name(seed, k) not in listed]
+    new = [k for k, name in enumerate(names) if name not in listed]
     folder.describe([_facts(sample_scene(seed, k, parameters, form.duration_s)) for k in new])
     return len(missing)
 

@@ -108,7 +108,8 @@ def ambience_cue(scene: Scene) -> tuple[float, float, float]:
     """Return the cue of the ambience of a scene: that of the place, or a random one."""
     if scene.parameters.ambience_cue:
         return scene.place.cue
-    first, second, third = scene.generator("ambience cue").random(3)
+    instance = scene.pool.draw(scene.generator("ambience cue"), "ambience")
+    first, second, third = instance.random(3)
     return float(first), float(second), float(third)
 
 

@@ -67,15 +67,24 @@ class SoundSource(NamedTuple):
     pitch: float
 
 
-def sample_onsets(generator: Generator, voice: Voice, duration_s: float) -> tuple[Array, float]:
+def sample_onsets(
+    generator: Generator, voice: Voice, duration_s: float, rhythm: Generator | None = None
+) -> tuple[Array, float]:
     """Sample the onsets (M,) of a voice, in seconds below `duration_s`, and their mean period.
 
     The rhythm is regular with a little swing and jitter. The first event may begin before 0, so
     a scene does not start with silence.
+
+    Args:
+        generator: Source of the phase and the jitter.
+        voice: The voice.
+        duration_s: End of the onsets.
+        rhythm: Source of the period and the swing; by default `generator`.
     """
-    period = 1 / generator.uniform(*voice.rate_hz)
+    rhythm = rhythm or generator
+    period = 1 / rhythm.uniform(*voice.rate_hz)
     steps = np.arange(int(duration_s / period) + 2) - generator.random()
-    steps[1::2] += generator.uniform(-0.12, 0.12)
+    steps[1::2] += rhythm.uniform(-0.12, 0.12)
     steps += generator.uniform(-0.04, 0.04, size=len(steps))
     onsets = steps * period
     return onsets[onsets < duration_s], period

@@ -116,9 +116,8 @@ class Place:
         return colour.reshape(directions.shape)
 
 
-def sample_place(generator: Generator, names: tuple[str, ...]) -> Place:
-    """Sample a place: one of `names`, a time of day, and hues, shapes and patterns."""
-    name = str(generator.choice(list(names)))
+def sample_place(generator: Generator, name: str) -> Place:
+    """Sample a place of a kind: a time of day, and hues, shapes and patterns."""
     light_name = str(generator.choice(list(LIGHTS)))
     mood = float(generator.random())
     backdrop: Landscape | Hall

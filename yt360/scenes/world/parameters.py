@@ -29,6 +29,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Level = Annotated[float, Field(ge=-80, le=20)]
 PlaceName = Literal["meadow", "desert", "snow", "city", "sea", "hall"]
 PLACES: tuple[PlaceName, ...] = get_args(PlaceName)
+PoolName = Literal["all", "train", "test"]
 
 
 @config_class
@@ -65,6 +66,13 @@ class SceneParameters:
     can be told apart without spatial cues."""
     places: Annotated[tuple[PlaceName, ...], Field(min_length=1)] = PLACES
     """Backgrounds to choose from."""
+    pool: PoolName = "all"
+    """Where looks, voices, places, rooms and ambiences are drawn from. all: each scene has new
+    ones; train, test: disjoint pools, so scenes of the two share nothing beyond the classes and the
+    kinds of places (`yt360.scenes.world.pools`)."""
+    instances: Annotated[int, Field(ge=1, le=10**6)] = 64
+    """Number of looks and voices of each class, and of places, rooms and ambiences of each kind, in
+    the pools train and test."""
 
     def __post_init__(self) -> None:
         if self.ambience_cue and self.ambience_db is None:
@@ -96,9 +104,20 @@ PRESETS = {
         ambience_db=-6.0,
         ambience_cue=True,
     ),
+    "claims": SceneParameters(
+        sources=(2, 3),
+        distractors=(0, 2),
+        lookalikes=(0, 1),
+        max_elevation_deg=35.0,
+        reverberation_s=(0.2, 0.5),
+        ambience_db=-6.0,
+        ambience_cue=True,
+    ),
 }
 RENAMED = {"still_share": "still_fraction", "flashing_share": "flashing_fraction"}
 """Former name of a parameter -> present name."""
+ADDED = ("pool", "instances")
+"""Parameters that former versions did not have."""
 
 
 @config_class
@@ -140,6 +159,16 @@ class SceneFormat:
     def num_samples(self) -> int:
         """Number of audio samples, which last as long as the frames."""
         return round(self.num_frames / self.fps * self.sample_rate_hz)
+
+
+def described(parameters: SceneParameters) -> dict[str, Any]:
+    """Return parameters as plain values, as the description of a folder holds them.
+
+    Parameters that former versions did not have are left out if they have their defaults, so the
+    description of the same scenes is the same in all versions.
+    """
+    values, defaults = to_mapping(parameters), to_mapping(SceneParameters())
+    return {k: v for k, v in values.items() if k not in ADDED or v != defaults[k]}
 
 
 def choose_parameters(preset: str, assignments: Sequence[str] = ()) -> SceneParameters:

@@ -15,7 +15,8 @@ from yt360.scenes.video.places import Place, sample_place
 from yt360.scenes.world.classes import CLASSES, SILENT_CLASSES, SOUNDING_CLASSES
 from yt360.scenes.world.motion import Motion, sample_motion, upright_axes
 from yt360.scenes.world.objects import SceneObject
-from yt360.scenes.world.parameters import SceneParameters
+from yt360.scenes.world.parameters import PoolName, SceneParameters
+from yt360.scenes.world.pools import Pool, scene_key
 from yt360.scenes.world.scene import Scene
 
 Array = NDArray[np.floating]
@@ -25,13 +26,14 @@ FARTHEST_M = 7.0
 MAX_TRIES = 40
 
 
-def scene_name(seed: int, index: int) -> str:
-    """Return the file stem of a scene.
+def scene_name(seed: int, index: int, pool: PoolName = "all") -> str:
+    """Return the file stem of a scene, which names its pool unless it is ``all``.
 
     Seeds of more than four digits get at least six, because ``scene-12345-7`` is also the name of
     the clip at second 7 of the video with the 11-character id ``scene-12345``.
     """
-    return f"scene-{seed:04d}-{index:04d}" if seed < 10**4 else f"scene-{seed:06d}-{index:04d}"
+    number = f"{seed:04d}-{index:04d}" if seed < 10**4 else f"{seed:06d}-{index:04d}"
+    return f"scene-{number}" if pool == "all" else f"scene-{pool}-{number}"
 
 
 def sample_scene(
@@ -52,41 +54,46 @@ def sample_scene(
         raise UserError(
             f"seed is {seed} and index {index}; give 0 or more", code="out-of-range", key="seed"
         )
-    key = ("scene", seed, index)
-    place = sample_place(keyed_generator(*key, "place"), parameters.places)
+    key = scene_key(seed, index, parameters.pool)
+    pool = Pool(parameters.pool, parameters.instances)
+    generator = keyed_generator(*key, "place")
+    kind_of_place = str(generator.choice(list(parameters.places)))
+    place = sample_place(pool.draw(generator, "place", kind_of_place), kind_of_place)
+    room = pool.draw(keyed_generator(*key, "room"), "room", kind_of_place)
     roles = _sample_roles(keyed_generator(*key, "objects"), parameters)
     objects: list[SceneObject] = []
     for number, (name, sounding) in enumerate(roles):
         generator = keyed_generator(*key, "object", number)
-        radius = float(np.deg2rad(generator.uniform(*parameters.radius_deg)))
+        look, sound = pool.draw(generator, "look", name), pool.draw(generator, "voice", name)
+        radius = float(np.deg2rad(look.uniform(*parameters.radius_deg)))
         motion = _sample_motion_apart(generator, radius, parameters, duration_s, objects)
         distance_m = _sample_distance(generator, place, motion, radius, duration_s)
         kind = CLASSES[name]
         voice = kind.voice if sounding else None
-        rhythm = sample_onsets(generator, voice, duration_s) if voice else None
+        rhythm = sample_onsets(generator, voice, duration_s, sound) if voice else None
         objects.append(
             SceneObject(
                 kind=kind,
                 motion=motion,
                 radius=radius,
                 distance_m=distance_m,
-                hue_shift=float(generator.uniform(-0.035, 0.035)),
-                facing=int(generator.choice([-1, 1])),
-                spin=float(generator.uniform(0.8, 3.0) * generator.choice([-1, 1])),
-                tilt=(float(generator.uniform(0.02, 0.18)), float(generator.uniform(0.15, 0.5))),
+                hue_shift=float(look.uniform(-0.035, 0.035)),
+                facing=int(look.choice([-1, 1])),
+                spin=float(look.uniform(0.8, 3.0) * look.choice([-1, 1])),
+                tilt=(float(look.uniform(0.02, 0.18)), float(look.uniform(0.15, 0.5))),
                 flashing=sounding and bool(generator.random() < parameters.flashing_fraction),
-                source=_source(voice, rhythm, pitch=float(2 ** generator.uniform(-0.3, 0.3))),
+                source=_source(voice, rhythm, pitch=float(2 ** sound.uniform(-0.3, 0.3))),
                 level_db=float(generator.uniform(-1, 1) * parameters.level_spread_db),
             )
         )
     return Scene(
-        name=scene_name(seed, index),
+        name=scene_name(seed, index, parameters.pool),
         seed=seed,
         index=index,
         parameters=parameters,
         place=place,
         objects=tuple(objects),
-        reverberation_s=float(keyed_generator(*key, "room").uniform(*parameters.reverberation_s)),
+        reverberation_s=float(room.uniform(*parameters.reverberation_s)),
     )
 
 

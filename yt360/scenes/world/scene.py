@@ -12,6 +12,7 @@ from yt360.scenes.video.places import Place
 from yt360.scenes.world.motion import Axes, upright_axes
 from yt360.scenes.world.objects import SceneObject, object_plane
 from yt360.scenes.world.parameters import SceneParameters
+from yt360.scenes.world.pools import Pool, scene_key
 
 Array = NDArray[np.floating]
 
@@ -59,7 +60,12 @@ class Scene:
 
     def generator(self, *purpose: int | str) -> np.random.Generator:
         """Return the random generator of one part of this scene."""
-        return keyed_generator("scene", self.seed, self.index, *purpose)
+        return keyed_generator(*scene_key(self.seed, self.index, self.parameters.pool), *purpose)
+
+    @property
+    def pool(self) -> Pool:
+        """Return the pool that its instances are drawn from."""
+        return Pool(self.parameters.pool, self.parameters.instances)
 
     def turned(self, yaw: float) -> Scene:
         """Return the scene rotated about the vertical axis by `yaw` radians, video and audio."""

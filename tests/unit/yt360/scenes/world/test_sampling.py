@@ -95,7 +95,7 @@ def test_places_have_sky_or_ceiling_above_and_their_ground_below(name: str) -> N
         "sea": "sea",
         "hall": "floor-wood",
     }[name]
-    place = sample_place(np.random.default_rng(0), (name,))
+    place = sample_place(np.random.default_rng(0), name)
     up_down = np.array([[0, 0, 1.0], [0, 0, -1.0]])
     assert list(place.classes(up_down)) == [STUFF[above], STUFF[below]]
     classes = place.classes(equirect_grid(60, 120).numpy())
@@ -108,7 +108,7 @@ def test_places_have_sky_or_ceiling_above_and_their_ground_below(name: str) -> N
 
 def test_places_of_a_kind_differ_in_colour_everywhere() -> None:
     grid = equirect_grid(20, 40).numpy()
-    moods = [sample_place(np.random.default_rng(k), ("meadow",)) for k in range(8)]
+    moods = [sample_place(np.random.default_rng(k), "meadow") for k in range(8)]
     means = np.array([p.paint(grid, np.pi / 20).reshape(2, -1, 3).mean(1) for p in moods])
     for half in range(2):
         gaps = np.abs(means[:, None, half] - means[None, :, half]).max(-1)
