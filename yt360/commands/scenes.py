@@ -18,7 +18,7 @@ from yt360.terminal.output import echo
     "yt360 scenes SCENES --videos 40 --seed 0",
     "yt360 scenes SCENES --videos 2000 --size 320x160 --preset hard --workers 2",
     "yt360 scenes SCENES --videos 40 --set sources=1-2 --set noise_db=none",
-    "yt360 scenes TRAIN --videos 2000 --preset claims --set pool=train",
+    "yt360 scenes SCENES/train --videos 2000 --preset claims --set pool=train",
 )
 @click.command("scenes")
 @click.argument("out", type=click.Path(path_type=Path))
@@ -28,7 +28,9 @@ from yt360.terminal.output import echo
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the scenes."
 )
-@click.option("--preset", default="default", show_default=True, help="easy, default, hard or claims.")
+@click.option(
+    "--preset", default="default", show_default=True, help="easy, default, hard or claims."
+)
 @click.option(
     "--set",
     "assignments",
