@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options
+from avsa.commands.evals.common import carry_out, evaluation_options, test_data_option
 from avsa.evals import EVALUATIONS
 from yt360.commands.group import LazyGroup, examples
 
@@ -66,6 +66,7 @@ def _command_of(name: str) -> click.Command:
     @examples(f"avsa eval {name} runs/avsa --data DATASET")
     @click.command(name, help=EVALUATIONS[name].line)
     @evaluation_options
+    @test_data_option
     def command(subject: str, **shared: Any) -> None:
         carry_out(name, subject, {}, **shared)
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from avsa.data.clips import clips_form, open_clips
 from avsa.data.remote.mirror import address_of
-from avsa.evals.result import Result
+from avsa.evals.result import PATH, TEST_PATH, Result
 from avsa.evals.subject import Evaluated, require_clip_format
 from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
@@ -42,6 +42,8 @@ class Context:
             (`avsa.evals.feature_cache`).
         pictures: Existing folder for pictures; their names begin with `name`.
         name: Name of the record, unique for evaluation, options, weights and data.
+        test_dataset: Folder of shards whose split test replaces that of `dataset`; None
+            for that of `dataset` itself.
     """
 
     subject: Evaluated
@@ -51,6 +53,7 @@ class Context:
     features: Path
     pictures: Path
     name: str
+    test_dataset: Path | None = None
 
     def require_dataset(self) -> Path:
         """Return the dataset.
@@ -64,21 +67,36 @@ class Context:
             )
         return self.dataset
 
+    def dataset_of(self, split: str) -> Path:
+        """Return the dataset to which a split belongs; that of the test may be another one.
+
+        Raises:
+            UserError: ``"missing"``: No dataset was given.
+        """
+        if split == "test" and self.test_dataset is not None:
+            return self.test_dataset
+        return self.require_dataset()
+
     @contextmanager
     def clips(self, split: str) -> Iterator[ShardReader]:
-        """Open a split of the dataset.
+        """Open a split of its dataset.
 
         Raises:
             UserError: No dataset was given, the split has no clips, or the clips have another
                 format than those on which the model was trained.
         """
-        dataset = self.require_dataset()
+        dataset = self.dataset_of(split)
         clips = open_clips(dataset, split)
         try:
             if not len(clips):
+                advice = (
+                    "build a dataset with both splits"
+                    if self.test_dataset is None
+                    else "build it with --test-fraction 1, which puts all clips into test"
+                )
                 raise UserError(
                     f"the split {split} of {dataset} has no clips, which the evaluation needs; "
-                    "build a dataset with both splits",
+                    f"{advice}",
                     "empty",
                     split,
                 )
@@ -146,6 +164,8 @@ class EvaluationConfig(ABC):
     Attributes:
         kind: Name of the evaluation.
         needs_dataset: Whether it cannot work without ``--data``.
+        takes_test_data: Whether what it trains on a dataset can be tested on another one
+            (``--test-data``). It then opens splits by `Context.clips`.
         addresses: Options that are paths of files. The name of a record does not depend on them,
             but on the fingerprints of the files, which `describe_data` returns.
         columns: Parts of the names of metrics that have columns of their own where numbers are
@@ -153,6 +173,7 @@ class EvaluationConfig(ABC):
     """
 
     needs_dataset: ClassVar[bool] = True
+    takes_test_data: ClassVar[bool] = False
     addresses: ClassVar[frozenset[str]] = frozenset()
     columns: ClassVar[tuple[str, ...]] = ()
     kind: str
@@ -199,8 +220,36 @@ class EvaluationConfig(ABC):
 
 def describe_dataset(dataset: Path) -> dict[str, str]:
     """Return the address of a dataset as ``path``, and the fingerprints of its splits."""
-    found = {"path": address_of(dataset)}
+    found = {PATH: address_of(dataset)}
     for split in SPLITS:
         with closing(open_clips(dataset, split)) as clips:
             found[split] = fingerprint(clips)
     return found
+
+
+def describe_test_dataset(dataset: Path, test_dataset: Path) -> dict[str, str]:
+    """Return what replaces the data of a record that is tested on another dataset.
+
+    Args:
+        dataset: Folder of shards, whose split train is used.
+        test_dataset: Folder of shards, whose split test is used.
+
+    Returns:
+        The address of the test dataset as ``test path``, and the fingerprint of its split test.
+
+    Raises:
+        UserError: ``"conflict"``: The two splits have a video in common.
+    """
+    with closing(open_clips(dataset, "train")) as train:
+        trained_on = set(train.video_ids)
+    with closing(open_clips(test_dataset, "test")) as test:
+        common = sorted(trained_on.intersection(test.video_ids))
+        if common:
+            raise UserError(
+                f"{len(common)} videos, such as {common[0]}, are in both the split train of "
+                f"{dataset} and the split test of {test_dataset}; test on videos that are not "
+                "trained on",
+                "conflict",
+                "--test-data",
+            )
+        return {TEST_PATH: address_of(test_dataset), "test": fingerprint(test)}

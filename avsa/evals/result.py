@@ -21,6 +21,9 @@ from yt360.untrusted.parsing import Count, read_json
 
 FOLDER, PICTURES = "eval", "pictures"
 """Folder of records in the folder of a run, and folder of pictures in it."""
+PATH, TEST_PATH = "path", "test path"
+"""Addresses in the data of a record, of which everything else is a fingerprint: that of the
+dataset, and that of the dataset of the test if it is another one."""
 MAX_RECORD_BYTES = 64 << 20
 Unit = Literal["%", "°", ""]
 Row = Mapping[str, str | int | float | bool | None]
@@ -115,7 +118,8 @@ class Record:
         kind: Name of the evaluation.
         settings: All its options.
         subject: The model that was evaluated.
-        data: Address of the dataset and fingerprint of the clips of each split that was used.
+        data: Address of the dataset and fingerprint of the clips of each split that was used; and
+            the address of the dataset of the test, if it is another one.
         command: The command that repeats it.
         version: Version of avsa.
         made_at: Time at its end, UTC, ISO 8601.

@@ -18,9 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from avsa import __version__
-from avsa.evals.base import Context, EvaluationConfig
+from avsa.evals import EVALUATIONS
+from avsa.evals.base import Context, EvaluationConfig, describe_test_dataset
 from avsa.evals.config_options import default_options, option_text
-from avsa.evals.result import FOLDER, PICTURES, Record, Subject, read_record, write_record
+from avsa.evals.result import (
+    FOLDER,
+    PATH,
+    PICTURES,
+    TEST_PATH,
+    Record,
+    Subject,
+    read_record,
+    write_record,
+)
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
 from avsa.training.distributed import World, on_first_rank, require_agreement
 from avsa.training.repeatability import deterministic_kernels
@@ -41,6 +51,7 @@ def evaluate(
     dataset: Path | None,
     out: Path,
     world: World,
+    test_dataset: Path | None = None,
 ) -> tuple[Record, Path]:
     """Evaluate a model, or return the record of an equal evaluation; a collective call.
 
@@ -52,6 +63,7 @@ def evaluate(
         dataset: Folder of shards, for evaluations that need one.
         out: Folder in which ``eval/`` is created, usually that of the run.
         world: This process and the other ranks.
+        test_dataset: Folder of shards whose split test replaces that of `dataset`.
 
     Returns:
         The record, and its file.
@@ -60,14 +72,18 @@ def evaluate(
         UserError: Model, data and options do not fit together.
         Locked: Another process makes the same record.
     """
-    if config.needs_dataset and dataset is None:
+    if test_dataset is not None:
+        _require_takes_test_data(config)
+    if dataset is None and (config.needs_dataset or test_dataset is not None):
         raise UserError(
             f"the evaluation {config.kind} needs a dataset; give --data DATASET",
             "missing",
             "--data",
         )
     described, data = subject.describe(), config.describe_data(subject, dataset)
-    command = command_line(config, subject.name, data.get("path"), out)
+    if dataset is not None and test_dataset is not None:
+        data |= describe_test_dataset(dataset, test_dataset)
+    command = command_line(config, subject.name, data.get(PATH), out, data.get(TEST_PATH))
     _require_text(command)
     name = record_name(config, described, data)
     require_agreement({"the evaluation": name, "--out": str(out)})
@@ -89,6 +105,7 @@ def evaluate(
             features=out / FOLDER / FEATURES,
             pictures=out / FOLDER / PICTURES,
             name=name,
+            test_dataset=test_dataset,
         )
         on_first_rank(world, lambda: context.pictures.mkdir(parents=True, exist_ok=True))
         deterministic = subject.config is not None and subject.config.compute.deterministic
@@ -107,6 +124,17 @@ def evaluate(
         )
         on_first_rank(world, lambda: write_record(record, path))
     return record, path
+
+
+def _require_takes_test_data(config: EvaluationConfig) -> None:
+    if not config.takes_test_data:
+        able = [name for name in EVALUATIONS if EVALUATIONS.load(name).takes_test_data]
+        raise UserError(
+            f"the evaluation {config.kind} has no --test-data, which {', '.join(able)} have; "
+            "leave it out",
+            "unsupported",
+            "--test-data",
+        )
 
 
 @contextmanager
@@ -130,14 +158,21 @@ def record_name(config: EvaluationConfig, subject: Subject, data: Mapping[str, s
         settings,
         subject.weights_sha256 or subject.name,
         subject.statistics_sha256,
-        {key: value for key, value in data.items() if key != "path"},
+        {key: value for key, value in data.items() if key not in (PATH, TEST_PATH)},
     ]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
     words = {k: v for k, v in _changed(config).items() if k not in config.addresses}
-    return ".".join([config.kind, *_short_words(words), digest])
+    tested_elsewhere = ["test-data"] if TEST_PATH in data else []
+    return ".".join([config.kind, *_short_words(words), *tested_elsewhere, digest])
 
 
-def command_line(config: EvaluationConfig, subject: str, data: str | None, out: Path) -> str:
+def command_line(
+    config: EvaluationConfig,
+    subject: str,
+    data: str | None,
+    out: Path,
+    test_data: str | None = None,
+) -> str:
     """Return the command that repeats an evaluation from any folder; all paths are absolute."""
     if subject not in (SCRATCH, KINETICS):
         subject = str(Path(subject).absolute())
@@ -145,6 +180,8 @@ def command_line(config: EvaluationConfig, subject: str, data: str | None, out: 
     words = ["avsa", *plugins, "eval", config.kind, subject]
     if data is not None:
         words += ["--data", data]
+    if test_data is not None:
+        words += ["--test-data", test_data]
     words += ["--out", str(out.absolute())]
     for key, value in _changed(config).items():
         text = str(Path(value).absolute()) if key in config.addresses else option_text(value)

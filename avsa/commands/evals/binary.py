@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options
+from avsa.commands.evals.common import carry_out, evaluation_options, test_data_option
 from yt360.commands.group import examples
 
 PRINTED = """
@@ -29,9 +29,11 @@ def binary_command(kind: str, summary: str) -> click.Command:
         f"avsa eval {kind} runs/avsa --data DATASET",
         f"avsa eval {kind} runs/avsa --data DATASET --views 1",
         f"avsa eval {kind} runs/avsa --data DATASET --translated",
+        f"avsa eval {kind} runs/avsa --data SCENES --test-data RECORDINGS",
     )
     @click.command(kind, help=cleandoc(summary) + PRINTED)
     @evaluation_options
+    @test_data_option
     @click.option(
         "--views",
         type=click.IntRange(min=1),

@@ -57,6 +57,14 @@ def data_options(command: Decorated) -> Decorated:
     )
 
 
+def test_data_option(command: Decorated) -> Decorated:
+    """Add --test-data, which arrives as ``test_data`` and goes on to `carry_out`."""
+    return click.option(
+        "--test-data",
+        help="Test on the split test of another dataset, and train on --data.",
+    )(command)
+
+
 def setting_options(command: Decorated) -> Decorated:
     """Add --set and --help-config to a command whose name is that of the evaluation."""
     return _with_options(
@@ -102,6 +110,7 @@ def carry_out(
     settings: Mapping[str, str],
     data: str | None = None,
     cache_gb: float | None = None,
+    test_data: str | None = None,
 ) -> None:
     """Evaluate, and print the numbers.
 
@@ -115,6 +124,7 @@ def carry_out(
         settings: Options given by ``--set``, as texts.
         data: Dataset.
         cache_gb: Size of the cache.
+        test_data: Dataset of the test, if it is another one.
 
     Raises:
         UserError: An option is unknown or given twice, or the evaluation fails.
@@ -131,7 +141,8 @@ def carry_out(
         evaluated = open_subject(subject, str(world.device))
         folder = results_folder(subject, out)
         dataset = None if data is None else dataset_folder(data, cache_gb)
-        record, path = evaluate(config, evaluated, dataset, folder, world)
+        tested = None if test_data is None else dataset_folder(test_data, cache_gb)
+        record, path = evaluate(config, evaluated, dataset, folder, world, tested)
         if world.is_first:
             echo_record(record, path)
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from avsa.data.order import Draw
 from avsa.data.raw import RawBatch
+from avsa.data.remote.mirror import address_of
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.binary.heads import AUDIO, BOTH, VIDEO, Heads, Pairs, decide
 from avsa.evals.binary.pairing import TestPairs
@@ -54,6 +55,7 @@ class BinaryConfig(EvaluationConfig):
         label_names: Words for the labels 0 and 1.
     """
 
+    takes_test_data: ClassVar[bool] = True
     label_names: ClassVar[tuple[str, str]]
     kind: str
     """Name of the evaluation."""
@@ -104,6 +106,9 @@ class BinaryConfig(EvaluationConfig):
             epochs, notes = self._train(context, model, heads, clips)
         if videos < self.batch_size:
             notes += (f"The split test has only {videos} videos: its numbers say little.",)
+        if context.test_dataset is not None:
+            notes += (f"The heads were tested on {address_of(context.test_dataset)}, which they "
+                      "were not trained on.",)  # fmt: skip
         features = self._test_features(context, model)
         self._count_videos(features.video_ids, "test")  # without those that cannot be read
         pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))

@@ -25,7 +25,7 @@ from avsa.evals.report.paper_numbers import DATASETS
 from avsa.evals.report.pictures import PictureBudget
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import changed_options
-from avsa.evals.result import Metric
+from avsa.evals.result import PATH, TEST_PATH, Metric
 from yt360.errors import UserError
 from yt360.shards.format.schema import DatasetInfo
 from yt360.terminal.text import shortened
@@ -42,7 +42,8 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
         "weights": subject.weights_sha256[:16],
         "trained": f"step {subject.step:,}, stage {subject.stage}" if subject.step else "",
         "training seed": subject.recipe.get("seed", ""),
-        "data": record.data.get("path", ""),
+        "data": record.data.get(PATH, ""),
+        "tested on": record.data.get(TEST_PATH, ""),
         **found.data,
         "options": options,
         "seed": record.settings.get("seed", ""),
@@ -114,8 +115,11 @@ def _datasets(runs: Iterable[Run]) -> dict[str, dict[str, str]]:
         if run.dataset:
             datasets.setdefault(run.dataset, {})
         for found in run.found:
-            if path := found.record.data.get("path", ""):
-                datasets.setdefault(path, {}).update(found.data)
+            fingerprints = dict(found.data)
+            if test_path := found.record.data.get(TEST_PATH, ""):
+                datasets.setdefault(test_path, {})["test"] = fingerprints.pop("test", "")
+            if path := found.record.data.get(PATH, ""):
+                datasets.setdefault(path, {}).update(fingerprints)
     return datasets
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from avsa.evals.report.contents import Fill, Missing
 from avsa.evals.report.runs import Found, Run
+from avsa.evals.result import PATH, TEST_PATH
 
 DATASET = "DATASET"
 """Stands in a command for a dataset that is not known."""
@@ -27,12 +28,14 @@ class Target:
         data: Dataset; empty if none is needed.
         out: Folder for the results if it is not that of the run.
         recipe: Recipe by which the run is trained first; empty if it exists.
+        test_data: Dataset of the test; empty if it is `data`.
     """
 
     subject: str
     data: str = ""
     out: str = ""
     recipe: str = ""
+    test_data: str = ""
 
     @property
     def training(self) -> str:
@@ -47,6 +50,8 @@ class Target:
             options = {**options, "root": ROOTS.get(str(options.get("dataset")), "DIR")}
         elif self.data:
             words += ["--data", self.data]
+            if self.test_data:
+                words += ["--test-data", self.test_data]
         if kind == "probe":
             options = {**options, "scenes": SCENES}
         if self.out:
@@ -64,7 +69,8 @@ def target_of(found: Found) -> Target:
     """Return the target of a record."""
     subject = found.record.subject
     out = "" if subject.recipe else str(found.run)
-    return Target(subject.name, found.record.data.get("path", DATASET), out)
+    data = found.record.data
+    return Target(subject.name, data.get(PATH, DATASET), out, test_data=data.get(TEST_PATH, ""))
 
 
 def target_of_run(run: Run) -> Target:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from avsa.evals.report.approach import Approach, approach_of, approach_of_recipe
-from avsa.evals.result import FOLDER, Record, records_of
+from avsa.evals.result import FOLDER, PATH, TEST_PATH, Record, records_of
 from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, read_dataset
 from yt360.errors import UserError
 from yt360.untrusted.yaml_files import read_yaml_mapping
@@ -40,7 +40,8 @@ class Found:
     @property
     def data(self) -> dict[str, str]:
         """Fingerprints of the data."""
-        return {name: value for name, value in self.record.data.items() if name != "path"}
+        addresses = (PATH, TEST_PATH)
+        return {name: value for name, value in self.record.data.items() if name not in addresses}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from avsa.evals.report.fills import DATASET, Gaps, Target, target_of, target_of_
 from avsa.evals.report.layout import PAPER_TABLES, PaperTable, Settings
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import average, changed_options, series_of
+from avsa.evals.result import PATH, TEST_PATH
 from yt360.config import to_mapping
 
 PAPER_KINDS = frozenset(column.kind for table in PAPER_TABLES for column in table.columns)
@@ -204,7 +205,9 @@ def _described(series: Sequence[Found], coordinates: Collection[str]) -> tuple[s
     runs = list(dict.fromkeys(str(each.run) for each in series))
     label = ", ".join(runs) if len(runs) <= MAX_NAMED else f"{runs[0]} and {len(runs) - 1} more"
     first = series[0].record
-    data = PurePath(first.data.get("path", "")).name
+    data = PurePath(first.data.get(PATH, "")).name
+    if TEST_PATH in first.data:
+        data += f", tested on {PurePath(first.data[TEST_PATH]).name}"
     step = f"step {first.subject.step:,}" if first.subject.step else ""
     options = [f"{key}={value}" for key, value in changed_options(series[0], coordinates).items()]
     return label, " · ".join(filter(None, [data, step, *options]))
