@@ -32,6 +32,7 @@ MAX_LINES = 20
     "yt360 build-shards downloads --out DATASET --group-by video --test-fraction 0.1",
     "yt360 build-shards pieces --out DATASET --group-by '(.+)_[0-9]+'",
     "yt360 build-shards my.catalog --out DATASET",
+    "yt360 build-shards SCENES/train --test SCENES/test --out DATASET",
     "yt360 build-shards footage --out DATASET --inspect",
     "yt360 build-shards footage --out DATASET --equalize-field",
     "yt360 build-shards --out DATASET -- -abc.mp4",
@@ -55,6 +56,13 @@ MAX_LINES = 20
     default=PAPER_TEST_FRACTION,
     show_default="0.1816 as in YT-360",
     help="Expected fraction of groups in the test split, 0 to 1.",
+)
+@click.option(
+    "--test",
+    multiple=True,
+    type=Path,
+    help="Media file, folder or catalog whose videos are the test split; those of INPUT are then "
+    "the training split (repeatable). No split is then chosen by --test-fraction and --group-by.",
 )
 @click.option(
     "--group-by",
@@ -148,6 +156,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
     from yt360.catalog.build_inputs import find_all_inputs
     from yt360.duplicates.groups import read_groups
     from yt360.shards.builder.build import build_shards
+    from yt360.shards.builder.splits.given import give_splits
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
     if options.pop("equalize_field"):
@@ -155,8 +164,16 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
         options["field_gain"] = "octaves"
     layout = options.pop("audio_layout")
     options["sound_layout"] = None if layout == "auto" else layout
-    files = options.pop("groups")
+    files, test = options.pop("groups"), options.pop("test")
     found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
+    if test:
+        refuse(
+            context,
+            ("test_fraction", "split_by"),
+            "chooses splits, but --test gives them; give one",
+        )
+        options["test_fraction"] = None
+        found = give_splits(found, find_all_inputs(test, exclude=out, clip_s=options["clip_s"]))
     found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
     report = build_shards(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)

@@ -24,6 +24,7 @@ from yt360.shards.builder.build_run import BuildRun, CorrectedFile
 from yt360.shards.builder.existing_dataset import inputs_to_do, load_table, open_output
 from yt360.shards.builder.inputs import FoundInputs
 from yt360.shards.builder.options import BuildOptions
+from yt360.shards.builder.splits.given import check_given_splits
 from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.format.schema import DatasetInfo, Rejection
 from yt360.splits import SPLITS, Split
@@ -71,7 +72,8 @@ def build_shards(
 
     Raises:
         UserError: `out` holds something else or was built with other options, another process
-            writes to it, or the disk is full.
+            writes to it, the disk is full, or splits of inputs must be given and are not, or are
+            others than in `out`.
     """
     if workers < 1:
         raise UserError(
@@ -79,7 +81,7 @@ def build_shards(
         )
     info = open_output(out, options)
     build = None
-    if not _is_up_to_date(out, info, found, retry):
+    if not _is_up_to_date(out, info, options, found, retry):
         try:
             with exclusive_lock(StagingFolder(out).lock, out):
                 build = BuildRun(out, options, found, retry)
@@ -105,7 +107,9 @@ def build_shards(
     )
 
 
-def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool) -> bool:
+def _is_up_to_date(
+    out: Path, info: DatasetInfo, options: BuildOptions, found: FoundInputs, retry: bool
+) -> bool:
     """Return whether a build would change nothing; writes no file."""
     if not info.complete or StagingFolder(out).exists():
         return False
@@ -114,6 +118,8 @@ def _is_up_to_date(out: Path, info: DatasetInfo, found: FoundInputs, retry: bool
         tables[split], current = load_table(out / split, info.splits[split])
         if not current:
             return False
+    if options.test_fraction is None:
+        check_given_splits(found.videos, tables)
     known = set(found.rejected) <= set(info.rejected)
     return known and not inputs_to_do(found.videos, info, tables, retry)
 

@@ -26,13 +26,15 @@ from yt360.shards.builder.input_analysis import AnalysisTask, AnalyzedInput, ana
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, fingerprint_of
 from yt360.shards.builder.new_clips import NewClips, find_new_clips
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.split_groups import (
+from yt360.shards.builder.split_writer import SplitWriter
+from yt360.shards.builder.splits.given import check_given_splits
+from yt360.shards.builder.splits.groups import (
     VIDEO,
     groups_by_video,
     warn_of_crossing,
+    warn_of_shared_groups,
     warn_of_similar_names,
 )
-from yt360.shards.builder.split_writer import SplitWriter
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
 from yt360.shards.format.index import write_index
 from yt360.shards.format.schema import Rejection
@@ -116,6 +118,8 @@ class BuildRun:
                 folder, info, load_table(folder, info)[0], self._staging, self.options.shard_bytes
             )
         tables = {split: writer.table for split, writer in self._writers.items()}
+        if self.options.test_fraction is None:
+            check_given_splits(self.found.videos, tables)
         inputs = inputs_to_do(self.found.videos, self._info, tables, self.retry)
         packed = packed_starts(tables)
         self._unfinished |= {it.key for it in inputs if (it.video_id, it.start_s) in packed}
@@ -154,7 +158,8 @@ class BuildRun:
         tables = {split: writer.table for split, writer in self._writers.items()}
         videos, group_by = self.found.videos, self.options.split_by
         duplicates = (*self.found.duplicates, *find_groups(folder_of_dataset(self.out)))
-        groups = merge(groups_by_video(videos, inputs, self.out, tables, group_by), duplicates)
+        stated = groups_by_video(videos, inputs, self.out, tables, group_by)
+        groups = merge(stated, duplicates)
         new = find_new_clips(inputs, analyses, tables, self.options, videos, groups)
         self._corrections = correction_of_video(
             inputs, analyses, self.out, tables, self.options.field_gain
@@ -182,6 +187,8 @@ class BuildRun:
         }
         splits |= {each.item.video_id: each.split for each in new if each.clips}
         self.notes += warn_of_crossing(duplicates, splits)
+        if self.options.test_fraction is None:
+            self.notes += warn_of_shared_groups(stated, splits)
         if group_by != VIDEO:
             self.notes += warn_of_similar_names(
                 {

@@ -12,7 +12,7 @@ from yt360.clips import TimeRange, allocate_time, hull
 from yt360.shards.builder.clip_selection import SelectedClip
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.options import BuildOptions
-from yt360.shards.builder.split_groups import assign_splits
+from yt360.shards.builder.splits.groups import assign_splits
 from yt360.shards.builder.staging import InputAnalysis
 from yt360.shards.format.schema import Rejection
 from yt360.splits import Split

@@ -13,7 +13,7 @@ from yt360.clips import DEFAULT_CLIP_S, SILENT_BELOW_DBFS
 from yt360.config import config_class
 from yt360.media.names import AudioLayoutName, FieldGainMode, ProjectionName, StereoModeName
 from yt360.shards.builder.clip_selection import LEVEL_FLOOR_DBFS
-from yt360.shards.builder.split_groups import check_grouping
+from yt360.shards.builder.splits.groups import check_grouping
 from yt360.shards.format.schema import MAX_CLIP_S
 from yt360.splits import PAPER_TEST_FRACTION
 
@@ -27,10 +27,11 @@ class BuildOptions:
     min_level_dbfs: Annotated[float, Field(ge=LEVEL_FLOOR_DBFS, le=0)] = SILENT_BELOW_DBFS
     """Clips with a lower RMS level of the W channel are left out. Clips that a catalog keeps
     passed `SILENT_BELOW_DBFS` in the inspection; only a higher level leaves them out."""
-    test_fraction: Annotated[float, Field(ge=0, le=1)] = PAPER_TEST_FRACTION
-    """Expected fraction of groups in the test split."""
+    test_fraction: Annotated[float, Field(ge=0, le=1)] | None = PAPER_TEST_FRACTION
+    """Expected fraction of groups in the test split; None if the split of each input is given
+    (`yt360.shards.builder.splits.given`)."""
     split_by: Annotated[str, AfterValidator(check_grouping)] = "channel"
-    """Grouping that must not cross the split: see `yt360.shards.builder.split_groups`.
+    """Grouping that must not cross the split: see `yt360.shards.builder.splits.groups`.
     A video without a group is a group of its own."""
     shard_mb: Annotated[float, Field(ge=0.1, le=1e9)] = 256.0
     """Largest size of a shard in megabytes (10^6 bytes), unless a single clip is larger."""
@@ -66,8 +67,14 @@ def first_difference(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> s
     flat_wanted, flat_present = _flat(wanted), _flat(present)
     for name in sorted(flat_wanted.keys() | flat_present.keys()):
         if flat_wanted.get(name) != flat_present.get(name):
-            return f"{name} is {flat_present.get(name)} there, {flat_wanted.get(name)} now"
+            there, now = (_shown(name, each.get(name)) for each in (flat_present, flat_wanted))
+            return f"{name} is {there} there, {now} now"
     return None
+
+
+def _shown(name: str, value: Any) -> str:
+    is_given = name == "test_fraction" and value is None
+    return "replaced by --test" if is_given else str(value)
 
 
 def _flat(options: Mapping[str, Any]) -> dict[str, Any]:

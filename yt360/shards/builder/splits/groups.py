@@ -105,20 +105,25 @@ def assign_splits(
     videos: Collection[InputVideo],
     present: Mapping[str, Split],
     groups: Mapping[str, str],
-    test_fraction: float,
+    test_fraction: float | None,
 ) -> dict[str, Split]:
     """Return the split of each video: its present split, else that of its group, else by hash.
+
+    A split that is given for a video precedes that of its group.
 
     Args:
         videos: All inputs; a split may be given for some.
         present: Split of each video that is in shards.
         groups: Video id -> group.
-        test_fraction: Expected fraction of the groups in the test split.
+        test_fraction: Expected fraction of the groups in the test split; None if a split is given
+            for all videos.
     """
     splits: dict[str, Split] = dict(present)
     for item in videos:
         if item.split is not None:
             splits.setdefault(item.video_id, item.split)
+    if test_fraction is None:
+        return splits
     split_of_group: dict[str, Split] = {}
     for video_id, split in splits.items():
         group = groups.get(video_id, video_id)
@@ -165,8 +170,29 @@ def warn_of_crossing(duplicates: Groups, split_of: Mapping[str, Split]) -> Itera
         yield f"duplicates are in both train and test: {', '.join(group)}"
     if groups:
         yield (
-            f"{len(groups)} groups of duplicates were in both splits, or a list gives their "
-            "splits; a split never changes: build into another --out"
+            f"{len(groups)} groups of duplicates were in both splits, or a list or --test gives "
+            "their splits; a split never changes: build into another --out"
+        )
+
+
+def warn_of_shared_groups(
+    groups: Mapping[str, str], split_of: Mapping[str, Split]
+) -> Iterator[str]:
+    """Yield a note if given splits tear groups apart.
+
+    Args:
+        groups: Video id -> group, such as its channel.
+        split_of: Split of each video in the dataset.
+    """
+    videos: dict[str, list[str]] = defaultdict(list)
+    for video_id, group in groups.items():
+        videos[group].append(video_id)
+    shared = crossing(tuple(tuple(each) for each in videos.values()), split_of)
+    if shared:
+        named = ", ".join(sorted(groups[each[0]] for each in shared)[:_MAX_STEMS])
+        yield (
+            f"{len(shared)} channels, such as {named}, have videos in both train and test, as "
+            "--test gives their splits"
         )
 
 
