@@ -3,5 +3,5 @@
 - `world`: content of a scene (`parameters`, `classes`, `motion`, `objects`), sampled from a seed
 - `video`: `looks` of objects and background `places`, rendered as `frames`
 - `audio`: `voices`, `diffuse` noise and `reverberation`, rendered as `ambix`
-- `write` writes scenes to a folder; `folder` reads them
+- `write` writes scenes to a `folder`; `collection` reads those of one folder or several
 """

@@ -1,8 +1,6 @@
-"""Check by their audio that clips were cut from the scenes of a folder."""
+"""Check by their audio that clips were cut from given scenes."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 
@@ -10,14 +8,14 @@ from yt360.clip_codec.decoder import decode_audio
 from yt360.clip_codec.flac import read_flac_index
 from yt360.clips import parse_key
 from yt360.errors import BadItem, UserError
-from yt360.scenes.folder import open_folder
+from yt360.scenes.collection import SceneCollection
 from yt360.shards.format.reader import ShardReader
 
 MIN_CORRELATION = 0.9
 """The correlation is 1 for the same scene, and about 0 for scenes of different parameters."""
 
 
-def require_scenes_of(clips: ShardReader, scenes: Path) -> None:
+def require_scenes_of(clips: ShardReader, scenes: SceneCollection) -> None:
     """Check that the first clip with the name of a scene has the audio of that scene.
 
     Names do not tell: scenes of other parameters or durations have the same ones. Nothing is
@@ -25,20 +23,18 @@ def require_scenes_of(clips: ShardReader, scenes: Path) -> None:
 
     Args:
         clips: A split of a dataset.
-        scenes: Folder that ``yt360 scenes`` wrote.
+        scenes: The scenes.
 
     Raises:
         UserError: ``"conflict"``: The audio differs.
     """
-    folder = open_folder(scenes)
-    listed = folder.listed()
-    known = next((n for n, key in enumerate(clips.keys) if parse_key(key)[0] in listed), None)
+    known = next((n for n, key in enumerate(clips.keys) if parse_key(key)[0] in scenes), None)
     if known is None:
         return
     key = clips.keys[known]
     name, start_s = parse_key(key)
     try:
-        cut, whole = clips.read(known, "flac"), memoryview(folder.files(name)[0].read_bytes())
+        cut, whole = clips.read(known, "flac"), memoryview(scenes.audio_file(name).read_bytes())
         rates_hz = [read_flac_index(each).sample_rate_hz for each in (cut, whole)]
         clip, scene = decode_audio(cut), decode_audio(whole)
     except (BadItem, OSError):
@@ -49,8 +45,8 @@ def require_scenes_of(clips: ShardReader, scenes: Path) -> None:
     part = scene[:, first : first + clip.shape[1]]
     if part.shape != clip.shape or _correlation(part, clip) < MIN_CORRELATION:
         raise UserError(
-            f"the clip {key} of {clips.dataset} has other audio than the scene {name} of {scenes}; "
-            "give the --scenes from which the dataset was built",
+            f"the clip {key} of {clips.dataset} has other audio than the scene {name} of "
+            f"{scenes.path}; give the --scenes from which the dataset was built",
             "conflict",
             "--scenes",
         )

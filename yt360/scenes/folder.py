@@ -19,8 +19,6 @@ from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.locks import exclusive_lock
 from yt360.scenes.world.parameters import SceneFormat, SceneParameters, described
-from yt360.scenes.world.sampling import sample_scene
-from yt360.scenes.world.scene import Scene
 
 DESCRIPTION = "scenes.json"
 LOCK = ".scenes.lock"
@@ -152,23 +150,6 @@ def open_folder(path: Path) -> SceneFolder:
     found = _read(path / DESCRIPTION)
     parameters = from_mapping(SceneParameters, found["parameters"], "parameters")
     return SceneFolder(path, parameters, from_mapping(SceneFormat, found["format"], "format"))
-
-
-def load_scene(path: Path, name: str) -> Scene:
-    """Return a scene of a folder, for exact ground truth at any time.
-
-    Args:
-        path: The folder that holds ``scenes.json``.
-        name: The scene's file stem, such as ``"scene-0000-0007"``.
-
-    Raises:
-        UserError: There is no such folder or scene.
-    """
-    folder = open_folder(path)
-    item = folder.listed().get(name)
-    if item is None:
-        raise UserError(f"{path / DESCRIPTION} lists no scene {name!r}", "missing", name)
-    return sample_scene(item["seed"], item["index"], folder.parameters, folder.form.duration_s)
 
 
 def _read(description: Path) -> dict[str, Any]:

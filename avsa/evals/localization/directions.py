@@ -17,7 +17,7 @@ from torch import Tensor
 
 from yt360.clips import parse_key
 from yt360.errors import UserError
-from yt360.scenes.folder import load_scene, open_folder
+from yt360.scenes.collection import SceneCollection
 from yt360.sphere import direction
 from yt360.untrusted.files import read_limited
 
@@ -47,20 +47,20 @@ class SceneDirections:
     """The sounding sources of synthetic scenes, exact at any time.
 
     Args:
-        folder: Folder that ``yt360 scenes`` wrote.
+        folder: See `SceneCollection`.
 
     Raises:
-        UserError: It is not one.
+        UserError: See `SceneCollection`.
     """
 
     def __init__(self, folder: Path) -> None:
-        opened, self.path = open_folder(folder), folder
-        self.fingerprint, self._names = opened.fingerprint, frozenset(opened.listed())
-        self._scene = lru_cache(maxsize=4)(lambda name: load_scene(folder, name))
+        self._scenes, self.path = SceneCollection(folder), folder
+        self.fingerprint = self._scenes.fingerprint
+        self._scene = lru_cache(maxsize=4)(self._scenes.scene)
 
     def __contains__(self, key: str) -> bool:
         """Return whether the clip is of one of the scenes."""
-        return parse_key(key)[0] in self._names
+        return parse_key(key)[0] in self._scenes
 
     def of(self, key: str, time_s: float) -> Tensor:
         """Return unit vectors (N, 3) of all sources; see `Directions`."""

@@ -27,6 +27,7 @@ from avsa.training.distributed import on_first_rank
 from yt360.config import config_class, conflict
 from yt360.errors import UserError
 from yt360.scenes.clip_audio import require_scenes_of
+from yt360.scenes.collection import SceneCollection
 
 SPLIT = "test"
 
@@ -86,7 +87,7 @@ class LocalizationConfig(EvaluationConfig):
         """Add the fingerprint of the true directions, and check the scenes."""
         if dataset is not None and self.scenes is not None:
             with closing(open_clips(dataset, SPLIT)) as clips:
-                require_scenes_of(clips, self.scenes)
+                require_scenes_of(clips, SceneCollection(self.scenes))
         truth = self.true_directions()
         known = {} if truth is None else {"directions": truth.fingerprint}
         return {**super().describe_data(subject, dataset), **known}

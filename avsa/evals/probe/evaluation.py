@@ -31,7 +31,7 @@ from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.scenes.clip_audio import require_scenes_of
-from yt360.scenes.folder import open_folder
+from yt360.scenes.collection import SceneCollection
 from yt360.scenes.world.scene import Scene
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
@@ -50,7 +50,8 @@ class ProbeConfig(EvaluationConfig):
     kind: Literal["probe"] = "probe"
     """Name of the evaluation."""
     scenes: Path | None = None
-    """Folder of synthetic scenes with their ground truth, from which the dataset was built."""
+    """Folder of synthetic scenes with their ground truth, from which the dataset was built; or one
+    with several of them."""
     views: Annotated[int, Field(ge=1, le=1024)] = 4
     """K, the number of views per clip."""
     regularization: Annotated[float, Field(gt=0, le=1e9)] = 100.0
@@ -70,12 +71,12 @@ class ProbeConfig(EvaluationConfig):
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
         """Return the fingerprints of dataset and scenes, and check the scenes."""
-        scenes = self._require_scenes()
+        scenes = SceneCollection(self._require_scenes())
         if dataset is not None:
             with closing(open_clips(dataset, "test")) as clips:
                 require_scenes_of(clips, scenes)
         found = super().describe_data(subject, dataset)
-        return {**found, "scenes": open_folder(scenes).fingerprint}
+        return {**found, "scenes": scenes.fingerprint}
 
     def evaluate(self, context: Context) -> Result:
         """Return accuracies and angular errors of the probes; see the module.
@@ -83,11 +84,11 @@ class ProbeConfig(EvaluationConfig):
         Raises:
             UserError: The dataset is not from the scenes, or no target has two values.
         """
-        folder = self._require_scenes()
+        known = SceneCollection(self._require_scenes())
         scenes: dict[str, Scene] = {}
         for split in SPLITS:
             with context.clips(split) as clips:
-                scenes |= scenes_of(folder, clips.keys)
+                scenes |= scenes_of(known, clips.keys)
         train, test = (self._views(context, split, scenes) for split in SPLITS)
         names = [name for name in TARGETS if can_be_probed(train, test, name)]
         if not names:

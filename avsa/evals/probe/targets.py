@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from torch import Tensor
 
 from yt360.clips import parse_key
 from yt360.errors import UserError
-from yt360.scenes.folder import open_folder
-from yt360.scenes.world.sampling import sample_scene
+from yt360.scenes.collection import SceneCollection
 from yt360.scenes.world.scene import Scene
 from yt360.sphere import azimuth_elevation, view_rotation
 
@@ -42,32 +40,28 @@ class Target:
     views: NDArray[np.bool_]
 
 
-def scenes_of(folder: Path, keys: Sequence[str]) -> dict[str, Scene]:
+def scenes_of(known: SceneCollection, keys: Sequence[str]) -> dict[str, Scene]:
     """Return the scene of each video of clips, by video id.
 
     Args:
-        folder: Folder that ``yt360 scenes`` wrote, from which the clips were cut.
+        known: The scenes from which the clips were cut.
         keys: Keys of the clips.
 
     Raises:
-        UserError: A clip is not from a scene of the folder.
+        UserError: A clip is not from one of the scenes.
     """
-    opened = open_folder(folder)
-    listed, scenes = opened.listed(), {}
+    scenes: dict[str, Scene] = {}
     for key in keys:
         name = parse_key(key)[0]
-        if name not in listed:
+        if name not in known:
             raise UserError(
-                f"the clip {key} is not from a scene of {folder}; give the --scenes from which the "
-                "dataset was built",
+                f"the clip {key} is not from a scene of {known.path}; give the --scenes from which "
+                "the dataset was built",
                 "conflict",
                 "--scenes",
             )
         if name not in scenes:
-            item = listed[name]
-            scenes[name] = sample_scene(
-                item["seed"], item["index"], opened.parameters, opened.form.duration_s
-            )
+            scenes[name] = known.scene(name)
     return scenes
 
 

@@ -24,7 +24,7 @@ _OPTIONS = (
     click.option("--model", metavar="NAME",
                  help="transformers: folder or hub name. detectron2: config in its model zoo."),
     click.option("--scenes", type=click.Path(path_type=Path), metavar="FOLDER",
-                 help="truth: folder written by `yt360 scenes`."),
+                 help="truth: folder written by `yt360 scenes`, or a folder of such folders."),
     set_option("Set an option of the segmenter; repeatable."),
     click.option("--device", default="auto", show_default=True,
                  help="auto, cpu, cuda or cuda:NUMBER."),

@@ -19,7 +19,7 @@ from yt360.errors import UserError
 from yt360.labels.classes import NO_CLASS, NUM_THINGS
 from yt360.labels.segmenters.base import ImageOrigin, Segmentation
 from yt360.scenes.clip_audio import require_scenes_of
-from yt360.scenes.folder import load_scene, open_folder
+from yt360.scenes.collection import SceneCollection
 from yt360.scenes.world.scene import Scene
 from yt360.shards.format.reader import ShardReader
 
@@ -30,7 +30,8 @@ class TruthConfig:
 
     kind: str = "truth"
     scenes: Path
-    """Folder that ``yt360 scenes`` wrote, from which the clips were cut."""
+    """Folder that ``yt360 scenes`` wrote, from which the clips were cut; or one with several of
+    them."""
 
     def build(self, device: torch.device) -> TruthSegmenter:  # noqa: ARG002
         """Return the segmenter; see `SegmenterConfig`."""
@@ -44,12 +45,12 @@ class TruthSegmenter:
         scenes: See `TruthConfig`.
 
     Raises:
-        UserError: `scenes` is not a folder of scenes.
+        UserError: See `SceneCollection`.
     """
 
     def __init__(self, scenes: Path) -> None:
-        self._scenes, self._fingerprint = scenes, open_folder(scenes).fingerprint
-        self._scene = lru_cache(maxsize=4)(lambda name: load_scene(scenes, name))
+        self._scenes = SceneCollection(scenes)
+        self._scene = lru_cache(maxsize=4)(self._scenes.scene)
         self._seconds = 0.0
 
     @property
@@ -60,7 +61,7 @@ class TruthSegmenter:
     @property
     def facts(self) -> dict[str, Any]:
         """What determines the result."""
-        return {"segmenter": "truth", "scenes": self._fingerprint}
+        return {"segmenter": "truth", "scenes": self._scenes.fingerprint}
 
     def check_clips(self, clips: ShardReader) -> None:
         """Check that clips were cut from the scenes; see `Segmenter`."""

@@ -22,6 +22,7 @@ from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.training.distributed import World
 from yt360.randomness import keyed_generator
+from yt360.scenes.collection import SceneCollection
 from yt360.sphere import azimuth_elevation, direction
 
 CLASSES = np.array(["bird", "car", "dog"])
@@ -144,7 +145,7 @@ def test_targets_are_those_of_the_middle_of_the_audio(scene_run, monkeypatch):
 def test_targets_are_relative_to_the_view(scene_run):
     name = "scene-0000-0000"
     key = f"{name}-00001"
-    (scene,) = scenes_of(scene_run.scenes, [key]).values()
+    (scene,) = scenes_of(SceneCollection(scene_run.scenes), [key]).values()
     towards = torch.from_numpy(scene.directions(np.array([1.5]))[0][scene.sounding])
     azimuth, elevation = azimuth_elevation(towards[0])
     beside = direction(azimuth + math.radians(5), elevation)
@@ -196,4 +197,6 @@ def test_scenes_that_are_missing_or_others_are_refused(scene_run, tmp_path):
         with user_error("missing", key):
             ProbeConfig(scenes=scenes).describe_data(Evaluated("x", None), scene_run.dataset)
     with user_error("conflict", "--scenes"):
-        scenes_of(scene_run.scenes, ["scene-0000-0001-00000", "scene-0001-0001-00000"])
+        scenes_of(
+            SceneCollection(scene_run.scenes), ["scene-0000-0001-00000", "scene-0001-0001-00000"]
+        )

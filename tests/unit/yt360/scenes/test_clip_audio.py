@@ -10,6 +10,7 @@ from helpers.errors import user_error
 from yt360.labels.pseudolabel import LabelOptions, pseudolabel
 from yt360.labels.segmenters.truth import TruthSegmenter
 from yt360.scenes.clip_audio import require_scenes_of
+from yt360.scenes.collection import SceneCollection
 from yt360.scenes.folder import open_folder
 from yt360.shards.format.reader import ShardReader
 
@@ -27,15 +28,15 @@ def other_scenes(scene_dataset, tmp_path):
 
 def test_scenes_with_other_audio_are_refused(scene_dataset, other_scenes):
     clips = ShardReader(scene_dataset.dataset, "test")
-    require_scenes_of(clips, scene_dataset.scenes)
+    require_scenes_of(clips, SceneCollection(scene_dataset.scenes))
     with user_error("conflict", "--scenes"):
-        require_scenes_of(clips, other_scenes)
+        require_scenes_of(clips, SceneCollection(other_scenes))
 
 
 def test_scenes_without_audio_are_not_checked(scene_dataset, other_scenes):
     for path in other_scenes.glob("*.flac"):
         path.unlink()
-    require_scenes_of(ShardReader(scene_dataset.dataset, "test"), other_scenes)
+    require_scenes_of(ShardReader(scene_dataset.dataset, "test"), SceneCollection(other_scenes))
 
 
 def test_clips_are_not_labelled_with_the_truth_of_other_scenes(scene_dataset, other_scenes):

@@ -23,7 +23,8 @@ from yt360.commands.scenes import command
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.files import write_json
 from yt360.media.containers.spherical import read_mp4_tags
-from yt360.scenes.folder import SceneFolder, load_scene, open_folder
+from yt360.scenes.collection import SceneCollection
+from yt360.scenes.folder import SceneFolder, open_folder
 from yt360.scenes.video.frames import render
 from yt360.scenes.world.parameters import PRESETS, SceneFormat, SceneParameters
 from yt360.scenes.world.sampling import sample_scene
@@ -58,7 +59,7 @@ def test_a_scene_is_a_tagged_video_a_sound_and_its_truth(written: Path) -> None:
 
 
 def test_the_decoded_video_shows_the_rendered_frames(written: Path) -> None:
-    scene = load_scene(written, "scene-0000-0001")
+    scene = SceneCollection(written).scene("scene-0000-0001")
     expected = list(render(scene, np.arange(8) / 8, 64, 128))
     with av.open(str(written / "scene-0000-0001.mp4")) as container:
         stream = container.streams.video[0]
@@ -75,7 +76,7 @@ def test_the_decoded_video_shows_the_rendered_frames(written: Path) -> None:
 
 
 def test_the_truth_matches_the_scene(written: Path) -> None:
-    scene = load_scene(written, "scene-0000-0002")
+    scene = SceneCollection(written).scene("scene-0000-0002")
     truth = np.load(written / "scene-0000-0002.truth.npz")
     count = len(scene.objects)
     assert truth["directions"].shape == (8, count, 3)
@@ -114,9 +115,9 @@ def test_another_seed_joins_the_folder(written: Path, tmp_path: Path) -> None:
     write_scenes(folder, 1, 7, HARD, SMALL)
     listed = json.loads((folder / "scenes.json").read_text())["scenes"]
     assert [item["name"] for item in listed] == ["scene-0000-0000", "scene-0007-0000"]
-    assert load_scene(folder, "scene-0007-0000").seed == 7
+    assert SceneCollection(folder).scene("scene-0007-0000").seed == 7
     with user_error("missing", "scene-0000-0009"):
-        load_scene(folder, "scene-0000-0009")
+        SceneCollection(folder).scene("scene-0000-0009")
 
 
 def test_an_interrupted_scene_leaves_no_file_under_a_final_name(
@@ -217,7 +218,7 @@ def test_the_help_names_every_parameter() -> None:
 
 
 def test_scenes_can_be_drawn_again_from_their_folder(written: Path) -> None:
-    loaded = load_scene(written, "scene-0000-0000")
+    loaded = SceneCollection(written).scene("scene-0000-0000")
     drawn = sample_scene(0, 0, HARD, SMALL.duration_s)
     times = np.linspace(0, 1, 5)
     np.testing.assert_array_equal(loaded.directions(times), drawn.directions(times))

@@ -21,7 +21,7 @@ from avsa.views.sampling import draw_views
 from yt360.clips import parse_key
 from yt360.labels.classes import NO_CLASS, SUBSET
 from yt360.labels.format.reader import LabelReader
-from yt360.scenes.folder import load_scene
+from yt360.scenes.collection import SceneCollection
 from yt360.sphere import view_grid
 
 VIEWS = replace(load_config("small").views, sampler="uniform", num_views=4, hflip_per_view=True)
@@ -86,7 +86,7 @@ def test_targets_are_the_classes_of_the_scene(scene_dataset):
     reader = TargetReader(scene_dataset.dataset, "test", "panoptic")
     key = reader.keys[0]
     name, start_s = parse_key(key)
-    scene = load_scene(scene_dataset.scenes, name)
+    scene = SceneCollection(scene_dataset.scenes).scene(name)
     drawn = draw_views(VIEWS, 0, 0, [0])
     found = view_targets(torch.from_numpy(reader.read(key, 1.1))[None], drawn, SIZE, SIZE)
     angles = (drawn.azimuth, drawn.elevation, drawn.hfov)
