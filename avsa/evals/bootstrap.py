@@ -7,12 +7,12 @@ interval reaches from the 2.5th to the 97.5th percentile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avsa.evals.result import Metric, Unit
+from avsa.evals.result import VIDEOS, Metric, Row, Unit
 from yt360.randomness import keyed_generator
 
 RESAMPLES = 2000
@@ -83,3 +83,35 @@ def mean_metric(
     sums = sums_by_video(np.stack([array, np.ones_like(array)], 1), videos)
     low, high = bootstrap_interval(sums, lambda s: s[:, 0] / s[:, 1], seed) or (None, None)
     return Metric(value=float(array.mean()), low=low, high=high, chance=chance, unit=unit)
+
+
+def video_table(
+    measured: Mapping[str, tuple[Numbers, Sequence[str]]],
+) -> dict[str, tuple[Row, ...]]:
+    """Return the table ``videos`` of a record: the mean of each metric over the items of a video.
+
+    Records of two models can be paired by it. The column ``items`` is the number of items of the
+    first metric. A metric is the mean of its column, weighted by ``items``, if the numbers of its
+    items are proportional to these.
+
+    Args:
+        measured: Values (N,) of N items and the video of each, by metric.
+
+    Returns:
+        The rows of the videos in order of their ids, under the name of the table. A video without
+        an item of a metric has None there.
+    """
+    rows: dict[str, dict[str, str | float | None]] = {}
+    for name, (values, videos) in measured.items():
+        ids = np.unique(np.asarray(videos, str)).tolist()
+        array = np.asarray(values, np.float64)
+        sums = sums_by_video(np.stack([array, np.ones_like(array)], 1), videos)
+        for video, (total, items) in zip(ids, sums.tolist(), strict=True):
+            row = rows.setdefault(video, {"video": video, "items": items})
+            row[name] = total / items
+    columns = dict.fromkeys(measured)
+    return {
+        VIDEOS: tuple(
+            {**dict.fromkeys(("video", "items", *columns)), **rows[video]} for video in sorted(rows)
+        )
+    }

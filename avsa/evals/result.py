@@ -24,6 +24,8 @@ FOLDER, PICTURES = "eval", "pictures"
 PATH, TEST_PATH = "path", "test path"
 """Addresses in the data of a record, of which everything else is a fingerprint: that of the
 dataset, and that of the dataset of the test if it is another one."""
+VIDEOS = "videos"
+"""Name of the table with the values of each video (`avsa.evals.bootstrap.video_table`)."""
 MAX_RECORD_BYTES = 64 << 20
 Unit = Literal["%", "°", ""]
 Row = Mapping[str, str | int | float | bool | None]

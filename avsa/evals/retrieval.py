@@ -23,7 +23,7 @@ from pydantic import Field
 from torch import Tensor
 
 from avsa.evals.base import NEEDS_EMBEDDINGS, Context, EvaluationConfig, Offer, Variant
-from avsa.evals.bootstrap import bootstrap_interval, mean_metric
+from avsa.evals.bootstrap import bootstrap_interval, mean_metric, video_table
 from avsa.evals.feature_cache import Features, plain_spec, view_features
 from avsa.evals.result import Metric, Result, Row
 from avsa.hub.load import Model
@@ -70,11 +70,14 @@ class RetrievalConfig(EvaluationConfig):
         features = view_features(context, spec)
         metrics: dict[str, Metric] = {}
         rows: list[Row] = []
+        measured: dict[str, tuple[Numbers, list[str]]] = {}
         for among, query, ranks in all_ranks(model, features):
             name = f"{among}_{query}"
             found = summarize(ranks, self.seed)
             metrics |= {f"{name}_{key}": metric for key, metric in found.items()}
             rows.append(_row(among, query, ranks, found))
+            for k in ranks.cutoffs:
+                measured[f"{name}_recall@{k}"] = ranks.recall(k), ranks.video_ids
         if not metrics:
             raise UserError(
                 "the test split has one video and --views is 1, so there is nothing to choose from;"
@@ -86,7 +89,7 @@ class RetrievalConfig(EvaluationConfig):
         note = "The test split has one video, so nothing is retrieved among clips."
         return Result(
             metrics=metrics,
-            tables={"retrieval": tuple(rows)},
+            tables={"retrieval": tuple(rows), **video_table(measured)},
             notes=(*features.notes, *([note] if alone else [])),
         )
 

@@ -24,7 +24,7 @@ from avsa.data.remote.mirror import address_of
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.binary.heads import AUDIO, BOTH, VIDEO, Heads, Pairs, decide
 from avsa.evals.binary.pairing import TestPairs
-from avsa.evals.bootstrap import mean_metric
+from avsa.evals.bootstrap import mean_metric, video_table
 from avsa.evals.feature_cache import ExtraFeatures, Features, FeatureSpec, view_features
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
 from avsa.evals.protocol import Protocol, data_of, mirror_video, views_of
@@ -112,8 +112,8 @@ class BinaryConfig(EvaluationConfig):
         features = self._test_features(context, model)
         self._count_videos(features.video_ids, "test")  # without those that cannot be read
         pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
-        metrics, confusion = self.score(heads, pairs)
-        tables = {"epochs": epochs, "confusion": confusion}
+        metrics, scored = self.score(heads, pairs)
+        tables = {"epochs": epochs, **scored}
         return Result(metrics=metrics, tables=tables, notes=(*notes, *features.notes))
 
     # Defined by each task
@@ -244,8 +244,10 @@ class BinaryConfig(EvaluationConfig):
         video = [self._translate(model, chunk.to(model.device)).cpu() for chunk in chunks]
         return replace(features, video=torch.cat(video))
 
-    def score(self, heads: Heads, pairs: TestPairs) -> tuple[dict[str, Metric], tuple[Row, ...]]:
-        """Return the accuracies of the heads and of the controls, and the confusion matrix.
+    def score(
+        self, heads: Heads, pairs: TestPairs
+    ) -> tuple[dict[str, Metric], dict[str, tuple[Row, ...]]]:
+        """Return the accuracies of the heads and of the controls, and the tables of the test.
 
         Args:
             heads: Trained heads.
@@ -254,21 +256,19 @@ class BinaryConfig(EvaluationConfig):
         decisions = {name: decisions_of(heads, name, pairs, pairs.audio_rows)
                      for name in (BOTH, AUDIO, VIDEO)}  # fmt: skip
         decisions[SWAPPED] = decisions_of(heads, BOTH, pairs, pairs.swapped_rows)
-        metrics = {
-            name: mean_metric(
-                (decided == pairs.labels).double().numpy(),
-                pairs.video_ids,
-                chance=0.5,
-                seed=self.seed,
-            )
+        right = {
+            name: ((decided == pairs.labels).double().numpy(), pairs.video_ids)
             for name, decided in decisions.items()
+        }
+        metrics = {
+            name: mean_metric(*each, chance=0.5, seed=self.seed) for name, each in right.items()
         }
         counts = torch.bincount(2 * pairs.labels + decisions[BOTH], minlength=4).view(2, 2)
         confusion = tuple(
             {"target": name, **dict(zip(self.label_names, row.tolist(), strict=True))}
             for name, row in zip(self.label_names, counts, strict=True)
         )
-        return metrics, confusion
+        return metrics, {"confusion": confusion, **video_table(right)}
 
 
 @torch.no_grad()

@@ -120,10 +120,10 @@ class LocalizationConfig(EvaluationConfig):
         if truth is None:
             note = "There are no numbers without true directions; give --scenes or --directions."
             return Result(metrics={}, pictures=pictures, notes=(note, *left_out))
-        metrics = measure(found, self.within_deg, self.seed)
+        metrics, tables = measure(found, self.within_deg, self.seed)
         return Result(
             metrics=metrics,
-            tables={"clips": tuple(_row(each) for each in found)},
+            tables={"clips": tuple(_row(each) for each in found), **tables},
             pictures=pictures,
             notes=(
                 f"{len(found)} clips. hits: the peak is within {self.within_deg:g}° of a source; "

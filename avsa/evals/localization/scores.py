@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avsa.evals.bootstrap import mean_metric
-from avsa.evals.result import Metric
+from avsa.evals.bootstrap import Numbers, mean_metric, video_table
+from avsa.evals.result import Metric, Row
 from yt360.sphere import angle_between, direction
 
 NO_PEAK_DEG = 90.0
@@ -56,8 +56,12 @@ def nearest_deg(vector: Tensor, sources: Tensor) -> float:
     return math.degrees(angle_between(vector.to(sources), sources).min())
 
 
-def measure(found: Sequence[Located], within_deg: float, seed: int) -> dict[str, Metric]:
-    """Return ``hits`` and ``error`` of every map: the first under these names, others with suffix.
+def measure(
+    found: Sequence[Located], within_deg: float, seed: int
+) -> tuple[dict[str, Metric], dict[str, tuple[Row, ...]]]:
+    """Return ``hits`` and ``error`` of every map, and the table of videos.
+
+    Those of the model have these names, those of controls a suffix.
 
     Args:
         found: Clips with sources.
@@ -66,21 +70,22 @@ def measure(found: Sequence[Located], within_deg: float, seed: int) -> dict[str,
     """
     guesses = np.mean([chance(each.sources, within_deg) for each in found], 0)
     errors = [each.errors_deg() for each in found]
-    metrics = {}
+    metrics: dict[str, Metric] = {}
+    measured: dict[str, tuple[Numbers, list[str]]] = {}
     for name in (MODEL, *CONTROLS):
         have = [i for i, each in enumerate(errors) if name in each]
-        values = np.array([errors[i][name] for i in have])
-        videos = [found[i].video_id for i in have]
         if not have:
             continue  # audio cannot be swapped if there is no other video
+        error = np.array([errors[i][name] for i in have])
+        hits = (error <= within_deg).astype(np.float64)
+        videos = [found[i].video_id for i in have]
         suffix = "" if name == MODEL else f"_{name}"
-        metrics[f"hits{suffix}"] = mean_metric(
-            (values <= within_deg).astype(np.float64), videos, chance=float(guesses[0]), seed=seed
-        )
+        measured |= {f"hits{suffix}": (hits, videos), f"error{suffix}": (error, videos)}
+        metrics[f"hits{suffix}"] = mean_metric(hits, videos, chance=float(guesses[0]), seed=seed)
         metrics[f"error{suffix}"] = mean_metric(
-            values, videos, chance=float(guesses[1]), unit="°", seed=seed
+            error, videos, chance=float(guesses[1]), unit="°", seed=seed
         )
-    return metrics
+    return metrics, video_table(measured)
 
 
 def chance(sources: Sequence[Vector], within_deg: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from avsa.evals.bootstrap import bootstrap_interval
-from avsa.evals.result import Metric, Result, Row
+from avsa.evals.result import VIDEOS, Metric, Result, Row
 from avsa.evals.segmentation.metrics import Numbers, class_iou, mean_iou, pixel_accuracy
 from avsa.evals.segmentation.targets import CLASS_NAMES
 from avsa.evals.segmentation.testing import Tested
@@ -47,6 +47,7 @@ def to_result(
             "classes": class_table(total),
             "confusion": confusion_table(total),
             "epochs": epochs,
+            VIDEOS: video_rows(tested.videos, tested.confusion),
         },
         pictures=pictures,
         notes=(*_notes(tested, total), *notes),
@@ -93,6 +94,28 @@ def confusion_table(confusion: Numbers) -> tuple[Row, ...]:
         {"target": name, **dict(zip(CLASS_NAMES, map(int, row), strict=True))}
         for name, row in zip(CLASS_NAMES, confusion, strict=True)
         if row.any()
+    )
+
+
+def video_rows(videos: Sequence[str], confusion: Numbers) -> tuple[Row, ...]:
+    """Return a row for each video with labelled pixels, for pairing with another record.
+
+    ``items`` are its labelled pixels; ``video_miou`` is the mean over the classes that are targets
+    or predictions in this video.
+
+    Args:
+        videos: V ids.
+        confusion: (V, classes, classes).
+    """
+    return tuple(
+        {
+            "video": video,
+            "items": float(each.sum()),
+            "pixel_accuracy": float(pixel_accuracy(each)),
+            "video_miou": float(mean_iou(each)),
+        }
+        for video, each in zip(videos, confusion, strict=True)
+        if each.any()
     )
 
 

@@ -39,7 +39,8 @@ class Tested:
     """Result of a test; equal on all ranks.
 
     Attributes:
-        confusion: (V, classes, classes) of each video, in order of the ids.
+        videos: Ids of the videos of the split, sorted.
+        confusion: (V, classes, classes) of each video.
         pixel_accuracy: Mean over batches of that of the batch.
         image_iou: Mean over batches of the mean over (image, class).
         clips: Number of samples, clips times draws.
@@ -47,6 +48,7 @@ class Tested:
         pixels: Number of pixels of views, with and without targets.
     """
 
+    videos: tuple[str, ...]
     confusion: Numbers
     pixel_accuracy: float
     image_iou: float
@@ -93,7 +95,7 @@ def test(
                 progress.advance()
     confusion, counts = _summed([confusion, counts], world)
     means = counts[:2] / counts[2] if counts[2] else np.full(2, np.nan)
-    return Tested(confusion, *means.tolist(), *counts[3:].astype(int).tolist())
+    return Tested(tuple(videos), confusion, *means.tolist(), *counts[3:].astype(int).tolist())
 
 
 def _matrices(predicted: Tensor, targets: Tensor) -> Numbers:

@@ -37,11 +37,11 @@ def test_an_oracle_of_avc_reaches_100_percent(tmp_path):
     heads, _ = train(config, same, tmp_path)
     # Batches of one thing of each kind: no other clip looks the same.
     test = features_of(torch.eye(DIM)[:, None].expand(-1, VIEWS, -1), clips_of_video=1)
-    metrics, confusion = config.score(heads, config.test_pairs(test, np.random.default_rng(0)))
+    metrics, tables = config.score(heads, config.test_pairs(test, np.random.default_rng(0)))
     assert metrics["accuracy"].value == 1.0
     assert metrics["swapped"].value == 0.5
     assert metrics["video_alone"].value == 0.5 and contains(metrics["audio_alone"])
-    assert [list(row.values()) for row in confusion] == [["other", 8, 0], ["same", 0, 8]]
+    assert [list(row.values()) for row in tables["confusion"]] == [["other", 8, 0], ["same", 0, 8]]
 
 
 def test_an_oracle_of_alignment_reaches_100_percent(tmp_path):
@@ -56,10 +56,13 @@ def test_an_oracle_of_alignment_reaches_100_percent(tmp_path):
     heads, _ = train(config, placed, tmp_path)
     video, aligned = placed(np.random.default_rng(1), torch.zeros(200, dtype=torch.bool))
     test = features_of(video, turned=-aligned, audio=aligned)
-    metrics, confusion = config.score(heads, config.test_pairs(test, np.random.default_rng(0)))
+    metrics, tables = config.score(heads, config.test_pairs(test, np.random.default_rng(0)))
     assert metrics["accuracy"].value == 1.0
     assert all(contains(metrics[name]) for name in ("audio_alone", "video_alone", "swapped"))
-    assert [list(row.values()) for row in confusion] == [["turned", 200, 0], ["aligned", 0, 200]]
+    assert [list(row.values()) for row in tables["confusion"]] == [
+        ["turned", 200, 0],
+        ["aligned", 0, 200],
+    ]
 
 
 def test_rows_of_the_confusion_matrix_are_targets():
@@ -67,8 +70,11 @@ def test_rows_of_the_confusion_matrix_are_targets():
     nn.init.zeros_(heads["accuracy"][2].weight)
     heads["accuracy"][2].bias.data = tensor([0, 1])  # always "same"
     config = AvcBinConfig()
-    metrics, confusion = config.score(heads, config.test_pairs(features_of(noise(drawn)), drawn))
-    assert [list(row.values()) for row in confusion] == [["other", 0, 32], ["same", 0, 32]]
+    metrics, tables = config.score(heads, config.test_pairs(features_of(noise(drawn)), drawn))
+    assert [list(row.values()) for row in tables["confusion"]] == [
+        ["other", 0, 32],
+        ["same", 0, 32],
+    ]
     assert metrics["accuracy"].value == 0.5
     assert [each.chance for each in metrics.values()] == [0.5] * 4
 

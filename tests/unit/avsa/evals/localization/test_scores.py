@@ -47,7 +47,7 @@ def test_the_nearest_source_counts_for_every_map():
         located(0, sources=(at(0), at(90)), model=at(80), silent=at(180), energy=at(0, 19)),
         located(1, sources=(at(40),), model=at(40, 21), silent=None, energy=at(60, 0)),
     ]
-    metrics = measure(found, 20.0, 0)
+    metrics, tables = measure(found, 20.0, 0)
     values = {name: round(each.value, 6) for name, each in metrics.items()}
     assert values["hits"] == 0.5 and values["error"] == 15.5
     assert values["hits_silent"] == 0 and values["error_silent"] == (90 + NO_PEAK_DEG) / 2
@@ -55,6 +55,8 @@ def test_the_nearest_source_counts_for_every_map():
     assert values["hits_energy"] == 1.0 and values["error_energy"] == 19.5
     assert "hits_swapped" not in metrics
     assert list(metrics)[:2] == ["hits", "error"]
+    assert [row["hits"] for row in tables["videos"]] == [1, 0]
+    assert [round(row["error_centre"]) for row in tables["videos"]] == [0, 40]
     cap = (1 - math.cos(math.radians(20))) / 2
     assert metrics["hits_silent"].chance == pytest.approx(1.5 * cap, rel=1e-2)
 
@@ -64,4 +66,6 @@ def test_a_control_that_some_clips_lack_is_measured_on_the_others():
         located(0, sources=(at(0),), swapped=at(10)),
         located(1, sources=(at(0),)),
     ]
-    assert measure(found, 20.0, 0)["error_swapped"].value == pytest.approx(10)
+    metrics, tables = measure(found, 20.0, 0)
+    assert metrics["error_swapped"].value == pytest.approx(10)
+    assert [row["hits_swapped"] for row in tables["videos"]] == [1, None]

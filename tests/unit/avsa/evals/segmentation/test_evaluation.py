@@ -268,7 +268,7 @@ def test_clips_that_cannot_be_read_are_counted_and_not_drawn(context, tmp_path):
         shard.write_bytes(b"")
         with user_error("empty", "test"):
             require_targets(
-                testing.Tested(np.zeros((1, 32, 32)), math.nan, math.nan, 0, 0, 0), clips
+                testing.Tested(("a",), np.zeros((1, 32, 32)), math.nan, math.nan, 0, 0, 0), clips
             )
         labels, confusion = TargetReader(dataset, "test", "panoptic"), np.ones((1, 32, 32))
         samples = source_of(context, open_subnetworks(context.subject, "video", False, None, 0))

@@ -15,7 +15,9 @@ def result():
     confusion = np.zeros((2, NUM_TARGETS, NUM_TARGETS))
     confusion[0, :2, :2] = [[10, 30], [0, 20]]
     confusion[1, :2, :2] = [[15, 5], [5, 15]]
-    return to_result(testing.Tested(confusion, 0.25, 0.125, 3, 1, 240), (), {}, ("note",), 0)
+    return to_result(
+        testing.Tested(("a", "b"), confusion, 0.25, 0.125, 3, 1, 240), (), {}, ("note",), 0
+    )
 
 
 def test_numbers_are_those_of_the_whole_split(result):
@@ -48,3 +50,10 @@ def test_rows_of_classes(result):
     counts = [(row["target"], row[CLASS_NAMES[0]], row[CLASS_NAMES[1]])
               for row in result.tables["confusion"]]  # fmt: skip
     assert counts == [(CLASS_NAMES[0], 25, 35), (CLASS_NAMES[1], 5, 35)]
+
+
+def test_rows_of_videos_are_those_of_their_own_pixels(result):
+    assert result.tables["videos"] == (
+        {"video": "a", "items": 60, "pixel_accuracy": 0.5, "video_miou": (10 / 40 + 20 / 50) / 2},
+        {"video": "b", "items": 40, "pixel_accuracy": 0.75, "video_miou": 15 / 25},
+    )
