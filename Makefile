@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 test test-slow test-real: export OMP_NUM_THREADS = 1
 test test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow test-real lint types check format bench bench-gpu proof fuzz kill constraints sbom clean
+.PHONY: setup demo test test-slow test-real lint types check format bench bench-gpu proof claims claims-quick fuzz kill constraints sbom clean
 
 setup:
 	@tools/setup.sh
@@ -43,6 +43,12 @@ bench-gpu: setup  ## speed of training steps on a GPU, in less than 8 minutes
 
 proof: setup  ## that the small recipe learns (docs/results); more than an hour on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m proof --out proof
+
+claims: setup  ## the paper's claims on synthetic scenes: every variant, trained and evaluated; hours
+	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m claims --out claims
+
+claims-quick: setup  ## the same, smaller: in about 45 minutes on 2 cores
+	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m claims --out claims-quick --size quick
 
 fuzz: setup  ## 10,000 inputs at every place that reads data of others; about two hours on 2 cores
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m fuzzing --keep fuzz-faults

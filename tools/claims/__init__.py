@@ -1,0 +1,1 @@
+"""The paper's claims, measured on synthetic scenes by training every variant with several seeds."""

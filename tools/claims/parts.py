@@ -1,0 +1,140 @@
+"""The parts of the grid as jobs: scenes, shards, labels, training, evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avsa.training.run_folder import CONFIG_FILE
+from claims.jobs import Job
+from claims.size import Size
+from claims.variants import BY_NAME, VARIANTS, Variant
+
+PRESET, SCENE_SEED = "default", 1
+STATISTICS = ("avsa", "avsa-intensity")
+"""Variants with different spectrograms, whose statistics are measured before training."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that is made, and where.
+
+    Attributes:
+        out: Folder of everything.
+        size: The size.
+        variants: The variants to train.
+        seeds: Seeds of training.
+    """
+
+    out: Path
+    size: Size
+    variants: Sequence[Variant] = VARIANTS
+    seeds: Sequence[int] = (0, 1)
+
+    @property
+    def scenes(self) -> Path:
+        """Folder of the scenes."""
+        return self.out / "scenes"
+
+    @property
+    def dataset(self) -> Path:
+        """Folder of the dataset."""
+        return self.out / "dataset"
+
+    def run(self, variant: Variant, seed: int) -> Path:
+        """Return the folder of a run."""
+        return self.out / "runs" / f"{variant.name}-{seed}"
+
+    def runs(self) -> list[tuple[Variant, int]]:
+        """Return all runs; all variants of the first seed come first."""
+        return [(variant, seed) for seed in self.seeds for variant in self.variants]
+
+    def scene_jobs(self) -> list[Job]:
+        """Return the jobs that render scenes."""
+        size = self.size
+        videos = size.train_scenes + size.test_scenes
+        command = _command(
+            "yt360", "scenes", self.scenes, "--videos", videos, "--seed", SCENE_SEED,
+            "--preset", PRESET, "--duration-s", size.duration_s, "--size",
+            f"{2 * size.rows}x{size.rows}",
+        )  # fmt: skip
+        return [Job("scenes", command)]
+
+    def shard_jobs(self) -> list[Job]:
+        """Return the jobs that build the dataset, and then measure its audio statistics."""
+        size = self.size
+        fraction = size.test_scenes / (size.train_scenes + size.test_scenes)
+        build = _command(
+            "yt360", "build-shards", self.scenes, "--out", self.dataset, "--clip-s",
+            size.duration_s, "--height", size.rows, "--group-by", "video", "--test-fraction",
+            round(fraction, 4),
+        )  # fmt: skip
+        changes = [word for change in size.recipe for word in ("--set", change)]
+        measure = [
+            Job(
+                f"statistics-{name}",
+                _command("avsa", "stats", self.dataset, "--recipe", BY_NAME[name].recipe, *changes),
+            )
+            for name in STATISTICS
+        ]
+        return [Job("shards", build), *measure]
+
+    def label_jobs(self) -> list[Job]:
+        """Return the jobs that label the clips by the truth of the scenes."""
+        command = _command(
+            "yt360", "pseudolabel", self.dataset, "--segmenter", "truth", "--scenes", self.scenes,
+            "--views", "panorama", "--height", self.size.rows, "--workers", 2,
+        )  # fmt: skip
+        return [Job("labels", command)]
+
+    def training_jobs(self) -> list[Job]:
+        """Return the jobs that train; one that was interrupted is resumed."""
+        jobs = []
+        for variant, seed in self.runs():
+            run = self.run(variant, seed)
+            changes = variant.overrides(self.size, seed)
+            command = _command(
+                "avsa", "train", "--data", self.dataset, "--recipe", variant.recipe, "--out", run,
+                *(word for change in changes for word in ("--set", change)),
+            )  # fmt: skip
+            jobs.append(Job(f"train/{run.name}", command, ("--resume",), run / CONFIG_FILE))
+        return jobs
+
+    def evaluation_jobs(self) -> list[Job]:
+        """Return the jobs that evaluate; each continues where it was interrupted."""
+        options = [
+            word
+            for name, value in self.size.evaluation.items()
+            for word in ("--set", f"{name}={value}")
+        ]
+        return [
+            Job(
+                f"evaluate/{self.run(variant, seed).name}",
+                _command(
+                    "avsa",
+                    "eval",
+                    "all",
+                    self.run(variant, seed),
+                    "--data",
+                    self.dataset,
+                    "--scenes",
+                    self.scenes,
+                    *options,
+                ),  # fmt: skip
+            )
+            for variant, seed in self.runs()
+        ]
+
+    def report_jobs(self, runs: Sequence[tuple[Variant, int]]) -> list[Job]:
+        """Return the job that writes the report of some runs."""
+        folders = [self.run(*each) for each in runs]
+        command = _command(
+            "avsa", "report", *folders, "--out", self.out / "report.html", "--markdown",
+            self.out / "report.md",
+        )  # fmt: skip
+        return [Job("report", command)]
+
+
+def _command(*words: object) -> tuple[str, ...]:
+    return tuple(map(str, words))

@@ -1,0 +1,101 @@
+"""The report: the paper's tables by `avsa report`, our tables in Markdown, CSV files and figures."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from claims.claims import ADDITIONS, CLAIMS
+from claims.curves import Curves, all_curves, draw_curves, write_curves
+from claims.jobs import Runner, duration, stop_at_failures, times
+from claims.machine import machine
+from claims.parts import Grid
+from claims.results import Results
+from claims.tables import (
+    CONTROLS,
+    PROBES,
+    claim_table,
+    learning_table,
+    markdown,
+    variant_table,
+)
+from claims.variants import VARIANTS, of_table
+
+EXPLANATION = """\
+Differences are in points; their 95 % intervals are from a hierarchical paired bootstrap: training seeds are
+drawn with replacement, and test videos with replacement, the same for both variants. *held*: the
+interval is above the limit, which is 0, or minus the margin that the claim states; *reversed*: it is
+below; *not decided*: it contains the limit. A claim holds if all of its comparisons do. With two seeds,
+an interval says little about the spread over seeds; the column *by seed* shows it."""
+
+MEANING = """\
+Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the evaluation does not
+apply to it: rotation regression compares no embeddings, and only some variants have translation
+networks."""
+
+LEARNING = """\
+Clips and minutes of training until the view accuracy (own audio among that of four views of the clip;
+chance 25 %) reaches a value on the test scenes; the clips are those of all stages. Views of validation
+are drawn as in training, so *guided* variants have other views than the rest. Variants with one view, and
+AVTS, whose candidates are clip windows, have no view accuracy."""
+
+
+def write_report(grid: Grid, runner: Runner, folder: Path) -> None:
+    """Write everything; see `claims.__main__`.
+
+    Args:
+        grid: The grid; runs without results have no numbers.
+        runner: Runs `avsa report`.
+        folder: Folder of tables and figures.
+    """
+    results, curves = Results(grid), all_curves(grid)
+    folder.mkdir(parents=True, exist_ok=True)
+    finished = [each for each in grid.runs() if (grid.run(*each) / "config.yaml").exists()]
+    if finished:
+        stop_at_failures(runner.run("report", grid.report_jobs(finished), again=True))
+    _write_metrics(folder / "claims.csv", results)
+    write_curves(folder / "claims-curves.csv", curves)
+    draw_curves(folder / "claims-curves.png", curves)
+    (folder / "claims.md").write_text(_page(grid, results, curves), encoding="utf-8")
+    for name in ("claims.md", "claims.csv", "claims-curves.csv", "claims-curves.png"):
+        runner.say(str(folder / name))
+
+
+def _page(grid: Grid, results: Results, curves: Curves) -> str:
+    first, second = of_table(1), of_table(2)
+    done = times(grid.out)
+    sections = {
+        "Claims": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
+        "Variants of the paper": f"{variant_table(results, first)}\n\n{MEANING}",
+        "Controls": variant_table(results, VARIANTS, CONTROLS),
+        "Beyond the paper": f"{variant_table(results, second)}\n\n"
+        f"{claim_table(ADDITIONS, results)}",
+        "Probes": variant_table(results, VARIANTS, PROBES),
+        "Time to learn": f"{learning_table(curves, VARIANTS)}\n\n{LEARNING}",
+        "Machine and time": "\n\n".join([
+            markdown(("", ""), [*machine().items(), *_numbers(grid).items()]),
+            markdown(
+                ("part", "jobs", "time of all jobs together"),
+                [(part, str(jobs), duration(s)) for part, (jobs, s) in done.items()],
+            ),
+        ]),
+    }  # fmt: skip
+    return "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()) + "\n"
+
+
+def _numbers(grid: Grid) -> dict[str, str]:
+    size = grid.size
+    return {
+        "size": size.name,
+        "scenes": f"{size.train_scenes} for training, {size.test_scenes} for the test, "
+        f"{size.duration_s} s each, {2 * size.rows} x {size.rows}",
+        "runs": f"{len(grid.variants)} variants, seeds {', '.join(map(str, grid.seeds))}",
+    }
+
+
+def _write_metrics(path: Path, results: Results) -> None:
+    rows = results.rows()
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["variant"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

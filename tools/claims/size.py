@@ -1,0 +1,98 @@
+"""How much is rendered, trained and tested: all numbers in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The size of everything.
+
+    Attributes:
+        name: Name of the size.
+        train_scenes: Number of training scenes.
+        test_scenes: Number of test scenes.
+        duration_s: Length of a scene, which is one clip.
+        rows: Height of the panoramas in pixels; they are twice as wide.
+        steps: Factor of the steps of every stage of the recipes.
+        seeds: Seeds of training.
+        recipe: Changes of all recipes, as for ``avsa train --set``.
+        evaluation: Options of evaluations, as for ``avsa eval all --set``.
+    """
+
+    name: str
+    train_scenes: int
+    test_scenes: int
+    duration_s: int = 6
+    rows: int = 128
+    steps: float = 1.0
+    seeds: tuple[int, ...] = (0, 1)
+    recipe: tuple[str, ...] = ()
+    evaluation: Mapping[str, object] = field(default_factory=dict)
+
+
+EVALUATION: dict[str, object] = {
+    "avc-bin.draws_per_video": 1,
+    "avc-bin.schedule.epochs": 4,
+    "avc-bin.schedule.lr": 1e-3,
+    "avc-bin.schedule.milestones": "[3]",
+    "avsa-bin.draws_per_video": 1,
+    "avsa-bin.test_draws": 2,
+    "avsa-bin.schedule.epochs": 4,
+    "avsa-bin.schedule.lr": 1e-3,
+    "avsa-bin.schedule.milestones": "[3]",
+    "segmentation.views": 1,
+    "segmentation.draws_per_video": 1,
+    "segmentation.schedule.epochs": 1,
+    "segmentation.schedule.lr": 1e-3,
+    "segmentation.schedule.milestones": "[]",
+    "localization.clips": 200,
+    "localization.pictures": 4,
+}
+
+FULL = Size(name="full", train_scenes=1600, test_scenes=320, evaluation=EVALUATION)
+
+QUICK = Size(
+    name="quick",
+    train_scenes=400,
+    test_scenes=160,
+    steps=0.15,
+    evaluation={
+        **EVALUATION,
+        "avc-bin.schedule.epochs": 3,
+        "avsa-bin.schedule.epochs": 3,
+        "localization.clips": 80,
+    },
+)
+
+TINY = Size(
+    name="tiny",
+    train_scenes=6,
+    test_scenes=3,
+    duration_s=6,
+    rows=32,
+    steps=0.0,  # one step a stage
+    seeds=(0, 1),
+    recipe=(
+        "views.height=16",
+        "views.width=16",
+        "audio.n_mels=16",
+        "encoders.video.base_channels=4",
+        "encoders.audio.base_channels=4",
+    ),
+    evaluation={
+        **EVALUATION,
+        "avc-bin.batch_size": 2,
+        "avc-bin.schedule.epochs": 1,
+        "avsa-bin.batch_size": 2,
+        "avsa-bin.schedule.epochs": 1,
+        "segmentation.batch_size": 4,
+        "localization.clips": 2,
+        "localization.pictures": 1,
+        "probe.shuffles": 1,
+    },
+)
+
+SIZES = {each.name: each for each in (FULL, QUICK, TINY)}
