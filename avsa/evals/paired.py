@@ -1,9 +1,9 @@
 """Differences between models that were tested on the same videos, with 95 % intervals.
 
-Two models differ by less than each differs from itself on other videos. Their difference is
-therefore measured video by video. A hierarchical bootstrap draws training seeds with replacement, and videos
-with replacement, the same for all models (Davison and Hinkley, "Bootstrap Methods and their
-Application", 1997, sections 2.4 and 3.8).
+Videos differ in difficulty, often more than models do. Models are therefore compared video by
+video. A hierarchical bootstrap draws training seeds with replacement, and videos with replacement,
+the same for all models (Davison and Hinkley, "Bootstrap Methods and their Application", 1997,
+section 3.8).
 
 The interval contains the spread over seeds only as far as the seeds show it: two seeds say little
 about it, and one says nothing.
@@ -113,8 +113,8 @@ def paired_sum(terms: Iterable[Term], seed: int = 0) -> Difference:
     """Return the sum of terms with its interval; see the module.
 
     A metric is the mean over videos, weighted by their items. Videos that a term lacks are left
-    out. Deviations of single seeds from their mean are multiplied by sqrt(S / (S - 1)), since those of a
-    bootstrap are too small by this factor.
+    out. The mean over drawn seeds deviates from that over all seeds by too little, by a factor of
+    sqrt((S - 1) / S); this is corrected.
 
     Args:
         terms: One or more.

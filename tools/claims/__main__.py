@@ -5,9 +5,9 @@
     PYTHONPATH=tools python -m claims train --out claims --variants avsa avc --seeds 0
     PYTHONPATH=tools python -m claims report --out claims --report docs/results
 
-The parts are scenes, shards, labels, train, evaluate and report, each runnable alone. What is done is
-skipped, and what was interrupted continues. Two jobs run at a time, with one thread each; their output is
-in OUT/logs. Sizes are in `size`, variants in `variants` and recipes/, claims in `claims`.
+The parts are scenes, shards, labels, train, evaluate and report, each runnable alone. What is done
+is skipped, and what was interrupted continues. Two jobs run at a time, with one thread each; their
+output is in OUT/logs. Sizes are in `size`, variants in `variants` and recipes/, claims in `claims`.
 
 The report has, in --report (by default OUT): claims.md, the tables; claims.csv, every metric;
 claims-curves.csv and claims-curves.png, the accuracy over training. OUT/report.html has the paper's

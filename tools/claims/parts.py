@@ -121,7 +121,7 @@ class Grid:
                     "--scenes",
                     self.scenes,
                     *options,
-                ),  # fmt: skip
+                ),
             )
             for variant, seed in self.runs()
         ]

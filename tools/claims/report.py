@@ -1,4 +1,4 @@
-"""The report: the paper's tables by `avsa report`, our tables in Markdown, CSV files and figures."""
+"""The report: the paper's tables by `avsa report`, and our tables, CSV files and figures."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from claims.tables import (
 from claims.variants import VARIANTS, of_table
 
 EXPLANATION = """\
-Differences are in points; their 95 % intervals are from a hierarchical paired bootstrap: training seeds are
-drawn with replacement, and test videos with replacement, the same for both variants. *held*: the
-interval is above the limit, which is 0, or minus the margin that the claim states; *reversed*: it is
-below; *not decided*: it contains the limit. A claim holds if all of its comparisons do. With two seeds,
-an interval says little about the spread over seeds; the column *by seed* shows it."""
+Differences are in points; their 95 % intervals are from a hierarchical paired bootstrap: training
+seeds are drawn with replacement, and test videos with replacement, the same for both variants.
+*held*: the interval is above the limit, which is 0, or minus the margin that the claim states;
+*reversed*: it is below; *not decided*: it contains the limit. A claim holds if all of its
+comparisons do. With two seeds, an interval says little about the spread over seeds; the column *by
+seed* shows it."""
 
 MEANING = """\
-Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the evaluation does not
-apply to it: rotation regression compares no embeddings, and only some variants have translation
-networks."""
+Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the
+evaluation does not apply to it: rotation regression compares no embeddings, and only some variants
+have translation networks."""
 
 LEARNING = """\
-Clips and minutes of training until the view accuracy (own audio among that of four views of the clip;
-chance 25 %) reaches a value on the test scenes; the clips are those of all stages. Views of validation
-are drawn as in training, so *guided* variants have other views than the rest. Variants with one view, and
-AVTS, whose candidates are clip windows, have no view accuracy."""
+Clips and minutes of training until the view accuracy (own audio among that of four views of the
+clip; chance 25 %) reaches a value on the test scenes; the clips are those of all stages. Views of
+validation are drawn as in training, so *guided* variants have other views than the rest. Variants
+with one view, and AVTS, whose candidates are clip windows, have no view accuracy."""
 
 
 def write_report(grid: Grid, runner: Runner, folder: Path) -> None:

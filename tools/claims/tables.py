@@ -17,6 +17,7 @@ from claims.claims import (
     Claim,
 )
 from claims.curves import TARGETS, Curves, time_to
+from claims.curves import VIEWS as PAIRED
 from claims.ordering import Tested, overall
 from claims.results import Measure, Results
 from claims.variants import Variant
@@ -149,7 +150,7 @@ def learning_table(curves: Curves, variants: Iterable[Variant]) -> str:
     rows = []
     for variant in variants:
         runs = [points for (name, _), points in curves.items() if name == variant.name]
-        if not any(each.values.get("val/view_accuracy") for run in runs for each in run):
+        if not any(each.values.get(PAIRED) for run in runs for each in run):
             continue
         cells = []
         for target in TARGETS:
@@ -160,10 +161,8 @@ def learning_table(curves: Curves, variants: Iterable[Variant]) -> str:
             clips = fmean(each.clips for each in reached) / 1000
             cells.append(f"{clips:.1f}k clips, {fmean(e.minutes for e in reached):.1f} min")
         last = [run[-1] for run in runs if run]
-        final = [
-            each.values["val/view_accuracy"] for each in last if "val/view_accuracy" in each.values
-        ]
-        cells.append(mean_and_spread([Metric(value=each) for each in final]))
+        final = [Metric(value=each.values[PAIRED]) for each in last if PAIRED in each.values]
+        cells.append(mean_and_spread(final))
         cells.append(f"{fmean(each.minutes for each in last):.1f}")
         rows.append([variant.label, *cells])
     heading = ("variant", *(f"{target:.0%}" for target in TARGETS), "at the end", "minutes in all")

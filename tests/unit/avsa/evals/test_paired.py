@@ -11,11 +11,12 @@ from avsa.evals.paired import Term, difference, paired_sum
 
 def by_video(values, items=1.0):
     items = np.broadcast_to(items, len(values))
-    return {f"v{n}": (float(v), float(i)) for n, (v, i) in enumerate(zip(values, items))}
+    pairs = zip(values, items, strict=True)
+    return {f"v{n}": (float(value), float(each)) for n, (value, each) in enumerate(pairs)}
 
 
 def made(generator, *, seeds, videos, gain=0.0, seed_spread=0.0):
-    """Return two models whose values share the difficulty of videos; the first is better by gain."""
+    """Return two models that share the difficulty of videos; the first is better by `gain`."""
     difficulty = generator.normal(0, 1, videos)
     models = []
     for shift in (gain, 0.0):

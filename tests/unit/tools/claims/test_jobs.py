@@ -14,7 +14,7 @@ class Calls:
     def __init__(self, failing=()):
         self.failing, self.arguments = set(failing), []
 
-    def __call__(self, job, log):
+    def __call__(self, job, _):
         self.arguments.append(job.arguments())
         return 1 if job.name in self.failing else 0
 
@@ -22,10 +22,8 @@ class Calls:
 @pytest.fixture
 def runner_of(tmp_path):
     def make(calls, lines=None):
-        clock = count()
-        return Runner(
-            tmp_path, 1, calls, lambda: next(clock), ([] if lines is None else lines).append
-        )
+        clock, say = count(), ([] if lines is None else lines).append
+        return Runner(tmp_path, 1, calls, lambda: next(clock), say)
 
     return make
 

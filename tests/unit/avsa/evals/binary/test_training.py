@@ -28,6 +28,10 @@ def contains(metric, value=0.5):
     return metric.low <= value <= metric.high
 
 
+def confusion_of(tables):
+    return [list(row.values()) for row in tables["confusion"]]
+
+
 def test_an_oracle_of_avc_reaches_100_percent(tmp_path):
     def same(generator, _):
         features = identities(generator)
@@ -41,7 +45,7 @@ def test_an_oracle_of_avc_reaches_100_percent(tmp_path):
     assert metrics["accuracy"].value == 1.0
     assert metrics["swapped"].value == 0.5
     assert metrics["video_alone"].value == 0.5 and contains(metrics["audio_alone"])
-    assert [list(row.values()) for row in tables["confusion"]] == [["other", 8, 0], ["same", 0, 8]]
+    assert confusion_of(tables) == [["other", 8, 0], ["same", 0, 8]]
 
 
 def test_an_oracle_of_alignment_reaches_100_percent(tmp_path):
@@ -59,7 +63,7 @@ def test_an_oracle_of_alignment_reaches_100_percent(tmp_path):
     metrics, tables = config.score(heads, config.test_pairs(test, np.random.default_rng(0)))
     assert metrics["accuracy"].value == 1.0
     assert all(contains(metrics[name]) for name in ("audio_alone", "video_alone", "swapped"))
-    assert [list(row.values()) for row in tables["confusion"]] == [
+    assert confusion_of(tables) == [
         ["turned", 200, 0],
         ["aligned", 0, 200],
     ]
@@ -71,7 +75,7 @@ def test_rows_of_the_confusion_matrix_are_targets():
     heads["accuracy"][2].bias.data = tensor([0, 1])  # always "same"
     config = AvcBinConfig()
     metrics, tables = config.score(heads, config.test_pairs(features_of(noise(drawn)), drawn))
-    assert [list(row.values()) for row in tables["confusion"]] == [
+    assert confusion_of(tables) == [
         ["other", 0, 32],
         ["same", 0, 32],
     ]
