@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ import soundfile
 import torch
 from helpers.scene_runs import TINY
 from quality.real_bench import read_labels
+from quality.real_sources import source_of
 
 from avsa.config.recipe import load_config
 from avsa.evals.config_options import configure
@@ -36,50 +35,11 @@ from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.format.reader import ShardReader
-from yt360.sphere import angle_between, direction
+from yt360.sphere import angle_between
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 FPS, CLIP_S, TOLERANCE_DEG = 16, 10, 20.0
-
-
-@dataclass(frozen=True)
-class Source:
-    """A labelled source, which moves evenly from one azimuth to another.
-
-    Attributes:
-        azimuths_deg: At the start and at the end of the recording.
-        elevation_deg: Elevation.
-        tolerance_deg: Of the label.
-        agrees: Whether the label says that audio and video agree.
-    """
-
-    azimuths_deg: tuple[float, float]
-    elevation_deg: float
-    tolerance_deg: float
-    agrees: bool
-
-    def at(self, fraction: float) -> torch.Tensor:
-        """Return the direction (3,) after a fraction of the recording."""
-        first, last = self.azimuths_deg
-        turned = (last - first + 180) % 360 - 180
-        angles = (first + fraction * turned, self.elevation_deg)
-        return direction(
-            *(torch.tensor(math.radians(each), dtype=torch.float64) for each in angles)
-        )
-
-
-def source_of(row) -> Source | None:
-    """Return the source of a row of labels, or None if it has no direction."""
-    agrees = row["sound_agrees_with_picture"] != "no"
-    if row["source_azimuth"]:
-        azimuth, elevation, tolerance = (
-            float(row[name]) for name in ("source_azimuth", "source_elevation", "tolerance")
-        )
-        return Source((azimuth, azimuth), elevation, tolerance, agrees)
-    if moving := re.search(r"(-?\d+) -> (-?\d+)", row["source"]):
-        return Source((float(moving[1]), float(moving[2])), 0.0, TOLERANCE_DEG, agrees)
-    return None
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +84,7 @@ def test_the_audio_energy_points_at_most_sources(labelled):
 def test_the_evaluation_runs_on_labelled_recordings(labelled, tmp_path):
     dataset, sources = labelled
     table = tmp_path / "sources.csv"
-    still = {v: s for v, s in sources.items() if s.azimuths_deg[0] == s.azimuths_deg[1]}
+    still = {v: s for v, s in sources.items() if not s.moves}
     with table.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("key", "azimuth_deg", "elevation_deg"))

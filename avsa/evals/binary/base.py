@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -107,8 +108,8 @@ class BinaryConfig(EvaluationConfig):
         if videos < self.batch_size:
             notes += (f"The split test has only {videos} videos: its numbers say little.",)
         if context.test_dataset is not None:
-            notes += (f"The heads were tested on {address_of(context.test_dataset)}, which they "
-                      "were not trained on.",)  # fmt: skip
+            name = PurePath(address_of(context.test_dataset)).name
+            notes += (f"The heads were tested on another dataset, {name}.",)
         features = self._test_features(context, model)
         self._count_videos(features.video_ids, "test")  # without those that cannot be read
         pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
