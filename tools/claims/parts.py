@@ -11,7 +11,7 @@ from claims.jobs import Job
 from claims.size import Size
 from claims.variants import BY_NAME, VARIANTS, Variant
 
-PRESET, SCENE_SEED = "default", 1
+PRESET, SCENE_SEED = "claims", 1
 STATISTICS = ("avsa", "avsa-intensity")
 """Variants with different spectrograms, whose statistics are measured before training."""
 
@@ -34,7 +34,7 @@ class Grid:
 
     @property
     def scenes(self) -> Path:
-        """Folder of the scenes."""
+        """Folder of the folders of scenes."""
         return self.out / "scenes"
 
     @property
@@ -51,24 +51,27 @@ class Grid:
         return [(variant, seed) for seed in self.seeds for variant in self.variants]
 
     def scene_jobs(self) -> list[Job]:
-        """Return the jobs that render scenes."""
+        """Return the jobs that render scenes, from disjoint pools for training and for the test."""
         size = self.size
-        videos = size.train_scenes + size.test_scenes
-        command = _command(
-            "yt360", "scenes", self.scenes, "--videos", videos, "--seed", SCENE_SEED,
-            "--preset", PRESET, "--duration-s", size.duration_s, "--size",
-            f"{2 * size.rows}x{size.rows}",
-        )  # fmt: skip
-        return [Job("scenes", command)]
+        numbers = {"train": size.train_scenes, "test": size.test_scenes}
+        return [
+            Job(
+                f"scenes-{pool}",
+                _command(
+                    "yt360", "scenes", self.scenes / pool, "--videos", videos, "--seed", SCENE_SEED,
+                    "--preset", PRESET, "--set", f"pool={pool}", "--duration-s", size.duration_s,
+                    "--size", f"{2 * size.rows}x{size.rows}",
+                ),
+            )
+            for pool, videos in numbers.items()
+        ]  # fmt: skip
 
     def shard_jobs(self) -> list[Job]:
         """Return the jobs that build the dataset, and then measure its audio statistics."""
         size = self.size
-        fraction = size.test_scenes / (size.train_scenes + size.test_scenes)
         build = _command(
-            "yt360", "build-shards", self.scenes, "--out", self.dataset, "--clip-s",
-            size.duration_s, "--height", size.rows, "--group-by", "video", "--test-fraction",
-            round(fraction, 4),
+            "yt360", "build-shards", self.scenes / "train", "--test", self.scenes / "test", "--out",
+            self.dataset, "--clip-s", size.duration_s, "--height", size.rows,
         )  # fmt: skip
         changes = [word for change in size.recipe for word in ("--set", change)]
         measure = [
