@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from yt360.errors import UserError
-from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, ClipFacts, parse_facts
+from yt360.media.layout.field_correction import FieldCorrection
+from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts_as_dicts
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
-from yt360.shards.format.shard_file import Content
 from yt360.splits import SPLITS
 from yt360.stats.counts import DatasetCounts, TableRow, categories_of, histograms_of, total
 
 _LEVEL = re.compile(
     rb'"height": \d{1,5}, "quality": \{"level_dbfs": (-?\d{1,3}(?:\.\d{1,9})?)\}, "sample_rate_hz"'
 )
-_CLIPS_AT_ONCE = 64  # of which the records are in memory
+_BEFORE_LEVEL = b'"quality": {"level_dbfs": '
+_LONGEST_HEIGHT = len(b'"height": 12345, ')
 
 
 def count_dataset(dataset: Path) -> DatasetCounts:
@@ -113,18 +113,23 @@ def _read_facts(
     levels_dbfs, videos = array("d"), list[_VideoFacts]()
     done = 0
     for reader in readers:
-        contents, first = reader.each("json"), 0
-        while block := [*islice(contents, _CLIPS_AT_ONCE)]:
+        first = 0
+        for block in reader.blocks("json"):
             parse = partial(_parse, reader, first, block)
-            found = [*map(_LEVEL.search, block)]
+            found = [*map(_find_level, block)]
             levels_dbfs.extend([float(each[1]) for each in found if each])
             others = [parse(number) for number, each in enumerate(found) if each is None]
-            levels = (record.quality.level_dbfs for record in others)
+            levels = (record.get("quality", {}).get("level_dbfs") for record in others)
             levels_dbfs.extend(level for level in levels if level is not None)
             last = np.flatnonzero(is_last[done : done + len(block)]).tolist()
             videos += [_facts(parse(number)) for number in last]
             first, done = first + len(block), done + len(block)
     return levels_dbfs, videos
+
+
+def _find_level(content: bytes) -> re.Match[bytes] | None:
+    """Return the first match of `_LEVEL`; a search for text alone is faster than one for it."""
+    return _LEVEL.search(content, max(0, content.find(_BEFORE_LEVEL) - _LONGEST_HEIGHT))
 
 
 def _check_sizes(reader: ShardReader) -> None:
@@ -136,10 +141,10 @@ def _check_sizes(reader: ShardReader) -> None:
         raise _unusable(reader, clip, problem)
 
 
-def _parse(reader: ShardReader, first: int, block: Sequence[Content], number: int) -> ClipFacts:
+def _parse(reader: ShardReader, first: int, block: Sequence[bytes], number: int) -> dict[str, Any]:
     """Return the record of a clip in a block of clips that begins with the clip `first`."""
     try:
-        return parse_facts(block[number])
+        return parse_facts_as_dicts(block[number])
     except ValueError as error:
         raise _unusable(reader, first + number, error) from None
 
@@ -151,15 +156,18 @@ def _unusable(reader: ShardReader, clip: int, problem: object) -> UserError:
     )
 
 
-def _facts(record: ClipFacts) -> _VideoFacts:
-    source, video, audio = record.source, record.conversion.video, record.conversion.sound
-    correction = record.conversion.clip.sound.field_correction
+def _facts(record: Mapping[str, Any]) -> _VideoFacts:
+    source, conversion = record["source"], record.get("conversion", {})
+    video, audio = conversion.get("video", {}), conversion.get("sound", {})
+    correction = conversion.get("clip", {}).get("sound", {}).get("field_correction")
+    mode = FieldCorrection(**correction).mode if correction else None
+    warnings = audio.get("doubts", ())
     return _VideoFacts(
-        upload_year=(source.upload_date or "")[:4],
-        license=source.license,
-        projection=video.projection,
-        audio=" ".join(name for name in (audio.layout, audio.codec) if name) or None,
-        rows=video.height,
-        field_gain="as recorded" if correction is None else f"corrected ({correction.mode})",
-        layout_warnings=audio.codes,
+        upload_year=(source.get("upload_date") or "")[:4],
+        license=source.get("license"),
+        projection=video.get("projection"),
+        audio=" ".join(filter(None, (audio.get("layout"), audio.get("codec")))) or None,
+        rows=video.get("height"),
+        field_gain=f"corrected ({mode})" if mode else "as recorded",
+        layout_warnings=tuple(each["code"] for each in warnings if isinstance(each, Mapping)),
     )

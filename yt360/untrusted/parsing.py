@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache, reduce
+from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 
@@ -44,6 +48,27 @@ def parse_json(content: bytes | str, kind: type[T]) -> T:
         raise ValueError("it is nested too deeply") from None
 
 
+def parse_fields(content: bytes | str, kind: type) -> dict[str, Any]:
+    """Parse a JSON text as `parse_json` does, in half the time, for many texts.
+
+    Args:
+        content: UTF-8.
+        kind: A dataclass. Dataclasses in it must not be generic or refer to themselves.
+
+    Returns:
+        The fields of the dataclass that the text has; nested ones are dicts, too.
+
+    Raises:
+        ValueError: See `parse_json`.
+    """
+    try:
+        found: dict[str, Any] = _field_adapter(kind).validate_json(content, strict=True)
+    except (ValidationError, RecursionError):
+        parse_json(content, kind)  # says what is wrong, in terms of the dataclass
+        raise
+    return found
+
+
 def read_json(
     path: Path, kind: type[T], max_bytes: int = MAX_JSON_BYTES, inside: Path | None = None
 ) -> T:
@@ -66,6 +91,31 @@ def describe(error: ValidationError) -> str:
         text += f", not {value[:_VALUE_SHOWN]}" if value else ""
     more = error.error_count() - 1
     return (f"{where}: " if where else "") + text + (f" (and {more} more)" if more else "")
+
+
+@lru_cache(maxsize=64)
+def _field_adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(_without_dataclasses(kind))
+
+
+def _without_dataclasses(kind: Any) -> Any:
+    """Return a type in which dataclasses are replaced by `TypedDict` with the same fields."""
+    if is_dataclass(kind):
+        types = get_type_hints(kind, include_extras=True)
+        needed = [MISSING, MISSING]
+        return TypedDict(  # type: ignore[operator]
+            kind.__name__,  # type: ignore[union-attr]
+            {
+                each.name: _without_dataclasses(types[each.name])
+                if [each.default, each.default_factory] == needed
+                else NotRequired[_without_dataclasses(types[each.name])]
+                for each in fields(kind)
+            },
+        )
+    if get_origin(kind) in (tuple, Union, UnionType):
+        inner = tuple(map(_without_dataclasses, get_args(kind)))
+        return tuple[inner] if get_origin(kind) is tuple else reduce(or_, inner)
+    return kind
 
 
 @lru_cache(maxsize=64)

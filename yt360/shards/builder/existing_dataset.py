@@ -15,9 +15,9 @@ from yt360.shards.builder.inputs import InputVideo, fingerprint_of
 from yt360.shards.builder.options import (
     OPTIONS_OF_OLD_DATASETS,
     BuildOptions,
-    first_difference,
 )
 from yt360.shards.builder.staging import STAGING_FOLDER
+from yt360.shards.format.differences import first_difference
 from yt360.shards.format.index import clip_rows, index_table
 from yt360.shards.format.index_file import read_index
 from yt360.shards.format.schema import (

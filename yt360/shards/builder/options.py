@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -60,25 +59,3 @@ class BuildOptions:
 
 OPTIONS_OF_OLD_DATASETS = {**asdict(BuildOptions()), "field_gain": "off"}
 """Options in force for datasets of versions that did not have them."""
-
-
-def first_difference(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> str | None:
-    """Return the name and both values of the first option that differs; None if none does."""
-    flat_wanted, flat_present = _flat(wanted), _flat(present)
-    for name in sorted(flat_wanted.keys() | flat_present.keys()):
-        if flat_wanted.get(name) != flat_present.get(name):
-            there, now = (_shown(name, each.get(name)) for each in (flat_present, flat_wanted))
-            return f"{name} is {there} there, {now} now"
-    return None
-
-
-def _shown(name: str, value: Any) -> str:
-    is_given = name == "test_fraction" and value is None
-    return "replaced by --test" if is_given else str(value)
-
-
-def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in options.items():
-        flat.update(_flat(value) if isinstance(value, Mapping) else {name: value})
-    return flat

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field
 
 from yt360.clips import MAX_ID_LENGTH, clip_key
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.format.schema import ClipSeconds, Second
-from yt360.untrusted.parsing import parse_json
+from yt360.untrusted.parsing import parse_fields, parse_json
 
 MAX_FACTS_BYTES = 1 << 20
 """Largest ``.json`` of a clip; usual ones have about 1,500 bytes."""
@@ -126,9 +126,23 @@ def parse_facts(content: bytes | memoryview) -> ClipFacts:
     Raises:
         ValueError: It is longer than `MAX_FACTS_BYTES`, not JSON, or has an invalid value.
     """
+    _check_size(content)
+    return parse_json(bytes(content), ClipFacts)
+
+
+def parse_facts_as_dicts(content: bytes) -> dict[str, Any]:
+    """Return the fields of `ClipFacts` that a clip's ``.json`` has, in half the time.
+
+    Raises:
+        ValueError: See `parse_facts`.
+    """
+    _check_size(content)
+    return parse_fields(content, ClipFacts)
+
+
+def _check_size(content: bytes | memoryview) -> None:
     if len(content) > MAX_FACTS_BYTES:
         raise ValueError(f"it has {len(content)} bytes; at most {MAX_FACTS_BYTES} are allowed")
-    return parse_json(bytes(content), ClipFacts)
 
 
 def facts_at(shard: BinaryIO, offset: int, size: int) -> ClipFacts:

@@ -6,7 +6,7 @@ import mmap
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from operator import add
 from pathlib import Path
@@ -130,19 +130,18 @@ class ShardFile:
             )
         return content
 
-    def read_each(self, offsets: Sequence[int], sizes: Sequence[int]) -> Iterator[Content]:
-        """Yield ranges of bytes in turn, in half the time of `read` if they are small.
+    def read_each(self, offsets: Sequence[int], sizes: Sequence[int]) -> list[bytes]:
+        """Return copies of ranges of bytes, in a third of the time of `read` if they are small.
 
         Raises:
             BadItem: See `read`.
         """
         end = max(map(add, offsets, sizes), default=0)
-        if self._view is not None or end > self._size or max(sizes, default=0) > MAX_MEMBER_BYTES:
-            yield from map(self.read, offsets, sizes)
-            return
-        contents = map(os.pread, repeat(self._file.fileno()), sizes, offsets)
-        for content, offset, size in zip(contents, offsets, sizes, strict=True):
-            yield content if len(content) == size else self.read(offset, size)
+        if self._view is None and end <= self._size and max(sizes, default=0) <= MAX_MEMBER_BYTES:
+            contents = [*map(os.pread, repeat(self._file.fileno()), sizes, offsets)]
+            if [*map(len, contents)] == sizes:
+                return contents
+        return [*map(bytes, map(self.read, offsets, sizes))]
 
     def will_read(self, offset: int, size: int) -> None:
         """Ask the system to prefetch a range of a file that is copied, without waiting for it."""

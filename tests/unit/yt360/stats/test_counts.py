@@ -94,9 +94,13 @@ class ManyClips:
             "json_bytes": [9000 for _ in numbers],
         })  # fmt: skip
 
-    def each(self, _member):
-        for index in range(len(self.table)):
-            record = {
+    def blocks(self, _member):
+        for first in range(0, len(self.table), 50):
+            yield [self.record(number) for number in range(first, first + 50)]
+
+    def record(self, index):
+        return json.dumps(
+            {
                 "video_id": f"video{index // 10:06d}",
                 "start_s": 10 * (index % 10),
                 "duration_s": 10.0,
@@ -105,7 +109,7 @@ class ManyClips:
                 "conversion": {"video": {"projection": "eac", "height": 1080}, "sound": {}},
                 "more": [{"number": number} for number in range(40)],
             }
-            yield memoryview(json.dumps(record).encode())
+        ).encode()
 
 
 def record_of(video_id="a", start_s=0, quality='{"level_dbfs": -26.72}', more="", title="a"):
@@ -197,14 +201,15 @@ def test_a_dataset_without_an_index_or_a_shard_is_refused_in_one_line(odd_datase
 
 def test_a_record_that_is_too_large_is_refused_before_it_is_read(odd_dataset, monkeypatch):
     monkeypatch.setattr("yt360.stats.dataset_counts.MAX_FACTS_BYTES", 100)
-    monkeypatch.setattr(ShardReader, "each", None)
+    monkeypatch.setattr(ShardReader, "blocks", None)
     with pytest.raises(UserError, match=r"cannot be used: it has \d+ bytes; at most 100"):
         count_dataset(odd_dataset)
 
 
 def test_the_level_of_records_that_are_built_is_found_without_parsing(example):
     for split in SPLITS:
-        assert all(_LEVEL.search(content) for content in ShardReader(example, split).each("json"))
+        blocks = ShardReader(example, split).blocks("json")
+        assert all(_LEVEL.search(content) for block in blocks for content in block)
 
 
 class OneClip:
@@ -215,8 +220,8 @@ class OneClip:
     def __init__(self, quality):
         self.record = record_of(quality=quality, title='"quality": {"level_dbfs": -99}')
 
-    def each(self, _member):
-        yield memoryview(self.record)
+    def blocks(self, _member):
+        yield [self.record]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yt360.untrusted.names import FileName
-from yt360.untrusted.parsing import Count, Seconds, parse_json, read_json
+from yt360.untrusted.parsing import Count, Seconds, parse_fields, parse_json, read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +70,34 @@ def test_a_file_is_read_with_a_limit(tmp_path):
     assert read_json(path, Item).name == "a"
     with pytest.raises(ValueError):
         read_json(path, Item, max_bytes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    item: Item
+    others: tuple[Item | str, ...] = ()
+    best: Item | None = None
+
+
+BOX = '{"item": {"name": "a"}, "others": ["b", {"name": "c", "count": 1}], "best": null, "x": 1}'
+
+
+def test_fields_are_those_that_the_text_has_of_the_dataclass():
+    assert parse_fields(BOX, Box) == {
+        "item": {"name": "a"},
+        "others": ("b", {"name": "c", "count": 1}),
+        "best": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [('"a"', '"../x"'), (" 1}]", " -1}]"), ("null", "[]"), ("item", "y"), ("}", "")],
+)
+def test_fields_are_refused_in_the_words_for_a_value(good, bad):
+    text = BOX.replace(good, bad)
+    with pytest.raises(ValueError) as expected:
+        parse_json(text, Box)
+    with pytest.raises(ValueError) as found:
+        parse_fields(text, Box)
+    assert str(found.value) == str(expected.value)

@@ -64,7 +64,8 @@ def test_each_member_is_what_read_returns(dataset, method):
     reader = ShardReader(dataset, "train", method=method)
     assert len({*reader.shard_numbers}) > 1
     for member in ("json", "flac"):
-        assert list(reader.each(member)) == [reader.read(n, member) for n in range(len(reader))]
+        members = [each for block in reader.blocks(member) for each in block]
+        assert members == [reader.read(n, member) for n in range(len(reader))]
 
 
 def test_the_clips_of_shards_are_all_clips_in_order(dataset):
@@ -74,13 +75,23 @@ def test_the_clips_of_shards_are_all_clips_in_order(dataset):
     assert all(reader.rows[clip].shard == name for name, clips in found.items() for clip in clips)
 
 
-def test_each_member_of_a_shard_that_is_cut_short_is_read_until_there(dataset):
+def test_blocks_are_of_one_shard_and_small(dataset):
+    reader = ShardReader(dataset, "train")
+    first = 0
+    for block in reader.blocks("json", block_bytes=2000):
+        assert sum(map(len, block[:-1])) < 2000
+        assert len({*reader.shard_numbers[first : first + len(block)]}) == 1
+        first += len(block)
+    assert first == len(reader)
+
+
+def test_blocks_of_a_shard_that_is_cut_short_are_read_until_there(dataset):
     reader = ShardReader(dataset, "train")
     last = reader.rows[int((reader.shard_numbers == 0).sum()) - 1]
     with (dataset / "train" / last.shard).open("r+b") as shard:
         shard.truncate(last.mp4_offset + 1)
-    members = reader.each("mp4")
-    for _ in range(reader.keys.index(last.key)):
-        next(members)
+    read = 0
     with bad_item("shard-truncated"):
-        next(members)
+        for block in reader.blocks("mp4"):
+            read += len(block)
+    assert read <= reader.keys.index(last.key)
