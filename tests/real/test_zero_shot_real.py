@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 import torch
-from claims.real import as_row, build_recordings, evaluate_all, markdown, write_directions
+from claims.real import as_row, build_recordings, evaluate_all, markdown, without, write_directions
 from helpers.scene_runs import DURATION_S, SceneRun
 
 from avsa.data.clips import clips_form, open_clips
@@ -20,7 +20,7 @@ from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-DRAWS = 4
+DRAWS, UNUSABLE = 4, "V5IVN81wYrI"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def tested(real_data, scene_run: SceneRun, tmp_path_factory):
     assert videos == {label["recording_group"] for label in labels.values()} and len(videos) == 12
     assert write_directions(labels, work / "directions.csv") == 8
     records = evaluate_all(
-        scene_run.run, scene_run.dataset, work / "recordings", work / "directions.csv",
+        scene_run.run, scene_run.dataset, work / "recordings", work / "directions.csv", work,
         World(0, 1, torch.device("cpu")), draws=DRAWS, settings={"schedule.epochs": "1"},
     )  # fmt: skip
     return records, {"train": train, "test": test}
@@ -90,7 +90,7 @@ def test_localization_has_the_labelled_sources_that_do_not_move(tested):
 
 
 def test_the_table_has_a_line_for_each_evaluation_and_no_addresses(tested, scene_run):
-    rows = [as_row(scene_run.run, record) for record in tested[0]]
+    rows = [as_row(scene_run.run, record, {UNUSABLE}) for record in tested[0]]
     text = json.dumps([{k: v for k, v in row.items() if k != "run"} for row in rows])
     assert str(scene_run.dataset.parent) not in text and "recordings/" not in text
     lines = markdown(rows)
@@ -99,3 +99,14 @@ def test_the_table_has_a_line_for_each_evaluation_and_no_addresses(tested, scene
         main = "hits" if row["evaluation"] == "localization" else "accuracy"
         value, interval, _ = Metric(**row["metrics"][main]).texts()
         assert any(value in line and interval in line for line in lines)
+
+
+def test_the_accuracy_without_a_recording_is_that_of_the_others(binary):
+    for record in binary:
+        values = {row["video"]: (row["accuracy"], row["items"])
+                  for row in record.result.tables["videos"]}  # fmt: skip
+        assert without(record, ()).value == pytest.approx(record.result.metrics["accuracy"].value)
+        value, items = values.pop(UNUSABLE)
+        assert items == 2 * DRAWS
+        hits = 17 * 2 * DRAWS * record.result.metrics["accuracy"].value - value * items
+        assert without(record, {UNUSABLE}).value == pytest.approx(hits / (16 * 2 * DRAWS))

@@ -4,9 +4,11 @@
 
 FOLDER holds ``labels.csv`` and ``clips/``; all recordings with spatial sound become the split test
 of a dataset. For each run, AVSA-Bin trains its heads on SCENES and tests them on the recordings,
-and localization is measured against the labelled directions. Finished evaluations are not repeated.
+and localization is measured against the labelled directions. The heads are trained as in the grid
+(`claims.size`). Records are kept beside the dataset, not in the runs, and are not made again.
 
-Pieces of one recording are clips of one video, which is the unit of the intervals.
+Pieces of one recording are clips of one video, which is the unit of the intervals. `usable` is the
+accuracy without the recordings whose sound field is labelled unusable.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -22,16 +24,20 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 from quality.real_bench import Row, read_labels
 from quality.real_sources import source_of
 
 from avsa.data.clips import clips_form, open_clips
 from avsa.evals.base import EvaluationConfig, Offer
+from avsa.evals.bootstrap import bootstrap_interval
 from avsa.evals.config_options import configure
+from avsa.evals.paired import video_values
 from avsa.evals.result import PATH, TEST_PATH, Metric, Record
 from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.training.distributed import World, joined_world
+from claims.size import SIZES, Size
 from yt360.clip_codec.format import ClipFormat
 from yt360.clips import DEFAULT_CLIP_S, TimeRange
 from yt360.files import write_json
@@ -43,9 +49,9 @@ VIEWS = (1, 4)
 SECONDS = DEFAULT_CLIP_S
 DRAWS = 50
 """Draws of each recording in AVSA-Bin: there are few recordings, and a draw has one second."""
-FUMA = "fuma-order"
+FUMA, UNUSABLE = "fuma-order", "unusable"
 CONTROLS: Mapping[str, Sequence[str]] = {
-    "accuracy": ("audio_alone", "video_alone", "swapped"),
+    "accuracy": ("accuracy_usable", "audio_alone", "video_alone", "swapped"),
     "hits": ("hits_silent", "hits_swapped", "hits_turned", "hits_centre", "hits_energy"),
 }
 """Main metric of each evaluation, and its controls."""
@@ -139,11 +145,19 @@ def evaluations(
     return found
 
 
+def head_settings(size: Size) -> dict[str, str]:
+    """Return how the grid trains the heads of AVSA-Bin, as texts; draws of the test are ours."""
+    given = {key.removeprefix("avsa-bin."): str(value) for key, value in size.evaluation.items()
+             if key.startswith("avsa-bin.")}  # fmt: skip
+    return {key: text for key, text in given.items() if key != "test_draws"}
+
+
 def evaluate_all(
     run: Path,
     scenes: Path,
     recordings: Path,
     directions: Path,
+    out: Path,
     world: World,
     *,
     draws: int = DRAWS,
@@ -152,10 +166,11 @@ def evaluate_all(
     """Evaluate a run on the recordings; records that exist are not made again.
 
     Args:
-        run: Folder of the run, which gets the records.
+        run: Folder of the run.
         scenes: Dataset on whose split train heads are trained.
         recordings: From `build_recordings`.
         directions: From `write_directions`.
+        out: Folder of the records of all runs; names of records depend on the weights.
         world: This process.
         draws: Draws of each recording in AVSA-Bin.
         settings: Further options of AVSA-Bin as texts.
@@ -164,19 +179,34 @@ def evaluate_all(
     records = []
     for config in evaluations(subject, directions, draws, settings or {}):
         data = (scenes, recordings) if config.takes_test_data else (recordings, None)
-        record, _ = evaluate(config, subject, data[0], run, world, data[1])
+        record, _ = evaluate(config, subject, data[0], out, world, data[1])
         records.append(record)
     return records
 
 
-def as_row(run: Path, record: Record) -> dict[str, Any]:
+def without(record: Record, videos: Collection[str]) -> Metric:
+    """Return the accuracy of AVSA-Bin without some videos."""
+    sums = np.array([
+        (value * items, items)
+        for video, (value, items) in video_values(record, "accuracy").items()
+        if video not in videos
+    ])  # fmt: skip
+    hits, items = sums.sum(0)
+    low, high = bootstrap_interval(sums, lambda s: s[:, 0] / s[:, 1]) or (None, None)
+    return Metric(value=float(hits / items), low=low, high=high, chance=0.5)
+
+
+def as_row(run: Path, record: Record, unusable: Collection[str]) -> dict[str, Any]:
     """Return a record as JSON values, without the addresses of its data.
 
     Args:
         run: The run as it was given.
         record: The record.
+        unusable: Videos whose sound field is labelled unusable.
     """
-    subject = record.subject
+    subject, metrics = record.subject, dict(record.result.metrics)
+    if record.kind == "avsa-bin":
+        metrics["accuracy_usable"] = without(record, unusable)
     return {
         "run": str(run),
         "seed": subject.recipe.get("seed"),
@@ -185,7 +215,7 @@ def as_row(run: Path, record: Record) -> dict[str, Any]:
         "evaluation": record.kind,
         "views": record.settings.get("views"),
         "data": {k: v for k, v in record.data.items() if k not in (PATH, TEST_PATH)},
-        "metrics": {name: asdict(metric) for name, metric in record.result.metrics.items()},
+        "metrics": {name: asdict(metric) for name, metric in metrics.items()},
         "notes": list(record.result.notes),
     }
 
@@ -228,15 +258,17 @@ def main() -> int:
     known = write_directions(labels, directions)
     videos = len({label["recording_group"] for label in labels.values()})
     print(f"{len(labels)} clips of {videos} recordings, {known} with a direction", flush=True)
-    settings = dict(each.split("=", 1) for each in options.set)
+    unusable = {row["recording_group"] for row in labels.values() if row["sound"] == UNUSABLE}
+    settings = head_settings(SIZES[options.size])
+    settings |= dict(each.split("=", 1) for each in options.set)
     rows = []
     with joined_world(options.device) as world:
         for run in options.runs:
             records = evaluate_all(
-                run, options.data, work / "recordings", directions, world,
+                run, options.data, work / "recordings", directions, work, world,
                 draws=options.draws, settings=settings,
             )  # fmt: skip
-            rows += [as_row(run, record) for record in records]
+            rows += [as_row(run, record, unusable) for record in records]
             write_json(options.out, {"clips": len(labels), "recordings": videos, "rows": rows})
     print(*markdown(rows), sep="\n")
     return 0
@@ -249,6 +281,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--real-bench", type=Path, required=True, help="labelled recordings")
     parser.add_argument("--out", type=Path, required=True, help="JSON file of the numbers")
     parser.add_argument("--work", type=Path, help="folder of the dataset (default: beside --out)")
+    parser.add_argument("--size", choices=SIZES, default="full", help="size of the grid")
     parser.add_argument("--draws", type=int, default=DRAWS, help="draws of each recording")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="set an option of AVSA-Bin; repeatable")  # fmt: skip
