@@ -15,7 +15,7 @@ from avsa.evals.result import Record
 from avsa.evals.run import command_line, evaluate
 from avsa.evals.subject import Evaluated
 from avsa.training.distributed import World
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,32 @@ def plan(
         _planned(registry.load(name), variant, seed, by_kind.get(name, {}))
         for name in registry
         for variant in registry.load(name).variants(offer)
+    ]
+
+
+def leave_out(planned: Sequence[Planned], names: Sequence[str]) -> list[Planned]:
+    """Return the evaluations that are not named.
+
+    Args:
+        planned: From `plan`.
+        names: Titles, such as ``"avc-bin translated=true"``, or names of evaluations, for all of
+            their variants.
+
+    Raises:
+        UserError: ``"unknown-name"``: A name is neither.
+    """
+    kinds = {each.title.split()[0] for each in planned}
+    known = kinds | {each.title for each in planned}
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"--skip {name!r} is no evaluation{did_you_mean(name, known)}; give one of "
+                f"{', '.join(sorted(known))}",
+                "unknown-name",
+                "--skip",
+            )
+    return [
+        each for each in planned if each.title not in names and each.title.split()[0] not in names
     ]
 
 

@@ -107,27 +107,18 @@ class Grid:
     def evaluation_jobs(self) -> list[Job]:
         """Return the jobs that evaluate; each continues where it was interrupted."""
         options = [
-            word
-            for name, value in self.size.evaluation.items()
-            for word in ("--set", f"{name}={value}")
+            *(f"--set={name}={value}" for name, value in self.size.evaluation.items()),
+            *(f"--skip={name}" for name in self.size.skip),
         ]
-        return [
-            Job(
-                f"evaluate/{self.run(variant, seed).name}",
-                _command(
-                    "avsa",
-                    "eval",
-                    "all",
-                    self.run(variant, seed),
-                    "--data",
-                    self.dataset,
-                    "--scenes",
-                    self.scenes,
-                    *options,
-                ),
-            )
-            for variant, seed in self.runs()
-        ]
+        jobs = []
+        for variant, seed in self.runs():
+            run = self.run(variant, seed)
+            command = _command(
+                "avsa", "eval", "all", run, "--data", self.dataset, "--scenes", self.scenes,
+                *options,
+            )  # fmt: skip
+            jobs.append(Job(f"evaluate/{run.name}", command))
+        return jobs
 
     def report_jobs(self, runs: Sequence[tuple[Variant, int]]) -> list[Job]:
         """Return the job that writes the report of some runs."""

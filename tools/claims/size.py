@@ -20,6 +20,7 @@ class Size:
         seeds: Seeds of training.
         recipe: Changes of all recipes, as for ``avsa train --set``.
         evaluation: Options of evaluations, as for ``avsa eval all --set``.
+        skip: Evaluations that are left out, as for ``avsa eval all --skip``.
     """
 
     name: str
@@ -31,47 +32,50 @@ class Size:
     seeds: tuple[int, ...] = (0, 1)
     recipe: tuple[str, ...] = ()
     evaluation: Mapping[str, object] = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
 
 
 EVALUATION: dict[str, object] = {
+    "avc-bin.batch_size": 16,
     "avc-bin.draws_per_video": 1,
-    "avc-bin.schedule.epochs": 4,
+    "avc-bin.schedule.epochs": 2,
     "avc-bin.schedule.lr": 1e-3,
-    "avc-bin.schedule.milestones": "[3]",
+    "avc-bin.schedule.milestones": "[1]",
+    "avsa-bin.batch_size": 16,
     "avsa-bin.draws_per_video": 1,
     "avsa-bin.test_draws": 2,
-    "avsa-bin.schedule.epochs": 4,
+    "avsa-bin.schedule.epochs": 3,
     "avsa-bin.schedule.lr": 1e-3,
-    "avsa-bin.schedule.milestones": "[3]",
+    "avsa-bin.schedule.milestones": "[2]",
     "segmentation.views": 1,
+    "segmentation.batch_size": 10,
     "segmentation.draws_per_video": 1,
     "segmentation.schedule.epochs": 1,
     "segmentation.schedule.lr": 1e-3,
     "segmentation.schedule.milestones": "[]",
-    "localization.clips": 200,
-    "localization.pictures": 4,
+    "localization.clips": 120,
+    "localization.pictures": 2,
 }
+"""Heads learn faster than in the paper, whose dataset is 50 times as large."""
+SKIP = ("segmentation inputs=video+audio",)
+"""What tells least for its time."""
 
-FULL = Size(name="full", train_scenes=1600, test_scenes=320, evaluation=EVALUATION)
+FULL = Size(name="full", train_scenes=1600, test_scenes=320, evaluation=EVALUATION, skip=SKIP)
 
 QUICK = Size(
     name="quick",
-    train_scenes=400,
+    train_scenes=320,
     test_scenes=160,
     steps=0.15,
-    evaluation={
-        **EVALUATION,
-        "avc-bin.schedule.epochs": 3,
-        "avsa-bin.schedule.epochs": 3,
-        "localization.clips": 80,
-    },
+    seeds=(0,),
+    evaluation={**EVALUATION, "avsa-bin.test_draws": 1, "localization.clips": 40},
+    skip=(*SKIP, "avc-bin views=1", "avc-bin translated=true", "probe"),
 )
 
 TINY = Size(
     name="tiny",
     train_scenes=6,
     test_scenes=3,
-    duration_s=6,
     rows=32,
     steps=0.0,  # one step a stage
     seeds=(0, 1),
@@ -93,6 +97,7 @@ TINY = Size(
         "localization.pictures": 1,
         "probe.shuffles": 1,
     },
+    skip=SKIP,
 )
 
 SIZES = {each.name: each for each in (FULL, QUICK, TINY)}

@@ -38,6 +38,13 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--ucf101", type=FOLDER, help="Folder of UCF101.")
 @click.option("--hmdb51", type=FOLDER, help="Folder of HMDB51.")
 @set_option("Set EVALUATION.OPTION of one evaluation; repeatable.", "segmentation.batch_size=8")
+@click.option(
+    "--skip",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out an evaluation, or one of its variants, such as 'segmentation "
+    "inputs=video+audio'; repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the commands, and what is skipped and why.")
 @click.pass_context
 def command(
@@ -52,6 +59,7 @@ def command(
     ucf101: Path | None,
     hmdb51: Path | None,
     settings: dict[str, str],
+    skip: tuple[str, ...],
     dry_run: bool,
 ) -> None:
     """Carry out every evaluation that the model and the data allow.
@@ -61,7 +69,7 @@ def command(
     an internal error.
     """
     from avsa.data.remote.mirror import dataset_folder
-    from avsa.evals.all import Failure, evaluate_all, plan
+    from avsa.evals.all import Failure, evaluate_all, leave_out, plan
     from avsa.evals.base import Offer, describe_dataset
     from avsa.evals.subject import open_subject
     from avsa.training.distributed import joined_world
@@ -81,7 +89,7 @@ def command(
         folder = results_folder(subject, out)
         if offer.dataset is not None:
             describe_dataset(offer.dataset)  # raises if it is not a dataset
-        planned = plan(offer, seed or 0, settings)
+        planned = leave_out(plan(offer, seed or 0, settings), skip)
         if dry_run:
             echo(*(each.command(offer, folder) for each in planned if each.config))
             echo(*_skipped(planned), err=True)

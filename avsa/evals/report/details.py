@@ -25,7 +25,7 @@ from avsa.evals.report.paper_numbers import DATASETS
 from avsa.evals.report.pictures import PictureBudget
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import changed_options
-from avsa.evals.result import PATH, TEST_PATH, Metric
+from avsa.evals.result import PATH, TEST_PATH, VIDEOS, Metric
 from yt360.errors import UserError
 from yt360.shards.format.schema import DatasetInfo
 from yt360.terminal.text import shortened
@@ -52,7 +52,7 @@ def record_details(found: Found, pictures: PictureBudget) -> Details:
     }
     result = record.result
     epochs = {name: rows for name, rows in result.tables.items() if name.startswith("epochs")}
-    tables = {name: rows for name, rows in result.tables.items() if name not in epochs}
+    tables = {name: rows for name, rows in result.tables.items() if name not in {*epochs, VIDEOS}}
     return Details(
         anchor=found.anchor,
         title=" · ".join(filter(None, [f"{record.kind} of {found.run}", options])),

@@ -14,7 +14,7 @@ from helpers.scene_runs import invoke
 from pydantic import Field
 
 from avsa.cli import cli
-from avsa.evals.all import Failure, evaluate_all, plan
+from avsa.evals.all import Failure, Planned, evaluate_all, leave_out, plan
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.result import Metric, Result, records_of
 from avsa.evals.subject import open_subject
@@ -174,3 +174,12 @@ def test_everything_runs_on_scenes(own_run, tmp_path):
     invoke(cli, "report", own_run.run, "--out", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert all(json.dumps(record.command)[1:-1] in page for _, record in records_of(own_run.run))
+
+
+def test_evaluations_and_single_variants_can_be_left_out():
+    titles = ("good", "good factor=2", "refusing", "last", "last factor=2")
+    planned = [Planned(title, None) for title in titles]
+    left = leave_out(planned, ["good factor=2", "last"])
+    assert [each.title for each in left] == ["good", "refusing"]
+    with user_error("unknown-name", "--skip"):
+        leave_out(planned, ["god"])
