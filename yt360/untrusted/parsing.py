@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache, reduce
 from operator import or_
 from pathlib import Path
-from types import UnionType
+from types import GenericAlias, UnionType
 from typing import Annotated, Any, NotRequired, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -114,7 +114,7 @@ def _without_dataclasses(kind: Any) -> Any:
         )
     if get_origin(kind) in (tuple, Union, UnionType):
         inner = tuple(map(_without_dataclasses, get_args(kind)))
-        return tuple[inner] if get_origin(kind) is tuple else reduce(or_, inner)
+        return GenericAlias(tuple, inner) if get_origin(kind) is tuple else reduce(or_, inner)
     return kind
 
 
