@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from yt360.catalog.catalog import Catalog
 from yt360.catalog.lists.yt360_lists import ORIGIN as FROM_LIST
 from yt360.catalog.opening import is_catalog
 from yt360.catalog.records import Clip, Video
@@ -16,6 +16,9 @@ from yt360.errors import UserError
 from yt360.media.layout.field_gain import FieldGain
 from yt360.shards.builder.inputs import FoundInputs, InputVideo, find_inputs, merge_inputs
 from yt360.splits import SPLITS
+
+if TYPE_CHECKING:
+    from yt360.catalog.catalog import Catalog
 
 _FACTS = ("url", "title", "channel", "channel_id", "license", "upload_date")
 
@@ -54,6 +57,8 @@ def find_all_inputs(
     media = [path for path in paths if path not in catalogs]
     found = [find_inputs(media, exclude)] if media or not catalogs else []
     for path in catalogs:
+        from yt360.catalog.catalog import Catalog
+
         with Catalog(path) as catalog:
             found.append(catalog_inputs(catalog, clip_s))
     return merge_inputs(found)

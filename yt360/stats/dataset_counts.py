@@ -128,8 +128,9 @@ def _read_facts(
 
 
 def _find_level(content: bytes) -> re.Match[bytes] | None:
-    """Return the first match of `_LEVEL`; a search for text alone is faster than one for it."""
-    return _LEVEL.search(content, max(0, content.find(_BEFORE_LEVEL) - _LONGEST_HEIGHT))
+    """Return a match of `_LEVEL`, sought first near the end, where `build-shards` writes it."""
+    near = content.rfind(_BEFORE_LEVEL) - _LONGEST_HEIGHT
+    return _LEVEL.search(content, max(0, near)) or _LEVEL.search(content)
 
 
 def _check_sizes(reader: ShardReader) -> None:

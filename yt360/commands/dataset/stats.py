@@ -65,16 +65,18 @@ def command(
 
 def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
     """Return the counts, and further properties of a dataset."""
-    from yt360.catalog import Catalog
     from yt360.catalog.opening import is_catalog
-    from yt360.labels.format.label_set import label_sets
-    from yt360.shards.format.schema import DatasetInfo, losses_by_reason
-    from yt360.stats.catalog_counts import count_catalog
-    from yt360.stats.dataset_counts import count_dataset
 
     if is_catalog(path):
+        from yt360.catalog import Catalog
+        from yt360.stats.catalog_counts import count_catalog
+
         with Catalog(path) as catalog:
             return count_catalog(catalog), {}
+    from yt360.labels.format.label_set import label_sets
+    from yt360.shards.format.schema import DatasetInfo, losses_by_reason
+    from yt360.stats.dataset_counts import count_dataset
+
     info = DatasetInfo.load(path)
     losses = losses_by_reason(info.rejected)
     return count_dataset(path), {

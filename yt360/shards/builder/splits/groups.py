@@ -7,9 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from yt360.duplicates.groups import Groups, crossing, join
 from yt360.errors import UserError
@@ -18,6 +16,9 @@ from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.format.clip_facts import facts_at
 from yt360.splits import Split, split_of
 from yt360.untrusted.files import open_regular
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CHANNEL, VIDEO = "channel", "video"
 # A name that ends in a number, as parts of one recording often do.
