@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("avsa.commands.train", "Train on a dataset by a recipe."),
     "eval": ("avsa.commands.eval", "Evaluate a trained model."),
     "report": ("avsa.commands.evals.report", "Show results beside the paper's numbers."),
+    "compare": ("avsa.commands.evals.compare", "Compare two models video by video."),
     "embed": ("avsa.commands.embed", "Compute features of every clip of a dataset."),
     "import-checkpoint": ("avsa.commands.import_checkpoint", "Import the paper's weights."),
     "export": ("avsa.commands.export", "Write a model as safetensors with a model card."),

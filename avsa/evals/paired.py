@@ -83,11 +83,12 @@ def video_values(record: Record, metric: str) -> VideoValues:
         UserError: ``"missing"``: The record has none, since it is of an earlier version or the
             evaluation has no such values.
     """
-    rows = record.result.tables.get(VIDEOS, ())
     found = {
-        str(row["video"]): (float(value), float(items))
-        for row in rows
-        if (value := row.get(metric)) is not None and (items := row.get("items"))
+        str(row["video"]): (value, items)
+        for row in record.result.tables.get(VIDEOS, ())
+        if (value := _number(row.get(metric))) is not None
+        and (items := _number(row.get("items"))) is not None
+        and items > 0
     }
     if not found:
         raise UserError(
@@ -97,6 +98,11 @@ def video_values(record: Record, metric: str) -> VideoValues:
             metric,
         )
     return found
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number of a record, which may come from a stranger; else None."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def difference(first: Sequence[VideoValues], second: Sequence[VideoValues]) -> Difference:

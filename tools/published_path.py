@@ -5,7 +5,7 @@ Features are those of a dataset's clips, and of ``--audio`` files (AAC, say, whi
 to 16 bits); their differences are in standard deviations of the dataset, or of published statistics
 (``--stats``). Prints a table in Markdown.
 
-    PYTHONPATH=tools python -m proof.published_path --data shards --audio FILE.m4a
+    python tools/published_path.py --data shards --audio FILE.m4a
 """
 
 from __future__ import annotations
