@@ -5,9 +5,10 @@
     PYTHONPATH=tools python -m claims train --out claims --variants avsa avc --seeds 0
     PYTHONPATH=tools python -m claims report --out claims --report docs/results
 
-The parts are scenes, shards, labels, train, evaluate and report, each runnable alone. What is done
-is skipped, and what was interrupted continues. Two jobs run at a time, with one thread each; their
-output is in OUT/logs. Sizes are in `size`, variants in `variants` and recipes/, claims in `claims`.
+The parts are scenes, shards, labels, cues, train, evaluate and report, each runnable alone. What is
+done is skipped, and what was interrupted continues. Two jobs run at a time, with one thread each;
+their output is in OUT/logs. Sizes are in `size`, variants in `variants` and recipes/, claims in
+`claims`.
 
 The report has, in --report (by default OUT): claims.md, the tables; claims.csv, every metric;
 claims-curves.csv and claims-curves.png, the accuracy over training. OUT/report.html has the paper's
@@ -26,7 +27,7 @@ from claims.size import SIZES
 from claims.variants import BY_NAME
 from yt360.errors import UserError
 
-PARTS = ("scenes", "shards", "labels", "train", "evaluate", "report")
+PARTS = ("scenes", "shards", "labels", "cues", "train", "evaluate", "report")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +68,7 @@ def run_part(part: str, grid: Grid, runner: Runner, report: Path) -> None:
         "scenes": (grid.scene_jobs, 1),
         "shards": (grid.shard_jobs, 1),
         "labels": (grid.label_jobs, 1),
+        "cues": (grid.cue_jobs, 1),
         "train": (grid.training_jobs, None),
         "evaluate": (grid.evaluation_jobs, None),
     }[part]

@@ -57,8 +57,15 @@ def call(job: Job, log: Path) -> int:
         print(f"$ {shlex.join(job.arguments())}", file=output, flush=True)
         return subprocess.run(
             [str(Path(sys.executable).with_name(program)), *arguments],
-            check=False, stdout=output, stderr=output, env={**os.environ, **quiet},
+            check=False, stdout=output, stderr=output,
+            env={**os.environ, **quiet, "PYTHONPATH": _with_tools(os.environ.get("PYTHONPATH"))},
         ).returncode  # fmt: skip
+
+
+def _with_tools(path: str | None) -> str:
+    """Return a path of modules on which this tool is."""
+    tools = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join([tools, *([path] if path else [])])
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Tests of ordering: is one variant better than another, over seeds and videos?
 
 The difference of a metric is measured video by video, for each seed of training, and has a 95 %
-interval by a hierarchical paired bootstrap (`avsa.evals.paired`).
+interval by a hierarchical paired bootstrap (`avsa.evals.comparison.paired`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from avsa.evals.paired import Difference, Term, paired_sum
+from avsa.evals.comparison.paired import Difference, Term, paired_sum
 from claims.results import Measure, Results
 
 Verdict = Literal["held", "not decided", "reversed", "no numbers"]

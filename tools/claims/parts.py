@@ -9,7 +9,7 @@ from pathlib import Path
 from avsa.training.run_folder import CONFIG_FILE
 from claims.jobs import Job
 from claims.size import Size
-from claims.variants import BY_NAME, VARIANTS, Variant
+from claims.variants import BY_NAME, PLAIN, VARIANTS, Variant
 
 PRESET, SCENE_SEED = "claims", 1
 STATISTICS = ("avsa", "avsa-intensity")
@@ -41,6 +41,11 @@ class Grid:
     def dataset(self) -> Path:
         """Folder of the dataset."""
         return self.out / "dataset"
+
+    @property
+    def cues(self) -> Path:
+        """File of what cues alone reach."""
+        return self.out / "cues.json"
 
     def run(self, variant: Variant, seed: int) -> Path:
         """Return the folder of a run."""
@@ -90,6 +95,14 @@ class Grid:
             "--views", "panorama", "--height", self.size.rows, "--workers", 2,
         )  # fmt: skip
         return [Job("labels", command)]
+
+    def cue_jobs(self) -> list[Job]:
+        """Return the job that measures what cues alone reach, without a model."""
+        command = _command(
+            "python", "-m", "claims.cues", self.dataset, "--scenes", self.scenes, "--recipe",
+            BY_NAME[PLAIN].recipe, "--draws", self.size.cue_draws, "--out", self.cues,
+        )  # fmt: skip
+        return [Job("cues", command)]
 
     def training_jobs(self) -> list[Job]:
         """Return the jobs that train; one that was interrupted is resumed."""

@@ -31,8 +31,8 @@ from quality.real_sources import source_of
 from avsa.data.clips import clips_form, open_clips
 from avsa.evals.base import EvaluationConfig, Offer
 from avsa.evals.bootstrap import bootstrap_interval
+from avsa.evals.comparison.paired import video_values
 from avsa.evals.config_options import configure
-from avsa.evals.paired import video_values
 from avsa.evals.result import PATH, TEST_PATH, Metric, Record
 from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
+from avsa.evals.result import Metric
 from claims.claims import ADDITIONS, CLAIMS
+from claims.cues import table as cue_table
 from claims.curves import Curves, all_curves, draw_curves, write_curves
 from claims.jobs import Runner, duration, stop_at_failures, times
 from claims.machine import machine
@@ -33,6 +36,11 @@ MEANING = """\
 Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the
 evaluation does not apply to it: rotation regression compares no embeddings, and only some variants
 have translation networks."""
+
+CUES = """\
+Heads that get summaries of the sound of a view and one cue of its picture, without a model
+(`claims.cues`). A model that compares picture and sound must beat *sound*, *picture* and the cues;
+*sources in view* is no cheat, since only a model that knows what sounds can see it."""
 
 LEARNING = """\
 Clips and minutes of training until the view accuracy (own audio among that of four views of the
@@ -69,6 +77,7 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
         "Claims": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
         "Variants of the paper": f"{variant_table(results, first)}\n\n{MEANING}",
         "Controls": variant_table(results, VARIANTS, CONTROLS),
+        "What cues alone reach": f"{_cue_table(grid)}\n\n{CUES}",
         "Beyond the paper": f"{variant_table(results, second)}\n\n"
         f"{claim_table(ADDITIONS, results)}",
         "Probes": variant_table(results, VARIANTS, PROBES),
@@ -82,6 +91,18 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
         ]),
     }  # fmt: skip
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()) + "\n"
+
+
+def _cue_table(grid: Grid) -> str:
+    """Return the table of `claims.cues`, if that was measured."""
+    if not grid.cues.exists():
+        return "Not measured."
+    found = json.loads(grid.cues.read_text(encoding="utf-8"))
+    rows = {
+        name: {question: Metric(**metric) for question, metric in row.items()}
+        for name, row in found["cues"].items()
+    }
+    return cue_table(rows, found["views"])
 
 
 def _numbers(grid: Grid) -> dict[str, str]:

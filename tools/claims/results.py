@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from avsa.evals.paired import VideoValues, video_values
+from avsa.evals.comparison.paired import VideoValues, video_values
 from avsa.evals.result import FOLDER, Metric, Record, records_of
 from claims.parts import Grid
 from claims.size import Size

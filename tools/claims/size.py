@@ -18,6 +18,7 @@ class Size:
         rows: Height of the panoramas in pixels; they are twice as wide.
         steps: Factor of the steps of every stage of the recipes.
         seeds: Seeds of training.
+        cue_draws: Samples of a clip with which the heads of single cues are trained and tested.
         recipe: Changes of all recipes, as for ``avsa train --set``.
         evaluation: Options of evaluations, as for ``avsa eval all --set``.
         skip: Evaluations that are left out, as for ``avsa eval all --skip``.
@@ -30,6 +31,7 @@ class Size:
     rows: int = 128
     steps: float = 1.0
     seeds: tuple[int, ...] = (0, 1)
+    cue_draws: int = 2
     recipe: tuple[str, ...] = ()
     evaluation: Mapping[str, object] = field(default_factory=dict)
     skip: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from yt360.terminal.output import echo
 from yt360.terminal.text import table
 
 if TYPE_CHECKING:
-    from avsa.evals.compare import Compared
+    from avsa.evals.comparison.runs import Compared
 
 HEADING = ("metric", "difference", "95 % interval", "p", "by seed")
 
@@ -39,7 +39,7 @@ def command(runs: tuple[Path, ...], others: tuple[Path, ...]) -> None:
     with a 95 % interval and a p-value by a bootstrap over training seeds and test videos. Give
     several runs of a model if they differ by the training seed, both models in the same order.
     """
-    from avsa.evals.compare import compare
+    from avsa.evals.comparison.runs import compare
 
     compared = compare(runs, others)
     for title in dict.fromkeys(each.evaluation for each in compared):

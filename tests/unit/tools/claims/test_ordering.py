@@ -16,7 +16,7 @@ from helpers.evaluation_records import make_record
 
 from avsa.config.recipe import load_config
 from avsa.evals.bootstrap import mean_metric, video_table
-from avsa.evals.paired import Difference
+from avsa.evals.comparison.paired import Difference
 from avsa.evals.result import Metric
 
 ACCURACY = Measure("avsa-bin", "accuracy")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from avsa.evals.comparison.paired import Difference, difference, video_values
 from avsa.evals.config_options import option_text
-from avsa.evals.paired import Difference, difference, video_values
 from avsa.evals.report.runs import Found, read_runs
 from avsa.evals.report.series import changed_options
 from avsa.evals.result import VIDEOS, Metric

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.errors import user_error
 
-from avsa.evals.paired import Term, difference, paired_sum
+from avsa.evals.comparison.paired import Term, difference, paired_sum
 
 
 def by_video(values, items=1.0):

@@ -10,7 +10,7 @@ from helpers.scene_runs import invoke
 
 from avsa.cli import cli
 from avsa.evals.bootstrap import video_table
-from avsa.evals.compare import compare
+from avsa.evals.comparison.runs import compare
 
 VIDEOS = [f"v{number}" for number in range(20)]
 

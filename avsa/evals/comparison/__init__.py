@@ -1,0 +1,1 @@
+"""Comparison of models that were tested on the same videos: `paired` differences, `runs`."""
