@@ -128,6 +128,8 @@ def draw_curves(path: Path, curves: Curves) -> None:
                 panel.axhline(25, color="black", lw=0.8, ls=":")
             panel.set(xlabel=axis, ylabel=TITLES[metric], ylim=(0, 100))
             panel.spines[["top", "right"]].set_visible(False)
-        axes[row][0].legend(frameon=False, fontsize="small")
+        for panel in (axes[row][0], axes[row][2]):
+            if panel.get_legend_handles_labels()[1]:
+                panel.legend(frameon=False, fontsize="small")
         axes[row][0].set_title(f"table {table}", loc="left")
     figure.savefig(path, metadata={"Software": None})

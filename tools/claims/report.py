@@ -8,6 +8,7 @@ from pathlib import Path
 
 from avsa.evals.result import Metric
 from claims.claims import ADDITIONS, CLAIMS
+from claims.cues import CUES as CUE_HEADS
 from claims.cues import table as cue_table
 from claims.curves import Curves, all_curves, draw_curves, write_curves
 from claims.jobs import Runner, duration, stop_at_failures, times
@@ -37,6 +38,9 @@ Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has 
 evaluation does not apply to it: rotation regression compares no embeddings, and only some variants
 have translation networks."""
 
+QUESTIONS = ("turns, one view", "turns, all views", "choice")
+"""Columns of the table of cues."""
+
 CUES = """\
 Heads that get summaries of the sound of a view and one cue of its picture, without a model
 (`claims.cues`). A model that compares picture and sound must beat *sound*, *picture* and the cues;
@@ -46,7 +50,9 @@ LEARNING = """\
 Clips and minutes of training until the view accuracy (own audio among that of four views of the
 clip; chance 25 %) reaches a value on the test scenes; the clips are those of all stages. Views of
 validation are drawn as in training, so *guided* variants have other views than the rest. Variants
-with one view, and AVTS, whose candidates are clip windows, have no view accuracy."""
+with one view, and AVTS, whose candidates are clip windows, have no view accuracy. In the figure,
+the right clip is one of a batch; its rivals are all views, or windows, of the other clips, so
+variants with one view have fewer."""
 
 
 def write_report(grid: Grid, runner: Runner, folder: Path) -> None:
@@ -73,13 +79,15 @@ def write_report(grid: Grid, runner: Runner, folder: Path) -> None:
 def _page(grid: Grid, results: Results, curves: Curves) -> str:
     first, second = of_table(1), of_table(2)
     done = times(grid.out)
+    measured = {variant.label for variant in VARIANTS if results.has(variant)}
+    additions = [each for each in ADDITIONS if each.text.partition(":")[0] in measured]
     sections = {
         "Claims": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
         "Variants of the paper": f"{variant_table(results, first)}\n\n{MEANING}",
         "Controls": variant_table(results, VARIANTS, CONTROLS),
         "What cues alone reach": f"{_cue_table(grid)}\n\n{CUES}",
         "Beyond the paper": f"{variant_table(results, second)}\n\n"
-        f"{claim_table(ADDITIONS, results)}",
+        f"{claim_table(additions, results)}",
         "Probes": variant_table(results, VARIANTS, PROBES),
         "Time to learn": f"{learning_table(curves, VARIANTS)}\n\n{LEARNING}",
         "Machine and time": "\n\n".join([
@@ -99,8 +107,8 @@ def _cue_table(grid: Grid) -> str:
         return "Not measured."
     found = json.loads(grid.cues.read_text(encoding="utf-8"))
     rows = {
-        name: {question: Metric(**metric) for question, metric in row.items()}
-        for name, row in found["cues"].items()
+        name: {question: Metric(**found["cues"][name][question]) for question in QUESTIONS}
+        for name in CUE_HEADS
     }
     return cue_table(rows, found["views"])
 
