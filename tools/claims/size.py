@@ -46,20 +46,20 @@ EVALUATION: dict[str, object] = {
     "avsa-bin.batch_size": 16,
     "avsa-bin.draws_per_video": 1,
     "avsa-bin.test_draws": 2,
-    "avsa-bin.schedule.epochs": 3,
+    "avsa-bin.schedule.epochs": 2,
     "avsa-bin.schedule.lr": 1e-3,
-    "avsa-bin.schedule.milestones": "[2]",
+    "avsa-bin.schedule.milestones": "[1]",
     "segmentation.views": 1,
     "segmentation.batch_size": 10,
     "segmentation.draws_per_video": 1,
     "segmentation.schedule.epochs": 1,
     "segmentation.schedule.lr": 1e-3,
     "segmentation.schedule.milestones": "[]",
-    "localization.clips": 120,
+    "localization.clips": 80,
     "localization.pictures": 2,
 }
 """Heads learn faster than in the paper, whose dataset is 50 times as large."""
-SKIP = ("segmentation inputs=video+audio",)
+SKIP = ("segmentation inputs=video+audio", "avc-bin translated=true")
 """What tells least for its time."""
 
 FULL = Size(name="full", train_scenes=1600, test_scenes=320, evaluation=EVALUATION, skip=SKIP)
@@ -71,7 +71,7 @@ QUICK = Size(
     steps=0.15,
     seeds=(0,),
     evaluation={**EVALUATION, "avsa-bin.test_draws": 1, "localization.clips": 40},
-    skip=(*SKIP, "avc-bin views=1", "avc-bin translated=true", "probe"),
+    skip=(*SKIP, "avc-bin views=1", "probe"),
 )
 
 TINY = Size(

@@ -26,11 +26,11 @@ NONE = "–"
 
 MEASURES: tuple[tuple[str, Measure], ...] = (
     ("AVC-Bin, 1 view", Measure("avc-bin", "accuracy", {"views": 1})),
-    ("4 views", AVC_BIN),
-    ("translated", Measure("avc-bin", "accuracy", {"translated": True})),
+    ("AVC-Bin, 4 views", AVC_BIN),
+    ("AVC-Bin, translated", Measure("avc-bin", "accuracy", {"translated": True})),
     ("AVSA-Bin, 1 view", AVSA_BIN_1),
-    ("4 views", AVSA_BIN),
-    ("translated", AVSA_BIN_TRANSLATED),
+    ("AVSA-Bin, 4 views", AVSA_BIN),
+    ("AVSA-Bin, translated", AVSA_BIN_TRANSLATED),
     ("segmentation: pixels", PIXELS),
     ("mIoU", Measure("segmentation", "miou")),
     ("+ audio: pixels", Measure("segmentation", "pixel_accuracy", {"inputs": "video+audio"})),
@@ -95,8 +95,16 @@ def variant_table(
     variants: Iterable[Variant],
     columns: Sequence[tuple[str, Measure]] = MEASURES,
 ) -> str:
-    """Return a row for each variant with records; the last row is chance."""
+    """Return a row for each variant with records; the last row is chance.
+
+    Columns without any number are left out.
+    """
     variants = [each for each in variants if results.has(each)]
+    columns = [
+        (title, measure)
+        for title, measure in columns
+        if any(results.metrics(each.name, measure) for each in variants)
+    ]
     rows = []
     for variant in variants:
         cells = (mean_and_spread(results.metrics(variant.name, each)) for _, each in columns)
