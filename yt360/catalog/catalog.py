@@ -15,6 +15,7 @@ from yt360.catalog.tables.claims import Claims
 from yt360.catalog.tables.clips import Clips
 from yt360.catalog.tables.files import Files
 from yt360.catalog.tables.listings import Listings
+from yt360.catalog.tables.lists import Lists
 from yt360.catalog.tables.sites import Sites
 from yt360.catalog.tables.splits import Splits
 from yt360.catalog.tables.verdicts import Verdicts
@@ -55,6 +56,7 @@ class Catalog(Database):
         self.clips = Clips(self)
         self.splits = Splits(self)
         self.listings = Listings(self)
+        self.lists = Lists(self)
         self.sites = Sites(self)
 
     @property

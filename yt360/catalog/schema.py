@@ -196,7 +196,24 @@ _STATED = (
     "ALTER TABLE videos ADD COLUMN stated_projection TEXT",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TABLES, *_TRIGGERS), _KEPT_BY_STATE, _STATED)
+# The imported lists, and their videos.
+_LISTS = (
+    """CREATE TABLE lists (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        added_at REAL NOT NULL)""",
+    """CREATE TABLE list_videos (
+        video INTEGER NOT NULL REFERENCES videos (number),
+        list INTEGER NOT NULL REFERENCES lists (number),
+        PRIMARY KEY (video, list)) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (*_TABLES, *_TRIGGERS),
+    _KEPT_BY_STATE,
+    _STATED,
+    _LISTS,
+)
 """Statements that migrate a catalog from version i to i + 1; the first ones create it."""
 
 

@@ -126,7 +126,8 @@ def import_lists(
     with catalog.transaction():
         for video_id, starts in segments.items():
             new += catalog.videos.add(video_id)
-            _add_clips(catalog, video_id, starts)
+            clips = [Clip(start_s=start, duration_s=CLIP_S, origin=ORIGIN) for start in starts]
+            add_clips(catalog, video_id, clips)
         new += sum(catalog.videos.add(video_id) for video_id in ids)
         for split, video_ids in splits.items():
             for video_id in video_ids:
@@ -140,21 +141,21 @@ def import_lists(
     )
 
 
-def _add_clips(catalog: Catalog, video_id: str, starts: Sequence[int]) -> None:
-    """Add the clips of a list to those of earlier lists, which do not change."""
+def add_clips(catalog: Catalog, video_id: str, clips: Sequence[Clip]) -> int:
+    """Add the clips of a list to those of earlier lists, which do not change; return the new ones.
+
+    Clips that an inspection chose are deleted, because they would overlap. An accepted video whose
+    clips change returns to ``downloaded``.
+    """
     before = catalog.clips.of(video_id)
-    given = [clip for clip in before if clip.origin == ORIGIN]
-    known = {clip.start_s for clip in given}
-    added = [
-        Clip(start_s=start, duration_s=CLIP_S, origin=ORIGIN)
-        for start in starts
-        if start not in known
-    ]
-    if not added and given == before:
-        return
-    catalog.clips.replace(video_id, *given, *added)
+    given = {clip.start_s: clip for clip in before if clip.origin == ORIGIN}
+    added = {clip.start_s: clip for clip in clips if clip.start_s not in given}
+    if not added and len(given) == len(before):
+        return 0
+    catalog.clips.replace(video_id, *given.values(), *added.values())
     if catalog.videos.get(video_id).state == "accepted":
         catalog.videos.requeue([video_id], "downloaded")
+    return len(added)
 
 
 def import_urls(catalog: Catalog, urls: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ MAX_CATEGORIES = 8
     "yt360 stats DATASET --plots figures",
     "yt360 stats DATASET --labels",
     "yt360 stats my.catalog --json",
+    "yt360 stats my.catalog --survival",
 )
 @click.command("stats")
 @click.argument("path", metavar="DATASET|CATALOG", type=Path)
@@ -31,15 +32,31 @@ MAX_CATEGORIES = 8
 @click.option(
     "--name", default="panoptic", show_default=True, help="Label set to count with --labels."
 )
+@click.option(
+    "--survival",
+    is_flag=True,
+    help="Count, for each imported list of a catalog, the videos that are alive and gone instead.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(
-    context: click.Context, path: Path, plots: Path | None, labels: bool, name: str, as_json: bool
+    context: click.Context,
+    path: Path,
+    plots: Path | None,
+    labels: bool,
+    name: str,
+    survival: bool,
+    as_json: bool,
 ) -> None:
     """Count the videos, clips and hours of a dataset or a catalog, and print histograms.
 
-    With --labels, count the classes in the labels of a dataset.
+    With --labels, count the classes in the labels of a dataset. With --survival, count the videos
+    of each imported list of a catalog that are still available, with the dates of the checks.
     """
+    if survival:
+        refuse(context, ("plots", "labels", "name"), "cannot be combined with --survival")
+        _survival(path, as_json)
+        return
     if labels:
         refuse(context, ("plots",), "does not draw labels; use it without --labels")
         from yt360.labels.class_counts import count_labels
@@ -61,6 +78,26 @@ def command(
 
         for file in plot_counts(stats, plots):
             echo(f"wrote {file}", err=as_json)
+
+
+def _survival(path: Path, as_json: bool) -> None:
+    from yt360.catalog.opening import is_catalog
+    from yt360.errors import UserError
+
+    if path.exists() and not is_catalog(path):
+        message = f"--survival is for a catalog; {path} is none"
+        raise UserError(message, "unsupported", path)
+    from yt360.catalog import Catalog
+    from yt360.catalog.reports.survival import survival_lines, survival_of
+
+    with Catalog(path) as catalog:
+        lists = survival_of(catalog)
+    if as_json:
+        echo_json([each.to_json() for each in lists])
+    elif not lists:
+        echo("the catalog has no videos; add some with `yt360 import` or `yt360 search`")
+    else:
+        echo(*survival_lines(lists))
 
 
 def _collect(path: Path) -> tuple[DatasetCounts, dict[str, Any]]:
