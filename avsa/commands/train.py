@@ -17,6 +17,7 @@ from yt360.terminal.output import echo
     "avsa train --data DATASET --recipe avsa --out runs/avsa --set optimizer.micro_batches=4",
     "avsa train --out runs/avsa --resume",
     "avsa train --data DATASET --recipe avsa --steps 26 --profile 20",
+    "avsa train --data DATASET --recipe avsa --track tensorboard,wandb",
     "avsa train --data https://example.org/DATASET --recipe avsa --set sampling.window_shards=8",
     "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
     "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",
@@ -47,6 +48,12 @@ from yt360.terminal.output import echo
     help="Profile N steps after the first ones: print where their time goes and what to change, "
     "and write trace-step-*.json.gz into the run. Does not change what is computed.",
 )
+@click.option(
+    "--track",
+    metavar="NAMES",
+    help="Trackers that get the values of each step: tensorboard (the default), wandb, trackio, "
+    "several with commas between them, or none.",
+)
 @device_option
 @click.option(
     "--help-config", is_flag=True, help="Print every key of a recipe with its range and default."
@@ -76,6 +83,7 @@ def command(
     cache_gb: float | None,
     log_keys: bool,
     profile: int | None,
+    track: str | None,
     device: str,
     help_config: bool,
     schema: bool,
@@ -99,10 +107,11 @@ def command(
         echo(*(recipe_reference() if help_config else recipe_schema().splitlines()))
         return
     if dry_run:
-        if steps is not None or log_keys or profile is not None or device != "auto":
+        unused = steps, profile, track
+        if log_keys or device != "auto" or any(value is not None for value in unused):
             raise UserError(
-                "--steps, --log-keys, --profile and --device have no effect in a dry run; leave "
-                "them out",
+                "--steps, --log-keys, --profile, --track and --device have no effect in a dry run; "
+                "leave them out",
                 "conflict",
                 "--dry-run",
             )
@@ -121,7 +130,9 @@ def command(
     from avsa.training.distributed import joined_world
     from avsa.training.loop import train
     from avsa.training.request import resolve_request
+    from avsa.training.trackers import parse_track
 
+    trackers = parse_track(track or "tensorboard")
     with joined_world(device) as world:
         dataset = dataset_folder(data, cache_gb) if data else None
         request = resolve_request(dataset, recipe, overrides, out, resume, world.size, cache_gb)
@@ -136,7 +147,8 @@ def command(
             resume=resume,
             log_keys=log_keys,
             profile_steps=profile or 0,
+            track=trackers,
         )
         if world.is_first:
-            echo(*outcome.lines(request.run))
+            echo(*outcome.lines(request.run, trackers))
     context.exit(outcome.exit_code)

@@ -14,7 +14,7 @@ the update reads the answer there (`avsa.training.optimizer.step_if`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from functools import partial
@@ -55,6 +55,7 @@ from avsa.training.repeatability import deterministic_kernels, recorded_config, 
 from avsa.training.request import Outcome
 from avsa.training.run_folder import fingerprint, open_run
 from avsa.training.signals import StopSignals
+from avsa.training.trackers import tracker_starts
 from avsa.training.validation import Validation, open_validation
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
@@ -73,6 +74,7 @@ def train(
     resume: bool = False,
     log_keys: bool = False,
     profile_steps: int = 0,
+    track: Sequence[str] = ("tensorboard",),
 ) -> Outcome:
     """Train by a recipe, or resume a run.
 
@@ -85,6 +87,7 @@ def train(
         resume: Resume from the newest checkpoint in `run`.
         log_keys: Write the keys of each batch's clips into the log.
         profile_steps: Profile so many steps after the first ones (`avsa.profiling.recorder`).
+        track: Names of trackers that get the values of each step (`avsa.training.trackers`).
 
     Raises:
         UserError: Run, dataset and recipe do not fit together, or the loss or the gradient is not
@@ -118,7 +121,8 @@ def train(
         last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
         if step >= last_step:
             return Outcome(step, last_step, checkpoint_path(run, step), None)
-        log = opened.enter_context(RunLog(run, step, last_step, log_keys, world.is_first))
+        trackers = tracker_starts(track, to_mapping(config)) if world.is_first else []
+        log = opened.enter_context(RunLog(run, step, last_step, log_keys, world.is_first, trackers))
         stop = opened.enter_context(StopSignals())
         opened.enter_context(deterministic_kernels(config.compute.deterministic))
         opened.enter_context(compile_errors(config.compute))

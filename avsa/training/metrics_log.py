@@ -1,20 +1,19 @@
-"""The log of a run: ``log.jsonl`` with one line per step, TensorBoard scalars, and progress."""
+"""The log of a run: ``log.jsonl`` with one line per step, values for trackers, and progress."""
 
 from __future__ import annotations
 
 import io
 import json
 import resource
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
+from avsa.training.trackers import Guarded, StartTracker, TensorBoard
 from yt360.errors import UserError
 from yt360.files import append_lines, atomic_write, attach_file_name
 from yt360.terminal.progress import Progress
@@ -25,15 +24,17 @@ FILE_NAME = "log.jsonl"
 
 
 class RunLog:
-    """Writes ``log.jsonl``, TensorBoard scalars, and progress. A context manager.
+    """Writes ``log.jsonl``, passes values on to trackers, and shows progress. A context manager.
 
     Args:
         run: The run's folder.
-        first_step: Number of finished steps. Lines and scalars of later steps, which a killed run
-            may have left, are removed.
+        first_step: Number of finished steps. Lines of later steps, which a killed run may have
+            left, are removed.
         last_step: The step at which this call stops.
         wants_keys: Whether `step` needs the keys of each batch's clips.
         active: False on all ranks except the first: nothing is written.
+        trackers: What starts the trackers that get the values of each step. One that fails later
+            is dropped with a warning.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RunLog:
         last_step: int,
         wants_keys: bool = False,
         active: bool = True,
+        trackers: Sequence[StartTracker] = (TensorBoard,),
     ) -> None:
         self.run, self.wants_keys, self.active = run, wants_keys, active
         self._opened = ExitStack()
@@ -52,9 +54,11 @@ class RunLog:
         self._progress = Progress("training", last_step, "steps", done=first_step)
         with ExitStack() as opened, attach_file_name(run):
             self._lines = opened.enter_context(append_lines(run / FILE_NAME))
-            opened.enter_context(_silent_tensorboard_threads())
-            self._scalars = SummaryWriter(str(run), purge_step=first_step + 1)
-            opened.callback(self._scalars.close)
+            self._trackers = []
+            for start in trackers:
+                tracker = Guarded(start(run, first_step), self.warn)
+                opened.callback(tracker.close)
+                self._trackers.append(tracker)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> RunLog:
@@ -79,7 +83,7 @@ class RunLog:
         values: Mapping[str, float],
         keys: list[str] | None = None,
     ) -> None:
-        """Write one step: a line, and a scalar for each of `values`."""
+        """Write one step: a line, and `values` for the trackers."""
         if not self.active:
             return
         record: dict[str, Any] = {"step": step, "stage": stage, "epoch": epoch, **values}
@@ -87,8 +91,8 @@ class RunLog:
             record["keys"] = keys
         with attach_file_name(self.run):
             self._write(record)
-            for name, value in values.items():
-                self._scalars.add_scalar(name, value, step)
+            for tracker in self._trackers:
+                tracker.log(step, values)
         self._progress.advance()
 
     def note(self, message: str) -> None:
@@ -106,22 +110,6 @@ class RunLog:
     def _write(self, record: Mapping[str, Any]) -> None:
         self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._lines.flush()
-
-
-@contextmanager
-def _silent_tensorboard_threads() -> Iterator[None]:
-    """Suppress tracebacks of the thread of TensorBoard: its next caller gets the same error."""
-    before = threading.excepthook
-
-    def hook(failure: threading.ExceptHookArgs) -> None:
-        if not type(failure.thread).__module__.startswith("tensorboard"):
-            before(failure)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = before
 
 
 def memory_mb(device: torch.device) -> float:

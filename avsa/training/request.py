@@ -15,6 +15,7 @@ from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.run_folder import read_config, read_dataset
+from avsa.training.trackers import curves
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 
@@ -121,12 +122,17 @@ class Outcome:
         # A rank without a signal of its own stops with the rank that received one.
         return 128 + signal.Signals[self.stopped_by or "SIGTERM"]
 
-    def lines(self, run: Path) -> list[str]:
-        """Return lines that name the results and what to do next."""
+    def lines(self, run: Path, track: Sequence[str] = ("tensorboard",)) -> list[str]:
+        """Return lines that name the results and what to do next.
+
+        Args:
+            run: Folder of the run.
+            track: Names of its trackers.
+        """
         end = f"stopped by {self.stopped_by}, " if self.stopped_by else ""
         lines = [
             f"{end}step {self.step} of {self.steps}; checkpoint: {self.checkpoint}",
-            f"log: {run / LOG_FILE}; curves: tensorboard --logdir {run}",
+            "; curves: ".join([f"log: {run / LOG_FILE}", *curves(track, run)]),
             f'use it: model = avsa.load("{run}")',
         ]
         if self.step < self.steps:
