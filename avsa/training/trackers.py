@@ -119,6 +119,7 @@ class Trackio:
     def __init__(self, trackio: Any, config: Mapping[str, Any], run: Path, first_step: int) -> None:
         name = f"{run.name}-{_identity(run, first_step)}"
         with _starting("trackio", "see whether it works alone"), redirect_stdout(io.StringIO()):
+            self._trackio = trackio
             self._run = trackio.init(
                 project=PROJECT, name=name, resume="allow", config=dict(config), embed=False
             )
@@ -130,7 +131,7 @@ class Trackio:
     def close(self) -> None:
         """Wait until all is written."""
         with redirect_stdout(io.StringIO()):  # it prints what it does
-            self._run.finish()
+            self._trackio.finish()
 
 
 _OPTIONAL: dict[str, Callable[[Any, Mapping[str, Any], Path, int], Tracker]] = {
