@@ -6,6 +6,7 @@ wandb and trackio are replaced by fakes with the same calls.
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 
 import pytest
@@ -122,3 +123,9 @@ def test_names_of_trackers_are_checked():
     for wrong in ("tensorbord", "none,tensorboard", ""):
         with user_error("unknown-name", "--track"):
             parse_track(wrong)
+
+
+def test_a_tracker_whose_package_is_missing_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with user_error("dependency", "wandb"):
+        parse_track("tensorboard,wandb")
