@@ -127,10 +127,10 @@ def command(
             "--ranks" if ranks is not None else "--views-per-s",
         )
     from avsa.data.remote.mirror import dataset_folder
+    from avsa.tracking.trackers import parse_track
     from avsa.training.distributed import joined_world
     from avsa.training.loop import train
     from avsa.training.request import resolve_request
-    from avsa.training.trackers import parse_track
 
     trackers = parse_track(track or "tensorboard")
     with joined_world(device) as world:

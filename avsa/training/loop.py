@@ -32,6 +32,7 @@ from avsa.profiling.phases import Phase, phase
 from avsa.profiling.recorder import StepProfiler
 from avsa.profiling.summary import Setting
 from avsa.tasks.base import Metrics
+from avsa.tracking.trackers import tracker_starts
 from avsa.training.checkpoint import checkpoint_path, drop_old_checkpoints, save_checkpoint
 from avsa.training.curriculum import lay_out, require_stages_fit
 from avsa.training.distributed import (
@@ -55,7 +56,6 @@ from avsa.training.repeatability import deterministic_kernels, recorded_config, 
 from avsa.training.request import Outcome
 from avsa.training.run_folder import fingerprint, open_run
 from avsa.training.signals import StopSignals
-from avsa.training.trackers import tracker_starts
 from avsa.training.validation import Validation, open_validation
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
@@ -87,7 +87,7 @@ def train(
         resume: Resume from the newest checkpoint in `run`.
         log_keys: Write the keys of each batch's clips into the log.
         profile_steps: Profile so many steps after the first ones (`avsa.profiling.recorder`).
-        track: Names of trackers that get the values of each step (`avsa.training.trackers`).
+        track: Names of trackers that get the values of each step (`avsa.tracking.trackers`).
 
     Raises:
         UserError: Run, dataset and recipe do not fit together, or the loss or the gradient is not

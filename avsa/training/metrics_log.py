@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from avsa.training.trackers import Guarded, StartTracker, TensorBoard
+from avsa.tracking.trackers import Guarded, StartTracker, TensorBoard
 from yt360.errors import UserError
 from yt360.files import append_lines, atomic_write, attach_file_name
 from yt360.terminal.progress import Progress

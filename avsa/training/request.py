@@ -11,11 +11,11 @@ from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
 from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
+from avsa.tracking.trackers import curves
 from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.run_folder import read_config, read_dataset
-from avsa.training.trackers import curves
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 

@@ -39,7 +39,7 @@ def save_tiny(path):
     for module in encoders.modules():  # else batch norm does nothing
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             torch.nn.init.uniform_(module.running_mean, -0.05, 0.05)
-            torch.nn.init.uniform_(module.running_var, 0.02, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.3, 1.0)
             torch.nn.init.uniform_(module.bias, 0.1, 0.5)
     stats = {"mean_db": torch.arange(16.0) - 40, "std_db": torch.arange(16.0) + 1}
     content = {"step": 5, "stage": "avc", "config": to_mapping(config), "clips": "3 clips (abc)"}

@@ -12,8 +12,8 @@ from functools import partial
 import pytest
 from helpers.errors import user_error
 
+from avsa.tracking.trackers import ID_FILE, Trackio, Wandb, curves, parse_track, tracker_starts
 from avsa.training.metrics_log import FILE_NAME, RunLog, read_log
-from avsa.training.trackers import ID_FILE, Trackio, Wandb, curves, parse_track, tracker_starts
 
 
 class Service:

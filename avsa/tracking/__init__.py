@@ -1,0 +1,1 @@
+"""Where the values of training steps go beside the log: TensorBoard, wandb, trackio."""
