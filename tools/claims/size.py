@@ -27,7 +27,7 @@ class Size:
     name: str
     train_scenes: int
     test_scenes: int
-    duration_s: int = 6
+    duration_s: int = 5
     rows: int = 128
     steps: float = 1.0
     seeds: tuple[int, ...] = (0, 1)
@@ -62,7 +62,7 @@ EVALUATION: dict[str, object] = {
 SKIP = ("segmentation inputs=video+audio", "avc-bin translated=true")
 """What tells least for its time."""
 
-FULL = Size(name="full", train_scenes=1600, test_scenes=320, evaluation=EVALUATION, skip=SKIP)
+FULL = Size(name="full", train_scenes=1400, test_scenes=300, evaluation=EVALUATION, skip=SKIP)
 
 QUICK = Size(
     name="quick",

@@ -61,6 +61,7 @@ VARIANTS = (
     Variant("avsa-mlp", 1, "tab:pink", "AVSA, each view translated alone (mlp)"),
     Variant("avsa-regression", 1, "tab:red", "rotation regression"),
     Variant("avsa-within-clip", 2, "tab:green", "AVSA + InfoNCE within clips"),
+    Variant("avsa-clip-negatives", 2, "tab:cyan", "AVSA with negatives of the same clip alone"),
     Variant("avsa-intensity", 2, "tab:olive", "AVSA + intensity vectors"),
     Variant("avsa-guided", 2, "tab:orange", "AVSA + views where audio is loud"),
     Variant("avsa-objects", 2, "tab:purple", "AVSA + views where objects are"),
