@@ -87,7 +87,10 @@ def onnx_file(model: Model, modality: str) -> bytes:
         content = _converted(encoder, example, modality, metadata(model, modality))
         difference = _difference(content, encoder, example, modality)
     except Exception as error:  # exporter and runtime raise exceptions of many kinds
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # the exporter says there what it lacks
+            cause = cause.__cause__
+        first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         raise UserError(
             f"the encoder of {modality} cannot be written as ONNX: {shortened(first_line, 300)}; "
             "leave out --format onnx",

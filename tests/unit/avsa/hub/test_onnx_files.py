@@ -16,7 +16,7 @@ from helpers.errors import user_error
 import avsa
 from avsa.commands.export import command
 from avsa.config.recipe import config_from_mapping
-from avsa.hub.onnx_files import OPSET, export_onnx
+from avsa.hub.onnx_files import OPSET, export_onnx, onnx_file
 from avsa.training.checkpoint import save_checkpoint
 from yt360.config import to_mapping
 
@@ -109,3 +109,15 @@ def test_without_its_packages_the_error_names_them(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with user_error("dependency", "onnxscript"):
         export_onnx(tmp_path / "c.pt", tmp_path / "onnx")
+
+
+class Unusual(torch.nn.Module):
+    def forward(self, views):
+        return torch.linalg.eigvals(views.flatten(2)[:, :4, :4]).real
+
+
+def test_an_encoder_that_onnx_cannot_express_is_refused_in_one_line(folders):
+    model = avsa.load(folders[0])
+    model.encoders.audio = Unusual()
+    with user_error("unsupported", "encoders.audio"):
+        onnx_file(model, "audio")
