@@ -1,7 +1,7 @@
 """Measure the paper's claims on synthetic scenes: train every variant, evaluate, compare, report.
 
     PYTHONPATH=tools python -m claims --out claims                  # everything
-    PYTHONPATH=tools python -m claims --out claims --size quick     # in about 45 minutes
+    PYTHONPATH=tools python -m claims --out claims --size quick     # less: too little to learn
     PYTHONPATH=tools python -m claims train --out claims --variants avsa avc --seeds 0
     PYTHONPATH=tools python -m claims report --out claims --report docs/results
 

@@ -65,6 +65,7 @@ SKIP = ("segmentation inputs=video+audio", "avc-bin translated=true")
 
 FULL = Size(name="full", train_scenes=1400, test_scenes=300, evaluation=EVALUATION, skip=SKIP)
 
+# To see that every part works: so few steps, and heads of so few batches, stay at chance.
 QUICK = Size(
     name="quick",
     train_scenes=320,
