@@ -18,13 +18,19 @@ from yt360.terminal.output import echo
     "avsa train --out runs/avsa --resume",
     "avsa train --data DATASET --recipe avsa --steps 26 --profile 20",
     "avsa train --data DATASET --recipe avsa --track tensorboard,wandb",
+    "avsa train --data A --data B --recipe avsa --set 'sampling.weights=[3,1]'",
     "avsa train --data https://example.org/DATASET --recipe avsa --set sampling.window_shards=8",
     "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
     "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",
     "avsa train --schema > recipe.schema.json",
 )
 @click.command("train")
-@click.option("--data", help="Dataset folder, or its address (https://..., s3://...).")
+@click.option(
+    "--data",
+    multiple=True,
+    help="Dataset folder, or its address (https://..., s3://...). Several, with an option for "
+    "each, are trained on together; `--set sampling.weights=[3,1]` weights them.",
+)
 @click.option("--recipe", help="Name of a recipe, or a YAML file.")
 @set_option
 @click.option(
@@ -74,7 +80,7 @@ from yt360.terminal.output import echo
 @click.pass_context
 def command(
     context: click.Context,
-    data: str | None,
+    data: tuple[str, ...],
     recipe: str | None,
     overrides: tuple[str, ...],
     out: Path | None,
@@ -91,7 +97,7 @@ def command(
     ranks: int | None,
     views_per_s: float | None,
 ) -> None:
-    """Train on a dataset by a recipe.
+    """Train on one or several datasets by a recipe.
 
     Recipes: avc, avc-4views, avc-transformer, avts, avts-4views, avts-transformer, avsa,
     avsa-no-transformer, avsa-mlp, avsa-no-curriculum, avsa-regression, and small for laptops.
@@ -134,13 +140,13 @@ def command(
 
     trackers = parse_track(track or "tensorboard")
     with joined_world(device) as world:
-        dataset = dataset_folder(data, cache_gb) if data else None
-        request = resolve_request(dataset, recipe, overrides, out, resume, world.size, cache_gb)
+        datasets = [dataset_folder(each, cache_gb) for each in data]
+        request = resolve_request(datasets, recipe, overrides, out, resume, world.size, cache_gb)
         if world.is_first:
             echo(*request.notes, err=True)
         outcome = train(
             request.config,
-            request.dataset,
+            request.datasets,
             request.run,
             world,
             steps=steps,

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from avsa.data.clip_reader import ClipTask
 from avsa.data.clip_window import WindowShape, draw_clip_windows, too_short
-from avsa.data.clips import ClipsInOrder
+from avsa.data.clips import Clips, ClipsInOrder, part_numbers, parts_of
 from avsa.data.decoder_pool import DecoderPool
 from avsa.data.decoder_process import Source
 from avsa.data.order import Draw, Order
 from avsa.data.raw import Buffer, RawBatch
 from avsa.views.saliency import Saliency
 from yt360.errors import BadItem
-from yt360.shards.format.reader import ShardReader
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class BatchFiller:
 
     def __init__(
         self,
-        clips: ShardReader,
+        clips: Clips,
         order: Order,
         shape: WindowShape,
         gap_s: float,
@@ -53,7 +52,8 @@ class BatchFiller:
         self.saliency, self.decoders, self.processes = saliency, decoders, processes
         self.unreadable: dict[str, str] = {}
         self.failed_reads = 0
-        self._source = Source.of_folder(clips.dataset)
+        self._sources = [Source.of_folder(part.dataset) for part in parts_of(clips)]
+        self._part_numbers = part_numbers(clips)
         self._lock = threading.Lock()
 
     def fill(
@@ -102,7 +102,7 @@ class BatchFiller:
         for key, (slot, task) in zip(keys, tasks.items(), strict=True):
             if slot not in errors:
                 try:
-                    self._complete(batch, slot, key, task)
+                    self._complete(batch, slot, chosen[slot], key, task)
                 except BadItem as error:
                     errors[slot] = error
         return errors
@@ -146,8 +146,8 @@ class BatchFiller:
         clips: ClipsInOrder,
         stop: threading.Event,
     ) -> list[BadItem | None]:
-        """Decode clips whose shards are present with that of `clip`; return their errors."""
-        source = self._source._replace(keep_open=clips.keep_open)
+        """Decode clips of a dataset whose shards are present with that of `clip`; return errors."""
+        source = self._sources[self._part_numbers[clip]]._replace(keep_open=clips.keep_open(clip))
         while True:
             try:
                 with clips.present(clip):
@@ -157,7 +157,7 @@ class BatchFiller:
             if not any(errors) or not clips.is_evicted(clip):
                 return errors
 
-    def _complete(self, batch: RawBatch, slot: int, key: str, task: ClipTask) -> None:
+    def _complete(self, batch: RawBatch, slot: int, clip: int, key: str, task: ClipTask) -> None:
         """Describe the decoded samples of a slot."""
         for row, (frame, sample) in enumerate(
             zip(task.frames, task.samples, strict=True), start=task.row
@@ -167,7 +167,7 @@ class BatchFiller:
         row = task.row
         if self.saliency is not None:
             batch.saliency[slot] = self.saliency(
-                key, batch.video_start_s[row], batch.luma[row], batch.audio[row]
+                clip, batch.video_start_s[row], batch.luma[row], batch.audio[row]
             )
         # Last: rows with a key are complete.
         batch.keys[row : row + len(task.frames)] = [key] * len(task.frames)

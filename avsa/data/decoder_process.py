@@ -30,8 +30,8 @@ from yt360.shards.format.shard_file import ClipLocation, ShardFiles
 
 # Memory limit of a decoder process. Clips take 100 MB.
 MEMORY_BYTES = 4 << 30
-# Readers whose shards stay open, such as those of training and validation.
-_MAX_SOURCES = 4
+# Readers whose shards stay open, such as those of training and validation, of each dataset.
+_MAX_SOURCES = 16
 _numbers = count()
 
 P = ParamSpec("P")

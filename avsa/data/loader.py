@@ -19,7 +19,7 @@ from pydantic import Field
 
 from avsa.data.batch_filler import BatchFiller
 from avsa.data.clip_window import VideoPosition, WindowShape, has_room, too_short
-from avsa.data.clips import ClipsInOrder, clips_form, read_in_order
+from avsa.data.clips import Clips, ClipsInOrder, clip_format, read_in_order
 from avsa.data.decoder_pool import DECODERS, DecoderPool
 from avsa.data.order import Draw, Order, rank_part
 from avsa.data.raw import Buffer, RawBatch
@@ -28,7 +28,6 @@ from yt360.clip_codec.format import ClipFormat
 from yt360.config import config_class
 from yt360.devices import cores_per_process
 from yt360.errors import UserError
-from yt360.shards.format.reader import ShardReader
 
 
 @config_class
@@ -84,7 +83,7 @@ class Loader:
 
     def __init__(
         self,
-        clips: ShardReader,
+        clips: Clips,
         order: Order,
         config: DataConfig,
         seed: int,
@@ -97,7 +96,7 @@ class Loader:
         self.clips, self.order, self.config = clips, order, config
         self.rank, self.world, self.pin_memory = rank, world, pin_memory
         self.saliency = saliency
-        self.form = clips_form(clips.info)
+        self.form = clip_format(clips)
         self.window_shape = config.window_shape(self.form)
         self._processes = config.num_workers or cores_per_process()
         self._filler = BatchFiller(
@@ -239,13 +238,13 @@ class Loader:
             )
 
 
-def require_long_clips(clips: ShardReader, config: DataConfig) -> None:
+def require_long_clips(clips: Clips, config: DataConfig) -> None:
     """Check that some clip of a split has room for the windows.
 
     Raises:
         UserError: No clip has room.
     """
-    shape = config.window_shape(clips_form(clips.info))
+    shape = config.window_shape(clip_format(clips))
     count, gap_s = config.windows_per_clip, config.window_gap_s
     longest_s = float(clips.durations_s.max(initial=0.0))
     if not has_room(shape, longest_s, count, gap_s):

@@ -14,6 +14,9 @@ An epoch is made in three steps:
 3. *Deal.* The clips of a segment of n batches are sorted by video, and the j-th goes to batch
    j mod n. Clips of one video are neighbours, so no batch gets two of them.
 
+With ``weights``, the draws of an epoch are first shared out among several datasets
+(`avsa.data.mixture`).
+
 Each epoch leaves out some clips, chosen at random: the remainder that does not fill a batch, and
 the surplus of videos with more clips than a segment has batches.
 """
@@ -28,14 +31,12 @@ from typing import Annotated, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pydantic import Field
 
+from avsa.data.mixture import Indices, Mixture
 from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
-
-Indices = NDArray[np.integer]
 
 
 @config_class
@@ -50,6 +51,9 @@ class SamplingConfig:
     window_shards: Annotated[int, Field(ge=0, le=10**6)] = 0
     """Shuffle shards, then clips within about this many of them (for remote shards); 0: all clips
     freely."""
+    weights: tuple[Annotated[float, Field(gt=0, le=10**6)], ...] = ()
+    """Fraction of the samples from each of several datasets, in the order of --data, as numbers of
+    any sum, such as [3, 1]; empty: no difference is made between datasets."""
 
     def draws(self, clips: int, videos: int) -> int:
         """Return how often an epoch draws each video of a split (video sampling)."""
@@ -99,12 +103,15 @@ class TrainingOrder:
         seed: Seed of the run.
         config: Sampling options.
         shards: Shard number of each clip; needed for ``window_shards``.
+        datasets: Dataset of each clip, counted from 0, for ``weights``; by default all clips are
+            of one dataset.
 
     Attributes:
         steps_per_epoch: Batches in every epoch.
 
     Raises:
-        UserError: There are fewer videos than a batch needs.
+        UserError: There are fewer videos than a batch needs, or the weights do not fit the
+            datasets.
     """
 
     full_batches = True
@@ -116,6 +123,7 @@ class TrainingOrder:
         seed: int,
         config: SamplingConfig | None = None,
         shards: Sequence[int] | Indices | None = None,
+        datasets: Sequence[int] | Indices | None = None,
     ) -> None:
         self.config = config or SamplingConfig()
         self.batch_size, self.seed = batch_size, seed
@@ -127,7 +135,16 @@ class TrainingOrder:
             uses = np.full_like(uses, self.config.draws(len(self._videos), len(uses)))
         self._shards = self._windowed_shards(shards)
         window = self._window_batches(uses)
-        self._uses, self.steps_per_epoch = _epoch_shape(uses, batch_size, window)
+        # The clips of a pool take turns: each video is one, or see `Mixture`.
+        self._pools, self._mixture = self._videos, self._mix(datasets)
+        if self._mixture is None:
+            self._uses, self.steps_per_epoch = _epoch_shape(uses, batch_size, window)
+        else:
+            self._pools, self.steps_per_epoch = self._mixture.pools, int(uses.sum()) // batch_size
+            self._mixture.require_fits(
+                self.steps_per_epoch * batch_size, window or self.steps_per_epoch, batch_size
+            )
+        self._clips_of_pool: Indices = np.bincount(self._pools).astype(np.int32)
         self._segments = max(1, self.steps_per_epoch // window) if window else 1
         self._orders: dict[int, Indices] = {}
 
@@ -173,6 +190,13 @@ class TrainingOrder:
                 key="batch_size",
             )
 
+    def _mix(self, datasets: Sequence[int] | Indices | None) -> Mixture | None:
+        """Return how datasets share the draws of an epoch; None if they are not told apart."""
+        if not self.config.weights:
+            return None
+        numbers = np.zeros_like(self._videos) if datasets is None else datasets
+        return Mixture(self.config.weights, numbers, self._videos, self.config.unit)
+
     def _windowed_shards(self, shards: Sequence[int] | Indices | None) -> Indices | None:
         """Return the shard of each clip, numbered from 0; None if clips are shuffled freely."""
         if not self.config.window_shards:
@@ -213,14 +237,18 @@ class TrainingOrder:
         return np.argsort(shard_rank + generator.random(len(clips)))
 
     def _choose(self, generator: np.random.Generator) -> Indices:
-        """Return the clips of an epoch; a video repeats a clip only after all of its clips."""
-        shuffled = generator.permutation(len(self._videos))
-        by_video = shuffled[np.argsort(self._videos[shuffled], kind="stable")].astype(np.int32)
-        video = np.repeat(np.arange(len(self._uses), dtype=np.int32), self._uses)
-        place = np.arange(len(video), dtype=np.int32) - _starts(self._uses)[video]
-        place %= self._clips_of_video[video]
-        place += _starts(self._clips_of_video)[video]
-        return by_video[place]
+        """Return the clips of an epoch; a pool repeats a clip only after all of its clips."""
+        shuffled = generator.permutation(len(self._pools))
+        by_pool = shuffled[np.argsort(self._pools[shuffled], kind="stable")].astype(np.int32)
+        if self._mixture is None:
+            uses = self._uses
+        else:
+            uses = self._mixture.uses(self.steps_per_epoch * self.batch_size, generator)
+        pool = np.repeat(np.arange(len(uses), dtype=np.int32), uses)
+        place = np.arange(len(pool), dtype=np.int32) - _starts(uses)[pool]
+        place %= self._clips_of_pool[pool]
+        place += _starts(self._clips_of_pool)[pool]
+        return by_pool[place]
 
     def _deal(self, clips: Indices, generator: np.random.Generator) -> Indices:
         """Deal n * batch_size clips, at most n of a video, into n batches without repeats."""

@@ -7,14 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from avsa.config.train_config import StageConfig, TrainConfig
-from avsa.data.clips import clips_form
+from avsa.data.clips import Clips, clip_format
 from avsa.data.loader import require_long_clips
 from avsa.data.order import Indices, TrainingOrder
 from avsa.views.saliency import open_saliency
 from avsa.views.sampling import check_views
 from avsa.views.spectrogram import require_long_audio
 from yt360.errors import UserError
-from yt360.shards.format.reader import ShardReader
 
 # Stages must not draw the same order; seeds of runs are below this.
 SEEDS_PER_STAGE = 2**32
@@ -129,9 +128,7 @@ def require_shareable(config: TrainConfig, ranks: int) -> None:
     )
 
 
-def require_stages_fit(
-    config: TrainConfig, clips: ShardReader, validation_clips: ShardReader | None
-) -> None:
+def require_stages_fit(config: TrainConfig, clips: Clips, validation_clips: Clips | None) -> None:
     """Check that the dataset meets the requirements of every stage.
 
     Raises:
@@ -139,7 +136,7 @@ def require_stages_fit(
     """
     for name in config.stages:
         check_views(config.stage_views(name))
-        window = config.stage_data(name).window_shape(clips_form(clips.info))
+        window = config.stage_data(name).window_shape(clip_format(clips))
         require_long_audio(config.audio, window.num_samples)
         for split in (clips, validation_clips):
             if split is not None and len(split):
@@ -152,7 +149,11 @@ def _either(values: Sequence[int]) -> str:
 
 
 def lay_out(
-    config: TrainConfig, video_ids: Sequence[str], shards: Sequence[int] | Indices, ranks: int
+    config: TrainConfig,
+    video_ids: Sequence[str],
+    shards: Sequence[int] | Indices,
+    ranks: int,
+    datasets: Sequence[int] | Indices | None = None,
 ) -> list[Stage]:
     """Return the stages of a run.
 
@@ -161,17 +162,23 @@ def lay_out(
         video_ids: Video of each clip, in the order of the index.
         shards: Shard number of each clip.
         ranks: Processes that share each batch.
+        datasets: Dataset of each clip, counted from 0; by default all are of one dataset.
 
     Raises:
-        UserError: A batch is larger than the dataset, or cannot be shared by the ranks.
+        UserError: A batch is larger than the dataset, or cannot be shared by the ranks, or
+            ``sampling.weights`` do not fit the datasets.
     """
     require_shareable(config, ranks)
     stages: list[Stage] = []
     for number, (name, stage) in enumerate(config.stages.items()):
         seed = config.seed + number * SEEDS_PER_STAGE
         try:
-            order = TrainingOrder(video_ids, stage.batch_size, seed, config.sampling, shards)
+            order = TrainingOrder(
+                video_ids, stage.batch_size, seed, config.sampling, shards, datasets
+            )
         except UserError as error:
+            if error.key != "batch_size":
+                raise
             raise UserError(
                 f"stages.{name}: {error} (--set stages.{name}.batch_size=N)",
                 code=error.code,

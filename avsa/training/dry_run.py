@@ -16,8 +16,9 @@ import numpy as np
 
 from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
-from avsa.data.clips import clips_form
-from avsa.data.order import Indices, count_videos
+from avsa.data.clips import clip_format, open_datasets, part_numbers
+from avsa.data.mixture import Indices, normalized
+from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.curriculum import Stage, fit_batches, lay_out
 from avsa.training.memory import stage_memory
@@ -37,7 +38,7 @@ FORWARD_FRACTION = 1 / 3
 
 @dataclass(frozen=True)
 class Splits:
-    """The properties of a dataset that a dry run needs.
+    """The properties of one or several datasets that a dry run needs.
 
     Attributes:
         name: Name to print.
@@ -45,6 +46,7 @@ class Splits:
         shards: Shard number of each training clip.
         validation_videos: Number of videos of the validation split.
         form: Format of the stored clips.
+        datasets: Dataset of each training clip; None if there is only one.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Splits:
     shards: Sequence[int] | Indices
     validation_videos: int
     form: ClipFormat
+    datasets: Indices | None = None
 
     @cached_property
     def num_videos(self) -> int:
@@ -60,7 +63,7 @@ class Splits:
 
 
 def dry_run_report(
-    data: str | None,
+    data: Sequence[str],
     recipe: str | None,
     overrides: Sequence[str],
     out: Path | None,
@@ -78,6 +81,7 @@ def dry_run_report(
         UserError: The run would fail before it reads a clip.
     """
     speed = views_per_s or DEFAULT_VIEWS_PER_S
+    folders = [dataset_folder(each, cache_gb) for each in data]
     if not recipe and not resume:
         if overrides or ranks:
             raise UserError(
@@ -85,27 +89,27 @@ def dry_run_report(
                 code="missing",
                 key="--recipe",
             )
-        splits = yt360_splits() if data is None else splits_of(dataset_folder(data, cache_gb))
-        return describe_recipes(splits, speed)
+        return describe_recipes(splits_of(folders) if folders else yt360_splits(), speed)
     ranks = ranks or 1
-    if data is None and not resume:
+    if not folders and not resume:
         assert recipe is not None
         return describe_run(load_config(recipe, overrides), yt360_splits(), ranks, speed)
-    folder = None if data is None else dataset_folder(data, cache_gb)
-    request = resolve_request(folder, recipe, overrides, out, resume, ranks, cache_gb)
-    splits = splits_of(request.dataset, request.config.validation.split)
+    request = resolve_request(folders, recipe, overrides, out, resume, ranks, cache_gb)
+    splits = splits_of(request.datasets, request.config.validation.split)
     return [*request.notes, *describe_run(request.config, splits, ranks, speed)]
 
 
-def splits_of(dataset: Path, validation_split: str = "test") -> Splits:
-    """Return the splits of a dataset; reads ``dataset.json`` and the index of each."""
-    clips, validation = ShardReader(dataset, "train"), ShardReader(dataset, validation_split)
+def splits_of(datasets: Sequence[Path], validation_split: str = "test") -> Splits:
+    """Return the splits of datasets; reads ``dataset.json`` and the index of each."""
+    clips = open_datasets(datasets, "train", ShardReader)
+    validation = open_datasets(datasets, validation_split, ShardReader)
     return Splits(
-        name=str(dataset),
+        name=" and ".join(map(str, datasets)),
         video_ids=clips.video_ids,
         shards=clips.shard_numbers,
         validation_videos=count_videos(validation.video_ids),
-        form=clips_form(clips.info),
+        form=clip_format(clips),
+        datasets=part_numbers(clips),
     )
 
 
@@ -144,7 +148,7 @@ def describe_run(
     Raises:
         UserError: The recipe does not fit the splits, or the ranks cannot share its batches.
     """
-    stages = lay_out(config, splits.video_ids, splits.shards, ranks)
+    stages = lay_out(config, splits.video_ids, splits.shards, ranks, splits.datasets)
     return [
         *(_split_line(splits), ""),
         *(*_stage_lines(config, splits, stages, ranks, views_per_s), ""),
@@ -174,6 +178,8 @@ def _stage_lines(
     ))  # fmt: skip
     draws = config.sampling.draws(len(splits.video_ids), splits.num_videos)
     each = f"each video {draws} times" if config.sampling.unit == "video" else "each clip once"
+    if weights := config.sampling.weights:
+        each = " and ".join(f"{share:.1%}" for share in normalized(weights)) + " from the datasets"
     return [f"an epoch draws {each}; ranks: {ranks}", *table(rows, left=2)]
 
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
-from avsa.data.clips import clips_form, open_clips
+from avsa.data.clips import Clips, clip_format, open_datasets, part_numbers
 from avsa.models.compilation import begin_step, compile_errors, require_compilable
 from avsa.models.compute import autocast
 from avsa.profiling.phases import Phase, phase
@@ -61,12 +61,11 @@ from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
 from yt360.config import flatten, to_mapping
 from yt360.plugins import loaded_plugins
-from yt360.shards.format.reader import ShardReader
 
 
 def train(
     config: TrainConfig,
-    dataset: Path,
+    datasets: Path | Sequence[Path],
     run: Path,
     world: World,
     *,
@@ -80,7 +79,7 @@ def train(
 
     Args:
         config: The recipe.
-        dataset: Dataset folder; its ``train`` split is used.
+        datasets: Dataset folder, or several; their ``train`` split is used.
         run: Folder for the recipe, logs and checkpoints.
         world: This process and the other ranks.
         steps: Stop after this many steps in total, before the end of the recipe.
@@ -93,16 +92,19 @@ def train(
         UserError: Run, dataset and recipe do not fit together, or the loss or the gradient is not
             finite.
     """
+    folders = [datasets] if isinstance(datasets, Path) else list(datasets)
     with ExitStack() as opened:
-        # Open dataset and run. Only rank 0 reads and writes the run; the others get its results.
-        clips = opened.enter_context(closing(open_clips(dataset, "train")))
+        # Open datasets and run. Only rank 0 reads and writes the run; the others get its results.
+        clips = opened.enter_context(closing(open_datasets(folders, "train")))
         validation_clips = None
         if config.validation.every_steps:
             validation_clips = opened.enter_context(
-                closing(open_clips(dataset, config.validation.split))
+                closing(open_datasets(folders, config.validation.split))
             )
         require_compilable(config.compute, config.optimizer.micro_batches, world)
-        stages = lay_out(config, clips.video_ids, clips.shard_numbers, world.size)
+        stages = lay_out(
+            config, clips.video_ids, clips.shard_numbers, world.size, part_numbers(clips)
+        )
         require_stages_fit(config, clips, validation_clips)
         require_agreement(
             {"--out": str(run), "--steps": steps, "--resume": resume, "--log-keys": log_keys}
@@ -115,7 +117,7 @@ def train(
             | flatten(to_mapping(config))
         )
         saved, statistics = on_first_rank(
-            world, lambda: open_run(config, dataset, clips, run, resume, opened)
+            world, lambda: open_run(config, folders, clips, run, resume, opened)
         )
         step = saved.step if saved else 0
         last_step = min(stages[-1].last_step, steps or stages[-1].last_step)
@@ -286,14 +288,14 @@ def _costs(batch: Batch, step_s: float, world: World) -> dict[str, float]:
 def _save(
     config: TrainConfig,
     run: Path,
-    clips: ShardReader,
+    clips: Clips,
     statistics: AudioStatistics,
     learner: Learner,
     step: int,
 ) -> None:
     """Write a checkpoint, and remove the oldest ones."""
     content = {"step": step, "config": to_mapping(config), **learner.state()}
-    content |= {"clips": fingerprint(clips), "fps": clips_form(clips.info).fps}
+    content |= {"clips": fingerprint(clips), "fps": clip_format(clips).fps}
     content |= {"plugins": list(loaded_plugins())}
     save_checkpoint(checkpoint_path(run, step), content | {"stats": asdict(statistics)})
     drop_old_checkpoints(run, config.checkpoint.keep_last)

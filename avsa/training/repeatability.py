@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
 from avsa.data.clip_window import WindowShape
-from avsa.data.clips import clips_form
+from avsa.data.clips import Clips, clip_format
 from avsa.models.compute import ComputeConfig, autocast, place_encoders
 from avsa.models.repeatability import (
     Computation,
@@ -27,14 +27,11 @@ from avsa.models.repeatability import (
 from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.memory import sample_shapes
 from avsa.training.metrics_log import RunLog
-from yt360.shards.format.reader import ShardReader
 
 
-def repeatable_config(
-    config: TrainConfig, clips: ShardReader, world: World, log: RunLog
-) -> TrainConfig:
+def repeatable_config(config: TrainConfig, clips: Clips, world: World, log: RunLog) -> TrainConfig:
     """Return the recipe with compute options under which this CPU repeats a step of every stage."""
-    form = clips_form(clips.info)
+    form = clip_format(clips)
 
     def steps(compute: ComputeConfig) -> list[Tensor]:
         return [

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from avsa.config.recipe import load_config, recipe_names
 from avsa.config.train_config import TrainConfig
+from avsa.data.clips import open_datasets
+from avsa.data.joined_clips import JoinedClips, left_out_notes
 from avsa.data.order import count_videos
 from avsa.data.remote.mirror import dataset_folder
 from avsa.tracking.trackers import curves
 from avsa.training.curriculum import fit_batches, keep_batches
 from avsa.training.distributed import from_first_rank
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
-from avsa.training.run_folder import read_config, read_dataset
+from avsa.training.run_folder import read_config, read_datasets
 from yt360.errors import UserError
 from yt360.shards.format.reader import ShardReader
 
@@ -26,19 +29,19 @@ class Request:
 
     Attributes:
         config: The recipe, fitted to the dataset.
-        dataset: Folder of shards.
+        datasets: Folders of shards.
         run: Folder of the run.
-        notes: Notes about reduced batch sizes.
+        notes: Notes about reduced batch sizes, and about clips that are left out.
     """
 
     config: TrainConfig
-    dataset: Path
+    datasets: tuple[Path, ...]
     run: Path
     notes: list[str]
 
 
 def resolve_request(
-    data: Path | None,
+    data: Path | Sequence[Path] | None,
     recipe: str | None,
     overrides: Sequence[str],
     out: Path | None,
@@ -46,15 +49,16 @@ def resolve_request(
     ranks: int = 1,
     cache_gb: float | None = None,
 ) -> Request:
-    """Return recipe, dataset and folder; defaults come from the run to be resumed.
+    """Return recipe, datasets and folder; defaults come from the run to be resumed.
 
-    If the dataset is too small for a batch, the batch size is reduced (`fit_batches`), unless
+    If the datasets are too small for a batch, the batch size is reduced (`fit_batches`), unless
     `overrides` set it. A resumed run keeps its batch sizes, whatever the number of ranks.
     `cache_gb` limits the local copy of a remote dataset.
 
     Raises:
-        UserError: An argument is missing.
+        UserError: An argument is missing, or the datasets do not fit together.
     """
+    datasets = (data,) if isinstance(data, Path) else tuple(data or ())
     # A collective call: every rank must make it, whatever its arguments.
     proposed = from_first_rank(next_run_folder(recipe or "run"))
     if resume:
@@ -66,18 +70,22 @@ def resolve_request(
         if recipe:
             asked = load_config(recipe, overrides)
             config, notes = keep_batches(asked, read_config(out), _chosen_batches(asked, overrides))
-        return Request(config, data or dataset_folder(read_dataset(out), cache_gb), out, notes)
-    if data is None or recipe is None:
+        if not datasets:
+            datasets = tuple(dataset_folder(each, cache_gb) for each in read_datasets(out))
+        return Request(config, datasets, out, notes)
+    if not datasets or recipe is None:
         raise UserError(
             "--data DATASET and --recipe NAME are needed to start a run; "
             f"recipes: {', '.join(recipe_names())}",
             code="missing",
-            key="--data" if data is None else "--recipe",
+            key="--recipe" if datasets else "--data",
         )
     config = load_config(recipe, overrides)
-    num_videos = count_videos(ShardReader(data, "train").video_ids)
+    with closing(open_datasets(datasets, "train", ShardReader)) as clips:
+        num_videos = count_videos(clips.video_ids)
+        left_out = left_out_notes(clips) if isinstance(clips, JoinedClips) else []
     config, notes = fit_batches(config, num_videos, ranks, _chosen_batches(config, overrides))
-    return Request(config, data, out or proposed, notes)
+    return Request(config, datasets, out or proposed, [*left_out, *notes])
 
 
 def _chosen_batches(config: TrainConfig, overrides: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from avsa.config.train_config import TrainConfig
+from avsa.data.clips import Clips
 from avsa.data.order import Draw, TrainingOrder, count_videos
 from avsa.models.compilation import begin_step
 from avsa.models.compute import autocast
@@ -33,7 +34,6 @@ from avsa.training.distributed import World, mean_over_ranks
 from avsa.training.metrics_log import RunLog
 from avsa.views.audio_statistics import AudioStatistics
 from avsa.views.batch import Batch, batches
-from yt360.shards.format.reader import ShardReader
 
 PREFIX = "val/"
 SEED = 0
@@ -48,14 +48,14 @@ class Validation:
     Attributes:
         config: The recipe.
         stage: Name of the stage.
-        clips: The held-out split.
+        clips: The held-out split, of all datasets.
         statistics: Statistics that standardize spectrograms.
         world: This process and the other ranks.
     """
 
     config: TrainConfig
     stage: str
-    clips: ShardReader
+    clips: Clips
     statistics: AudioStatistics
     world: World
 
@@ -80,7 +80,7 @@ class Validation:
             self.clips.video_ids,
             self._batch_size,
             SEED,
-            replace(self.config.sampling, draws_per_video=1),
+            replace(self.config.sampling, draws_per_video=1, weights=()),
             self.clips.shard_numbers,
         )
         samples = batches(
@@ -140,7 +140,7 @@ class Validation:
 def open_validation(
     config: TrainConfig,
     stage: str,
-    clips: ShardReader | None,
+    clips: Clips | None,
     statistics: AudioStatistics,
     world: World,
     log: RunLog,

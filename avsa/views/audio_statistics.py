@@ -238,6 +238,26 @@ def ensure_statistics(
     return statistics
 
 
+def combined_statistics(
+    parts: Sequence[AudioStatistics], fractions: Sequence[float]
+) -> AudioStatistics:
+    """Return the statistics of samples that are drawn from several datasets.
+
+    They are those of all samples together, exactly: the variance is that within the datasets and
+    that between their means.
+
+    Args:
+        parts: Statistics of each dataset.
+        fractions: Fraction of the samples from each dataset; their sum is 1.
+    """
+    shares = torch.tensor(fractions, dtype=torch.float64)[:, None]
+    means = torch.stack([part.mean_db.double() for part in parts])
+    stds = torch.stack([part.std_db.double() for part in parts])
+    mean = (shares * means).sum(0)
+    variance = (shares * (stds.square() + (means - mean).square())).sum(0)
+    return AudioStatistics(mean.float(), variance.sqrt().float())
+
+
 def require_sample_rate(config: AudioConfig, sample_rate_hz: int) -> None:
     """Check that the sample rate of the configuration is that of the dataset.
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avsa.data.clips import Clips
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import Order
 from avsa.data.raw import RawBatch
@@ -23,7 +24,6 @@ from avsa.views.saliency import open_saliency
 from avsa.views.sampling import ViewConfig, Views, draw_views
 from avsa.views.spectrogram import AudioConfig, view_spectrograms
 from avsa.views.view_numbers import ViewNumbers
-from yt360.shards.format.reader import ShardReader
 
 AdjustViews = Callable[[Views, RawBatch], Views]
 """Changes the views (B, K) of a batch before they are cropped."""
@@ -56,7 +56,7 @@ class Batch:
 
 
 def batches(
-    clips: ShardReader,
+    clips: Clips,
     order: Order,
     seed: int,
     data: DataConfig,

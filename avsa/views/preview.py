@@ -15,12 +15,12 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from avsa.data.clips import open_clips
+from avsa.data.clips import open_clips, open_datasets
 from avsa.data.loader import DataConfig
 from avsa.data.remote.mirror import dataset_folder
 from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.metrics_log import read_log
-from avsa.training.run_folder import read_dataset
+from avsa.training.run_folder import read_datasets
 from avsa.views.batch import Batch
 from avsa.views.colors import to_rgb_bytes
 from avsa.views.panorama_plot import EXTENT, halo, label_directions, panorama_rgb, simplify
@@ -93,7 +93,8 @@ def save_run_preview(run: Path, out: Path, samples: int, step: int | None = None
         log = run / LOG_FILE
         records = read_log(run) if log.exists() else []
         step = records[-1]["step"] if records else 1
-    with closing(open_clips(dataset_folder(read_dataset(run)), "train")) as clips:
+    datasets = [dataset_folder(each) for each in read_datasets(run)]
+    with closing(open_datasets(datasets, "train")) as clips:
         return _save(out, samples_of_step(clips, run, step), samples)
 
 

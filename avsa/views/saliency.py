@@ -5,7 +5,7 @@ A map is equirectangular (20, 40) and non-negative. It is computed in the thread
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from avsa.data.clips import Clips
+from avsa.data.joined_clips import JoinedClips
 from avsa.data.remote.mirror import is_mirror
 from avsa.views.sampling import ViewConfig
 from yt360.ambisonics.transforms import energy_map
@@ -27,11 +29,11 @@ ROWS = 20
 SHARPNESS = 4.0
 
 SaliencyMap: TypeAlias = NDArray[np.float64]
-# Arguments: clip key, time of the first frame, luma (T, H, W), audio (4, S).
-Saliency: TypeAlias = Callable[[str, float, Tensor, Tensor], SaliencyMap]
+# Arguments: number of the clip, time of the first frame, luma (T, H, W), audio (4, S).
+Saliency: TypeAlias = Callable[[int, float, Tensor, Tensor], SaliencyMap]
 
 
-def open_saliency(views: ViewConfig, clips: ShardReader) -> Saliency | None:
+def open_saliency(views: ViewConfig, clips: Clips) -> Saliency | None:
     """Return the saliency function of a view sampler, or None if the sampler does not use one.
 
     Args:
@@ -42,21 +44,37 @@ def open_saliency(views: ViewConfig, clips: ShardReader) -> Saliency | None:
         UserError: The dataset has no such label set, or a class is unknown.
     """
     if views.sampler == "energy":
-        return lambda key, time_s, luma, audio: energy_saliency(audio)  # noqa: ARG005
+        return lambda clip, time_s, luma, audio: energy_saliency(audio)  # noqa: ARG005
     if views.sampler == "motion":
-        return lambda key, time_s, luma, audio: motion_saliency(luma)  # noqa: ARG005
+        return lambda clip, time_s, luma, audio: motion_saliency(luma)  # noqa: ARG005
     if views.sampler == "labels":
-        if is_mirror(clips.dataset):
-            raise UserError(
-                "views.sampler=labels needs label shards on this machine; copy the dataset here, "
-                "or choose another sampler",
-                code="unsupported",
-                key="views.sampler",
-            )
-        return LabelSaliency(
-            LabelReader(clips.dataset, clips.split, views.label_set), views.label_classes
-        )
+        if isinstance(clips, JoinedClips):
+            return _JoinedSaliency(clips, [_open_labels(views, part) for part in clips.parts])
+        return _open_labels(views, clips)
     return None
+
+
+def _open_labels(views: ViewConfig, clips: ShardReader) -> LabelSaliency:
+    if is_mirror(clips.dataset):
+        raise UserError(
+            "views.sampler=labels needs label shards on this machine; copy the dataset here, "
+            "or choose another sampler",
+            code="unsupported",
+            key="views.sampler",
+        )
+    labels = LabelReader(clips.dataset, clips.split, views.label_set)
+    return LabelSaliency(labels, clips.keys, views.label_classes)
+
+
+class _JoinedSaliency:
+    """Saliency maps of the clips of several datasets, from that of each dataset."""
+
+    def __init__(self, clips: JoinedClips, parts: Sequence[Saliency]) -> None:
+        self._clips, self._parts = clips, parts
+
+    def __call__(self, clip: int, time_s: float, luma: Tensor, audio: Tensor) -> SaliencyMap:
+        part = self._parts[self._clips.part_numbers[clip]]
+        return part(int(self._clips.rows[clip]), time_s, luma, audio)
 
 
 def energy_saliency(audio: Tensor) -> SaliencyMap:
@@ -90,21 +108,24 @@ class LabelSaliency:
 
     Args:
         labels: Labels of the split.
+        keys: Key of each clip of the split.
         classes: Class names; empty for all thing classes.
 
     Raises:
         UserError: A class is unknown.
     """
 
-    def __init__(self, labels: LabelReader, classes: tuple[str, ...] = ()) -> None:
-        self.labels = labels
+    def __init__(
+        self, labels: LabelReader, keys: Sequence[str], classes: tuple[str, ...] = ()
+    ) -> None:
+        self.labels, self._keys = labels, keys
         self._wanted = np.zeros(NUM_CLASSES + 1, dtype=bool)
         self._wanted[_class_numbers(classes)] = True
 
-    def __call__(self, key: str, time_s: float, luma: Tensor, audio: Tensor) -> SaliencyMap:  # noqa: ARG002
+    def __call__(self, clip: int, time_s: float, luma: Tensor, audio: Tensor) -> SaliencyMap:  # noqa: ARG002
         """Return the fraction of each cell (20, 40) that shows the classes; 0 without labels."""
         try:
-            maps = self.labels.read(key).joint
+            maps = self.labels.read(self._keys[clip]).joint
         except BadItem:
             return np.zeros((ROWS, 2 * ROWS))
         nearest = min(round(time_s * self.labels.info.fps), len(maps) - 1)

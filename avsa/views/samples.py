@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from avsa.data.clips import Clips, part_numbers
 from avsa.data.loader import DataConfig, Loader
 from avsa.data.order import Draw, Order, SamplingConfig, TrainingOrder
 from avsa.training.curriculum import lay_out
@@ -39,7 +40,7 @@ class Samples:
 
     def __init__(
         self,
-        clips: ShardReader,
+        clips: Clips,
         order: Order,
         seed: int,
         data: DataConfig,
@@ -90,11 +91,11 @@ def samples_of_recipe(
     return Samples(clips, order, seed, data, views, audio)
 
 
-def samples_of_step(clips: ShardReader, run: Path, step: int) -> Samples:
+def samples_of_step(clips: Clips, run: Path, step: int) -> Samples:
     """Return the training samples of a step of a run, in batch order.
 
     Args:
-        clips: The training split of the run's dataset.
+        clips: The training split of the run's datasets.
         run: Run folder.
         step: Step number, from 1.
 
@@ -103,7 +104,9 @@ def samples_of_step(clips: ShardReader, run: Path, step: int) -> Samples:
             the clips.
     """
     config = read_config(run)
-    stages = lay_out(config, clips.video_ids, clips.shard_numbers, ranks=1)
+    stages = lay_out(
+        config, clips.video_ids, clips.shard_numbers, ranks=1, datasets=part_numbers(clips)
+    )
     if not 1 <= step <= stages[-1].last_step:
         raise UserError(
             f"step {step} is not in {run}; give 1 to {stages[-1].last_step}",

@@ -24,8 +24,8 @@ def main() -> None:
     dataset = Path(sys.argv[1])
     request = resolve_request(dataset, "avsa", [], Path("run"), False)
     with (
-        closing(open_clips(request.dataset, "train")) as clips,
-        closing(open_clips(request.dataset, "test")) as held_out,
+        closing(open_clips(dataset, "train")) as clips,
+        closing(open_clips(dataset, "test")) as held_out,
     ):
         stages = lay_out(request.config, clips.video_ids, clips.shard_numbers, 1)
         require_stages_fit(request.config, clips, held_out)

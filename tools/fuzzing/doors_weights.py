@@ -214,10 +214,10 @@ def _run() -> Files:
 
 
 def _read_run(folder: Path) -> None:
-    from avsa.training.run_folder import read_config, read_dataset
+    from avsa.training.run_folder import read_config, read_datasets
 
     read_config(folder / "run")
-    read_dataset(folder / "run")
+    read_datasets(folder / "run")
 
 
 def _change_safetensors(draw: Random, content: bytes) -> bytes:

@@ -108,9 +108,6 @@ class RemoteClips(ShardReader):
 class RemoteClipsInOrder:
     """Remote clips in a known order, for readers in other processes."""
 
-    keep_open = False
-    """Open shards would stay on disk after their eviction."""
-
     def __init__(self, clips: RemoteClips, cache: ShardCache, schedule: Schedule) -> None:
         self._clips, self._cache, self._schedule = clips, cache, schedule
 
@@ -120,6 +117,10 @@ class RemoteClipsInOrder:
         for number, clip in enumerate(clips):
             groups.setdefault(int(self._clips.shard_numbers[clip]), []).append(number)
         return list(groups.values())
+
+    def keep_open(self, clip: int) -> bool:  # noqa: ARG002
+        """Return False: open shards would stay on disk after their eviction."""
+        return False
 
     def present(self, clip: int) -> AbstractContextManager[None]:
         """Wait until the shard of a clip has been fetched, and keep it while the block runs.

@@ -72,7 +72,7 @@ def run_details(run: Run) -> RunDetails:
         "model": run.approach.label(always_networks=True) if run.recipe or run.found else "",
         "stages": ", ".join(map(str, as_mapping(run.recipe.get("stages")))),
         "seed": run.recipe.get("seed", ""),
-        "dataset": run.dataset,
+        "dataset": ", ".join(run.datasets),
         "evaluations": str(len(run.found)),
     }
     return RunDetails(str(run.folder), _facts(facts), training_charts(run.folder))
@@ -112,8 +112,8 @@ def _datasets(runs: Iterable[Run]) -> dict[str, dict[str, str]]:
     """Return the addresses of all datasets, with the fingerprints that records state."""
     datasets: dict[str, dict[str, str]] = {}
     for run in runs:
-        if run.dataset:
-            datasets.setdefault(run.dataset, {})
+        for path in run.datasets:
+            datasets.setdefault(path, {})
         for found in run.found:
             fingerprints = dict(found.data)
             if test_path := found.record.data.get(TEST_PATH, ""):

@@ -75,7 +75,7 @@ def target_of(found: Found) -> Target:
 
 def target_of_run(run: Run) -> Target:
     """Return the model of a run."""
-    return Target(str(run.folder), run.dataset or DATASET)
+    return Target(str(run.folder), run.datasets[0] if len(run.datasets) == 1 else DATASET)
 
 
 @dataclass

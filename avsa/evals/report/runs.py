@@ -9,7 +9,7 @@ from typing import Any
 
 from avsa.evals.report.approach import Approach, approach_of, approach_of_recipe
 from avsa.evals.result import FOLDER, PATH, TEST_PATH, Record, records_of
-from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, read_dataset
+from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, read_datasets
 from yt360.errors import UserError
 from yt360.untrusted.yaml_files import read_yaml_mapping
 
@@ -23,14 +23,14 @@ class Found:
         path: File of the record.
         record: Its content.
         anchor: Anchor of its details in the report.
-        trained_on: Dataset of the training of the run; empty if unknown.
+        trained_on: Datasets of the training of the run; empty if unknown.
     """
 
     run: Path
     path: Path
     record: Record
     anchor: str
-    trained_on: str = ""
+    trained_on: tuple[str, ...] = ()
 
     @property
     def approach(self) -> Approach:
@@ -51,13 +51,13 @@ class Run:
     Attributes:
         folder: As it was given.
         recipe: The recipe of its training; empty if it has none.
-        dataset: Dataset of its training; empty if unknown.
+        datasets: Datasets of its training; empty if unknown.
         found: Its records, by name.
     """
 
     folder: Path
     recipe: Mapping[str, Any]
-    dataset: str
+    datasets: tuple[str, ...]
     found: tuple[Found, ...]
 
     @property
@@ -93,13 +93,14 @@ def _read_run(folder: Path, records: int) -> Run:
             "missing",
             folder,
         )
-    dataset = read_dataset(folder) if trained and (folder / DATASET_FILE).exists() else ""
+    recorded = trained and (folder / DATASET_FILE).exists()
+    datasets = tuple(filter(None, read_datasets(folder))) if recorded else ()
     found = tuple(
-        Found(folder, path, record, f"record-{number}", dataset)
+        Found(folder, path, record, f"record-{number}", datasets)
         for number, (path, record) in enumerate(records_of(folder), records + 1)
     )
     recipe = read_yaml_mapping(folder / CONFIG_FILE, inside=folder) if trained else {}
-    return Run(folder, recipe, dataset, found)
+    return Run(folder, recipe, datasets, found)
 
 
 def all_found(runs: Sequence[Run]) -> list[Found]:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from avsa.data.clips import parts_of
 from avsa.data.raw import RawBatch
 from avsa.views.batch import make_batch
 from benchmarks.case import Case, Ratio
@@ -157,7 +158,7 @@ class BareDecode:
             context.decode(None)
 
     def _located(self, batch: RawBatch, row: int) -> dict[str, tuple[CodedRange, memoryview]]:
-        clips = self.loader.clips
+        (clips,) = parts_of(self.loader.clips)
         clip = list(clips.keys).index(batch.keys[row])
         frame = round(batch.video_start_s[row] * FPS)
         sample = round(batch.audio_start_s[row] * RATE_HZ)

@@ -78,7 +78,7 @@ def test_only_the_index_is_read_and_nothing_is_written(tiny_dataset, tmp_path):
 
 
 def test_steps_are_those_that_training_lays_out(tiny_dataset):
-    splits = splits_of(tiny_dataset)
+    splits = splits_of([tiny_dataset])
     config = load_config("avts", ["stages.avc.batch_size=4", "stages.avts.batch_size=3"])
     stages = lay_out(config, splits.video_ids, splits.shards, ranks=1)
     assert f"{stages[-1].last_step:,}" in "\n".join(describe_run(config, splits, ranks=1))

@@ -8,7 +8,7 @@ import pytest
 from helpers.errors import user_error
 
 from avsa.training.metrics_log import FILE_NAME, RunLog, read_log
-from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, read_config, read_dataset
+from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, read_config, read_datasets
 
 ODD_LINES = [
     b"[1]", b"3", b"null", b"{", b"\xff\xfe", b'{"step": "1"}', b'{"step": null}', b"[" * 100_000,
@@ -29,7 +29,7 @@ def test_lines_that_are_no_records_are_left_out(tmp_path):
 def test_a_run_whose_files_are_odd_is_refused_in_one_line(tmp_path, content):
     (tmp_path / CONFIG_FILE).write_bytes(content)
     (tmp_path / DATASET_FILE).write_bytes(content)
-    for read in (read_config, read_dataset):
+    for read in (read_config, read_datasets):
         with user_error("invalid"):
             read(tmp_path)
 
@@ -38,7 +38,7 @@ def test_a_run_whose_files_are_fifos_is_refused(tmp_path):
     (tmp_path / CONFIG_FILE).touch()
     os.mkfifo(tmp_path / DATASET_FILE)
     with user_error("invalid", tmp_path / DATASET_FILE):
-        read_dataset(tmp_path)
+        read_datasets(tmp_path)
     os.mkfifo(tmp_path / FILE_NAME)
     with user_error("invalid", tmp_path / FILE_NAME):
         read_log(tmp_path)

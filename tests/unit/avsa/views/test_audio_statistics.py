@@ -16,6 +16,8 @@ from helpers.errors import user_error
 from avsa.commands.stats import command
 from avsa.views import audio_statistics as stats_module
 from avsa.views.audio_statistics import (
+    AudioStatistics,
+    combined_statistics,
     ensure_statistics,
     load_statistics,
     measure_statistics,
@@ -46,6 +48,22 @@ def test_statistics_are_those_of_the_log_mels_of_all_channels(dataset):
     pooled = levels.flatten(0, 2)
     assert torch.allclose(stats.mean_db, pooled.mean(0), atol=1.0)
     assert torch.allclose(stats.std_db, pooled.std(0), atol=1.5)
+
+
+def test_combined_statistics_are_those_of_all_samples_together():
+    levels = [torch.randn(300, 8) * 9 - 20, torch.randn(100, 8) * 4 + 5]
+    parts = [AudioStatistics(each.mean(0), each.std(0, correction=0)) for each in levels]
+    combined = combined_statistics(parts, [0.75, 0.25])
+    pooled = torch.cat(levels)
+    torch.testing.assert_close(combined.mean_db, pooled.mean(0))
+    torch.testing.assert_close(combined.std_db, pooled.std(0, correction=0))
+
+
+def test_combining_equal_statistics_changes_nothing():
+    part = AudioStatistics(torch.tensor([-30.5, 2.25]), torch.tensor([8.0, 1.0]))
+    combined = combined_statistics([part, part], [0.5, 0.5])
+    assert torch.equal(combined.mean_db, part.mean_db)
+    assert torch.equal(combined.std_db, part.std_db)
 
 
 def test_measuring_is_repeatable_and_seeded(dataset):

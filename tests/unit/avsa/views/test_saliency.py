@@ -61,8 +61,8 @@ def test_other_samplers_need_no_map(tiny_dataset, sampler):
 def test_the_map_of_a_clip_is_that_of_its_first_window(tiny_dataset, windows):
     clips, asked = ShardReader(tiny_dataset, "train"), {}
 
-    def saliency(key, time_s, luma, audio):
-        asked[key] = time_s, luma.clone(), audio.clone()
+    def saliency(clip, time_s, luma, audio):
+        asked[clips.keys[clip]] = time_s, luma.clone(), audio.clone()
         column = 4 * len(asked)
         return np.eye(1, 20 * 40, 10 * 40 + column).reshape(20, 40)
 
@@ -101,20 +101,20 @@ def labelled(tiny_dataset, tmp_path):
 
 def test_labels_show_the_objects_of_the_window(labelled):
     saliency = open_saliency(replace(VIEWS, sampler="labels", label_set="mine"), labelled)
-    early, late = (saliency(labelled.keys[0], at, BLACK, SILENCE) for at in (0.5, 2.9))
+    early, late = (saliency(0, at, BLACK, SILENCE) for at in (0.5, 2.9))
     assert early[10, 20] == early.sum() == 1
     assert late[10, 0] == late.sum() == 1
 
 
 def test_labels_show_chosen_classes_of_things_and_stuff(labelled):
     views = replace(VIEWS, sampler="labels", label_set="mine", label_classes=("sky", "dog"))
-    found = open_saliency(views, labelled)(labelled.keys[0], 0.5, BLACK, SILENCE)
+    found = open_saliency(views, labelled)(0, 0.5, BLACK, SILENCE)
     assert found[:8].all() and not found[8:].any()
 
 
 def test_a_clip_without_labels_has_an_empty_map(labelled):
     saliency = open_saliency(replace(VIEWS, sampler="labels", label_set="mine"), labelled)
-    assert not saliency(labelled.keys[1], 0.5, BLACK, SILENCE).any()
+    assert not saliency(1, 0.5, BLACK, SILENCE).any()
 
 
 def test_labels_that_cannot_be_followed_are_refused(labelled, monkeypatch):
