@@ -1,0 +1,64 @@
+"""One browser for all tests of pages; every test has a context of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.browser import Watch, chromium
+from helpers.explore_site import VIEWER, Site, serve
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    """Return the browser; it ends with this folder, since its event loop blocks other tests."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a site or an address and returns the page.
+
+    When the test ends, the page must have reported no error and asked no other server for anything.
+    """
+    with ExitStack() as stack:
+        watches = list[Watch]()
+
+        def open_page(
+            site: Site | str,
+            hash_: str = "",
+            *,
+            size: tuple[int, int] = (1000, 700),
+            **context: Any,
+        ) -> Any:
+            if isinstance(site, Site):
+                site.answers.setdefault("static/viewer/viewer.js", VIEWER)
+                site.answers.setdefault("static/style/viewer.css", b"")
+                address = stack.enter_context(serve(site))
+            else:
+                address = site
+            made = browser.new_context(
+                viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce", **context
+            )
+            stack.callback(made.close)
+            page = made.new_page()
+            page.set_default_timeout(20_000)
+            watches.append(Watch(page, address))
+            page.goto(address + hash_)
+            page.wait_for_selector("html[data-ready]")
+            return page
+
+        yield open_page
+        assert [error for watch in watches for error in watch.errors] == []
+        assert [address for watch in watches for address in watch.foreign] == []

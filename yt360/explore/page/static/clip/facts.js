@@ -1,0 +1,70 @@
+// What is known about a clip, as lists.
+
+import { make } from "../app/dom.js";
+import { clock, quantity } from "../app/format.js";
+
+/** Return sections for `clip.json` and the row of the list. `seek(t)` moves to a time in the clip, `look(az, el)` turns the view. */
+export function facts(clip, table, row, { seek, look }) {
+  return [reason(table, row), verdicts(clip, seek), runs(clip), directions(clip, seek, look), numbers(clip, table, row), metadata(clip)].filter(Boolean);
+}
+
+function section(title, ...children) {
+  return make("details", { class: "facts", open: true }, make("summary", {}, make("h3", { text: title })), ...children);
+}
+
+function reason(table, row) {
+  if (row < table.clips) return null;
+  return make("p", { class: "left-out" }, make("b", { text: "Left out: " }), table.value("reason", row) ?? "no reason is known");
+}
+
+function verdicts({ verdicts: list }, seek) {
+  if (!Array.isArray(list) || !list.length) return null;
+  return section("Checks", make("ul", { class: "verdicts" }, ...list.map(({ name, value, unit, text, start_s, end_s }) =>
+    make("li", {},
+      make("span", { class: "what", text: name }),
+      make("span", { class: "number value", text: quantity(value, unit ?? "") }),
+      Number.isFinite(start_s) ? make("button", { type: "button", class: "quiet time", text: Number.isFinite(end_s) ? `${clock(start_s)}–${clock(end_s)}` : clock(start_s), on: { click: () => seek(start_s) } }) : null,
+      text ? make("span", { class: "text", text }) : null))));
+}
+
+function runs({ runs: all }) {
+  const rows = Object.entries(all ?? {}).filter(([, run]) => Number.isFinite(run?.score)).map(([name, { score }]) => [name, quantity(score)]);
+  return rows.length ? section("Score of audio and video", pairs(rows)) : null;
+}
+
+function directions({ directions: list }, seek, look) {
+  if (!Array.isArray(list) || !list.length) return null;
+  return section("Directions", make("ul", { class: "directions" }, ...list.map(({ name, azimuth_deg, elevation_deg, start_s }) =>
+    make("li", {}, make("button", { type: "button", class: "quiet", title: "Look there", on: { click: () => { look(azimuth_deg, elevation_deg); if (Number.isFinite(start_s)) seek(start_s); } } },
+      make("span", { class: "what", text: name }),
+      make("span", { class: "number", text: `${quantity(Math.round(azimuth_deg), "°")} · ${quantity(Math.round(elevation_deg), "°")}` }))))));
+}
+
+/** Columns that are told elsewhere on the page. */
+const TOLD = new Set(["key", "title", "state", "reason", "review", "start_s"]);
+
+function numbers(clip, table, row) {
+  const rows = [];
+  for (const column of table.columns) {
+    if (TOLD.has(column.name)) continue;
+    const value = column.get(row);
+    if (value === null || (Array.isArray(value) && !value.length)) continue;
+    rows.push([column.title, Array.isArray(value) ? value.join(", ") : quantity(value, column.unit)]);
+  }
+  if (clip.width) rows.push(["Frame", `${clip.width} × ${clip.height}`]);
+  if (clip.sample_rate) rows.push(["Sample rate", quantity(clip.sample_rate, "Hz")]);
+  return rows.length ? section("Clip", pairs(rows)) : null;
+}
+
+function metadata({ metadata: values, url }) {
+  const rows = Object.entries(values ?? {}).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+  const link = /^https?:\/\//.test(url ?? "") ? make("p", { class: "source" }, make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: url })) : null;
+  if (!rows.length && !link) return null;
+  const made = section("Metadata", link, rows.length ? pairs(rows) : null);
+  made.open = rows.length <= 12;
+  return made;
+}
+
+function pairs(rows) {
+  return make("dl", { class: "pairs" }, ...rows.map(([name, value]) => make("div", {}, make("dt", { text: name }), make("dd", { text: value }))));
+}
