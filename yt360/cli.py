@@ -36,6 +36,7 @@ _COMMANDS = {
     "segment": ("labels.segment", "Segment images and panoramas."),
     "stats": ("dataset.stats", "Count the clips, hours and classes of a dataset."),
     "preview": ("dataset.preview", "Draw clips with their labels and audio energy."),
+    "explore": ("dataset.explore", "Look at clips and listen to them on a page."),
     "check": (
         "dataset.check",
         "Verify a dataset: checksums, keys, members, decoding.",

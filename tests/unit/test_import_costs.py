@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 # Packages that take more than 50 ms to import.
 SLOW = {
     "av", "librosa", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy",
-    "sklearn", "soundfile", "tensorboard", "torch", "torchaudio", "torchvision", "transformers",
-    "webdataset", "yt_dlp",
+    "sklearn", "soundfile", "starlette", "tensorboard", "torch", "torchaudio", "torchvision",
+    "transformers", "uvicorn", "webdataset", "yt_dlp",
 }  # fmt: skip
 
 

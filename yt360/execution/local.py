@@ -114,6 +114,11 @@ class WorkerPool:
         for worker in self._alive:
             worker.process.join()
 
+    def kill(self) -> None:
+        """Kill the workers, from any thread; tasks in progress end as `Crashed`."""
+        for worker in list(self._alive):
+            worker.process.kill()
+
     def run(
         self, function: Callable[[Task], Result], tasks: deque[Task]
     ) -> Iterator[tuple[Task, Result | Crashed]]:

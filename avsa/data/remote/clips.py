@@ -49,8 +49,8 @@ class RemoteClips(ShardReader):
     def _advice(self) -> str:
         return "the dataset may have changed while it was copied: try again"
 
-    def read(self, clip: int, member: str) -> memoryview:
-        """Return a member of a clip, read-only; wait until its shard has been fetched.
+    def read_part(self, clip: int, member: str, start: int, stop: int) -> memoryview:
+        """Return bytes of a member of a clip, read-only; wait until its shard has been fetched.
 
         Raises:
             BadItem: The shard cannot be fetched, or is shorter than the index says.
@@ -60,11 +60,15 @@ class RemoteClips(ShardReader):
         while True:
             with self._cache.reading(name):
                 try:
-                    return super().read(clip, member)
+                    return super().read_part(clip, member, start, stop)
                 except BadItem:
                     if (self.dataset / name).exists():
                         raise
             # Another process has just removed the shard.
+
+    def is_present(self, clip: int) -> bool:
+        """Return whether the shard of a clip has been fetched."""
+        return (self.dataset / self.cache_name(clip)).exists()
 
     def each(self, member: str) -> Iterator[Content]:
         """Yield a member of every clip, see `ShardReader.each`; wait for each shard."""

@@ -150,8 +150,26 @@ class ShardReader:
         Raises:
             BadItem: The shard is missing or ends before the member, or the member is too large.
         """
+        return self.read_part(clip, member, 0, self.size_of(clip, member))
+
+    def read_part(self, clip: int, member: str, start: int, stop: int) -> memoryview:
+        """Return the bytes [start, stop) of a member of a clip, read-only.
+
+        Raises:
+            BadItem: See `read`.
+        """
         offset, size = self._range(clip, member)
-        return self._shard(clip).read(offset, size)
+        if not 0 <= start <= stop <= size:
+            raise IndexError(f"bytes {start} to {stop} are not in a member of {size} bytes")
+        return self._shard(clip).read(offset + start, stop - start)
+
+    def size_of(self, clip: int, member: str) -> int:
+        """Return the size of a member in bytes."""
+        return self._range(clip, member)[1]
+
+    def is_present(self, clip: int) -> bool:  # noqa: ARG002
+        """Return whether the clip can be read without a transfer from elsewhere."""
+        return True
 
     def locate(self, clips: Sequence[int]) -> list[ClipLocation]:
         """Return where some clips are stored, so that other processes can read them."""

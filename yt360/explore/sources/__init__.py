@@ -1,0 +1,1 @@
+"""What the page shows: the clips of a dataset, of a catalog, or of a folder of media files."""
