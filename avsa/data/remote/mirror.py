@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from avsa.data.remote.fetching import fetch
+from yt360.buckets.address import as_url
 from yt360.errors import BadItem, ErrorCode, UserError
 from yt360.files import private_folder, write_json
 from yt360.locks import exclusive_lock
@@ -38,26 +39,6 @@ _SMALL_FILES = {
 _INCOMING = ".incoming"
 _MAX_REMOTE_BYTES = 100_000
 _MIRROR_LOCK = ".mirror.lock"
-# Accept a single slash, because `Path` collapses two slashes into one.
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])", re.IGNORECASE)
-_FILE_URL = re.compile(r"file:/+", re.IGNORECASE)
-
-
-def as_url(dataset: str | Path) -> str | None:
-    """Return the URL of a dataset argument, or None if it is a folder.
-
-    Raises:
-        UserError: The argument is a ``file:`` URL.
-    """
-    text = str(dataset)
-    if local := _FILE_URL.match(text):
-        raise UserError(
-            f"{text} is on this machine; give its path, /{text[local.end() :]}",
-            code="unsupported",
-            key=text,
-        )
-    match = _URL.match(text)
-    return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
 
 
 def _address(url: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from avsa.data.remote.mirror import as_url
 from avsa.evals.config_options import option_text
 from avsa.evals.report.approach import as_mapping
 from avsa.evals.report.charts import epoch_charts, training_charts
@@ -26,6 +25,7 @@ from avsa.evals.report.pictures import PictureBudget
 from avsa.evals.report.runs import Found, Run
 from avsa.evals.report.series import changed_options
 from avsa.evals.result import PATH, TEST_PATH, VIDEOS, Metric
+from yt360.buckets.address import as_url
 from yt360.errors import UserError
 from yt360.shards.format.schema import DatasetInfo
 from yt360.terminal.text import shortened

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yt360.buckets.address import as_bucket_url
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.commands.exclusive_options import refuse
 from yt360.commands.group import examples, renamed_options
@@ -36,10 +37,15 @@ MAX_LINES = 20
     "yt360 build-shards footage --out DATASET --inspect",
     "yt360 build-shards footage --out DATASET --equalize-field",
     "yt360 build-shards --out DATASET -- -abc.mp4",
+    "yt360 build-shards my.catalog --out s3://BUCKET/DATASET",
 )
 @click.command("build-shards")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=Path)
-@click.option("--out", required=True, type=Path, help="Folder of the dataset, new or existing.")
+@click.option(
+    "--out",
+    required=True,
+    help="Folder of the dataset, new or existing; also in a bucket, such as s3://BUCKET/DATASET.",
+)
 @click.option(
     "--clip-s",
     type=int,
@@ -143,7 +149,7 @@ MAX_LINES = 20
 )
 @renamed_options({"--sound-layout": "--audio-layout"})
 @click.pass_context
-def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
+def command(context: click.Context, inputs: tuple[Path, ...], out: str, **options: Any) -> None:
     """Cut 360° videos with spatial audio into clips and write them as a dataset.
 
     INPUT is a media file, a folder of media files, or a catalog. The accepted videos of a catalog
@@ -155,7 +161,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
     """
     from yt360.catalog.build_inputs import find_all_inputs
     from yt360.duplicates.groups import read_groups
-    from yt360.shards.builder.build import build_shards
+    from yt360.shards.bucket.build import build_anywhere
     from yt360.shards.builder.splits.given import give_splits
 
     workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
@@ -165,7 +171,9 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
     layout = options.pop("audio_layout")
     options["sound_layout"] = None if layout == "auto" else layout
     files, test = options.pop("groups"), options.pop("test")
-    found = find_all_inputs(inputs, exclude=out, clip_s=options["clip_s"])
+    out = as_bucket_url(out) or str(Path(out))
+    exclude = None if as_bucket_url(out) else Path(out)
+    found = find_all_inputs(inputs, exclude=exclude, clip_s=options["clip_s"])
     if test:
         refuse(
             context,
@@ -173,9 +181,9 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
             "chooses splits, but --test gives them; give one",
         )
         options["test_fraction"] = None
-        found = give_splits(found, find_all_inputs(test, exclude=out, clip_s=options["clip_s"]))
+        found = give_splits(found, find_all_inputs(test, exclude=exclude, clip_s=options["clip_s"]))
     found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
-    report = build_shards(found, out, _build_options(**options), workers, retry)
+    report = build_anywhere(found, out, _build_options(**options), workers, retry)
     _print_report(report, out, len(found.videos), found.ignored)
     if found.without_media:
         echo(
@@ -188,7 +196,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: Path, **optio
         )
         raise UserError(
             f"no usable clip in {len(found.videos)} videos ({reasons}); "
-            f"{out / 'dataset.json'} lists the reasons",
+            f"{out}/dataset.json lists the reasons",
             code="empty",
             key=out,
         )
@@ -208,7 +216,7 @@ def _build_options(
     return BuildOptions(form=form, **options)
 
 
-def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> None:
+def _print_report(report: BuildReport, out: str, videos: int, ignored: int) -> None:
     from yt360.shards.format.schema import losses_by_reason
 
     told = [item for item in report.rejected if not item.is_rest]
@@ -232,7 +240,7 @@ def _print_report(report: BuildReport, out: Path, videos: int, ignored: int) -> 
     echo(f"{videos} videos read; {report.new_clips} new clips")
     for split, content in report.info.splits.items():
         echo(
-            f"{out / split}: {content.clips} clips of {content.videos} videos, "
+            f"{out}/{split}: {content.clips} clips of {content.videos} videos, "
             f"{content.duration_s / 3600:.2f} h, {len(content.shards)} shards"
         )
     info = report.info

@@ -20,6 +20,7 @@ from yt360.execution.local import Pool, limited_pool
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.layout.warnings import LayoutWarning
+from yt360.shards.bucket.publisher import InPlace, Publisher
 from yt360.shards.builder.build_run import BuildRun, CorrectedFile
 from yt360.shards.builder.existing_dataset import inputs_to_do, load_table, open_output
 from yt360.shards.builder.inputs import FoundInputs
@@ -58,6 +59,7 @@ def build_shards(
     workers: int = 1,
     retry: bool = False,
     make_pool: Callable[[int], AbstractContextManager[Pool]] = limited_pool,
+    publisher: Publisher | None = None,
 ) -> BuildReport:
     """Make or extend the dataset in the folder `out`.
 
@@ -69,6 +71,7 @@ def build_shards(
         retry: Try rejected inputs, and rejected parts of inputs, again even if they have not
             changed.
         make_pool: Creates the worker pool.
+        publisher: Copies the dataset elsewhere as it is built; None: `out` is its place.
 
     Raises:
         UserError: `out` holds something else or was built with other options, another process
@@ -79,12 +82,13 @@ def build_shards(
         raise UserError(
             f"workers is {workers}; give 1 or more", code="out-of-range", key="--workers"
         )
+    publisher = publisher or InPlace()
     info = open_output(out, options)
     build = None
     if not _is_up_to_date(out, info, options, found, retry):
         try:
-            with exclusive_lock(StagingFolder(out).lock, out):
-                build = BuildRun(out, options, found, retry)
+            with exclusive_lock(StagingFolder(out).lock, out), publisher.writing():
+                build = BuildRun(out, options, found, retry, publisher)
                 with make_pool(workers) as pool:
                     build.run(pool)
         except OSError as error:

@@ -13,6 +13,7 @@ from yt360.duplicates.groups import find_groups, folder_of_dataset, merge
 from yt360.execution.local import Crashed, Pool
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.media.layout.warnings import LayoutWarning
+from yt360.shards.bucket.publisher import InPlace, Publisher
 from yt360.shards.builder.clip_conversion import ConversionTask, stage_clips
 from yt360.shards.builder.existing_dataset import (
     inputs_to_do,
@@ -67,6 +68,7 @@ class BuildRun:
         options: Build options.
         found: The inputs.
         retry: Try rejected inputs again, even if they have not changed.
+        publisher: Copies the dataset to its destination; None: `out` is that.
 
     Attributes:
         notes: Notes on the inputs, one line each.
@@ -75,9 +77,15 @@ class BuildRun:
     """
 
     def __init__(
-        self, out: Path, options: BuildOptions, found: FoundInputs, retry: bool = False
+        self,
+        out: Path,
+        options: BuildOptions,
+        found: FoundInputs,
+        retry: bool = False,
+        publisher: Publisher | None = None,
     ) -> None:
         self.out, self.options, self.found, self.retry = out, options, found, retry
+        self._publisher = publisher or InPlace()
         self.notes: list[str] = []
         self.layout_warnings: list[tuple[str, LayoutWarning]] = []
         self.corrected: list[CorrectedFile] = []
@@ -275,8 +283,9 @@ class BuildRun:
 
     def _write_shards(self, last: bool = False) -> None:
         """Write the full shards, list them in ``dataset.json``, then remove their staged clips."""
-        for writer in self._writers.values():
+        for split, writer in self._writers.items():
             for keys in writer.write_all_shards() if last else writer.write_full_shards():
+                self._publisher.shard(split, writer.shards[-1])
                 for key in keys:
                     item_key = self._input_of[key]
                     self._unfinished.add(item_key)
@@ -294,6 +303,7 @@ class BuildRun:
         for split, writer in self._writers.items():
             (self.out / split).mkdir(exist_ok=True)
             write_index(self.out / split, writer.table, writer.info)
+            self._publisher.index(split)
         self._save(complete=True)
         self._staging.remove()
 
@@ -306,3 +316,4 @@ class BuildRun:
             unfinished=tuple(sorted(self._unfinished)),
         )
         self._info.save(self.out)
+        self._publisher.lists(self._info)

@@ -64,7 +64,7 @@ class ShardWriter:
         for suffix in members:
             check_member_name(key, suffix)
         for suffix, content in sorted(members.items()):
-            self._file.write(_header(f"{key}.{suffix}", len(content)))
+            self._file.write(member_header(f"{key}.{suffix}", len(content)))
             self._file.write(content)
             self._file.write(bytes(-len(content) % TAR_BLOCK))
         self.clips += 1
@@ -118,7 +118,7 @@ def member_bytes(size: int) -> int:
     return TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK
 
 
-def _header(name: str, size: int) -> bytes:
+def member_header(name: str, size: int) -> bytes:
     """Return the ustar header of a regular file without a time and an owner."""
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, _MEMBER_MODE

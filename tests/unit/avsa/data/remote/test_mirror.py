@@ -14,7 +14,6 @@ from avsa.data.clips import open_clips
 from avsa.data.remote.clips import RemoteClips
 from avsa.data.remote.mirror import (
     address_of,
-    as_url,
     dataset_folder,
     is_mirror,
     mirror,
@@ -179,11 +178,7 @@ def test_folders_are_given_by_their_path(url):
         dataset_folder(url)
 
 
-def test_urls_and_folders_are_distinguished(tmp_path):
-    assert as_url("https://host/a/") == "https://host/a"
-    assert as_url(Path("https://host/a")) == "https://host/a"
-    assert as_url("s3://bucket/a") == "s3://bucket/a"
-    assert as_url("data/set") is None and as_url("/data/set") is None and as_url("a:b") is None
+def test_a_folder_is_no_mirror(tmp_path):
     assert dataset_folder(str(tmp_path)) == tmp_path
 
 

@@ -1,0 +1,1 @@
+"""Datasets in buckets: built in a local workspace, published shard by shard."""
