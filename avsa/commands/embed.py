@@ -23,7 +23,11 @@ from yt360.terminal.output import echo
     type=click.Path(path_type=Path),
     help="A checkpoint, or the folder of a run or an exported model.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Parquet file.")
+@click.option(
+    "--out",
+    required=True,
+    help="Parquet file; also in a bucket, such as s3://BUCKET/features.parquet.",
+)
 @click.option("--split", default="test", show_default=True, help="train or test.")
 @click.option(
     "--views", default=4, show_default=True, type=click.IntRange(min=1), help="Views of a clip."
@@ -46,7 +50,7 @@ from yt360.terminal.output import echo
 def command(
     dataset: str,
     checkpoint: Path,
-    out: Path,
+    out: str,
     split: str,
     views: int,
     hfov_deg: float,
@@ -66,7 +70,9 @@ def command(
     from avsa.data.remote.mirror import dataset_folder
     from avsa.evals.features import EmbedConfig, embed_dataset
     from avsa.hub.load import load
+    from yt360.buckets.output_file import written_file
 
     config = EmbedConfig(split=split, num_views=views, hfov_deg=hfov_deg, batch_size=batch_size)
-    rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), out, config)
+    with written_file(out) as path:
+        rows = embed_dataset(load(checkpoint, device), dataset_folder(dataset), path, config)
     echo(f"{out}: {rows} rows, one for each clip and view")
