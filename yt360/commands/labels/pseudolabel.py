@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from yt360.buckets.address import as_bucket_url
 from yt360.commands.group import examples
 from yt360.commands.labels.options import segmenter_config, segmenter_options
 from yt360.errors import UserError
@@ -22,9 +23,10 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
     "yt360 pseudolabel DATASET --segmenter transformers \\",
     "    --model facebook/mask2former-swin-tiny-coco-panoptic --name mask2former",
     "yt360 pseudolabel DATASET --segmenter truth --scenes SCENES --name truth",
+    "yt360 pseudolabel s3://BUCKET/DATASET --checkpoint model_final_cafdb1.pkl",
 )
 @click.command("pseudolabel")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset")
 @segmenter_options
 @click.option("--name", default="panoptic", show_default=True, help="Name of the label set.")
 @click.option(
@@ -66,7 +68,7 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes on this machine, distributed over its GPUs.")  # fmt: skip
 def command(
-    dataset: Path,
+    dataset: str,
     batch: int | None,
     device: str,
     name: str,
@@ -84,8 +86,19 @@ def command(
 
     Several machines can run the same command on one dataset; they share the work. Run it again
     after an interruption, or to retry clips that were skipped.
+
+    DATASET may be in a bucket, such as s3://BUCKET/DATASET; one process labels it.
     """
+    from yt360.labels.bucket_labels import pseudolabel_in_bucket
     from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
+
+    url = as_bucket_url(dataset)
+    if url is not None and workers > 1:
+        raise UserError(
+            f"--workers is {workers}, but one process labels a dataset in a bucket; leave it out",
+            code="unsupported",
+            key="--workers",
+        )
 
     options = LabelOptions(
         name=name,
@@ -100,7 +113,10 @@ def command(
     )
     usual = {"short_side": view_size, "mixed_precision": precision == "auto"}
     segmenter = segmenter_config(usual=usual, **segmenter_choice)
-    report = pseudolabel_in_processes(dataset, segmenter, options, workers)
+    if url is None:
+        report = pseudolabel_in_processes(Path(dataset), segmenter, options, workers)
+    else:
+        report = pseudolabel_in_bucket(url, segmenter, options)
     echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
     if report.panoramas:
         echo(

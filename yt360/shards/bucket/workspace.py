@@ -22,7 +22,7 @@ from yt360.buckets.failures import changed
 from yt360.buckets.lease import LEASE_FILE, WriterLease
 from yt360.duplicates.groups import GROUPS_FILE, folder_of_dataset
 from yt360.errors import UserError
-from yt360.files import atomic_write, private_folder
+from yt360.files import atomic_write, private_folder, sha256_of
 from yt360.locks import exclusive_lock
 from yt360.shards.bucket.hollow_shards import KEPT, hollow_out, write_hollow
 from yt360.shards.builder.staging import STAGING_FOLDER
@@ -125,7 +125,7 @@ class Workspace:
             ) from None
         self._drop_shards(_shards_of(info) & self._present())
         for name in (*(f"{split}/{INDEX_FILE}" for split in SPLITS), _GROUPS):
-            self._pull_file(name)
+            self.pull_file(name)
         (incoming / DATASET_FILE).replace(self.folder / DATASET_FILE)
         if info.complete and not all(self._has_whole_index(split, info) for split in SPLITS):
             self._complete_shards()  # from which the build makes it again
@@ -138,10 +138,33 @@ class Workspace:
             Locked: Another writer, also on another machine, writes to the dataset.
             Changed: Another one has written since the lists were read.
         """
-        with WriterLease(self._bucket, self._workspace_name()) as self._lease:
-            self._require_unchanged()
+        with self.locked():
             self._complete_shards()
             yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lease of the dataset during the block, to write something other than shards.
+
+        Raises:
+            Locked: Another writer, also on another machine, writes to the dataset.
+            Changed: Another one has written since the lists were read.
+        """
+        with WriterLease(self._bucket, self._workspace_name()) as self._lease:
+            self._require_unchanged()
+            yield
+
+    @contextmanager
+    def whole_shard(self, path: Path) -> Iterator[None]:
+        """Copy a listed shard to its path in the workspace for the block; then it is hollow."""
+        split, name = path.parent.name, path.name
+        shards = DatasetInfo.load(self.folder).splits[split].shards
+        shard = next(shard for shard in shards if shard.name == name)
+        self._bucket.download(f"{split}/{name}", path, shard.bytes, shard.sha256)
+        try:
+            yield
+        finally:
+            hollow_out(path)
 
     def shard(self, split: Split, shard: ShardInfo) -> None:
         """See `Publisher`; the local file is hollow afterwards."""
@@ -159,10 +182,7 @@ class Workspace:
 
     def index(self, split: Split) -> None:
         """See `Publisher`."""
-        name = f"{split}/{INDEX_FILE}"
-        path = self.folder / name
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self._bucket.upload(name, path, digest, self._require_unchanged)
+        self.push_file(f"{split}/{INDEX_FILE}")
 
     def lists(self, info: DatasetInfo) -> None:
         """See `Publisher`."""
@@ -175,6 +195,23 @@ class Workspace:
         if not self._cleaned:  # now no other writer can list them
             self._remove_leftovers(info)
             self._cleaned = True
+
+    def pull_file(self, name: str) -> None:
+        """Copy a small file of the bucket; remove the local one if there is none."""
+        stored, path = self._bucket.read(name), self.folder / name
+        if stored is None:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(exist_ok=True)
+        with suppress(OSError, ValueError):
+            if read_limited(path, len(stored.content), self.folder) == stored.content:
+                return
+        _write(path, stored.content)
+
+    def push_file(self, name: str) -> None:
+        """Upload a file of the dataset folder whole, and verify it."""
+        path = self.folder / name
+        self._bucket.upload(name, path, sha256_of(path), self._require_unchanged)
 
     def _require_unchanged(self) -> None:
         """Check that nobody else has written ``dataset.json``, which a new writer does first."""
@@ -225,18 +262,6 @@ class Workspace:
             for path in (self.folder / split).glob("*.tar"):
                 if path not in names:
                     path.unlink()
-
-    def _pull_file(self, name: str) -> None:
-        """Copy a small file of the bucket; remove the local one if there is none."""
-        stored, path = self._bucket.read(name), self.folder / name
-        if stored is None:
-            path.unlink(missing_ok=True)
-            return
-        path.parent.mkdir(exist_ok=True)
-        with suppress(OSError, ValueError):
-            if read_limited(path, len(stored.content), self.folder) == stored.content:
-                return
-        _write(path, stored.content)
 
     def _complete_shards(self) -> None:
         """Make hollow shards of the listed ones that are not here."""
