@@ -32,8 +32,12 @@ STEPS = {
         ["yt360", "avsa", *modules_under("yt360/commands", "avsa/commands", "yt360/terminal")],
         set(),
     ),
-    "worker processes": (modules_under("yt360/execution"), set()),
+    "worker processes": (
+        [name for name in modules_under("yt360/execution") if ".engines" not in name],
+        set(),
+    ),
     "decoder processes": (["avsa.data.decoder_process"], {"av", "numpy"}),
+    "engines": (modules_under("yt360/execution"), {"av", "numpy", "pydantic"}),
     "builds": (
         modules_under("yt360/shards", "yt360/clip_codec", "yt360/media"),
         {"av", "numpy", "pyarrow", "pydantic"},

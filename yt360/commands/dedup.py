@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.group import examples
 from yt360.duplicates.kinds import GROUPINGS, KINDS
 from yt360.files import check_page_path
@@ -39,8 +40,17 @@ MAX_LINES = 20
 @click.option(
     "--min-match-s", default=4.0, show_default=True, help="Shortest common part in seconds."
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-def command(path: Path, report: Path | None, as_json: bool, **options: Any) -> None:
+@workers_option
+@executor_options
+def command(
+    path: Path,
+    report: Path | None,
+    as_json: bool,
+    workers: int | None,
+    executor: str,
+    executor_config: Path | None,
+    **options: Any,
+) -> None:
     """Find videos of the same footage, even if re-encoded, trimmed, scaled or rotated.
 
     Compares the video and the audio of the downloaded videos of a catalog, or of the clips of a
@@ -49,12 +59,15 @@ def command(path: Path, report: Path | None, as_json: bool, **options: Any) -> N
     """
     from yt360.duplicates.config import DedupConfig
     from yt360.duplicates.run import dedup, open_inputs
+    from yt360.execution.engines.choice import open_executor
+    from yt360.execution.executor import limited_pools, workers_of
 
-    config = DedupConfig(**options)
+    engine = open_executor(executor, executor_config, path)
+    config = DedupConfig(**options, workers=workers_of(engine, workers, 1))
     if report is not None:
         check_page_path(report)
     inputs = open_inputs(path)
-    found = dedup(inputs, config)
+    found = dedup(inputs, config, limited_pools(engine))
     if as_json:
         echo_json([pair.row() for pair in found.pairs])
     else:
@@ -62,7 +75,7 @@ def command(path: Path, report: Path | None, as_json: bool, **options: Any) -> N
     if report is not None:
         from yt360.duplicates.report import write_report
 
-        write_report(found, report, config.workers)
+        write_report(found, report, config.workers, limited_pools(engine))
         echo(f"{report}: pictures of the pairs", err=as_json)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from yt360.clips import DEFAULT_CLIP_S
+from yt360.commands.executor_options import executor_options
 from yt360.commands.group import examples, unique_keys
-from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.terminal.output import echo
 
@@ -48,6 +48,7 @@ from yt360.terminal.output import echo
 @click.option("--segmentation-fps", default=4.0, show_default=True, help="Class maps per second.")
 @click.option("--crf", default=20, show_default=True, help="CRF of x264, 0 (best) to 51.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@executor_options
 def command(
     out: Path,
     videos: int,
@@ -61,6 +62,8 @@ def command(
     segmentation_fps: float,
     crf: int,
     workers: int | None,
+    executor: str,
+    executor_config: Path | None,
 ) -> None:
     """Render synthetic 360° scenes with known sources into the folder OUT.
 
@@ -73,6 +76,7 @@ def command(
     speed_deg_per_s, still_fraction, flashing_fraction, level_spread_db, noise_db, reverberation_s,
     ambience_db, ambience_cue, places, pool, instances.
     """
+    from yt360.execution.engines.choice import open_executor
     from yt360.scenes.world.parameters import SceneFormat, choose_parameters
     from yt360.scenes.write import write_scenes
 
@@ -89,5 +93,7 @@ def command(
         crf=crf,
     )
     parameters = choose_parameters(preset, assignments)
-    rendered = write_scenes(out, videos, seed, parameters, form, workers or usable_cores())
+    engine = open_executor(executor, executor_config, out)
+    workers = workers or engine.default_workers
+    rendered = write_scenes(out, videos, seed, parameters, form, workers, engine.pool)
     echo(f"{out}: {rendered} scenes rendered, {videos - rendered} were complete")

@@ -29,7 +29,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
-_FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
+FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
 """Signals that a terminal sends to all its processes; the parent process handles them."""
 
 
@@ -94,7 +94,7 @@ class WorkerPool:
     def __init__(self, workers: int, limits: Limits | None = None) -> None:
         self.workers, self.limits = workers, limits
         self._alive: list[_Worker[Any]] = []
-        # Linux ends a worker when the thread that started it ends (`_exit_with_parent`). Therefore
+        # Linux ends a worker when the thread that started it ends (`exit_with_parent`). Therefore
         # a thread of the pool starts all workers, not the thread that happens to need the first.
         self._starter = ThreadPoolExecutor(1)
 
@@ -161,7 +161,7 @@ class WorkerPool:
         parent_end, child_end = self.context.Pipe()
         arguments = child_end, os.getpid(), self.limits, loaded_plugins()
         process = self.context.Process(target=_work, args=arguments, daemon=True)
-        with _interrupt_blocked():
+        with interrupt_blocked():
             process.start()
         child_end.close()  # otherwise the pipe would stay open after the worker ends
         worker: _Worker[Any] = _Worker(process, parent_end)
@@ -186,10 +186,10 @@ class WorkerPool:
 
 
 @contextmanager
-def _interrupt_blocked() -> Iterator[None]:
+def interrupt_blocked() -> Iterator[None]:
     """Block SIGINT and SIGHUP while a process starts, so that they do not interrupt its imports."""
     resource_tracker.ensure_running()  # starting it with the process would unblock SIGINT
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINAL)
     try:
         yield
     finally:
@@ -204,13 +204,13 @@ def limited_pool(workers: int) -> WorkerPool:
 def _work(
     connection: Connection, parent: int, limits: Limits | None, plugins: tuple[str, ...]
 ) -> None:
-    _exit_with_parent(parent)
+    exit_with_parent(parent)
     if limits is not None:
         limits.limit_memory()
     guard()
-    for number in _FROM_TERMINAL:
+    for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FROM_TERMINAL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FROM_TERMINAL)
     multiprocessing.current_process().daemon = False  # allow it to start worker processes
     load_plugins(plugins)
     _serve(connection, limits)
@@ -225,11 +225,11 @@ def _serve(connection: Connection, limits: Limits | None = None) -> None:
                 with limits.one_task() if limits is not None else nullcontext():
                     reply = ForkingPickler.dumps((True, function(task)))
             except Exception as error:
-                reply = _pickled_error(error)
+                reply = pickled_error(error)
             connection.send_bytes(reply)
 
 
-def _pickled_error(error: Exception) -> memoryview:
+def pickled_error(error: Exception) -> memoryview:
     """Return the pickled reply for an error; an unpicklable error becomes a RuntimeError."""
     try:
         reply = ForkingPickler.dumps((False, error))
@@ -240,7 +240,8 @@ def _pickled_error(error: Exception) -> memoryview:
     return reply
 
 
-def _exit_with_parent(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
+    """End this process when its parent process ends; `parent` is the expected parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent ended before the call above

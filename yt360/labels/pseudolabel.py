@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import pickle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +20,7 @@ from yt360.config import config_class
 from yt360.devices import choose_device
 from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
-from yt360.execution.local import Crashed, WorkerPool
+from yt360.execution.local import Crashed, Pool, WorkerPool
 from yt360.labels.format.label_set import (
     DEFAULT_NAME,
     MAX_FPS,
@@ -29,7 +34,7 @@ from yt360.labels.segmenters.batches import Batches, usual_batch
 from yt360.labels.shard_task import LabelReport, remove_leftovers, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
-from yt360.shards.format.schema import DatasetInfo
+from yt360.shards.format.schema import DatasetInfo, parse_shard_name
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 
@@ -70,8 +75,9 @@ def pseudolabel(
     options: LabelOptions,
     device: torch.device | None = None,
     *,
-    worker: int | None = None,
-    isolate: Callable[[], IsolatedProcess] = IsolatedProcess,
+    isolate: Callable[[], AbstractContextManager[IsolatedProcess]] = IsolatedProcess,
+    progress: Callable[[str, int, str], Progress] = Progress,
+    is_shared: bool = True,
 ) -> LabelReport:
     """Label all clips of a dataset that have no labels and that no other process is labelling.
 
@@ -84,8 +90,10 @@ def pseudolabel(
         segmenter: Segments the images.
         options: Options of the run.
         device: Cuts views out of panoramas; None means the CPU.
-        worker: Number of this process if one command has several.
         isolate: Makes the process that decodes clips.
+        progress: Makes the progress of the run.
+        is_shared: Whether other commands may label the dataset, too. If not, a shard that another
+            process has locked is labelled nevertheless: that process is thought to be lost.
 
     Raises:
         UserError: `dataset` is not a dataset, or its labels of that name were made with other
@@ -105,11 +113,10 @@ def pseudolabel(
         task.path: sum(task.num_maps(clip, labels.fps) for clip in task.missing(labels.name))
         for task in tasks
     }
-    what = "labelling" if worker is None else f"worker {worker}: labelling"
     report, go_on = LabelReport(), True
     with (
         isolate() as isolated,
-        Progress(what, sum(maps_to_make.values()), "panoramas") as progress,
+        progress("labelling", sum(maps_to_make.values()), "panoramas") as shown,
     ):
         while go_on:  # a process that held a lock may have been killed in the meantime
             go_on, report.elsewhere = False, 0
@@ -117,62 +124,143 @@ def pseudolabel(
                 if not maps_to_make.get(task.path):
                     continue
                 if not task.missing(labels.name):  # another process has labelled it
-                    progress.advance(maps_to_make.pop(task.path))
+                    shown.advance(maps_to_make.pop(task.path))
                     continue
-                with task.locked(labels.name) as is_ours:
+                with task.locked(labels.name) if is_shared else nullcontext(True) as is_ours:
                     report.elsewhere += not is_ours
                     if is_ours:
                         del maps_to_make[task.path]
                         go_on = True
-                        done = task.label(labels, labeller, isolated, progress)
+                        done = task.label(labels, labeller, isolated, shown)
                         report += replace(done, elsewhere=report.elsewhere)
     return report
 
 
 @dataclass(frozen=True)
 class WorkerTask:
-    """The task of one process of several."""
+    """A shard to label in a worker process.
+
+    Attributes:
+        dataset: The dataset folder.
+        segmenter: Config of the segmenter, which a worker builds once.
+        options: Options that choose one shard.
+        panoramas: Number of maps to make.
+        threads: Threads of a worker on a CPU, on this machine; None on others: the number that the
+            engine states.
+    """
 
     dataset: Path
     segmenter: SegmenterConfig
     options: LabelOptions
-    worker: int
-    workers: int
+    panoramas: int
+    threads: int | None
 
 
 def pseudolabel_in_processes(
-    dataset: Path, segmenter: SegmenterConfig, options: LabelOptions, workers: int
+    dataset: Path,
+    segmenter: SegmenterConfig,
+    options: LabelOptions,
+    workers: int,
+    make_pool: Callable[[int], AbstractContextManager[Pool]] = WorkerPool,
 ) -> LabelReport:
-    """Label with several processes on this machine, which take its GPUs in turn.
+    """Label with several processes, which take the GPUs of their machine in turn.
+
+    One process of this machine is this one.
+
+    Args:
+        dataset: The dataset folder.
+        segmenter: Config of the segmenter.
+        options: Options of the run.
+        workers: Number of processes.
+        make_pool: Creates the worker pool.
 
     Raises:
         UserError: See `pseudolabel`; or a process died.
     """
     DatasetInfo.load(dataset)  # fail before a network is loaded
-    tasks = [WorkerTask(dataset, segmenter, options, n, workers) for n in range(workers)]
-    if workers == 1:
-        return run_worker(tasks[0])
+    is_here = make_pool is WorkerPool
+    threads = max(1, torch.get_num_threads() // workers) if is_here else None
+    tasks = deque(_worker_tasks(dataset, segmenter, options, threads))
+    if (is_here and workers == 1) or not tasks:
+        device = choose_device(options.device)
+        return pseudolabel(dataset, segmenter.build(device), options, device)
     total = LabelReport()
-    with WorkerPool(workers) as pool:
-        for task, result in pool.run(run_worker, deque(tasks)):
+    count = sum(task.panoramas for task in tasks)
+    with make_pool(workers) as pool, Progress("labelling", count, "panoramas") as progress:
+        for task, result in pool.run(run_worker, tasks):
             if isinstance(result, Crashed):
                 raise UserError(
-                    f"worker {task.worker}: {result.describe()}; run the same command again to "
-                    "continue",
+                    f"shards {sorted(task.options.shards or ())} of {task.options.splits[0]}: "
+                    f"{result.describe()}; run the same command again to continue",
                     code="system",
                 )
-            total += result
+            report, notes = result
+            for note in notes:
+                progress.note(note)
+            progress.advance(task.panoramas)
+            total = replace(total + report, elsewhere=total.elsewhere + report.elsewhere)
     return total
 
 
-def run_worker(task: WorkerTask) -> LabelReport:
-    """Label in one of several processes."""
-    device = choose_device(task.options.device, task.worker % max(1, torch.cuda.device_count()))
-    if device.type == "cpu" and task.workers > 1:
-        torch.set_num_threads(max(1, torch.get_num_threads() // task.workers))
-    segmenter = task.segmenter.build(device)
-    worker = task.worker if task.workers > 1 else None
-    return pseudolabel(task.dataset, segmenter, task.options, device, worker=worker)
+def _worker_tasks(
+    dataset: Path, segmenter: SegmenterConfig, options: LabelOptions, threads: int | None
+) -> Iterator[WorkerTask]:
+    """Yield a task for each shard with clips that have no labels."""
+    for task in shard_tasks(dataset, options.splits, options.shards):
+        clips, name = task.missing(options.name), parse_shard_name(task.path.name)
+        if clips and name is not None:
+            (split,) = (each for each in options.splits if each == task.path.parent.name)
+            one = replace(options, splits=(split,), shards=frozenset({name[1]}))
+            count = sum(task.num_maps(clip, options.fps) for clip in clips)
+            yield WorkerTask(dataset, segmenter, one, count, threads)
+
+
+class _Notes(Progress):
+    """Collects notes and prints nothing, in a worker process."""
+
+    def __init__(self, *_: object) -> None:
+        self.notes: list[str] = []
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def advance(self, amount: int = 1) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def run_worker(task: WorkerTask) -> tuple[LabelReport, list[str]]:
+    """Label a shard in a worker process; return the report and notes."""
+    segmenter, device, isolated = _loaded(
+        pickle.dumps(task.segmenter), task.options.device, task.threads
+    )
+    notes = _Notes()
+    report = pseudolabel(
+        task.dataset,
+        segmenter,
+        task.options,
+        device,
+        isolate=lambda: nullcontext(isolated),
+        progress=lambda *_: notes,
+        is_shared=task.threads is not None,
+    )
+    return report, notes.notes
+
+
+@lru_cache(maxsize=1)
+def _loaded(
+    config: bytes, device_name: str, threads: int | None
+) -> tuple[Segmenter, torch.device, IsolatedProcess]:
+    """Return what a worker keeps between tasks."""
+    process = multiprocessing.current_process().name.rpartition("-")[2]
+    number = int(process) if process.isdecimal() else 0
+    device = choose_device(device_name, number % max(1, torch.cuda.device_count()))
+    if device.type == "cpu":
+        torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", "1")))
+    segmenter: Segmenter = pickle.loads(config).build(device)
+    return segmenter, device, IsolatedProcess()
 
 
 def _label_set(segmenter: Segmenter, labeller: PanoramaLabeller, options: LabelOptions) -> LabelSet:

@@ -48,7 +48,7 @@ def write_scenes(
         parameters: Difficulty.
         form: Format of the files.
         workers: Number of processes.
-        make_pool: Creates the worker pool.
+        make_pool: Creates the worker pool. A single process of this machine is this process.
 
     Returns:
         The number of scenes that were rendered.
@@ -137,8 +137,10 @@ def _in_workers(
     task: Callable[[int], None], numbers: Sequence[int], workers: int, make_pool: MakePool
 ) -> Iterator[None]:
     """Run a task for each number; yield after each."""
-    if workers == 1 or len(numbers) < 2:
+    if make_pool is WorkerPool and (workers == 1 or len(numbers) < 2):
         yield from map(task, numbers)
+        return
+    if not numbers:
         return
     with make_pool(min(workers, len(numbers))) as pool:
         for number, result in pool.run(partial(_in_one_thread, task), deque(numbers)):

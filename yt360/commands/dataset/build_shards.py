@@ -13,8 +13,8 @@ import click
 from yt360.buckets.address import as_bucket_url
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.commands.exclusive_options import refuse
+from yt360.commands.executor_options import executor_options
 from yt360.commands.group import examples, renamed_options
-from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
@@ -36,6 +36,8 @@ MAX_LINES = 20
     "yt360 build-shards SCENES/train --test SCENES/test --out DATASET",
     "yt360 build-shards footage --out DATASET --inspect",
     "yt360 build-shards footage --out DATASET --equalize-field",
+    "yt360 build-shards my.catalog --out DATASET --executor ray:10.0.0.1:6379",
+    "yt360 build-shards my.catalog --out DATASET --executor slurm:cpu --workers 400",
     "yt360 build-shards --out DATASET -- -abc.mp4",
     "yt360 build-shards my.catalog --out s3://BUCKET/DATASET",
 )
@@ -142,6 +144,7 @@ MAX_LINES = 20
     "reject; by default, only the projection and the audio layout are checked.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@executor_options
 @click.option(
     "--retry",
     is_flag=True,
@@ -161,10 +164,16 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
     """
     from yt360.catalog.build_inputs import find_all_inputs
     from yt360.duplicates.groups import read_groups
+    from yt360.execution.engines.choice import open_executor
+    from yt360.execution.executor import limited_pools
     from yt360.shards.bucket.build import build_anywhere
+    from yt360.shards.bucket.workspace import cache_folder
     from yt360.shards.builder.splits.given import give_splits
 
-    workers, retry = options.pop("workers") or usable_cores(), options.pop("retry")
+    # The workers of a build in a bucket write to its workspace.
+    output = cache_folder() / "build-shards" if as_bucket_url(out) else Path(out)
+    executor = open_executor(options.pop("executor"), options.pop("executor_config"), output)
+    workers, retry = options.pop("workers") or executor.default_workers, options.pop("retry")
     if options.pop("equalize_field"):
         refuse(context, ("field_gain",), "and --equalize-field contradict each other; give one")
         options["field_gain"] = "octaves"
@@ -183,7 +192,9 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
         options["test_fraction"] = None
         found = give_splits(found, find_all_inputs(test, exclude=exclude, clip_s=options["clip_s"]))
     found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
-    report = build_anywhere(found, out, _build_options(**options), workers, retry)
+    report = build_anywhere(
+        found, out, _build_options(**options), workers, retry, limited_pools(executor)
+    )
     _print_report(report, out, len(found.videos), found.ignored)
     if found.without_media:
         echo(

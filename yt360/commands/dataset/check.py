@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.group import examples
 from yt360.terminal.output import echo
 
@@ -17,17 +18,28 @@ from yt360.terminal.output import echo
 @click.option(
     "--quick", is_flag=True, help="Compare checksums, names and the index; do not decode."
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-def command(dataset: Path, quick: bool, workers: int) -> None:
+@workers_option
+@executor_options
+def command(
+    dataset: Path,
+    quick: bool,
+    workers: int | None,
+    executor: str,
+    executor_config: Path | None,
+) -> None:
     """Verify the checksums, keys, members, order and index of a dataset, and decode every clip.
 
     Prints one line for each fault. The exit code is 1 if there is a fault.
     """
+    from yt360.execution.engines.choice import open_executor
+    from yt360.execution.executor import limited_pools, workers_of
     from yt360.shards.check.dataset import check_dataset
     from yt360.shards.format.schema import DatasetInfo
 
     faults = 0
-    for fault in check_dataset(dataset, quick, workers):
+    engine = open_executor(executor, executor_config, dataset)
+    pools = limited_pools(engine)
+    for fault in check_dataset(dataset, quick, workers_of(engine, workers, 1), pools):
         echo(fault)
         faults += 1
     info = DatasetInfo.load(dataset)

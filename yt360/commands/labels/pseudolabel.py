@@ -8,6 +8,7 @@ from typing import Any, Literal
 import click
 
 from yt360.buckets.address import as_bucket_url
+from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.group import examples
 from yt360.commands.labels.options import segmenter_config, segmenter_options
 from yt360.errors import UserError
@@ -22,6 +23,8 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
     "yt360 pseudolabel DATASET --checkpoint model_final_cafdb1.pkl",
     "yt360 pseudolabel DATASET --segmenter transformers \\",
     "    --model facebook/mask2former-swin-tiny-coco-panoptic --name mask2former",
+    "yt360 pseudolabel DATASET --checkpoint model_final_cafdb1.pkl --executor slurm:gpu \\",
+    "    --executor-config gpu.yaml --workers 8",
     "yt360 pseudolabel DATASET --segmenter truth --scenes SCENES --name truth",
     "yt360 pseudolabel s3://BUCKET/DATASET --checkpoint model_final_cafdb1.pkl",
 )
@@ -65,8 +68,8 @@ MAX_DIGITS = 100  # of a number, before Python refuses to read it
     show_default=True,
     help="auto: float16 on a GPU (panoptic-fpn, transformers). full: always float32.",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
-              help="Processes on this machine, distributed over its GPUs.")  # fmt: skip
+@workers_option
+@executor_options
 def command(
     dataset: str,
     batch: int | None,
@@ -79,27 +82,39 @@ def command(
     split: Split | Literal["all"],
     shards: str | None,
     precision: str,
-    workers: int,
+    workers: int | None,
+    executor: str,
+    executor_config: Path | None,
     **segmenter_choice: Any,
 ) -> None:
     """Label the clips of DATASET and write the labels next to the shards.
 
-    Several machines can run the same command on one dataset; they share the work. Run it again
-    after an interruption, or to retry clips that were skipped.
+    Processes on one machine share its GPUs. Several machines can also run the same command on one
+    dataset; they share the work. Run it again after an interruption, or to retry clips that were
+    skipped.
 
-    DATASET may be in a bucket, such as s3://BUCKET/DATASET; one process labels it.
+    DATASET may be in a bucket, such as s3://BUCKET/DATASET; one process of this machine labels it.
     """
+    from yt360.execution.engines.choice import open_executor
+    from yt360.execution.executor import LocalExecutor, workers_of
     from yt360.labels.bucket_labels import pseudolabel_in_bucket
     from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
 
     url = as_bucket_url(dataset)
-    if url is not None and workers > 1:
+    engine = open_executor(executor, executor_config, Path("labels" if url else dataset))
+    if url is not None and (workers or 1) > 1:
         raise UserError(
             f"--workers is {workers}, but one process labels a dataset in a bucket; leave it out",
             code="unsupported",
             key="--workers",
         )
-
+    if url is not None and not isinstance(engine, LocalExecutor):
+        raise UserError(
+            f"--executor is {executor}, but a process of this machine labels a dataset in a "
+            "bucket; leave it out, or label the dataset in a folder",
+            code="unsupported",
+            key="--executor",
+        )
     options = LabelOptions(
         name=name,
         views=views,
@@ -114,13 +129,14 @@ def command(
     usual = {"short_side": view_size, "mixed_precision": precision == "auto"}
     segmenter = segmenter_config(usual=usual, **segmenter_choice)
     if url is None:
-        report = pseudolabel_in_processes(Path(dataset), segmenter, options, workers)
+        number = workers_of(engine, workers, 1)
+        report = pseudolabel_in_processes(Path(dataset), segmenter, options, number, engine.pool)
     else:
         report = pseudolabel_in_bucket(url, segmenter, options)
     echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
     if report.panoramas:
         echo(
-            f"{report.elapsed_s / report.panoramas / workers:.3g} s per panorama, "
+            f"{report.elapsed_s / report.panoramas:.3g} s of a worker per panorama, "
             f"{report.outside_fraction:.1%} of it outside the network"
         )
     for reason, count in sorted(report.skipped.items()):

@@ -36,7 +36,7 @@ from yt360.shards.builder.splits.groups import (
     warn_of_shared_groups,
     warn_of_similar_names,
 )
-from yt360.shards.builder.staging import InputAnalysis, StagingFolder
+from yt360.shards.builder.staging import InputAnalysis, StagingFolder, new_run
 from yt360.shards.format.index import write_index
 from yt360.shards.format.schema import Rejection
 from yt360.splits import SPLITS, Split
@@ -89,7 +89,8 @@ class BuildRun:
         self.notes: list[str] = []
         self.layout_warnings: list[tuple[str, LayoutWarning]] = []
         self.corrected: list[CorrectedFile] = []
-        self._staging = StagingFolder(out)
+        self._run = new_run()
+        self._staging = StagingFolder(out, self._run)
         self._info = open_output(out, options)
         self._writers: dict[Split, SplitWriter] = {}
         self._corrections: dict[str, FieldCorrection | None] = {}
@@ -140,7 +141,9 @@ class BuildRun:
     def _analyze(self, pool: Pool, inputs: Sequence[InputVideo]) -> dict[str, InputAnalysis]:
         """Return the analysis of each input by key; a crashed analysis is retried once."""
         analyses: dict[str, InputAnalysis] = {}
-        tasks = deque(AnalysisTask(item, self.options, self.out, self.retry) for item in inputs)
+        tasks = deque(
+            AnalysisTask(item, self.options, self.out, self.retry, self._run) for item in inputs
+        )
         crashed: set[str] = set()
         with Progress("analyzing", total=len(inputs), unit="files") as progress:
             for task, result in pool.run(analyze_input, tasks):
@@ -233,6 +236,7 @@ class BuildRun:
                         self.options,
                         self.out,
                         self._corrections.get(each.item.video_id),
+                        self._run,
                     )
                 )
         return tasks

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConversionTask:
-    """Clips of one input to convert, in order of time."""
+    """Clips of one input to convert in a build, see `new_run`; in order of time."""
 
     item: InputVideo
     source: Source
@@ -37,6 +37,7 @@ class ConversionTask:
     options: BuildOptions
     dataset: Path
     correction: FieldCorrection | None = None
+    run: str = ""
 
     def clips_by_key(self) -> dict[str, SelectedClip]:
         """Return the clips by key."""
@@ -54,7 +55,7 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
     """
     from yt360.media.ffmpeg import FfmpegDied
 
-    staging = StagingFolder(task.dataset)
+    staging = StagingFolder(task.dataset, task.run)
     pending = [clip for key, clip in task.clips_by_key().items() if staging.find(key) is None]
     batch_size = len(pending)
     while pending:

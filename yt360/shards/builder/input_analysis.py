@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnalysisTask:
-    """An input to analyze; `retry` repeats a staged analysis with rejections."""
+    """An input to analyze in a build, see `new_run`; `retry` repeats analyses with rejections."""
 
     item: InputVideo
     options: BuildOptions
     dataset: Path
     retry: bool = False
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def analyze_input(task: AnalysisTask) -> AnalyzedInput:
     The files of the input are scanned once, for this analysis and for all conversions.
     """
     item, options = task.item, task.options
-    staging = StagingFolder(task.dataset)
+    staging = StagingFolder(task.dataset, task.run)
     fingerprint = fingerprint_of(item)
     staged = staging.load_analysis(item, fingerprint, task.retry)
     done = int if task.retry else (int, Rejection)

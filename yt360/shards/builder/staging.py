@@ -1,7 +1,10 @@
 """Results that are not in a shard yet, stored in ``DATASET/.staging``.
 
 Everything in `clips` and `analyses` is complete: it is written in `work` and renamed. After a kill,
-the next build can use it, and processes of the killed build that still run cannot damage it.
+the next build can use it, and processes of the killed build that still run, also on other machines,
+cannot damage it: each build has a folder of its own in `work`, named at random, and the next build
+removes it, so they have no place to write any more. Of two processes of one build that convert the
+same clip, since one of them was thought to be lost, the first one wins; both have the same bytes.
 
 The folder also holds the build's lock, so it is never emptied in place: it is renamed while the
 lock is held, and the next build creates a new folder with a new lock.
@@ -9,6 +12,7 @@ lock is held, and the next build creates a new folder with a new lock.
 
 from __future__ import annotations
 
+import errno
 import json
 import secrets
 import shutil
@@ -36,6 +40,7 @@ STAGING_FOLDER = ".staging"
 STAGING_VERSION = 4
 """Files that another version staged are not used."""
 _TRASH = f"{STAGING_FOLDER}-trash-"
+_OLD_WORK = "old-work-"
 _REJECTED_FILE = "rejected.json"
 _MAX_MEMBER_BYTES = 1 << 40
 # Some file systems keep files that an ending process has open.
@@ -68,16 +73,18 @@ class StagingFolder:
 
     Args:
         dataset: The dataset folder.
+        run: Name of the build (see `new_run`), to write; not needed to read.
 
     Raises:
         UserError: A part of the staging folder is a link.
     """
 
-    def __init__(self, dataset: Path) -> None:
+    def __init__(self, dataset: Path, run: str = "") -> None:
         self.folder = dataset / STAGING_FOLDER
         self.lock = self.folder / "lock"
         self._analyses, self._clips = self.folder / "analyses", self.folder / "clips"
         self._work = self.folder / "work"
+        self._run = self._work / run
         self._options = self.folder / "options.json"
         for folder in (self.folder, self._analyses, self._clips, self._work):
             if folder.is_symlink():
@@ -95,11 +102,14 @@ class StagingFolder:
             _remove(self._analyses)
             with atomic_write(self._options) as file:
                 file.write(wanted)
-        for folder in (self._analyses, self._clips, self._work):
+        if self._work.exists():
+            # Renamed at once: processes of a killed build may be adding files.
+            self._work.rename(self.folder / f"{_OLD_WORK}{secrets.token_hex(4)}")
+        for folder in (self._analyses, self._clips, self._run):
             folder.mkdir(parents=True, exist_ok=True)
-        leftovers = [*self.folder.glob(".*.tmp"), *self._analyses.glob(".*.tmp")]
-        for leftover in [*self._work.iterdir(), *leftovers]:
-            _remove(leftover)
+        for pattern in (f"{_OLD_WORK}*", ".*.tmp", "analyses/.*.tmp"):
+            for leftover in self.folder.glob(pattern):
+                _remove(leftover)
 
     def _staged_options(self) -> bytes | None:
         try:
@@ -122,7 +132,7 @@ class StagingFolder:
 
     def scratch(self) -> Path:
         """Return a new folder for unfinished work."""
-        return Path(mkdtemp(dir=self._work))
+        return Path(mkdtemp(dir=self._run))
 
     def save_analysis(self, item: InputVideo, analysis: InputAnalysis) -> None:
         """Store the analysis of an input."""
@@ -153,10 +163,18 @@ class StagingFolder:
         return analysis
 
     def publish(self, key: str, scratch: Path) -> None:
-        """Turn a scratch folder with all members of a clip into the staged clip `key`."""
+        """Turn a scratch folder with all members of a clip into the staged clip `key`.
+
+        If the clip is staged already, by another process of this build, nothing changes.
+        """
         for path in (*scratch.iterdir(), scratch):
             sync_folder(path)
-        scratch.rename(self._clips / key)
+        try:
+            scratch.rename(self._clips / key)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            _remove(scratch)
 
     def publish_rejection(self, key: str, rejection: Rejection) -> None:
         """Record that the clip `key` is rejected."""
@@ -210,6 +228,11 @@ class StagingFolder:
 
     def _analysis_file(self, item: InputVideo) -> Path:
         return self._analyses / f"{item.key}.json"
+
+
+def new_run() -> str:
+    """Return a new name for a build."""
+    return secrets.token_hex(8)
 
 
 def member_file(folder: Path, member: str) -> Path:

@@ -17,8 +17,9 @@ from yt360.labels import shard_task
 from yt360.labels.format.label_set import LabelSet
 from yt360.labels.format.reader import LabelReader
 from yt360.labels.format.shard_file import LabelShardFile
-from yt360.labels.pseudolabel import LabelOptions, pseudolabel
+from yt360.labels.pseudolabel import LabelOptions, pseudolabel, pseudolabel_in_processes
 from yt360.labels.segmenters.base import Segmentation
+from yt360.labels.segmenters.truth import TruthConfig
 from yt360.labels.shard_task import shard_tasks
 from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.writer import ShardWriter
@@ -119,6 +120,24 @@ def test_a_damaged_shard_of_labels_is_made_again(dataset, paint):
     path.write_bytes(path.read_bytes()[:700])
     assert label(dataset, paint.Segmenter(), OPTIONS).clips == 2
     assert tree(dataset) == wanted
+
+
+def test_worker_processes_elsewhere_write_the_bytes_of_one_process(scene_dataset, tmp_path):
+    options = LabelOptions(name="again", views="panorama", height=32)
+    truth = TruthConfig(scenes=scene_dataset.scenes)
+    one, several = tmp_path / "one", tmp_path / "several"
+    shutil.copytree(scene_dataset.dataset, one)
+    shutil.copytree(scene_dataset.dataset, several)
+    here = pseudolabel_in_processes(one, truth, options, 1)
+    (work, *_) = shard_tasks(several, ["train"])
+    with work.locked("again"):  # by a worker that is thought to be lost
+        there = pseudolabel_in_processes(several, truth, options, 2, InlinePool)
+    assert (there.clips, there.panoramas, there.elsewhere) == (here.clips, here.panoramas, 0)
+    assert there.clips and tree(several) == tree(one)
+    assert pseudolabel_in_processes(several, truth, options, 2, InlinePool).clips == 0
+    with user_error("missing", key="--shards"):
+        wrong = LabelOptions(name="again", shards=frozenset({99}))
+        pseudolabel_in_processes(several, truth, wrong, 2, InlinePool)
 
 
 def test_shards_that_others_hold_are_left_to_them(dataset, paint):
