@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from avsa.commands.options import device_option, set_option
+from yt360.buckets.address import as_bucket_url
 from yt360.commands.group import examples
 from yt360.errors import UserError
 from yt360.terminal.output import echo
@@ -21,6 +22,7 @@ from yt360.terminal.output import echo
     "avsa train --data A --data B --recipe avsa --set 'sampling.weights=[3,1]'",
     "avsa train --data https://example.org/DATASET --recipe avsa --set sampling.window_shards=8",
     "torchrun --nproc-per-node 4 -m avsa train --data DATASET --recipe avsa --out runs/avsa",
+    "avsa train --data s3://BUCKET/DATASET --recipe avsa --out s3://BUCKET/runs/avsa",
     "avsa train --dry-run --recipe avsa --ranks 4 --views-per-s 5000",
     "avsa train --schema > recipe.schema.json",
 )
@@ -35,8 +37,8 @@ from yt360.terminal.output import echo
 @set_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    help="Folder of the run; by default a new one, runs/RECIPE-N.",
+    help="Folder of the run; by default a new one, runs/RECIPE-N. Also in a bucket, such as "
+    "s3://BUCKET/RUN: each checkpoint is uploaded.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
 @click.option("--resume", is_flag=True, help="Resume the run in --out.")
@@ -83,7 +85,7 @@ def command(
     data: tuple[str, ...],
     recipe: str | None,
     overrides: tuple[str, ...],
-    out: Path | None,
+    out: str | None,
     steps: int | None,
     resume: bool,
     cache_gb: float | None,
@@ -123,7 +125,13 @@ def command(
             )
         from avsa.training.dry_run import dry_run_report
 
-        asked = data, recipe, overrides, out, resume, cache_gb
+        if resume and out is not None and as_bucket_url(out) is not None:
+            raise UserError(
+                f"--dry-run reads no run in a bucket such as {out}; give --recipe and --data",
+                "unsupported",
+                "--dry-run",
+            )
+        asked = data, recipe, overrides, None if out is None else Path(out), resume, cache_gb
         echo(*dry_run_report(*asked, ranks=ranks, views_per_s=views_per_s))
         return
     if ranks is not None or views_per_s is not None:
@@ -133,15 +141,16 @@ def command(
             "--ranks" if ranks is not None else "--views-per-s",
         )
     from avsa.data.remote.mirror import dataset_folder
+    from avsa.hub.run_copy import opened_run
     from avsa.tracking.trackers import parse_track
     from avsa.training.distributed import joined_world
     from avsa.training.loop import train
     from avsa.training.request import resolve_request
 
     trackers = parse_track(track or "tensorboard")
-    with joined_world(device) as world:
+    with joined_world(device) as world, opened_run(out, resume, world) as (folder, copy):
         datasets = [dataset_folder(each, cache_gb) for each in data]
-        request = resolve_request(datasets, recipe, overrides, out, resume, world.size, cache_gb)
+        request = resolve_request(datasets, recipe, overrides, folder, resume, world.size, cache_gb)
         if world.is_first:
             echo(*request.notes, err=True)
         outcome = train(
@@ -154,6 +163,7 @@ def command(
             log_keys=log_keys,
             profile_steps=profile or 0,
             track=trackers,
+            after_save=None if copy is None else copy.push_or_note,
         )
         if world.is_first:
             echo(*outcome.lines(request.run, trackers))

@@ -74,6 +74,7 @@ def train(
     log_keys: bool = False,
     profile_steps: int = 0,
     track: Sequence[str] = ("tensorboard",),
+    after_save: Callable[[], None] | None = None,
 ) -> Outcome:
     """Train by a recipe, or resume a run.
 
@@ -87,6 +88,7 @@ def train(
         log_keys: Write the keys of each batch's clips into the log.
         profile_steps: Profile so many steps after the first ones (`avsa.profiling.recorder`).
         track: Names of trackers that get the values of each step (`avsa.tracking.trackers`).
+        after_save: Called by rank 0 after each checkpoint.
 
     Raises:
         UserError: Run, dataset and recipe do not fit together, or the loss or the gradient is not
@@ -157,7 +159,9 @@ def train(
             validation = open_validation(
                 config, stage.name, validation_clips, statistics, world, log
             )
-            save = partial(_save, recorded_config(recipe, config), run, clips, statistics, learner)
+            save = partial(
+                _save, recorded_config(recipe, config), run, clips, statistics, learner, after_save
+            )
             with closing(upcoming):
                 step, stopped = train_stage(
                     learner,
@@ -291,6 +295,7 @@ def _save(
     clips: Clips,
     statistics: AudioStatistics,
     learner: Learner,
+    after_save: Callable[[], None] | None,
     step: int,
 ) -> None:
     """Write a checkpoint, and remove the oldest ones."""
@@ -299,3 +304,5 @@ def _save(
     content |= {"plugins": list(loaded_plugins())}
     save_checkpoint(checkpoint_path(run, step), content | {"stats": asdict(statistics)})
     drop_old_checkpoints(run, config.checkpoint.keep_last)
+    if after_save is not None:
+        after_save()

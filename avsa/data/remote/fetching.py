@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from yt360.buckets.failures import PACKAGES
 from yt360.errors import BadItem, UserError
 from yt360.files import atomic_write
 from yt360.retry import RetryPolicy
@@ -34,8 +35,6 @@ MIN_FREE_BYTES = 50 * 10**6
 """Minimum free disk space that remains after a fetch."""
 ALLOWED_HOSTS_VARIABLE = "AVSA_ALLOWED_HOSTS"
 """Comma-separated hosts that a dataset's server may redirect to."""
-PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
-"""URL scheme -> package that reads it; http(s) needs none."""
 _LOCAL_SCHEMES = frozenset(
     {"file", "local", "memory", "data", "reference", "zip", "tar", "libarchive", "dir", "git"}
 )

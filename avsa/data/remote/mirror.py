@@ -87,10 +87,11 @@ def dataset_folder(dataset: str | Path, cache_gb: float | None = None) -> Path:
         if limit_bytes is not None and is_mirror(folder):
             _set_remote(folder, read_remote(folder).url, limit_bytes)
         return folder
-    return mirror(url, _cache_folder(), limit_bytes)
+    return mirror(url, cache_folder(), limit_bytes)
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Return the folder of all mirrors: ``$AVSA_CACHE``, or ``~/.cache/avsa``."""
     return Path(os.environ.get("AVSA_CACHE") or Path.home() / ".cache" / "avsa")
 
 
@@ -176,7 +177,7 @@ def is_mirror(dataset: Path) -> bool:
     """
     if not (dataset / REMOTE_FILE).is_file():
         return False
-    return dataset.resolve().parent == _cache_folder().resolve()
+    return dataset.resolve().parent == cache_folder().resolve()
 
 
 def address_of(dataset: Path) -> str:

@@ -11,8 +11,10 @@ import pytest
 import torch
 from helpers import processes
 from helpers.errors import user_error
+from helpers.memory_buckets import Memory, memory_bucket
 
 from avsa.config.recipe import load_config
+from avsa.hub.run_copy import run_copy
 from avsa.tasks.contrastive import ProjectionTask
 from avsa.training.checkpoint import checkpoints_of, load_checkpoint
 from avsa.training.distributed import World
@@ -35,6 +37,21 @@ def test_a_stopped_run_resumes_to_the_bit(comparable, alone, undisturbed, data, 
     ours, theirs = (load_checkpoint(run) for run in (tmp_path / "run", whole))
     torch.testing.assert_close(ours["encoders"], theirs["encoders"], rtol=0, atol=0)
     torch.testing.assert_close(ours["optimizer"], theirs["optimizer"], rtol=0, atol=0)
+
+
+def test_a_run_in_a_bucket_resumes_on_another_machine_to_the_bit(
+    comparable, alone, undisturbed, data, tmp_path
+):
+    config, whole = undisturbed
+    bucket = memory_bucket("memory://bucket/run", Memory())
+    for machine, steps, resume in (("one", 4, False), ("two", None, True)):
+        with run_copy(bucket.url, tmp_path / machine, resume, bucket) as copy:
+            train(
+                config, data, copy.run, alone, steps=steps, resume=resume, log_keys=True,
+                after_save=copy.push,
+            )  # fmt: skip
+    assert comparable(copy.run) == comparable(whole)
+    assert f"checkpoints/{checkpoints_of(whole)[-1].name}" in bucket.sizes()
 
 
 def train_and_wait(recipe, data, run, waiting):
