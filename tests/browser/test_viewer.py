@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.browser import wait_until
-from helpers.viewer_site import FPS, frame_gray, label_png, made_clip, show, viewer_page
+from helpers.viewer_site import FPS, SHOW, frame_gray, label_png, made_clip, show, viewer_page
 from PIL import Image
 
 from yt360.sphere import angle_between, direction, equirect_grid, view_grid
@@ -200,7 +200,7 @@ def test_a_turn_draws_every_frame_that_the_display_shows(page):
             const before = viewer.measure().rendered, start = performance.now();
             let frames = 0;
             while (performance.now() - start < 1000) {
-                viewer.turnBy(0.2, 0);
+                viewer.act.turnBy(0.2, 0);
                 await new Promise(requestAnimationFrame);
                 frames += 1;
             }
@@ -326,3 +326,58 @@ def test_a_viewer_that_is_disposed_leaves_nothing_behind(page):
     show(page)
     page.evaluate("viewer.play().then(() => viewer.dispose())")
     assert page.locator("#place *").count() == 0
+
+
+def test_a_slow_layer_keeps_no_other_one_waiting(page):
+    """The views of a run are computed on demand, which takes seconds."""
+    page.route("**/runs/0.json", lambda _: None)
+    page.evaluate(f"({SHOW})(['clips/0/', 0]); 0")
+    wait_until(page, "window.viewer?.layers.energy && viewer.measure().firstFrameMs > 0")
+    assert page.get_by_role("checkbox", name="Sound energy").is_visible()
+    assert not page.get_by_role("checkbox", name="Grad-CAM").is_visible()
+
+
+def test_many_clips_hold_no_more_than_one(page):
+    """Each clip's video is freed when the next one is shown, even while it still loads."""
+    page.evaluate("""() => {
+        window.held = new Set();
+        const { createObjectURL, revokeObjectURL } = URL;
+        URL.createObjectURL = (blob) => {
+            const url = createObjectURL(blob);
+            held.add(url);
+            return url;
+        };
+        URL.revokeObjectURL = (url) => { held.delete(url); revokeObjectURL(url); };
+    }""")
+    show(page)
+    elements = page.locator("#place *").count()
+    page.evaluate(
+        """async () => {
+            const clip = await (await fetch("clips/0/clip.json")).json();
+            for (let i = 0; i < 6; i += 1) {
+                const shown = viewer.show({ base: "clips/0/", clip });
+                if (i % 2) await shown;
+            }
+        }"""
+    )
+    wait_until(page, "held.size === 1")
+    assert page.locator("#place *").count() == elements
+    page.evaluate("viewer.dispose()")
+    assert page.evaluate("held.size") == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_viewer(page, theme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+    show(page, run=0)
+    page.evaluate("viewer.controls.set('labels', true)")
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    found = Axe().run(page, context="#place", options=options).response["violations"]
+    problems = [
+        (each["id"], node["html"], node["failureSummary"])
+        for each in found
+        for node in each["nodes"]
+    ]
+    assert problems == []

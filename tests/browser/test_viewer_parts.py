@@ -162,6 +162,17 @@ def test_a_headset_gets_one_picture_for_each_eye_and_turns_the_sound(page):
     assert ended
 
 
+def test_of_adjacent_times_of_a_direction_one_is_shown(page):
+    directions = [
+        {"name": "first", "start_s": 0, "end_s": 1},
+        {"name": "second", "start_s": 1, "end_s": 2},
+        {"name": "always"},
+    ]
+    body = "return [0, 1, 5].map((t) => m.directionsAt(a, t).map((each) => each.name));"
+    found = run(page, "annotations", body, directions)
+    assert found == [["first", "always"], ["second", "always"], ["always"]]
+
+
 @pytest.mark.parametrize(
     ("azimuth", "elevation", "text"),
     [

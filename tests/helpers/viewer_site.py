@@ -102,11 +102,11 @@ def show(page: Any, run: int | None = None, clip: int = 0) -> dict[str, float]:
 
     The states that the viewer reports are appended to ``states``.
     """
-    measured: dict[str, float] = page.evaluate(_SHOW, [f"clips/{clip}/", run])
+    measured: dict[str, float] = page.evaluate(SHOW, [f"clips/{clip}/", run])
     return measured
 
 
-_SHOW = """async ([base, run]) => {
+SHOW = """async ([base, run]) => {
     const { createViewer } = await import("/static/viewer/viewer.js");
     const place = document.getElementById("place");
     place.style.height = "680px";

@@ -65,10 +65,16 @@ export function drawLook(context, projection, view) {
   context.restore();
 }
 
-/** Draw named directions that are active at a time; a direction without times always is. */
+/** Return the named directions that are there at a time; one without times always is. */
+export function directionsAt(directions, time) {
+  return directions.filter(
+    ({ start_s: start, end_s: end }) => time >= (start ?? -Infinity) && time < (end ?? Infinity),
+  );
+}
+
+/** Draw the named directions of a time. */
 export function drawDirections(context, projection, directions, time) {
-  for (const each of directions) {
-    if (time < (each.start_s ?? -Infinity) || time > (each.end_s ?? Infinity)) continue;
+  for (const each of directionsAt(directions, time)) {
     const at = projection.project(
       direction(each.azimuth_deg * DEGREE, each.elevation_deg * DEGREE),
     );

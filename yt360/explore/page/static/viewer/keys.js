@@ -5,7 +5,7 @@ import { LAYERS } from "./layer_controls.js";
 /**
  * Return the keys of a viewer as [{keys, does, act}]; `act` gets the event.
  *
- * @param act - What keys do; see `viewer.js`.
+ * @param act - What keys do; see `actions.js`.
  */
 export function viewerKeys(act) {
   const turn = (right, up) => () => act.turnBy(right, up);

@@ -44,7 +44,10 @@ export class LayerControls {
     }
     this.parts.cam.low.textContent = "low";
     this.parts.cam.high.textContent = "high";
-    this.legend.replaceChildren(...(legend ?? []).map((each) => this.#legendItem(each)));
+    if (legend !== this.shownLegend) {
+      this.shownLegend = legend;
+      this.legend.replaceChildren(...(legend ?? []).map((each) => this.#legendItem(each)));
+    }
     this.#refresh();
   }
 

@@ -102,20 +102,23 @@ export class Layers {
     this.uploaded = {};
   }
 
-  /** Fetch what a clip has; a layer that fails is left out and its message is returned. */
-  async load({ base, clip, run, signal }) {
+  /**
+   * Fetch what a clip has; a layer that fails is left out and its message is returned.
+   *
+   * @param onRun - Called when the views of the run are known.
+   */
+  async load({ base, clip, run, signal, onRun = () => {} }) {
     this.clear();
     this.clip = clip;
     const tasks = [];
     if (clip.energy) tasks.push(this.#loadEnergy(base, clip.energy, signal));
-    if (run !== null && run !== undefined) tasks.push(this.#loadRun(base, run, signal));
+    if (run !== null && run !== undefined) tasks.push(this.#loadRun(base, run, signal, onRun));
     if (clip.labels?.times_s.length) {
       const read = (k) => readLabelMap(`${base}labels/${k}.png`, signal);
       this.labels = new LabelMaps(clip.labels.times_s, read, this.onChange);
       this.#setPalette();
     }
     const outcomes = await Promise.allSettled(tasks);
-    if (!signal?.aborted) this.onChange();
     return outcomes.filter((each) => each.status === "rejected").map((each) => each.reason.message);
   }
 
@@ -171,21 +174,27 @@ export class Layers {
   async #loadEnergy(base, { rows, columns, step_s: stepS }, signal) {
     const response = await fetchMember(`${base}energy.bin`, "The sound energy", signal);
     const film = new MapFilm(new Uint8Array(await response.arrayBuffer()), rows, columns, stepS);
-    if (!signal?.aborted) this.energy = film;
+    if (signal?.aborted) return;
+    this.energy = film;
+    this.onChange();
   }
 
-  async #loadRun(base, run, signal) {
+  async #loadRun(base, run, signal, onRun) {
     const response = await fetchMember(`${base}runs/${run}.json`, "The run", signal);
     const facts = await response.json();
     if (signal?.aborted) return;
     this.views = facts.views ?? [];
+    onRun();
+    this.onChange();
     if (!facts.gradcam) return;
     const { rows, columns } = facts.gradcam;
     const member = await fetchMember(`${base}runs/${run}/gradcam.bin`, "Grad-CAM", signal);
     const bytes = new Uint8Array(await member.arrayBuffer());
     const frames = Math.max(1, Math.floor(bytes.length / (rows * columns)));
     const film = new MapFilm(bytes, rows, columns, this.clip.duration_s / frames);
-    if (!signal?.aborted) this.cam = film;
+    if (signal?.aborted) return;
+    this.cam = film;
+    this.onChange();
   }
 
   #setPalette() {

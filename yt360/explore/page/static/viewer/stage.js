@@ -49,7 +49,7 @@ export class Look {
 }
 
 export class Stage {
-  /** @param act - What its buttons do; see `viewer.js`. */
+  /** @param act - What its buttons do; see `actions.js`. */
   constructor(act) {
     this.canvas = element("canvas.vw-picture", { "aria-hidden": "true" });
     this.lines = element("canvas.vw-lines", { "aria-hidden": "true" });
@@ -74,18 +74,27 @@ export class Stage {
     const ahead = iconButton("home", "Look to the front (0)", () => act.lookAhead());
     this.corner = element("div.vw-corner");
     this.surface = element(
-      "div.vw-surface",
-      {
-        tabIndex: 0, role: "application",
-        "aria-label": "360° picture. Arrow keys turn, plus and minus zoom, Space plays.",
-      },
-      this.canvas, this.lines,
+      "div.vw-surface", { tabIndex: 0, role: "application" }, this.canvas, this.lines,
     );
+    this.name("a clip");
     this.root = element(
       "div.vw-stage", {}, this.surface, this.start,
       element("div.vw-stage-buttons", {}, this.mode.root, ahead, this.device, this.headset, this.full),
       this.corner, this.readout, this.status,
     );
+  }
+
+  /** Say what clip the picture is of. */
+  name(title) {
+    const keys = "Arrow keys turn, plus and minus zoom, Space plays.";
+    this.surface.setAttribute("aria-label", `360° picture of ${title}. ${keys}`);
+  }
+
+  /** Show the video itself where nothing can be drawn. */
+  showPlainVideo(video) {
+    video.className = "vw-plain-video";
+    this.surface.prepend(video);
+    this.mode.root.hidden = true;
   }
 
   /** Width over height of the picture. */

@@ -6,7 +6,7 @@ export const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 const VOLUME_DB = { lowest: -40, highest: 20 };
 
 export class Toolbar {
-  /** @param act - What the controls do; see `viewer.js`. */
+  /** @param act - What the controls do; see `actions.js`. */
   constructor(act) {
     this.play = iconButton("play", "Play (Space)", () => act.togglePlay());
     this.play.classList.add("vw-primary");

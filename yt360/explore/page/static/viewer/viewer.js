@@ -5,6 +5,7 @@
  * elevation, `fov` the horizontal field of view.
  */
 
+import { Actions } from "./actions.js";
 import { viewInRadians } from "./annotations.js";
 import { FieldRenderer, MODES } from "./binaural.js";
 import { DirectionsMeter } from "./directions_meter.js";
@@ -14,20 +15,18 @@ import { pressKey, viewerKeys } from "./keys.js";
 import { LayerControls } from "./layer_controls.js";
 import { Layers } from "./layers.js";
 import { audioContext, loadSound, loadVideo } from "./media.js";
-import { canFollowDevice, enterHeadset, followDevice, hasHeadset } from "./orientation.js";
+import { canFollowDevice, hasHeadset } from "./orientation.js";
+import { Painter } from "./painter.js";
 import { Player } from "./player.js";
 import { DEGREE } from "./projection.js";
-import { Resolution, REST_MS } from "./resolution.js";
 import { SphereRenderer } from "./sphere.js";
 import { Look, Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
-import { SPEEDS, Toolbar } from "./toolbar.js";
+import { Toolbar } from "./toolbar.js";
 import { ViewsPanel } from "./views_panel.js";
 
-/** `onState` is called as often while playing, in milliseconds. */
-const REPORT_MS = 250;
-/** Part of the field of view that an arrow key turns by. */
-const KEY_TURN = 1 / 18;
+/** Another viewer of the same clip that is closer in time, in seconds, is in step. */
+const IN_STEP_S = 0.03;
 
 /**
  * Make a viewer in an element.
@@ -45,25 +44,22 @@ class Viewer {
   constructor(place, onState, muted) {
     this.onState = onState;
     this.look = new Look();
-    this.resolution = new Resolution();
     this.mode = "sphere";
     this.soundMode = "binaural";
     this.muted = muted;
     this.volumeDb = 0;
     this.notes = [];
     this.measured = {};
-    this.rendered = 0;
-    this.hovered = null;
-    this.highlighted = null;
     this.quiet = 0;
-    this.#buildSound();
+    this.act = new Actions(this);
+    this.keys = viewerKeys(this.act);
+    this.#buildPlayer();
     this.#buildPage(place);
     this.#buildPicture();
-    this.keys = viewerKeys(this);
-    this.resize = new ResizeObserver(() => this.#invalidate());
+    this.resize = new ResizeObserver(() => this.painter.invalidate());
     this.resize.observe(this.root);
     hasHeadset().then((there) => {
-      this.stage.headset.hidden = !there;
+      this.stage.headset.hidden = !there || !this.renderer;
     });
     this.stage.device.hidden = !canFollowDevice();
     this.#refresh();
@@ -78,66 +74,38 @@ class Viewer {
    */
   async show({ base, clip, run = null }) {
     const started = performance.now();
-    this.loading?.abort();
-    const loading = new AbortController();
-    this.loading = loading;
-    const { signal } = loading;
-    const current = () => this.loading === loading;
     this.#release();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
     this.measured = {};
-    this.clip = clip;
     this.notes = [];
     this.waiting = true;
+    this.clip = clip;
     this.player.load({ duration: clip.duration_s, fps: clip.fps ?? clip.metadata?.fps ?? 16 });
-    this.stage.surface.setAttribute(
-      "aria-label",
-      `360° picture of ${clip.title || clip.key}. Arrow keys turn, plus and minus zoom, Space plays.`,
-    );
+    this.stage.name(clip.title || clip.key);
     this.timeline.load({
       duration: clip.duration_s, level: clip.level, verdicts: clip.verdicts,
     });
     this.meter.load(null);
     this.panel.load([], "");
-    this.#loadControls();
+    this.#offerLayers();
     this.stage.start.hidden = false;
+    this.stage.showStatus(["Loading…"]);
     this.#refresh();
-
-    const fail = (error) => {
-      if (!current()) return;
-      this.notes.push(error.message);
+    const fail = ({ message }) => {
+      if (signal.aborted) return;
+      this.notes.push(message);
       this.stage.showStatus(this.notes);
     };
-    const video = loadVideo(this.video, `${base}video.mp4`, signal).then((release) => {
-      if (!current()) {
-        release();
-        return;
-      }
-      this.releaseVideo = release;
-      this.player.setVideoReady(true);
-      this.#newFrame();
-      this.#draw();
-      this.measured.firstFrameMs = performance.now() - started;
-    }).catch(fail).finally(() => {
-      if (!current()) return;
-      this.waiting = false;
-      this.stage.showStatus(this.notes);
-    });
-    const sound = loadSound(this.context, `${base}audio.flac`, clip.duration_s, signal).then((buffer) => {
-      if (!current()) return;
-      this.player.setSound(buffer);
-      this.meter.load(buffer);
-      this.measured.firstSoundMs = performance.now() - started;
-      this.#invalidate();
-    }).catch(fail);
-    const layers = this.layers.load({ base, clip, run, signal }).then((messages) => {
-      if (!current()) return;
-      messages.forEach((message) => fail({ message }));
-      this.panel.load(this.layers.views, `${base}runs/${run}/`);
-      this.#loadControls();
-      this.#invalidate();
-    });
-    this.stage.showStatus(["Loading…"]);
-    await Promise.all([video, sound, layers]);
+    await Promise.all([
+      this.#showVideo(`${base}video.mp4`, started, signal).catch(fail).finally(() => {
+        if (signal.aborted) return;
+        this.waiting = false;
+        this.stage.showStatus(this.notes);
+      }),
+      this.#letHear(`${base}audio.flac`, started, signal).catch(fail),
+      this.#showLayers(base, run, signal, fail),
+    ]);
   }
 
   /** Return {t, yaw, pitch, fov, playing, mode, sound, speed, loop, muted}. */
@@ -154,7 +122,9 @@ class Viewer {
   async setState(state) {
     this.quiet += 1;
     try {
-      await this.#take(state);
+      this.#takeView(state);
+      await this.#takePlaying(state);
+      this.#refresh();
     } finally {
       this.quiet -= 1;
     }
@@ -164,8 +134,8 @@ class Viewer {
   measure() {
     const { drift, worstDrift, running, seekSeconds } = this.player;
     return {
-      ...this.measured, running, seekMs: 1000 * seekSeconds,
-      driftMs: 1000 * drift, worstDriftMs: 1000 * worstDrift, rendered: this.rendered,
+      ...this.measured, running, seekMs: 1000 * seekSeconds, driftMs: 1000 * drift,
+      worstDriftMs: 1000 * worstDrift, rendered: this.painter.rendered,
     };
   }
 
@@ -174,6 +144,7 @@ class Viewer {
     return pressKey(this.keys, event);
   }
 
+  /** Play; returns false if the browser does not allow sound before the user acts. */
   async play() {
     this.stage.start.hidden = true;
     const started = await this.player.play();
@@ -191,16 +162,13 @@ class Viewer {
   /** Pause and go some frames on, or back if negative. */
   async step(count) {
     await this.player.step(count);
-    this.#changed();
+    this.changed();
   }
 
   /** Free everything; the viewer cannot be used afterwards. */
   dispose() {
-    this.loading?.abort();
-    this.disposed = true;
-    clearTimeout(this.atRest);
-    this.stopDevice?.();
-    this.session?.end();
+    this.act.dispose();
+    this.painter.dispose();
     this.stopGestures();
     this.resize.disconnect();
     this.#release();
@@ -210,164 +178,46 @@ class Viewer {
     this.root.remove();
   }
 
-  // What controls, keys and gestures do.
-
-  togglePlay() {
-    if (this.player.playing) this.pause();
-    else this.play();
+  /** Show and report that something has changed. */
+  changed() {
+    this.#refresh();
+    if (this.quiet) return;
+    this.stage.start.hidden = true;
+    this.onState(this.state());
   }
 
-  toggleLoop() {
-    this.player.setLoop(!this.player.loop);
-    this.#changed();
-  }
-
-  setSpeed(speed) {
-    this.player.setSpeed(speed);
-    this.#changed();
-  }
-
-  changeSpeed(count) {
-    const at = SPEEDS.indexOf(this.player.speed) + count;
-    if (SPEEDS[at]) this.setSpeed(SPEEDS[at]);
-  }
-
-  setSound(mode) {
-    this.soundMode = mode;
-    this.field.setMode(mode);
-    this.#changed();
-  }
-
-  nextSound() {
-    this.setSound(MODES[(MODES.indexOf(this.soundMode) + 1) % MODES.length]);
-  }
-
-  toggleMute() {
-    this.muted = !this.muted;
-    this.#setVolume();
-    this.#changed();
-  }
-
-  setVolume(volumeDb) {
-    this.volumeDb = volumeDb;
-    this.muted = false;
-    this.#setVolume();
-    this.#changed();
-  }
-
-  setMode(mode) {
-    this.mode = mode;
-    this.hovered = null;
-    this.#changed();
-  }
-
-  toggleMode() {
-    this.setMode(this.mode === "flat" ? "sphere" : "flat");
-  }
-
-  turnBy(right, up) {
-    const step = this.#view().hfov * KEY_TURN;
-    this.#turn({
-      azimuth: this.look.azimuth - right * step, elevation: this.look.elevation + up * step,
-    });
-  }
-
-  zoomBy(factor) {
-    this.look.zoom(factor);
-    this.#changed();
-  }
-
-  lookAhead() {
-    this.look.reset();
-    this.#turn(this.look);
-  }
-
-  lookAtView(k) {
-    const view = this.layers.views[k];
-    if (view) this.#turn(viewInRadians(view));
-  }
-
-  toggleLayer(name) {
-    this.controls.toggle(name);
-  }
-
-  toggleFullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.root.requestFullscreen?.().catch(() => {});
-  }
-
-  async toggleDevice() {
-    if (this.stopDevice) {
-      this.stopDevice();
-      this.stopDevice = null;
-    } else {
-      this.stopDevice = await followDevice((view) => this.#turn(view, true)).catch((error) => {
-        this.stage.showStatus([error.message]);
-        return null;
-      });
-    }
-    this.stage.device.setAttribute("aria-pressed", String(Boolean(this.stopDevice)));
-  }
-
-  async enterHeadset() {
-    try {
-      this.session = await enterHeadset({
-        renderer: this.renderer,
-        getFrame: () => {
-          this.player.tick();
-          return this.#layerFrame(this.player.time());
-        },
-        onPose: (view) => {
-          this.look.turn(view);
-          this.field.setView(view);
-        },
-        onEnd: () => {
-          this.session = null;
-          this.#changed();
-        },
-      });
-      this.play();
-    } catch (error) {
-      this.stage.showStatus([`The headset cannot be used: ${error.message}`]);
-    }
-  }
-
-  #buildSound() {
+  #buildPlayer() {
     this.context = audioContext();
     this.field = new FieldRenderer(this.context);
-    this.#setVolume();
+    this.field.setVolume(this.muted ? -Infinity : this.volumeDb);
     this.video = element("video", { muted: true, playsInline: true, preload: "auto" });
     this.player = new Player({
       context: this.context, video: this.video, output: this.field.input,
-      onChange: () => this.#changed(),
+      onChange: () => this.changed(),
     });
-    this.video.addEventListener("seeked", () => this.#newFrame());
-    const onFrame = () => {
-      if (this.disposed) return;
-      this.#newFrame();
-      this.video.requestVideoFrameCallback(onFrame);
-    };
-    this.video.requestVideoFrameCallback?.(onFrame);
+    this.painter = new Painter(this, () => {
+      if (!this.quiet) this.onState(this.state());
+    });
   }
 
   #buildPage(place) {
-    this.stage = new Stage(this);
+    const { act, painter } = this;
+    this.stage = new Stage(act);
     this.meter = new DirectionsMeter();
     this.stage.corner.append(this.meter.root);
     this.timeline = new Timeline({
-      getTime: () => this.player.time(),
-      onSeek: (time) => this.#seek(time),
-      onScrub: (begins) => this.#scrub(begins),
+      getTime: () => this.player.time(), onSeek: (time) => act.seek(time),
+      onScrub: (begins) => act.scrub(begins),
     });
-    this.toolbar = new Toolbar(this);
+    this.toolbar = new Toolbar(act);
     this.controls = new LayerControls({
-      onChange: () => this.#invalidate(), onToggleClass: (id) => this.layers.toggleClass(id),
+      onChange: () => painter.invalidate(), onToggleClass: (id) => this.layers.toggleClass(id),
     });
     this.panel = new ViewsPanel({
-      onLook: (view) => this.#turn(viewInRadians(view)),
+      onLook: (view) => act.turn(viewInRadians(view)),
       onHighlight: (k) => {
-        this.highlighted = k;
-        this.#invalidate();
+        painter.highlighted = k;
+        painter.invalidate();
       },
     });
     this.root = element(
@@ -376,13 +226,13 @@ class Viewer {
     );
     place.append(this.root);
     this.stopGestures = listenToGestures(this.stage.surface, {
-      getView: () => this.#view(),
+      getView: () => this.look.view(this.stage.aspect),
       getFlat: () => (this.mode === "flat" ? this.stage.flatPoint() : null),
-      onTurn: (view) => this.#turn(view),
-      onZoom: (factor) => this.zoomBy(factor),
+      onTurn: (view) => act.turn(view),
+      onZoom: (factor) => act.zoomBy(factor),
       onHover: (vector) => {
-        this.hovered = vector;
-        this.#invalidate();
+        painter.hovered = vector;
+        painter.invalidate();
       },
     });
   }
@@ -392,92 +242,95 @@ class Viewer {
       this.renderer = new SphereRenderer(this.stage.canvas, {
         onRestored: () => {
           this.layers.restore();
-          this.#newFrame();
+          this.painter.newFrame();
         },
       });
     } catch (error) {
       // The plain video is better than nothing.
       this.renderer = null;
       this.mode = "flat";
-      this.stage.surface.prepend(this.video);
-      this.video.className = "vw-plain-video";
-      this.stage.mode.root.hidden = true;
+      this.stage.showPlainVideo(this.video);
       this.stage.showStatus([`Only the flat picture is shown: ${error.message}`]);
     }
-    this.layers = new Layers(this.renderer, () => this.#invalidate());
+    this.layers = new Layers(this.renderer, () => {
+      this.#offerLayers();
+      this.painter.invalidate();
+    });
   }
 
-  async #take(state) {
-    const { player, look } = this;
-    if (state.mode && state.mode !== this.mode && this.renderer) this.mode = state.mode;
-    if (MODES.includes(state.sound) && state.sound !== this.soundMode) this.setSound(state.sound);
-    if (state.muted !== undefined && state.muted !== this.muted) this.toggleMute();
-    if (state.speed) player.setSpeed(state.speed);
-    if (state.loop !== undefined) player.setLoop(state.loop);
-    const turned = ["yaw", "pitch"].some((name) => Number.isFinite(state[name]));
+  async #showVideo(url, started, signal) {
+    const release = await loadVideo(this.video, url, signal);
+    if (signal.aborted) {
+      release();
+      return;
+    }
+    this.releaseVideo = release;
+    this.player.setVideoReady(true);
+    this.painter.newFrame();
+    this.painter.draw();
+    this.measured.firstFrameMs = performance.now() - started;
+  }
+
+  async #letHear(url, started, signal) {
+    const buffer = await loadSound(this.context, url, this.clip.duration_s, signal);
+    if (signal.aborted) return;
+    this.player.setSound(buffer);
+    this.meter.load(buffer);
+    this.measured.firstSoundMs = performance.now() - started;
+    this.painter.invalidate();
+  }
+
+  async #showLayers(base, run, signal, fail) {
+    const { clip } = this;
+    const onRun = () => this.panel.load(this.layers.views, `${base}runs/${run}/`);
+    const messages = await this.layers.load({ base, clip, run, signal, onRun });
+    messages.forEach((message) => fail({ message }));
+  }
+
+  /** Offer the layers that are there so far. */
+  #offerLayers() {
+    const { clip, layers } = this;
+    if (!clip) return;
+    const there = {
+      grid: true, energy: layers.energy, cam: layers.cam, views: layers.views.length,
+      labels: clip.labels?.times_s.length, directions: clip.directions?.length,
+    };
+    const present = new Set(Object.keys(there).filter((name) => there[name]));
+    this.controls.load({ present, energy: clip.energy, legend: clip.labels?.legend });
+  }
+
+  #takeView(state) {
+    const { act, look } = this;
+    if (["sphere", "flat"].includes(state.mode) && this.renderer) this.mode = state.mode;
+    if (MODES.includes(state.sound) && state.sound !== this.soundMode) act.setSound(state.sound);
+    if (state.muted !== undefined && state.muted !== this.muted) act.toggleMute();
     if (Number.isFinite(state.fov)) {
       look.fov = state.fov * DEGREE;
       look.zoom(1);
     }
-    if (turned) {
-      const azimuth = Number.isFinite(state.yaw) ? state.yaw * DEGREE : look.azimuth;
-      const elevation = Number.isFinite(state.pitch) ? state.pitch * DEGREE : look.elevation;
-      this.#turn({ azimuth, elevation });
-    }
-    if (state.playing === false && player.playing) this.pause();
+    if (!Number.isFinite(state.yaw) && !Number.isFinite(state.pitch)) return;
+    const azimuth = Number.isFinite(state.yaw) ? state.yaw * DEGREE : look.azimuth;
+    const elevation = Number.isFinite(state.pitch) ? state.pitch * DEGREE : look.elevation;
+    act.turn({ azimuth, elevation });
+  }
+
+  async #takePlaying(state) {
+    const { player } = this;
+    if (Number.isFinite(state.speed) && state.speed > 0) player.setSpeed(state.speed);
+    if (state.loop !== undefined) player.setLoop(Boolean(state.loop));
+    if (state.playing === false) player.pause();
     if (Number.isFinite(state.t)) {
       const apart = Math.abs(state.t - player.time());
-      const wrapped = Math.min(apart, Math.abs(player.duration - apart));
-      if (player.running ? wrapped > 0.03 : apart > 0.5 / player.fps) {
-        if (player.running) player.follow(state.t);
-        else await player.seek(state.t);
-      }
+      const around = Math.min(apart, Math.abs(player.duration - apart));
+      if (player.running && around > IN_STEP_S) player.follow(state.t);
+      if (!player.running && apart > 0.5 / player.fps) await player.seek(state.t);
     }
     if (state.playing === true && !player.playing) await this.play();
-    this.#refresh();
   }
 
-  #view() {
-    return this.look.view(this.stage.aspect);
-  }
-
-  #turn(view, byDevice = false) {
-    if (!byDevice && this.stopDevice) this.toggleDevice();
-    this.look.turn(view);
-    this.turnedAt = performance.now();
-    this.field.setView(this.look);
-    this.#changed();
-  }
-
-  #seek(time) {
-    this.player.seek(time).then(() => this.#changed());
-    this.#changed();
-  }
-
-  /** While the user drags along the time line, the clip stands still. */
-  #scrub(begins) {
-    if (begins) {
-      this.resume = this.player.playing;
-      this.player.pause();
-    } else if (this.resume) this.play();
-  }
-
-  #setVolume() {
-    this.field.setVolume(this.muted ? -Infinity : this.volumeDb);
-  }
-
-  #loadControls() {
-    const { clip, layers } = this;
-    const present = new Set(["grid"]);
-    if (layers.energy) present.add("energy");
-    if (clip.labels?.times_s.length) present.add("labels");
-    if (layers.cam) present.add("cam");
-    if (layers.views.length) present.add("views");
-    if (clip.directions?.length) present.add("directions");
-    this.controls.load({ present, energy: clip.energy, legend: clip.labels?.legend });
-  }
-
+  /** Stop what is loading and forget the clip. */
   #release() {
+    this.loading?.abort();
     this.player.unload();
     this.layers.clear();
     this.renderer?.setVideo(null);
@@ -485,19 +338,6 @@ class Viewer {
     this.video.load();
     this.releaseVideo?.();
     this.releaseVideo = null;
-  }
-
-  #newFrame() {
-    this.frameIsNew = true;
-    this.#invalidate();
-  }
-
-  /** The user has changed something. */
-  #changed() {
-    this.#refresh();
-    if (this.quiet) return;
-    this.stage.start.hidden = true;
-    this.onState(this.state());
   }
 
   #refresh() {
@@ -508,73 +348,6 @@ class Viewer {
     });
     this.stage.mode.choose(this.mode);
     if (player.playing) this.stage.start.hidden = true;
-    this.#invalidate();
-  }
-
-  #invalidate() {
-    if (this.frame || this.disposed) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = null;
-      this.#draw();
-    });
-  }
-
-  #draw() {
-    if (this.disposed || this.session || !this.clip) return;
-    const { player, stage } = this;
-    player.tick();
-    const time = player.time();
-    const view = this.#view();
-    const flat = this.mode === "flat";
-    if (this.renderer) {
-      const layers = this.#layerFrame(time);
-      stage.drawPicture(this.renderer, { flat, view, layers, scale: this.#scale() });
-    }
-    const shown = (name, value) => (this.controls.opacity(name) ? value : null);
-    stage.drawLines({
-      flat, view, time, highlighted: this.highlighted,
-      shown: {
-        grid: shown("grid", true),
-        views: shown("views", this.layers.views),
-        directions: shown("directions", this.clip.directions),
-      },
-    });
-    stage.showReadout(
-      this.hovered, this.hovered && this.layers.describe(time, this.hovered),
-    );
-    this.meter.draw(time, view);
-    this.timeline.draw(time);
-    this.toolbar.showTime(time, player.duration);
-    this.rendered += 1;
-    if (!player.running) return;
-    this.#invalidate();
-    const now = performance.now();
-    if (now - (this.reported ?? 0) > REPORT_MS && !this.quiet) {
-      this.reported = now;
-      this.onState(this.state());
-    }
-  }
-
-  /** Return the scale of the resolution; a picture that comes to rest is drawn again in full. */
-  #scale() {
-    clearTimeout(this.atRest);
-    const now = performance.now();
-    const moves = this.player.running || now - (this.turnedAt ?? -Infinity) < REST_MS;
-    if (!moves) return 1;
-    const scale = this.resolution.moving(now);
-    if (scale < 1) this.atRest = setTimeout(() => this.#invalidate(), REST_MS + 50);
-    return scale;
-  }
-
-  #layerFrame(time) {
-    if (this.frameIsNew && this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
-      this.frameIsNew = false;
-      this.renderer.setVideo(this.video);
-    }
-    const { controls } = this;
-    return this.layers.frame(time, {
-      energy: controls.opacity("energy"), labels: controls.opacity("labels"),
-      cam: controls.opacity("cam"),
-    });
+    this.painter.invalidate();
   }
 }

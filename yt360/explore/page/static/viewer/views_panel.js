@@ -54,6 +54,9 @@ export class ViewsPanel {
 
   #scores(scores, k) {
     if (!scores?.length) return null;
+    if (scores.length === 1) {
+      return element("span.vw-scores", {}, `similarity ${scores[0].toFixed(3)}`);
+    }
     const best = bestMatch(scores);
     const said = best === k ? "matches its own sound" : `best match: sound of view ${best + 1}`;
     const low = Math.min(...scores);
