@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": ("avsa.commands.evals.compare", "Compare two models video by video."),
     "embed": ("avsa.commands.embed", "Compute features of every clip of a dataset."),
     "import-checkpoint": ("avsa.commands.import_checkpoint", "Import the paper's weights."),
+    "push": ("avsa.commands.push", "Push a model to a hub, with a card of its evaluations."),
     "export": ("avsa.commands.export", "Write a model as safetensors with a model card."),
 }
 

@@ -23,7 +23,10 @@ from hypothesis import settings
 
 from yt360.execution.local import WorkerPool
 
-pytest_plugins = ("helpers.small_datasets", "helpers.scene_runs")
+pytest_plugins = ("helpers.small_datasets", "helpers.scene_runs", "helpers.fake_hub")
+
+# Before huggingface_hub is imported, which reads it: the fake hub does not speak the xet protocol.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
 
 # A shell starts jobs in the background with Ctrl-C ignored, nohup with the end of the
 # terminal ignored, and children inherit that.

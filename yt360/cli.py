@@ -42,6 +42,8 @@ _COMMANDS = {
         "Verify a dataset: checksums, keys, members, decoding.",
     ),
     "index": ("dataset.index", "Rebuild the index of a dataset from its shards."),
+    "push": ("dataset.push", "Push a dataset to a hub, with card and metadata."),
+    "pull": ("dataset.pull", "Download a dataset from a hub and verify it."),
 }
 COMMANDS = {name: (f"yt360.commands.{module}", line) for name, (module, line) in _COMMANDS.items()}
 

@@ -9,14 +9,13 @@ import torch
 from safetensors.torch import save
 
 from avsa.config.recipe import save_config
-from avsa.hub.saved import WEIGHTS_FILE, Saved, is_export, read_saved
+from avsa.hub.model_card import model_card
+from avsa.hub.saved import RECIPE_FILE, WEIGHTS_FILE, is_export, read_saved
 from yt360.config import to_mapping
 from yt360.errors import UserError
 from yt360.files import atomic_write
-from yt360.terminal.text import markdown_code
 
 CARD_FILE = "README.md"
-RECIPE_FILE = "config.yaml"
 
 
 def export_model(checkpoint: Path, out: Path) -> None:
@@ -51,7 +50,7 @@ def export_model(checkpoint: Path, out: Path) -> None:
         with atomic_write(out / WEIGHTS_FILE) as file:
             save_config(saved.config, out / RECIPE_FILE)
             with atomic_write(out / CARD_FILE, "w") as card:
-                card.write(_card(saved))
+                card.write(model_card(saved))
             file.write(weights)
     except BaseException:  # the same command must work again once there is space
         for name in (RECIPE_FILE, CARD_FILE):
@@ -80,53 +79,3 @@ def _is_free(out: Path) -> bool:
     temporary = {name for name in names if name.startswith(f".{WEIGHTS_FILE}.")}
     ours = tuple(name for file in (RECIPE_FILE, CARD_FILE) for name in (file, f".{file}."))
     return not names or (bool(temporary) and all(n.startswith(ours) for n in names - temporary))
-
-
-def _card(saved: Saved) -> str:
-    """Return the model card: contents, training, use and limits."""
-    config = saved.config
-    millions = sum(tensor.numel() for tensor in saved.encoders.values()) / 1e6
-    stages = "\n".join(
-        f"- {markdown_code(name)}: {markdown_code(stage)}" for name, stage in config.stages.items()
-    )
-    frames = f"{config.views.height}x{config.views.width}"
-    video, audio = config.data, config.audio
-    return f"""---
-library_name: avsa
-tags: [audio-visual, self-supervised, spatial-audio, 360-video, ambisonics]
----
-
-# Audio-visual encoders trained by avsa
-
-Two encoders ({millions:.1f} million weights) that give {config.encoders.video.feature_dim} features
-each of a perspective view of a 360° video and of its spatial audio, trained without labels by
-predicting one from the other ("Learning Representations from Audio-Visual Spatial Alignment",
-Morgado et al., NeurIPS 2020).
-
-## How it was trained
-
-{stages}
-
-Saved after step {saved.step}, in stage {markdown_code(saved.stage)}, trained on
-{markdown_code(saved.clips)}. The complete recipe is in `{RECIPE_FILE}`.
-
-## Use
-
-```python
-import avsa
-
-model = avsa.load("PATH_OF_THIS_FOLDER")
-features = model.embed(video, audio)  # features.video, features.audio
-match = model.similarity(video, audio)  # from -1 to 1
-```
-
-- `video`: a perspective crop of the panorama, uint8 RGB (T, H, W, 3), {video.video_duration_s} s
-  at {saved.fps} frames per second; resized to {frames}.
-- `audio`: float ambiX (4, S), {video.audio_duration_s} s at {audio.sample_rate_hz} Hz, rotated into
-  the frame of the view.
-
-## Limits
-
-Features reflect the places, people and music of the training videos. They have not been checked for
-fairness and must not be used for decisions about people.
-"""

@@ -27,6 +27,7 @@ from avsa.views.colors import RGB_MEAN, RGB_STD
 from avsa.views.spectrogram import require_long_audio, view_spectrograms
 from yt360.devices import choose_device
 from yt360.errors import UserError
+from yt360.hub.address import is_address, parse_address
 
 Array = NDArray[Any] | Tensor
 
@@ -265,8 +266,8 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
     """Load a trained model.
 
     Args:
-        checkpoint: A checkpoint file, the folder of a run (its newest checkpoint), or an exported
-            folder.
+        checkpoint: A checkpoint file, the folder of a run (its newest checkpoint), an exported
+            folder, or the address of a model on a hub, such as ``"hf://me/avsa-streets"``.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
 
     Returns:
@@ -274,9 +275,9 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
 
     Raises:
         UserError: There is no such file, it is not a checkpoint of avsa, or it needs a plugin that
-            is not loaded (``"dependency"``).
+            is not loaded (``"dependency"``); or as `avsa.hub.fetch.fetch_model`.
     """
-    saved = read_saved(Path(checkpoint))
+    saved = read_saved(_path(checkpoint))
     config = saved.config
     encoders = config.encoders.build(config.audio.num_channels)
     encoders.load_state_dict(saved.encoders)
@@ -286,6 +287,15 @@ def load(checkpoint: str | Path, device: str = "cpu") -> Model:
         task.load_state_dict(saved.task)
     model = Model(config, encoders, task, saved.audio_statistics, saved.fps, saved.step)
     return model.to(choose_device(device)).eval()
+
+
+def _path(checkpoint: str | Path) -> Path:
+    """Return the path of a checkpoint; weights on a hub are fetched."""
+    if not is_address(str(checkpoint)):
+        return Path(checkpoint)
+    from avsa.hub.fetch import fetch_model
+
+    return fetch_model(parse_address(str(checkpoint), "model"))
 
 
 def _checked(video: Array, audio: Array, paired: bool = True) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,8 @@ from yt360.untrusted.safetensors_files import read_safetensors
 from yt360.untrusted.torch_files import Weights, is_weights
 
 WEIGHTS_FILE = "model.safetensors"
+RECIPE_FILE = "config.yaml"
+"""Names of the weights and of the recipe in an exported folder."""
 PARTS = ("encoders", "task", "stats")
 Moments = dict[int, Weights]
 """State of Adam by parameter number: ``step`` (), ``exp_avg`` and ``exp_avg_sq`` of its shape."""

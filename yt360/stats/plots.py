@@ -1,4 +1,4 @@
-"""Plots of `yt360.stats.counts.DatasetCounts`: a PNG for each histogram and each category."""
+"""Plots of counts: a PNG for each histogram and category, or one of all histograms."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ def plot_counts(stats: DatasetCounts, folder: Path) -> list[Path]:
         axes.set_xlabel(f"videos by {name}")
         paths.append(_save(figure, folder, name))
     return paths
+
+
+def plot_sheet(stats: DatasetCounts, path: Path) -> None:
+    """Save the histograms in one PNG, two in a row; without any, an empty one."""
+    count = max(1, len(stats.histograms))
+    figure = Figure(figsize=(9.6, 2.7 * -(-count // 2)), layout="constrained")
+    for number, histogram in enumerate(stats.histograms, 1):
+        axes = figure.add_subplot(-(-count // 2), 2, number)
+        axes.spines[["top", "right"]].set_visible(False)
+        _draw_histogram(axes, histogram)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=100)
 
 
 def _figure() -> tuple[Figure, Axes]:

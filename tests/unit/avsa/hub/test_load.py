@@ -8,47 +8,16 @@ import pytest
 import torch
 from click.testing import CliRunner
 from helpers.errors import user_error
+from helpers.tiny_models import SIZE, tiny_content
 from safetensors.torch import save
 
 import avsa
 from avsa.commands.export import command as export_command
-from avsa.config.recipe import config_from_mapping
 from avsa.hub.export import export_model
 from avsa.training.checkpoint import save_checkpoint
-from yt360.config import to_mapping
 from yt360.errors import UserError
 
-FRAMES, SIZE, RATE = 4, 24, 24000
-
-
-def tiny_content(stats=True):
-    config = config_from_mapping(
-        {
-            "views": {"height": SIZE, "width": SIZE},
-            "audio": {"n_mels": 16},
-            "encoders": {
-                "video": {"base_channels": 2, "num_stages": 2, "blocks_per_stage": 1},
-                "audio": {"base_channels": 2, "num_stages": 2},
-            },
-            "stages": {
-                "avsa": {"steps": 1, "task": {"kind": "avsa", "translation": {"kind": "mlp"}}}
-            },
-        }
-    )
-    torch.manual_seed(0)
-    encoders = config.encoders.build(4)
-    task = config.stages["avsa"].task.build(config.encoders.feature_dim)
-    return {
-        "step": 5,
-        "stage": "avsa",
-        "config": to_mapping(config),
-        "clips": "3 clips (abc)",
-        "fps": 16,
-        "stats": {"mean_db": torch.full((16,), -40.0), "std_db": torch.ones(16)} if stats else None,
-        "encoders": encoders.state_dict(),
-        "task": task.state_dict(),
-        "optimizer": {},
-    }
+FRAMES, RATE = 4, 24000
 
 
 @pytest.fixture

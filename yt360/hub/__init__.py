@@ -1,0 +1,1 @@
+"""Datasets on a hub: pushed with cards and metadata, pulled with their checksums verified."""
