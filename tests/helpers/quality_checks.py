@@ -12,7 +12,7 @@ from helpers.fake_media import InlinePool
 from yt360.catalog import Catalog, MediaFile
 from yt360.media.layout.sound_field import FieldAnalyzer
 from yt360.quality.catalog_config import CatalogRunConfig
-from yt360.quality.catalog_run import CatalogRunReport, inspect_catalog
+from yt360.quality.catalog_run import CatalogRunReport, Inspect, inspect_catalog
 from yt360.quality.checks import CHECKS
 from yt360.quality.checks.base import AudioBlock, Check
 from yt360.quality.verdict import Verdict
@@ -49,13 +49,14 @@ def write_catalog(path: Path, media: Path, videos: Mapping[str, tuple[str, str |
     return path
 
 
-def inspect_inline(path: Path, **config: Any) -> CatalogRunReport:
-    """Inspect a catalog in this process."""
+def inspect_inline(path: Path, inspect: Inspect | None = None, **config: Any) -> CatalogRunReport:
+    """Inspect a catalog in this process, with another function if one is given."""
     return inspect_catalog(
         path,
         CatalogRunConfig(**config),
         lambda _: None,
         make_pool=lambda workers, _: InlinePool(workers),
+        inspect=inspect,
     )
 
 

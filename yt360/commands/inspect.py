@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from yt360.commands.exclusive_options import refuse
+from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.group import examples, renamed_options
 from yt360.commands.registry_options import EntryName, EntryOption, set_option
 from yt360.errors import BadItem, UserError
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
     from yt360.quality.report.page import ReportPage
 
 
+CLAIMS_PER_WORKER = 4
+"""Videos that are claimed at a time for each worker on a cluster, which takes them as batches."""
 # Options for files only and for catalogs only.
 _FOR_FILES = ("as_json", "audio")
 _FOR_CATALOGS = (
-    "workers", "limit", "rejecting", "again", "lease_s", "timeout_s", "rejudge", "dry_run",
+    "workers", "executor", "executor_config", "limit", "rejecting", "again", "lease_s", "timeout_s",
+    "rejudge", "dry_run",
 )  # fmt: skip
 # Options that have no effect on stored measurements.
 _FOR_DECODING = (
-    "workers", "limit", "again", "lease_s", "timeout_s", "audio_layout", "projection",
+    "workers", "executor", "executor_config", "limit", "again", "lease_s", "timeout_s",
+    "audio_layout", "projection",
 )  # fmt: skip
 
 
@@ -71,13 +76,8 @@ _FOR_DECODING = (
     help="Audio tagger for post-production, installed or in the current folder: short for "
     "--set post-production.tagger=MODULE:NAME.",
 )
-@click.option(
-    "--workers",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Processes (for a catalog).",
-)
+@workers_option
+@executor_options
 @click.option("--limit", type=click.IntRange(1), help="Maximum number of videos (for a catalog).")
 @click.option(
     "--reject",
@@ -298,10 +298,16 @@ def _inspect_catalog(
 ) -> int:
     """Inspect a catalog; return how many processes died or were stopped."""
     from yt360.catalog import Catalog
+    from yt360.devices import usable_cores
+    from yt360.execution.engines.choice import open_executor
+    from yt360.execution.executor import LocalExecutor, workers_of
     from yt360.quality.catalog_config import CatalogRunConfig
     from yt360.quality.catalog_run import inspect_again, inspect_catalog
     from yt360.terminal.progress import Progress
 
+    engine = open_executor(options.pop("executor"), options.pop("executor_config"), path)
+    is_here = isinstance(engine, LocalExecutor)
+    options["workers"] = workers_of(engine, options["workers"], 1)
     config = CatalogRunConfig(**{**options, "rejecting": options["rejecting"] or None})
     for check in config.checks.values():
         check.build()  # loads the tagger and the like before anything is changed
@@ -311,9 +317,17 @@ def _inspect_catalog(
             echo(f"{inspect_again(catalog, state)} {state} videos are queued again")
         waiting = catalog.claims.waiting("inspect")
     with Progress("inspecting", waiting, "videos") as progress:
-        report = inspect_catalog(path, config, lambda _: progress.advance(), progress.note)
+        report = inspect_catalog(
+            path,
+            config,
+            lambda _: progress.advance(),
+            progress.note,
+            engine.pool,
+            claims_per_worker=1 if is_here else CLAIMS_PER_WORKER,
+        )
     echo(*report.lines())
-    _draw_catalog(path, page, config)
+    # The page is drawn on this machine.
+    _draw_catalog(path, page, config if is_here else replace(config, workers=usable_cores()))
     if not report.counts and not report.crashes and report_path is None:
         echo(
             f"{path} has no downloaded video to inspect; run `yt360 download {path}`, "

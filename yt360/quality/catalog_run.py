@@ -1,8 +1,9 @@
 """Inspect the downloaded videos of a catalog in several processes, and store the verdicts.
 
-Each process inspects one video after another. Verdicts, clips and the new state are stored in one
-transaction. No video stops a run: an unexpected error fails the video, and a process that crashes
-or hangs is replaced. A video is tried at most `MAX_TRIES` times.
+This process claims videos and stores the results; workers read media alone, so that they may run on
+other machines. Verdicts, clips and the new state are stored in one transaction. No video stops a
+run: an unexpected error fails the video, and a process that crashes or hangs is replaced. A video
+is tried at most `MAX_TRIES` times.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import socket
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
-from itertools import count, islice
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import TracebackType
+
+import numpy as np
 
 from yt360.catalog import Catalog, Claim, ClaimLost, Clip, State
-from yt360.catalog.build_inputs import media_parts
+from yt360.catalog.build_inputs import MediaPart, media_parts
 from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.catalog.lists.yt360_lists import ORIGIN as RELEASED
 from yt360.errors import BadItem, UserError
@@ -31,6 +35,7 @@ from yt360.quality.configs import has_user_code
 from yt360.quality.decision import decide
 from yt360.quality.findings import Findings, to_records
 from yt360.quality.inspect import Inspection, InspectOptions, Inspector
+from yt360.quality.signal.series import DirectionSeries
 
 # The system may kill a process for lack of memory that its video did not cause, but rarely 3 times.
 MAX_TRIES = 3
@@ -69,16 +74,15 @@ class CatalogRunReport:
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """Permission for a process to inspect the next video.
+class InspectionTask:
+    """A claimed video and its media, for a worker."""
 
-    Attributes:
-        worker: A unique name, by which the claim is found if the process crashes.
-    """
-
-    path: Path
+    claim: Claim
+    parts: tuple[MediaPart, ...]
     config: CatalogRunConfig
-    worker: str
+
+
+Inspect = Callable[[str, Sequence[MediaPart], CatalogRunConfig], Inspection]
 
 
 def inspect_catalog(
@@ -87,53 +91,134 @@ def inspect_catalog(
     finished: Callable[[InspectedVideo], None],
     note: Callable[[str], None] = lambda _: None,
     make_pool: Callable[[int, Limits], AbstractContextManager[Pool]] = WorkerPool,
+    claims_per_worker: int = 1,
+    inspect: Inspect | None = None,
 ) -> CatalogRunReport:
     """Inspect every downloaded video of a catalog.
 
     Args:
-        path: The catalog.
+        path: The catalog; workers do not open it.
         config: See `CatalogRunConfig`.
         finished: Called after each video.
         note: Called with one line for each process that crashed.
         make_pool: Returns a pool for a number of processes and their limits.
+        claims_per_worker: Videos that are claimed for each process at a time.
+        inspect: Inspects the media of a video in a worker; None for `inspect_media`.
 
     Raises:
         UserError: A check or the tagger cannot be loaded, the tagger fails, or the catalog cannot
-            be written.
+            be read or written.
         OSError: An error of this machine, such as a full disk.
     """
     Inspector("", InspectOptions(checks=config.checks))  # loads all checks before any process
-    report = CatalogRunReport()
-    run = f"{socket.gethostname()}:{os.getpid()}"
-    numbers = count() if config.limit is None else range(config.limit)
-    supply = (_Turn(path, config, f"{run}:{number}") for number in numbers)
-    turns = deque(islice(supply, config.workers))
-    under_way = {turn.worker for turn in turns}
     memory_bytes = None if has_user_code(config.checks) else MEMORY_BYTES
     limits = Limits(config.timeout_s, memory_bytes=memory_bytes)
-    with Catalog(path) as catalog:
-        try:
-            with make_pool(config.workers, limits) as pool:
-                for turn, result in pool.run(_take_turn, turns):
-                    under_way.discard(turn.worker)
-                    if isinstance(result, Crashed):
-                        report.crashes += 1
-                        again = _settle_crash(catalog, turn, result, note)
-                        more = [turn] if again else []
-                    elif result is None:
-                        more = []
-                    else:
-                        report.counts[result.state, result.reason] += 1
-                        report.warnings.update(result.warnings)
-                        finished(result)
-                        more = list(islice(supply, 1))
-                    turns.extend(more)
-                    under_way.update(turn.worker for turn in more)
-        finally:
-            # The processes have ended and cannot release their claims.
-            for worker in under_way:
-                _give_back(catalog, worker)
-    return report
+    work = partial(run_task, inspect=inspect or inspect_media)
+    try:
+        with (
+            Catalog(path) as catalog,
+            ClaimRenewal(path, config.lease_s) as renewal,
+            _CatalogRun(catalog, renewal, config, finished, note) as run,
+            make_pool(config.workers, limits) as pool,
+        ):
+            tasks = deque(run.claim(config.workers * claims_per_worker))
+            for task, result in pool.run(work, tasks):
+                if isinstance(result, Crashed):
+                    run.settle_crash(task, result)
+                else:
+                    run.store(task, result)
+                tasks.extend(run.claim(1))
+    except sqlite3.Error as error:
+        raise UserError(
+            f"{path} cannot be read or written: {error}; check the disk", "system", path
+        ) from error
+    return run.report
+
+
+class _CatalogRun:
+    """The claims of one run and their results; leaving the context releases open claims."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        renewal: ClaimRenewal,
+        config: CatalogRunConfig,
+        finished: Callable[[InspectedVideo], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._catalog, self._renewal, self._config = catalog, renewal, config
+        self._finished, self._note = finished, note
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._kept: dict[str, tuple[Claim, ExitStack]] = {}
+        """Token of an open claim -> the claim, and its renewal."""
+        self._left = config.limit
+        self.report = CatalogRunReport()
+
+    def __enter__(self) -> _CatalogRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for claim, _ in list(self._kept.values()):
+            with self._ending(claim), suppress(ClaimLost):
+                self._catalog.claims.release(claim)
+
+    def claim(self, count: int) -> Iterator[InspectionTask]:
+        """Yield up to `count` videos to inspect, within the limit."""
+        while count and self._left != 0:
+            claim = self._catalog.claims.take("inspect", self._worker, self._config.lease_s)
+            if claim is None:
+                return
+            self._left = None if self._left is None else self._left - 1
+            self._kept[claim.token] = claim, ExitStack()
+            self._kept[claim.token][1].enter_context(self._renewal.keep(claim))
+            if claim.tries >= MAX_TRIES:
+                died = f"{claim.tries} processes that inspected it died or hung"
+                self._store(claim, BadItem("crashed", died))
+                continue
+            count -= 1
+            parts = tuple(media_parts(self._catalog, claim.video_id))
+            yield InspectionTask(claim, parts, self._config)
+
+    def store(self, task: InspectionTask, result: Inspection | BadItem) -> None:
+        """Store the result of a task, and end its claim."""
+        self._store(task.claim, result)
+
+    def settle_crash(self, task: InspectionTask, crash: Crashed) -> None:
+        """Release the video of a crashed process and count the try."""
+        what = crash.describe()
+        if crash.reason == "timeout":
+            limit = f"{self._config.timeout_s:g} s"
+            what = f"it took longer than {limit} and was stopped; --timeout-s sets the limit"
+        self.report.crashes += 1
+        self._left = None if self._left is None else self._left + 1
+        self._note(f"error: {task.claim.video_id}: {what}")
+        with self._ending(task.claim), suppress(ClaimLost):
+            self._catalog.claims.defer(task.claim, 0.0, "crashed", what)
+
+    def _store(self, claim: Claim, result: Inspection | BadItem) -> None:
+        with self._ending(claim):
+            try:
+                if isinstance(result, BadItem):
+                    inspected = _store_failure(self._catalog, claim, result)
+                else:
+                    inspected = _store(self._catalog, claim, result, self._config)
+            except ClaimLost:
+                inspected = InspectedVideo(claim.video_id, "lost", "claim-lost")
+        self.report.counts[inspected.state, inspected.reason] += 1
+        self.report.warnings.update(inspected.warnings)
+        self._finished(inspected)
+
+    @contextmanager
+    def _ending(self, claim: Claim) -> Iterator[None]:
+        """Renew a claim no more after the block."""
+        with self._kept[claim.token][1]:
+            yield
+        del self._kept[claim.token]
 
 
 def inspect_again(catalog: Catalog, state: State) -> int:
@@ -146,7 +231,9 @@ def inspect_again(catalog: Catalog, state: State) -> int:
     return catalog.videos.requeue(here, "downloaded")
 
 
-def inspect_media(catalog: Catalog, video_id: str, config: CatalogRunConfig) -> Inspection:
+def inspect_media(
+    video_id: str, parts: Sequence[MediaPart], config: CatalogRunConfig
+) -> Inspection:
     """Inspect all downloaded files of a video as one recording.
 
     Raises:
@@ -156,7 +243,6 @@ def inspect_media(catalog: Catalog, video_id: str, config: CatalogRunConfig) -> 
         audio_layout=config.audio_layout, projection=config.projection, checks=config.checks
     )
     inspector = Inspector(video_id, options)
-    parts = media_parts(catalog, video_id)
     if not parts:
         raise BadItem("no-media", "the catalog has no file of this video; download it again")
     for part in parts:
@@ -169,104 +255,36 @@ def inspect_media(catalog: Catalog, video_id: str, config: CatalogRunConfig) -> 
     return inspection
 
 
-def inspect_next(
-    catalog: Catalog,
-    renewal: ClaimRenewal,
-    worker: str,
-    config: CatalogRunConfig,
-    inspect: Callable[[Catalog, str, CatalogRunConfig], Inspection] = inspect_media,
-) -> InspectedVideo | None:
-    """Inspect the next downloaded video without an active claim; None if there is none.
+def run_task(task: InspectionTask, inspect: Inspect = inspect_media) -> Inspection | BadItem:
+    """Inspect a video in a worker; return what is stored of it.
 
     Args:
-        catalog: Connection of this process.
-        renewal: Renews the claims of this process.
-        worker: Name of the worker.
-        config: See `CatalogRunConfig`.
-        inspect: Inspects the media of a video.
+        task: The video.
+        inspect: Inspects its media.
 
     Raises:
-        UserError: The tagger fails, or an option is invalid; the claim is released.
-        OSError: An error of this machine; the claim is released.
+        UserError: The tagger fails, or an option is invalid.
+        OSError: An error of this machine.
     """
-    claim = catalog.claims.take("inspect", worker, config.lease_s)
-    if claim is None:
-        return None
     try:
-        with renewal.keep(claim):
-            inspected = _inspect_and_store(catalog, claim, config, inspect)
-    except ClaimLost:
-        return InspectedVideo(claim.video_id, "lost", "claim-lost")
-    except BaseException:
-        with suppress(ClaimLost):
-            catalog.claims.release(claim)
-        raise
-    return inspected
-
-
-def _take_turn(turn: _Turn) -> InspectedVideo | None:
-    """Inspect one video (in a process of the pool)."""
-    try:
-        with (
-            Catalog(turn.path) as catalog,
-            ClaimRenewal(turn.path, turn.config.lease_s) as beat,
-        ):
-            return inspect_next(catalog, beat, turn.worker, turn.config)
-    except sqlite3.Error as error:
-        raise UserError(
-            f"{turn.path} cannot be read or written: {error}; check the disk", "system", turn.path
-        ) from error
-
-
-def _settle_crash(
-    catalog: Catalog, turn: _Turn, crash: Crashed, note: Callable[[str], None]
-) -> bool:
-    """Release the video of a crashed process and count the try; return whether it had one."""
-    claim = catalog.claims.held_by(turn.worker)
-    if claim is None:
-        note(f"error: a worker process without a video ended (exit code {crash.exit_code})")
-        return False
-    what = crash.describe()
-    if crash.reason == "timeout":
-        limit = f"{turn.config.timeout_s:g} s"
-        what = f"it took longer than {limit} and was stopped; --timeout-s sets the limit"
-    note(f"error: {claim.video_id}: {what}")
-    with suppress(ClaimLost):
-        catalog.claims.defer(claim, 0.0, "crashed", what)
-    return True
-
-
-def _give_back(catalog: Catalog, worker: str) -> None:
-    claim = catalog.claims.held_by(worker)
-    if claim is not None:
-        with suppress(ClaimLost):
-            catalog.claims.release(claim)
-
-
-def _inspect_and_store(
-    catalog: Catalog,
-    claim: Claim,
-    config: CatalogRunConfig,
-    inspect: Callable[[Catalog, str, CatalogRunConfig], Inspection],
-) -> InspectedVideo:
-    """Inspect a claimed video and store the result, also if it fails."""
-    try:
-        if claim.tries >= MAX_TRIES:
-            raise BadItem("crashed", f"{claim.tries} processes that inspected it died or hung")
-        return _store(catalog, claim, inspect(catalog, claim.video_id, config), config)
-    except ClaimLost:
-        raise
+        inspection = inspect(task.claim.video_id, task.parts, task.config)
+        # Without the data of the report, which is not stored.
+        empty = np.zeros((0, 2), np.float32)
+        return replace(inspection, directions=DirectionSeries(), motion=empty)
     except BadItem as error:
-        failure = error
-    except (UserError, sqlite3.Error):
+        return error
+    except UserError:
         raise
     except OSError as error:
         if error.errno in MACHINE_ERRORS:
             raise
-        failure = BadItem("unreadable", str(error))
+        return BadItem("unreadable", str(error))
     except Exception as error:
         # Files are untrusted; no file may end the run.
-        failure = BadItem("internal", f"{type(error).__name__}: {error}")
+        return BadItem("internal", f"{type(error).__name__}: {error}")
+
+
+def _store_failure(catalog: Catalog, claim: Claim, failure: BadItem) -> InspectedVideo:
     detail = " ".join(failure.detail.encode(errors="replace").decode().split())
     catalog.claims.finish(claim, "failed", failure.reason, detail)
     return InspectedVideo(claim.video_id, "failed", failure.reason)

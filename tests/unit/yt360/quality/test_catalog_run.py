@@ -9,11 +9,9 @@ from helpers.quality_checks import inspect_inline, states, write_catalog
 
 from yt360.catalog import Catalog, Clip
 from yt360.catalog import Verdict as StoredVerdict
-from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.commands.inspect import command
 from yt360.errors import UserError
-from yt360.quality.catalog_config import CatalogRunConfig
-from yt360.quality.catalog_run import inspect_again, inspect_next
+from yt360.quality.catalog_run import inspect_again
 from yt360.quality.checks import CHECKS
 from yt360.quality.configs import configure_checks, rejecting_by_default
 
@@ -62,12 +60,8 @@ def test_an_interrupted_video_is_released(path: Path) -> None:
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    with (
-        Catalog(path) as catalog,
-        ClaimRenewal(path, 60) as renewal,
-        pytest.raises(KeyboardInterrupt),
-    ):
-        inspect_next(catalog, renewal, "me", CatalogRunConfig(), interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        inspect_inline(path, interrupt, workers=2)
     with Catalog(path) as catalog:
         assert catalog.claims.waiting("inspect") == 3
         assert not catalog.verdicts.of(GOOD)

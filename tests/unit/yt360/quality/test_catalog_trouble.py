@@ -17,14 +17,14 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 from helpers.errors import user_error
+from helpers.in_process import InlinePool
 from helpers.quality_checks import inspect_inline, states, write_catalog
 
 from yt360.catalog import Catalog, MediaFile
-from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.commands.inspect import command
 from yt360.execution.local import Crashed, WorkerPool
 from yt360.quality.catalog_config import CatalogRunConfig
-from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog, inspect_next
+from yt360.quality.catalog_run import MAX_TRIES, inspect_catalog
 
 HANGS_S = 6.0
 IDS = [f"video-{number:05d}" for number in range(3)]
@@ -124,8 +124,8 @@ def test_an_unexpected_error_fails_the_video_with_the_error_in_words(path: Path)
     def trip(*_: object) -> NoReturn:
         raise ZeroDivisionError("by \udcff\n zero")
 
-    with Catalog(path) as catalog, ClaimRenewal(path, 60) as beat:
-        assert inspect_next(catalog, beat, "me", CatalogRunConfig(), trip) is not None
+    inspect_inline(path, trip)
+    with Catalog(path) as catalog:
         video = catalog.videos.get(IDS[0])
         assert (video.state, video.reason) == ("failed", "internal")
         assert video.detail == "ZeroDivisionError: by ? zero"
@@ -135,9 +135,9 @@ def test_trouble_of_this_machine_releases_the_video(path: Path) -> None:
     def fill(*_: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with Catalog(path) as catalog, ClaimRenewal(path, 60) as beat:
-        with pytest.raises(OSError, match="No space"):
-            inspect_next(catalog, beat, "me", CatalogRunConfig(), fill)
+    with pytest.raises(OSError, match="No space"):
+        inspect_inline(path, fill)
+    with Catalog(path) as catalog:
         claim = catalog.claims.take("inspect", "w")
         assert claim is not None and (claim.video_id, claim.tries) == (IDS[0], 0)
 
@@ -171,27 +171,17 @@ def test_a_video_in_which_a_decoder_hangs_is_stopped_and_the_run_goes_on(
     assert outcomes(path)[IDS[0]] == ["deferred", "accepted"]
 
 
-class DyingPool:
-    """Every process takes a video and dies of it."""
+class DyingPool(InlinePool):
+    """Every process that gets the first video dies of it."""
 
-    def __init__(self, path: Path, exit_code: int) -> None:
-        self.path, self.exit_code = path, exit_code
-
-    def __enter__(self) -> "DyingPool":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
+    def __init__(self, exit_code: int) -> None:
+        self.exit_code = exit_code
 
     def run(self, function: Any, tasks: deque[Any]) -> Iterator[tuple[Any, Any]]:
         while tasks:
-            turn = tasks.popleft()
-            with Catalog(self.path) as catalog:
-                claim = catalog.claims.take("inspect", turn.worker)
-                dies = claim is not None and claim.video_id == IDS[0] and claim.tries < MAX_TRIES
-                if claim is not None and not dies:
-                    catalog.claims.release(claim)
-            yield turn, Crashed(self.exit_code) if dies else function(turn)
+            task = tasks.popleft()
+            dies = task.claim.video_id == IDS[0]
+            yield task, Crashed(self.exit_code) if dies else function(task)
 
 
 @pytest.mark.parametrize(
@@ -209,30 +199,24 @@ def test_a_video_that_ends_every_process_is_given_up(
         CatalogRunConfig(),
         lambda _: None,
         notes.append,
-        make_pool=lambda _, __: DyingPool(path, exit_code),
+        make_pool=lambda _, __: DyingPool(exit_code),
     )
     assert (report.crashes, len(notes)) == (MAX_TRIES, MAX_TRIES)
     assert all(IDS[0] in note and words in note for note in notes)
     expected = dict.fromkeys(IDS, ("failed", "missing-file"))
     assert states(path) == {**expected, IDS[0]: ("failed", "crashed")}
-    history = [each for each in outcomes(path)[IDS[0]] if each != "released"]
-    assert history == [*["deferred"] * MAX_TRIES, "failed"]
+    assert outcomes(path)[IDS[0]] == [*["deferred"] * MAX_TRIES, "failed"]
 
 
 def test_a_video_whose_claims_run_out_again_and_again_is_given_up(path: Path) -> None:
-    now = time.time()
-    with Catalog(path, clock=lambda: now) as catalog, ClaimRenewal(path, 60) as beat:
+    with Catalog(path) as catalog:
         for number in range(1, len(IDS)):
             catalog.videos.drop(IDS[number], "withdrawn")
         for _ in range(MAX_TRIES):
-            assert catalog.claims.take("inspect", "killed", lease_s=10) is not None
-            now += 11
-        result = inspect_next(catalog, beat, "me", CatalogRunConfig())
-        assert result is not None and (result.state, result.reason) == ("failed", "crashed")
-        assert [a.outcome for a in catalog.claims.history(IDS[0])] == [
-            *["expired"] * MAX_TRIES,
-            "failed",
-        ]
+            assert catalog.claims.take("inspect", "killed", lease_s=0.001) is not None
+            time.sleep(0.01)
+    assert inspect_inline(path).counts == {("failed", "crashed"): 1}
+    assert outcomes(path)[IDS[0]] == [*["expired"] * MAX_TRIES, "failed"]
 
 
 def test_two_runs_at_once_inspect_everything_exactly_once(
