@@ -5,8 +5,9 @@
     PYTHONPATH=tools python -m claims train --out claims --variants avsa avc --seeds 0
     PYTHONPATH=tools python -m claims report --out claims --report docs/results
 
-The parts are scenes, shards, labels, cues, train, evaluate and report, each runnable alone. What is
-done is skipped, and what was interrupted continues. Two jobs run at a time, with one thread each;
+The parts are scenes, shards, labels, cues, train, evaluate, real and report, each runnable alone;
+real needs a folder of labelled recordings (--real-bench), and is left out without one. What is done
+is skipped, and what was interrupted continues. Two jobs run at a time, with one thread each;
 their output is in OUT/logs. Sizes are in `size`, variants in `variants` and recipes/, claims in
 `claims`.
 
@@ -27,7 +28,7 @@ from claims.size import SIZES
 from claims.variants import BY_NAME
 from yt360.errors import UserError
 
-PARTS = ("scenes", "shards", "labels", "cues", "train", "evaluate", "report")
+PARTS = ("scenes", "shards", "labels", "cues", "train", "evaluate", "real", "report")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         size,
         [BY_NAME[name] for name in options.variants],
         options.seeds or size.seeds,
+        options.real_bench,
     )
     runner = Runner(options.out, options.at_a_time)
     try:
@@ -71,6 +73,7 @@ def run_part(part: str, grid: Grid, runner: Runner, report: Path) -> None:
         "cues": (grid.cue_jobs, 1),
         "train": (grid.training_jobs, None),
         "evaluate": (grid.evaluation_jobs, None),
+        "real": (grid.real_jobs, 1),
     }[part]
     stop_at_failures(runner.run(part, jobs(), at_a_time))
 
@@ -85,6 +88,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", choices=BY_NAME, default=list(BY_NAME))
     parser.add_argument("--seeds", type=int, nargs="+", help="by default 0 1")
     parser.add_argument("--at-a-time", type=int, default=2, help="jobs in parallel; by default 2")
+    parser.add_argument("--real-bench", type=Path, help="folder of labelled recordings, for real")
     parser.add_argument("--report", type=Path, help="folder of tables and figures; default: OUT")
     return parser.parse_args(arguments)
 

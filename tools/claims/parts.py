@@ -9,10 +9,10 @@ from pathlib import Path
 from avsa.training.run_folder import CONFIG_FILE
 from claims.jobs import Job
 from claims.size import Size
-from claims.variants import BY_NAME, PLAIN, VARIANTS, Variant
+from claims.variants import BY_NAME, ON_RECORDINGS, PLAIN, SEGMENTED, VARIANTS, Variant
 
 PRESET, SCENE_SEED = "claims", 1
-STATISTICS = ("avsa", "avsa-intensity")
+STATISTICS = (PLAIN, "avsa-intensity")
 """Variants with different spectrograms, whose statistics are measured before training."""
 
 
@@ -25,12 +25,14 @@ class Grid:
         size: The size.
         variants: The variants to train.
         seeds: Seeds of training.
+        real_bench: Folder of labelled recordings; None to leave out their part.
     """
 
     out: Path
     size: Size
     variants: Sequence[Variant] = VARIANTS
     seeds: Sequence[int] = (0, 1)
+    real_bench: Path | None = None
 
     @property
     def scenes(self) -> Path:
@@ -46,6 +48,11 @@ class Grid:
     def cues(self) -> Path:
         """File of what cues alone reach."""
         return self.out / "cues.json"
+
+    @property
+    def real(self) -> Path:
+        """File of what runs reach on real recordings."""
+        return self.out / "real.json"
 
     def run(self, variant: Variant, seed: int) -> Path:
         """Return the folder of a run."""
@@ -119,19 +126,28 @@ class Grid:
 
     def evaluation_jobs(self) -> list[Job]:
         """Return the jobs that evaluate; each continues where it was interrupted."""
-        options = [
-            *(f"--set={name}={value}" for name, value in self.size.evaluation.items()),
-            *(f"--skip={name}" for name in self.size.skip),
-        ]
+        options = [f"--set={name}={value}" for name, value in self.size.evaluation.items()]
         jobs = []
         for variant, seed in self.runs():
             run = self.run(variant, seed)
+            skipped = [*self.size.skip, *(() if variant.name in SEGMENTED else ("segmentation",))]
             command = _command(
                 "avsa", "eval", "all", run, "--data", self.dataset, "--scenes", self.scenes,
-                *options,
+                *options, *(f"--skip={name}" for name in skipped),
             )  # fmt: skip
             jobs.append(Job(f"evaluate/{run.name}", command))
         return jobs
+
+    def real_jobs(self) -> list[Job]:
+        """Return the job that tests runs on real recordings; none without recordings."""
+        runs = [self.run(*each) for each in self.runs() if each[0].name in ON_RECORDINGS]
+        if self.real_bench is None or not runs:
+            return []
+        command = _command(
+            "python", "-m", "claims.real", *runs, "--data", self.dataset, "--real-bench",
+            self.real_bench, "--out", self.real, "--size", self.size.name,
+        )  # fmt: skip
+        return [Job("real", command)]
 
     def report_jobs(self, runs: Sequence[tuple[Variant, int]]) -> list[Job]:
         """Return the job that writes the report of some runs."""

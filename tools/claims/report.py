@@ -14,6 +14,7 @@ from claims.curves import Curves, all_curves, draw_curves, write_curves
 from claims.jobs import Runner, duration, stop_at_failures, times
 from claims.machine import machine
 from claims.parts import Grid
+from claims.real import markdown as real_tables
 from claims.results import Results
 from claims.tables import (
     CONTROLS,
@@ -45,6 +46,10 @@ CUES = """\
 Heads that get summaries of the sound of a view and one cue of its picture, without a model
 (`claims.cues`). A model that compares picture and sound must beat *sound*, *picture* and the cues;
 *sources in view* is no cheat, since only a model that knows what sounds can see it."""
+
+REAL = """\
+No model was trained on any of them, neither encoders nor heads (`claims.real`). Intervals are over
+recordings, of which there are few."""
 
 LEARNING = """\
 Clips and minutes of training until the view accuracy (own audio among that of four views of the
@@ -79,8 +84,8 @@ def write_report(grid: Grid, runner: Runner, folder: Path) -> None:
 def _page(grid: Grid, results: Results, curves: Curves) -> str:
     first, second = of_table(1), of_table(2)
     done = times(grid.out)
-    measured = {variant.label for variant in VARIANTS if results.has(variant)}
-    additions = [each for each in ADDITIONS if each.text.partition(":")[0] in measured]
+    measured = {variant.name for variant in VARIANTS if results.has(variant)}
+    additions = [each for each in ADDITIONS if each.comparisons[0].terms[0][1] in measured]
     sections = {
         "Claims": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
         "Variants of the paper": f"{variant_table(results, first)}\n\n{MEANING}",
@@ -88,6 +93,7 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
         "What cues alone reach": f"{_cue_table(grid)}\n\n{CUES}",
         "Beyond the paper": f"{variant_table(results, second)}\n\n"
         f"{claim_table(additions, results)}",
+        "Real recordings": _real_table(grid),
         "Probes": variant_table(results, VARIANTS, PROBES),
         "Time to learn": f"{learning_table(curves, VARIANTS)}\n\n{LEARNING}",
         "Machine and time": "\n\n".join([
@@ -111,6 +117,15 @@ def _cue_table(grid: Grid) -> str:
         for name in CUE_HEADS
     }
     return cue_table(rows, found["views"])
+
+
+def _real_table(grid: Grid) -> str:
+    """Return the tables of `claims.real`, if that was measured."""
+    if not grid.real.exists():
+        return "Not measured."
+    found = json.loads(grid.real.read_text(encoding="utf-8"))
+    count = f"{found['clips']} clips of {found['recordings']} recordings."
+    return f"{count} {REAL}\n\n" + "\n".join(real_tables(found["rows"]))
 
 
 def _numbers(grid: Grid) -> dict[str, str]:

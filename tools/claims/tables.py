@@ -108,7 +108,7 @@ def variant_table(
     rows = []
     for variant in variants:
         cells = (mean_and_spread(results.metrics(variant.name, each)) for _, each in columns)
-        rows.append([variant.label, *cells])
+        rows.append([f"`{variant.name}`: {variant.label}", *cells])
     rows.append(["chance", *(_chance(results, variants, each) for _, each in columns)])
     return markdown(["variant", *(title for title, _ in columns)], rows)
 
@@ -172,6 +172,6 @@ def learning_table(curves: Curves, variants: Iterable[Variant]) -> str:
         final = [Metric(value=each.values[PAIRED]) for each in last if PAIRED in each.values]
         cells.append(mean_and_spread(final))
         cells.append(f"{fmean(each.minutes for each in last):.1f}")
-        rows.append([variant.label, *cells])
+        rows.append([f"`{variant.name}`: {variant.label}", *cells])
     heading = ("variant", *(f"{target:.0%}" for target in TARGETS), "at the end", "minutes in all")
     return markdown(heading, rows)

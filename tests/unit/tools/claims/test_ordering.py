@@ -120,8 +120,11 @@ def test_tables_have_every_comparison_and_every_variant_with_records(results):
     assert text.count("\n") == 1 + sum(len(claim.comparisons) for claim in CLAIMS)
     assert "+40.0 (" in text and "**" in text
     rows = variant_table(results, VARIANTS, [("AVSA-Bin", ACCURACY)]).splitlines()
-    assert rows[2:] == ["| AVC, one view | 50.00 ± 0.00 |", "| AVSA | 90.00 ± 0.00 |",
-                        "| chance | 50.00 |"]  # fmt: skip
+    assert rows[2:] == [
+        f"| `avc`: {BY_NAME['avc'].label} | 50.00 ± 0.00 |",
+        f"| `avsa`: {BY_NAME['avsa'].label} | 90.00 ± 0.00 |",
+        "| chance | 50.00 |",
+    ]
 
 
 def test_numbers_have_the_spread_over_seeds():
