@@ -26,6 +26,15 @@ from claims.tables import (
 )
 from claims.variants import VARIANTS, of_table
 
+TITLE = """\
+# The paper's claims on synthetic scenes
+
+Written by `{command}`. Every number is in [claims.csv](claims.csv), and the accuracy over training
+in [claims-curves.csv](claims-curves.csv). What the variants are: `tools/claims/variants.py` and its
+recipes. [What the results say](../claims.md).
+
+![Accuracy on test scenes over the steps of training, for each variant](claims-curves.png)"""
+
 EXPLANATION = """\
 Differences are in points; their 95 % intervals are from a hierarchical paired bootstrap: training
 seeds are drawn with replacement, and test videos with replacement, the same for both variants.
@@ -38,6 +47,8 @@ MEANING = """\
 Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the
 evaluation does not apply to it: rotation regression compares no embeddings, and only some variants
 have translation networks."""
+
+COMMANDS = {"full": "make claims", "quick": "make claims-quick"}
 
 QUESTIONS = ("turns, one view", "turns, all views", "choice")
 """Columns of the table of cues."""
@@ -104,7 +115,9 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
             ),
         ]),
     }  # fmt: skip
-    return "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items()) + "\n"
+    title = TITLE.format(command=COMMANDS.get(grid.size.name, f"--size {grid.size.name}"))
+    parts = (f"## {heading}\n\n{text}" for heading, text in sections.items())
+    return "\n\n".join([title, *parts]) + "\n"
 
 
 def _cue_table(grid: Grid) -> str:
