@@ -97,8 +97,9 @@ class Mixture:
         ]
         raise UserError(
             f"sampling.weights: a batch of {batch_size} clips of different videos cannot take "
-            f"{', '.join(shares)}; lower the weight of the dataset with too few videos, or "
-            "batch_size, or raise sampling.window_shards if it is set",
+            f"{' and '.join(shares)}, {len(most)} different videos together; lower the weight of "
+            "the dataset with too few videos, or batch_size, or raise sampling.window_shards if it "
+            "is set",
             code="out-of-range",
             key="sampling.weights",
         )

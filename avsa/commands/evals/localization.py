@@ -14,6 +14,7 @@ from yt360.commands.group import examples
 @examples(
     "avsa eval localization runs/avsa --data DATASET",
     "avsa eval localization runs/avsa --data DATASET --scenes SCENES",
+    "avsa eval localization runs/avsa --data STARSS23",
     "avsa eval localization runs/avsa --data DATASET --directions sources.csv --clips 100",
 )
 @click.command("localization")
@@ -55,7 +56,8 @@ def command(
     Draws for clips of the test split the Grad-CAM of the score by which the pretext task matches
     video and audio, projected back onto the panorama, beside a map of the audio energy.
 
-    If the directions of sources are known, prints the fraction of clips in which the peak of the
+    If the directions of sources are known (by --scenes or --directions, or stored in the dataset by
+    `yt360 build-shards --directions`), prints the fraction of clips in which the peak of the
     map is within 20° of a source (hits), and the mean angle from the peak to the nearest source
     (error); as controls also those for silent, swapped and turned audio, for the front, and for the
     audio energy.

@@ -1,4 +1,4 @@
-"""True directions of the sources of clips: of synthetic scenes, or from a table of a user."""
+"""True directions of the sources of clips: of scenes, of labelled clips, or from a table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor
 
 from yt360.clips import parse_key
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.scenes.collection import SceneCollection
+from yt360.shards.format.directions import ClipDirections, SourceLabel, parse_directions
+from yt360.shards.format.reader import ShardReader
 from yt360.sphere import direction
 from yt360.untrusted.files import read_limited
 
@@ -68,6 +71,47 @@ class SceneDirections:
         scene = self._scene(name)
         moment = np.array([start_s + time_s])
         return torch.from_numpy(scene.directions(moment)[0, scene.sounding].astype(np.float64))
+
+
+class LabelledDirections:
+    """Sources whose directions are stored with the clips of a split (shards/README.md).
+
+    Args:
+        clips: The split; the ``.json`` of each clip is read, and those that cannot be read have no
+            labels.
+    """
+
+    def __init__(self, clips: ShardReader) -> None:
+        self.path, digest = clips.dataset, hashlib.sha256()
+        self._labels: dict[str, ClipDirections] = {}
+        for clip, key in enumerate(clips.keys):
+            try:
+                labels = parse_directions(clips.read(clip, "json"))
+            except (BadItem, ValueError):
+                continue
+            if labels is not None and labels.rows:
+                self._labels[key] = labels
+                digest.update(f"{key} {labels}\n".encode())
+        self.fingerprint = digest.hexdigest()
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether a source of the clip is labelled at any time."""
+        return key in self._labels
+
+    def labels(self, key: str, time_s: float) -> list[SourceLabel]:
+        """Return the labels at a time in a clip; none if nothing was labelled then."""
+        return self._labels[key].at(time_s) if key in self._labels else []
+
+    def of(self, key: str, time_s: float) -> Tensor:
+        """Return unit vectors (N, 3) of all sources; N is 0 where none is labelled."""
+        return label_vectors(self.labels(key, time_s))
+
+
+def label_vectors(labels: Sequence[SourceLabel]) -> Tensor:
+    """Return unit vectors (N, 3), float64, of labelled sources."""
+    angles = [(label.azimuth_deg, label.elevation_deg) for label in labels]
+    in_radians = torch.tensor(angles, dtype=torch.float64).reshape(len(labels), 2).deg2rad()
+    return direction(in_radians[:, 0], in_radians[:, 1])
 
 
 class ListedDirections:

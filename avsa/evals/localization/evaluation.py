@@ -16,7 +16,12 @@ from pydantic import Field
 
 from avsa.data.clips import open_clips
 from avsa.evals.base import NEEDS_EMBEDDINGS, Context, EvaluationConfig, Offer, Variant
-from avsa.evals.localization.directions import Directions, ListedDirections, SceneDirections
+from avsa.evals.localization.directions import (
+    Directions,
+    LabelledDirections,
+    ListedDirections,
+    SceneDirections,
+)
 from avsa.evals.localization.localizer import Localizer
 from avsa.evals.localization.scores import Located, measure
 from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
@@ -28,6 +33,8 @@ from yt360.config import config_class, conflict
 from yt360.errors import UserError
 from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.collection import SceneCollection
+from yt360.shards.format.directions import may_have_directions
+from yt360.shards.format.schema import DatasetInfo
 
 SPLIT = "test"
 
@@ -44,7 +51,7 @@ class LocalizationConfig(EvaluationConfig):
     true directions."""
     directions: Path | None = None
     """CSV file of true directions: a row for each source, with the columns key, azimuth_deg,
-    elevation_deg."""
+    elevation_deg. Without scenes and directions, those are used that are stored with the clips."""
     clips: Annotated[int, Field(ge=1, le=10**7)] | None = None
     """Number of clips, spread evenly over those with known directions; null: all of them, or those
     that are drawn if no directions are known."""
@@ -73,22 +80,27 @@ class LocalizationConfig(EvaluationConfig):
         options = {} if offer.scenes is None else {"scenes": offer.scenes}
         return [Variant(options, found.lacks or ("" if offer.compares else NEEDS_EMBEDDINGS))]
 
-    def true_directions(self) -> Directions | None:
-        """Open the scenes or the table; None if neither is given.
+    def true_directions(self, dataset: Path | None) -> Directions | None:
+        """Open the scenes, the table, or the labels of the dataset; None if there are none of them.
 
         Raises:
             UserError: They cannot be read.
         """
         if self.scenes is not None:
             return SceneDirections(self.scenes)
-        return None if self.directions is None else ListedDirections(self.directions)
+        if self.directions is not None:
+            return ListedDirections(self.directions)
+        if dataset is None or not may_have_directions(DatasetInfo.load(dataset)):
+            return None
+        with closing(open_clips(dataset, SPLIT)) as clips:
+            return LabelledDirections(clips)
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
         """Add the fingerprint of the true directions, and check the scenes."""
         if dataset is not None and self.scenes is not None:
             with closing(open_clips(dataset, SPLIT)) as clips:
                 require_scenes_of(clips, SceneCollection(self.scenes))
-        truth = self.true_directions()
+        truth = self.true_directions(dataset)
         known = {} if truth is None else {"directions": truth.fingerprint}
         return {**super().describe_data(subject, dataset), **known}
 
@@ -99,7 +111,7 @@ class LocalizationConfig(EvaluationConfig):
         self._require_band(model.config.audio.sample_rate_hz)
         statistics = context.statistics(model.config.audio)
         localizer = Localizer(model, statistics, views.num_views, self.hfov_deg)
-        truth = self.true_directions()
+        truth = self.true_directions(context.dataset_of(SPLIT))
         with context.clips(SPLIT) as clips:
             test = LocalizationTest(
                 context,
@@ -120,6 +132,17 @@ class LocalizationConfig(EvaluationConfig):
         if truth is None:
             note = "There are no numbers without true directions; give --scenes or --directions."
             return Result(metrics={}, pictures=pictures, notes=(note, *left_out))
+        quiet = sum(not each.sources for each in found)
+        found = [each for each in found if each.sources]
+        if not found:
+            raise UserError(
+                f"no source is labelled at the times of the {quiet} clips; raise --clips, or give "
+                "other --directions",
+                "empty",
+                "--clips",
+            )
+        if quiet:
+            left_out = (*left_out, f"{quiet} clips have no labelled source at their time.")
         metrics, tables = measure(found, self.within_deg, self.seed)
         return Result(
             metrics=metrics,

@@ -1,4 +1,4 @@
-"""Probes of the encoders on synthetic scenes, where the ground truth is exact.
+"""Probes of the encoders on clips with ground truth: synthetic scenes, or labelled directions.
 
 A head is trained on frozen features of the views of the training split and tested on those of the
 test split. Each number stands beside two controls: what a constant prediction reaches, and what the
@@ -8,9 +8,10 @@ form a few groups, a single order gives each group a random value, right or wron
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,8 +24,15 @@ from avsa.data.clips import open_clips
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.bootstrap import mean_metric
 from avsa.evals.feature_cache import Features, plain_spec, view_features
+from avsa.evals.localization.directions import LabelledDirections
 from avsa.evals.probe.heads import HEADS, Head, probe
-from avsa.evals.probe.targets import TARGETS, Target, scene_targets, scenes_of
+from avsa.evals.probe.targets import (
+    TARGETS,
+    Target,
+    label_targets,
+    scene_targets,
+    scenes_of,
+)
 from avsa.evals.result import Metric, Result, Row
 from avsa.evals.subject import Evaluated
 from yt360.config import config_class
@@ -32,18 +40,22 @@ from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.collection import SceneCollection
-from yt360.scenes.world.scene import Scene
+from yt360.shards.format.directions import may_have_directions
+from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 
 Array = NDArray[Any]
+Targets = Callable[..., dict[str, Target]]
+"""Arguments: clip and time in it of each sample, centres and fields of view of its views."""
+NO_TRUTH = "the scenes of the dataset (--scenes), or labelled directions in it"
 INPUTS = ("video", "audio", "both")
 """Features that a head gets; ``both`` are concatenated."""
 
 
 @config_class
 class ProbeConfig(EvaluationConfig):
-    """Linear and k-NN probes of the encoders on synthetic scenes."""
+    """Linear and k-NN probes of the encoders on scenes or on clips with labelled directions."""
 
     addresses: ClassVar[frozenset[str]] = frozenset({"scenes"})
     columns: ClassVar[tuple[str, ...]] = HEADS
@@ -51,7 +63,7 @@ class ProbeConfig(EvaluationConfig):
     """Name of the evaluation."""
     scenes: Path | None = None
     """Folder of synthetic scenes with their ground truth, from which the dataset was built; or one
-    with several of them."""
+    with several of them. Null: the labelled directions that are stored with the clips."""
     views: Annotated[int, Field(ge=1, le=1024)] = 4
     """K, the number of views per clip."""
     regularization: Annotated[float, Field(gt=0, le=1e9)] = 100.0
@@ -65,12 +77,20 @@ class ProbeConfig(EvaluationConfig):
     def variants(cls, offer: Offer) -> Iterable[Variant]:
         """Return the evaluation on the scenes; see `EvaluationConfig.variants`."""
         (found,) = super().variants(offer)
-        if found.lacks or offer.scenes is None:
-            return [Variant(lacks=found.lacks or "the scenes of the dataset (--scenes)")]
-        return [Variant({"scenes": offer.scenes})]
+        if found.lacks:
+            return [found]
+        if offer.scenes is not None:
+            return [Variant({"scenes": offer.scenes})]
+        return [Variant(lacks="" if _is_labelled(offer.dataset) else NO_TRUTH)]
 
     def describe_data(self, subject: Evaluated, dataset: Path | None) -> dict[str, str]:
-        """Return the fingerprints of dataset and scenes, and check the scenes."""
+        """Return the fingerprints of dataset and ground truth, and check the scenes."""
+        if self.scenes is None and dataset is not None and _is_labelled(dataset):
+            found = super().describe_data(subject, dataset)
+            for split in SPLITS:
+                with closing(open_clips(dataset, split)) as clips:
+                    found[f"directions of {split}"] = LabelledDirections(clips).fingerprint
+            return found
         scenes = SceneCollection(self._require_scenes())
         if dataset is not None:
             with closing(open_clips(dataset, "test")) as clips:
@@ -84,17 +104,14 @@ class ProbeConfig(EvaluationConfig):
         Raises:
             UserError: The dataset is not from the scenes, or no target has two values.
         """
-        known = SceneCollection(self._require_scenes())
-        scenes: dict[str, Scene] = {}
-        for split in SPLITS:
-            with context.clips(split) as clips:
-                scenes |= scenes_of(known, clips.keys)
-        train, test = (self._views(context, split, scenes) for split in SPLITS)
+        train, test = (
+            self._views(context, split, self._targets(context, split)) for split in SPLITS
+        )
         names = [name for name in TARGETS if can_be_probed(train, test, name)]
         if not names:
             raise UserError(
-                "the training split has too few scenes for probes; create more of them "
-                "(`yt360 scenes`), and build the dataset again",
+                "the training split has too few scenes or labelled directions for probes; build a "
+                "dataset with more of them",
                 "empty",
                 "--scenes",
             )
@@ -111,13 +128,19 @@ class ProbeConfig(EvaluationConfig):
         notes = (*train.features.notes, *test.features.notes, *([note] if left_out else []))
         return Result(metrics=metrics, tables={"probes": tuple(rows)}, notes=notes)
 
-    def _views(self, context: Context, split: Split, scenes: Mapping[str, Scene]) -> Views:
+    def _targets(self, context: Context, split: Split) -> Targets:
+        """Return the function of the targets of views of a split."""
+        with context.clips(split) as clips:
+            if self.scenes is None and _is_labelled(clips.dataset):
+                return partial(label_targets, LabelledDirections(clips))
+            known = SceneCollection(self._require_scenes())
+            return partial(scene_targets, scenes_of(known, clips.keys))
+
+    def _views(self, context: Context, split: Split, targets_of: Targets) -> Views:
         config = context.subject.require_model().config
         features = view_features(context, plain_spec(config, split, self.views, self.seed))
         times = features.audio_start_s + config.data.audio_duration_s / 2
-        targets = scene_targets(
-            scenes, features.keys, times.tolist(), features.directions, features.fov
-        )
+        targets = targets_of(features.keys, times.tolist(), features.directions, features.fov)
         return Views(features, targets)
 
     def _probe(
@@ -160,11 +183,16 @@ class ProbeConfig(EvaluationConfig):
         if self.scenes is None:
             raise UserError(
                 "probes need ground truth; give --scenes, the folder of `yt360 scenes` from which "
-                "the dataset was built",
+                "the dataset was built, or a dataset with labelled directions "
+                "(`yt360 build-shards --directions`)",
                 "missing",
                 "--scenes",
             )
         return self.scenes
+
+
+def _is_labelled(dataset: Path | None) -> bool:
+    return dataset is not None and may_have_directions(DatasetInfo.load(dataset))
 
 
 @dataclass(frozen=True)

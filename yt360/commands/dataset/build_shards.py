@@ -38,6 +38,7 @@ MAX_LINES = 20
     "yt360 build-shards footage --out DATASET --equalize-field",
     "yt360 build-shards my.catalog --out DATASET --executor ray:10.0.0.1:6379",
     "yt360 build-shards my.catalog --out DATASET --executor slurm:cpu --workers 400",
+    "yt360 build-shards STARSS23 --out DATASET --directions --audio-layout ambix",
     "yt360 build-shards --out DATASET -- -abc.mp4",
     "yt360 build-shards my.catalog --out s3://BUCKET/DATASET",
 )
@@ -143,6 +144,12 @@ MAX_LINES = 20
     help="Also run the checks of `yt360 inspect` on files and folders, and leave out what they "
     "reject; by default, only the projection and the audio layout are checked.",
 )
+@click.option(
+    "--directions",
+    is_flag=True,
+    help="Store the directions of sources that NAME.csv beside NAME.mp4 labels, in the format of "
+    "STARSS22 and STARSS23.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
 @executor_options
 @click.option(
@@ -192,6 +199,10 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
         options["test_fraction"] = None
         found = give_splits(found, find_all_inputs(test, exclude=exclude, clip_s=options["clip_s"]))
     found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
+    if options["directions"]:
+        from yt360.shards.builder.direction_labels import with_directions
+
+        found = with_directions(found)
     report = build_anywhere(
         found, out, _build_options(**options), workers, retry, limited_pools(executor)
     )

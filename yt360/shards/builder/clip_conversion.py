@@ -16,6 +16,7 @@ from yt360.errors import BadItem
 from yt360.execution.local import Crashed
 from yt360.media.layout.field_correction import FieldCorrection
 from yt360.shards.builder.clip_selection import SelectedClip
+from yt360.shards.builder.direction_labels import part_of_clip, read_direction_labels
 from yt360.shards.builder.input_analysis import blaming_input
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.options import BuildOptions
@@ -119,6 +120,11 @@ def _clip_facts(
 ) -> dict[str, object]:
     """Return the content of a clip's ``.json``."""
     form, item = task.options.form, task.item
+    labels: dict[str, object] = {}
+    if item.directions is not None:
+        whole = read_direction_labels(item.directions)
+        part = part_of_clip(whole, clip.start_s - item.start_s, clip.duration_s)
+        labels["directions"] = part.to_json()
     return {
         "video_id": item.video_id,
         "start_s": clip.start_s,
@@ -130,4 +136,5 @@ def _clip_facts(
         "source": {**item.facts, "file": item.name, "file_start_s": item.start_s},
         "conversion": conversion,
         "quality": {"level_dbfs": round(clip.level_dbfs, 2)},
+        **labels,
     }

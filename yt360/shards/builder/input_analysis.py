@@ -18,6 +18,7 @@ from yt360.errors import BadItem
 from yt360.execution.blame import blaming
 from yt360.files import MACHINE_ERRORS
 from yt360.shards.builder.clip_selection import LEVEL_WINDOW_S, select_clips
+from yt360.shards.builder.direction_labels import read_direction_labels
 from yt360.shards.builder.inputs import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import InputAnalysis, StagingFolder
@@ -82,7 +83,8 @@ def blaming_input(item: InputVideo) -> Iterator[None]:
         with blaming(item.name):
             yield
     except OSError as error:
-        names = {os.fspath(path) for path in (item.video, *item.companions)}
+        paths = (item.video, *item.companions, item.directions)
+        names = {os.fspath(path) for path in paths if path is not None}
         if error.errno in MACHINE_ERRORS or error.filename not in names:
             raise
         raise BadItem("unreadable", f"{item.name}: {error.strerror}") from error
@@ -96,6 +98,8 @@ def _analyze(
         with blaming_input(item):
             refused = None if staged else _inspect(item, options, fingerprint)
             if refused is None:
+                if item.directions is not None and staged is None:
+                    read_direction_labels(item.directions)  # before any work on the media
                 source = _open(item, options)
                 return AnalyzedInput(staged or _select(item, source, options, fingerprint), source)
     except BadItem as error:

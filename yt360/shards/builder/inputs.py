@@ -55,6 +55,7 @@ class InputVideo:
         projection: Projection of its video, if stated for this input.
         inspected: Whether it has passed the checks of `yt360.quality`.
         field_gain: Gain of W of the whole video, if the inspection has measured it.
+        directions: CSV file with labelled directions of its sources.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
     """
@@ -70,6 +71,7 @@ class InputVideo:
     projection: str | None = None
     inspected: bool = False
     field_gain: FieldGain | None = None
+    directions: Path | None = None
     name: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -189,7 +191,7 @@ def fingerprint_of(item: InputVideo) -> str:
     It detects a replaced file or another list of clips without reading the whole file.
     """
     digest = hashlib.blake2b(digest_size=8)
-    for path in (item.video, *item.companions):
+    for path in (item.video, *item.companions, *([item.directions] if item.directions else [])):
         digest.update(_head_and_tail(path))
     if item.audio_layout or item.projection:
         digest.update(f"{item.audio_layout}\0{item.projection}".encode())

@@ -44,6 +44,8 @@ class BuildOptions:
     """How a wrong gain of W relative to X, Y and Z is corrected; ``"off"`` keeps it."""
     inspect: bool = False
     """Whether inputs that were not inspected before must pass the checks of ``yt360 inspect``."""
+    directions: bool = False
+    """Whether CSV files beside the videos label the directions of sources."""
     form: ClipFormat = ClipFormat()
     """How clips are stored."""
 
@@ -53,9 +55,12 @@ class BuildOptions:
         return round(self.shard_mb * 1e6)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the options as JSON values."""
-        return asdict(self)
+        """Return the options as JSON values; `directions` only if it is set."""
+        values = asdict(self)
+        if not self.directions:
+            del values["directions"]
+        return values
 
 
-OPTIONS_OF_OLD_DATASETS = {**asdict(BuildOptions()), "field_gain": "off"}
+OPTIONS_OF_OLD_DATASETS = {**BuildOptions().to_json(), "field_gain": "off"}
 """Options in force for datasets of versions that did not have them."""

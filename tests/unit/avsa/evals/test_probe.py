@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,19 +13,25 @@ import pytest
 import torch
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
+from helpers.small_datasets import write_dataset
 
 from avsa.cli import cli
 from avsa.data.clips import open_clips
+from avsa.evals.localization.evaluation import LocalizationConfig
 from avsa.evals.probe.evaluation import ProbeConfig, Views
 from avsa.evals.probe.heads import probe
-from avsa.evals.probe.targets import Target, scene_targets, scenes_of
+from avsa.evals.probe.targets import Target, label_targets, scene_targets, scenes_of
 from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.training.distributed import World
 from yt360.randomness import keyed_generator
 from yt360.scenes.collection import SceneCollection
+from yt360.shards.format.directions import SourceLabel
+from yt360.shards.format.reader import ShardReader
+from yt360.shards.format.schema import CLIP_MEMBERS, DatasetInfo
 from yt360.sphere import azimuth_elevation, direction
+from yt360.splits import SPLITS
 
 CLASSES = np.array(["bird", "car", "dog"])
 
@@ -127,7 +135,7 @@ def test_targets_are_those_of_the_middle_of_the_audio(scene_run, monkeypatch):
     module, asked = "avsa.evals.probe.evaluation", {}
     features = SimpleNamespace(keys=["k"], audio_start_s=torch.tensor([1.25]), directions=0, fov=0)
 
-    def found(scenes, keys, times_s, *_):
+    def found(keys, times_s, *_):
         asked.update(zip(keys, times_s, strict=True))
         return {}
 
@@ -136,9 +144,8 @@ def test_targets_are_those_of_the_middle_of_the_audio(scene_run, monkeypatch):
         return features
 
     monkeypatch.setattr(f"{module}.view_features", spied)
-    monkeypatch.setattr(f"{module}.scene_targets", found)
     subject = open_subject(str(scene_run.run), "cpu")
-    ProbeConfig()._views(SimpleNamespace(subject=subject), "test", {})
+    ProbeConfig()._views(SimpleNamespace(subject=subject), "test", found)
     assert asked == {"split": "test", "k": 1.75}
 
 
@@ -158,6 +165,67 @@ def test_targets_are_relative_to_the_view(scene_run):
     assert targets["visible_source"].views.tolist() == [[True, True, False]]
     assert np.degrees(targets["azimuth"].values[0, :2]) == pytest.approx([0, -5], abs=0.5)
     assert np.degrees(targets["elevation"].values[0, :2]) == pytest.approx([0, 0], abs=0.5)
+
+
+def test_targets_of_labels_are_defined_while_a_source_is_active():
+    labels = {("a", 0.5): [SourceLabel(5, 8, 0, 90.0, 0.0, None), SourceLabel(5, 3, 1, 0, 0, None)]}
+    truth = SimpleNamespace(labels=lambda key, time_s: labels.get((key, time_s), []))
+    azimuths = torch.tensor([math.radians(80), 0.0, math.pi], dtype=torch.float64)
+    centres = direction(azimuths, torch.zeros(3, dtype=torch.float64)).expand(2, 3, 3)
+    targets = label_targets(truth, ["a", "b"], [0.5, 0.5], centres, torch.full((2, 3, 2), 0.6))
+    assert targets["source"].values[0, :2].tolist() == ["8", "3"]
+    assert np.degrees(targets["azimuth"].values[0, :2]) == pytest.approx([10, 0])
+    assert targets["count"].values.tolist() == [[2] * 3, [0] * 3] and targets["count"].views.all()
+    for name in ("source", "azimuth", "elevation"):
+        assert targets[name].views.tolist() == [[True] * 3, [False] * 3]
+    assert targets["visible_source"].views.tolist() == [[True, True, False], [False] * 3]
+    assert not targets["place"].views.any()
+
+
+def test_labels_that_are_stored_with_the_clips_are_probed_and_located(own_run, tmp_path):
+    quiet = ShardReader(own_run.dataset, "test").keys[0]  # labelled only after its end
+
+    def label(facts):
+        azimuth = 37.0 * int(facts["video_id"][-1]) % 180
+        first = 900 if f"{facts['video_id']}-{facts['start_s']:05d}" == quiet else 0
+        rows = [[first + frame, int(azimuth) % 3, 0, azimuth, 0.0, None] for frame in range(40)]
+        return {**facts, "directions": {"frame_s": 0.1, "rows": rows}}
+
+    dataset = changed_facts(own_run.dataset, tmp_path / "labelled", label)
+    subject = open_subject(str(own_run.run), "cpu")
+    alone = World(0, 1, torch.device("cpu"))
+    record, _ = evaluate(ProbeConfig(shuffles=1), subject, dataset, own_run.run, alone)
+    assert "azimuth_both_linear" in record.result.metrics
+    assert "place" in record.result.notes[-1]
+    assert {"directions of train", "directions of test"} <= set(record.data)
+    record, _ = evaluate(LocalizationConfig(pictures=0), subject, dataset, own_run.run, alone)
+    clips = ShardReader(dataset, "test")
+    assert [row["key"] for row in record.result.tables["clips"]] == list(clips.keys)[1:]
+    assert "1 clips have no labelled source" in record.result.notes[-1]
+    for row in record.result.tables["clips"]:
+        (azimuth,) = {each[3] for each in label_of(clips, row["key"])}
+        assert row["centre_deg"] == pytest.approx(azimuth)
+
+
+def label_of(clips, key):
+    return json.loads(bytes(clips.read(clips.keys.index(key), "json")))["directions"]["rows"]
+
+
+def changed_facts(dataset, folder, change):
+    """Write a dataset with labelled directions whose clips have other facts."""
+    splits, info = {}, DatasetInfo.load(dataset)
+    for split in SPLITS:
+        clips = ShardReader(dataset, split)
+        samples = []
+        for clip, key in enumerate(clips.keys):
+            members = {name: bytes(clips.read(clip, name)) for name in CLIP_MEMBERS}
+            facts = json.dumps(change(json.loads(members["json"]))).encode()
+            samples.append((key, members | {"json": facts}))
+        splits[split] = [samples]
+    write_dataset(folder, splits)
+    written = DatasetInfo.load(folder)
+    replace(written, options={**info.options, "directions": True}).save(folder)
+    return folder
 
 
 def test_the_command_probes_a_run(own_run):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from helpers.errors import user_error
 
-from avsa.evals.localization.directions import ListedDirections, SceneDirections
+from avsa.evals.localization.directions import (
+    LabelledDirections,
+    ListedDirections,
+    SceneDirections,
+)
 from yt360.shards.format.reader import ShardReader
 
 
@@ -32,6 +38,31 @@ def test_sources_of_scenes_are_those_of_their_ground_truth(scene_dataset):
 def test_a_folder_without_scenes_is_refused(tmp_path):
     with user_error("missing", tmp_path):
         SceneDirections(tmp_path)
+
+
+def clip_with(directions, start_s):
+    facts = {"video_id": "a", "start_s": start_s, "duration_s": 1.0, "source": {"file_start_s": 0}}
+    content = json.dumps(facts | ({"directions": directions} if directions else {})).encode()
+    return f"a-{start_s:05d}", {"flac": b"flac", "json": content, "mp4": b"mp4"}
+
+
+def test_labelled_sources_are_those_of_the_frame(make_dataset):
+    rows = [[2, 8, 0, 90.0, 0.0, 1.0], [2, 1, 0, -180.0, 45.0, None], [3, 8, 0, 0.0, 0.0, None]]
+    labels = {"frame_s": 0.1, "rows": rows}
+    samples = [
+        clip_with(labels, 0),
+        clip_with(None, 10),
+        clip_with({"frame_s": 0.1, "rows": []}, 20),
+        clip_with({"frame_s": 0.1, "rows": ["bad"]}, 30),
+    ]
+    truth = LabelledDirections(ShardReader(make_dataset(test=[samples]), "test"))
+    half = 0.5**0.5
+    expected = torch.tensor([[0, 1, 0], [-half, 0, half]], dtype=torch.float64)
+    assert torch.allclose(truth.of("a-00000", 0.25), expected, atol=1e-12)
+    assert torch.allclose(truth.of("a-00000", 0.3), expected.new_tensor([[1, 0, 0]]))
+    assert truth.of("a-00000", 0.7).shape == (0, 3)
+    known = [key in truth for key in ("a-00000", "a-00010", "a-00020", "a-00030", "b-00000")]
+    assert known == [True, False, False, False, False]
 
 
 def test_a_table_has_a_row_for_each_source(tmp_path):
