@@ -59,7 +59,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     strength = np.zeros((18, 36), np.uint8)
     strength[8:10, 26:28] = 255  # 90 degrees to the right
     (run / "gradcam.bin").write_bytes(strength.tobytes())
-    facts = {"views": views, "gradcam": {"rows": 18, "columns": 36}}
+    facts: dict[str, Any] = {"views": views, "gradcam": {"rows": 18, "columns": 36}}
+    facts |= {"video_start_s": 1.25, "video_s": 0.5}
     (clip / "runs" / "0.json").write_text(json.dumps(facts))
     return folder
 
@@ -284,6 +285,7 @@ def test_the_views_of_a_run_are_shown_and_lead_to_where_they_look(page):
     assert "matches its own sound" in views.nth(1).inner_text()
     views.nth(1).click()
     assert state(page)["yaw"] == pytest.approx(-60)
+    wait_until(page, "viewer.state().t === 1.25")  # the time that the views show
 
 
 def test_grad_cam_is_where_the_run_sees_what_it_hears(page):

@@ -107,9 +107,12 @@ export class Actions {
     this.turn(this.viewer.look);
   }
 
+  /** Look at a view of the run, at the time that it shows unless the clip is playing. */
   lookAtView(k) {
-    const view = this.viewer.layers.views[k];
-    if (view) this.turn(viewInRadians(view));
+    const { layers, player } = this.viewer;
+    if (!layers.views[k]) return;
+    this.turn(viewInRadians(layers.views[k]));
+    if (layers.window && !player.playing) this.seek(layers.window.start);
   }
 
   toggleLayer(name) {

@@ -98,6 +98,8 @@ export class Layers {
     this.cam = null;
     this.labels = null;
     this.views = [];
+    /** {start, end} in seconds: what the views of the run show; null if unknown. */
+    this.window = null;
     this.hidden = new Set();
     this.uploaded = {};
   }
@@ -184,6 +186,9 @@ export class Layers {
     const facts = await response.json();
     if (signal?.aborted) return;
     this.views = facts.views ?? [];
+    if (Number.isFinite(facts.video_start_s) && Number.isFinite(facts.video_s)) {
+      this.window = { start: facts.video_start_s, end: facts.video_start_s + facts.video_s };
+    }
     onRun();
     this.onChange();
     if (!facts.gradcam) return;

@@ -111,7 +111,9 @@ export class Painter {
   }
 
   #layers(time) {
-    const { video, renderer, controls, layers } = this.viewer;
+    const { video, renderer, controls, layers, player } = this.viewer;
+    // A browser that does not tell of new frames may have one at any time.
+    if (player.running && !video.requestVideoFrameCallback) this.frameIsNew = true;
     if (this.frameIsNew && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
       this.frameIsNew = false;
       renderer.setVideo(video);

@@ -71,8 +71,14 @@ export class Timeline {
   load({ duration, level, verdicts }) {
     Object.assign(this, { duration, level, columns: null });
     this.marks = timedMarks(verdicts, duration);
+    this.window = null;
     this.root.setAttribute("aria-valuemax", duration.toFixed(2));
     this.draw(0);
+  }
+
+  /** Mark the part {start, end} in seconds that the views of a run show, or none if null. */
+  setWindow(window) {
+    this.window = window;
   }
 
   /** Show that a second is playing. */
@@ -95,12 +101,17 @@ export class Timeline {
       context.globalAlpha = i * step < played ? 0.9 : 0.45;
       context.fillRect(i * step, room - bar, step - ratio, bar);
     });
+    context.globalAlpha = 0.25;
+    context.fillStyle = accent;
+    const span = this.window ?? { start: 0, end: 0 };
+    const left = (span.start / this.duration) * width;
+    context.fillRect(left, 0, ((span.end - span.start) / this.duration) * width, height);
     context.globalAlpha = 1;
     context.fillStyle = warn;
     for (const { start, end } of this.marks) {
-      const left = (start / this.duration) * width;
-      const right = Math.max(left + 3 * ratio, (end / this.duration) * width);
-      context.fillRect(left, height - MARK_HEIGHT * ratio, right - left, MARK_HEIGHT * ratio);
+      const from = (start / this.duration) * width;
+      const length = Math.max(3 * ratio, ((end - start) / this.duration) * width);
+      context.fillRect(from, height - MARK_HEIGHT * ratio, length, MARK_HEIGHT * ratio);
     }
     context.fillStyle = ink;
     context.fillRect(Math.min(width - 2 * ratio, Math.max(0, played - ratio)), 0, 2 * ratio, height);
@@ -134,7 +145,8 @@ export class Timeline {
   #hover(event) {
     const time = this.#timeAt(event);
     const slack = this.duration * 0.005;
-    const here = this.marks.filter(({ start, end }) => time >= start - slack && time <= end + slack);
+    const window = this.window ? [{ name: "views of the run", text: "", ...this.window }] : [];
+    const here = [...this.marks, ...window].filter(({ start, end }) => time >= start - slack && time <= end + slack);
     const texts = here.map(({ name, text }) => (text ? `${name}: ${text}` : name));
     this.tip.textContent = [clockText(time), ...texts].join("  ·  ");
     this.tip.hidden = false;

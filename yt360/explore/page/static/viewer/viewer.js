@@ -6,7 +6,6 @@
  */
 
 import { Actions } from "./actions.js";
-import { viewInRadians } from "./annotations.js";
 import { FieldRenderer, MODES } from "./binaural.js";
 import { DirectionsMeter } from "./directions_meter.js";
 import { element } from "./elements.js";
@@ -214,7 +213,7 @@ class Viewer {
       onChange: () => painter.invalidate(), onToggleClass: (id) => this.layers.toggleClass(id),
     });
     this.panel = new ViewsPanel({
-      onLook: (view) => act.turn(viewInRadians(view)),
+      onLook: (view) => act.lookAtView(this.layers.views.indexOf(view)),
       onHighlight: (k) => {
         painter.highlighted = k;
         painter.invalidate();
@@ -282,7 +281,10 @@ class Viewer {
 
   async #showLayers(base, run, signal, fail) {
     const { clip } = this;
-    const onRun = () => this.panel.load(this.layers.views, `${base}runs/${run}/`);
+    const onRun = () => {
+      this.panel.load(this.layers.views, `${base}runs/${run}/`);
+      this.timeline.setWindow(this.layers.window);
+    };
     const messages = await this.layers.load({ base, clip, run, signal, onRun });
     messages.forEach((message) => fail({ message }));
   }
