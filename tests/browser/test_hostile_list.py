@@ -1,5 +1,6 @@
 """Names with markup are text; values of a wrong kind and broken members do no harm."""
 
+import json
 from urllib.parse import quote
 
 import pytest
@@ -55,3 +56,17 @@ def test_a_link_to_an_unknown_clip_says_so_and_shows_the_list(opened):
     page = opened(Site([row(0)]), "#clip=nothing")
     page.wait_for_selector(".toast >> text=There is no clip nothing here.")
     assert page.locator(".cell").count() == 1
+
+
+def test_a_link_that_compares_with_an_unknown_clip_says_so_and_shows_the_other(opened):
+    page = opened(Site([row(0)]), "#clip=video0000-00000&compare=nothing")
+    page.wait_for_selector(".toast >> text=There is no clip nothing to compare with.")
+    page.wait_for_selector(".viewer-place >> text=clips/0/")
+
+
+def test_nested_metadata_is_listed_by_path(opened):
+    clip = {"key": "a", "metadata": {"camera": {"lens": {"name": "<b>wide</b>"}}, "tags": ["x"]}}
+    site = Site([row(0)], answers={"clips/0/clip.json": json.dumps(clip).encode()})
+    page = opened(site, "#clip=video0000-00000")
+    page.wait_for_selector(".facts >> text=camera.lens.name")
+    assert page.get_by_text("<b>wide</b>").is_visible()

@@ -72,7 +72,7 @@ STEP = """async () => {
   const at = (t, yaw, playing) => ({ t, yaw, pitch: 0, fov: 90, playing });
   return [
     difference(at(1, 0, false), at(1, 0, false)), difference(at(1, 10, false), at(1, 0, false)),
-    difference(at(1.1, 0, true), at(1, 0, true)), difference(at(2, 0, true), at(1, 0, true)),
+    difference(at(1.03, 0, true), at(1, 0, true)), difference(at(2, 0, true), at(1, 0, true)),
     difference(at(1, 0, true), at(1, 0, false)),
   ];
 }"""

@@ -111,6 +111,10 @@ class Page {
     document.body.classList.add("in-clip");
     if (this.state.run === null && this.site.runs?.length && opened) this.state.run = this.site.runs[0];
     const secondRow = this.state.compare === null ? -1 : table.rowOf(this.state.compare);
+    if (this.state.compare !== null && secondRow < 0 && table.loaded >= table.length) {
+      this.notice(`There is no clip ${this.state.compare} to compare with.`);
+      this.state.compare = null;
+    }
     const { run, run2, view } = this.state;
     this.clip.show({ row, place: this.list.placeOf(row), found: this.list.result.rows.length, run, secondRow, run2, view });
     document.title = `${table.value("title", row) || this.state.clip} · ${this.site.title}`;

@@ -14,7 +14,7 @@ export function quantity(value, unit = "") {
   if (value === null || value === undefined || Number.isNaN(value)) return "";
   if (typeof value !== "number") return String(value);
   const size = Math.abs(value);
-  const digits = Number.isInteger(value) || size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3;
+  const digits = Number.isInteger(value) || size >= 1000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   const text = size !== 0 && size < 0.001 ? value.toExponential(1) : String(Number(value.toFixed(digits)));
   const shown = text.replace(/^-/, "−");
   if (!unit) return shown;

@@ -43,9 +43,9 @@ export class Keys {
         make("button", { class: "icon", type: "button", "aria-label": "Close", text: "✕", on: { click: () => dialog.close() } })),
       make("div", { class: "help-groups" }, ...groups.map(({ title, entries }) =>
         make("section", {}, make("h3", { text: title }),
-          make("dl", {}, ...entries.filter(({ does }) => does).map(({ keys, does, label }) =>
+          make("dl", {}, ...entries.filter(({ does }) => does).map(({ keys, does }) =>
             make("div", {},
-              make("dt", {}, ...(label ?? keys).map((key) => make("kbd", { text: named(key) }))),
+              make("dt", {}, ...shownKeys(keys)),
               make("dd", { text: does }))))))));
     dialog.addEventListener("keydown", (event) => { if (event.key === "?") { event.preventDefault(); dialog.close(); } });
     openDialog(dialog);
@@ -73,6 +73,12 @@ function activates(event) {
 }
 
 const NAMES = { " ": "Space", Space: "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", PageUp: "PgUp", PageDown: "PgDn" };
+
+/** Elements for the keys of an entry; of many, the first and the last. */
+function shownKeys(keys) {
+  const made = (key) => make("kbd", { text: named(key) });
+  return keys.length > 4 ? [made(keys[0]), "to", made(keys.at(-1))] : keys.map(made);
+}
 
 function named(key) {
   return NAMES[key] ?? key;

@@ -13,7 +13,7 @@ export function difference(state, other) {
   const changes = {};
   for (const name of SHARED) {
     const [a, b] = [state[name], other[name]];
-    if (a === undefined || (name === "t" && state.playing && other.playing && Math.abs(a - b) < 0.25)) continue;
+    if (a === undefined || (name === "t" && state.playing && other.playing && Math.abs(a - b) < 0.04)) continue;
     if (name in CLOSE ? !(Math.abs(a - b) <= CLOSE[name]) : a !== b) changes[name] = a;
   }
   return Object.keys(changes).length ? changes : null;

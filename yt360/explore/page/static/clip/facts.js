@@ -14,7 +14,8 @@ function section(title, ...children) {
 
 function reason(table, row) {
   if (row < table.clips) return null;
-  return make("p", { class: "left-out" }, make("b", { text: "Left out: " }), table.value("reason", row) ?? "no reason is known");
+  const detail = table.value("detail", row);
+  return make("p", { class: "left-out" }, make("b", { text: "Left out: " }), table.value("reason", row) ?? "no reason is known", detail ? `. ${detail}` : "");
 }
 
 function verdicts({ verdicts: list }, seek) {
@@ -41,7 +42,7 @@ function directions({ directions: list }, seek, look) {
 }
 
 /** Columns that are told elsewhere on the page. */
-const TOLD = new Set(["key", "title", "state", "reason", "review", "start_s"]);
+const TOLD = new Set(["key", "title", "state", "reason", "detail", "review"]);
 
 function numbers(clip, table, row) {
   const rows = [];
@@ -57,12 +58,21 @@ function numbers(clip, table, row) {
 }
 
 function metadata({ metadata: values, url }) {
-  const rows = Object.entries(values ?? {}).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+  const rows = [...flat(values ?? {})];
   const link = /^https?:\/\//.test(url ?? "") ? make("p", { class: "source" }, make("a", { href: url, rel: "noopener noreferrer", target: "_blank", text: url })) : null;
   if (!rows.length && !link) return null;
   const made = section("Metadata", link, rows.length ? pairs(rows) : null);
-  made.open = rows.length <= 12;
+  made.open = rows.length <= 8;
   return made;
+}
+
+/** Yield the values of nested objects with their paths, such as "camera.lens". */
+function* flat(values, path = "") {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null || value === "") continue;
+    if (typeof value === "object" && !Array.isArray(value)) yield* flat(value, `${path}${name}.`);
+    else yield [path + name, typeof value === "string" ? value : typeof value === "number" ? quantity(value) : JSON.stringify(value)];
+  }
 }
 
 function pairs(rows) {

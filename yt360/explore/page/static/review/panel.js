@@ -20,7 +20,7 @@ export class ReviewPanel {
     this.front = make("button", { type: "button", "aria-keyshortcuts": "o", title: "The direction in the middle of the view becomes the front (o)", text: "Front = here", on: { click: () => this.decide("orientation") } });
     this.undo = make("button", { type: "button", "aria-keyshortcuts": "u", title: "Take back the last decision about this clip (u)", text: "Undo", on: { click: () => this.undoLast() } });
     this.layout = make("select", { "aria-label": "Audio layout", on: { change: () => { if (this.layout.value) this.decide("layout"); } } },
-      make("option", { value: "", text: "Audio layout…" }), ...layouts.map((name) => make("option", { value: name, text: name })));
+      make("option", { value: "", text: "Layout…" }), ...layouts.map((name) => make("option", { value: name, text: name })));
     this.layout.hidden = layouts.length === 0;
     this.note = make("textarea", { rows: "2", maxlength: "2000", placeholder: "Note  ( n )", "aria-label": "Note", on: {
       keydown: (event) => {
