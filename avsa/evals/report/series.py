@@ -127,11 +127,15 @@ def _spread(values: Sequence[float]) -> float:
 
 
 def _identity(found: Found) -> list[Any]:
+    """Return what records of a series have in common.
+
+    An empty list in a recipe is as good as none: earlier versions lack the keys of later ones.
+    """
     subject = found.record.subject
     recipe = {
         name: value
         for name, value in flatten(subject.recipe).items()
-        if name != "seed" and not FREE_TO_CHANGE.match(name)
+        if name != "seed" and value != [] and not FREE_TO_CHANGE.match(name)
     }
     name = "" if recipe else subject.name
     return [name, recipe, subject.stage, subject.step, found.trained_on]

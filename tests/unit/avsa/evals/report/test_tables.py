@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from itertools import product
 from pathlib import Path
@@ -176,6 +177,19 @@ def test_what_differs_by_more_than_seeds_is_not_averaged(folder, other):
     lines = lines_of(TABLE_2, "AVSA transf.", folder / "a", folder / "b")
     assert [line.cells[1].text for line in lines] == ["50.00", "70.00"]
     assert len({line.name for line in lines}) == 2
+
+
+def test_runs_of_versions_without_the_weights_of_datasets_are_averaged_with_later_ones(folder):
+    settings = {"views": 4, "translated": True}
+    old, _ = (
+        make_record(folder / f"run{seed}", "avc-bin", settings, {"accuracy": accuracy}, seed=seed)
+        for seed, accuracy in enumerate((0.5, 0.7))
+    )
+    content = json.loads(old.read_text())
+    del content["subject"]["recipe"]["sampling"]["weights"]
+    old.write_text(json.dumps(content))
+    (line,) = lines_of(TABLE_2, "AVSA transf.", folder / "run0", folder / "run1")
+    assert line.cells[1].text == "60.00"
 
 
 def test_a_copied_run_counts_once(folder):
