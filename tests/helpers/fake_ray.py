@@ -18,7 +18,7 @@ class FakeRay:
     Args:
         places: Number of actors that fit.
         dies: Whether an actor ends under a task; it is asked with the task's request, unpickled.
-        starts: Whether an actor starts.
+        starts: Whether an actor starts, by its number from 0.
 
     Attributes:
         actors: Every actor that was made.
@@ -28,11 +28,11 @@ class FakeRay:
         self,
         places: int = 2,
         dies: Callable[[Any], bool] = lambda _: False,
-        starts: bool = True,
+        starts: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self.places, self.dies, self.starts = places, dies, starts
         self.actors: list[FakeActor] = []
-        self.exceptions = SimpleNamespace(RayActorError=ActorDiedError, RaySystemError=OSError)
+        self.exceptions = SimpleNamespace(RayError=ActorDiedError)
 
     def remote(self, _class: type) -> FakeRay:
         return self
@@ -56,20 +56,20 @@ class FakeRay:
         return [actor for actor in self.actors if actor.is_alive][: self.places]
 
     def _start(self, *_: Any) -> FakeActor:
-        self.actors.append(FakeActor(self))
+        self.actors.append(FakeActor(self, len(self.actors)))
         return self.actors[-1]
 
 
 class FakeActor:
-    def __init__(self, ray: FakeRay) -> None:
-        self.is_alive, self._ray = True, ray
+    def __init__(self, ray: FakeRay, number: int) -> None:
+        self.is_alive, self._ray, self._number = True, ray, number
         self.ready = SimpleNamespace(remote=lambda: FakeReference(self, self._ready))
         self.call = SimpleNamespace(
             remote=lambda request: FakeReference(self, lambda: self._call(request))
         )
 
     def _ready(self) -> bool:
-        if not self._ray.starts:
+        if not self._ray.starts(self._number):
             self._end()
         return True
 

@@ -21,9 +21,15 @@ def executor_options(command: _Decorated) -> _Decorated:
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes.  [default: 1 on this machine; on a cluster, as many as fit]",
+    help="Processes.  [default: 1 on this machine; as many as fit on Ray; 100 on Slurm]",
 )
 """``--workers`` of a command that uses one process on this machine (see `workers_of`)."""
+cores_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes.  [default: one per core; as many as fit on Ray; 100 on Slurm]",
+)
+"""``--workers`` of a command that uses all cores of this machine."""
 _EXECUTOR = click.option(
     "--executor",
     default="local",

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from yt360.clips import DEFAULT_CLIP_S
-from yt360.commands.executor_options import executor_options
+from yt360.commands.executor_options import cores_option, executor_options
 from yt360.commands.group import examples, unique_keys
 from yt360.errors import UserError
 from yt360.terminal.output import echo
@@ -47,7 +47,7 @@ from yt360.terminal.output import echo
 @click.option("--sample-rate-hz", default=24000, show_default=True, help="Audio sample rate.")
 @click.option("--segmentation-fps", default=4.0, show_default=True, help="Class maps per second.")
 @click.option("--crf", default=20, show_default=True, help="CRF of x264, 0 (best) to 51.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@cores_option
 @executor_options
 def command(
     out: Path,

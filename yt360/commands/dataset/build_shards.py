@@ -13,7 +13,7 @@ import click
 from yt360.buckets.address import as_bucket_url
 from yt360.clips import DEFAULT_CLIP_S
 from yt360.commands.exclusive_options import refuse
-from yt360.commands.executor_options import executor_options
+from yt360.commands.executor_options import cores_option, executor_options
 from yt360.commands.group import examples, renamed_options
 from yt360.errors import UserError
 from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
@@ -150,7 +150,7 @@ MAX_LINES = 20
     help="Store the directions of sources that NAME.csv beside NAME.mp4 labels, in the format of "
     "STARSS22 and STARSS23.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@cores_option
 @executor_options
 @click.option(
     "--retry",

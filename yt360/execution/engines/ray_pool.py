@@ -27,6 +27,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from yt360.config import config_class
+from yt360.devices import usable_cores
 from yt360.errors import UserError
 from yt360.execution.engines.bridge import Bridge
 from yt360.execution.executor import MAX_LOSSES
@@ -39,7 +40,7 @@ from yt360.terminal.text import shortened
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 MAX_FAILED_STARTS = 3
-"""Workers in a row that may end before they are ready."""
+"""Workers in a row that may end before they are ready, while none is."""
 MAX_STARTING = 64
 """Workers that start, or wait for a free place in the cluster, at once."""
 POLL_S = 0.1
@@ -72,10 +73,15 @@ class RayExecutor:
         address: Address of the cluster; None starts one on this machine, which ends with the pool.
     """
 
-    default_workers = 1000
-
     def __init__(self, config: RayConfig, address: str | None = None) -> None:
         self._config, self._address = config, address
+
+    @property
+    def default_workers(self) -> int:
+        """As many as fit, up to 1,000; those of this machine for a cluster of its own."""
+        if self._address is None:
+            return max(1, int(usable_cores() / max(self._config.cpus, 1.0)))
+        return 1000
 
     def pool(self, workers: int, limits: Limits | None = None) -> Bridge:
         """See `yt360.execution.executor.Executor`."""
@@ -145,7 +151,6 @@ class RayPool:
     def __init__(self, ray: Any, workers: int, limits: Limits | None, config: RayConfig) -> None:
         self._ray, self._config, self._wanted = ray, config, workers
         self._arguments = limits, loaded_plugins(), str(Path.cwd())
-        self._errors = ray.exceptions.RayActorError, ray.exceptions.RaySystemError
         self._class = ray.remote(RemoteWorker).options(**_options(config))
         self._workers: list[_Worker] = []
         self._waiting: dict[Any, _Worker] = {}
@@ -185,7 +190,7 @@ class RayPool:
                 task, worker.task = worker.task, None
                 try:
                     reply = self._ray.get(reference)
-                except self._errors as error:
+                except self._ray.exceptions.RayError as error:
                     self._remove(worker, task, error, tasks)
                     continue
                 if not worker.is_ready:
@@ -232,7 +237,8 @@ class RayPool:
         detail = shortened(" ".join(str(error).split()), 300)
         if not worker.is_ready:
             self._failed_starts += 1
-            if self._failed_starts >= MAX_FAILED_STARTS:
+            is_any_ready = any(each.is_ready for each in self._workers)
+            if self._failed_starts >= MAX_FAILED_STARTS and not is_any_ready:
                 raise UserError(
                     f"workers end when they start: {detail}; every node needs the same "
                     "environment as this one (see PYTHONPATH in --executor-config)",

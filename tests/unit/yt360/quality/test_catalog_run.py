@@ -129,6 +129,8 @@ def test_a_bad_request_queues_nothing_again_and_a_good_one_does(path: Path) -> N
         (["--timeout-s", "inf"], "out-of-range", "timeout_s"),
         (["--reject", "stil-image"], "unknown-name", "stil-image"),
         (["--audio-layout", "fumma"], "unknown-name", "audio_layout"),
+        (["--executor", "rai"], "unknown-name", "--executor"),
+        (["--rejudge", "--executor", "ray"], "conflict", "--executor"),
         (["a.mp4"], "conflict", None),
     ],
 )

@@ -23,7 +23,9 @@ def test_engines_are_chosen_by_name(tmp_path):
     assert isinstance(ray, RayExecutor)
     slurm = open_executor("slurm:cpu", find_package=installed)
     assert isinstance(slurm, SlurmExecutor)
-    assert min(ray.default_workers, slurm.default_workers, LocalExecutor().default_workers) > 0
+    here = open_executor("ray", find_package=installed)
+    assert here.default_workers <= LocalExecutor().default_workers < ray.default_workers
+    assert min(here.default_workers, slurm.default_workers) > 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from helpers.errors import user_error
 from helpers.fake_ray import FakeRay
 
-from yt360.execution.engines.ray_pool import RayConfig, RayPool
+from yt360.execution.engines.ray_pool import MAX_FAILED_STARTS, RayConfig, RayPool
 from yt360.execution.executor import MAX_LOSSES
 
 
@@ -53,8 +53,15 @@ def test_a_task_under_which_every_worker_ends_stops_the_run():
 
 
 def test_workers_that_end_when_they_start_stop_the_run():
-    with pool(FakeRay(starts=False)) as opened, user_error("dependency"):
+    with pool(FakeRay(starts=lambda _: False)) as opened, user_error("dependency"):
         list(opened.run(abs, deque([1])))
+
+
+def test_workers_that_end_when_they_start_are_no_matter_while_another_works():
+    ray = FakeRay(places=9, starts=lambda number: number == 0)
+    with pool(ray) as opened:
+        assert dict(opened.run(abs, deque(range(-9, 0)))) == {n: -n for n in range(-9, 0)}
+    assert len(ray.actors) > MAX_FAILED_STARTS
 
 
 def test_a_cluster_without_a_place_stops_the_run():
