@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from yt360.ambisonics.transforms import energy_map
+if TYPE_CHECKING:
+    import torch
 
 FLOOR_DB = -60.0
 """Lowest level of a map."""
@@ -34,13 +36,18 @@ def energy_db(ambix: torch.Tensor, height: int, width: int) -> NDArray[np.float3
     Returns:
         (height, width), equirectangular, from `FLOOR_DB` to 0; `FLOOR_DB` everywhere if silent.
     """
+    from yt360.ambisonics.transforms import energy_map  # PyTorch, which colours do not need
+
     return relative_db(energy_map(ambix.double(), height, width))
 
 
 def relative_db(power: torch.Tensor) -> NDArray[np.float32]:
     """Return a map of powers in dB relative to its maximum, from `FLOOR_DB` to 0."""
     relative = power / power.max().clamp(min=1e-12)
-    return (10 * torch.log10(relative.clamp(min=10 ** (FLOOR_DB / 10)))).float().numpy()
+    level_db: NDArray[np.float32] = (
+        (10 * relative.clamp(min=10 ** (FLOOR_DB / 10)).log10()).float().numpy()
+    )
+    return level_db
 
 
 def shown_range_db(level_db: NDArray[np.float32]) -> float:

@@ -2,7 +2,8 @@
 
 The energy is that of `yt360.ambisonics.transforms.energy_map`: the mean power of a cardioid to each
 direction, as in `yt360 preview`, the saliency of the view sampler and the evaluation of
-localization.
+localization. A test holds the two together; this one works in NumPy, because importing PyTorch
+takes longer than a page may take to show its first clip.
 """
 
 from __future__ import annotations
@@ -12,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from yt360.ambisonics.energy_overlay import SHOWN_DB, inferno
-from yt360.ambisonics.transforms import energy_map
 from yt360.clip_codec.decoder import decode_audio
 from yt360.clip_codec.flac import read_flac_index
 from yt360.clips import SILENT_BELOW_DBFS
@@ -127,15 +126,33 @@ def power_over_time(
         rows: Rows of a map.
         columns: Columns of a map.
     """
-    whole = ambix.shape[1] // step
-    steps = torch.from_numpy(np.ascontiguousarray(ambix[:, : whole * step]))
-    steps = steps.reshape(4, whole, step).transpose(0, 1)
-    pieces = [*steps.split(_STEPS_AT_ONCE)] if whole else []
-    if ambix.shape[1] > whole * step:
-        pieces.append(torch.from_numpy(np.ascontiguousarray(ambix[:, whole * step :]))[None])
-    return np.concatenate(
-        [energy_map(piece.double() / _FULL_SCALE, rows, columns).numpy() for piece in pieces]
-    )
+    starts = range(0, ambix.shape[1], step * _STEPS_AT_ONCE)
+    pieces = (ambix[:, start : start + step * _STEPS_AT_ONCE] for start in starts)
+    covariance = np.concatenate([_covariances(piece, step) for piece in pieces])
+    weights = _cardioids(rows, columns)
+    products = (weights[:, :, None] * weights[:, None, :]).reshape(-1, 16)
+    return (covariance.reshape(-1, 16) @ products.T).reshape(-1, rows, columns)
+
+
+def _covariances(ambix: NDArray[np.int16], step: int) -> NDArray[np.float64]:
+    """Return the mean products of channels (T, 4, 4) in each step."""
+    samples = ambix / _FULL_SCALE
+    whole = samples.shape[1] // step * step
+    steps = samples[:, :whole].reshape(4, -1, step).swapaxes(0, 1)
+    found = steps @ steps.swapaxes(1, 2) / step
+    rest = samples[:, whole:]
+    if rest.size:
+        found = np.concatenate([found, (rest @ rest.T / rest.shape[1])[None]])
+    return found
+
+
+def _cardioids(rows: int, columns: int) -> NDArray[np.float64]:
+    """Return the weights (rows * columns, 4) on W, Y, Z, X of a cardioid to each pixel."""
+    elevation = (0.5 - (np.arange(rows)[:, None] + 0.5) / rows) * np.pi
+    azimuth = (0.5 - (np.arange(columns) + 0.5) / columns) * 2 * np.pi
+    y, x = np.cos(elevation) * np.sin(azimuth), np.cos(elevation) * np.cos(azimuth)
+    z = np.broadcast_to(np.sin(elevation), x.shape)
+    return np.stack([np.ones_like(x), y, z, x], -1).reshape(-1, 4) / 2
 
 
 def relative_bytes(power: NDArray[np.float64]) -> NDArray[np.uint8]:

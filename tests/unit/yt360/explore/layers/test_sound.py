@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from yt360.ambisonics.energy_overlay import energy_db, peak_deg
-from yt360.ambisonics.transforms import encode
+from yt360.ambisonics.transforms import encode, energy_map
 from yt360.clip_codec.flac import encode_flac
 from yt360.errors import BadItem
 from yt360.explore.layers.sound import (
@@ -13,6 +13,7 @@ from yt360.explore.layers.sound import (
     FLOOR_DBFS,
     MAX_STEPS,
     ROWS,
+    power_over_time,
     sound_layers,
     sound_layers_of_flac,
 )
@@ -105,3 +106,12 @@ def test_other_audio_is_refused():
     with pytest.raises(BadItem) as caught:
         sound_layers_of_flac(encode_flac(plane_wave(0, 0)[:2], RATE_HZ))
     assert caught.value.reason == "bad-flac"
+
+
+def test_power_is_that_of_the_energy_map():
+    ambix = np.random.default_rng(1).integers(-9000, 9000, (4, 1000)).astype(np.int16)
+    for step in (1000, 300, 7):
+        power = power_over_time(ambix, step, 6, 12)
+        parts = [ambix[:, start : start + step] / 32768 for start in range(0, 1000, step)]
+        expected = [energy_map(torch.from_numpy(part), 6, 12).numpy() for part in parts]
+        np.testing.assert_allclose(power, np.stack(expected), rtol=1e-9)
