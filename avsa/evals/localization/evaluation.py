@@ -16,12 +16,6 @@ from pydantic import Field
 
 from avsa.data.clips import open_clips
 from avsa.evals.base import NEEDS_EMBEDDINGS, Context, EvaluationConfig, Offer, Variant
-from avsa.evals.localization.directions import (
-    Directions,
-    LabelledDirections,
-    ListedDirections,
-    SceneDirections,
-)
 from avsa.evals.localization.localizer import Localizer
 from avsa.evals.localization.scores import Located, measure
 from avsa.evals.localization.testing import BAND_HZ, LocalizationTest
@@ -33,6 +27,12 @@ from yt360.config import config_class, conflict
 from yt360.errors import UserError
 from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.collection import SceneCollection
+from yt360.scenes.directions import (
+    Directions,
+    LabelledDirections,
+    ListedDirections,
+    SceneDirections,
+)
 from yt360.shards.format.directions import may_have_directions
 from yt360.shards.format.schema import DatasetInfo
 

@@ -16,7 +16,6 @@ from avsa.data.loader import Loader
 from avsa.data.order import Draw
 from avsa.data.raw import RawBatch
 from avsa.evals.base import Context
-from avsa.evals.localization.directions import Directions
 from avsa.evals.localization.localizer import Localizer, SoundField, audio_energy
 from avsa.evals.localization.panorama import peak
 from avsa.evals.localization.scores import Located, Vector
@@ -27,6 +26,7 @@ from yt360.clips import spread
 from yt360.errors import UserError
 from yt360.files import write_json
 from yt360.randomness import keyed_generator
+from yt360.scenes.directions import Directions
 from yt360.shards.format.reader import ShardReader
 from yt360.terminal.progress import Progress
 from yt360.untrusted.parsing import read_json

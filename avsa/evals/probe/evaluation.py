@@ -24,7 +24,6 @@ from avsa.data.clips import open_clips
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
 from avsa.evals.bootstrap import mean_metric
 from avsa.evals.feature_cache import Features, plain_spec, view_features
-from avsa.evals.localization.directions import LabelledDirections
 from avsa.evals.probe.heads import HEADS, Head, probe
 from avsa.evals.probe.targets import (
     TARGETS,
@@ -40,6 +39,7 @@ from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.scenes.clip_audio import require_scenes_of
 from yt360.scenes.collection import SceneCollection
+from yt360.scenes.directions import LabelledDirections
 from yt360.shards.format.directions import may_have_directions
 from yt360.shards.format.schema import DatasetInfo
 from yt360.splits import SPLITS, Split

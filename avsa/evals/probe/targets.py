@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avsa.evals.localization.directions import LabelledDirections, label_vectors
 from yt360.clips import parse_key
 from yt360.errors import UserError
 from yt360.scenes.collection import SceneCollection
+from yt360.scenes.directions import LabelledDirections, label_vectors
 from yt360.scenes.world.scene import Scene
 from yt360.sphere import azimuth_elevation, view_rotation
 

@@ -20,7 +20,6 @@ from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
 from avsa.evals.base import Context
 from avsa.evals.config_options import configure
-from avsa.evals.localization.directions import SceneDirections
 from avsa.evals.localization.localizer import Localizer, audio_energy
 from avsa.evals.localization.panorama import peak
 from avsa.evals.localization.testing import LocalizationTest, PairOrder
@@ -28,6 +27,7 @@ from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject
 from avsa.training.distributed import World
+from yt360.scenes.directions import SceneDirections
 
 ALONE = World(0, 1, torch.device("cpu"))
 

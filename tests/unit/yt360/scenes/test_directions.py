@@ -9,11 +9,7 @@ import pytest
 import torch
 from helpers.errors import user_error
 
-from avsa.evals.localization.directions import (
-    LabelledDirections,
-    ListedDirections,
-    SceneDirections,
-)
+from yt360.scenes.directions import LabelledDirections, ListedDirections, SceneDirections
 from yt360.shards.format.reader import ShardReader
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from yt360.clips import parse_key
 from yt360.errors import BadItem, UserError
+from yt360.labels.classes import NAMES
 from yt360.scenes.collection import SceneCollection
 from yt360.shards.format.directions import ClipDirections, SourceLabel, parse_directions
 from yt360.shards.format.reader import ShardReader
@@ -45,6 +46,9 @@ class Directions(Protocol):
     def of(self, key: str, time_s: float) -> Tensor:
         """Return unit vectors (N, 3), float64, of all sources of a clip at a time in the clip."""
 
+    def names(self, key: str) -> list[str]:
+        """Return names of the sources of a clip."""
+
 
 class SceneDirections:
     """The sounding sources of synthetic scenes, exact at any time.
@@ -71,6 +75,11 @@ class SceneDirections:
         scene = self._scene(name)
         moment = np.array([start_s + time_s])
         return torch.from_numpy(scene.directions(moment)[0, scene.sounding].astype(np.float64))
+
+    def names(self, key: str) -> list[str]:
+        """Return the classes of the sources."""
+        scene = self._scene(parse_key(key)[0])
+        return [NAMES[number] for number in scene.class_ids[scene.sounding]]
 
 
 class LabelledDirections:
@@ -105,6 +114,12 @@ class LabelledDirections:
     def of(self, key: str, time_s: float) -> Tensor:
         """Return unit vectors (N, 3) of all sources; N is 0 where none is labelled."""
         return label_vectors(self.labels(key, time_s))
+
+    def names(self, key: str) -> list[str]:
+        """Return ``class 3, source 0`` and so on, for all sources that are labelled at any time."""
+        rows = self._labels[key].rows if key in self._labels else ()
+        found = sorted({(row.class_number, row.source) for row in rows})
+        return [f"class {number}, source {source}" for number, source in found]
 
 
 def label_vectors(labels: Sequence[SourceLabel]) -> Tensor:
@@ -153,6 +168,10 @@ class ListedDirections:
     def of(self, key: str, time_s: float) -> Tensor:  # noqa: ARG002 - sources do not move
         """Return unit vectors (N, 3) of all sources; see `Directions`."""
         return self._directions[key]
+
+    def names(self, key: str) -> list[str]:
+        """Return ``source 1``, ``source 2`` and so on."""
+        return [f"source {number + 1}" for number in range(len(self._directions[key]))]
 
 
 def _angle(text: str | None, largest_deg: float, line: int) -> Tensor:

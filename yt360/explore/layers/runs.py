@@ -1,0 +1,51 @@
+"""Trained models whose views, scores and evidence the page shows.
+
+The programs that train models register here. This package does not import them: an entry is the
+import path of a config class, which is loaded when a run is given. To show the models of another
+program, write such a class (`RunReader`), and name it in an entry point of the group
+``yt360.explore_runs`` or register it in a module for ``--plugin``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from yt360.explore.layers.clip_layers import Run
+from yt360.registry import Entry, Registry
+
+
+class RunReader(Protocol):
+    """Config of an entry, a dataclass with the fields ``kind``, ``run`` and ``dataset``."""
+
+    kind: str
+
+    def build(self) -> Run:
+        """Load the run.
+
+        Raises:
+            UserError: It cannot be loaded.
+        """
+
+
+RUN_READERS: Registry[RunReader] = Registry(
+    "reader of runs",
+    "yt360.explore_runs",
+    Entry("avsa", "avsa.explore.runs:RunConfig", "Runs of avsa."),
+)
+"""All readers of runs by name."""
+
+
+def open_run(run: Path, dataset: Path, kind: str = "avsa") -> Run:
+    """Load a run.
+
+    Args:
+        run: The folder of a run, or a checkpoint.
+        dataset: The dataset whose clips are shown.
+        kind: Name of the reader.
+
+    Raises:
+        UserError: There is no such reader, its package is not installed, or the run cannot be
+            loaded.
+    """
+    return RUN_READERS.configure(kind, {"run": run, "dataset": dataset}).build()
