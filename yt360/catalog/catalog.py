@@ -13,6 +13,7 @@ from yt360.catalog.media_folder import CATALOG_ID, mark, marks_of, trusted_folde
 from yt360.catalog.opening import open_catalog
 from yt360.catalog.tables.claims import Claims
 from yt360.catalog.tables.clips import Clips
+from yt360.catalog.tables.decisions import Decisions
 from yt360.catalog.tables.files import Files
 from yt360.catalog.tables.listings import Listings
 from yt360.catalog.tables.lists import Lists
@@ -58,6 +59,7 @@ class Catalog(Database):
         self.listings = Listings(self)
         self.lists = Lists(self)
         self.sites = Sites(self)
+        self.decisions = Decisions(self)
 
     @property
     def media(self) -> Path:

@@ -208,11 +208,26 @@ _LISTS = (
         PRIMARY KEY (video, list)) WITHOUT ROWID""",
 )
 
+# What people decided about videos and clips; `value` is JSON.
+_DECISIONS = (
+    """CREATE TABLE decisions (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        key TEXT NOT NULL,
+        action TEXT NOT NULL,
+        value TEXT NOT NULL,
+        note TEXT NOT NULL,
+        who TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        undoes TEXT)""",
+)
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (*_TABLES, *_TRIGGERS),
     _KEPT_BY_STATE,
     _STATED,
     _LISTS,
+    _DECISIONS,
 )
 """Statements that migrate a catalog from version i to i + 1; the first ones create it."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ffmpeg
+from ffmpeg.nodes import FilterableStream
 
 from yt360.clip_codec.format import ClipFormat
 from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
@@ -25,6 +26,7 @@ def encode_video(
     outputs: Sequence[Path],
     *,
     threads: int,
+    shifts_px: Sequence[int] = (),
 ) -> None:
     """Encode parts of a source's video in one run of FFmpeg.
 
@@ -36,6 +38,8 @@ def encode_video(
         form: Format of the clips.
         outputs: MP4 file of each clip.
         threads: Decoder threads; the encoder has one, so that its output is reproducible.
+        shifts_px: By how many pixels, even and in [0, width), the frames of each part are shifted
+            right; what leaves at the right edge enters at the left one. Empty for none.
 
     Raises:
         BadItem: ``"not-decodable"``.
@@ -54,8 +58,18 @@ def encode_video(
         last_frame = first_frame + round(duration_s * form.fps)
         part = copies.stream(index).filter("trim", start_frame=first_frame, end_frame=last_frame)
         part = part.filter("setpts", "PTS-STARTPTS")
+        if shifts_px and shifts_px[index]:
+            part = _shifted_right(part, shifts_px[index], form.width)
         results.append(ffmpeg.output(part, graph_name(path), **_encoder_options(form)))
     run_ffmpeg(compile_arguments(ffmpeg.merge_outputs(*results)), source.video)
+
+
+def _shifted_right(frames: FilterableStream, pixels: int, width: int) -> FilterableStream:
+    """Shift frames right by pixels in (0, width); they wrap around."""
+    copies = frames.filter_multi_output("split", 2)
+    end = copies.stream(0).filter("crop", pixels, "ih", width - pixels, 0, exact=1)
+    start = copies.stream(1).filter("crop", width - pixels, "ih", 0, 0, exact=1)
+    return ffmpeg.filter([end, start], "hstack", inputs=2)
 
 
 def _encoder_options(form: ClipFormat) -> dict[str, object]:

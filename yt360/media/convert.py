@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from yt360.ambisonics.turning import turn_to_front
 from yt360.clip_codec.flac import encode_flac
 from yt360.clip_codec.format import ClipFormat
 from yt360.clip_codec.video_encoder import encode_video
@@ -46,12 +47,20 @@ class ClipRequest:
         duration_s: Duration; a whole number of frames at the frame rate of the format.
         mp4: Path of the video file.
         flac: Path of the audio file.
+        front_deg: Azimuth in degrees of the direction in the source that becomes the front of the
+            clip. Frames are shifted by whole pixels without interpolation, so it is rounded to the
+            nearest even number of pixels; the audio is turned by the same angle.
     """
 
     start_s: float
     duration_s: float
     mp4: Path
     flac: Path
+    front_deg: float = 0.0
+
+    def shift_px(self, width: int) -> int:
+        """Return by how many pixels, in [0, `width`), frames of the clip are shifted right."""
+        return 2 * round(self.front_deg / 360 * width / 2) % width
 
 
 def convert_clips(
@@ -90,12 +99,16 @@ def convert_clips(
             stack.enter_context(_explain_full_disk(run[0].mp4.parent))
             videos = [stack.enter_context(_temporary(request.mp4)) for request in run]
             spans = [(request.start_s, request.duration_s) for request in run]
-            encode_video(source, spans, clip_format, videos, threads=threads)
+            shifts = [request.shift_px(clip_format.width) for request in run]
+            encode_video(source, spans, clip_format, videos, threads=threads, shifts_px=shifts)
             for request, video in zip(run, videos, strict=True):
                 _check_frames(source, request, clip_format, video)
                 ambix, recorded_fraction = _read_audio(source, request, clip_format)
                 if correction is not None:
                     ambix = correction.apply(ambix, clip_format.sample_rate_hz)
+                front_deg = request.shift_px(clip_format.width) / clip_format.width * 360
+                if front_deg:
+                    ambix = turn_to_front(ambix, front_deg)
                 stored, facts = to_int16(ambix)
                 with _temporary(request.flac) as audio:
                     audio.write_bytes(encode_audio(stored, clip_format.sample_rate_hz))
@@ -104,7 +117,10 @@ def convert_clips(
                 sound: dict[str, Any] = {**facts, "recorded_part": round(recorded_fraction, 4)}
                 if correction is not None:
                     sound["field_correction"] = asdict(correction)
-                yield {**source.facts(), "clip": {**asdict(clip_format), "sound": sound}}
+                clip = {**asdict(clip_format), "sound": sound}
+                if front_deg:
+                    clip["front_deg"] = round(front_deg - 360 * (front_deg > 180), 4)
+                yield {**source.facts(), "clip": clip}
 
 
 def to_int16(ambix: Samples) -> tuple[np.ndarray, dict[str, float]]:

@@ -93,6 +93,13 @@ MAX_LINES = 20
     "dedup` (repeatable). Those of INPUT and of --out are always used.",
 )
 @click.option(
+    "--review",
+    multiple=True,
+    type=Path,
+    help="Decisions of people from `yt360 explore` (repeatable): a review.jsonl, a dataset or "
+    "folder that contains one, or a catalog. Those of INPUT and of --out are always used.",
+)
+@click.option(
     "--shard-mb", default=256.0, show_default=True, help="Maximum size of a shard in 10^6 bytes."
 )
 @click.option(
@@ -173,6 +180,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
     from yt360.duplicates.groups import read_groups
     from yt360.execution.engines.choice import open_executor
     from yt360.execution.executor import limited_pools
+    from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
     from yt360.shards.bucket.build import build_anywhere
     from yt360.shards.bucket.workspace import cache_folder
     from yt360.shards.builder.splits.given import give_splits
@@ -186,7 +194,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
         options["field_gain"] = "octaves"
     layout = options.pop("audio_layout")
     options["sound_layout"] = None if layout == "auto" else layout
-    files, test = options.pop("groups"), options.pop("test")
+    files, test, review = (options.pop(name) for name in ("groups", "test", "review"))
     out = as_bucket_url(out) or str(Path(out))
     exclude = None if as_bucket_url(out) else Path(out)
     found = find_all_inputs(inputs, exclude=exclude, clip_s=options["clip_s"])
@@ -203,6 +211,9 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
         from yt360.shards.builder.direction_labels import with_directions
 
         found = with_directions(found)
+    places = [*inputs, *test, *([] if exclude is None else [exclude])]
+    decisions = chain(find_decisions(places), *map(read_decisions, review))
+    found = apply_decisions(found, decisions)
     report = build_anywhere(
         found, out, _build_options(**options), workers, retry, limited_pools(executor)
     )

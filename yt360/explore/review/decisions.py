@@ -152,7 +152,7 @@ def parse_request(body: dict[str, Any], **given: Any) -> Decision:
     Raises:
         UserError: ``"invalid"``: it is not a decision.
     """
-    fields = {
+    fields: dict[str, Any] = {
         name: body[name] for name in ("key", "action", "value", "note", "who") if name in body
     }
     if body.get("action") == "undo":

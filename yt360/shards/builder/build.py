@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from yt360.errors import UserError
 from yt360.execution.local import Pool, limited_pool
+from yt360.explore.review.applied import describe_packed
 from yt360.files import DISK_FULL
 from yt360.locks import exclusive_lock
 from yt360.media.layout.warnings import LayoutWarning
@@ -96,16 +97,17 @@ def build_shards(
                 raise
             raise UserError(_disk_full(out), code="system", key=out) from None
     after = DatasetInfo.load(out)
+    notes = describe_packed(found, lambda split: load_table(out / split, after.splits[split])[0])
     files = {item.file_id for item in found.videos} | {each.file_id for each in found.rejected}
     rejected = tuple(item for item in after.rejected if item.file_id in files)
     new_clips = after.num_clips - info.num_clips
     if build is None:
-        return BuildReport(after, new_clips, rejected)
+        return BuildReport(after, new_clips, rejected, tuple(notes))
     return BuildReport(
         after,
         new_clips,
         rejected,
-        tuple(build.notes),
+        (*build.notes, *notes),
         tuple(build.layout_warnings),
         tuple(build.corrected),
     )

@@ -7,7 +7,7 @@ tasks needs neither their memory nor the time of their import.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +98,7 @@ def _convert(
             duration_s=clip.duration_s,
             mp4=member_file(folder, "mp4"),
             flac=member_file(folder, "flac"),
+            front_deg=_front_deg(task.item, clip),
         )
         for clip, folder in zip(clips, folders, strict=True)
     ]
@@ -124,7 +125,8 @@ def _clip_facts(
     if item.directions is not None:
         whole = read_direction_labels(item.directions)
         part = part_of_clip(whole, clip.start_s - item.start_s, clip.duration_s)
-        labels["directions"] = part.to_json()
+        labels["directions"] = part.turned_to(_applied_front_deg(conversion)).to_json()
+    decided = item.review.notes(clip.start_s)
     return {
         "video_id": item.video_id,
         "start_s": clip.start_s,
@@ -137,4 +139,16 @@ def _clip_facts(
         "conversion": conversion,
         "quality": {"level_dbfs": round(clip.level_dbfs, 2)},
         **labels,
+        **({"review": decided} if decided else {}),
     }
+
+
+def _applied_front_deg(conversion: Mapping[str, object]) -> float:
+    """Return by how many degrees a clip was turned, after rounding to whole pixels."""
+    clip = conversion.get("clip")
+    return float(clip.get("front_deg", 0.0)) if isinstance(clip, dict) else 0.0
+
+
+def _front_deg(item: InputVideo, clip: SelectedClip) -> float:
+    front = item.review.front(clip.start_s)
+    return 0.0 if front is None else front.azimuth_deg

@@ -8,7 +8,7 @@ for the first one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,8 @@ from yt360.shards.format.schema import REMAINDER, UNLISTED
 LEVEL_FLOOR_DBFS = -200.0
 """Level that stands for digital silence."""
 LEVEL_WINDOW_S = 1.0
+REJECTED = "rejected-in-review"
+"""Reason of clips and videos that people rejected."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def select_clips(
     clip_s: int,
     min_level_dbfs: float,
     slack_s: float = 0.0,
+    rejected: Mapping[int | None, str | None] | None = None,
 ) -> ClipSelection:
     """Select the clips of a file.
 
@@ -95,6 +98,7 @@ def select_clips(
         clip_s: Length of clips that are placed end to end.
         min_level_dbfs: Clips with a lower level are left out.
         slack_s: How far a clip may extend beyond either end of `covered`.
+        rejected: What people rejected; see `yt360.shards.builder.inputs.ClipReview`.
     """
     wanted = _wanted(covered, listed, file_start_s, clip_s, slack_s)
     inside = [clip for clip in wanted if _is_covered(clip, covered, slack_s)]
@@ -106,9 +110,11 @@ def select_clips(
         )
         for clip in inside
     ]
-    kept = [clip for clip in clips if clip.level_dbfs >= min_level_dbfs]
-
     lost: list[tuple[LostTime, list[TimeRange]]] = []  # each with its time ranges
+    for loss, part in _rejected(clips, rejected or {}):
+        lost.append((loss, [clip.time_range for clip in part]))
+        clips = [clip for clip in clips if clip not in part]
+    kept = [clip for clip in clips if clip.level_dbfs >= min_level_dbfs]
     for clip in wanted:
         if clip not in inside:
             time_range = clip.shifted(file_start_s)
@@ -156,6 +162,22 @@ def clip_level(levels: NDArray[np.float64], start_s: float, duration_s: float) -
     power = np.sum(10.0 ** (levels[first : first + count] / 10.0)) / count
     floor = 10.0 ** (LEVEL_FLOOR_DBFS / 10.0)
     return float(10.0 * np.log10(np.maximum(power, floor)))
+
+
+def _rejected(
+    clips: Sequence[SelectedClip], rejected: Mapping[int | None, str | None]
+) -> Iterator[tuple[LostTime, list[SelectedClip]]]:
+    """Yield the clips that people rejected: one by one, or together with their video."""
+    for clip in clips:
+        text = rejected.get(clip.start_s)
+        if text is not None:
+            yield LostTime(REJECTED, text, clip.start_s, 0), [clip]
+    others = [clip for clip in clips if clip.start_s not in rejected]
+    text = rejected.get(None)
+    if text is not None and others:
+        is_all = len(others) == len(clips)
+        for run in _runs(others, is_all):
+            yield LostTime(REJECTED, text, None if is_all else run[0].start_s, 0), run
 
 
 def _wanted(

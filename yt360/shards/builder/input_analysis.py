@@ -17,7 +17,12 @@ from yt360.clips import SILENT_BELOW_DBFS, TimeRange
 from yt360.errors import BadItem
 from yt360.execution.blame import blaming
 from yt360.files import MACHINE_ERRORS
-from yt360.shards.builder.clip_selection import LEVEL_WINDOW_S, select_clips
+from yt360.shards.builder.clip_selection import (
+    LEVEL_WINDOW_S,
+    REJECTED,
+    ClipSelection,
+    select_clips,
+)
 from yt360.shards.builder.direction_labels import read_direction_labels
 from yt360.shards.builder.inputs import InputVideo, fingerprint_of
 from yt360.shards.builder.options import BuildOptions
@@ -152,6 +157,15 @@ def _min_level_dbfs(item: InputVideo, options: BuildOptions) -> float:
     return options.min_level_dbfs
 
 
+def _not_cut(item: InputVideo, selection: ClipSelection) -> Iterator[str]:
+    """Yield a note for each clip of the file that people decided about and that is not cut."""
+    rejected = {each.start_s for each in selection.lost if each.reason == REJECTED}
+    known = {clip.start_s for clip in selection.clips} | rejected
+    for start_s in sorted(item.review.starts - known):
+        if item.start_s <= start_s < item.start_s + selection.covered_s:
+            yield f"people decided about a clip at {start_s} s, which is not cut"
+
+
 def _select(
     item: InputVideo, source: Source, options: BuildOptions, fingerprint: str
 ) -> InputAnalysis:
@@ -172,12 +186,13 @@ def _select(
         clip_s=options.clip_s,
         min_level_dbfs=_min_level_dbfs(item, options),
         slack_s=END_TOLERANCE_S,
+        rejected=item.review.rejected,
     )
     rejected = tuple(
         item.reject(lost.reason, lost.detail, fingerprint, lost.start_s, lost.lost_s)
         for lost in selection.lost
     )
-    notes = tuple(f"{item.name}: {note}" for note in source.notes)
+    notes = tuple(f"{item.name}: {note}" for note in (*source.notes, *_not_cut(item, selection)))
     return InputAnalysis(
         fingerprint,
         selection.clips,

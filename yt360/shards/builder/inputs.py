@@ -37,6 +37,49 @@ NO_VIDEO_DETAIL = "audio without a video of the same name among the inputs"
 _FINGERPRINT_BYTES = 65536
 
 
+@dataclass(frozen=True)
+class Front:
+    """The azimuth in degrees of the direction that becomes the front, and who decided it."""
+
+    azimuth_deg: float
+    decided: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipReview:
+    """What people decided about an input; see `yt360.explore.review.applied`.
+
+    Attributes:
+        rejected: Second of the uploaded video at which a clip starts -> who rejected it, when and
+            why, or None if it is kept; that of None holds for other clips.
+        fronts: Second at which a clip starts -> its front; that of None holds for other clips.
+        layout: Who decided about the audio layout of the input; None if nobody did.
+    """
+
+    rejected: Mapping[int | None, str | None] = field(default_factory=dict)
+    fronts: Mapping[int | None, Front] = field(default_factory=dict)
+    layout: str | None = None
+
+    @property
+    def starts(self) -> set[int]:
+        """Seconds at which clips start that people decided about one by one."""
+        return {start_s for start_s in (*self.rejected, *self.fronts) if start_s is not None}
+
+    def rejection(self, start_s: int) -> str | None:
+        """Return why the clip that starts at a second is rejected; None if it is not."""
+        return self.rejected.get(start_s, self.rejected.get(None))
+
+    def front(self, start_s: int) -> Front | None:
+        """Return the front of the clip that starts at a second; None for that of the source."""
+        return self.fronts.get(start_s, self.fronts.get(None))
+
+    def notes(self, start_s: int) -> list[str]:
+        """Return what was decided about a clip, one sentence each."""
+        front = self.front(start_s)
+        found = [self.layout, None if front is None else front.decided]
+        return [each for each in found if each is not None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputVideo:
     """A media file to cut clips from, found in a folder or a catalog.
@@ -58,6 +101,7 @@ class InputVideo:
         directions: CSV file with labelled directions of its sources.
         name: The file's name for reports, relative to the input that held it.
         facts: Source facts for the clips' ``.json``: url, title, license, ... (JSON values).
+        review: What people decided about its clips.
     """
 
     video_id: str
@@ -74,6 +118,7 @@ class InputVideo:
     directions: Path | None = None
     name: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    review: ClipReview = ClipReview()
 
     @property
     def key(self) -> str:
@@ -198,6 +243,8 @@ def fingerprint_of(item: InputVideo) -> str:
     if item.segments is not None:
         ranges = sorted({(each.start_s, each.duration_s) for each in item.segments})
         digest.update(f"\0segments {ranges}".encode())
+    if item.review != ClipReview():
+        digest.update(f"\0review {item.review}".encode())
     return digest.hexdigest()
 
 

@@ -5,7 +5,7 @@ Specified in shards/README.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -60,6 +60,16 @@ class ClipDirections:
         """Return the sources at a time in the clip; none if nothing was labelled then."""
         frame = int(time_s / self.frame_s + _TIME_TOLERANCE)
         return [row for row in self.rows if row.frame == frame]
+
+    def turned_to(self, front_deg: float) -> ClipDirections:
+        """Return the labels of a clip that was turned so that an azimuth became its front."""
+        if not front_deg:
+            return self
+        rows = (
+            row._replace(azimuth_deg=round((row.azimuth_deg - front_deg + 180) % 360 - 180, 4))
+            for row in self.rows
+        )
+        return replace(self, rows=tuple(rows))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, as a clip's ``.json`` stores them."""

@@ -1,5 +1,6 @@
 import errno
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import soundfile
 from helpers.conversion import convert_clip
 from helpers.errors import bad_item, user_error
 
+from yt360.ambisonics.turning import turn_to_front
 from yt360.clip_codec.format import ClipFormat
 from yt360.errors import BadItem
 from yt360.media.convert import ClipRequest, convert_clips, to_int16
@@ -181,6 +183,30 @@ def test_neighbouring_clips_join_without_a_seam(source, tmp_path):
     convert_clip(source, both, SMALL)
     joined = np.concatenate([ambix(first.flac), ambix(second.flac)], axis=1)
     np.testing.assert_allclose(joined, ambix(both.flac), atol=1.01 / 32768)
+
+
+@pytest.mark.parametrize("front_deg", [90.0, -30.0, 181.0, -180.0])
+def test_picture_and_sound_turn_to_the_front_together(source, tmp_path, front_deg):
+    plain = request(tmp_path, 1, 2, "plain")
+    turned = replace(request(tmp_path, 3, 2, "turned"), front_deg=front_deg)
+    same = replace(request(tmp_path, 1, 2, "same"), front_deg=front_deg)
+    convert_clip(source, plain, SMALL)
+    facts, _ = convert_clips(source, [same, turned], SMALL)
+    with av.open(f"file:{plain.mp4}") as one, av.open(f"file:{same.mp4}") as other:
+        before, after = (
+            np.stack([frame.to_ndarray(format="rgb24") for frame in each.decode(video=0)])
+            for each in (one, other)
+        )
+    shift = round(front_deg / 360 * SMALL.width)
+    difference = np.abs(np.roll(before, shift, axis=2).astype(int) - after)
+    assert difference.mean() < 4 < np.abs(before.astype(int) - after).mean()
+    applied_deg = facts["clip"]["front_deg"]
+    assert (applied_deg - front_deg + 180) % 360 - 180 == pytest.approx(0, abs=360 / SMALL.width)
+    expected = turn_to_front(ambix(plain.flac), shift / SMALL.width * 360)
+    np.testing.assert_allclose(ambix(same.flac), expected, atol=2 / 32768)
+    whole = turned.mp4.read_bytes(), turned.flac.read_bytes()
+    convert_clip(source, turned, SMALL)
+    assert whole == (turned.mp4.read_bytes(), turned.flac.read_bytes())
 
 
 @pytest.mark.parametrize("start_s", [0.0, 1.0, 3.37, 7.9])

@@ -14,7 +14,12 @@ from yt360.shards.builder.direction_labels import (
     with_directions,
 )
 from yt360.shards.builder.inputs import find_inputs
-from yt360.shards.format.directions import may_have_directions, parse_directions
+from yt360.shards.format.directions import (
+    ClipDirections,
+    SourceLabel,
+    may_have_directions,
+    parse_directions,
+)
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 
@@ -147,3 +152,12 @@ def test_labels_that_no_video_has_are_an_error(fake, tmp_path):
     (tmp_path / "b.csv").write_text(LINES)
     with user_error("missing", "--directions"):
         with_directions(find_inputs([tmp_path]))
+
+
+def test_labels_turn_with_the_clip():
+    row = SourceLabel(0, 1, 0, 100.0, -20.0, None)
+    labels = ClipDirections(frame_s=0.1, rows=(row, row._replace(azimuth_deg=-100.0)))
+    turned = labels.turned_to(90.0)
+    assert [each.azimuth_deg for each in turned.rows] == [10.0, 170.0]
+    assert {each.elevation_deg for each in turned.rows} == {-20.0}
+    assert labels.turned_to(0.0) == labels
