@@ -15,7 +15,16 @@ import numpy as np
 import pytest
 import torch
 from helpers.browser import wait_until
-from helpers.viewer_site import FPS, SHOW, frame_gray, label_png, made_clip, show, viewer_page
+from helpers.viewer_site import (
+    DURATION_S,
+    FPS,
+    SHOW,
+    frame_gray,
+    label_png,
+    made_clip,
+    show,
+    viewer_page,
+)
 from PIL import Image
 
 from yt360.sphere import angle_between, direction, equirect_grid, view_grid
@@ -322,6 +331,17 @@ def test_a_clip_with_broken_members_says_so_and_the_next_one_is_shown(page, site
     show(page, clip=0)
     assert page.get_by_role("status").count() == 0
     assert page.evaluate("viewer.measure().firstFrameMs") > 0
+
+
+def test_a_clip_of_unknown_length_has_that_of_its_video(page, site):
+    unknown = site / "clips" / "2"
+    if not unknown.exists():
+        made_clip(unknown, [(0, 0)], duration_s=None, fps=None, level=None)
+    show(page, clip=2)
+    time_line = page.get_by_role("slider", name="Time")
+    assert float(time_line.get_attribute("aria-valuemax")) == pytest.approx(DURATION_S, abs=0.01)
+    page.evaluate("viewer.setState({ t: 2 })")
+    assert state(page)["t"] == pytest.approx(2)
 
 
 def test_a_viewer_that_is_disposed_leaves_nothing_behind(page):

@@ -21,7 +21,7 @@ export async function fetchMember(url, what, signal) {
 /**
  * Fetch and decode a clip's four channels at the sample rate of the context.
  *
- * @param duration - Seconds of the clip: the sound is cut or continued by silence to them.
+ * @param duration - Seconds of the clip: the sound is cut or continued by silence to them; 0: unknown.
  */
 export async function loadSound(context, url, duration, signal) {
   const response = await fetchMember(url, "The sound", signal);
@@ -37,8 +37,8 @@ export async function loadSound(context, url, duration, signal) {
 
 /** Return a buffer of a duration with the samples of another. */
 function withDuration(buffer, duration) {
-  const length = Math.max(1, Math.round(duration * buffer.sampleRate));
-  if (length === buffer.length) return buffer;
+  const length = Math.round(duration * buffer.sampleRate);
+  if (!length || length === buffer.length) return buffer;
   const { numberOfChannels, sampleRate } = buffer;
   const fitted = new AudioBuffer({ numberOfChannels, sampleRate, length });
   for (let channel = 0; channel < numberOfChannels; channel += 1) {

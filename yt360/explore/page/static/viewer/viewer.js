@@ -26,6 +26,7 @@ import { ViewsPanel } from "./views_panel.js";
 
 /** Another viewer of the same clip that is closer in time, in seconds, is in step. */
 const IN_STEP_S = 0.03;
+const DEFAULT_FPS = 16;
 
 /**
  * Make a viewer in an element.
@@ -80,11 +81,10 @@ class Viewer {
     this.notes = [];
     this.waiting = true;
     this.clip = clip;
-    this.player.load({ duration: clip.duration_s, fps: clip.fps ?? clip.metadata?.fps ?? 16 });
+    const fps = [clip.fps, clip.metadata?.fps].find((each) => each > 0) ?? DEFAULT_FPS;
+    this.player.load({ duration: clip.duration_s > 0 ? clip.duration_s : 0, fps });
     this.stage.name(clip.title || clip.key);
-    this.timeline.load({
-      duration: clip.duration_s, level: clip.level, verdicts: clip.verdicts,
-    });
+    this.#loadTimeline();
     this.meter.load(null);
     this.panel.load([], "");
     this.#offerLayers();
@@ -264,6 +264,10 @@ class Viewer {
       return;
     }
     this.releaseVideo = release;
+    if (!this.player.duration) {
+      this.player.duration = this.video.duration;
+      this.#loadTimeline();
+    }
     this.player.setVideoReady(true);
     this.painter.newFrame();
     this.painter.draw();
@@ -271,7 +275,7 @@ class Viewer {
   }
 
   async #letHear(url, started, signal) {
-    const buffer = await loadSound(this.context, url, this.clip.duration_s, signal);
+    const buffer = await loadSound(this.context, url, this.player.duration, signal);
     if (signal.aborted) return;
     this.player.setSound(buffer);
     this.meter.load(buffer);
@@ -287,6 +291,12 @@ class Viewer {
     };
     const messages = await this.layers.load({ base, clip, run, signal, onRun });
     messages.forEach((message) => fail({ message }));
+  }
+
+  #loadTimeline() {
+    const { level, verdicts } = this.clip;
+    this.timeline.load({ duration: this.player.duration, level, verdicts });
+    this.timeline.setWindow(this.layers.window);
   }
 
   /** Offer the layers that are there so far. */
