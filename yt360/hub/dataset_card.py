@@ -48,8 +48,8 @@ def bias_text(facts: DatasetFacts) -> str:
     return (
         "The videos were not sampled from the world: they show what people record with 360° "
         "cameras and ambisonic microphones, and what search words, lists and quality checks let "
-        f"through. {total.videos} videos hold {total.clips} clips, so clips of one video are alike "
-        "and the split keeps videos together. Places, events, languages and people are not "
+        f"through. Clips of one video are alike ({total.clips} clips of {total.videos} videos), so "
+        "the split keeps videos together. Places, events, languages and people are not "
         "balanced and were not annotated."
     )
 

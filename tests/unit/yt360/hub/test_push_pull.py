@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from yt360.hub.pull_dataset import INCOMING, pull_dataset
 from yt360.hub.push_dataset import push_dataset
 from yt360.hub.repository import Access
 from yt360.shards.check.dataset import check_dataset
+from yt360.shards.format.index import rebuild_index
 
 NAME = f"datasets/{OWNER}/street"
 ADDRESS = parse_address(f"hf://{NAME}", "dataset")
@@ -144,19 +146,13 @@ def test_a_dataset_that_grew_is_pushed_and_pulled_on_top(fake_hub, free_dataset,
     (small / "train" / "panoptic-000002.tar").unlink()
     info["splits"]["train"] |= {"clips": 11, "videos": 11}
     (small / "dataset.json").write_text(json.dumps(info))
-    yt360_index(small)
+    rebuild_index(small)
     push(fake_hub, small)
     pull(fake_hub, tmp_path / "out")
     push(fake_hub, free_dataset)
     done = pull(fake_hub, tmp_path / "out")
     assert contents(free_dataset).items() <= contents(tmp_path / "out").items()
     assert done.kept > 4
-
-
-def yt360_index(dataset: Path) -> None:
-    from yt360.shards.format.index import rebuild_index
-
-    rebuild_index(dataset)
 
 
 def test_a_name_that_holds_something_else_is_refused_until_it_is_replaced(
@@ -341,3 +337,10 @@ def test_a_hub_that_cannot_be_reached_is_one_error(tmp_path):
         pull_dataset(ADDRESS, tmp_path / "out", nowhere)
     with user_error("network"):
         push_dataset(EXAMPLE, ADDRESS, Access(endpoint="no address", token=TOKEN))
+
+
+def test_without_huggingface_hub_the_error_names_the_package(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with user_error("dependency", key="huggingface_hub"):
+        pull_dataset(ADDRESS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
