@@ -60,4 +60,8 @@ Look at
   $out/run/eval/pictures/   Grad-CAM of the matching score, beside the audio energy
   $out/run/checkpoints/     the trained weights:  import avsa; avsa.load(...)
   $out/run/log.jsonl        loss and speed of every step; tensorboard --logdir $out/run draws them
+
+Look around in the clips and hear the sources move, in the browser (Ctrl-C stops it):
+  . .venv/bin/activate
+  yt360 explore $out/dataset --directions $out/media --run $out/run
 END

@@ -62,6 +62,9 @@ class FakeSource:
             raise BadItem("shard-truncated", "the shard ends before it")
         return Member(len(self.video), f"{row}-{name}", lambda start, stop: self.video[start:stop])
 
+    def thumbnail(self, row: int) -> bytes | None:
+        return None if self.member(row, "video.mp4") is None else b"JPEG"
+
     def close(self) -> None:
         pass
 
@@ -77,5 +80,5 @@ def client(
     access: Access | None = None, source: Any = None, layers: Any = None, **options: Any
 ) -> TestClient:
     """Return a client of an application over `FakeSource`."""
-    site = Site(source or FakeSource(), layers or FakeLayers(), InProcess(), chunk=2)
+    site = Site(source or FakeSource(), layers or FakeLayers(), chunk=2)
     return TestClient(create_app(site, access=access, **options), HOST, follow_redirects=False)

@@ -49,6 +49,11 @@ class Decoding:
         for process in self._all:
             process.__exit__(kind, error, trace)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is in progress."""
+        return self._idle.qsize() == len(self._all)
+
     def stop(self) -> None:
         """Let calls in progress and later ones fail, so that threads that wait for them end."""
         self._stopped = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import mimetypes
 from pathlib import Path
@@ -95,14 +94,6 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return Guard(app, access or Access())
-
-
-def login_name() -> str:
-    """Return the name of the user, to sign decisions with; empty if it is not known."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def _review_routes(review: Review) -> list[Route]:

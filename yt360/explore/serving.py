@@ -72,7 +72,7 @@ def link_to(host: str, port: int, access: Access) -> str:
     return f"http://{name}:{port}/{query}"
 
 
-def serve(
+def run_server(
     app: ASGIApp, bound: socket.socket, ready: Callable[[], None], stopping: Callable[[], None]
 ) -> None:
     """Answer requests until the process is interrupted or terminated.

@@ -14,12 +14,11 @@ from typing import Any
 
 from yt360.errors import BadItem
 from yt360.explore.bounded_cache import BoundedCache
-from yt360.explore.parts import NO_LAYERS, Decoder, Layers
-from yt360.explore.sources.source import CHUNK, VIDEO, Member, Source, read_member
-from yt360.explore.thumbnails import MAX_VIDEO_BYTES, thumbnail_of_video
+from yt360.explore.parts import NO_LAYERS, Layers
+from yt360.explore.sources.source import CHUNK, Member, Source
 
 CACHE_BYTES = 256 << 20
-"""Memory for chunks, facts and pictures that were computed; a thousand thumbnails have 10 MB."""
+"""Memory for facts, pictures and layers; those of a clip of 10 s have about 0.4 MB."""
 JSON, JPEG = "application/json", "image/jpeg"
 _LONGEST_NAME = 100
 
@@ -37,7 +36,6 @@ class Site:
     Args:
         source: The clips.
         layers: What is drawn over them.
-        decoding: Where media is decoded.
         more: Further entries of ``site.json``.
         chunk: Rows of a chunk.
     """
@@ -46,11 +44,10 @@ class Site:
         self,
         source: Source,
         layers: Layers,
-        decoding: Decoder,
         more: Mapping[str, Any] | None = None,
         chunk: int = CHUNK,
     ) -> None:
-        self.source, self.layers, self.decoding = source, layers, decoding
+        self.source, self.layers = source, layers
         self._more, self.chunk = more or {}, chunk
         self._cache: BoundedCache[File | None] = BoundedCache(
             CACHE_BYTES, lambda file: len(file[0]) if file else 100
@@ -93,11 +90,7 @@ class Site:
             raise NotThere(f"there is no chunk {number} of the list")
         start = number * self.chunk
         stop = min(start + self.chunk, self.num_rows)
-        file = self._cache.get(
-            ("chunk", number), lambda: (json_bytes(self.source.rows(start, stop)), JSON)
-        )
-        assert file is not None
-        return file[0]
+        return json_bytes(self.source.rows(start, stop))
 
     def member(self, row: int, name: str) -> Member | None:
         """Return the video or the audio of a clip; None if it has none.
@@ -144,10 +137,8 @@ class Site:
         return json_bytes({**NO_LAYERS, **facts, **layers, **problem})
 
     def _thumbnail(self, row: int) -> File | None:
-        video = read_member(self.source, row, VIDEO, MAX_VIDEO_BYTES)
-        if video is None:
-            return None
-        return self.decoding.call(self.source.key(row), thumbnail_of_video, video), JPEG
+        picture = self.source.thumbnail(row)
+        return None if picture is None else (picture, JPEG)
 
 
 def json_bytes(value: Any) -> bytes:

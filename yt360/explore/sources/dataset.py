@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,8 @@ from typing import Any
 
 from yt360.clips import clip_key
 from yt360.errors import BadItem
+from yt360.explore.parts import Decoder
+from yt360.explore.sources.present_classes import BUDGET_S, PresentClasses
 from yt360.explore.sources.source import (
     AUDIO,
     IN,
@@ -22,7 +23,10 @@ from yt360.explore.sources.source import (
     Member,
     Rows,
     pick,
+    read_member,
 )
+from yt360.explore.thumbnails import MAX_VIDEO_BYTES, thumbnail_of_video
+from yt360.labels.classes import NAMES
 from yt360.shards.format.clip_facts import MAX_FACTS_BYTES, parse_facts, parse_facts_as_dicts
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo, Rejection
@@ -41,8 +45,11 @@ class DatasetSource:
 
     Args:
         folder: The dataset folder, or the mirror of a remote dataset.
+        decoder: Where media is decoded.
         open_split: Opens a split.
         title: Name of the dataset for people; by default that of the folder.
+        classes_s: Longest time that a part of the list spends on the classes of clips. Asking for
+            the part again finds out more.
 
     Raises:
         UserError: The folder is not a dataset, or an index is damaged.
@@ -51,8 +58,15 @@ class DatasetSource:
     kind: Any = "dataset"
 
     def __init__(
-        self, folder: Path, open_split: OpenSplit = ShardReader, title: str | None = None
+        self,
+        folder: Path,
+        decoder: Decoder,
+        open_split: OpenSplit = ShardReader,
+        title: str | None = None,
+        classes_s: float = BUDGET_S,
     ) -> None:
+        self._decoder = decoder
+        self._classes, self._classes_s = PresentClasses(folder), classes_s
         self.folder: Path | None = folder
         self.title = title or folder.resolve().name
         info = DatasetInfo.load(folder)
@@ -79,6 +93,11 @@ class DatasetSource:
             Column(name="state", title="State", type="category", values=STATES),
             Column(name="reason", title="Reason", type="category", values=self._reasons),
             Column(name="detail", title="Detail", type="text"),
+            *(
+                ()
+                if self._classes.names is None
+                else (Column(name="classes", title="Classes", type="set", values=NAMES),)
+            ),
         )
 
     def rows(self, start: int, stop: int) -> Rows:
@@ -156,6 +175,13 @@ class DatasetSource:
             lambda start, stop: reader.read_part(clip, member, start, stop),
         )
 
+    def thumbnail(self, row: int) -> bytes | None:
+        """Return a small picture of a clip; None if it has no video, or a very long one."""
+        video = read_member(self, row, VIDEO, MAX_VIDEO_BYTES)
+        if video is None:
+            return None
+        return self._decoder.call(self.key(row), thumbnail_of_video, video)
+
     def close(self) -> None:
         """Close the shards."""
         for reader in self._readers:
@@ -175,6 +201,7 @@ class DatasetSource:
 
     def _add_clips(self, rows: Rows, number: int, first: int, end: int) -> None:
         reader, split = self._readers[number], self._splits[number]
+        deadline = self._classes.deadline(self._classes_s)
         for clip, row in enumerate(reader.rows[first:end], start=first):
             known = {
                 "key": row.key,
@@ -183,6 +210,7 @@ class DatasetSource:
                 "start_s": row.start_s,
                 "duration_s": row.duration_s,
                 "state": pick(STATES, IN),
+                "classes": self._classes.of(split, row.key, deadline),
             }
             self._add(rows, {**known, **_columns_of_facts(reader, clip)})
 
@@ -207,7 +235,7 @@ def verdicts_of_facts(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the measurements and warnings in a clip's ``.json``, as ``clip.json`` lists them."""
     quality = metadata.get("quality")
     verdicts = [
-        {"name": name, "value": value, "unit": _unit_of(name), "text": ""}
+        {"name": name, "value": value, "unit": unit_of(name), "text": ""}
         for name, value in (quality.items() if isinstance(quality, dict) else ())
         if _is_number(value)
     ]
@@ -254,7 +282,7 @@ def _rejected_facts(item: Rejection) -> dict[str, Any]:
         "verdicts": [
             {"name": item.reason, "value": None, "unit": "", "text": item.detail},
             *(
-                {"name": f"{check}: {name}", "value": value, "unit": _unit_of(name), "text": ""}
+                {"name": f"{check}: {name}", "value": value, "unit": unit_of(name), "text": ""}
                 for check, numbers in item.measurements.items()
                 for name, value in numbers.items()
             ),
@@ -272,10 +300,10 @@ def _start_s(item: Rejection) -> int:
 
 def _is_number(value: object) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(json.loads(str(float(value))))  # type: ignore[arg-type]
+    return is_number and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def _unit_of(name: str) -> str:
+def unit_of(name: str) -> str:
     """Return the unit that the name of a measurement ends with."""
     ending = name.rpartition("_")[2]
     return {"dbfs": "dBFS", "db": "dB", "deg": "°", "s": "s", "hz": "Hz"}.get(ending, "")

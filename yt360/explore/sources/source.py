@@ -105,6 +105,13 @@ class Source(Protocol):
             BadItem: It cannot be read.
         """
 
+    def thumbnail(self, row: int) -> bytes | None:
+        """Return a small picture of a clip, a JPEG; None if it has none.
+
+        Raises:
+            BadItem: It cannot be decoded.
+        """
+
     def close(self) -> None:
         """Close files."""
 

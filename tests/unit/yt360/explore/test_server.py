@@ -57,9 +57,9 @@ def test_a_broken_layer_leaves_the_rest_of_the_clip():
     assert client(layers=Broken()).get("/clips/0/strip.png").status_code == 422
 
 
-def test_a_picture_of_what_is_no_video_is_an_answer():
-    answer = client().get("/clips/0/thumbnail.jpg")
-    assert (answer.status_code, answer.json()["code"]) == (422, "no-picture")
+def test_a_clip_without_media_has_no_picture():
+    assert client().get("/clips/0/thumbnail.jpg").content == b"JPEG"
+    assert client().get("/clips/3/thumbnail.jpg").status_code == 404
 
 
 class FakeReview:

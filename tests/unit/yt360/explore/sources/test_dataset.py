@@ -1,10 +1,12 @@
 """The rows and members of a dataset."""
 
 import json
+import math
 import shutil
 
 import pytest
 from helpers.errors import bad_item, user_error
+from helpers.explore import InProcess
 from helpers.paths import REPOSITORY
 
 from yt360.explore.sources.dataset import DatasetSource, verdicts_of_facts
@@ -31,7 +33,7 @@ def dataset(tmp_path):
 
 
 def test_rows_are_those_of_the_splits_and_then_what_was_left_out(dataset):
-    source = DatasetSource(dataset)
+    source = DatasetSource(dataset, InProcess())
     keys = [key for split in SPLITS for key in ShardReader(dataset, split).keys]
     rows = source.rows(0, source.num_clips + source.num_rejected)
     assert rows["key"] == [*keys, "other-00020"]
@@ -43,7 +45,7 @@ def test_rows_are_those_of_the_splits_and_then_what_was_left_out(dataset):
 
 
 def test_parts_of_the_list_join_to_the_list(dataset):
-    source = DatasetSource(dataset)
+    source = DatasetSource(dataset, InProcess(), classes_s=math.inf)
     number = source.num_clips + source.num_rejected
     whole = source.rows(0, number)
     for name, column in whole.items():
@@ -51,7 +53,7 @@ def test_parts_of_the_list_join_to_the_list(dataset):
 
 
 def test_members_are_those_of_the_shards(dataset):
-    source = DatasetSource(dataset)
+    source = DatasetSource(dataset, InProcess())
     reader = ShardReader(dataset, "test")
     row = source.num_clips - len(reader)
     assert source.split(row) == "test" and source.split(row - 1) == "train"
@@ -64,7 +66,7 @@ def test_members_are_those_of_the_shards(dataset):
 
 
 def test_members_have_different_tags(dataset):
-    source = DatasetSource(dataset)
+    source = DatasetSource(dataset, InProcess())
     tags = {
         source.member(row, name).tag for row in range(source.num_clips) for name in (VIDEO, AUDIO)
     }
@@ -72,7 +74,7 @@ def test_members_have_different_tags(dataset):
 
 
 def test_what_was_left_out_has_a_reason_and_no_media(dataset):
-    source = DatasetSource(dataset)
+    source = DatasetSource(dataset, InProcess())
     row = source.num_clips
     facts = source.facts(row)
     assert (facts["reason"], facts["title"], facts["media"]) == ("silent", REJECTED["file"], False)
@@ -89,7 +91,7 @@ def test_a_damaged_clip_costs_its_own_facts_only(dataset):
     start = reader.rows[0].json_offset
     content[start : start + 5] = b"xxxxx"
     shard.write_bytes(content)
-    source = DatasetSource(dataset)
+    source = DatasetSource(dataset, InProcess())
     row = source.num_clips - len(reader)
     with bad_item("bad-json"):
         source.facts(row)
@@ -97,9 +99,18 @@ def test_a_damaged_clip_costs_its_own_facts_only(dataset):
     assert rows["title"][0] is None and rows["title"][1] is not None
 
 
+def test_clips_have_pictures(dataset):
+    source = DatasetSource(dataset, InProcess())
+    assert source.thumbnail(0).startswith(b"\xff\xd8")
+    assert source.thumbnail(source.num_clips) is None
+
+
 @pytest.mark.parametrize("row", [-1, 10**9])
 def test_other_rows_do_not_exist(dataset, row):
-    for method in (DatasetSource(dataset).key, DatasetSource(dataset).facts):
+    for method in (
+        DatasetSource(dataset, InProcess()).key,
+        DatasetSource(dataset, InProcess()).facts,
+    ):
         with pytest.raises(IndexError):
             method(row)
 
@@ -112,13 +123,13 @@ def test_clips_elsewhere_are_listed_without_a_transfer(dataset):
         def read_part(self, *_arguments):
             raise AssertionError("the list caused a transfer")
 
-    rows = DatasetSource(dataset, Elsewhere).rows(0, 3)
+    rows = DatasetSource(dataset, InProcess(), Elsewhere).rows(0, 3)
     assert None not in rows["key"] and rows["title"] == [None] * 3
 
 
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path):
     with user_error("missing"):
-        DatasetSource(tmp_path)
+        DatasetSource(tmp_path, InProcess())
 
 
 def test_warnings_and_measurements_of_any_form_are_listed():
