@@ -15,6 +15,7 @@ from yt360.errors import BadItem, UserError
 from yt360.explore.layers.labels import LabelLayer, label_layer
 from yt360.explore.layers.png import png_bytes
 from yt360.explore.layers.sound import SoundLayers, sound_layers_of_flac
+from yt360.explore.layers.stored_directions import StoredDirections
 from yt360.labels.classes import NAMES
 from yt360.labels.format.label_set import default_label_set
 from yt360.labels.format.reader import LabelReader
@@ -108,7 +109,10 @@ class ClipLayers:
         source: The clips.
         decoding: Decodes audio in another process.
         runs: Trained models.
-        directions: Known directions of sources.
+        directions: Known directions of sources; None for those that are stored with the clips.
+
+    Raises:
+        UserError: The folder of the source is not a dataset.
     """
 
     def __init__(
@@ -119,7 +123,8 @@ class ClipLayers:
         directions: Directions | None = None,
     ) -> None:
         self._source, self._decoding = source, decoding
-        self._runs, self._directions = runs, directions
+        stored = None if source.folder is None else StoredDirections.find(source.folder)
+        self._runs, self._directions = runs, stored if directions is None else directions
         self._sound = lru_cache(_KEPT_SOUND)(self._load_sound)
         self._label_layer = lru_cache(_KEPT_LABELS)(self._load_labels)
         self._labels = lru_cache(self._open_labels)
