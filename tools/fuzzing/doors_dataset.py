@@ -16,7 +16,7 @@ from fuzzing.archives import mutate_tar, mutate_zip
 from fuzzing.command import run_command
 from fuzzing.door import Files, Refused, door_of
 from fuzzing.material import dataset, written
-from fuzzing.mutate import mutate_bytes, mutate_json
+from fuzzing.mutate import mutate_bytes, mutate_json, mutate_text
 from fuzzing.tables import mutate_parquet
 
 SHARD, LABEL_SHARD = "train/clips-000000.tar", "train/panoptic-000000.tar"
@@ -186,11 +186,58 @@ EVERYTHING = {
     LABEL_SHARD: mutate_tar,
     SET: mutate_json,
 }
+
+
+def _read_direction_labels(folder: Path) -> None:
+    from yt360.shards.builder.direction_labels import part_of_clip, read_direction_labels
+
+    part_of_clip(read_direction_labels(folder / "a.csv"), 0, 10)
+
+
+def _direction_labels() -> Files:
+    return {"a.csv": b"0,8,0,-31,4,182\n5,0,1,90,0,100\n105,8,0,-180,90,0\n"}
+
+
+def _change_lines(draw: Random, content: bytes) -> bytes:
+    if draw.random() < 0.1:
+        return mutate_bytes(draw, content)
+    return mutate_text(draw, content.decode()).encode(errors="surrogatepass")
+
+
+def _read_directions(folder: Path) -> None:
+    from yt360.shards.format.directions import parse_directions
+
+    try:
+        found = parse_directions((folder / "a.json").read_bytes())
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    if found is not None:
+        found.at(0.5)
+
+
+def _directions() -> Files:
+    rows = [[0, 1, 3, 90.0, 0.0, None], [5, 8, 0, -31.0, 4.0, 1.82]]
+    return {"a.json": json.dumps({"directions": {"frame_s": 0.1, "rows": rows}}).encode()}
+
+
 DOORS = (
     _door("dataset.json", _read_description, _small("dataset.json"), {"dataset.json": mutate_json}),
     _door("index.parquet", _read_index, dataset, {INDEX: mutate_parquet}),
     _door("shard (tar)", _read_shard, _small(SHARD), {SHARD: mutate_tar}),
     _door("clip .json", _read_shard, _small(SHARD), {SHARD: _change_clip_json}),
+    door_of(
+        "directions of a clip",
+        _read_directions,
+        _directions,
+        {"a.json": mutate_json},
+        refusals=(Refused,),
+    ),
+    _door(
+        "NAME.csv of directions",
+        _read_direction_labels,
+        _direction_labels,
+        {"a.csv": _change_lines},
+    ),
     _door("audio_stats.json", _read_stats, _small(STATS), {STATS: mutate_json}),
     _door("labels-NAME.json", _read_label_set, _small("dataset.json", SET), {SET: mutate_json}),
     _door("shard of labels", _read_labels, dataset, {LABEL_SHARD: mutate_tar}),

@@ -24,7 +24,7 @@ from yt360.untrusted.files import read_limited
 SUFFIX = ".csv"
 FRAMES_PER_S = 10
 REASON = "bad-directions"
-MAX_BYTES = 1 << 26
+MAX_BYTES = 1 << 24
 MAX_NUMBER = 10**9
 # Clips begin at whole seconds, and so at frames.
 _FRAME_S = 1 / FRAMES_PER_S

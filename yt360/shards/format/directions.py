@@ -53,7 +53,7 @@ class ClipDirections:
         rows: A row for each source of each frame, in order of frames.
     """
 
-    frame_s: Annotated[float, Field(gt=0, le=3600)]
+    frame_s: Annotated[float, Field(ge=0.001, le=3600)]
     rows: tuple[SourceLabel, ...]
 
     def at(self, time_s: float) -> list[SourceLabel]:

@@ -85,7 +85,8 @@ def test_what_is_stored_comes_back(labels):
 
 @pytest.mark.parametrize(
     "directions",
-    [[], {"frame_s": 0.1}, {"frame_s": 0, "rows": []}, {"frame_s": 0.1, "rows": [[0, 1, 0, 0, 0]]},
+    [[], {"frame_s": 0.1}, {"frame_s": 0, "rows": []}, {"frame_s": 5e-324, "rows": []},
+     {"frame_s": 0.1, "rows": [[0, 1, 0, 0, 0]]},
      {"frame_s": 0.1, "rows": [[-1, 1, 0, 0, 0, None]]},
      {"frame_s": 0.1, "rows": [[0, 1, 0, 181, 0, None]]},
      {"frame_s": 0.1, "rows": [[0, 1, 0, "left", 0, None]]}],
