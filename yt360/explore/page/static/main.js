@@ -1,7 +1,7 @@
 // The page: the address says what it shows; everything that changes it goes through `go`.
 
 import { ClipPage } from "./clip/page.js";
-import { announce, debounced } from "./app/dom.js";
+import { announce, debounced, throttled } from "./app/dom.js";
 import { Keys } from "./app/keys.js";
 import { formatHash, parseHash } from "./app/links.js";
 import { setUpTheme } from "./app/theme.js";
@@ -39,7 +39,7 @@ class Page {
       moved: (now) => (now ? this.keepView() : this.keepViewSoon()),
       load: () => import("./viewer/viewer.js"),
     });
-    this.keepViewSoon = debounced(() => this.keepView(), 600);
+    this.keepViewSoon = throttled(() => this.keepView(), 600);
     this.stale = false;
     this.setUpHead();
     this.setUpKeys();

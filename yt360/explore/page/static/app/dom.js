@@ -36,11 +36,25 @@ export function announce(text) {
 /** Return a function that calls `action` once it has not been called for `wait_ms`. */
 export function debounced(action, wait_ms) {
   let timer = 0;
-  const call = (...values) => {
+  return (...values) => {
     clearTimeout(timer);
     timer = setTimeout(() => action(...values), wait_ms);
   };
-  call.cancel = () => clearTimeout(timer);
+}
+
+/** Return a function that calls `action` at most once in `wait_ms`, the last time after the last call. */
+export function throttled(action, wait_ms) {
+  let timer = 0;
+  const call = () => {
+    timer ||= setTimeout(() => {
+      timer = 0;
+      action();
+    }, wait_ms);
+  };
+  call.cancel = () => {
+    clearTimeout(timer);
+    timer = 0;
+  };
   return call;
 }
 
