@@ -99,7 +99,10 @@ def picture(page: Any, settings: dict[str, Any], layers: list[str]) -> np.ndarra
             // Two frames: the first one may fetch label maps.
             for (let i = 0; i < 2; i += 1) {
                 await new Promise((done) => setTimeout(done, 50));
-                await new Promise(requestAnimationFrame);
+                await Promise.race([
+                    new Promise(requestAnimationFrame),
+                    new Promise((done) => setTimeout(done, 3000)),
+                ]);
             }
         }""",
         [settings, layers],
@@ -166,6 +169,23 @@ def test_labels_are_where_their_classes_are(page):
     page.get_by_role("button", name="left", exact=True).click()
     hidden = picture(page, settings, ["labels"])
     assert np.ptp(hidden[sure & (left > 0)], axis=-1).max() < 10
+
+
+def test_everything_is_drawn_again_after_a_lost_context(page):
+    """A graphics driver may take the canvas away, as after a sleep."""
+    show(page)
+    settings = {"t": 0.5, "yaw": 0, "pitch": 10, "fov": 100, "mode": "sphere"}
+    before = picture(page, settings, ["labels", "energy"])
+    page.evaluate("""() => {
+        window.loss = viewer.renderer.gl.getExtension("WEBGL_lose_context");
+        loss.loseContext();
+    }""")
+    wait_until(page, "viewer.renderer.lost")
+    page.evaluate("loss.restoreContext()")
+    wait_until(page, "!viewer.renderer.lost")
+    after = picture(page, settings, ["labels", "energy"])
+    assert np.abs(after - before).max() < 4
+    assert np.ptp(inner(after)[40:-40, 40:-40], axis=(0, 1)).max() > 60
 
 
 def test_a_step_shows_the_next_frame(page):

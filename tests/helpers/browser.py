@@ -28,6 +28,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-dev-shm-usage",
+    "--disable-gpu-watchdog",  # on a busy machine it ends the process that draws
 )
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -65,6 +65,7 @@ export async function loadVideo(video, url, signal) {
   }
   const release = () => source.startsWith("blob:") && URL.revokeObjectURL(source);
   try {
+    signal?.throwIfAborted();
     await firstFrame(video, source, signal);
   } catch (error) {
     release();
@@ -82,7 +83,9 @@ function firstFrame(video, source, signal) {
       outcome(value);
     };
     const onLoaded = () => settle(done);
-    const onError = () => settle(fail, new Error("The video does not play in this browser"));
+    // An event without an error is a late one, of the source before.
+    const onError = () =>
+      video.error && settle(fail, new Error("The video does not play in this browser"));
     const onAbort = () => settle(fail, signal.reason);
     video.addEventListener("loadeddata", onLoaded);
     video.addEventListener("error", onError);
