@@ -6,12 +6,13 @@ import getpass
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from yt360.catalog.opening import is_catalog
-from yt360.errors import UserError
+from yt360.errors import BadItem, UserError
 from yt360.explore.decoding import Decoding
 from yt360.explore.export import export_site
 from yt360.explore.layers.clip_layers import ClipLayers
@@ -142,9 +143,7 @@ def serve(
             started()
 
         app = create_app(explorer.site(more), review, access)
-        threading.Thread(
-            target=explorer.decoding.call, args=("warm-up", warm_up), daemon=True
-        ).start()
+        threading.Thread(target=_warm_up, args=(explorer.decoding,), daemon=True).start()
         run_server(app, bound, ready, explorer.decoding.stop)
 
 
@@ -179,6 +178,11 @@ def _open_runs(runs: Sequence[Path], dataset: Path) -> list[Run]:
     from yt360.explore.layers.runs import open_run
 
     return [open_run(run, dataset) for run in runs]
+
+
+def _warm_up(decoding: Decoding) -> None:
+    with suppress(BadItem):  # the server is stopping already
+        decoding.call("warm-up", warm_up)
 
 
 class _Opened:

@@ -21,6 +21,8 @@ CACHE_BYTES = 256 << 20
 """Memory for facts, pictures and layers; those of a clip of 10 s have about 0.4 MB."""
 JSON, JPEG = "application/json", "image/jpeg"
 _LONGEST_NAME = 100
+_ENTRY_BYTES = 500
+"""Memory that an entry takes beside its content, at most."""
 
 File = tuple[bytes, str]
 """Content and media type."""
@@ -50,7 +52,7 @@ class Site:
         self.source, self.layers = source, layers
         self._more, self.chunk = more or {}, chunk
         self._cache: BoundedCache[File | None] = BoundedCache(
-            CACHE_BYTES, lambda file: len(file[0]) if file else 100
+            CACHE_BYTES, lambda file: _ENTRY_BYTES + (len(file[0]) if file else 0)
         )
 
     @property

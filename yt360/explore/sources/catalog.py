@@ -89,7 +89,7 @@ class CatalogSource:
             Column(name="start_s", title="Start", type="number", unit="s"),
             Column(name="duration_s", title="Duration", type="number", unit="s"),
             Column(name="state", title="State", type="category", values=STATES),
-            Column(name="video_state", title="Video", type="category", values=VIDEO_STATES),
+            Column(name="video_state", title="Video state", type="category", values=VIDEO_STATES),
             Column(name="reason", title="Reason", type="category", values=self._reasons),
             Column(name="detail", title="Detail", type="text"),
             *(
