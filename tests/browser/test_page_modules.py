@@ -78,6 +78,18 @@ STEP = """async () => {
 }"""
 
 
+HIDDEN_METER = """async () => {
+  const { DirectionsMeter } = await import("./static/viewer/directions_meter.js");
+  const meter = new DirectionsMeter();
+  meter.load({ sampleRate: 1000, getChannelData: () => new Float32Array(500).fill(0.1) });
+  meter.draw(0.2, { azimuth: 0, hfov: 1 });
+}"""
+
+
+def test_the_meter_of_directions_can_be_drawn_while_the_page_hides_it(opened):
+    opened(Site()).evaluate(HIDDEN_METER)
+
+
 def test_the_laws_of_the_pure_modules_hold(opened):
     page = opened(Site())
     assert page.evaluate(LINKS) == []

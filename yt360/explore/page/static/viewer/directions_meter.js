@@ -48,6 +48,7 @@ export class DirectionsMeter {
     const [size, , ratio] = fitCanvas(this.canvas);
     const context = this.canvas.getContext("2d");
     const radius = size / 2 - 3 * ratio;
+    if (radius <= 0) return; // the page hides it
     // Azimuth grows to the left, and the front is up.
     const at = (azimuth, part) => [
       size / 2 - Math.sin(azimuth) * radius * part, size / 2 - Math.cos(azimuth) * radius * part,
