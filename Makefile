@@ -5,7 +5,7 @@ unexport PYTHONDONTWRITEBYTECODE
 test test-slow test-real: export OMP_NUM_THREADS = 1
 test test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: setup demo test test-slow test-real lint types check format bench bench-gpu proof claims claims-quick fuzz kill constraints sbom clean
+.PHONY: setup demo test test-browser test-slow test-real lint types check format bench bench-gpu proof claims claims-quick fuzz kill constraints sbom clean
 
 setup:
 	@tools/setup.sh
@@ -15,6 +15,9 @@ demo: setup  ## scenes -> shards -> training -> evaluations -> a report
 
 test: setup  ## the test suite, on all cores
 	.venv/bin/pytest --numprocesses auto --dist worksteal
+
+test-browser: setup  ## the tests of pages in Chromium; they are skipped where there is none
+	.venv/bin/pytest --numprocesses auto --dist worksteal -m browser -rs tests/browser
 
 test-slow: setup  ## also what takes more than a few seconds
 	.venv/bin/pytest --numprocesses auto --dist worksteal -m "not gpu"
