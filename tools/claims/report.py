@@ -31,7 +31,7 @@ TITLE = """\
 
 Written by `{command}`. Every number is in [claims.csv](claims.csv), and the accuracy over training
 in [claims-curves.csv](claims-curves.csv). What the variants are: `tools/claims/variants.py` and its
-recipes. [What the results say](../claims.md).
+recipes.
 
 ![Accuracy on test scenes over the steps of training, for each variant](claims-curves.png)"""
 
