@@ -2,8 +2,8 @@
 # Tests start hundreds of Python processes, which read compiled modules where there are any.
 unexport PYTHONDONTWRITEBYTECODE
 # One test process a core: threads of their own would only get in each other's way.
-test test-slow test-real: export OMP_NUM_THREADS = 1
-test test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
+test test-browser test-slow test-real: export OMP_NUM_THREADS = 1
+test test-browser test-slow test-real: export OMP_WAIT_POLICY = PASSIVE
 
 .PHONY: setup demo test test-browser test-slow test-real lint types check format bench bench-gpu proof claims claims-quick fuzz kill constraints sbom clean
 
@@ -32,7 +32,7 @@ lint: setup
 types: setup
 	.venv/bin/mypy
 
-check: lint types test test-real  ## all that continuous integration runs
+check: lint types test test-browser test-real  ## all that continuous integration runs
 
 format: setup
 	.venv/bin/ruff check --fix .
