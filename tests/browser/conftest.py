@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.browser import Watch, chromium
+from helpers.browser import MISSING, Watch, chromium, find_chromium
 from helpers.explore_site import VIEWER, Site, serve
 
 
@@ -17,6 +17,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the very end that nothing was tested, if there is no browser."""
+    if find_chromium() is None and terminalreporter.stats.get("skipped"):
+        number = len(terminalreporter.stats["skipped"])
+        terminalreporter.section("the page was NOT tested", red=True, bold=True)
+        terminalreporter.line(f"{number} tests of pages were skipped: {MISSING}")
 
 
 @pytest.fixture(scope="package")

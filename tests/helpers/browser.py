@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,16 +34,24 @@ FLAGS = (
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
+MISSING = "no Chromium: install Debian's package chromium, or set YT360_CHROMIUM to its path"
+
+
+def find_chromium(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the browser's executable; None if there is none."""
+    stated = environment.get("YT360_CHROMIUM")
+    found = stated or next(filter(None, map(shutil.which, _NAMES)), None)
+    return Path(found) if found and Path(found).is_file() else None
+
+
 def chromium_path() -> Path:
     """Return the browser's executable, or skip the test (fail it if a browser is required)."""
-    stated = os.environ.get("YT360_CHROMIUM")
-    found = stated or next(filter(None, map(shutil.which, _NAMES)), None)
-    if found and Path(found).is_file():
-        return Path(found)
-    missing = "no Chromium: install Debian's package chromium, or set YT360_CHROMIUM to its path"
+    found = find_chromium()
+    if found is not None:
+        return found
     if os.environ.get("YT360_REQUIRE_BROWSER") == "1":
-        pytest.fail(missing)
-    pytest.skip(missing)
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
 
 
 @contextmanager

@@ -21,12 +21,9 @@ import numpy as np
 from PIL import Image
 
 from helpers.paths import REPOSITORY
+from yt360.explore.security import CONTENT_SECURITY_POLICY
 
 PAGE = REPOSITORY / "yt360" / "explore" / "page"
-POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
 CLASSES = ("person", "car", "dog", "tree", "sky", "water", "building", "road")
 CHANNELS = ("Ada", "Ben", "Chen", "Dora")
 
@@ -226,7 +223,7 @@ def serve(site: Site) -> Iterator[str]:
             kind = mimetypes.guess_type(address or "index.html")[0] or "application/octet-stream"
             self.send_header("Content-Type", "text/javascript" if address.endswith(".js") else kind)
             self.send_header("Content-Length", str(len(content or b"")))
-            self.send_header("Content-Security-Policy", POLICY)
+            self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             self.end_headers()
             self.wfile.write(content or b"")
 

@@ -26,14 +26,11 @@ from helpers.browser import Watch
 from helpers.paths import REPOSITORY
 from yt360.ambisonics.transforms import encode, energy_map
 from yt360.clip_codec.flac import encode_flac
+from yt360.explore.security import CONTENT_SECURITY_POLICY
 from yt360.randomness import keyed_generator
 from yt360.sphere import direction
 
 PAGE = REPOSITORY / "yt360" / "explore" / "page"
-POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'self'; "
-    "object-src 'none'; base-uri 'none'"
-)
 RATE_HZ, FPS, DURATION_S = 24000, 16, 3.0
 WIDTH, HEIGHT = 320, 160
 ENERGY_STEP_S, ENERGY_ROWS, ENERGY_COLUMNS = 0.25, 18, 36
@@ -167,7 +164,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         return None
 
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         super().end_headers()
 
     def log_message(self, *args: Any) -> None:

@@ -1,9 +1,12 @@
 """Strangers get nothing, and names are never markup."""
 
+import re
+
 import pytest
 from helpers.explore import HOST, MARKUP, client
 
 from yt360.explore.security import HEADERS, Access, access_for, is_loopback
+from yt360.explore.server import PAGE
 
 ADDRESSES = ["/", "/index.html", "/static/main.js", "/api/site.json", "/clips/0/video.mp4", "/no"]
 
@@ -74,6 +77,17 @@ def test_by_address_only_where_a_token_protects():
         for host, status in (("10.0.0.1:8360", 303), ("evil.com", 403)):
             answer = friend.get(f"/?token={access.token}", headers={"Host": host})
             assert answer.status_code == status
+
+
+def test_the_page_says_what_it_may_load_without_a_server_as_with_one():
+    """An export is served by any server, without the headers of this one."""
+    page = (PAGE / "index.html").read_text()
+    (stated,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    sent = client().get("/").headers["content-security-policy"]
+    assert sent == f"{stated}; frame-ancestors 'none'"
+    rules = dict(rule.strip().split(maxsplit=1) for rule in sent.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert {"'self'"} == {rules[f"{kind}-src"] for kind in ("script", "style", "connect")}
 
 
 def test_names_stay_text():
