@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import math
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from avsa.views.batch import Batch
 from avsa.views.colors import to_rgb_bytes
 from avsa.views.samples import Samples
 from yt360.ambisonics.energy_overlay import inferno
+from yt360.config import to_mapping
 from yt360.errors import BadItem, UserError
 from yt360.shards.format.reader import ShardReader
 
@@ -74,7 +77,8 @@ class ExploredRun:
     """
 
     def __init__(self, run: Path, dataset: Path) -> None:
-        self.name, self._dataset = run.name, dataset
+        self._name, self._dataset = run.name, dataset
+        self._opened: dict[str, tuple[ShardReader, dict[str, int]]] = {}
         self._model = load(run)
         config = self._model.config
         stage = next(reversed(config.stages))
@@ -83,6 +87,25 @@ class ExploredRun:
             config.stage_data(stage), windows_per_clip=1, video_position="middle", num_workers=1
         )
 
+    @cached_property
+    def identity(self) -> str:
+        """A hash of the weights and of all settings that views and scores depend on."""
+        model, config = self._model, self._model.config
+        statistics = model.audio_statistics
+        data = to_mapping(self._data)
+        for key in ("num_workers", "prefetch_batches"):
+            del data[key]
+        content = {
+            "weights": model.weights_hash(),
+            "step": model.step,
+            "statistics": None if statistics is None else statistics.sha256(),
+            "views": to_mapping(self._views),
+            "data": data,
+            "audio": to_mapping(config.audio),
+            "seed": config.seed,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
     def clip(self, key: str, split: str) -> SeenClip:
         """Return the views of a clip, with files ``0.jpg``, ``0.png``, ... and ``gradcam.bin``.
 
@@ -90,16 +113,31 @@ class ExploredRun:
             BadItem: The clip cannot be read, or does not fit the run.
         """
         try:
-            with closing(open_clips(self._dataset, split)) as clips:
-                batch, samples = self._load(clips, key)
+            batch, samples = self._load(key, split)
             return self._see(batch, samples.video_s)
         except UserError as error:
             raise BadItem("no-views", f"{key}: {error}") from None
 
-    def _load(self, clips: ShardReader, key: str) -> tuple[Batch, Samples]:
-        if key not in clips.keys:
-            raise BadItem("no-views", f"{key} is not in the split {clips.split}")
-        order = _OneClip(clips.keys.index(key))
+    def score(self, key: str, split: str) -> float | None:
+        """Return the mean score of the views of a clip and their own sounds.
+
+        Returns:
+            The score, as `clip` gives it, from -1 to 1; None if the model has no joint embeddings.
+
+        Raises:
+            BadItem: The clip cannot be read, or does not fit the run.
+        """
+        try:
+            batch, _ = self._load(key, split)
+            return _mean_score(self._scores(batch))
+        except UserError as error:
+            raise BadItem("no-views", f"{key}: {error}") from None
+
+    def _load(self, key: str, split: str) -> tuple[Batch, Samples]:
+        clips, numbers = self._clips(split)
+        if key not in numbers:
+            raise BadItem("no-views", f"{key} is not in the split {split}")
+        order = _OneClip(numbers[key])
         config = self._model.config
         samples = Samples(clips, order, config.seed, self._data, self._views, config.audio)
         return samples.load(0), samples
@@ -131,18 +169,25 @@ class ExploredRun:
         if evidence is not None:
             found.files["gradcam.bin"] = evidence.tobytes(), "application/octet-stream"
         found.facts.update(
-            name=self.name,
+            name=self._name,
             step=self._model.step,
             video_start_s=float(raw.video_start_s[0]),
             video_s=video_s,
             audio_start_s=float(raw.audio_start_s[0]),
-            score=None if scores is None else round(float(np.diagonal(scores).mean()), 4),
+            score=_mean_score(scores),
             views=shown,
             gradcam=None
             if evidence is None
             else {"rows": evidence.shape[0], "columns": evidence.shape[1]},
         )
         return found
+
+    def _clips(self, split: str) -> tuple[ShardReader, dict[str, int]]:
+        """Return the clips of a split and their numbers by key; splits stay open."""
+        if split not in self._opened:
+            clips = open_clips(self._dataset, split)
+            self._opened[split] = clips, {key: number for number, key in enumerate(clips.keys)}
+        return self._opened[split]
 
     @torch.no_grad()
     def _scores(self, batch: Batch) -> NDArray[np.float64] | None:
@@ -174,6 +219,10 @@ class ExploredRun:
                 raise
             return None
         return as_bytes(evidence)
+
+
+def _mean_score(scores: NDArray[np.float64] | None) -> float | None:
+    return None if scores is None else round(float(np.diagonal(scores).mean()), 4)
 
 
 def as_bytes(evidence: Tensor) -> NDArray[np.uint8]:

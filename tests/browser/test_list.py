@@ -91,6 +91,43 @@ def test_the_shelf_shows_what_was_left_out_and_why(opened, walks):
     page.wait_for_selector(".found >> text=2 of 3")
 
 
+def test_cards_show_scores_as_they_are_computed_and_the_list_is_filtered_and_sorted_by_them(opened):
+    score = {"name": "score a/small", "title": "Score", "type": "number", "role": "score"}
+    site = Site(
+        [row(i) for i in range(6)],
+        options={"columns": [*COLUMNS, score], "live_scores": True, "runs": ["a/small"]},
+    )
+    parts = iter([([5, 0], [-0.25, 0.5], False), ([3], [0.125], True)])
+
+    def next_scores():
+        rows, values, is_last = next(parts)
+        state = {"next": 3 if is_last else 2, "done": 3, "total": 6, "complete": is_last}
+        return json.dumps({**state, "scores": {score["name"]: [rows, values]}}).encode()
+
+    site.answers["api/scores.json"] = next_scores
+    page = opened(site, "#sort=-score a/small")
+    page.wait_for_selector(".tag.sorted >> text=score 0.125")
+    keys = [one["key"] for one in site.clips]
+    assert names(page) == [keys[n] for n in (0, 3, 5, 1, 2, 4)]
+    page.get_by_label("Score from").fill("0.1")
+    page.get_by_label("Score from").press("Enter")
+    page.wait_for_selector(".found >> text=2 of 6")
+    page.get_by_label("Sort by").select_option("level_db")
+    assert page.locator(".tag.score").all_inner_texts() == ["score 0.125", "score 0.5"]
+    page.locator(".card").first.click()
+    page.wait_for_selector(".pairs >> text=0.125")
+
+
+def test_what_a_dataset_left_out_has_no_pictures_to_ask_for(opened, walks):
+    page = opened(walks)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.split("/", 3)[-1]))
+    page.keyboard.press("e")
+    page.wait_for_selector(".tag.reason")
+    page.wait_for_timeout(300)
+    assert [address for address in asked if address.startswith("clips/")] == []
+
+
 ROWS = 1_000_000
 
 

@@ -1,7 +1,7 @@
 """Curating on the page: decisions with a name, undo, and two people at once."""
 
 import pytest
-from helpers.explore_site import MadeUpReview, Site, row
+from helpers.explore_site import MadeUpReview, Site, left_out, row
 
 KEY = "video0000-00000"
 
@@ -65,6 +65,16 @@ def test_a_decision_of_somebody_else_meanwhile_is_shown_before_ones_own_is_store
     page.get_by_role("alert").get_by_text("People disagree").wait_for()
     assert [one["action"] for one in site.review.decisions] == ["reject", "keep"]
     assert pressed(page, "Keep") == "true"
+
+
+def test_what_was_left_out_says_that_keeping_does_not_bring_it_back(opened, site):
+    site.rejected = [left_out(0, "silence")]
+    page = opened(site, "#clip=gone0000")
+    note = page.get_by_text("Keeping it does not bring back")
+    note.wait_for()
+    page.goto(page.url.split("#")[0] + f"#clip={KEY}")
+    page.wait_for_selector(".viewer-place >> text=clips/0/")
+    assert note.is_hidden()
 
 
 def test_nothing_offers_a_review_where_none_can_be_stored(opened, site):

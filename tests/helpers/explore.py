@@ -52,6 +52,9 @@ class FakeSource:
     def split(self, _row: int) -> str | None:
         return None
 
+    def is_local(self, _row: int) -> bool:
+        return True
+
     def facts(self, row: int) -> Mapping[str, Any]:
         return {"key": self.key(row), "title": MARKUP, "media": row < self.num_clips}
 

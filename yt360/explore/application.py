@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from yt360.errors import BadItem, UserError
 from yt360.explore.decoding import Decoding
 from yt360.explore.export import export_site
 from yt360.explore.layers.clip_layers import ClipLayers
+from yt360.explore.layers.model_lock import ModelLock
+from yt360.explore.layers.scores import Scores
 from yt360.explore.review.catalog_store import CatalogStore
 from yt360.explore.review.log import ReviewLog
 from yt360.explore.review.service import ReviewService
@@ -51,6 +54,7 @@ class Explorer:
 
     Attributes:
         source: The clips.
+        scores: Scores of all clips by the runs; None without any.
         layers: What is drawn over them.
         review: Where decisions are stored; None for a remote dataset, whose copy is temporary.
 
@@ -82,8 +86,9 @@ class Explorer:
                 code="conflict",
                 key="--run",
             )
-        opened = [] if folder is None else _open_runs(runs, folder)
-        self.layers = ClipLayers(self.source, decoding, opened, known)
+        opened = _open_runs(runs, folder) if runs and folder is not None else {}
+        self.scores = _scores_of(self.source, opened) if opened else None
+        self.layers = ClipLayers(self.source, decoding, opened, known, self.scores)
 
     def __enter__(self) -> Explorer:
         return self
@@ -94,6 +99,8 @@ class Explorer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.scores is not None:
+            self.scores.stop()
         self.source.close()
 
     def site(self, more: Mapping[str, Any] | None = None) -> Site:
@@ -128,6 +135,9 @@ def serve(
     """
     source, review = explorer.source, explorer.review
     more = {"can_review": review is not None, "who": _login_name(), "layouts": [*AUDIO_LAYOUTS]}
+    if explorer.scores is not None:
+        more["live_scores"] = True
+        explorer.scores.start()
     with listen(host, port) as bound:
         number = bound.getsockname()[1]
         access = access_for(host, number)
@@ -174,10 +184,20 @@ def _known_directions(path: Path) -> KnownDirections:
     return KnownDirections.open(path)
 
 
-def _open_runs(runs: Sequence[Path], dataset: Path) -> list[Run]:
-    from yt360.explore.layers.runs import open_run
+def _open_runs(runs: Sequence[Path], dataset: Path) -> dict[str, Run]:
+    from yt360.explore.layers.runs import open_runs
 
-    return [open_run(run, dataset) for run in runs]
+    return open_runs(runs, dataset)
+
+
+def _scores_of(source: Source, runs: Mapping[str, Run]) -> Scores:
+    from yt360.shards.bucket.workspace import cache_folder
+    from yt360.shards.format.schema import DatasetInfo
+
+    assert source.folder is not None
+    splits = DatasetInfo.load(source.folder).splits
+    content = [[name, [shard.sha256 for shard in splits[name].shards]] for name in sorted(splits)]
+    return Scores(source, runs, ModelLock(), cache_folder() / "scores", json.dumps(content))
 
 
 def _warm_up(decoding: Decoding) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from yt360.errors import BadItem, UserError
 from yt360.explore.byte_ranges import PIECE_BYTES
-from yt360.explore.site import Site, json_bytes
+from yt360.explore.site import PICTURES, Site, json_bytes
 from yt360.explore.sources.source import AUDIO, VIDEO, Member
 from yt360.files import atomic_write
 from yt360.locks import exclusive_lock
@@ -30,7 +30,6 @@ MARKER = "yt360-site.json"
 DONE = "done.json"
 _VERSION = 1
 _MAX_DONE_BYTES = 10_000
-_PICTURES = ("thumbnail.jpg", "strip.png")
 _FILE = re.compile(r"[0-9a-z]{1,20}\.[a-z]{3,4}")
 
 
@@ -71,6 +70,7 @@ def export_site(
             _export_row(site, row, out / "clips" / str(row), report)
             finished()
         _remove_rows(out / "clips", site.num_rows)
+        site.layers.finish()
         chunks = out / "api" / "clips"
         chunks.mkdir(parents=True, exist_ok=True)
         for number in range(site.num_chunks):
@@ -142,7 +142,7 @@ def _writes(
         if member is not None:
             yield partial(_copy, folder / name, member)
     if clip["media"]:
-        for name in (*_PICTURES, *_layer_files(clip)):
+        for name in (*PICTURES, *_layer_files(clip)):
             yield partial(_add, site, row, folder, name)
         for run in clip["runs"].values():
             yield partial(_add_run, site, row, folder, run["file"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar
+
+from yt360.explore.sources.source import Column, Rows
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -32,6 +34,23 @@ class Decoder(Protocol):
 
 class Layers(Protocol):
     """What is drawn over clips. All methods may be called from many threads."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Columns that the list has because of layers."""
+
+    def rows(self, start: int, stop: int) -> Rows:
+        """Return what is known so far of the rows [start, stop) in these columns."""
+
+    def finish(self) -> None:
+        """Find out what is not known yet of these columns."""
+
+    def changes(self, number: int) -> Mapping[str, Any] | None:
+        """Return what has become known of these columns; None if nothing ever does.
+
+        Args:
+            number: Changes that the caller has; see `yt360.explore.layers.scores.Scores.since`.
+        """
 
     def site(self) -> Mapping[str, Any]:
         """Return what ``site.json`` says of layers: ``runs`` and ``classes``."""
@@ -77,6 +96,19 @@ class Review(Protocol):
 
 class NoLayers:
     """No layers at all."""
+
+    columns: Sequence[Column] = ()
+
+    def rows(self, start: int, stop: int) -> Rows:  # noqa: ARG002
+        """Return no columns."""
+        return {}
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def changes(self, number: int) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """Return None."""
+        return None
 
     def site(self) -> Mapping[str, Any]:
         """Return no runs and no classes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from yt360.errors import BadItem, UserError
 from yt360.explore.byte_ranges import range_response
 from yt360.explore.parts import Review
 from yt360.explore.security import Access, Guard
-from yt360.explore.site import JSON, NotThere, Site
+from yt360.explore.site import JSON, PICTURES, NotThere, Site
 from yt360.explore.sources.source import MEDIA_TYPES
 from yt360.terminal.text import printable
 from yt360.untrusted.names import path_inside
@@ -28,6 +29,7 @@ PAGE = Path(__file__).parent / "page"
 """The page's own files."""
 MAX_REQUEST_BYTES = 1 << 16
 NO_CACHE = {"Cache-Control": "no-cache"}
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _MIME_TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".css": "text/css"}
 
 
@@ -57,6 +59,13 @@ def create_app(
             site.chunk_json(request.path_params["number"]), media_type=JSON, headers=NO_CACHE
         )
 
+    def scores(request: Request) -> Response:
+        after = request.query_params.get("after", "")
+        content = site.changes_json(int(after) if _NUMBER.fullmatch(after) else 0)
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, media_type=JSON, headers=NO_CACHE)
+
     def media(request: Request) -> Response:
         name = request.path_params["name"]
         member = site.member(request.path_params["row"], name)
@@ -69,6 +78,8 @@ def create_app(
         if name in MEDIA_TYPES:
             return media(request)
         file = site.clip_file(row, name)
+        if file is None and name in PICTURES:
+            return Response(status_code=204, headers=NO_CACHE)  # browsers report a 404 as an error
         if file is None:
             raise HTTPException(404)
         return Response(file[0], media_type=file[1], headers=NO_CACHE)
@@ -79,6 +90,7 @@ def create_app(
         Route("/static/{path:path}", static),
         Route("/api/site.json", site_json),
         Route("/api/clips/{number:int}.json", chunk),
+        Route("/api/scores.json", scores),
         Route("/clips/{row:int}/{name:path}", clip_file),
     ]
     if review is not None:

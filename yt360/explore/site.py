@@ -19,6 +19,8 @@ from yt360.explore.sources.source import CHUNK, Member, Source
 
 CACHE_BYTES = 256 << 20
 """Memory for facts, pictures and layers; those of a clip of 10 s have about 0.4 MB."""
+PICTURES = ("thumbnail.jpg", "strip.png")
+"""Pictures of the list, which clips without media lack."""
 JSON, JPEG = "application/json", "image/jpeg"
 _LONGEST_NAME = 100
 _ENTRY_BYTES = 500
@@ -75,7 +77,7 @@ class Site:
                 "clips": source.num_clips,
                 "rejected": source.num_rejected,
                 "chunk": self.chunk,
-                "columns": [column.to_json() for column in source.columns],
+                "columns": [column.to_json() for column in (*source.columns, *self.layers.columns)],
                 "can_review": False,
                 **self.layers.site(),
                 **self._more,
@@ -92,7 +94,16 @@ class Site:
             raise NotThere(f"there is no chunk {number} of the list")
         start = number * self.chunk
         stop = min(start + self.chunk, self.num_rows)
-        return json_bytes(self.source.rows(start, stop))
+        return json_bytes({**self.source.rows(start, stop), **self.layers.rows(start, stop)})
+
+    def changes_json(self, number: int) -> bytes | None:
+        """Return the content of ``api/scores.json``; None if nothing of the list changes.
+
+        Args:
+            number: Changes that the caller has.
+        """
+        changes = self.layers.changes(number)
+        return None if changes is None else json_bytes(changes)
 
     def member(self, row: int, name: str) -> Member | None:
         """Return the video or the audio of a clip; None if it has none.

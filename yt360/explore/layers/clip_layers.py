@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from yt360.errors import BadItem, UserError
 from yt360.explore.layers.labels import LabelLayer, label_layer
+from yt360.explore.layers.model_lock import ModelLock
 from yt360.explore.layers.png import png_bytes
+from yt360.explore.layers.scores import Scores
 from yt360.explore.layers.sound import SoundLayers, sound_layers_of_flac
 from yt360.explore.layers.stored_directions import StoredDirections
+from yt360.explore.sources.source import Column, Rows
 from yt360.labels.classes import NAMES
 from yt360.labels.format.label_set import default_label_set
 from yt360.labels.format.reader import LabelReader
@@ -92,14 +95,17 @@ class RunClip(Protocol):
 
 
 class Run(Protocol):
-    """A trained model; see `yt360.explore.layers.runs`."""
+    """A trained model; see `yt360.explore.layers.runs`. Its methods are called one at a time."""
 
     @property
-    def name(self) -> str:
-        """Its name."""
+    def identity(self) -> str:
+        """A text that changes with what it sees, such as a hash of its weights and its settings."""
 
     def clip(self, key: str, split: str) -> RunClip:
         """Return what it sees of a clip."""
+
+    def score(self, key: str, split: str) -> float | None:
+        """Return the value ``score`` of the facts of `clip` alone, which is cheaper."""
 
 
 class ClipLayers:
@@ -108,8 +114,9 @@ class ClipLayers:
     Args:
         source: The clips.
         decoding: Decodes audio in another process.
-        runs: Trained models.
+        runs: Trained models by name.
         directions: Known directions of sources; None for those that are stored with the clips.
+        scores: Scores of clips by these runs; None without any.
 
     Raises:
         UserError: The folder of the source is not a dataset.
@@ -119,23 +126,44 @@ class ClipLayers:
         self,
         source: ClipSource,
         decoding: Caller,
-        runs: Sequence[Run] = (),
+        runs: Mapping[str, Run] = MappingProxyType({}),
         directions: Directions | None = None,
+        scores: Scores | None = None,
     ) -> None:
         self._source, self._decoding = source, decoding
         stored = None if source.folder is None else StoredDirections.find(source.folder)
-        self._runs, self._directions = runs, stored if directions is None else directions
+        self._names, self._runs = list(runs), list(runs.values())
+        self._directions = stored if directions is None else directions
+        self._scores = scores
         self._sound = lru_cache(_KEPT_SOUND)(self._load_sound)
         self._label_layer = lru_cache(_KEPT_LABELS)(self._load_labels)
         self._labels = lru_cache(self._open_labels)
         self._seen: OrderedDict[tuple[int, int], RunClip] = OrderedDict()
-        self._models = threading.Lock()
+        self._models = ModelLock() if scores is None else scores.lock
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """A column of scores for each run."""
+        return () if self._scores is None else self._scores.columns
+
+    def rows(self, start: int, stop: int) -> Rows:
+        """Return the scores of the rows [start, stop) that are known."""
+        return {} if self._scores is None else self._scores.rows(start, stop)
+
+    def finish(self) -> None:
+        """Compute the scores that are not known."""
+        if self._scores is not None:
+            self._scores.compute()
+
+    def changes(self, number: int) -> dict[str, Any] | None:
+        """Return the scores that have become known; see `Scores.since`."""
+        return None if self._scores is None else self._scores.since(number)
 
     def site(self) -> dict[str, Any]:
         """Return names of runs, and names of classes if there are labels."""
         name = None if self._source.folder is None else default_label_set(self._source.folder)
         return {
-            "runs": [run.name for run in self._runs],
+            "runs": self._names,
             "classes": [] if name is None else list(NAMES),
         }
 
@@ -158,7 +186,10 @@ class ClipLayers:
             "directions": []
             if known is None
             else known.of_clip(self._source.key(clip), duration_s),
-            "runs": {run.name: {"file": f"runs/{n}.json"} for n, run in enumerate(self._runs)},
+            "runs": {
+                name: {"file": f"runs/{n}.json", "version": self._runs[n].identity}
+                for n, name in enumerate(self._names)
+            },
         }
 
     def file(self, clip: int, name: str) -> File | None:
@@ -209,10 +240,12 @@ class ClipLayers:
         split = self._source.split(clip)
         if number >= len(self._runs) or split is None:
             return None
-        with self._models:  # one clip at a time: a model takes all cores and much memory
+        with self._models.hold(is_urgent=True):
             seen = self._seen.pop((number, clip), None)
             if seen is None:
                 seen = self._runs[number].clip(self._source.key(clip), split)
+                if self._scores is not None:
+                    self._scores.note(number, clip, seen.facts.get("score"))
             self._seen[number, clip] = seen
             if len(self._seen) > _KEPT_RUNS:
                 self._seen.popitem(last=False)

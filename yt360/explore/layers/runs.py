@@ -8,6 +8,7 @@ program, write such a class (`RunReader`), and name it in an entry point of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,3 +50,29 @@ def open_run(run: Path, dataset: Path, kind: str = "avsa") -> Run:
             loaded.
     """
     return RUN_READERS.configure(kind, {"run": run, "dataset": dataset}).build()
+
+
+def open_runs(runs: Sequence[Path], dataset: Path) -> dict[str, Run]:
+    """Load runs; return them by the names that `run_names` gives them.
+
+    Raises:
+        UserError: See `open_run`.
+    """
+    different = list(dict.fromkeys(runs))
+    names = run_names(different)
+    return {name: open_run(run, dataset) for name, run in zip(names, different, strict=True)}
+
+
+def run_names(runs: Sequence[Path]) -> list[str]:
+    """Return a name for each of different paths: its end, as long as it takes to tell them apart.
+
+    A name is the last part of the path, ``"small"`` for ``runs/small``. Where two would be the
+    same, all have one more part, such as ``"first/small"`` and ``"second/small"``.
+    """
+    parts = [run.parts or (str(run),) for run in runs]
+    longest = max(map(len, parts), default=1)
+    for length in range(1, longest + 1):
+        names = ["/".join(each[-length:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(run) for run in runs]

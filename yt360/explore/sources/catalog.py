@@ -126,6 +126,10 @@ class CatalogSource:
         with Catalog(self.path) as catalog:
             return catalog.splits.of(self._video_id(catalog, row))
 
+    def is_local(self, row: int) -> bool:  # noqa: ARG002
+        """Return True: media files are on this machine."""
+        return True
+
     def facts(self, row: int) -> Mapping[str, Any]:
         """Return what the catalog has about the video of a row.
 

@@ -124,6 +124,11 @@ class DatasetSource:
         """Return the split of a clip."""
         return self._splits[self._locate(row)[0]] if 0 <= row < self.num_clips else None
 
+    def is_local(self, row: int) -> bool:
+        """Return whether reading a clip transfers nothing from elsewhere."""
+        number, clip = self._locate(row)
+        return self._readers[number].is_present(clip)
+
     def facts(self, row: int) -> Mapping[str, Any]:
         """Return the facts of a clip.
 

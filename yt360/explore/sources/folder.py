@@ -136,6 +136,10 @@ class FolderSource:
         """Return None: files have no split."""
         return None
 
+    def is_local(self, row: int) -> bool:  # noqa: ARG002
+        """Return True: media files are on this machine."""
+        return True
+
     def facts(self, row: int) -> Mapping[str, Any]:
         """Return what opening the file of a clip found."""
         found = self._rows[row]

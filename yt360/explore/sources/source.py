@@ -31,6 +31,7 @@ class Column:
         unit: Unit of numbers, such as ``"s"``; empty without one.
         values: Values of a category or set, which chunks refer to by number; None if chunks have
             the texts themselves.
+        role: ``"score"`` for the score of a run, which cards show.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Column:
     type: ColumnType
     unit: str = ""
     values: Sequence[str] | None = None
+    role: Literal["", "score"] = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the column as JSON values, without what it lacks."""
@@ -46,6 +48,8 @@ class Column:
             content["unit"] = self.unit
         if self.values is not None:
             content["values"] = list(self.values)
+        if self.role:
+            content["role"] = self.role
         return content
 
 
@@ -94,6 +98,9 @@ class Source(Protocol):
 
     def split(self, row: int) -> str | None:
         """Return the split of a clip, if it has one."""
+
+    def is_local(self, row: int) -> bool:
+        """Return whether reading a clip transfers nothing from elsewhere."""
 
     def facts(self, row: int) -> Mapping[str, Any]:
         """Return what is known about a clip, as ``clip.json`` has it, without layers."""

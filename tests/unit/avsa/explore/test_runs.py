@@ -1,6 +1,7 @@
 """Laws of what a run sees of a clip."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from avsa.explore.runs import as_bytes
 from yt360.errors import BadItem, UserError
-from yt360.explore.layers.runs import RUN_READERS, open_run
+from yt360.explore.layers.runs import RUN_READERS, open_run, run_names
 from yt360.shards.format.reader import ShardReader
 
 
@@ -49,10 +50,38 @@ def test_the_same_clip_is_seen_the_same(scene_run, explored, seen):
     assert again == seen
 
 
+def test_the_score_alone_is_the_one_of_the_views(scene_run, explored, seen):
+    key = ShardReader(scene_run.dataset, "test").keys[0]
+    assert explored.score(key, "test") == seen.facts["score"]
+
+
+def test_the_identity_is_that_of_the_weights(scene_run, explored):
+    again = open_run(scene_run.run, scene_run.dataset)
+    assert again.identity == explored.identity
+    with torch.no_grad():
+        next(again._model.parameters()).add_(1)
+    del again.identity
+    assert again.identity != explored.identity
+
+
 def test_a_clip_that_is_not_there_is_reported(explored):
-    with pytest.raises(BadItem) as caught:
-        explored.clip("nothing-00000", "train")
-    assert caught.value.reason == "no-views"
+    for ask in (explored.clip, explored.score):
+        with pytest.raises(BadItem) as caught:
+            ask("nothing-00000", "train")
+        assert caught.value.reason == "no-views"
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        ([], []),
+        (["runs/small"], ["small"]),
+        (["a/small", "b/small", "b/large"], ["a/small", "b/small", "b/large"]),
+        (["small", "x/small"], ["small", "x/small"]),
+    ],
+)
+def test_runs_have_the_shortest_names_that_differ(paths, names):
+    assert run_names([Path(path) for path in paths]) == names
 
 
 def test_what_is_no_run_is_refused(tmp_path):

@@ -5,6 +5,7 @@ from helpers.explore import client
 
 from yt360.errors import BadItem, UserError
 from yt360.explore.parts import NO_LAYERS, NoLayers
+from yt360.explore.sources.source import Column
 
 
 def test_the_list_comes_in_chunks_of_columns():
@@ -59,7 +60,7 @@ def test_a_broken_layer_leaves_the_rest_of_the_clip():
 
 def test_a_clip_without_media_has_no_picture():
     assert client().get("/clips/0/thumbnail.jpg").content == b"JPEG"
-    assert client().get("/clips/3/thumbnail.jpg").status_code == 404
+    assert client().get("/clips/3/thumbnail.jpg").status_code == 204
 
 
 class FakeReview:
@@ -122,6 +123,25 @@ def test_only_the_page_itself_decides(headers):
 def test_what_is_no_decision_is_refused(content, status):
     answer = client(review=FakeReview()).post("/api/review", content=content, headers=ORIGIN)
     assert answer.status_code == status
+
+
+def test_scores_are_told_from_where_the_page_has_them():
+    class Scored(NoLayers):
+        columns = (Column(name="score a", title="Score", type="number", role="score"),)
+
+        def rows(self, start, stop):
+            return {"score a": [0.5] * (stop - start)}
+
+        def changes(self, number):
+            return {"next": number, "score": float("nan")}
+
+    page = client(layers=Scored())
+    assert page.get("/api/site.json").json()["columns"][-1]["role"] == "score"
+    assert page.get("/api/clips/0.json").json()["score a"] == [0.5, 0.5]
+    assert page.get("/api/scores.json?after=17").json() == {"next": 17, "score": None}
+    for wrong in ("", "?after=", "?after=-1", "?after=x", f"?after={'9' * 5000}"):
+        assert page.get(f"/api/scores.json{wrong}").json()["next"] == 0
+    assert client().get("/api/scores.json").status_code == 404
 
 
 def test_the_pages_own_files_are_served(tmp_path):

@@ -7,6 +7,7 @@ import { formatHash, parseHash } from "./app/links.js";
 import { setUpTheme } from "./app/theme.js";
 import { ClipList } from "./list/list.js";
 import { emptyQuery } from "./list/query.js";
+import { followScores } from "./list/scores.js";
 import { Review } from "./review/client.js";
 import { REVIEWED, reviewed } from "./review/decisions.js";
 
@@ -55,6 +56,7 @@ class Page {
     await this.list.load(this.site, { get, onRows: (from, to) => { this.fillReview(from, to); this.openWaiting(); } });
     await decisions;
     this.review?.watch();
+    if (this.site.live_scores) followScores({ table: this.list.table, get, changed: (progress, number) => this.onScores(progress, number) });
     if (this.state.clip && this.clip.row < 0) this.missing();
   }
 
@@ -206,8 +208,19 @@ class Page {
       if (row >= 0) column.set(row, reviewed(this.review.of(key)));
       if (row >= 0 && row === this.clip.row) this.clip.review.update();
     }
+    this.rerun((name) => name === "review");
+  }
+
+  /** Scores of runs have become known. */
+  onScores(progress, number) {
+    this.list.bar.showScored(progress);
+    if (number) this.rerun((name) => this.list.table.byName.get(name)?.role === "score");
+  }
+
+  /** Run the query again, since values of the columns that `isOf(name)` accepts have changed. */
+  rerun(isOf) {
     const { query } = this.state;
-    const moves = query.filters.has("review") || query.sort?.name === "review";
+    const moves = [...query.filters.keys(), query.sort?.name ?? ""].some(isOf);
     if (moves && this.clip.row >= 0) this.stale = true; // the open clip keeps its place among the results
     else this.list.run(query, { keepPlace: true });
   }

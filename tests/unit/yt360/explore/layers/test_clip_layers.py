@@ -10,6 +10,8 @@ import pytest
 from yt360.clip_codec.flac import encode_flac
 from yt360.errors import BadItem
 from yt360.explore.layers.clip_layers import AUDIO, ClipLayers
+from yt360.explore.layers.model_lock import ModelLock
+from yt360.explore.layers.scores import Scores
 from yt360.explore.layers.sound import sound_layers
 
 RATE_HZ = 8000
@@ -20,6 +22,7 @@ class Source:
     """Two clips: one with audio, one without."""
 
     folder: Path | None = None
+    num_clips = 2
     content = encode_flac(AMBIX, RATE_HZ)
 
     def key(self, row):
@@ -27,6 +30,9 @@ class Source:
 
     def split(self, row):  # noqa: ARG002
         return "train"
+
+    def is_local(self, row):  # noqa: ARG002
+        return True
 
     def member(self, row, name):
         if row or name != AUDIO:
@@ -48,12 +54,15 @@ class Here:
 class Run:
     """Sees a view of every clip."""
 
-    name = "run one"
+    identity = "weights"
 
     def clip(self, key, split):
         return SimpleNamespace(
-            facts={"views": [key, split]}, files={"0.jpg": (b"jpeg", "image/jpeg")}
+            facts={"views": [key, split], "score": 0.5}, files={"0.jpg": (b"jpeg", "image/jpeg")}
         )
+
+    def score(self, key, split):
+        raise AssertionError((key, split))
 
 
 class Left:
@@ -93,15 +102,32 @@ def test_other_addresses_have_no_file(name):
 
 
 def test_runs_and_directions():
-    layers = ClipLayers(Source(), Here(), [Run()], Left())
+    layers = ClipLayers(Source(), Here(), {"run one": Run()}, Left())
     assert layers.site()["runs"] == ["run one"]
     facts = layers.facts(0)
-    assert facts["runs"] == {"run one": {"file": "runs/0.json"}}
+    assert facts["runs"] == {"run one": {"file": "runs/0.json", "version": "weights"}}
     assert facts["directions"][0]["end_s"] == 2.0
     content, kind = layers.file(0, "runs/0.json")
-    assert kind == "application/json" and json.loads(content) == {"views": ["v-00000", "train"]}
+    assert kind == "application/json"
+    assert json.loads(content) == {"views": ["v-00000", "train"], "score": 0.5}
     assert layers.file(0, "runs/0/0.jpg") == (b"jpeg", "image/jpeg")
     assert layers.file(0, "runs/0/1.jpg") is None and layers.file(0, "runs/1.json") is None
+
+
+def test_the_list_has_the_score_that_a_clip_was_shown_with(tmp_path):
+    source, runs = Source(), {"run one": Run()}
+    scores = Scores(source, runs, ModelLock(), tmp_path, "clips")
+    layers = ClipLayers(source, Here(), runs, scores=scores)
+    assert [column.name for column in layers.columns] == ["score run one"]
+    layers.file(1, "runs/0.json")
+    assert layers.rows(0, 2) == {"score run one": [None, 0.5]}
+    assert layers.changes(0)["scores"] == {"score run one": ([1], [0.5])}
+
+
+def test_without_runs_the_list_has_no_scores():
+    layers = ClipLayers(Source(), Here())
+    layers.finish()
+    assert (layers.columns, layers.rows(0, 2), layers.changes(0)) == ((), {}, None)
 
 
 def test_damaged_audio_is_reported():

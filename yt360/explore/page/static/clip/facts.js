@@ -5,7 +5,7 @@ import { clock, quantity } from "../app/format.js";
 
 /** Return sections for `clip.json` and the row of the list. `seek(t)` moves to a time in the clip, `look(az, el)` turns the view. */
 export function facts(clip, table, row, { seek, look }) {
-  return [reason(table, row), verdicts(clip, seek), runs(clip), directions(clip, seek, look), numbers(clip, table, row), metadata(clip)].filter(Boolean);
+  return [reason(table, row), verdicts(clip, seek), directions(clip, seek, look), numbers(clip, table, row), metadata(clip)].filter(Boolean);
 }
 
 function section(title, ...children) {
@@ -26,11 +26,6 @@ function verdicts({ verdicts: list }, seek) {
       make("span", { class: "number value", text: quantity(value, unit ?? "") }),
       Number.isFinite(start_s) ? make("button", { type: "button", class: "quiet time", text: Number.isFinite(end_s) ? `${clock(start_s)}–${clock(end_s)}` : clock(start_s), on: { click: () => seek(start_s) } }) : null,
       text ? make("span", { class: "text", text }) : null))));
-}
-
-function runs({ runs: all }) {
-  const rows = Object.entries(all ?? {}).filter(([, run]) => Number.isFinite(run?.score)).map(([name, { score }]) => [name, quantity(score)]);
-  return rows.length ? section("Score of audio and video", pairs(rows)) : null;
 }
 
 function directions({ directions: list }, seek, look) {

@@ -68,7 +68,7 @@ export class ClipPage {
       this.key.textContent = key;
       this.facts.replaceChildren();
       this.panel.scrollTop = 0;
-      this.review?.show(key);
+      this.review?.show(key, row >= table.clips);
     }
     const changed = other || this.run !== name;
     this.row = row;

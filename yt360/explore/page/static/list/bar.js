@@ -26,9 +26,10 @@ export class Bar {
       ...table.columns.filter(({ name }) => !UNSORTED.has(name)).map(({ name, title }) => make("option", { value: name, text: title })));
     this.direction = make("button", { type: "button", class: "icon", on: { click: () => this.turn() } });
     this.progress = make("progress", { max: String(table.length), "aria-label": "Loading the list" });
+    this.scored = make("span", { class: "scored number faint", hidden: true });
     this.element.replaceChildren(
       make("div", { class: "tabs", role: "group", "aria-label": "Shelf", hidden: rejected === 0 }, ...this.tabs),
-      this.found, this.progress, this.chips,
+      this.found, this.progress, this.scored, this.chips,
       make("label", { class: "order" }, make("span", { text: "Sort" }), this.select), this.direction);
   }
 
@@ -77,6 +78,12 @@ export class Bar {
     this.direction.title = text;
     this.chips.replaceChildren(...[...query.filters].flatMap(([name, filter]) => this.chip(name, filter)),
       ...(query.q.trim() ? [this.lifted(`“${query.q.trim()}”`, () => this.change({ ...this.query, q: "" }))] : []));
+  }
+
+  /** Say how many scores are known, while they are computed. */
+  showScored({ done, total, complete }) {
+    this.scored.hidden = complete || done >= total;
+    this.scored.textContent = `scoring ${count(done)} of ${count(total)}`;
   }
 
   chip(name, filter) {

@@ -34,6 +34,7 @@ export class Card {
     const changed = this.row !== row;
     if (!changed && this.version === version && this.index === index) return;
     this.row = row;
+    this.hasPictures = table.hasPictures(row);
     this.index = index;
     this.version = version;
     this.link.setAttribute("href", href(row));
@@ -59,6 +60,7 @@ export class Card {
   loadPictures() {
     if (this.row < 0 || this.shown === this.row) return;
     this.shown = this.row;
+    if (!this.hasPictures) return;
     this.thumbnail.src = `clips/${this.row}/thumbnail.jpg`;
     this.strip.src = `clips/${this.row}/strip.png`;
   }
@@ -72,16 +74,25 @@ export class Card {
   }
 }
 
+/** So many scores of runs fit on a card. */
+const SCORES = 2;
+
 function tags(table, row, sorted) {
   const made = [];
   const reason = row >= table.clips ? table.value("reason", row) : null;
   if (reason) return [make("span", { class: "tag reason", text: reason, title: reason })];
-  if (sorted && !["title", "video", "channel", "key", "reason"].includes(sorted.name)) {
+  if (sorted && sorted.role !== "score" && !["title", "video", "channel", "key", "reason"].includes(sorted.name)) {
     const value = table.value(sorted.name, row);
     if (value !== null) {
       const shown = Array.isArray(value) ? count(value.length) : quantity(value, sorted.unit);
       made.push(make("span", { class: "tag sorted", text: `${sorted.title} ${shown}` }));
     }
+  }
+  for (const column of table.scores.filter((each, number) => number < SCORES || each === sorted)) {
+    const value = column.get(row);
+    if (value === null) continue;
+    const name = table.scores.length > 1 ? column.name : "score";
+    made.push(make("span", { class: `tag number score${column === sorted ? " sorted" : ""}`, text: `${name} ${quantity(value)}`, title: column.title }));
   }
   const split = table.value("split", row);
   if (split && sorted?.name !== "split") made.push(make("span", { class: "tag", text: split }));

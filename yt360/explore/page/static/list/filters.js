@@ -9,7 +9,7 @@ const SHOWN = 8;
 const HIDDEN_COLUMNS = new Set(["key", "state", "title"]);
 
 /** Order of the panel: what people look for first. */
-const FIRST = ["review", "reason", "split", "classes", "channel", "duration_s", "level_db"];
+const FIRST = ["review", "reason", "split", "score", "classes", "channel", "duration_s", "level_db"];
 
 export class Filters {
   /** `change(name, filter)` is called with a filter, or null to lift it. */
@@ -21,7 +21,7 @@ export class Filters {
 
   /** Build a section for each column that can be filtered. */
   build(table) {
-    const order = (column) => { const place = FIRST.indexOf(column.name); return place < 0 ? FIRST.length : place; };
+    const order = (column) => { const place = FIRST.indexOf(column.role || column.name); return place < 0 ? FIRST.length : place; };
     const columns = table.columns.filter(({ name, type }) => type !== "text" && !HIDDEN_COLUMNS.has(name));
     columns.sort((a, b) => order(a) - order(b));
     this.sections.clear();

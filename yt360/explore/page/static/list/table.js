@@ -8,11 +8,12 @@ const SEARCHED = new Set(["text", "category", "set"]);
  * array of strings ("" unknown).
  */
 export class Column {
-  constructor({ name, title, type, unit, values }, length) {
+  constructor({ name, title, type, unit, values, role }, length) {
     this.name = String(name);
     this.title = String(title ?? name);
     this.type = ["number", "category", "set"].includes(type) ? type : "text";
     this.unit = unit ? String(unit) : "";
+    this.role = role ? String(role) : "";
     this.values = (values ?? []).map(String);
     this.codes = new Map(this.values.map((value, code) => [value, code]));
     this.min = Infinity;
@@ -65,12 +66,14 @@ export class Column {
 
 /** The whole list. Rows [0, clips) are clips, rows [clips, length) were left out. */
 export class Table {
-  constructor({ clips = 0, rejected = 0, columns = [] }) {
+  constructor({ kind, clips = 0, rejected = 0, columns = [] }) {
+    this.kind = kind;
     this.clips = clips;
     this.length = clips + rejected;
     this.loaded = 0;
     this.columns = columns.map((column) => new Column(column, this.length));
     this.byName = new Map(this.columns.map((column) => [column.name, column]));
+    this.scores = this.columns.filter(({ role, type }) => role === "score" && type === "number");
     this.keys = new Map();
     this.indexed = 0;
   }
@@ -97,6 +100,11 @@ export class Table {
 
   value(name, row) {
     return this.byName.get(name)?.get(row) ?? null;
+  }
+
+  /** Return whether a row may have a thumbnail: what a dataset left out has no media. */
+  hasPictures(row) {
+    return row < this.clips || this.kind !== "dataset";
   }
 
   /** Return the row of a key, or -1; the first one where a key is there twice. */

@@ -33,10 +33,11 @@ export class ReviewPanel {
     this.who = make("input", { type: "text", maxlength: "100", autocomplete: "name", "aria-label": "Your name", placeholder: "Your name", on: { change: () => { review.who = this.who.value.trim(); } } });
     this.who.value = review.who;
     this.alert = make("div", { class: "alert", role: "alert", hidden: true });
+    this.leftOut = make("p", { class: "faint", hidden: true, text: "This was left out. Keeping it does not bring back what a check rejects." });
     this.history = make("ol", { class: "history" });
     this.element = make("section", { class: "review", "aria-label": "Review" },
       make("div", { class: "verdict" }, this.keep, this.reject),
-      this.alert,
+      this.leftOut, this.alert,
       make("div", { class: "fixes" }, this.front, this.layout, this.undo),
       make("div", { class: "noting" }, this.note, this.save),
       this.history,
@@ -44,9 +45,10 @@ export class ReviewPanel {
         make("a", { href: "api/review.jsonl", download: "review.jsonl", text: "All decisions" })));
   }
 
-  /** Show another clip. */
-  show(key) {
+  /** Show another clip; `isLeftOut`: it is not among the clips. */
+  show(key, isLeftOut = false) {
     this.key = key;
+    this.leftOut.hidden = !isLeftOut;
     this.refused = null;
     this.note.value = "";
     this.layout.value = "";
