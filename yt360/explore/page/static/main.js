@@ -14,6 +14,8 @@ import { REVIEWED, reviewed } from "./review/decisions.js";
 const byId = (id) => document.getElementById(id);
 const REVIEW_COLUMN = { name: "review", title: "Review", type: "category", values: REVIEWED };
 
+const loadViewer = () => import("./viewer/viewer.js");
+
 /** Fetch JSON; the Error of a failure has the server's message. */
 async function get(address) {
   const answer = await fetch(address);
@@ -38,7 +40,7 @@ class Page {
       site, table: this.list.table, review: this.review, get,
       go: (changes) => this.goFromClip(changes),
       moved: (now) => (now ? this.keepView() : this.keepViewSoon()),
-      load: () => import("./viewer/viewer.js"),
+      load: loadViewer,
     });
     this.keepViewSoon = throttled(() => this.keepView(), 600);
     this.stale = false;
@@ -323,6 +325,7 @@ async function begin() {
     byId("main").replaceChildren(notice);
   }
   document.documentElement.dataset.ready = "true";
+  (globalThis.requestIdleCallback ?? setTimeout)(() => loadViewer().catch(() => {})); // the first clip need not wait for it
 }
 
 begin();

@@ -32,18 +32,12 @@ export class Pane {
     this.say("");
     try {
       const base = `clips/${row}/`;
-      const clip = await this.get(`${base}clip.json`);
+      const [clip] = await Promise.all([this.get(`${base}clip.json`), this.prepare()]);
       if (mine !== this.showing) return null;
       this.clip = clip;
       if (clip.media === false) {
         this.say("There is no video of this clip here.", true);
         return clip;
-      }
-      if (!this.viewer) {
-        const { createViewer } = await this.load();
-        if (mine !== this.showing) return null;
-        const viewer = createViewer(this.place, { onState: () => { if (this.viewer === viewer) this.onState(this); }, muted: this.muted });
-        this.viewer = viewer;
       }
       this.place.hidden = false;
       this.viewer.show({ base, clip, run }).catch((error) => { if (mine === this.showing) this.say(error.message); });
@@ -54,6 +48,15 @@ export class Pane {
       this.say(`This clip cannot be shown. ${error.message}`, true);
       return {};
     }
+  }
+
+  /** Make the viewer, unless it is there or the pane has been disposed of. */
+  async prepare() {
+    if (this.viewer) return;
+    const { createViewer } = await this.load();
+    if (this.viewer || this.disposed) return;
+    const viewer = createViewer(this.place, { onState: () => { if (this.viewer === viewer) this.onState(this); }, muted: this.muted });
+    this.viewer = viewer;
   }
 
   say(text, hidePlace = false) {
@@ -78,6 +81,7 @@ export class Pane {
 
   dispose() {
     this.showing += 1;
+    this.disposed = true;
     this.viewer?.dispose();
     this.viewer = null;
     this.element.remove();
