@@ -11,8 +11,12 @@ from subprocess import DEVNULL, Popen
 from typing import Any
 
 import pytest
+from fake_youtube import FakeYouTube, media_bytes
 from helpers.paths import REPOSITORY
 from helpers.scene_runs import SceneRun
+
+from yt360.catalog import Catalog
+from yt360.catalog.lists.yt360_lists import import_urls
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -78,3 +82,33 @@ def test_a_cluster_that_loses_a_node_builds_the_bytes_of_one_process(
     cluster.remove_node(cluster.workers[1], allow_graceful=False)
     assert command.wait() == 0
     assert tree(out) == tree(tmp_path / "local")
+
+
+def test_workers_of_a_cluster_download_the_bytes_of_one_process(
+    cluster: Any, tmp_path: Path
+) -> None:
+    youtube = FakeYouTube()
+    try:
+        content = media_bytes("mp4", 4.0, has_video=True, has_audio=False)
+        paths = [f"/media/film-{number}.mp4" for number in range(5)]
+        youtube.media.update(dict.fromkeys(paths, content))
+        catalog_path = tmp_path / "my.catalog"
+        with Catalog(catalog_path, create=True) as catalog:
+            import_urls(catalog, [youtube.url + path for path in paths])
+        options = ["--executor", f"ray:{cluster.address}", "--workers", "2"]
+        options += ["--min-duration-s", "1", "--min-free-gb", "0", "--interval-s", "0.5"]
+        options += ["--allow-url", youtube.url + "/media/"]
+        command = Popen([*COMMAND, "download", str(catalog_path), *options], stdout=DEVNULL)
+        with Catalog(catalog_path) as catalog:
+            while not list(catalog.videos.select("downloaded")):
+                assert command.poll() is None
+                time.sleep(0.1)
+            cluster.remove_node(cluster.workers[1], allow_graceful=False)
+            assert command.wait() == 0
+            files = [catalog.files.of(video.video_id) for video in catalog.videos.select()]
+            assert len(files) == 5
+            for (file,) in files:
+                assert (catalog.media / file.path).read_bytes() == content
+            assert not list(catalog.media.rglob("*.part"))
+    finally:
+        youtube.close()

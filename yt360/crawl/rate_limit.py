@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
@@ -69,6 +69,16 @@ def is_youtube_host(host: str) -> bool:
     return host in YOUTUBE_HOSTS or host == _API_HOST or host.endswith(_YOUTUBE_SUFFIXES)
 
 
+class Pace(Protocol):
+    """What the requests of one thread wait for."""
+
+    def wait_turn(self, site: str) -> None:
+        """Return when one request to `site` may be sent; raise Interrupted when the run ends."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raise Interrupted when the run ends."""
+
+
 class RateLimiter:
     """Limits the requests of one thread, together with all others on the same catalog.
 
@@ -118,15 +128,24 @@ class RateLimiter:
 
     def wait_out_pause(self, site: str) -> None:
         """Return when `site` is not paused; raises as `wait_turn`."""
-        while (left_s := self.pause_left_s(site)) > 0:
-            if left_s > self._config.max_wait_s:
-                raise SiteRefuses(
-                    f"{site} demands a pause of {left_s / 60:.0f} more minutes; run it again then",
-                    "network",
-                    site,
-                )
+        while (left_s := self.check_pause(site)) > 0:
             self.sleep(min(left_s, _MAX_SLEEP_S))
         self.sleep(0.0)
+
+    def check_pause(self, site: str) -> float:
+        """Return the remaining seconds of the pause of `site`.
+
+        Raises:
+            SiteRefuses: They are more than ``max_wait_s``.
+        """
+        left_s = self.pause_left_s(site)
+        if left_s > self._config.max_wait_s:
+            raise SiteRefuses(
+                f"{site} demands a pause of {left_s / 60:.0f} more minutes; run it again then",
+                "network",
+                site,
+            )
+        return left_s
 
     def pause_left_s(self, site: str) -> float:
         """Return the remaining seconds of the pause of `site`."""

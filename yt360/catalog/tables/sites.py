@@ -47,6 +47,14 @@ class Sites(Table):
         columns = {"site": site, **asdict(state)}
         self._db.execute(upsert("sites", ["site"], [*columns]), [*columns.values()])
 
+    def pauses_s(self) -> dict[str, float]:
+        """Return the remaining seconds of the pause of each site that is paused."""
+        now = self._db.clock()
+        rows = self._db.execute(
+            "SELECT site, paused_until FROM sites WHERE paused_until > ?", (now,)
+        )
+        return {row["site"]: row["paused_until"] - now for row in rows}
+
     def reserve(self, site: str, gap_s: float) -> float:
         """Reserve the next free time for a request to a site and return it (seconds since 1970).
 

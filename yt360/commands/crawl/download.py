@@ -16,6 +16,7 @@ from yt360.commands.crawl.options import (
     make_client_options,
     make_filters,
 )
+from yt360.commands.executor_options import executor_options
 from yt360.commands.group import examples, renamed_options
 from yt360.terminal.output import echo
 
@@ -25,11 +26,17 @@ from yt360.terminal.output import echo
     "yt360 download my.catalog --workers 2 --limit-rate-mb 4 --cookies cookies.txt",
     "yt360 download my.catalog --describe-only",
     "yt360 download my.catalog --retry failed",
+    "yt360 download my.catalog --executor ray:10.0.0.1:6379 --workers 8",
 )
 @click.command("download")
 @click.argument("path", metavar="CATALOG", type=Path)
 @click.option("--media", type=Path, help="Media folder.  [default: NAME-media next to CATALOG]")
-@click.option("--workers", default=4, show_default=True, help="Videos downloaded at the same time.")
+@click.option(
+    "--workers",
+    default=4,
+    show_default=True,
+    help="Videos downloaded at the same time, on all machines together.",
+)
 @click.option("--per-site", type=int, help="Maximum number of them from one site.")
 @click.option("--limit", type=int, help="Maximum number of videos to settle.")
 @click.option("--describe-only", is_flag=True, help="Only read and check the pages.")
@@ -70,19 +77,31 @@ from yt360.terminal.output import echo
     "--min-free-gb", default=5.0, show_default=True, help="Disk space to keep free in 10^9 bytes."
 )
 @renamed_options({"--max-tries": "--max-attempts"})
+@executor_options
 @filter_options
 @interval_option
 @client_options
-def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: Any) -> None:
+def command(
+    path: Path,
+    media: Path | None,
+    retry: tuple[str, ...],
+    executor: str,
+    executor_config: Path | None,
+    **options: Any,
+) -> None:
     """Download the videos of a catalog with spatial audio, in the smallest sufficient size.
 
     Run it again after any interruption, or several times at once: partial files are resumed and
     nothing is downloaded twice. Every video ends as downloaded, rejected, unavailable or failed,
     with its reason; `yt360 catalog show CATALOG ID` reports on one.
+    With --executor, workers on several machines fetch at the pace of one (docs/cluster.md).
     The exit code is 2 when the run ended early.
     """
     from yt360.catalog import Catalog
+    from yt360.crawl.download.remote.driver import run_on_executor
     from yt360.crawl.download.run import run_download
+    from yt360.execution.engines.choice import open_executor
+    from yt360.execution.executor import LocalExecutor
     from yt360.terminal.progress import Progress
 
     with Catalog(path) as catalog:
@@ -90,6 +109,7 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
         config = _config(
             make_filters(options, catalog.setting("filters", dict[str, Any], {})), options
         )
+        engine = open_executor(executor, executor_config, media or catalog.media)
         if media is not None:
             catalog.set_media(media)
         for state in retry:
@@ -97,13 +117,11 @@ def command(path: Path, media: Path | None, retry: tuple[str, ...], **options: A
             echo(f"{catalog.videos.requeue(ids)} {state} videos are queued again")
         waiting = catalog.claims.waiting("describe" if config.describe_only else "download")
     with Progress("downloading", waiting, "videos") as progress:
-        report = run_download(
-            path,
-            config,
-            threading.Event(),
-            progress.note,
-            lambda _id, _outcome: progress.advance(),
-        )
+        arguments = threading.Event(), progress.note, lambda _id, _outcome: progress.advance()
+        if isinstance(engine, LocalExecutor):
+            report = run_download(path, config, *arguments)
+        else:
+            report = run_on_executor(path, config, engine, *arguments)
     echo(*report.lines())
     if report.interrupt is not None:
         raise report.interrupt

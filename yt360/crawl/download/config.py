@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -60,3 +61,9 @@ class DownloadConfig:
     """Which videos, streams and sections are downloaded."""
     transfer: TransferOptions = TransferOptions()
     """Limits on the transfer of one file."""
+
+    @property
+    def worker_client(self) -> ClientOptions:
+        """Options of the client of one worker, which has its part of the bandwidth."""
+        whole = self.max_rate_bytes_per_s
+        return replace(self.client, max_rate_bytes_per_s=whole and whole / self.workers)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from yt360.catalog import MediaFile
-from yt360.catalog.ids import check_video_id
+from yt360.catalog.ids import AllowedSites, check_video_id
 from yt360.crawl.download.config import TransferOptions
 from yt360.crawl.download.plan import DownloadPlan, Selection
 from yt360.crawl.download.transfer_monitor import (
@@ -19,11 +19,12 @@ from yt360.crawl.download.transfer_monitor import (
     free_bytes,
 )
 from yt360.crawl.download.video_folder import check_no_links, folder_lock
-from yt360.crawl.failures import Failure, classify
-from yt360.crawl.rate_limit import RateLimiter
+from yt360.crawl.failures import Failure, Unsuitable, classify
+from yt360.crawl.rate_limit import Pace
 from yt360.crawl.sections.planning import COPY_ARGUMENTS
 from yt360.crawl.youtube.client import YoutubeClient
 from yt360.crawl.youtube.options import ClientOptions
+from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.media.ffmpeg import ffmpeg_binary
 
@@ -55,7 +56,7 @@ class Fetcher:
         client_options: ClientOptions,
         selection: Selection,
         transfer: TransferOptions,
-        limiter: RateLimiter,
+        limiter: Pace,
         stop: threading.Event,
         make_client: Callable[..., YoutubeClient] = YoutubeClient,
         measure: FreeBytes = free_bytes,
@@ -124,6 +125,13 @@ class Fetcher:
                     for part in folder.glob("*.part"):  # longer than the site's file
                         part.unlink()
                 raise
+
+    def check_site(self, url: str) -> None:
+        """Raise Unsuitable when a URL is on no site that may be asked."""
+        try:
+            AllowedSites(self._client_options.allow_urls).check(url)
+        except UserError as error:
+            raise Unsuitable("forbidden-site", str(error)) from error
 
     def check_free_space(self, folder: Path) -> None:
         """Raise OSError (ENOSPC) when too little disk space is free at a folder."""

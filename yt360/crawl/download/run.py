@@ -17,7 +17,8 @@ from yt360.catalog.claim_renewal import ClaimRenewal
 from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.fetch import Fetcher
 from yt360.crawl.download.report import Report
-from yt360.crawl.download.worker import RunState, Worker
+from yt360.crawl.download.run_state import RunState
+from yt360.crawl.download.worker import Worker
 from yt360.crawl.rate_limit import Interrupted, SiteRefuses
 
 
@@ -49,9 +50,12 @@ def run_download(
     with Catalog(path) as catalog:
         catalog.make_media()
     with ClaimRenewal(path, config.lease_s) as renewal:
-        state = RunState(config, stop, renewal, note, finished, make_fetcher)
+        state = RunState(config, stop, renewal, note, finished)
         with ThreadPoolExecutor(config.workers, thread_name_prefix="worker") as pool:
-            work = [pool.submit(_work, path, state, number) for number in range(config.workers)]
+            work = [
+                pool.submit(_work, path, state, number, make_fetcher)
+                for number in range(config.workers)
+            ]
             try:
                 wait(work)
             except KeyboardInterrupt as interrupt:
@@ -63,11 +67,11 @@ def run_download(
     return state.report
 
 
-def _work(path: Path, state: RunState, number: int) -> None:
+def _work(path: Path, state: RunState, number: int, make_fetcher: Callable[..., Fetcher]) -> None:
     """Run one worker until no video is due."""
     try:
         with Catalog(path) as catalog:
-            worker = Worker(catalog, state, number)
+            worker = Worker(catalog, state, number, make_fetcher)
             while not state.stop.is_set() and worker.step():
                 pass
     except Interrupted:

@@ -27,7 +27,7 @@ from yt_dlp.postprocessor.ffmpeg import FFmpegPostProcessor
 
 from yt360.catalog.ids import AllowedSites
 from yt360.crawl.failures import Unsuitable
-from yt360.crawl.rate_limit import Interrupted, RateLimiter, is_youtube_host, site_of
+from yt360.crawl.rate_limit import Interrupted, Pace, is_youtube_host, site_of
 from yt360.crawl.sections.fetch import fetch_section
 from yt360.crawl.sections.http_ranges import check_range
 from yt360.crawl.verify import MAX_MEDIA_BYTES, SIZE_SLACK_BYTES
@@ -63,7 +63,7 @@ class YoutubeClient(YoutubeDL):
     def __init__(
         self,
         options: ClientOptions,
-        limiter: RateLimiter,
+        limiter: Pace,
         stop: threading.Event,
         parameters: dict[str, Any] | None = None,
         pagination: Pagination | None = None,
