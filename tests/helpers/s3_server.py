@@ -13,6 +13,7 @@ from typing import Any
 
 import fsspec
 
+from yt360.buckets import copies
 from yt360.buckets.bucket import Bucket
 from yt360.retry import RetryPolicy
 
@@ -69,6 +70,19 @@ class Server:
             config_kwargs={"retries": {"max_attempts": 1}, "read_timeout": 5},
             **options,
         )
+
+    def set_environment(self, set_variable: Callable[[str, str], object]) -> None:
+        """Let URLs of S3 lead to this server in this process and in those that it starts.
+
+        Args:
+            set_variable: Sets an environment variable for the time of the test.
+        """
+        set_variable("AWS_ENDPOINT_URL", self.url)
+        set_variable("AWS_ACCESS_KEY_ID", KEY)
+        set_variable("AWS_SECRET_ACCESS_KEY", KEY)
+        set_variable("AWS_DEFAULT_REGION", "us-east-1")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # it has another server's address
+        copies._bucket.cache_clear()
 
     def new_bucket(self) -> str:
         """Create a bucket and return its name."""

@@ -7,7 +7,10 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from yt360.buckets.address import as_bucket_url, as_url
+from yt360.buckets.cache import COPIES_FOLDER, INCOMING_FOLDER, media_workspace
 from yt360.catalog.database import Database
 from yt360.catalog.media_folder import CATALOG_ID, mark, marks_of, trusted_folder
 from yt360.catalog.opening import open_catalog
@@ -22,6 +25,9 @@ from yt360.catalog.tables.splits import Splits
 from yt360.catalog.tables.verdicts import Verdicts
 from yt360.catalog.tables.videos import Videos
 from yt360.errors import UserError
+
+if TYPE_CHECKING:
+    from yt360.buckets.bucket import Bucket
 
 
 class Catalog(Database):
@@ -62,25 +68,70 @@ class Catalog(Database):
         self.decisions = Decisions(self)
 
     @property
+    def media_url(self) -> str | None:
+        """The folder in a bucket in which the downloaded files are; None for a local folder."""
+        return as_url(self.setting("media", str, self._default_media))
+
+    @property
     def media(self) -> Path:
         """The folder of the downloaded files: ``NAME-media`` beside the catalog unless set.
+
+        For a bucket, the local folder of copies (`yt360.buckets.copies`).
 
         Raises:
             UserError: It is outside of the catalog's folder and not marked as the catalog's.
         """
         if self._media is None:
             name = self.setting("media", str, self._default_media)
+            if (url := as_url(name)) is not None:
+                workspace = media_workspace(url)
+                if self.setting("id", str, "") not in marks_of(workspace):
+                    raise UserError(
+                        f"the media of {self.path} are in {url}, which is not marked as its own "
+                        f"on this machine; if it is, run `yt360 catalog media {self.path} {url}` "
+                        "once",
+                        "forbidden",
+                        "media",
+                    )
+                self._media = workspace / COPIES_FOLDER
+                return self._media
             self._media = trusted_folder(self.path.parent, name, self.setting("id", str, ""))
         return self._media
 
-    def set_media(self, folder: Path) -> None:
+    @property
+    def incoming(self) -> Path:
+        """The folder of files that are being downloaded; for a bucket, they are uploaded from it.
+
+        Raises:
+            UserError: As `media`.
+        """
+        return self.media.parent / INCOMING_FOLDER if self.media_url else self.media
+
+    def set_media(self, folder: Path, open_bucket: Callable[[str], Bucket] | None = None) -> None:
         """Set the folder of the downloaded files, and mark it as this catalog's.
 
         A folder beside or below the catalog is stored relative to it, so both can move together.
 
+        Args:
+            folder: The folder, or the URL of one in a bucket.
+            open_bucket: Returns the objects under a URL; by default with this machine's rights.
+
         Raises:
-            UserError: The folder cannot be created or marked.
+            UserError: The folder cannot be created or marked, it is in a bucket that holds the
+                media of another catalog, or files are recorded, which do not move between folders
+                and buckets. Nothing is changed then.
         """
+        url = as_bucket_url(folder)
+        if url != self.media_url and self.files.any():
+            raise UserError(
+                f"{self.path} records files in {self.media_url or self.media}; media do not move "
+                "to or from a bucket after the first download",
+                "conflict",
+                "--media",
+            )
+        if url is not None:
+            self._set_media_url(url, open_bucket)
+            return
         home, target = self.path.parent.resolve(), folder.resolve()
         self._mark(target)
         inside = target.is_relative_to(home)
@@ -95,7 +146,9 @@ class Catalog(Database):
         Raises:
             UserError: As `own_media`.
         """
-        if not self.media.exists() or (self._has_default_media() and not marks_of(self.media)):
+        if self.media_url is None and (
+            not self.media.exists() or (self._has_default_media() and not marks_of(self.media))
+        ):
             self._mark(self.media)
         return self.own_media()
 
@@ -106,7 +159,7 @@ class Catalog(Database):
             UserError: It is not marked as this catalog's.
         """
         folder = self.media
-        marks = marks_of(folder)
+        marks = marks_of(folder.parent if self.media_url else folder)
         if self.setting("id", str, "") in marks or (not marks and self._has_default_media()):
             return folder
         raise UserError(
@@ -124,14 +177,27 @@ class Catalog(Database):
         default = self.path.parent / self._default_media
         return self.media == default and not default.is_symlink()
 
-    def _mark(self, folder: Path) -> None:
+    def _set_media_url(self, url: str, open_bucket: Callable[[str], Bucket] | None) -> None:
+        from yt360.buckets.copies import bucket_of, make_media_workspace
+        from yt360.buckets.media import claim_prefix
+
+        claim_prefix((open_bucket or bucket_of)(url), self._own_id())
+        self._mark(make_media_workspace(url))
+        self.set_setting("media", url)
+        self._media = None
+
+    def _own_id(self) -> str:
+        """Return the id of the catalog, which it gets now if it has none."""
         with self.transaction():
             catalog_id = self.setting("id", str, "")
             if not re.fullmatch(CATALOG_ID, catalog_id):
                 catalog_id = secrets.token_hex(16)
                 self.set_setting("id", catalog_id)
+        return catalog_id
+
+    def _mark(self, folder: Path) -> None:
         try:
-            mark(folder, catalog_id)
+            mark(folder, self._own_id())
         except OSError as error:
             message = f"cannot make {folder} the media folder of {self.path}: {error.strerror}"
             raise UserError(message, "system", folder) from error

@@ -231,7 +231,7 @@ def check(path: Path) -> None:
 @examples("yt360 catalog media my.catalog", "yt360 catalog media my.catalog /disk/media")
 @command.command("media")
 @click.argument("path", metavar="CATALOG", type=Path)
-@click.argument("folder", required=False, type=Path)
+@click.argument("folder", metavar="[FOLDER|URL]", required=False, type=Path)
 def media(path: Path, folder: Path | None) -> None:
     """Print the media folder of a catalog, or set it and mark it as the catalog's.
 
@@ -244,4 +244,4 @@ def media(path: Path, folder: Path | None) -> None:
     with Catalog(path) as catalog:
         if folder is not None:
             catalog.set_media(folder)
-        echo(catalog.media)
+        echo(catalog.media_url or catalog.media)

@@ -41,7 +41,8 @@ class Kind(Enum):
     UNSUITABLE = "unsuitable"
     """Available, but excluded by a filter or without suitable streams; final."""
     LOCAL = "local"
-    """Local: disk full, no permission, a bad cookie file or proxy. The run stops."""
+    """Local: disk full, no permission, a bad cookie file or proxy, or the bucket of the media. The
+    run stops."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class NotYet(BadItem):
 
 class Damaged(BadItem):
     """A downloaded file is incomplete or corrupt."""
+
+
+class NotStored(Exception):
+    """A downloaded file cannot be put where it belongs, which is no fault of the site."""
 
 
 # The first pattern that matches decides, so narrower patterns come first. A word that may be the
@@ -162,6 +167,8 @@ def classify(
     detail = _one_line(error)
     causes = list(_causes(error))
     for cause in causes:
+        if isinstance(cause, NotStored):
+            return Failure(Kind.LOCAL, "media-store", detail)
         if isinstance(cause, Unsuitable):
             return Failure(Kind.UNSUITABLE, cause.reason, cause.detail)
         if isinstance(cause, NotYet):

@@ -15,7 +15,7 @@ from yt360.catalog.build_inputs import media_parts
 from yt360.duplicates import audio, picture
 from yt360.duplicates.decoding import Media, clip_audio, clip_grids, clip_thumbnail
 from yt360.duplicates.fingerprint import Fingerprint, RecordingFacts, Skipped
-from yt360.errors import BadItem
+from yt360.errors import BadItem, UserError
 from yt360.execution.limits import allow_time
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ClipRow
@@ -199,7 +199,18 @@ def _stretch(values: NDArray, first_s: float, fps: float) -> NDArray:
 
 
 def catalog_sources(catalog: Catalog) -> list[MediaSource]:
-    """Return the downloaded media of a catalog that are not rejected."""
+    """Return the downloaded media of a catalog that are not rejected.
+
+    Raises:
+        UserError: They are in a bucket.
+    """
+    if catalog.media_url is not None:
+        raise UserError(
+            f"the media of {catalog.path} are in {catalog.media_url}; duplicates are searched "
+            "among media on this machine, or in the dataset that is built of them",
+            code="unsupported",
+            key=catalog.path,
+        )
     found = []
     for video in (each for state in _STATES for each in catalog.videos.select(state)):
         for part in media_parts(catalog, video.video_id):

@@ -191,7 +191,7 @@ def _open_runs(runs: Sequence[Path], dataset: Path) -> dict[str, Run]:
 
 
 def _scores_of(source: Source, runs: Mapping[str, Run]) -> Scores:
-    from yt360.shards.bucket.workspace import cache_folder
+    from yt360.buckets.cache import cache_folder
     from yt360.shards.format.schema import DatasetInfo
 
     assert source.folder is not None

@@ -21,6 +21,7 @@ from types import TracebackType
 
 import numpy as np
 
+from yt360.buckets.copies import copies
 from yt360.catalog import Catalog, Claim, ClaimLost, Clip, State
 from yt360.catalog.build_inputs import MediaPart, media_parts
 from yt360.catalog.claim_renewal import ClaimRenewal
@@ -248,7 +249,8 @@ def inspect_media(
     for part in parts:
         is_section = part.end_s < float("inf")
         audio_files = () if part.audio is None else (part.audio,)
-        inspector.add(part.video, audio_files, float(part.start_s), is_section=is_section)
+        with copies((part.video, *audio_files)):
+            inspector.add(part.video, audio_files, float(part.start_s), is_section=is_section)
     inspection = inspector.finish()
     if all(part.video is None for part in inspection.parts):
         raise BadItem("no-video", "its files hold no video; download it again")

@@ -21,6 +21,10 @@ class Files(VideoRecords[MediaFile]):
         """Return the files of a video by role and start."""
         return self._read(video_id)
 
+    def any(self) -> bool:
+        """Return whether a file is recorded."""
+        return self._db.execute("SELECT 1 FROM files LIMIT 1").fetchone() is not None
+
     def _insert(self, number: int, records: tuple[MediaFile, ...], **more: Any) -> None:
         """Add files.
 

@@ -24,13 +24,20 @@ from yt360.terminal.output import echo
 @examples(
     "yt360 download my.catalog",
     "yt360 download my.catalog --workers 2 --limit-rate-mb 4 --cookies cookies.txt",
+    "yt360 download my.catalog --media s3://BUCKET/media",
     "yt360 download my.catalog --describe-only",
     "yt360 download my.catalog --retry failed",
     "yt360 download my.catalog --executor ray:10.0.0.1:6379 --workers 8",
 )
 @click.command("download")
 @click.argument("path", metavar="CATALOG", type=Path)
-@click.option("--media", type=Path, help="Media folder.  [default: NAME-media next to CATALOG]")
+@click.option(
+    "--media",
+    type=Path,
+    metavar="FOLDER|URL",
+    help="Media folder, also in a bucket (s3://BUCKET/NAME).  [default: NAME-media next to "
+    "CATALOG]",
+)
 @click.option(
     "--workers",
     default=4,
@@ -97,6 +104,8 @@ def command(
     With --executor, workers on several machines fetch at the pace of one (docs/cluster.md).
     The exit code is 2 when the run ended early.
     """
+    from yt360.buckets.address import as_bucket_url
+    from yt360.buckets.cache import media_workspace
     from yt360.catalog import Catalog
     from yt360.crawl.download.remote.driver import run_on_executor
     from yt360.crawl.download.run import run_download
@@ -109,7 +118,9 @@ def command(
         config = _config(
             make_filters(options, catalog.setting("filters", dict[str, Any], {})), options
         )
-        engine = open_executor(executor, executor_config, media or catalog.media)
+        url = catalog.media_url if media is None else as_bucket_url(media)
+        local = media_workspace(url) if url else media or catalog.media
+        engine = open_executor(executor, executor_config, local)
         if media is not None:
             catalog.set_media(media)
         for state in retry:

@@ -176,13 +176,13 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
     interruption, or with more inputs: it continues, and never changes a complete shard. Files and
     parts that cannot be used are listed with the reason.
     """
+    from yt360.buckets.cache import cache_folder
     from yt360.catalog.build_inputs import find_all_inputs
     from yt360.duplicates.groups import read_groups
     from yt360.execution.engines.choice import open_executor
     from yt360.execution.executor import limited_pools
     from yt360.explore.review.applied import apply_decisions, find_decisions, read_decisions
     from yt360.shards.bucket.build import build_anywhere
-    from yt360.shards.bucket.workspace import cache_folder
     from yt360.shards.builder.splits.given import give_splits
 
     # The workers of a build in a bucket write to its workspace.

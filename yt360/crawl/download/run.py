@@ -14,6 +14,7 @@ from pathlib import Path
 
 from yt360.catalog import Catalog
 from yt360.catalog.claim_renewal import ClaimRenewal
+from yt360.crawl.download.bucket_media import remove_uploaded
 from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.fetch import Fetcher
 from yt360.crawl.download.report import Report
@@ -49,6 +50,7 @@ def run_download(
     """
     with Catalog(path) as catalog:
         catalog.make_media()
+        remove_uploaded(catalog)
     with ClaimRenewal(path, config.lease_s) as renewal:
         state = RunState(config, stop, renewal, note, finished)
         with ThreadPoolExecutor(config.workers, thread_name_prefix="worker") as pool:

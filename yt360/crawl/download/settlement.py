@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from yt360.catalog import Catalog, Claim, ClaimLost, State
+from yt360.crawl.download.bucket_media import remove_local
 from yt360.crawl.download.fetch import Fetched
 from yt360.crawl.download.report import RETRY
 from yt360.crawl.download.run_state import RunState
@@ -61,9 +62,14 @@ class Settlement:
         with self._catalog.transaction():
             self._catalog.claims.renew(claim, self._config.lease_s)
             publish()
+            is_in_bucket = bool(files) and self._catalog.media_url is not None
+            if is_in_bucket:
+                self._catalog.files.clear(claim.video_id)  # their objects were replaced
             self._catalog.videos.update_facts(claim.video_id, **fetched.facts)
             self._catalog.files.put(claim.video_id, *files)
             self._catalog.claims.finish(claim, state)
+        if is_in_bucket:
+            remove_local(self._catalog, claim.video_id)
         self._count(claim, state, size_bytes=sum(file.bytes for file in files))
         self._limiter.report_success(site)
 

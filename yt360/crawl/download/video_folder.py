@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from yt360.buckets.bucket import Bucket
+from yt360.buckets.copies import bucket_of
+from yt360.buckets.media import delete_video
 from yt360.catalog import Catalog
 from yt360.crawl.failures import Damaged
 from yt360.errors import UserError
@@ -47,7 +50,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def delete_media(catalog: Catalog, video_id: str) -> int:
+def delete_media(
+    catalog: Catalog, video_id: str, open_bucket: Callable[[str], Bucket] = bucket_of
+) -> int:
     """Delete a video's folder and the record of its files; return the number of files.
 
     Partial files and files without a record are deleted too. Links are deleted, not followed.
@@ -56,14 +61,22 @@ def delete_media(catalog: Catalog, video_id: str) -> int:
     Args:
         catalog: The catalog, which has the media folder.
         video_id: A video that no worker processes, as after `Videos.drop`.
+        open_bucket: Returns the objects under a URL, for media in a bucket.
 
     Raises:
         UserError: The media folder is not marked as the catalog's (`Catalog.own_media`), a file is
             recorded elsewhere in it, a link leads to the folder, or a process that has lost its
-            claim still uses the folder. Nothing is deleted then.
+            claim still uses the folder. Nothing is deleted then. Or the bucket cannot be written.
         OSError: A file cannot be deleted; some may be deleted already.
     """
     media = catalog.own_media()
+    if catalog.media_url is not None:
+        place = video_folder(video_id)
+        for local in (catalog.incoming, media):
+            shutil.rmtree(local / place, ignore_errors=True)
+        count = delete_video(open_bucket(catalog.media_url), place.as_posix())
+        catalog.files.clear(video_id)
+        return count
     home = media.resolve()
     folder = home / video_folder(video_id)
     for file in catalog.files.of(video_id):

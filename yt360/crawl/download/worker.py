@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from yt360.catalog import Catalog, Claim, ClaimLost, Job
+from yt360.crawl.download.bucket_media import upload
 from yt360.crawl.download.fetch import Fetched, Fetcher
 from yt360.crawl.download.run_state import POLL_S, RunState
 from yt360.crawl.download.settlement import Settlement
@@ -59,7 +60,7 @@ class Worker:
             SiteRefuses: A site demands a longer pause than the run may wait.
             OSError: The disk is full or cannot be written.
         """
-        self._fetcher.check_free_space(self._catalog.media)
+        self._fetcher.check_free_space(self._catalog.incoming)
         if not self._state.take_turn():
             return False
         claim = self._catalog.claims.take(self._job, self._name, self._config.lease_s)
@@ -104,19 +105,25 @@ class Worker:
             self._settlement.fail(claim, site, failure, self._fetcher.facts())
 
     def _fetch(self, claim: Claim) -> Fetched:
-        folder = self._catalog.media / video_folder(claim.video_id)
+        folder = self._catalog.incoming / video_folder(claim.video_id)
         if self._config.describe_only:
             return Fetched(self._fetcher.describe(claim.video_id, claim.url, folder), ())
         clips = self._catalog.clips.of(claim.video_id)
-        return self._fetcher.fetch(
+
+        def check_claim() -> None:
+            self._state.renewal.check(claim)
+
+        fetched = self._fetcher.fetch(
             claim.video_id,
             claim.url,
             folder,
             # Clips that an inspection chose come from the whole video and need no sections.
             [clip.start_s for clip in clips if clip.origin == "released"],
-            check_claim=lambda: self._state.renewal.check(claim),
+            check_claim=check_claim,
             before_download=lambda: self._delete_old_files(claim),
         )
+        upload(self._catalog.media_url, claim.video_id, folder, fetched, check_claim)
+        return fetched
 
     def _delete_old_files(self, claim: Claim) -> None:
         """Delete the files of an earlier download, since the video was queued to replace them.

@@ -7,10 +7,7 @@ build runs; what is staged is then made again.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -18,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from yt360.buckets.bucket import MAX_OBJECT_BYTES, Bucket
+from yt360.buckets.cache import cache_folder, folder_name
 from yt360.buckets.failures import changed
 from yt360.buckets.lease import LEASE_FILE, WriterLease
 from yt360.duplicates.groups import GROUPS_FILE, folder_of_dataset
@@ -40,14 +38,8 @@ from yt360.shards.format.schema import (
 from yt360.splits import SPLITS, Split
 from yt360.untrusted.files import MAX_JSON_BYTES, read_limited
 
-CACHE_VARIABLE = "YT360_CACHE"
 _WORKSPACE_FILE = "workspace"
 _GROUPS = f"{folder_of_dataset(Path()).name}/{GROUPS_FILE}"
-
-
-def cache_folder() -> Path:
-    """Return the folder of all workspaces: ``$YT360_CACHE``, or ``~/.cache/yt360``."""
-    return Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "yt360")
 
 
 @contextmanager
@@ -67,8 +59,7 @@ def open_workspace(
     """
     bucket = bucket or Bucket(url)
     cache = cache or cache_folder()
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
-    home = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+    home = cache / folder_name(url)
     private_folder(cache)
     home.mkdir(exist_ok=True)
     with exclusive_lock(home / "lock", url):

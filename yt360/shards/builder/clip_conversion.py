@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yt360.buckets.copies import copies
 from yt360.errors import BadItem
 from yt360.execution.local import Crashed
 from yt360.media.layout.field_correction import FieldCorrection
@@ -62,7 +63,7 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
     while pending:
         batch = tuple(pending[:batch_size])
         try:
-            with blaming_input(task.item):
+            with copies((task.item.video, *task.item.companions)), blaming_input(task.item):
                 for clip in _convert(task, batch, staging):
                     pending.remove(clip)
         except BadItem as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yt360.buckets.copies import copies
 from yt360.clips import SILENT_BELOW_DBFS, TimeRange
 from yt360.errors import BadItem
 from yt360.execution.blame import blaming
@@ -72,7 +73,8 @@ def analyze_input(task: AnalysisTask) -> AnalyzedInput:
         isinstance(staging.find(item.clip_key(clip.start_s)), done) for clip in staged.clips
     ):
         return AnalyzedInput(staged)
-    analyzed = _analyze(item, options, fingerprint, staged)
+    with copies((item.video, *item.companions)):
+        analyzed = _analyze(item, options, fingerprint, staged)
     if analyzed.analysis is not staged:
         staging.save_analysis(item, analyzed.analysis)
     return analyzed

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
+from yt360.buckets.copies import copies
 from yt360.clips import TimeRange, clip_key
 from yt360.duplicates.groups import Groups
 from yt360.errors import BadItem, UserError
@@ -236,8 +237,9 @@ def fingerprint_of(item: InputVideo) -> str:
     It detects a replaced file or another list of clips without reading the whole file.
     """
     digest = hashlib.blake2b(digest_size=8)
-    for path in (item.video, *item.companions, *([item.directions] if item.directions else [])):
-        digest.update(_head_and_tail(path))
+    with copies((item.video, *item.companions)):
+        for path in (item.video, *item.companions, *([item.directions] if item.directions else [])):
+            digest.update(_head_and_tail(path))
     if item.audio_layout or item.projection:
         digest.update(f"{item.audio_layout}\0{item.projection}".encode())
     if item.segments is not None:

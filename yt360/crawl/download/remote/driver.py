@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from yt360.catalog import Catalog, Claim, ClaimLost, Job, MediaFile
 from yt360.catalog.claim_renewal import ClaimRenewal
+from yt360.crawl.download.bucket_media import remove_uploaded
 from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.remote.beacon import Beacon
 from yt360.crawl.download.remote.fetch_task import FetchResult, FetchTask, fetch_video
@@ -75,7 +76,9 @@ def run_on_executor(
             key="--per-site",
         )
     with Catalog(path) as catalog, ExitStack() as stack:
-        media = catalog.make_media().resolve()
+        catalog.make_media()
+        remove_uploaded(catalog)
+        media = catalog.incoming.resolve()
         folder = media / RUN_FOLDER
         stack.enter_context(exclusive_lock(folder / "lock", path))
         renewal = stack.enter_context(ClaimRenewal(path, config.lease_s))
@@ -175,7 +178,9 @@ class _Driver:
 
     def _task(self, claim: Claim) -> FetchTask:
         folder = self._media / video_folder(claim.video_id)
-        if self._catalog.files.of(claim.video_id):  # they stay until the new ones are complete
+        url = self._catalog.media_url
+        if url is None and self._catalog.files.of(claim.video_id):
+            # They stay until the new ones are complete.
             folder = folder / AGAIN
         clips = self._catalog.clips.of(claim.video_id)
         return FetchTask(
@@ -187,6 +192,7 @@ class _Driver:
             tuple(clip.start_s for clip in clips if clip.origin == "released"),
             self._beacon.path,
             self._config,
+            url,
         )
 
     def _record(self, claim: Claim, task: FetchTask, result: FetchResult | Crashed) -> None:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from yt360.crawl.download.bucket_media import upload
 from yt360.crawl.download.config import DownloadConfig
 from yt360.crawl.download.fetch import Fetched, Fetcher
 from yt360.crawl.download.remote.beacon import BeaconReader
@@ -35,6 +36,8 @@ class FetchTask:
         clip_starts_s: Start times of the known clips.
         beacon: The file of the run, see `Beacon`.
         config: Options of the run.
+        media_url: The media folder in a bucket, to which the files are uploaded; None for a local
+            one.
     """
 
     token: str
@@ -44,6 +47,7 @@ class FetchTask:
     clip_starts_s: tuple[int, ...]
     beacon: Path
     config: DownloadConfig
+    media_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def fetch_video(task: FetchTask, make_fetcher: Callable[..., Fetcher] = Fetcher)
         fetched = fetcher.fetch(
             task.video_id, task.url, task.folder, task.clip_starts_s, check_claim=reader.check
         )
+        upload(task.media_url, task.video_id, task.folder, fetched, reader.check)
         return FetchResult(fetched)
     except Interrupted:
         return FetchResult(facts=fetcher.facts())

@@ -1,0 +1,177 @@
+"""Local copies of media in a bucket, which workers fetch before they read a file.
+
+The workspace of a bucket is a folder in `cache_folder`. A catalog names files in its ``copies``,
+whether they are there or not; `copies` puts them there, verified, while they are read. The copies
+that were read longest ago are removed when the folder grows too large. Processes and machines that
+share the folder share the copies: a file is locked while it is read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from yt360.buckets.bucket import Bucket
+from yt360.buckets.cache import COPIES_FOLDER, INCOMING_FOLDER, cache_folder, media_workspace
+from yt360.buckets.media import list_video
+from yt360.errors import UserError
+from yt360.files import atomic_write, is_same_file, private_folder
+from yt360.locks import exclusive_lock
+from yt360.untrusted.files import read_limited
+
+LIMIT_VARIABLE = "YT360_MEDIA_CACHE_GB"
+DEFAULT_LIMIT_GB = 20.0
+_URL_FILE = "url"
+
+
+def make_media_workspace(url: str) -> Path:
+    """Return the local folder of a bucket with media; it is created when missing."""
+    workspace = media_workspace(url)
+    private_folder(workspace)
+    for name in (COPIES_FOLDER, INCOMING_FOLDER):
+        (workspace / name).mkdir(exist_ok=True)
+    with atomic_write(workspace / _URL_FILE, "w") as file:
+        file.write(url)
+    return workspace
+
+
+def bucket_of(url: str) -> Bucket:
+    """Return the objects under a URL; one value in a process, since it keeps connections."""
+    return _bucket(url, os.getpid())
+
+
+@lru_cache(16)
+def _bucket(url: str, _process: int) -> Bucket:
+    return Bucket(url)  # its connections do not survive a fork
+
+
+@contextmanager
+def copies(
+    paths: Iterable[Path], open_bucket: Callable[[str], Bucket] = bucket_of
+) -> Iterator[None]:
+    """Let files be there and stay there during the block.
+
+    Nothing is done for files that are not in the copies of a bucket. A file that the bucket does
+    not list stays missing.
+
+    Args:
+        paths: Files that the block reads.
+        open_bucket: Returns the objects under a URL.
+
+    Raises:
+        UserError: The bucket cannot be read, or a file there does not have its checksum.
+        OSError: The disk is full.
+    """
+    with ExitStack() as stack:
+        for path in paths:
+            url = _url_of(path)
+            if url is not None:
+                stack.enter_context(_copy(path, url, open_bucket))
+        yield
+
+
+def _url_of(path: Path) -> str | None:
+    """Return the bucket of a file in the copies of a workspace in `cache_folder`, or None.
+
+    A folder elsewhere may come from somebody else, and must not cause requests.
+    """
+    if len(path.parents) < 4 or path.parents[2].name != COPIES_FOLDER:
+        return None
+    workspace = path.parents[3]
+    if workspace.parent.resolve() != (cache_folder() / "media").resolve():
+        return None
+    try:
+        return read_limited(workspace / _URL_FILE, 10_000).decode()
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def _copy(path: Path, url: str, open_bucket: Callable[[str], Bucket]) -> Iterator[None]:
+    while (descriptor := _open_locked(path, fcntl.LOCK_SH)) is None:
+        if not _fetch(path, open_bucket(url)):
+            yield
+            return
+    try:
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))  # it was read now
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_locked(path: Path, kind: int) -> int | None:
+    """Open and lock a file; None if it does not exist, or another process holds its lock."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, kind)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if is_same_file(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # it was removed in between
+
+
+def _fetch(path: Path, bucket: Bucket) -> bool:
+    """Fetch a file unless another process has; return whether the bucket lists it."""
+    private_folder(path.parent)
+    lock = path.with_name(f".{path.name}.lock")
+    with exclusive_lock(lock, wait=True):
+        try:
+            if path.exists():
+                return True
+            folder = f"{path.parents[1].name}/{path.parent.name}"
+            listed = list_video(bucket, folder).get(path.name)
+            if listed is None:
+                return False
+            _make_room(path.parents[2], listed.bytes)
+            bucket.download(f"{folder}/{path.name}", path, listed.bytes, listed.sha256)
+            return True
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _make_room(folder: Path, size: int) -> None:
+    """Remove the copies that were read longest ago until `size` more bytes fit into the limit."""
+    found = []
+    for path in folder.glob("*/*/*"):
+        try:
+            if not path.name.startswith("."):
+                found.append((path.stat().st_atime_ns, path.stat().st_size, path))
+        except FileNotFoundError:  # another process has removed it
+            continue
+    total = sum(bytes_ for _, bytes_, _ in found) + size
+    limit = _limit_bytes()
+    for _, bytes_, path in sorted(found):
+        if total <= limit:
+            return
+        descriptor = _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            total -= bytes_
+
+
+def _limit_bytes() -> float:
+    text = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_GB)
+    try:
+        limit = float(text) * 1e9
+    except ValueError:
+        limit = math.nan
+    if not limit > 0:
+        raise UserError(
+            f"${LIMIT_VARIABLE} is {text!r}; give a positive number of gigabytes",
+            code="out-of-range",
+            key=LIMIT_VARIABLE,
+        )
+    return limit
