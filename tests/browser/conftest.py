@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from helpers.browser import MISSING, Watch, chromium, find_chromium
 from helpers.explore_site import VIEWER, Site, serve
+from helpers.viewer_site import full_site, viewer_page
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,3 +71,31 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         yield open_page
         assert [error for watch in watches for error in watch.errors] == []
         assert [address for watch in watches for address in watch.foreign] == []
+
+
+@pytest.fixture(scope="package")
+def viewer_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the site of `full_site`."""
+    folder = Path(tmp_path_factory.mktemp("viewer"))
+    full_site(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def _viewer_page(browser: Any, viewer_site: Path) -> Iterator[Any]:
+    with viewer_page(browser, viewer_site) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(_viewer_page: Any) -> Any:
+    """Return the page of the tests of a module, without a viewer yet."""
+    _viewer_page.evaluate("() => { window.viewer?.dispose(); window.viewer = null; }")
+    return _viewer_page
+
+
+@pytest.fixture
+def own_page(browser: Any, viewer_site: Path) -> Iterator[Any]:
+    """Return a page for one test that changes more than the viewer."""
+    with viewer_page(browser, viewer_site) as opened:
+        yield opened

@@ -1,191 +1,23 @@
-"""The viewer in a browser: picture, playing, layers, keys, broken clips."""
+"""The viewer in a browser: playing, turning, keys, broken clips, freeing what it holds."""
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 import math
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from helpers.browser import wait_until
-from helpers.viewer_site import (
-    DURATION_S,
-    FPS,
-    SHOW,
-    frame_gray,
-    label_png,
-    made_clip,
-    show,
-    viewer_page,
-)
-from PIL import Image
+from helpers.viewer_pictures import directions_of, picture, state
+from helpers.viewer_site import DURATION_S, FPS, frame_gray, made_clip, show
 
-from yt360.sphere import angle_between, direction, equirect_grid, view_grid
+from yt360.sphere import angle_between
 
 MEASURED = logging.getLogger("viewer")
 """What cannot be asserted on any machine; ``--log-cli-level=INFO`` prints it."""
 FIRST = ("firstFrameMs", "firstSoundMs")
-SOURCES_DEG = [(90.0, 0.0), (-60.0, 40.0)]
-"""Directions of the made clip's source in its two halves."""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(tmp_path_factory.mktemp("site"))
-    source = {"name": "<b>noise</b>", "azimuth_deg": 90, "elevation_deg": 0, "end_s": 1.5}
-    verdict = {"name": "silent", "value": 1, "unit": "", "start_s": 1, "end_s": 2, "text": "quiet"}
-    legend = [
-        {"id": 1, "name": "left", "color": "#ff0000"},
-        {"id": 7, "name": "right", "color": "#0000ff"},
-    ]
-    made_clip(
-        folder / "clips" / "0", SOURCES_DEG, directions=[source], verdicts=[verdict],
-        labels={"times_s": [0.0, 1.5], "legend": legend}, runs={"small": {"score": 0.4}},
-    )  # fmt: skip
-    clip = folder / "clips" / "0"
-    classes = np.full((4, 8), 1, np.uint8)
-    classes[:, 4:] = 7
-    (clip / "labels").mkdir()
-    for number in range(2):
-        (clip / "labels" / f"{number}.png").write_bytes(label_png(classes))
-    run = clip / "runs" / "0"
-    run.mkdir(parents=True)
-    views = []
-    for number, azimuth in enumerate([90, -60]):
-        (run / f"{number}.png").write_bytes(label_png(classes))
-        views.append({
-            "azimuth_deg": azimuth, "elevation_deg": 0, "hfov_deg": 60, "vfov_deg": 60,
-            "flip": number == 1, "crop": f"{number}.png", "mel": f"{number}.png",
-            "scores": [0.1, 0.5],
-        })  # fmt: skip
-    strength = np.zeros((18, 36), np.uint8)
-    strength[8:10, 26:28] = 255  # 90 degrees to the right
-    (run / "gradcam.bin").write_bytes(strength.tobytes())
-    facts: dict[str, Any] = {"views": views, "gradcam": {"rows": 18, "columns": 36}}
-    facts |= {"video_start_s": 1.25, "video_s": 0.5}
-    (clip / "runs" / "0.json").write_text(json.dumps(facts))
-    return folder
-
-
-@pytest.fixture
-def page(browser: Any, site: Path) -> Iterator[Any]:
-    with viewer_page(browser, site) as opened:
-        yield opened
-
-
-def state(page: Any) -> dict[str, Any]:
-    found: dict[str, Any] = page.evaluate("viewer.state()")
-    return found
-
-
-def picture(page: Any, settings: dict[str, Any], layers: list[str]) -> np.ndarray:
-    """Return the drawn picture (H, W, 3) with only some layers."""
-    page.evaluate(
-        """async ([settings, layers]) => {
-            for (const name of Object.keys(viewer.controls.state)) {
-                viewer.controls.set(name, layers.includes(name));
-            }
-            await viewer.setState(settings);
-            viewer.stage.start.hidden = true;
-            viewer.stage.root.querySelectorAll(".vw-stage-buttons, .vw-corner, .vw-readout")
-                .forEach((each) => { each.style.visibility = "hidden"; });
-            // Two frames: the first one may fetch label maps.
-            for (let i = 0; i < 2; i += 1) {
-                await new Promise((done) => setTimeout(done, 50));
-                await Promise.race([
-                    new Promise(requestAnimationFrame),
-                    new Promise((done) => setTimeout(done, 3000)),
-                ]);
-            }
-        }""",
-        [settings, layers],
-    )
-    png = page.locator(".vw-surface").screenshot()
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), np.int64)
-
-
-def inner(image: np.ndarray) -> np.ndarray:
-    """Return a picture with a black margin, since it has round corners beside white paper."""
-    margin = 16
-    framed = np.zeros_like(image)
-    within = (slice(margin, -margin), slice(margin, -margin))
-    framed[within] = image[within]
-    return framed
-
-
-def directions_of(image: np.ndarray, view: dict[str, Any]) -> torch.Tensor:
-    """Return what the pixels of a picture look at (H, W, 3), by Python's projections."""
-    height, width = image.shape[:2]
-    if view.get("mode") == "flat":
-        rows = width // 2
-        grid = equirect_grid(rows, width, dtype=torch.float64)
-        above = (height - rows) // 2
-        padded = torch.zeros(height, width, 3, dtype=torch.float64)
-        padded[above : above + rows] = grid
-        return padded
-    yaw, pitch, fov = (math.radians(view[name]) for name in ("yaw", "pitch", "fov"))
-    return view_grid(
-        *(torch.tensor(each, dtype=torch.float64) for each in (yaw, pitch, fov)), height, width
-    )
-
-
-@pytest.mark.parametrize(
-    ("settings", "source"),
-    [
-        ({"t": 0.5, "yaw": 70, "pitch": 15, "fov": 90, "mode": "sphere"}, 0),
-        ({"t": 2.5, "yaw": -90, "pitch": 60, "fov": 80, "mode": "sphere"}, 1),
-        ({"t": 2.5, "mode": "flat"}, 1),
-    ],
-)
-def test_the_hottest_pixel_is_where_the_source_is(page, settings, source):
-    show(page)
-    image = inner(picture(page, settings, ["energy"]))
-    # Green rises with the energy; the video is gray, and the view's frame white.
-    green = np.where(image[..., 0] > image[..., 2] + 30, image[..., 1], 0)
-    row, column = np.unravel_index(green.argmax(), green.shape)
-    where = directions_of(image, settings)[row, column]
-    truth = direction(*torch.deg2rad(torch.tensor(SOURCES_DEG[source], dtype=torch.float64)))
-    assert math.degrees(angle_between(where, truth)) < 12  # pixels of the energy have 10 degrees
-
-
-def test_labels_are_where_their_classes_are(page):
-    """Class 1 fills the left half of the panorama, class 7 the right one."""
-    show(page)
-    settings = {"t": 0.5, "yaw": 0, "pitch": 80, "fov": 100, "mode": "sphere"}
-    image = picture(page, settings, ["labels"])
-    left = directions_of(image, settings)[..., 1].numpy()
-    red, blue = image[..., 0] > image[..., 2] + 50, image[..., 2] > image[..., 0] + 50
-    sure = np.abs(left) > 0.05
-    sure[:16], sure[-16:] = False, False  # the picture has round corners
-    assert red[sure & (left > 0)].all()
-    assert blue[sure & (left < 0)].all()
-    page.get_by_role("button", name="left", exact=True).click()
-    hidden = picture(page, settings, ["labels"])
-    assert np.ptp(hidden[sure & (left > 0)], axis=-1).max() < 10
-
-
-def test_everything_is_drawn_again_after_a_lost_context(page):
-    """A graphics driver may take the canvas away, as after a sleep."""
-    show(page)
-    settings = {"t": 0.5, "yaw": 0, "pitch": 10, "fov": 100, "mode": "sphere"}
-    before = picture(page, settings, ["labels", "energy"])
-    page.evaluate("""() => {
-        window.loss = viewer.renderer.gl.getExtension("WEBGL_lose_context");
-        loss.loseContext();
-    }""")
-    wait_until(page, "viewer.renderer.lost")
-    page.evaluate("loss.restoreContext()")
-    wait_until(page, "!viewer.renderer.lost")
-    after = picture(page, settings, ["labels", "energy"])
-    assert np.abs(after - before).max() < 4
-    assert np.ptp(inner(after)[40:-40, 40:-40], axis=(0, 1)).max() > 60
 
 
 def test_a_step_shows_the_next_frame(page):
@@ -264,7 +96,8 @@ def test_dragging_keeps_the_grasped_point_under_the_pointer(page):
     wait_until(page, f"viewer.state().fov < {before}")
 
 
-def test_keys_turn_zoom_play_and_switch(page):
+def test_keys_turn_zoom_play_and_switch(own_page):
+    page = own_page
     show(page)
     page.evaluate("addEventListener('keydown', (event) => viewer.handleKey(event))")
     page.locator(".vw-surface").focus()
@@ -306,28 +139,6 @@ def test_a_state_that_is_set_is_not_reported(page):
     assert page.evaluate("states.at(-1).mode") == "sphere"
 
 
-def test_the_views_of_a_run_are_shown_and_lead_to_where_they_look(page):
-    show(page, run=0)
-    views = page.get_by_role("list", name="Views of the run").get_by_role("button")
-    assert views.count() == 2
-    assert "best match: sound of view 2" in views.nth(0).inner_text()
-    assert "matches its own sound" in views.nth(1).inner_text()
-    views.nth(1).click()
-    assert state(page)["yaw"] == pytest.approx(-60)
-    wait_until(page, "viewer.state().t === 1.25")  # the time that the views show
-
-
-def test_grad_cam_is_where_the_run_sees_what_it_hears(page):
-    show(page, run=0)
-    settings = {"t": 0.5, "yaw": -80, "pitch": 10, "fov": 90, "mode": "sphere"}
-    image = picture(page, settings, ["cam"])
-    greener = inner(image)[..., 1] - inner(image)[..., 0]
-    row, column = np.unravel_index(greener.argmax(), greener.shape)
-    where = directions_of(image, settings)[row, column]
-    truth = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64)
-    assert math.degrees(angle_between(where, truth)) < 12
-
-
 def test_names_are_text_and_never_markup(page):
     show(page)
     page.evaluate("viewer.setState({ yaw: 90 })")
@@ -336,8 +147,8 @@ def test_names_are_text_and_never_markup(page):
     assert page.locator(".vw-root b, made").count() == 0
 
 
-def test_a_clip_with_broken_members_says_so_and_the_next_one_is_shown(page, site):
-    broken = site / "clips" / "1"
+def test_a_clip_with_broken_members_says_so_and_the_next_one_is_shown(page, viewer_site):
+    broken = viewer_site / "clips" / "1"
     if not broken.exists():
         made_clip(broken, [(0, 0)], key="broken-00000")
         (broken / "video.mp4").write_bytes(b"no video")
@@ -353,8 +164,8 @@ def test_a_clip_with_broken_members_says_so_and_the_next_one_is_shown(page, site
     assert page.evaluate("viewer.measure().firstFrameMs") > 0
 
 
-def test_a_clip_of_unknown_length_has_that_of_its_video(page, site):
-    unknown = site / "clips" / "2"
+def test_a_clip_of_unknown_length_has_that_of_its_video(page, viewer_site):
+    unknown = viewer_site / "clips" / "2"
     if not unknown.exists():
         made_clip(unknown, [(0, 0)], duration_s=None, fps=None, level=None)
     show(page, clip=2)
@@ -370,17 +181,9 @@ def test_a_viewer_that_is_disposed_leaves_nothing_behind(page):
     assert page.locator("#place *").count() == 0
 
 
-def test_a_slow_layer_keeps_no_other_one_waiting(page):
-    """The views of a run are computed on demand, which takes seconds."""
-    page.route("**/runs/0.json", lambda _: None)
-    page.evaluate(f"({SHOW})(['clips/0/', 0]); 0")
-    wait_until(page, "window.viewer?.layers.energy && viewer.measure().firstFrameMs > 0")
-    assert page.get_by_role("checkbox", name="Sound energy").is_visible()
-    assert not page.get_by_role("checkbox", name="Grad-CAM").is_visible()
-
-
-def test_many_clips_hold_no_more_than_one(page):
+def test_many_clips_hold_no_more_than_one(own_page):
     """Each clip's video is freed when the next one is shown, even while it still loads."""
+    page = own_page
     page.evaluate("""() => {
         window.held = new Set();
         const { createObjectURL, revokeObjectURL } = URL;

@@ -35,6 +35,8 @@ RATE_HZ, FPS, DURATION_S = 24000, 16, 3.0
 WIDTH, HEIGHT = 320, 160
 ENERGY_STEP_S, ENERGY_ROWS, ENERGY_COLUMNS = 0.25, 18, 36
 SHOWN_DB = 12.0
+SOURCES_DEG = [(90.0, 0.0), (-60.0, 40.0)]
+"""Directions of the source of `full_site` in its two halves."""
 
 
 def frame_gray(frame: int) -> int:
@@ -71,6 +73,42 @@ def made_clip(folder: Path, directions_deg: Sequence[tuple[float, float]], **mor
     (folder / "clip.json").write_text(json.dumps(clip | more))
 
 
+def full_site(folder: Path) -> None:
+    """Write a site whose clip has directions, a verdict, labels, and the views of a run."""
+    source = {"name": "<b>noise</b>", "azimuth_deg": 90, "elevation_deg": 0, "end_s": 1.5}
+    verdict = {"name": "silent", "value": 1, "unit": "", "start_s": 1, "end_s": 2, "text": "quiet"}
+    legend = [
+        {"id": 1, "name": "left", "color": "#ff0000"},
+        {"id": 7, "name": "right", "color": "#0000ff"},
+    ]
+    made_clip(
+        folder / "clips" / "0", SOURCES_DEG, directions=[source], verdicts=[verdict],
+        labels={"times_s": [0.0, 1.5], "legend": legend}, runs={"small": {"score": 0.4}},
+    )  # fmt: skip
+    clip = folder / "clips" / "0"
+    classes = np.full((4, 8), 1, np.uint8)
+    classes[:, 4:] = 7
+    (clip / "labels").mkdir()
+    for number in range(2):
+        (clip / "labels" / f"{number}.png").write_bytes(label_png(classes))
+    run = clip / "runs" / "0"
+    run.mkdir(parents=True)
+    views = []
+    for number, azimuth in enumerate([90, -60]):
+        (run / f"{number}.png").write_bytes(label_png(classes))
+        views.append({
+            "azimuth_deg": azimuth, "elevation_deg": 0, "hfov_deg": 60, "vfov_deg": 60,
+            "flip": number == 1, "crop": f"{number}.png", "mel": f"{number}.png",
+            "scores": [0.1, 0.5],
+        })  # fmt: skip
+    strength = np.zeros((18, 36), np.uint8)
+    strength[8:10, 26:28] = 255  # 90 degrees to the right
+    (run / "gradcam.bin").write_bytes(strength.tobytes())
+    facts: dict[str, Any] = {"views": views, "gradcam": {"rows": 18, "columns": 36}}
+    facts |= {"video_start_s": 1.25, "video_s": 0.5}
+    (clip / "runs" / "0.json").write_text(json.dumps(facts))
+
+
 def label_png(classes: NDArray[np.uint8]) -> bytes:
     """Return a label map (H, W) as a gray PNG."""
     file = io.BytesIO()
@@ -79,13 +117,18 @@ def label_png(classes: NDArray[np.uint8]) -> bytes:
 
 
 @contextmanager
-def viewer_page(browser: Any, site: Path, size: tuple[int, int] = (420, 700)) -> Iterator[Any]:
+def viewer_page(
+    browser: Any, site: Path, size: tuple[int, int] = (420, 700), **context: Any
+) -> Iterator[Any]:
     """Open an empty page beside the viewer's modules.
 
     At the end the page must have reported no error and asked no other server for anything.
     """
-    with served(site) as address, browser.new_context(viewport=_size(size)) as context:
-        page = context.new_page()
+    with (
+        served(site) as address,
+        browser.new_context(viewport=_size(size), **context) as opened,
+    ):
+        page = opened.new_page()
         page.set_default_timeout(60_000)
         watch = Watch(page, address)
         page.goto(address)
@@ -140,6 +183,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     _EMPTY = (
         b"<!doctype html><html lang=en data-theme=dark><title>viewer</title>"
+        b"<meta name=viewport content='width=device-width, initial-scale=1'>"
         b'<link rel=icon href="data:,"><link rel=stylesheet href=static/style/base.css>'
         b"<link rel=stylesheet href=static/style/viewer.css>"
         b"<div id=place></div>"
