@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +12,18 @@ from typing import Any
 from yt360.catalog.build_inputs import media_parts
 from yt360.catalog.catalog import Catalog
 from yt360.catalog.records import STATES as VIDEO_STATES
-from yt360.catalog.records import Verdict
 from yt360.clips import DEFAULT_CLIP_S, clip_key
 from yt360.errors import BadItem, UserError
 from yt360.explore.parts import Decoder
+from yt360.explore.sources.catalog_columns import (
+    measurements,
+    number_or_none,
+    numbers_of,
+    outcomes,
+    reasons,
+    text_or_none,
+    verdict_rows,
+)
 from yt360.explore.sources.dataset import unit_of
 from yt360.explore.sources.excerpts import Excerpts, Recording, page_format
 from yt360.explore.sources.source import (
@@ -30,9 +37,6 @@ from yt360.explore.sources.source import (
 )
 from yt360.splits import SPLITS
 
-MAX_NUMBER_COLUMNS = 80
-"""Measurements that the list shows; the page of a clip has all."""
-_SAMPLED_VERDICTS = 20
 _KEPT = """SELECT clips.video, start_s FROM clips JOIN videos ON videos.number = clips.video
     WHERE kept AND state = 'accepted' ORDER BY clips.video, start_s"""
 _DROPPED = """SELECT clips.video, start_s FROM clips JOIN videos ON videos.number = clips.video
@@ -76,9 +80,9 @@ class CatalogSource:
             except (TypeError, OverflowError) as error:
                 raise UserError(f"{path} is damaged: {error}", "invalid", path) from None
             self.num_rejected = len(self._videos) - self.num_clips
-            self._reasons = _reasons(catalog)
-            self._outcomes = _outcomes(catalog)
-            self._numbers = _numbers(catalog, self._outcomes)
+            self._reasons = reasons(catalog)
+            self._outcomes = outcomes(catalog)
+            self._numbers = measurements(catalog, self._outcomes)
         self.columns: Sequence[Column] = (
             Column(name="key", title="Clip", type="text"),
             Column(name="video", title="Video", type="text"),
@@ -169,7 +173,7 @@ class CatalogSource:
                 "facts": video.facts,
                 "clip": {} if clip is None else clip.numbers,
             },
-            "verdicts": list(chain.from_iterable(map(_verdict_rows, verdicts.values()))),
+            "verdicts": list(chain.from_iterable(map(verdict_rows, verdicts.values()))),
         }
 
     def member(self, row: int, name: str) -> Member | None:
@@ -275,17 +279,19 @@ class CatalogSource:
         reason = video["reason"] if clip is None else clip["reason"]
         return {
             "key": clip_key(str(video["video_id"]), self._start_s(row)),
-            "video": _text(video["video_id"]),
-            "title": _text(video["title"]),
-            "channel": _text(video["channel"]) or _text(video["channel_id"]),
-            "license": _text(video["license"]),
+            "video": text_or_none(video["video_id"]),
+            "title": text_or_none(video["title"]),
+            "channel": text_or_none(video["channel"]) or text_or_none(video["channel_id"]),
+            "license": text_or_none(video["license"]),
             "split": pick(SPLITS, video["split"]),
             "start_s": self._start_s(row),
-            "duration_s": _number((video if clip is None else clip)["duration_s"]),
+            "duration_s": number_or_none((video if clip is None else clip)["duration_s"]),
             "state": pick(STATES, IN if is_in else LEFT_OUT),
             "video_state": pick(VIDEO_STATES, video["state"]),
-            "reason": None if is_in else pick(self._reasons, _text(reason) or video["state"]),
-            "detail": None if is_in else _text(video["detail"]),
+            "reason": None
+            if is_in
+            else pick(self._reasons, text_or_none(reason) or video["state"]),
+            "detail": None if is_in else text_or_none(video["detail"]),
         }
 
     def _verdict_columns(self, row: Any) -> dict[str, Any]:
@@ -293,7 +299,7 @@ class CatalogSource:
         values: dict[str, Any] = {}
         if kind in self._outcomes:
             values[f"check {kind}"] = pick(self._outcomes[kind], row["verdict"])
-        numbers = _numbers_of(row["numbers"])
+        numbers = numbers_of(row["numbers"])
         for each, name in self._numbers:
             if each == kind and name in numbers:
                 values[f"{kind}: {name}"] = numbers[name]
@@ -307,64 +313,3 @@ def _rising_parts(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
         if place == len(numbers) or numbers[place] < numbers[place - 1]:
             yield first, place
             first = place
-
-
-def _reasons(catalog: Catalog) -> tuple[str, ...]:
-    """Return all reasons, and the states of videos that have none."""
-    clips = catalog.execute(
-        "SELECT DISTINCT substr(key, 9) FROM counters WHERE topic = 'clip' AND key LIKE 'dropped/%'"
-    )
-    videos = catalog.execute(
-        "SELECT DISTINCT substr(key, instr(key, '/') + 1) FROM counters WHERE topic = 'reason'"
-    )
-    found = {str(row[0]) for row in chain(clips, videos)}
-    return (*sorted(found - set(VIDEO_STATES)), *VIDEO_STATES)
-
-
-def _outcomes(catalog: Catalog) -> dict[str, tuple[str, ...]]:
-    """Return the outcomes of each check that the catalog has."""
-    found: dict[str, list[str]] = {}
-    for row in catalog.execute("SELECT key FROM counters WHERE topic = 'verdict' ORDER BY key"):
-        kind, _, outcome = str(row["key"]).partition("/")
-        found.setdefault(kind, []).append(outcome)
-    return {kind: tuple(outcomes) for kind, outcomes in found.items()}
-
-
-def _numbers(catalog: Catalog, kinds: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the check and the name of the measurements that some of its verdicts have."""
-    found: dict[tuple[str, str], None] = {}
-    for kind in kinds:
-        for row in catalog.execute(
-            "SELECT numbers FROM verdicts WHERE kind = ? LIMIT ?", (kind, _SAMPLED_VERDICTS)
-        ):
-            found.update(dict.fromkeys((kind, name) for name in _numbers_of(row["numbers"])))
-    return tuple(found)[:MAX_NUMBER_COLUMNS]
-
-
-def _numbers_of(text: Any) -> dict[str, float]:
-    """Return the numbers in a verdict."""
-    try:
-        content = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return {}
-    pairs = content.items() if isinstance(content, dict) else ()
-    return {name: value for name, value in pairs if _number(value) is not None}
-
-
-def _verdict_rows(verdict: Verdict) -> Iterator[dict[str, Any]]:
-    detail = str(verdict.numbers.get("detail", ""))
-    text = f"{verdict.verdict}: {detail}" if detail else verdict.verdict
-    yield {"name": verdict.kind, "value": None, "unit": "", "text": text}
-    for name, value in verdict.numbers.items():
-        if _number(value) is not None:
-            unit = unit_of(name)
-            yield {"name": f"{verdict.kind}: {name}", "value": value, "unit": unit, "text": ""}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None

@@ -2,7 +2,7 @@
 
 import { ClipPage } from "./clip/page.js";
 import { announce, debounced, throttled } from "./app/dom.js";
-import { Keys } from "./app/keys.js";
+import { pageKeys } from "./app/page_keys.js";
 import { formatHash, parseHash } from "./app/links.js";
 import { setUpTheme } from "./app/theme.js";
 import { ClipList } from "./list/list.js";
@@ -45,7 +45,7 @@ class Page {
     this.keepViewSoon = throttled(() => this.keepView(), 600);
     this.stale = false;
     this.setUpHead();
-    this.setUpKeys();
+    this.keys = pageKeys(this, byId("search"));
     addEventListener("hashchange", () => this.read());
   }
 
@@ -255,48 +255,6 @@ class Page {
     });
     this.toggleTheme = setUpTheme(byId("theme"));
     byId("help-button").addEventListener("click", () => this.keys.help());
-  }
-
-  setUpKeys() {
-    const keys = new Keys();
-    this.keys = keys;
-    const inClip = () => this.clip.row >= 0;
-    const inReview = () => inClip() && this.review !== null;
-    const { clip } = this;
-    keys.add("Everywhere", [
-      { keys: ["?"], does: "These keys", run: () => keys.help() },
-      { keys: ["/"], does: "Search", run: () => { byId("search").focus(); byId("search").select(); } },
-      { keys: ["d"], does: "Light or dark", run: () => this.toggleTheme() },
-      { keys: ["Escape"], typed: true, does: "Back", run: () => this.escape() },
-    ]);
-    keys.add("List", [
-      { keys: ["ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight"], does: "Move among the clips" },
-      { keys: ["Home", "End", "PageUp", "PageDown"], does: "First, last, a screen back or on" },
-      { keys: ["Enter"], does: "Open the clip" },
-      { keys: ["j"], does: "Next clip", run: () => this.list.grid.focus(this.focusedCard() + 1) },
-      { keys: ["k"], does: "Previous clip", run: () => this.list.grid.focus(Math.max(0, this.focusedCard() - 1)) },
-      { keys: ["e"], does: "Clips, or what was left out", when: () => this.site.rejected > 0, run: () => this.list.bar.setShelf(this.state.query.shelf === "out" ? "in" : "out") },
-    ], { shown: () => !inClip(), others: (event) => this.list.grid.handleKey(event) });
-    keys.add("Clip", [
-      { keys: ["j"], does: "Next clip", run: () => this.step(1) },
-      { keys: ["k"], does: "Previous clip", run: () => this.step(-1) },
-      { keys: ["c"], does: "Compare with another clip or run", run: () => clip.compare() },
-      { keys: ["i"], does: "Show or hide the details", run: () => clip.togglePanel() },
-    ], { shown: inClip });
-    keys.add("Review", [
-      { keys: ["y"], does: "Keep", run: () => clip.review.decide("keep") },
-      { keys: ["x"], does: "Reject", run: () => clip.review.decide("reject") },
-      { keys: ["o"], does: "The front is where I look", run: () => clip.review.decide("orientation") },
-      { keys: ["n"], does: "Write a note", run: () => clip.review.note.focus() },
-      { keys: ["u"], does: "Undo the last decision", run: () => clip.review.undoLast() },
-    ], { shown: inReview });
-    const viewer = () => clip.pane.viewer;
-    const shown = { // the viewer says itself which keys it has
-      title: "Viewer", shown: () => inClip() && viewer() !== null,
-      get entries() { return (viewer()?.keys ?? []).map(({ keys: names, does }) => ({ keys: names, does })); },
-      others: (event) => viewer()?.handleKey?.(event) ?? false,
-    };
-    keys.groups.push(shown);
   }
 
   focusedCard() {

@@ -5,9 +5,10 @@
  * is adjusted by some percent so that it stays with the sound, and it seeks if it is far off.
  */
 
+import { SoundSource } from "./sound_source.js";
+
 /** Seconds from the decision to start until the sound starts. */
 const START_LEAD_S = 0.03;
-const FADE_S = 0.004;
 /** Differences in seconds: the speed stays, the speed is adjusted, the video seeks. */
 const CLOSE_S = 0.003;
 const FAR_S = 0.25;
@@ -28,7 +29,7 @@ export class Player {
   constructor({ context, video, output, onChange = () => {}, now = () => performance.now() }) {
     this.context = context;
     this.video = video;
-    this.output = output;
+    this.sound = new SoundSource(context, output);
     this.now = now;
     this.onChange = onChange;
     this.speed = 1;
@@ -36,7 +37,7 @@ export class Player {
     this.seekSeconds = 0.05;
     this.unload();
     this.onState = () => {
-      if (this.playing && this.source && context.state !== "running") this.pause();
+      if (this.playing && this.sound.isPlaying && context.state !== "running") this.pause();
     };
     context.addEventListener("statechange", this.onState);
   }
@@ -123,11 +124,11 @@ export class Player {
     }
     const when = this.context.currentTime + START_LEAD_S;
     const start = (time + (when - this.#heardAt()) * this.speed) % this.duration;
-    this.#stopSource();
+    this.sound.stop();
     this.anchor = { time: start, heardAt: when };
     this.lastTime = time;
     this.#resetDrift();
-    if (this.buffer) this.#startSource(when, start);
+    this.#startSound(when, start);
   }
 
   /** Pause and go `count` frames on, or back if negative. */
@@ -146,7 +147,7 @@ export class Player {
       const now = this.context.currentTime;
       const { time, heardAt } = this.anchor;
       this.anchor = { time: time + (now - heardAt) * this.speed, heardAt: now };
-      this.source?.playbackRate.setValueAtTime(speed, now);
+      this.sound.setSpeed(speed, now);
       this.video.playbackRate = speed;
       this.#resetDrift();
     }
@@ -239,42 +240,21 @@ export class Player {
     this.lastTime = this.position;
     this.running = true;
     this.#resetDrift();
-    if (this.buffer) this.#startSource(when, time);
+    this.#startSound(when, time);
     this.onChange();
     return true;
   }
 
-  #startSource(when, time) {
-    const { context } = this;
-    const source = new AudioBufferSourceNode(context, {
-      buffer: this.buffer, loop: this.loop, playbackRate: this.speed,
-    });
-    const fade = new GainNode(context, { gain: 0 });
-    source.connect(fade).connect(this.output);
-    fade.gain.setValueAtTime(0, when);
-    fade.gain.linearRampToValueAtTime(1, when + FADE_S);
-    source.start(when, Math.min(time, this.buffer.duration));
-    source.onended = () => {
-      fade.disconnect();
-    };
-    this.source = source;
-    this.fade = fade;
+  #startSound(when, time) {
+    const { buffer, loop, speed } = this;
+    if (buffer) this.sound.start({ buffer, loop, speed, when, time });
   }
 
   /** Stop sound and video, and leave the position as it is. */
   #halt() {
-    this.#stopSource();
+    this.sound.stop();
     this.running = false;
     this.video.pause();
-  }
-
-  #stopSource() {
-    if (!this.source) return;
-    const now = this.context.currentTime;
-    this.fade.gain.cancelScheduledValues(now);
-    this.fade.gain.setTargetAtTime(0, now, FADE_S);
-    this.source.stop(now + 8 * FADE_S);
-    this.source = null;
   }
 
   async #restart(position = this.time()) {

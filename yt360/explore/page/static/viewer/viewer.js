@@ -6,7 +6,7 @@
  */
 
 import { Actions } from "./actions.js";
-import { FieldRenderer, MODES } from "./binaural.js";
+import { FieldRenderer } from "./binaural.js";
 import { DirectionsMeter } from "./directions_meter.js";
 import { element } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
@@ -17,15 +17,13 @@ import { audioContext, loadSound, loadVideo } from "./media.js";
 import { canFollowDevice, hasHeadset } from "./orientation.js";
 import { Painter } from "./painter.js";
 import { Player } from "./player.js";
-import { DEGREE } from "./projection.js";
 import { SphereRenderer } from "./sphere.js";
 import { Look, Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
+import { readState, takePlaying, takeView } from "./state.js";
 import { Toolbar } from "./toolbar.js";
 import { ViewsPanel } from "./views_panel.js";
 
-/** Another viewer of the same clip that is closer in time, in seconds, is in step. */
-const IN_STEP_S = 0.03;
 const DEFAULT_FPS = 16;
 
 /**
@@ -109,20 +107,15 @@ class Viewer {
 
   /** Return {t, yaw, pitch, fov, playing, mode, sound, speed, loop, muted}. */
   state() {
-    const { azimuth, elevation, fov } = this.look;
-    return {
-      t: this.player.time(), yaw: azimuth / DEGREE, pitch: elevation / DEGREE, fov: fov / DEGREE,
-      playing: this.player.playing, mode: this.mode, sound: this.soundMode,
-      speed: this.player.speed, loop: this.player.loop, muted: this.muted,
-    };
+    return readState(this);
   }
 
   /** Take some or all values of a state, without a call of `onState`. */
   async setState(state) {
     this.quiet += 1;
     try {
-      this.#takeView(state);
-      await this.#takePlaying(state);
+      takeView(this, state);
+      await takePlaying(this, state);
       this.#refresh();
     } finally {
       this.quiet -= 1;
@@ -316,35 +309,6 @@ class Viewer {
     };
     const present = new Set(Object.keys(there).filter((name) => there[name]));
     this.controls.load({ present, energy: clip.energy, legend: clip.labels?.legend });
-  }
-
-  #takeView(state) {
-    const { act, look } = this;
-    if (["sphere", "flat"].includes(state.mode) && this.renderer) this.mode = state.mode;
-    if (MODES.includes(state.sound) && state.sound !== this.soundMode) act.setSound(state.sound);
-    if (state.muted !== undefined && state.muted !== this.muted) act.toggleMute();
-    if (Number.isFinite(state.fov)) {
-      look.fov = state.fov * DEGREE;
-      look.zoom(1);
-    }
-    if (!Number.isFinite(state.yaw) && !Number.isFinite(state.pitch)) return;
-    const azimuth = Number.isFinite(state.yaw) ? state.yaw * DEGREE : look.azimuth;
-    const elevation = Number.isFinite(state.pitch) ? state.pitch * DEGREE : look.elevation;
-    act.turn({ azimuth, elevation });
-  }
-
-  async #takePlaying(state) {
-    const { player } = this;
-    if (Number.isFinite(state.speed) && state.speed > 0) player.setSpeed(state.speed);
-    if (state.loop !== undefined) player.setLoop(Boolean(state.loop));
-    if (state.playing === false) player.pause();
-    if (Number.isFinite(state.t)) {
-      const apart = Math.abs(state.t - player.time());
-      const around = Math.min(apart, Math.abs(player.duration - apart));
-      if (player.running && around > IN_STEP_S) player.follow(state.t);
-      if (!player.running && apart > 0.5 / player.fps) await player.seek(state.t);
-    }
-    if (state.playing === true && !player.playing) await this.play();
   }
 
   /** Stop what is loading and forget the clip. */
