@@ -1,18 +1,14 @@
-"""The whole evaluation on scenes, and what it refuses."""
+"""The whole evaluation on scenes."""
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
-import socket
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import processes
 from helpers.errors import user_error
 from helpers.scene_runs import invoke
 from torch.nn.functional import one_hot
@@ -21,7 +17,7 @@ from torchvision.models.video import r2plus1d_18
 from avsa.cli import cli
 from avsa.config.recipe import load_config
 from avsa.data.order import SamplingConfig, TrainingOrder
-from avsa.evals.base import Context, Offer
+from avsa.evals.base import Context
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import records_of
 from avsa.evals.segmentation import testing
@@ -34,13 +30,8 @@ from avsa.evals.segmentation.targets import CLASS_NAMES, TargetReader
 from avsa.evals.segmentation.testing import SharedOrder
 from avsa.evals.segmentation.testing import test as measure
 from avsa.evals.segmentation.training import loss_of
-from avsa.evals.subject import Evaluated, open_subject
+from avsa.evals.subject import Evaluated
 from avsa.training.distributed import World
-from yt360.labels.classes import number_of
-from yt360.labels.format.label_set import LabelSet
-from yt360.labels.format.maps import encode_labels
-from yt360.labels.format.shard_file import label_shard
-from yt360.shards.format.writer import ShardWriter
 
 ALONE = World(0, 1, torch.device("cpu"))
 SHORT = ScheduleConfig(epochs=1, lr=1e-3)
@@ -291,112 +282,6 @@ def test_models_without_a_run_take_audio_of_any_sample_rate(context, monkeypatch
     with pytest.raises(Stop):
         config.evaluate(replace(context, subject=Evaluated("scratch", None)))
     assert found == [24000]  # that of the dataset
-
-
-def test_labels_are_part_of_the_identity_of_the_data(context, tmp_path):
-    dataset, config = shutil.copytree(context.dataset, tmp_path / "dataset"), SegmentationConfig()
-
-    def described():
-        data = config.describe_data(context.subject, dataset)
-        return {name: data[f"labels of {name}"] for name in ("train", "test")}
-
-    first = described()
-    (dataset / "labels-panoptic.json").write_text(
-        (dataset / "labels-panoptic.json").read_text().replace('"truth"', '"other"')
-    )
-    made_otherwise = described()
-    for shard in (dataset / "test").glob("panoptic-*.tar"):
-        shard.unlink()
-    fewer = described()
-    assert first["train"] != made_otherwise["train"] == fewer["train"]
-    assert len({first["test"], made_otherwise["test"], fewer["test"]}) == 3
-
-
-def test_a_split_without_labels_is_refused(context, tmp_path):
-    dataset = shutil.copytree(context.dataset, tmp_path / "dataset")
-    for shard in (dataset / "train").glob("panoptic-*.tar"):
-        shard.unlink()
-    with user_error("empty", "--labels"):
-        TargetReader(dataset, "train", "panoptic").require_classes()
-
-
-def test_options_of_another_model_are_refused_before_its_record_or_weights_are_sought(context):
-    with user_error("conflict", "--kinetics-weights"):
-        SegmentationConfig(kinetics_weights=Path("x")).describe_data(
-            context.subject, context.dataset
-        )
-    with user_error("unsupported", "--inputs"):
-        SegmentationConfig(inputs="video+audio", kinetics_weights=Path("x")).describe_data(
-            Evaluated("kinetics", None), context.dataset
-        )
-
-
-def test_labels_must_be_there_and_have_the_classes(scene_dataset, tmp_path, context):
-    dataset = tmp_path / "dataset"
-    shutil.copytree(scene_dataset.dataset, dataset)
-    with user_error("missing", "--labels"):
-        SegmentationConfig(labels="other").describe_data(context.subject, dataset)
-    LabelSet(name="other", fps=4, height=8, width=16, made_by={}).create(dataset)
-    maps = np.full((12, 8, 16), number_of("giraffe"), np.uint8)
-    shard = next((dataset / "train").glob("clips-*.tar"))
-    keys = TargetReader(dataset, "train", "panoptic").keys
-    with ShardWriter(label_shard(shard, "other")) as writer:
-        for key in keys:
-            writer.add(key, {"other.npz": encode_labels(maps)})
-    with user_error("empty", "--labels"):
-        SegmentationConfig(labels="other").evaluate(replace(context, dataset=dataset))
-
-
-def test_variants_say_what_they_lack(context, scene_dataset):
-    lacks = {
-        variant.options["inputs"]: variant.lacks
-        for variant in SegmentationConfig.variants(Offer(subject=context.subject))
-    }
-    assert len(lacks) == 3 and all(lacks.values())
-    offer = Offer(subject=context.subject, dataset=scene_dataset.dataset)
-    assert not any(variant.lacks for variant in SegmentationConfig.variants(offer))
-    kinetics = replace(offer, subject=Evaluated("kinetics", None))
-    assert [v.options for v in SegmentationConfig.variants(kinetics)] == [{"inputs": "video"}]
-    scratch = replace(offer, subject=Evaluated("scratch", None))
-    assert all(v.options["end_to_end"] for v in SegmentationConfig.variants(scratch))
-
-
-def evaluate_on_a_rank(rank, ranks, port, run, dataset, folder):
-    """Save the result of an evaluation; the function of a process."""
-    if ranks > 1:
-        address = f"tcp://127.0.0.1:{port}"
-        torch.distributed.init_process_group(
-            "gloo", init_method=address, rank=rank, world_size=ranks
-        )
-    world, work = World(rank, ranks, ALONE.device), folder / "work"
-    context = Context(open_subject(str(run), "cpu"), dataset, world, work, work, folder, "x")
-    result = SegmentationConfig(**FEW, inputs="video+audio+context").evaluate(context)
-    metrics = {name: each.value for name, each in result.metrics.items()}
-    (folder / f"{rank}.json").write_text(json.dumps([metrics, result.tables["epochs"][0]]))
-
-
-@pytest.mark.slow
-def test_two_ranks_find_what_one_finds(scene_run, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    found = {}
-    for ranks in (1, 2):
-        folder = tmp_path / str(ranks)
-        folder.mkdir()
-        arguments = (ranks, port, scene_run.run, scene_run.dataset, folder)
-        started = [
-            processes.start(__file__, "evaluate_on_a_rank", rank, *arguments)
-            for rank in range(ranks)
-        ]
-        for each in started:
-            each.join(300)
-        assert not any(each.exitcode for each in started)
-        found[ranks] = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(ranks)]
-    ((metrics, epoch),) = found[1]
-    for shared_metrics, shared_epoch in found[2]:
-        assert shared_epoch == pytest.approx(epoch, rel=1e-4)
-        assert shared_metrics == pytest.approx(metrics, abs=0.01)
 
 
 @pytest.mark.slow
