@@ -126,7 +126,8 @@ class ActionConfig(EvaluationConfig):
         if videos < self.batch_size:
             raise UserError(
                 f"batch_size is {self.batch_size}, and a fold has {videos} training videos; set it "
-                f"to at most {videos} (--set batch_size={videos})",
+                f"to at most {videos} (--set batch_size={videos}, or, with avsa eval all, "
+                f"--set action.batch_size={videos})",
                 "out-of-range",
                 "batch_size",
             )

@@ -19,6 +19,7 @@ from yt360.errors import UserError
 from yt360.media.names import AUDIO_LAYOUTS, FIELD_GAIN_MODES, PROJECTIONS, STEREO_MODES
 from yt360.splits import PAPER_TEST_FRACTION
 from yt360.terminal.output import echo
+from yt360.terminal.text import printable
 
 if TYPE_CHECKING:
     from yt360.shards.builder.build import BuildReport
@@ -208,9 +209,15 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
         found = give_splits(found, find_all_inputs(test, exclude=exclude, clip_s=options["clip_s"]))
     found = replace(found, duplicates=(*found.duplicates, *chain(*map(read_groups, files))))
     if options["directions"]:
-        from yt360.shards.builder.direction_labels import with_directions
+        from yt360.shards.builder.direction_labels import with_directions, without_video
 
         found = with_directions(found)
+        if unused := without_video(found):
+            echo(
+                f"note: {len(unused)} CSV files of directions belong to no video and are not "
+                f"used, such as {printable(unused[0].name)}; name them as their videos",
+                err=True,
+            )
     places = [*inputs, *test, *([] if exclude is None else [exclude])]
     decisions = chain(find_decisions(places), *map(read_decisions, review))
     found = apply_decisions(found, decisions)

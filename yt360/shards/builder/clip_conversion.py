@@ -7,8 +7,9 @@ tasks needs neither their memory nor the time of their import.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from yt360.shards.builder.input_analysis import blaming_input
 from yt360.shards.builder.inputs import InputVideo
 from yt360.shards.builder.options import BuildOptions
 from yt360.shards.builder.staging import StagingFolder, json_bytes, member_file
+from yt360.shards.format.directions import ClipDirections
 from yt360.shards.format.schema import Rejection
 
 if TYPE_CHECKING:
@@ -60,11 +62,12 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
     staging = StagingFolder(task.dataset, task.run)
     pending = [clip for key, clip in task.clips_by_key().items() if staging.find(key) is None]
     batch_size = len(pending)
+    labels = cache(partial(_read_labels, task.item))  # once for all batches
     while pending:
         batch = tuple(pending[:batch_size])
         try:
             with copies((task.item.video, *task.item.companions)), blaming_input(task.item):
-                for clip in _convert(task, batch, staging):
+                for clip in _convert(task, batch, staging, labels):
                     pending.remove(clip)
         except BadItem as error:
             is_timeout = error.reason == "timeout"
@@ -86,8 +89,15 @@ def stage_clips(task: ConversionTask) -> dict[str, int | Rejection] | Crashed:
     return staged
 
 
+def _read_labels(item: InputVideo) -> ClipDirections | None:
+    return None if item.directions is None else read_direction_labels(item.directions)
+
+
 def _convert(
-    task: ConversionTask, clips: Sequence[SelectedClip], staging: StagingFolder
+    task: ConversionTask,
+    clips: Sequence[SelectedClip],
+    staging: StagingFolder,
+    labels: Callable[[], ClipDirections | None],
 ) -> Iterator[SelectedClip]:
     """Convert and stage clips; yield each one when it is staged."""
     from yt360.media.convert import ClipRequest, convert_clips
@@ -108,7 +118,7 @@ def _convert(
             task.source, requests, task.options.form, correction=task.correction
         )
         for clip, folder, conversion in zip(clips, folders, conversions, strict=True):
-            facts = _clip_facts(task, clip, conversion)
+            facts = _clip_facts(task, clip, conversion, labels())
             member_file(folder, "json").write_bytes(json_bytes(facts))
             staging.publish(task.item.clip_key(clip.start_s), folder)
             yield clip
@@ -118,14 +128,16 @@ def _convert(
 
 
 def _clip_facts(
-    task: ConversionTask, clip: SelectedClip, conversion: dict[str, object]
+    task: ConversionTask,
+    clip: SelectedClip,
+    conversion: dict[str, object],
+    directions: ClipDirections | None,
 ) -> dict[str, object]:
     """Return the content of a clip's ``.json``."""
     form, item = task.options.form, task.item
     labels: dict[str, object] = {}
-    if item.directions is not None:
-        whole = read_direction_labels(item.directions)
-        part = part_of_clip(whole, clip.start_s - item.start_s, clip.duration_s)
+    if directions is not None:
+        part = part_of_clip(directions, clip.start_s - item.start_s, clip.duration_s)
         labels["directions"] = part.turned_to(_applied_front_deg(conversion)).to_json()
     decided = item.review.notes(clip.start_s)
     return {

@@ -53,6 +53,18 @@ def with_directions(found: FoundInputs) -> FoundInputs:
     return replace(found, videos=videos)
 
 
+def without_video(found: FoundInputs) -> list[Path]:
+    """Return the CSV files beside videos that no video uses, in order of paths.
+
+    Args:
+        found: Inputs from `with_directions`.
+    """
+    used = {item.directions for item in found.videos}
+    folders = sorted({item.video.parent for item in found.videos})
+    files = (file for folder in folders for each in files_by_key(folder).values() for file in each)
+    return sorted(file for file in files if file.suffix.lower() == SUFFIX and file not in used)
+
+
 def _beside(video: Path, files: Mapping[str, Sequence[Path]]) -> Path | None:
     paired = files.get(pairing_key(video), ())
     return next((file for file in paired if file.suffix.lower() == SUFFIX), None)

@@ -23,9 +23,10 @@ from avsa.evals.config_options import configure
 from avsa.evals.fit import ScheduleConfig
 from avsa.evals.result import read_record, records_of
 from avsa.evals.run import evaluate
-from avsa.evals.subject import open_subject
+from avsa.evals.subject import Evaluated, open_subject
 from avsa.models.compute import ComputeConfig
 from avsa.training.distributed import World
+from yt360.errors import UserError
 
 ALONE = World(0, 1, torch.device("cpu"))
 TINY = {"batch_size": 3, "draws_per_video": 1, "test_clips": 2}
@@ -198,3 +199,10 @@ def test_models_options_and_ranks_that_do_not_fit_are_refused(scene_run, ucf, tm
     ):
         with user_error(code, key):
             evaluate(asked, subject, None, tmp_path, world)
+
+
+def test_advice_on_the_batch_size_names_the_keys_of_both_commands(ucf):
+    with pytest.raises(UserError) as raised:
+        config(ucf, batch_size=28).describe_data(Evaluated("scratch", None), None)
+    assert "--set batch_size=" in str(raised.value)
+    assert "--set action.batch_size=" in str(raised.value)

@@ -2,16 +2,20 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from helpers.errors import bad_item, user_error
 from helpers.in_process import InlinePool
 
+from yt360.commands.dataset.build_shards import command
 from yt360.shards.builder.build import build_shards
 from yt360.shards.builder.direction_labels import (
     part_of_clip,
     read_direction_labels,
     with_directions,
+    without_video,
 )
 from yt360.shards.builder.inputs import find_inputs
 from yt360.shards.format.directions import (
@@ -127,6 +131,33 @@ def test_a_build_stores_the_labels_beside_each_video(fake, tmp_path):
     assert fake.tree(out) == before
 
 
+class CountedPath(type(Path())):
+    """A path that counts how often the system is asked about it."""
+
+    uses = 0
+
+    def __fspath__(self):
+        CountedPath.uses += 1
+        return str(self)
+
+
+def test_labels_are_read_as_often_for_many_clips_as_for_one(fake, tmp_path):
+    uses = []
+    for count in (1, 3):
+        media = tmp_path / f"media{count}"
+        fake.write(media / "a.mp4", 10 * count)
+        (media / "a.csv").write_text(LINES)
+        found = with_directions(find_inputs([media]))
+        (video,) = found.videos
+        found = replace(found, videos=(replace(video, directions=CountedPath(media / "a.csv")),))
+        CountedPath.uses = 0
+        options = replace(fake.options, directions=True)
+        build_shards(found, tmp_path / f"data{count}", options, make_pool=InlinePool)
+        uses.append(CountedPath.uses)
+        assert len(directions_of(tmp_path / f"data{count}")) == count
+    assert uses[0] == uses[1] > 0
+
+
 def test_bad_labels_leave_their_video_out(fake, tmp_path):
     media = tmp_path / "media"
     for name in ("good", "bad"):
@@ -153,6 +184,25 @@ def test_labels_that_no_video_has_are_an_error(fake, tmp_path):
     (tmp_path / "b.csv").write_text(LINES)
     with user_error("missing", "--directions"):
         with_directions(find_inputs([tmp_path]))
+
+
+def test_labels_without_a_video_are_found(fake, tmp_path):
+    fake.write(tmp_path / "a.mp4", 10)
+    for name in ("a.csv", "b.csv", "c.CSV"):
+        (tmp_path / name).write_text(LINES)
+    found = without_video(with_directions(find_inputs([tmp_path])))
+    assert found == [tmp_path / "b.csv", tmp_path / "c.CSV"]
+
+
+def test_the_command_counts_labels_without_a_video(tmp_path):
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("a.mp4", "a.csv", "b.csv", "c.csv"):
+        (media / name).write_text(LINES)
+    words = [str(media), "--out", str(tmp_path / "data"), "--directions", "--workers", "1"]
+    done = CliRunner().invoke(command, words)
+    assert "2 CSV files" in done.stderr and "b.csv" in done.stderr
+    assert done.exception.code == "empty"  # what is called a.mp4 is no video
 
 
 def test_labels_turn_with_the_clip():
