@@ -140,7 +140,8 @@ class Fit(Generic[B]):
         if not math.isfinite(values[0]):
             raise UserError(
                 f"training {self.name}: the loss is {values[0]} at step {step}; lower the learning "
-                "rate (--set schedule.lr=...)",
+                "rate (--set schedule.lr=..., or, with avsa eval all, "
+                f"--set {self.name}.schedule.lr=...)",
                 "out-of-range",
                 "schedule.lr",
             )
