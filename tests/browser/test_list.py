@@ -70,6 +70,29 @@ def test_search_finds_every_word_anywhere_in_a_row(opened, walks):
     wait_until(page, "document.querySelector('.cell').ariaSetSize === '30'")
 
 
+def test_enter_does_not_wait_for_the_search_and_the_opened_clip_stays_open(opened, walks):
+    page = opened(walks)
+    page.keyboard.press("/")
+    # One task of the page: nothing waits for the timer of the search between the keys.
+    page.evaluate(
+        """() => {
+          const press = () => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+          const search = document.getElementById("search");
+          search.value = "ben 00020";
+          search.dispatchEvent(new InputEvent("input"));
+          press();
+          document.activeElement.click();
+        }"""
+    )
+    first = next(
+        one["key"] for one in walks.clips if one["channel"] == "Ben" and one["start_s"] == 20
+    )
+    page.wait_for_timeout(400)
+    assert f"clip={first}" in page.url
+    assert page.locator("#clip").is_visible()
+
+
 def test_order_by_a_number_puts_the_unknown_last_either_way(opened, walks):
     page = opened(walks, "#sort=-agreement", size=(1000, 4000))
     known = [one for one in walks.clips if one["agreement"] is not None]

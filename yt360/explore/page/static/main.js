@@ -229,12 +229,15 @@ class Page {
 
   setUpHead() {
     const search = byId("search");
-    search.addEventListener("input", debounced(() => {
+    const find = debounced(() => {
       this.go({ query: { ...this.state.query, q: search.value }, ...(this.state.clip ? { clip: null } : {}) });
-    }, 140));
+    }, 140);
+    search.addEventListener("input", find);
+    search.addEventListener("blur", find.flush); // a search that is still waiting would close a clip opened since
     search.addEventListener("keydown", (event) => {
       if (event.key === "Escape" || event.key === "Enter" || event.key === "ArrowDown") {
         event.preventDefault();
+        find.flush();
         if (event.key === "Escape" && search.value) { search.value = ""; this.go({ query: { ...this.state.query, q: "" } }); }
         else this.list.grid.focus(0);
       }

@@ -33,13 +33,20 @@ export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }
 
-/** Return a function that calls `action` once it has not been called for `wait_ms`. */
+/** Return a function that calls `action` once it has not been called for `wait_ms`; `flush()` does not wait. */
 export function debounced(action, wait_ms) {
   let timer = 0;
-  return (...values) => {
+  let run = null;
+  const call = (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => action(...values), wait_ms);
+    run = () => { run = null; action(...values); };
+    timer = setTimeout(run, wait_ms);
   };
+  call.flush = () => {
+    clearTimeout(timer);
+    run?.();
+  };
+  return call;
 }
 
 /** Return a function that calls `action` at most once in `wait_ms`, the last time after the last call. */
