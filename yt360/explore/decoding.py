@@ -6,6 +6,7 @@ and costs one picture, not the server.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from queue import LifoQueue
 from types import TracebackType
@@ -17,6 +18,7 @@ from yt360.execution.local import WorkerPool, limited_pool
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+KILL_EVERY_S = 0.02
 
 
 class Decoding:
@@ -55,10 +57,15 @@ class Decoding:
         return self._idle.qsize() == len(self._all)
 
     def stop(self) -> None:
-        """Let calls in progress and later ones fail, so that threads that wait for them end."""
+        """Let calls in progress and later ones fail, so that threads that wait for them end.
+
+        Returns when no call is in progress.
+        """
         self._stopped = True
-        for pool in self._pools:
-            pool.kill()
+        while not self.is_idle:
+            for pool in self._pools:
+                pool.kill()
+            time.sleep(KILL_EVERY_S)  # a call that has just begun may start a process now
 
     def call(
         self, item: str, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs
