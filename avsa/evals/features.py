@@ -137,7 +137,7 @@ def fixed_views(views: ViewConfig, num_views: int, hfov_deg: float) -> ViewConfi
 def _features(model: Model, batch: Batch) -> list[Tensor]:
     """Return features (B, K, D) of video and audio, and joint embeddings (B, K, E) if any."""
     features = model.encode(batch.video, batch.audio)
-    return [*features, *(model.joint_embeddings(*features) if _joint_dim(model) else ())]
+    return [*features, *(model.joint_embeddings(*features) if joint_dim(model) else ())]
 
 
 def _write(
@@ -180,13 +180,14 @@ def _schema(model: Model, provenance: dict[str, Any]) -> pa.Schema:
         ("video", feature),
         ("audio", feature),
     ]
-    if joint_dim := _joint_dim(model):
-        joint = pa.list_(pa.float32(), joint_dim)
+    if length := joint_dim(model):
+        joint = pa.list_(pa.float32(), length)
         fields += [("video_joint", joint), ("audio_joint", joint)]
     return pa.schema(fields, metadata={"avsa": json.dumps(provenance, sort_keys=True)})
 
 
-def _joint_dim(model: Model) -> int:
+def joint_dim(model: Model) -> int:
+    """Return the length of the embeddings that the pretext task compares; 0 if there are none."""
     return 0 if model.task is None else model.task.joint_dim
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from avsa.training.run_folder import CONFIG_FILE
 from claims.jobs import Job
 from claims.size import Size
-from claims.variants import BY_NAME, ON_RECORDINGS, PLAIN, SEGMENTED, VARIANTS, Variant
+from claims.variants import BY_NAME, INTENSITY, ON_RECORDINGS, PLAIN, SEGMENTED, VARIANTS, Variant
 
 PRESET, SCENE_SEED = "claims", 1
-STATISTICS = (PLAIN, "avsa-intensity")
+STATISTICS = (PLAIN, INTENSITY)
 """Variants with different spectrograms, whose statistics are measured before training."""
 
 

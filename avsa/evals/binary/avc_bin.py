@@ -12,7 +12,7 @@ from torch import Tensor
 from avsa.data.order import Draw
 from avsa.evals.binary.base import BinaryConfig
 from avsa.evals.binary.heads import Pairs
-from avsa.evals.binary.pairing import TestPairs, other_rows
+from avsa.evals.binary.pairing import FeaturePairs, other_rows
 from avsa.evals.feature_cache import Features
 from avsa.evals.fit import ScheduleConfig
 from yt360.config import config_class
@@ -46,7 +46,7 @@ class AvcBinConfig(BinaryConfig):
         labels = torch.arange(2, device=video.device).flip(0).repeat_interleave(clips)
         return Pairs(video.repeat(2, 1, 1), torch.cat([audio, audio[others]]), labels)
 
-    def test_pairs(self, features: Features, generator: np.random.Generator) -> TestPairs:
+    def feature_pairs(self, features: Features, generator: np.random.Generator) -> FeaturePairs:
         """Return a positive and a negative pair of each sample; see `BinaryConfig`.
 
         Other audio comes from another video. With swapped audio, it comes from another video in
@@ -54,7 +54,7 @@ class AvcBinConfig(BinaryConfig):
         """
         ids, rows = features.video_ids, torch.arange(len(features))
         others, swapped = other_rows(ids, generator), other_rows(ids + ids, generator)
-        return TestPairs(
+        return FeaturePairs(
             video=features.video,
             audio=features.audio,
             video_rows=rows.repeat(2),

@@ -14,9 +14,12 @@ from avsa.data.order import Draw
 from avsa.data.raw import RawBatch
 from avsa.evals.binary.base import BinaryConfig
 from avsa.evals.binary.heads import Pairs
-from avsa.evals.binary.pairing import TestPairs, other_rows
+from avsa.evals.binary.pairing import FeaturePairs, other_rows
+from avsa.evals.binary.scoring import PairValues
 from avsa.evals.feature_cache import Features
+from avsa.evals.features import joint_dim
 from avsa.evals.fit import ScheduleConfig
+from avsa.evals.retrieval import TIE, joint_embeddings
 from avsa.hub.load import Model
 from avsa.models.compute import autocast
 from avsa.views.audio_statistics import AudioStatistics
@@ -27,6 +30,7 @@ from yt360.config import config_class
 from yt360.randomness import keyed_generator
 
 TURNED = "turned"
+SIMILARITY = "similarity"
 PAPER_TEST_DRAWS = 10
 """Draws of each clip in the test, without translation."""
 
@@ -68,14 +72,14 @@ class AvsaBinConfig(BinaryConfig):
         """Return the computation of the features of turned audio."""
         return TurnedAudio(self.seed, statistics)
 
-    def test_pairs(self, features: Features, generator: np.random.Generator) -> TestPairs:
+    def feature_pairs(self, features: Features, generator: np.random.Generator) -> FeaturePairs:
         """Return two pairs of each sample: its audio turned, and as it is; see `BinaryConfig`.
 
         Swapped audio is that of another video, turned where it takes the place of turned audio.
         """
         samples = len(features)
         swapped = other_rows(features.video_ids, generator)
-        return TestPairs(
+        return FeaturePairs(
             video=features.video,
             audio=torch.cat([features.extra[TURNED], features.audio]),
             video_rows=torch.arange(samples).repeat(2),
@@ -84,6 +88,22 @@ class AvsaBinConfig(BinaryConfig):
             labels=torch.arange(2).repeat_interleave(samples),
             video_ids=features.video_ids * 2,
         )
+
+    def without_heads(self, model: Model, features: Features) -> dict[str, PairValues]:
+        """Return whether own audio is more similar to the video than turned audio.
+
+        The similarity is that of `Model.similarity`, averaged over the views. It tells what the
+        embeddings that the pretext task compares know of alignment, without heads.
+        """
+        if joint_dim(model) == 0:
+            return {}
+        own, turned = (
+            torch.einsum("nke,nke->n", *joint_embeddings(model, features.video, audio)).cpu()
+            for audio in (features.audio, features.extra[TURNED])
+        )
+        margin = (own - turned) / self.views
+        right = (margin > TIE).double() + 0.5 * (margin.abs() <= TIE).double()
+        return {SIMILARITY: (right.numpy(), features.video_ids)}
 
 
 class TurnedAudio:

@@ -1,9 +1,10 @@
 """The common parts of AVC-Bin and AVSA-Bin: options, training of the heads, and the test.
 
-Encoders are frozen and in evaluation mode. Training draws views anew in every epoch, with
-augmentation; the test has fixed views without it, whose features are cached.
+Encoders are frozen and in evaluation mode. Training has views with augmentation: drawn anew in
+every epoch as in the paper, or a few draws of each clip whose features are computed once
+(`train_draws`). The test has fixed views without augmentation, whose features are cached.
 
-Shapes: B clips of a batch, K views, D features, N samples of the test split, P pairs.
+Shapes: B clips of a batch, K views, D features, N samples of a split, P pairs.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from avsa.data.order import Draw
 from avsa.data.raw import RawBatch
 from avsa.data.remote.mirror import address_of
 from avsa.evals.base import Context, EvaluationConfig, Offer, Variant
-from avsa.evals.binary.heads import AUDIO, BOTH, VIDEO, Heads, Pairs, decide
-from avsa.evals.binary.pairing import TestPairs
-from avsa.evals.bootstrap import mean_metric, video_table
+from avsa.evals.binary.heads import Heads, Pairs
+from avsa.evals.binary.pairing import FeaturePairs, shuffled_batches
+from avsa.evals.binary.scoring import CHUNK, PairValues, score
 from avsa.evals.feature_cache import ExtraFeatures, Features, FeatureSpec, view_features
 from avsa.evals.fit import Fit, Loss, ScheduleConfig
 from avsa.evals.protocol import Protocol, data_of, mirror_video, views_of
-from avsa.evals.result import Metric, Result, Row
+from avsa.evals.result import Result, Row
 from avsa.evals.training_order import small_batch_notes, training_order
 from avsa.evals.unreadable import Unreadable, replaced_notes
 from avsa.hub.load import Model
@@ -42,10 +43,7 @@ from yt360.config import config_class
 from yt360.errors import UserError
 from yt360.randomness import keyed_generator
 from yt360.shards.format.reader import ShardReader
-
-CHUNK = 4096
-"""Pairs, or samples, that are computed at a time in the test."""
-SWAPPED = "swapped"
+from yt360.splits import Split
 
 
 @config_class
@@ -71,6 +69,10 @@ class BinaryConfig(EvaluationConfig):
     """Clips in a batch of training, all ranks together."""
     draws_per_video: Annotated[int, Field(ge=1, le=10**6)] | None = None
     """Draws of each video in an epoch of training; null: floor(clips / videos)."""
+    train_draws: Annotated[int, Field(ge=1, le=10**4)] | None = None
+    """Compute the features of this many draws of each training clip once, and train on all of them
+    in each epoch: an epoch then takes seconds. Null: draws are new in every epoch, as in the
+    paper."""
     test_draws: Annotated[int, Field(ge=1, le=10**4)] | None = None
     """Draws of each clip in the test; null: as in the paper, 10 for avsa-bin without `translated`
     and else 1."""
@@ -95,6 +97,7 @@ class BinaryConfig(EvaluationConfig):
             UserError: The model has no translation networks, a split has fewer than two videos, or
                 the options do not fit the data.
         """
+        self._require_options_that_agree()
         model = context.subject.require_model()
         if self.translated:
             context.subject.require_translation()
@@ -104,16 +107,23 @@ class BinaryConfig(EvaluationConfig):
         heads = Heads(model.feature_dim, self.seed).to(context.world.device)
         with context.clips("train") as clips:
             self._count_videos(clips.video_ids, "train")
-            epochs, notes = self._train(context, model, heads, clips)
+            if self.train_draws is None:
+                epochs, notes = self._train(context, model, heads, clips)
+        if self.train_draws is not None:
+            epochs, notes = self._train_on_draws(context, model, heads)
         if videos < self.batch_size:
             notes += (f"The split test has only {videos} videos: its numbers say little.",)
         if context.test_dataset is not None:
             name = PurePath(address_of(context.test_dataset)).name
             notes += (f"The heads were tested on another dataset, {name}.",)
-        features = self._test_features(context, model)
+        features = self._split_features(context, model, "test")
         self._count_videos(features.video_ids, "test")  # without those that cannot be read
-        pairs = self.test_pairs(features, keyed_generator(self.seed, "test pairs"))
-        metrics, scored = self.score(heads, pairs)
+        pairs = self.feature_pairs(
+            self._translate_all(model, features), keyed_generator(self.seed, "test pairs")
+        )
+        metrics, scored = score(
+            heads, pairs, self.label_names, self.seed, self.without_heads(model, features)
+        )
         tables = {"epochs": epochs, **scored}
         return Result(metrics=metrics, tables=tables, notes=(*notes, *features.notes))
 
@@ -137,22 +147,38 @@ class BinaryConfig(EvaluationConfig):
         """
 
     @abstractmethod
-    def test_pairs(self, features: Features, generator: np.random.Generator) -> TestPairs:
-        """Return all pairs of the test.
+    def feature_pairs(self, features: Features, generator: np.random.Generator) -> FeaturePairs:
+        """Return all pairs of the samples of a split: of the test, or for training on few draws.
 
         Args:
-            features: Features of the test split, with those of `extra_features`.
+            features: Features of the split, with those of `extra_features`.
             generator: Source of randomness.
         """
 
+    def without_heads(self, model: Model, features: Features) -> dict[str, PairValues]:  # noqa: ARG002
+        """Return further numbers of the test samples, which need no heads."""
+        return {}
+
     def extra_features(self, statistics: AudioStatistics) -> ExtraFeatures | None:  # noqa: ARG002
-        """Return the computation of further features for the test, if it needs any."""
+        """Return the computation of further features for `feature_pairs`, if it needs any."""
         return None
 
     @property
     def draws(self) -> int:
         """Draws of each clip in the test."""
         return self.test_draws or 1
+
+    def _require_options_that_agree(self) -> None:
+        if self.train_draws is None:
+            return
+        for name, value in (("draws_per_video", self.draws_per_video), ("protocol", self.protocol)):
+            if value not in (None, "paper"):
+                raise UserError(
+                    f"{name} is {value}, but with train_draws every epoch has all draws of each "
+                    "clip, and videos are not mirrored; leave out one of the two",
+                    "conflict",
+                    name,
+                )
 
     # Training
 
@@ -194,6 +220,27 @@ class BinaryConfig(EvaluationConfig):
             *replaced_notes(unreadable.of_all_ranks(), clips),
         )
 
+    def _train_on_draws(
+        self, context: Context, model: Model, heads: Heads
+    ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+        """Train the heads on features that are computed once; return as `_train` does."""
+        features = self._split_features(context, model, "train")
+        self._count_videos(features.video_ids, "train")
+        translated = self._translate_all(model, features)
+
+        def pairs_of(epoch: int) -> FeaturePairs:
+            return self.feature_pairs(translated, keyed_generator(self.seed, "pairs", epoch))
+
+        size = min(self.batch_size, len(features))
+        steps = 2 * len(features) // size
+        fit: Fit[Pairs] = Fit(self.kind, heads, self.schedule, steps, self.seed,
+                              context.world, context.work)  # fmt: skip
+
+        def batches_from(step: int) -> Iterator[Pairs]:
+            return shuffled_batches(pairs_of, size, steps, step, self.seed, context.world.device)
+
+        return fit.run(batches_from, heads.loss), features.notes
+
     @torch.no_grad()
     def _features(self, model: Model, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the features (b, K, D) of this rank's part of a batch of training."""
@@ -227,64 +274,24 @@ class BinaryConfig(EvaluationConfig):
             )
         return videos
 
-    # Test
+    # Features of a split
 
-    @torch.no_grad()
-    def _test_features(self, context: Context, model: Model) -> Features:
-        """Return the features of the test split, translated if `translated` is set."""
+    def _split_features(self, context: Context, model: Model, split: Split) -> Features:
+        """Return the features of the test, or of `train_draws` draws of training clips."""
+        training = split == "train"
         spec = FeatureSpec(
-            split="test",
-            views=views_of(model.config, self.protocol, self.views, augment=False),
+            split=split,
+            views=views_of(model.config, self.protocol, self.views, augment=training),
             data=data_of(model.config, self.protocol),
-            draws=self.draws,
+            draws=(self.train_draws or 1) if training else self.draws,
             seed=self.seed,
         )
         statistics = context.statistics(model.config.audio)
-        features = view_features(context, spec, self.extra_features(statistics))
+        return view_features(context, spec, self.extra_features(statistics))
+
+    @torch.no_grad()
+    def _translate_all(self, model: Model, features: Features) -> Features:
+        """Return the features with those of video translated, if `translated` is set."""
         chunks = features.video.split(CHUNK)
         video = [self._translate(model, chunk.to(model.device)).cpu() for chunk in chunks]
         return replace(features, video=torch.cat(video))
-
-    def score(
-        self, heads: Heads, pairs: TestPairs
-    ) -> tuple[dict[str, Metric], dict[str, tuple[Row, ...]]]:
-        """Return the accuracies of the heads and of the controls, and the tables of the test.
-
-        Args:
-            heads: Trained heads.
-            pairs: Pairs of the test.
-        """
-        decisions = {name: decisions_of(heads, name, pairs, pairs.audio_rows)
-                     for name in (BOTH, AUDIO, VIDEO)}  # fmt: skip
-        decisions[SWAPPED] = decisions_of(heads, BOTH, pairs, pairs.swapped_rows)
-        right = {
-            name: ((decided == pairs.labels).double().numpy(), pairs.video_ids)
-            for name, decided in decisions.items()
-        }
-        metrics = {
-            name: mean_metric(*each, chance=0.5, seed=self.seed) for name, each in right.items()
-        }
-        counts = torch.bincount(2 * pairs.labels + decisions[BOTH], minlength=4).view(2, 2)
-        confusion = tuple(
-            {"target": name, **dict(zip(self.label_names, row.tolist(), strict=True))}
-            for name, row in zip(self.label_names, counts, strict=True)
-        )
-        return metrics, {"confusion": confusion, **video_table(right)}
-
-
-@torch.no_grad()
-def decisions_of(heads: Heads, name: str, pairs: TestPairs, audio_rows: Tensor) -> Tensor:
-    """Return the decisions (P,) of a head.
-
-    Args:
-        heads: Trained heads.
-        name: Name of the head.
-        pairs: Pairs of the test.
-        audio_rows: (P,) row of the audio of each pair.
-    """
-    device = next(heads.parameters()).device
-    decisions = []
-    for rows in zip(pairs.video_rows.split(CHUNK), audio_rows.split(CHUNK), strict=True):
-        video, audio = pairs.video[rows[0]].to(device), pairs.audio[rows[1]].to(device)
-        decisions.append(decide(heads.logits(name, video, audio)).cpu())
-    return torch.cat(decisions)

@@ -1,22 +1,26 @@
-"""The pairs of video and audio in the test.
+"""All pairs of video and audio of a split.
 
-Shapes: N samples of the test split, M rows of audio, P pairs, K views, D features.
+Shapes: N samples of the split, M rows of audio, P pairs, K views, D features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avsa.evals.binary.heads import Pairs
+from yt360.randomness import keyed_generator
+
 
 @dataclass(frozen=True)
-class TestPairs:
-    """All pairs of a test, as rows of features.
+class FeaturePairs:
+    """Pairs as rows of features.
 
     Attributes:
         video: (N, K, D).
@@ -28,8 +32,6 @@ class TestPairs:
         video_ids: Video of each pair.
     """
 
-    __test__ = False  # not a test of pytest
-
     video: Tensor
     audio: Tensor
     video_rows: Tensor
@@ -37,6 +39,39 @@ class TestPairs:
     swapped_rows: Tensor
     labels: Tensor
     video_ids: list[str]
+
+    def batch(self, numbers: Tensor, device: torch.device) -> Pairs:
+        """Return some of the pairs on a device."""
+        video = self.video[self.video_rows[numbers]]
+        audio = self.audio[self.audio_rows[numbers]]
+        return Pairs(*(each.to(device) for each in (video, audio, self.labels[numbers])))
+
+
+def shuffled_batches(
+    pairs_of: Callable[[int], FeaturePairs],
+    size: int,
+    steps: int,
+    first_step: int,
+    seed: int,
+    device: torch.device,
+) -> Iterator[Pairs]:
+    """Return batches of pairs without an end; each epoch has another order.
+
+    Args:
+        pairs_of: Returns the pairs of an epoch, at least ``size * steps``.
+        size: Pairs of a batch.
+        steps: Batches of an epoch; the pairs that are left over differ from epoch to epoch.
+        first_step: Step to begin with.
+        seed: Seed of the orders.
+        device: Device of the batches.
+    """
+    for epoch in count(first_step // steps):
+        pairs = pairs_of(epoch)
+        order = keyed_generator(seed, "order of pairs", epoch).permutation(len(pairs.labels))
+        numbers = torch.from_numpy(order[: size * steps]).view(steps, size)
+        first = first_step % steps if epoch == first_step // steps else 0
+        for row in numbers[first:]:
+            yield pairs.batch(row, device)
 
 
 def other_rows(groups: Sequence[Hashable], generator: np.random.Generator) -> Tensor:

@@ -38,7 +38,7 @@ def test_negatives_of_avc_take_all_views_of_one_other_clip():
 def test_pairs_of_the_test_have_audio_of_their_own_or_of_another_video(config):
     drawn, count = np.random.default_rng(0), 40
     video, audio, turned = (noise(drawn, count) for _ in range(3))
-    pairs = config.test_pairs(features_of(video, turned, audio, clips_of_video=8), drawn)
+    pairs = config.feature_pairs(features_of(video, turned, audio, clips_of_video=8), drawn)
     videos = torch.arange(count) // 8
     assert torch.equal(pairs.video[pairs.video_rows], torch.cat([video, video]))
     assert pairs.video_ids == [str(int(each)) for each in videos] * 2
