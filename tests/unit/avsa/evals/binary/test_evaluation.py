@@ -18,6 +18,7 @@ from avsa.evals.binary import base
 from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import AvsaBinConfig
 from avsa.evals.binary.heads import Heads
+from avsa.evals.binary.scoring import score
 from avsa.evals.config_options import configure
 from avsa.evals.feature_cache import view_features
 from avsa.evals.protocol import mirror_video
@@ -26,6 +27,7 @@ from avsa.evals.run import evaluate
 from avsa.evals.subject import Evaluated, open_subject
 from avsa.tasks.avc import AvcConfig
 from avsa.views.batch import batches
+from yt360.errors import UserError
 
 SMALL = ("--set", "schedule.epochs=2", "--set", "test_draws=2", "--set", "draws_per_video=2")
 
@@ -48,28 +50,44 @@ def record_of(run):
     return record
 
 
-def test_a_killed_evaluation_goes_on_with_the_same_numbers(own_run, tmp_path, monkeypatch):
-    words = ("eval", "avsa-bin", own_run.run, "--data", own_run.dataset, *SMALL)
+@pytest.mark.parametrize("train_draws", [None, 2])
+def test_a_killed_evaluation_goes_on_with_the_same_numbers(
+    train_draws, own_run, tmp_path, monkeypatch
+):
+    once = SMALL if train_draws is None else (*SMALL[:-1], f"train_draws={train_draws}")
+    words = ("eval", "avsa-bin", own_run.run, "--data", own_run.dataset, *once)
     invoke(cli, *words, "--out", tmp_path / "whole")
     whole = record_of(tmp_path / "whole").result
     assert [row["epoch"] for row in whole.tables["epochs"]] == [1, 2]
-    assert set(whole.metrics) == {"accuracy", "audio_alone", "video_alone", "swapped"}
+    names = {"accuracy", "audio_alone", "video_alone", "swapped", "similarity"}
+    assert set(whole.metrics) == names
     assert all(each.low <= each.value <= each.high for each in whole.metrics.values())
-    assert len(whole.notes) == 2  # both splits are smaller than a batch
+    # Both splits are smaller than a batch, which matters if its clips are of different videos.
+    assert len(whole.notes) == (2 if train_draws is None else 1)
 
     monkeypatch.setattr("avsa.evals.fit.SAVE_EVERY_STEPS", 1)
-    step_of = base.BinaryConfig._features
+    calls, loss_of = [], Heads.loss
 
-    def killed(self, model, batch):
-        if batch.raw.step == 2:
+    def killed(self, pairs):
+        calls.append(len(pairs.labels))
+        if len(calls) == 3:
             raise OSError
-        return step_of(self, model, batch)
+        return loss_of(self, pairs)
 
     with monkeypatch.context() as patched, pytest.raises(OSError):
-        patched.setattr(base.BinaryConfig, "_features", killed)
+        patched.setattr(Heads, "loss", killed)
         invoke(cli, *words, "--out", tmp_path / "killed")
     invoke(cli, *words, "--out", tmp_path / "killed")
     assert record_of(tmp_path / "killed").result == whole
+
+
+@pytest.mark.parametrize("change", ["draws_per_video=3", "protocol=published"])
+def test_few_draws_refuse_options_that_would_do_nothing(change, own_run):
+    settings = dict(each.split("=") for each in (change, "train_draws=2"))
+    with pytest.raises(UserError) as error:
+        evaluate(configure("avc-bin", {}, settings), open_subject(str(own_run.run), "cpu"),
+                 own_run.dataset, own_run.run, ALONE)  # fmt: skip
+    assert error.value.code == "conflict" and error.value.key == change.split("=")[0]
 
 
 def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
@@ -92,15 +110,15 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
         states.append(str(generator.bit_generator.state))
         return training_pairs(config, video, audio, draws, generator)
 
-    def scored(config, heads, pairs):
+    def scored(heads, pairs, *rest):
         compared["test"] = pairs.video
-        return score(config, heads, pairs)
+        return score(heads, pairs, *rest)
 
-    training_pairs, score = AvsaBinConfig.training_pairs, AvsaBinConfig.score
+    training_pairs = AvsaBinConfig.training_pairs
     monkeypatch.setattr(base, "batches", training_batches)
     monkeypatch.setattr(base, "view_features", test_features)
     monkeypatch.setattr(AvsaBinConfig, "training_pairs", spied)
-    monkeypatch.setattr(AvsaBinConfig, "score", scored)
+    monkeypatch.setattr(base, "score", scored)
     subject = open_subject(str(own_run.run), "cpu")
     task = subject.require_model().task
     schedule = replace(FAST, epochs=2)
@@ -123,7 +141,7 @@ def test_training_sees_augmented_and_the_test_plain_views(own_run, monkeypatch):
     assert seen["test"] == ("test", 7, False, 3, 2) and seen["draws"] == 4 and seen["heads"] == 7
     assert seen["adjust"] == config.adjust_views and seen["first"] == 0
     assert not any(each.training for each in subject.require_model().modules())
-    for name, translated in zip(("train", "test"), translations[1:], strict=True):
+    for name, translated in zip(("train", "test"), translations[1:3], strict=True):
         assert torch.equal(compared[name], translated)
     assert len({*states}) == 2  # each step draws pairs of its own
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers.made_features import BATCH, features_of, noise
+from helpers.made_features import BATCH, DIM, VIEWS, features_of, noise
 
 from avsa.data.clips import open_clips
 from avsa.data.loader import Loader
 from avsa.data.order import Draw, TrainingOrder
 from avsa.evals.binary.avc_bin import AvcBinConfig
 from avsa.evals.binary.avsa_bin import TURNED, AvsaBinConfig, draw_turn
-from avsa.evals.binary.pairing import other_rows
+from avsa.evals.binary.pairing import other_rows, shuffled_batches
 from avsa.evals.protocol import data_of, views_of
 from avsa.evals.subject import open_subject
 from avsa.views.batch import make_batch, turn_audio
@@ -63,6 +65,46 @@ def test_other_rows_are_uniform_over_other_groups():
         others = np.array([group != own for group in groups])
         assert not counts[i, ~others].any()
         assert np.allclose(counts[i, others] / 1000, 1 / others.sum(), atol=0.06)
+
+
+def test_batches_of_an_epoch_have_each_pair_at_most_once_and_go_on_anywhere():
+    """With own and turned audio of 10 samples, in batches of 3."""
+    drawn, alone = np.random.default_rng(0), torch.device("cpu")
+    numbers = torch.arange(10.0).view(10, 1, 1)
+    pairs = AvsaBinConfig().feature_pairs(features_of(numbers, numbers + 100, numbers), drawn)
+
+    def found(first):
+        batches = shuffled_batches(lambda _: pairs, 3, 6, first, 0, alone)
+        return [
+            torch.cat([b.video, b.audio, b.labels[:, None, None]], 1) for b in islice(batches, 12)
+        ]
+
+    batches = found(0)
+    for epoch in (batches[:6], batches[6:]):
+        rows = torch.cat(epoch).flatten(1)
+        assert len(rows.unique(dim=0)) == 18
+        assert torch.equal(rows[:, 1] >= 100, rows[:, 2] == 0)
+        assert torch.equal(rows[:, 1] % 100, rows[:, 0])
+    assert not torch.equal(torch.cat(batches[:6]), torch.cat(batches[6:]))
+    for first in (2, 6, 7):
+        assert all(map(torch.equal, found(first), batches[first:]))
+
+
+class Same:
+    """A model whose joint embeddings are its features."""
+
+    device, task = torch.device("cpu"), SimpleNamespace(joint_dim=DIM)
+
+    def joint_embeddings(self, video, audio):
+        return video, audio
+
+
+@pytest.mark.parametrize(("turned", "expected"), [(-1.0, 1.0), (1.0, 0.5), (2.0, 0.0)])
+def test_similarity_tells_own_from_turned_audio_without_heads(turned, expected):
+    video = noise(np.random.default_rng(0))
+    features = features_of(video, turned=turned * video, audio=video)
+    (found,) = AvsaBinConfig(views=VIEWS).without_heads(Same(), features).values()
+    assert found[0].tolist() == [expected] * len(video)
 
 
 def test_half_of_the_sound_fields_are_turned_by_any_yaw():
