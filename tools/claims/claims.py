@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from claims.ordering import Comparison, better, better_than, gains_more
 from claims.results import Measure
-from claims.variants import PLAIN, PUBLISHED, VARIANTS
+from claims.variants import (
+    INTENSITY,
+    PLAIN,
+    PUBLISHED,
+    PUBLISHED_INTENSITY,
+    SEGMENTED,
+    VARIANTS,
+)
 
 MARGIN = 0.02
 """Largest loss on AVC-Bin that counts as none: 2 points."""
@@ -34,70 +41,80 @@ class Claim:
     comparisons: tuple[Comparison, ...]
 
 
-def of_the_paper(avsa: str) -> tuple[Claim, ...]:
+LOG_MELS = ("avc", "avc-4views", "avc-transformer", "avts")
+WITH_INTENSITY = ("avc-intensity", "avts-intensity")
+"""Variants of AVC and AVTS, by their audio."""
+
+
+def of_the_paper(avsa: str, others: tuple[str, ...]) -> tuple[Claim, ...]:
     """Return the claims about AVSA against AVC and AVTS.
 
     Args:
         avsa: The variant that is meant by AVSA.
+        others: Variants of AVC and AVTS with the same audio.
     """
+    avc = tuple(each for each in others if each in SEGMENTED)
     return (
         Claim(
             f"{avsa} beats AVC and AVTS on AVSA-Bin",
-            tuple(
-                better(avsa, other, AVSA_BIN)
-                for other in ("avc", "avc-4views", "avc-transformer", "avts")
-            ),
+            tuple(better(avsa, other, AVSA_BIN) for other in others),
         ),
         Claim(
             f"{avsa} does not lose on AVC-Bin (more than 2 points)",
-            tuple(better(avsa, other, AVC_BIN, MARGIN) for other in ("avc", "avc-4views", "avts")),
+            tuple(better(avsa, other, AVC_BIN, MARGIN) for other in others),
         ),
         Claim(
             f"{avsa} gains most from four views instead of one, on AVSA-Bin",
-            tuple(
-                gains_more(avsa, other, AVSA_BIN, AVSA_BIN_1)
-                for other in ("avc", "avc-4views", "avts")
-            ),
+            tuple(gains_more(avsa, other, AVSA_BIN, AVSA_BIN_1) for other in others),
         ),
         Claim(
             f"{avsa} segments better than AVC",
-            tuple(better(avsa, other, each) for each in (PIXELS, MIOU)
-                  for other in ("avc", "avc-4views")),
+            tuple(better(avsa, other, each) for each in (PIXELS, MIOU) for other in avc),
         ),
         Claim(
             f"{avsa} localizes better than AVC",
-            tuple(better(avsa, other, HITS) for other in ("avc", "avc-4views")),
+            tuple(better(avsa, other, HITS) for other in others if other.startswith("avc")),
         ),
-    )  # fmt: skip
+    )
 
 
 CLAIMS = (
-    *of_the_paper(PUBLISHED),
-    *of_the_paper(PLAIN),
+    *of_the_paper(PUBLISHED, LOG_MELS),
+    *of_the_paper(PLAIN, LOG_MELS),
+)
+"""The claims of the paper with its audio: for the negatives of the published code, and for those of
+the same clip."""
+
+CLAIMS_WITH_INTENSITY = (
+    *of_the_paper(PUBLISHED_INTENSITY, WITH_INTENSITY),
+    *of_the_paper(INTENSITY, WITH_INTENSITY),
     Claim(
         "The curriculum helps, on AVSA-Bin and AVC-Bin",
-        tuple(better(PLAIN, "avsa-no-curriculum", each) for each in (AVSA_BIN, AVC_BIN)),
+        tuple(better(INTENSITY, "avsa-no-curriculum", each) for each in (AVSA_BIN, AVC_BIN)),
     ),
     Claim(
         "The transformer helps when views are combined, on AVSA-Bin with four views",
         (
-            better_than((PLAIN, AVSA_BIN_TRANSLATED), ("avsa-no-transformer", AVSA_BIN)),
-            better(PLAIN, "avsa-mlp", AVSA_BIN_TRANSLATED),
+            better_than((INTENSITY, AVSA_BIN_TRANSLATED), ("avsa-no-transformer", AVSA_BIN)),
+            better(INTENSITY, "avsa-mlp", AVSA_BIN_TRANSLATED),
         ),
     ),
     Claim(
         "Alignment as a choice beats the regression of the rotation, on AVSA-Bin",
-        tuple(better(each, "avsa-regression", AVSA_BIN) for each in (PUBLISHED, PLAIN)),
+        tuple(better(each, "avsa-regression", AVSA_BIN)
+              for each in (PUBLISHED_INTENSITY, INTENSITY)),
     ),
-)
-"""The claims of the paper, for the objective as published and for the one that learns views."""
+)  # fmt: skip
+"""The same claims with intensity vectors, and those about the parts of AVSA."""
 
 ADDITIONS = tuple(
     Claim(
-        f"{variant.name} against {PLAIN}",
-        tuple(better(variant.name, PLAIN, each) for each in (AVSA_BIN, AVC_BIN, HITS, VIEWS)),
+        f"{name} against {compared}",
+        tuple(better(name, compared, each) for each in (AVSA_BIN, AVC_BIN, HITS, VIEWS)),
     )
-    for variant in VARIANTS
-    if variant.table == 2
+    for name, compared in (
+        (INTENSITY, PLAIN),
+        *((each.name, INTENSITY) for each in VARIANTS if each.table == 3),
+    )
 )
 """What each addition beyond the paper gives."""

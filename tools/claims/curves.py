@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from avsa.training.metrics_log import read_log
 from claims.parts import Grid
-from claims.variants import Variant, of_table
+from claims.variants import TABLES, Variant, of_table
 
 VIEWS, CLIPS = "val/view_accuracy", "val/avc_accuracy"
 TITLES = {VIEWS: "the right one of four views (%)", CLIPS: "the right clip of the batch (%)"}
@@ -107,9 +107,9 @@ def write_curves(path: Path, curves: Curves) -> None:
 def draw_curves(path: Path, curves: Curves) -> None:
     """Draw the curves: a row for each table, view accuracy by steps and minutes, and AVC."""
     panels = ((VIEWS, "step"), (VIEWS, "minutes"), (CLIPS, "step"))
-    figure = Figure(figsize=(15, 9), dpi=100, layout="constrained")
-    axes = figure.subplots(2, len(panels), squeeze=False)
-    for row, table in enumerate((1, 2)):
+    figure = Figure(figsize=(15, 4.5 * len(TABLES)), dpi=100, layout="constrained")
+    axes = figure.subplots(len(TABLES), len(panels), squeeze=False)
+    for row, (table, title) in enumerate(TABLES.items()):
         for column, (metric, axis) in enumerate(panels):
             panel = axes[row][column]
             for variant in of_table(table):
@@ -131,5 +131,5 @@ def draw_curves(path: Path, curves: Curves) -> None:
         for panel in (axes[row][0], axes[row][2]):
             if panel.get_legend_handles_labels()[1]:
                 panel.legend(frameon=False, fontsize="small")
-        axes[row][0].set_title(f"table {table}", loc="left")
+        axes[row][0].set_title(title, loc="left")
     figure.savefig(path, metadata={"Software": None})

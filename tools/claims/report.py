@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from avsa.evals.result import Metric
-from claims.claims import ADDITIONS, CLAIMS
+from claims.claims import ADDITIONS, CLAIMS, CLAIMS_WITH_INTENSITY
 from claims.cues import CUES as CUE_HEADS
 from claims.cues import table as cue_table
 from claims.curves import Curves, all_curves, draw_curves, write_curves
@@ -46,7 +46,13 @@ seed* shows it."""
 MEANING = """\
 Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the
 evaluation does not apply to it: rotation regression compares no embeddings, and only some variants
-have translation networks."""
+have translation networks. *Own over turned audio* needs no heads: it is the share of clips whose
+video is more similar to its own audio than to the same audio turned about the vertical, by the
+embeddings that the pretext task compares."""
+
+INTENSITY = """\
+The paper's audio, log-mels, has magnitudes alone, and these are the same for a source in front of a
+view and for one behind it. Intensity vectors have the sign."""
 
 COMMANDS = {"full": "make claims", "quick": "make claims-quick"}
 
@@ -93,16 +99,17 @@ def write_report(grid: Grid, runner: Runner, folder: Path) -> None:
 
 
 def _page(grid: Grid, results: Results, curves: Curves) -> str:
-    first, second = of_table(1), of_table(2)
     done = times(grid.out)
     measured = {variant.name for variant in VARIANTS if results.has(variant)}
     additions = [each for each in ADDITIONS if each.comparisons[0].terms[0][1] in measured]
     sections = {
-        "Claims": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
-        "Variants of the paper": f"{variant_table(results, first)}\n\n{MEANING}",
+        "Claims, with the paper's audio": f"{claim_table(CLAIMS, results)}\n\n{EXPLANATION}",
+        "Variants with the paper's audio": f"{variant_table(results, of_table(1))}\n\n{MEANING}",
+        "Claims, with intensity vectors": claim_table(CLAIMS_WITH_INTENSITY, results),
+        "Variants with intensity vectors": f"{variant_table(results, of_table(2))}\n\n{INTENSITY}",
         "Controls": variant_table(results, VARIANTS, CONTROLS),
         "What cues alone reach": f"{_cue_table(grid)}\n\n{CUES}",
-        "Beyond the paper": f"{variant_table(results, second)}\n\n"
+        "Further beyond the paper": f"{variant_table(results, of_table(3))}\n\n"
         f"{claim_table(additions, results)}",
         "Real recordings": _real_table(grid),
         "Probes": variant_table(results, VARIANTS, PROBES),

@@ -31,6 +31,7 @@ MEASURES: tuple[tuple[str, Measure], ...] = (
     ("AVSA-Bin, 1 view", AVSA_BIN_1),
     ("AVSA-Bin, 4 views", AVSA_BIN),
     ("AVSA-Bin, translated", AVSA_BIN_TRANSLATED),
+    ("own over turned audio", Measure("avsa-bin", "similarity")),
     ("segmentation: pixels", PIXELS),
     ("mIoU", Measure("segmentation", "miou")),
     ("+ audio: pixels", Measure("segmentation", "pixel_accuracy", {"inputs": "video+audio"})),

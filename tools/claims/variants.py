@@ -17,8 +17,7 @@ class Variant:
 
     Attributes:
         name: Name in tables and files, and of its recipe.
-        table: 1 for the paper's own objectives and audio, 2 for the same with intensity vectors,
-            3 for what goes further beyond the paper.
+        table: Number of its table, see `TABLES`.
         color: Colour of its curves.
         label: What it is, for readers.
     """
@@ -72,11 +71,17 @@ VARIANTS = (
     Variant("speedrun", 3, "tab:cyan", "no curriculum, no transformer"),
     Variant("control", 3, "tab:gray", "trained on randomly rotated audio"),
 )
+TABLES = {
+    1: "with the paper's audio",
+    2: "with intensity vectors",
+    3: "with intensity vectors, further beyond the paper",
+}
 BY_NAME = {each.name: each for each in VARIANTS}
-PUBLISHED, PLAIN, INTENSITY = "avsa", "avsa-clip", "avsa-intensity"
-"""AVSA as published, with negatives of the same clip, and this with intensity vectors as well, to
-which the variants of tables 2 and 3 are compared."""
-SEGMENTED = ("avc", "avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY)
+PUBLISHED, PLAIN = "avsa", "avsa-clip"
+"""AVSA with the negatives of the published code, and with those of the same clip."""
+PUBLISHED_INTENSITY, INTENSITY = "avsa-published-intensity", "avsa-intensity"
+"""The same with intensity vectors."""
+SEGMENTED = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY)
 """Variants whose features are tested by segmentation, which takes longest."""
 ON_RECORDINGS = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY, "control")
 """Variants that are tested on real recordings."""

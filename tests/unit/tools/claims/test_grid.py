@@ -47,7 +47,7 @@ def test_everything_runs_and_is_not_repeated(tmp_path):
     assert {row["variant"] for row in rows} == {"avsa", "avc"}
     assert {row["evaluation"] for row in rows} == {"avsa-bin", "localization", "retrieval"}
     text = (tmp_path / "report" / "claims.md").read_text()
-    assert "AVSA beats AVC and AVTS on AVSA-Bin" in text and "| avsa - avc |" in text
+    assert "avsa beats AVC and AVTS on AVSA-Bin" in text and "| avsa - avc |" in text
     for name in ("claims-curves.csv", "claims-curves.png"):
         assert (tmp_path / "report" / name).stat().st_size > 0
     assert (tmp_path / "report.html").exists()
