@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import shutil
@@ -17,6 +16,7 @@ from avsa.training.metrics_log import FILE_NAME as LOG_FILE
 from avsa.training.run_folder import CONFIG_FILE, DATASET_FILE, PLUGINS_FILE, SUMS_FILE
 from yt360.buckets.address import as_bucket_url
 from yt360.buckets.bucket import Bucket
+from yt360.buckets.cache import folder_name
 from yt360.buckets.failures import Changed
 from yt360.buckets.lease import LEASE_FILE, WriterLease
 from yt360.errors import UserError
@@ -46,15 +46,14 @@ def run_copy(
             no run to resume.
     """
     bucket = bucket or Bucket(url)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
-    home = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+    home = cache / folder_name(url)
     private_folder(cache)
     home.mkdir(exist_ok=True)
     with (
         exclusive_lock(home / "lock", url),
         WriterLease(bucket, _workspace_name(home / "workspace")) as lease,
     ):
-        copy = RunCopy(bucket, home / name, lease.check)
+        copy = RunCopy(bucket, home / home.name.rpartition("-")[0], lease.check)
         copy.pull(resume)
         yield copy
 

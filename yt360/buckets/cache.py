@@ -20,7 +20,7 @@ def cache_folder() -> Path:
 
 
 def folder_name(url: str) -> str:
-    """Return the name of the local folder of a URL."""
+    """Return the name of the local folder of a URL: its last part, a hyphen, and a checksum."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
     return f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
 

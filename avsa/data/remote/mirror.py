@@ -6,11 +6,9 @@ A mirror is a dataset folder whose shards are fetched and evicted (`avsa.data.re
 from __future__ import annotations
 
 import filecmp
-import hashlib
 import logging
 import math
 import os
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +17,7 @@ from pydantic import AfterValidator
 
 from avsa.data.remote.fetching import fetch
 from yt360.buckets.address import as_url
+from yt360.buckets.cache import folder_name
 from yt360.errors import BadItem, ErrorCode, UserError
 from yt360.files import private_folder, write_json
 from yt360.locks import exclusive_lock
@@ -108,8 +107,7 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
     Raises:
         UserError: There is no dataset at the URL.
     """
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", url.rsplit("/", 1)[-1])
-    folder = cache / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:10]}"
+    folder = cache / folder_name(url)
     private_folder(cache)
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
