@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,19 @@ def usable_cores() -> int:
 def cores_per_process() -> int:
     """Return this process's part of the cores, at least 1, where torchrun starts several here."""
     return max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def device_of_worker(name: str = "auto") -> torch.device:
+    """Return the device of a worker process; those of a machine take its GPUs in turn.
+
+    Args:
+        name: See `choose_device`, as for errors.
+    """
+    import torch
+
+    process = multiprocessing.current_process().name.rpartition("-")[2]
+    number = int(process) if process.isdecimal() else 0
+    return choose_device(name, number % max(1, torch.cuda.device_count()))
 
 
 def choose_device(name: str = "auto", index: int = 0) -> torch.device:

@@ -6,7 +6,12 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options, test_data_option
+from avsa.commands.evals.common import (
+    carry_out,
+    evaluation_options,
+    test_data_option,
+    worker_options,
+)
 from avsa.evals import EVALUATIONS
 from yt360.commands.group import LazyGroup, examples
 
@@ -67,6 +72,7 @@ def _command_of(name: str) -> click.Command:
     @click.command(name, help=EVALUATIONS[name].line)
     @evaluation_options
     @test_data_option
+    @worker_options
     def command(subject: str, **shared: Any) -> None:
         carry_out(name, subject, {}, **shared)
 

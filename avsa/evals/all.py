@@ -14,6 +14,7 @@ from avsa.evals.config_options import configure_class, option_text
 from avsa.evals.result import Record
 from avsa.evals.run import command_line, evaluate
 from avsa.evals.subject import Evaluated
+from avsa.evals.workers.pool import Workers
 from avsa.training.distributed import World
 from yt360.errors import BadItem, UserError, did_you_mean
 from yt360.registry import Registry
@@ -149,6 +150,7 @@ def evaluate_all(
     out: Path,
     world: World,
     open_again: Callable[[], Evaluated],
+    workers: Workers | None = None,
 ) -> Iterator[tuple[Planned, Record, Path] | Failure]:
     """Carry out evaluations one after another; one that fails does not stop the others.
 
@@ -160,6 +162,7 @@ def evaluate_all(
         out: Folder in which ``eval/`` is created.
         world: This process and the other ranks.
         open_again: Loads the model; each evaluation gets one of its own, which it may train.
+        workers: Processes for what is computed clip by clip; None for this one.
 
     Yields:
         An evaluation with its record and the file of it, or its failure.
@@ -169,7 +172,14 @@ def evaluate_all(
             continue
         dataset = offer.dataset if each.config.needs_dataset else None
         try:
-            record, path = evaluate(each.config, open_again(), dataset, out, world)
+            record, path = evaluate(
+                each.config,
+                open_again(),
+                dataset,
+                out,
+                world,
+                workers=workers if each.config.takes_workers else None,
+            )
         except (UserError, BadItem, OSError) as error:
             yield Failure(each.title, str(error), is_bug=False)
         except Exception as error:

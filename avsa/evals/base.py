@@ -15,6 +15,7 @@ from avsa.data.clips import clips_form, open_clips
 from avsa.data.remote.mirror import address_of
 from avsa.evals.result import PATH, TEST_PATH, Result
 from avsa.evals.subject import Evaluated, require_clip_format
+from avsa.evals.workers.pool import Workers
 from avsa.training.distributed import World
 from avsa.training.run_folder import fingerprint
 from avsa.views.audio_statistics import AudioStatistics, ensure_statistics
@@ -44,6 +45,8 @@ class Context:
         name: Name of the record, unique for evaluation, options, weights and data.
         test_dataset: Folder of shards whose split test replaces that of `dataset`; None
             for that of `dataset` itself.
+        workers: Processes that compute what is needed of each clip; None if this one does. Then
+            there is one rank.
     """
 
     subject: Evaluated
@@ -54,6 +57,7 @@ class Context:
     pictures: Path
     name: str
     test_dataset: Path | None = None
+    workers: Workers | None = None
 
     def require_dataset(self) -> Path:
         """Return the dataset.
@@ -166,6 +170,8 @@ class EvaluationConfig(ABC):
         needs_dataset: Whether it cannot work without ``--data``.
         takes_test_data: Whether what it trains on a dataset can be tested on another one
             (``--test-data``). It then opens splits by `Context.clips`.
+        takes_workers: Whether something of it is computed clip by clip, by `view_features` or
+            `Context.workers`, so that ``--executor`` and ``--workers`` speed it up.
         addresses: Options that are paths of files. The name of a record does not depend on them,
             but on the fingerprints of the files, which `describe_data` returns.
         columns: Parts of the names of metrics that have columns of their own where numbers are
@@ -174,6 +180,7 @@ class EvaluationConfig(ABC):
 
     needs_dataset: ClassVar[bool] = True
     takes_test_data: ClassVar[bool] = False
+    takes_workers: ClassVar[bool] = True
     addresses: ClassVar[frozenset[str]] = frozenset()
     columns: ClassVar[tuple[str, ...]] = ()
     kind: str

@@ -2,7 +2,8 @@
 
 A set of features is a folder ``eval/features/HASH`` of parts, one safetensors file for some
 hundreds of clips, and ``spec.json``, the content of the hash. After a kill, computation continues
-with the next part. Each rank computes parts of its own; any number of ranks gives the same parts.
+with the next part. Each rank or worker process (`avsa.evals.workers`) computes parts of its own;
+any number of them gives the same parts.
 
 Shapes: N samples (clip and draw), K views, D features.
 """
@@ -11,15 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from avsa.config.train_config import TrainConfig
@@ -28,16 +26,22 @@ from avsa.data.loader import DataConfig
 from avsa.evals.base import Context
 from avsa.evals.protocol import data_of, views_of
 from avsa.evals.unreadable import left_out_notes, unreadable_split
+from avsa.evals.workers.feature_parts import (
+    PartOptions,
+    PartTask,
+    compute_part,
+    compute_parts,
+    part_file,
+)
 from avsa.hub.load import Model
-from avsa.models.compute import autocast
-from avsa.training.distributed import World, on_first_rank
+from avsa.training.distributed import on_first_rank
 from avsa.training.run_folder import fingerprint
 from avsa.views.audio_statistics import AudioStatistics
-from avsa.views.batch import Batch, batches
+from avsa.views.batch import Batch
 from avsa.views.sampling import ViewConfig, check_views
 from yt360.config import to_mapping
 from yt360.errors import UserError
-from yt360.files import atomic_write, write_json
+from yt360.files import write_json
 from yt360.shards.format.reader import ShardReader
 from yt360.splits import Split
 from yt360.terminal.progress import Progress
@@ -151,7 +155,17 @@ def view_features(
         text = json.dumps(identity, sort_keys=True)
         folder = context.features / hashlib.sha256(text.encode()).hexdigest()[:16]
         on_first_rank(context.world, lambda: _describe(folder, identity))
-        _compute_missing(context.world, model, clips, spec, statistics, extra, folder)
+        options = PartOptions(
+            folder=folder.absolute(),
+            views=spec.views,
+            data=spec.data,
+            draws=spec.draws,
+            seed=spec.seed,
+            batch_size=BATCH_SIZE,
+            statistics=statistics,
+            extra=extra,
+        )
+        _compute_missing(context, clips, options)
         on_first_rank(context.world, lambda: None)  # wait for the parts of all ranks
         return _read(folder, clips, spec)
 
@@ -187,83 +201,41 @@ def _describe(folder: Path, identity: dict[str, Any]) -> None:
         write_json(folder / "spec.json", identity)
 
 
-def _compute_missing(
-    world: World,
-    model: Model,
-    clips: ShardReader,
-    spec: FeatureSpec,
-    statistics: AudioStatistics,
-    extra: ExtraFeatures | None,
-    folder: Path,
-) -> None:
-    """Compute this rank's share of the parts that are not there."""
-    parts = _parts(clips, spec)
+def _compute_missing(context: Context, clips: ShardReader, options: PartOptions) -> None:
+    """Compute the parts that are not there: this rank's share of them, or all with workers."""
+    world, subject = context.world, context.subject
+    parts = _parts(clips, options.draws)
     missing = on_first_rank(  # one list for all ranks, before any of them writes a part
-        world, lambda: [part for part in range(len(parts)) if not _file(folder, part).exists()]
+        world,
+        lambda: [n for n in range(len(parts)) if not part_file(options.folder, n).exists()],
     )
-    mine = deque(missing[world.rank :: world.size])
-    steps = [step for part in mine for step in parts[part]]
-    if not steps:
+    mine = {part: parts[part] for part in missing[world.rank :: world.size]}
+    count = sum(map(len, mine.values()))
+    if not count:
         return
-    samples = batches(
-        clips,
-        DrawnOrder(len(clips), spec.draws, BATCH_SIZE, steps),
-        spec.seed,
-        replace(spec.data, windows_per_clip=1),
-        spec.views,
-        model.config.audio,
-        statistics,
-        World(0, 1, world.device),
-    )
-    found: list[dict[str, Tensor]] = []
-    with closing(samples), Progress(f"features of {spec.split}", len(steps), "batches") as progress:
-        for batch in samples:
-            while steps[batch.raw.step] not in parts[mine[0]]:
-                _write(_file(folder, mine.popleft()), found)
-                found = []
-            found.append(_features(model, batch, len(clips), extra))
-            progress.advance()
-        while mine:
-            _write(_file(folder, mine.popleft()), found)
-            found = []
+    with Progress(f"features of {clips.split}", count, "batches") as progress:
+        if context.workers is None:
+            for _ in compute_parts(subject.require_model(), clips, options, mine):
+                progress.advance()
+            return
+        inputs = context.workers.inputs(subject, clips)
+        tasks = [PartTask(inputs, options, part, steps) for part, steps in mine.items()]
+        for task, _ in context.workers.run(compute_part, tasks):
+            progress.advance(len(task.steps))
 
 
-def _parts(clips: ShardReader, spec: FeatureSpec) -> list[range]:
+def _parts(clips: ShardReader, draws: int) -> list[range]:
     """Return the batches of each part."""
-    count = len(DrawnOrder(len(clips), spec.draws, BATCH_SIZE))
+    count = len(DrawnOrder(len(clips), draws, BATCH_SIZE))
     starts = range(0, count, PART_BATCHES)
     return [range(start, min(start + PART_BATCHES, count)) for start in starts]
-
-
-def _write(path: Path, found: list[dict[str, Tensor]]) -> None:
-    """Write the features of the batches of a part; none if no clip of it can be read."""
-    names = found[0] if found else []
-    with atomic_write(path) as file:
-        file.write(save({name: torch.cat([each[name] for each in found]) for name in names}))
-
-
-@torch.no_grad()
-def _features(
-    model: Model, batch: Batch, num_clips: int, extra: ExtraFeatures | None
-) -> dict[str, Tensor]:
-    with autocast(model.config.compute, model.device):
-        video, audio = model.encoders(batch.video, batch.audio)
-    fov = torch.stack([batch.views.hfov, batch.views.vfov], -1)
-    tensors = {"video": video, "audio": audio, "directions": batch.directions, "fov": fov}
-    if extra is not None:
-        tensors |= extra(model, batch)
-    return {
-        "clip": torch.tensor(batch.raw.positions) % num_clips,
-        "audio_start_s": torch.tensor(batch.raw.audio_start_s, dtype=torch.float64),
-        **{name: each.float().cpu().contiguous() for name, each in tensors.items()},
-    }
 
 
 def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
     expected, count = len(clips) * spec.draws, 0
     table: dict[str, Tensor] = {}
-    for part in range(len(_parts(clips, spec))):
-        path = _file(folder, part)
+    for part in range(len(_parts(clips, spec.draws))):
+        path = part_file(folder, part)
         try:
             tensors = read_safetensors(path)[0]
             if not tensors:
@@ -297,7 +269,3 @@ def _read(folder: Path, clips: ShardReader, spec: FeatureSpec) -> Features:
         extra=table,
         unreadable=expected - count,
     )
-
-
-def _file(folder: Path, part: int) -> Path:
-    return folder / f"part-{part:05d}.safetensors"

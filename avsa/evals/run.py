@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from avsa import __version__
 from avsa.evals import EVALUATIONS
@@ -32,6 +32,7 @@ from avsa.evals.result import (
     write_record,
 )
 from avsa.evals.subject import KINETICS, SCRATCH, Evaluated
+from avsa.evals.workers.pool import Workers
 from avsa.training.distributed import World, on_first_rank, require_agreement
 from avsa.training.repeatability import deterministic_kernels
 from yt360.config import flatten, to_mapping
@@ -52,6 +53,7 @@ def evaluate(
     out: Path,
     world: World,
     test_dataset: Path | None = None,
+    workers: Workers | None = None,
 ) -> tuple[Record, Path]:
     """Evaluate a model, or return the record of an equal evaluation; a collective call.
 
@@ -64,6 +66,8 @@ def evaluate(
         out: Folder in which ``eval/`` is created, usually that of the run.
         world: This process and the other ranks.
         test_dataset: Folder of shards whose split test replaces that of `dataset`.
+        workers: Processes that compute what is needed of each clip; None for this one. The record
+            is the same.
 
     Returns:
         The record, and its file.
@@ -73,7 +77,9 @@ def evaluate(
         Locked: Another process makes the same record.
     """
     if test_dataset is not None:
-        _require_takes_test_data(config)
+        _require(config, "takes_test_data", "--test-data")
+    if workers is not None:
+        _require(config, "takes_workers", "--executor" if workers.is_elsewhere else "--workers")
     if dataset is None and (config.needs_dataset or test_dataset is not None):
         raise UserError(
             f"the evaluation {config.kind} needs a dataset; give --data DATASET",
@@ -106,6 +112,7 @@ def evaluate(
             pictures=out / FOLDER / PICTURES,
             name=name,
             test_dataset=test_dataset,
+            workers=workers,
         )
         on_first_rank(world, lambda: context.pictures.mkdir(parents=True, exist_ok=True))
         deterministic = subject.config is not None and subject.config.compute.deterministic
@@ -126,14 +133,19 @@ def evaluate(
     return record, path
 
 
-def _require_takes_test_data(config: EvaluationConfig) -> None:
-    if not config.takes_test_data:
-        able = [name for name in EVALUATIONS if EVALUATIONS.load(name).takes_test_data]
+def _require(
+    config: EvaluationConfig,
+    attribute: Literal["takes_test_data", "takes_workers"],
+    option: str,
+) -> None:
+    """Check that an attribute, which says whether an evaluation has an option, is true."""
+    if not getattr(config, attribute):
+        able = [name for name in EVALUATIONS if getattr(EVALUATIONS.load(name), attribute)]
         raise UserError(
-            f"the evaluation {config.kind} has no --test-data, which {', '.join(able)} have; "
+            f"the evaluation {config.kind} has no {option}, which {', '.join(able)} have; "
             "leave it out",
             "unsupported",
-            "--test-data",
+            option,
         )
 
 

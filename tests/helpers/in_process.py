@@ -30,3 +30,12 @@ class InlinePool:
 
 in_process = partial(IsolatedProcess, InlinePool)
 """Makes an `IsolatedProcess` that calls functions in this process."""
+
+
+class InlineExecutor:
+    """An engine whose workers are this process."""
+
+    default_workers = 2
+
+    def pool(self, workers: int, limits: object = None) -> InlinePool:  # noqa: ARG002
+        return InlinePool(workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -30,6 +31,7 @@ HEALTH = {
     "health_check_failure_threshold": 2,
 }
 COMMAND = [sys.executable, "-c", "from yt360.cli import main; main()"]
+EVALUATE = [sys.executable, "-c", "from avsa.cli import main; main()", "eval"]
 BUILD = [
     "--group-by",
     "video",
@@ -82,6 +84,41 @@ def test_a_cluster_that_loses_a_node_builds_the_bytes_of_one_process(
     cluster.remove_node(cluster.workers[1], allow_graceful=False)
     assert command.wait() == 0
     assert tree(out) == tree(tmp_path / "local")
+
+
+def evaluate(kind: str, run: SceneRun, out: Path, *options: str) -> Popen[bytes]:
+    command = [*EVALUATE, kind, str(run.run), "--data", str(run.dataset), "--out", str(out)]
+    return Popen([*command, "--device", "cpu", *options], stdout=DEVNULL)
+
+
+def records(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the records by name, without their times and places."""
+    found = {path.name: json.loads(path.read_text()) for path in (out / "eval").glob("*.json")}
+    return {n: {**r, "made_at": "", "command": ""} for n, r in found.items()}
+
+
+def test_a_cluster_that_loses_a_node_evaluates_like_one_process(
+    cluster: Any, scene_run: SceneRun, tmp_path: Path
+) -> None:
+    settings = ["draws_per_video=1", "test_draws=400", "schedule.epochs=1"]
+    avsa_bin = [word for each in settings for word in ("--set", each)]
+    localization = ["--scenes", str(scene_run.scenes), "--pictures", "1"]
+    local, out = tmp_path / "local", tmp_path / "ray"
+    engine = ("--executor", f"ray:{cluster.address}", "--workers", "2")
+    assert evaluate("avsa-bin", scene_run, local, *avsa_bin).wait() == 0
+    assert evaluate("localization", scene_run, local, *localization).wait() == 0
+    command = evaluate("avsa-bin", scene_run, out, *avsa_bin, *engine)
+    while not any((out / "eval" / "features").glob("*/part-*")):
+        assert command.poll() is None
+        time.sleep(0.05)
+    cluster.remove_node(cluster.workers[1], allow_graceful=False)
+    done = len(list((out / "eval" / "features").glob("*/part-*")))
+    assert command.wait() == 0
+    assert evaluate("localization", scene_run, out, *localization, *engine).wait() == 0
+    for folder in ("features", "pictures"):
+        assert tree(out / "eval" / folder) == tree(local / "eval" / folder)
+    assert 0 < done < len(list((local / "eval" / "features").glob("*/part-*")))
+    assert records(out) == records(local) and len(records(local)) == 2
 
 
 def test_workers_of_a_cluster_download_the_bytes_of_one_process(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 from collections import deque
@@ -17,7 +16,7 @@ import torch
 from pydantic import AfterValidator, Field
 
 from yt360.config import config_class
-from yt360.devices import choose_device
+from yt360.devices import choose_device, device_of_worker
 from yt360.errors import UserError
 from yt360.execution.isolation import IsolatedProcess
 from yt360.execution.local import Crashed, Pool, WorkerPool
@@ -254,9 +253,7 @@ def _loaded(
     config: bytes, device_name: str, threads: int | None
 ) -> tuple[Segmenter, torch.device, IsolatedProcess]:
     """Return what a worker keeps between tasks."""
-    process = multiprocessing.current_process().name.rpartition("-")[2]
-    number = int(process) if process.isdecimal() else 0
-    device = choose_device(device_name, number % max(1, torch.cuda.device_count()))
+    device = device_of_worker(device_name)
     if device.type == "cpu":
         torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS", "1")))
     segmenter: Segmenter = pickle.loads(config).build(device)

@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, setting_options, subject_options
+from avsa.commands.evals.common import (
+    carry_out,
+    refused_worker_options,
+    setting_options,
+    subject_options,
+)
 from yt360.commands.group import examples
 from yt360.errors import UserError
 
@@ -30,6 +35,7 @@ from yt360.errors import UserError
 )
 @subject_options
 @setting_options
+@refused_worker_options
 def command(
     subject: str,
     dataset: str | None,

@@ -12,6 +12,7 @@ from avsa.commands.evals.common import (
     echo_record,
     results_folder,
     subject_options,
+    worker_options,
 )
 from yt360.commands.group import examples
 from yt360.commands.registry_options import set_option
@@ -32,6 +33,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.command("all")
 @data_options
 @subject_options
+@worker_options
 @click.option(
     "--scenes", type=FOLDER, help="Folder of the synthetic scenes from which the dataset was built."
 )
@@ -55,6 +57,9 @@ def command(
     seed: int | None,
     device: str,
     cache_gb: float | None,
+    executor: str,
+    executor_config: Path | None,
+    workers: int | None,
     scenes: Path | None,
     ucf101: Path | None,
     hmdb51: Path | None,
@@ -66,12 +71,14 @@ def command(
 
     Each evaluation writes a record of its own, so a second call continues where the first one
     stopped. An evaluation that fails does not stop the others; the exit code is then 2, or 1 after
-    an internal error.
+    an internal error. --executor and --workers hold for what is computed clip by clip: features of
+    frozen encoders, and the maps of localization.
     """
     from avsa.data.remote.mirror import dataset_folder
     from avsa.evals.all import Failure, evaluate_all, leave_out, plan
     from avsa.evals.base import Offer, describe_dataset
     from avsa.evals.subject import open_subject
+    from avsa.evals.workers.pool import choose_workers
     from avsa.training.distributed import joined_world
 
     with joined_world(device) as world:
@@ -87,6 +94,7 @@ def command(
             hmdb51=hmdb51,
         )
         folder = results_folder(subject, out)
+        pool = choose_workers(executor, executor_config, workers, device, folder, world)
         if offer.dataset is not None:
             describe_dataset(offer.dataset)  # raises if it is not a dataset
         planned = leave_out(plan(offer, seed or 0, settings), skip)
@@ -95,7 +103,7 @@ def command(
             echo(*_skipped(planned), err=True)
             return
         failures = []
-        for outcome in evaluate_all(planned, offer, folder, world, open_again):
+        for outcome in evaluate_all(planned, offer, folder, world, open_again, pool):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 if world.is_first:

@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options, test_data_option
+from avsa.commands.evals.common import (
+    carry_out,
+    evaluation_options,
+    test_data_option,
+    worker_options,
+)
 from yt360.commands.group import examples
 
 PRINTED = """
@@ -34,6 +39,7 @@ def binary_command(kind: str, summary: str) -> click.Command:
     @click.command(kind, help=cleandoc(summary) + PRINTED)
     @evaluation_options
     @test_data_option
+    @worker_options
     @click.option(
         "--views",
         type=click.IntRange(min=1),

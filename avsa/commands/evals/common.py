@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from avsa.commands.options import device_option
+from yt360.commands.executor_options import executor_options, workers_option
 from yt360.commands.registry_options import set_option
 from yt360.errors import UserError
 from yt360.terminal.output import echo
@@ -65,6 +66,21 @@ def test_data_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def worker_options(command: Decorated) -> Decorated:
+    """Add --executor, --executor-config and --workers, which go on to `carry_out`."""
+    return executor_options(workers_option(command))
+
+
+def refused_worker_options(command: Decorated) -> Decorated:
+    """Add the options of `worker_options` without help: `carry_out` says why they are refused."""
+    return _with_options(
+        command,
+        click.option("--executor", default="local", hidden=True),
+        click.option("--executor-config", type=click.Path(path_type=Path), hidden=True),
+        click.option("--workers", type=click.IntRange(1), hidden=True),
+    )
+
+
 def setting_options(command: Decorated) -> Decorated:
     """Add --set and --help-config to a command whose name is that of the evaluation."""
     return _with_options(
@@ -108,6 +124,9 @@ def carry_out(
     seed: int | None,
     device: str,
     settings: Mapping[str, str],
+    executor: str,
+    executor_config: Path | None,
+    workers: int | None,
     data: str | None = None,
     cache_gb: float | None = None,
     test_data: str | None = None,
@@ -122,6 +141,9 @@ def carry_out(
         seed: Seed.
         device: Device.
         settings: Options given by ``--set``, as texts.
+        executor: See `worker_options`, as for the following.
+        executor_config: Options of the executor.
+        workers: Number of processes.
         data: Dataset.
         cache_gb: Size of the cache.
         test_data: Dataset of the test, if it is another one.
@@ -133,6 +155,7 @@ def carry_out(
     from avsa.evals.config_options import configure
     from avsa.evals.run import evaluate
     from avsa.evals.subject import open_subject
+    from avsa.evals.workers.pool import choose_workers
     from avsa.training.distributed import joined_world
 
     given = {key: value for key, value in {**options, "seed": seed}.items() if value is not None}
@@ -140,9 +163,10 @@ def carry_out(
     with joined_world(device) as world:
         evaluated = open_subject(subject, str(world.device))
         folder = results_folder(subject, out)
+        pool = choose_workers(executor, executor_config, workers, device, folder, world)
         dataset = None if data is None else dataset_folder(data, cache_gb)
         tested = None if test_data is None else dataset_folder(test_data, cache_gb)
-        record, path = evaluate(config, evaluated, dataset, folder, world, tested)
+        record, path = evaluate(config, evaluated, dataset, folder, world, tested, pool)
         if world.is_first:
             echo_record(record, path)
 

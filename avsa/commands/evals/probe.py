@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options
+from avsa.commands.evals.common import carry_out, evaluation_options, worker_options
 from yt360.commands.group import examples
 
 
@@ -18,6 +18,7 @@ from yt360.commands.group import examples
 )
 @click.command("probe")
 @evaluation_options
+@worker_options
 @click.option(
     "--scenes",
     type=click.Path(path_type=Path),

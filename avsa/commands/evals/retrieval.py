@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options
+from avsa.commands.evals.common import carry_out, evaluation_options, worker_options
 from yt360.commands.group import examples
 
 
@@ -16,6 +16,7 @@ from yt360.commands.group import examples
 )
 @click.command("retrieval")
 @evaluation_options
+@worker_options
 @click.option("--views", type=click.IntRange(min=1), help="Views of a clip.  [default: 4]")
 def command(subject: str, views: int | None, **shared: Any) -> None:
     """Retrieve audio by video, and video by audio.

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from avsa.commands.evals.common import carry_out, evaluation_options
+from avsa.commands.evals.common import carry_out, evaluation_options, refused_worker_options
 from yt360.commands.group import examples
 
 
@@ -17,6 +17,7 @@ from yt360.commands.group import examples
 )
 @click.command("segmentation")
 @evaluation_options
+@refused_worker_options
 @click.option(
     "--inputs",
     type=click.Choice(["video", "video+audio", "video+audio+context"]),

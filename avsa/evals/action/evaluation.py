@@ -50,6 +50,7 @@ class ActionConfig(EvaluationConfig):
     """Accuracy of action recognition by the fine-tuned video encoder, on UCF101 or HMDB51."""
 
     needs_dataset: ClassVar[bool] = False
+    takes_workers: ClassVar[bool] = False
     addresses: ClassVar[frozenset[str]] = frozenset({"root", "kinetics_weights"})
 
     kind: Literal["action"] = "action"

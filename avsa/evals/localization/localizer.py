@@ -74,6 +74,7 @@ class Localizer:
             hfov_deg = min(max(DEFAULT_HFOV_DEG, least), most)
         self.view_set = covering_views(hfov_deg)
         self.views = self._views()
+        self.num_views = num_views
         self.num_groups = -(-len(self.view_set) // num_views)
 
     def _views(self) -> Views:

@@ -50,6 +50,7 @@ from yt360.splits import SPLITS
 class SegmentationConfig(EvaluationConfig):
     """Semantic segmentation of views by a head on maps of the video encoder (Table 3)."""
 
+    takes_workers: ClassVar[bool] = False
     addresses: ClassVar[frozenset[str]] = frozenset({"kinetics_weights"})
     kind: Literal["segmentation"] = "segmentation"
     """Name of the evaluation."""

@@ -22,7 +22,8 @@ from avsa.evals.base import Context
 from avsa.evals.config_options import configure
 from avsa.evals.localization.localizer import Localizer, audio_energy
 from avsa.evals.localization.panorama import peak
-from avsa.evals.localization.testing import LocalizationTest, PairOrder
+from avsa.evals.localization.peaks import PairOrder
+from avsa.evals.localization.testing import LocalizationTest
 from avsa.evals.result import records_of
 from avsa.evals.run import evaluate
 from avsa.evals.subject import open_subject

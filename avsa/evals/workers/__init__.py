@@ -1,0 +1,1 @@
+"""Worker processes that compute what an evaluation needs of each clip, on any executor."""
