@@ -11,10 +11,12 @@ from yt360.errors import BadItem, ErrorCode, UserError
 
 
 @contextmanager
-def user_error(code: ErrorCode, key: object | None = None) -> Iterator[None]:
+def user_error(
+    code: ErrorCode, key: object | None = None
+) -> Iterator[pytest.ExceptionInfo[UserError]]:
     """Expect a `UserError` of one line with this code and, unless None, this key."""
     with pytest.raises(UserError) as raised:
-        yield
+        yield raised
     assert raised.value.code == code, str(raised.value)
     if key is not None:
         assert raised.value.key == str(key), str(raised.value)

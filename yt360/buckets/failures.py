@@ -63,7 +63,8 @@ def explained(url: str, error: Exception) -> UserError:
     text = shortened(printable(" ".join(str(error).split())), _MAX_TEXT)
     code: ErrorCode = "network"
     if isinstance(error, FileNotFoundError):
-        code, line = "missing", f"there is no bucket for {url}; create it, or check its name"
+        code = "missing"
+        line = f"{url} does not exist ({text or 'not found'}); check its name, or create its bucket"
     elif isinstance(error, PermissionError):
         code = "system"
         line = (
@@ -78,8 +79,10 @@ def explained(url: str, error: Exception) -> UserError:
         package = PACKAGES.get(scheme)
         code = "dependency"
         line = f"{url} needs " + (f"{package}: `pip install {package}`" if package else text)
-    elif isinstance(error, ValueError) or type(error).__name__ in _MALFORMED:
-        code, line = "invalid", f"{url} is not an address that can be written: {text}"
+    elif type(error).__name__ in _MALFORMED or (
+        isinstance(error, ValueError) and not isinstance(error, OSError)  # a certificate is both
+    ):
+        code, line = "invalid", f"{url} is not an address that can be used: {text}"
     else:
         name = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
         line = f"{url} cannot be reached: {name}{text}; run the same command again to continue"

@@ -8,20 +8,19 @@ a time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from avsa.data.remote.fetching import fetch
+from avsa.data.remote.fetching import RemoteFile, fetch
 from avsa.data.remote.mirror import read_remote
-from avsa.data.remote.shard_cache import RemoteShard, ShardCache
-from avsa.data.remote.shard_folder import ShardFolder
+from avsa.data.remote.shard_cache import ShardCache
 from avsa.data.remote.shard_order import Schedule
 from yt360.errors import BadItem
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ShardInfo
-from yt360.shards.format.shard_file import Content
+from yt360.shards.format.shard_file import ShardFile
 from yt360.splits import SPLITS
 
 
@@ -42,37 +41,34 @@ class RemoteClips(ShardReader):
         # A rebuilt dataset has other shards with the same names.
         self._shard_names = [local_name(announced[name]) for name in self._shard_names]
         self._sizes = {f"{split}/{local_name(shard)}": shard.bytes for shard in announced.values()}
-        self._close_shards = super().close
         self._cache = _join_cache(self)
 
     @property
     def _advice(self) -> str:
         return "the dataset may have changed while it was copied: try again"
 
-    def read_part(self, clip: int, member: str, start: int, stop: int) -> memoryview:
-        """Return bytes of a member of a clip, read-only; wait until its shard has been fetched.
+    def _shard(self, clip: int) -> ShardFile:
+        """Open the shard of a clip, after it was fetched.
+
+        It is closed after the read: open shards would stay on disk after their eviction.
 
         Raises:
-            BadItem: The shard cannot be fetched, or is shorter than the index says.
+            BadItem: The shard cannot be fetched.
             UserError: The clips were closed while waiting.
         """
-        name = self.cache_name(clip)
+        path = self._shard_path(clip)
         while True:
-            with self._cache.reading(name):
+            with self._cache.reading(self.cache_name(clip)):
                 try:
-                    return super().read_part(clip, member, start, stop)
+                    return ShardFile(path, self._folder)
                 except BadItem:
-                    if (self.dataset / name).exists():
+                    if path.exists():
                         raise
             # Another process has just removed the shard.
 
     def is_present(self, clip: int) -> bool:
         """Return whether the shard of a clip has been fetched."""
-        return (self.dataset / self.cache_name(clip)).exists()
-
-    def each(self, member: str) -> Iterator[Content]:
-        """Yield a member of every clip, see `ShardReader.each`; wait for each shard."""
-        return (self.read(clip, member) for clip in range(len(self)))
+        return self._shard_path(clip).exists()
 
     def read_in_order(
         self, clips_of_step: Callable[[int], Iterable[int]], first_step: int
@@ -89,24 +85,27 @@ class RemoteClips(ShardReader):
         Raises:
             UserError: One step reads more shards than fit into the cache.
         """
-        schedule = self._cache.add_schedule(
-            self._sizes,
-            lambda step: {self.cache_name(clip) for clip in clips_of_step(step)},
-            first_step,
-        )
+
+        def shards_of_step(step: int) -> set[str]:
+            return {self.cache_name(clip) for clip in clips_of_step(step)}
+
+        schedule = Schedule(self._sizes, shards_of_step, first_step)
+        self._cache.add_schedule(schedule, shards_of_step(first_step))
         return RemoteClipsInOrder(self, self._cache, schedule)
 
     def close(self) -> None:
-        """Stop fetching and close the shards; the mirror remains."""
+        """Stop fetching; the mirror remains."""
         _leave_cache(self)
-        super().close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"dataset": self.dataset, "split": self.split}
 
     def cache_name(self, clip: int) -> str:
         """Return the name of a clip's shard in the cache."""
-        return f"{self.split}/{self._shard_names[int(self.shard_numbers[clip])]}"
+        return f"{self.split}/{self.shard_name(clip)}"
+
+    def _shard_path(self, clip: int) -> Path:
+        return self._folder / self.cache_name(clip)
 
 
 class RemoteClipsInOrder:
@@ -138,7 +137,7 @@ class RemoteClipsInOrder:
 
     def is_evicted(self, clip: int) -> bool:
         """Return whether another process has removed the shard of a clip."""
-        return not (self._clips.dataset / self._clips.cache_name(clip)).exists()
+        return not self._clips.is_present(clip)
 
     def advance_to(self, step: int) -> None:
         """Mark all steps before this one as finished."""
@@ -161,28 +160,22 @@ _caches_lock = threading.Lock()
 
 def _join_cache(clips: RemoteClips) -> ShardCache:
     """Return the cache of a mirror, which all its splits in this process share."""
-    remote, splits = read_remote(clips.dataset), clips.info.splits
+    remote, folder = read_remote(clips.dataset), clips.dataset.resolve()
     shards = {
-        f"{split}/{local_name(shard)}": RemoteShard(
+        f"{split}/{local_name(shard)}": RemoteFile(
             f"{remote.url}/{split}/{shard.name}", shard.bytes, shard.sha256
         )
         for split in SPLITS
-        for shard in splits[split].shards
+        for shard in clips.info.splits[split].shards
     }
-    folder = clips.dataset.resolve()
     with _caches_lock:
-        cache = _caches.get(folder) or ShardCache(ShardFolder(folder, SPLITS), _fetch_shard)
-        cache.register(shards, remote.cache_bytes, clips._close_shards)
+        cache = _caches.get(folder) or ShardCache(folder, fetch)
+        cache.register(clips, shards, remote.cache_bytes)
         _caches[folder] = cache
     return cache
 
 
-def _fetch_shard(shard: RemoteShard, path: Path, cancelled: threading.Event) -> None:
-    fetch(shard.url, path, shard.sha256, cancelled, size_bytes=shard.bytes)
-
-
 def _leave_cache(clips: RemoteClips) -> None:
     with _caches_lock:
-        folder = clips.dataset.resolve()
-        if clips._cache.unregister(clips._close_shards) and _caches.get(folder) is clips._cache:
-            del _caches[folder]
+        if clips._cache.unregister(clips) and _caches.get(clips._cache.root) is clips._cache:
+            del _caches[clips._cache.root]

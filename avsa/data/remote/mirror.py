@@ -15,11 +15,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from avsa.data.remote.fetching import fetch
+from avsa.data.remote.fetching import RemoteFile, fetch
 from yt360.buckets.address import as_url
 from yt360.buckets.cache import folder_name
 from yt360.errors import BadItem, ErrorCode, UserError
-from yt360.files import private_folder, write_json
+from yt360.files import atomic_write, private_folder, write_json
 from yt360.locks import exclusive_lock
 from yt360.shards.format.schema import AUDIO_STATS_FILE, DATASET_FILE, INDEX_FILE, DatasetInfo
 from yt360.splits import SPLITS
@@ -116,11 +116,12 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
         before = read_remote(folder) if is_mirror(folder) else None
         try:
             _fetch_small(url, folder / _INCOMING)
-        except BadItem as error:
-            raise _no_dataset(url, error) from None
-        except OSError as error:
-            if not before:
-                raise _no_dataset(url, error, "network") from None
+        except (BadItem, UserError, OSError) as error:
+            code = _code(error)
+            if before is None or code not in ("network", "system"):
+                raise UserError(
+                    f"no dataset can be read at {url}: {error}", code=code, key=url
+                ) from None
             logger.warning("using %s as it is, since %s cannot be read: %s", folder, url, error)
         else:
             _replace_small(folder)
@@ -130,23 +131,23 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
 
 
 def _fetch_small(url: str, incoming: Path) -> None:
-    for file, max_bytes in _SMALL_FILES.items():
+    for name, max_bytes in _SMALL_FILES.items():
         try:
-            fetch(f"{url}/{file}", incoming / file, max_bytes=max_bytes)
-        except BadItem as error:
+            with atomic_write(incoming / name) as file:
+                fetch(RemoteFile(f"{url}/{name}", max_bytes), file)
+        except UserError as error:
             # Audio statistics are optional here; training reports missing ones.
-            if file != AUDIO_STATS_FILE or error.reason != "not-found":
+            if name != AUDIO_STATS_FILE or error.code != "missing":
                 raise
-            (incoming / file).unlink(missing_ok=True)
-        if file == DATASET_FILE:
-            try:
-                DatasetInfo.load(incoming)  # validate it before replacing the mirror's file
-            except UserError as error:
-                raise _no_dataset(url, error) from None
+            (incoming / name).unlink(missing_ok=True)
+        if name == DATASET_FILE:
+            DatasetInfo.load(incoming)  # before it replaces that of the mirror
 
 
-def _no_dataset(url: str, error: Exception, code: ErrorCode = "invalid") -> UserError:
-    return UserError(f"no dataset can be read at {url}: {error}; check the URL", code=code, key=url)
+def _code(error: BadItem | UserError | OSError) -> ErrorCode:
+    if isinstance(error, UserError):
+        return error.code
+    return "invalid" if isinstance(error, BadItem) else "system"
 
 
 def _replace_small(folder: Path) -> None:

@@ -1,165 +1,108 @@
 """The shards of a mirror on disk, which all processes of a machine share under one size limit.
 
-A process reserves space for a shard while it holds the lock of the folder, and fetches the shard
-without the lock, so processes can fetch different shards concurrently. Reserved bytes count as
-used. The operating system releases the locks of killed processes.
+A shard that is being fetched is a temporary file of its full size, which the process that fetches
+it has locked (`yt360.files.atomic_write`): it counts like a shard, no other process fetches it, and
+if its process is killed, the next one removes it. Shards are named by their path in the mirror,
+such as ``train/clips-000000-0123abcd.tar``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from yt360.locks import Locked, acquire, exclusive_lock
-from yt360.untrusted.files import read_limited
+from yt360.files import atomic_write, remove_abandoned
+from yt360.locks import exclusive_lock
+from yt360.splits import SPLITS
 
-_ROOM_LOCK = ".room.lock"
-_RESERVATION = ".reservation"
-_MAX_RESERVATION_BYTES = 20  # a reservation contains one decimal number
-
-
-class Refusal(Enum):
-    """Reason why space for a shard cannot be reserved."""
-
-    TAKEN = "the shard is present, or another process fetches it"
-    NO_ROOM = "removing every shard that may go would not make enough room"
+_LOCK_FILE = ".room.lock"
 
 
-class ShardFolder:
-    """The ``.tar`` files of a mirror, in one folder per split.
+class TakenError(Exception):
+    """A shard is present, or another process fetches it."""
 
-    Shards are named by their path in the mirror, such as ``train/clips-000000-0123abcd.tar``.
+
+class NoRoomError(Exception):
+    """Removing every shard that may be removed would not make enough room."""
+
+
+def present_shards(root: Path) -> dict[str, int]:
+    """Return the size in bytes of each shard on disk.
+
+    Raises:
+        OSError: A folder of the mirror cannot be read.
+    """
+    return {f"{path.parent.name}/{path.name}": size for path, size in _sizes(root, ".tar").items()}
+
+
+@contextmanager
+def reserved_shard(
+    root: Path,
+    name: str,
+    size_bytes: int,
+    limit_bytes: int,
+    evictable: Sequence[str],
+    remove: Callable[[str], bool],
+) -> Iterator[IO[bytes]]:
+    """Yield the file of a shard that is to be fetched; it is present when the block has ended.
+
+    Processes make room one after another, and fetch their shards at the same time.
 
     Args:
         root: Folder of the mirror.
-        splits: Names of the splits.
+        name: Name of the shard.
+        size_bytes: Size of the shard.
+        limit_bytes: Maximum total size of the shards in the mirror.
+        evictable: Shards that may be removed, in this order; none is if all are too few.
+        remove: Removes a shard, or returns False if it is in use.
+
+    Raises:
+        TakenError: The shard is present, or another process fetches it.
+        NoRoomError: There is no room for it.
+        OSError: The folder cannot be read or written.
     """
-
-    def __init__(self, root: Path, splits: Iterable[str]) -> None:
-        self.root, self.splits = root, tuple(splits)
-
-    def present(self) -> dict[str, int]:
-        """Return the size in bytes of each shard on disk."""
-        found: dict[str, int] = {}
-        for split in self.splits:
-            with os.scandir(self.root / split) as entries:
-                for entry in entries:
-                    if entry.name.endswith(".tar") and not entry.name.startswith("."):
-                        with suppress(FileNotFoundError):
-                            found[f"{split}/{entry.name}"] = entry.stat().st_size
-        return found
-
-    def reserve(
-        self,
-        name: str,
-        size_bytes: int,
-        limit_bytes: int,
-        evictable: Iterable[str],
-        remove: Callable[[str], bool],
-    ) -> Reservation | Refusal:
-        """Reserve space for a shard, and prevent other processes from fetching it.
-
-        Args:
-            name: Name of the shard.
-            size_bytes: Size of the shard.
-            limit_bytes: Maximum total size of the shards in the mirror.
-            evictable: Shards that may be removed to free space, in this order.
-            remove: Removes a shard, or returns False if it is in use.
-
-        Returns:
-            The reservation, which the caller must release, or the reason why there is none. If
-            removing all evictable shards would not free enough space, no shard is removed.
-
-        Raises:
-            OSError: The folder cannot be read or written.
-        """
-        with exclusive_lock(self.root / _ROOM_LOCK, wait=True):
-            reserved = self._reserved()
-            present = self.present()
-            if name in present or name in reserved:
-                return Refusal.TAKEN
-            room = limit_bytes - size_bytes - sum((present | reserved).values())
-            if not self._make_room(room, present, evictable, remove):
-                return Refusal.NO_ROOM
-            return Reservation.make(self.root, name, size_bytes)
-
-    @staticmethod
-    def _make_room(
-        room: int,
-        present: Mapping[str, int],
-        evictable: Iterable[str],
-        remove: Callable[[str], bool],
-    ) -> bool:
-        candidates = [name for name in evictable if name in present]
-        if room + sum(present[name] for name in candidates) < 0:
-            return False
-        for name in candidates:
-            if room >= 0:
-                break
-            if remove(name):
-                room += present[name]
-        return room >= 0
-
-    def _reserved(self) -> dict[str, int]:
-        """Return the reserved bytes of each shard; clean up after killed processes."""
-        sizes: dict[str, int] = {}
-        for split in self.splits:
-            for path in (self.root / split).glob(f".*{_RESERVATION}"):
-                name = path.name[1 : -len(_RESERVATION)]
-                # Another process may have released it in the meantime.
-                with suppress(FileNotFoundError):
-                    try:
-                        with exclusive_lock(path):
-                            _remove_parts(self.root / split / name)
-                            path.unlink()
-                    except Locked:
-                        sizes[f"{split}/{name}"] = _reserved_bytes(path)
-        return sizes
+    with ExitStack() as stack:
+        with exclusive_lock(root / _LOCK_FILE, wait=True):
+            # In this order: a shard that arrives in between is in both.
+            sizes = _fetched_shards(root)
+            present = present_shards(root)
+            sizes |= present
+            if name in sizes:
+                raise TakenError(name)
+            excess = sum(sizes.values()) + size_bytes - limit_bytes
+            candidates = [other for other in evictable if other in present]
+            if excess > sum(present[other] for other in candidates):
+                raise NoRoomError(name)
+            for other in candidates:
+                if excess > 0 and remove(other):
+                    excess -= present[other]
+            if excess > 0:
+                raise NoRoomError(name)
+            file = stack.enter_context(atomic_write(root / name))
+            file.truncate(size_bytes)
+        yield file
 
 
-@dataclass
-class Reservation:
-    """The right to fetch a shard: a locked file beside it that contains the shard's size.
-
-    Attributes:
-        path: Path of the shard.
-    """
-
-    path: Path
-    _lock_path: Path
-    _lock: int
-
-    @classmethod
-    def make(cls, root: Path, name: str, size_bytes: int) -> Reservation:
-        """Create the reservation of a shard; the caller holds the lock of the folder."""
-        path = root / name
-        lock_path = path.with_name(f".{path.name}{_RESERVATION}")
-        lock = acquire(lock_path)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(size_bytes).encode(), 0)
-        _remove_parts(path)
-        return cls(path, lock_path, lock)
-
-    def release(self) -> None:
-        """End the reservation, after the shard was fetched or the fetch failed."""
-        self._lock_path.unlink(missing_ok=True)
-        os.close(self._lock)
+def _fetched_shards(root: Path) -> dict[str, int]:
+    """Return the size of each shard that a process fetches; remove those of killed processes."""
+    for path in _sizes(root, ".tmp"):
+        remove_abandoned(path)
+    return {
+        f"{path.parent.name}/{path.name[1:].partition('.tar.')[0]}.tar": size
+        for path, size in _sizes(root, ".tmp").items()
+    }
 
 
-def _reserved_bytes(reservation: Path) -> int:
-    """Return the size in a reservation file; 0 if it is not written yet."""
-    try:
-        text = read_limited(reservation, _MAX_RESERVATION_BYTES)
-    except ValueError:
-        return 0
-    return int(text) if text.isdigit() else 0
-
-
-def _remove_parts(shard: Path) -> None:
-    """Remove the partial files of a shard that killed processes left."""
-    for part in shard.parent.glob(f".{shard.name}.*.tmp"):
-        part.unlink(missing_ok=True)
+def _sizes(root: Path, ending: str) -> dict[Path, int]:
+    """Return the sizes of the files of all splits whose names have an ending."""
+    sizes: dict[Path, int] = {}
+    for split in SPLITS:
+        with os.scandir(root / split) as entries:
+            for entry in entries:
+                if entry.name.endswith(ending):
+                    with suppress(FileNotFoundError):  # another process has just moved it
+                        sizes[Path(entry.path)] = entry.stat().st_size
+    return sizes

@@ -4,6 +4,7 @@ import shutil
 import threading
 from contextlib import closing, suppress
 from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -123,7 +124,7 @@ def test_shards_stay_for_the_next_run(server, open_mirror):
 def test_remains_of_a_killed_run_are_removed(open_mirror):
     clips = open_mirror()
     path = cached_path(clips, 0)
-    remains = [path.with_name(f".{path.name}.{end}") for end in ("12345.tmp", "reservation")]
+    remains = [path.with_name(f".{path.name}.{end}.tmp") for end in ("0", "12345")]
     for each in remains:
         each.write_bytes(b"")
     clips.read(0, "json")
@@ -139,6 +140,19 @@ def test_reading_in_another_order_works(origin, open_mirror):
         assert cached_bytes(clips.dataset) <= clips._cache.limit_bytes
     # What was handed out stays valid when its shard has made room for others.
     assert all(bytes(view) == bytes(local.read(clip, "json")) for clip, view in views.items())
+
+
+def test_a_shard_is_not_open_after_a_read(open_mirror):
+    clips = open_mirror()
+    clips.read(0, "json")
+    path = cached_path(clips, 0).resolve()
+    assert path.exists()
+    assert path not in [each.resolve() for each in Path("/proc/self/fd").iterdir()]
+
+
+def test_members_of_all_clips_are_fetched_too(origin, open_mirror):
+    clips, local = open_mirror(room=2), ShardReader(origin, "train")
+    assert [*clips.blocks("json")] == [*local.blocks("json")]
 
 
 def test_failed_requests_are_retried(server, open_mirror):
@@ -218,7 +232,7 @@ def test_a_loader_ends_at_once_though_a_shard_never_comes(server, open_mirror, w
     assert wait_until(lambda: sum(server.requests[name] for name in server.gates))
     # Another thread than the generator's can only close its schedule, or the clips.
     if way == "batches":
-        clips._cache.remove_schedule(clips._cache._order.schedules[0])
+        clips._cache.remove_schedule(clips._cache._schedules[0])
     else:
         clips.close()
     reading.join(5)
@@ -261,14 +275,14 @@ def test_closed_clips_leave_no_thread_behind(open_mirror):
 
 def test_drawing_and_embedding_close_what_they_opened(open_mirror, tmp_path):
     folder = open_mirror(room=SHARDS).dataset
-    users = list(remote._caches[folder.resolve()]._on_removal)
+    users = set(remote._caches[folder.resolve()]._users)
     audio = AudioConfig(n_mels=16)
     save_preview(folder, tmp_path / "x.png", DataConfig(), ViewConfig(), audio, samples=1)
     without_statistics = Mock(side_effect=UserError("no audio statistics"))
     model = SimpleNamespace(feature_dim=2, require_audio_statistics=without_statistics)
     with pytest.raises(UserError):
         embed_dataset(model, folder, tmp_path / "x.parquet", EmbedConfig(split="train"))
-    assert remote._caches[folder.resolve()]._on_removal == users
+    assert remote._caches[folder.resolve()]._users == users
 
 
 def test_training_from_a_url_resumes_without_its_mirror(server, tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 """Copies of remote files are whole or not there, whatever a server sends."""
 
 import errno
+import hashlib
 import io
 import itertools
+import re
 import ssl
 import threading
 import time
@@ -15,8 +17,11 @@ import pytest
 from helpers.errors import bad_item, user_error
 
 from avsa.data.remote import fetching
-from avsa.data.remote.fetching import ALLOWED_HOSTS_VARIABLE, LIMITS, RETRIES, fetch
-from yt360.errors import BadItem
+from avsa.data.remote.fetching import ALLOWED_HOSTS_VARIABLE, LIMITS, RETRIES, RemoteFile
+from yt360.errors import BadItem, UserError
+from yt360.files import atomic_write
+
+FOUR = hashlib.sha256(b"four").hexdigest()
 
 
 @pytest.fixture(autouse=True)
@@ -35,23 +40,31 @@ def serve(raw_server):
     return start
 
 
+def fetch(url, path, size_bytes=None, max_bytes=1 << 30, sha256=FOUR, **options):
+    """Fetch a file of a known size, or else of a largest one."""
+    known = RemoteFile(url, size_bytes, sha256) if size_bytes else RemoteFile(url, max_bytes)
+    with atomic_write(path) as file:
+        fetching.fetch(known, file, **options)
+
+
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour"
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"garbage\r\n\r\n", "BadStatusLine: garbage$"),
+        (b"garbage\r\n\r\n", "BadStatusLine: garbage"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "IncompleteRead"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}", "ended after 2 of 1000 bytes"),
         (b"", "RemoteDisconnected|closed connection"),
     ],
     ids=["garbage", "chunk", "short", "nothing"],
 )
-def test_a_broken_answer_is_an_os_error_after_all_attempts(serve, tmp_path, answer, message):
+def test_a_broken_answer_is_an_error_after_all_attempts(serve, tmp_path, answer, message):
     url, served = serve(answer)
-    with pytest.raises(OSError, match=message):
+    with user_error("network", url) as error:
         fetch(url, tmp_path / "x")
+    assert re.search(message, str(error.value))
     assert len(served) == RETRIES.max_attempts and not list(tmp_path.iterdir())
 
 
@@ -65,11 +78,11 @@ def test_a_body_that_was_cut_off_is_fetched_again(serve, tmp_path):
     "url", ["http://localhost:notaport/x", "http://[::1/x", "https://example.org/my data"]
 )
 def test_invalid_urls_are_refused_at_once(tmp_path, url):
-    with bad_item("bad-address"):
+    with user_error("invalid"):
         fetch(url, tmp_path / "x")
 
 
-def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
+def test_errors_of_other_backends_are_one_line(tmp_path, monkeypatch):
     class OddError(Exception):
         pass
 
@@ -77,12 +90,13 @@ def test_errors_of_other_backends_are_os_errors(tmp_path, monkeypatch):
         raise OddError("token\nexpired")
 
     monkeypatch.setattr(fsspec, "open", fail)
-    with pytest.raises(OSError, match="s3://bucket/x: OddError: token expired"):
+    with user_error("network", "s3://bucket/x") as error:
         fetch("s3://bucket/x", tmp_path / "x")
+    assert "OddError: token expired" in str(error.value)
 
 
 def test_an_unknown_scheme_is_refused(tmp_path):
-    with bad_item("bad-address"):
+    with user_error("invalid"):
         fetch("nonsense://x/y", tmp_path / "y")
 
 
@@ -98,8 +112,9 @@ def test_a_package_that_is_not_installed_is_named_at_once(tmp_path, monkeypatch,
         raise ImportError("Install otherfs to access other")
 
     monkeypatch.setattr(fsspec, "open", fail)
-    with user_error("dependency", package):
+    with user_error("dependency", url) as error:
         fetch(url, tmp_path / "x")
+    assert f"pip install {package}" in str(error.value) or package is None
     assert len(calls) == 1
 
 
@@ -107,7 +122,7 @@ def test_a_cancelled_copy_ends(serve, tmp_path):
     url, served = serve(WHOLE)
     cancelled = threading.Event()
     cancelled.set()
-    with pytest.raises(OSError, match="was cancelled"):
+    with user_error("network", url):
         fetch(url, tmp_path / "x", cancelled=cancelled)
     assert len(served) == 1 and not list(tmp_path.iterdir())
 
@@ -162,7 +177,7 @@ def test_what_follows_the_announced_length_is_left_out(serve, tmp_path):
 @pytest.mark.parametrize("status", ["206 Partial Content", "203 Changed", "299 Odd"])
 def test_an_answer_that_is_not_the_whole_file_is_refused(serve, tmp_path, status):
     url, _ = serve(head("Content-Length: 4", status=status) + b"four")
-    with pytest.raises(OSError, match=status):
+    with user_error("network", url):
         fetch(url, tmp_path / "x", size_bytes=4)
 
 
@@ -176,8 +191,9 @@ def test_a_trickle_is_too_slow(serve, tmp_path, start):
 
     url, served = serve(trickle)
     limits = replace(LIMITS, window_s=0.05)
-    with pytest.raises(OSError, match=r"too slow: .* bytes in "):
+    with user_error("network", url) as error:
         fetch(url, tmp_path / "x", size_bytes=1000, limits=limits)
+    assert "too slow" in str(error.value)
     assert len(served) == RETRIES.max_attempts
 
 
@@ -205,7 +221,7 @@ def redirect(url):
 def test_a_redirect_to_another_site_is_not_followed(serve, tmp_path):
     elsewhere, asked = serve(WHOLE)
     url, served = serve(redirect(elsewhere))
-    with bad_item("forbidden-address"):
+    with user_error("forbidden"):
         fetch(url, tmp_path / "x")
     assert len(served) == 1 and not asked
 
@@ -221,7 +237,7 @@ def test_a_redirect_to_an_allowed_host_is_followed(serve, tmp_path, monkeypatch)
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "//[/"])
 def test_a_redirect_to_another_scheme_is_refused(serve, tmp_path, target):
     url, _ = serve(redirect(target))
-    with bad_item("forbidden-address"):
+    with user_error("forbidden"):
         fetch(url, tmp_path / "x")
 
 
@@ -236,16 +252,17 @@ def test_a_redirect_to_another_scheme_is_refused(serve, tmp_path, target):
 )
 def test_errors_hold_no_control_characters(serve, tmp_path, answer):
     url, _ = serve(answer)
-    with pytest.raises((OSError, BadItem)) as error:
+    with pytest.raises((UserError, BadItem)) as error:
         fetch(url, tmp_path / "x")
     assert str(error.value).isprintable()
 
 
 def test_a_server_without_tls_is_one_line(serve, tmp_path):
     url, _ = serve(WHOLE)
-    with pytest.raises(OSError, match=r"^https://127.0.0.1:\d+/x: .*SSL") as error:
-        fetch(url.replace("http:", "https:"), tmp_path / "x")
-    assert "\n" not in str(error.value)
+    url = url.replace("http:", "https:")
+    with user_error("network", url) as error:
+        fetch(url, tmp_path / "x")
+    assert "SSL" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_an_invalid_certificate_is_not_retried(tmp_path, monkeypatch):
@@ -256,7 +273,7 @@ def test_an_invalid_certificate_is_not_retried(tmp_path, monkeypatch):
         raise URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
 
     monkeypatch.setattr(fetching, "open_url", refuse)
-    with pytest.raises(OSError, match="certificate verify failed"):
+    with user_error("network", "https://example.org/x"):
         fetch("https://example.org/x", tmp_path / "x")
     assert len(calls) == 1
 
@@ -270,7 +287,7 @@ def test_an_invalid_certificate_is_not_retried(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_local_and_chained_urls_are_refused(tmp_path, url):
-    with bad_item("bad-address"):
+    with user_error("invalid"):
         fetch(url, tmp_path / "x")
 
 
@@ -288,3 +305,27 @@ def test_sizes_of_other_backends_are_checked_too(tmp_path, monkeypatch, content,
     monkeypatch.setattr(fsspec, "open", open_remote)
     with bad_item("wrong-size"):
         fetch("s3://bucket/x", tmp_path / "x", size_bytes=4)
+
+
+@pytest.mark.parametrize(("status", "attempts"), [("404 Not Found", 1), ("503 Busy", 4)])
+def test_what_is_not_there_is_not_asked_for_again(serve, tmp_path, status, attempts):
+    url, served = serve(head("Content-Length: 0", status=status))
+    with user_error("missing" if attempts == 1 else "network", url):
+        fetch(url, tmp_path / "x")
+    assert len(served) == attempts
+
+
+def test_another_content_of_the_same_size_is_refused(serve, tmp_path):
+    url, served = serve(WHOLE.replace(b"four", b"five"))
+    with bad_item("checksum"):
+        fetch(url, tmp_path / "x", size_bytes=4)
+    assert len(served) == RETRIES.max_attempts and not list(tmp_path.iterdir())
+
+
+def test_a_failure_of_a_server_is_not_one_of_the_disk(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(errno.EIO, "We encountered an internal error")
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    with user_error("network", "s3://bucket/x"):
+        fetch("s3://bucket/x", tmp_path / "x")

@@ -11,6 +11,7 @@ import pytest
 from helpers.errors import user_error
 
 from avsa.data.clips import open_clips
+from avsa.data.remote import fetching
 from avsa.data.remote.clips import RemoteClips
 from avsa.data.remote.mirror import (
     address_of,
@@ -88,7 +89,7 @@ def test_a_killed_update_leaves_no_mirror_and_is_repeated(server, tiny_dataset, 
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         # Fetching renames within the incoming folder; only moves out of it count.
-        patch.setattr("avsa.data.remote.fetching.atomic_write", lambda path: path.open("wb"))
+        patch.setattr("avsa.data.remote.mirror.atomic_write", lambda path: path.open("wb"))
         patch.setattr(Path, "replace", killed)
         dataset_folder(server.url)
     assert not is_mirror(folder)
@@ -160,7 +161,7 @@ def test_an_index_of_another_dataset_is_refused(server):
 
 
 def test_an_address_without_a_dataset_is_refused(server, cache):
-    with user_error("invalid", server.url + "/nothing"):
+    with user_error("missing", server.url + "/nothing"):
         mirror(server.url + "/nothing", cache, 10**9)
 
 
@@ -187,3 +188,9 @@ def test_mirrors_live_in_the_cache_folder(server, cache):
     assert folder.parent == cache
     with closing(open_clips(folder, "test")) as clips:
         assert isinstance(clips, RemoteClips)
+
+
+def test_a_mirror_serves_while_its_disk_is_full(server, monkeypatch):
+    known = read_all(dataset_folder(server.url))
+    monkeypatch.setattr(fetching, "MIN_FREE_BYTES", 10**18)
+    assert list(known) == list(ShardReader(dataset_folder(server.url), "train").keys)
