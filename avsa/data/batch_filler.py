@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from avsa.data.clip_reader import ClipTask
 from avsa.data.clip_window import WindowShape, draw_clip_windows, too_short
@@ -52,7 +53,9 @@ class BatchFiller:
         self.saliency, self.decoders, self.processes = saliency, decoders, processes
         self.unreadable: dict[str, str] = {}
         self.failed_reads = 0
-        self._sources = [Source.of_folder(part.dataset) for part in parts_of(clips)]
+        self._sources = [
+            Source.of_folder(part.dataset, keep_open=part.shards_stay) for part in parts_of(clips)
+        ]
         self._part_numbers = part_numbers(clips)
         self._lock = threading.Lock()
 
@@ -147,14 +150,15 @@ class BatchFiller:
         stop: threading.Event,
     ) -> list[BadItem | None]:
         """Decode clips of a dataset whose shards are present with that of `clip`; return errors."""
-        source = self._sources[self._part_numbers[clip]]._replace(keep_open=clips.keep_open(clip))
+        source = self._sources[self._part_numbers[clip]]
         while True:
             try:
                 with clips.present(clip):
                     errors = self.decoders.decode(source, tasks, buffer, self.processes, stop)
             except BadItem as error:
                 return [error] * len(tasks)
-            if not any(errors) or not clips.is_evicted(clip):
+            is_here = source.keep_open or Path(tasks[0].location.shard).exists()
+            if not any(errors) or is_here:  # or else another process has just removed the shard
                 return errors
 
     def _complete(self, batch: RawBatch, slot: int, clip: int, key: str, task: ClipTask) -> None:

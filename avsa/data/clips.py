@@ -110,10 +110,6 @@ def clip_format(clips: Clips) -> ClipFormat:
 class LocalClipsInOrder:
     """Local clips in a known order; see `RemoteClipsInOrder`."""
 
-    def keep_open(self, clip: int) -> bool:  # noqa: ARG002
-        """Return True: the shards of clips stay."""
-        return True
-
     def by_shard(self, clips: Sequence[int]) -> list[list[int]]:
         """Return all numbers of the list together, as all shards are present."""
         return [list(range(len(clips)))] if clips else []
@@ -121,10 +117,6 @@ class LocalClipsInOrder:
     def present(self, clip: int) -> AbstractContextManager[None]:  # noqa: ARG002
         """Do nothing."""
         return nullcontext()
-
-    def is_evicted(self, clip: int) -> bool:  # noqa: ARG002
-        """Return False."""
-        return False
 
     def advance_to(self, step: int) -> None:
         """Do nothing."""
@@ -156,20 +148,10 @@ class JoinedClipsInOrder:
             )
         ]
 
-    def keep_open(self, clip: int) -> bool:
-        """Return whether the shard of a clip may stay open."""
-        order, row = self._of(clip)
-        return order.keep_open(row)
-
     def present(self, clip: int) -> AbstractContextManager[None]:
         """Wait until the shard of a clip is here, and keep it while the block runs."""
-        order, row = self._of(clip)
-        return order.present(row)
-
-    def is_evicted(self, clip: int) -> bool:
-        """Return whether another process has removed the shard of a clip."""
-        order, row = self._of(clip)
-        return order.is_evicted(row)
+        order = self._orders[self._clips.part_numbers[clip]]
+        return order.present(int(self._clips.rows[clip]))
 
     def advance_to(self, step: int) -> None:
         """Mark all steps before this one as finished."""
@@ -180,9 +162,6 @@ class JoinedClipsInOrder:
         """Stop prefetching for this order."""
         for order in self._orders:
             order.close()
-
-    def _of(self, clip: int) -> tuple[LocalClipsInOrder | RemoteClipsInOrder, int]:
-        return self._orders[self._clips.part_numbers[clip]], int(self._clips.rows[clip])
 
 
 ClipsInOrder: TypeAlias = LocalClipsInOrder | RemoteClipsInOrder | JoinedClipsInOrder

@@ -35,6 +35,8 @@ class RemoteClips(ShardReader):
         UserError: See `ShardReader`; or the cache is too small for two shards.
     """
 
+    shards_stay = False
+
     def __init__(self, dataset: Path, split: str) -> None:
         super().__init__(dataset, split)
         announced = {shard.name: shard for shard in self.info.splits[split].shards}
@@ -121,10 +123,6 @@ class RemoteClipsInOrder:
             groups.setdefault(int(self._clips.shard_numbers[clip]), []).append(number)
         return list(groups.values())
 
-    def keep_open(self, clip: int) -> bool:  # noqa: ARG002
-        """Return False: open shards would stay on disk after their eviction."""
-        return False
-
     def present(self, clip: int) -> AbstractContextManager[None]:
         """Wait until the shard of a clip has been fetched, and keep it while the block runs.
 
@@ -134,10 +132,6 @@ class RemoteClipsInOrder:
             UserError: The order or the clips were closed while waiting.
         """
         return self._cache.reading(self._clips.cache_name(clip), self._schedule)
-
-    def is_evicted(self, clip: int) -> bool:
-        """Return whether another process has removed the shard of a clip."""
-        return not self._clips.is_present(clip)
 
     def advance_to(self, step: int) -> None:
         """Mark all steps before this one as finished."""

@@ -124,7 +124,7 @@ def mirror(url: str, cache: Path, limit_bytes: int | None = None) -> Path:
                 ) from None
             logger.warning("using %s as it is, since %s cannot be read: %s", folder, url, error)
         else:
-            _replace_small(folder)
+            _replace_small(folder, before is not None)
         default = before.cache_bytes if before else round(DEFAULT_CACHE_GB * 1e9)
         _set_remote(folder, url, default if limit_bytes is None else limit_bytes)
     return folder
@@ -150,23 +150,16 @@ def _code(error: BadItem | UserError | OSError) -> ErrorCode:
     return "invalid" if isinstance(error, BadItem) else "system"
 
 
-def _replace_small(folder: Path) -> None:
-    """Move the fetched files into place; the folder is not a mirror until all are moved."""
+def _replace_small(folder: Path, is_known: bool) -> None:
+    """Move the fetched files into place; if the dataset has changed, it is no mirror meanwhile."""
     incoming = folder / _INCOMING
-    changed = [file for file in _SMALL_FILES if not _equal_content(incoming / file, folder / file)]
-    if changed:
-        (folder / REMOTE_FILE).unlink(missing_ok=True)
-    for file in changed:
-        if (incoming / file).exists():
-            (incoming / file).replace(folder / file)
+    if is_known and not filecmp.cmp(incoming / DATASET_FILE, folder / DATASET_FILE, shallow=False):
+        (folder / REMOTE_FILE).unlink()
+    for name in _SMALL_FILES:
+        if (incoming / name).exists():
+            (incoming / name).replace(folder / name)
         else:
-            (folder / file).unlink()
-
-
-def _equal_content(one: Path, other: Path) -> bool:
-    if not (one.exists() and other.exists()):
-        return one.exists() == other.exists()
-    return filecmp.cmp(one, other, shallow=False)
+            (folder / name).unlink(missing_ok=True)
 
 
 def is_mirror(dataset: Path) -> bool:

@@ -41,6 +41,9 @@ class ShardReader:
         UserError: `dataset` is not a dataset, has no such split, or its index cannot be read.
     """
 
+    shards_stay = True
+    """Whether shards stay where they are, so that readers may keep them open."""
+
     def __init__(
         self, dataset: Path, split: str, *, method: Literal["mmap", "pread"] = "pread"
     ) -> None:
