@@ -1,4 +1,4 @@
-"""Further features that kill the process that computes them, once."""
+"""Further features that kill the process that computes them, or its parent, once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 @dataclass
 class KillOnce:
-    """Adds no features; the first call of all processes ends its process by SIGKILL.
+    """Adds no features; the first call of all processes ends a process by SIGKILL.
 
     Attributes:
         mark: File that exists from then on.
+        whole_job: End the parent of the calling process, such as a job of a batch system.
     """
 
     mark: Path
+    whole_job: bool = False
     identity: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, model: Any, batch: Any) -> dict[str, Any]:  # noqa: ARG002
@@ -25,5 +27,6 @@ class KillOnce:
             self.mark.touch(exist_ok=False)
         except FileExistsError:
             return {}
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getppid() if self.whole_job else os.getpid(), signal.SIGKILL)
+        signal.pause()  # this process ends with its parent
         raise AssertionError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -11,6 +12,7 @@ import torch
 from helpers.errors import user_error
 from helpers.fatal_features import KillOnce
 from helpers.in_process import InlineExecutor
+from helpers.paths import REPOSITORY
 from helpers.scene_runs import invoke
 
 from avsa.cli import cli
@@ -25,10 +27,25 @@ from avsa.evals.subject import open_subject
 from avsa.evals.workers.pool import Workers
 from avsa.training.distributed import World
 from yt360.config import config_class
+from yt360.execution.engines.job_pool import JobPool
 from yt360.execution.executor import LocalExecutor
 
 ALONE = World(0, 1, torch.device("cpu"))
 INLINE = Workers(InlineExecutor(), 2, "cpu")
+
+
+class JobsExecutor:
+    """An engine with jobs in processes of this machine, by submitit."""
+
+    default_workers = 2
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def pool(self, workers, limits=None):
+        from helpers.local_jobs import LocalJobs
+
+        return JobPool(self.folder, LocalJobs, workers, 1, limits, poll_s=0.1, state_s=0.5)
 
 
 @pytest.fixture
@@ -67,6 +84,19 @@ def test_a_worker_that_is_killed_changes_no_byte(context, small_parts, tmp_path)
     view_features(context, spec, killer)
     assert files(tmp_path / "elsewhere") == files(tmp_path / "alone")
     assert len(files(tmp_path / "alone")) > 2
+
+
+@pytest.mark.slow
+def test_a_job_that_is_killed_changes_no_byte(context, small_parts, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "tests"), prepend=os.pathsep)
+    spec = replace(plain_spec(context.subject.config, "test", 2, seed=0), draws=4)
+    killer = KillOnce(tmp_path / "killed", whole_job=True)
+    workers = Workers(JobsExecutor(tmp_path / "jobs"), 2, "cpu")
+    view_features(replace(context, features=tmp_path / "elsewhere", workers=workers), spec, killer)
+    assert killer.mark.exists()
+    view_features(context, spec, killer)
+    assert files(tmp_path / "elsewhere") == files(tmp_path / "alone")
+    assert len(files(tmp_path / "alone")) > 3
 
 
 @pytest.mark.parametrize("kind", ["retrieval", "localization", "avsa-bin"])
