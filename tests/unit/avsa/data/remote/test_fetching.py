@@ -74,6 +74,12 @@ def test_a_body_that_was_cut_off_is_fetched_again(serve, tmp_path):
     assert (tmp_path / "x").read_bytes() == b"four" and len(served) == 3
 
 
+def test_nothing_of_an_earlier_longer_answer_remains(serve, tmp_path):
+    url, _ = serve(head("Content-Length: 1000") + b"more than four", WHOLE)
+    fetch(url, tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"four"
+
+
 @pytest.mark.parametrize(
     "url", ["http://localhost:notaport/x", "http://[::1/x", "https://example.org/my data"]
 )

@@ -4,7 +4,7 @@ import errno
 import shutil
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from helpers.errors import bad_item, user_error
@@ -304,6 +304,25 @@ def test_the_splits_of_a_mirror_keep_one_limit(open_cache, source):
         read(cache, NAMES[4], validating)
         cache.remove_schedule(validating)
     assert source.most_bytes <= 3 * SIZE
+
+
+def test_nothing_is_evicted_for_a_shard_that_does_not_fit_beside_those_that_are_read(open_cache):
+    cache, large = open_cache(room=4), NAMES[7]
+    cache.register(cache, {large: RemoteFile(large, 2 * SIZE, "")}, 4 * SIZE)
+    read(cache, NAMES[0])
+
+    def read_large():
+        with cache.reading(large):
+            pass
+
+    with ExitStack() as reads:
+        for name in NAMES[1:4]:
+            reads.enter_context(cache.reading(name))
+        thread, raised = in_thread(read_large)
+        wait_until(lambda: cache._wants_room)
+        assert holds(cache, 0, 1, 2, 3)
+    thread.join(10)
+    assert not raised and not thread.is_alive()
 
 
 def test_shards_of_an_older_dataset_count_and_are_evicted_first(open_cache, folder):
