@@ -54,7 +54,7 @@ proof: setup  ## that the small recipe learns (docs/results); more than an hour 
 claims: setup  ## the paper's claims on synthetic scenes: every variant, trained and evaluated
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m claims --out claims
 
-claims-quick: setup  ## the same in small: shows that every part works, but trains too little to learn
+claims-quick: setup  ## the same for five variants, one seed and fewer scenes
 	PYTHONPATH=$(CURDIR)/tools .venv/bin/python -m claims --out claims-quick --size quick
 
 fuzz: setup  ## 10,000 inputs at every place that reads data of others; about two hours on 2 cores

@@ -1,7 +1,7 @@
 """Measure the paper's claims on synthetic scenes: train every variant, evaluate, compare, report.
 
     PYTHONPATH=tools python -m claims --out claims                  # everything
-    PYTHONPATH=tools python -m claims --out claims --size quick     # less: too little to learn
+    PYTHONPATH=tools python -m claims --out claims --size quick     # five variants, fewer scenes
     PYTHONPATH=tools python -m claims train --out claims --variants avsa avc --seeds 0
     PYTHONPATH=tools python -m claims report --out claims --report docs/results
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     grid = Grid(
         options.out,
         size,
-        [BY_NAME[name] for name in options.variants],
+        [BY_NAME[name] for name in options.variants or size.variants or BY_NAME],
         options.seeds or size.seeds,
         options.real_bench,
     )
@@ -85,7 +85,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("part", nargs="?", choices=PARTS, help="by default all of them")
     parser.add_argument("--out", type=Path, required=True, help="folder of everything")
     parser.add_argument("--size", choices=SIZES, default="full", help="by default full")
-    parser.add_argument("--variants", nargs="+", choices=BY_NAME, default=list(BY_NAME))
+    parser.add_argument("--variants", nargs="+", choices=BY_NAME, help="by default those of --size")
     parser.add_argument("--seeds", type=int, nargs="+", help="by default 0 1")
     parser.add_argument("--at-a-time", type=int, default=2, help="jobs in parallel; by default 2")
     parser.add_argument("--real-bench", type=Path, help="folder of labelled recordings, for real")
