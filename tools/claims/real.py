@@ -51,7 +51,7 @@ DRAWS = 50
 """Draws of each recording in AVSA-Bin: there are few recordings, and a draw has one second."""
 FUMA, UNUSABLE = "fuma-order", "unusable"
 CONTROLS: Mapping[str, Sequence[str]] = {
-    "accuracy": ("accuracy_usable", "audio_alone", "video_alone", "swapped"),
+    "accuracy": ("accuracy_usable", "audio_alone", "video_alone", "swapped", "similarity"),
     "hits": ("hits_silent", "hits_swapped", "hits_turned", "hits_centre", "hits_energy"),
 }
 """Main metric of each evaluation, and its controls."""

@@ -83,7 +83,7 @@ PUBLISHED_INTENSITY, INTENSITY = "avsa-published-intensity", "avsa-intensity"
 """The same with intensity vectors."""
 SEGMENTED = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY)
 """Variants whose features are tested by segmentation, which takes longest."""
-ON_RECORDINGS = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY, "control")
+ON_RECORDINGS = ("avc-4views", PLAIN, "avc-intensity", INTENSITY, "control")
 """Variants that are tested on real recordings."""
 
 
