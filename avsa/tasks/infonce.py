@@ -50,8 +50,9 @@ class Comparison(NamedTuple):
 
     Attributes:
         loss: InfoNCE, plus the weighted term over the views of the same clip.
-        avc_accuracy: Fraction of predictions whose target beats all targets of other clips.
-        avsa_accuracy: Fraction of predictions whose target beats all other targets.
+        avc_accuracy: Fraction of predictions whose target beats all targets of other clips; with
+            negatives ``"published"``, those of the same view.
+        avsa_accuracy: Fraction of predictions whose target beats all its negatives.
         view_accuracy: Fraction of predictions whose target beats the other views of the same clip.
     """
 
@@ -179,7 +180,8 @@ def _compare(
     same_view = candidate[None] % views == positives[:, None] % views
     if config.negatives == "published":
         scores = scores.masked_fill(~(same_clip | same_view), float("-inf"))
-    elif config.negatives == "clip":
+    others = scores.masked_fill(same_clip, float("-inf"))
+    if config.negatives == "clip":
         scores = scores.masked_fill(~same_clip, float("-inf"))
     loss = F.cross_entropy(scores, positives, reduction="none")
     with torch.no_grad():
@@ -187,7 +189,7 @@ def _compare(
         negative = scores.masked_fill(candidate[None] == positives[:, None], float("-inf"))
         # Strictly greater: collapsed embeddings tie with everything and must not count as hits.
         avsa = (positive > negative).all(dim=1).float()
-        avc = ((positive > negative) | same_clip).all(dim=1).float()
+        avc = (positive > others).all(dim=1).float()
     return loss, avc, avsa
 
 

@@ -68,6 +68,18 @@ def test_clip_term_adds_the_loss_over_the_own_views(pair):
     torch.testing.assert_close(whole, InfoNCE()(*pair) + 0.5 * own)
 
 
+def test_clips_are_counted_right_whatever_the_negatives_of_the_loss(pair):
+    """Own clips are found among others, even if the loss only compares within clips."""
+    predictions, targets = pair
+    mixed = targets.roll(1, 0)
+    for others in (targets, mixed):
+        every = InfoNCE(negatives="all").compare(predictions, others)
+        own = InfoNCE(negatives="clip").compare(predictions, others)
+        assert own.avc_accuracy == every.avc_accuracy
+        assert own.view_accuracy == every.view_accuracy == own.avsa_accuracy
+    assert InfoNCE(negatives="clip").compare(targets, mixed).avc_accuracy == 0
+
+
 @pytest.mark.parametrize("negatives", ["all", "published"])
 @pytest.mark.parametrize("chunk", [1, 5, 12, 100])
 def test_chunks_change_neither_loss_nor_gradients(pair, chunk, negatives):
