@@ -64,6 +64,8 @@ EVALUATION: dict[str, object] = {
 each clip, whose features are computed once."""
 SKIP = ("segmentation inputs=video+audio", "avc-bin translated=true", "avc-bin views=1")
 """What tells least for its time."""
+SKIP_FURTHER = ("avsa-bin views=1", "probe")
+"""The same for variants further beyond the paper."""
 
 FULL = Size(name="full", train_scenes=1400, test_scenes=300, evaluation=EVALUATION, skip=SKIP)
 
