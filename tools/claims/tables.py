@@ -34,11 +34,6 @@ MEASURES: tuple[tuple[str, Measure], ...] = (
     ("own over turned audio", Measure("avsa-bin", "similarity")),
     ("segmentation: pixels", PIXELS),
     ("mIoU", Measure("segmentation", "miou")),
-    ("+ audio: pixels", Measure("segmentation", "pixel_accuracy", {"inputs": "video+audio"})),
-    (
-        "+ context: pixels",
-        Measure("segmentation", "pixel_accuracy", {"inputs": "video+audio+context"}),
-    ),
     ("localized within 20°", HITS),
     ("error", Measure("localization", "error")),
     ("retrieval among views", VIEWS),
