@@ -14,6 +14,7 @@ from yt360.media.ffmpeg import compile_arguments, graph_name, run_ffmpeg
 from yt360.media.source import Source
 from yt360.media.video.equirect_filters import to_equirectangular
 from yt360.media.video.frames import frames_at_rate
+from yt360.media.video.x264 import REPRODUCIBLE
 
 # Maximum time in seconds for which the last frame of a stream is repeated.
 _HOLD_LAST_FRAME_S = 0.25
@@ -37,7 +38,7 @@ def encode_video(
         spans: (start_s, duration_s) of each part, in order; starts differ by whole frames.
         form: Format of the clips.
         outputs: MP4 file of each clip.
-        threads: Decoder threads; the encoder has one, so that its output is reproducible.
+        threads: Decoder threads; the encoder has one (`yt360.media.video.x264`).
         shifts_px: By how many pixels, even and in [0, width), the frames of each part are shifted
             right; what leaves at the right edge enters at the left one. Empty for none.
 
@@ -85,7 +86,7 @@ def _encoder_options(form: ClipFormat) -> dict[str, object]:
         "bf": 0,
         # In groups this short, more reference frames only make decoding 10 % slower.
         "refs": 1,
-        "threads": 1,
+        **REPRODUCIBLE,
         "flags:v": "+bitexact+cgop",
         "fflags": "+bitexact",
         "movflags": "+faststart",

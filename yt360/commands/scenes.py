@@ -70,8 +70,7 @@ def command(
     A scene is an equirectangular video (.mp4), its spatial audio (.flac, four channels, ambiX) and
     its ground truth (.truth.npz). Complete scenes are not rendered again: run the same command
     after an interruption, or with a larger --videos to add scenes. Scene n of a seed does not
-    depend on the number of scenes. The result is the same on every executor, with one exception: on
-    Ray, the bytes of some videos can differ (docs/cluster.md).
+    depend on the number of scenes. The result is the same on every executor.
 
     Parameters for --set: sources, distractors, lookalikes, max_elevation_deg, radius_deg,
     speed_deg_per_s, still_fraction, flashing_fraction, level_spread_db, noise_db, reverberation_s,

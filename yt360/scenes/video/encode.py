@@ -14,6 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from yt360.media.containers.tagging import tag_spherical
+from yt360.media.video.x264 import REPRODUCIBLE
 
 # ITU-T H.273 number of BT.709, for matrix, primaries and transfer alike.
 _BT709 = 1
@@ -34,7 +35,7 @@ def encode_video(frames: Iterable[NDArray[np.uint8]], fps: int, crf: int) -> byt
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
-        context.options = {"preset": "veryfast", "crf": str(crf), "threads": "1"}
+        context.options = {"preset": "veryfast", "crf": str(crf), **REPRODUCIBLE}
         context.gop_size = 2 * fps
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG

@@ -176,6 +176,14 @@ def test_many_clips_at_once_are_the_bytes_of_each_alone(source, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_clip_does_not_depend_on_what_memory_held_before(source, tmp_path, monkeypatch):
+    clips = [request(tmp_path, 0, 2, f"fill-{fill}") for fill in (0, 1)]
+    for fill, clip in enumerate(clips):
+        monkeypatch.setenv("MALLOC_PERTURB_", str(fill))  # glibc fills new memory with it
+        convert_clip(source, clip, ClipFormat(width=320, height=160))
+    assert clips[0].mp4.read_bytes() == clips[1].mp4.read_bytes()
+
+
 def test_neighbouring_clips_join_without_a_seam(source, tmp_path):
     first, second = request(tmp_path, 3, 2, "first"), request(tmp_path, 5, 2, "second")
     both = request(tmp_path, 3, 4, "both")
