@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from claims.ordering import Comparison, better, better_than, gains_more
 from claims.results import Measure
 from claims.variants import (
+    FAST,
     INTENSITY,
     PLAIN,
     PUBLISHED,
@@ -88,6 +89,7 @@ the same clip."""
 CLAIMS_WITH_INTENSITY = (
     *of_the_paper(PUBLISHED_INTENSITY, WITH_INTENSITY),
     *of_the_paper(INTENSITY, WITH_INTENSITY),
+    *of_the_paper(FAST, WITH_INTENSITY),
     Claim(
         "The curriculum helps, on AVSA-Bin and AVC-Bin",
         tuple(better(INTENSITY, "avsa-no-curriculum", each) for each in (AVSA_BIN, AVC_BIN)),
@@ -114,6 +116,7 @@ ADDITIONS = tuple(
     )
     for name, compared in (
         (INTENSITY, PLAIN),
+        (FAST, INTENSITY),
         *((each.name, INTENSITY) for each in VARIANTS if each.table == 3),
     )
 )

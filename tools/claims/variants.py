@@ -63,12 +63,12 @@ VARIANTS = (
     Variant("avsa-intensity", 2, "tab:green", "AVSA, negatives of the same clip"),
     Variant("avsa-no-curriculum", 2, "tab:cyan", "the same without curriculum"),
     Variant("avsa-no-transformer", 2, "tab:purple", "the same without transformer"),
+    Variant("speedrun", 2, "black", "the same without both"),
     Variant("avsa-mlp", 2, "tab:pink", "the same, each view translated alone (mlp)"),
     Variant("avsa-regression", 2, "tab:red", "regression of the rotation"),
     Variant("avsa-within-clip", 3, "tab:brown", "published negatives + InfoNCE within clips"),
     Variant("avsa-guided", 3, "tab:orange", "views where the audio is loud"),
     Variant("avsa-objects", 3, "tab:purple", "views where objects are"),
-    Variant("speedrun", 3, "tab:cyan", "no curriculum, no transformer"),
     Variant("control", 3, "tab:gray", "trained on randomly rotated audio"),
 )
 TABLES = {
@@ -81,9 +81,11 @@ PUBLISHED, PLAIN = "avsa", "avsa-clip"
 """AVSA with the negatives of the published code, and with those of the same clip."""
 PUBLISHED_INTENSITY, INTENSITY = "avsa-published-intensity", "avsa-intensity"
 """The same with intensity vectors."""
-SEGMENTED = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY)
+FAST = "speedrun"
+"""The recipe that reaches the best accuracy in the least time."""
+SEGMENTED = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY, FAST)
 """Variants whose features are tested by segmentation, which takes longest."""
-ON_RECORDINGS = ("avc-4views", PLAIN, "avc-intensity", INTENSITY, "control")
+ON_RECORDINGS = ("avc-4views", PLAIN, "avc-intensity", INTENSITY, FAST, "control")
 """Variants that are tested on real recordings."""
 
 
