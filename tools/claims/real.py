@@ -47,7 +47,7 @@ from yt360.shards.builder.options import BuildOptions
 
 VIEWS = (1, 4)
 SECONDS = DEFAULT_CLIP_S
-DRAWS = 50
+DRAWS = 20
 """Draws of each recording in AVSA-Bin: there are few recordings, and a draw has one second."""
 FUMA, UNUSABLE = "fuma-order", "unusable"
 CONTROLS: Mapping[str, Sequence[str]] = {

@@ -85,7 +85,7 @@ FAST = "speedrun"
 """The recipe that reaches the best accuracy in the least time."""
 SEGMENTED = ("avc-4views", PUBLISHED, PLAIN, "avc-intensity", INTENSITY, FAST)
 """Variants whose features are tested by segmentation, which takes longest."""
-ON_RECORDINGS = ("avc-4views", PLAIN, "avc-intensity", INTENSITY, FAST, "control")
+ON_RECORDINGS = ("avc-intensity", PLAIN, INTENSITY, FAST, "control")
 """Variants that are tested on real recordings."""
 
 
