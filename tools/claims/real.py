@@ -235,7 +235,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             value, interval, chance = found[main].texts()
             beside = [found[name].texts()[0] if name in found else "–" for name in controls]
             title = " ".join(filter(None, [row["evaluation"], _views(row["views"])]))
-            lines.append(_line((row["run"], title, value, interval, *beside, chance)))
+            lines.append(_line((Path(row["run"]).name, title, value, interval, *beside, chance)))
     return lines[1:]
 
 

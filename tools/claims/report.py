@@ -40,8 +40,9 @@ Differences are in points; their 95 % intervals are from a hierarchical paired b
 seeds are drawn with replacement, and test videos with replacement, the same for both variants.
 *held*: the interval is above the limit, which is 0, or minus the margin that the claim states;
 *reversed*: it is below; *not decided*: it contains the limit. A claim holds if all of its
-comparisons do. With two seeds, an interval says little about the spread over seeds; the column *by
-seed* shows it."""
+comparisons do. With two seeds, an interval says little about the spread over seeds, and with one it
+says nothing; the column *by seed* shows which there are. Of two variants at chance, one can be
+ahead by a point: look at the numbers themselves, too."""
 
 MEANING = """\
 Mean over seeds ± standard deviation, in %, or in degrees. Where a variant has no number, the
@@ -115,7 +116,7 @@ def _page(grid: Grid, results: Results, curves: Curves) -> str:
         "Probes": variant_table(results, VARIANTS, PROBES),
         "Time to learn": f"{learning_table(curves, VARIANTS)}\n\n{LEARNING}",
         "Machine and time": "\n\n".join([
-            markdown(("", ""), [*machine().items(), *_numbers(grid).items()]),
+            markdown(("", ""), [*machine().items(), *_numbers(grid, results).items()]),
             markdown(
                 ("part", "jobs", "time of all jobs together"),
                 [(part, str(jobs), duration(s)) for part, (jobs, s) in done.items()],
@@ -148,13 +149,14 @@ def _real_table(grid: Grid) -> str:
     return f"{count} {REAL}\n\n" + "\n".join(real_tables(found["rows"]))
 
 
-def _numbers(grid: Grid) -> dict[str, str]:
+def _numbers(grid: Grid, results: Results) -> dict[str, str]:
     size = grid.size
+    counts = {seed: results.count(seed) for seed in grid.seeds}
     return {
         "size": size.name,
         "scenes": f"{size.train_scenes} for training, {size.test_scenes} for the test, "
         f"{size.duration_s} s each, {2 * size.rows} x {size.rows}",
-        "runs": f"{len(grid.variants)} variants, seeds {', '.join(map(str, grid.seeds))}",
+        "runs": ", ".join(f"{n} variants with seed {seed}" for seed, n in counts.items() if n),
     }
 
 

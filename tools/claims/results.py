@@ -118,6 +118,10 @@ class Results:
             for name, metric in record.result.metrics.items()
         ]
 
+    def count(self, seed: int) -> int:
+        """Return the number of variants with a record for a seed."""
+        return sum(bool(records) for (_, of), records in self._records.items() if of == seed)
+
     def has(self, variant: Variant) -> bool:
         """Return whether there is a record of a variant."""
         return any(self._records.get((variant.name, seed)) for seed in self.grid.seeds)
