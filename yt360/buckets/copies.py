@@ -13,13 +13,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from yt360.buckets.bucket import Bucket
 from yt360.buckets.cache import COPIES_FOLDER, INCOMING_FOLDER, cache_folder, media_workspace
-from yt360.buckets.media import list_video
+from yt360.buckets.media import MediaObject, list_video
 from yt360.errors import UserError
 from yt360.files import atomic_write, is_same_file, private_folder
 from yt360.locks import exclusive_lock
@@ -28,6 +29,8 @@ from yt360.untrusted.files import read_limited
 LIMIT_VARIABLE = "YT360_MEDIA_CACHE_GB"
 DEFAULT_LIMIT_GB = 20.0
 _URL_FILE = "url"
+_REQUESTS = 16
+"""Lists that are read at a time."""
 
 
 def make_media_workspace(url: str) -> Path:
@@ -74,6 +77,41 @@ def copies(
             if url is not None:
                 stack.enter_context(_copy(path, url, open_bucket))
         yield
+
+
+def checksums(
+    paths: Iterable[Path], open_bucket: Callable[[str], Bucket] = bucket_of
+) -> dict[Path, str]:
+    """Return the SHA-256 of files in the copies of buckets, as those list them, without fetching.
+
+    Args:
+        paths: Files; those that no bucket lists are left out.
+        open_bucket: Returns the objects under a URL.
+
+    Raises:
+        UserError: The bucket cannot be read.
+    """
+    names: dict[Path, list[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, []).append(path.name)
+
+    def listed(folder: Path) -> dict[str, MediaObject]:
+        url = _url_of(folder / names[folder][0])
+        return {} if url is None else list_video(open_bucket(url), _place(folder))
+
+    with ThreadPoolExecutor(_REQUESTS) as threads:
+        lists = zip(names.items(), threads.map(listed, names), strict=True)
+        return {
+            folder / name: files[name].sha256
+            for (folder, wanted), files in lists
+            for name in wanted
+            if name in files
+        }
+
+
+def _place(folder: Path) -> str:
+    """Return the name, in the bucket, of the folder of a video in the copies."""
+    return f"{folder.parent.name}/{folder.name}"
 
 
 def _url_of(path: Path) -> str | None:
@@ -130,7 +168,7 @@ def _fetch(path: Path, bucket: Bucket) -> bool:
         try:
             if path.exists():
                 return True
-            folder = f"{path.parents[1].name}/{path.parent.name}"
+            folder = _place(path.parent)
             listed = list_video(bucket, folder).get(path.name)
             if listed is None:
                 return False

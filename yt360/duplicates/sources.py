@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt360.buckets.copies import checksums, copies
 from yt360.catalog import Catalog, State
 from yt360.catalog.build_inputs import media_parts
 from yt360.duplicates import audio, picture
 from yt360.duplicates.decoding import Media, clip_audio, clip_grids, clip_thumbnail
 from yt360.duplicates.fingerprint import Fingerprint, RecordingFacts, Skipped
-from yt360.errors import BadItem, UserError
+from yt360.errors import BadItem
 from yt360.execution.limits import allow_time
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import ClipRow
@@ -58,6 +59,8 @@ class MediaSource:
         audio: Files that may hold its audio.
         projection: Projection that the user states; ``"auto"`` to detect it.
         audio_layout: Audio layout that the user states.
+        checksums: SHA-256 of each file as the bucket lists it, None for one that it does not list;
+            None for local files.
     """
 
     video_id: str
@@ -66,20 +69,21 @@ class MediaSource:
     audio: tuple[Path, ...] = ()
     projection: str = "auto"
     audio_layout: str | None = None
+    checksums: tuple[str | None, ...] | None = None
 
     @property
     def identity(self) -> str:
-        """Names, sizes and times of the files, and what is stated about them."""
-        files = [(path.name, path.stat()) for path in (self.video, *self.audio) if path.exists()]
-        stats = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
+        """Names, sizes and times (in a bucket: checksums), and what is stated about the files."""
+        files = self._local() if self.checksums is None else [*self.checksums]
         stated = self.projection, self.audio_layout
-        return f"media {self.video_id} {self.start_s} {stats} {stated}"
+        return f"media {self.video_id} {self.start_s} {files} {stated}"
 
     def fingerprints(self) -> Made:
         """Decode the files; what cannot be decoded is skipped with the reason."""
         try:
-            media = self._open()
-            grids, features = media.grids(), media.features()
+            with copies((self.video, *self.audio)):
+                media = self._open()
+                grids, features = media.grids(), media.features()
         except BadItem as error:
             skipped = Skipped(name=self.video.name, reason=error.reason, detail=error.detail)
             return [], [skipped]
@@ -87,9 +91,14 @@ class MediaSource:
 
     def thumbnails(self, moments: Sequence[tuple[str, float]]) -> Iterator[NDArray[np.uint8]]:
         """See `Source`."""
-        media = self._open()
-        for _, time_s in moments:
-            yield media.thumbnail(time_s - self.start_s)
+        with copies((self.video, *self.audio)):
+            media = self._open()
+            for _, time_s in moments:
+                yield media.thumbnail(time_s - self.start_s)
+
+    def _local(self) -> list[tuple[str, int, int]]:
+        files = [(path.name, path.stat()) for path in (self.video, *self.audio) if path.exists()]
+        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
 
     def _open(self) -> Media:
         return Media.open(self.video, self.audio, self.projection, self.audio_layout)
@@ -202,15 +211,8 @@ def catalog_sources(catalog: Catalog) -> list[MediaSource]:
     """Return the downloaded media of a catalog that are not rejected.
 
     Raises:
-        UserError: They are in a bucket.
+        UserError: They are in a bucket that cannot be read.
     """
-    if catalog.media_url is not None:
-        raise UserError(
-            f"the media of {catalog.path} are in {catalog.media_url}; duplicates are searched "
-            "among media on this machine, or in the dataset that is built of them",
-            code="unsupported",
-            key=catalog.path,
-        )
     found = []
     for video in (each for state in _STATES for each in catalog.videos.select(state)):
         for part in media_parts(catalog, video.video_id):
@@ -224,7 +226,14 @@ def catalog_sources(catalog: Catalog) -> list[MediaSource]:
                     audio_layout=video.stated_sound_layout,
                 )
             )
-    return sorted(found, key=lambda source: (source.video_id, source.start_s))
+    found.sort(key=lambda source: (source.video_id, source.start_s))
+    if catalog.media_url is None:
+        return found
+    listed = checksums([path for it in found for path in (it.video, *it.audio)])
+    return [
+        replace(it, checksums=tuple(listed.get(path) for path in (it.video, *it.audio)))
+        for it in found
+    ]
 
 
 def dataset_sources(dataset: Path) -> list[ShardSource]:

@@ -4,38 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-import soundfile
-from helpers.panoramas import film, place, sound
+from helpers.panoramas import FPS, SECONDS, film, place, sound, write_media
 
 from yt360.catalog import Catalog
 from yt360.duplicates import audio, picture
 from yt360.duplicates.compare import Comparable, compare
 from yt360.duplicates.config import DedupConfig
 from yt360.duplicates.sources import MAX_RECORDING_S, MediaSource, catalog_sources, parts
-
-SECONDS, FPS = 6, 12
-
-
-def write_media(folder: Path, columns: int = 0, crf: int = 18, size: int = 2) -> tuple[Path, Path]:
-    """Write a video, turned to the right by `columns`, and its audio beside it."""
-    frames = np.roll(film(place(1), 1, SECONDS, FPS), columns, axis=2)
-    frames = frames.repeat(2 * size, 1).repeat(2 * size, 2)
-    folder.mkdir()
-    with av.open(str(folder / "video.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": str(crf)})
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:], "yuv420p"
-        for pixels in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "gray")))
-        container.mux(stream.encode(None))
-    rate = 16_000
-    ambix = np.zeros((SECONDS * rate, 4), np.float32)
-    ambix[:, 0] = sound(1, SECONDS, rate)
-    ambix[:, 1:] = 0.4 * ambix[:, :1]
-    soundfile.write(folder / "video.wav", ambix, rate)
-    return folder / "video.mp4", folder / "video.wav"
 
 
 @pytest.fixture(scope="module")
