@@ -3,7 +3,8 @@
 The workspace of a bucket is a folder in `cache_folder`. A catalog names files in its ``copies``,
 whether they are there or not; `copies` puts them there, verified, while they are read. The copies
 that were read longest ago are removed when the folder grows too large. Processes and machines that
-share the folder share the copies: a file is locked while it is read.
+share the folder share the copies: a file is locked while it is read. While it is fetched, a lock
+beside it has its length, so that others count it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from yt360.buckets.bucket import Bucket
 from yt360.buckets.cache import COPIES_FOLDER, INCOMING_FOLDER, cache_folder, media_workspace
 from yt360.buckets.media import MediaObject, list_video
 from yt360.errors import UserError
-from yt360.files import atomic_write, is_same_file, private_folder
+from yt360.execution.limits import allow_time
+from yt360.files import atomic_write, is_same_file, private_folder, remove_abandoned
 from yt360.locks import exclusive_lock
 from yt360.untrusted.files import read_limited
 
 LIMIT_VARIABLE = "YT360_MEDIA_CACHE_GB"
 DEFAULT_LIMIT_GB = 20.0
 _URL_FILE = "url"
+_LOCK_SUFFIX = ".lock"
 _REQUESTS = 16
 """Lists that are read at a time."""
 
@@ -163,7 +166,7 @@ def _open_locked(path: Path, kind: int) -> int | None:
 def _fetch(path: Path, bucket: Bucket) -> bool:
     """Fetch a file unless another process has; return whether the bucket lists it."""
     private_folder(path.parent)
-    lock = path.with_name(f".{path.name}.lock")
+    lock = path.with_name(f".{path.name}{_LOCK_SUFFIX}")
     with exclusive_lock(lock, wait=True):
         try:
             if path.exists():
@@ -172,32 +175,50 @@ def _fetch(path: Path, bucket: Bucket) -> bool:
             listed = list_video(bucket, folder).get(path.name)
             if listed is None:
                 return False
-            _make_room(path.parents[2], listed.bytes)
+            allow_time(str(path), listed.bytes)
+            os.truncate(lock, listed.bytes)
+            _make_room(path.parents[2])
             bucket.download(f"{folder}/{path.name}", path, listed.bytes, listed.sha256)
             return True
         finally:
             lock.unlink(missing_ok=True)
 
 
-def _make_room(folder: Path, size: int) -> None:
-    """Remove the copies that were read longest ago until `size` more bytes fit into the limit."""
-    found = []
-    for path in folder.glob("*/*/*"):
-        try:
-            if not path.name.startswith("."):
-                found.append((path.stat().st_atime_ns, path.stat().st_size, path))
-        except FileNotFoundError:  # another process has removed it
-            continue
-    total = sum(bytes_ for _, bytes_, _ in found) + size
+def _make_room(folder: Path) -> None:
+    """Remove the copies that were read longest ago until all fit into the limit.
+
+    Files that are being fetched count with the length of their lock. A lock that a killed process
+    left is removed.
+    """
     limit = _limit_bytes()
-    for _, bytes_, path in sorted(found):
-        if total <= limit:
-            return
-        descriptor = _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if descriptor is not None:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
-            total -= bytes_
+    with exclusive_lock(folder / ".room", wait=True):
+        sizes: dict[Path, int] = {}
+        last_read: list[tuple[int, Path]] = []
+        for path in folder.glob("*/*/*"):
+            is_hidden = path.name.startswith(".")
+            if is_hidden and path.suffix != _LOCK_SUFFIX:  # half a file, which has a lock
+                continue
+            if is_hidden:
+                remove_abandoned(path)
+            try:
+                found = path.stat()
+            except FileNotFoundError:  # another process has removed it
+                continue
+            if is_hidden:
+                copy = path.with_name(path.name[1 : -len(_LOCK_SUFFIX)])
+                sizes.setdefault(copy, found.st_size)
+            else:
+                sizes[path] = found.st_size
+                last_read.append((found.st_atime_ns, path))
+        total = sum(sizes.values())
+        for _, path in sorted(last_read):
+            if total <= limit:
+                return
+            descriptor = _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if descriptor is not None:
+                path.unlink(missing_ok=True)
+                os.close(descriptor)
+                total -= sizes[path]
 
 
 def _limit_bytes() -> float:

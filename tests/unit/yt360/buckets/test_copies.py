@@ -74,6 +74,36 @@ def test_what_is_being_read_stays(read, monkeypatch):
         assert here(read) == [3]
 
 
+def test_what_another_process_is_fetching_counts(read, memory, monkeypatch):
+    monkeypatch.setenv("YT360_MEDIA_CACHE_GB", str(2500 / 1e9))
+    for number in (0, 1):
+        with read(number)[1]:
+            pass
+    fetch, during = memory.cat_file, []
+
+    def cat_file(path, *arguments, **options):
+        if path.endswith("v2.mp4"):
+            with read(3)[1]:
+                during.extend(here(read))
+        return fetch(path, *arguments, **options)
+
+    memory.cat_file = cat_file
+    with read(2)[1]:
+        assert during == [3] and here(read) == [2, 3]
+
+
+def test_what_a_killed_process_was_fetching_does_not_count(read, monkeypatch):
+    monkeypatch.setenv("YT360_MEDIA_CACHE_GB", str(2500 / 1e9))
+    left = read(3)[0][0].with_name(".v3.mp4.lock")
+    left.parent.mkdir(parents=True)
+    left.touch()
+    os.truncate(left, 10_000)
+    for number in (0, 1):
+        with read(number)[1]:
+            pass
+    assert here(read) == [0, 1] and not left.exists()
+
+
 def test_a_file_that_the_bucket_does_not_list_stays_missing(read):
     (path,), present = read(7)
     with present:
