@@ -1,87 +1,114 @@
-"""Label the clips of a dataset in a bucket, one shard at a time."""
+"""Label the clips of a dataset in a bucket, some shards at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from itertools import islice
 from pathlib import Path
 
 from yt360.buckets.bucket import Bucket
-from yt360.devices import choose_device
 from yt360.errors import UserError
+from yt360.execution.local import Pool, WorkerPool
 from yt360.labels.format.label_set import LabelSet
-from yt360.labels.pseudolabel import LabelOptions, pseudolabel
+from yt360.labels.format.shard_file import label_shard
+from yt360.labels.pseudolabel import (
+    LabelOptions,
+    WorkerTask,
+    label_shards,
+    threads_of_worker,
+    worker_task,
+)
 from yt360.labels.segmenters.base import SegmenterConfig
-from yt360.labels.shard_task import LabelReport, ShardTask, shard_tasks
+from yt360.labels.shard_task import LabelReport, shard_tasks
 from yt360.shards.bucket.workspace import Workspace, named_by_url, open_workspace
+from yt360.terminal.progress import Progress
 
 
 def pseudolabel_in_bucket(
     url: str,
     segmenter: SegmenterConfig,
     options: LabelOptions,
+    workers: int = 1,
+    make_pool: Callable[[int], AbstractContextManager[Pool]] = WorkerPool,
     *,
-    label: Callable[..., LabelReport] = pseudolabel,
     cache: Path | None = None,
     bucket: Bucket | None = None,
 ) -> LabelReport:
     """Label the clips that have no labels; the bytes are those of labels in a local folder.
 
-    A shard of clips that lacks labels is copied to the workspace, labelled, and removed there. Its
-    labels are uploaded whole and verified, after the description of their set.
+    Shards of clips that lack labels are copied to the workspace, one more than there are workers,
+    and removed there when they are labelled. Labels of a shard are uploaded whole and verified,
+    after the description of their set. Workers read and write the workspace alone.
 
     Args:
         url: URL of the dataset.
-        segmenter: Segments the images.
+        segmenter: Config of the segmenter.
         options: Options of the run.
-        label: Labels the clips of a local folder, as `pseudolabel` does.
+        workers: Number of processes.
+        make_pool: Creates the worker pool.
         cache: Folder of all workspaces; see `yt360.shards.bucket.workspace`.
         bucket: The objects of the dataset; by default those at the URL.
 
     Raises:
-        UserError: See `pseudolabel`; or the bucket cannot be read or written, or another process
+        UserError: See `label_shards`; or the bucket cannot be read or written, or another process
             writes there, on whatever machine.
     """
-    report = LabelReport()
     with open_workspace(url, cache, bucket) as workspace:
-        folder = workspace.folder
         try:
-            tasks = list(shard_tasks(folder, options.splits, options.shards))
             with workspace.locked():
-                workspace.pull_file(LabelSet.path(folder, options.name).name)
-                device = choose_device(options.device)
-                network = segmenter.build(device)
-                for task in tasks:
-                    if _lacks_labels(workspace, task, options.name):
-                        one = _options_of(task, options)
-                        with workspace.whole_shard(task.path):
-                            report += label(folder, network, one, device)
-                        _publish(workspace, task, options.name)
-                    task.labels_path(options.name).unlink(missing_ok=True)
+                return _label(workspace, segmenter, options, workers, make_pool)
         except UserError as error:
-            raise named_by_url(error, folder, url) from None
-    return report
+            raise named_by_url(error, workspace.folder, url) from None
 
 
-def _lacks_labels(workspace: Workspace, task: ShardTask, name: str) -> bool:
-    """Return whether clips of a shard have no labels in the bucket; copies those that exist."""
-    workspace.pull_file(_object_name(task.labels_path(name)))
-    return bool(task.missing(name))
+def _label(
+    workspace: Workspace,
+    segmenter: SegmenterConfig,
+    options: LabelOptions,
+    workers: int,
+    make_pool: Callable[[int], AbstractContextManager[Pool]],
+) -> LabelReport:
+    shards = list(shard_tasks(workspace.folder, options.splits, options.shards))
+    label_set = LabelSet.path(workspace.folder, options.name)
+    threads = threads_of_worker(make_pool, workers)
+    fetched: dict[Path, ExitStack] = {}
+    """What removes a shard and its labels from the workspace, by the path of the shard."""
 
+    with ExitStack() as stack, Progress("labelling", len(shards), "shards") as progress:
 
-def _options_of(task: ShardTask, options: LabelOptions) -> LabelOptions:
-    """Return the options for one shard."""
-    numbers = frozenset({int(task.path.stem.rpartition("-")[2])})
-    split = next(split for split in options.splits if split == task.path.parent.name)
-    return replace(options, splits=(split,), shards=numbers)
+        def fetch() -> Iterator[WorkerTask]:
+            workspace.pull_file(label_set.name)
+            for shard in shards:
+                labels = shard.labels_path(options.name)
+                removal = stack.enter_context(ExitStack())
+                removal.callback(labels.unlink, missing_ok=True)
+                workspace.pull_file(_object_name(labels))
+                task = worker_task(shard, segmenter, options, threads)
+                if task is None:
+                    removal.close()
+                    progress.advance()
+                    continue
+                removal.enter_context(workspace.whole_shard(shard.path))
+                fetched[shard.path] = removal
+                yield task
 
+        def publish(task: WorkerTask) -> None:
+            labels = label_shard(task.shard, options.name)
+            if labels.exists():  # some clip of the shard could be labelled
+                workspace.push_file(label_set.name)
+                workspace.push_file(_object_name(labels))
+            fetched.pop(task.shard).close()
+            progress.advance()
+            tasks.extend(islice(more, 1))
 
-def _publish(workspace: Workspace, task: ShardTask, name: str) -> None:
-    """Upload the labels of a shard, if any clip of it could be labelled."""
-    labels = task.labels_path(name)
-    if labels.exists():
-        workspace.push_file(LabelSet.path(workspace.folder, name).name)
-        workspace.push_file(_object_name(labels))
+        more = fetch()
+        tasks = deque(islice(more, workers + 1))
+        if not tasks:
+            return LabelReport()
+        with make_pool(workers) as pool:
+            return label_shards(pool, tasks, progress.note, publish)
 
 
 def _object_name(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -30,7 +30,7 @@ from yt360.labels.format.label_set import (
 )
 from yt360.labels.segmenters.base import Segmenter, SegmenterConfig
 from yt360.labels.segmenters.batches import Batches, usual_batch
-from yt360.labels.shard_task import LabelReport, remove_leftovers, shard_tasks
+from yt360.labels.shard_task import LabelReport, ShardTask, remove_leftovers, shard_tasks
 from yt360.labels.sphere.panorama import PanoramaLabeller
 from yt360.labels.sphere.views import DEFAULT_VIEWS, PANORAMA, view_set
 from yt360.shards.format.schema import DatasetInfo, parse_shard_name
@@ -140,15 +140,15 @@ class WorkerTask:
     """A shard to label in a worker process.
 
     Attributes:
-        dataset: The dataset folder.
+        shard: The shard of clips.
         segmenter: Config of the segmenter, which a worker builds once.
-        options: Options that choose one shard.
+        options: Options that choose this shard.
         panoramas: Number of maps to make.
         threads: Threads of a worker on a CPU, on this machine; None on others: the number that the
             engine states.
     """
 
-    dataset: Path
+    shard: Path
     segmenter: SegmenterConfig
     options: LabelOptions
     panoramas: int
@@ -177,41 +177,71 @@ def pseudolabel_in_processes(
         UserError: See `pseudolabel`; or a process died.
     """
     DatasetInfo.load(dataset)  # fail before a network is loaded
-    is_here = make_pool is WorkerPool
-    threads = max(1, torch.get_num_threads() // workers) if is_here else None
-    tasks = deque(_worker_tasks(dataset, segmenter, options, threads))
-    if (is_here and workers == 1) or not tasks:
+    threads = threads_of_worker(make_pool, workers)
+    shards = shard_tasks(dataset, options.splits, options.shards)
+    found = (worker_task(each, segmenter, options, threads) for each in shards)
+    tasks = deque(each for each in found if each is not None)
+    if (make_pool is WorkerPool and workers == 1) or not tasks:
         device = choose_device(options.device)
         return pseudolabel(dataset, segmenter.build(device), options, device)
-    total = LabelReport()
     count = sum(task.panoramas for task in tasks)
     with make_pool(workers) as pool, Progress("labelling", count, "panoramas") as progress:
-        for task, result in pool.run(run_worker, tasks):
-            if isinstance(result, Crashed):
-                raise UserError(
-                    f"shards {sorted(task.options.shards or ())} of {task.options.splits[0]}: "
-                    f"{result.describe()}; run the same command again to continue",
-                    code="system",
-                )
-            report, notes = result
-            for note in notes:
-                progress.note(note)
-            progress.advance(task.panoramas)
-            total = replace(total + report, elsewhere=total.elsewhere + report.elsewhere)
+        return label_shards(
+            pool, tasks, progress.note, lambda task: progress.advance(task.panoramas)
+        )
+
+
+def label_shards(
+    pool: Pool,
+    tasks: deque[WorkerTask],
+    note: Callable[[str], None],
+    finished: Callable[[WorkerTask], None],
+) -> LabelReport:
+    """Label shards in worker processes.
+
+    Args:
+        pool: The workers.
+        tasks: The shards.
+        note: Called with one line for each clip that is skipped.
+        finished: Called with each task that was carried out; it may add tasks.
+
+    Raises:
+        UserError: See `pseudolabel`; or a process died.
+    """
+    total = LabelReport()
+    for task, result in pool.run(run_worker, tasks):
+        if isinstance(result, Crashed):
+            raise UserError(
+                f"{task.shard.name} of {task.shard.parent.name}: {result.describe()}; run the "
+                "same command again to continue",
+                code="system",
+            )
+        report, notes = result
+        for line in notes:
+            note(line)
+        total = replace(total + report, elsewhere=total.elsewhere + report.elsewhere)
+        finished(task)
     return total
 
 
-def _worker_tasks(
-    dataset: Path, segmenter: SegmenterConfig, options: LabelOptions, threads: int | None
-) -> Iterator[WorkerTask]:
-    """Yield a task for each shard with clips that have no labels."""
-    for task in shard_tasks(dataset, options.splits, options.shards):
-        clips, name = task.missing(options.name), parse_shard_name(task.path.name)
-        if clips and name is not None:
-            (split,) = (each for each in options.splits if each == task.path.parent.name)
-            one = replace(options, splits=(split,), shards=frozenset({name[1]}))
-            count = sum(task.num_maps(clip, options.fps) for clip in clips)
-            yield WorkerTask(dataset, segmenter, one, count, threads)
+def threads_of_worker(
+    make_pool: Callable[[int], AbstractContextManager[Pool]], workers: int
+) -> int | None:
+    """Return `WorkerTask.threads` for a pool."""
+    return max(1, torch.get_num_threads() // workers) if make_pool is WorkerPool else None
+
+
+def worker_task(
+    shard: ShardTask, segmenter: SegmenterConfig, options: LabelOptions, threads: int | None
+) -> WorkerTask | None:
+    """Return the task of labelling a shard of clips; None if all of them have labels."""
+    clips, name = shard.missing(options.name), parse_shard_name(shard.path.name)
+    if not clips or name is None:
+        return None
+    (split,) = (each for each in options.splits if each == shard.path.parent.name)
+    one = replace(options, splits=(split,), shards=frozenset({name[1]}))
+    count = sum(shard.num_maps(clip, options.fps) for clip in clips)
+    return WorkerTask(shard.path, segmenter, one, count, threads)
 
 
 class _Notes(Progress):
@@ -237,7 +267,7 @@ def run_worker(task: WorkerTask) -> tuple[LabelReport, list[str]]:
     )
     notes = _Notes()
     report = pseudolabel(
-        task.dataset,
+        task.shard.parents[1],
         segmenter,
         task.options,
         device,

@@ -93,28 +93,18 @@ def command(
     dataset; they share the work. Run it again after an interruption, or to retry clips that were
     skipped.
 
-    DATASET may be in a bucket, such as s3://BUCKET/DATASET; one process of this machine labels it.
+    DATASET may be in a bucket, such as s3://BUCKET/DATASET; one command at a time labels it.
     """
+    from yt360.buckets.cache import cache_folder
     from yt360.execution.engines.choice import open_executor
-    from yt360.execution.executor import LocalExecutor, workers_of
+    from yt360.execution.executor import workers_of
     from yt360.labels.bucket_labels import pseudolabel_in_bucket
     from yt360.labels.pseudolabel import LabelOptions, pseudolabel_in_processes
 
     url = as_bucket_url(dataset)
-    engine = open_executor(executor, executor_config, Path("labels" if url else dataset))
-    if url is not None and (workers or 1) > 1:
-        raise UserError(
-            f"--workers is {workers}, but one process labels a dataset in a bucket; leave it out",
-            code="unsupported",
-            key="--workers",
-        )
-    if url is not None and not isinstance(engine, LocalExecutor):
-        raise UserError(
-            f"--executor is {executor}, but a process of this machine labels a dataset in a "
-            "bucket; leave it out, or label the dataset in a folder",
-            code="unsupported",
-            key="--executor",
-        )
+    # Workers label a dataset in a bucket in its workspace.
+    output = cache_folder() / "pseudolabel" if url else Path(dataset)
+    engine = open_executor(executor, executor_config, output)
     options = LabelOptions(
         name=name,
         views=views,
@@ -128,11 +118,11 @@ def command(
     )
     usual = {"short_side": view_size, "mixed_precision": precision == "auto"}
     segmenter = segmenter_config(usual=usual, **segmenter_choice)
+    number = workers_of(engine, workers, 1)
     if url is None:
-        number = workers_of(engine, workers, 1)
         report = pseudolabel_in_processes(Path(dataset), segmenter, options, number, engine.pool)
     else:
-        report = pseudolabel_in_bucket(url, segmenter, options)
+        report = pseudolabel_in_bucket(url, segmenter, options, number, engine.pool)
     echo(f"{report.clips} clips labelled, {report.panoramas} panoramas")
     if report.panoramas:
         echo(

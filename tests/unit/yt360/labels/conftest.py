@@ -12,42 +12,15 @@ import numpy as np
 import pytest
 import torch
 from helpers.paths import FIXTURES
-from scipy import ndimage
+from helpers.segmenters import CAR, GRASS, PERSON, SKY, PaintSegmenter
 
 from yt360.ambisonics.transforms import encode
 from yt360.clip_codec.flac import encode_flac
-from yt360.labels.classes import NO_CLASS, NUM_THINGS, palette
-from yt360.labels.segmenters.base import Segmentation
+from yt360.labels.classes import palette
 from yt360.shards.format.index import rebuild_index
 from yt360.shards.format.schema import DatasetInfo, SplitInfo, shard_name
 from yt360.shards.format.writer import ShardWriter
 from yt360.sphere import angle_between, direction, equirect_grid
-
-SKY, GRASS, PERSON, CAR = 120, 126, 0, 2
-
-
-class PaintSegmenter:
-    """Sees only pixels: a pixel's class is the one whose palette colour is nearest."""
-
-    def __init__(self):
-        self.network_s = 0.0
-        self.facts = {"segmenter": "paint"}
-        self.calls = []
-        self._colors = torch.from_numpy(palette()).float()
-        self._used = torch.tensor([SKY, GRASS, PERSON, CAR, NO_CLASS])
-
-    def segment(self, pictures, sources):
-        self.calls.append(len(pictures))
-        assert len(pictures) == len(sources)
-        distance = torch.cdist(pictures.float().flatten(1, 2), self._colors[self._used])
-        classes = self._used[distance.argmin(-1)].reshape(pictures.shape[:3])
-        return [self._one(each.to(torch.uint8)) for each in classes]
-
-    def _one(self, classes):
-        parts, _ = ndimage.label((classes < NUM_THINGS).numpy())
-        instances = torch.from_numpy(parts).int()
-        scores = (classes != NO_CLASS).float()
-        return Segmentation(classes, scores, instances)
 
 
 def painted(height=160, objects=()):
