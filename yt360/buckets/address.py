@@ -30,6 +30,11 @@ def as_url(folder: str | Path) -> str | None:
     return f"{match[1].lower()}://{text[match.end() :]}".rstrip("/") if match else None
 
 
+def is_read_only(url: str) -> bool:
+    """Return whether a URL is one of a web server, or a chain of URLs."""
+    return url.partition("://")[0] in _READ_ONLY or "::" in url
+
+
 def as_bucket_url(folder: str | Path) -> str | None:
     """Return the URL of a folder in a bucket that is to be written, or None for a local path.
 
@@ -41,7 +46,7 @@ def as_bucket_url(folder: str | Path) -> str | None:
     if url is None:
         return None
     scheme, _, rest = url.partition("://")
-    if scheme in _READ_ONLY or "::" in url:
+    if is_read_only(url):
         raise UserError(
             f"{url} cannot be written; give a local folder, or one in a bucket, such as "
             "s3://BUCKET/NAME",

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from yt360.buckets.address import as_url, is_read_only
 from yt360.catalog.opening import is_catalog
 from yt360.errors import BadItem, UserError
 from yt360.explore.decoding import Decoding
@@ -19,6 +20,7 @@ from yt360.explore.export import export_site
 from yt360.explore.layers.clip_layers import ClipLayers
 from yt360.explore.layers.model_lock import ModelLock
 from yt360.explore.layers.scores import Scores
+from yt360.explore.review.bucket_log import BucketLog
 from yt360.explore.review.catalog_store import CatalogStore
 from yt360.explore.review.log import ReviewLog
 from yt360.explore.review.service import ReviewService
@@ -26,7 +28,7 @@ from yt360.explore.security import access_for
 from yt360.explore.server import PAGE, create_app
 from yt360.explore.serving import has_browser, link_to, listen, open_browser, run_server
 from yt360.explore.site import Site
-from yt360.explore.sources.opening import is_url, open_source
+from yt360.explore.sources.opening import open_source
 from yt360.explore.sources.present_classes import BUDGET_S
 from yt360.explore.sources.source import Source
 from yt360.explore.thumbnails import warm_up
@@ -56,7 +58,7 @@ class Explorer:
         source: The clips.
         scores: Scores of all clips by the runs; None without any.
         layers: What is drawn over them.
-        review: Where decisions are stored; None for a remote dataset, whose copy is temporary.
+        review: Where decisions are stored; None for a dataset on a web server.
 
     Raises:
         UserError: Something cannot be opened.
@@ -77,7 +79,7 @@ class Explorer:
         self.source = open_place(
             place, decoding, _Opened().advance, math.inf if is_patient else BUDGET_S
         )
-        self.review = None if is_url(place) else _review_of(Path(place))
+        self.review = _review_of(place)
         folder = self.source.folder
         if runs and folder is None:
             raise UserError(
@@ -219,7 +221,10 @@ class _Opened:
             self._progress.__exit__(None, None, None)
 
 
-def _review_of(path: Path) -> ReviewService:
+def _review_of(place: str) -> ReviewService | None:
+    if (url := as_url(place)) is not None:
+        return None if is_read_only(url) else ReviewService(BucketLog.at(url))
+    path = Path(place)
     if is_catalog(path):
         return ReviewService(CatalogStore(path))
     return ReviewService(ReviewLog.of_folder(path if path.is_dir() else path.parent))

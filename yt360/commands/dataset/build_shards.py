@@ -98,7 +98,8 @@ MAX_LINES = 20
     multiple=True,
     type=Path,
     help="Decisions of people from `yt360 explore` (repeatable): a review.jsonl, a dataset or "
-    "folder that contains one, or a catalog. Those of INPUT and of --out are always used.",
+    "folder that contains one, also in a bucket, or a catalog. Those of INPUT and of --out are "
+    "always used.",
 )
 @click.option(
     "--shard-mb", default=256.0, show_default=True, help="Maximum size of a shard in 10^6 bytes."
@@ -218,8 +219,7 @@ def command(context: click.Context, inputs: tuple[Path, ...], out: str, **option
                 f"used, such as {printable(unused[0].name)}; name them as their videos",
                 err=True,
             )
-    places = [*inputs, *test, *([] if exclude is None else [exclude])]
-    decisions = chain(find_decisions(places), *map(read_decisions, review))
+    decisions = chain(find_decisions([*inputs, *test, out]), *map(read_decisions, review))
     found = apply_decisions(found, decisions)
     report = build_anywhere(
         found, out, _build_options(**options), workers, retry, limited_pools(executor)

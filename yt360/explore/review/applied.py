@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from yt360.buckets.address import as_url, is_read_only
 from yt360.catalog.opening import is_catalog
 from yt360.clips import parse_key
 from yt360.errors import UserError
+from yt360.explore.review.bucket_log import BucketLog
 from yt360.explore.review.decisions import Decision, Outcome, in_order, outcomes
 from yt360.explore.review.log import ReviewLog
 from yt360.shards.builder.existing_dataset import packed_starts
@@ -25,17 +27,20 @@ from yt360.shards.builder.inputs import ClipReview, FoundInputs, Front, InputVid
 from yt360.splits import SPLITS, Split
 
 
-def find_decisions(paths: Iterable[Path]) -> list[Decision]:
+def find_decisions(places: Iterable[Path | str]) -> list[Decision]:
     """Return the decisions in catalogs, in folders (their ``review.jsonl``), and in log files.
 
-    Media files, and folders without decisions, have none.
+    Folders and log files may be in buckets. Media files, and folders without decisions, have none.
 
     Raises:
-        UserError: A log or a catalog cannot be read.
+        UserError: A log, a bucket or a catalog cannot be read.
     """
     found: list[Decision] = []
-    for path in paths:
-        if path.is_dir():
+    for place in places:
+        path, url = Path(place), as_url(place)
+        if url is not None and not is_read_only(url):
+            found += BucketLog.at(url).read()
+        elif path.is_dir():
             found += ReviewLog.of_folder(path).read()
         elif path.suffix == ".jsonl":
             found += ReviewLog(path).read()
@@ -49,6 +54,8 @@ def find_decisions(paths: Iterable[Path]) -> list[Decision]:
 
 def read_decisions(path: Path) -> list[Decision]:
     """Return the decisions that a user names: a log, a dataset or folder with one, or a catalog.
+
+    A log, a dataset or a folder may be in a bucket.
 
     Raises:
         UserError: There are none, or they cannot be read.

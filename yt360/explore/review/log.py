@@ -43,7 +43,7 @@ class ReviewLog:
         Raises:
             UserError: The file cannot be read, or a line of it is not a decision.
         """
-        return in_order(self._parse(self._content()))
+        return parse_log(self._content(), self.path)
 
     def version(self) -> str:
         """Return a text that changes with the decisions."""
@@ -66,7 +66,7 @@ class ReviewLog:
         try:
             with exclusive_lock(self.path.with_name(_LOCK), wait=True):
                 content = self._content()
-                decision = make(in_order(self._parse(content)))
+                decision = make(parse_log(content, self.path))
                 self._append(content, decision)
         except OSError as error:
             raise UserError(
@@ -80,7 +80,7 @@ class ReviewLog:
             self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
         )
         try:
-            end = content.rfind(b"\n") + 1  # beyond it is the rest of a killed process
+            end = end_of(content)
             os.ftruncate(descriptor, end)
             line = memoryview(decision.to_line())
             while line:
@@ -100,17 +100,31 @@ class ReviewLog:
         except (OSError, ValueError) as error:
             raise UserError(f"{self.path} cannot be read: {error}", key=self.path) from None
 
-    def _parse(self, content: bytes) -> list[Decision]:
-        lines = content[: content.rfind(b"\n") + 1].split(b"\n")
-        decisions = []
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                decisions.append(Decision.parse(line))
-            except ValueError as error:
-                raise UserError(
-                    f"{self.path}: line {number} is not a decision: {error}; correct or remove it",
-                    key=self.path,
-                ) from None
-        return decisions
+
+def parse_log(content: bytes, name: Path | str) -> list[Decision]:
+    """Return the decisions in a log by time; a last line without an end is left out.
+
+    Args:
+        content: The log.
+        name: Its name, for messages.
+
+    Raises:
+        UserError: A line is not a decision.
+    """
+    decisions = []
+    for number, line in enumerate(content[: end_of(content)].split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            decisions.append(Decision.parse(line))
+        except ValueError as error:
+            raise UserError(
+                f"{name}: line {number} is not a decision: {error}; correct or remove it",
+                key=name,
+            ) from None
+    return in_order(decisions)
+
+
+def end_of(content: bytes) -> int:
+    """Return the end of the last whole line of a log; beyond it is the rest of a killed process."""
+    return content.rfind(b"\n") + 1

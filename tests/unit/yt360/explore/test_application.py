@@ -15,6 +15,7 @@ from helpers.paths import REPOSITORY
 from yt360.commands.dataset.explore import command
 from yt360.explore.application import Explorer, serve
 from yt360.explore.decoding import Decoding
+from yt360.explore.review.applied import find_decisions
 from yt360.explore.sources.dataset import DatasetSource
 from yt360.shards.format.schema import DATASET_FILE
 
@@ -112,6 +113,18 @@ def test_a_remote_dataset_cannot_be_decided_about(dataset, decoding):
 
     with Explorer("https://host/data", (), None, decoding, open_place=open_remote) as explorer:
         assert explorer.review is None and explorer.source.num_clips == 2
+
+
+def test_a_decision_about_a_dataset_in_a_bucket_is_stored_there(dataset, decoding, tmp_path):
+    def open_remote(place, decoder, *_):
+        return DatasetSource(dataset, decoder, title=place)
+
+    url = f"memory://{tmp_path.name}/data"
+    with Explorer(url, (), None, decoding, open_place=open_remote) as explorer:
+        assert explorer.review.decide({"key": "v-00010", "action": "reject"})[0] == 200
+    (decision,) = find_decisions([url])
+    assert (decision.key, decision.action) == ("v-00010", "reject")
+    assert not (dataset / "review.jsonl").exists()
 
 
 def test_a_run_needs_a_dataset(tmp_path, decoding):
