@@ -126,7 +126,7 @@ def dedup(
         groups = join((p.video_a, p.video_b) for p in pairs if p.match.kind in joined)
         write_pairs(inputs.folder / PAIRS_FILE, pairs)
         write_groups(inputs.folder / GROUPS_FILE, config.group, groups)
-    skipped = (*index.skipped, *crashed.values())
+    skipped = (*index.skipped, *(crashed[each] for each in inputs.sources if each in crashed))
     crossed = crossing(groups, inputs.split_of)
     return DedupReport(inputs.folder, len(index.facts), pairs, groups, crossed, skipped)
 

@@ -10,11 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from yt360.clips import key_order
 from yt360.errors import BadItem, UserError
 from yt360.execution.limits import allow_time
 from yt360.execution.local import Crashed, Pool, limited_pool
+from yt360.execution.ordered import in_task_order
 from yt360.shards.builder.existing_dataset import is_leftover
 from yt360.shards.builder.staging import StagingFolder
 from yt360.shards.check.clip import check_clip
@@ -33,6 +35,9 @@ from yt360.shards.format.schema import (
 from yt360.splits import SPLITS, Split
 from yt360.terminal.progress import Progress
 from yt360.untrusted.files import open_regular
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def check_dataset(
     workers: int = 1,
     make_pool: Callable[[int], AbstractContextManager[Pool]] = limited_pool,
 ) -> Iterator[str]:
-    """Yield one line for each fault of a dataset.
+    """Yield one line for each fault of a dataset, in the order of shards and clips.
 
     Args:
         dataset: The dataset folder.
@@ -92,12 +97,11 @@ def check_dataset(
     facts: dict[Path, ShardResult] = {}
     with make_pool(workers) as pool:
         with Progress("checking", len(shards), "shards") as progress:
-            for job, result in pool.run(check_shard, deque(shards)):
+            for job, result in _in_order(pool, check_shard, shards, progress):
                 if isinstance(result, Crashed):
                     result = ShardResult((), (f"{job.path}: {result.describe()}",))
                 facts[job.path] = result
                 yield from result.faults
-                progress.advance()
         if not quick:
             clips = [ClipJob(job.path, row) for job in shards for row in facts[job.path].rows]
             yield from _decode_faults(pool, clips)
@@ -156,13 +160,25 @@ def decode_clip(job: ClipJob) -> str | None:
 def _decode_faults(pool: Pool, clips: Sequence[ClipJob]) -> Iterator[str]:
     """Yield one line for each clip that does not decode, or that crashes its decoder."""
     with Progress("decoding", len(clips), "clips") as progress:
-        for job, result in pool.run(decode_clip, deque(clips)):
+        for job, result in _in_order(pool, decode_clip, clips, progress):
             fault = result
             if isinstance(result, Crashed):
                 fault = f"{result.reason}: {result.describe()}"
             if fault is not None:
                 yield f"{job.path}: clip {job.row.key}: {fault}"
+
+
+def _in_order(
+    pool: Pool, function: Callable[[Job], Result], jobs: Sequence[Job], progress: Progress
+) -> Iterator[tuple[Job, Result | Crashed]]:
+    """Yield the results of jobs in their order; advance the progress as they come."""
+
+    def counted() -> Iterator[tuple[Job, Result | Crashed]]:
+        for each in pool.run(function, deque(jobs)):
             progress.advance()
+            yield each
+
+    return in_task_order(jobs, counted())
 
 
 def _check_folder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from yt360.duplicates.report import write_report
 from yt360.duplicates.run import DedupReport, dedup, open_inputs
 from yt360.duplicates.sources import ShardSource
 from yt360.errors import BadItem
+from yt360.execution.local import Crashed
 from yt360.locks import Locked, exclusive_lock
 
 CLIP_S = 4
@@ -137,6 +139,22 @@ def test_a_clip_that_does_not_decode_is_skipped_and_said(dataset, monkeypatch, t
         assert report.recordings == 0 and report.groups == ()
         assert {each.reason for each in report.skipped} == {"corrupt-video"}
         assert len(report.skipped) == 6
+
+
+class DyingPool(InlinePool):
+    """Workers that die, the last one first."""
+
+    def run(self, function, tasks):  # noqa: ARG002
+        while tasks:
+            yield tasks.pop(), Crashed(-9)
+
+
+def test_what_kills_a_worker_is_listed_in_the_order_of_the_files(dataset, tmp_path):
+    ignored = shutil.ignore_patterns("duplicates")
+    inputs = open_inputs(shutil.copytree(dataset, tmp_path / "copy", ignore=ignored))
+    report = dedup(inputs, DedupConfig(), make_pool=DyingPool)
+    assert [each.name for each in report.skipped] == [each.identity for each in inputs.sources]
+    assert len(report.skipped) == 3 and {each.reason for each in report.skipped} == {"crash"}
 
 
 def test_two_runs_at_once_are_refused(dataset):

@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 from helpers.errors import user_error
+from helpers.in_process import InlinePool
 
+from yt360.shards.check.dataset import check_dataset
 from yt360.shards.format.index import index_table, write_index
 from yt360.shards.format.reader import ShardReader
 from yt360.shards.format.schema import DatasetInfo
 from yt360.shards.format.writer import ShardWriter
+from yt360.splits import SPLITS
 
 
 def rewrite(path: Path, change) -> None:
@@ -40,6 +43,23 @@ def test_one_flipped_bit_is_found(fake, dataset):
 
     rewrite(dataset / "train" / reader.rows[1].shard, flip)
     assert "SHA-256" in the_only_fault(fake, dataset)
+
+
+def test_faults_are_in_the_order_of_shards_and_clips_whichever_worker_is_first(dataset):
+    clips = [
+        (dataset / split / row.shard, row)
+        for split in SPLITS
+        for row in ShardReader(dataset, split).rows
+    ]
+    first = {path: row.byte_range("mp4")[0] for path, row in reversed(clips)}
+    for path, offset in first.items():
+        rewrite(path, lambda content, offset=offset: content.__setitem__(offset, 255))
+    faults = list(check_dataset(dataset, make_pool=InlinePool))  # it runs the last task first
+    shards = list(dict.fromkeys(str(path) for path, _ in clips))
+    assert len(shards) > 1
+    assert [fault.partition(":")[0] for fault in faults if "SHA-256" in fault] == shards
+    keys = [fault.partition(": clip ")[2].partition(":")[0] for fault in faults]
+    assert [key for key in keys if key] == [row.key for _, row in clips]  # none is a real video
 
 
 def test_a_truncated_shard_is_found(fake, dataset):
